@@ -1,0 +1,10 @@
+"""The hub that an operator runs: accounts, machines, policy, and the data plane that enforces it."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("meshwg")
+except PackageNotFoundError:  # a checkout that was never set up
+    __version__ = "0+unknown"

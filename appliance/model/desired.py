@@ -1,0 +1,55 @@
+"""What the kernel should have for one organization: the store computes it, the data plane makes it so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from appliance.model.policy import Policy
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A machine as the data plane sees it."""
+
+    id: str
+    public_key: str
+    address: IPv4Address
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Desired:
+    """An organization's part of the data plane.
+
+    Attributes:
+        port: UDP port of its WireGuard link in the hub's own network namespace.
+        sealed_private_key: the hub's private key for it, as the vault sealed it.
+        sealed_data_key: the organization's data key, as the vault sealed it.
+    """
+
+    organization: str
+    network: IPv4Network
+    port: int
+    hub_public_key: str
+    sealed_data_key: bytes
+    sealed_private_key: bytes
+    peers: tuple[Peer, ...] = ()
+    policy: Policy = Policy()
+
+
+@dataclass(frozen=True)
+class PeerStatus:
+    """What WireGuard knows of a peer.
+
+    Attributes:
+        last_handshake: seconds since the epoch, 0 if there was none.
+        received_bytes, sent_bytes: as counted by the hub, since the link was made.
+        endpoint: ``address:port`` that the peer was last heard from, or "".
+    """
+
+    public_key: str
+    last_handshake: int
+    received_bytes: int
+    sent_bytes: int
+    endpoint: str

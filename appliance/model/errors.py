@@ -1,0 +1,106 @@
+"""What can be wrong with a wish, as types that carry the facts; words for people are made at the edge."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A wish that can't be granted.
+
+    Attributes:
+        code: stable machine-readable word, the tail of the problem document's ``type``.
+        status: HTTP status that says the same.
+        title: a few words, the same for every case of this type.
+        detail: one sentence with the facts of this case.
+        field: the part of the input that is at fault, if there is one.
+        retry_after: seconds until another try makes sense, if that is known.
+    """
+
+    code = "refused"
+    status = 400
+    title = "The request was refused"
+
+    def __init__(self, detail: str, *, field: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+        self.retry_after = retry_after
+
+
+class Invalid(Refused):
+    """The input breaks a rule that can be stated without looking at anything else."""
+
+    code = "invalid"
+    status = 422
+    title = "The input is not valid"
+
+
+class Malformed(Refused):
+    """The body is not what the call takes: not JSON, or not of the call's shape."""
+
+    code = "malformed"
+    status = 400
+    title = "The body can't be read"
+
+
+class Unauthenticated(Refused):
+    """Nobody is signed in, or the credentials are wrong."""
+
+    code = "unauthenticated"
+    status = 401
+    title = "Sign in first"
+
+
+class Forbidden(Refused):
+    """Somebody is signed in, and may not do this."""
+
+    code = "forbidden"
+    status = 403
+    title = "Not allowed"
+
+
+class NotFound(Refused):
+    """There is no such thing in this organization."""
+
+    code = "not-found"
+    status = 404
+    title = "Not found"
+
+
+class Conflict(Refused):
+    """It collides with what is there: a taken name, a stale version."""
+
+    code = "conflict"
+    status = 409
+    title = "It collides with what is there"
+
+
+class PlanLimit(Refused):
+    """The plan of the organization doesn't cover it."""
+
+    code = "plan-limit"
+    status = 402
+    title = "The plan does not cover this"
+
+
+class TooLarge(Refused):
+    """The body is longer than any call needs."""
+
+    code = "too-large"
+    status = 413
+    title = "The body is too large"
+
+
+class TooMany(Refused):
+    """A rate limit holds; ``retry_after`` says for how long."""
+
+    code = "too-many-requests"
+    status = 429
+    title = "Too many requests"
+
+
+class NotEnforced(Refused):
+    """The data plane could not take the change; nothing was changed."""
+
+    code = "not-enforced"
+    status = 503
+    title = "The change could not be enforced and was undone"

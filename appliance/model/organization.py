@@ -1,0 +1,90 @@
+"""Organizations, their people and their machines, as the store knows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network
+
+
+class Plan(str, Enum):
+    """What an organization pays for."""
+
+    FREE = "free"
+    PAID = "paid"
+
+    @property
+    def machine_limit(self) -> int | None:
+        """How many machines it covers; None is no limit."""
+        return 2 if self is Plan.FREE else None
+
+
+PRICE_PER_MACHINE_MONTH = 349
+"""INR, on the paid plan."""
+
+
+class Role(str, Enum):
+    """What a member may do."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    VIEWER = "viewer"
+
+    @property
+    def may_change(self) -> bool:
+        """Whether machines and policy may be changed."""
+        return self is not Role.VIEWER
+
+
+@dataclass(frozen=True)
+class Organization:
+    """A tenant.
+
+    Attributes:
+        port: UDP port of its WireGuard link.
+        policy_version: counts the saves of its policy.
+    """
+
+    id: str
+    name: str
+    network: IPv4Network
+    port: int
+    hub_public_key: str
+    plan: Plan
+    policy_version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Member:
+    """A person of an organization."""
+
+    id: str
+    organization_id: str
+    email: str
+    password_hash: str
+    role: Role
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A WireGuard peer of an organization."""
+
+    id: str
+    name: str
+    address: IPv4Address
+    public_key: str
+    groups: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One change, by whom and when; ``detail`` is plain JSON data without secrets."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    detail: dict[str, object]

@@ -1,0 +1,209 @@
+"""Who may open a connection to whom: rules, and the one function that decides.
+
+A rule speaks of the machine that opens the connection; replies belong to the connection. The order of rules never
+matters: some deny rule matches, else some allow rule matches, else the default.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from appliance.model.errors import Invalid
+from appliance.model.names import check_group
+
+LONGEST_DESCRIPTION = 500
+HIGHEST_PORT = 65535
+MOST_PORT_RANGES = 100
+
+
+class Action(str, Enum):
+    """What becomes of a connection."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+class Protocol(str, Enum):
+    """What a rule is about; ``ANY`` is every IP protocol."""
+
+    ANY = "any"
+    TCP = "tcp"
+    UDP = "udp"
+    ICMP = "icmp"
+
+    @property
+    def has_ports(self) -> bool:
+        """Whether a rule for it may name ports."""
+        return self in (Protocol.TCP, Protocol.UDP)
+
+
+class Kind(str, Enum):
+    """What a selector names."""
+
+    ANY = "any"
+    MACHINE = "machine"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, order=True)
+class Selector:
+    """One end of a rule: any machine, one machine by id, or the machines of a group."""
+
+    kind: Kind
+    name: str = ""
+
+    @classmethod
+    def parse(cls, text: str, *, field: str) -> Selector:
+        """Reads ``any``, ``machine:<id>`` or ``group:<name>``.
+
+        Raises:
+            Invalid: it is none of the three.
+        """
+        if text == Kind.ANY.value:
+            return cls(Kind.ANY)
+        kind, colon, name = text.partition(":")
+        if colon and name and kind == Kind.MACHINE.value:
+            return cls(Kind.MACHINE, name)
+        if colon and name and kind == Kind.GROUP.value:
+            return cls(Kind.GROUP, check_group(name))
+        raise Invalid(f"The {field} is neither any, machine:<id> nor group:<name>.", field=field)
+
+    def __str__(self) -> str:
+        return self.kind.value if self.kind is Kind.ANY else f"{self.kind.value}:{self.name}"
+
+
+ANYONE = Selector(Kind.ANY)
+
+
+@dataclass(frozen=True, order=True)
+class PortRange:
+    """Ports from ``first`` to ``last``, both included."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+    def __contains__(self, port: int) -> bool:
+        return self.first <= port <= self.last
+
+
+def parse_ports(text: str) -> tuple[PortRange, ...]:
+    """Reads ``22,80,8000-8100``; empty or ``all`` means every port and gives ().
+
+    Raises:
+        Invalid: not of that form, a port outside 1 to 65535, or a range that runs backwards.
+    """
+    if text.strip() in ("", "all"):
+        return ()
+    ranges = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", part, re.ASCII)
+        if match is None:
+            raise Invalid("The ports are not of the form 22,80,8000-8100.", field="ports")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not 1 <= first <= last <= HIGHEST_PORT:
+            raise Invalid(f"{part.strip()} is not a port or a range of ports from 1 to {HIGHEST_PORT}.", field="ports")
+        ranges.append(PortRange(first, last))
+    if len(ranges) > MOST_PORT_RANGES:
+        raise Invalid(f"A rule takes at most {MOST_PORT_RANGES} ports and ranges.", field="ports")
+    return merge_ports(ranges)
+
+
+def merge_ports(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
+    """The same ports as disjoint, sorted ranges with a gap between any two."""
+    merged: list[PortRange] = []
+    for current in sorted(ranges):
+        if merged and current.first <= merged[-1].last + 1:
+            merged[-1] = PortRange(merged[-1].first, max(merged[-1].last, current.last))
+        else:
+            merged.append(current)
+    return tuple(merged)
+
+
+def format_ports(ports: Iterable[PortRange]) -> str:
+    """The inverse of `parse_ports`; every port is ``all``."""
+    return ",".join(map(str, ports)) or "all"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One allow or deny; ``ports`` () means all of them."""
+
+    id: str
+    action: Action
+    source: Selector
+    destination: Selector
+    protocol: Protocol = Protocol.ANY
+    ports: tuple[PortRange, ...] = ()
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if self.ports and not self.protocol.has_ports:
+            raise Invalid(f"Only tcp and udp have ports; this rule is for {self.protocol.value}.", field="ports")
+        if len(self.description) > LONGEST_DESCRIPTION:
+            raise Invalid(f"A description has at most {LONGEST_DESCRIPTION} characters.", field="description")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """An organization's default and its rules."""
+
+    default: Action = Action.ALLOW
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True)
+class Party:
+    """A machine as a policy sees it."""
+
+    id: str
+    groups: frozenset[str] = field(default_factory=frozenset)
+
+    def matches(self, selector: Selector) -> bool:
+        """Whether the selector names this machine."""
+        if selector.kind is Kind.ANY:
+            return True
+        if selector.kind is Kind.MACHINE:
+            return selector.name == self.id
+        return selector.name in self.groups
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a connection, and the rule that says so (None: the default)."""
+
+    action: Action
+    rule: Rule | None = None
+
+
+def decide(
+    policy: Policy,
+    source: Party,
+    destination: Party,
+    protocol: Protocol = Protocol.ANY,
+    port: int | None = None,
+) -> Verdict:
+    """The verdict on a connection that ``source`` opens to ``destination``.
+
+    ``protocol`` ANY stands for one that no rule can name (GRE, say), so only rules for any protocol match; without a
+    port only rules for all ports match.
+    """
+
+    def matches(rule: Rule) -> bool:
+        return (
+            source.matches(rule.source)
+            and destination.matches(rule.destination)
+            and rule.protocol in (Protocol.ANY, protocol)
+            and (not rule.ports or (port is not None and any(port in ports for ports in rule.ports)))
+        )
+
+    for action in (Action.DENY, Action.ALLOW):
+        for rule in policy.rules:
+            if rule.action is action and matches(rule):
+                return Verdict(action, rule)
+    return Verdict(policy.default)
