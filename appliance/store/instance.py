@@ -1,0 +1,46 @@
+"""The instance: its id, and the lock that its unlock secret opens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select, update
+
+from appliance.store.schema import instance
+from appliance.vault import Lock
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One data folder's identity."""
+
+    id: str
+    lock: Lock
+
+
+def find(transaction: Connection) -> Instance | None:
+    """The instance of this store; None while it is new."""
+    row = transaction.execute(select(instance)).one_or_none()
+    if row is None:
+        return None
+    return Instance(row.id, Lock(row.salt, row.cost, row.block_size, row.parallelism, row.proof))
+
+
+def create(transaction: Connection, new: Instance) -> None:
+    """Gives a new store its identity."""
+    transaction.execute(insert(instance).values(id=new.id, **_columns(new.lock)))
+
+
+def replace_lock(transaction: Connection, lock: Lock) -> None:
+    """Another unlock secret from now on."""
+    transaction.execute(update(instance).values(**_columns(lock)))
+
+
+def _columns(lock: Lock) -> dict[str, object]:
+    return {
+        "salt": lock.salt,
+        "cost": lock.cost,
+        "block_size": lock.block_size,
+        "parallelism": lock.parallelism,
+        "proof": lock.proof,
+    }

@@ -1,0 +1,103 @@
+"""Machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from appliance.model.errors import Conflict
+from appliance.model.organization import Machine
+from appliance.store import times
+from appliance.store.schema import machines as _table
+
+
+def create(transaction: Connection, organization_id: str, machine: Machine) -> None:
+    """Stores a new machine.
+
+    Raises:
+        Conflict: its name, address or key is another machine's of the organization.
+    """
+    try:
+        transaction.execute(insert(_table).values(organization_id=organization_id, id=machine.id, **_columns(machine)))
+    except IntegrityError as error:
+        raise _collision(error, machine) from error
+
+
+def change(transaction: Connection, organization_id: str, machine: Machine) -> None:
+    """Stores the machine as it is now.
+
+    Raises:
+        Conflict: its name or key is another machine's of the organization.
+    """
+    try:
+        transaction.execute(
+            update(_table)
+            .where(_table.c.organization_id == organization_id, _table.c.id == machine.id)
+            .values(**_columns(machine))
+        )
+    except IntegrityError as error:
+        raise _collision(error, machine) from error
+
+
+def remove(transaction: Connection, organization_id: str, machine_id: str) -> None:
+    """Forgets the machine."""
+    transaction.execute(delete(_table).where(_table.c.organization_id == organization_id, _table.c.id == machine_id))
+
+
+def find(transaction: Connection, organization_id: str, machine_id: str) -> Machine | None:
+    """The organization's machine of that id, if there is one."""
+    row = transaction.execute(
+        select(_table).where(_table.c.organization_id == organization_id, _table.c.id == machine_id)
+    ).one_or_none()
+    return None if row is None else _loaded(row)
+
+
+def all_of(transaction: Connection, organization_id: str) -> Sequence[Machine]:
+    """The organization's machines, by address."""
+    rows = transaction.execute(
+        select(_table).where(_table.c.organization_id == organization_id).order_by(_table.c.address)
+    )
+    return [_loaded(row) for row in rows]
+
+
+def page_of(transaction: Connection, organization_id: str, *, after: IPv4Address | None, limit: int) -> list[Machine]:
+    """At most ``limit`` machines by address, those beyond ``after``."""
+    query = select(_table).where(_table.c.organization_id == organization_id).order_by(_table.c.address).limit(limit)
+    if after is not None:
+        query = query.where(_table.c.address > int(after))
+    return [_loaded(row) for row in transaction.execute(query)]
+
+
+def _columns(machine: Machine) -> dict[str, Any]:
+    return {
+        "name": machine.name,
+        "address": int(machine.address),
+        "public_key": machine.public_key,
+        "groups": list(machine.groups),
+        "created_at": times.stored(machine.created_at),
+    }
+
+
+def _collision(error: IntegrityError, machine: Machine) -> Conflict:
+    complaint = str(error.orig)
+    # SQLite names the columns, PostgreSQL the constraint, and both have the column's name in it.
+    if "public_key" in complaint:
+        return Conflict("Another machine of this organization has this public key.", field="public_key")
+    if "address" in complaint:
+        return Conflict(f"Another machine of this organization has the address {machine.address}.", field="address")
+    return Conflict(f'A machine called "{machine.name}" exists already.', field="name")
+
+
+def _loaded(row: Any) -> Machine:
+    return Machine(
+        id=row.id,
+        name=row.name,
+        address=IPv4Address(row.address),
+        public_key=row.public_key,
+        groups=tuple(row.groups),
+        created_at=times.loaded(row.created_at),
+    )

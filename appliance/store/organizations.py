@@ -1,0 +1,164 @@
+"""Organizations, and what the kernel should have for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from appliance.model.addresses import next_address
+from appliance.model.desired import Desired, Peer
+from appliance.model.errors import Conflict
+from appliance.model.organization import Organization, Plan
+from appliance.model.policy import Action
+from appliance.store import machines, policies, schema, times
+from appliance.vault import SealedKeys
+
+FIRST_PORT = 51820
+LAST_PORT = 61000
+_table = schema.organizations
+
+
+def create(transaction: Connection, organization: Organization, keys: SealedKeys) -> None:
+    """Stores a new organization, not yet active."""
+    transaction.execute(
+        insert(_table).values(
+            id=organization.id,
+            name=organization.name,
+            network=str(organization.network),
+            port=organization.port,
+            hub_public_key=keys.public_key,
+            sealed_data_key=keys.sealed_data_key,
+            sealed_private_key=keys.sealed_private_key,
+            plan=organization.plan.value,
+            policy_default=Action.ALLOW.value,
+            policy_version=organization.policy_version,
+            active=False,
+            created_at=times.stored(organization.created_at),
+        )
+    )
+
+
+def free_port(transaction: Connection) -> int:
+    """The lowest UDP port that no organization has.
+
+    Raises:
+        Conflict: all are taken.
+    """
+    taken = set(transaction.execute(select(_table.c.port)).scalars())
+    for port in range(FIRST_PORT, LAST_PORT):
+        if port not in taken:
+            return port
+    raise Conflict("This hub has no room for another organization.")
+
+
+def activate(transaction: Connection, organization_id: str) -> None:
+    """The organization exists, for its people too."""
+    transaction.execute(update(_table).where(_table.c.id == organization_id).values(active=True))
+
+
+def lock(transaction: Connection, organization_id: str) -> None:
+    """Changes of one organization follow one another, also where the database takes several writers."""
+    transaction.execute(select(_table.c.id).where(_table.c.id == organization_id).with_for_update())
+
+
+def find(transaction: Connection, organization_id: str) -> Organization | None:
+    """The organization of that id, if there is one."""
+    row = transaction.execute(select(_table).where(_table.c.id == organization_id)).one_or_none()
+    return None if row is None else _loaded(row)
+
+
+def change(transaction: Connection, organization_id: str, *, name: str, plan: Plan) -> None:
+    """Another name or plan."""
+    transaction.execute(update(_table).where(_table.c.id == organization_id).values(name=name, plan=plan.value))
+
+
+def remove(transaction: Connection, organization_id: str) -> dict[str, int]:
+    """Removes the organization and everything that belongs to it; tells how many there were of what.
+
+    Its data key is overwritten first: what lies sealed in older copies of the store is unreadable from then on.
+    """
+    transaction.execute(
+        update(_table).where(_table.c.id == organization_id).values(sealed_data_key=b"", sealed_private_key=b"")
+    )
+    removed = {"tokens": _remove_sessions(transaction, organization_id)}
+    for table in (schema.machines, schema.rules, schema.members, schema.audit):
+        gone = transaction.execute(delete(table).where(table.c.organization_id == organization_id))
+        removed[table.name] = gone.rowcount
+    transaction.execute(delete(_table).where(_table.c.id == organization_id))
+    return removed
+
+
+def _remove_sessions(transaction: Connection, organization_id: str) -> int:
+    people = select(schema.members.c.id).where(schema.members.c.organization_id == organization_id)
+    return transaction.execute(delete(schema.sessions).where(schema.sessions.c.member_id.in_(people))).rowcount
+
+
+def unfinished(transaction: Connection) -> Sequence[str]:
+    """Organizations whose sign-up was interrupted before anyone was told of it."""
+    return transaction.execute(select(_table.c.id).where(_table.c.active.is_(False))).scalars().all()
+
+
+def active_ids(transaction: Connection) -> Sequence[str]:
+    """All organizations."""
+    return transaction.execute(select(_table.c.id).where(_table.c.active).order_by(_table.c.created_at)).scalars().all()
+
+
+def count(transaction: Connection) -> int:
+    """How many there are."""
+    return transaction.execute(select(func.count()).select_from(_table).where(_table.c.active)).scalar_one()
+
+
+def sealed_data_keys(transaction: Connection) -> dict[str, bytes]:
+    """Every organization's data key, as it lies in the store."""
+    return {row.id: row.sealed_data_key for row in transaction.execute(select(_table.c.id, _table.c.sealed_data_key))}
+
+
+def replace_data_key(transaction: Connection, organization_id: str, sealed: bytes) -> None:
+    """The same key, sealed anew."""
+    transaction.execute(update(_table).where(_table.c.id == organization_id).values(sealed_data_key=sealed))
+
+
+def desired(transaction: Connection, organization_id: str) -> Desired | None:
+    """What the kernel should have for it; None if there is no such organization."""
+    row = transaction.execute(select(_table).where(_table.c.id == organization_id)).one_or_none()
+    if row is None:
+        return None
+    return Desired(
+        organization=row.id,
+        network=IPv4Network(row.network),
+        port=row.port,
+        hub_public_key=row.hub_public_key,
+        sealed_data_key=row.sealed_data_key,
+        sealed_private_key=row.sealed_private_key,
+        peers=tuple(
+            Peer(machine.id, machine.public_key, machine.address, frozenset(machine.groups))
+            for machine in machines.all_of(transaction, organization_id)
+        ),
+        policy=policies.load(transaction, organization_id).policy,
+    )
+
+
+def free_address(transaction: Connection, organization: Organization) -> Any:
+    """The lowest address of the range that no machine has.
+
+    Raises:
+        Conflict: all are taken.
+    """
+    taken = [machine.address for machine in machines.all_of(transaction, organization.id)]
+    return next_address(organization.network, taken)
+
+
+def _loaded(row: Any) -> Organization:
+    return Organization(
+        id=row.id,
+        name=row.name,
+        network=IPv4Network(row.network),
+        port=row.port,
+        hub_public_key=row.hub_public_key,
+        plan=Plan(row.plan),
+        policy_version=row.policy_version,
+        created_at=times.loaded(row.created_at),
+    )

@@ -1,0 +1,79 @@
+"""Policies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, format_ports, parse_ports
+from appliance.store.schema import organizations
+from appliance.store.schema import rules as _table
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A policy and the number of its save."""
+
+    policy: Policy
+    version: int
+
+
+def load(transaction: Connection, organization_id: str) -> Saved:
+    """The organization's policy."""
+    head = transaction.execute(
+        select(organizations.c.policy_default, organizations.c.policy_version).where(
+            organizations.c.id == organization_id
+        )
+    ).one()
+    rows = transaction.execute(
+        select(_table).where(_table.c.organization_id == organization_id).order_by(_table.c.position)
+    )
+    return Saved(Policy(Action(head.policy_default), tuple(_loaded(row) for row in rows)), head.policy_version)
+
+
+def save(transaction: Connection, organization_id: str, policy: Policy) -> Saved:
+    """Puts this policy in the place of the one before, rules in this order."""
+    transaction.execute(delete(_table).where(_table.c.organization_id == organization_id))
+    _insert(transaction, organization_id, policy.rules, first_position=1)
+    transaction.execute(
+        update(organizations)
+        .where(organizations.c.id == organization_id)
+        .values(policy_default=policy.default.value, policy_version=organizations.c.policy_version + 1)
+    )
+    return load(transaction, organization_id)
+
+
+def _insert(transaction: Connection, organization_id: str, rules: Sequence[Rule], *, first_position: int) -> None:
+    if rules:
+        transaction.execute(
+            insert(_table),
+            [
+                {
+                    "id": rule.id,
+                    "organization_id": organization_id,
+                    "position": position,
+                    "action": rule.action.value,
+                    "source": str(rule.source),
+                    "destination": str(rule.destination),
+                    "protocol": rule.protocol.value,
+                    "ports": format_ports(rule.ports),
+                    "description": rule.description,
+                }
+                for position, rule in enumerate(rules, first_position)
+            ],
+        )
+
+
+def _loaded(row: Any) -> Rule:
+    return Rule(
+        id=row.id,
+        action=Action(row.action),
+        source=Selector.parse(row.source, field="source"),
+        destination=Selector.parse(row.destination, field="destination"),
+        protocol=Protocol(row.protocol),
+        ports=parse_ports(row.ports),
+        description=row.description,
+    )

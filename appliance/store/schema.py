@@ -1,0 +1,129 @@
+"""The tables. Uniqueness is the database's to hold, never a check in code."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _belongs_to_organization() -> Column[str]:
+    return Column("organization_id", String(10), ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False)
+
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("id", String(3), primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("cost", Integer, nullable=False),
+    Column("block_size", Integer, nullable=False),
+    Column("parallelism", Integer, nullable=False),
+    Column("proof", LargeBinary, nullable=False),
+)
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("id", String(10), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("network", String(18), nullable=False),
+    Column("port", Integer, nullable=False, unique=True),
+    Column("hub_public_key", String(44), nullable=False, unique=True),
+    Column("sealed_data_key", LargeBinary, nullable=False),
+    Column("sealed_private_key", LargeBinary, nullable=False),
+    Column("plan", String(8), nullable=False),
+    Column("policy_default", String(8), nullable=False),
+    Column("policy_version", Integer, nullable=False),
+    # False while the data plane is being made: nobody was told yet that the organization exists.
+    Column("active", Boolean, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    _belongs_to_organization(),
+    Column("email", Text, nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    Column("role", String(8), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Index(None, "organization_id"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("member_id", String(12), ForeignKey("members.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("last_seen_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Index(None, "member_id"),
+)
+
+machines = Table(
+    "machines",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    _belongs_to_organization(),
+    Column("name", Text, nullable=False),
+    # As a number, so that the database can sort and compare it; signed 32 bits would not hold every address.
+    Column("address", BigInteger, nullable=False),
+    Column("public_key", String(44), nullable=False),
+    Column("groups", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("organization_id", "name"),
+    UniqueConstraint("organization_id", "address"),
+    UniqueConstraint("organization_id", "public_key"),
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    _belongs_to_organization(),
+    Column("position", Integer, nullable=False),
+    Column("action", String(8), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("protocol", String(8), nullable=False),
+    Column("ports", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Index(None, "organization_id", "position"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _belongs_to_organization(),
+    Column("at", Float, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Index(None, "organization_id", "id"),
+)

@@ -1,0 +1,123 @@
+"""Two layers: the unlock secret's key seals one data key for each organization, which seals what belongs to it.
+
+Destroying an organization's data key makes everything sealed under it unreadable, wherever copies may lie. The
+organization's id is associated data of both seals, so a sealed key can't be passed off as another organization's.
+
+Source: scrypt is RFC 7914, ChaCha20-Poly1305 is RFC 8439.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from appliance.model.keys import new_key_pair
+
+SHORTEST_SECRET = 16
+"""Characters. The secret guards every key of every customer, and machines remember it, not people."""
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+_SALT_BYTES = 16
+_PROOF = b"meshwg unlock secret"
+
+
+class WrongSecret(Exception):
+    """This unlock secret does not open this store, or a sealed key is damaged."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """How the unlock secret became a key, kept in the store.
+
+    Attributes:
+        cost, block_size, parallelism: scrypt's N, r and p.
+        proof: a known text sealed under the key, to tell a wrong secret at once.
+    """
+
+    salt: bytes
+    cost: int
+    block_size: int
+    parallelism: int
+    proof: bytes
+
+
+@dataclass(frozen=True)
+class SealedKeys:
+    """An organization's hub keys, as the store keeps them."""
+
+    public_key: str
+    sealed_data_key: bytes
+    sealed_private_key: bytes
+
+
+class Vault:
+    """Seals and opens; exists only where the unlock secret was known."""
+
+    def __init__(self, key: bytes) -> None:
+        self._seal = ChaCha20Poly1305(key)
+
+    @classmethod
+    def make(cls, secret: str) -> tuple[Vault, Lock]:
+        """A vault for a new store, and the lock to store beside what it seals."""
+        salt = secrets.token_bytes(_SALT_BYTES)
+        lock = Lock(salt, cost=2**15, block_size=8, parallelism=1, proof=b"")
+        vault = cls(_derive(secret, lock))
+        return vault, Lock(lock.salt, lock.cost, lock.block_size, lock.parallelism, vault._sealed(_PROOF, _PROOF))
+
+    @classmethod
+    def open(cls, secret: str, lock: Lock) -> Vault:
+        """The vault of an existing store.
+
+        Raises:
+            WrongSecret: this is not the secret that the lock was made with.
+        """
+        vault = cls(_derive(secret, lock))
+        vault._opened(lock.proof, _PROOF)
+        return vault
+
+    def new_organization_keys(self, organization: str) -> SealedKeys:
+        """A fresh hub key pair for an organization, sealed under a fresh data key."""
+        pair = new_key_pair()
+        data_key = secrets.token_bytes(_KEY_BYTES)
+        return SealedKeys(
+            public_key=pair.public,
+            sealed_data_key=self._sealed(data_key, organization.encode()),
+            sealed_private_key=Vault(data_key)._sealed(pair.private.encode(), organization.encode()),
+        )
+
+    def private_key(self, organization: str, sealed_data_key: bytes, sealed_private_key: bytes) -> str:
+        """The hub's private key for an organization, in base64.
+
+        Raises:
+            WrongSecret: damaged, or sealed for another organization or under another secret.
+        """
+        data_key = self._opened(sealed_data_key, organization.encode())
+        return Vault(data_key)._opened(sealed_private_key, organization.encode()).decode()
+
+    def resealed_for(self, successor: Vault, organization: str, sealed_data_key: bytes) -> bytes:
+        """The same data key, sealed under another unlock secret.
+
+        Raises:
+            WrongSecret: it was not sealed by this vault.
+        """
+        return successor._sealed(self._opened(sealed_data_key, organization.encode()), organization.encode())
+
+    def _sealed(self, plain: bytes, context: bytes) -> bytes:
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._seal.encrypt(nonce, plain, context)
+
+    def _opened(self, sealed: bytes, context: bytes) -> bytes:
+        try:
+            return self._seal.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
+        except (InvalidTag, ValueError) as error:
+            raise WrongSecret("the unlock secret does not open this store") from error
+
+
+def _derive(secret: str, lock: Lock) -> bytes:
+    kdf = Scrypt(salt=lock.salt, length=_KEY_BYTES, n=lock.cost, r=lock.block_size, p=lock.parallelism)
+    return kdf.derive(secret.encode())
