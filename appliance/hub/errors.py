@@ -1,0 +1,27 @@
+"""What can go wrong in the data plane."""
+
+from __future__ import annotations
+
+
+class HubError(Exception):
+    """The data plane could not do it; whatever was begun has been undone, unless a subclass says otherwise."""
+
+
+class NamespaceError(HubError):
+    """A network namespace could not be made, entered or removed."""
+
+
+class LinkError(HubError):
+    """A WireGuard link could not be made, configured or asked."""
+
+
+class RulesetError(HubError):
+    """The kernel refused a set of rules; the one before stands."""
+
+
+class NoBackend(HubError):
+    """The host has none of the WireGuard implementations that were asked for."""
+
+
+class HubUnreachable(HubError):
+    """The hub's process did not answer, so nobody knows whether the change took effect."""

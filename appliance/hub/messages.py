@@ -1,0 +1,150 @@
+"""What the web process and the hub's process say to each other: typed calls, MessagePack, a length in front."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, TypeVar
+
+import msgspec
+
+from appliance.model.desired import Desired
+
+T = TypeVar("T")
+
+_LENGTH = struct.Struct("!I")
+_LONGEST = 64 * 2**20
+
+
+class CreateKeys(msgspec.Struct, frozen=True, tag=True):
+    """A hub key pair for a new organization; answered with `SealedKeys`."""
+
+    organization: str
+
+
+class Apply(msgspec.Struct, frozen=True, tag=True):
+    """Enforce this; answered when it is enforced."""
+
+    desired: Desired
+
+
+class Remove(msgspec.Struct, frozen=True, tag=True):
+    """Leave nothing of this organization on the host."""
+
+    organization: str
+
+
+class Peers(msgspec.Struct, frozen=True, tag=True):
+    """What WireGuard knows of an organization's machines; answered with a list of `PeerStatus`."""
+
+    organization: str
+
+
+class Census(msgspec.Struct, frozen=True, tag=True):
+    """What exists on the host; answered with a list of `Footprint`."""
+
+
+class Status(msgspec.Struct, frozen=True, tag=True):
+    """How the hub is; answered with `HubStatus`."""
+
+
+class TearDown(msgspec.Struct, frozen=True, tag=True):
+    """Leave nothing of this instance on the host: the service ends here."""
+
+
+Call = CreateKeys | Apply | Remove | Peers | Census | Status | TearDown
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The call did not succeed, for this reason."""
+
+    reason: str
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """The call succeeded; ``answer`` is what it promised, encoded."""
+
+    answer: msgspec.Raw = msgspec.Raw(b"\xc0")
+
+
+@dataclass(frozen=True)
+class HubStatus:
+    """The hub as it is now.
+
+    Attributes:
+        wireguard: the implementation and its version.
+        enforcing: organizations whose desired state is in force.
+        expected: organizations that the store has.
+    """
+
+    wireguard: str
+    version: str
+    enforcing: int
+    expected: int
+
+
+def _encode_address(value: Any) -> str:
+    if isinstance(value, IPv4Address | IPv4Network):
+        return str(value)
+    raise NotImplementedError(f"no encoding for {type(value)}")
+
+
+def _decode_address(kind: type, value: Any) -> Any:
+    if kind in (IPv4Address, IPv4Network):
+        return kind(value)
+    raise NotImplementedError(f"no decoding for {kind}")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_encode_address)
+
+
+def encode(value: object) -> bytes:
+    """Any value of this module as bytes."""
+    return _encoder.encode(value)
+
+
+def decode(data: bytes, kind: type[T] | Any) -> T | Any:
+    """The inverse of `encode`.
+
+    Raises:
+        msgspec.DecodeError: the bytes are no such value.
+    """
+    return msgspec.msgpack.decode(data, type=kind, dec_hook=_decode_address)
+
+
+def send(connection: socket.socket, value: object) -> None:
+    """Sends one value."""
+    data = encode(value)
+    connection.sendall(_LENGTH.pack(len(data)) + data)
+
+
+def receive(connection: socket.socket) -> bytes | None:
+    """The bytes of one value; None where the other side ended the connection between two values.
+
+    Raises:
+        ConnectionError: it ended in the middle of one, or announced one that is too long.
+    """
+    head = _exactly(connection, _LENGTH.size)
+    if head is None:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    if length > _LONGEST:
+        raise ConnectionError(f"a message of {length} bytes was announced")
+    body = _exactly(connection, length)
+    if body is None:
+        raise ConnectionError("the connection ended within a message")
+    return body
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes | None:
+    parts = bytearray()
+    while len(parts) < count:
+        chunk = connection.recv(min(count - len(parts), 2**20))
+        if not chunk:
+            if parts:
+                raise ConnectionError("the connection ended within a message")
+            return None
+        parts += chunk
+    return bytes(parts)

@@ -1,0 +1,121 @@
+"""``meshwg-hub``: the privileged process, and the only one that opens keys."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from functools import singledispatchmethod
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from appliance.hub import messages
+from appliance.hub.errors import HubError
+from appliance.hub.names import Names
+from appliance.hub.plane import DataPlane
+from appliance.hub.server import Server
+from appliance.hub.wireguard import Backend
+from appliance.model.desired import Desired
+from appliance.store import Store, organizations
+from appliance.vault import Vault, WrongSecret
+
+log = structlog.get_logger()
+
+_AT_ONCE = 4
+
+
+class Hub:
+    """Answers the typed calls of `messages` with the data plane, the store and the vault."""
+
+    def __init__(self, names: Names, backend: Backend, store: Store, vault: Vault) -> None:
+        self._store = store
+        self._vault = vault
+        self._plane = DataPlane(names, backend, self._private_key)
+
+    def restore(self) -> None:
+        """Makes the kernel what the store says, and removes what belongs to no organization any more.
+
+        An organization that can't be restored stays denied; the others don't wait for it.
+        """
+        with self._store.read() as transaction:
+            active = organizations.active_ids(transaction)
+        for footprint in self._plane.census():
+            if footprint.organization not in active:
+                log.info("an orphan was removed", organization=footprint.organization)
+                self._plane.remove(footprint.organization)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self._restore_one, active))
+
+    def _restore_one(self, organization: str) -> None:
+        with self._store.read() as transaction:
+            desired = organizations.desired(transaction, organization)
+        if desired is None:
+            return
+        try:
+            self._plane.apply(desired)
+        except HubError as error:
+            log.error("an organization could not be restored", organization=organization, error=str(error))
+
+    @singledispatchmethod
+    def answer(self, call: Any) -> object:
+        """Does what the call says, and gives what it promises."""
+        raise HubError(f"no such call: {type(call).__name__}")
+
+    @answer.register
+    def _(self, call: messages.CreateKeys) -> object:
+        return self._vault.new_organization_keys(call.organization)
+
+    @answer.register
+    def _(self, call: messages.Apply) -> object:
+        self._plane.apply(call.desired)
+        return None
+
+    @answer.register
+    def _(self, call: messages.Remove) -> object:
+        self._plane.remove(call.organization)
+        return None
+
+    @answer.register
+    def _(self, call: messages.Peers) -> object:
+        return self._plane.peers(call.organization)
+
+    @answer.register
+    def _(self, call: messages.Census) -> object:
+        del call
+        return self._plane.census()
+
+    @answer.register
+    def _(self, call: messages.Status) -> object:
+        del call
+        with self._store.read() as transaction:
+            expected = organizations.count(transaction)
+        backend = self._plane.backend
+        return messages.HubStatus(backend.name, backend.version, len(self._plane.organizations()), expected)
+
+    @answer.register
+    def _(self, call: messages.TearDown) -> object:
+        del call
+        for footprint in self._plane.census():
+            self._plane.remove(footprint.organization)
+        return None
+
+    def _private_key(self, desired: Desired) -> str:
+        try:
+            return self._vault.private_key(desired.organization, desired.sealed_data_key, desired.sealed_private_key)
+        except WrongSecret as error:
+            raise HubError(f"the keys of organization {desired.organization} can't be opened") from error
+
+
+def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: Callable[[], None]) -> None:
+    """Restores the data plane, then answers until SIGTERM or SIGINT. The data plane stays as it is."""
+    hub.restore()
+    server = Server(socket_path, allowed_uids, hub.answer)
+    thread = threading.Thread(target=server.serve, name="hub-accept")
+    thread.start()
+    on_ready()
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    server.close()
+    thread.join()

@@ -1,0 +1,92 @@
+"""The hub's end of the unix socket: one thread a connection, and only for those who may."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from appliance.hub import messages
+from appliance.hub.errors import HubError
+
+log = structlog.get_logger()
+
+Handler = Callable[[Any], object]
+
+# unix(7), SO_PEERCRED: pid, uid, gid.
+_CREDENTIALS = struct.Struct("3i")
+
+
+class Server:
+    """Answers calls on a unix socket until it is closed.
+
+    Args:
+        path: where the socket is made; whatever lies there is replaced.
+        allowed_uids: users whose processes may call; everyone else is turned away.
+        handler: takes a call, gives its answer or raises `HubError`.
+    """
+
+    def __init__(self, path: Path, allowed_uids: Collection[int], handler: Handler) -> None:
+        self._path = path
+        self._allowed = frozenset(allowed_uids)
+        self._handler = handler
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(path))
+        # Who may call is decided by credentials, which a mode can't express for two users without a common group.
+        path.chmod(0o666)
+        self._listener.listen(128)
+
+    def serve(self) -> None:
+        """Accepts connections until `close`."""
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._converse, args=(connection,), name="hub-call", daemon=True).start()
+
+    def close(self) -> None:
+        """No further call is taken."""
+        # A close alone does not wake the thread that waits in accept.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.parent.rmdir()
+
+    def _converse(self, connection: socket.socket) -> None:
+        with connection:
+            uid = _uid_of(connection)
+            if uid not in self._allowed:
+                log.warning("a call by a stranger was turned away", uid=uid)
+                return
+            try:
+                while (data := messages.receive(connection)) is not None:
+                    messages.send(connection, self._answer(data))
+            except OSError as error:
+                log.warning("a caller went away", error=str(error))
+
+    def _answer(self, data: bytes) -> messages.Done | messages.Failed:
+        try:
+            call = messages.decode(data, messages.Call)
+            return messages.Done(msgspec.Raw(messages.encode(self._handler(call))))
+        except (HubError, msgspec.DecodeError) as error:
+            return messages.Failed(str(error))
+        except Exception as error:
+            log.exception("a call failed")
+            return messages.Failed(f"{type(error).__name__}: {error}")
+
+
+def _uid_of(connection: socket.socket) -> int:
+    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(data)
+    return int(uid)

@@ -1,0 +1,144 @@
+"""WireGuard's cross-platform userspace protocol, as wireguard-go and boringtun speak it on a unix socket.
+
+Source: https://www.wireguard.com/xplatform/
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.hub.errors import LinkError
+from appliance.model.desired import PeerStatus
+
+FOLDER = Path("/var/run/wireguard")
+_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a userspace WireGuard says of its link.
+
+    Attributes:
+        listen_port: 0 while its UDP socket is not bound.
+        private_key: base64, "" if it has none yet.
+        allowed: for each peer's public key the ranges that it may send from.
+    """
+
+    listen_port: int
+    private_key: str
+    peers: tuple[PeerStatus, ...]
+    allowed: dict[str, tuple[str, ...]]
+
+
+def path_of(link: str) -> Path:
+    """The socket of a link; one folder serves all network namespaces of a mount namespace."""
+    return FOLDER / f"{link}.sock"
+
+
+def _hex(key: str) -> str:
+    return base64.b64decode(key).hex()
+
+
+def _base64(key: str) -> str:
+    return base64.b64encode(bytes.fromhex(key)).decode()
+
+
+def peer_lines(public_key: str, allowed: str) -> Iterator[str]:
+    """Makes the peer what it should be, without touching any other."""
+    yield f"public_key={_hex(public_key)}"
+    yield "replace_allowed_ips=true"
+    yield f"allowed_ip={allowed}"
+
+
+def removal_lines(public_key: str) -> Iterator[str]:
+    """Ends the peer's sessions and forgets it."""
+    yield f"public_key={_hex(public_key)}"
+    yield "remove=true"
+
+
+def device_lines(private_key: str, listen_port: int) -> Iterator[str]:
+    """The link's own key and UDP port."""
+    yield f"private_key={_hex(private_key)}"
+    yield f"listen_port={listen_port}"
+
+
+def set_device(link: str, lines: Iterable[str]) -> None:
+    """Changes the link; it has taken effect when this returns.
+
+    Raises:
+        LinkError: nobody listens, or the process refused it.
+    """
+    for key, value in _ask(link, "\n".join(["set=1", *lines])):
+        if key == "errno" and value != "0":
+            raise LinkError(f"WireGuard of {link} refused a change: {_words(value)}")
+
+
+def get_device(link: str) -> Device:
+    """The link as it is now.
+
+    Raises:
+        LinkError: nobody listens, or it answered with an error.
+    """
+    own: dict[str, str] = {}
+    peers: list[dict[str, str]] = []
+    allowed: dict[str, list[str]] = {}
+    for key, value in _ask(link, "get=1"):
+        if key == "errno":
+            if value != "0":
+                raise LinkError(f"WireGuard of {link} did not answer: {_words(value)}")
+        elif key == "public_key":
+            peers.append({key: _base64(value)})
+            allowed[peers[-1][key]] = []
+        elif key == "allowed_ip":
+            allowed[peers[-1]["public_key"]].append(value)
+        elif peers:
+            peers[-1][key] = value
+        else:
+            own[key] = value
+    return Device(
+        listen_port=int(own.get("listen_port", "0")),
+        private_key=_base64(own["private_key"]) if own.get("private_key") else "",
+        peers=tuple(
+            PeerStatus(
+                public_key=peer["public_key"],
+                last_handshake=int(peer.get("last_handshake_time_sec", "0")),
+                received_bytes=int(peer.get("rx_bytes", "0")),
+                sent_bytes=int(peer.get("tx_bytes", "0")),
+                endpoint=peer.get("endpoint", ""),
+            )
+            for peer in peers
+        ),
+        allowed={key: tuple(ranges) for key, ranges in allowed.items()},
+    )
+
+
+def _words(number: str) -> str:
+    code = abs(int(number))
+    return os.strerror(code) if code in errno.errorcode else f"error {number}"
+
+
+def _ask(link: str, request: str) -> Iterator[tuple[str, str]]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_TIMEOUT)
+        try:
+            connection.connect(str(path_of(link)))
+            connection.sendall(f"{request}\n\n".encode())
+            answer = b""
+            # An answer ends with an empty line; the process keeps the connection open for more.
+            while not answer.endswith(b"\n\n"):
+                chunk = connection.recv(65536)
+                if not chunk:
+                    break
+                answer += chunk
+        except OSError as error:
+            raise LinkError(f"the userspace WireGuard of {link} can't be reached: {error}") from error
+    for line in answer.decode().splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            yield key, value

@@ -1,0 +1,46 @@
+"""Which WireGuard this host has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from appliance.hub.errors import HubError, NoBackend
+from appliance.hub.wireguard.kernel import Kernel
+from appliance.hub.wireguard.protocol import Backend
+from appliance.hub.wireguard.userspace import BORINGTUN, WIREGUARD_GO, Userspace
+
+_PROBE = "mwprobe0"
+
+
+def choose(wanted: str) -> Backend:
+    """The implementation of that name, or with ``auto`` the first that the host has: kernel, wireguard-go, boringtun.
+
+    Raises:
+        NoBackend: the host does not have it; the message says what was tried and what each answered.
+    """
+    makers: dict[str, Callable[[], Backend]] = {
+        "kernel": _kernel,
+        "wireguard-go": lambda: Userspace(WIREGUARD_GO),
+        "boringtun": lambda: Userspace(BORINGTUN),
+    }
+    names = list(makers) if wanted == "auto" else [wanted]
+    complaints = []
+    for name in names:
+        try:
+            return makers[name]()
+        except HubError as error:
+            complaints.append(f"{name}: {error}")
+    raise NoBackend("no WireGuard to work with (" + "; ".join(complaints) + ")")
+
+
+def _kernel() -> Kernel:
+    try:
+        with IPRoute() as netlink:
+            netlink.link("add", ifname=_PROBE, kind="wireguard")
+            netlink.link("del", index=netlink.link_lookup(ifname=_PROBE)[0])
+    except (NetlinkError, OSError) as error:
+        raise NoBackend(f"the kernel makes no WireGuard link ({error})") from error
+    return Kernel()

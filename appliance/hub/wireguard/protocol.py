@@ -1,0 +1,40 @@
+"""What the data plane asks of a WireGuard implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from appliance.hub.names import Places
+from appliance.model.desired import Peer, PeerStatus
+
+
+class Backend(Protocol):
+    """Makes links whose UDP socket stays in the hub's own network namespace while the link lives in another.
+
+    Peers are changed one by one; the sessions of the others never notice. Every method raises `errors.LinkError`.
+    """
+
+    name: str
+    version: str
+
+    def create(self, places: Places, private_key: str, port: int) -> None:
+        """A new link in its namespace, down, with its UDP port bound or about to be when it goes up."""
+
+    def is_ready(self, places: Places, private_key: str, port: int) -> bool:
+        """Whether the link is there and has this key and port, so that it can be adopted as it is."""
+
+    def change(self, places: Places, add: Iterable[Peer], remove: Iterable[str]) -> None:
+        """Adds or readdresses peers, and removes others by public key; in force when it returns."""
+
+    def peers(self, places: Places) -> Sequence[PeerStatus]:
+        """What the link knows of each of its peers."""
+
+    def allowed(self, places: Places) -> dict[str, tuple[str, ...]]:
+        """For each peer's public key the ranges that it may send from."""
+
+    def remove(self, places: Places) -> None:
+        """No link, no process, no socket of it is left. None there is fine."""
+
+    def processes(self, prefix: str) -> dict[str, int]:
+        """Links whose name begins so, with the process that serves each; none for the kernel's own."""

@@ -1,0 +1,169 @@
+"""wireguard-go and boringtun: one process for each link, which outlives the hub's process.
+
+The process starts in the hub's network namespace, where its UDP socket stays; then the TUN link moves into the
+organization's. The hub makes the control socket itself and hands it over, so there is no moment in which the process
+runs and can't be asked.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.hub import links, uapi
+from appliance.hub.errors import LinkError
+from appliance.hub.names import Places
+from appliance.model.desired import Peer, PeerStatus
+
+_DEADLINE = 5.0
+_POLL = 0.001
+
+
+@dataclass(frozen=True)
+class Program:
+    """How to start an implementation in the foreground."""
+
+    name: str
+    executable: str
+    options: tuple[str, ...]
+    hands_socket_over: bool
+
+
+WIREGUARD_GO = Program("wireguard-go", "wireguard-go", ("--foreground",), hands_socket_over=True)
+# boringtun makes its socket itself and would give up root, and with it the right to it, if it were not told not to.
+BORINGTUN = Program(
+    "boringtun", "boringtun-cli", ("--foreground", "--disable-drop-privileges"), hands_socket_over=False
+)
+
+
+class Userspace:
+    """The userspace `Backend`."""
+
+    def __init__(self, program: Program) -> None:
+        executable = shutil.which(program.executable)
+        if executable is None:
+            raise LinkError(f"{program.executable} is not installed")
+        self.name = program.name
+        self._program = program
+        self._executable = executable
+        shown = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=10, check=False)
+        self.version = _first_version(shown.stdout)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def create(self, places: Places, private_key: str, port: int) -> None:
+        self._start(places.link)
+        try:
+            self._wait_until(places.link, lambda _: True)
+            uapi.set_device(places.link, uapi.device_lines(private_key, port))
+            # The process hears of its link going up only in the namespace that it was started in.
+            links.set_up(places.link)
+            self._wait_until(
+                places.link, lambda device: device.listen_port == port, f"its UDP port {port} can't be bound"
+            )
+            links.move(places)
+        except BaseException:
+            self.remove(places)
+            raise
+
+    def _start(self, link: str) -> None:
+        uapi.FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
+        path = uapi.path_of(link)
+        with suppress(FileNotFoundError):
+            path.unlink()
+        environment = {"PATH": os.environ.get("PATH", ""), "LOG_LEVEL": "error", "WG_LOG_LEVEL": "error"}
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            if self._program.hands_socket_over:
+                listener.bind(str(path))
+                path.chmod(0o600)
+                listener.listen()
+                environment["WG_UAPI_FD"] = str(listener.fileno())
+            self._children[link] = subprocess.Popen(
+                [self._executable, *self._program.options, link],
+                env=environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[listener.fileno()] if self._program.hands_socket_over else [],
+                start_new_session=True,
+            )
+
+    def _wait_until(
+        self, link: str, condition: Callable[[uapi.Device], bool], otherwise: str = "it does not answer"
+    ) -> None:
+        deadline = time.monotonic() + _DEADLINE
+        while True:
+            try:
+                if condition(uapi.get_device(link)):
+                    return
+            except LinkError:
+                if self._children[link].poll() is not None:
+                    raise LinkError(f"{self.name} for {link} ended at once") from None
+            if time.monotonic() > deadline:
+                raise LinkError(f"{self.name} for {link}: {otherwise}")
+            time.sleep(_POLL)
+
+    def is_ready(self, places: Places, private_key: str, port: int) -> bool:
+        try:
+            device = uapi.get_device(places.link)
+        except LinkError:
+            return False
+        return device.private_key == private_key and device.listen_port == port and links.is_in(places)
+
+    def change(self, places: Places, add: Iterable[Peer], remove: Iterable[str]) -> None:
+        lines: list[str] = []
+        for public_key in remove:
+            lines += uapi.removal_lines(public_key)
+        for peer in add:
+            lines += uapi.peer_lines(peer.public_key, f"{peer.address}/32")
+        if lines:
+            uapi.set_device(places.link, lines)
+
+    def peers(self, places: Places) -> Sequence[PeerStatus]:
+        return uapi.get_device(places.link).peers
+
+    def allowed(self, places: Places) -> dict[str, tuple[str, ...]]:
+        return uapi.get_device(places.link).allowed
+
+    def remove(self, places: Places) -> None:
+        # A process ends by itself when its link is gone; an adopted one is no child of ours to wait for.
+        links.delete(places)
+        child = self._children.pop(places.link, None)
+        if child is not None:
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=0.2)
+        pid = self.processes(places.link).get(places.link)
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, 9)
+        if child is not None:
+            child.wait(timeout=_DEADLINE)
+        with suppress(FileNotFoundError):
+            uapi.path_of(places.link).unlink()
+
+    def processes(self, prefix: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for folder in Path("/proc").iterdir():
+            if not folder.name.isdigit():
+                continue
+            try:
+                words = (folder / "cmdline").read_bytes().rstrip(b"\0").decode().split("\0")
+            except (OSError, UnicodeDecodeError):
+                continue
+            if Path(words[0]).name == self._program.executable and words[-1].startswith(prefix):
+                found[words[-1]] = int(folder.name)
+        return found
+
+
+def _first_version(text: str) -> str:
+    for word in text.replace(",", " ").split():
+        if any(character.isdigit() for character in word):
+            return word.removeprefix("v")
+    return "unknown"
