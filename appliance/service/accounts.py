@@ -1,0 +1,163 @@
+"""Sign-up, log-in, sessions."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from appliance.hub.errors import HubError
+from appliance.model.addresses import DEFAULT_NETWORK, check_network
+from appliance.model.errors import Invalid, NotEnforced, Unauthenticated
+from appliance.model.ids import new_id, new_organization_id
+from appliance.model.names import check_name
+from appliance.model.organization import Member, Organization, Plan, Role
+from appliance.service import passwords, tokens
+from appliance.service.workplace import Actor, Workplace, enforce
+from appliance.store import audit, organizations, people
+
+IDLE = timedelta(hours=12)
+ABSOLUTE = timedelta(days=14)
+_NOTED_EVERY = timedelta(minutes=1)
+
+LONGEST_EMAIL = 254
+# RFC 5321 allows far more than people have; what matters is one @, a domain, and nothing that is not one line.
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f.]+")
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session that was just opened; the token is shown here and never again."""
+
+    token: str
+    expires_at: datetime
+
+
+def check_email(text: str) -> str:
+    """The address as accounts are found by: trimmed, in lower case.
+
+    Raises:
+        Invalid: it can't be an e-mail address.
+    """
+    email = text.strip().lower()
+    if len(email) > LONGEST_EMAIL or _EMAIL.fullmatch(email) is None:
+        raise Invalid("This is not an e-mail address.", field="email")
+    return email
+
+
+def sign_up(
+    workplace: Workplace, *, email: str, password: str, organization: str, network: str | None = None
+) -> tuple[Session, Organization]:
+    """A new organization with its owner; its mesh works when this returns.
+
+    Raises:
+        Invalid, Conflict: the input can't be taken, or the address has an account.
+        NotEnforced: the data plane could not be made; nothing is left of it.
+    """
+    address = check_email(email)
+    passwords.check_new(password)
+    name = check_name(organization, field="organization")
+    overlay = check_network(network) if network else DEFAULT_NETWORK
+    password_hash = passwords.hash_password(password)
+
+    organization_id = new_organization_id()
+    try:
+        keys = workplace.hub.create_keys(organization_id)
+    except HubError as error:
+        raise NotEnforced("The hub is not there to make an organization; nothing was stored.") from error
+    owner = Member(new_id(), organization_id, address, password_hash, Role.OWNER)
+
+    # The data plane takes a while to make. Nobody else waits for it, and nobody sees an organization without one.
+    with workplace.store.write() as transaction:
+        new = Organization(
+            id=organization_id,
+            name=name,
+            network=overlay,
+            port=organizations.free_port(transaction),
+            hub_public_key=keys.public_key,
+            plan=Plan.FREE,
+            policy_version=1,
+            created_at=workplace.clock(),
+        )
+        organizations.create(transaction, new, keys)
+        people.create(transaction, owner)
+        desired = organizations.desired(transaction, organization_id)
+    try:
+        enforce(workplace, desired, organization_id)
+        with workplace.store.write() as transaction:
+            organizations.activate(transaction, organization_id)
+            audit.record(
+                transaction,
+                organization_id,
+                address,
+                "organization.created",
+                {"name": name, "network": str(overlay)},
+                workplace.clock(),
+            )
+    except BaseException:
+        with workplace.store.write() as transaction:
+            organizations.remove(transaction, organization_id)
+        with suppress(HubError):
+            workplace.hub.remove(organization_id)
+        raise
+    return _open(workplace, owner), new
+
+
+def forget_unfinished(workplace: Workplace) -> None:
+    """Removes what a sign-up left that was interrupted before anyone was told of it."""
+    with workplace.store.write() as transaction:
+        for organization_id in organizations.unfinished(transaction):
+            organizations.remove(transaction, organization_id)
+
+
+def log_in(workplace: Workplace, *, email: str, password: str) -> Session:
+    """A new session.
+
+    Raises:
+        Unauthenticated: no such account, or another password; which of the two is not told.
+    """
+    address = email.strip().lower()
+    with workplace.store.read() as transaction:
+        member = people.by_email(transaction, address)
+    if not passwords.verify(member.password_hash if member else None, password) or member is None:
+        raise Unauthenticated("The e-mail address or the password is wrong.")
+    if passwords.is_outdated(member.password_hash):
+        with workplace.store.write() as transaction:
+            people.change_password_hash(transaction, member.id, passwords.hash_password(password))
+    return _open(workplace, member)
+
+
+def actor_of(workplace: Workplace, token: str) -> Actor:
+    """Who holds this session.
+
+    Raises:
+        Unauthenticated: there is no such session, or it ended.
+    """
+    now = workplace.clock()
+    token_hash = tokens.hash_of(token)
+    with workplace.store.read() as transaction:
+        member = people.by_session(transaction, token_hash, now, now - IDLE)
+        seen = people.last_seen(transaction, token_hash)
+    if member is None:
+        raise Unauthenticated("This session has ended. Sign in again.")
+    if seen is not None and now - seen > _NOTED_EVERY:
+        with workplace.store.write() as transaction:
+            people.touch_session(transaction, token_hash, now)
+    return Actor(member.organization_id, member.id, member.email, member.role)
+
+
+def log_out(workplace: Workplace, token: str) -> None:
+    """Ends the session."""
+    with workplace.store.write() as transaction:
+        people.close_session(transaction, tokens.hash_of(token))
+
+
+def _open(workplace: Workplace, member: Member) -> Session:
+    token = tokens.new_token()
+    now = workplace.clock()
+    session = Session(token, now + ABSOLUTE)
+    with workplace.store.write() as transaction:
+        people.forget_ended(transaction, now)
+        people.open_session(transaction, member.id, tokens.hash_of(token), now, session.expires_at)
+    return session

@@ -1,0 +1,227 @@
+"""Machines: add, rename, rotate, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import AddressValueError, IPv4Address
+
+from appliance.hub.errors import HubError
+from appliance.model.configuration import Configuration
+from appliance.model.desired import PeerStatus
+from appliance.model.errors import Invalid, NotFound, PlanLimit
+from appliance.model.ids import new_id
+from appliance.model.keys import check_public_key, new_key_pair
+from appliance.model.names import check_group, check_name
+from appliance.model.organization import Machine, Organization
+from appliance.model.policy import Kind, Policy, Selector
+from appliance.service.workplace import Actor, Change, Workplace, changing
+from appliance.store import machines, organizations, policies
+
+MOST_GROUPS = 32
+LONGEST_PAGE = 1000
+ONLINE_SECONDS = 180
+"""A peer that talks makes a new handshake every two minutes (WireGuard, section 6.1); three is silence."""
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A machine with the configuration that was made for it, which is shown here and never again."""
+
+    machine: Machine
+    configuration: Configuration
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A machine, and what WireGuard knows of it (None: nothing)."""
+
+    machine: Machine
+    status: PeerStatus | None
+    online: bool
+
+
+def add(
+    workplace: Workplace, actor: Actor, *, name: str, groups: Iterable[str] = (), public_key: str | None = None
+) -> Issued:
+    """A new machine, at the lowest free address; its tunnel can come up when this returns.
+
+    Without ``public_key`` the hub makes the pair, and forgets the private half with the answer.
+
+    Raises:
+        Invalid, Conflict: the input can't be taken, or collides.
+        PlanLimit: the plan covers no further machine.
+    """
+    actor.must_change()
+    checked_name, checked_groups = check_name(name), _check_groups(groups)
+    private, public = _keys(public_key)
+    with changing(workplace, actor) as change:
+        transaction, organization = change.transaction, change.organization
+        _check_plan(change)
+        machine = Machine(
+            id=new_id(),
+            name=checked_name,
+            address=organizations.free_address(transaction, organization),
+            public_key=public,
+            groups=checked_groups,
+            created_at=workplace.clock(),
+        )
+        machines.create(transaction, organization.id, machine)
+        change.note(
+            "machine.added",
+            machine=machine.id,
+            name=machine.name,
+            address=str(machine.address),
+            groups=list(checked_groups),
+        )
+    return Issued(machine, _configuration(workplace, organization, machine, private))
+
+
+def page(
+    workplace: Workplace, actor: Actor, *, after: str | None = None, limit: int = LONGEST_PAGE
+) -> tuple[Sequence[Seen], str | None]:
+    """A page of machines by address, and where the next one begins.
+
+    Raises:
+        Invalid: ``after`` is not what an earlier page gave.
+    """
+    limit = max(1, min(limit, LONGEST_PAGE))
+    with workplace.store.read() as transaction:
+        found = machines.page_of(transaction, actor.organization_id, after=_address(after), limit=limit + 1)
+    seen = _seen(workplace, actor, found[:limit])
+    return seen, str(seen[-1].machine.address) if len(found) > limit else None
+
+
+def get(workplace: Workplace, actor: Actor, machine_id: str) -> Seen:
+    """One machine.
+
+    Raises:
+        NotFound: the organization has none of that id.
+    """
+    with workplace.store.read() as transaction:
+        machine = machines.find(transaction, actor.organization_id, machine_id)
+    if machine is None:
+        raise _no_such(machine_id)
+    return _seen(workplace, actor, [machine])[0]
+
+
+def change(
+    workplace: Workplace,
+    actor: Actor,
+    machine_id: str,
+    *,
+    name: str | None = None,
+    groups: Iterable[str] | None = None,
+) -> Seen:
+    """Another name, or other groups; rules about those groups hold for it when this returns."""
+    actor.must_change()
+    with changing(workplace, actor) as open_change:
+        before = _find(open_change, machine_id)
+        after = replace(
+            before,
+            name=before.name if name is None else check_name(name),
+            groups=before.groups if groups is None else _check_groups(groups),
+        )
+        machines.change(open_change.transaction, actor.organization_id, after)
+        open_change.note("machine.changed", machine=machine_id, name=after.name, groups=list(after.groups))
+    return get(workplace, actor, machine_id)
+
+
+def rotate(workplace: Workplace, actor: Actor, machine_id: str, *, public_key: str | None = None) -> Issued:
+    """A new key pair for the machine; the old key is dead when this returns."""
+    actor.must_change()
+    private, public = _keys(public_key)
+    with changing(workplace, actor) as open_change:
+        machine = replace(_find(open_change, machine_id), public_key=public)
+        machines.change(open_change.transaction, actor.organization_id, machine)
+        open_change.note("machine.rotated", machine=machine_id, name=machine.name)
+    return Issued(machine, _configuration(workplace, open_change.organization, machine, private))
+
+
+def remove(workplace: Workplace, actor: Actor, machine_id: str) -> None:
+    """Ends the machine's tunnel, and removes it with the rules that name it."""
+    actor.must_change()
+    with changing(workplace, actor) as open_change:
+        transaction = open_change.transaction
+        machine = _find(open_change, machine_id)
+        saved = policies.load(transaction, actor.organization_id)
+        about_it = Selector(Kind.MACHINE, machine_id)
+        kept = tuple(rule for rule in saved.policy.rules if about_it not in (rule.source, rule.destination))
+        dropped = len(saved.policy.rules) - len(kept)
+        if dropped:
+            policies.save(transaction, actor.organization_id, Policy(saved.policy.default, kept))
+        machines.remove(transaction, actor.organization_id, machine_id)
+        open_change.note("machine.removed", machine=machine_id, name=machine.name, rules_removed=dropped)
+
+
+def _keys(public_key: str | None) -> tuple[str | None, str]:
+    if public_key is not None:
+        return None, check_public_key(public_key)
+    pair = new_key_pair()
+    return pair.private, pair.public
+
+
+def _check_groups(groups: Iterable[str]) -> tuple[str, ...]:
+    checked = tuple(sorted({check_group(group) for group in groups}))
+    if len(checked) > MOST_GROUPS:
+        raise Invalid(f"A machine is in at most {MOST_GROUPS} groups.", field="groups")
+    return checked
+
+
+def _check_plan(open_change: Change) -> None:
+    organization = open_change.organization
+    limit = organization.plan.machine_limit
+    if limit is not None and len(machines.all_of(open_change.transaction, organization.id)) >= limit:
+        raise PlanLimit(
+            f"The {organization.plan.value} plan covers {limit} machines. Switch the organization to the paid plan "
+            "to add more: on the settings page, or by PATCH /api/v1/organization with the plan paid.",
+            field="plan",
+        )
+
+
+def _configuration(
+    workplace: Workplace, organization: Organization, machine: Machine, private_key: str | None
+) -> Configuration:
+    return Configuration(
+        machine=machine.name,
+        organization=organization.name,
+        private_key=private_key,
+        address=machine.address,
+        network=organization.network,
+        hub_public_key=organization.hub_public_key,
+        endpoint=workplace.endpoint(organization),
+    )
+
+
+def _find(open_change: Change, machine_id: str) -> Machine:
+    machine = machines.find(open_change.transaction, open_change.organization.id, machine_id)
+    if machine is None:
+        raise _no_such(machine_id)
+    return machine
+
+
+def _no_such(machine_id: str) -> NotFound:
+    return NotFound(f"This organization has no machine {machine_id!r}.")
+
+
+def _address(text: str | None) -> IPv4Address | None:
+    if not text:
+        return None
+    try:
+        return IPv4Address(text)
+    except AddressValueError:
+        raise Invalid("This is not where a page of machines can begin.", field="after") from None
+
+
+def _seen(workplace: Workplace, actor: Actor, found: Sequence[Machine]) -> list[Seen]:
+    try:
+        statuses = {status.public_key: status for status in workplace.hub.peers(actor.organization_id)}
+    except HubError:
+        # What the store knows is worth showing also while the hub is away.
+        statuses = {}
+    now = workplace.clock().timestamp()
+    return [
+        Seen(machine, status, online=status is not None and now - status.last_handshake < ONLINE_SECONDS)
+        for machine in found
+        for status in (statuses.get(machine.public_key),)
+    ]

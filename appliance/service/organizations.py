@@ -1,0 +1,94 @@
+"""An organization's own record: name, plan, and its end."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from appliance.hub.errors import HubError
+from appliance.model.errors import Conflict, Invalid, NotFound
+from appliance.model.names import check_name
+from appliance.model.organization import AuditEntry, Organization, Plan
+from appliance.service.workplace import Actor, Workplace, changing, enforce
+from appliance.store import audit, machines, organizations
+
+LONGEST_PAGE = 500
+
+
+def get(workplace: Workplace, actor: Actor) -> Organization:
+    """The actor's organization."""
+    with workplace.store.read() as transaction:
+        organization = organizations.find(transaction, actor.organization_id)
+    if organization is None:
+        raise NotFound("This organization does not exist any more.")
+    return organization
+
+
+def change(workplace: Workplace, actor: Actor, *, name: str | None = None, plan: str | None = None) -> Organization:
+    """Another name or plan.
+
+    Raises:
+        Invalid: no such plan, or a name that can't be taken.
+        Conflict: the plan does not cover the machines that there are.
+    """
+    actor.must_own()
+    with changing(workplace, actor) as open_change:
+        before = open_change.organization
+        new_name = before.name if name is None else check_name(name)
+        new_plan = before.plan if plan is None else _plan(plan)
+        limit = new_plan.machine_limit
+        count = len(machines.all_of(open_change.transaction, before.id))
+        if limit is not None and count > limit:
+            raise Conflict(
+                f"The {new_plan.value} plan covers {limit} machines and there are {count}. Remove some first.",
+                field="plan",
+            )
+        organizations.change(open_change.transaction, before.id, name=new_name, plan=new_plan)
+        open_change.note("organization.changed", name=new_name, plan=new_plan.value)
+    return get(workplace, actor)
+
+
+def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int]:
+    """Removes the organization and everything that belonged to it; tells how many there were of what.
+
+    Raises:
+        Invalid: ``confirm`` is not the organization's name.
+        NotEnforced: the data plane could not be removed; everything is as before.
+    """
+    actor.must_own()
+    taken_back = None
+    try:
+        with workplace.store.write() as transaction:
+            organizations.lock(transaction, actor.organization_id)
+            organization = organizations.find(transaction, actor.organization_id)
+            if organization is None:
+                raise NotFound("This organization does not exist any more.")
+            if confirm != organization.name:
+                raise Invalid("To confirm, give the organization's name exactly as it is.", field="confirm")
+            before = organizations.desired(transaction, actor.organization_id)
+            removed = organizations.remove(transaction, actor.organization_id)
+            enforce(workplace, None, actor.organization_id)
+            taken_back = before
+    except BaseException:
+        if taken_back is not None:
+            with suppress(HubError):
+                workplace.hub.apply(taken_back)
+        raise
+    return removed
+
+
+def trail(
+    workplace: Workplace, actor: Actor, *, before: int | None = None, limit: int = 100
+) -> tuple[list[AuditEntry], int | None]:
+    """A page of the audit trail, newest first, and where the next one begins."""
+    limit = max(1, min(limit, LONGEST_PAGE))
+    with workplace.store.read() as transaction:
+        entries = audit.page_of(transaction, actor.organization_id, before=before, limit=limit + 1)
+    page = entries[:limit]
+    return page, page[-1].id if len(entries) > limit else None
+
+
+def _plan(text: str) -> Plan:
+    try:
+        return Plan(text)
+    except ValueError:
+        raise Invalid(f"There is no plan {text!r}; the plans are free and paid.", field="plan") from None

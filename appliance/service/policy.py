@@ -1,0 +1,116 @@
+"""Policy: read, save, ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from appliance.model.errors import Conflict, Invalid, NotFound
+from appliance.model.policy import HIGHEST_PORT, Kind, Party, Policy, Protocol, Rule, Selector, Verdict, decide
+from appliance.service.workplace import Actor, Change, Workplace, changing
+from appliance.store import machines, policies
+from appliance.store.policies import Saved
+
+MOST_RULES = 20_000
+
+
+def get(workplace: Workplace, actor: Actor) -> Saved:
+    """The organization's policy."""
+    with workplace.store.read() as transaction:
+        return policies.load(transaction, actor.organization_id)
+
+
+def save(workplace: Workplace, actor: Actor, policy: Policy, *, version: int | None = None) -> Saved:
+    """Puts this policy in the place of the one before; it is enforced when this returns.
+
+    Raises:
+        Invalid: a rule names a machine that the organization does not have, or there are too many rules.
+        Conflict: ``version`` is given, and somebody saved since.
+        NotEnforced: the kernel could not take it; the old policy stands.
+    """
+    actor.must_change()
+    with changing(workplace, actor) as change:
+        return _save(change, policy, version)
+
+
+def add_rule(workplace: Workplace, actor: Actor, rule: Rule) -> Rule:
+    """One more rule; raises as `save` does."""
+    actor.must_change()
+    with changing(workplace, actor) as change:
+        before = policies.load(change.transaction, actor.organization_id).policy
+        _save(change, replace(before, rules=(*before.rules, rule)), None)
+    return rule
+
+
+def remove_rule(workplace: Workplace, actor: Actor, rule_id: str) -> None:
+    """One rule less; raises as `save` does, and NotFound where there is no such rule."""
+    actor.must_change()
+    with changing(workplace, actor) as change:
+        before = policies.load(change.transaction, actor.organization_id).policy
+        kept = tuple(rule for rule in before.rules if rule.id != rule_id)
+        if len(kept) == len(before.rules):
+            raise NotFound(f"This organization has no rule {rule_id!r}.")
+        _save(change, replace(before, rules=kept), None)
+
+
+def check(
+    workplace: Workplace,
+    actor: Actor,
+    *,
+    source: str,
+    destination: str,
+    protocol: Protocol = Protocol.ANY,
+    port: int | None = None,
+) -> Verdict:
+    """What would become of a connection between two machines, without any traffic.
+
+    Raises:
+        Invalid: an end is not a machine of the organization, or the port makes no sense.
+    """
+    if port is not None and not protocol.has_ports:
+        raise Invalid("Only tcp and udp have ports; name the protocol too.", field="port")
+    if port is not None and not 1 <= port <= HIGHEST_PORT:
+        raise Invalid(f"{port} is not a port from 1 to {HIGHEST_PORT}.", field="port")
+    with workplace.store.read() as transaction:
+        saved = policies.load(transaction, actor.organization_id)
+        parties = [
+            _party(transaction, actor.organization_id, text, field)
+            for text, field in ((source, "source"), (destination, "destination"))
+        ]
+    return decide(saved.policy, parties[0], parties[1], protocol, port)
+
+
+def _save(change: Change, policy: Policy, version: int | None) -> Saved:
+    transaction, organization_id = change.transaction, change.organization.id
+    before = policies.load(transaction, organization_id)
+    if version is not None and version != before.version:
+        raise Conflict(
+            f"The policy was saved by someone else meanwhile: it is at version {before.version}, not {version}.",
+            field="version",
+        )
+    if len(policy.rules) > MOST_RULES:
+        raise Invalid(f"A policy has at most {MOST_RULES} rules.", field="rules")
+    _check_machines(transaction, organization_id, policy.rules)
+    saved = policies.save(transaction, organization_id, policy)
+    change.note("policy.saved", version=saved.version, default=policy.default.value, rules=len(policy.rules))
+    return saved
+
+
+def _check_machines(transaction: Connection, organization_id: str, rules: Sequence[Rule]) -> None:
+    known = {machine.id for machine in machines.all_of(transaction, organization_id)}
+    for rule in rules:
+        for field, selector in (("source", rule.source), ("destination", rule.destination)):
+            if selector.kind is Kind.MACHINE and selector.name not in known:
+                raise Invalid(f"A rule names a machine that does not exist: {selector.name!r}.", field=field)
+
+
+def _party(transaction: Connection, organization_id: str, text: str, field: str) -> Party:
+    selector = Selector.parse(text if ":" in text else f"machine:{text}", field=field)
+    machine = None
+    if selector.kind is Kind.MACHINE:
+        machine = machines.find(transaction, organization_id, selector.name)
+    if machine is None:
+        raise Invalid(f"The {field} is not a machine of this organization: machine:<id>.", field=field)
+    return Party(machine.id, frozenset(machine.groups))
