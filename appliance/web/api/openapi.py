@@ -1,0 +1,67 @@
+"""The OpenAPI document, made from the table of calls. Source: OpenAPI 3.1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from appliance import __version__
+from appliance.web.api.routes import PREFIX, Call
+from appliance.web.problems import CONTENT_TYPE, Problem
+
+
+def document(calls: Sequence[Call]) -> dict[str, Any]:
+    """Describes every call, with the schemas of what it takes and gives."""
+    kinds = sorted(
+        {kind for call in calls for kind in (call.body, call.answer) if kind is not None} | {Problem},
+        key=lambda kind: kind.__name__,
+    )
+    references, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    schemas = dict(zip(kinds, references, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for call in calls:
+        paths.setdefault(call.path, {})[call.method.lower()] = _operation(call, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "MeshWG", "version": __version__},
+        "servers": [{"url": PREFIX}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"session": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(call: Call, schemas: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
+    success = {"description": "Committed, and enforced in the data plane" if call.method != "GET" else "As it is now"}
+    if call.answer is not None:
+        success |= _content("application/json", schemas[call.answer])
+    operation: dict[str, Any] = {
+        "summary": call.summary,
+        "operationId": call.handler.__name__.lstrip("_"),
+        "security": [] if call.public else [{"session": []}],
+        "parameters": [
+            *(_parameter(name, "path") for name in re.findall(r"{(\w+)}", call.path)),
+            *(_parameter(name, "query") for name in call.query),
+        ],
+        "responses": {
+            str(call.status): success,
+            "default": {"description": "Refused"} | _content(CONTENT_TYPE, schemas[Problem]),
+        },
+    }
+    if call.body is not None:
+        required = any(field.required for field in msgspec.structs.fields(call.body))
+        operation["requestBody"] = {"required": required} | _content("application/json", schemas[call.body])
+    return operation
+
+
+def _parameter(name: str, place: str) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}}
+
+
+def _content(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {media_type: {"schema": schema}}}

@@ -1,0 +1,112 @@
+"""The table of calls, and how a row of it becomes a route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import bottle
+import msgspec
+
+from appliance.model.errors import Invalid, Malformed
+from appliance.service import Actor
+from appliance.web import request
+from appliance.web.request import Site
+
+PREFIX = "/api/v1"
+_SAFE = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call as its handler gets it: authenticated, decoded, within its limits."""
+
+    site: Site
+    body: Any
+    parameters: Mapping[str, str]
+    query: Mapping[str, str]
+    signed_in: tuple[Actor, str] | None
+
+    @property
+    def actor(self) -> Actor:
+        """Who calls; only handlers of calls that need a session may ask."""
+        if self.signed_in is None:
+            raise LookupError("this call needs no session, so nobody is known")
+        return self.signed_in[0]
+
+    def number(self, name: str) -> int | None:
+        """A whole number of the query, if it is given.
+
+        Raises:
+            Invalid: it is something else.
+        """
+        text = self.query.get(name)
+        if text is None:
+            return None
+        if not text.isascii() or not text.isdigit() or len(text) > 18:
+            raise Invalid(f"{name} is not a whole number.", field=name)
+        return int(text)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One row: what a call takes and gives.
+
+    Attributes:
+        path: below the prefix, with ``{name}`` for parameters.
+        body: the struct that the body decodes to, or None; a call whose every field is optional takes no body too.
+        answer: the struct that it gives, or None for an empty answer.
+        public: whether it needs no session.
+    """
+
+    method: str
+    path: str
+    summary: str
+    handler: Callable[[Asked], Any]
+    body: type[msgspec.Struct] | None = None
+    answer: type[msgspec.Struct] | None = None
+    status: int = 200
+    public: bool = False
+    query: tuple[str, ...] = ()
+
+
+def install(app: bottle.Bottle, site: Site) -> None:
+    """Adds every call of the API to the application."""
+    from appliance.web.api import calls, openapi
+
+    for call in calls.CALLS:
+        rule = PREFIX + call.path.replace("{", "<").replace("}", ">")
+        app.route(rule, method=call.method, callback=_callback(call, site))
+    document = msgspec.json.encode(openapi.document(calls.CALLS))
+    app.route(f"{PREFIX}/openapi.json", callback=lambda: _json(document))
+
+
+def _callback(call: Call, site: Site) -> Callable[..., Any]:
+    def handle(**parameters: str) -> Any:
+        signed_in = None if call.public else request.authenticated(site)
+        if signed_in is not None and call.method not in _SAFE:
+            site.limits.write(request.address(), signed_in[0].organization_id)
+        body = _decode(call.body) if call.body is not None else None
+        answer = call.handler(Asked(site, body, parameters, request.query(), signed_in))
+        if call.answer is None:
+            return bottle.HTTPResponse(status=204)
+        return _json(msgspec.json.encode(answer), call.status)
+
+    return handle
+
+
+def _decode(kind: type[msgspec.Struct]) -> msgspec.Struct:
+    data = request.body()
+    if not data.strip() and all(field.required is False for field in msgspec.structs.fields(kind)):
+        return kind()
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise Invalid(f"The body is not what this call takes: {error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(f"The body is not JSON: {error}.") from None
+
+
+def _json(data: bytes, status: int = 200) -> bottle.HTTPResponse:
+    return bottle.HTTPResponse(data, status=status, headers={"Content-Type": "application/json"})

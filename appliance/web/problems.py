@@ -1,0 +1,48 @@
+"""Refusals as problem documents. Source: RFC 9457."""
+
+from __future__ import annotations
+
+import bottle
+import msgspec
+
+from appliance.model.errors import Refused
+
+CONTENT_TYPE = "application/problem+json"
+_TYPE = "urn:meshwg:problem:"
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the body of every error answer is."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+
+
+def problem_of(error: Refused) -> Problem:
+    """The document that tells of this refusal."""
+    return Problem(_TYPE + error.code, error.title, error.status, error.detail, error.field)
+
+
+def answer(error: Refused) -> bottle.HTTPResponse:
+    """The answer that tells of this refusal."""
+    response = respond(problem_of(error))
+    if error.retry_after is not None:
+        response.set_header("Retry-After", str(error.retry_after))
+    if error.status == 401:
+        response.set_header("WWW-Authenticate", "Bearer")
+    return response
+
+
+def respond(problem: Problem) -> bottle.HTTPResponse:
+    """A problem document as an answer."""
+    return bottle.HTTPResponse(
+        msgspec.json.encode(problem), status=problem.status, headers={"Content-Type": CONTENT_TYPE}
+    )
+
+
+def unexpected(status: int, title: str, detail: str) -> Problem:
+    """A problem that no use case raised: no such path, a method that it does not take, a fault of ours."""
+    return Problem("about:blank", title, status, detail)

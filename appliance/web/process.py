@@ -1,0 +1,77 @@
+"""``meshwg-web``: the process that faces the internet, as an ordinary user without the unlock secret."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# The worker is forked by a process that gave up root and may not be able to read code any more, so what granian would
+# import late is imported here.
+import granian._loops
+import granian._signals
+import granian.wsgi  # noqa: F401
+from granian.constants import Interfaces, SSLProtocols
+from granian.log import LogLevels
+from granian.server import Server
+
+from appliance.hub.client import HubClient
+from appliance.service import Workplace
+from appliance.store import Store
+from appliance.web import privileges
+from appliance.web.app import make_app
+from appliance.web.limits import Network, RateLimits
+from appliance.web.request import Site
+from appliance.web.tls import Certificate
+
+_THREADS = 16
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """What the web process has to know.
+
+    Attributes:
+        uid: the user to become once the port is bound.
+    """
+
+    host: str
+    port: int
+    certificate: Certificate
+    database_url: str
+    hub_socket: Path
+    endpoint_host: str
+    trusted: Sequence[Network]
+    uid: int
+
+
+def serve(settings: WebSettings) -> None:
+    """Serves until SIGTERM or SIGINT. Raises OSError where the address can't be bound."""
+    hub = HubClient(settings.hub_socket)
+    workplace = Workplace(Store(settings.database_url), hub, settings.endpoint_host)
+    # Nothing connects before the fork; connections are opened by the threads that use them.
+    app = make_app(Site(workplace, RateLimits(settings.trusted)), hub.status)
+
+    multiprocessing.set_start_method("fork")
+    server = Server(
+        "appliance.web.app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=_THREADS,
+        log_level=LogLevels.error,
+        ssl_cert=settings.certificate.certificate,
+        ssl_key=settings.certificate.key,
+        ssl_protocol_min=SSLProtocols.tls12,
+        workers_kill_timeout=5,
+    )
+    # After the port is bound, which may take root, and before a worker is forked.
+    server.on_startup(lambda: privileges.drop(settings.uid))
+
+    def load(_: str) -> Any:
+        return app
+
+    server.serve(target_loader=load)

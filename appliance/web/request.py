@@ -1,0 +1,94 @@
+"""What a request is to the rest of this package: who calls, from where, with what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import bottle
+
+from appliance.model.errors import Forbidden, TooLarge, Unauthenticated
+from appliance.service import Actor, Workplace, accounts, tokens
+from appliance.web.limits import RateLimits
+
+COOKIE = "__Host-meshwg"
+CSRF_HEADER = "X-CSRF-Token"
+LARGEST_BODY = 8 * 2**20
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True)
+class Site:
+    """What every handler works with."""
+
+    workplace: Workplace
+    limits: RateLimits
+
+
+def address() -> str:
+    """The caller's address. Headers that a caller could write are not asked."""
+    return str(bottle.request.environ.get("REMOTE_ADDR", ""))
+
+
+def token() -> str | None:
+    """The bearer token, else the session cookie's."""
+    scheme, _, credentials = str(bottle.request.headers.get("Authorization", "")).partition(" ")
+    if scheme.lower() == "bearer" and credentials.strip():
+        return credentials.strip()
+    return cookie_token()
+
+
+def cookie_token() -> str | None:
+    """The session cookie's token."""
+    value = bottle.request.get_cookie(COOKIE)
+    return str(value) if value else None
+
+
+def comes_from_cookie() -> bool:
+    """Whether the browser vouches for the caller, who then must show that the page was ours."""
+    return not str(bottle.request.headers.get("Authorization", "")).lower().startswith("bearer ")
+
+
+def authenticated(site: Site) -> tuple[Actor, str]:
+    """Who calls, and with which session.
+
+    Raises:
+        Unauthenticated: nobody that we know.
+        Forbidden: a change by cookie without the CSRF header.
+    """
+    held = token()
+    if held is None:
+        raise Unauthenticated("This needs a session: sign in, or send Authorization: Bearer.")
+    actor = accounts.actor_of(site.workplace, held)
+    if (
+        bottle.request.method not in _SAFE_METHODS
+        and comes_from_cookie()
+        and not matches_csrf(held, str(bottle.request.headers.get(CSRF_HEADER, "")))
+    ):
+        raise Forbidden(f"A change by cookie needs the {CSRF_HEADER} header.")
+    return actor, held
+
+
+def matches_csrf(held: str, shown: str) -> bool:
+    """Whether this is the CSRF token of the session."""
+    return bool(shown) and tokens.same(tokens.csrf_of(held), shown)
+
+
+def body() -> bytes:
+    """The request's body.
+
+    Raises:
+        TooLarge: longer than any call needs.
+    """
+    if bottle.request.content_length > LARGEST_BODY:
+        raise TooLarge(f"The body is longer than {LARGEST_BODY} bytes.")
+    data = bottle.request.body.read(LARGEST_BODY + 1)
+    if len(data) > LARGEST_BODY:
+        raise TooLarge(f"The body is longer than {LARGEST_BODY} bytes.")
+    return bytes(data)
+
+
+def query() -> Mapping[str, Any]:
+    """The query's parameters, as text."""
+    return {str(key): bottle.request.query.getunicode(key) for key in bottle.request.query}
