@@ -1,0 +1,91 @@
+"""The data folder: what lies where, who may read it, and that one service at a time has it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.cli.errors import CommandError, Exit
+
+WEB_USER = "meshwg"
+# Where no such user was made: a number that distributions give to nobody (systemd keeps 61184 to 65519 for this use).
+_NAMELESS_UID = 64217
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The data folder's layout."""
+
+    path: Path
+
+    @property
+    def store(self) -> Path:
+        """The database's folder, the web user's own."""
+        return self.path / "store"
+
+    @property
+    def tls(self) -> Path:
+        """Certificate and key, the web user's own."""
+        return self.path / "tls"
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no service ever ran here."""
+        return not self.store.exists()
+
+    def prepare(self, uid: int) -> None:
+        """Makes what is missing.
+
+        Raises:
+            CommandError: the folder can't be made, or has something else in it.
+        """
+        try:
+            self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+            for folder in (self.store, self.tls):
+                folder.mkdir(mode=0o700, exist_ok=True)
+                os.chown(folder, uid, uid)
+        except OSError as error:
+            raise CommandError(
+                f"The data folder {self.path} can't be used: {error.strerror}.", Exit.CANNOT_CREATE
+            ) from None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One service at a time.
+
+        Raises:
+            CommandError: another one runs on this folder.
+        """
+        try:
+            self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise CommandError(
+                f"The data folder {self.path} can't be used: {error.strerror}.", Exit.CANNOT_CREATE
+            ) from None
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CommandError(f"Another service runs on the data folder {self.path} already.", Exit.BUSY) from None
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def web_uid() -> int:
+    """The user that the web process becomes."""
+    try:
+        return pwd.getpwnam(WEB_USER).pw_uid
+    except KeyError:
+        return _NAMELESS_UID
+
+
+def hub_socket(instance: str) -> Path:
+    """Where this instance's hub listens: short, as a socket's path has to be, and gone with the next boot."""
+    return Path("/run/meshwg") / instance / "hub.sock"

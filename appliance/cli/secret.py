@@ -1,0 +1,84 @@
+"""Where the unlock secret comes from."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from appliance.cli.errors import CommandError, Exit
+from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings
+from appliance.vault.vault import SHORTEST_SECRET
+
+
+def given(settings: Settings) -> str | None:
+    """The secret that the operator supplied; None where none was.
+
+    Raises:
+        CommandError: the file can't be read, is open to others, or the secret is too short to be one.
+    """
+    if settings.unlock_secret_file is not None:
+        return _checked(_read(settings.unlock_secret_file), str(settings.unlock_secret_file))
+    value = os.environ.get(SECRET_VARIABLE)
+    return None if value is None else _checked(value, SECRET_VARIABLE)
+
+
+def made_beside(folder: Path) -> Path:
+    """Where a secret is made for a new data folder: outside of it, so that a copy of the folder opens nothing."""
+    return folder.with_name(folder.name + ".unlock-secret")
+
+
+def make(folder: Path) -> tuple[str, Path]:
+    """A new secret in a file that only its owner can read.
+
+    Raises:
+        CommandError: the file exists, so it may open another store, or it can't be written.
+    """
+    path = made_beside(folder)
+    secret = secrets.token_urlsafe(32)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise CommandError(
+            f"{path} exists, but the data folder is new. Use it with {SECRET_FILE_VARIABLE}={path}, or move it away.",
+            Exit.NOT_CONFIGURED,
+        ) from None
+    except OSError as error:
+        raise CommandError(
+            f"The unlock secret {path} can't be written: {error.strerror}.", Exit.CANNOT_CREATE
+        ) from None
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret + "\n")
+    return secret, path
+
+
+def missing(folder: Path) -> CommandError:
+    """What to say where a store exists and no secret was supplied."""
+    beside = made_beside(folder)
+    hint = f" The one that was made for it lies in {beside}." if beside.exists() else ""
+    return CommandError(
+        f"The data folder {folder} is sealed and no unlock secret was supplied. "
+        f"Set {SECRET_FILE_VARIABLE} or {SECRET_VARIABLE}.{hint}",
+        Exit.NOT_CONFIGURED,
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode) and mode & 0o077:
+            raise CommandError(
+                f"The unlock secret {path} can be read by others; chmod 600 it first.", Exit.NOT_CONFIGURED
+            )
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"The unlock secret {path} can't be read: {error}.", Exit.NOT_CONFIGURED) from None
+
+
+def _checked(secret: str, source: str) -> str:
+    if len(secret.strip()) < SHORTEST_SECRET:
+        raise CommandError(
+            f"The unlock secret in {source} has fewer than {SHORTEST_SECRET} characters.", Exit.NOT_CONFIGURED
+        )
+    return secret.strip()

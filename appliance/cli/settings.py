@@ -1,0 +1,177 @@
+"""What an operator can decide, from four places: the command line, the environment, a file, the defaults.
+
+Every option has a key of the same name in the file (TOML) and a variable ``MESHWG_<NAME>`` in the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from appliance.cli.errors import CommandError, Exit
+from appliance.web.limits import Network
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+WIREGUARD_CHOICES = ("auto", "kernel", "wireguard-go", "boringtun")
+SECRET_VARIABLE = "MESHWG_UNLOCK_SECRET"  # noqa: S105 - the name of a variable
+SECRET_FILE_VARIABLE = "MESHWG_UNLOCK_SECRET_FILE"  # noqa: S105
+_KEYS = (
+    "data",
+    "listen",
+    "endpoint",
+    "database_url",
+    "wireguard",
+    "tls_cert",
+    "tls_key",
+    "trusted_source",
+    "unlock_secret_file",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """An operator's decisions, checked."""
+
+    data: Path
+    host: str
+    port: int
+    endpoint: str
+    database_url: str
+    wireguard: str
+    tls_cert: Path | None
+    tls_key: Path | None
+    trusted_source: tuple[Network, ...]
+    unlock_secret_file: Path | None
+
+    def environment(self) -> dict[str, str]:
+        """The same decisions as variables, for a process that takes no options. The unlock secret is not among them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        found = {
+            "data": str(self.data),
+            "listen": f"{host}:{self.port}",
+            "endpoint": self.endpoint,
+            "database_url": self.database_url,
+            "wireguard": self.wireguard,
+            "tls_cert": str(self.tls_cert or ""),
+            "tls_key": str(self.tls_key or ""),
+            "trusted_source": " ".join(map(str, self.trusted_source)),
+        }
+        return {_variable(key): value for key, value in found.items() if value}
+
+
+def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
+    """The settings, where what was given on the command line comes before environment, file and defaults.
+
+    Raises:
+        CommandError: a value makes no sense, or the file can't be read.
+    """
+    chosen: dict[str, Any] = {**_defaults(), **_from_file(config), **_from_environment()}
+    chosen |= {key: value for key, value in given.items() if value}
+    data = Path(chosen["data"]).expanduser().resolve()
+    host, port = _listen(str(chosen["listen"]))
+    if chosen["wireguard"] not in WIREGUARD_CHOICES:
+        raise _wrong("wireguard", f"one of {', '.join(WIREGUARD_CHOICES)}", chosen["wireguard"])
+    tls_cert, tls_key = _path(chosen.get("tls_cert")), _path(chosen.get("tls_key"))
+    if (tls_cert is None) != (tls_key is None):
+        raise CommandError("A certificate needs its key and a key its certificate.", Exit.NOT_CONFIGURED)
+    return Settings(
+        data=data,
+        host=host,
+        port=port,
+        endpoint=_endpoint(str(chosen.get("endpoint") or ""), host),
+        database_url=str(chosen.get("database_url") or f"sqlite:///{data / 'store' / 'meshwg.sqlite'}"),
+        wireguard=str(chosen["wireguard"]),
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        trusted_source=_networks(chosen.get("trusted_source") or ()),
+        unlock_secret_file=_path(chosen.get("unlock_secret_file")),
+    )
+
+
+def _defaults() -> dict[str, Any]:
+    state = "/var/lib/meshwg" if os.geteuid() == 0 else "~/.local/share/meshwg"
+    return {"data": state, "listen": "127.0.0.1:8443", "wireguard": "auto"}
+
+
+def _from_file(config: Path | None) -> dict[str, Any]:
+    path = config or _path(os.environ.get("MESHWG_CONFIG"))
+    if path is None:
+        return {}
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CommandError(f"The configuration file {path} can't be read: {error}.", Exit.NOT_CONFIGURED) from None
+    strangers = sorted(set(found) - set(_KEYS))
+    if strangers:
+        raise CommandError(f"{path} has keys that nobody knows: {', '.join(strangers)}.", Exit.NOT_CONFIGURED)
+    return found
+
+
+def _from_environment() -> dict[str, Any]:
+    return {key: value for key in _KEYS if (value := os.environ.get(_variable(key), ""))}
+
+
+def _variable(key: str) -> str:
+    return f"MESHWG_{key.upper()}"
+
+
+def _path(value: Any) -> Path | None:
+    return Path(str(value)).expanduser().resolve() if value else None
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise _wrong("listen", "HOST:PORT", text)
+    host = host.strip("[]") or "0.0.0.0"  # noqa: S104 - an empty host means every address, as everywhere
+    try:
+        socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+    except OSError:
+        raise _wrong("listen", "HOST:PORT with a host of this machine", text) from None
+    return host, int(port)
+
+
+def _endpoint(text: str, listen_host: str) -> str:
+    endpoint = text or _own_address(listen_host)
+    if any(character.isspace() or not character.isprintable() for character in endpoint):
+        raise _wrong("endpoint", "a host name or an address", text)
+    return endpoint.strip("[]")
+
+
+def _own_address(listen_host: str) -> str:
+    """The address that others most likely reach this machine by."""
+    if listen_host not in ("0.0.0.0", "::", "127.0.0.1", "::1", "localhost"):  # noqa: S104
+        return listen_host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: connecting a datagram socket only asks the routing table (RFC 5737 address).
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
+
+
+def _networks(value: str | Sequence[str]) -> tuple[Network, ...]:
+    texts = value.replace(",", " ").split() if isinstance(value, str) else value
+    found = []
+    for text in texts:
+        try:
+            found.append(ip_network(str(text).strip()))
+        except ValueError:
+            raise _wrong("trusted_source", "a range like 192.0.2.0/24 with no host bits set", text) from None
+    return tuple(found)
+
+
+def _wrong(key: str, wanted: str, got: Any) -> CommandError:
+    option = "--" + key.replace("_", "-")
+    return CommandError(f"{option} takes {wanted}, not {str(got)!r}.", Exit.NOT_CONFIGURED)

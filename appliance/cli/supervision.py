@@ -1,0 +1,105 @@
+"""Two child processes in the foreground: started in order, started again when they die, stopped together."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Event
+
+import structlog
+
+log = structlog.get_logger()
+
+_PR_SET_PDEATHSIG = 1
+_GRACE = 10.0
+_POLL = 0.02
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 10.0
+_STEADY = 30.0
+
+_libc = ctypes.CDLL(None)
+
+
+class NotStarted(Exception):
+    """A child ended, or did not become ready in time."""
+
+
+@dataclass
+class Child:
+    """A command of this program in a process of its own.
+
+    Attributes:
+        command: the name of the command, ``hub`` or ``web``.
+        is_ready: asks whether it does its work.
+    """
+
+    command: str
+    environment: Mapping[str, str]
+    is_ready: Callable[[], bool]
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _started_at: float = 0.0
+    _pause: float = _FIRST_PAUSE
+
+    def start(self, deadline: float) -> None:
+        """Starts it and waits until it is ready.
+
+        Raises:
+            NotStarted: it ended, or was not ready after ``deadline`` seconds.
+        """
+        self._started_at = time.monotonic()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "appliance", self.command],
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            # A signal from the terminal is for the supervisor, which stops its children in order.
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        while not self.is_ready():
+            code = self._process.poll()
+            if code is not None:
+                raise NotStarted(f"The {self.command} process ended with code {code}.")
+            if time.monotonic() - self._started_at > deadline:
+                raise NotStarted(f"The {self.command} process was not ready after {deadline:.0f} seconds.")
+            time.sleep(_POLL)
+
+    def revive(self) -> None:
+        """Starts it again if it died; who dies soon after its start waits longer each time."""
+        if self._process is None or self._process.poll() is None:
+            return
+        lived = time.monotonic() - self._started_at
+        self._pause = _FIRST_PAUSE if lived > _STEADY else min(self._pause * 2, _LONGEST_PAUSE)
+        if lived < self._pause:
+            return
+        log.warning("a process ended and is started again", command=self.command, code=self._process.returncode)
+        with suppress(NotStarted):
+            self.start(deadline=_GRACE)
+
+    def stop(self) -> None:
+        """Asks it to end, and sees to it that it does."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def watch(children: list[Child], stopped: Event) -> None:
+    """Keeps the children alive until the event is set."""
+    while not stopped.wait(_FIRST_PAUSE):
+        for child in children:
+            child.revive()
+
+
+def _die_with_parent() -> None:
+    # prctl(2): a supervisor that is killed must not leave a service behind that nobody supervises.
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
