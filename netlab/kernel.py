@@ -1,0 +1,71 @@
+"""The few system calls that Python 3.10 has no function for. Errors are OSError with the kernel's errno."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+
+CLONE_FS = 0x00000200
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_NOSUID = 0x2
+MS_NODEV = 0x4
+MS_NOEXEC = 0x8
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+
+_PR_SET_PDEATHSIG = 1
+
+# A foreign function of CDLL gives up the GIL while it runs, and errno is kept for each thread.
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{what}: {os.strerror(code)}")
+
+
+def unshare(flags: int) -> None:
+    """Moves the calling thread (not its process) into new namespaces, see unshare(2)."""
+    _checked(_libc.unshare(ctypes.c_int(flags)), "unshare")
+
+
+def setns(fd: int, kind: int) -> None:
+    """Moves the calling thread into the namespace that `fd` refers to; `kind` is one CLONE_NEW… flag or 0."""
+    _checked(_libc.setns(ctypes.c_int(fd), ctypes.c_int(kind)), "setns")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int = 0, data: str | None = None) -> None:
+    """mount(2); `kind` is the type of file system, None for bind mounts and changes of propagation."""
+    result = _libc.mount(
+        source.encode(),
+        target.encode(),
+        None if kind is None else kind.encode(),
+        ctypes.c_ulong(flags),
+        None if data is None else data.encode(),
+    )
+    _checked(result, f"mount {source} on {target}")
+
+
+def make_mounts_private() -> None:
+    """Stops mounts of this mount namespace from reaching others, and others' from reaching it."""
+    mount("none", "/", None, MS_REC | MS_PRIVATE)
+
+
+def die_with_parent() -> None:
+    """Has the kernel kill this process when the *thread* that forked it ends."""
+    _checked(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0), "prctl")
+
+
+def set_hostname(name: str) -> None:
+    """Names the UTS namespace of the calling thread."""
+    encoded = name.encode()
+    _checked(_libc.sethostname(encoded, ctypes.c_size_t(len(encoded))), "sethostname")

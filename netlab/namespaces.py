@@ -1,0 +1,154 @@
+"""A set of namespaces that is held by file descriptors and entered by short-lived threads.
+
+Namespaces belong to threads, not processes. A thread that enters some, does a piece of work and ends changes nothing
+for the rest of the process, and what it made there (a socket, a child process) stays there. That is faster than
+starting `nsenter` and needs no fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from netlab import kernel
+
+T = TypeVar("T")
+
+_KINDS = {"net": kernel.CLONE_NEWNET, "mnt": kernel.CLONE_NEWNS, "uts": kernel.CLONE_NEWUTS}
+
+
+class _Outcome(Generic[T]):
+    """Carries a result or an exception out of a thread."""
+
+    def __init__(self) -> None:
+        self.values: list[T] = []
+        self.error: BaseException | None = None
+
+    def take(self) -> T:
+        if self.error is not None:
+            raise self.error
+        return self.values[0]
+
+
+def in_thread(function: Callable[[], T]) -> T:
+    """Runs `function` in a thread of its own and returns its result or raises what it raised."""
+    outcome: _Outcome[T] = _Outcome()
+
+    def body() -> None:
+        try:
+            outcome.values.append(function())
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread, whatever it is
+            outcome.error = error
+
+    # daemon: a thread that hangs in a dead namespace must not keep the interpreter from ending.
+    thread = threading.Thread(target=body, name="netlab-namespace", daemon=True)
+    thread.start()
+    thread.join()
+    return outcome.take()
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The inode numbers by which the kernel tells namespaces apart; equal for all processes in the same ones."""
+
+    net: int
+    mnt: int | None = None
+    uts: int | None = None
+
+
+class Namespaces:
+    """Open file descriptors of a network namespace and, for a host, of its mount and UTS namespaces too.
+
+    They exist for as long as this object is open or a process lives in them.
+    """
+
+    def __init__(self, fds: dict[str, int]) -> None:
+        self._fds = fds
+        inodes = {kind: os.fstat(fd).st_ino for kind, fd in fds.items()}
+        self.identity = Identity(net=inodes["net"], mnt=inodes.get("mnt"), uts=inodes.get("uts"))
+
+    @classmethod
+    def create(cls, kinds: tuple[str, ...], prepare: Callable[[], None]) -> Namespaces:
+        """Makes new namespaces and runs `prepare` in them once.
+
+        Args:
+            kinds: of `net`, `mnt`, `uts`; `net` is required.
+            prepare: runs in the thread that is in them; what it raises is raised here, and the namespaces are gone.
+        """
+        flags = 0
+        for kind in kinds:
+            flags |= _KINDS[kind]
+
+        def body() -> Namespaces:
+            kernel.unshare(flags)
+            prepare()
+            return cls(_open_own(kinds))
+
+        return in_thread(body)
+
+    @classmethod
+    def current(cls) -> Namespaces:
+        """The network namespace of the calling thread."""
+        return cls(_open_own(("net",)))
+
+    @property
+    def net(self) -> int:
+        """File descriptor of the network namespace."""
+        return self._fds["net"]
+
+    def enter(self, function: Callable[[], T], *, only_network: bool = False) -> T:
+        """Runs `function` in a short-lived thread inside these namespaces and returns its result.
+
+        Args:
+            function: must not expect to come back to the same thread; thread-locals are lost.
+            only_network: leaves the thread in the caller's mount and UTS namespaces.
+        """
+
+        def body() -> T:
+            if not only_network and "mnt" in self._fds:
+                # A thread shares its root and working directory with its process, which forbids another mount
+                # namespace until they are its own.
+                kernel.unshare(kernel.CLONE_FS)
+            for kind, fd in self._fds.items():
+                if kind == "net" or not only_network:
+                    kernel.setns(fd, _KINDS[kind])
+            return function()
+
+        return in_thread(body)
+
+    def close(self) -> None:
+        """Lets go. May be called twice."""
+        while self._fds:
+            _, fd = self._fds.popitem()
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def _open_own(kinds: tuple[str, ...]) -> dict[str, int]:
+    return {kind: os.open(f"/proc/thread-self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in kinds}
+
+
+def lives_in(pid: int, identity: Identity) -> bool:
+    """Whether a process is in any namespace of `identity`; False if it has ended."""
+    folder = Path("/proc", str(pid), "ns")
+    for kind, inode in (("net", identity.net), ("mnt", identity.mnt), ("uts", identity.uts)):
+        # Gone, a zombie, or not ours: in no namespace of a host either way.
+        with contextlib.suppress(OSError):
+            if inode is not None and (folder / kind).stat().st_ino == inode:
+                return True
+    return False
+
+
+def processes_in(identity: Identity) -> list[int]:
+    """Ids of the processes in any namespace of `identity`, whatever started them.
+
+    A daemon leaves its process group and parent, and `ip netns exec` leaves the network and mount namespaces, but
+    neither leaves all three.
+    """
+    pids = (int(entry) for entry in os.listdir("/proc") if entry.isdecimal())  # noqa: PTH208 - a Path for each is slow
+    return [pid for pid in pids if lives_in(pid, identity)]

@@ -1,0 +1,133 @@
+"""ICMP echo without a child process."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_ECHO_REQUEST, _ECHO_REPLY, _UNREACHABLE = 8, 0, 3
+_ECHO_REQUEST_6, _ECHO_REPLY_6 = 128, 129
+
+
+@dataclass(frozen=True)
+class PingResult:
+    """What came of some echo requests. True if an answer arrived.
+
+    Attributes:
+        sent: requests that the kernel took.
+        round_trips: seconds from request to answer, in order of arrival.
+        unreachable: ICMP errors that came back for them instead (IPv4 only).
+        errors: errno of requests that the kernel refused to send (no route, a local rule, …).
+    """
+
+    sent: int
+    round_trips: tuple[float, ...]
+    unreachable: int
+    errors: tuple[int, ...]
+
+    @property
+    def received(self) -> int:
+        """Number of answers."""
+        return len(self.round_trips)
+
+    def __bool__(self) -> bool:
+        return bool(self.round_trips)
+
+
+def ping(
+    make_socket: Callable[[int, int, int], socket.socket],
+    address: str,
+    count: int,
+    timeout: float,
+    interval: float,
+    source: str | None,
+    size: int,
+) -> PingResult:
+    """Sends `count` echo requests, `interval` seconds apart, and waits at most `timeout` seconds after the last one.
+
+    Ends as soon as every request is answered. A raw socket, as datagram ICMP sockets are closed to everybody in a new
+    network namespace (sysctl net.ipv4.ping_group_range).
+
+    Args:
+        make_socket: of the host that asks.
+        address: a literal IPv4 or IPv6 address.
+        count: number of requests.
+        timeout: seconds.
+        interval: seconds.
+        source: address to send from.
+        size: bytes of payload, at least 8.
+    """
+    version = ipaddress.ip_address(address).version
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    request_type, reply_type = (_ECHO_REQUEST, _ECHO_REPLY) if version == 4 else (_ECHO_REQUEST_6, _ECHO_REPLY_6)
+    identity = int.from_bytes(os.urandom(2), "big")
+    token = os.urandom(8)
+    sent_at: dict[int, float] = {}
+    trips: dict[int, float] = {}
+    errors: list[int] = []
+    unreachable = 0
+    with make_socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMP if version == 4 else socket.IPPROTO_ICMPV6) as sock:
+        sock.setblocking(False)
+        if source is not None:
+            sock.bind((source, 0))
+        start = time.monotonic()
+        sequence = 0
+        while True:
+            now = time.monotonic()
+            if sequence < count and now >= start + sequence * interval:
+                message = _echo(request_type, identity, sequence, token + bytes(max(0, size - 8)))
+                sent_at[sequence] = time.monotonic()
+                try:
+                    sock.sendto(message, (address, 0))
+                except OSError as error:
+                    errors.append(error.errno or 0)
+                    del sent_at[sequence]
+                sequence += 1
+                continue
+            if sequence == count and len(trips) + unreachable >= len(sent_at):
+                break
+            last = start + (count - 1) * interval + timeout
+            until = start + sequence * interval if sequence < count else last
+            if now >= last:
+                break
+            if not select.select([sock], [], [], until - now)[0]:
+                continue
+            packet = sock.recv(65536)
+            arrived = time.monotonic()
+            # IPv4 raw sockets deliver the IP header too, and the ICMP messages of everybody.
+            icmp = packet[(packet[0] & 15) * 4 :] if version == 4 else packet
+            if version == 4 and icmp[0] == _UNREACHABLE and _quotes(icmp[8:], identity):
+                unreachable += 1
+            elif icmp[0] == reply_type and icmp[8:16] == token:
+                answered = struct.unpack_from("!H", icmp, 6)[0]
+                if answered in sent_at and answered not in trips:
+                    trips[answered] = arrived - sent_at[answered]
+    return PingResult(len(sent_at), tuple(trips.values()), unreachable, tuple(errors))
+
+
+def _echo(kind: int, identity: int, sequence: int, payload: bytes) -> bytes:
+    message = struct.pack("!BBHHH", kind, 0, 0, identity, sequence & 0xFFFF) + payload
+    # The kernel fills in the checksum of ICMPv6, but not that of ICMP.
+    return message[:2] + struct.pack("!H", _checksum(message)) + message[4:]
+
+
+def _checksum(data: bytes) -> int:
+    padded = data + bytes(len(data) % 2)
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def _quotes(packet: bytes, identity: int) -> bool:
+    """Whether an ICMP error quotes one of our requests."""
+    if len(packet) < 28 or packet[9] != socket.IPPROTO_ICMP:
+        return False
+    kind, quoted = struct.unpack_from("!BxxxH", packet, (packet[0] & 15) * 4)
+    return bool(kind == _ECHO_REQUEST and quoted == identity)

@@ -1,0 +1,198 @@
+"""Single questions to a host: does UDP, does TCP get through, and how does it fail if not."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import errno
+import os
+import selectors
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+
+from netlab.host import Host
+
+
+class Answer(enum.Enum):
+    """How a TCP connection attempt ended."""
+
+    CONNECTED = "connected"
+    REFUSED = "refused"
+    SILENT = "silent"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a TCP connection attempt came to.
+
+    Attributes:
+        answer: in a word.
+        seconds: how long it took.
+        errno: of the failure; 0 if there was none.
+    """
+
+    answer: Answer
+    seconds: float
+    errno: int = 0
+
+    def __bool__(self) -> bool:
+        return self.answer is Answer.CONNECTED
+
+
+def _family(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+class _Server:
+    """A thread that serves sockets of a host between `__enter__` and `__exit__`."""
+
+    def __init__(self, host: Host, kind: int, address: str, port: int) -> None:
+        self._socket = host.socket(_family(address), kind)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((address, port))
+        self._socket.setblocking(False)
+        self.port = int(self._socket.getsockname()[1])
+        self._selector = selectors.DefaultSelector()
+        self._wake, self._woken = socket.socketpair()
+        self._selector.register(self._socket, selectors.EVENT_READ)
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._thread = threading.Thread(target=self._serve, name="netlab-server", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._woken:
+                    return
+                sock = key.fileobj
+                # A client that vanished, or an answer that its own kernel refuses, is the client's affair.
+                with contextlib.suppress(OSError):
+                    if isinstance(sock, socket.socket):
+                        self._ready(sock)
+
+    def _ready(self, sock: socket.socket) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Ends the thread and closes every socket. May be called twice."""
+        if self._wake.fileno() == -1:
+            return
+        self._wake.close()
+        self._thread.join()
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
+        self._selector.close()
+
+
+class UdpEcho(_Server):
+    """Answers every UDP packet with its payload.
+
+    Attributes:
+        port: where it listens.
+        heard: number of packets that it has received.
+    """
+
+    def __init__(self, host: Host, port: int = 0, address: str = "0.0.0.0") -> None:  # noqa: S104 - inside a lab
+        """Listens on `port` of `host`; 0 takes a free one."""
+        self.heard = 0
+        super().__init__(host, socket.SOCK_DGRAM, address, port)
+
+    def __enter__(self) -> UdpEcho:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ready(self, sock: socket.socket) -> None:
+        payload, sender = sock.recvfrom(65536)
+        self.heard += 1
+        sock.sendto(payload, sender)
+
+
+class TcpListener(_Server):
+    """Accepts TCP connections and echoes what they send.
+
+    Attributes:
+        port: where it listens.
+        accepted: number of connections that it has accepted.
+        received: number of bytes that it has received.
+    """
+
+    def __init__(self, host: Host, port: int = 0, address: str = "0.0.0.0") -> None:  # noqa: S104 - inside a lab
+        """Listens on `port` of `host`; 0 takes a free one."""
+        self.accepted = 0
+        self.received = 0
+        super().__init__(host, socket.SOCK_STREAM, address, port)
+        self._socket.listen(1024)
+
+    def __enter__(self) -> TcpListener:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ready(self, sock: socket.socket) -> None:
+        if sock is self._socket:
+            connection, _ = sock.accept()
+            # Blocking: what is echoed are short lines, which fit into the send buffer.
+            connection.settimeout(5)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.accepted += 1
+            self._selector.register(connection, selectors.EVENT_READ)
+            return
+        data = b""
+        try:
+            data = sock.recv(65536)
+            self.received += len(data)
+            sock.sendall(data)
+        finally:
+            if not data:
+                self._selector.unregister(sock)
+                sock.close()
+
+
+def udp_probe(
+    host: Host, destination: str, port: int, timeout_s: float = 1.0, source: str | None = None
+) -> float | None:
+    """Sends one UDP packet to an echo and returns the round trip in seconds, or None if nothing came back."""
+    payload = os.urandom(16)
+    with host.socket(_family(destination), socket.SOCK_DGRAM) as sock:
+        if source is not None:
+            sock.bind((source, 0))
+        start = time.monotonic()
+        try:
+            sock.sendto(payload, (destination, port))
+            while (left := start + timeout_s - time.monotonic()) > 0:
+                sock.settimeout(left)
+                if sock.recv(65536) == payload:
+                    return time.monotonic() - start
+        except OSError:
+            # Refused here or timed out: nothing came back.
+            return None
+    return None
+
+
+def tcp_probe(host: Host, destination: str, port: int, timeout_s: float = 1.0, source: str | None = None) -> Outcome:
+    """Tries to open a TCP connection, and closes it."""
+    with host.socket(_family(destination), socket.SOCK_STREAM) as sock:
+        if source is not None:
+            sock.bind((source, 0))
+        sock.settimeout(timeout_s)
+        start = time.monotonic()
+        try:
+            sock.connect((destination, port))
+        except TimeoutError:
+            return Outcome(Answer.SILENT, time.monotonic() - start, errno.ETIMEDOUT)
+        except OSError as error:
+            answer = Answer.REFUSED if error.errno == errno.ECONNREFUSED else Answer.UNREACHABLE
+            return Outcome(answer, time.monotonic() - start, error.errno or 0)
+        return Outcome(Answer.CONNECTED, time.monotonic() - start)

@@ -1,0 +1,147 @@
+"""Links, addresses and routes by rtnetlink messages, without forking `ip` (0.1 ms instead of 3 to 10 ms each).
+
+Only what a lab needs. A `Netlink` acts in the network namespace that its socket was made in, from any thread.
+Source of formats: rtnetlink(7), linux/if_link.h, linux/if_addr.h, linux/rtnetlink.h.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import os
+import socket
+import struct
+import threading
+
+_NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE = 16, 17, 20, 24
+_REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
+_ERROR = 2
+_IFNAME, _MTU, _MASTER, _LINKINFO, _NET_NS_FD = 3, 4, 10, 18, 28
+_INFO_KIND, _INFO_DATA, _VETH_PEER, _BR_MCAST_SNOOPING = 1, 2, 1, 23
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS, _IFA_F_NODAD = 1, 2, 4, 8, 0x02
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
+_RT_TABLE_MAIN, _RTPROT_STATIC, _RT_SCOPE_UNIVERSE, _RT_SCOPE_LINK, _RTN_UNICAST = 254, 4, 0, 253, 1
+_SIOCGIFINDEX = 0x8933
+IFF_UP = 1
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    length = 4 + len(value)
+    return struct.pack("=HH", length, kind) + value + bytes(-length % 4)
+
+
+def _number(kind: int, value: int) -> bytes:
+    return _attribute(kind, struct.pack("=I", value))
+
+
+def _text(kind: int, value: str) -> bytes:
+    return _attribute(kind, value.encode() + b"\0")
+
+
+def _link_header(index: int = 0, flags: int = 0, change: int = 0) -> bytes:
+    return struct.pack("=BxHiII", socket.AF_UNSPEC, 0, index, flags, change)
+
+
+class Netlink:
+    """One rtnetlink socket. Takes ownership of `sock`; close it with `with` or `close()`."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._lock = threading.Lock()
+        self._sequence = 0
+        sock.bind((0, 0))
+
+    @classmethod
+    def here(cls) -> Netlink:
+        """One for the network namespace of the calling thread."""
+        return cls(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE))
+
+    def close(self) -> None:
+        """Closes the socket."""
+        self._socket.close()
+
+    def _call(self, kind: int, flags: int, body: bytes, what: str) -> None:
+        """Sends one request and waits for its acknowledgement; the kernel gives it before `recv` could block long."""
+        with self._lock:
+            self._sequence += 1
+            header = struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | _ACK | flags, self._sequence, 0)
+            self._socket.sendall(header + body)
+            while True:
+                answer = self._socket.recv(65536)
+                _, answer_kind, _, sequence, _ = struct.unpack_from("=IHHII", answer)
+                if answer_kind == _ERROR and sequence == self._sequence:
+                    break
+        (code,) = struct.unpack_from("=i", answer, 16)
+        if code:
+            raise OSError(-code, f"{what}: {os.strerror(-code)}")
+
+    def index(self, interface: str) -> int:
+        """Index of an interface of this namespace (raises OSError ENODEV)."""
+        request = struct.pack("16si20x", interface.encode(), 0)
+        # The ioctl asks about the namespace of the socket, not of the calling thread.
+        answer = fcntl.ioctl(self._socket, _SIOCGIFINDEX, request)
+        return int(struct.unpack_from("i", answer, 16)[0])
+
+    def add_bridge(self, name: str) -> None:
+        """Adds a learning bridge without spanning tree, so that its ports forward at once, and puts it up."""
+        data = _attribute(_BR_MCAST_SNOOPING, b"\0")
+        info = _attribute(_LINKINFO, _text(_INFO_KIND, "bridge") + _attribute(_INFO_DATA, data))
+        body = _link_header(flags=IFF_UP, change=IFF_UP) + _text(_IFNAME, name) + info
+        self._call(_NEWLINK, _CREATE | _EXCL, body, f"add bridge {name}")
+
+    def add_veth(self, name: str, peer: str, peer_namespace: int, mtu: int) -> None:
+        """Adds a pair of veth links: `name` here, `peer` in the namespace of that file descriptor; both are down."""
+        peer_body = _link_header() + _text(_IFNAME, peer) + _number(_MTU, mtu) + _number(_NET_NS_FD, peer_namespace)
+        data = _attribute(_VETH_PEER, peer_body)
+        info = _attribute(_LINKINFO, _text(_INFO_KIND, "veth") + _attribute(_INFO_DATA, data))
+        body = _link_header() + _text(_IFNAME, name) + _number(_MTU, mtu) + info
+        self._call(_NEWLINK, _CREATE | _EXCL, body, f"add veth {name} to {peer}")
+
+    def set_up(self, name: str, up: bool = True) -> None:
+        """Puts a link up or down."""
+        body = _link_header(self.index(name), IFF_UP if up else 0, IFF_UP)
+        self._call(_NEWLINK, 0, body, f"set {name} {'up' if up else 'down'}")
+
+    def set_bridge(self, name: str, bridge: str) -> None:
+        """Makes a link a port of a bridge."""
+        body = _link_header(self.index(name)) + _number(_MASTER, self.index(bridge))
+        self._call(_NEWLINK, 0, body, f"attach {name} to {bridge}")
+
+    def delete_link(self, name: str) -> None:
+        """Removes a link, and with it its veth peer."""
+        self._call(_DELLINK, 0, _link_header(self.index(name)), f"delete {name}")
+
+    def add_address(self, name: str, address: str) -> None:
+        """Adds an IPv4 or IPv6 address with prefix length, usable at once (no duplicate address detection)."""
+        interface = ipaddress.ip_interface(address)
+        family = socket.AF_INET if interface.version == 4 else socket.AF_INET6
+        packed = interface.ip.packed
+        body = struct.pack("=BBBBI", family, interface.network.prefixlen, 0, 0, self.index(name))
+        body += _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
+        if interface.version == 4 and interface.network.prefixlen < 31:
+            body += _attribute(_IFA_BROADCAST, interface.network.broadcast_address.packed)
+        if interface.version == 6:
+            body += _number(_IFA_FLAGS, _IFA_F_NODAD)
+        self._call(_NEWADDR, _CREATE | _EXCL, body, f"add address {address} to {name}")
+
+    def add_route(self, destination: str, via: str | None = None, interface: str | None = None) -> None:
+        """Adds a route to the main table.
+
+        Args:
+            destination: a network such as `198.51.100.0/24`, or `default` (IPv4) or `::/0`.
+            via: the next hop's address.
+            interface: the link to use; needed where there is no `via`.
+        """
+        network = ipaddress.ip_network("0.0.0.0/0" if destination == "default" else destination)
+        family = socket.AF_INET if network.version == 4 else socket.AF_INET6
+        scope = _RT_SCOPE_UNIVERSE if via else _RT_SCOPE_LINK
+        body = struct.pack(
+            "=BBBBBBBBI", family, network.prefixlen, 0, 0, _RT_TABLE_MAIN, _RTPROT_STATIC, scope, _RTN_UNICAST, 0
+        )
+        if network.prefixlen:
+            body += _attribute(_RTA_DST, network.network_address.packed)
+        if via:
+            body += _attribute(_RTA_GATEWAY, ipaddress.ip_address(via).packed)
+        if interface:
+            body += _number(_RTA_OIF, self.index(interface))
+        self._call(_NEWROUTE, _CREATE | _EXCL, body, f"add route {destination} via {via or interface}")

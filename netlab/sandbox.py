@@ -1,0 +1,92 @@
+"""A sandbox: namespaces of its own for a program, of which nothing is left once the program is gone.
+
+The program sees a private process tree, network, and mounts, with a private `/run` and TMPDIR. It needs no root where
+the kernel allows user namespaces. However it ends, and be it by SIGKILL, the kernel removes every process, namespace,
+mount and temporary file, because all of them hang on one process (pid 1 of the sandbox), and that one on its starter.
+
+On the command line: `python -m netlab.sandbox -- PROGRAM ARGUMENT…`
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from netlab.errors import SandboxError
+
+#: Set to 1 in the environment of everything that runs in a sandbox.
+MARK = "NETLAB_SANDBOX"
+#: Exit status of the launcher when there can be no sandbox; its standard error says why.
+EXIT_NO_SANDBOX = 125
+
+
+def command(argv: Sequence[str], *, die_with_parent: bool = False) -> list[str]:
+    """Returns the argument list that runs `argv` in a sandbox.
+
+    It ends with the exit status of `argv` (128 + n after signal n), passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1
+    and SIGUSR2 on to it, and writes one sentence to standard error and ends with `EXIT_NO_SANDBOX` if it can't start.
+
+    Args:
+        argv: the program (looked up in PATH) and its arguments.
+        die_with_parent: for a caller that stays and watches: kills the sandbox when the *thread* that starts it ends.
+    """
+    if not argv:
+        raise ValueError("a sandbox needs a program to run")
+    # A folder with a __main__.py can be run from everywhere, whether or not the package is installed.
+    option = ["--die-with-parent"] if die_with_parent else []
+    return [sys.executable, str(Path(__file__).resolve().parent), *option, "--", *argv]
+
+
+def enter(argv: Sequence[str]) -> NoReturn:
+    """Replaces this process by `argv` in a sandbox."""
+    line = command(argv)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(line[0], line)  # noqa: S606 - no shell is wanted
+
+
+def inside() -> bool:
+    """Whether this process runs in a sandbox."""
+    return os.environ.get(MARK) == "1"
+
+
+def check() -> None:
+    """Starts a sandbox and ends it (0.1 s).
+
+    Raises:
+        SandboxError: this user on this machine can't have one; the message is the reason and the remedy.
+    """
+    done = subprocess.run(command(["true"]), capture_output=True, text=True, check=False, timeout=30)
+    if done.returncode != 0:
+        raise SandboxError(done.stderr.strip().removeprefix("netlab: ") or f"exit status {done.returncode}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """What `python -m netlab.sandbox` does; returns the exit status."""
+    from netlab import launch
+
+    usage = "usage: python -m netlab.sandbox [--die-with-parent] -- PROGRAM ARGUMENT..."
+    rest = list(arguments)
+    die_with_parent = rest[:1] == ["--die-with-parent"]
+    if die_with_parent:
+        rest.pop(0)
+    if rest[:1] == ["--"]:
+        rest.pop(0)
+    elif rest[:1] and rest[0].startswith("-"):
+        rest.clear()
+    if not rest:
+        print(usage, file=sys.stderr)
+        return 2
+    try:
+        return launch.launch(rest, die_with_parent=die_with_parent)
+    except SandboxError as error:
+        print(f"netlab: {error}", file=sys.stderr)
+        return EXIT_NO_SANDBOX
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

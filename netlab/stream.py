@@ -1,0 +1,253 @@
+"""A stream of numbered UDP packets between two hosts, and exact accounts of which of them arrived.
+
+All hosts share one kernel, so both ends read one clock (CLOCK_MONOTONIC, ns). Two moments are kept of each sending:
+before the system call and after it. "Sent after an instant" goes by the first, "sent before an instant" by the second,
+so that a thread that was suspended in between never turns into a false finding.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+
+from netlab.errors import NothingArrived
+from netlab.host import Host
+
+_MAGIC = b"nlu1"
+_PAYLOAD = struct.Struct("!4s8sQQ")
+_SO_MEMINFO = 55
+_MEMINFO_DROPS = 8
+#: How many intervals a sender that fell behind makes up for; older ones are never sent.
+CATCH_UP = 5
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One packet that the sender gave to the kernel.
+
+    Attributes:
+        seq: its number, from 0, without gaps.
+        sent_ns: just before the system call.
+        done_ns: just after it.
+        errno: why the kernel refused it; 0 if it was sent.
+    """
+
+    seq: int
+    sent_ns: int
+    done_ns: int
+    errno: int
+
+
+@dataclass(frozen=True)
+class Received:
+    """The first arrival of a packet; times as in `Sent`."""
+
+    seq: int
+    sent_ns: int
+    received_ns: int
+
+
+class UdpStream:
+    """Sends at a steady pace from when `with` is entered until it is left. Needs no child process.
+
+    The records stay readable after the end, and are complete then: packets that were still under way have arrived or
+    are lost.
+    """
+
+    def __init__(
+        self,
+        sender: Host,
+        receiver: Host,
+        destination: str,
+        port: int,
+        interval_s: float = 0.002,
+        source: str | None = None,
+        size: int = 64,
+        drain_s: float = 0.25,
+    ) -> None:
+        """Opens the sockets; nothing is sent yet.
+
+        Args:
+            sender: the host that sends.
+            receiver: the host that has `destination`.
+            destination: a literal address; the receiver listens on every address of its family.
+            port: UDP port at the receiver; 0 takes a free one.
+            interval_s: seconds from packet to packet.
+            source: address to send from; the kernel's choice if None.
+            size: bytes of UDP payload, at least 28.
+            drain_s: how long the end waits for packets that are still missing.
+        """
+        family = socket.AF_INET6 if ":" in destination else socket.AF_INET
+        self._interval_ns = max(1, round(interval_s * 1e9))
+        self._drain_s = drain_s
+        self._id = os.urandom(8)
+        self._padding = bytes(max(0, size - _PAYLOAD.size))
+        self._sent: list[Sent] = []
+        self._received: dict[int, Received] = {}
+        self._duplicates = 0
+        self._final_drops = 0
+        self._newest_ns = 0
+        self._arrival = threading.Condition()
+        self._stop_sending = threading.Event()
+        self._stop_receiving = threading.Event()
+        self._receiving = receiver.socket(family, socket.SOCK_DGRAM)
+        self._sending = sender.socket(family, socket.SOCK_DGRAM)
+        self._receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self._receiving.bind(("", port))
+        self._receiving.setblocking(False)
+        if source is not None:
+            self._sending.bind((source, 0))
+        # Not connected: a connected socket would report an ICMP error by refusing the next packet.
+        self.port = int(self._receiving.getsockname()[1])
+        self._destination = (destination, self.port)
+        self._threads = [
+            threading.Thread(target=self._receive, name="netlab-udp-receive", daemon=True),
+            threading.Thread(target=self._send, name="netlab-udp-send", daemon=True),
+        ]
+
+    def __enter__(self) -> UdpStream:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the sending, waits for stragglers, and closes. May be called twice."""
+        if self._receiving.fileno() == -1:
+            return
+        receive, send = self._threads
+        self._stop_sending.set()
+        if send.ident is not None:
+            send.join()
+            self._await_stragglers()
+        self._stop_receiving.set()
+        if receive.ident is not None:
+            receive.join()
+        self._final_drops = self.receiver_drops
+        self._sending.close()
+        self._receiving.close()
+
+    def _await_stragglers(self) -> None:
+        given = sum(1 for sent in self._sent if not sent.errno)
+        deadline = time.monotonic() + self._drain_s
+        with self._arrival:
+            while len(self._received) < given and (left := deadline - time.monotonic()) > 0:
+                self._arrival.wait(left)
+
+    def _send(self) -> None:
+        next_ns = time.monotonic_ns()
+        seq = 0
+        while not self._stop_sending.is_set():
+            now = time.monotonic_ns()
+            if now < next_ns:
+                time.sleep((next_ns - now) / 1e9)
+                continue
+            # By the schedule, not from packet to packet, so that delays don't add up; far behind, it starts anew.
+            next_ns = max(next_ns, now - CATCH_UP * self._interval_ns) + self._interval_ns
+            sent_ns = time.monotonic_ns()
+            code = 0
+            try:
+                payload = _PAYLOAD.pack(_MAGIC, self._id, seq, sent_ns) + self._padding
+                self._sending.sendto(payload, self._destination)
+            except OSError as error:
+                code = error.errno or -1
+            self._sent.append(Sent(seq, sent_ns, time.monotonic_ns(), code))
+            seq += 1
+
+    def _receive(self) -> None:
+        while not self._stop_receiving.is_set():
+            if not select.select([self._receiving], [], [], 0.05)[0]:
+                continue
+            try:
+                payload = self._receiving.recv(65536)
+            except OSError:
+                continue
+            received_ns = time.monotonic_ns()
+            if len(payload) < _PAYLOAD.size:
+                continue
+            magic, stream, seq, sent_ns = _PAYLOAD.unpack_from(payload)
+            if magic != _MAGIC or stream != self._id:
+                continue
+            with self._arrival:
+                if seq in self._received:
+                    self._duplicates += 1
+                    continue
+                self._received[seq] = Received(seq, sent_ns, received_ns)
+                self._newest_ns = max(self._newest_ns, sent_ns)
+                self._arrival.notify_all()
+
+    @staticmethod
+    def mark() -> int:
+        """Now, on the clock of all records, in ns."""
+        return time.monotonic_ns()
+
+    def sent(self) -> list[Sent]:
+        """Every attempt to send so far, in order."""
+        return list(self._sent)
+
+    def received(self) -> list[Received]:
+        """Every packet that has arrived so far, in order of arrival."""
+        with self._arrival:
+            return list(self._received.values())
+
+    @property
+    def duplicates(self) -> int:
+        """Packets that arrived more than once."""
+        return self._duplicates
+
+    @property
+    def receiver_drops(self) -> int:
+        """Packets that reached the receiver's socket and found it full; not the network's fault."""
+        if self._receiving.fileno() == -1:
+            return self._final_drops
+        data = self._receiving.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36)
+        return int(struct.unpack("=9I", data)[_MEMINFO_DROPS])
+
+    def wait_delivery(self, after_ns: int, timeout_s: float) -> float:
+        """Waits until a packet that was sent after an instant has arrived.
+
+        Returns:
+            Seconds from the instant to the first such arrival.
+
+        Raises:
+            NothingArrived: none within `timeout_s` of the call.
+        """
+        start = time.monotonic()
+        with self._arrival:
+            while self._newest_ns <= after_ns:
+                left = start + timeout_s - time.monotonic()
+                if left <= 0:
+                    raise NothingArrived(f"packet to {self._destination[0]} port {self.port}", timeout_s)
+                self._arrival.wait(left)
+            arrivals = [packet.received_ns for packet in self._received.values() if packet.sent_ns > after_ns]
+        return (min(arrivals) - after_ns) / 1e9
+
+    def sent_in(self, start_ns: int, end_ns: int) -> list[int]:
+        """Numbers of packets whose sending began and ended within [start, end] and was not refused."""
+        return [s.seq for s in self.sent() if start_ns <= s.sent_ns and s.done_ns <= end_ns and not s.errno]
+
+    def delivered_sent_in(self, start_ns: int, end_ns: int) -> list[int]:
+        """Numbers of packets that have arrived and whose sending began within [start, end]."""
+        return sorted(r.seq for r in self.received() if start_ns <= r.sent_ns <= end_ns)
+
+    def lost_in(self, start_ns: int, end_ns: int) -> list[int]:
+        """Those of `sent_in` that have not arrived. A packet under way counts as lost: ask after `wait_delivery` or
+        the end.
+        """
+        with self._arrival:
+            arrived = set(self._received)
+        return [seq for seq in self.sent_in(start_ns, end_ns) if seq not in arrived]
+
+    def refused_in(self, start_ns: int, end_ns: int) -> list[Sent]:
+        """Attempts in [start, end] that the sender's kernel refused, with their errno."""
+        return [s for s in self.sent() if start_ns <= s.sent_ns <= end_ns and s.errno]

@@ -1,0 +1,165 @@
+"""A TCP connection that lives on, and shows when it stalls and when it goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+
+from netlab.errors import NothingArrived
+from netlab.host import Host
+
+
+@dataclass(frozen=True)
+class Echo:
+    """A line that came back.
+
+    Attributes:
+        seq: its number, from 0.
+        sent_ns: when it was given to the kernel.
+        echoed_ns: when it came back.
+    """
+
+    seq: int
+    sent_ns: int
+    echoed_ns: int
+
+
+class TcpStream:
+    """One connection to a `TcpListener` over which numbered lines go out at a steady pace and come back.
+
+    TCP keeps what a denial drops and sends it again later: after a denial ends, every line still arrives, late. What
+    shows a denial is that no line sent after it comes back while it lasts. The kernel repeats at growing intervals, so
+    after a denial of n seconds it may take as long again until the connection goes on.
+    """
+
+    def __init__(
+        self,
+        sender: Host,
+        destination: str,
+        port: int,
+        interval_s: float = 0.005,
+        source: str | None = None,
+        timeout_s: float = 2.0,
+    ) -> None:
+        """Connects.
+
+        Args:
+            sender: the host that connects.
+            destination: a literal address where a `TcpListener` listens.
+            port: its port.
+            interval_s: seconds from line to line.
+            source: address to connect from.
+            timeout_s: for the connecting.
+
+        Raises:
+            OSError: it could not connect.
+        """
+        self._interval_s = interval_s
+        self._socket = sender.socket(socket.AF_INET6 if ":" in destination else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            if source is not None:
+                self._socket.bind((source, 0))
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.settimeout(timeout_s)
+            self._socket.connect((destination, port))
+        except OSError:
+            self._socket.close()
+            raise
+        self._socket.settimeout(None)
+        self._sent_ns: list[int] = []
+        self._echoes: list[Echo] = []
+        self._arrival = threading.Condition()
+        self._stop = threading.Event()
+        #: Why the connection broke, if it did.
+        self.error: OSError | None = None
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(body,), name="netlab-tcp", daemon=True)
+            for body in (self._send, self._receive)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> TcpStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection. May be called twice."""
+        self._stop.set()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        self._socket.close()
+
+    def _guarded(self, body: object) -> None:
+        try:
+            body()  # type: ignore[operator]
+        except OSError as error:
+            if not self._stop.is_set():
+                self.error = error
+        self._stop.set()
+
+    def _send(self) -> None:
+        next_s = time.monotonic()
+        while not self._stop.wait(max(0.0, next_s - time.monotonic())):
+            next_s = max(next_s, time.monotonic() - 5 * self._interval_s) + self._interval_s
+            self._sent_ns.append(time.monotonic_ns())
+            self._socket.sendall(b"%d\n" % (len(self._sent_ns) - 1))
+
+    def _receive(self) -> None:
+        rest = b""
+        while data := self._socket.recv(65536):
+            now = time.monotonic_ns()
+            *lines, rest = (rest + data).split(b"\n")
+            with self._arrival:
+                self._echoes += [Echo(int(line), self._sent_ns[int(line)], now) for line in lines]
+                self._arrival.notify_all()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection is open (it may be stalled)."""
+        return not self._stop.is_set()
+
+    @property
+    def sent(self) -> int:
+        """Number of lines given to the kernel."""
+        return len(self._sent_ns)
+
+    @staticmethod
+    def mark() -> int:
+        """Now, on the clock of all records, in ns."""
+        return time.monotonic_ns()
+
+    def echoes(self) -> list[Echo]:
+        """Every line that came back so far, in order."""
+        with self._arrival:
+            return list(self._echoes)
+
+    def echoed_in(self, start_ns: int, end_ns: int) -> list[Echo]:
+        """Lines that were sent and came back within [start, end]; none while the connection is denied."""
+        return [e for e in self.echoes() if start_ns <= e.sent_ns and e.echoed_ns <= end_ns]
+
+    def wait_echo(self, after_ns: int, timeout_s: float) -> float:
+        """Waits until a line that was sent after an instant came back; returns seconds from the instant to then.
+
+        Raises:
+            NothingArrived: none within `timeout_s` of the call.
+        """
+        start = time.monotonic()
+        with self._arrival:
+            # Lines come back in the order in which they were sent.
+            while not (self._echoes and self._echoes[-1].sent_ns > after_ns):
+                left = start + timeout_s - time.monotonic()
+                if left <= 0:
+                    raise NothingArrived(f"line over TCP (connection {self.error or 'stalled'})", timeout_s)
+                self._arrival.wait(left)
+            return (next(e.echoed_ns for e in self._echoes if e.sent_ns > after_ns) - after_ns) / 1e9

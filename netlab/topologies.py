@@ -1,0 +1,59 @@
+"""Ready-made small topologies, for tests and as examples of how labs are built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netlab.host import Host
+from netlab.lab import Lab
+from netlab.switch import Switch
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two hosts on one switch: `mumbai` 192.0.2.11 and `pune` 192.0.2.12."""
+
+    lab: Lab
+    internet: Switch
+    mumbai: Host
+    pune: Host
+
+
+@dataclass(frozen=True)
+class Gated:
+    """`left` 198.51.100.2 and `right` 203.0.113.2, with a router between them that can drop all that it forwards."""
+
+    left: Host
+    right: Host
+    router: Host
+
+    def deny(self) -> None:
+        """From when it returns, the router drops what it would forward."""
+        self.router.run("nft", "add rule inet gate forward drop")
+
+    def allow(self) -> None:
+        """From when it returns, the router forwards everything."""
+        self.router.run("nft", "flush chain inet gate forward")
+
+
+def pair(lab: Lab) -> Pair:
+    """Builds a `Pair`."""
+    internet = lab.switch("internet")
+    mumbai, pune = lab.host("mumbai"), lab.host("pune")
+    lab.connect(mumbai, internet, "192.0.2.11/24")
+    lab.connect(pune, internet, "192.0.2.12/24")
+    return Pair(lab, internet, mumbai, pune)
+
+
+def gated(lab: Lab) -> Gated:
+    """Builds a `Gated`, which forwards at first."""
+    router, hosts = lab.router("router"), []
+    for name, network in (("left", "198.51.100"), ("right", "203.0.113")):
+        switch, host = lab.switch(name), lab.host(name)
+        lab.connect(host, switch, f"{network}.2/24")
+        lab.connect(router, switch, f"{network}.1/24")
+        host.route("default", via=f"{network}.1")
+        hosts.append(host)
+    chain = "add table inet gate\nadd chain inet gate forward { type filter hook forward priority 0; }\n"
+    router.run("nft", "-f", "-", input=chain)
+    return Gated(hosts[0], hosts[1], router)

@@ -1,0 +1,226 @@
+"""WireGuard clients as a customer has them: a configuration file and the stock `wg-quick`."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from netlab.errors import CommandFailed, InvalidName, NothingArrived, Unsupported
+
+if TYPE_CHECKING:
+    from netlab.host import Host
+
+#: Programs for userspace WireGuard, by the name that `implementation` has for them.
+USERSPACE = {"wireguard-go": "wireguard-go", "boringtun": "boringtun-cli"}
+
+# The rule of wg-quick itself.
+_FILE_NAME = re.compile(r"([a-zA-Z0-9_=+.-]{1,15})\.conf")
+
+# Userspace implementations go to the background before their control socket surely answers, and wg-quick speaks to it
+# at once. This starts one ($2, named $1) and returns when it answers, for 5 s at most.
+_START_AND_WAIT = """\
+"$2" "$1" || return 1
+for _ in {1..2500}; do wg show "$1" >/dev/null 2>&1 && return 0; sleep 0.002; done
+echo "$2 does not answer for $1" >&2
+return 1
+"""
+
+# wg-quick prefers the kernel wherever `ip link add … type wireguard` succeeds, and has no option against that. bash
+# takes functions from its environment: with this one, that very command makes the link by another implementation.
+_IP_THAT_STARTS = """() {{
+if [[ "$1 $2 $4 $5" == "link add type wireguard" ]]; then
+set -- "$3" "{program}"
+{start}
+fi
+command ip "$@"
+}}"""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A peer of a tunnel, as `wg show INTERFACE dump` has it.
+
+    Attributes:
+        public_key: base64.
+        endpoint: `address:port`, or None if not known.
+        allowed_ips: networks.
+        latest_handshake: Unix time in seconds; 0 for never.
+        rx_bytes: received, with WireGuard's own overhead.
+        tx_bytes: sent, likewise.
+        keepalive: seconds; 0 for off.
+    """
+
+    public_key: str
+    endpoint: str | None
+    allowed_ips: tuple[str, ...]
+    latest_handshake: int
+    rx_bytes: int
+    tx_bytes: int
+    keepalive: int
+
+
+def parse_dump(text: str) -> list[Peer]:
+    """Reads the output of `wg show INTERFACE dump`; its first line is about the interface and is left out."""
+    peers = []
+    for line in text.splitlines()[1:]:
+        key, _preshared, endpoint, allowed, handshake, received, sent, keepalive = line.split("\t")
+        peers.append(
+            Peer(
+                public_key=key,
+                endpoint=None if endpoint == "(none)" else endpoint,
+                allowed_ips=() if allowed == "(none)" else tuple(allowed.split(",")),
+                latest_handshake=int(handshake),
+                rx_bytes=int(received),
+                tx_bytes=int(sent),
+                keepalive=0 if keepalive == "off" else int(keepalive),
+            )
+        )
+    return peers
+
+
+class Tunnel:
+    """A WireGuard link that wg-quick brought up. Taken down by `down()`, by `with`, or with its host.
+
+    Attributes:
+        host: where it is.
+        path: its configuration file.
+        interface: its link's name.
+        seconds: how long it took until it answered.
+        log: what wg-quick wrote.
+    """
+
+    def __init__(self, host: Host, path: Path, seconds: float, log: str) -> None:
+        self.host = host
+        self.path = path
+        self.interface = path.stem
+        self.seconds = seconds
+        self.log = log
+
+    def __enter__(self) -> Tunnel:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.down()
+
+    def peers(self) -> list[Peer]:
+        """Its peers now."""
+        return parse_dump(self.host.run("wg", "show", self.interface, "dump").stdout)
+
+    def wait_for_handshake(self, timeout_s: float, public_key: str | None = None) -> float:
+        """Waits until a peer has completed a handshake. Sends nothing: WireGuard starts one when it has a packet.
+
+        Args:
+            timeout_s: seconds.
+            public_key: of the peer; any if None.
+
+        Returns:
+            Seconds waited.
+
+        Raises:
+            NothingArrived: no handshake in time.
+        """
+        start = time.monotonic()
+        while True:
+            peers = [peer for peer in self.peers() if public_key in (None, peer.public_key)]
+            waited = time.monotonic() - start
+            if any(peer.latest_handshake for peer in peers):
+                return waited
+            if waited > timeout_s:
+                raise NothingArrived(f"handshake of {self.interface} in {self.host.name}", waited)
+            time.sleep(0.005)
+
+    def down(self) -> None:
+        """Takes it down with `wg-quick down`; nothing happens if it is down."""
+        if self.host.run("ip", "link", "show", "dev", self.interface, check=False).returncode == 0:
+            self.host.run("wg-quick", "down", self.path)
+
+
+def wg_quick(
+    host: Host,
+    config_text: str,
+    file_name: str = "wg-mesh.conf",
+    *,
+    implementation: str = "auto",
+    timeout: float = 10.0,
+) -> Tunnel:
+    """Writes a configuration as it is, byte for byte, and has the stock `wg-quick` bring it up in a host.
+
+    Args:
+        host: where.
+        config_text: the whole file.
+        file_name: `NAME.conf`; NAME becomes the link's name.
+        implementation: `auto` (wg-quick's own choice: the kernel, then wireguard-go, then boringtun), `kernel`,
+            `wireguard-go` or `boringtun`.
+        timeout: seconds for wg-quick.
+
+    Raises:
+        InvalidName: wg-quick would not take `file_name`.
+        Unsupported: there is no such implementation here.
+        CommandFailed: wg-quick failed; its words are in `stderr`.
+    """
+    name = _FILE_NAME.fullmatch(file_name)
+    if name is None:
+        raise InvalidName(
+            f"{file_name!r} is no name for wg-quick: 1 to 15 of a-z, A-Z, 0-9 and _=+.-, followed by .conf"
+        )
+    path = host.folder / file_name
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_bytes(config_text.encode())
+    environment = _environment(host, implementation)
+    try:
+        done = host.run("wg-quick", "up", path, env=environment, timeout=timeout)
+        host.run("wg", "show", name[1])
+    except CommandFailed as error:
+        if implementation == "kernel" and "type wireguard" in error.stderr and "Unknown device type" in error.stderr:
+            raise Unsupported(f"the kernel of this machine has no WireGuard: {error.stderr.strip()}") from error
+        raise
+    return Tunnel(host, path, done.seconds, done.stderr)
+
+
+def _environment(host: Host, implementation: str) -> dict[str, str]:
+    if implementation == "kernel":
+        # Any program that exists will do: without the kernel's link type it is run, and fails.
+        return {"WG_QUICK_USERSPACE_IMPLEMENTATION": "false"}
+    if implementation == "auto":
+        program = next(filter(None, map(shutil.which, USERSPACE.values())), None)
+        if program is None:
+            return {}
+        starter = host.folder / "start-userspace-wireguard"
+        starter.write_text(f'#!/bin/bash\nstart() {{\n{_START_AND_WAIT}}}\nstart "$1" "{program}"\n')
+        starter.chmod(0o755)
+        return {"WG_QUICK_USERSPACE_IMPLEMENTATION": str(starter), "WG_SUDO": "1"}
+    if implementation not in USERSPACE:
+        raise ValueError(f"no implementation {implementation!r}: auto, kernel, {', '.join(USERSPACE)}")
+    program = shutil.which(USERSPACE[implementation])
+    if program is None:
+        raise Unsupported(f"{USERSPACE[implementation]} is not installed")
+    # WG_SUDO keeps boringtun from dropping root, which it needs to remove its link.
+    return {
+        "BASH_FUNC_ip%%": _IP_THAT_STARTS.format(program=program, start=_START_AND_WAIT.replace("\n", "\n  ").rstrip()),
+        "WG_SUDO": "1",
+    }
+
+
+def wireguard_implementation(host: Host) -> str:
+    """What `auto` means in a host, for reports: `kernel 6.1.0-18-amd64`, `wireguard-go 0.0.20220316`, …
+
+    Raises:
+        Unsupported: there is none.
+    """
+    probe = "wgprobe0"
+    if host.run("ip", "link", "add", "name", probe, "type", "wireguard", check=False).returncode == 0:
+        host.run("ip", "link", "delete", "dev", probe)
+        return f"kernel {host.run('uname', '-r').stdout.strip()}"
+    for name, program in USERSPACE.items():
+        if shutil.which(program):
+            version = re.search(r"\d+\.\d+\.\d+\S*", host.run(program, "--version").stdout)
+            return f"{name} {version[0] if version else '(unknown version)'}"
+    raise Unsupported("neither the kernel nor a program here implements WireGuard")

@@ -1,0 +1,34 @@
+"""Everything here runs real programs with real packets, and therefore only in a sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from netlab import Lab, sandbox, topologies
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _in_a_sandbox() -> None:
+    if not sandbox.inside():
+        pytest.fail(
+            "the tests of netlab need a sandbox: python -m netlab.sandbox -- python -m pytest tests/netlab",
+            pytrace=False,
+        )
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as made:
+        yield made
+
+
+@pytest.fixture
+def pair(lab: Lab) -> topologies.Pair:
+    return topologies.pair(lab)
+
+
+@pytest.fixture
+def gated(lab: Lab) -> topologies.Gated:
+    return topologies.gated(lab)

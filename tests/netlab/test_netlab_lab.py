@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from netlab import CommandFailed, CommandTimedOut, InvalidName, Lab, NothingArrived, Unsupported
+from netlab.namespaces import Identity, processes_in
+from netlab.topologies import Gated, Pair
+
+
+def test_hosts_reach_each_other_over_a_switch(pair: Pair) -> None:
+    result = pair.mumbai.ping("192.0.2.12", count=3, interval=0.01)
+    assert result.received == result.sent == 3
+    assert all(0 < seconds < 0.5 for seconds in result.round_trips)
+
+
+def test_ping_says_what_failed(pair: Pair) -> None:
+    silent = pair.mumbai.ping("192.0.2.99", timeout=0.1)
+    assert (silent.sent, silent.received, silent.errors) == (1, 0, ())
+    no_route = pair.mumbai.ping("198.51.100.1", timeout=0.1)
+    assert (no_route.sent, len(no_route.errors)) == (0, 1)
+
+
+def test_ping_counts_icmp_errors(gated: Gated) -> None:
+    assert gated.left.ping("203.0.113.2")
+    gated.router.run("nft", "add rule inet gate forward reject with icmpx type admin-prohibited")
+    result = gated.left.ping("203.0.113.2", timeout=1.0)
+    assert (result.received, result.unreachable) == (0, 1)
+
+
+def test_ipv6_works_at_once(lab: Lab) -> None:
+    switch = lab.switch("six")
+    first, second = lab.host("first"), lab.host("second")
+    lab.connect(first, switch, "2001:db8::1/64")
+    lab.connect(second, switch, "2001:db8::2/64")
+    assert first.ping("2001:db8::2", count=2, interval=0.05).received >= 1
+
+
+def test_a_pulled_cable_stops_everything(lab: Lab) -> None:
+    switch = lab.switch("lan")
+    first, second = lab.host("first"), lab.host("second")
+    lab.connect(first, switch, "192.0.2.1/24")
+    cable = lab.connect(second, switch, "192.0.2.2/24")
+    assert first.ping("192.0.2.2")
+    cable.down()
+    assert not first.ping("192.0.2.2", timeout=0.1)
+    assert second.addresses() == ["192.0.2.2/24"]
+    cable.up()
+    assert first.ping("192.0.2.2", count=20, interval=0.05)
+
+
+def test_the_mtu_is_what_was_asked_for(lab: Lab) -> None:
+    switch = lab.switch("lan")
+    first, second = lab.host("first"), lab.host("second")
+    lab.connect(first, switch, "192.0.2.1/24", mtu=1400)
+    lab.connect(second, switch, "192.0.2.2/24", mtu=1400)
+    link = json.loads(first.run("ip", "-json", "link", "show", "dev", "eth0").stdout)
+    assert link[0]["mtu"] == 1400
+
+
+def test_a_rate_is_kept_or_refused_clearly(lab: Lab) -> None:
+    switch = lab.switch("slow")
+    first, second = lab.host("first"), lab.host("second")
+    probe = first.run(
+        "tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "1mbit", "burst", "9k", "latency", "1ms", check=False
+    )
+    if probe.returncode != 0:
+        with pytest.raises(Unsupported, match="tbf"):
+            lab.connect(first, switch, "192.0.2.1/24", rate=1_000_000)
+        return
+    lab.connect(first, switch, "192.0.2.1/24", rate=1_000_000)
+    lab.connect(second, switch, "192.0.2.2/24")
+    # 25 packets of 1,028 bytes are 206 kbit, less the burst: well over 0.1 s at 1 Mbit/s.
+    result = first.ping("192.0.2.2", count=25, interval=0.0, size=1000, timeout=0.5)
+    assert max(result.round_trips) > 0.03
+
+
+def test_loss_without_netem_is_refused_clearly(lab: Lab) -> None:
+    host, switch = lab.host("first"), lab.switch("bad")
+    probe = host.run("tc", "qdisc", "add", "dev", "lo", "root", "netem", "loss", "1%", check=False)
+    if probe.returncode == 0:
+        lab.connect(host, switch, "192.0.2.1/24", loss=0.5, delay=0.001)
+    else:
+        with pytest.raises(Unsupported, match="netem"):
+            lab.connect(host, switch, "192.0.2.1/24", loss=0.5)
+
+
+def interfaces_here() -> set[str]:
+    return {entry.name for entry in Path("/proc/sys/net/ipv4/conf").iterdir()}
+
+
+def test_the_caller_can_join_and_leaves_no_link_behind() -> None:
+    before = interfaces_here()
+    with Lab() as lab:
+        switch = lab.switch("lan")
+        host = lab.host("first")
+        lab.connect(host, switch, "192.0.2.1/24")
+        link = lab.connect_here(switch, "192.0.2.250/24")
+        assert link.interface in interfaces_here()
+        server = host.socket(socket.AF_INET, socket.SOCK_STREAM)
+        server.bind(("192.0.2.1", 80))
+        server.listen()
+        socket.create_connection(("192.0.2.1", 80), timeout=1).close()
+        server.close()
+    assert interfaces_here() == before
+
+
+def test_hosts_share_the_names_of_the_lab(pair: Pair) -> None:
+    pair.lab.name("vpn.example.net", "192.0.2.12")
+    assert pair.mumbai.run("getent", "hosts", "vpn.example.net").stdout.split()[0] == "192.0.2.12"
+
+
+def test_network_namespaces_by_name_work_and_stay_private(pair: Pair) -> None:
+    for host in (pair.mumbai, pair.pune):
+        host.run("ip", "netns", "add", "inner")
+        assert host.run("ip", "netns", "exec", "inner", "hostname").stdout.strip() == host.name
+    pair.mumbai.run("ip", "netns", "delete", "inner")
+    assert pair.pune.run("ip", "netns").stdout.strip() == "inner"
+    assert pair.mumbai.run("ip", "netns").stdout == ""
+
+
+def test_the_folder_of_a_host_is_the_same_everywhere(pair: Pair) -> None:
+    pair.mumbai.run("sh", "-c", f"echo here > {pair.mumbai.folder}/note")
+    assert (pair.mumbai.folder / "note").read_text() == "here\n"
+    assert pair.pune.run("cat", pair.mumbai.folder / "note").stdout == "here\n"
+
+
+def test_run_returns_what_happened(pair: Pair) -> None:
+    done = pair.mumbai.run("sh", "-c", "cat; echo $WORD >&2; exit 3", input="in", env={"WORD": "out"}, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "in", "out\n")
+    assert Path(pair.mumbai.run("pwd").stdout.strip()) == Path.cwd()
+
+
+def test_a_failed_command_carries_its_facts(pair: Pair) -> None:
+    with pytest.raises(CommandFailed) as raised:
+        pair.mumbai.run("sh", "-c", "echo no >&2; exit 3")
+    error = raised.value
+    assert (error.host, error.argv[0], error.returncode, error.stderr) == ("mumbai", "sh", 3, "no\n")
+    with pytest.raises(CommandFailed, match="no-such-program"):
+        pair.mumbai.run("no-such-program")
+
+
+def test_a_command_is_killed_at_its_deadline_with_its_children(pair: Pair) -> None:
+    before = set(pair.mumbai.processes())
+    with pytest.raises(CommandTimedOut) as raised:
+        pair.mumbai.run("sh", "-c", "echo begun; sleep 100 & sleep 100", timeout=0.2)
+    assert raised.value.stdout == "begun\n"
+    assert set(pair.mumbai.processes()) == before
+
+
+def test_a_started_program_is_logged_and_stopped(pair: Pair) -> None:
+    process = pair.mumbai.start("sh", "-c", "trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.01; done")
+    process.wait_for_log("up", 2.0)
+    assert process.poll() is None
+    assert process.stop() == 5
+    assert process.log_text().startswith("up\n")
+    assert process.log_text().endswith("bye\n")
+    with pytest.raises(NothingArrived):
+        pair.mumbai.start("true", log="quiet").wait_for_log("never", 2.0)
+
+
+def test_a_program_outlives_the_thread_that_started_it(pair: Pair) -> None:
+    started = []
+    thread = threading.Thread(target=lambda: started.append(pair.mumbai.start("sleep", "100")))
+    thread.start()
+    thread.join()
+    with pytest.raises(NothingArrived):
+        started[0].wait(0.05)
+
+
+def test_work_in_a_network_leaves_the_caller_where_it_was(pair: Pair) -> None:
+    own = Path("/proc/thread-self/ns/net").readlink()
+    inside = pair.mumbai.in_network(lambda: Path("/proc/thread-self/ns/net").readlink())
+    assert inside != own
+    assert Path("/proc/thread-self/ns/net").readlink() == own
+    with pytest.raises(ZeroDivisionError):
+        pair.mumbai.in_network(lambda: 1 // 0)
+
+
+def test_a_person_can_get_a_shell(pair: Pair) -> None:
+    done = subprocess.run([*pair.mumbai.shell_command(), "-c", "hostname"], capture_output=True, text=True, check=True)
+    assert done.stdout == "mumbai\n"
+
+
+def test_bad_and_repeated_names_are_refused(lab: Lab) -> None:
+    for name in ("", "a b", "../x", "-a", "A", "x" * 64):
+        with pytest.raises(InvalidName):
+            lab.host(name)
+    lab.host("once")
+    with pytest.raises(InvalidName):
+        lab.host("once")
+
+
+def fill_and_fail(found: list[tuple[Identity, Path]]) -> None:
+    with Lab() as lab:
+        host = lab.host("first")
+        found.append((host.namespaces.identity, lab.folder))
+        host.run("sh", "-c", "setsid sleep 100 >/dev/null 2>&1 &")
+        host.run("sh", "-c", "ip netns add deep && ip netns exec deep setsid sleep 100 >/dev/null 2>&1 &")
+        host.start("sh", "-c", "trap '' TERM; sleep 100; sleep 100")
+        assert len(host.processes()) >= 3
+        raise KeyError
+
+
+def test_nothing_is_left_when_the_body_raises() -> None:
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    found: list[tuple[Identity, Path]] = []
+    with pytest.raises(KeyError):
+        fill_and_fail(found)
+    ((identity, folder),) = found
+    assert processes_in(identity) == []
+    assert not folder.exists()
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+
+
+def test_many_hosts_are_cheap(lab: Lab) -> None:
+    switch = lab.switch("lan")
+    for number in range(1, 41):
+        lab.connect(lab.host(f"host-{number}"), switch, f"192.0.2.{number}/24")
+    assert lab.hosts["host-1"].ping("192.0.2.40")

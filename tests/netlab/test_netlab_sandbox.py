@@ -1,0 +1,160 @@
+"""Sandboxes within the sandbox that the tests run in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from netlab import sandbox
+
+BUSY = """
+from netlab import Lab, genkey, pubkey
+lab = Lab()
+internet = lab.switch("internet")
+for number in (1, 2):
+    host = lab.host(f"host-{number}")
+    lab.connect(host, internet, f"192.0.2.{number}/24")
+    host.run("ip", "netns", "add", "inner")
+    host.start("sh", "-c", "trap '' TERM INT HUP; while :; do sleep 1; done")
+    key = genkey()
+    host.wg_quick(f"[Interface]\\nPrivateKey = {key}\\nAddress = 10.0.0.{number}/24\\n", "wg0.conf")
+print("ready", flush=True)
+input()
+"""
+
+
+def namespaces_in_use() -> set[str]:
+    """Every namespace that any process of the tests' sandbox is in, or holds open."""
+    found = set()
+    for link in [*Path("/proc").glob("[0-9]*/ns/*"), *Path("/proc").glob("[0-9]*/fd/*")]:
+        try:
+            target = str(link.readlink())
+        except OSError:
+            continue
+        if target.startswith(("net:", "mnt:", "uts:", "pid:", "user:", "ipc:")):
+            found.add(target)
+    return found
+
+
+def processes() -> set[str]:
+    return {entry.name for entry in Path("/proc").iterdir() if entry.name.isdecimal()}
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def run(*argv: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+        sandbox.command(argv), capture_output=True, text=True, timeout=20, check=False, **options
+    )
+
+
+def test_a_sandbox_is_private() -> None:
+    done = run("sh", "-c", "echo $$ $NETLAB_SANDBOX $TMPDIR; ls /run; ls /proc/sys/net/ipv4/conf; ls -A $TMPDIR")
+    assert done.returncode == 0, done.stderr
+    pid, mark, temporary, *rest = done.stdout.split()
+    assert (pid, mark, temporary) == ("2", "1", "/run/tmp")
+    assert rest == ["lock", "netns", "tmp", "wireguard", "all", "default", "lo"]
+
+
+def test_it_works_from_any_folder_and_sees_what_lies_below_tmp(tmp_path: Path) -> None:
+    # TMPDIR itself is private to each sandbox; /tmp is not.
+    done = run("sh", "-c", "pwd; test -d /tmp && ip link show dev lo", cwd="/tmp", env={"PATH": os.environ["PATH"]})
+    assert done.stdout.startswith("/tmp\n")
+    assert "UP" in done.stdout
+    assert tmp_path.is_relative_to("/run/tmp")
+    assert not Path(run("sh", "-c", "echo $TMPDIR/x; touch $TMPDIR/x").stdout.strip()).exists()
+
+
+@pytest.mark.parametrize(("script", "status"), [("exit 7", 7), ("kill -TERM $$", 143), ("kill -KILL $$", 137)])
+def test_the_exit_status_is_the_programs(script: str, status: int) -> None:
+    assert run("sh", "-c", script).returncode == status
+
+
+def test_orphans_are_reaped() -> None:
+    script = "(sh -c 'sleep 0.01' &) ; sleep 0.3; ps -eo stat= | grep -c Z; true"
+    assert run("sh", "-c", script).stdout.strip() == "0"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_reach_the_program_once(number: signal.Signals) -> None:
+    script = """
+        import signal, sys, time
+        heard = []
+        signal.signal(int(sys.argv[1]), lambda *_: heard.append(1))
+        print("ready", flush=True)
+        while not heard:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        print(len(heard))
+        sys.exit(9)
+    """
+    argv = [sys.executable, "-c", textwrap.dedent(script), str(int(number))]
+    with subprocess.Popen(sandbox.command(argv), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.communicate(timeout=10)[0] == "1\n"
+        assert process.returncode == 9
+
+
+def test_sigkill_leaves_nothing() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(sandbox.__file__).parents[1])}
+    before_namespaces, before_processes = namespaces_in_use(), processes()
+    before_mounts, before_files = Path("/proc/self/mountinfo").read_text(), set(Path("/run/tmp").iterdir())
+    with subprocess.Popen(
+        sandbox.command([sys.executable, "-c", BUSY]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert len(processes() - before_processes) >= 8
+        assert len(namespaces_in_use() - before_namespaces) >= 10
+        process.kill()
+    wait_until(lambda: processes() <= before_processes)
+    assert namespaces_in_use() <= before_namespaces
+    assert Path("/proc/self/mountinfo").read_text() == before_mounts
+    assert set(Path("/run/tmp").iterdir()) == before_files
+
+
+def test_it_can_die_with_a_parent_that_stays() -> None:
+    parent = """
+        import subprocess, sys
+        from netlab import sandbox
+        with subprocess.Popen(sandbox.command(["sleep", "100"], die_with_parent=True)) as child:
+            print("started", flush=True)
+    """
+    environment = {**os.environ, "PYTHONPATH": str(Path(sandbox.__file__).parents[1])}
+    before = processes()
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(parent)], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        wait_until(lambda: len(processes() - before) >= 4)
+        process.kill()
+    wait_until(lambda: processes() <= before)
+
+
+def test_what_cannot_start_says_so_in_one_sentence() -> None:
+    done = run("no-such-program")
+    assert (done.returncode, done.stderr.count("\n")) == (sandbox.EXIT_NO_SANDBOX, 1)
+    assert "no-such-program" in done.stderr
+    sandbox.check()
+    with pytest.raises(ValueError, match="program"):
+        sandbox.command([])
