@@ -16,6 +16,9 @@ import structlog
 
 log = structlog.get_logger()
 
+PROGRAM: tuple[str, ...] = (sys.executable, "-m", "appliance")
+"""How this program is started again as a child."""
+
 _PR_SET_PDEATHSIG = 1
 _GRACE = 10.0
 _POLL = 0.02
@@ -54,7 +57,7 @@ class Child:
         """
         self._started_at = time.monotonic()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "appliance", self.command],
+            [*PROGRAM, self.command],
             env=dict(self.environment),
             stdin=subprocess.DEVNULL,
             # A signal from the terminal is for the supervisor, which stops its children in order.

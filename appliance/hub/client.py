@@ -34,6 +34,10 @@ class HubClient:
         """A hub key pair for a new organization, sealed."""
         return self._call(messages.CreateKeys(organization), SealedKeys)
 
+    def find_port(self, candidates: Sequence[int]) -> int | None:
+        """The first of these UDP ports that nothing on the host has."""
+        return self._call(messages.FindPort(tuple(candidates)), int | None)  # type: ignore[arg-type]
+
     def apply(self, desired: Desired) -> None:
         """Enforced when it returns; if it raises, what was before stands."""
         self._call(messages.Apply(desired), type(None))

@@ -24,6 +24,12 @@ class CreateKeys(msgspec.Struct, frozen=True, tag=True):
     organization: str
 
 
+class FindPort(msgspec.Struct, frozen=True, tag=True):
+    """The first of these UDP ports that nothing on the host has; answered with its number, or None."""
+
+    candidates: tuple[int, ...]
+
+
 class Apply(msgspec.Struct, frozen=True, tag=True):
     """Enforce this; answered when it is enforced."""
 
@@ -54,7 +60,7 @@ class TearDown(msgspec.Struct, frozen=True, tag=True):
     """Leave nothing of this instance on the host: the service ends here."""
 
 
-Call = CreateKeys | Apply | Remove | Peers | Census | Status | TearDown
+Call = CreateKeys | FindPort | Apply | Remove | Peers | Census | Status | TearDown
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -28,6 +28,7 @@ _MS_SHARED = 1 << 20
 _MNT_DETACH = 2
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_folder_lock = threading.Lock()
 
 
 def _check(result: int, what: str) -> None:
@@ -62,8 +63,11 @@ def _in_thread(work: Callable[[], T]) -> T:
 def _prepare_folder() -> None:
     """What ip-netns does first: a shared mount, so that mount namespaces made later see names made later still."""
     FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if not os.path.ismount(FOLDER):
-        folder = os.fsencode(FOLDER)
+    folder = os.fsencode(FOLDER)
+    with _folder_lock:
+        # Only a mount point can be shared; whether it is one, no comparison of devices tells for a bind mount.
+        if _libc.mount(b"none", folder, b"none", _MS_SHARED | _MS_REC, None) == 0:
+            return
         _check(_libc.mount(folder, folder, b"none", _MS_BIND | _MS_REC, None), f"{FOLDER} could not be mounted")
         _check(_libc.mount(b"none", folder, b"none", _MS_SHARED | _MS_REC, None), f"{FOLDER} could not be shared")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -69,6 +70,10 @@ class Hub:
         return self._vault.new_organization_keys(call.organization)
 
     @answer.register
+    def _(self, call: messages.FindPort) -> object:
+        return next((port for port in call.candidates if is_free_udp_port(port)), None)
+
+    @answer.register
     def _(self, call: messages.Apply) -> object:
         self._plane.apply(call.desired)
         return None
@@ -107,6 +112,16 @@ class Hub:
             return self._vault.private_key(desired.organization, desired.sealed_data_key, desired.sealed_private_key)
         except WrongSecret as error:
             raise HubError(f"the keys of organization {desired.organization} can't be opened") from error
+
+
+def is_free_udp_port(port: int) -> bool:
+    """Whether nothing in this network namespace has the port, on any address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
 
 
 def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: Callable[[], None]) -> None:

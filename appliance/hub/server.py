@@ -80,6 +80,7 @@ class Server:
             call = messages.decode(data, messages.Call)
             return messages.Done(msgspec.Raw(messages.encode(self._handler(call))))
         except (HubError, msgspec.DecodeError) as error:
+            log.warning("a call was refused", error=str(error))
             return messages.Failed(str(error))
         except Exception as error:
             log.exception("a call failed")

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from appliance.hub.errors import HubError
 from appliance.model.addresses import DEFAULT_NETWORK, check_network
 from appliance.model.errors import Invalid, NotEnforced, Unauthenticated
@@ -20,6 +22,9 @@ from appliance.store import audit, organizations, people
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=14)
 _NOTED_EVERY = timedelta(minutes=1)
+
+_NO_HUB = "The hub is not there to make an organization; nothing was stored."
+_CANDIDATES = 64
 
 LONGEST_EMAIL = 254
 # RFC 5321 allows far more than people have; what matters is one @, a domain, and nothing that is not one line.
@@ -65,7 +70,7 @@ def sign_up(
     try:
         keys = workplace.hub.create_keys(organization_id)
     except HubError as error:
-        raise NotEnforced("The hub is not there to make an organization; nothing was stored.") from error
+        raise NotEnforced(_NO_HUB) from error
     owner = Member(new_id(), organization_id, address, password_hash, Role.OWNER)
 
     # The data plane takes a while to make. Nobody else waits for it, and nobody sees an organization without one.
@@ -74,7 +79,7 @@ def sign_up(
             id=organization_id,
             name=name,
             network=overlay,
-            port=organizations.free_port(transaction),
+            port=_free_port(workplace, transaction),
             hub_public_key=keys.public_key,
             plan=Plan.FREE,
             policy_version=1,
@@ -102,6 +107,17 @@ def sign_up(
             workplace.hub.remove(organization_id)
         raise
     return _open(workplace, owner), new
+
+
+def _free_port(workplace: Workplace, transaction: Connection) -> int:
+    candidates = organizations.free_ports(transaction, _CANDIDATES)
+    try:
+        port = workplace.hub.find_port(candidates)
+    except HubError as error:
+        raise NotEnforced(_NO_HUB) from error
+    if port is None:
+        raise NotEnforced("The hub has no UDP port left for another organization.")
+    return port
 
 
 def forget_unfinished(workplace: Workplace) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from appliance.model.addresses import next_address
 from appliance.model.desired import Desired, Peer
-from appliance.model.errors import Conflict
 from appliance.model.organization import Organization, Plan
 from appliance.model.policy import Action
 from appliance.store import machines, policies, schema, times
@@ -41,17 +41,10 @@ def create(transaction: Connection, organization: Organization, keys: SealedKeys
     )
 
 
-def free_port(transaction: Connection) -> int:
-    """The lowest UDP port that no organization has.
-
-    Raises:
-        Conflict: all are taken.
-    """
+def free_ports(transaction: Connection, count: int) -> list[int]:
+    """The lowest UDP ports that no organization has, at most so many."""
     taken = set(transaction.execute(select(_table.c.port)).scalars())
-    for port in range(FIRST_PORT, LAST_PORT):
-        if port not in taken:
-            return port
-    raise Conflict("This hub has no room for another organization.")
+    return list(islice((port for port in range(FIRST_PORT, LAST_PORT) if port not in taken), count))
 
 
 def activate(transaction: Connection, organization_id: str) -> None:

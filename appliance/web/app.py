@@ -25,18 +25,21 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+# Paths that programs ask: their errors are problem documents, all others are pages.
+_FOR_PROGRAMS = frozenset({"/api", "/healthz", "/readyz", "/metrics"})
 
 
 def make_app(site: Site, status: Callable[[], HubStatus]) -> bottle.Bottle:
     """The application over these use cases."""
     app = bottle.Bottle()
     metrics = health.Metrics(status)
+    view = pages.View()
     app.install(metrics)
-    app.install(_refusals)
+    app.install(_refusals(view))
     api.install(app, site)
-    pages.install(app, site)
+    pages.install(app, site, view)
     health.install(app, status, metrics)
-    app.default_error_handler = _error
+    app.default_error_handler = _error(view)
 
     def finish() -> None:
         for name, value in _HEADERS.items():
@@ -49,29 +52,42 @@ def make_app(site: Site, status: Callable[[], HubStatus]) -> bottle.Bottle:
     return app
 
 
-def _refusals(callback: Callable[..., Any]) -> Callable[..., Any]:
+def _refusals(view: pages.View) -> Callable[..., Any]:
     """A bottle plugin: refusals become problem documents, and faults are logged and told without their insides."""
 
-    def guarded(*arguments: Any, **parameters: Any) -> Any:
-        try:
-            return callback(*arguments, **parameters)
-        except Refused as error:
-            return problems.answer(error)
-        except bottle.HTTPResponse:
-            raise
-        except Exception:
-            log.exception("a request failed", path=bottle.request.path, method=bottle.request.method)
-            return problems.respond(
-                problems.unexpected(500, "A fault of ours", "This should not have happened; it was logged.")
-            )
+    def plugin(callback: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(*arguments: Any, **parameters: Any) -> Any:
+            try:
+                return callback(*arguments, **parameters)
+            except Refused as error:
+                return problems.answer(error)
+            except bottle.HTTPResponse:
+                raise
+            except Exception:
+                log.exception("a request failed", path=bottle.request.path, method=bottle.request.method)
+                return _unexpected(view, 500, "A fault of ours", "This should not have happened; it was logged.")
 
-    return guarded
+        return guarded
+
+    return plugin
 
 
-def _error(error: bottle.HTTPError) -> bytes:
-    problem = problems.unexpected(error.status_code, str(error.status_line)[4:], _words(error))
-    bottle.response.content_type = problems.CONTENT_TYPE
-    return bytes(problems.respond(problem).body)
+def _error(view: pages.View) -> Callable[[bottle.HTTPError], bytes]:
+    """Bottle's own errors. The answer keeps the error's headers, Allow for one, so only body and type are ours."""
+
+    def handle(error: bottle.HTTPError) -> bytes:
+        answer = _unexpected(view, error.status_code, str(error.status_line)[4:], _words(error))
+        bottle.response.content_type = answer.content_type
+        return bytes(answer.body)
+
+    return handle
+
+
+def _unexpected(view: pages.View, status: int, title: str, detail: str) -> bottle.HTTPResponse:
+    path = bottle.request.path
+    if path.startswith("/api/") or path in _FOR_PROGRAMS:
+        return problems.respond(problems.unexpected(status, title, detail))
+    return view.problem(status, title, detail)
 
 
 def _words(error: bottle.HTTPError) -> str:

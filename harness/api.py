@@ -1,0 +1,110 @@
+"""The product's HTTP API, as a customer's program uses it."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+PREFIX = "/api/v1"
+_TIMEOUT = 30.0
+
+
+class ApiError(Exception):
+    """The service refused a call.
+
+    Attributes:
+        status: HTTP status.
+        problem: the problem document (RFC 9457), or {} where the answer was something else.
+    """
+
+    def __init__(self, call: str, status: int, problem: dict[str, Any]) -> None:
+        super().__init__(f"{call} was answered {status}: {problem.get('detail', 'no problem document')}")
+        self.status = status
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, and when it was asked for and received.
+
+    Attributes:
+        requested_ns, answered_ns: on the monotonic clock; before the first byte went out, after the last came in.
+    """
+
+    status: int
+    body: Any
+    requested_ns: int
+    answered_ns: int
+
+    @property
+    def seconds(self) -> float:
+        """From request to answer."""
+        return (self.answered_ns - self.requested_ns) / 1e9
+
+
+class Api:
+    """Calls to one service, over one kept connection.
+
+    Args:
+        url: ``https://host:port``.
+        certificate: PEM of what the service's certificate is checked against; None takes the system's authorities.
+        token: of a session; `sign_up` and `log_in` set it.
+    """
+
+    def __init__(self, url: str, certificate: Path | None = None, token: str | None = None) -> None:
+        context = ssl.create_default_context(cafile=str(certificate) if certificate else None)
+        self.url = url
+        self._certificate = certificate
+        self._client = httpx.Client(base_url=url, verify=context, timeout=_TIMEOUT, trust_env=False)
+        self.token = token
+
+    def fresh(self) -> Api:
+        """Another connection to the same service, signed in as nobody."""
+        return Api(self.url, self._certificate)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._client.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: dict[str, str] | None = None,
+        raw: bytes | None = None,
+    ) -> Answer:
+        """Any call, whatever its answer; ``path`` is below the prefix unless it names a root path."""
+        sent = dict(headers or {})
+        if self.token is not None:
+            sent.setdefault("Authorization", f"Bearer {self.token}")
+        full = path if path in ("/healthz", "/readyz", "/metrics") else PREFIX + path
+        requested = time.monotonic_ns()
+        response = self._client.request(method, full, json=body if raw is None else None, content=raw, headers=sent)
+        answered = time.monotonic_ns()
+        is_json = "json" in response.headers.get("content-type", "")
+        return Answer(response.status_code, response.json() if is_json else response.text, requested, answered)
+
+    def call(self, method: str, path: str, body: Any = None) -> Answer:
+        """A call that has to succeed.
+
+        Raises:
+            ApiError: it did not.
+        """
+        answer = self.send(method, path, body)
+        if not 200 <= answer.status < 300:
+            raise ApiError(f"{method} {path}", answer.status, answer.body if isinstance(answer.body, dict) else {})
+        return answer
+
+    def sign_up(self, email: str, password: str, organization: str, network: str | None = None) -> Answer:
+        """Signs an organization up, and goes on as its owner."""
+        body = {"email": email, "password": password, "organization": organization}
+        answer = self.call("POST", "/signup", body if network is None else {**body, "network": network})
+        self.token = answer.body["token"]
+        return answer

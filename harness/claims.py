@@ -1,0 +1,41 @@
+"""The claims that the product publishes and this harness proves. Ids are stable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence that the product publishes about itself."""
+
+    id: str
+    sentence: str
+
+
+CLAIMS = (
+    Claim(
+        "tunnel-handshake",
+        "Two real machines complete a WireGuard handshake with the live service and exchange packets.",
+    ),
+    Claim(
+        "standard-config",
+        "The configuration is plain wg-quick in one exact format, and any WireGuard implementation takes it as it is.",
+    ),
+    Claim(
+        "policy-enforcement",
+        "A denied packet is dropped before it reaches the destination machine, from the moment that the save is "
+        "answered: no race window, no agent.",
+    ),
+    Claim(
+        "org-isolation",
+        "No organization can see, reach or observe another's machines or traffic, even with identical address ranges.",
+    ),
+    Claim(
+        "live-change",
+        "Policy changes while traffic flows: what is denied is dropped, what is allowed gets through, and nothing else "
+        "is lost.",
+    ),
+)
+
+BY_ID = {claim.id: claim for claim in CLAIMS}

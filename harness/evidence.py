@@ -1,0 +1,55 @@
+"""What a failed scenario leaves for whoever looks into it: state of every host and link, rules, logs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from harness.world import World
+from netlab import Host, NetlabError
+
+_HOST_COMMANDS = {
+    "addresses": ("ip", "-details", "address"),
+    "routes": ("ip", "route", "show", "table", "all"),
+    "sockets": ("ss", "-tuanp"),
+    "wireguard": ("wg", "show", "all"),
+}
+
+
+def collect(world: World, folder: Path) -> list[str]:
+    """Writes what there is into the folder; returns the files' names, relative to the folder's parent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for host in world.lab.hosts.values():
+        for name, command in _HOST_COMMANDS.items():
+            (folder / f"{host.name}.{name}.txt").write_text(_output(host, command))
+    _namespaces_of_hub(world.hub_host, folder)
+    log = world.service.log_text()
+    (folder / "service.log").write_text(log)
+    for capture in world.lab.folder.rglob("*.pcap"):
+        shutil.copyfile(capture, folder / f"{capture.parent.name}.{capture.name}")
+    return sorted(str(path.relative_to(folder.parent)) for path in folder.iterdir())
+
+
+def _namespaces_of_hub(hub: Host, folder: Path) -> None:
+    for line in _output(hub, ("ip", "netns", "list")).splitlines():
+        name = line.split()[0] if line.split() else ""
+        if not name.startswith("mw"):
+            continue
+        text = "\n".join(
+            f"# {' '.join(command)}\n" + _output(hub, ("ip", "netns", "exec", name, *command))
+            for command in (
+                ("nft", "list", "ruleset"),
+                ("ip", "address"),
+                ("ip", "rule"),
+                ("ip", "route", "show", "table", "all"),
+            )
+        )
+        (folder / f"hub.{name}.txt").write_text(text)
+
+
+def _output(host: Host, command: tuple[str, ...]) -> str:
+    try:
+        done = host.run(*command, check=False)
+    except NetlabError as error:
+        return f"{error}\n"
+    return done.stdout + done.stderr

@@ -1,0 +1,135 @@
+"""A stream of numbered packets, with what ought to become of it over time, judged packet by packet.
+
+The two words that a policy change is judged by:
+
+* a packet sent after the answer of a save that denies it must never be delivered;
+* a packet sent after the answer of a save that allows it, and before the next request, must not be lost.
+
+What is sent between a request and its answer may go either way.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from types import TracebackType
+
+from harness.api import Answer
+from harness.record import Record
+from harness.verdicts import Inconclusive, Refuted
+from netlab import Host, NothingArrived, UdpStream
+
+_DEADLINE = 5.0
+_ENOUGH = 25
+"""Packets that a phase must have seen before it says anything."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of time in which the stream's packets ought to arrive, or ought not to.
+
+    Attributes:
+        start_ns, end_ns: monotonic; the end is None while it lasts.
+    """
+
+    allowed: bool
+    start_ns: int
+    end_ns: int | None = None
+
+
+class Flow:
+    """A UDP stream and its phases. Leaving ``with`` ends the stream and judges every phase.
+
+    Raises (when left):
+        Refuted: a packet was delivered that must not be, or lost that must not be.
+        Inconclusive: a phase saw too few packets to say anything.
+    """
+
+    def __init__(self, sender: Host, receiver: Host, address: str, record: Record, name: str, interval: float) -> None:
+        self.name = name
+        self._record = record
+        self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval)
+        self._phases: list[Phase] = []
+
+    def __enter__(self) -> Flow:
+        self._stream.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close_phase(self._stream.mark())
+        self._stream.stop()
+        if error is None:
+            self._judge()
+
+    def flows(self, change: Answer | None = None) -> None:
+        """From here on (or from the answer of this change on) every packet must arrive. Waits until one does.
+
+        Raises:
+            Refuted: none does.
+        """
+        start = self._begin(change, allowed=True)
+        try:
+            waited = self._stream.wait_delivery(start, _DEADLINE)
+        except NothingArrived as error:
+            raise Refuted(f"{self.name} is allowed, and nothing arrives for {_DEADLINE:.0f} s") from error
+        if change is not None:
+            self._record.measured.setdefault("delivery after allow", {"value": 0.0, "unit": "s"})
+            slowest = self._record.measured["delivery after allow"]
+            slowest["value"] = round(max(slowest["value"], waited), 6)
+        self._wait_for_enough(start)
+
+    def stops(self, change: Answer) -> None:
+        """From the answer of this change on no packet that is sent may arrive. Waits until enough were sent.
+
+        Raises:
+            Refuted: one that was sent later has arrived by now; `__exit__` asks again, when all have had their time.
+        """
+        start = self._begin(change, allowed=False)
+        self._wait_for_enough(start)
+        self._judge_denied(Phase(allowed=False, start_ns=start, end_ns=self._stream.mark()))
+
+    def _begin(self, change: Answer | None, *, allowed: bool) -> int:
+        start = self._stream.mark() if change is None else change.answered_ns
+        self._close_phase(start if change is None else change.requested_ns)
+        self._phases.append(Phase(allowed, start))
+        return start
+
+    def _close_phase(self, end_ns: int) -> None:
+        if self._phases and self._phases[-1].end_ns is None:
+            last = self._phases.pop()
+            self._phases.append(Phase(last.allowed, last.start_ns, end_ns))
+
+    def _wait_for_enough(self, start_ns: int) -> None:
+        deadline = time.monotonic() + _DEADLINE
+        while len(self._stream.sent_in(start_ns, self._stream.mark())) < _ENOUGH:
+            if time.monotonic() > deadline:
+                raise Inconclusive(f"{self.name}: the lab sent fewer than {_ENOUGH} packets in {_DEADLINE:.0f} s")
+            time.sleep(0.002)
+
+    def _judge(self) -> None:
+        lost = [
+            number
+            for phase in self._phases
+            if phase.allowed and phase.end_ns is not None
+            for number in self._stream.lost_in(phase.start_ns, phase.end_ns)
+        ]
+        for phase in self._phases:
+            if not phase.allowed:
+                self._judge_denied(phase)
+        if self._stream.receiver_drops:
+            raise Inconclusive(f"{self.name}: the lab's own receiver was too slow for {self._stream.receiver_drops}")
+        self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
+        if any(not phase.allowed for phase in self._phases):
+            self._record.measure(f"{self.name} delivered although denied", 0, "packets", limit=0)
+        self._record.none_of(
+            f"{self.name} lost although allowed", lost, f"{self.name}: packets that are allowed were lost"
+        )
+
+    def _judge_denied(self, phase: Phase) -> None:
+        end = self._stream.mark() if phase.end_ns is None else phase.end_ns
+        late = self._stream.delivered_sent_in(phase.start_ns, end)
+        if late:
+            self._record.measure(f"{self.name} delivered although denied", len(late), "packets", limit=0)
+            raise Refuted(f"{self.name}: {len(late)} packets sent after the answer that denies them were delivered")

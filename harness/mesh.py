@@ -1,0 +1,113 @@
+"""An organization as its admin sees it: machines, rules, and what passes between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.api import Answer, Api
+from harness.flow import Flow
+from harness.record import Record
+from harness.verdicts import Refuted
+from netlab import Host, NothingArrived, Tunnel
+
+HANDSHAKE_DEADLINE = 10.0
+PROBE_DEADLINE = 5.0
+
+Rule = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Machine:
+    """A customer's machine, with its tunnel up."""
+
+    id: str
+    name: str
+    address: str
+    groups: tuple[str, ...]
+    config: str
+    host: Host
+    tunnel: Tunnel
+    record: Record
+
+    def reaches(self, other: Machine, timeout: float = PROBE_DEADLINE) -> bool:
+        """Whether a ping is answered."""
+        return bool(self.host.ping(other.address, timeout=timeout))
+
+    def stream_to(self, other: Machine, *, interval: float = 0.002) -> Flow:
+        """Numbered packets toward another machine, for as long as ``with`` lasts."""
+        return Flow(self.host, other.host, other.address, self.record, f"{self.name}→{other.name}", interval)
+
+
+class Mesh:
+    """One organization.
+
+    Args:
+        api: a connection that is signed in as its owner.
+        new_host: makes a machine on the underlay.
+        record: of the scenario that this is for.
+    """
+
+    def __init__(self, api: Api, new_host: Callable[[str], Host], record: Record) -> None:
+        self.api = api
+        self.record = record
+        self._new_host = new_host
+        self.organization: dict[str, Any] = api.call("GET", "/organization").body
+        self.default = "allow"
+        self.rules: tuple[Rule, ...] = ()
+
+    @property
+    def hub_address(self) -> str:
+        """The range's first address."""
+        network = str(self.organization["network"]).partition("/")[0]
+        head, _, last = network.rpartition(".")
+        return f"{head}.{int(last) + 1}"
+
+    def machines(self, *names: str, groups: Iterable[Iterable[str]] = ()) -> list[Machine]:
+        """Adds machines and brings their tunnels up.
+
+        Raises:
+            Refuted: a tunnel does not come up.
+        """
+        wanted = list(groups) or [()] * len(names)
+        return [self.machine(name, tuple(of)) for name, of in zip(names, wanted, strict=True)]
+
+    def machine(self, name: str, groups: Sequence[str] = ()) -> Machine:
+        """Adds one machine and brings its tunnel up."""
+        answer = self.api.call("POST", "/machines", {"name": name, "groups": list(groups)}).body
+        host = self._new_host("".join(c for c in name.lower() if c.isascii() and c.isalnum())[:32] or "machine")
+        tunnel = host.wg_quick(answer["config"], "mesh.conf")
+        try:
+            tunnel.wait_for_handshake(HANDSHAKE_DEADLINE)
+        except NothingArrived as error:
+            raise Refuted(f"{name} completed no handshake with the hub in {HANDSHAKE_DEADLINE:.0f} s") from error
+        machine = answer["machine"]
+        return Machine(
+            machine["id"], name, machine["address"], tuple(groups), answer["config"], host, tunnel, self.record
+        )
+
+    def save(self, default: str, rules: Sequence[Rule]) -> Answer:
+        """Saves a whole policy; returns the answer with its times."""
+        answer = self.api.call("PUT", "/policy", {"default": default, "rules": list(rules)})
+        self.default, self.rules = default, tuple(rules)
+        return answer
+
+    def deny(self, source: Machine, destination: Machine, **limits: str) -> Answer:
+        """One more rule: what ``source`` opens toward ``destination`` is denied."""
+        return self.save(self.default, (*self.rules, between("deny", source, destination, **limits)))
+
+    def allow(self, source: Machine, destination: Machine, **limits: str) -> Answer:
+        """Takes the same deny rule away again."""
+        gone = between("deny", source, destination, **limits)
+        return self.save(self.default, [rule for rule in self.rules if rule != gone])
+
+
+def between(action: str, source: Machine, destination: Machine, **limits: str) -> Rule:
+    """A rule from one machine to another, for a protocol and ports if they are given."""
+    return {
+        "action": action,
+        "source": f"machine:{source.id}",
+        "destination": f"machine:{destination.id}",
+        **limits,
+    }

@@ -1,0 +1,128 @@
+"""The pytest plugin that scenarios run under: options, fixtures, verdicts, evidence."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import evidence, results
+from harness.claims import BY_ID
+from harness.record import Record
+from harness.verdicts import Refuted, Verdict
+from harness.world import World
+from netlab import sandbox
+
+_RECORD = pytest.StashKey[Record]()
+_OUTCOME = pytest.StashKey[results.ScenarioResult]()
+_WORLD = pytest.StashKey[World]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The gate's own options."""
+    group = parser.getgroup("gate")
+    group.addoption("--results", type=Path, help="write the scenarios' results to this file")
+    group.addoption("--evidence", type=Path, help="folder for what a failed scenario leaves")
+    group.addoption("--claim", help="run only scenarios of this claim")
+    group.addoption("--sabotage", help="put this break into the service")
+    group.addoption("--profile", default="quick", choices=("quick", "full", "soak"))
+    group.addoption("--seed", type=int, default=0)
+    group.addoption("--hub-wireguard", default="auto")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keeps the scenarios of the wanted claim; a scenario of no published claim is a mistake."""
+    wanted = config.getoption("--claim")
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        marker = item.get_closest_marker("claim")
+        if marker is not None and marker.args[0] not in BY_ID:
+            raise pytest.UsageError(f"{item.nodeid} speaks of a claim that is not published: {marker.args[0]}")
+        (kept if wanted is None or (marker is not None and marker.args[0] == wanted) else left).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """The lab with the service in it, for all scenarios of the run."""
+    if not sandbox.inside():
+        pytest.exit("Scenarios run in a sandbox: use `./meshwg gate`.", returncode=4)
+    # Streams run in threads of this process; the default would let one of them keep the others waiting for 5 ms.
+    sys.setswitchinterval(0.0005)
+    config = request.config
+    with World(
+        wireguard=config.getoption("--hub-wireguard"),
+        sabotage=config.getoption("--sabotage"),
+        seed=config.getoption("--seed"),
+    ) as made:
+        config.stash[_WORLD] = made
+        yield made
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> Record:
+    """What this scenario measures."""
+    kept: Record = request.node.stash.setdefault(_RECORD, Record())
+    return kept
+
+
+@pytest.fixture
+def profile(request: pytest.FixtureRequest) -> str:
+    """How long this run may take: quick, full or soak."""
+    return str(request.config.getoption("--profile"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Turns an outcome into a verdict; a failure leaves evidence while the lab is still there."""
+    yield
+    marker = item.get_closest_marker("claim")
+    if marker is None or (call.when != "call" and call.excinfo is None) or _OUTCOME in item.stash:
+        return
+    config, error = item.config, call.excinfo.value if call.excinfo is not None else None
+    record = item.stash.setdefault(_RECORD, Record())
+    files: list[str] = []
+    if error is not None and config.getoption("--evidence") and _WORLD in config.stash:
+        files = evidence.collect(config.stash[_WORLD], config.getoption("--evidence") / item.name)
+    item.stash[_OUTCOME] = results.ScenarioResult(
+        name=item.name,
+        title=_title(item),
+        claim=marker.args[0],
+        verdict=_verdict(error).value,
+        seconds=round(call.duration, 3),
+        measured=record.measured,
+        controls=record.controls,
+        failure=None if error is None else _words(error),
+        evidence=files,
+    )
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Writes the results for the gate."""
+    target = session.config.getoption("--results")
+    if target is not None:
+        outcomes = [item.stash[_OUTCOME] for item in session.items if _OUTCOME in item.stash]
+        results.write(target, outcomes)
+
+
+def _verdict(error: BaseException | None) -> Verdict:
+    if error is None:
+        return Verdict.PROVEN
+    return Verdict.REFUTED if isinstance(error, Refuted) else Verdict.INCONCLUSIVE
+
+
+def _title(item: pytest.Item) -> str:
+    document = str(getattr(getattr(item, "function", None), "__doc__", "") or item.name)
+    return " ".join(document.split("\n\n")[0].split())
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, Refuted):
+        return str(error)
+    return "".join(traceback.format_exception_only(type(error), error)).strip()

@@ -1,0 +1,36 @@
+"""Breaks of the configuration text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from appliance.model import names
+from appliance.model.configuration import Configuration
+from appliance.model.keys import new_key_pair
+from appliance.service import accounts, machines
+
+_text = Configuration.text
+
+
+def name_another_hub_key() -> None:
+    """A good key, only not this organization's."""
+    stranger = new_key_pair().public
+    Configuration.text = lambda self: _text(replace(self, hub_public_key=stranger))  # type: ignore[method-assign]
+
+
+def let_names_start_lines() -> None:
+    """Names are checked for their length only."""
+
+    def check_name(text: str, *, field: str = "name", longest: int = names.LONGEST_NAME) -> str:
+        del field
+        return text[:longest]
+
+    for module in (machines, accounts):
+        vars(module)["check_name"] = check_name
+
+
+def forget_the_keepalive() -> None:
+    """The last line is missing."""
+    Configuration.text = lambda self: "".join(  # type: ignore[method-assign]
+        line for line in _text(self).splitlines(keepends=True) if not line.startswith("PersistentKeepalive")
+    )

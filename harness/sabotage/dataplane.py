@@ -1,0 +1,57 @@
+"""Breaks of the data plane."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from appliance.hub import ruleset
+from appliance.hub.names import Names, Places
+from appliance.hub.plane import DataPlane
+from appliance.model.desired import Desired
+
+_apply = DataPlane.apply
+_places = Names.places
+_foundation = ruleset.foundation
+
+
+def keep_peers_from_the_link() -> None:
+    """Rules and routes are made, peers are not."""
+    DataPlane.apply = lambda self, desired: _apply(self, replace(desired, peers=()))  # type: ignore[method-assign]
+
+
+def answer_before_enforcing() -> None:
+    """What exists already is changed later, by a timer."""
+    known: set[str] = set()
+
+    def apply(self: DataPlane, desired: Desired) -> None:
+        if desired.organization in known:
+            threading.Timer(0.15, _apply, (self, desired)).start()
+        else:
+            known.add(desired.organization)
+            _apply(self, desired)
+
+    DataPlane.apply = apply  # type: ignore[method-assign]
+
+
+def share_a_namespace_by_range() -> None:
+    """The namespace is called after the range, not after the organization, and rules don't ask for the link."""
+    ranges: dict[str, str] = {}
+
+    def apply(self: DataPlane, desired: Desired) -> None:
+        ranges[desired.organization] = str(int(desired.network.network_address))
+        _apply(self, desired)
+
+    def places(self: Names, organization: str) -> Places:
+        own = _places(self, organization)
+        return Places(namespace=self.prefix + ranges.get(organization, organization), link=own.link)
+
+    def foundation(desired: Desired, link: str) -> str:
+        text = _foundation(desired, link)
+        for word in ("iifname", "oifname"):
+            text = text.replace(f'{word} != "{link}" drop', "").replace(f'{word} "{link}"', "")
+        return text
+
+    DataPlane.apply = apply  # type: ignore[method-assign]
+    Names.places = places  # type: ignore[method-assign]
+    ruleset.foundation = foundation

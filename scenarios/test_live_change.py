@@ -1,0 +1,65 @@
+"""Policy changes while traffic flows: what is denied is dropped, what is allowed gets through, nothing else is lost."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from harness.mesh import between
+from harness.record import Record
+from harness.world import World
+
+pytestmark = pytest.mark.claim("live-change")
+
+CHANGES = {"quick": 12, "full": 100, "soak": 2000}
+
+
+def test_what_no_rule_speaks_of_loses_nothing(world: World, record: Record, profile: str) -> None:
+    """Three streams; rules for one of them come and go, and the other two lose not one packet."""
+    mesh = world.organization(record)
+    mumbai, pune, delhi = mesh.machines("mumbai", "pune", "delhi")
+    with (
+        mumbai.stream_to(pune) as changed,
+        pune.stream_to(mumbai) as reverse,
+        delhi.stream_to(pune) as other,
+    ):
+        with record.control("all three streams flow before the first change"):
+            for stream in (changed, reverse, other):
+                stream.flows()
+        for _ in range(CHANGES[profile] // 2):
+            changed.stops(mesh.deny(mumbai, pune))
+            changed.flows(mesh.allow(mumbai, pune))
+    record.measure("changes under traffic", CHANGES[profile])
+
+
+def test_rules_that_change_nothing_for_a_stream_don_t_touch_it(world: World, record: Record, profile: str) -> None:
+    """Default, groups and ports change around an allowed stream, a machine comes and goes; it loses not one packet."""
+    mesh = world.organization(record)
+    mumbai, pune = mesh.machines("mumbai", "pune", groups=[["office"], ["office"]])
+    always = between("allow", mumbai, pune)
+    chance = random.Random(f"changes {world.seed}")
+    with mumbai.stream_to(pune) as stream:
+        with record.control("the stream flows before the first change"):
+            stream.flows()
+        for number in range(CHANGES[profile]):
+            mesh.save(
+                chance.choice(["allow", "deny"]),
+                [
+                    always,
+                    *(
+                        {
+                            "action": "deny",
+                            "source": "group:office",
+                            "destination": "any",
+                            "protocol": "tcp",
+                            "ports": str(chance.randrange(1, 60000)),
+                        }
+                        for _ in range(chance.randrange(4))
+                    ),
+                ],
+            )
+            if number % 4 == 0:
+                added = mesh.api.call("POST", "/machines", {"name": f"guest-{number}"}).body["machine"]
+                mesh.api.call("DELETE", f"/machines/{added['id']}")
+    record.measure("changes under traffic", CHANGES[profile])

@@ -1,0 +1,175 @@
+"""A denied packet is dropped before it reaches the destination machine, from the moment that the save is answered."""
+
+from __future__ import annotations
+
+import random
+import time
+from itertools import pairwise
+
+import pytest
+
+from harness import truth
+from harness.mesh import Machine, Mesh, Rule
+from harness.record import Record
+from harness.truth import Prober, Service
+from harness.verdicts import Refuted
+from harness.world import World
+from netlab import NothingArrived, TcpListener, TcpStream
+
+pytestmark = pytest.mark.claim("policy-enforcement")
+
+SERVICES = (
+    Service("tcp", 22),
+    Service("tcp", 8080),
+    Service("udp", 53),
+    Service("udp", 8080),
+    Service("icmp"),
+)
+POLICIES = {"quick": 8, "full": 60, "soak": 400}
+FLIPS = {"quick": 6, "full": 40, "soak": 500}
+
+
+def test_a_denied_machine_hears_nothing(world: World, record: Record, profile: str) -> None:
+    """One-way streams in both directions; a deny from one to the other stops that one at once, and only that one."""
+    mesh = world.organization(record)
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    with mumbai.stream_to(pune) as forth, pune.stream_to(mumbai) as back:
+        with record.control("both streams flow before any rule"):
+            forth.flows()
+            back.flows()
+        for _ in range(FLIPS[profile]):
+            forth.stops(mesh.deny(mumbai, pune))
+            forth.flows(mesh.allow(mumbai, pune))
+    record.measure("flips", FLIPS[profile])
+
+
+def test_a_running_connection_is_cut_with_the_next_packet(world: World, record: Record) -> None:
+    """A TCP connection that is open when the save is answered carries no byte further, and goes on when allowed."""
+    mesh = world.organization(record)
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    with (
+        TcpListener(pune.host, 0, pune.address) as listener,
+        TcpStream(mumbai.host, pune.address, listener.port) as stream,
+    ):
+        with record.control("the connection carries data before the rule"):
+            stream.wait_echo(stream.mark(), 5.0)
+        change = mesh.deny(mumbai, pune, protocol="tcp")
+        # Ten times the pace of the stream: time for more than the kernel's first retransmissions.
+        _wait(0.5)
+        late = stream.echoed_in(change.answered_ns, stream.mark())
+        record.none_of("echoes of data sent after the answer", late, "data crossed a denied connection")
+        change = mesh.allow(mumbai, pune, protocol="tcp")
+        try:
+            record.measure("connection goes on after", stream.wait_echo(change.answered_ns, 10.0), "s")
+        except NothingArrived as error:
+            raise Refuted("a connection that is allowed again does not go on") from error
+
+
+def test_every_pair_protocol_and_port_follows_the_policy(world: World, record: Record, profile: str) -> None:
+    """Random policies over machines and groups: each cell of the table is measured beside a reference model."""
+    mesh = world.organization(record)
+    machines = mesh.machines("asha", "bela", "chand", "dev", groups=[["red"], ["red", "blue"], ["blue"], []])
+    chance = random.Random(f"policies {world.seed}")
+    denied = cells = 0
+    with Prober(mesh, machines, SERVICES) as prober:
+        with record.control("with no rule every cell arrives"):
+            assert truth.check(mesh, prober) == 0
+        for _ in range(POLICIES[profile]):
+            mesh.save(chance.choice(["allow", "deny"]), _random_rules(chance, machines))
+            denied += truth.check(mesh, prober)
+            cells += len(prober.cells())
+        mesh.save("deny", [])
+        with record.control("with default deny and no rule no cell arrives"):
+            assert truth.check(mesh, prober) == len(prober.cells())
+        mesh.save("allow", [])
+        with record.control("and with default allow every cell arrives again"):
+            assert truth.check(mesh, prober) == 0
+    record.measure("policies", POLICIES[profile])
+    record.at_least("cells measured", cells, 100)
+    record.at_least("of them denied", denied, 20)
+
+
+def test_a_refused_save_changes_nothing(world: World, record: Record) -> None:
+    """A save that is answered with an error leaves the old policy in force, for packets as for readers."""
+    mesh = world.organization(record)
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    mesh.deny(mumbai, pune)
+    before = mesh.api.call("GET", "/policy").body
+    bad: list[tuple[int, dict[str, object]]] = [
+        (422, {"default": "perhaps", "rules": []}),
+        (422, {"default": "allow", "rules": [{"action": "allow", "source": "machine:nobody", "destination": "any"}]}),
+        (422, {"default": "allow", "rules": [{**_any_rule(), "protocol": "icmp", "ports": "22"}]}),
+        (422, {"default": "allow", "rules": [{**_any_rule(), "protocol": "tcp", "ports": "80-22"}]}),
+        (409, {"default": "allow", "rules": [], "version": before["version"] - 1}),
+    ]
+    with mumbai.stream_to(pune) as forth, pune.stream_to(mumbai) as back:
+        back.flows()
+        forth.stops(mesh.save(mesh.default, mesh.rules))
+        for status, body in bad:
+            answer = mesh.api.send("PUT", "/policy", body)
+            if answer.status != status:
+                raise Refuted(f"{body} was answered {answer.status}, not {status}")
+    after = mesh.api.call("GET", "/policy").body
+    if [{**rule, "id": ""} for rule in after["rules"]] != [{**rule, "id": ""} for rule in before["rules"]]:
+        raise Refuted("a refused save changed the policy that is shown")
+    record.measure("refused saves", len(bad))
+
+
+def test_the_check_call_tells_what_packets_find(world: World, record: Record) -> None:
+    """`POST /policy/check` says of each pair what the rules say, so that nobody needs traffic to find out."""
+    mesh = world.organization(record)
+    machines = mesh.machines("asha", "bela", groups=[["red"], ["blue"]])
+    chance = random.Random(f"checks {world.seed}")
+    asked = 0
+    for _ in range(5):
+        mesh.save(chance.choice(["allow", "deny"]), _random_rules(chance, machines))
+        for source, destination in (*pairwise(machines), *pairwise(reversed(machines))):
+            for service in SERVICES:
+                asked += 1
+                _compare_check(mesh, truth.Cell(source, destination, service))
+    record.measure("questions", asked)
+
+
+def _compare_check(mesh: Mesh, cell: truth.Cell) -> None:
+    body: dict[str, object] = {
+        "source": f"machine:{cell.source.id}",
+        "destination": f"machine:{cell.destination.id}",
+        "protocol": cell.service.protocol,
+    }
+    if cell.service.port is not None:
+        body["port"] = cell.service.port
+    told = mesh.api.call("POST", "/policy/check", body).body["verdict"]
+    wanted = "allow" if truth.is_allowed(cell, mesh.default, mesh.rules) else "deny"
+    if told != wanted:
+        raise Refuted(f"{cell}: the service says {told}, and the policy {wanted}")
+
+
+def _any_rule() -> Rule:
+    return {"action": "allow", "source": "any", "destination": "any"}
+
+
+def _random_rules(chance: random.Random, machines: list[Machine]) -> list[Rule]:
+    ends = ["any", "group:red", "group:blue", *(f"machine:{machine.id}" for machine in machines)]
+    limits: list[dict[str, str]] = [
+        {},
+        {"protocol": "tcp"},
+        {"protocol": "udp"},
+        {"protocol": "icmp"},
+        {"protocol": "tcp", "ports": "22"},
+        {"protocol": "tcp", "ports": "1-1024,8000-8100"},
+        {"protocol": "udp", "ports": "53,8080"},
+    ]
+    return [
+        {
+            "action": chance.choice(["allow", "deny"]),
+            "source": chance.choice(ends),
+            "destination": chance.choice(ends),
+            **chance.choice(limits),
+        }
+        for _ in range(chance.randrange(1, 7))
+    ]
+
+
+def _wait(seconds: float) -> None:
+    """Time in which something must not happen; how long is part of what is claimed."""
+    time.sleep(seconds)

@@ -1,0 +1,129 @@
+"""The configuration is plain wg-quick, in one exact format, and names in it are data."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+
+from harness.mesh import Mesh
+from harness.record import Record
+from harness.verdicts import Refuted
+from harness.world import HUB, World
+from netlab import genkey, pubkey
+
+pytestmark = pytest.mark.claim("standard-config")
+
+EXACT = """\
+# WireGuard config for machine "{machine}"
+[Interface]
+PrivateKey          = {private_key}
+Address             = {address}/16
+MTU                 = 1420
+
+[Peer]
+# MeshWG hub for "{organization}"
+PublicKey           = {hub_public_key}
+Endpoint            = {endpoint}
+AllowedIPs          = 10.100.0.0/16
+PersistentKeepalive = 25
+"""
+
+HARMLESS = (
+    'quote " and # and = and [Peer]',
+    "मुंबई कार्यालय",
+    "$(reboot) `reboot` ;reboot",
+    "x" * 200,
+    "  trimmed  ",
+)
+HARMFUL = (
+    "line\nPostUp = reboot",
+    "line\r\nEndpoint = 198.51.100.1:1",
+    "next\u0085line",
+    "line\u2028separator",
+    "nul\x00byte",
+)
+
+
+def key_in(config: str) -> str:
+    """The private key that a configuration has."""
+    found = re.search(r"^PrivateKey          = (\S+)$", config, re.MULTILINE)
+    if found is None:
+        raise Refuted(f"the configuration has no private key where it should be: {config!r}")
+    return found[1]
+
+
+def expected(mesh: Mesh, name: str, address: str, private_key: str) -> str:
+    """The configuration, byte for byte."""
+    return EXACT.format(
+        machine=name.strip(),
+        private_key=private_key,
+        address=address,
+        organization=mesh.organization["name"],
+        hub_public_key=mesh.organization["hub_public_key"],
+        endpoint=mesh.organization["endpoint"],
+    )
+
+
+def test_the_text_is_exact_and_wg_quick_takes_it(world: World, record: Record) -> None:
+    """Byte for byte the published format; the stock wg-quick brings it up as it is, and the link has its values."""
+    mesh = world.organization(record, "acme-networks")
+    if not mesh.organization["endpoint"].startswith(f"{HUB}:"):
+        raise Refuted(f"the endpoint is not the hub: {mesh.organization['endpoint']}")
+    mumbai, pune = mesh.machines("branch-mumbai", "branch-pune")
+    for machine, address in ((mumbai, "10.100.0.2"), (pune, "10.100.0.3")):
+        if machine.config != expected(mesh, machine.name, address, key_in(machine.config)):
+            raise Refuted(f"the configuration is not in the published format: {machine.config!r}")
+        if len(base64.b64decode(key_in(machine.config), validate=True)) != 32:
+            raise Refuted("the private key is not a WireGuard key")
+        (peer,) = machine.tunnel.peers()
+        facts = (peer.public_key, peer.endpoint, tuple(peer.allowed_ips), peer.keepalive)
+        wanted = (mesh.organization["hub_public_key"], mesh.organization["endpoint"], ("10.100.0.0/16",), 25)
+        if facts != wanted:
+            raise Refuted(f"the link's peer is {facts}, and {wanted} was meant")
+    link = mumbai.host.run("ip", "-oneline", "link", "show", mumbai.tunnel.interface).stdout
+    if " mtu 1420 " not in link:
+        raise Refuted(f"the link's MTU is not 1420: {link}")
+    record.measure("bytes of configuration", len(mumbai.config.encode()), "bytes")
+    with record.control("the comparison notices one changed byte"):
+        changed = mumbai.config.replace("MTU                 = 1420", "MTU                 = 1421")
+        assert changed != expected(mesh, mumbai.name, "10.100.0.2", key_in(mumbai.config))
+
+
+def test_a_name_is_data(world: World, record: Record) -> None:
+    """Names with quotes, scripts and 200 characters change nothing but their comment; line breaks are refused."""
+    mesh = world.organization(record, 'an "odd" organization # [Peer]')
+    for name in HARMLESS:
+        machine = mesh.machine(name)
+        if machine.config != expected(mesh, name, machine.address, key_in(machine.config)):
+            raise Refuted(f"the name {name!r} changed the configuration: {machine.config!r}")
+        if not machine.host.ping(mesh.hub_address, timeout=5.0):
+            raise Refuted(f"the machine called {name!r} does not reach its hub")
+    record.measure("odd names that work", len(HARMLESS))
+
+    before = mesh.api.call("GET", "/machines").body["machines"]
+    for name in HARMFUL:
+        answer = mesh.api.send("POST", "/machines", {"name": name})
+        if answer.status != 422:
+            raise Refuted(f"the name {name!r} was answered {answer.status}: {answer.body!r}")
+    if mesh.api.call("GET", "/machines").body["machines"] != before:
+        raise Refuted("a refused name left a machine behind")
+    record.measure("names with a line break refused", len(HARMFUL))
+
+
+def test_a_machine_may_keep_its_own_key(world: World, record: Record) -> None:
+    """With a public key of the machine's own, the text has a placeholder, and works once the key is put there."""
+    mesh = world.organization(record)
+    private = genkey()
+    answer = mesh.api.call("POST", "/machines", {"name": "own-key", "public_key": pubkey(private)}).body
+    if answer["machine"]["public_key"] != pubkey(private):
+        raise Refuted("the service stored another key than it was given")
+    placeholder = re.search(r"^PrivateKey          = (<.+>)$", answer["config"], re.MULTILINE)
+    if placeholder is None:
+        raise Refuted(f"there is no placeholder for the private key: {answer['config']!r}")
+    host = world.client("own-key")
+    tunnel = host.wg_quick(answer["config"].replace(placeholder[1], private), "mesh.conf")
+    record.measure("handshake with its own key", tunnel.wait_for_handshake(10.0), "s")
+    if not host.ping(mesh.hub_address, timeout=5.0):
+        raise Refuted("a machine with its own key does not reach its hub")
