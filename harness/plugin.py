@@ -101,6 +101,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         failure=None if error is None else _words(error),
         evidence=files,
     )
+    if config.getoption("--sabotage") and isinstance(error, Refuted):
+        item.session.shouldstop = "the break was noticed"
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

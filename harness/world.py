@@ -54,7 +54,9 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.service.stop()
+            # Whether a broken service ends well is no question.
+            if self.service.options.sabotage is None:
+                self.service.stop()
         finally:
             self.lab.close()
 

@@ -71,17 +71,22 @@ def test_the_text_is_exact_and_wg_quick_takes_it(world: World, record: Record) -
     mesh = world.organization(record, "acme-networks")
     if not mesh.organization["endpoint"].startswith(f"{HUB}:"):
         raise Refuted(f"the endpoint is not the hub: {mesh.organization['endpoint']}")
-    mumbai, pune = mesh.machines("branch-mumbai", "branch-pune")
-    for machine, address in ((mumbai, "10.100.0.2"), (pune, "10.100.0.3")):
-        if machine.config != expected(mesh, machine.name, address, key_in(machine.config)):
-            raise Refuted(f"the configuration is not in the published format: {machine.config!r}")
-        if len(base64.b64decode(key_in(machine.config), validate=True)) != 32:
+    machines = []
+    for name, address in (("branch-mumbai", "10.100.0.2"), ("branch-pune", "10.100.0.3")):
+        added = mesh.add(name)
+        config = added["config"]
+        if config != expected(mesh, name, address, key_in(config)):
+            raise Refuted(f"the configuration is not in the published format: {config!r}")
+        if len(base64.b64decode(key_in(config), validate=True)) != 32:
             raise Refuted("the private key is not a WireGuard key")
+        machines.append(mesh.bring_up(name, added))
+    for machine in machines:
         (peer,) = machine.tunnel.peers()
         facts = (peer.public_key, peer.endpoint, tuple(peer.allowed_ips), peer.keepalive)
         wanted = (mesh.organization["hub_public_key"], mesh.organization["endpoint"], ("10.100.0.0/16",), 25)
         if facts != wanted:
             raise Refuted(f"the link's peer is {facts}, and {wanted} was meant")
+    mumbai, _ = machines
     link = mumbai.host.run("ip", "-oneline", "link", "show", mumbai.tunnel.interface).stdout
     if " mtu 1420 " not in link:
         raise Refuted(f"the link's MTU is not 1420: {link}")
@@ -95,9 +100,10 @@ def test_a_name_is_data(world: World, record: Record) -> None:
     """Names with quotes, scripts and 200 characters change nothing but their comment; line breaks are refused."""
     mesh = world.organization(record, 'an "odd" organization # [Peer]')
     for name in HARMLESS:
-        machine = mesh.machine(name)
-        if machine.config != expected(mesh, name, machine.address, key_in(machine.config)):
-            raise Refuted(f"the name {name!r} changed the configuration: {machine.config!r}")
+        added = mesh.add(name)
+        if added["config"] != expected(mesh, name, added["machine"]["address"], key_in(added["config"])):
+            raise Refuted(f"the name {name!r} changed the configuration: {added['config']!r}")
+        machine = mesh.bring_up(name, added)
         if not machine.host.ping(mesh.hub_address, timeout=5.0):
             raise Refuted(f"the machine called {name!r} does not reach its hub")
     record.measure("odd names that work", len(HARMLESS))

@@ -23,7 +23,7 @@ def let_names_start_lines() -> None:
 
     def check_name(text: str, *, field: str = "name", longest: int = names.LONGEST_NAME) -> str:
         del field
-        return text[:longest]
+        return text.strip()[:longest]
 
     for module in (machines, accounts):
         vars(module)["check_name"] = check_name
