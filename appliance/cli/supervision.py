@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import ctypes
-import signal
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 
 import structlog
+
+from appliance import lifeline
 
 log = structlog.get_logger()
 
 PROGRAM: tuple[str, ...] = (sys.executable, "-m", "appliance")
 """How this program is started again as a child."""
 
-_PR_SET_PDEATHSIG = 1
 _GRACE = 10.0
 _POLL = 0.02
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
 _STEADY = 30.0
-
-_libc = ctypes.CDLL(None)
 
 
 class NotStarted(Exception):
@@ -62,7 +61,8 @@ class Child:
             stdin=subprocess.DEVNULL,
             # A signal from the terminal is for the supervisor, which stops its children in order.
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            # A supervisor that is killed must not leave a service behind that nobody supervises.
+            preexec_fn=partial(lifeline.hold, os.getpid()),
         )
         while not self.is_ready():
             code = self._process.poll()
@@ -101,8 +101,3 @@ def watch(children: list[Child], stopped: Event) -> None:
     while not stopped.wait(_FIRST_PAUSE):
         for child in children:
             child.revive()
-
-
-def _die_with_parent() -> None:
-    # prctl(2): a supervisor that is killed must not leave a service behind that nobody supervises.
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

@@ -90,6 +90,14 @@ class TooLarge(Refused):
     title = "The body is too large"
 
 
+class LengthRequired(Refused):
+    """The body comes in chunks of unknown number, so nobody can tell in time that it is too long."""
+
+    code = "length-required"
+    status = 411
+    title = "The length of the body is missing"
+
+
 class TooMany(Refused):
     """A rate limit holds; ``retry_after`` says for how long."""
 

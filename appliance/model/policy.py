@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from appliance.model.errors import Invalid
-from appliance.model.names import check_group
+from appliance.model.names import check_group, check_name
 
 LONGEST_DESCRIPTION = 500
 HIGHEST_PORT = 65535
@@ -145,8 +145,8 @@ class Rule:
     def __post_init__(self) -> None:
         if self.ports and not self.protocol.has_ports:
             raise Invalid(f"Only tcp and udp have ports; this rule is for {self.protocol.value}.", field="ports")
-        if len(self.description) > LONGEST_DESCRIPTION:
-            raise Invalid(f"A description has at most {LONGEST_DESCRIPTION} characters.", field="description")
+        if self.description:
+            check_name(self.description, field="description", longest=LONGEST_DESCRIPTION)
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ def _check_plan(open_change: Change) -> None:
     if limit is not None and len(machines.all_of(open_change.transaction, organization.id)) >= limit:
         raise PlanLimit(
             f"The {organization.plan.value} plan covers {limit} machines. Switch the organization to the paid plan "
-            "to add more: on the settings page, or by PATCH /api/v1/organization with the plan paid.",
+            "to add more.",
             field="plan",
         )
 

@@ -93,7 +93,8 @@ def _name(moment: datetime) -> str:
 
 
 def _length(month: str) -> float:
-    start = datetime.strptime(month, "%Y-%m").replace(tzinfo=timezone.utc)
+    year, number = map(int, month.split("-"))
+    start = datetime(year, number, 1, tzinfo=timezone.utc)
     return (_next_month(start) - start).total_seconds()
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# The worker is forked by a process that gave up root and may not be able to read code any more, so what granian would
-# import late is imported here.
+# The worker is forked by a process that gave up root and may not be able to read code any more, so what would be
+# imported late, by the first request that needs it, is imported here.
+import cryptography.hazmat.backends.openssl.backend  # noqa: F401
 import granian._loops
 import granian._signals
 import granian.wsgi  # noqa: F401
@@ -17,6 +19,7 @@ from granian.constants import Interfaces, SSLProtocols
 from granian.log import LogLevels
 from granian.server import Server
 
+from appliance import lifeline
 from appliance.hub.client import HubClient
 from appliance.service import Workplace
 from appliance.store import Store
@@ -68,10 +71,16 @@ def serve(settings: WebSettings) -> None:
         ssl_protocol_min=SSLProtocols.tls12,
         workers_kill_timeout=5,
     )
+    supervisor, main = os.getppid(), os.getpid()
+
     # After the port is bound, which may take root, and before a worker is forked.
-    server.on_startup(lambda: privileges.drop(settings.uid))
+    @server.on_startup
+    def become_ordinary() -> None:
+        privileges.drop(settings.uid)
+        lifeline.hold(supervisor)
 
     def load(_: str) -> Any:
+        lifeline.hold(main)
         return app
 
     server.serve(target_loader=load)

@@ -8,7 +8,7 @@ from typing import Any
 
 import bottle
 
-from appliance.model.errors import Forbidden, TooLarge, Unauthenticated
+from appliance.model.errors import Forbidden, LengthRequired, TooLarge, Unauthenticated
 from appliance.service import Actor, Workplace, accounts, tokens
 from appliance.web.limits import RateLimits
 
@@ -80,7 +80,10 @@ def body() -> bytes:
 
     Raises:
         TooLarge: longer than any call needs.
+        LengthRequired: sent in chunks.
     """
+    if bottle.request.chunked:
+        raise LengthRequired("Send the body with a Content-Length.")
     if bottle.request.content_length > LARGEST_BODY:
         raise TooLarge(f"The body is longer than {LARGEST_BODY} bytes.")
     data = bottle.request.body.read(LARGEST_BODY + 1)

@@ -1,0 +1,23 @@
+"""The pages that people use in a browser: plain forms, no script.
+
+Each module has a subject and lists its pages in ``PAGES``; `routes` makes routes of them and holds what is true for
+every page: who visits, CSRF, limits, refusals in words.
+"""
+
+from __future__ import annotations
+
+import bottle
+
+from appliance.web.pages import accounts, assets, machines, organization, policy, records, routes
+from appliance.web.pages.view import View
+from appliance.web.request import Site
+
+__all__ = ["View", "install"]
+
+PAGES = accounts.PAGES + machines.PAGES + policy.PAGES + records.PAGES + organization.PAGES
+
+
+def install(app: bottle.Bottle, site: Site, view: View) -> None:
+    """Adds the pages and their static files to the application."""
+    assets.install(app, view.assets)
+    routes.install(app, site, view, PAGES)

@@ -1,0 +1,109 @@
+"""The front page, sign-up, log-in, log-out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bottle
+
+from appliance.model.addresses import DEFAULT_NETWORK
+from appliance.model.errors import Refused
+from appliance.service import accounts, passwords
+from appliance.web import request
+from appliance.web.api import calls
+from appliance.web.pages import forms, routes
+from appliance.web.pages.routes import HOME, Page, Visit
+
+
+def _landing(visit: Visit) -> bottle.HTTPResponse:
+    return visit.page("landing.html")
+
+
+def _show_sign_up(visit: Visit) -> bottle.HTTPResponse:
+    if visit.who is not None:
+        return routes.see_other(HOME)
+    return _sign_up_page(visit)
+
+
+def _sign_up(visit: Visit) -> bottle.HTTPResponse:
+    form = visit.form
+    try:
+        visit.site.limits.sign_up(request.address())
+        session, _ = accounts.sign_up(
+            visit.workplace,
+            email=form.text("email"),
+            password=form.text("password"),
+            organization=form.text("organization"),
+            network=form.optional("network"),
+        )
+    except Refused as refusal:
+        return _sign_up_page(visit, refusal=refusal)
+    return _enter(visit, session, HOME)
+
+
+def _show_log_in(visit: Visit) -> bottle.HTTPResponse:
+    following = visit.query.text("next", HOME)
+    if not routes.is_local(following):
+        following = HOME
+    if visit.who is not None:
+        return routes.see_other(following)
+    return _log_in_page(visit, following)
+
+
+def _log_in(visit: Visit) -> bottle.HTTPResponse:
+    form = visit.form
+    following = form.text("next", HOME)
+    if not routes.is_local(following):
+        following = HOME
+    try:
+        session = calls.log_in(visit.site, form.text("email"), form.text("password"))
+    except Refused as refusal:
+        return _log_in_page(visit, following, refusal=refusal)
+    return _enter(visit, session, following)
+
+
+def _log_out(visit: Visit) -> bottle.HTTPResponse:
+    accounts.log_out(visit.workplace, visit.signed_in.token)
+    answer = routes.see_other("/")
+    routes.forget_cookie(answer, request.COOKIE)
+    return answer
+
+
+def _enter(visit: Visit, session: accounts.Session, path: str) -> bottle.HTTPResponse:
+    if visit.who is not None:
+        accounts.log_out(visit.workplace, visit.who.token)
+    answer = routes.see_other(path)
+    left = session.expires_at - visit.workplace.clock()
+    routes.set_cookie(answer, request.COOKIE, session.token, seconds=int(left.total_seconds()))
+    routes.forget_cookie(answer, forms.FORM_COOKIE)
+    return answer
+
+
+def _sign_up_page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    return _guarded(
+        visit, "signup.html", refusal=refusal, shortest_password=passwords.SHORTEST, default_network=DEFAULT_NETWORK
+    )
+
+
+def _log_in_page(visit: Visit, following: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    return _guarded(visit, "login.html", refusal=refusal, following=following)
+
+
+def _guarded(visit: Visit, template: str, **data: Any) -> bottle.HTTPResponse:
+    """A page with a form that is sent before there is a session."""
+    held = forms.form_token()
+    token = held or forms.new_form_token()
+    answer = visit.page(template, typed=visit.form, form_token=token, **data)
+    if held is None:
+        routes.set_cookie(answer, forms.FORM_COOKIE, token)
+    return answer
+
+
+PAGES = (
+    Page("GET", "/", _landing, public=True),
+    Page("GET", "/signup", _show_sign_up, public=True),
+    Page("POST", "/signup", _sign_up, public=True),
+    Page("GET", "/login", _show_log_in, public=True),
+    Page("POST", "/login", _log_in, public=True),
+    Page("POST", "/logout", _log_out),
+)

@@ -1,0 +1,66 @@
+"""Static files: held in memory, and named after their content so that browsers may keep them for good."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import bottle
+
+_FOLDER = Path(__file__).parent / "static"
+_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file as it is served."""
+
+    data: bytes
+    content_type: str
+
+
+@dataclass(frozen=True)
+class Assets:
+    """Every static file.
+
+    Attributes:
+        served: by the name in the URL, which carries a digest of the content.
+        names: from the file's own name to that one.
+    """
+
+    served: Mapping[str, Asset]
+    names: Mapping[str, str]
+
+    @classmethod
+    def load(cls, folder: Path = _FOLDER) -> Assets:
+        """Reads the folder."""
+        served, names = {}, {}
+        for path in sorted(folder.iterdir()):
+            if path.suffix in _TYPES:
+                data = path.read_bytes()
+                name = f"{path.stem}.{hashlib.sha256(data).hexdigest()[:_DIGITS]}{path.suffix}"
+                served[name] = Asset(data, _TYPES[path.suffix])
+                names[path.name] = name
+        return cls(served, names)
+
+    def url(self, name: str) -> str:
+        """Where this file is served."""
+        return f"/static/{self.names[name]}"
+
+
+def install(app: bottle.Bottle, assets: Assets) -> None:
+    """Adds the files to the application."""
+
+    def serve(name: str) -> bottle.HTTPResponse:
+        asset = assets.served.get(name)
+        if asset is None:
+            raise bottle.HTTPError(404)
+        return bottle.HTTPResponse(
+            asset.data,
+            headers={"Content-Type": asset.content_type, "Cache-Control": "public, max-age=31536000, immutable"},
+        )
+
+    app.route("/static/<name>", callback=serve)

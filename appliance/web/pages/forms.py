@@ -1,0 +1,110 @@
+"""Reading what a form sent."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+import bottle
+
+from appliance.model.errors import Forbidden, Invalid, Malformed, TooLarge
+from appliance.service import tokens
+from appliance.web import request
+
+CSRF_FIELD = "csrf"
+FORM_COOKIE = "__Host-meshwg-form"
+LARGEST_FORM = 64 * 2**10
+_MOST_FIELDS = 50
+_CONTENT_TYPE = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class Form:
+    """The fields as they were typed."""
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, name: str, default: str = "") -> str:
+        """A field's text, or the default where the form did not have it."""
+        return self.fields.get(name, default)
+
+    def optional(self, name: str) -> str | None:
+        """A field's text without surrounding white space; None where nothing was typed."""
+        return self.text(name).strip() or None
+
+    def is_checked(self, name: str) -> bool:
+        """Whether a box was checked."""
+        return name in self.fields
+
+    def number(self, name: str) -> int | None:
+        """A whole number; None where nothing was typed.
+
+        Raises:
+            Invalid: something else was typed.
+        """
+        typed = self.optional(name)
+        if typed is None:
+            return None
+        if not (typed.isascii() and typed.isdigit() and len(typed) <= 18):
+            raise Invalid(f"The {name} is not a whole number.", field=name)
+        return int(typed)
+
+
+def read() -> Form:
+    """The form in the request's body.
+
+    Raises:
+        TooLarge, Malformed: it is not what a form of ours sends.
+    """
+    if bottle.request.content_length > LARGEST_FORM:
+        raise TooLarge(f"The form is longer than {LARGEST_FORM} bytes.")
+    data = request.body()
+    if len(data) > LARGEST_FORM:
+        raise TooLarge(f"The form is longer than {LARGEST_FORM} bytes.")
+    if data and bottle.request.content_type.partition(";")[0].strip().lower() != _CONTENT_TYPE:
+        raise Malformed("This is not a form that a page of ours sent.")
+    return Form(parse(data))
+
+
+def parse(data: bytes) -> dict[str, str]:
+    """The fields of an URL-encoded form; of a field that comes twice, the last.
+
+    Raises:
+        Malformed: it is not UTF-8, or has more fields than any form of ours.
+    """
+    try:
+        return dict(
+            parse_qsl(data.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+        )
+    except ValueError:
+        raise Malformed("This form can't be read.") from None
+
+
+def form_token() -> str | None:
+    """What the browser holds to show that a form before any session was ours (double submit)."""
+    value = bottle.request.get_cookie(FORM_COOKIE)
+    return str(value) if value else None
+
+
+def new_form_token() -> str:
+    """A fresh one."""
+    return secrets.token_urlsafe(24)
+
+
+def check_form_token(form: Form) -> None:
+    """Raises `Forbidden` unless the form carries what the browser holds."""
+    held = form_token()
+    if held is None or not tokens.same(held, form.text(CSRF_FIELD)):
+        raise _not_ours()
+
+
+def check_csrf(form: Form, session_token: str) -> None:
+    """Raises `Forbidden` unless the form was made for this session."""
+    if not request.matches_csrf(session_token, form.text(CSRF_FIELD)):
+        raise _not_ours()
+
+
+def _not_ours() -> Forbidden:
+    return Forbidden("This form was not made for your session, or it is too old. Open its page again and repeat.")

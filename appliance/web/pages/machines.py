@@ -1,0 +1,148 @@
+"""Machines: the table, one machine, and the configuration that is shown once."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import bottle
+import segno
+
+from appliance.model.addresses import hub_address
+from appliance.model.errors import Refused
+from appliance.model.names import interface_name
+from appliance.model.policy import Kind, Selector
+from appliance.service import machines, policy
+from appliance.web import request
+from appliance.web.pages import words
+from appliance.web.pages.forms import Form
+from appliance.web.pages.routes import Page, Visit
+
+_PAGE_LENGTH = 200
+
+
+def _show_all(visit: Visit) -> bottle.HTTPResponse:
+    return _table(visit)
+
+
+def _add(visit: Visit) -> bottle.HTTPResponse:
+    form = visit.form
+    try:
+        visit.site.limits.configuration(request.address(), visit.actor.organization_id)
+        issued = machines.add(
+            visit.workplace,
+            visit.actor,
+            name=form.text("name"),
+            groups=words.parse_groups(form.text("groups")),
+            public_key=form.optional("public_key"),
+        )
+    except Refused as refusal:
+        return _table(visit, refusal=refusal)
+    return _configuration(visit, issued, rotated=False)
+
+
+def _show(visit: Visit) -> bottle.HTTPResponse:
+    return _one(visit)
+
+
+def _change(visit: Visit) -> bottle.HTTPResponse:
+    form = visit.form
+    machine_id = visit.parameters["id"]
+    try:
+        machines.change(
+            visit.workplace,
+            visit.actor,
+            machine_id,
+            name=form.text("name"),
+            groups=words.parse_groups(form.text("groups")),
+        )
+    except Refused as refusal:
+        return _one(visit, refusal=refusal, refused_form="change")
+    return visit.done("/machines", "changed")
+
+
+def _rotate(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        visit.site.limits.configuration(request.address(), visit.actor.organization_id)
+        issued = machines.rotate(
+            visit.workplace, visit.actor, visit.parameters["id"], public_key=visit.form.optional("public_key")
+        )
+    except Refused as refusal:
+        return _one(visit, refusal=refusal, refused_form="rotate")
+    return _configuration(visit, issued, rotated=True)
+
+
+def _ask_removal(visit: Visit) -> bottle.HTTPResponse:
+    visit.actor.must_change()
+    seen = machines.get(visit.workplace, visit.actor, visit.parameters["id"])
+    about_it = Selector(Kind.MACHINE, seen.machine.id)
+    rules = policy.get(visit.workplace, visit.actor).policy.rules
+    affected = sum(about_it in (rule.source, rule.destination) for rule in rules)
+    return visit.page("machine_remove.html", seen=seen, affected=affected)
+
+
+def _remove(visit: Visit) -> bottle.HTTPResponse:
+    machines.remove(visit.workplace, visit.actor, visit.parameters["id"])
+    return visit.done("/machines", "removed")
+
+
+def _table(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    after = visit.query.optional("after")
+    seen, following = machines.page(visit.workplace, visit.actor, after=after, limit=_PAGE_LENGTH)
+    limit = visit.signed_in.organization.plan.machine_limit
+    return visit.page(
+        "machines.html",
+        refusal=refusal,
+        seen=seen,
+        after=after,
+        following=following,
+        plan_is_full=limit is not None and len(seen) >= limit,
+        now=visit.workplace.clock(),
+        typed=visit.form,
+    )
+
+
+def _one(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> bottle.HTTPResponse:
+    seen = machines.get(visit.workplace, visit.actor, visit.parameters["id"])
+    as_it_is = Form({"name": seen.machine.name, "groups": words.group_list(seen.machine.groups)})
+    return visit.page(
+        "machine.html",
+        refusal=refusal,
+        refused_form=refused_form,
+        seen=seen,
+        now=visit.workplace.clock(),
+        typed=visit.form if refused_form == "change" else as_it_is,
+        typed_key=visit.form.text("public_key"),
+    )
+
+
+def _configuration(visit: Visit, issued: machines.Issued, *, rotated: bool) -> bottle.HTTPResponse:
+    """The answer to the POST itself, never cached: the private key leaves the hub in it, once, and does not return."""
+    text = issued.configuration.text()
+    has_private_key = issued.configuration.private_key is not None
+    return visit.page(
+        "configuration.html",
+        machine=issued.machine,
+        text=text,
+        file_name=interface_name(issued.machine.name) + ".conf",
+        download="data:application/octet-stream;charset=utf-8," + quote(text, safe=""),
+        qr_code=_qr_code(text) if has_private_key else None,
+        hub_address=hub_address(issued.configuration.network),
+        rotated=rotated,
+    )
+
+
+def _qr_code(text: str) -> str:
+    """An SVG without a size of its own. As bytes, so that every script's letters are UTF-8, which phones expect."""
+    code = segno.make(text.encode("utf-8"), error="l", micro=False)
+    return str(code.svg_inline(border=4, dark="#000", light="#fff", omitsize=True, svgclass=None, lineclass=None))
+
+
+PAGES = (
+    Page("GET", "/machines", _show_all),
+    Page("POST", "/machines", _add),
+    Page("GET", "/machines/<id>", _show),
+    Page("POST", "/machines/<id>", _change),
+    Page("POST", "/machines/<id>/rotate", _rotate),
+    Page("GET", "/machines/<id>/remove", _ask_removal),
+    Page("POST", "/machines/<id>/remove", _remove),
+)

@@ -1,0 +1,68 @@
+"""The organization's settings: its facts, name and plan, and its end."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import bottle
+
+from appliance.model.errors import Refused
+from appliance.service import organizations
+from appliance.web import request
+from appliance.web.pages import routes, words
+from appliance.web.pages.routes import Page, Visit
+
+
+def _show(visit: Visit) -> bottle.HTTPResponse:
+    return _page(visit)
+
+
+def _rename(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        organizations.change(visit.workplace, visit.actor, name=visit.form.text("name"))
+    except Refused as refusal:
+        return _page(visit, refusal, "rename")
+    return visit.done("/settings", "renamed")
+
+
+def _switch_plan(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        organizations.change(visit.workplace, visit.actor, plan=visit.form.text("plan"))
+    except Refused as refusal:
+        return _page(visit, refusal, "plan")
+    return visit.done("/settings", "plan")
+
+
+def _delete(visit: Visit) -> bottle.HTTPResponse:
+    # A keyboard may compose letters in another way than the stored name does.
+    typed = unicodedata.normalize("NFC", visit.form.text("confirm")).strip()
+    name = visit.signed_in.organization.name
+    try:
+        removed = organizations.delete(visit.workplace, visit.actor, confirm=typed)
+    except Refused as refusal:
+        return _page(visit, refusal, "delete")
+    # Whoever asked is gone with it, so the page knows nobody.
+    answer = visit.view.answer("goodbye.html", who=None, notice=None, name=name, removed=words.removed(removed))
+    routes.forget_cookie(answer, request.COOKIE)
+    return answer
+
+
+def _page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> bottle.HTTPResponse:
+    organization = visit.signed_in.organization
+    return visit.page(
+        "settings.html",
+        refusal=refusal,
+        refused_form=refused_form,
+        organization=organization,
+        endpoint=visit.workplace.endpoint(organization),
+        typed_name=visit.form.text("name") if refused_form == "rename" else organization.name,
+        typed_confirm=visit.form.text("confirm"),
+    )
+
+
+PAGES = (
+    Page("GET", "/settings", _show),
+    Page("POST", "/settings/name", _rename),
+    Page("POST", "/settings/plan", _switch_plan),
+    Page("POST", "/settings/delete", _delete),
+)

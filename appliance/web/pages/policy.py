@@ -1,0 +1,197 @@
+"""The policy: its default, its rules, and what would happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import bottle
+
+from appliance.model.errors import NotFound, Refused
+from appliance.model.organization import Machine
+from appliance.model.policy import Action, Kind, Policy, Protocol, Rule, Selector, Verdict
+from appliance.service import machines
+from appliance.service import policy as policies
+from appliance.web.api import calls
+from appliance.web.api.shapes import RuleBody
+from appliance.web.pages import words
+from appliance.web.pages.forms import Form
+from appliance.web.pages.routes import Page, Visit
+
+_PAGE_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class RuleLine:
+    """A rule in words."""
+
+    id: str
+    denies: bool
+    source: str
+    destination: str
+    service: str
+    description: str
+
+
+@dataclass(frozen=True)
+class VerdictLine:
+    """What would become of a connection, in words."""
+
+    denied: bool
+    source: str
+    destination: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A refusal, and the form that it belongs to."""
+
+    form: str
+    error: Refused
+
+
+def _show(visit: Visit) -> bottle.HTTPResponse:
+    return _page(visit)
+
+
+def _save_default(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        default = calls.read_action(visit.form.text("default"), "default")
+        return _save(visit, lambda policy: replace(policy, default=default))
+    except Refused as error:
+        return _page(visit, Refusal("default", error))
+
+
+def _add_rule(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        rules = _typed_rules(visit.form)
+        return _save(visit, lambda policy: replace(policy, rules=policy.rules + rules))
+    except Refused as error:
+        return _page(visit, Refusal("add", error))
+
+
+def _remove_rule(visit: Visit) -> bottle.HTTPResponse:
+    rule_id = visit.parameters["id"]
+    try:
+        return _save(visit, lambda policy: _without(policy, rule_id))
+    except Refused as error:
+        return _page(visit, Refusal("rules", error))
+
+
+def _check(visit: Visit) -> bottle.HTTPResponse:
+    query = visit.query
+    try:
+        verdict = policies.check(
+            visit.workplace,
+            visit.actor,
+            source=query.text("source"),
+            destination=query.text("destination"),
+            protocol=calls.read_protocol(query.text("protocol", Protocol.ANY.value)),
+            port=query.number("port"),
+        )
+    except Refused as error:
+        return _page(visit, Refusal("check", error))
+    return _page(visit, verdict=verdict)
+
+
+def _save(visit: Visit, change: Callable[[Policy], Policy]) -> bottle.HTTPResponse:
+    """Saves what the change makes of the policy that the form was shown with; a newer one makes it a conflict."""
+    version = visit.form.number("version")
+    visit.actor.must_change()
+    before = policies.get(visit.workplace, visit.actor)
+    policies.save(
+        visit.workplace, visit.actor, change(before.policy), version=before.version if version is None else version
+    )
+    return visit.done("/policy", "saved")
+
+
+def _typed_rules(form: Form) -> tuple[Rule, ...]:
+    """The rule of the form, and the same the other way round if that was asked for: one save takes both."""
+    body = RuleBody(
+        action=form.text("action"),
+        source=form.text("source"),
+        destination=form.text("destination"),
+        protocol=form.text("protocol", Protocol.ANY.value),
+        ports=form.optional("ports"),
+        description=form.text("description").strip(),
+    )
+    rule = calls.read_rule(body)
+    if not form.is_checked("both_ways") or rule.source == rule.destination:
+        return (rule,)
+    back = RuleBody(body.action, body.destination, body.source, body.protocol, body.ports, body.description)
+    return rule, calls.read_rule(back)
+
+
+def _without(policy: Policy, rule_id: str) -> Policy:
+    kept = tuple(rule for rule in policy.rules if rule.id != rule_id)
+    if len(kept) == len(policy.rules):
+        raise NotFound("This rule is gone already.")
+    return replace(policy, rules=kept)
+
+
+def _page(visit: Visit, refusal: Refusal | None = None, verdict: Verdict | None = None) -> bottle.HTTPResponse:
+    saved = policies.get(visit.workplace, visit.actor)
+    everyone = _machines(visit)
+    names = {each.id: each.name for each in everyone}
+    groups = {group for each in everyone for group in each.groups}
+    for rule in saved.policy.rules:
+        groups |= {end.name for end in (rule.source, rule.destination) if end.kind is Kind.GROUP}
+    start = min(visit.query.number("from") or 0, len(saved.policy.rules))
+    shown = saved.policy.rules[start : start + _PAGE_LENGTH]
+    return visit.page(
+        "policy.html",
+        refusal=refusal.error if refusal is not None else None,
+        refused_form=refusal.form if refusal is not None else "",
+        default=saved.policy.default.value,
+        version=saved.version,
+        rules=[_line(rule, names) for rule in shown],
+        rule_count=len(saved.policy.rules),
+        start=start,
+        following=start + _PAGE_LENGTH if start + _PAGE_LENGTH < len(saved.policy.rules) else None,
+        machines=sorted(names.items(), key=lambda item: item[1].casefold()),
+        groups=sorted(groups, key=str.casefold),
+        typed=visit.form,
+        asked=visit.query,
+        verdict=_verdict_line(verdict, visit.query, names) if verdict is not None else None,
+    )
+
+
+def _machines(visit: Visit) -> list[Machine]:
+    found: list[Machine] = []
+    after = None
+    while True:
+        seen, after = machines.page(visit.workplace, visit.actor, after=after)
+        found += [each.machine for each in seen]
+        if after is None:
+            return found
+
+
+def _line(rule: Rule, names: dict[str, str]) -> RuleLine:
+    return RuleLine(
+        rule.id,
+        rule.action is Action.DENY,
+        words.selector(rule.source, names),
+        words.selector(rule.destination, names),
+        words.service(rule),
+        rule.description,
+    )
+
+
+def _verdict_line(verdict: Verdict, query: Form, names: dict[str, str]) -> VerdictLine:
+    ends = [words.selector(Selector.parse(query.text(end), field=end), names) for end in ("source", "destination")]
+    reason = (
+        "because no rule matches, and this is the default"
+        if verdict.rule is None
+        else f"by the rule: {words.sentence(verdict.rule, names)}"
+    )
+    return VerdictLine(verdict.action is Action.DENY, ends[0], ends[1], reason)
+
+
+PAGES = (
+    Page("GET", "/policy", _show),
+    Page("GET", "/policy/check", _check),
+    Page("POST", "/policy/default", _save_default),
+    Page("POST", "/policy/rules", _add_rule),
+    Page("POST", "/policy/rules/<id>/remove", _remove_rule),
+)

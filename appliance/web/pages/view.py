@@ -1,0 +1,51 @@
+"""Templates become answers here, and nowhere else: everything in them is escaped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bottle
+import jinja2
+
+from appliance.model.organization import PRICE_PER_MACHINE_MONTH, Plan
+from appliance.store import times
+from appliance.web.pages import words
+from appliance.web.pages.assets import Assets
+
+_FOLDER = Path(__file__).parent / "templates"
+
+
+class View:
+    """Every template and static file, read once: later the process may not be allowed to read them."""
+
+    def __init__(self) -> None:
+        self.assets = Assets.load()
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_FOLDER),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            auto_reload=False,
+            cache_size=-1,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals.update(
+            asset=self.assets.url, price=PRICE_PER_MACHINE_MONTH, free_machines=Plan.FREE.machine_limit
+        )
+        self._environment.filters.update(
+            ago=words.ago, from_epoch=times.loaded, moment=words.moment, precise=words.precise, size=words.size
+        )
+        for name in self._environment.list_templates():
+            self._environment.get_template(name)
+
+    def answer(self, template: str, *, status: int = 200, **data: Any) -> bottle.HTTPResponse:
+        """The page that this template makes of the data."""
+        page = self._environment.get_template(template).render(data)
+        return bottle.HTTPResponse(
+            page.encode("utf-8"), status=status, headers={"Content-Type": "text/html; charset=utf-8"}
+        )
+
+    def problem(self, status: int, title: str, detail: str, who: Any = None) -> bottle.HTTPResponse:
+        """The page that says why there is no other one; ``who`` is signed in, if somebody is."""
+        return self.answer("problem.html", status=status, code=status, title=title, detail=detail, who=who, notice=None)

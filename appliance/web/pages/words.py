@@ -1,0 +1,129 @@
+"""How values read to a person."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
+
+from appliance.model.errors import Invalid
+from appliance.model.policy import Kind, Protocol, Rule, Selector, format_ports
+
+_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
+_SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def moment(at: datetime) -> str:
+    """Date and time in UTC, to the minute."""
+    return at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def precise(at: datetime) -> str:
+    """For a ``time`` element: RFC 3339, to the second."""
+    return at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """``3 minutes ago``."""
+    seconds = int((now - at).total_seconds())
+    for length, unit in _SPANS:
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit}{'s' if count != 1 else ''} ago"
+    return "just now"
+
+
+def size(count: int) -> str:
+    """Bytes in the unit that leaves a number of one to four digits."""
+    if count < 1024:
+        return f"{count} B"
+    amount = float(count)
+    for unit in _UNITS:
+        amount /= 1024
+        if amount < 1024 or unit == _UNITS[-1]:
+            return f"{amount:.1f} {unit}"
+    raise AssertionError("the last unit takes what is left")
+
+
+def group_list(groups: Iterable[str]) -> str:
+    """Groups as one line of a form; one that has a comma itself comes in quotes."""
+    return ", ".join(map(_quoted, groups))
+
+
+def _quoted(group: str) -> str:
+    if "," in group or group.startswith('"'):
+        return '"' + group.replace('"', '""') + '"'
+    return group
+
+
+def parse_groups(text: str) -> list[str]:
+    """The inverse of `group_list`, as people type it: spaces around a name and empty names don't count.
+
+    Raises:
+        Invalid: it is not one line.
+    """
+    try:
+        return [name.strip() for row in csv.reader([text], skipinitialspace=True) for name in row if name.strip()]
+    except csv.Error:
+        raise Invalid("The groups are not names on one line, with commas between them.", field="groups") from None
+
+
+def selector(end: Selector, names: Mapping[str, str]) -> str:
+    """An end of a rule, with machines by name."""
+    if end.kind is Kind.ANY:
+        return "any machine"
+    if end.kind is Kind.GROUP:
+        return f"group {end.name}"
+    return names.get(end.name, f"a removed machine ({end.name})")
+
+
+def service(rule: Rule) -> str:
+    """What a rule is about: protocol and ports."""
+    if rule.protocol is Protocol.ANY:
+        return "everything"
+    name = {Protocol.TCP: "TCP", Protocol.UDP: "UDP", Protocol.ICMP: "ICMP (ping)"}[rule.protocol]
+    if not rule.protocol.has_ports:
+        return name
+    if not rule.ports:
+        return f"{name}, all ports"
+    one = len(rule.ports) == 1 and rule.ports[0].first == rule.ports[0].last
+    return f"{name}, port{'' if one else 's'} {format_ports(rule.ports).replace(',', ', ')}"
+
+
+def sentence(rule: Rule, names: Mapping[str, str]) -> str:
+    """A rule in one line."""
+    ends = f"from {selector(rule.source, names)} to {selector(rule.destination, names)}"
+    return f"{rule.action.value} {service(rule)} {ends}"
+
+
+_ACTIONS = {
+    "organization.created": "founded the organization",
+    "organization.changed": "changed the organization",
+    "machine.added": "added a machine",
+    "machine.changed": "changed a machine",
+    "machine.rotated": "gave a machine a new key",
+    "machine.removed": "removed a machine",
+    "policy.saved": "saved the policy",
+}
+
+
+def action(name: str) -> str:
+    """What happened, of an audit entry; one that nobody gave words to shows as it is stored."""
+    return _ACTIONS.get(name, name)
+
+
+def facts(detail: Mapping[str, object]) -> list[tuple[str, str]]:
+    """The particulars of an audit entry, ready to show."""
+    return [
+        (key.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+        for key, value in detail.items()
+        if value != []
+    ]
+
+
+_BELONGINGS = {"tokens": "sessions and tokens", "members": "people", "audit": "entries of the audit trail"}
+
+
+def removed(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """What went with an organization."""
+    return [(_BELONGINGS.get(what, what.replace("_", " ")), count) for what, count in counts.items()]
