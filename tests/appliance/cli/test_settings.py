@@ -1,0 +1,76 @@
+"""Settings from four places, and what makes no sense in them."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.cli.errors import CommandError, Exit
+from appliance.cli.settings import resolve
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATA", "LISTEN", "ENDPOINT", "WIREGUARD", "TRUSTED_SOURCE", "TLS_CERT", "TLS_KEY", "CONFIG"):
+        monkeypatch.delenv(f"MESHWG_{name}", raising=False)
+
+
+def test_the_command_line_comes_before_environment_file_and_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "meshwg.toml"
+    file.write_text('listen = "127.0.0.1:1"\nendpoint = "file"\ntrusted_source = ["192.0.2.0/24"]\n')
+    monkeypatch.setenv("MESHWG_ENDPOINT", "environment")
+    monkeypatch.setenv("MESHWG_WIREGUARD", "kernel")
+    found = resolve({"wireguard": "boringtun"}, file)
+    assert (found.port, found.endpoint, found.wireguard) == (1, "environment", "boringtun")
+    assert found.trusted_source == (ip_network("192.0.2.0/24"),)
+
+
+def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {
+        "data": tmp_path,
+        "listen": "[::1]:8443",
+        "endpoint": "vpn.example.net",
+        "wireguard": "wireguard-go",
+        "trusted_source": ["192.0.2.0/24", "2001:db8::/32"],
+        "tls_cert": tmp_path / "c",
+        "tls_key": tmp_path / "k",
+    }
+    parent = resolve(given)
+    for name, value in parent.environment().items():
+        monkeypatch.setenv(name, value)
+    assert resolve({}) == parent
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"listen": "8443"},
+        {"listen": "127.0.0.1:0"},
+        {"listen": "127.0.0.1:http"},
+        {"listen": "no such host:1"},
+        {"wireguard": "other"},
+        {"trusted_source": ["192.0.2.1/24"]},
+        {"trusted_source": ["x"]},
+        {"endpoint": "a\nPostUp = x"},
+        {"endpoint": "a b"},
+        {"tls_cert": "/c"},
+    ],
+)
+def test_what_makes_no_sense_is_one_sentence(given: dict[str, Any]) -> None:
+    with pytest.raises(CommandError) as refused:
+        resolve(given)
+    assert refused.value.code is Exit.NOT_CONFIGURED
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["nonsense", "listen = ", "colour = 1"])
+def test_a_file_that_can_t_be_read_is_one_sentence(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "meshwg.toml"
+    file.write_text(text)
+    with pytest.raises(CommandError):
+        resolve({}, file)

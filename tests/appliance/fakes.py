@@ -1,0 +1,59 @@
+"""A data plane that keeps what it is given, and refuses when a test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from appliance.hub.errors import HubError
+from appliance.hub.messages import HubStatus
+from appliance.model.desired import Desired, PeerStatus
+from appliance.vault import SealedKeys, Vault
+
+
+@dataclass
+class FakeHub:
+    """Implements `service.workplace.HubPort`.
+
+    Attributes:
+        enforced: what is in force, by organization.
+        applications: how often anything was applied.
+        refuses: whether everything fails from now on.
+        statuses: what it says of peers.
+    """
+
+    enforced: dict[str, Desired] = field(default_factory=dict)
+    applications: int = 0
+    refuses: bool = False
+    statuses: list[PeerStatus] = field(default_factory=list)
+    _vault: Vault = field(default_factory=lambda: Vault(b"k" * 32))
+
+    def create_keys(self, organization: str) -> SealedKeys:
+        self._check()
+        return self._vault.new_organization_keys(organization)
+
+    def find_port(self, candidates: Sequence[int]) -> int | None:
+        self._check()
+        return candidates[0] if candidates else None
+
+    def apply(self, desired: Desired) -> None:
+        self._check()
+        self.enforced[desired.organization] = desired
+        self.applications += 1
+
+    def remove(self, organization: str) -> None:
+        self._check()
+        self.enforced.pop(organization, None)
+
+    def peers(self, organization: str) -> Sequence[PeerStatus]:
+        del organization
+        self._check()
+        return self.statuses
+
+    def status(self) -> HubStatus:
+        """As the hub's process would say."""
+        return HubStatus("fake", "1", len(self.enforced), len(self.enforced))
+
+    def _check(self) -> None:
+        if self.refuses:
+            raise HubError("told to refuse")

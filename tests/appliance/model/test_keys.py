@@ -1,0 +1,33 @@
+"""WireGuard keys in their one canonical form."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from appliance.model.errors import Invalid
+from appliance.model.keys import check_public_key, new_key_pair
+
+
+def test_a_pair_is_two_keys_and_hides_one() -> None:
+    pair = new_key_pair()
+    assert len(base64.b64decode(pair.private)) == 32
+    assert check_public_key(f" {pair.public}\n") == pair.public
+    assert pair.private not in repr(pair)
+
+
+def test_every_spelling_of_a_key_is_the_same_key() -> None:
+    public = base64.b64encode(bytes(31) + b"\x01").decode()
+    # The last character of 44 has two bits that decode to nothing.
+    other = public[:42] + chr(ord(public[42]) + 1) + "="
+    assert base64.b64decode(other) == base64.b64decode(public)
+    assert check_public_key(other) == public
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", base64.b64encode(bytes(32)).decode(), base64.b64encode(b"a" * 31).decode(), "é" * 44]
+)
+def test_what_is_no_key_is_refused(text: str) -> None:
+    with pytest.raises(Invalid):
+        check_public_key(text)

@@ -1,0 +1,99 @@
+"""The decision: deny, then allow, then the default, whatever the order of the rules."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.model.desired import Desired
+from appliance.model.errors import Invalid
+from appliance.model.policy import (
+    Action,
+    Kind,
+    Party,
+    Policy,
+    PortRange,
+    Protocol,
+    Rule,
+    Selector,
+    decide,
+    format_ports,
+    merge_ports,
+    parse_ports,
+)
+from tests.appliance.strategies import PORTS, desired_states, port_ranges
+
+
+@given(desired_states(), st.randoms(), st.sampled_from(Protocol), st.sampled_from([*PORTS, None]))
+def test_the_order_of_rules_never_matters(
+    desired: Desired, random: object, protocol: Protocol, port: int | None
+) -> None:
+    shuffled = list(desired.policy.rules)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    parties = [Party(peer.id, peer.groups) for peer in desired.peers]
+    for source in parties:
+        for destination in parties:
+            ports = port if protocol.has_ports else None
+            one = decide(desired.policy, source, destination, protocol, ports)
+            other = decide(Policy(desired.policy.default, tuple(shuffled)), source, destination, protocol, ports)
+            assert one.action is other.action
+
+
+@given(desired_states(), st.sampled_from(Protocol))
+def test_a_deny_rule_always_wins(desired: Desired, protocol: Protocol) -> None:
+    everything = Rule("x", Action.DENY, Selector(Kind.ANY), Selector(Kind.ANY))
+    policy = Policy(desired.policy.default, (*desired.policy.rules, everything))
+    source, destination = Party("a"), Party("b")
+    assert decide(policy, source, destination, protocol).action is Action.DENY
+
+
+def test_a_rule_speaks_of_one_direction() -> None:
+    rule = Rule("x", Action.DENY, Selector(Kind.MACHINE, "a"), Selector(Kind.MACHINE, "b"))
+    policy = Policy(Action.ALLOW, (rule,))
+    assert decide(policy, Party("a"), Party("b")).action is Action.DENY
+    assert decide(policy, Party("b"), Party("a")).action is Action.ALLOW
+
+
+def test_without_a_port_a_rule_for_ports_does_not_match() -> None:
+    rule = Rule("x", Action.DENY, Selector(Kind.ANY), Selector(Kind.ANY), Protocol.TCP, parse_ports("22"))
+    policy = Policy(Action.ALLOW, (rule,))
+    assert decide(policy, Party("a"), Party("b"), Protocol.TCP).action is Action.ALLOW
+    assert decide(policy, Party("a"), Party("b"), Protocol.TCP, 22).rule is rule
+    assert decide(policy, Party("a"), Party("b"), Protocol.UDP, 22).action is Action.ALLOW
+
+
+@given(port_ranges())
+def test_ports_survive_writing_and_reading(ports: tuple[PortRange, ...]) -> None:
+    assert parse_ports(format_ports(ports)) == ports
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 200), st.integers(1, 200)).map(lambda p: PortRange(min(p), max(p))), max_size=8)
+)
+def test_merging_keeps_every_port_and_leaves_gaps(ranges: list[PortRange]) -> None:
+    merged = merge_ports(ranges)
+    for port in range(1, 202):
+        assert any(port in each for each in merged) == any(port in each for each in ranges)
+    assert all(left.last + 1 < right.first for left, right in pairwise(merged))
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "65536", "80-22", "a", "1,,2", "1-2-3", "-5", "٢٢", "22;80", ",".join(["1"] * 101)]
+)
+def test_what_is_no_list_of_ports_is_refused(text: str) -> None:
+    with pytest.raises(Invalid):
+        parse_ports(text)
+
+
+@pytest.mark.parametrize("text", ["", "machine:", "group:", "host:x", "ANY", "machine", "group:a\nb"])
+def test_what_is_no_selector_is_refused(text: str) -> None:
+    with pytest.raises(Invalid):
+        Selector.parse(text, field="source")
+
+
+def test_only_tcp_and_udp_have_ports() -> None:
+    with pytest.raises(Invalid):
+        Rule("x", Action.DENY, Selector(Kind.ANY), Selector(Kind.ANY), Protocol.ICMP, parse_ports("22"))

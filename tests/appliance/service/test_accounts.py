@@ -1,0 +1,89 @@
+"""Sign-up, log-in and sessions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from appliance.model.errors import Conflict, Invalid, Unauthenticated
+from appliance.service import Workplace, accounts, tokens
+from appliance.store import schema
+
+PASSWORD = "correct horse battery"
+
+
+def sign_up(workplace: Workplace, email: str = "a@example.net") -> str:
+    session, _ = accounts.sign_up(workplace, email=email, password=PASSWORD, organization="acme")
+    return session.token
+
+
+def test_a_session_is_stored_as_a_hash(workplace: Workplace) -> None:
+    token = sign_up(workplace)
+    with workplace.store.read() as transaction:
+        row = transaction.execute(schema.sessions.select()).one()
+    assert token not in repr(row)
+    assert row.token_hash == tokens.hash_of(token)
+
+
+def test_each_log_in_has_a_session_of_its_own_and_log_out_ends_one(workplace: Workplace) -> None:
+    sign_up(workplace)
+    one, two = (accounts.log_in(workplace, email=" A@Example.net", password=PASSWORD).token for _ in range(2))
+    assert one != two
+    accounts.log_out(workplace, one)
+    with pytest.raises(Unauthenticated):
+        accounts.actor_of(workplace, one)
+    assert accounts.actor_of(workplace, two).email == "a@example.net"
+
+
+@pytest.mark.parametrize(("email", "password"), [("a@example.net", "wrong"), ("b@example.net", PASSWORD), ("", "")])
+def test_which_of_the_two_is_wrong_is_not_told(workplace: Workplace, email: str, password: str) -> None:
+    sign_up(workplace)
+    with pytest.raises(Unauthenticated) as refused:
+        accounts.log_in(workplace, email=email, password=password)
+    assert refused.value.detail == "The e-mail address or the password is wrong."
+
+
+def test_sessions_end_when_idle_and_in_any_case(workplace: Workplace) -> None:
+    token = sign_up(workplace)
+    now = workplace.clock()
+
+    def later(by: timedelta) -> Workplace:
+        return replace(workplace, clock=lambda: now + by)
+
+    accounts.actor_of(later(accounts.IDLE - timedelta(minutes=1)), token)
+    accounts.actor_of(later(2 * accounts.IDLE - timedelta(minutes=5)), token)
+    with pytest.raises(Unauthenticated):
+        accounts.actor_of(later(3 * accounts.IDLE), token)
+    fresh = sign_up(workplace, "b@example.net")
+    for half_days in range(1, 40):
+        moment = later(half_days * timedelta(hours=11))
+        if half_days * timedelta(hours=11) < accounts.ABSOLUTE:
+            accounts.actor_of(moment, fresh)
+        else:
+            with pytest.raises(Unauthenticated):
+                accounts.actor_of(moment, fresh)
+
+
+def test_an_address_has_one_account(workplace: Workplace) -> None:
+    sign_up(workplace)
+    with pytest.raises(Conflict):
+        sign_up(workplace, "A@EXAMPLE.NET")
+
+
+@pytest.mark.parametrize(
+    "email", ["", "a", "a@b", "a b@c.de", "a@b.c\n", "@b.co", "a@b.co@c.de", "a@" + "b" * 260 + ".de"]
+)
+def test_what_is_no_address_is_refused(workplace: Workplace, email: str) -> None:
+    if email.strip() != email:
+        assert accounts.check_email(email) == email.strip()
+        return
+    with pytest.raises(Invalid):
+        sign_up(workplace, email)
+
+
+@pytest.mark.parametrize("password", ["", "short", "x" * 1025])
+def test_passwords_have_a_length(workplace: Workplace, password: str) -> None:
+    with pytest.raises(Invalid):
+        accounts.sign_up(workplace, email="a@example.net", password=password, organization="acme")

@@ -1,0 +1,136 @@
+"""A change is stored and enforced, or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, func, select
+
+from appliance.hub.errors import HubError
+from appliance.model.errors import NotEnforced, Refused
+from appliance.model.policy import ANYONE, Action, Policy, Rule
+from appliance.service import Actor, Workplace, accounts, machines, organizations
+from appliance.service import policy as policies
+from appliance.store import organizations as stored
+from appliance.store import schema
+from tests.appliance.fakes import FakeHub
+
+RULE = Rule("r", Action.DENY, ANYONE, ANYONE)
+
+
+def everything(workplace: Workplace) -> dict[str, int]:
+    """How many rows each table has."""
+    with workplace.store.read() as transaction:
+        return {
+            table.name: transaction.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in schema.metadata.sorted_tables
+        }
+
+
+@dataclass
+class Wish:
+    """A change that somebody asks for."""
+
+    name: str
+    ask: Callable[[Workplace, Actor, str], Any]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+WISHES = [
+    Wish("add", lambda w, a, _: machines.add(w, a, name="another")),
+    Wish("regroup", lambda w, a, m: machines.change(w, a, m, groups=["red"])),
+    Wish("rotate", lambda w, a, m: machines.rotate(w, a, m)),
+    Wish("remove", lambda w, a, m: machines.remove(w, a, m)),
+    Wish("save", lambda w, a, _: policies.save(w, a, Policy(Action.DENY, (RULE,)))),
+    Wish("add rule", lambda w, a, _: policies.add_rule(w, a, RULE)),
+    Wish("delete", lambda w, a, _: organizations.delete(w, a, confirm="acme-networks")),
+    Wish(
+        "sign up",
+        lambda w, *_: accounts.sign_up(w, email="b@example.net", password="correct horse battery", organization="bolt"),
+    ),
+]
+
+
+@pytest.mark.parametrize("wish", WISHES, ids=str)
+def test_what_the_data_plane_refuses_leaves_no_trace(
+    wish: Wish, workplace: Workplace, hub: FakeHub, owner: Actor
+) -> None:
+    machine = machines.add(workplace, owner, name="first").machine.id
+    before, enforced = everything(workplace), dict(hub.enforced)
+    hub.refuses = True
+    with pytest.raises(NotEnforced):
+        wish.ask(workplace, owner, machine)
+    assert everything(workplace) == before
+    assert hub.enforced == enforced
+
+
+@pytest.mark.parametrize("wish", WISHES[:-1], ids=str)
+def test_what_the_store_refuses_is_taken_back_from_the_data_plane(
+    wish: Wish, workplace: Workplace, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = machines.add(workplace, owner, name="first").machine.id
+    before, enforced = everything(workplace), dict(hub.enforced)
+    _break_commit(workplace, monkeypatch)
+    with pytest.raises(OSError, match="disk full"):
+        wish.ask(workplace, owner, machine)
+    monkeypatch.undo()
+    assert everything(workplace) == before
+    assert hub.enforced == enforced
+
+
+@pytest.mark.parametrize("wish", WISHES[:-2], ids=str)
+def test_what_is_answered_is_in_force_and_in_the_trail(
+    wish: Wish, workplace: Workplace, hub: FakeHub, owner: Actor
+) -> None:
+    machine = machines.add(workplace, owner, name="first").machine.id
+    entries = len(organizations.trail(workplace, owner)[0])
+    wish.ask(workplace, owner, machine)
+    with workplace.store.read() as transaction:
+        assert hub.enforced[owner.organization_id] == stored.desired(transaction, owner.organization_id)
+    assert len(organizations.trail(workplace, owner)[0]) == entries + 1
+
+
+def test_a_hub_that_is_gone_is_a_refusal(workplace: Workplace, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_: str) -> None:
+        raise HubError("gone")
+
+    monkeypatch.setattr(hub, "create_keys", gone)
+    with pytest.raises(NotEnforced):
+        accounts.sign_up(workplace, email="b@example.net", password="correct horse battery", organization="b")
+    assert not any(everything(workplace).values())
+
+
+def test_an_interrupted_sign_up_is_forgotten(workplace: Workplace, owner: Actor) -> None:
+    before = everything(workplace)
+    with workplace.store.write() as transaction:
+        transaction.execute(schema.organizations.update().values(active=False))
+    accounts.forget_unfinished(workplace)
+    assert before["organizations"] == 1
+    assert not any(everything(workplace).values())
+    with pytest.raises(Refused):
+        organizations.get(workplace, owner)
+
+
+def _break_commit(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = workplace.store.write
+
+    class Broken:
+        def __init__(self) -> None:
+            self._inner = write()
+
+        def __enter__(self) -> Connection:
+            return self._inner.__enter__()
+
+        def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+            if error is None:
+                full = OSError("disk full")
+                self._inner.__exit__(OSError, full, None)
+                raise full
+            self._inner.__exit__(kind, error, trace)
+
+    monkeypatch.setattr(workplace.store, "write", Broken)

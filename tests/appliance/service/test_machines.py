@@ -1,0 +1,115 @@
+"""Machines: addresses, names, keys, plans."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from appliance.model.errors import Conflict, Invalid, NotFound, PlanLimit
+from appliance.model.keys import new_key_pair
+from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
+from appliance.service import Actor, Workplace, machines, organizations
+from appliance.service import policy as policies
+from appliance.store import schema
+from tests.appliance.conftest import sign_up
+
+
+def test_addresses_are_handed_out_from_the_second_one(workplace: Workplace, owner: Actor) -> None:
+    addresses = [str(machines.add(workplace, owner, name=name).machine.address) for name in ("a", "b")]
+    assert addresses == ["10.100.0.2", "10.100.0.3"]
+    machines.remove(workplace, owner, machines.page(workplace, owner)[0][0].machine.id)
+    assert str(machines.add(workplace, owner, name="c").machine.address) == "10.100.0.2"
+
+
+def test_the_free_plan_ends_at_two_and_tells_the_way_on(workplace: Workplace, owner: Actor) -> None:
+    for name in ("a", "b"):
+        machines.add(workplace, owner, name=name)
+    with pytest.raises(PlanLimit, match="paid plan"):
+        machines.add(workplace, owner, name="c")
+    organizations.change(workplace, owner, plan="paid")
+    machines.add(workplace, owner, name="c")
+    with pytest.raises(Conflict):
+        organizations.change(workplace, owner, plan="free")
+
+
+def test_many_at_once_never_collide(workplace: Workplace, owner: Actor) -> None:
+    organizations.change(workplace, owner, plan="paid")
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda n: machines.add(workplace, owner, name=f"m{n}").machine.address, range(40)))
+    assert len(set(made)) == 40
+    assert {int(address) & 0xFFFF for address in made} == set(range(2, 42))
+
+
+def test_names_and_keys_are_unique_within_an_organization_only(workplace: Workplace, owner: Actor) -> None:
+    organizations.change(workplace, owner, plan="paid")
+    key = new_key_pair().public
+    machines.add(workplace, owner, name="a", public_key=key)
+    with pytest.raises(Conflict) as taken:
+        machines.add(workplace, owner, name="a")
+    assert taken.value.field == "name"
+    with pytest.raises(Conflict) as taken:
+        machines.add(workplace, owner, name="b", public_key=key)
+    assert taken.value.field == "public_key"
+    other = sign_up(workplace, "other@example.net")
+    machines.add(workplace, other, name="a", public_key=key)
+
+
+def test_no_private_key_is_stored(workplace: Workplace, owner: Actor) -> None:
+    issued = machines.add(workplace, owner, name="a")
+    private = issued.configuration.private_key
+    assert private is not None
+    with workplace.store.read() as transaction:
+        for table in schema.metadata.sorted_tables:
+            for row in transaction.execute(table.select()):
+                assert private not in repr(row)
+    own = machines.add(workplace, owner, name="b", public_key=new_key_pair().public)
+    assert "<" in own.configuration.text()
+
+
+def test_rotation_changes_the_key_and_nothing_else(workplace: Workplace, owner: Actor) -> None:
+    before = machines.add(workplace, owner, name="a", groups=["red"]).machine
+    after = machines.rotate(workplace, owner, before.id).machine
+    assert after.public_key != before.public_key
+    assert (after.id, after.name, after.address, after.groups) == (
+        before.id,
+        before.name,
+        before.address,
+        before.groups,
+    )
+
+
+def test_a_removed_machine_takes_its_rules_along(workplace: Workplace, owner: Actor) -> None:
+    machine = machines.add(workplace, owner, name="a").machine
+    about = Rule("x", Action.DENY, Selector(Kind.MACHINE, machine.id), ANYONE)
+    other = Rule("y", Action.DENY, ANYONE, Selector(Kind.GROUP, "red"))
+    policies.save(workplace, owner, Policy(Action.ALLOW, (about, other)))
+    machines.remove(workplace, owner, machine.id)
+    assert [rule.id for rule in policies.get(workplace, owner).policy.rules] == ["y"]
+
+
+def test_another_organization_s_machine_does_not_exist(workplace: Workplace, owner: Actor) -> None:
+    machine = machines.add(workplace, owner, name="a").machine
+    other = sign_up(workplace, "other@example.net")
+    with pytest.raises(NotFound):
+        machines.get(workplace, other, machine.id)
+    with pytest.raises(NotFound):
+        machines.rotate(workplace, other, machine.id)
+    with pytest.raises(NotFound):
+        machines.remove(workplace, other, machine.id)
+    with pytest.raises(Invalid):
+        policies.add_rule(workplace, other, Rule("x", Action.DENY, Selector(Kind.MACHINE, machine.id), ANYONE))
+
+
+def test_pages_follow_one_another(workplace: Workplace, owner: Actor) -> None:
+    organizations.change(workplace, owner, plan="paid")
+    for number in range(5):
+        machines.add(workplace, owner, name=f"m{number}")
+    names: list[str] = []
+    after = None
+    while True:
+        seen, after = machines.page(workplace, owner, after=after, limit=2)
+        names += [each.machine.name for each in seen]
+        if after is None:
+            break
+    assert names == [f"m{number}" for number in range(5)]

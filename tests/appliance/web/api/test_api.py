@@ -1,0 +1,221 @@
+"""The HTTP contract: shapes, problem documents, authentication, limits."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Any
+
+import bottle
+import pytest
+
+from appliance.service import Workplace, tokens
+from appliance.web import request
+from appliance.web.api.calls import CALLS
+from appliance.web.app import make_app
+from appliance.web.limits import RateLimits
+from appliance.web.request import Site
+from tests.appliance.fakes import FakeHub
+from tests.appliance.web.client import Response, call
+
+SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
+
+
+@pytest.fixture
+def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
+    return make_app(Site(workplace, RateLimits(trusted=[ip_network("192.0.2.0/24")])), hub.status)
+
+
+@pytest.fixture
+def token(app: bottle.Bottle) -> str:
+    return str(call(app, "POST", "/api/v1/signup", SIGN_UP).json["token"])
+
+
+def assert_problem(response: Response, status: int) -> None:
+    assert response.status == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.json["status"] == status
+    assert response.json["title"]
+    assert response.json["detail"]
+
+
+def test_a_sign_up_answers_what_the_contract_says(app: bottle.Bottle) -> None:
+    answer = call(app, "POST", "/api/v1/signup", SIGN_UP)
+    assert answer.status == 201
+    assert set(answer.json) == {"token", "organization"}
+    assert set(answer.json["organization"]) == {
+        "id", "name", "network", "endpoint", "hub_public_key", "plan", "machine_limit", "created_at",
+    }  # fmt: skip
+    assert answer.json["organization"]["network"] == "10.100.0.0/16"
+    assert answer.json["organization"]["machine_limit"] == 2
+
+
+def test_a_machine_and_its_configuration(app: bottle.Bottle, token: str) -> None:
+    answer = call(app, "POST", "/api/v1/machines", {"name": "branch-mumbai"}, token=token)
+    assert answer.status == 201
+    machine = answer.json["machine"]
+    assert set(machine) == {
+        "id", "name", "address", "public_key", "groups", "created_at", "online", "last_handshake", "received_bytes",
+        "sent_bytes",
+    }  # fmt: skip
+    assert machine["address"] == "10.100.0.2"
+    assert answer.json["config"].startswith('# WireGuard config for machine "branch-mumbai"\n[Interface]\n')
+    assert answer.json["config"].endswith("PersistentKeepalive = 25\n")
+    rotated = call(app, "POST", f"/api/v1/machines/{machine['id']}/rotate", token=token)
+    assert rotated.status == 200
+    assert rotated.json["config"] != answer.json["config"]
+    assert call(app, "DELETE", f"/api/v1/machines/{machine['id']}", token=token).status == 204
+    assert_problem(call(app, "GET", f"/api/v1/machines/{machine['id']}", token=token), 404)
+
+
+def test_a_stale_version_is_a_conflict(app: bottle.Bottle, token: str) -> None:
+    policy = call(app, "GET", "/api/v1/policy", token=token).json
+    assert set(policy) == {"default", "rules", "version"}
+    saved = call(app, "PUT", "/api/v1/policy", {**policy, "default": "deny"}, token=token).json
+    assert saved["version"] == policy["version"] + 1
+    assert_problem(call(app, "PUT", "/api/v1/policy", policy, token=token), 409)
+
+
+def test_what_was_read_can_be_saved_again(app: bottle.Bottle, token: str) -> None:
+    rule = {"action": "deny", "source": "any", "destination": "group:red", "protocol": "tcp", "ports": "22,80-90"}
+    call(app, "POST", "/api/v1/policy/rules", rule, token=token)
+    policy = call(app, "GET", "/api/v1/policy", token=token).json
+    again = call(app, "PUT", "/api/v1/policy", policy, token=token)
+    assert again.status == 200
+    assert [{**each, "id": ""} for each in again.json["rules"]] == [{**each, "id": ""} for each in policy["rules"]]
+
+
+def test_a_check_needs_no_traffic(app: bottle.Bottle, token: str) -> None:
+    one, two = (
+        call(app, "POST", "/api/v1/machines", {"name": name}, token=token).json["machine"]["id"] for name in "ab"
+    )
+    question = {"source": f"machine:{one}", "destination": two, "protocol": "tcp", "port": 22}
+    assert call(app, "POST", "/api/v1/policy/check", question, token=token).json == {"verdict": "allow", "rule": None}
+    rule = {"action": "deny", "source": f"machine:{one}", "destination": "any", "protocol": "tcp", "ports": "22"}
+    made = call(app, "POST", "/api/v1/policy/rules", rule, token=token)
+    assert made.status == 201
+    answer = call(app, "POST", "/api/v1/policy/check", question, token=token).json
+    assert answer == {"verdict": "deny", "rule": made.json}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "raw", "status"),
+    [
+        ("POST", "/signup", b"not json", 400),
+        ("POST", "/signup", b"", 400),
+        ("POST", "/signup", b"\xff\xfe", 400),
+        ("POST", "/signup", b"[]", 422),
+        ("POST", "/signup", b'{"email": 1}', 422),
+        ("POST", "/machines", b'{"name": "a\\nb"}', 422),
+        ("POST", "/machines", b'{"name": "a", "public_key": "x"}', 422),
+        ("POST", "/machines", b'{"name": "a", "nam": "b"}', 422),
+        ("PUT", "/policy", b'{"default": "maybe", "rules": []}', 422),
+        ("PUT", "/policy", b"{", 400),
+        ("GET", "/machines?limit=x", b"", 422),
+        ("GET", "/machines?after=x", b"", 422),
+        ("GET", "/audit?before=-1", b"", 422),
+        ("GET", "/nothing", b"", 404),
+        ("PUT", "/machines", b"{}", 405),
+        ("DELETE", "/organization", b'{"confirm": "other"}', 422),
+    ],
+)
+def test_bad_input_is_a_problem_document(
+    app: bottle.Bottle, token: str, method: str, path: str, raw: bytes, status: int
+) -> None:
+    assert_problem(call(app, method, "/api/v1" + path, raw=raw, token=token), status)
+
+
+@pytest.mark.parametrize("row", [c for c in CALLS if not c.public], ids=lambda row: f"{row.method} {row.path}")
+def test_every_call_but_two_needs_a_session(app: bottle.Bottle, row: Any) -> None:
+    path = "/api/v1" + row.path.replace("{id}", "x")
+    answer = call(app, row.method, path, {})
+    assert_problem(answer, 401)
+    assert answer.headers["Www-Authenticate"] == "Bearer"
+    assert_problem(call(app, row.method, path, {}, token="mws_wrong"), 401)
+
+
+def test_a_change_by_cookie_needs_the_csrf_header(app: bottle.Bottle, token: str) -> None:
+    cookie = {"Cookie": f"{request.COOKIE}={token}"}
+    assert call(app, "GET", "/api/v1/machines", headers=cookie).status == 200
+    assert_problem(call(app, "POST", "/api/v1/machines", {"name": "a"}, headers=cookie), 403)
+    wrong = {**cookie, request.CSRF_HEADER: "0" * 64}
+    assert_problem(call(app, "POST", "/api/v1/machines", {"name": "a"}, headers=wrong), 403)
+    right = {**cookie, request.CSRF_HEADER: tokens.csrf_of(token)}
+    assert call(app, "POST", "/api/v1/machines", {"name": "a"}, headers=right).status == 201
+
+
+def test_sign_ups_are_limited_but_not_from_a_trusted_source(app: bottle.Bottle) -> None:
+    for number in range(20):
+        body = {**SIGN_UP, "email": f"{number}@example.net", "organization": "x", "password": "short"}
+        assert call(app, "POST", "/api/v1/signup", body).status == 422
+    refused = call(app, "POST", "/api/v1/signup", SIGN_UP)
+    assert_problem(refused, 429)
+    assert 0 < int(refused.headers["Retry-After"]) <= 3600
+    assert call(app, "POST", "/api/v1/signup", SIGN_UP, address="192.0.2.9").status == 201
+
+
+def test_guessing_is_limited_from_everywhere_and_waits_grow(app: bottle.Bottle, token: str) -> None:
+    del token
+    body = {"email": "a@example.net", "password": "guess"}
+    for _ in range(5):
+        assert_problem(call(app, "POST", "/api/v1/sessions", body, address="192.0.2.9"), 401)
+    refused = call(app, "POST", "/api/v1/sessions", body, address="203.0.113.5")
+    assert_problem(refused, 429)
+    assert int(refused.headers["Retry-After"]) >= 1
+
+
+def test_right_passwords_are_not_counted(app: bottle.Bottle, token: str) -> None:
+    del token
+    body = {"email": "a@example.net", "password": SIGN_UP["password"]}
+    for _ in range(8):
+        answer = call(app, "POST", "/api/v1/sessions", body)
+        assert answer.status == 201
+        assert set(answer.json) == {"token", "expires_at"}
+
+
+def test_a_header_does_not_make_a_source_trusted(app: bottle.Bottle) -> None:
+    spoof = {"X-Forwarded-For": "192.0.2.9"}
+    for number in range(20):
+        call(app, "POST", "/api/v1/signup", {**SIGN_UP, "password": "short", "email": f"{number}@b.co"}, headers=spoof)
+    assert_problem(call(app, "POST", "/api/v1/signup", SIGN_UP, headers=spoof), 429)
+
+
+def test_deleting_tells_what_was_removed(app: bottle.Bottle, token: str) -> None:
+    call(app, "POST", "/api/v1/machines", {"name": "a"}, token=token)
+    removed = call(app, "DELETE", "/api/v1/organization", {"confirm": "acme-networks"}, token=token)
+    assert removed.status == 200
+    assert {key: removed.json["removed"][key] for key in ("machines", "rules", "members", "tokens")} == {
+        "machines": 1, "rules": 0, "members": 1, "tokens": 1,
+    }  # fmt: skip
+    assert_problem(call(app, "GET", "/api/v1/organization", token=token), 401)
+
+
+def test_the_openapi_document_has_every_call(app: bottle.Bottle) -> None:
+    document = call(app, "GET", "/api/v1/openapi.json").json
+    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert described == {(row.method, row.path) for row in CALLS}
+
+
+def test_health_readiness_and_metrics(app: bottle.Bottle) -> None:
+    assert call(app, "GET", "/healthz").status == 200
+    assert call(app, "GET", "/readyz").status == 200
+    assert b"meshwg_hub_up 1.0" in call(app, "GET", "/metrics").data
+
+
+def test_a_fault_of_ours_tells_nothing_of_its_insides(
+    app: bottle.Bottle, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(*_: object) -> None:
+        raise ZeroDivisionError("a secret detail")
+
+    monkeypatch.setattr("appliance.service.policy.get", fault)
+    answer = call(app, "GET", "/api/v1/policy", token=token)
+    assert_problem(answer, 500)
+    assert b"secret detail" not in answer.data
+
+
+def test_every_answer_has_the_security_headers(app: bottle.Bottle) -> None:
+    for path in ("/api/v1/machines", "/healthz", "/api/v1/openapi.json"):
+        headers = call(app, "GET", path).headers
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cache-Control"] == "no-store"

@@ -1,0 +1,73 @@
+"""A site with a fake hub, and somebody who visits it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bottle
+import pytest
+
+from appliance.model.ids import new_id
+from appliance.model.organization import Member, Role
+from appliance.service import accounts, passwords
+from appliance.store import Store, people
+from appliance.web.app import make_app
+from appliance.web.request import COOKIE, Site
+from tests.appliance.fakes import FakeHub
+from tests.appliance.sites import make_site, make_store
+from tests.appliance.web.pages.visitor import PASSWORD, Visitor
+
+
+@pytest.fixture
+def hub() -> FakeHub:
+    return FakeHub()
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store to copy: bringing the schema up takes longer than most tests."""
+    file = tmp_path_factory.mktemp("empty") / "store.sqlite"
+    make_store(file).close()
+    return file
+
+
+@pytest.fixture
+def site(tmp_path: Path, empty_store: Path, hub: FakeHub) -> Iterator[Site]:
+    store = Store(f"sqlite:///{shutil.copy(empty_store, tmp_path)}")
+    yield make_site(store, hub)
+    store.close()
+
+
+@pytest.fixture
+def app(site: Site, hub: FakeHub) -> bottle.Bottle:
+    return make_app(site, hub.status)
+
+
+@pytest.fixture
+def stranger(app: bottle.Bottle) -> Visitor:
+    return Visitor(app)
+
+
+@pytest.fixture
+def owner(app: bottle.Bottle) -> Visitor:
+    visitor = Visitor(app)
+    visitor.sign_up()
+    return visitor
+
+
+@pytest.fixture
+def colleague(app: bottle.Bottle, site: Site, owner: Visitor) -> Callable[[Role], Visitor]:
+    """Somebody of the owner's organization, in this role, signed in."""
+
+    def join(role: Role) -> Visitor:
+        organization = accounts.actor_of(site.workplace, owner.cookies[COOKIE]).organization_id
+        email = f"{role.value}@example.net"
+        with site.workplace.store.write() as transaction:
+            people.create(transaction, Member(new_id(), organization, email, passwords.hash_password(PASSWORD), role))
+        visitor = Visitor(app)
+        assert visitor.log_in(email).status == 303
+        return visitor
+
+    return join

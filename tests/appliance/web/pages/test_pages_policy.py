@@ -1,0 +1,165 @@
+"""The policy's page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from appliance.model.ids import new_id
+from appliance.model.policy import ANYONE, Action, Policy, Rule
+from appliance.service import accounts, machines
+from appliance.service import policy as policies
+from appliance.store.policies import Saved
+from appliance.web.request import COOKIE, Site
+from tests.appliance.fakes import FakeHub
+from tests.appliance.web.pages.visitor import Visitor
+
+
+@pytest.fixture
+def saved(site: Site, owner: Visitor) -> Callable[[], Saved]:
+    """The policy as the store has it."""
+    actor = accounts.actor_of(site.workplace, owner.cookies[COOKIE])
+    return lambda: policies.get(site.workplace, actor)
+
+
+@pytest.fixture
+def pair(site: Site, owner: Visitor) -> tuple[str, str]:
+    """The ids of two machines, mumbai and pune."""
+    owner.add_machine("mumbai", groups="office")
+    owner.add_machine("pune")
+    actor = accounts.actor_of(site.workplace, owner.cookies[COOKIE])
+    first, second = (each.machine.id for each in machines.page(site.workplace, actor)[0])
+    return first, second
+
+
+def test_both_ways_is_two_rules_in_one_save(
+    owner: Visitor, hub: FakeHub, pair: tuple[str, str], saved: Callable[[], Saved]
+) -> None:
+    before, applications = saved().version, hub.applications
+    answer = owner.add_rule(
+        action="deny",
+        source=f"machine:{pair[0]}",
+        destination=f"machine:{pair[1]}",
+        protocol="tcp",
+        ports="80, 22",
+        description="apart",
+        both_ways="yes",
+    )
+    assert answer.headers["location"] == "/policy"
+    after = saved()
+    assert after.version == before + 1
+    assert hub.applications == applications + 1
+    assert {(rule.source.name, rule.destination.name) for rule in after.policy.rules} == {pair, pair[::-1]}
+    assert next(iter(hub.enforced.values())).policy == after.policy
+
+    page = owner.get("/policy").page
+    assert "The policy is saved, and the hub enforces it." in page.text
+    assert page.text.count("TCP, ports 22, 80") == 2
+    assert "mumbai" in page.text
+    assert not any(machine in page.text for machine in pair), "ids are for programs"
+
+
+def test_both_ways_of_anybody_to_anybody_is_one_rule(owner: Visitor, saved: Callable[[], Saved]) -> None:
+    owner.add_rule(action="deny", source="any", destination="any", protocol="icmp", both_ways="yes")
+    assert len(saved().policy.rules) == 1
+
+
+def test_the_default_is_switched(owner: Visitor, saved: Callable[[], Saved]) -> None:
+    owner.get("/policy")
+    owner.send("/policy/default", default="deny")
+    assert saved().policy.default is Action.DENY
+    assert "everything is denied" in owner.get("/policy").page.text
+
+
+def test_a_rule_is_removed(owner: Visitor, saved: Callable[[], Saved]) -> None:
+    owner.add_rule(action="deny", source="any", destination="any", protocol="any")
+    owner.add_rule(action="allow", source="any", destination="any", protocol="icmp")
+    rule = saved().policy.rules[0]
+    owner.get("/policy")
+    owner.send("/policy", to=f"/policy/rules/{rule.id}/remove")
+    assert [each.action for each in saved().policy.rules] == [Action.ALLOW]
+
+
+def test_a_stale_page_saves_nothing(owner: Visitor, saved: Callable[[], Saved]) -> None:
+    stale = owner.get("/policy")
+    owner.add_rule(action="deny", source="any", destination="any", protocol="icmp")
+    before = saved()
+    owner.answer = stale
+    answer = owner.send(
+        "/policy/rules", action="allow", source="any", destination="any", protocol="tcp", ports="443", description="web"
+    )
+    assert answer.status == 409
+    assert "somebody saved the policy after you opened this page" in answer.page.text
+    assert saved() == before
+    assert 'value="443"' in answer.text
+    assert 'value="web"' in answer.text
+    assert "ICMP (ping)" in answer.page.text
+
+    again = owner.send("/policy/rules", action="allow", source="any", destination="any", protocol="tcp", ports="443")
+    assert again.status == 303, "the page that told of it holds the new version"
+
+
+def test_a_stale_removal_and_default_save_nothing(owner: Visitor, saved: Callable[[], Saved]) -> None:
+    owner.add_rule(action="deny", source="any", destination="any", protocol="icmp")
+    stale = owner.get("/policy")
+    owner.send("/policy/default", default="deny")
+    before = saved()
+    for action, to in (("/policy", f"/policy/rules/{before.policy.rules[0].id}/remove"), ("/policy/default", None)):
+        owner.answer = stale
+        assert owner.send(action, to=to, default="allow").status == 409
+    assert saved() == before
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"protocol": "tcp", "ports": "nonsense"}, "ports"),
+        ({"protocol": "icmp", "ports": "22"}, "ports"),
+        ({"protocol": "gre"}, "protocol"),
+        ({"source": "machine:nobody"}, "source"),
+        ({"destination": "x"}, "destination"),
+        ({"description": "x" * 501}, "description"),
+        ({"action": "maybe"}, "action"),
+    ],
+)
+def test_what_is_refused_stands_beside_its_field(
+    owner: Visitor, saved: Callable[[], Saved], fields: dict[str, str], field: str
+) -> None:
+    answer = owner.add_rule(**({"action": "deny", "source": "any", "destination": "any", "protocol": "any"} | fields))
+    assert answer.status == 422
+    wrong = [each for tag in ("input", "select") for each in answer.page.all(tag) if "aria-invalid" in each]
+    assert [each["id"] for each in wrong] == [f"add-{field}"]
+    assert not saved().policy.rules
+
+
+def test_what_the_hub_refuses_is_not_saved(owner: Visitor, hub: FakeHub, saved: Callable[[], Saved]) -> None:
+    owner.get("/policy")
+    hub.refuses = True
+    answer = owner.send("/policy/default", default="deny")
+    assert answer.status == 503
+    assert 'role="alert"' in answer.text
+    assert saved().policy.default is Action.ALLOW
+
+
+def test_what_would_happen(owner: Visitor, pair: tuple[str, str]) -> None:
+    question = f"/policy/check?source=machine:{pair[0]}&destination=machine:{pair[1]}&protocol=tcp&port=22"
+    assert "because no rule matches" in owner.get(question).page.text
+    owner.add_rule(action="deny", source="group:office", destination="any", protocol="tcp", ports="22")
+    text = " ".join(owner.get(question).page.text.split())
+    assert "Denied from mumbai to pune, by the rule: deny TCP, port 22 from group office to any machine" in text
+    for bad, field in (("port=x", "port"), ("port=70000", "port"), ("protocol=icmp&port=1", "port")):
+        answer = owner.get(f"/policy/check?source=machine:{pair[0]}&destination=machine:{pair[1]}&protocol=tcp&{bad}")
+        assert answer.status == 422
+        assert [each["id"] for each in answer.page.all("input") if "aria-invalid" in each] == [f"check-{field}"]
+
+
+def test_many_rules_come_in_pages(owner: Visitor, site: Site, saved: Callable[[], Saved]) -> None:
+    actor = accounts.actor_of(site.workplace, owner.cookies[COOKIE])
+    rules = tuple(Rule(new_id(), Action.DENY, ANYONE, ANYONE, description=f"number {n}") for n in range(401))
+    policies.save(site.workplace, actor, Policy(rules=rules))
+    assert "number 200" not in owner.get("/policy").page.text
+    assert "number 200" in owner.get("/policy?from=200").page.text
+    assert "number 400" in owner.get("/policy?from=400").page.text
+    assert owner.get("/policy?from=99999999").status == 200
+    assert len(saved().policy.rules) == 401

@@ -1,0 +1,223 @@
+"""What holds for every page: CSRF, headers, errors, the records, the end of an organization."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import bottle
+import pytest
+
+from appliance.web.request import COOKIE
+from tests.appliance.fakes import FakeHub
+from tests.appliance.web.pages.visitor import Visitor
+
+PAGES = ("/machines", "/policy", "/audit", "/usage", "/settings")
+
+
+def changing_paths(app: bottle.Bottle) -> list[str]:
+    """Every path outside the API that takes a change."""
+    paths = [route.rule for route in app.routes if route.method != "GET" and not route.rule.startswith("/api/")]
+    assert len(paths) >= 12
+    return [re.sub(r"<\w+>", "something", path) for path in paths]
+
+
+def test_every_change_needs_the_session_s_token(app: bottle.Bottle, owner: Visitor, hub: FakeHub) -> None:
+    other = Visitor(app)
+    other.sign_up("eve@example.net", "Eve")
+    foreign = other.get("/machines").page.forms["/logout"]["csrf"]
+    before = dict(hub.enforced)
+    for path in changing_paths(app):
+        for fields in ({}, {"csrf": ""}, {"csrf": "wrong"}, {"csrf": foreign}):
+            answer = owner.post(path, {"confirm": "Acme Networks", "plan": "paid", "name": "x"} | fields)
+            assert answer.status == 403, (path, fields)
+            assert answer.headers["content-type"].startswith("text/html")
+    assert hub.enforced == before
+    assert owner.get("/machines").status == 200
+
+
+def test_nobody_changes_anything_without_a_session(app: bottle.Bottle, stranger: Visitor) -> None:
+    for path in changing_paths(app):
+        answer = stranger.post(path)
+        if path in ("/signup", "/login"):
+            assert answer.status == 403
+        else:
+            assert (answer.status, answer.headers["location"]) == (303, "/login")
+    for path in PAGES:
+        assert stranger.get(path).status == 303
+
+
+def test_a_bearer_token_opens_no_page(owner: Visitor, stranger: Visitor) -> None:
+    token = owner.cookies[COOKIE]
+    assert stranger.ask("GET", "/machines", HTTP_AUTHORIZATION=f"Bearer {token}").status == 303
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/signup", *PAGES])
+def test_headers_and_landmarks_of_every_page(owner: Visitor, stranger: Visitor, path: str) -> None:
+    visitor = owner if path in PAGES else stranger
+    answer = visitor.get(path)
+    assert answer.status == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "strict-transport-security" in answer.headers
+    page = answer.page
+    assert not page.all("script")
+    assert not page.all("style")
+    assert not any("style" in attributes for _, attributes in page.elements)
+    for tag in ("main", "header", "footer", "h1", "title"):
+        assert len(page.all(tag)) == 1, tag
+    assert page.all("html")[0]["lang"] == "en"
+    assert page.all("a")[0]["href"] == "#main"
+    identified = [each["id"] for _, each in page.elements if "id" in each]
+    assert len(identified) == len(set(identified))
+    labelled = {each["for"] for each in page.all("label")}
+    for tag in ("input", "select"):
+        for each in page.all(tag):
+            assert each.get("type") == "hidden" or each["id"] in labelled
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all("scope" in each for each in page.all("th"))
+
+
+def test_static_files_are_named_after_their_content(stranger: Visitor) -> None:
+    page = stranger.get("/").page
+    for url in {each["href"] for each in page.all("link")} | {each["src"] for each in page.all("img")}:
+        assert re.fullmatch(r"/static/\w+\.[0-9a-f]{12}\.\w+", url)
+        answer = stranger.get(url)
+        assert answer.status == 200
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["content-type"].startswith(("text/css", "image/svg+xml"))
+        assert answer.body
+    for url in ("/static/style.css", "/static/..%2fview.py", "/static/style.000000000000.css"):
+        assert stranger.get(url).status == 404
+
+
+def test_errors_are_pages_for_people_and_documents_for_programs(
+    owner: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("inner workings")
+
+    monkeypatch.setattr("appliance.service.usage.statement", fail)
+    for method, path, status in (
+        ("GET", "/nowhere", 404),
+        ("PUT", "/machines", 405),
+        ("GET", "/logout", 405),
+        ("GET", "/machines/nobody", 404),
+        ("GET", "/usage", 500),
+    ):
+        answer = owner.ask(method, path)
+        assert answer.status == status
+        assert answer.headers["content-type"].lower().startswith("text/html; charset=utf-8")
+        assert "content-security-policy" in answer.headers
+        assert len(answer.page.all("h1")) == 1
+        assert "inner workings" not in answer.text
+    assert "allow" in owner.ask("PUT", "/machines").headers
+    for method, path, status in (
+        ("GET", "/api/v1/nowhere", 404),
+        ("PUT", "/api/v1/machines", 405),
+        ("GET", "/api/v1/usage", 500),
+        ("POST", "/healthz", 405),
+        ("POST", "/metrics", 405),
+    ):
+        answer = owner.ask(method, path, HTTP_X_CSRF_TOKEN="x")
+        assert answer.status == status
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type", "status"),
+    [
+        (b"csrf=%ff%fe", "application/x-www-form-urlencoded", 400),
+        (b"\xff", "application/x-www-form-urlencoded", 400),
+        (b"&".join(b"a%d=1" % n for n in range(60)), "application/x-www-form-urlencoded", 400),
+        (b"{}", "application/json", 400),
+        (b"a=" + b"x" * 70_000, "application/x-www-form-urlencoded", 413),
+    ],
+)
+def test_what_is_no_form_of_ours_is_refused(owner: Visitor, data: bytes, content_type: str, status: int) -> None:
+    answer = owner.ask("POST", "/machines", data, CONTENT_TYPE=content_type)
+    assert answer.status == status
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("query", ["before=x", "before=%ff", "before=-1", "before=" + "9" * 30])
+def test_a_query_that_makes_no_sense_is_refused(owner: Visitor, query: str) -> None:
+    assert owner.get(f"/audit?{query}").status in (400, 422)
+
+
+def test_a_damaged_cookie_is_nobody(app: bottle.Bottle) -> None:
+    for value in ("x", '"', "mws_\xe9", "a;b", ""):
+        assert Visitor(app, cookies={COOKIE: value}).get("/machines").status == 303
+
+
+def test_the_audit_trail_comes_in_pages(owner: Visitor) -> None:
+    for number in range(60):
+        owner.get("/settings")
+        assert owner.send("/settings/name", name=f"Name {number}").status == 303
+    newest = owner.get("/audit")
+    assert "Name 59" in newest.page.text
+    assert "founded the organization" not in newest.page.text
+    older = next(each["href"] for each in newest.page.all("a") if each.get("rel") == "next")
+    text = owner.get(older).page.text
+    assert "founded the organization" in text
+    assert "asha@example.net" in text
+
+
+def test_usage_is_a_table_and_a_file(owner: Visitor) -> None:
+    owner.add_machine("one")
+    assert "Machine-months" in owner.get("/usage").page.text
+    answer = owner.get("/usage.csv")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-disposition"] == 'attachment; filename="meshwg-usage.csv"'
+    rows = list(csv.reader(io.StringIO(answer.text)))
+    assert rows[0] == ["month", "machine_months", "amount", "currency"]
+    assert rows[1][3] == "INR"
+
+
+def test_a_plan_that_does_not_cover_the_machines_is_refused(owner: Visitor) -> None:
+    owner.get("/settings")
+    owner.send("/settings/plan", plan="paid")
+    for name in ("one", "two", "three"):
+        owner.add_machine(name)
+    owner.get("/settings")
+    answer = owner.send("/settings/plan", plan="free")
+    assert answer.status == 409
+    assert "Remove some first" in answer.page.text
+
+
+def test_the_organization_is_renamed(owner: Visitor) -> None:
+    owner.get("/settings")
+    refused = owner.send("/settings/name", name="  ")
+    assert refused.status == 422
+    assert owner.send("/settings/name", name="Ünited").status == 303
+    assert "Ünited" in owner.get("/settings").page.text
+
+
+def test_deleting_the_organization_needs_its_name_and_tells_what_went(owner: Visitor, hub: FakeHub) -> None:
+    owner.add_machine("one")
+    owner.get("/settings")
+    refused = owner.send("/settings/delete", confirm="acme")
+    assert refused.status == 422
+    assert 'value="acme"' in refused.text
+    assert hub.enforced
+
+    answer = owner.send("/settings/delete", confirm="Acme Networks")
+    assert answer.status == 200
+    assert not hub.enforced
+    assert COOKIE not in owner.cookies
+    text = " ".join(answer.page.text.split())
+    assert "Acme Networks is deleted" in text
+    counts = dict(re.findall(r'row">(.+?)</th><td class="number">(\d+)', answer.text))
+    assert (counts["machines"], counts["people"]) == ("1", "1")
+    assert owner.get("/machines").status == 303
+
+
+def test_a_name_may_be_typed_with_decomposed_letters(stranger: Visitor) -> None:
+    stranger.sign_up(organization="Zoë")
+    stranger.get("/settings")
+    assert stranger.send("/settings/delete", confirm="Zoe\u0308").status == 200

@@ -1,0 +1,152 @@
+"""A real browser before the real pages, over HTTPS, with a hub that only remembers."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from appliance.web.app import make_app
+from appliance.web.tls import self_signed
+from tests.appliance.fakes import FakeHub
+from tests.appliance.sites import make_site, make_store
+
+_CHROMIUM = Path(os.environ.get("MESHWG_CHROMIUM", "/usr/bin/chromium"))
+_FLAGS = (
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        # A browser breaks off connections as it likes: before it trusts the certificate, and when it closes.
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@dataclass
+class Desk:
+    """Somebody's browser, and what it complained of.
+
+    Attributes:
+        complaints: errors on the console, refusals of the content security policy among them.
+    """
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def open(self, path: str) -> None:
+        """Goes to a page."""
+        self.page.goto(self.url + path)
+
+    def sign_up(self, email: str, organization: str = "Acme Networks") -> None:
+        """Signs up by the form, from the front page."""
+        self.open("/")
+        self.page.locator("main").get_by_role("link", name="Sign up").click()
+        self.page.get_by_label("Organization").fill(organization)
+        self.page.get_by_label("E-mail address").fill(email)
+        self.page.get_by_label("Password").fill("correct horse battery")
+        self.page.get_by_role("button", name="Sign up").click()
+        self.page.wait_for_url("**/machines")
+
+    def add_machine(self, name: str, groups: str = "") -> None:
+        """Adds a machine by the form."""
+        self.open("/machines")
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Groups").fill(groups)
+        self.page.get_by_role("button", name="Add machine").click()
+
+    def _hear(self, message: object) -> None:
+        kind, text = getattr(message, "type", ""), getattr(message, "text", "")
+        # The browser notes every refused form as an error; those are answers that were wanted.
+        if kind == "error" and "responded with a status of 4" not in text:
+            self.complaints.append(text)
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the pages are."""
+    folder = tmp_path_factory.mktemp("site")
+    hub = FakeHub()
+    store = make_store(folder / "store.sqlite")
+    server = _Server(("127.0.0.1", 0), _Quiet)
+    certificate = self_signed(folder, ["127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    # The handshake belongs to the thread of the connection: a slow client keeps nobody waiting.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.set_app(make_app(make_site(store, hub), hub.status))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, as the host has it, or where there is none the one that playwright brought."""
+    with sync_playwright() as playwright:
+        program = _CHROMIUM if _CHROMIUM.exists() else Path(playwright.chromium.executable_path)
+        if not program.exists():
+            pytest.fail(
+                f"These tests drive Chromium, and {_CHROMIUM} is not there: run ./meshwg setup, "
+                "or set MESHWG_CHROMIUM to where it is.",
+                pytrace=False,
+            )
+        launched = playwright.chromium.launch(
+            executable_path=program, args=[*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_desk(browser: Browser, url: str) -> Iterator[Callable[..., Desk]]:
+    """Makes desks; afterwards none of them may have complained."""
+    contexts: list[BrowserContext] = []
+    desks: list[Desk] = []
+
+    def make(*, width: int = 1200, height: int = 900, dark: bool = False) -> Desk:
+        context = browser.new_context(
+            ignore_https_errors=True,
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=True,
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        desks.append(Desk(context.new_page(), url))
+        return desks[-1]
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert [complaint for desk in desks for complaint in desk.complaints] == []
