@@ -1,0 +1,132 @@
+"""``gate``, ``test``, ``lab``: the commands that this package adds to the command line."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from harness import gate as gates
+from harness import stages, transcripts
+from harness.claims import BY_ID
+from harness.gate import GateOptions
+from harness.paths import REPORTS
+from harness.verdicts import Verdict
+from netlab import SandboxError, sandbox
+from reports.attest import AttestationError, Signer
+from reports.cli import summarize
+
+_PROFILES = ("quick", "full", "soak")
+_WIREGUARD = ("auto", "kernel", "wireguard-go", "boringtun")
+_BAD_USAGE = 64
+_NO_SANDBOX = 77
+
+_console = Console(highlight=False)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(gate)
+    app.command("test")(run_everything)
+
+
+def gate(
+    claim: Annotated[str | None, typer.Option(help="Only this claim.")] = None,
+    profile: Annotated[str, typer.Option(help="quick, full or soak.")] = "quick",
+    seed: Annotated[int | None, typer.Option(help="Makes the run's choices; drawn if not given.")] = None,
+    wireguard: Annotated[str, typer.Option(help="The hub's implementation.")] = "auto",
+) -> None:
+    """Prove the published claims with real packets, and write the transcript to reports/out/.
+
+    Exit codes: 0 every claim is proven and every sabotage was noticed, 1 not so, 64 bad usage, 77 no sandbox possible.
+    """
+    _check_choice("claim", claim, (None, *BY_ID))
+    _check_choice("profile", profile, _PROFILES)
+    _check_choice("wireguard", wireguard, _WIREGUARD)
+    _enter_sandbox()
+    options = GateOptions(claim, profile, random.SystemRandom().randrange(2**31) if seed is None else seed, wireguard)
+    passed, _, _ = _gate(options)
+    raise typer.Exit(0 if passed else 1)
+
+
+def run_everything(
+    only: Annotated[str | None, typer.Option(help="lint, types, imports, unit or gate.")] = None,
+    profile: Annotated[str, typer.Option(help="Of the gate: quick, full or soak.")] = "quick",
+) -> None:
+    """Run everything that CI runs: lint, types, import rules, unit tests, the gate.
+
+    Exit codes: 0 all passed, 1 something failed, 64 bad usage, 77 no sandbox possible.
+    """
+    wanted = (*stages.STAGES, "gate")
+    _check_choice("only", only, (None, *wanted))
+    _check_choice("profile", profile, _PROFILES)
+    _enter_sandbox()
+    start = time.monotonic()
+    outcomes = []
+    for name in wanted if only is None else (only,):
+        _console.rule(name, align="left")
+        if name == "gate":
+            began = time.monotonic()
+            _, good, bad = _gate(GateOptions(profile=profile, seed=random.SystemRandom().randrange(2**31)))
+            outcomes.append(stages.Outcome(name, good, bad, time.monotonic() - began))
+        else:
+            outcomes.append(stages.STAGES[name]())
+    _console.rule("summary", align="left")
+    for each in outcomes:
+        mark = "[green]passed[/]" if each.failed == 0 else "[red]FAILED[/]"
+        _console.print(f"{each.stage:8} {mark}  {each.passed} passed, {each.failed} failed, {each.seconds:.0f} s")
+    _console.print(f"took {time.monotonic() - start:.0f} s")
+    failed = sum(each.failed for each in outcomes)
+    # Alone on its line, and last: programs look for it.
+    print(f"{sum(each.passed for each in outcomes)} passed, {failed} failed")
+    raise typer.Exit(1 if failed else 0)
+
+
+def _gate(options: GateOptions) -> tuple[bool, int, int]:
+    """Runs the gate and publishes its transcript; tells whether it passed, and how much of it did and did not."""
+    try:
+        signer = Signer.find()
+    except AttestationError as error:
+        _end(str(error), _BAD_USAGE)
+    evidence = Path(tempfile.mkdtemp(prefix="evidence-"))
+    try:
+        run = gates.run(options, evidence, _console)
+        transcript = transcripts.transcript_of(run)
+        folder = transcripts.publish(transcript, REPORTS, signer, evidence)
+    finally:
+        shutil.rmtree(evidence, ignore_errors=True)
+    summarize(transcript, _console)
+    _console.print(f"transcript: {os.path.relpath(folder)}/transcript.html ({transcript.verdict}, {run.seconds:.0f} s)")
+    good = sum(each.verdict == Verdict.PROVEN.value for each in run.scenarios) + sum(e.caught for e in run.sabotages)
+    bad = len(run.scenarios) + len(run.sabotages) - good
+    passed = transcript.verdict == "pass"
+    return passed, good, bad if passed or bad else 1
+
+
+def _enter_sandbox() -> None:
+    """Goes on inside a sandbox, of which nothing is left however the command ends."""
+    if sandbox.inside():
+        return
+    try:
+        sandbox.check()
+    except SandboxError as error:
+        _end(f"{error} Run it as root or with sudo.", _NO_SANDBOX)
+    sandbox.enter([sys.executable, "-m", "appliance", *sys.argv[1:]])
+
+
+def _check_choice(option: str, value: str | None, choices: tuple[str | None, ...]) -> None:
+    if value not in choices:
+        _end(f"--{option} takes one of {', '.join(filter(None, choices))}, not {value!r}.", _BAD_USAGE)
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    print(f"meshwg: {sentence}", file=sys.stderr)
+    raise typer.Exit(code)

@@ -1,0 +1,68 @@
+"""What a run ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from harness.paths import ROOT
+from netlab import Lab, wireguard_implementation
+
+
+def facts(hub_wireguard: str) -> dict[str, str | int]:
+    """Versions and host, without a name of the machine or of anyone.
+
+    Args:
+        hub_wireguard: the implementation that the hub was told to use.
+    """
+    return {
+        "meshwg": version("meshwg"),
+        "revision": revision(),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count() or 1,
+        "distribution": _distribution(),
+        "python": platform.python_version(),
+        "nftables": _first_line("nft", "--version"),
+        "wireguard-tools": _first_line("wg", "--version"),
+        "wireguard of the clients": _client_implementation(),
+        "wireguard of the hub": hub_wireguard,
+    }
+
+
+def revision() -> str:
+    """The commit of the checkout, with a plus sign where files differ from it; "unknown" outside of one."""
+    commit = _first_line("git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD")
+    changed = _first_line("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}+" if commit != "unknown" and changed != "unknown" else commit
+
+
+def _distribution() -> str:
+    for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.partition("=")[2].strip('"')
+    return "unknown"
+
+
+def _client_implementation() -> str:
+    with Lab() as lab:
+        return wireguard_implementation(lab.host("probe"))
+
+
+def _first_line(*command: str) -> str:
+    if shutil.which(command[0]) is None:
+        return "unknown"
+    # A checkout that belongs to someone else is no reason for git to say nothing about it.
+    environment = {
+        **os.environ,
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    lines = done.stdout.strip().splitlines()
+    return lines[0].strip() if done.returncode == 0 and lines else "unknown"

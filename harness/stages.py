@@ -1,0 +1,81 @@
+"""What `test` runs before the gate: lint, types, import rules, unit tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.paths import CACHE, ROOT
+
+_CODE = ("appliance", "harness", "netlab", "reports", "scenarios", "tests", "conftest.py")
+_DEADLINE = 1200.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage came to, in checks or tests passed and failed."""
+
+    stage: str
+    passed: int
+    failed: int
+    seconds: float
+
+
+def lint() -> Outcome:
+    """Style and format."""
+    ruff = str(Path(sys.executable).with_name("ruff"))
+    cache = f"--cache-dir={CACHE / 'ruff'}"
+    return _commands("lint", [[ruff, "check", cache, *_CODE], [ruff, "format", "--check", cache, *_CODE]])
+
+
+def types() -> Outcome:
+    """Types, strictly."""
+    return _commands("types", [[sys.executable, "-m", "mypy", f"--cache-dir={CACHE / 'mypy'}"]])
+
+
+def imports() -> Outcome:
+    """Imports run one way."""
+    linter = str(Path(sys.executable).with_name("lint-imports"))
+    return _commands("imports", [[linter, "--cache-dir", str(CACHE / "imports")]])
+
+
+def unit() -> Outcome:
+    """Unit tests, on every core, inside the sandbox that the caller runs in."""
+    start = time.monotonic()
+    last = ""
+    command = [sys.executable, "-m", "pytest", "tests", "-p", "no:cacheprovider", "--numprocesses=auto", "--no-header"]
+    with subprocess.Popen(command, cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            last = line if re.search(r"\d+ (passed|failed|error)", line) else last
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", last)}
+    failed = counts.get("failed", 0) + counts.get("error", 0)
+    if process.returncode != 0 and failed == 0:
+        failed = 1
+    return Outcome("unit", counts.get("passed", 0), failed, time.monotonic() - start)
+
+
+def _commands(stage: str, commands: list[list[str]]) -> Outcome:
+    start = time.monotonic()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    codes = [
+        subprocess.run(command, cwd=ROOT, env=_environment(), check=False, timeout=_DEADLINE).returncode
+        for command in commands
+    ]
+    failed = sum(code != 0 for code in codes)
+    return Outcome(stage, len(codes) - failed, failed, time.monotonic() - start)
+
+
+def _environment() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("MESHWG_UNLOCK")}
+    return {**kept, "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+STAGES = {"lint": lint, "types": types, "imports": imports, "unit": unit}

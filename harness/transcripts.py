@@ -1,0 +1,71 @@
+"""From a run of the gate to its transcript."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+from harness import environment
+from harness.claims import CLAIMS, Claim
+from harness.gate import GateRun
+from harness.results import ScenarioResult
+from reports import publish as publishing
+from reports import verdict
+from reports.attest import Signer
+from reports.schema import Claim as ClaimRecord
+from reports.schema import Sabotage as SabotageRecord
+from reports.schema import Scenario, Transcript
+
+
+def transcript_of(run: GateRun) -> Transcript:
+    """The record of a run, with the verdict on each claim."""
+    wanted = [claim for claim in CLAIMS if run.options.claim in (None, claim.id)]
+    claims = [_claim(claim, run) for claim in wanted]
+    sabotages = [
+        SabotageRecord(
+            id=each.sabotage.id,
+            claim=each.sabotage.claim,
+            caught=each.caught,
+            broke=each.sabotage.broke,
+            noticed=each.noticed,
+            seconds=round(each.seconds, 3),
+        )
+        for each in run.sabotages
+    ]
+    problems = verdict.problems_of(claims, sabotages)
+    return Transcript(
+        started_at=datetime.fromtimestamp(run.started_at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seconds=round(run.seconds, 1),
+        profile=run.options.profile,
+        seed=run.options.seed,
+        environment=environment.facts(run.options.wireguard),
+        claims=claims,
+        sabotage=sabotages,
+        verdict="fail" if problems else "pass",
+        problems=problems,
+    )
+
+
+def publish(transcript: Transcript, out: Path, signer: Signer, evidence: Path) -> Path:
+    """Writes the files of the run; returns their folder."""
+    return publishing.write(transcript, out, signer=signer, evidence=evidence)
+
+
+def _claim(claim: Claim, run: GateRun) -> ClaimRecord:
+    scenarios = [_scenario(each, run) for each in run.scenarios if each.claim == claim.id]
+    return ClaimRecord(claim.id, verdict.of_claim(scenarios), scenarios, claim.sentence)
+
+
+def _scenario(result: ScenarioResult, run: GateRun) -> Scenario:
+    again = f"./meshwg gate --claim {result.claim} --profile {run.options.profile} --seed {run.options.seed}"
+    return Scenario(
+        name=result.name,
+        verdict=result.verdict,
+        seconds=result.seconds,
+        measured=result.measured,
+        title=result.title,
+        controls=result.controls,
+        failure=result.failure,
+        rerun=None if result.failure is None else again,
+        evidence=result.evidence,
+    )

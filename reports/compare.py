@@ -1,0 +1,90 @@
+"""What changed from one run to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reports.schema import PROVEN, Transcript
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that differs.
+
+    Attributes:
+        before, after: None where it was, or is, not there.
+        worse: whether the gate should worry.
+    """
+
+    name: str
+    before: str | None
+    after: str | None
+    worse: bool
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number that both runs measured."""
+
+    name: str
+    before: float
+    after: float
+
+    @property
+    def ratio(self) -> float | None:
+        """After by before; None where there is nothing to divide by."""
+        return self.after / self.before if self.before else None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Everything that differs."""
+
+    changes: tuple[Change, ...]
+    figures: tuple[Figure, ...]
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether anything that was shown before is not shown any more."""
+        return any(change.worse for change in self.changes)
+
+
+def compare(before: Transcript, after: Transcript) -> Difference:
+    """Verdicts and sabotages that changed, and the numbers side by side."""
+    changes = [
+        *_changes(_verdicts(before), _verdicts(after), good=PROVEN),
+        *_changes(_sabotages(before), _sabotages(after), good="noticed"),
+    ]
+    old, new = _numbers(before), _numbers(after)
+    figures = [Figure(name, old[name], new[name]) for name in old if name in new and old[name] != new[name]]
+    return Difference(tuple(changes), tuple(figures))
+
+
+def _changes(before: Mapping[str, str], after: Mapping[str, str], *, good: str) -> list[Change]:
+    return [
+        Change(name, before.get(name), after.get(name), worse=before.get(name) == good and after.get(name) != good)
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _verdicts(run: Transcript) -> dict[str, str]:
+    found = {claim.id: claim.verdict for claim in run.claims}
+    return found | {f"{claim.id} / {each.name}": each.verdict for claim in run.claims for each in claim.scenarios}
+
+
+def _sabotages(run: Transcript) -> dict[str, str]:
+    return {f"sabotage {each.id}": "noticed" if each.caught else "unnoticed" for each in run.sabotage}
+
+
+def _numbers(run: Transcript) -> dict[str, float]:
+    found = {"seconds": run.seconds}
+    for claim in run.claims:
+        for scenario in claim.scenarios:
+            for name, value in scenario.measured.items():
+                number: Any = value.get("value") if isinstance(value, dict) else value
+                if isinstance(number, int | float) and not isinstance(number, bool):
+                    found[f"{scenario.name}: {name}"] = float(number)
+    return found

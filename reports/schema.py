@@ -1,0 +1,103 @@
+"""What a transcript says. Other programs read it, so names here are a contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+PROVEN, REFUTED, INCONCLUSIVE = "proven", "refuted", "inconclusive"
+
+
+class TranscriptError(Exception):
+    """A transcript can't be read; the message says why in one sentence."""
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """One scenario's outcome.
+
+    Attributes:
+        title: what it shows, in words.
+        measured: by name, a plain value or ``{value, unit, limit}``.
+        controls: what was shown about the probes themselves.
+        failure: why it is not proven, or None.
+        rerun: the command that runs it again, if it failed.
+        evidence: files that it left.
+    """
+
+    name: str
+    verdict: str
+    seconds: float
+    measured: dict[str, Any]
+    title: str = ""
+    controls: list[str] = []
+    failure: str | None = None
+    rerun: str | None = None
+    evidence: list[str] = []
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A published sentence, and the scenarios that speak of it."""
+
+    id: str
+    verdict: str
+    scenarios: list[Scenario]
+    claim: str = ""
+
+
+class Sabotage(msgspec.Struct, frozen=True):
+    """A break that was put into the service, and whether the claim's scenarios noticed it.
+
+    Attributes:
+        broke: what was broken, in words.
+        noticed: what the scenario said that noticed it.
+    """
+
+    id: str
+    claim: str
+    caught: bool
+    broke: str = ""
+    noticed: str = ""
+    seconds: float = 0.0
+
+
+class Transcript(msgspec.Struct, frozen=True):
+    """The record of one gate run.
+
+    Attributes:
+        started_at: RFC 3339, UTC.
+        environment: what it ran on, by name.
+        verdict: ``pass`` or ``fail``.
+        problems: why it is a fail, one sentence each.
+    """
+
+    started_at: str
+    seconds: float
+    profile: str
+    seed: int
+    environment: dict[str, str | int]
+    claims: list[Claim]
+    sabotage: list[Sabotage]
+    verdict: str = ""
+    problems: list[str] = []
+
+
+def load(path: Path) -> Transcript:
+    """Reads a transcript, given as its file or the folder that it lies in.
+
+    Raises:
+        TranscriptError: there is none, or it is not one.
+    """
+    file = path / "transcript.json" if path.is_dir() else path
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Transcript)
+    except OSError as error:
+        raise TranscriptError(f"{file} can't be read: {error.strerror}.") from error
+    except msgspec.DecodeError as error:
+        raise TranscriptError(f"{file} is no transcript: {error}.") from error
+
+
+def dump(transcript: Transcript) -> bytes:
+    """The transcript as JSON, for people too."""
+    return msgspec.json.format(msgspec.json.encode(transcript), indent=2) + b"\n"

@@ -1,0 +1,54 @@
+"""Figures and texts as people read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def printable(text: str) -> str:
+    """The text without characters that XML and terminals can't carry."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )
+
+
+def figure(value: Any) -> str:
+    """A measured value with its unit: times in the unit that gives them two or three digits."""
+    if isinstance(value, dict) and "value" in value:
+        return _with_unit(value["value"], str(value.get("unit") or ""))
+    return _plain(value)
+
+
+def limit(value: Any) -> str:
+    """The limit that the claim sets for a value, or nothing."""
+    return str(value["limit"]) if isinstance(value, dict) and "limit" in value else ""
+
+
+def duration(seconds: float) -> str:
+    """A duration: 340 µs, 12 ms, 3.2 s, 2 min 5 s."""
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 1:
+        return f"{seconds * 1e3:.3g} ms"
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def _with_unit(value: Any, unit: str) -> str:
+    if unit == "s" and isinstance(value, int | float):
+        return duration(float(value))
+    return f"{_plain(value)} {unit}".strip()
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\N{THIN SPACE}")
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(_plain(each) for each in value)
+    return "none" if value is None else str(value)
