@@ -19,6 +19,7 @@ from harness.paths import CACHE, ROOT, SCENARIOS
 from harness.results import ScenarioResult
 from harness.sabotage.catalogue import SABOTAGES, Sabotage
 from harness.verdicts import Verdict
+from netlab import sandbox
 
 _SABOTAGES_AT_ONCE = 3
 _DEADLINE = {"quick": 900.0, "full": 3600.0, "soak": 24 * 3600.0}
@@ -74,9 +75,7 @@ def run(options: GateOptions, evidence: Path, console: Console) -> GateRun:
         wanted = [each for each in SABOTAGES if options.claim in (None, each.claim)]
         console.print(f"[bold]sabotages[/] ({len(wanted)}; each has to be noticed)")
         with ThreadPoolExecutor(_SABOTAGES_AT_ONCE) as pool:
-            sabotages = tuple(
-                pool.map(lambda each: _sabotage(options, each, Path(folder) / f"{each.id}.json", console), wanted)
-            )
+            sabotages = tuple(pool.map(lambda each: _sabotage(options, each, console), wanted))
     return GateRun(options, started_at, time.monotonic() - start, tuple(scenarios), sabotages)
 
 
@@ -91,19 +90,24 @@ def _scenarios(options: GateOptions, target: Path, evidence: Path) -> list[Scena
     return results.read(target)
 
 
-def _sabotage(options: GateOptions, sabotage: Sabotage, target: Path, console: Console) -> SabotageResult:
+def _sabotage(options: GateOptions, sabotage: Sabotage, console: Console) -> SabotageResult:
     start = time.monotonic()
     quick = GateOptions(sabotage.claim, "quick", options.seed, options.wireguard)
-    done = subprocess.run(
-        [*_pytest(quick, target), "--quiet", "--tb=no", f"--sabotage={sabotage.id}"],
-        cwd=ROOT,
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_DEADLINE["quick"],
-    )
-    outcomes = results.read(target)
+    # Side by side, so each has a sandbox of its own; its temporary files are not ours, but an open file is.
+    with tempfile.TemporaryFile() as file:
+        target = Path(f"/dev/fd/{file.fileno()}")
+        command = [*_pytest(quick, target), "--quiet", "--tb=no", f"--sabotage={sabotage.id}"]
+        done = subprocess.run(
+            sandbox.command(command, die_with_parent=True),
+            cwd=ROOT,
+            env=_environment(),
+            pass_fds=[file.fileno()],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_DEADLINE["quick"],
+        )
+        outcomes = results.read(target)
     refuted = [each for each in outcomes if each.verdict == Verdict.REFUTED.value]
     noticed = refuted[0].failure or "" if refuted else _unnoticed(outcomes, done.stdout)
     word = "noticed" if refuted else "[red]UNNOTICED[/]"

@@ -36,6 +36,6 @@ def write(path: Path, outcomes: Sequence[ScenarioResult]) -> None:
 
 def read(path: Path) -> list[ScenarioResult]:
     """Reads them again; a run that ended before it wrote any has none."""
-    if not path.exists():
+    if not path.exists() or path.stat().st_size == 0:
         return []
     return msgspec.json.decode(path.read_bytes(), type=list[ScenarioResult])

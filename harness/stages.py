@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.paths import CACHE, ROOT
+from netlab import sandbox
 
 _CODE = ("appliance", "harness", "netlab", "reports", "scenarios", "tests", "conftest.py")
 _DEADLINE = 1200.0
@@ -45,10 +47,12 @@ def imports() -> Outcome:
 
 
 def unit() -> Outcome:
-    """Unit tests, on every core, inside the sandbox that the caller runs in."""
+    """Unit tests, on every core, each worker in a sandbox of its own."""
     start = time.monotonic()
     last = ""
-    command = [sys.executable, "-m", "pytest", "tests", "-p", "no:cacheprovider", "--numprocesses=auto", "--no-header"]
+    worker = shlex.join(sandbox.command([sys.executable]))
+    workers = ["--dist=load", f"--tx={os.cpu_count() or 1}*popen//python={worker}"]
+    command = [sys.executable, "-m", "pytest", "tests", "-p", "no:cacheprovider", "--no-header", *workers]
     with subprocess.Popen(command, cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
