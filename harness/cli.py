@@ -14,12 +14,14 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from harness import door as doors
 from harness import gate as gates
+from harness import lab as labs
 from harness import stages, transcripts
 from harness.claims import BY_ID
 from harness.gate import GateOptions
 from harness.paths import REPORTS
-from harness.verdicts import Verdict
+from harness.verdicts import Inconclusive, Refuted, Verdict
 from netlab import SandboxError, sandbox
 from reports.attest import AttestationError, Signer
 from reports.cli import summarize
@@ -27,6 +29,8 @@ from reports.cli import summarize
 _PROFILES = ("quick", "full", "soak")
 _WIREGUARD = ("auto", "kernel", "wireguard-go", "boringtun")
 _BAD_USAGE = 64
+_UNAVAILABLE = 69
+_ADDRESS_IN_USE = 71
 _NO_SANDBOX = 77
 
 _console = Console(highlight=False)
@@ -36,6 +40,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command()(gate)
     app.command("test")(run_everything)
+    app.command()(lab)
 
 
 def gate(
@@ -88,6 +93,34 @@ def run_everything(
     # Alone on its line, and last: programs look for it.
     print(f"{sum(each.passed for each in outcomes)} passed, {failed} failed")
     raise typer.Exit(1 if failed else 0)
+
+
+def lab(
+    machines: Annotated[int, typer.Option(min=2, max=len(labs.NAMES), help="How many to connect.")] = 2,
+    listen: Annotated[str, typer.Option(help="Where the pages are reached from outside of the lab.")] = "127.0.0.1:0",
+    wireguard: Annotated[str, typer.Option(help="The hub's implementation.")] = "auto",
+) -> None:
+    """Start the service in a throwaway lab with machines connected already, to look at and to play with.
+
+    Exit codes: 0 it was ended, 64 bad usage, 69 it could not be built, 71 the address is taken, 77 no sandbox possible.
+    """
+    _check_choice("wireguard", wireguard, _WIREGUARD)
+    door = doors.find()
+    if door is None:
+        host, _, port = listen.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65535:
+            _end(f"--listen takes HOST:PORT, not {listen!r}.", _BAD_USAGE)
+        try:
+            door = doors.make(host.strip("[]"), int(port))
+        except OSError as error:
+            _end(f"The lab's pages can't be reached at {listen}: {error.strerror}.", _ADDRESS_IN_USE)
+        if not sandbox.inside():
+            door.hand_over()
+            _enter_sandbox()
+    try:
+        labs.run(machines, wireguard, door, _console)
+    except (Inconclusive, Refuted) as error:
+        _end(f"The lab could not be built: {error}", _UNAVAILABLE)
 
 
 def _gate(options: GateOptions) -> tuple[bool, int, int]:

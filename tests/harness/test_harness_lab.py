@@ -1,0 +1,104 @@
+"""`lab` as a person at a terminal meets it: reached from outside of its sandbox, and gone when it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import ssl
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netlab import sandbox
+
+DEADLINE = 60.0
+
+
+def processes() -> set[str]:
+    """Ids of all that run."""
+    return {entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+
+
+class Lab:
+    """A lab that runs in a sandbox below this one, so that this one is its outside."""
+
+    def __init__(self) -> None:
+        self.before = processes()
+        outside = {key: value for key, value in os.environ.items() if key != sandbox.MARK}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "appliance", "lab"],
+            env=outside,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.said = ""
+        while "hub       nsenter" not in self.said:
+            line = self.process.stdout.readline()
+            assert line, self.said
+            self.said += line
+
+    def shell(self, name: str, *command: str) -> str:
+        """What a command says in the shell that the lab told of."""
+        found = re.search(rf"^  {name} +(nsenter .*)$", self.said, re.MULTILINE)
+        assert found, self.said
+        words = [*found[1].split(), *command]
+        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=DEADLINE).stdout
+
+    def end(self, number: int) -> tuple[int, str]:
+        """Exit status and last words after a signal."""
+        self.process.send_signal(number)
+        rest, _ = self.process.communicate(timeout=DEADLINE)
+        return self.process.returncode, rest
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """A running lab."""
+    if not sandbox.inside():
+        pytest.fail("tests of `lab` run in a sandbox: use `./meshwg test --only unit`")
+    made = Lab()
+    yield made
+    made.process.kill()
+    made.process.wait()
+
+
+def test_a_lab_is_reached_from_outside_and_ends_without_a_trace(lab: Lab) -> None:
+    # Another network: the way in is the one address that the lab printed.
+    assert "192.0.2.1" not in subprocess.run(["ip", "address"], capture_output=True, text=True, check=True).stdout
+
+    url = re.search(r"https://127\.0\.0\.1:\d+/", lab.said)
+    assert url, lab.said
+    context = ssl._create_unverified_context()  # noqa: S323 - its certificate is its own
+    with urllib.request.urlopen(url[0] + "login", context=context, timeout=DEADLINE) as page:  # noqa: S310
+        assert page.status == 200
+        assert b"password" in page.read()
+
+    pune = re.search(r"^pune +([0-9.]+)", lab.said, re.MULTILINE)
+    assert pune, lab.said
+    assert "1 received" in lab.shell("mumbai", "ping", "-c", "1", "-W", "5", pune[1])
+    assert lab.shell("hub", "hostname").strip() == "hub"
+
+    status, rest = lab.end(signal.SIGTERM)
+    assert status == 0, rest
+    assert "The lab is gone." in rest
+    assert processes() <= lab.before
+
+
+def test_a_taken_address_is_told_before_anything_is_built() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "appliance", "lab", "--listen", "192.0.2.77:1"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+    )
+    assert done.returncode == 71
+    assert "192.0.2.77:1" in done.stderr
