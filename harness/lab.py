@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -72,6 +73,7 @@ def _serve(shells: dict[str, Host], console: Console) -> None:
     if not sys.stdin.isatty():
         signal.pause()
         return
+    _own_terminal()
     console.print(_HELP)
     while True:
         try:
@@ -93,3 +95,14 @@ def _shell(host: Host) -> None:
         subprocess.run(host.shell_command(), check=False)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _own_terminal() -> None:
+    """Makes this process a process group of its own in the terminal's foreground.
+
+    A shell hands the terminal back to the group that had it. The one that the lab was started in has no number in the
+    sandbox, so that no shell could.
+    """
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())

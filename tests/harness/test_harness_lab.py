@@ -102,3 +102,22 @@ def test_a_taken_address_is_told_before_anything_is_built() -> None:
     )
     assert done.returncode == 71
     assert "192.0.2.77:1" in done.stderr
+
+
+def test_a_terminal_gets_shells_one_after_the_other() -> None:
+    # script(1) is a terminal; each line is read by whatever has the terminal by then.
+    typed = "mumbai\necho in-$(hostname)\nexit\nnobody\nhub\necho in-$(hostname)\nexit\nquit\n"
+    done = subprocess.run(
+        ["script", "--quiet", "--return", "--command", f"{sys.executable} -m appliance lab", "/dev/null"],
+        env={key: value for key, value in os.environ.items() if key != sandbox.MARK} | {"SHELL": "/bin/sh"},
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "in-mumbai" in done.stdout
+    assert "in-hub" in done.stdout
+    assert "There are: mumbai, pune, hub." in done.stdout
+    assert done.stdout.rstrip().endswith("The lab is gone.")
