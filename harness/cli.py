@@ -18,11 +18,13 @@ from harness import door as doors
 from harness import gate as gates
 from harness import lab as labs
 from harness import stages, transcripts
+from harness.bench import run as benches
+from harness.bench.targets import rows
 from harness.claims import BY_ID
 from harness.gate import GateOptions
 from harness.paths import REPORTS
 from harness.verdicts import Inconclusive, Refuted, Verdict
-from netlab import SandboxError, sandbox
+from netlab import NetlabError, SandboxError, sandbox
 from reports.attest import AttestationError, Signer
 from reports.cli import summarize
 
@@ -31,9 +33,11 @@ _WIREGUARD = ("auto", "kernel", "wireguard-go", "boringtun")
 _BAD_USAGE = 64
 _UNAVAILABLE = 69
 _ADDRESS_IN_USE = 71
+_CANNOT_CREATE = 73
 _NO_SANDBOX = 77
 
-_console = Console(highlight=False)
+# Whoever reads a file or a pipe has no width; the tables have one that fits them.
+_console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def register(app: typer.Typer) -> None:
@@ -41,6 +45,7 @@ def register(app: typer.Typer) -> None:
     app.command()(gate)
     app.command("test")(run_everything)
     app.command()(lab)
+    app.command()(bench)
 
 
 def gate(
@@ -121,6 +126,30 @@ def lab(
         labs.run(machines, wireguard, door, _console)
     except (Inconclusive, Refuted) as error:
         _end(f"The lab could not be built: {error}", _UNAVAILABLE)
+
+
+def bench(
+    json: Annotated[Path | None, typer.Option(help="Write the rows to this file too.")] = None,
+    profile: Annotated[str, typer.Option(help="quick or full: how long it measures.")] = "quick",
+    wireguard: Annotated[str, typer.Option(help="The hub's implementation.")] = "auto",
+) -> None:
+    """Measure the service beside a bare hub and beside itself, in turns, in one run.
+
+    Exit codes: 0 it was measured, 1 a target is not met, 64 bad usage, 69 it could not be measured, 77 no sandbox.
+    """
+    _check_choice("profile", profile, tuple(benches.EFFORTS))
+    _check_choice("wireguard", wireguard, _WIREGUARD)
+    if json is not None and not os.access(json.resolve().parent, os.W_OK):
+        _end(f"{json} can't be written.", _CANNOT_CREATE)
+    _enter_sandbox()
+    try:
+        measured = benches.run(benches.EFFORTS[profile], wireguard, _console)
+    except (Inconclusive, Refuted, NetlabError) as error:
+        _end(f"Nothing was measured: {error}", _UNAVAILABLE)
+    benches.show(measured, _console)
+    if json is not None:
+        benches.write(json, measured)
+    raise typer.Exit(1 if any(row.met is False for row in rows(measured)) else 0)
 
 
 def _gate(options: GateOptions) -> tuple[bool, int, int]:

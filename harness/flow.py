@@ -1,20 +1,12 @@
-"""A stream of numbered packets, with what ought to become of it over time, judged packet by packet.
-
-The two words that a policy change is judged by:
-
-* a packet sent after the answer of a save that denies it must never be delivered;
-* a packet sent after the answer of a save that allows it, and before the next request, must not be lost.
-
-What is sent between a request and its answer may go either way.
-"""
+"""A stream of numbered packets, with what ought to become of it over time, judged packet by packet (`judgement`)."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from types import TracebackType
 
 from harness.api import Answer
+from harness.judgement import Phase, delivered_although_denied, longest_way, lost_although_allowed
 from harness.record import Record
 from harness.verdicts import Inconclusive, Refuted
 from netlab import Host, NothingArrived, UdpStream
@@ -22,19 +14,6 @@ from netlab import Host, NothingArrived, UdpStream
 _DEADLINE = 5.0
 _ENOUGH = 25
 """Packets that a phase must have seen before it says anything."""
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of time in which the stream's packets ought to arrive, or ought not to.
-
-    Attributes:
-        start_ns, end_ns: monotonic; the end is None while it lasts.
-    """
-
-    allowed: bool
-    start_ns: int
-    end_ns: int | None = None
 
 
 class Flow:
@@ -86,9 +65,8 @@ class Flow:
         Raises:
             Refuted: one that was sent later has arrived by now; `__exit__` asks again, when all have had their time.
         """
-        start = self._begin(change, allowed=False)
-        self._wait_for_enough(start)
-        self._judge_denied(Phase(allowed=False, start_ns=start, end_ns=self._stream.mark()))
+        self._wait_for_enough(self._begin(change, allowed=False))
+        self._judge_denied()
 
     def _begin(self, change: Answer | None, *, allowed: bool) -> int:
         start = self._stream.mark() if change is None else change.answered_ns
@@ -109,27 +87,22 @@ class Flow:
             time.sleep(0.002)
 
     def _judge(self) -> None:
-        lost = [
-            number
-            for phase in self._phases
-            if phase.allowed and phase.end_ns is not None
-            for number in self._stream.lost_in(phase.start_ns, phase.end_ns)
-        ]
-        for phase in self._phases:
-            if not phase.allowed:
-                self._judge_denied(phase)
+        self._judge_denied()
+        sent, received = self._stream.sent(), self._stream.received()
         if self._stream.receiver_drops:
             raise Inconclusive(f"{self.name}: the lab's own receiver was too slow for {self._stream.receiver_drops}")
-        self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
-        if any(not phase.allowed for phase in self._phases):
-            self._record.measure(f"{self.name} delivered although denied", 0, "packets", limit=0)
+        self._record.measure(f"{self.name} packets sent", len(sent))
+        self._record.measure(f"{self.name} longest way", longest_way(self._phases, received) / 1e9, "s")
         self._record.none_of(
-            f"{self.name} lost although allowed", lost, f"{self.name}: packets that are allowed were lost"
+            f"{self.name} lost although allowed",
+            lost_although_allowed(self._phases, sent, received),
+            f"{self.name}: packets that are allowed were lost",
         )
 
-    def _judge_denied(self, phase: Phase) -> None:
-        end = self._stream.mark() if phase.end_ns is None else phase.end_ns
-        late = self._stream.delivered_sent_in(phase.start_ns, end)
+    def _judge_denied(self) -> None:
+        if all(phase.allowed for phase in self._phases):
+            return
+        late = delivered_although_denied(self._phases, self._stream.received())
+        self._record.measure(f"{self.name} delivered although denied", len(late), "packets", limit=0)
         if late:
-            self._record.measure(f"{self.name} delivered although denied", len(late), "packets", limit=0)
             raise Refuted(f"{self.name}: {len(late)} packets sent after the answer that denies them were delivered")

@@ -68,6 +68,14 @@ class World:
         self.lab.connect(host, self.internet, f"192.0.2.{number}/24")
         return host
 
+    def bare_host(self) -> tuple[Host, str]:
+        """A host that forwards and has nothing of the service, with its address on the underlay."""
+        with self._lock:
+            number = next(self._addresses)
+        host = self.lab.router(f"router-{number}")
+        self.lab.connect(host, self.internet, f"192.0.2.{number}/24")
+        return host, f"192.0.2.{number}"
+
     def organization(self, record: Record, name: str | None = None, *, network: str | None = None) -> Mesh:
         """Signs an organization up, on the paid plan, with no machine yet."""
         with self._lock:

@@ -1,0 +1,85 @@
+"""How long changes take, and whether they hold from their answer on."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+from harness.api import Answer
+from harness.bench.targets import Measured
+from harness.judgement import Phase, delivered_although_denied, sent_while
+from harness.mesh import Mesh
+from harness.record import Record
+from harness.verdicts import Inconclusive
+from harness.world import World
+from netlab import UdpStream
+
+_INTERVAL = 0.001
+_HOLD = 0.004
+"""Seconds that a state of the policy stands, so that a few packets meet it."""
+
+
+def measure(world: World, saves: int, flips: int, adds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
+    """Saves, flips under traffic, and machines added, one after the other on a service with nothing else to do.
+
+    Args:
+        saves, flips, adds: how many of each.
+        tell: is told what is being measured.
+    """
+    mesh = world.organization(Record())
+    tell(f"{saves} policy saves, in turns with a request that changes nothing")
+    found = _saves(mesh, saves)
+    tell(f"{flips} flips under traffic")
+    found["late-packets"] = _flips(mesh, flips)
+    tell(f"{adds} machines added")
+    found["machine-add"] = _adds(mesh, adds)
+    return found
+
+
+def _saves(mesh: Mesh, count: int) -> dict[str, Measured]:
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    saved, read = [], []
+    for number in range(count):
+        change = mesh.deny if number % 2 == 0 else mesh.allow
+        saved.append(change(mumbai, pune).seconds * 1e3)
+        read.append(mesh.api.call("GET", "/policy").seconds * 1e3)
+    median, slow = _median_and_p99(saved)
+    beside, beside_slow = _median_and_p99(read)
+    return {
+        "save-median": Measured(median, f"GET /policy: {beside:.2f} ms", (min(saved), max(saved))),
+        "save-p99": Measured(slow, f"GET /policy: {beside_slow:.2f} ms"),
+    }
+
+
+def _flips(mesh: Mesh, count: int) -> Measured:
+    sender, receiver = mesh.machines("delhi", "jaipur")
+    phases: list[Phase] = []
+    with UdpStream(sender.host, receiver.host, receiver.address, 0, interval_s=_INTERVAL) as stream:
+        stream.wait_delivery(0, 5.0)
+        before: Answer | None = None
+        for number in range(count + 1):
+            answer = (mesh.deny if number % 2 == 0 else mesh.allow)(sender, receiver)
+            if before is not None:
+                phases.append(Phase(number % 2 == 0, before.answered_ns, answer.requested_ns))
+            before = answer
+            time.sleep(_HOLD)
+    held = sent_while(phases, stream.sent(), allowed=False)
+    passed = sent_while(phases, stream.received(), allowed=True)
+    if min(held, passed) < count // 2:
+        raise Inconclusive(f"{held} packets sent while denied and {passed} delivered while allowed: too few to tell")
+    late = len(delivered_although_denied(phases, stream.received()))
+    return Measured(float(late), f"{held} sent while denied, {passed} delivered while allowed, {count} flips")
+
+
+def _adds(mesh: Mesh, count: int) -> Measured:
+    took, read = [], []
+    for number in range(count):
+        answer = mesh.api.call("POST", "/machines", {"name": f"machine {number}"})
+        took.append(answer.seconds * 1e3)
+        read.append(mesh.api.call("GET", "/policy").seconds * 1e3)
+    return Measured(statistics.median(took), f"GET /policy: {statistics.median(read):.2f} ms", (min(took), max(took)))
+
+
+def _median_and_p99(values: list[float]) -> tuple[float, float]:
+    return statistics.median(values), statistics.quantiles(values, n=100)[98]

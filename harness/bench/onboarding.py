@@ -1,0 +1,25 @@
+"""From nothing to the first packet, as a customer's stopwatch has it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+from harness.bench.targets import Measured
+from harness.record import Record
+from harness.verdicts import Inconclusive
+from harness.world import World
+
+
+def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
+    """Sign-up, two machines, two stock wg-quick, one ping; in each round from the beginning."""
+    tell(f"{rounds} sign-ups to the first ping")
+    took = []
+    for _ in range(rounds):
+        start = time.monotonic()
+        mumbai, pune = world.organization(Record()).machines("mumbai", "pune")
+        if not mumbai.reaches(pune, timeout=10.0):
+            raise Inconclusive("the first ping was not answered")
+        took.append((time.monotonic() - start) * 1e3)
+    return {"first-ping": Measured(statistics.median(took), None, (min(took), max(took)))}

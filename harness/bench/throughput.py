@@ -1,0 +1,72 @@
+"""TCP from machine to machine through the hub, in turns with the baseline."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable
+
+from harness.bench import bare
+from harness.bench.targets import Measured
+from harness.mesh import Machine, between
+from harness.record import Record
+from harness.world import World
+from netlab import Host
+
+_PORT = 5201
+_MANY_RULES = 10_000
+_WARM_UP = 1
+
+
+def measure(world: World, rounds: int, seconds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
+    """Bare hub, hub, and hub with 10,000 rules take turns; each ratio is of neighbours in one round.
+
+    Args:
+        rounds: how often each has its turn.
+        seconds: of each turn.
+        tell: is told what each turn came to.
+    """
+    mesh = world.organization(Record())
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    router, address = world.bare_host()
+    other = bare.connect(router, address, [mumbai.host, pune.host]).addresses[1]
+    server = pune.host.start("iperf3", "--server", "--forceflush", "--port", str(_PORT))
+    server.wait_for_log("Server listening", 10.0)
+    few, many = mesh.rules, _many_rules(mumbai, pune)
+    results: dict[str, list[float]] = {"bare": [], "hub": [], "rules": []}
+    for number in range(rounds):
+        results["bare"].append(_rate(mumbai.host, other, seconds))
+        results["hub"].append(_rate(mumbai.host, pune.address, seconds))
+        mesh.save("allow", many)
+        results["rules"].append(_rate(mumbai.host, pune.address, seconds))
+        mesh.save("allow", few)
+        turns = ", ".join(f"{name} {values[-1] / 1e6:.0f} Mbit/s" for name, values in results.items())
+        tell(f"throughput, round {number + 1} of {rounds}: {turns}")
+    server.stop()
+    return {
+        "throughput": _ratio(results["hub"], results["bare"], "bare hub"),
+        "throughput-10000-rules": _ratio(results["rules"], results["hub"], "no rules"),
+    }
+
+
+def _many_rules(source: Machine, destination: Machine) -> list[dict[str, str]]:
+    """Rules that all have to be asked about the packets of the run, and none of which speaks of them."""
+    first = _PORT + 1000
+    ports = range(first, first + _MANY_RULES)
+    return [between("deny", source, destination, protocol="tcp", ports=str(port)) for port in ports]
+
+
+def _rate(client: Host, address: str, seconds: int) -> float:
+    """Bits of payload a second that arrive."""
+    done = client.run(
+        "iperf3",
+        *("--client", address, "--port", str(_PORT), "--time", str(seconds), "--omit", str(_WARM_UP), "--json"),
+        timeout=seconds + _WARM_UP + 20.0,
+    )
+    return float(json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"])
+
+
+def _ratio(values: list[float], baseline: list[float], name: str) -> Measured:
+    ratios = [value / beside for value, beside in zip(values, baseline, strict=True)]
+    median = statistics.median(baseline) / 1e6
+    return Measured(statistics.median(ratios), f"{name}: {median:.0f} Mbit/s", (min(ratios), max(ratios)))

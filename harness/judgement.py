@@ -1,0 +1,96 @@
+"""What became of a stream's packets, phase by phase. Pure: from what was sent and what arrived to a verdict's facts.
+
+The two words that a policy change is judged by:
+
+* a packet sent after the answer of a save that denies it must never be delivered;
+* a packet sent after the answer of a save that allows it must not be lost.
+
+What is sent between a request and its answer may go either way. And the policy judges a packet where the hub meets it,
+not where it was sent: one that is still under way when the next change is made is rightly judged by that one. How long
+packets can be under way is not guessed but measured, by the slowest packet of the same stream.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from netlab import Received, Sent
+
+P = TypeVar("P", Sent, Received)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of time in which the stream's packets ought to arrive, or ought not to.
+
+    Attributes:
+        start_ns, end_ns: monotonic, from the answer of the change that begins it to the request of the one that ends
+            it; the end is None while it lasts.
+    """
+
+    allowed: bool
+    start_ns: int
+    end_ns: int | None = None
+
+    def covers(self, start_ns: int, end_ns: int) -> bool:
+        """Whether all of [start, end] lies in it."""
+        return self.start_ns <= start_ns and (self.end_ns is None or end_ns <= self.end_ns)
+
+
+def longest_way(phases: Sequence[Phase], received: Sequence[Received]) -> int:
+    """The longest time, in ns, that a packet was under way while nothing changed; 0 if there was none.
+
+    Args:
+        phases: one after the other, as all of these functions take them.
+    """
+    ways = (
+        packet.received_ns - packet.sent_ns
+        for packet, phase in _with_phase(phases, received)
+        if phase.allowed and phase.covers(packet.sent_ns, packet.received_ns)
+    )
+    return max(ways, default=0)
+
+
+def delivered_although_denied(phases: Sequence[Phase], received: Sequence[Received]) -> list[int]:
+    """Numbers of packets that were sent while denied and arrived.
+
+    Of those that arrived after the denial ended, the ones that were sent too early to be still under way then.
+    """
+    way = longest_way(phases, received)
+    return [
+        packet.seq
+        for packet, phase in _with_phase(phases, received)
+        if not phase.allowed
+        and (phase.covers(packet.sent_ns, packet.received_ns) or phase.covers(packet.sent_ns, packet.sent_ns + way))
+    ]
+
+
+def lost_although_allowed(phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> list[int]:
+    """Numbers of packets that were sent while allowed, soon enough to be through before that ended, and are missing."""
+    way = longest_way(phases, received)
+    arrived = {packet.seq for packet in received}
+    return [
+        packet.seq
+        for packet, phase in _with_phase(phases, sent)
+        if phase.allowed
+        and packet.seq not in arrived
+        and not packet.errno
+        and phase.covers(packet.sent_ns, packet.done_ns + way)
+    ]
+
+
+def sent_while(phases: Sequence[Phase], packets: Sequence[P], *, allowed: bool) -> int:
+    """How many of these packets were sent while the stream was allowed, or denied: what a verdict rests on."""
+    return sum(phase.allowed is allowed for _, phase in _with_phase(phases, packets))
+
+
+def _with_phase(phases: Sequence[Phase], packets: Sequence[P]) -> Iterator[tuple[P, Phase]]:
+    """Each packet with the phase that it was sent in; those that were sent during a change are left out."""
+    starts = [phase.start_ns for phase in phases]
+    for packet in packets:
+        at = bisect_right(starts, packet.sent_ns) - 1
+        if at >= 0 and phases[at].covers(packet.sent_ns, packet.sent_ns):
+            yield packet, phases[at]

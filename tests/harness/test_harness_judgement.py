@@ -1,0 +1,74 @@
+"""The judgement of streams, with made-up ones."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.judgement import Phase, delivered_although_denied, longest_way, lost_although_allowed, sent_while
+from netlab import Received, Sent
+
+ALLOWED, DENIED, AGAIN = Phase(True, 0, 100), Phase(False, 110, 200), Phase(True, 210, 300)
+PHASES = [ALLOWED, DENIED, AGAIN]
+
+
+def sent(*moments: int) -> list[Sent]:
+    """One packet at each moment; the system call takes 1 ns."""
+    return [Sent(number, moment, moment + 1, 0) for number, moment in enumerate(moments)]
+
+
+def test_a_packet_sent_after_the_answer_that_denies_it_must_not_arrive() -> None:
+    assert delivered_although_denied(PHASES, [Received(7, 111, 150)]) == [7]
+
+
+def test_a_packet_may_be_under_way_while_the_denial_ends() -> None:
+    usual = Received(1, 10, 30)
+    assert delivered_although_denied(PHASES, [usual, Received(7, 190, 215)]) == []
+
+
+def test_but_no_longer_than_the_slowest_of_its_stream() -> None:
+    usual = Received(1, 10, 30)
+    # 80 ns before the denial ended, and 20 ns is the longest that any took.
+    assert delivered_although_denied(PHASES, [usual, Received(7, 120, 215)]) == [7]
+
+
+def test_without_a_denial_that_ended_nothing_excuses_a_delivery() -> None:
+    open_end = [ALLOWED, Phase(False, 110)]
+    assert delivered_although_denied(open_end, [Received(1, 10, 99), Received(7, 150, 10_000)]) == [7]
+
+
+def test_what_is_sent_during_a_change_may_go_either_way() -> None:
+    assert delivered_although_denied(PHASES, [Received(1, 105, 106), Received(2, 205, 206)]) == []
+    assert lost_although_allowed(PHASES, sent(105, 205), []) == []
+
+
+def test_a_packet_that_is_allowed_must_not_be_lost() -> None:
+    assert lost_although_allowed(PHASES, sent(10, 50), [Received(0, 10, 20)]) == [1]
+
+
+def test_a_packet_may_meet_the_denial_that_comes_while_it_is_under_way() -> None:
+    assert lost_although_allowed(PHASES, sent(10, 95), [Received(0, 10, 20)]) == []
+
+
+def test_a_packet_that_the_sender_could_not_send_is_not_lost() -> None:
+    assert lost_although_allowed(PHASES, [Sent(0, 10, 11, 101)], []) == []
+
+
+def test_a_way_through_a_change_says_nothing_of_how_long_ways_are() -> None:
+    assert longest_way(PHASES, [Received(0, 10, 20), Received(1, 99, 250)]) == 10
+
+
+def test_what_a_verdict_rests_on_is_counted() -> None:
+    packets = sent(10, 105, 120, 130, 250)
+    assert (sent_while(PHASES, packets, allowed=True), sent_while(PHASES, packets, allowed=False)) == (2, 2)
+
+
+@given(st.lists(st.tuples(st.integers(0, 320), st.integers(0, 60)), max_size=40))
+def test_no_packet_is_both_lost_and_delivered_or_judged_outside_its_phase(ways: list[tuple[int, int]]) -> None:
+    received = [Received(number, moment, moment + way) for number, (moment, way) in enumerate(sorted(ways))]
+    packets = sent(*(moment for moment, _ in sorted(ways)))
+    late = delivered_although_denied(PHASES, received)
+    assert all(DENIED.covers(received[number].sent_ns, received[number].sent_ns) for number in late)
+    assert lost_although_allowed(PHASES, packets, received) == []
+    lost = lost_although_allowed(PHASES, packets, [])
+    assert set(lost) == {p.seq for p in packets if any(f.allowed and f.covers(p.sent_ns, p.done_ns) for f in PHASES)}
