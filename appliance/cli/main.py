@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 import typer
 
 from appliance import __version__
-from appliance.cli import operator, service
+from appliance.cli import doctor, operator, service
 from appliance.cli.errors import CommandError
 
 COMMANDS = "meshwg.commands"
@@ -26,6 +26,7 @@ def make_app() -> typer.Typer:
     )
     app.callback()(_root)
     app.command()(service.up)
+    app.command()(doctor.doctor)
     app.command(hidden=True)(service.hub)
     app.command(hidden=True)(service.web)
     operator.register(app)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from appliance import host
 from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder
@@ -48,12 +49,18 @@ def check_host(settings: Settings) -> str:
     """The WireGuard implementation that the hub will use.
 
     Raises:
-        CommandError: no root, no TUN device, no WireGuard.
+        CommandError: no root, or root without its capabilities, no TUN device, no WireGuard.
     """
-    if os.geteuid() != 0:
+    privileges = host.privileges()
+    if not privileges.root:
         raise CommandError(
             "The hub makes network namespaces and WireGuard links, which takes root: run it with sudo.",
             Exit.NOT_PERMITTED,
+        )
+    if privileges.lacking:
+        raise CommandError(
+            f"This root, as in a container, lacks {' and '.join(privileges.lacking)}. `meshwg doctor` tells more.",
+            Exit.UNAVAILABLE,
         )
     try:
         backend = choose(settings.wireguard)
@@ -65,14 +72,13 @@ def check_host(settings: Settings) -> str:
 
 
 def _check_tun(backend: str) -> None:
-    try:
-        os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
-    except OSError as error:
+    error = host.tun_error()
+    if error is not None:
         raise CommandError(
-            f"{backend} needs the TUN device, and /dev/net/tun can't be opened: {error.strerror}. "
+            f"{backend} needs the TUN device, and {error.filename} can't be opened: {error.strerror}. "
             "`meshwg doctor` tells more.",
             Exit.UNAVAILABLE,
-        ) from None
+        )
 
 
 def check_address(settings: Settings) -> None:

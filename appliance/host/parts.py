@@ -1,0 +1,117 @@
+"""What hub, labs and tests are put together from: Python, nftables, kinds of links, programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from appliance.host import inside
+from appliance.host.facts import Facts
+from appliance.host.finding import (
+    BENCH,
+    LAB,
+    LABS,
+    TEST,
+    UP,
+    Finding,
+    as_root,
+    could_do_with,
+    has,
+    install,
+    lacks,
+    untried,
+)
+
+OLDEST_PYTHON = (3, 10)
+
+
+@dataclass(frozen=True)
+class _Tool:
+    """A thing that is there when all of its programs are; the first one tells the version."""
+
+    id: str
+    programs: tuple[str, ...]
+    package: str
+    needed_by: tuple[str, ...]
+
+
+_TOOLS = (
+    _Tool("iproute2", ("ip", "tc"), "iproute2", LABS),
+    _Tool("wireguard-tools", ("wg", "wg-quick"), "wireguard-tools", LABS),
+    _Tool("tcpdump", ("tcpdump",), "tcpdump", LABS),
+    _Tool("nft", ("nft",), "nftables", (LAB, TEST)),
+    _Tool("ping", ("ping",), "iputils-ping", (LAB, TEST)),
+    _Tool("git", ("git",), "git", (TEST,)),
+    _Tool("iperf3", ("iperf3",), "iperf3", (TEST, BENCH)),
+)
+
+
+def findings(facts: Facts) -> Iterator[Finding]:
+    """Each of them."""
+    yield _python(facts)
+    yield _library(facts)
+    yield _made(
+        facts,
+        "nftables",
+        inside.RULES,
+        "the kernel takes the hub's kind of rules",
+        (UP, *LABS),
+        "modprobe -a nf_tables nf_conntrack nft_ct",
+    )
+    for kind in (inside.BRIDGE, inside.VETH):
+        yield _made(facts, kind, kind, "the kernel makes such links", LABS, f"modprobe {kind}")
+    for tool in _TOOLS:
+        yield _tool(facts, tool)
+    yield _browser(facts)
+    yield _netem(facts)
+
+
+def _python(facts: Facts) -> Finding:
+    name, oldest = "python", ".".join(map(str, OLDEST_PYTHON))
+    version = tuple(int(part) for part in facts.python.split(".")[:2])
+    if version >= OLDEST_PYTHON:
+        return has(name, facts.python, (UP, *LABS))
+    return lacks(name, facts.python, (UP, *LABS), f"install Python {oldest} or newer, with its module venv")
+
+
+def _library(facts: Facts) -> Finding:
+    if facts.library:
+        return has("libnftables", facts.library, (UP, *LABS))
+    return lacks("libnftables", "can't be loaded", (UP, *LABS), install(facts, "libnftables1"))
+
+
+def _made(facts: Facts, name: str, step: str, works: str, needed_by: tuple[str, ...], module: str) -> Finding:
+    if facts.own.works(step):
+        return has(name, works, needed_by)
+    if not facts.own.tried(step):
+        return untried(facts, name, needed_by)
+    if step == inside.RULES and not facts.library:
+        return could_do_with(name, "not tried, for want of libnftables", needed_by, "")
+    advice = f"{as_root(facts, module)}; if there is no such module, boot a kernel that has it, as Debian's own do"
+    return lacks(name, f"the kernel refused: {facts.own.complaints[step]}", needed_by, advice)
+
+
+def _tool(facts: Facts, tool: _Tool) -> Finding:
+    absent = [program for program in tool.programs if program not in facts.programs]
+    if not absent:
+        return has(tool.id, facts.programs[tool.programs[0]] or "of unknown version", tool.needed_by)
+    verb = "is" if len(absent) == 1 else "are"
+    return lacks(tool.id, f"{' and '.join(absent)} {verb} not installed", tool.needed_by, install(facts, tool.package))
+
+
+def _browser(facts: Facts) -> Finding:
+    if facts.browser:
+        return has("chromium", facts.browser, (TEST,))
+    # Ubuntu's package is a link to a snap; the launcher knows what to bring instead.
+    advice = "./meshwg setup" if "ubuntu" in facts.distribution.lower() else install(facts, "chromium")
+    return lacks("chromium", "not installed", (TEST,), advice)
+
+
+def _netem(facts: Facts) -> Finding:
+    name, needed_by = "netem", (LAB,)
+    if facts.own.works(inside.NETEM):
+        return has(name, "links of labs can have loss and delay", needed_by)
+    if not facts.own.tried(inside.NETEM):
+        return untried(facts, name, needed_by)
+    advice = as_root(facts, "modprobe sch_netem") + ", if this kernel has it"
+    return could_do_with(name, "links of labs have no loss and delay", needed_by, advice)

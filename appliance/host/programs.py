@@ -1,0 +1,90 @@
+"""Programs that the hub, the gate and the tests start, and their versions."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import Executor, Future
+from pathlib import Path
+
+from appliance.host.facts import WIREGUARD_PROGRAMS
+
+# What each answers its version to; the rest have no such option worth asking.
+_VERSION_OPTIONS: Mapping[str, str] = {
+    **dict.fromkeys(WIREGUARD_PROGRAMS.values(), "--version"),
+    "wg": "--version",
+    "ip": "-V",
+    "nft": "--version",
+    "tcpdump": "--version",
+    "iperf3": "--version",
+    "git": "--version",
+    "ping": "-V",
+}
+_WITHOUT_VERSION = ("wg-quick", "tc")
+# Labs look here too, because an ordinary user's PATH often leaves some of these out.
+_MORE_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_VERSION = re.compile(r"(?<!\w)v?(\d[\w.+~-]*)")
+_DEADLINE = 5.0
+_BROWSER = "chromium"
+_BROWSER_VARIABLE = "MESHWG_CHROMIUM"
+_BROWSERS_VARIABLE = "PLAYWRIGHT_BROWSERS_PATH"
+
+
+def find(pool: Executor) -> dict[str, str]:
+    """The programs that are there, with their versions ("" where none was told).
+
+    Args:
+        pool: where they are asked, side by side.
+    """
+    asked: dict[str, Future[str]] = {}
+    for name, option in _VERSION_OPTIONS.items():
+        path = _find(name)
+        if path is not None:
+            asked[name] = pool.submit(_version, path, option)
+    found = dict.fromkeys((name for name in _WITHOUT_VERSION if _find(name)), "")
+    return found | {name: future.result() for name, future in asked.items()}
+
+
+def browser() -> str:
+    """How the tests of the pages would find Chromium; "" if they wouldn't."""
+    chosen = os.environ.get(_BROWSER_VARIABLE)
+    if chosen and Path(chosen).exists():
+        return f"the one that {_BROWSER_VARIABLE} names"
+    if shutil.which(_BROWSER):
+        return _BROWSER
+    folder = os.environ.get(_BROWSERS_VARIABLE)
+    if folder and any(Path(folder).glob("chromium*")):
+        return "the one that playwright brought"
+    return ""
+
+
+def _find(name: str) -> str | None:
+    # The hub itself looks for its userspace WireGuard in PATH alone.
+    path = os.environ.get("PATH", os.defpath)
+    return shutil.which(name, path=path if name in WIREGUARD_PROGRAMS.values() else f"{path}:{_MORE_FOLDERS}")
+
+
+def _version(path: str, option: str) -> str:
+    try:
+        done = subprocess.run(
+            [path, option],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=_DEADLINE,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return version_in(done.stdout)
+
+
+def version_in(text: str) -> str:
+    """The first version that a program's answer holds, without a leading ``v``; "" if there is none."""
+    found = _VERSION.search(text)
+    return found[1].rstrip(".-") if found else ""

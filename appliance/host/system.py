@@ -1,0 +1,86 @@
+"""What the system tells about itself: files of /proc, /sys and /etc, the TUN device, a library."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+
+from appliance.host.facts import Privileges
+
+TUN = "/dev/net/tun"
+USERNS_CLONE = "kernel.unprivileged_userns_clone"
+MAX_USERNS = "user.max_user_namespaces"
+APPARMOR_USERNS = "kernel.apparmor_restrict_unprivileged_userns"
+
+# <linux/capability.h>: the hub makes namespaces, and links and rules in them.
+_NEEDED_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
+
+
+def privileges() -> Privileges:
+    """What this process may do, of what the hub needs."""
+    status = _text("/proc/self/status").splitlines()
+    effective = next((int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), 0)
+    lacking = tuple(name for name, bit in _NEEDED_CAPABILITIES.items() if not effective >> bit & 1)
+    return Privileges(os.geteuid() == 0, lacking)
+
+
+def tun_error() -> OSError | None:
+    """Why the TUN device can't be opened; None if it can."""
+    try:
+        os.close(os.open(TUN, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return error
+    return None
+
+
+def distribution() -> str:
+    """The distribution's name and version, "unknown" where none is told."""
+    for line in _text("/etc/os-release").splitlines():
+        key, _, value = line.partition("=")
+        if key == "PRETTY_NAME":
+            return value.strip().strip("\"'")
+    return "unknown"
+
+
+def settings() -> dict[str, str]:
+    """The kernel's settings about user namespaces, those that it has."""
+    found = {
+        name: _text(Path("/proc/sys", name.replace(".", "/"))).strip()
+        for name in (USERNS_CLONE, MAX_USERNS, APPARMOR_USERNS)
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def wireguard_module() -> str:
+    """Where the kernel has WireGuard: "loaded", "built in", "on disk", or "" for nowhere known."""
+    if Path("/sys/module/wireguard").exists():
+        return "loaded"
+    folder = Path("/lib/modules", platform.release())
+    for index, where in (("modules.builtin", "built in"), ("modules.dep", "on disk")):
+        if "/wireguard.ko" in _text(folder / index):
+            return where
+    return ""
+
+
+def nftables_library() -> str:
+    """The file name of libnftables, which carries its version; "" if it can't be loaded."""
+    try:
+        ctypes.CDLL("libnftables.so.1")
+    except OSError:
+        return ""
+    return _loaded(_text("/proc/self/maps").splitlines()) or "libnftables.so.1"
+
+
+def _loaded(maps: Iterable[str]) -> str:
+    names = (Path(line.split()[-1]).name for line in maps if "/" in line)
+    return next((name for name in names if name.startswith("libnftables.so")), "")
+
+
+def _text(path: str | Path) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,127 @@
+"""The real host that the tests run on: what is found is so, and looking leaves nothing behind."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import platform
+import shutil
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from appliance import host
+from appliance.host import Facts, diagnose, inside, programs, system, trial
+from appliance.hub.wireguard import Backend, choose
+
+STEPS = {value for name, value in vars(inside).items() if name.isupper() and not name.startswith("_")}
+
+
+@pytest.fixture(scope="module")
+def facts() -> Facts:
+    """This host."""
+    return host.look()
+
+
+def traces() -> dict[str, object]:
+    """What a careless look would change."""
+    return {
+        "links": socket.if_nameindex(),
+        "mounts": Path("/proc/self/mounts").read_text(),
+        "names": sorted(path.name for path in Path("/run").rglob("*")),
+        "rules": subprocess.run(["nft", "list", "ruleset"], capture_output=True, check=True).stdout,
+        "queues": subprocess.run(["tc", "qdisc"], capture_output=True, check=True).stdout,
+        "children": [(task / "children").read_text() for task in Path("/proc/self/task").iterdir()],
+        "namespaces": [str(path.readlink()) for path in sorted(Path("/proc/self/ns").iterdir())],
+        "files": len(list(Path("/proc/self/fd").iterdir())),
+    }
+
+
+def test_looking_leaves_nothing_behind() -> None:
+    host.look()  # libraries stay loaded after the first time
+    before = traces()
+    host.look()
+    assert traces() == before
+
+
+def test_the_trial_tries_every_step_and_makes_what_labs_are_made_of(facts: Facts) -> None:
+    assert set(facts.own.complaints) == STEPS
+    for step in STEPS - {inside.WIREGUARD, inside.NETEM}:
+        assert facts.own.works(step), facts.own.complaints[step]
+
+
+def test_the_trial_sees_nothing_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It may run as a user whose other processes could read it there.
+    monkeypatch.setenv("MESHWG_UNLOCK_SECRET", "a secret that nobody guesses")
+    monkeypatch.setattr(inspect, "getsource", lambda _: "import json, os; print(json.dumps(dict(os.environ)))")
+    assert "MESHWG_UNLOCK_SECRET" not in trial.as_oneself().complaints
+
+
+def test_a_trial_that_ends_without_a_word_is_a_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("raise SystemExit(1)", "print('{')", "pass"):
+        monkeypatch.setattr(inspect, "getsource", lambda _, text=text: text)
+        assert trial.as_oneself().sandbox_complaint
+        assert trial.as_ordinary_user() is None
+
+
+def test_an_ordinary_user_opens_the_device_where_its_mode_says_so(facts: Facts) -> None:
+    if facts.ordinary is None:
+        # A sandbox of an ordinary user has no other user to become.
+        assert "4294967295" not in Path("/proc/self/uid_map").read_text()
+        return
+    if not facts.ordinary.sandbox_complaint:
+        mode = Path(system.TUN).stat().st_mode
+        assert facts.ordinary.works(inside.TUN) == (mode & (stat.S_IROTH | stat.S_IWOTH) == stat.S_IROTH | stat.S_IWOTH)
+
+
+def test_what_the_system_tells_of_itself(facts: Facts) -> None:
+    assert facts.kernel == platform.release()
+    assert facts.python == platform.python_version()
+    assert facts.privileges.root == (os.geteuid() == 0)
+    assert facts.distribution in Path("/etc/os-release").read_text()
+    assert facts.library.startswith("libnftables.so.1")
+    assert facts.tun_errno == 0
+
+
+def test_programs_are_found_with_their_versions(facts: Facts) -> None:
+    for name, version in facts.programs.items():
+        assert shutil.which(name)
+        if name not in ("wg-quick", "tc"):
+            assert version[0].isdigit(), (name, version)
+
+
+def test_the_choice_is_the_hub_s_own(facts: Facts) -> None:
+    backend: Backend = choose("auto")
+    chosen = diagnose(facts).chosen
+    assert chosen is not None
+    assert (chosen.name, chosen.version) == (backend.name, backend.version)
+
+
+def test_the_hub_s_own_are_looked_for_in_path_alone_as_the_hub_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = host.look().programs
+    assert "wireguard-go" not in found
+    assert "wg" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("wireguard-go v0.0.20220316\n\nUserspace WireGuard daemon for linux-amd64.\n", "0.0.20220316"),
+        ("boringtun 0.5.2", "0.5.2"),
+        ("wireguard-tools v1.0.20210914 - https://git.zx2c4.com/wireguard-tools/", "1.0.20210914"),
+        ("ip utility, iproute2-6.1.0, libbpf 1.1.0", "6.1.0"),
+        ("nftables v1.0.6 (Lester Gooch #5)", "1.0.6"),
+        ("iperf 3.12 (cJSON 1.7.15)\nLinux", "3.12"),
+        ("git version 2.39.5", "2.39.5"),
+        ("ping from iputils 20221126", "20221126"),
+        ("tcpdump version 4.99.3\nlibpcap version 1.10.3", "4.99.3"),
+        ("no idea", ""),
+        ("", ""),
+    ],
+)
+def test_versions_are_read_from_what_programs_say(text: str, version: str) -> None:
+    assert programs.version_in(text) == version
