@@ -1,43 +1,20 @@
-"""``gate``, ``test``, ``lab``: the commands that this package adds to the command line."""
+"""``gate``, ``test``, ``lab``, ``bench``: the commands that this package adds to the command line.
+
+Only their options are here: the command line loads this for every command, also where what they need is not installed.
+"""
 
 from __future__ import annotations
 
-import os
-import random
-import shutil
 import sys
-import tempfile
-import time
 from pathlib import Path
-from typing import Annotated, NoReturn
+from types import ModuleType
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from harness import door as doors
-from harness import gate as gates
-from harness import lab as labs
-from harness import stages, transcripts
-from harness.bench import run as benches
-from harness.bench.targets import rows
-from harness.claims import BY_ID
-from harness.gate import GateOptions
-from harness.paths import REPORTS
-from harness.verdicts import Inconclusive, Refuted, Verdict
-from netlab import NetlabError, SandboxError, sandbox
-from reports.attest import AttestationError, Signer
-from reports.cli import summarize
-
-_PROFILES = ("quick", "full", "soak")
-_WIREGUARD = ("auto", "kernel", "wireguard-go", "boringtun")
-_BAD_USAGE = 64
 _UNAVAILABLE = 69
-_ADDRESS_IN_USE = 71
-_CANNOT_CREATE = 73
-_NO_SANDBOX = 77
 
-# Whoever reads a file or a pipe has no width; the tables have one that fits them.
-_console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+Wireguard = Annotated[str, typer.Option(help="The hub's implementation: auto, kernel, wireguard-go or boringtun.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -52,19 +29,13 @@ def gate(
     claim: Annotated[str | None, typer.Option(help="Only this claim.")] = None,
     profile: Annotated[str, typer.Option(help="quick, full or soak.")] = "quick",
     seed: Annotated[int | None, typer.Option(help="Makes the run's choices; drawn if not given.")] = None,
-    wireguard: Annotated[str, typer.Option(help="The hub's implementation.")] = "auto",
+    wireguard: Wireguard = "auto",
 ) -> None:
     """Prove the published claims with real packets, and write the transcript to reports/out/.
 
     Exit codes: 0 every claim is proven and every sabotage was noticed, 1 not so, 64 bad usage, 77 no sandbox possible.
     """
-    _check_choice("claim", claim, (None, *BY_ID))
-    _check_choice("profile", profile, _PROFILES)
-    _check_choice("wireguard", wireguard, _WIREGUARD)
-    _enter_sandbox()
-    options = GateOptions(claim, profile, random.SystemRandom().randrange(2**31) if seed is None else seed, wireguard)
-    passed, _, _ = _gate(options)
-    raise typer.Exit(0 if passed else 1)
+    _commands().gate(claim, profile, seed, wireguard)
 
 
 def run_everything(
@@ -75,120 +46,41 @@ def run_everything(
 
     Exit codes: 0 all passed, 1 something failed, 64 bad usage, 77 no sandbox possible.
     """
-    wanted = (*stages.STAGES, "gate")
-    _check_choice("only", only, (None, *wanted))
-    _check_choice("profile", profile, _PROFILES)
-    _enter_sandbox()
-    start = time.monotonic()
-    outcomes = []
-    for name in wanted if only is None else (only,):
-        _console.rule(name, align="left")
-        if name == "gate":
-            began = time.monotonic()
-            _, good, bad = _gate(GateOptions(profile=profile, seed=random.SystemRandom().randrange(2**31)))
-            outcomes.append(stages.Outcome(name, good, bad, time.monotonic() - began))
-        else:
-            outcomes.append(stages.STAGES[name]())
-    _console.rule("summary", align="left")
-    for each in outcomes:
-        mark = "[green]passed[/]" if each.failed == 0 else "[red]FAILED[/]"
-        _console.print(f"{each.stage:8} {mark}  {each.passed} passed, {each.failed} failed, {each.seconds:.0f} s")
-    _console.print(f"took {time.monotonic() - start:.0f} s")
-    failed = sum(each.failed for each in outcomes)
-    # Alone on its line, and last: programs look for it.
-    print(f"{sum(each.passed for each in outcomes)} passed, {failed} failed")
-    raise typer.Exit(1 if failed else 0)
+    _commands().run_everything(only, profile)
 
 
 def lab(
-    machines: Annotated[int, typer.Option(min=2, max=len(labs.NAMES), help="How many to connect.")] = 2,
+    machines: Annotated[int, typer.Option(min=2, max=8, help="How many to connect.")] = 2,
     listen: Annotated[str, typer.Option(help="Where the pages are reached from outside of the lab.")] = "127.0.0.1:0",
-    wireguard: Annotated[str, typer.Option(help="The hub's implementation.")] = "auto",
+    wireguard: Wireguard = "auto",
 ) -> None:
     """Start the service in a throwaway lab with machines connected already, to look at and to play with.
 
     Exit codes: 0 it was ended, 64 bad usage, 69 it could not be built, 71 the address is taken, 77 no sandbox possible.
     """
-    _check_choice("wireguard", wireguard, _WIREGUARD)
-    door = doors.find()
-    if door is None:
-        host, _, port = listen.rpartition(":")
-        if not host or not port.isdecimal() or int(port) > 65535:
-            _end(f"--listen takes HOST:PORT, not {listen!r}.", _BAD_USAGE)
-        try:
-            door = doors.make(host.strip("[]"), int(port))
-        except OSError as error:
-            _end(f"The lab's pages can't be reached at {listen}: {error.strerror}.", _ADDRESS_IN_USE)
-        if not sandbox.inside():
-            door.hand_over()
-            _enter_sandbox()
-    try:
-        labs.run(machines, wireguard, door, _console)
-    except (Inconclusive, Refuted) as error:
-        _end(f"The lab could not be built: {error}", _UNAVAILABLE)
+    _commands().lab(machines, listen, wireguard)
 
 
 def bench(
     json: Annotated[Path | None, typer.Option(help="Write the rows to this file too.")] = None,
     profile: Annotated[str, typer.Option(help="quick or full: how long it measures.")] = "quick",
-    wireguard: Annotated[str, typer.Option(help="The hub's implementation.")] = "auto",
+    wireguard: Wireguard = "auto",
 ) -> None:
     """Measure the service beside a bare hub and beside itself, in turns, in one run.
 
-    Exit codes: 0 it was measured, 1 a target is not met, 64 bad usage, 69 it could not be measured, 77 no sandbox.
+    Exit codes: 0 it was measured, 1 a target is not met, 64 bad usage, 69 it could not be measured, 73 the file can't
+    be written, 77 no sandbox possible.
     """
-    _check_choice("profile", profile, tuple(benches.EFFORTS))
-    _check_choice("wireguard", wireguard, _WIREGUARD)
-    if json is not None and not os.access(json.resolve().parent, os.W_OK):
-        _end(f"{json} can't be written.", _CANNOT_CREATE)
-    _enter_sandbox()
+    _commands().bench(json, profile, wireguard)
+
+
+def _commands() -> ModuleType:
     try:
-        measured = benches.run(benches.EFFORTS[profile], wireguard, _console)
-    except (Inconclusive, Refuted, NetlabError) as error:
-        _end(f"Nothing was measured: {error}", _UNAVAILABLE)
-    benches.show(measured, _console)
-    if json is not None:
-        benches.write(json, measured)
-    raise typer.Exit(1 if any(row.met is False for row in rows(measured)) else 0)
-
-
-def _gate(options: GateOptions) -> tuple[bool, int, int]:
-    """Runs the gate and publishes its transcript; tells whether it passed, and how much of it did and did not."""
-    try:
-        signer = Signer.find()
-    except AttestationError as error:
-        _end(str(error), _BAD_USAGE)
-    evidence = Path(tempfile.mkdtemp(prefix="evidence-"))
-    try:
-        run = gates.run(options, evidence, _console)
-        transcript = transcripts.transcript_of(run)
-        folder = transcripts.publish(transcript, REPORTS, signer, evidence)
-    finally:
-        shutil.rmtree(evidence, ignore_errors=True)
-    summarize(transcript, _console)
-    _console.print(f"transcript: {os.path.relpath(folder)}/transcript.html ({transcript.verdict}, {run.seconds:.0f} s)")
-    good = sum(each.verdict == Verdict.PROVEN.value for each in run.scenarios) + sum(e.caught for e in run.sabotages)
-    bad = len(run.scenarios) + len(run.sabotages) - good
-    passed = transcript.verdict == "pass"
-    return passed, good, bad if passed or bad else 1
-
-
-def _enter_sandbox() -> None:
-    """Goes on inside a sandbox, of which nothing is left however the command ends."""
-    if sandbox.inside():
-        return
-    try:
-        sandbox.check()
-    except SandboxError as error:
-        _end(f"{error} Run it as root or with sudo.", _NO_SANDBOX)
-    sandbox.enter([sys.executable, "-m", "appliance", *sys.argv[1:]])
-
-
-def _check_choice(option: str, value: str | None, choices: tuple[str | None, ...]) -> None:
-    if value not in choices:
-        _end(f"--{option} takes one of {', '.join(filter(None, choices))}, not {value!r}.", _BAD_USAGE)
-
-
-def _end(sentence: str, code: int) -> NoReturn:
-    print(f"meshwg: {sentence}", file=sys.stderr)
-    raise typer.Exit(code)
+        from harness import commands
+    except ModuleNotFoundError as error:
+        print(
+            f"meshwg: This command needs {error.name}, which comes with the harness: pip install 'meshwg[harness]'.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(_UNAVAILABLE) from None
+    return commands

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from securesystemslib.dsse import Envelope
@@ -26,10 +28,16 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 KEY_VARIABLE = "MESHWG_SIGNING_KEY_FILE"
 SUBJECT = "transcript.json"
+ENVELOPE = "attestation.dsse.json"
+_BESIDE = ("transcript.html", "junit.xml")
 
 
 class AttestationError(Exception):
     """The attestation does not say what it should; the message says why in one sentence."""
+
+
+class Unreadable(AttestationError):
+    """A file is not there, or can't be read."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class Signer:
             return cls(Ed25519PrivateKey.generate(), kept=False)
         try:
             key = serialization.load_pem_private_key(Path(named).read_bytes(), password=None)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise AttestationError(f"The signing key {named} can't be read: {error}.") from error
         if not isinstance(key, Ed25519PrivateKey):
             raise AttestationError(f"The signing key {named} is not an Ed25519 key.")
@@ -67,31 +75,34 @@ class Signer:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
 
-    def attest(self, transcript: Transcript, text: bytes) -> bytes:
-        """The signed statement about a transcript with this text."""
-        envelope = Envelope(msgspec.json.encode(_statement(transcript, text)), PAYLOAD_TYPE, {})
+    def attest(self, transcript: Transcript, files: Mapping[str, bytes]) -> bytes:
+        """The signed statement about a transcript, and about the files by name that say what it says."""
+        envelope = Envelope(msgspec.json.encode(_statement(transcript, files)), PAYLOAD_TYPE, {})
         envelope.sign(CryptoSigner(self.key))
         return msgspec.json.format(msgspec.json.encode(envelope.to_dict()), indent=2) + b"\n"
 
 
-def verify(folder: Path, trusted: Path | None = None) -> bool:
-    """Checks signature and digest of the transcript in a folder.
+def verify(transcript: Path, trusted: Path | None = None) -> bool:
+    """Checks the signature of a transcript, and the digests of it and of what was signed with it and lies beside it.
 
     Args:
+        transcript: its file, whatever its name, or the folder of its run.
         trusted: PEM of a key that the caller knows; without it the one that lies in the folder is taken.
 
     Returns:
         Whether the key is one that the caller knows. If not, only accidents are ruled out, not forgery.
 
     Raises:
+        Unreadable: a file that this takes is missing.
         AttestationError: something does not hold.
     """
+    file = transcript / SUBJECT if transcript.is_dir() else transcript
+    folder = file.parent
+    text = _content(file)
+    content = _content(folder / ENVELOPE)
     key = _public_key(trusted or folder / "signing.pub")
     try:
-        envelope = Envelope.from_dict(msgspec.json.decode((folder / "attestation.dsse.json").read_bytes()))
-        text = (folder / SUBJECT).read_bytes()
-    except OSError as error:
-        raise AttestationError(f"{error.filename} can't be read: {error.strerror}.") from error
+        envelope = Envelope.from_dict(msgspec.json.decode(content))
     except Exception as error:
         raise AttestationError(f"The attestation in {folder} is no DSSE envelope.") from error
     if envelope.payload_type != PAYLOAD_TYPE:
@@ -100,36 +111,53 @@ def verify(folder: Path, trusted: Path | None = None) -> bool:
         envelope.verify([key], 1)
     except (VerificationError, ValueError) as error:
         raise AttestationError("The signature was not made by this key.") from error
-    _check_subject(envelope.payload, text)
+    digests = _digests(envelope.payload)
+    if digests.get(SUBJECT) != _digest(text):
+        raise AttestationError(f"{file} is not what was signed.")
+    for name in _BESIDE:
+        if name in digests and (folder / name).exists() and digests[name] != _digest(_content(folder / name)):
+            raise AttestationError(f"{folder / name} is not what was signed.")
     return trusted is not None
 
 
-def _check_subject(payload: bytes, text: bytes) -> None:
+def _digests(payload: bytes) -> dict[str, str]:
+    """The digests by name that a statement tells."""
     try:
         statement = msgspec.json.decode(payload)
-        digests = [each["digest"]["sha256"] for each in statement["subject"] if each["name"] == SUBJECT]
-        kind = statement["predicateType"]
-    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        form, kind = statement["_type"], statement["predicateType"]
+        digests = {each["name"]: each["digest"]["sha256"] for each in statement["subject"]}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError) as error:
         raise AttestationError("The attestation's payload is no in-toto statement.") from error
+    if form != STATEMENT_TYPE:
+        raise AttestationError(f"The attestation's payload is of type {form}, not {STATEMENT_TYPE}.")
     if kind != PREDICATE_TYPE:
         raise AttestationError(f"The attestation speaks of {kind}, not of a test result.")
-    if digests != [hashlib.sha256(text).hexdigest()]:
-        raise AttestationError("The transcript is not the one that was signed.")
+    return digests
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Unreadable(f"{path} can't be read: {error.strerror}.") from error
 
 
 def _public_key(path: Path) -> SSlibKey:
+    content = _content(path)
     try:
-        key = serialization.load_pem_public_key(path.read_bytes())
-    except OSError as error:
-        raise AttestationError(f"{path} can't be read: {error.strerror}.") from error
-    except ValueError as error:
+        key = serialization.load_pem_public_key(content)
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise AttestationError(f"{path} is no public key.") from error
     if not isinstance(key, Ed25519PublicKey):
         raise AttestationError(f"{path} is not an Ed25519 key.")
     return SSlibKey.from_crypto(key)
 
 
-def _statement(transcript: Transcript, text: bytes) -> dict[str, Any]:
+def _statement(transcript: Transcript, files: Mapping[str, bytes]) -> dict[str, Any]:
     names: dict[bool, list[str]] = {True: [], False: []}
     for claim in transcript.claims:
         for scenario in claim.scenarios:
@@ -138,14 +166,14 @@ def _statement(transcript: Transcript, text: bytes) -> dict[str, Any]:
         names[sabotage.caught].append(f"sabotage/{sabotage.id}")
     return {
         "_type": STATEMENT_TYPE,
-        "subject": [{"name": SUBJECT, "digest": {"sha256": hashlib.sha256(text).hexdigest()}}],
+        "subject": [{"name": name, "digest": {"sha256": _digest(content)}} for name, content in files.items()],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             "result": "PASSED" if transcript.verdict == "pass" else "FAILED",
             "configuration": [
                 {
                     "name": "environment",
-                    "digest": {"sha256": hashlib.sha256(msgspec.json.encode(transcript.environment)).hexdigest()},
+                    "digest": {"sha256": _digest(msgspec.json.encode(transcript.environment))},
                     "annotations": dict(transcript.environment),
                 }
             ],

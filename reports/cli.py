@@ -11,10 +11,10 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from reports import attest, compare, texts
+from reports import compare, texts
 from reports.schema import Transcript, TranscriptError, load
 
 _LATEST = Path("reports/out/latest")
@@ -36,13 +36,11 @@ def show(file: File = _LATEST) -> None:
     """Show what a run came to."""
     run = _load(file)
     console = Console(highlight=False)
-    console.print(
-        f"[{_STYLE.get(run.verdict, '')}]{run.verdict}[/]  {run.started_at}  {texts.duration(run.seconds)}  "
-        f"profile {run.profile}  seed {run.seed}"
-    )
+    facts = f"  {run.started_at}  {texts.duration(run.seconds)}  profile {run.profile}  seed {run.seed}"
+    console.print(Text.assemble(_coloured(run.verdict), _text(facts)))
     summarize(run, console)
     for name, value in run.environment.items():
-        console.print(f"[dim]{escape(name)}[/] {escape(str(value))}")
+        console.print(Text.assemble(_text(name, "dim"), " ", _text(str(value))))
 
 
 def summarize(run: Transcript, console: Console) -> None:
@@ -51,16 +49,16 @@ def summarize(run: Transcript, console: Console) -> None:
     for column in ("claim", "scenario", "verdict", "time"):
         table.add_column(column)
     for claim in run.claims:
-        table.add_row(claim.id, "", _coloured(claim.verdict), "")
+        table.add_row(_text(claim.id), "", _coloured(claim.verdict), "")
         for scenario in claim.scenarios:
-            table.add_row("", scenario.name, _coloured(scenario.verdict), texts.duration(scenario.seconds))
+            table.add_row("", _text(scenario.name), _coloured(scenario.verdict), texts.duration(scenario.seconds))
             if scenario.failure:
-                table.add_row("", f"[red]{escape(texts.printable(scenario.failure))}[/]", "", "")
+                table.add_row("", _text(scenario.failure, "red"), "", "")
     console.print(table)
     unnoticed = [sabotage.id for sabotage in run.sabotage if not sabotage.caught]
     console.print(f"sabotages noticed: {len(run.sabotage) - len(unnoticed)} of {len(run.sabotage)}")
     for problem in run.problems:
-        console.print(f"[red]{escape(problem)}[/]")
+        console.print(_text(problem, "red"))
 
 
 def verify(
@@ -68,9 +66,13 @@ def verify(
     key: Annotated[Path | None, typer.Option(help="PEM of a public key that you know from elsewhere.")] = None,
 ) -> None:
     """Check that a transcript is the one that was signed."""
-    folder = file if file.is_dir() else file.parent
+    # Here, because the command line loads this module for every command, also where the harness is not installed.
+    from reports import attest
+
     try:
-        known = attest.verify(folder, key)
+        known = attest.verify(file, key)
+    except attest.Unreadable as error:
+        _end(str(error), 3)
     except attest.AttestationError as error:
         _end(str(error), 1)
     print(
@@ -83,15 +85,15 @@ def diff(before: File, after: File) -> None:
     difference = compare.compare(_load(before), _load(after))
     console = Console(highlight=False)
     for change in difference.changes:
-        style = "red" if change.worse else "green"
-        console.print(f"[{style}]{escape(change.name)}: {change.before or 'absent'} → {change.after or 'absent'}[/]")
+        words = f"{change.name}: {change.before or 'absent'} → {change.after or 'absent'}"
+        console.print(_text(words, "red" if change.worse else "green"))
     table = Table(box=None, pad_edge=False)
     for column in ("figure", "before", "after", "ratio"):
         table.add_column(column)
     for figure in difference.figures:
         ratio = figure.ratio
         table.add_row(
-            escape(figure.name), f"{figure.before:.4g}", f"{figure.after:.4g}", "" if ratio is None else f"{ratio:.2f}"
+            _text(figure.name), f"{figure.before:.4g}", f"{figure.after:.4g}", "" if ratio is None else f"{ratio:.2f}"
         )
     console.print(table)
     if difference.is_worse:
@@ -110,5 +112,10 @@ def _end(sentence: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
-def _coloured(verdict: str) -> str:
-    return f"[{_STYLE.get(verdict, '')}]{verdict}[/]"
+def _text(text: str, style: str = "") -> Text:
+    """Words of a run, which are never markup and never steer the terminal."""
+    return Text(texts.printable(text), style)
+
+
+def _coloured(verdict: str) -> Text:
+    return _text(verdict, _STYLE.get(verdict, ""))

@@ -86,5 +86,5 @@ def _numbers(run: Transcript) -> dict[str, float]:
             for name, value in scenario.measured.items():
                 number: Any = value.get("value") if isinstance(value, dict) else value
                 if isinstance(number, int | float) and not isinstance(number, bool):
-                    found[f"{scenario.name}: {name}"] = float(number)
+                    found[f"{claim.id} / {scenario.name}: {name}"] = float(number)
     return found

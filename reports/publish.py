@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
@@ -34,32 +33,36 @@ def write(transcript: Transcript, out: Path, *, signer: Signer, evidence: Path |
     folder = Path(tempfile.mkdtemp(prefix=".new-", dir=out))
     try:
         folder.chmod(0o755)
-        text = dump(transcript)
-        (folder / "transcript.json").write_bytes(text)
-        (folder / "transcript.html").write_text(render.html(transcript), encoding="utf-8")
-        (folder / "junit.xml").write_bytes(junit(transcript))
-        (folder / "attestation.dsse.json").write_bytes(signer.attest(transcript, text))
+        files = {
+            "transcript.json": dump(transcript),
+            "transcript.html": render.html(transcript).encode(),
+            "junit.xml": junit(transcript),
+        }
+        for name, content in {**files, "attestation.dsse.json": signer.attest(transcript, files)}.items():
+            (folder / name).write_bytes(content)
         (folder / "signing.pub").write_bytes(signer.public_pem())
         if evidence is not None and evidence.is_dir() and any(evidence.iterdir()):
-            shutil.copytree(evidence, folder / "evidence")
+            # A link stays one: what it leads to, if anything, is not the run's to show.
+            shutil.copytree(evidence, folder / "evidence", symlinks=True)
         final = out / f"{stamp}-{folder.name.removeprefix('.new-')}"
         folder.rename(final)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     _point(out / LATEST, final.name)
-    _forget(out, keep)
+    _forget(out, keep - 1, final)
     return final
 
 
 def _point(link: Path, target: str) -> None:
-    temporary = link.with_name(f".{LATEST}-{os.getpid()}")
-    temporary.unlink(missing_ok=True)
+    # By the run's own name: in sandboxes, two processes may well have the same number.
+    temporary = link.with_name(f".{LATEST}-{target}")
     temporary.symlink_to(target)
     temporary.replace(link)
 
 
-def _forget(out: Path, keep: int) -> None:
-    runs = sorted(path for path in out.iterdir() if path.is_dir() and _RUN.fullmatch(path.name))
-    for old in runs[:-keep]:
+def _forget(out: Path, keep: int, newest: Path) -> None:
+    # Names tell the order but for runs of one second, and for a clock that was set back.
+    others = sorted(path for path in out.iterdir() if _RUN.fullmatch(path.name) and path.is_dir() and path != newest)
+    for old in others[: max(0, len(others) - keep)]:
         shutil.rmtree(old, ignore_errors=True)

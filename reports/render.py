@@ -7,14 +7,21 @@ import jinja2
 from reports import texts
 from reports.schema import Transcript
 
+
+def _finalize(value: object) -> object:
+    """Whatever a text of the run is, it is shown, and nothing in it acts."""
+    return texts.printable(value) if isinstance(value, str) else value
+
+
 _environment = jinja2.Environment(
     loader=jinja2.PackageLoader("reports"),
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
+    finalize=_finalize,
 )
-_environment.filters.update(figure=texts.figure, limit=texts.limit, duration=texts.duration, printable=texts.printable)
+_environment.filters.update(figure=texts.figure, limit=texts.limit, duration=texts.duration)
 
 
 def html(transcript: Transcript) -> str:

@@ -94,7 +94,7 @@ def load(path: Path) -> Transcript:
         return msgspec.json.decode(file.read_bytes(), type=Transcript)
     except OSError as error:
         raise TranscriptError(f"{file} can't be read: {error.strerror}.") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise TranscriptError(f"{file} is no transcript: {error}.") from error
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 
 def printable(text: str) -> str:
-    """The text without characters that XML and terminals can't carry."""
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )
+    """The text without characters that XML and terminals can't carry, or that change how others are shown."""
+    return "".join(character if _is_shown(character) else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _is_shown(character: str) -> bool:
+    # Python calls no space but the ordinary one printable; figures and names have others.
+    return character.isprintable() or character in "\n\t" or unicodedata.category(character) == "Zs"
 
 
 def figure(value: Any) -> str:
@@ -27,9 +30,10 @@ def limit(value: Any) -> str:
 
 def duration(seconds: float) -> str:
     """A duration: 340 µs, 12 ms, 3.2 s, 2 min 5 s."""
-    if seconds < 0.001:
+    # Where rounding would show the next unit's first value, the next unit does.
+    if seconds < 0.0009995:
         return f"{seconds * 1e6:.0f} µs"
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1e3:.3g} ms"
     if seconds < 120:
         return f"{seconds:.3g} s"

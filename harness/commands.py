@@ -1,0 +1,158 @@
+"""What the commands of this package do; `cli` has their options."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+from harness import door as doors
+from harness import gate as gates
+from harness import lab as labs
+from harness import stages, transcripts
+from harness.bench import run as benches
+from harness.bench.targets import rows
+from harness.claims import BY_ID
+from harness.gate import GateOptions
+from harness.paths import REPORTS
+from harness.verdicts import Inconclusive, Refuted, Verdict
+from netlab import NetlabError, SandboxError, sandbox
+from reports.attest import AttestationError, Signer
+from reports.cli import summarize
+
+_PROFILES = ("quick", "full", "soak")
+_WIREGUARD = ("auto", "kernel", "wireguard-go", "boringtun")
+_BAD_USAGE = 64
+_UNAVAILABLE = 69
+_ADDRESS_IN_USE = 71
+_CANNOT_CREATE = 73
+_NO_SANDBOX = 77
+
+# Whoever reads a file or a pipe has no width; the tables have one that fits them.
+_console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+def gate(claim: str | None, profile: str, seed: int | None, wireguard: str) -> None:
+    """Runs the gate and ends with its exit code."""
+    _check_choice("claim", claim, (None, *BY_ID))
+    _check_choice("profile", profile, _PROFILES)
+    _check_choice("wireguard", wireguard, _WIREGUARD)
+    _enter_sandbox()
+    options = GateOptions(claim, profile, random.SystemRandom().randrange(2**31) if seed is None else seed, wireguard)
+    passed, _, _ = _gate(options)
+    raise typer.Exit(0 if passed else 1)
+
+
+def run_everything(only: str | None, profile: str) -> None:
+    """Runs the stages and the gate, and ends with the exit code."""
+    wanted = (*stages.STAGES, "gate")
+    _check_choice("only", only, (None, *wanted))
+    _check_choice("profile", profile, _PROFILES)
+    _enter_sandbox()
+    start = time.monotonic()
+    outcomes = []
+    for name in wanted if only is None else (only,):
+        _console.rule(name, align="left")
+        if name == "gate":
+            began = time.monotonic()
+            _, good, bad = _gate(GateOptions(profile=profile, seed=random.SystemRandom().randrange(2**31)))
+            outcomes.append(stages.Outcome(name, good, bad, time.monotonic() - began))
+        else:
+            outcomes.append(stages.STAGES[name]())
+    _console.rule("summary", align="left")
+    for each in outcomes:
+        mark = "[green]passed[/]" if each.failed == 0 else "[red]FAILED[/]"
+        _console.print(f"{each.stage:8} {mark}  {each.passed} passed, {each.failed} failed, {each.seconds:.0f} s")
+    _console.print(f"took {time.monotonic() - start:.0f} s")
+    failed = sum(each.failed for each in outcomes)
+    # Alone on its line, and last: programs look for it.
+    print(f"{sum(each.passed for each in outcomes)} passed, {failed} failed")
+    raise typer.Exit(1 if failed else 0)
+
+
+def lab(machines: int, listen: str, wireguard: str) -> None:
+    """Runs a lab until it is no longer wanted."""
+    _check_choice("wireguard", wireguard, _WIREGUARD)
+    door = doors.find()
+    if door is None:
+        host, _, port = listen.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65535:
+            _end(f"--listen takes HOST:PORT, not {listen!r}.", _BAD_USAGE)
+        try:
+            door = doors.make(host.strip("[]"), int(port))
+        except OSError as error:
+            _end(f"The lab's pages can't be reached at {listen}: {error.strerror}.", _ADDRESS_IN_USE)
+        if not sandbox.inside():
+            door.hand_over()
+            _enter_sandbox()
+    try:
+        labs.run(machines, wireguard, door, _console)
+    except (Inconclusive, Refuted) as error:
+        _end(f"The lab could not be built: {error}", _UNAVAILABLE)
+
+
+def bench(json: Path | None, profile: str, wireguard: str) -> None:
+    """Measures, shows and writes the rows, and ends with the exit code."""
+    _check_choice("profile", profile, tuple(benches.EFFORTS))
+    _check_choice("wireguard", wireguard, _WIREGUARD)
+    if json is not None and not os.access(json.resolve().parent, os.W_OK):
+        _end(f"{json} can't be written.", _CANNOT_CREATE)
+    _enter_sandbox()
+    try:
+        measured = benches.run(benches.EFFORTS[profile], wireguard, _console)
+    except (Inconclusive, Refuted, NetlabError) as error:
+        _end(f"Nothing was measured: {error}", _UNAVAILABLE)
+    benches.show(measured, _console)
+    if json is not None:
+        benches.write(json, measured)
+    raise typer.Exit(1 if any(row.met is False for row in rows(measured)) else 0)
+
+
+def _gate(options: GateOptions) -> tuple[bool, int, int]:
+    """Runs the gate and publishes its transcript; tells whether it passed, and how much of it did and did not."""
+    try:
+        signer = Signer.find()
+    except AttestationError as error:
+        _end(str(error), _BAD_USAGE)
+    evidence = Path(tempfile.mkdtemp(prefix="evidence-"))
+    try:
+        run = gates.run(options, evidence, _console)
+        transcript = transcripts.transcript_of(run)
+        folder = transcripts.publish(transcript, REPORTS, signer, evidence)
+    finally:
+        shutil.rmtree(evidence, ignore_errors=True)
+    summarize(transcript, _console)
+    _console.print(f"transcript: {os.path.relpath(folder)}/transcript.html ({transcript.verdict}, {run.seconds:.0f} s)")
+    good = sum(each.verdict == Verdict.PROVEN.value for each in run.scenarios) + sum(e.caught for e in run.sabotages)
+    bad = len(run.scenarios) + len(run.sabotages) - good
+    passed = transcript.verdict == "pass"
+    return passed, good, bad if passed or bad else 1
+
+
+def _enter_sandbox() -> None:
+    """Goes on inside a sandbox, of which nothing is left however the command ends."""
+    if sandbox.inside():
+        return
+    try:
+        sandbox.check()
+    except SandboxError as error:
+        _end(f"{error} Run it as root or with sudo.", _NO_SANDBOX)
+    sandbox.enter([sys.executable, "-m", "appliance", *sys.argv[1:]])
+
+
+def _check_choice(option: str, value: str | None, choices: tuple[str | None, ...]) -> None:
+    if value not in choices:
+        _end(f"--{option} takes one of {', '.join(filter(None, choices))}, not {value!r}.", _BAD_USAGE)
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    print(f"meshwg: {sentence}", file=sys.stderr)
+    raise typer.Exit(code)

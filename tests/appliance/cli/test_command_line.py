@@ -1,0 +1,38 @@
+"""The command line as a whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HARNESS_ONLY = ("httpx", "hypothesis", "playwright", "pytest", "securesystemslib", "xdist")
+
+WITHOUT_HARNESS = f"""
+import sys
+for name in {HARNESS_ONLY!r}:
+    sys.modules[name] = None
+from appliance.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("command", ["up", "doctor", "gate", "transcript"])
+def test_an_operator_without_the_harness_has_every_command(command: str) -> None:
+    done = run_without_harness(command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
+
+
+def test_a_command_that_needs_the_harness_says_so() -> None:
+    done = run_without_harness("gate")
+    assert done.returncode == 69
+    assert "pip install 'meshwg[harness]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def run_without_harness(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A run in which what only the harness needs can't be imported."""
+    command = [sys.executable, "-c", WITHOUT_HARNESS, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
