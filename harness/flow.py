@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from harness.api import Answer
@@ -43,7 +44,7 @@ class Flow:
             self._judge()
 
     def flows(self, change: Answer | None = None) -> None:
-        """From here on (or from the answer of this change on) every packet must arrive. Waits until one does.
+        """From here on (or from the answer of this change on) every packet must arrive. Waits until enough have.
 
         Raises:
             Refuted: none does.
@@ -57,15 +58,17 @@ class Flow:
             self._record.measured.setdefault("delivery after allow", {"value": 0.0, "unit": "s"})
             slowest = self._record.measured["delivery after allow"]
             slowest["value"] = round(max(slowest["value"], waited), 6)
-        self._wait_for_enough(start)
+        self._wait_for_enough("delivered", lambda: len(self._stream.delivered_sent_in(start, self._stream.mark())))
 
     def stops(self, change: Answer) -> None:
-        """From the answer of this change on no packet that is sent may arrive. Waits until enough were sent.
+        """From the answer of this change on no packet that is sent may arrive. Waits until enough must be there by now.
 
         Raises:
             Refuted: one that was sent later has arrived by now; `__exit__` asks again, when all have had their time.
         """
-        self._wait_for_enough(self._begin(change, allowed=False))
+        way = longest_way(self._phases, self._stream.received())
+        start = self._begin(change, allowed=False)
+        self._wait_for_enough("sent", lambda: len(self._stream.sent_in(start, self._stream.mark() - way)))
         self._judge_denied()
 
     def _begin(self, change: Answer | None, *, allowed: bool) -> int:
@@ -79,11 +82,11 @@ class Flow:
             last = self._phases.pop()
             self._phases.append(Phase(last.allowed, last.start_ns, end_ns))
 
-    def _wait_for_enough(self, start_ns: int) -> None:
+    def _wait_for_enough(self, what: str, count: Callable[[], int]) -> None:
         deadline = time.monotonic() + _DEADLINE
-        while len(self._stream.sent_in(start_ns, self._stream.mark())) < _ENOUGH:
+        while count() < _ENOUGH:
             if time.monotonic() > deadline:
-                raise Inconclusive(f"{self.name}: the lab sent fewer than {_ENOUGH} packets in {_DEADLINE:.0f} s")
+                raise Inconclusive(f"{self.name}: the lab {what} fewer than {_ENOUGH} packets in {_DEADLINE:.0f} s")
             time.sleep(0.002)
 
     def _judge(self) -> None:

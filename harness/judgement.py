@@ -6,8 +6,9 @@ The two words that a policy change is judged by:
 * a packet sent after the answer of a save that allows it must not be lost.
 
 What is sent between a request and its answer may go either way. And the policy judges a packet where the hub meets it,
-not where it was sent: one that is still under way when the next change is made is rightly judged by that one. How long
-packets can be under way is not guessed but measured, by the slowest packet of the same stream.
+not where it was sent: one that is still under way when the next change is made is rightly judged by that one. What was
+under way is not guessed. Packets of a stream stay in order, so whatever was sent before one that arrived in time was
+through, too; and none is under way for longer than the slowest of the same stream.
 """
 
 from __future__ import annotations
@@ -69,16 +70,19 @@ def delivered_although_denied(phases: Sequence[Phase], received: Sequence[Receiv
 
 
 def lost_although_allowed(phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> list[int]:
-    """Numbers of packets that were sent while allowed, soon enough to be through before that ended, and are missing."""
-    way = longest_way(phases, received)
+    """Numbers of packets that were sent while allowed and are missing, although a later one was through in time."""
     arrived = {packet.seq for packet in received}
+    last_through: dict[int, int] = {}
+    for packet, phase in _with_phase(phases, received):
+        if phase.covers(packet.sent_ns, packet.received_ns):
+            last_through[phase.start_ns] = max(packet.seq, last_through.get(phase.start_ns, 0))
     return [
         packet.seq
         for packet, phase in _with_phase(phases, sent)
         if phase.allowed
-        and packet.seq not in arrived
         and not packet.errno
-        and phase.covers(packet.sent_ns, packet.done_ns + way)
+        and packet.seq not in arrived
+        and packet.seq < last_through.get(phase.start_ns, 0)
     ]
 
 

@@ -83,7 +83,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Turns an outcome into a verdict; a failure leaves evidence while the lab is still there."""
     yield
     marker = item.get_closest_marker("claim")
-    if marker is None or (call.when != "call" and call.excinfo is None) or _OUTCOME in item.stash:
+    if marker is None or (call.when != "call" and call.excinfo is None):
+        return
+    if _OUTCOME in item.stash and item.stash[_OUTCOME].verdict != Verdict.PROVEN.value:
         return
     config, error = item.config, call.excinfo.value if call.excinfo is not None else None
     record = item.stash.setdefault(_RECORD, Record())
@@ -109,8 +111,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Writes the results for the gate."""
     target = session.config.getoption("--results")
     if target is not None:
-        outcomes = [item.stash[_OUTCOME] for item in session.items if _OUTCOME in item.stash]
+        outcomes = [
+            item.stash.get(_OUTCOME, None) or _not_run(item, marker.args[0])
+            for item in session.items
+            if (marker := item.get_closest_marker("claim")) is not None and marker.args[0] in BY_ID
+        ]
         results.write(target, outcomes)
+
+
+def _not_run(item: pytest.Item, claim: str) -> results.ScenarioResult:
+    verdict, failure = Verdict.INCONCLUSIVE.value, "The run ended before it."
+    return results.ScenarioResult(item.name, _title(item), claim, verdict, 0.0, {}, [], failure, [])
 
 
 def _verdict(error: BaseException | None) -> Verdict:

@@ -43,6 +43,7 @@ def transcript_of(run: GateRun) -> Transcript:
         sabotage=sabotages,
         verdict="fail" if problems else "pass",
         problems=problems,
+        left_out=[claim.id for claim in CLAIMS if claim not in wanted],
     )
 
 

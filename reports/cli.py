@@ -56,6 +56,8 @@ def summarize(run: Transcript, console: Console) -> None:
                 table.add_row("", _text(scenario.failure, "red"), "", "")
     console.print(table)
     unnoticed = [sabotage.id for sabotage in run.sabotage if not sabotage.caught]
+    if run.left_out:
+        console.print(_text(f"Of part of the claims only; left out: {', '.join(run.left_out)}", "yellow"))
     console.print(f"sabotages noticed: {len(run.sabotage) - len(unnoticed)} of {len(run.sabotage)}")
     for problem in run.problems:
         console.print(_text(problem, "red"))

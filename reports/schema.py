@@ -70,6 +70,7 @@ class Transcript(msgspec.Struct, frozen=True):
         environment: what it ran on, by name.
         verdict: ``pass`` or ``fail``.
         problems: why it is a fail, one sentence each.
+        left_out: published claims that this run did not look at, so that its verdict says nothing of them.
     """
 
     started_at: str
@@ -81,6 +82,7 @@ class Transcript(msgspec.Struct, frozen=True):
     sabotage: list[Sabotage]
     verdict: str = ""
     problems: list[str] = []
+    left_out: list[str] = []
 
 
 def load(path: Path) -> Transcript:

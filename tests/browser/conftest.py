@@ -111,7 +111,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium, as the host has it, or where there is none the one that playwright brought."""
     with sync_playwright() as playwright:
         program = _CHROMIUM if _CHROMIUM.exists() else Path(playwright.chromium.executable_path)
@@ -122,7 +122,10 @@ def browser() -> Iterator[Browser]:
                 pytrace=False,
             )
         launched = playwright.chromium.launch(
-            executable_path=program, args=[*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+            executable_path=program,
+            args=[*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])],
+            # It leaves settings and caches in the home folder of whoever starts it.
+            env={**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))},
         )
         yield launched
         launched.close()

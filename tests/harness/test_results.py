@@ -1,0 +1,52 @@
+"""Outcomes as the gate reads them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.results import ScenarioResult, read, write
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(-1e300, 1e300) | texts
+outcomes = st.builds(
+    ScenarioResult,
+    name=texts,
+    title=texts,
+    claim=texts,
+    verdict=st.sampled_from(["proven", "refuted", "inconclusive"]),
+    seconds=st.floats(0, 1e6),
+    measured=st.dictionaries(texts, scalars | st.dictionaries(texts, scalars, max_size=3), max_size=3),
+    controls=st.lists(texts, max_size=3),
+    failure=st.none() | texts,
+    evidence=st.lists(texts, max_size=3),
+)
+
+
+@given(st.lists(outcomes, max_size=4))
+@settings(deadline=None)
+def test_outcomes_survive_writing_and_reading(
+    tmp_path_factory: pytest.TempPathFactory, made: list[ScenarioResult]
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "results.json"
+    write(file, made)
+    assert read(file) == made
+
+
+def test_a_run_that_ended_before_it_wrote_any_has_none(tmp_path: Path) -> None:
+    assert read(tmp_path / "results.json") == []
+    # Made by the gate, and never written to.
+    (tmp_path / "results.json").touch()
+    assert read(tmp_path / "results.json") == []
+
+
+@pytest.mark.parametrize("content", [b"[", b"{}", b'[{"name": "test_x"}]'])
+def test_half_a_file_is_never_taken_for_a_whole_one(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "results.json"
+    file.write_bytes(content)
+    with pytest.raises(msgspec.DecodeError):
+        read(file)

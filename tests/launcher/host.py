@@ -1,0 +1,304 @@
+"""A made-up host to run the launcher on: what it calls is written down, and nothing of this machine is touched.
+
+The launcher itself is the real one, and so are the small tools that it uses (``cat``, ``cksum``, ``flock``, …). Its
+search path has nothing else but stand-ins for apt, dpkg, sudo, id and Python. The two things that it knows by their
+full path, ``/usr/bin/python3`` and ``/etc/os-release``, are mounted over, in a mount namespace of each run's own.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.paths import ROOT
+
+FILES = ("meshwg", "pyproject.toml", "requirements.lock", "requirements-test.lock")
+TOOLS = (
+    *("basename", "cat", "cksum", "cp", "date", "dirname", "env", "mkdir", "mktemp"),
+    *("printf", "readlink", "rm", "sed", "sh", "tail"),
+)
+DEADLINE = 60
+
+# A line for each call; US, which is in no word, between its words.
+RECORD = """#!/bin/sh
+words=$(basename "$0")
+for word in "$@"; do words="$words\x1f$word"; done
+printf '%s\\n' "$words" >>"$CALLS"
+"""
+
+# Says of a package what stands in a file of its name; nothing stands for a package that dpkg has never heard of.
+DPKG_QUERY = (
+    RECORD
+    + """
+for package in "$@"; do :; done
+cat "$PACKAGES/$package" 2>/dev/null || { echo "no packages found matching $package" >&2; exit 1; }
+"""
+)
+
+APT_GET = (
+    RECORD
+    + """
+case " $* " in
+*" update "*) [ -z "${APT_UPDATE_SAYS:-}" ] || { printf '%s\\n' "$APT_UPDATE_SAYS" >&2; exit 100; } ;;
+*)
+    [ -z "${APT_SAYS:-}" ] || { printf '%s\\n' "$APT_SAYS" >&2; exit 100; }
+    [ "${DEBIAN_FRONTEND:-}" = noninteractive ] || { echo "apt asks a question" >&2; exit 100; }
+    for package in "$@"; do
+        case $package in -* | install | DPkg*) ;; *) printf installed >"$PACKAGES/$package" ;; esac
+    done ;;
+esac
+"""
+)
+
+SUDO = RECORD + '\nexec "$@"\n'
+
+ID = """#!/bin/sh
+echo "${FAKE_UID:-0}"
+"""
+
+FLOCK = """#!/bin/sh
+[ -z "${AT_FLOCK:-}" ] || echo here >"$AT_FLOCK"
+exec {flock} "$@"
+"""
+
+# /usr/bin/python3, and what stands in .venv/bin for it.
+PYTHON = (
+    RECORD
+    + """
+case "$1 ${2:-}" in
+"-c import pip") exit "${PIP_IS_GONE:-0}" ;;
+"-c "*) exit "${PYTHON_IS_TOO_OLD:-0}" ;;
+"--version "*) echo "Python 3.13.1" ;;
+"-m venv")
+    mkdir -p "$3/bin"
+    [ -z "${VENV_SAYS:-}" ] || { printf '%s\\n' "$VENV_SAYS" >&2; exit 1; }
+    cp "$0" "$3/bin/python" ;;
+"-m pip")
+    [ -z "${AT_PIP:-}" ] || echo here >"$AT_PIP"
+    [ -z "${PIP_WAITS_FOR:-}" ] || read -r _ <"$PIP_WAITS_FOR"
+    case "$*" in
+    *"${PIP_FAILS_AT:-nowhere}"*) printf '%s\\n' "${PIP_SAYS:-}" >&2; exit 1 ;;
+    esac ;;
+"-m playwright") exit "${PLAYWRIGHT_CODE:-0}" ;;
+"-m appliance")
+    printf '%s\\n' "$(pwd)" "$PLAYWRIGHT_BROWSERS_PATH" "$(cat)"
+    exit "${APPLIANCE_CODE:-0}" ;;
+esac
+"""
+)
+
+INSIDE = """
+mount=$1 read_only=$2
+shift 2
+while [ "$1" != -- ]; do "$mount" --bind "$1" "$2"; shift 2; done
+shift
+if [ -n "$read_only" ]; then
+    "$mount" --bind "$read_only" "$read_only"
+    "$mount" -o remount,bind,ro "$read_only"
+fi
+exec "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a program."""
+
+    program: str
+    arguments: tuple[str, ...]
+
+    @property
+    def what(self) -> str:
+        """The program, or the module that Python was called for."""
+        return self.arguments[1] if self.arguments[:1] == ("-m",) else self.program
+
+    @property
+    def packages(self) -> set[str]:
+        """What apt-get was told to install."""
+        words = [word for word in self.arguments if not word.startswith(("-", "DPkg::"))]
+        return set(words[1:]) if words[:1] == ["install"] else set()
+
+    @property
+    def asks(self) -> bool:
+        """Whether it changes nothing."""
+        return self.program == "dpkg-query" or self.arguments[:1] in (("-c",), ("--version",))
+
+
+@dataclass(frozen=True)
+class Done:
+    """How one run of the launcher ended.
+
+    Attributes:
+        said: what it wrote to standard error, line by line.
+        asked: calls that change nothing.
+        calls: all others.
+    """
+
+    code: int
+    said: list[str]
+    output: str
+    asked: list[Call]
+    calls: list[Call]
+
+    def made(self, *what: str) -> list[Call]:
+        """Calls of this program or module."""
+        return [call for call in self.calls if call.what in what]
+
+    @property
+    def packages(self) -> set[str]:
+        """What apt was told to install."""
+        return {package for call in self.made("apt-get") for package in call.packages}
+
+    @property
+    def locks(self) -> list[str]:
+        """The lock files that pip was told to install."""
+        return [Path(word).name for call in self.made("pip") for word in call.arguments if word.endswith(".lock")]
+
+    @property
+    def complaint(self) -> str:
+        """Its last words."""
+        return self.said[-1] if self.said else ""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A run that has not ended."""
+
+    process: subprocess.Popen[str]
+    calls: Path
+
+    def finish(self) -> Done:
+        """Waits until it has."""
+        with self.process as process:
+            try:
+                output, said = process.communicate(timeout=DEADLINE)
+            finally:
+                process.kill()
+        lines = self.calls.read_text().splitlines() if self.calls.exists() else []
+        found = [Call(words[0], tuple(words[1:])) for words in (line.split("\x1f") for line in lines)]
+        asked, made = [call for call in found if call.asks], [call for call in found if not call.asks]
+        return Done(process.returncode, said.splitlines(), output, asked, made)
+
+
+@dataclass
+class Host:
+    """A host with a checkout on it.
+
+    Attributes:
+        checkout: where the launcher lies.
+        shell: what runs it; its first line decides if this is empty.
+        variables: of the environment, for every run from now on.
+        read_only: whether the checkout can't be written.
+    """
+
+    root: Path
+    checkout: Path
+    shell: tuple[str, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+    read_only: bool = False
+    _runs: int = 0
+
+    @classmethod
+    def make(cls, root: Path, shell: Sequence[str] = (), *, name: str = "meshwg", distribution: str = "debian") -> Host:
+        """A Debian host that has no package of those that are wanted."""
+        host = cls(root, root / name, tuple(shell))
+        for folder in (host.bin, host.packages, host.temporary, host.checkout):
+            folder.mkdir(parents=True)
+        for file in FILES:
+            shutil.copy(ROOT / file, host.checkout / file)
+        for tool in TOOLS:
+            found = shutil.which(tool)
+            assert found is not None, f"this machine has no {tool}"
+            (host.bin / tool).symlink_to(found)
+        flock = shutil.which("flock")
+        host.install("flock", FLOCK.replace("{flock}", str(flock)))
+        host.install("apt-get", APT_GET)
+        host.install("dpkg-query", DPKG_QUERY)
+        host.install("sudo", SUDO)
+        host.install("id", ID)
+        host.install("python3", PYTHON)
+        (root / "os-release").write_text(f'NAME="It"\nID={distribution}\n')
+        return host
+
+    @property
+    def bin(self) -> Path:
+        """All that its search path has."""
+        return self.root / "bin"
+
+    @property
+    def packages(self) -> Path:
+        """What dpkg says of each package, in a file of its name."""
+        return self.root / "packages"
+
+    @property
+    def temporary(self) -> Path:
+        """Its TMPDIR."""
+        return self.root / "temporary"
+
+    @property
+    def venv(self) -> Path:
+        """The virtual environment of the checkout."""
+        return self.checkout / ".venv"
+
+    def install(self, program: str, text: str) -> None:
+        """A program on the search path."""
+        file = self.bin / program
+        file.write_text(text)
+        file.chmod(0o755)
+
+    def remove(self, program: str) -> None:
+        """No such program any more."""
+        (self.bin / program).unlink()
+
+    def has_packages(self, *packages: str, status: str = "installed") -> None:
+        """What dpkg says of these packages."""
+        for package in packages:
+            (self.packages / package).write_text(status)
+
+    def change(self, file: str) -> None:
+        """Another version of a file, as after ``git pull``."""
+        with (self.checkout / file).open("a") as opened:
+            opened.write("# another version\n")
+
+    def run(self, *arguments: str, launcher: Path | None = None, cwd: Path | None = None, **variables: str) -> Done:
+        """Runs the launcher."""
+        return self.start(*arguments, launcher=launcher, cwd=cwd, **variables).finish()
+
+    def start(
+        self, *arguments: str, launcher: Path | None = None, cwd: Path | None = None, **variables: str
+    ) -> Running:
+        """Starts the launcher."""
+        self._runs += 1
+        calls = self.root / f"calls-{self._runs}"
+        over = [str(self.root / "os-release"), "/etc/os-release"] if Path("/etc/os-release").exists() else []
+        if Path("/usr/bin/python3").exists():
+            over += [str(self.bin / "python3"), "/usr/bin/python3"]
+        unshare, mount, sh = (shutil.which(tool) for tool in ("unshare", "mount", "sh"))
+        command: list[Any] = [
+            *(unshare, "--mount", "--", sh, "-euc", INSIDE, "sh", mount),
+            str(self.checkout) if self.read_only else "",
+            *(*over, "--"),
+            *(*self.shell, str(launcher or self.checkout / "meshwg"), *arguments),
+        ]
+        environment = {
+            "PATH": str(self.bin),
+            "TMPDIR": str(self.temporary),
+            "PACKAGES": str(self.packages),
+            "CALLS": str(calls),
+            **self.variables,
+            **variables,
+        }
+        process = subprocess.Popen(
+            command,
+            cwd=cwd or self.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        return Running(process, calls)

@@ -1,0 +1,394 @@
+"""The signed statement: in the formats that others verify, and no change to anything goes unnoticed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reports import publish
+from reports.attest import AttestationError, Signer, verify
+from reports.schema import Sabotage
+from tests.reports.samples import claim, run, scenario
+
+ENVELOPE = "attestation.dsse.json"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, signer: Signer) -> Path:
+    """The files of a signed run."""
+    return publish.write(run(), tmp_path / "out", signer=signer)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, signer: Signer) -> Path:
+    """The files of a signed run, for tests that put them back."""
+    return publish.write(run(), tmp_path_factory.mktemp("kept"), signer=signer)
+
+
+def pem_of(key: Any) -> bytes:
+    """The public key's PEM."""
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return bytes(key.public_key().public_bytes(encoding, form))
+
+
+def private_pem_of(key: Any, password: bytes | None = None) -> bytes:
+    """The private key's PEM."""
+    cipher = serialization.NoEncryption() if password is None else serialization.BestAvailableEncryption(password)
+    return bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, cipher))
+
+
+def envelope_of(folder: Path) -> dict[str, Any]:
+    """The envelope as it lies there."""
+    found: dict[str, Any] = json.loads((folder / ENVELOPE).read_bytes())
+    return found
+
+
+def sign_by_hand(key: Ed25519PrivateKey, payload_type: str, payload: bytes) -> str:
+    """DSSE's signature, by its specification and nothing else."""
+    kind = payload_type.encode()
+    message = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+    return base64.b64encode(key.sign(message)).decode()
+
+
+def test_a_signed_run_is_verified(folder: Path, signer: Signer, tmp_path: Path) -> None:
+    known = tmp_path / "known.pub"
+    known.write_bytes(signer.public_pem())
+    assert verify(folder, known) is True
+    # By the key that lies beside it: only accidents are ruled out.
+    assert verify(folder) is False
+    assert verify(folder / "transcript.json", known) is True
+
+
+def test_the_envelope_is_what_other_tools_expect(folder: Path) -> None:
+    envelope = envelope_of(folder)
+    assert envelope.keys() == {"payload", "payloadType", "signatures"}
+    assert envelope["payloadType"] == "application/vnd.in-toto+json"
+    (signature,) = envelope["signatures"]
+    assert signature.keys() == {"keyid", "sig"}
+    payload = base64.b64decode(envelope["payload"], validate=True)
+    kind = envelope["payloadType"].encode()
+    public = serialization.load_pem_public_key((folder / "signing.pub").read_bytes())
+    assert isinstance(public, Ed25519PublicKey)
+    message = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+    public.verify(base64.b64decode(signature["sig"], validate=True), message)
+    with pytest.raises(InvalidSignature):
+        public.verify(base64.b64decode(signature["sig"]), message + b" ")
+
+
+def test_the_payload_is_an_in_toto_statement(tmp_path: Path, signer: Signer) -> None:
+    made = run(
+        claim("one-hub", scenario("test_good"), scenario("test_slow", "inconclusive"), verdict="inconclusive"),
+        claim("no-egress", scenario("test_leaks", "refuted"), verdict="refuted"),
+        sabotage=[Sabotage("leak", "one-hub", caught=True), Sabotage("hole", "no-egress", caught=False)],
+        verdict="fail",
+    )
+    folder = publish.write(made, tmp_path, signer=signer)
+    statement = json.loads(base64.b64decode(envelope_of(folder)["payload"]))
+    assert statement["_type"] == "https://in-toto.io/Statement/v1"
+    assert statement["predicateType"] == "https://in-toto.io/attestation/test-result/v0.1"
+    subjects = {each["name"]: each["digest"] for each in statement["subject"]}
+    for name in ("transcript.json", "transcript.html", "junit.xml"):
+        assert subjects.pop(name) == {"sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
+    assert subjects == {}
+    predicate = statement["predicate"]
+    assert predicate["result"] == "FAILED"
+    assert predicate["passedTests"] == ["one-hub/test_good", "sabotage/leak"]
+    assert predicate["failedTests"] == ["one-hub/test_slow", "no-egress/test_leaks", "sabotage/hole"]
+    (configuration,) = predicate["configuration"]
+    assert configuration["name"] == "environment"
+    assert configuration["annotations"] == {"kernel": "6.1.0", "cpus": 2}
+
+
+@pytest.mark.parametrize(("verdict", "result"), [("pass", "PASSED"), ("fail", "FAILED"), ("", "FAILED")])
+def test_only_a_run_that_passes_is_attested_as_passed(
+    tmp_path: Path, signer: Signer, verdict: str, result: str
+) -> None:
+    folder = publish.write(run(verdict=verdict), tmp_path, signer=signer)
+    assert json.loads(base64.b64decode(envelope_of(folder)["payload"]))["predicate"]["result"] == result
+
+
+@given(data=st.data())
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("name", ["transcript.json", "transcript.html", "junit.xml"])
+def test_every_changed_byte_of_what_was_signed_is_noticed(kept: Path, name: str, data: st.DataObject) -> None:
+    file = kept / name
+    whole = file.read_bytes()
+    place = data.draw(st.integers(0, len(whole)))
+    mutant = data.draw(
+        st.sampled_from(
+            [
+                whole[:place],
+                whole[:place] + b" " + whole[place:],
+                whole[:place] + bytes(255 - byte for byte in whole[place : place + 1]) + whole[place + 1 :],
+            ]
+        )
+    )
+    try:
+        file.write_bytes(mutant)
+        if mutant == whole:
+            verify(kept)
+        else:
+            with pytest.raises(AttestationError, match=f"/{name} is not what was signed"):
+                verify(kept)
+    finally:
+        file.write_bytes(whole)
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_changed_byte_of_the_envelope_is_noticed_or_means_nothing(kept: Path, data: st.DataObject) -> None:
+    file = kept / ENVELOPE
+    whole = file.read_bytes()
+    meaning = json.loads(whole)
+    place = data.draw(st.integers(0, len(whole) - 1))
+    mutant = whole[:place] + bytes([data.draw(st.integers(0, 255))]) + whole[place + 1 :]
+    try:
+        file.write_bytes(mutant)
+        try:
+            verify(kept)
+        except AttestationError:
+            return
+        # The last letter of base64 has bits that say nothing, and so has white space.
+        changed = json.loads(mutant)
+        assert changed["payloadType"] == meaning["payloadType"]
+        assert base64.b64decode(changed["payload"]) == base64.b64decode(meaning["payload"])
+        for one, other in zip(changed["signatures"], meaning["signatures"], strict=True):
+            assert base64.b64decode(one["sig"]) == base64.b64decode(other["sig"])
+    finally:
+        file.write_bytes(whole)
+
+
+def no_signature(envelope: dict[str, Any]) -> None:
+    envelope["signatures"] = []
+
+
+def empty_signature(envelope: dict[str, Any]) -> None:
+    envelope["signatures"][0]["sig"] = ""
+
+
+def another_payload(envelope: dict[str, Any]) -> None:
+    statement = json.loads(base64.b64decode(envelope["payload"]))
+    statement["predicate"]["result"] = "FAILED"
+    envelope["payload"] = base64.b64encode(json.dumps(statement).encode()).decode()
+
+
+def another_type(envelope: dict[str, Any]) -> None:
+    envelope["payloadType"] = "application/json"
+
+
+def no_type(envelope: dict[str, Any]) -> None:
+    del envelope["payloadType"]
+
+
+def another_signer(envelope: dict[str, Any]) -> None:
+    stranger = Ed25519PrivateKey.generate()
+    payload = base64.b64decode(envelope["payload"])
+    envelope["signatures"][0]["sig"] = sign_by_hand(stranger, envelope["payloadType"], payload)
+
+
+def another_key_id(envelope: dict[str, Any]) -> None:
+    envelope["signatures"][0]["keyid"] = "0" * 64
+
+
+@pytest.mark.parametrize(
+    "change", [no_signature, empty_signature, another_payload, another_type, no_type, another_signer, another_key_id]
+)
+def test_a_changed_envelope_is_noticed(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    envelope = envelope_of(folder)
+    change(envelope)
+    (folder / ENVELOPE).write_text(json.dumps(envelope))
+    with pytest.raises(AttestationError):
+        verify(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"null", b"[]", b"{}", b"{", b"\xff", b"[" * 100_000, b'{"payload": 1}'])
+def test_what_is_no_envelope_is_one_sentence(folder: Path, content: bytes) -> None:
+    (folder / ENVELOPE).write_bytes(content)
+    with pytest.raises(AttestationError, match="no DSSE envelope"):
+        verify(folder)
+
+
+GOOD_DIGEST = "of the transcript"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"_type": "https://in-toto.io/Statement/v0.1"},
+        {"_type": None},
+        {"predicateType": "https://slsa.dev/provenance/v1"},
+        {"subject": []},
+        {"subject": None},
+        {"subject": [{"name": "transcript.json", "digest": {"sha1": "0" * 40}}]},
+        {"subject": [{"name": "transcript.json", "digest": {"sha256": "0" * 64}}]},
+        {"subject": [{"name": "another.json", "digest": GOOD_DIGEST}]},
+        {"subject": ["transcript.json"]},
+    ],
+    ids=str,
+)
+def test_a_signature_on_something_else_is_no_attestation(folder: Path, signer: Signer, changes: dict[str, Any]) -> None:
+    envelope = envelope_of(folder)
+    statement = json.loads(base64.b64decode(envelope["payload"]))
+    digest = next(each["digest"] for each in statement["subject"] if each["name"] == "transcript.json")
+    changed = json.dumps({**statement, **changes}).replace(json.dumps(GOOD_DIGEST), json.dumps(digest))
+    payload = changed.encode()
+    envelope["payload"] = base64.b64encode(payload).decode()
+    envelope["signatures"][0]["sig"] = sign_by_hand(signer.key, envelope["payloadType"], payload)
+    (folder / ENVELOPE).write_text(json.dumps(envelope))
+    with pytest.raises(AttestationError):
+        verify(folder)
+
+
+def test_a_statement_that_was_signed_as_something_else_is_none(folder: Path, signer: Signer) -> None:
+    envelope = envelope_of(folder)
+    envelope["payloadType"] = "application/json"
+    payload = base64.b64decode(envelope["payload"])
+    envelope["signatures"][0]["sig"] = sign_by_hand(signer.key, "application/json", payload)
+    (folder / ENVELOPE).write_text(json.dumps(envelope))
+    with pytest.raises(AttestationError, match="is of type application/json"):
+        verify(folder)
+
+
+@pytest.mark.parametrize("payload", [b"", b"null", b"[1]", b"\xff", b"[" * 100_000, b'"text"'])
+def test_a_signed_payload_that_is_no_statement_is_one_sentence(folder: Path, signer: Signer, payload: bytes) -> None:
+    envelope = envelope_of(folder)
+    envelope["payload"] = base64.b64encode(payload).decode()
+    envelope["signatures"][0]["sig"] = sign_by_hand(signer.key, envelope["payloadType"], payload)
+    (folder / ENVELOPE).write_text(json.dumps(envelope))
+    with pytest.raises(AttestationError, match="no in-toto statement"):
+        verify(folder)
+
+
+def test_the_key_of_another_does_not_verify(folder: Path, tmp_path: Path) -> None:
+    stranger = tmp_path / "stranger.pub"
+    stranger.write_bytes(pem_of(Ed25519PrivateKey.generate()))
+    with pytest.raises(AttestationError, match="not made by this key"):
+        verify(folder, stranger)
+    shutil.copyfile(stranger, folder / "signing.pub")
+    with pytest.raises(AttestationError, match="not made by this key"):
+        verify(folder)
+
+
+def test_a_forger_who_signs_anew_is_noticed_by_whoever_knows_the_key(
+    folder: Path, signer: Signer, tmp_path: Path
+) -> None:
+    known = tmp_path / "known.pub"
+    known.write_bytes(signer.public_pem())
+    forger = Signer(Ed25519PrivateKey.generate(), kept=False)
+    forged = publish.write(run(seed=1), tmp_path / "forged", signer=forger)
+    assert verify(forged) is False
+    with pytest.raises(AttestationError, match="not made by this key"):
+        verify(forged, known)
+    # The rest of a good run does not make a forged transcript a good one.
+    shutil.copyfile(forged / "transcript.json", folder / "transcript.json")
+    with pytest.raises(AttestationError, match="not what was signed"):
+        verify(folder, known)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"garbage",
+        b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+        # An algorithm that nobody knows: 1.2.3.4.
+        b"-----BEGIN PUBLIC KEY-----\nMAwwBQYDKgMEAwMAAAA=\n-----END PUBLIC KEY-----\n",
+        pem_of(ec.generate_private_key(ec.SECP256R1())),
+    ],
+    # Workers of a parallel run compare names, and keys are new in each.
+    ids=["empty", "garbage", "broken", "unknown", "elliptic"],
+)
+def test_what_is_no_key_is_one_sentence(folder: Path, content: bytes) -> None:
+    (folder / "signing.pub").write_bytes(content)
+    with pytest.raises(AttestationError, match=r"is no public key|is not an Ed25519 key"):
+        verify(folder)
+
+
+@pytest.mark.parametrize("name", ["transcript.json", ENVELOPE, "signing.pub"])
+def test_a_file_that_is_missing_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(AttestationError, match=f"{name} can't be read: No such file or directory"):
+        verify(folder)
+
+
+@pytest.mark.parametrize("name", ["transcript.html", "junit.xml"])
+def test_a_transcript_can_be_handed_on_without_the_other_files(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    assert verify(folder) is False
+
+
+def test_another_file_of_the_folder_is_not_taken_for_the_signed_one(folder: Path) -> None:
+    doctored = folder / "better.json"
+    doctored.write_bytes((folder / "transcript.json").read_bytes().replace(b"quick", b"soak"))
+    with pytest.raises(AttestationError, match="not what was signed"):
+        verify(doctored)
+    with pytest.raises(AttestationError, match="can't be read"):
+        verify(folder / "missing.json")
+
+
+def test_without_a_named_key_every_run_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MESHWG_SIGNING_KEY_FILE", raising=False)
+    one, other = Signer.find(), Signer.find()
+    assert (one.kept, other.kept) == (False, False)
+    assert one.public_pem() != other.public_pem()
+    monkeypatch.setenv("MESHWG_SIGNING_KEY_FILE", "")
+    assert Signer.find().kept is False
+
+
+def test_the_named_key_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = Ed25519PrivateKey.generate()
+    (tmp_path / "key.pem").write_bytes(private_pem_of(key))
+    (tmp_path / "key.pub").write_bytes(pem_of(key))
+    monkeypatch.setenv("MESHWG_SIGNING_KEY_FILE", str(tmp_path / "key.pem"))
+    signer = Signer.find()
+    assert (signer.kept, signer.public_pem()) == (True, pem_of(key))
+    folder = publish.write(run(), tmp_path / "out", signer=signer)
+    assert verify(folder, tmp_path / "key.pub") is True
+    # The private half stays where it was.
+    assert not [file for file in folder.rglob("*") if b"PRIVATE" in file.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "No such file"),
+        (b"", "can't be read"),
+        (b"garbage", "can't be read"),
+        (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "can't be read"),
+        # The unknown algorithm 1.2.3.4 again.
+        (b"-----BEGIN PRIVATE KEY-----\nMA4CAQAwBQYDKgMEBAIAAA==\n-----END PRIVATE KEY-----\n", "can't be read"),
+        (private_pem_of(Ed25519PrivateKey.generate(), b"secret"), "can't be read"),
+        (private_pem_of(ec.generate_private_key(ec.SECP256R1())), "not an Ed25519 key"),
+        (pem_of(Ed25519PrivateKey.generate()), "can't be read"),
+    ],
+    ids=["missing", "empty", "garbage", "broken", "unknown", "encrypted", "elliptic", "public"],
+)
+def test_a_named_key_that_is_none_is_never_replaced_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, why: str
+) -> None:
+    file = tmp_path / "key.pem"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("MESHWG_SIGNING_KEY_FILE", str(file))
+    with pytest.raises(AttestationError, match=why) as refused:
+        Signer.find()
+    assert str(file) in str(refused.value)
+
+
+def test_a_named_key_that_is_a_folder_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESHWG_SIGNING_KEY_FILE", str(tmp_path))
+    with pytest.raises(AttestationError, match="can't be read"):
+        Signer.find()

@@ -1,0 +1,103 @@
+"""What changed from one run to another, and whether it got worse."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from reports.compare import Change, Figure, compare
+from reports.schema import Sabotage, Transcript
+from tests.reports.samples import any_time_few, claim, run, scenario, transcripts
+
+
+@given(transcripts)
+@any_time_few
+def test_a_run_does_not_differ_from_itself(made: Transcript) -> None:
+    same = compare(made, made)
+    assert (same.changes, same.figures, same.is_worse) == ((), (), False)
+
+
+@given(transcripts, transcripts)
+@any_time_few
+def test_what_changed_one_way_changed_back_the_other(one: Transcript, other: Transcript) -> None:
+    forth, back = compare(one, other), compare(other, one)
+    assert {(c.name, c.before, c.after) for c in forth.changes} == {(c.name, c.after, c.before) for c in back.changes}
+    assert {(f.name, f.before, f.after) for f in forth.figures} == {(f.name, f.after, f.before) for f in back.figures}
+    # Only what was good can get worse, and not both ways at once.
+    worse = {change.name for change in forth.changes if change.worse}
+    assert not worse & {change.name for change in back.changes if change.worse}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "worse"),
+    [
+        ("proven", "refuted", True),
+        ("proven", "inconclusive", True),
+        ("refuted", "proven", False),
+        ("inconclusive", "proven", False),
+        ("inconclusive", "refuted", False),
+    ],
+)
+def test_a_verdict_that_changed_is_told_of_claim_and_scenario(before: str, after: str, worse: bool) -> None:
+    found = compare(
+        run(claim("one-hub", scenario("test_x", before), verdict=before), claim("no-egress")),
+        run(claim("one-hub", scenario("test_x", after), verdict=after), claim("no-egress")),
+    )
+    assert found.changes == (
+        Change("one-hub", before, after, worse),
+        Change("one-hub / test_x", before, after, worse),
+    )
+    assert found.is_worse is worse
+
+
+def test_a_claim_that_is_gone_is_worse_and_a_new_one_is_not() -> None:
+    fewer, more = run(claim("one-hub")), run(claim("one-hub"), claim("no-egress", scenario("test_x")))
+    gone = compare(more, fewer)
+    assert Change("no-egress", "proven", None, worse=True) in gone.changes
+    assert Change("no-egress / test_x", "proven", None, worse=True) in gone.changes
+    assert Change("sabotage break-no-egress", "noticed", None, worse=True) in gone.changes
+    assert len(gone.changes) == 3
+    assert gone.is_worse
+    new = compare(fewer, more)
+    assert Change("no-egress", None, "proven", worse=False) in new.changes
+    assert len(new.changes) == 3
+    assert not new.is_worse
+
+
+def test_a_break_that_goes_unnoticed_now_is_worse() -> None:
+    before = run(claim("one-hub"), sabotage=[Sabotage("leak", "one-hub", caught=True)])
+    after = run(claim("one-hub"), sabotage=[Sabotage("leak", "one-hub", caught=False)])
+    assert compare(before, after).changes == (Change("sabotage leak", "noticed", "unnoticed", worse=True),)
+    assert compare(before, after).is_worse
+    assert not compare(after, before).is_worse
+
+
+def test_numbers_are_put_side_by_side() -> None:
+    def measured(**values: object) -> Transcript:
+        return run(claim("one-hub", scenario("test_x", measured=values)))
+
+    before = measured(flips=4, took={"value": 0.5, "unit": "s"}, client="wg", same=1, zero=0, works=True, gone=7)
+    after = measured(flips=6, took={"value": 0.25, "unit": "s"}, client="go", same=1, zero=2, works=False, new=7)
+    found = compare(before, after)
+    assert found.figures == (
+        Figure("one-hub / test_x: flips", 4.0, 6.0),
+        Figure("one-hub / test_x: took", 0.5, 0.25),
+        Figure("one-hub / test_x: zero", 0.0, 2.0),
+    )
+    assert [figure.ratio for figure in found.figures] == [1.5, 0.5, None]
+    assert not found.is_worse
+
+
+def test_the_time_of_the_whole_run_is_a_figure() -> None:
+    assert compare(run(seconds=10.0), run(seconds=15.0)).figures == (Figure("seconds", 10.0, 15.0),)
+
+
+def test_figures_of_two_claims_are_not_mixed_up() -> None:
+    def made(first: int, second: int) -> Transcript:
+        return run(
+            claim("one-hub", scenario("test_x", measured={"packets": first})),
+            claim("no-egress", scenario("test_x", measured={"packets": second})),
+        )
+
+    found = compare(made(1, 5), made(2, 5))
+    assert [(figure.before, figure.after) for figure in found.figures] == [(1.0, 2.0)]

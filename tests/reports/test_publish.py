@@ -1,0 +1,197 @@
+"""Files of runs: whole or not there, and `latest` leads to the last one, always."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reports import publish, render, schema
+from reports.attest import Signer, verify
+from tests.reports.samples import run
+
+FILES = {"transcript.json", "transcript.html", "junit.xml", "attestation.dsse.json", "signing.pub"}
+
+
+def whole(folder: Path, seed: int) -> None:
+    """Asserts that all files of this run are there and belong together."""
+    assert {path.name for path in folder.iterdir()} - {"evidence"} == FILES
+    assert schema.load(folder).seed == seed
+    verify(folder)
+
+
+def folders(out: Path) -> set[str]:
+    """What lies beside `latest`."""
+    return {path.name for path in out.iterdir()} - {"latest"}
+
+
+def test_a_run_has_a_folder_of_its_own_and_latest_leads_to_it(tmp_path: Path, signer: Signer) -> None:
+    out = tmp_path / "reports" / "out"
+    folder = publish.write(run(seed=1), out, signer=signer)
+    assert folder.parent == out
+    assert folder.name.startswith("20260301T123059Z-")
+    whole(folder, 1)
+    assert (out / "latest").is_symlink()
+    # Relative, so that the folder can be moved or mounted elsewhere.
+    assert (out / "latest").readlink() == Path(folder.name)
+    second = publish.write(run(seed=2), out, signer=signer)
+    whole(out / "latest", 2)
+    whole(folder, 1)
+    assert folders(out) == {folder.name, second.name}
+
+
+def test_others_may_read_it(tmp_path: Path, signer: Signer) -> None:
+    folder = publish.write(run(), tmp_path, signer=signer)
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("step", ["render.html", "junit", "dump", "_point"])
+@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()], ids=["error", "interrupted"])
+def test_a_failure_in_the_middle_leaves_the_earlier_run(
+    tmp_path: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
+) -> None:
+    first = publish.write(run(seed=1), tmp_path, signer=signer)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    owner, name = (render, "html") if step == "render.html" else (publish, step)
+    monkeypatch.setattr(owner, name, fail)
+    with pytest.raises(type(error)):
+        publish.write(run(seed=2), tmp_path, signer=signer)
+    whole(tmp_path / "latest", 1)
+    assert (tmp_path / "latest").resolve() == first.resolve()
+    for other in folders(tmp_path) - {first.name}:
+        whole(tmp_path / other, 2)
+    if step != "_point":
+        assert folders(tmp_path) == {first.name}
+
+
+def test_latest_leads_to_a_whole_run_at_every_moment(
+    tmp_path: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish.write(run(seed=1), tmp_path, signer=signer)
+    moments = 0
+
+    def watched(kind: type[Any], name: str) -> None:
+        original = getattr(kind, name)
+
+        def act(*arguments: Any, **options: Any) -> Any:
+            nonlocal moments
+            moments += 1
+            whole(tmp_path / "latest", schema.load(tmp_path / "latest").seed)
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(kind, name, act)
+
+    for name in ("write_bytes", "write_text", "rename", "replace", "symlink_to", "unlink"):
+        watched(Path, name)
+    publish.write(run(seed=2), tmp_path, signer=signer)
+    assert moments >= 7
+    whole(tmp_path / "latest", 2)
+
+
+def test_only_so_many_runs_are_kept_and_the_oldest_go(tmp_path: Path, signer: Signer) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "20260301-notes.txt").touch()
+    for number in range(5):
+        publish.write(run(started_at=f"2026-03-0{number + 1}T00:00:00Z", seed=number), tmp_path, signer=signer, keep=3)
+    kept = folders(tmp_path) - {"notes", "20260301-notes.txt"}
+    assert sorted(name[:8] for name in kept) == ["20260303", "20260304", "20260305"]
+    # What it did not make it does not take away.
+    assert (tmp_path / "notes").is_dir()
+    assert (tmp_path / "20260301-notes.txt").exists()
+
+
+@given(moments=st.lists(st.integers(0, 3), min_size=1, max_size=5), keep=st.integers(1, 3))
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_run_that_was_just_written_is_never_the_one_to_go(
+    tmp_path: Path, signer: Signer, moments: list[int], keep: int
+) -> None:
+    # Several in one second, and a clock that was set back.
+    out = tmp_path / "runs"
+    shutil.rmtree(out, ignore_errors=True)
+    for seed, moment in enumerate(moments):
+        made = run(started_at=f"2026-03-01T00:00:0{moment}Z", seed=seed)
+        folder = publish.write(made, out, signer=signer, keep=keep)
+        whole(folder, seed)
+        assert (out / "latest").resolve() == folder.resolve()
+        assert len(folders(out)) == min(seed + 1, keep)
+
+
+def test_a_link_that_leads_nowhere_is_put_right(tmp_path: Path, signer: Signer) -> None:
+    (tmp_path / "latest").symlink_to("nowhere")
+    folder = publish.write(run(seed=1), tmp_path, signer=signer)
+    assert (tmp_path / "latest").resolve() == folder.resolve()
+
+
+def test_two_runs_at_once_with_one_process_number_do_not_meet(
+    tmp_path: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each sandbox counts its processes from 1, so two gates often have the same number.
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    original = Path.replace
+    nested: list[Path] = []
+
+    def replace(path: Path, target: Path) -> Path:
+        if not nested:
+            nested.append(Path())
+            nested[0] = publish.write(run(seed=2), tmp_path, signer=signer)
+        return original(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    first = publish.write(run(seed=1), tmp_path, signer=signer)
+    whole(first, 1)
+    whole(nested[0], 2)
+    whole(tmp_path / "latest", 1)
+    assert folders(tmp_path) == {first.name, nested[0].name}
+
+
+def test_evidence_goes_along_whatever_it_is_called(tmp_path: Path, signer: Signer) -> None:
+    evidence = tmp_path / "evidence-from-somewhere"
+    names = [
+        "plain.txt",
+        "with space",
+        "-rf",
+        "..x",
+        "<img src=x onerror=alert(1)>",
+        "line\nbreak",
+        "मुंबई",
+        "\udcff\udcfe",
+        "x" * 250,
+    ]
+    for name in names:
+        (evidence / "test_x").mkdir(parents=True, exist_ok=True)
+        (evidence / "test_x" / name).write_text(f"about {len(name)}")
+    folder = publish.write(run(), tmp_path / "out", signer=signer, evidence=evidence)
+    found = {path.name: path.read_text() for path in (folder / "evidence" / "test_x").iterdir()}
+    assert found == {name: f"about {len(name)}" for name in names}
+
+
+def test_a_link_among_the_evidence_takes_nothing_along_and_stops_nothing(tmp_path: Path, signer: Signer) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("not for a customer")
+    evidence = tmp_path / "evidence"
+    evidence.mkdir()
+    (evidence / "link").symlink_to(secret)
+    (evidence / "nowhere").symlink_to(tmp_path / "missing")
+    (evidence / "state.txt").write_text("state")
+    folder = publish.write(run(seed=1), tmp_path / "out", signer=signer, evidence=evidence)
+    whole(folder, 1)
+    assert (folder / "evidence" / "state.txt").read_text() == "state"
+    copied = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert not [path for path in copied if b"not for a customer" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["missing", "empty"])
+def test_no_evidence_is_no_folder(tmp_path: Path, signer: Signer, made: bool) -> None:
+    evidence = tmp_path / "evidence"
+    if made:
+        evidence.mkdir()
+    folder = publish.write(run(), tmp_path / "out", signer=signer, evidence=evidence)
+    assert not (folder / "evidence").exists()

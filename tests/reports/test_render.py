@@ -1,0 +1,211 @@
+"""The page: everything that was measured, nothing from elsewhere, and no text that becomes markup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from reports import texts
+from reports.render import html
+from reports.schema import Claim, Sabotage, Scenario, Transcript
+from tests.reports.samples import any_time_few, claim, run, scenario, transcripts
+
+HOSTILE = (
+    "</script></style></pre>\"'><img src=x onerror=alert(1)><script>alert(2)</script>{{ 7*7 }}{% endfor %}&lt;\x1b[2J"
+)
+FETCHING = {"src", "srcset", "action", "formaction", "poster", "data", "background", "ping", "manifest", "cite"}
+
+
+@dataclass
+class Page(HTMLParser):
+    """A page as a browser would read it.
+
+    Attributes:
+        tags: every tag with its attributes, in order.
+        said: every text between tags that is not style, with white space as browsers show it.
+    """
+
+    text: str
+    tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
+    style: str = ""
+    said: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.feed(self.text)
+        self.close()
+        self.said = " ".join(self.said.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self.lasttag == "style":
+            self.style += data
+        else:
+            self.said += f" {data} "
+
+    @property
+    def shape(self) -> list[str]:
+        """The tags alone."""
+        return [tag for tag, _ in self.tags]
+
+
+def hostile_run(text: str, verdict: str = "refuted") -> Transcript:
+    """A run in which everything that may be any text is this one."""
+    of = Scenario(
+        name=text,
+        verdict=verdict,
+        seconds=1.0,
+        measured={text: text, f"{text} 2": {"value": text, "unit": text, "limit": text}, f"{text} 3": [text]},
+        title=text,
+        controls=[text],
+        failure=text,
+        rerun=text,
+        evidence=[text],
+    )
+    return Transcript(
+        started_at=text,
+        seconds=1.0,
+        profile=text,
+        seed=1,
+        environment={text: text},
+        claims=[Claim(text, verdict, [of], text)],
+        sabotage=[Sabotage(text, text, caught=False, broke=text, noticed=text)],
+        verdict="fail",
+        problems=[text],
+    )
+
+
+def flat(text: str) -> str:
+    """The text as a page shows it."""
+    return " ".join(texts.printable(text).split())
+
+
+@given(transcripts)
+@any_time_few
+def test_the_page_needs_nothing_from_elsewhere(made: Transcript) -> None:
+    page = Page(html(made))
+    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form", "svg"} & set(page.shape)
+    for _, attributes in page.tags:
+        assert not FETCHING & attributes.keys()
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+        assert (attributes.get("href") or "#").startswith("#")
+        assert "refresh" not in (attributes.get("http-equiv") or "").lower()
+    assert "url(" not in page.style
+    assert "@import" not in page.style
+    assert "//" not in page.style
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "--><!--", "]]>", "<plaintext>", "\x00<b>", "javascript:alert(1)"])
+def test_no_text_becomes_markup(text: str) -> None:
+    page = Page(html(hostile_run(text)))
+    assert page.shape == Page(html(hostile_run("harmless"))).shape
+    # Where it is shown it is shown as it is: title, problem, claim twice, scenario, failure, sabotage, and more.
+    assert page.said.count(flat(text)) >= 15
+
+
+@given(transcripts)
+@any_time_few
+def test_no_character_of_a_text_acts(made: Transcript) -> None:
+    page = html(made)
+    assert texts.printable(page) == page
+
+
+def test_links_lead_to_the_claims() -> None:
+    made = run(claim("one-hub"), claim("a b\"'<c>"))
+    page = Page(html(made))
+    links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert links == [f"#{each.id}" for each in made.claims]
+    assert {f"#{each}" for each in ids} >= set(links)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_page_says_everything_that_was_found() -> None:
+    made = run(
+        claim(
+            "one-hub", scenario("test_passes_the_hub", measured={"pings": 12345, "took": {"value": 0.25, "unit": "s"}})
+        ),
+        claim(
+            "no-egress",
+            scenario(
+                "test_goes_nowhere",
+                "refuted",
+                title="Nothing gets out.",
+                failure="3 packets got out",
+                rerun="./meshwg gate --claim no-egress --seed 7",
+                evidence=["test_goes_nowhere/hub.addresses.txt"],
+                controls=["held: it would be seen"],
+                measured={"leaked": {"value": 3, "unit": "packets", "limit": 0}},
+            ),
+            scenario("test_other", "inconclusive", failure="the lab was too slow"),
+            verdict="refuted",
+        ),
+        Claim("edge-names", "inconclusive", [], "Names are data."),
+        environment={"kernel": "6.1.0-test", "cpus": 2},
+        sabotage=[
+            Sabotage("open-door", "no-egress", caught=False, broke="the door is open", noticed="nothing was said"),
+            Sabotage("leak", "one-hub", caught=True, broke="there is a leak", noticed="1 packet leaked"),
+        ],
+        verdict="fail",
+        problems=["no-egress is refuted.", "edge-names has no scenario."],
+    )
+    said = Page(html(made)).said
+    expected: list[Any] = [
+        "The gate does not pass",
+        "1 of 3 claims proven by 3 scenarios",
+        "1 of 2 sabotages noticed",
+        *made.problems,
+        *(each.claim for each in made.claims),
+        *(f"{each.verdict} · {each.claim}" for each in made.claims),
+        *(each.id for each in made.claims),
+        "started 2026-03-01T12:30:59Z",
+        "took 48.2 s",
+        "profile quick",
+        "seed 271828",
+        "kernel 6.1.0-test",
+        "cpus 2",
+        "test_passes_the_hub",
+        f"pings {texts.figure(12345)}",
+        "took 250 ms",
+        "Nothing gets out.",
+        "3 packets got out",
+        "./meshwg gate --claim no-egress --seed 7",
+        "test_goes_nowhere/hub.addresses.txt",
+        "held: it would be seen",
+        "leaked 3 packets 0",
+        "test_other",
+        "the lab was too slow",
+        "the door is open no-egress no nothing was said",
+        "there is a leak one-hub yes 1 packet leaked",
+    ]
+    missing = [each for each in expected if flat(each) not in said]
+    assert missing == []
+
+
+def test_a_run_that_passes_says_so() -> None:
+    said = Page(html(run(claim("one-hub")))).said
+    assert "The gate passes : 1 of 1 claims proven by 1 scenarios; 1 of 1 sabotages noticed." in said
+    assert "does not pass" not in said
+    assert "part of the claims" not in said
+
+
+def test_a_run_of_some_claims_says_of_which_it_says_nothing() -> None:
+    said = Page(html(run(claim("one-hub"), left_out=["no-egress", "sign-in"]))).said
+    assert "It says nothing of no-egress , sign-in ." in said
+
+
+@given(transcripts)
+@any_time_few
+def test_every_figure_of_any_run_is_on_the_page(made: Transcript) -> None:
+    said = Page(html(made)).said
+    for each in made.claims:
+        for one in each.scenarios:
+            for name, value in one.measured.items():
+                row = f"{flat(name)} {flat(texts.figure(value))} {flat(texts.limit(value))}"
+                assert flat(row) in said

@@ -1,0 +1,134 @@
+"""The transcript as other programs read it: the names in the file are a contract."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from reports.schema import Transcript, TranscriptError, dump, load
+from tests.reports.samples import any_time, claim, run, scenario, transcripts
+
+# What is published about transcript.json; every other name in it is ours to add.
+RUN = {"started_at", "seconds", "profile", "seed", "environment", "claims", "sabotage"}
+CLAIM = {"id", "verdict", "scenarios"}
+SCENARIO = {"name", "verdict", "seconds", "measured"}
+SABOTAGE = {"id", "claim", "caught"}
+
+MINIMAL: dict[str, Any] = {
+    "started_at": "2026-03-01T12:30:59Z",
+    "seconds": 48.2,
+    "profile": "quick",
+    "seed": 7,
+    "environment": {"kernel": "6.1.0", "cpus": 2},
+    "claims": [
+        {
+            "id": "one-hub",
+            "verdict": "proven",
+            "scenarios": [{"name": "test_x", "verdict": "proven", "seconds": 1, "measured": {"pings": 20}}],
+        }
+    ],
+    "sabotage": [{"id": "leak", "claim": "one-hub", "caught": True}],
+}
+
+
+@given(transcripts)
+@any_time
+def test_a_transcript_survives_writing_and_reading(tmp_path_factory: pytest.TempPathFactory, made: Transcript) -> None:
+    file = tmp_path_factory.getbasetemp() / "round-trip.json"
+    file.write_bytes(dump(made))
+    assert load(file) == made
+
+
+@given(transcripts)
+@any_time
+def test_every_name_of_the_contract_is_always_there(made: Transcript) -> None:
+    written = json.loads(dump(made))
+    assert written.keys() == RUN | {"verdict", "problems"}
+    for each in written["claims"]:
+        assert each.keys() == CLAIM | {"claim"}
+        for one in each["scenarios"]:
+            assert one.keys() == SCENARIO | {"title", "controls", "failure", "rerun", "evidence"}
+    for each in written["sabotage"]:
+        assert each.keys() == SABOTAGE | {"broke", "noticed", "seconds"}
+
+
+def test_the_values_are_written_as_they_are() -> None:
+    made = run(claim("one-hub", scenario("test_x", measured={"pings": {"value": 20, "unit": "packets", "limit": 0}})))
+    written = json.loads(dump(made))
+    assert {name: written[name] for name in RUN - {"claims", "sabotage"}} == {
+        "started_at": "2026-03-01T12:30:59Z",
+        "seconds": 48.2,
+        "profile": "quick",
+        "seed": 271828,
+        "environment": {"kernel": "6.1.0", "cpus": 2},
+    }
+    (only,) = written["claims"]
+    (shown,) = only["scenarios"]
+    assert (only["id"], only["verdict"]) == ("one-hub", "proven")
+    assert {name: shown[name] for name in SCENARIO} == {
+        "name": "test_x",
+        "verdict": "proven",
+        "seconds": 1.5,
+        "measured": {"pings": {"value": 20, "unit": "packets", "limit": 0}},
+    }
+    (sabotage,) = written["sabotage"]
+    assert {name: sabotage[name] for name in SABOTAGE} == {"id": "break-one-hub", "claim": "one-hub", "caught": True}
+
+
+def test_what_the_contract_promises_is_enough_to_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "transcript.json"
+    file.write_text(json.dumps(MINIMAL))
+    assert load(tmp_path) == load(file)
+    assert load(file).claims[0].scenarios[0].measured == {"pings": 20}
+
+
+def test_names_that_a_newer_version_adds_are_no_error(tmp_path: Path) -> None:
+    file = tmp_path / "transcript.json"
+    (only,), (sabotage,) = MINIMAL["claims"], MINIMAL["sabotage"]
+    more = {"weather": "rain"}
+    scenarios = [{**each, **more} for each in only["scenarios"]]
+    claims = [{**only, **more, "scenarios": scenarios}]
+    file.write_text(json.dumps({**MINIMAL, **more, "claims": claims, "sabotage": [{**sabotage, **more}]}))
+    assert load(file).seed == 7
+
+
+@pytest.mark.parametrize("missing", sorted(RUN))
+def test_a_name_of_the_contract_that_is_missing_is_said(tmp_path: Path, missing: str) -> None:
+    file = tmp_path / "transcript.json"
+    file.write_text(json.dumps({name: value for name, value in MINIMAL.items() if name != missing}))
+    with pytest.raises(TranscriptError, match=missing):
+        load(file)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"<html>",
+        b"\x00",
+        b'{"started_at": "\xff"}',
+        b"\xff\xfe{}",
+        b'{"measured": ' + b"[" * 100_000,
+        json.dumps({**MINIMAL, "seed": "7"}).encode(),
+        json.dumps({**MINIMAL, "claims": {}}).encode(),
+    ],
+    ids=lambda content: repr(content[:24]),
+)
+def test_what_is_no_transcript_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "transcript.json"
+    file.write_bytes(content)
+    with pytest.raises(TranscriptError, match="is no transcript") as refused:
+        load(file)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(TranscriptError, match=r"transcript\.json can't be read: No such file or directory"):
+        load(tmp_path)

@@ -1,0 +1,244 @@
+"""``transcript show``, ``verify`` and ``diff``: what they say, and the codes that programs go by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner, Result
+
+from reports import cli, publish, schema
+from reports.attest import Signer
+from reports.schema import Sabotage, Transcript
+from tests.reports.samples import claim, run, scenario
+
+GOOD, WORSE, BAD_USAGE, UNREADABLE = 0, 1, 2, 3
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def transcript(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """Runs ``transcript …`` in an empty folder."""
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    cli.register(app)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "dumb")
+    empty = tmp_path / "here"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+
+    def command(*arguments: object) -> Result:
+        done = CliRunner().invoke(app, ["transcript", *map(str, arguments)])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done
+
+    return command
+
+
+@pytest.fixture
+def good(tmp_path: Path, signer: Signer) -> Path:
+    """The folder of a run that passes."""
+    return publish.write(run(claim("one-hub", scenario(measured={"flips": 4}))), tmp_path / "good", signer=signer)
+
+
+@pytest.fixture
+def bad(tmp_path: Path, signer: Signer) -> Path:
+    """The folder of a run that does not."""
+    made = run(
+        claim("one-hub", scenario("test_x[kernel]", "refuted", measured={"flips": 6}), verdict="refuted"),
+        sabotage=[Sabotage("leak", "one-hub", caught=False)],
+        verdict="fail",
+        problems=["one-hub is refuted."],
+        environment={"kernel": "6.1.0 [custom]"},
+    )
+    return publish.write(made, tmp_path / "bad", signer=signer)
+
+
+def written(folder: Path, made: Transcript) -> Path:
+    """A transcript without anything beside it."""
+    file = folder / "transcript.json"
+    file.write_bytes(schema.dump(made))
+    return file
+
+
+def assert_one_sentence(done: Result) -> None:
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("meshwg: ")
+
+
+def test_show_says_what_a_run_came_to(transcript: Command, good: Path, bad: Path) -> None:
+    shown = transcript("show", good)
+    assert shown.exit_code == GOOD
+    for word in ("pass", "2026-03-01T12:30:59Z", "quick", "271828", "one-hub", "test_shakes_hands", "6.1.0"):
+        assert word in shown.stdout
+    assert "sabotages noticed: 1 of 1" in shown.stdout
+    shown = transcript("show", bad / "transcript.json")
+    assert shown.exit_code == GOOD
+    for word in ("fail", "refuted", "test_x[kernel]", "12 packets arrived", "one-hub is refuted.", "6.1.0 [custom]"):
+        assert word in shown.stdout
+    assert "sabotages noticed: 0 of 1" in shown.stdout
+
+
+def test_what_the_contract_promises_is_enough_to_be_shown(transcript: Command, tmp_path: Path) -> None:
+    file = tmp_path / "foreign.json"
+    only = {"name": "test_x", "verdict": "maybe", "seconds": 1, "measured": {}}
+    content = {
+        "started_at": "2026-03-01T12:30:59Z",
+        "seconds": 1,
+        "profile": "quick",
+        "seed": 7,
+        "environment": {},
+        "claims": [{"id": "one-hub", "verdict": "maybe", "scenarios": [only]}],
+        "sabotage": [],
+    }
+    file.write_text(json.dumps(content))
+    shown = transcript("show", file)
+    assert shown.exit_code == GOOD
+    assert "maybe" in shown.stdout
+    assert transcript("diff", file, file).exit_code == GOOD
+
+
+@pytest.mark.parametrize("text", ["[/]", "[red]x[/red]", "[link=https://example.net]x[/link]", "\x1b[2Jx", "a\\[b]"])
+def test_a_text_is_shown_and_does_nothing(transcript: Command, tmp_path: Path, text: str) -> None:
+    made = run(
+        claim(text, scenario(text, text, failure=text, measured={text: 1}), verdict=text),
+        environment={text: text},
+        started_at=text,
+        profile=text,
+        verdict=text,
+        problems=[text],
+        sabotage=[Sabotage(text, text, caught=False)],
+    )
+    plain = text.replace("\x1b", "\N{REPLACEMENT CHARACTER}")
+    file = written(tmp_path, made)
+    shown = transcript("show", file)
+    assert shown.exit_code == GOOD
+    assert shown.stdout.count(plain) >= 9
+    other = tmp_path / "other.json"
+    changed = run(claim(text, scenario(text, "proven", measured={text: 2})), sabotage=[])
+    other.write_bytes(schema.dump(changed))
+    compared = transcript("diff", file, other)
+    assert compared.exit_code == GOOD
+    assert compared.stdout.count(plain) >= 5
+    assert "\x1b" not in shown.stdout + compared.stdout
+
+
+def test_the_last_run_is_the_one_that_is_meant(transcript: Command, signer: Signer) -> None:
+    publish.write(run(seed=4711), Path("reports/out"), signer=signer)
+    assert "4711" in transcript("show").stdout
+    assert transcript("verify").exit_code == GOOD
+
+
+def test_show_of_what_can_t_be_read(transcript: Command, tmp_path: Path) -> None:
+    missing = transcript("show", tmp_path / "missing.json")
+    assert missing.exit_code == UNREADABLE
+    assert "No such file or directory" in missing.stderr
+    assert_one_sentence(missing)
+    garbage = tmp_path / "garbage.json"
+    garbage.write_bytes(b"\x7fELF\xff\xfe")
+    refused = transcript("show", garbage)
+    assert refused.exit_code == UNREADABLE
+    assert "is no transcript" in refused.stderr
+    assert_one_sentence(refused)
+    nothing = transcript("show")
+    assert nothing.exit_code == UNREADABLE
+    assert "reports/out/latest" in nothing.stderr
+
+
+def test_verify_says_whose_key_it_was(transcript: Command, good: Path, signer: Signer, tmp_path: Path) -> None:
+    for file in (good, good / "transcript.json"):
+        beside = transcript("verify", file)
+        assert beside.exit_code == GOOD
+        assert "name one you know" in beside.stdout
+    key = tmp_path / "known.pub"
+    key.write_bytes(signer.public_pem())
+    known = transcript("verify", good, "--key", key)
+    assert (known.exit_code, known.stdout) == (GOOD, "The signature holds.\n")
+    # From within its folder, as people do.
+    assert transcript("verify", good / "transcript.json", "--key", key).exit_code == GOOD
+
+
+def test_verify_works_in_the_folder_itself(transcript: Command, good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(good)
+    assert transcript("verify", "transcript.json").exit_code == GOOD
+    assert transcript("verify", ".").exit_code == GOOD
+
+
+def test_verify_of_what_was_changed(transcript: Command, good: Path, tmp_path: Path) -> None:
+    stranger = tmp_path / "stranger.pub"
+    stranger.write_bytes(Signer(Ed25519PrivateKey.generate(), kept=False).public_pem())
+    wrong = transcript("verify", good, "--key", stranger)
+    assert wrong.exit_code == WORSE
+    assert_one_sentence(wrong)
+    assert "holds" not in wrong.stdout
+    file = good / "transcript.json"
+    file.write_bytes(file.read_bytes().replace(b'"seed": 271828', b'"seed": 271829'))
+    changed = transcript("verify", good)
+    assert changed.exit_code == WORSE
+    assert_one_sentence(changed)
+    file.write_bytes(b"not JSON at all")
+    assert transcript("verify", file).exit_code == WORSE
+    (good / "attestation.dsse.json").write_bytes(b"not JSON at all")
+    assert transcript("verify", good).exit_code == WORSE
+
+
+def test_verify_of_what_can_t_be_read(transcript: Command, good: Path, tmp_path: Path) -> None:
+    for file in (tmp_path / "missing.json", tmp_path / "missing" / "transcript.json", good / "missing.json"):
+        missing = transcript("verify", file)
+        assert missing.exit_code == UNREADABLE
+        assert_one_sentence(missing)
+    assert transcript("verify").exit_code == UNREADABLE
+    assert transcript("verify", good, "--key", tmp_path / "missing.pub").exit_code == UNREADABLE
+    unsigned = written(tmp_path, run())
+    refused = transcript("verify", unsigned)
+    assert refused.exit_code == UNREADABLE
+    assert "can't be read" in refused.stderr
+
+
+def test_verify_means_the_file_that_was_named(transcript: Command, good: Path) -> None:
+    doctored = good / "better.json"
+    doctored.write_bytes((good / "transcript.json").read_bytes().replace(b"quick", b"soak"))
+    assert transcript("verify", doctored).exit_code == WORSE
+
+
+def test_diff_of_a_run_with_itself(transcript: Command, good: Path) -> None:
+    same = transcript("diff", good, good)
+    assert same.exit_code == GOOD
+    assert "one-hub" not in same.stdout
+
+
+def test_diff_says_what_changed_and_whether_it_is_worse(transcript: Command, good: Path, tmp_path: Path) -> None:
+    worse = tmp_path / "worse.json"
+    changed = scenario(verdict="refuted", measured={"flips": 6})
+    worse.write_bytes(schema.dump(run(claim("one-hub", changed, verdict="refuted"), claim("no-egress"))))
+    found = transcript("diff", good, worse)
+    assert found.exit_code == WORSE
+    assert "one-hub: proven → refuted" in found.stdout
+    assert "no-egress: absent → proven" in found.stdout
+    (figure,) = [line for line in found.stdout.splitlines() if "flips" in line]
+    assert figure.split()[-3:] == ["4", "6", "1.50"]
+    better = transcript("diff", worse, good)
+    assert "one-hub: refuted → proven" in better.stdout
+    assert "no-egress: proven → absent" in better.stdout
+    # A claim that is not shown any more is worse, whatever else got better.
+    assert better.exit_code == WORSE
+
+
+def test_diff_of_what_can_t_be_read(transcript: Command, good: Path, tmp_path: Path) -> None:
+    garbage = tmp_path / "garbage.json"
+    garbage.write_text("<html>")
+    for before, after in ((good, garbage), (garbage, good), (good, tmp_path / "missing"), (tmp_path / "missing", good)):
+        refused = transcript("diff", before, after)
+        assert refused.exit_code == UNREADABLE
+        assert_one_sentence(refused)
+
+
+def test_a_file_that_is_not_named_is_bad_usage(transcript: Command, good: Path) -> None:
+    assert transcript("diff", good).exit_code == BAD_USAGE
+    assert transcript("frobnicate").exit_code == BAD_USAGE

@@ -1,0 +1,124 @@
+"""From scenarios to a claim's verdict, and to the gate's word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from reports import verdict
+from reports.schema import Claim, Sabotage, Scenario
+from tests.reports.samples import any_time, claim, judged, scenario
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Claims and sabotages that fit together: verdicts as the scenarios have it."""
+
+    claims: list[Claim]
+    sabotages: list[Sabotage]
+
+    @property
+    def problems(self) -> list[str]:
+        """What the gate says."""
+        return verdict.problems_of(self.claims, self.sabotages)
+
+
+@st.composite
+def gates(draw: st.DrawFn) -> Gate:
+    """Any gate of up to four claims."""
+    names = [f"claim-{number}" for number in range(draw(st.integers(1, 4)))]
+    found = [(name, draw(st.lists(judged, max_size=3))) for name in names]
+    return Gate(
+        [Claim(name, verdict.of_claim(of), of) for name, of in found],
+        [
+            Sabotage(f"break-{number}", name, caught)
+            for number, (name, caught) in enumerate(
+                draw(st.lists(st.tuples(st.sampled_from(names), st.booleans()), max_size=6))
+            )
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        ((), "inconclusive"),
+        (("proven",), "proven"),
+        (("refuted",), "refuted"),
+        (("inconclusive",), "inconclusive"),
+        (("proven", "proven"), "proven"),
+        (("proven", "inconclusive"), "inconclusive"),
+        (("inconclusive", "refuted"), "refuted"),
+        (("proven", "something else"), "inconclusive"),
+    ],
+)
+def test_a_claim_is_what_its_scenarios_are(of: tuple[str, ...], expected: str) -> None:
+    assert verdict.of_claim([scenario(verdict=each) for each in of]) == expected
+
+
+@given(st.lists(judged, max_size=6), st.randoms(use_true_random=False))
+@any_time
+def test_the_order_of_scenarios_never_matters(of: list[Scenario], random: object) -> None:
+    shuffled = list(of)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert verdict.of_claim(of) == verdict.of_claim(shuffled)
+
+
+@given(st.lists(judged, max_size=6), st.integers(0, 6))
+@any_time
+def test_one_refuted_scenario_refutes_the_claim(of: list[Scenario], place: int) -> None:
+    assert verdict.of_claim([*of[:place], scenario(verdict="refuted"), *of[place:]]) == "refuted"
+
+
+@given(st.lists(judged, min_size=1, max_size=6), judged)
+@any_time
+def test_another_scenario_never_makes_a_claim_better(of: list[Scenario], more: Scenario) -> None:
+    ranks = {"proven": 2, "inconclusive": 1, "refuted": 0}
+    assert ranks[verdict.of_claim([*of, more])] <= ranks[verdict.of_claim(of)]
+
+
+@given(gates())
+@any_time
+def test_the_gate_passes_only_with_everything_shown_and_every_break_noticed(gate: Gate) -> None:
+    shown = all(each.scenarios and {s.verdict for s in each.scenarios} == {"proven"} for each in gate.claims)
+    broken = {sabotage.claim for sabotage in gate.sabotages} == {each.id for each in gate.claims}
+    noticed = all(sabotage.caught for sabotage in gate.sabotages)
+    assert (gate.problems == []) is (shown and broken and noticed)
+
+
+@given(gates(), st.integers(0, 3))
+@any_time
+def test_a_claim_without_a_scenario_never_passes(gate: Gate, place: int) -> None:
+    assume(place < len(gate.claims))
+    empty = gate.claims[place]
+    gate.claims[place] = Claim(empty.id, "proven", [])
+    assert f"{empty.id} has no scenario." in gate.problems
+
+
+@given(gates())
+@any_time
+def test_every_problem_is_told_by_name(gate: Gate) -> None:
+    for each in gate.claims:
+        about = [problem for problem in gate.problems if problem.startswith(f"{each.id} ")]
+        assert (f"{each.id} is {each.verdict}." in about) is bool(each.scenarios and each.verdict != "proven")
+        assert (f"{each.id} has no sabotage." in about) is all(s.claim != each.id for s in gate.sabotages)
+    for sabotage in gate.sabotages:
+        told = f"The sabotage {sabotage.id} went unnoticed by {sabotage.claim}."
+        assert (told in gate.problems) is not sabotage.caught
+
+
+@given(gates(), st.integers(0, 6))
+@any_time
+def test_a_break_that_goes_unnoticed_never_passes(gate: Gate, place: int) -> None:
+    gate.sabotages.insert(place, Sabotage("more", gate.claims[0].id, caught=False))
+    assert gate.problems
+
+
+def test_a_claim_without_a_sabotage_is_a_problem() -> None:
+    assert verdict.problems_of([claim("one-hub")], []) == ["one-hub has no sabotage."]
+    other = Sabotage("break", "another-claim", caught=True)
+    assert verdict.problems_of([claim("one-hub")], [other]) == ["one-hub has no sabotage."]
+    assert verdict.problems_of([claim("one-hub")], [Sabotage("break", "one-hub", caught=True)]) == []
