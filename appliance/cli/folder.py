@@ -13,6 +13,7 @@ from pathlib import Path
 from appliance.cli.errors import CommandError, Exit
 
 WEB_USER = "meshwg"
+_RUN = Path("/run/meshwg")
 # Where no such user was made: a number that distributions give to nobody (systemd keeps 61184 to 65519 for this use).
 _NAMELESS_UID = 64217
 
@@ -61,21 +62,36 @@ class Folder:
         Raises:
             CommandError: another one runs on this folder.
         """
-        try:
-            self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
-            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise CommandError(
-                f"The data folder {self.path} can't be used: {error.strerror}.", Exit.CANNOT_CREATE
-            ) from None
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CommandError(f"Another service runs on the data folder {self.path} already.", Exit.BUSY) from None
+        with _held(self.path / "lock", otherwise=f"Another service runs on the data folder {self.path} already."):
             yield
-        finally:
-            os.close(descriptor)
+
+
+@contextmanager
+def instance_locked(instance: str) -> Iterator[None]:
+    """One hub of an instance on a host: two, as of a restored copy, would take each other's namespaces for their own.
+
+    Raises:
+        CommandError: another one runs.
+    """
+    with _held(_RUN / f"{instance}.lock", otherwise=f"A service of instance {instance} runs on this host already."):
+        yield
+
+
+@contextmanager
+def _held(path: Path, *, otherwise: str) -> Iterator[None]:
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CommandError(f"The folder {path.parent} can't be used: {error.strerror}.", Exit.CANNOT_CREATE) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(otherwise, Exit.BUSY) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def web_uid() -> int:
@@ -88,4 +104,4 @@ def web_uid() -> int:
 
 def hub_socket(instance: str) -> Path:
     """Where this instance's hub listens: short, as a socket's path has to be, and gone with the next boot."""
-    return Path("/run/meshwg") / instance / "hub.sock"
+    return _RUN / instance / "hub.sock"

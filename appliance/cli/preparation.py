@@ -6,6 +6,8 @@ import errno
 import os
 import shutil
 import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,19 +100,22 @@ def check_address(settings: Settings) -> None:
             raise CommandError(sentence, Exit.ADDRESS_IN_USE) from None
 
 
-def unlock(settings: Settings, folder: Folder, uid: int, *, make_secret: bool) -> Unlocked:
-    """Opens the store with the unlock secret; a new one gets its identity, and where allowed a secret.
+def unlock(settings: Settings, folder: Folder, uid: int, supplied: Sequence[str], *, make_secret: bool) -> Unlocked:
+    """Opens the store with an unlock secret; a new one gets its identity, and where allowed a secret.
+
+    Args:
+        supplied: the secrets that may be the right one, the most likely first.
 
     Raises:
-        CommandError: no secret for an existing store, a wrong one, or a database that can't be used.
+        CommandError: no secret for an existing store, none that opens it, or a database that can't be used.
     """
-    secret = secrets.given(settings)
+    secret = next(iter(supplied), None)
     own_database = settings.database_url.startswith("sqlite")
     if secret is None and not (make_secret and (folder.is_new or not own_database)):
         raise secrets.missing(folder.path)
     folder.prepare(uid)
-    store = Store(settings.database_url)
-    try:
+    with database():
+        store = Store(settings.database_url)
         store.upgrade()
         with store.read() as transaction:
             found = instance.find(transaction)
@@ -118,14 +123,12 @@ def unlock(settings: Settings, folder: Folder, uid: int, *, make_secret: bool) -
             _hand_over(folder.store, uid)
         if found is None:
             return _new_instance(store, folder, secret)
-    except SQLAlchemyError as error:
-        raise CommandError(f"The database can't be used: {_first_line(error)}.", Exit.CANNOT_CREATE) from None
     if secret is None:
         raise secrets.missing(folder.path)
-    try:
-        return Unlocked(store, found, Vault.open(secret, found.lock), secret)
-    except WrongSecret:
-        raise CommandError(f"This unlock secret does not open the store of {folder.path}.", Exit.WRONG_SECRET) from None
+    for each in supplied:
+        with suppress(WrongSecret):
+            return Unlocked(store, found, Vault.open(each, found.lock), each)
+    raise secrets.wrong(folder.path)
 
 
 def _new_instance(store: Store, folder: Folder, secret: str | None) -> Unlocked:
@@ -165,5 +168,14 @@ def certificate(settings: Settings, folder: Folder, uid: int) -> Certificate:
     return files
 
 
-def _first_line(error: SQLAlchemyError) -> str:
-    return str(error).splitlines()[0]
+@contextmanager
+def database() -> Iterator[None]:
+    """What the database refuses in the block, or that there is no such one, is one sentence.
+
+    Raises:
+        CommandError: it refused something.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        raise CommandError(f"The database can't be used: {str(error).splitlines()[0]}.", Exit.CANNOT_CREATE) from None

@@ -7,21 +7,22 @@ import secrets
 import stat
 from pathlib import Path
 
+from appliance import files
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings
 from appliance.vault.vault import SHORTEST_SECRET
 
 
-def given(settings: Settings) -> str | None:
-    """The secret that the operator supplied; None where none was.
+def given(settings: Settings) -> tuple[str, ...]:
+    """The secret that the operator supplied, or none.
 
     Raises:
         CommandError: the file can't be read, is open to others, or the secret is too short to be one.
     """
     if settings.unlock_secret_file is not None:
-        return _checked(_read(settings.unlock_secret_file), str(settings.unlock_secret_file))
+        return (_checked(_read(settings.unlock_secret_file), str(settings.unlock_secret_file)),)
     value = os.environ.get(SECRET_VARIABLE)
-    return None if value is None else _checked(value, SECRET_VARIABLE)
+    return () if value is None else (_checked(value, SECRET_VARIABLE),)
 
 
 def made_beside(folder: Path) -> Path:
@@ -36,21 +37,48 @@ def make(folder: Path) -> tuple[str, Path]:
         CommandError: the file exists, so it may open another store, or it can't be written.
     """
     path = made_beside(folder)
-    secret = secrets.token_urlsafe(32)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        return _make(path), path
     except FileExistsError:
         raise CommandError(
             f"{path} exists, but the data folder is new. Use it with {SECRET_FILE_VARIABLE}={path}, or move it away.",
             Exit.NOT_CONFIGURED,
         ) from None
+
+
+def successor(path: Path, folder: Path) -> str:
+    """The secret in this file, where a new one is made if there is none; on disk for good when this returns.
+
+    Raises:
+        CommandError: it lies in the data folder, can't be written or read, is open to others, or too short.
+    """
+    if path.is_relative_to(folder):
+        raise CommandError(
+            f"{path} lies in the data folder, and a copy of that would bring its secret along; choose another place.",
+            Exit.NOT_CONFIGURED,
+        )
+    try:
+        return _make(path)
+    except FileExistsError:
+        return _checked(_read(path), str(path))
+
+
+def _make(path: Path) -> str:
+    secret = secrets.token_urlsafe(32)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secret + "\n")
+        # What it opens must not be on disk before it.
+        files.sync(path)
+        files.sync(path.parent)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise CommandError(
             f"The unlock secret {path} can't be written: {error.strerror}.", Exit.CANNOT_CREATE
         ) from None
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secret + "\n")
-    return secret, path
+    return secret
 
 
 def missing(folder: Path) -> CommandError:
@@ -62,6 +90,11 @@ def missing(folder: Path) -> CommandError:
         f"Set {SECRET_FILE_VARIABLE} or {SECRET_VARIABLE}.{hint}",
         Exit.NOT_CONFIGURED,
     )
+
+
+def wrong(folder: Path) -> CommandError:
+    """What to say where the supplied secret is another store's."""
+    return CommandError(f"This unlock secret does not open the store of {folder}.", Exit.WRONG_SECRET)
 
 
 def _read(path: Path) -> str:

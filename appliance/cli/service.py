@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import ssl
 import threading
+from contextlib import nullcontext
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +15,11 @@ import typer
 from rich.console import Console
 
 from appliance import logs
-from appliance.cli import preparation
+from appliance.cli import preparation, probe, secret
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, hub_socket, web_uid
+from appliance.cli.folder import Folder, hub_socket, instance_locked, web_uid
+from appliance.cli.handover import Handover
+from appliance.cli.options import Config, Data, DatabaseUrl, Listen
 from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings, resolve
 from appliance.cli.supervision import Child, NotStarted, watch
 from appliance.hub import process as hub_process
@@ -36,15 +38,12 @@ log = structlog.get_logger()
 _HUB_DEADLINE = 180.0
 _WEB_DEADLINE = 20.0
 
-Data = Annotated[Path | None, typer.Option(help="Folder of the store.")]
-Config = Annotated[Path | None, typer.Option(help="Configuration file (TOML).")]
-
 
 def up(
     data: Data = None,
-    listen: Annotated[str | None, typer.Option(help="HOST:PORT for pages and API, over HTTPS.")] = None,
+    listen: Listen = None,
     endpoint: Annotated[str | None, typer.Option(help="Host that configurations name as the hub.")] = None,
-    database_url: Annotated[str | None, typer.Option(help="Another store than SQLite in the data folder.")] = None,
+    database_url: DatabaseUrl = None,
     wireguard: Annotated[str | None, typer.Option(help="auto, kernel, wireguard-go or boringtun.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate (PEM) in place of a self-signed one.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
@@ -82,21 +81,22 @@ def up(
     folder = Folder(settings.data)
     with folder.locked():
         preparation.check_address(settings)
-        unlocked = preparation.unlock(settings, folder, web_uid(), make_secret=True)
+        unlocked = preparation.unlock(settings, folder, web_uid(), secret.given(settings), make_secret=True)
         preparation.certificate(settings, folder, web_uid())
         if unlocked.made is not None:
             console.print(f"An unlock secret was made in {unlocked.made}. Keep it: without it the keys stay sealed.")
             console.print(f"From now on start with {SECRET_FILE_VARIABLE}={unlocked.made}")
         client = HubClient(hub_socket(unlocked.instance.id))
-        accounts.forget_unfinished(Workplace(unlocked.store, client, settings.endpoint))
-        unlocked.store.close()
-        _run(console, settings, unlocked.secret, client, implementation, stopped)
+        with instance_locked(unlocked.instance.id), Handover.made(unlocked.secret) as handover:
+            accounts.forget_unfinished(Workplace(unlocked.store, client, settings.endpoint))
+            unlocked.store.close()
+            _run(console, settings, handover, client, implementation, stopped)
 
 
 def _run(
     console: Console,
     settings: Settings,
-    secret: str,
+    handover: Handover,
     client: HubClient,
     implementation: str,
     stopped: threading.Event,
@@ -104,12 +104,12 @@ def _run(
     inherited = {
         key: value for key, value in os.environ.items() if key not in (SECRET_VARIABLE, SECRET_FILE_VARIABLE)
     } | settings.environment()
-    hub = Child("hub", {**inherited, SECRET_VARIABLE: secret}, lambda: _answers(client))
-    web = Child("web", inherited, lambda: _serves(settings))
+    hub = Child("hub", inherited | handover.environment(), lambda: _answers(client), (handover.descriptor,))
+    web = Child("web", inherited, lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK)
     try:
         hub.start(_HUB_DEADLINE)
         web.start(_WEB_DEADLINE)
-        console.print(f"MeshWG is up at {_url(settings)} (WireGuard: {implementation}; Ctrl-C ends it)")
+        console.print(f"MeshWG is up at {probe.url(settings)} (WireGuard: {implementation}; Ctrl-C ends it)")
         watch([hub, web], stopped)
         console.print("Stopping.")
     except NotStarted as error:
@@ -130,19 +130,21 @@ def hub() -> None:
     logs.configure("hub")
     settings = resolve({})
     folder = Folder(settings.data)
-    unlocked = preparation.unlock(settings, folder, web_uid(), make_secret=False)
+    handover = Handover.inherited()
+    supplied = secret.given(settings) if handover is None else handover.secrets()
+    unlocked = preparation.unlock(settings, folder, web_uid(), supplied, make_secret=False)
     try:
         backend = choose(settings.wireguard)
     except HubError as error:
         raise CommandError(f"This host has {error}.", Exit.UNAVAILABLE) from None
-    served = hub_process.Hub(Names(unlocked.instance.id), backend, unlocked.store, unlocked.vault)
-    log.info("hub starts", instance=unlocked.instance.id, wireguard=backend.name, version=backend.version)
-    hub_process.serve(
-        served,
-        hub_socket(unlocked.instance.id),
-        {os.getuid(), web_uid()},
-        on_ready=lambda: log.info("hub is ready"),
-    )
+    name = unlocked.instance.id
+    # A supervisor holds the lock for the hubs that it starts.
+    with instance_locked(name) if handover is None else nullcontext():
+        remember = None if handover is None else handover.add
+        served = hub_process.Hub(Names(name), backend, unlocked.store, unlocked.vault, remember)
+        log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)
+        allowed = {os.getuid(), web_uid()}
+        hub_process.serve(served, hub_socket(name), allowed, on_ready=lambda: log.info("hub is ready"))
 
 
 def web() -> None:
@@ -177,27 +179,3 @@ def _answers(client: HubClient) -> bool:
     except HubError:
         return False
     return True
-
-
-def _serves(settings: Settings) -> bool:
-    context = ssl.create_default_context()
-    # Whose certificate it is does not matter here: the question is whether something speaks TLS.
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    try:
-        with (
-            socket.create_connection((_reachable(settings), settings.port), timeout=1) as plain,
-            context.wrap_socket(plain) as connection,
-        ):
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            return connection.recv(12).endswith(b"200")
-    except OSError:
-        return False
-
-
-def _reachable(settings: Settings) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-
-
-def _url(settings: Settings) -> str:
-    host = settings.endpoint if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
-    return f"https://{f'[{host}]' if ':' in host else host}:{settings.port}/"

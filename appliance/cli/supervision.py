@@ -39,11 +39,13 @@ class Child:
     Attributes:
         command: the name of the command, ``hub`` or ``web``.
         is_ready: asks whether it does its work.
+        descriptors: open files that it inherits.
     """
 
     command: str
     environment: Mapping[str, str]
     is_ready: Callable[[], bool]
+    descriptors: tuple[int, ...] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _started_at: float = 0.0
     _pause: float = _FIRST_PAUSE
@@ -59,6 +61,7 @@ class Child:
             [*PROGRAM, self.command],
             env=dict(self.environment),
             stdin=subprocess.DEVNULL,
+            pass_fds=self.descriptors,
             # A signal from the terminal is for the supervisor, which stops its children in order.
             start_new_session=True,
             # A supervisor that is killed must not leave a service behind that nobody supervises.

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from appliance.hub import messages
+from appliance.hub.census import Footprint
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.messages import HubStatus
-from appliance.hub.plane import Footprint
 from appliance.model.desired import Desired, PeerStatus
 from appliance.vault import SealedKeys
 
@@ -61,6 +61,13 @@ class HubClient:
     def tear_down(self) -> None:
         """Nothing of this instance is left on the host when it returns."""
         self._call(messages.TearDown(), type(None))
+
+    def rotate_secret(self, present: str, new: str) -> None:
+        """Only the new unlock secret opens the store when it returns; if it raises, one of the two does, nothing else.
+
+        Only the hub's own user may ask for it.
+        """
+        self._call(messages.RotateSecret(present, new), type(None))
 
     def _call(self, call: messages.Call, kind: type[T]) -> T:
         data = self._exchange(call)

@@ -64,6 +64,15 @@ def is_in(places: Places) -> bool:
         return False
 
 
+def names() -> tuple[str, ...]:
+    """The links of the calling thread's namespace, without ``lo``."""
+    try:
+        with IPRoute() as netlink:
+            return tuple(sorted(name for link in netlink.get_links() if (name := str(link.get("ifname"))) != "lo"))
+    except (NetlinkError, OSError) as error:
+        raise LinkError(f"the links can't be listed: {error}") from error
+
+
 def delete(places: Places) -> None:
     """Deletes the link, in its namespace and in the caller's (where a half made one is). None there is fine."""
     with suppress(NamespaceError), namespace.entered(places.namespace):

@@ -60,7 +60,20 @@ class TearDown(msgspec.Struct, frozen=True, tag=True):
     """Leave nothing of this instance on the host: the service ends here."""
 
 
-Call = CreateKeys | FindPort | Apply | Remove | Peers | Census | Status | TearDown
+class RotateSecret(msgspec.Struct, frozen=True, tag=True):
+    """Seal every key anew, so that another unlock secret opens the store; answered when it does."""
+
+    present: str
+    new: str
+
+    def __repr__(self) -> str:
+        return "RotateSecret()"
+
+
+Call = CreateKeys | FindPort | Apply | Remove | Peers | Census | Status | TearDown | RotateSecret
+
+RESERVED = (TearDown, RotateSecret)
+"""Calls that the hub's own user may make, and not the web process, which faces the internet."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -14,6 +14,21 @@ from appliance.hub.errors import RulesetError
 _MOST_OPEN = 64
 
 
+def tables(name: str) -> tuple[str, ...]:
+    """The tables of the namespace of that name, family first, without what is in them.
+
+    Raises:
+        RulesetError: they could not be listed.
+        NamespaceError: there is no such namespace.
+    """
+    with namespace.entered(name):
+        context = nftables.Nftables()
+    code, text, complaint = context.cmd("list tables")
+    if code != 0:
+        raise RulesetError(f"nftables could not list the tables of {name}: {complaint.strip()}")
+    return tuple(line.removeprefix("table ") for line in text.splitlines())
+
+
 class Rulesets:
     """The rulesets of namespaces, each through a context whose socket was opened there.
 

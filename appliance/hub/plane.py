@@ -6,11 +6,11 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import structlog
 
-from appliance.hub import links, namespace, ruleset
+from appliance.hub import census, links, namespace, ruleset
+from appliance.hub.census import Footprint
 from appliance.hub.errors import HubError, RulesetError
 from appliance.hub.names import Names, Places
 from appliance.hub.nft import Rulesets
@@ -18,16 +18,6 @@ from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, PeerStatus
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """What exists on the host on behalf of one organization of this instance."""
-
-    organization: str
-    namespace: bool
-    link: bool
-    process: int | None
 
 
 class DataPlane:
@@ -91,25 +81,13 @@ class DataPlane:
         """The organizations that are enforced now."""
         return tuple(self._applied)
 
+    def present(self) -> tuple[str, ...]:
+        """The organizations of which anything exists on the host."""
+        return tuple(sorted(census.look(self._names).organizations))
+
     def census(self) -> tuple[Footprint, ...]:
         """Everything of this instance that exists on the host, organization by organization."""
-        processes = self._backend.processes(self._names.prefix)
-        namespaces = set(namespace.names())
-        found = {
-            organization
-            for name in (*namespaces, *processes)
-            if (organization := self._names.organization_of(name)) is not None
-        }
-        return tuple(self._footprint(organization, namespaces, processes) for organization in sorted(found))
-
-    def _footprint(self, organization: str, namespaces: set[str], processes: dict[str, int]) -> Footprint:
-        places = self._names.places(organization)
-        return Footprint(
-            organization,
-            namespace=places.namespace in namespaces,
-            link=links.is_in(places),
-            process=processes.get(places.link),
-        )
+        return census.take(self._names)
 
     def _build(self, desired: Desired) -> None:
         """Adopts what is there and right, and makes the rest. Rules come before peers: nothing passes unjudged."""

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import singledispatchmethod
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from appliance.hub.plane import DataPlane
 from appliance.hub.server import Server
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
-from appliance.store import Store, organizations
+from appliance.store import Store, organizations, rotation
 from appliance.vault import Vault, WrongSecret
 
 log = structlog.get_logger()
@@ -29,11 +30,26 @@ _AT_ONCE = 4
 
 
 class Hub:
-    """Answers the typed calls of `messages` with the data plane, the store and the vault."""
+    """Answers the typed calls of `messages` with the data plane, the store and the vault.
 
-    def __init__(self, names: Names, backend: Backend, store: Store, vault: Vault) -> None:
+    Args:
+        remember_secret: is told a new unlock secret just before it becomes the one that opens the store, for the hub
+            that is started next.
+    """
+
+    def __init__(
+        self,
+        names: Names,
+        backend: Backend,
+        store: Store,
+        vault: Vault,
+        remember_secret: Callable[[str], None] | None = None,
+    ) -> None:
         self._store = store
         self._vault = vault
+        self._remember_secret = remember_secret
+        # Held while a key is sealed or opened: nobody works with the old vault once the store is sealed anew.
+        self._unlocking = threading.Lock()
         self._plane = DataPlane(names, backend, self._private_key)
 
     def restore(self) -> None:
@@ -43,10 +59,9 @@ class Hub:
         """
         with self._store.read() as transaction:
             active = organizations.active_ids(transaction)
-        for footprint in self._plane.census():
-            if footprint.organization not in active:
-                log.info("an orphan was removed", organization=footprint.organization)
-                self._plane.remove(footprint.organization)
+        for organization in set(self._plane.present()) - set(active):
+            log.info("an orphan was removed", organization=organization)
+            self._plane.remove(organization)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._restore_one, active))
 
@@ -67,7 +82,8 @@ class Hub:
 
     @answer.register
     def _(self, call: messages.CreateKeys) -> object:
-        return self._vault.new_organization_keys(call.organization)
+        with self._unlocking:
+            return self._vault.new_organization_keys(call.organization)
 
     @answer.register
     def _(self, call: messages.FindPort) -> object:
@@ -103,15 +119,36 @@ class Hub:
     @answer.register
     def _(self, call: messages.TearDown) -> object:
         del call
-        for footprint in self._plane.census():
-            self._plane.remove(footprint.organization)
+        for organization in self._plane.present():
+            self._plane.remove(organization)
+        return None
+
+    @answer.register
+    def _(self, call: messages.RotateSecret) -> object:
+        if self._remember_secret is not None:
+            self._remember_secret(call.new)
+        try:
+            with rotation.rotated(self._store, call.present, call.new, self._unlocking) as vault:
+                self._vault = vault
+        except WrongSecret as error:
+            raise HubError(str(error)) from error
+        log.info("the unlock secret was rotated")
         return None
 
     def _private_key(self, desired: Desired) -> str:
-        try:
-            return self._vault.private_key(desired.organization, desired.sealed_data_key, desired.sealed_private_key)
-        except WrongSecret as error:
-            raise HubError(f"the keys of organization {desired.organization} can't be opened") from error
+        with self._unlocking:
+            with suppress(WrongSecret):
+                return self._open(desired)
+            # What was computed before a rotation carries its data key as it was sealed then.
+            with self._store.read() as transaction:
+                stored = organizations.desired(transaction, desired.organization)
+            with suppress(WrongSecret):
+                if stored is not None:
+                    return self._open(stored)
+        raise HubError(f"the keys of organization {desired.organization} can't be opened")
+
+    def _open(self, state: Desired) -> str:
+        return self._vault.private_key(state.organization, state.sealed_data_key, state.sealed_private_key)
 
 
 def is_free_udp_port(port: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import threading
@@ -29,7 +30,8 @@ class Server:
 
     Args:
         path: where the socket is made; whatever lies there is replaced.
-        allowed_uids: users whose processes may call; everyone else is turned away.
+        allowed_uids: users whose processes may call; everyone else is turned away. `messages.RESERVED` calls are for
+            the user of this process alone.
         handler: takes a call, gives its answer or raises `HubError`.
     """
 
@@ -71,13 +73,15 @@ class Server:
                 return
             try:
                 while (data := messages.receive(connection)) is not None:
-                    messages.send(connection, self._answer(data))
+                    messages.send(connection, self._answer(data, uid))
             except OSError as error:
                 log.warning("a caller went away", error=str(error))
 
-    def _answer(self, data: bytes) -> messages.Done | messages.Failed:
+    def _answer(self, data: bytes, uid: int) -> messages.Done | messages.Failed:
         try:
             call = messages.decode(data, messages.Call)
+            if isinstance(call, messages.RESERVED) and uid != os.getuid():
+                raise HubError(f"{type(call).__name__} is not for user {uid}")
             return messages.Done(msgspec.Raw(messages.encode(self._handler(call))))
         except (HubError, msgspec.DecodeError) as error:
             log.warning("a call was refused", error=str(error))

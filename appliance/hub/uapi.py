@@ -41,6 +41,11 @@ def path_of(link: str) -> Path:
     return FOLDER / f"{link}.sock"
 
 
+def sockets() -> dict[str, Path]:
+    """The sockets that there are, by link, whether or not anything listens."""
+    return {path.stem: path for path in FOLDER.glob("*.sock")}
+
+
 def _hex(key: str) -> str:
     return base64.b64decode(key).hex()
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 
@@ -48,9 +53,52 @@ class Store:
             config.attributes["connection"] = transaction
             command.upgrade(config, "head")
 
+    def revision(self) -> str | None:
+        """The schema's revision; None where there is no schema."""
+        with self.read() as transaction:
+            return MigrationContext.configure(transaction).get_current_revision()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[BinaryIO]:
+        """A consistent copy of a SQLite store, while others go on reading and writing.
+
+        The copy lies on the disk of the store, under no name: nobody else opens it, and nothing is left of it when this
+        process is killed.
+
+        Raises:
+            sqlite3.Error, OSError: there is no room for it.
+        """
+        assert self._url.database is not None
+        descriptor, name = tempfile.mkstemp(dir=Path(self._url.database).parent)
+        with os.fdopen(descriptor, "rb") as content, closing(sqlite3.connect(name)) as copy:
+            try:
+                # A journal would need the name, and an unfinished copy nobody wants back. It also opens the file.
+                copy.execute("PRAGMA journal_mode = OFF")
+                copy.execute("PRAGMA schema_version").fetchall()
+            finally:
+                Path(name).unlink()
+            with self._engine.connect() as connection:
+                source = connection.connection.driver_connection
+                assert isinstance(source, sqlite3.Connection)
+                source.backup(copy)
+            yield content
+
     def close(self) -> None:
         """Gives the connections back."""
         self._engine.dispose()
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite store; None for any other database."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return None
+    return Path(parsed.database)
+
+
+def known_revisions() -> tuple[str, ...]:
+    """The schema revisions that this version can bring up to date, the newest first."""
+    return tuple(script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions())
 
 
 def _sqlite(url: str) -> Engine:

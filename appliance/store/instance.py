@@ -18,9 +18,9 @@ class Instance:
     lock: Lock
 
 
-def find(transaction: Connection) -> Instance | None:
-    """The instance of this store; None while it is new."""
-    row = transaction.execute(select(instance)).one_or_none()
+def find(transaction: Connection, *, locked: bool = False) -> Instance | None:
+    """The instance of this store; None while it is new. ``locked``: nobody else changes it in this transaction."""
+    row = transaction.execute(select(instance).with_for_update() if locked else select(instance)).one_or_none()
     if row is None:
         return None
     return Instance(row.id, Lock(row.salt, row.cost, row.block_size, row.parallelism, row.proof))

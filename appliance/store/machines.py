@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from appliance.model.errors import Conflict
@@ -70,6 +70,11 @@ def page_of(transaction: Connection, organization_id: str, *, after: IPv4Address
     if after is not None:
         query = query.where(_table.c.address > int(after))
     return [_loaded(row) for row in transaction.execute(query)]
+
+
+def count(transaction: Connection) -> int:
+    """How many all organizations have together."""
+    return transaction.execute(select(func.count()).select_from(_table)).scalar_one()
 
 
 def _columns(machine: Machine) -> dict[str, Any]:

@@ -99,9 +99,19 @@ def active_ids(transaction: Connection) -> Sequence[str]:
     return transaction.execute(select(_table.c.id).where(_table.c.active).order_by(_table.c.created_at)).scalars().all()
 
 
+def names(transaction: Connection) -> dict[str, str]:
+    """The name of each organization by its id, those included whose sign-up is not finished."""
+    return {row.id: row.name for row in transaction.execute(select(_table.c.id, _table.c.name))}
+
+
 def count(transaction: Connection) -> int:
     """How many there are."""
     return transaction.execute(select(func.count()).select_from(_table).where(_table.c.active)).scalar_one()
+
+
+def lock_all(transaction: Connection) -> None:
+    """Changes of the organizations that there are wait for this transaction."""
+    transaction.execute(select(_table.c.id).with_for_update())
 
 
 def sealed_data_keys(transaction: Connection) -> dict[str, bytes]:

@@ -83,10 +83,10 @@ class Vault:
     def new_organization_keys(self, organization: str) -> SealedKeys:
         """A fresh hub key pair for an organization, sealed under a fresh data key."""
         pair = new_key_pair()
-        data_key = secrets.token_bytes(_KEY_BYTES)
+        data_key, sealed_data_key = self.new_data_key(organization)
         return SealedKeys(
             public_key=pair.public,
-            sealed_data_key=self._sealed(data_key, organization.encode()),
+            sealed_data_key=sealed_data_key,
             sealed_private_key=Vault(data_key)._sealed(pair.private.encode(), organization.encode()),
         )
 
@@ -96,8 +96,21 @@ class Vault:
         Raises:
             WrongSecret: damaged, or sealed for another organization or under another secret.
         """
-        data_key = self._opened(sealed_data_key, organization.encode())
+        data_key = self.data_key(organization, sealed_data_key)
         return Vault(data_key)._opened(sealed_private_key, organization.encode()).decode()
+
+    def new_data_key(self, owner: str) -> tuple[bytes, bytes]:
+        """A fresh key of 32 bytes, plain and sealed for this owner."""
+        data_key = secrets.token_bytes(_KEY_BYTES)
+        return data_key, self._sealed(data_key, owner.encode())
+
+    def data_key(self, owner: str, sealed_data_key: bytes) -> bytes:
+        """The inverse of `new_data_key`.
+
+        Raises:
+            WrongSecret: damaged, or sealed for another owner or under another secret.
+        """
+        return self._opened(sealed_data_key, owner.encode())
 
     def resealed_for(self, successor: Vault, organization: str, sealed_data_key: bytes) -> bytes:
         """The same data key, sealed under another unlock secret.
@@ -105,7 +118,7 @@ class Vault:
         Raises:
             WrongSecret: it was not sealed by this vault.
         """
-        return successor._sealed(self._opened(sealed_data_key, organization.encode()), organization.encode())
+        return successor._sealed(self.data_key(organization, sealed_data_key), organization.encode())
 
     def _sealed(self, plain: bytes, context: bytes) -> bytes:
         nonce = secrets.token_bytes(_NONCE_BYTES)

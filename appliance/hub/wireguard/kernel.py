@@ -9,9 +9,10 @@ from typing import Any
 from pyroute2 import IPRoute, WireGuard
 from pyroute2.netlink.exceptions import NetlinkError
 
-from appliance.hub import links, namespace
+from appliance.hub import links, namespace, uapi
 from appliance.hub.errors import HubError, LinkError
 from appliance.hub.names import Places
+from appliance.hub.wireguard import userspace
 from appliance.model.desired import Peer, PeerStatus
 
 
@@ -36,7 +37,7 @@ class Kernel:
 
     def is_ready(self, places: Places, private_key: str, port: int) -> bool:
         try:
-            device = self._messages(places)[0]
+            device = _messages(places)[0]
         except HubError:
             return False
         found = _text(device.get("WGDEVICE_A_PRIVATE_KEY"))
@@ -60,30 +61,40 @@ class Kernel:
             raise LinkError(f"the kernel refused a change to {places.link}: {error}") from error
 
     def peers(self, places: Places) -> Sequence[PeerStatus]:
-        return [_status(peer) for peer in _peers(self._messages(places))]
+        return [_status(peer) for peer in _peers(_messages(places))]
 
     def allowed(self, places: Places) -> dict[str, tuple[str, ...]]:
         return {
             _text(peer.get("WGPEER_A_PUBLIC_KEY")): tuple(
                 str(allowed["addr"]) for allowed in peer.get("WGPEER_A_ALLOWEDIPS") or ()
             )
-            for peer in _peers(self._messages(places))
+            for peer in _peers(_messages(places))
         }
 
     def remove(self, places: Places) -> None:
         links.delete(places)
+        if uapi.path_of(places.link).exists():
+            # The hub ran with a userspace implementation before.
+            userspace.end(places.link)
 
-    def processes(self, prefix: str) -> dict[str, int]:
-        del prefix
-        return {}
 
-    def _messages(self, places: Places) -> list[Any]:
-        try:
-            with namespace.entered(places.namespace), WireGuard() as wireguard:
-                # Every message repeats the link; a long list of peers is spread over several.
-                return list(wireguard.info(places.link))
-        except (NetlinkError, OSError) as error:
-            raise LinkError(f"the kernel's WireGuard link {places.link} can't be read: {error}") from error
+def listen_port(places: Places) -> int | None:
+    """The link's UDP port.
+
+    Raises:
+        LinkError: there is no such link of the kernel's.
+    """
+    port = _messages(places)[0].get("WGDEVICE_A_LISTEN_PORT")
+    return int(port) if port else None
+
+
+def _messages(places: Places) -> list[Any]:
+    try:
+        with namespace.entered(places.namespace), WireGuard() as wireguard:
+            # Every message repeats the link; a long list of peers is spread over several.
+            return list(wireguard.info(places.link))
+    except (NetlinkError, OSError) as error:
+        raise LinkError(f"the kernel's WireGuard link {places.link} can't be read: {error}") from error
 
 
 def _peers(messages: Iterable[Any]) -> list[Any]:

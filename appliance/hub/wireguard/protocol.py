@@ -34,7 +34,4 @@ class Backend(Protocol):
         """For each peer's public key the ranges that it may send from."""
 
     def remove(self, places: Places) -> None:
-        """No link, no process, no socket of it is left. None there is fine."""
-
-    def processes(self, prefix: str) -> dict[str, int]:
-        """Links whose name begins so, with the process that serves each; none for the kernel's own."""
+        """No link, no process, no socket of it is left, of whichever implementation. None there is fine."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -41,6 +42,7 @@ WIREGUARD_GO = Program("wireguard-go", "wireguard-go", ("--foreground",), hands_
 BORINGTUN = Program(
     "boringtun", "boringtun-cli", ("--foreground", "--disable-drop-privileges"), hands_socket_over=False
 )
+_EXECUTABLES = frozenset({WIREGUARD_GO.executable, BORINGTUN.executable})
 
 
 class Userspace:
@@ -139,27 +141,34 @@ class Userspace:
         if child is not None:
             with suppress(subprocess.TimeoutExpired):
                 child.wait(timeout=0.2)
-        pid = self.processes(places.link).get(places.link)
-        if pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(pid, 9)
+        end(places.link)
         if child is not None:
             child.wait(timeout=_DEADLINE)
-        with suppress(FileNotFoundError):
-            uapi.path_of(places.link).unlink()
 
-    def processes(self, prefix: str) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for folder in Path("/proc").iterdir():
-            if not folder.name.isdigit():
-                continue
-            try:
-                words = (folder / "cmdline").read_bytes().rstrip(b"\0").decode().split("\0")
-            except (OSError, UnicodeDecodeError):
-                continue
-            if Path(words[0]).name == self._program.executable and words[-1].startswith(prefix):
-                found[words[-1]] = int(folder.name)
-        return found
+
+def processes() -> dict[str, int]:
+    """Every process of a userspace implementation on this host, by the link that it serves."""
+    found: dict[str, int] = {}
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            words = (folder / "cmdline").read_bytes().rstrip(b"\0").decode().split("\0")
+        except (OSError, UnicodeDecodeError):
+            continue
+        if Path(words[0]).name in _EXECUTABLES:
+            found[words[-1]] = int(folder.name)
+    return found
+
+
+def end(link: str) -> None:
+    """No process serves the link any more, and its control socket is gone. None there is fine."""
+    pid = processes().get(link)
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    with suppress(FileNotFoundError):
+        uapi.path_of(link).unlink()
 
 
 def _first_version(text: str) -> str:

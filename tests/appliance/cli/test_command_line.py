@@ -18,7 +18,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("command", ["up", "doctor", "gate", "transcript"])
+@pytest.mark.parametrize("command", ["up", "doctor", "status", "census", "gate", "transcript"])
 def test_an_operator_without_the_harness_has_every_command(command: str) -> None:
     done = run_without_harness(command, "--help")
     assert done.returncode == 0, done.stderr

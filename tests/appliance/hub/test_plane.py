@@ -14,7 +14,7 @@ from appliance.hub import namespace
 from appliance.hub.errors import HubError, RulesetError
 from appliance.hub.names import Names
 from appliance.hub.nft import Rulesets
-from appliance.hub.plane import DataPlane, Footprint
+from appliance.hub.plane import DataPlane
 from appliance.hub.ruleset import foundation, verdicts
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, Peer
@@ -46,10 +46,9 @@ def test_what_is_applied_is_there_and_what_is_removed_is_gone(
     peers, listing = in_force(names, backend, desired)
     assert peers == {machine.public_key for machine in machines}
     assert "policy drop" in listing
-    (footprint,) = plane.census()
-    assert footprint.namespace
-    assert footprint.link
+    assert plane.present() == (desired.organization,)
     plane.remove(desired.organization)
+    assert plane.present() == ()
     assert plane.census() == ()
     assert names.places(desired.organization).namespace not in set(namespace.names())
     plane.remove(desired.organization)
@@ -111,14 +110,8 @@ def test_a_damaged_place_is_built_anew(plane: DataPlane, names: Names, backend: 
     backend.remove(names.places(desired.organization))
     successor = DataPlane(names, backend, plane._open_key)
     successor.apply(state)
-    assert successor.census() == (
-        Footprint(
-            desired.organization,
-            True,
-            True,
-            backend.processes(names.prefix).get(names.places(desired.organization).link),
-        ),
-    )
+    (footprint,) = successor.census()
+    assert (footprint.links, footprint.port) == ((names.places(desired.organization).link,), desired.port)
     assert in_force(names, backend, desired)[0] == {state.peers[0].public_key}
 
 

@@ -1,0 +1,114 @@
+"""``census``: everything that exists on behalf of each organization, and what of it nobody owns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from appliance.cli import present
+from appliance.cli.errors import CommandError, Exit
+from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
+from appliance.cli.present import Present
+from appliance.cli.settings import resolve
+from appliance.hub import wireguard
+from appliance.hub.errors import HubError
+from appliance.hub.names import Names
+from appliance.hub.plane import DataPlane
+from appliance.model.desired import Desired
+from appliance.service import census as service
+from appliance.service.census import Holding, HostPort
+
+
+def census(
+    organization: Annotated[str | None, typer.Option(help="Only the one of this id, or those of this name.")] = None,
+    orphans: Annotated[bool, typer.Option("--orphans", help="Only what no organization of the store owns.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="With --orphans: remove it.")] = False,
+    as_json: AsJson = False,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """List everything that exists on the host and in the store on behalf of each organization of this instance.
+
+    Works with the service up or down. Exit codes: 0 done, 69 the host could not be looked at or an orphan stayed, 73
+    the database can't be used, 75 a service is just starting, 77 not root, 78 settings that make no sense or no store
+    yet.
+    """
+    if remove and not orphans:
+        raise CommandError("--remove goes with --orphans: only what nobody owns is removed.", Exit.NOT_CONFIGURED)
+    settings = resolve({"data": data, "database_url": database_url}, config)
+    with present.opened(settings) as found, _host(found, exclusive=remove) as host:
+        holdings = [each for each in service.take(found.store, host) if _is_wanted(each, organization, orphans)]
+        for each in holdings if remove else ():
+            service.remove(found.store, host, each)
+    if as_json:
+        print(json.dumps(document(found.instance.id, holdings, removed=remove), indent=2))
+    else:
+        print(words(found.instance.id, holdings, removed=remove))
+
+
+@contextmanager
+def _host(found: Present, *, exclusive: bool) -> Iterator[HostPort]:
+    """The hub, which knows of changes under way, or while there is none the host itself."""
+    try:
+        if found.hub_status() is not None:
+            yield found.client()
+            return
+        with found.at_rest() if exclusive else nullcontext():
+            yield DataPlane(Names(found.instance.id), wireguard.choose(found.settings.wireguard), _no_key)
+    except HubError as error:
+        raise CommandError(f"The census was not completed: {error}.", Exit.UNAVAILABLE) from None
+
+
+def _no_key(desired: Desired) -> str:
+    raise HubError(f"a census opens no keys, not even those of {desired.organization}")
+
+
+def _is_wanted(holding: Holding, organization: str | None, orphans: bool) -> bool:
+    return (holding.is_orphan or not orphans) and organization in (None, holding.organization, holding.name)
+
+
+def document(instance: str, holdings: Sequence[Holding], *, removed: bool) -> dict[str, Any]:
+    """The census for programs."""
+    return {
+        "instance": instance,
+        "removed": removed,
+        "organizations": [
+            {
+                "id": each.organization,
+                "name": each.name,
+                "orphan": each.is_orphan,
+                "host": None if each.host is None else _host_facts(each),
+                "rows": dict(each.rows),
+            }
+            for each in holdings
+        ],
+    }
+
+
+def words(instance: str, holdings: Sequence[Holding], *, removed: bool) -> str:
+    """The census for people."""
+    lines = []
+    for each in holdings:
+        lines.append(f"{each.organization}  {'(orphan)' if each.is_orphan else each.name}")
+        facts = {"rows": ", ".join(f"{count} {table}" for table, count in each.rows.items()), **_host_facts(each)}
+        for name, value in facts.items():
+            if value:
+                lines.append(f"  {name:11}{', '.join(value) if isinstance(value, list | tuple) else value}")
+    orphans = sum(each.is_orphan for each in holdings)
+    counted = f"{orphans} orphan{'' if orphans == 1 else 's'}"
+    if removed:
+        return "\n".join([*lines, f"{counted} of instance {instance} removed."])
+    owned = len(holdings) - orphans
+    return "\n".join([*lines, f"Instance {instance}: {owned} organization{'' if owned == 1 else 's'}, {counted}."])
+
+
+def _host_facts(holding: Holding) -> dict[str, Any]:
+    return (
+        {name: value for name, value in asdict(holding.host).items() if name != "organization"} if holding.host else {}
+    )

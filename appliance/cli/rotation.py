@@ -1,0 +1,65 @@
+"""``rotate-unlock-secret``: another secret opens the keys from now on, and no packet is lost over it."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from appliance.cli import present
+from appliance.cli import secret as secrets
+from appliance.cli.errors import CommandError, Exit
+from appliance.cli.options import Config, Data, DatabaseUrl
+from appliance.cli.present import Present
+from appliance.cli.settings import SECRET_FILE_VARIABLE, resolve
+from appliance.hub.errors import HubError
+from appliance.store import rotation
+from appliance.vault import WrongSecret
+
+
+def rotate_unlock_secret(
+    new_secret_file: Annotated[Path, typer.Option(help="File of the new secret; made where there is none.")],
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Seal every key anew, so that another unlock secret opens the store. The present one is supplied as for `up`.
+
+    Traffic goes on, and so does a running service. Exit codes: 65 wrong present secret, 69 the store is as it was, 73
+    something can't be written, 75 a service is just starting, 77 not root, 78 settings that make no sense, no unlock
+    secret or no store yet.
+    """
+    new_secret_file = new_secret_file.expanduser().resolve()
+    with present.opened(resolve({"data": data, "database_url": database_url}, config)) as found:
+        if not _is_done(found, new_secret_file):
+            old = found.secret()
+            _rotate(found, old, secrets.successor(new_secret_file, found.folder.path))
+    print(
+        f"Only the unlock secret in {new_secret_file} opens the store now. A running service has learned it; "
+        f"start the next one with {SECRET_FILE_VARIABLE}={new_secret_file}"
+    )
+
+
+def _is_done(found: Present, new_secret_file: Path) -> bool:
+    """Whether a command that was interrupted before it could say so has rotated to this file's secret."""
+    if not new_secret_file.exists():
+        return False
+    new = secrets.successor(new_secret_file, found.folder.path)
+    if new in secrets.given(found.settings):
+        raise CommandError(f"{new_secret_file} has the present unlock secret in it.", Exit.NOT_CONFIGURED)
+    return found.opens(new)
+
+
+def _rotate(found: Present, old: str, new: str) -> None:
+    try:
+        if found.hub_status() is not None:
+            found.client().rotate_secret(old, new)
+            return
+        with found.at_rest(), rotation.rotated(found.store, old, new, nullcontext()):
+            return
+    except (HubError, WrongSecret) as error:
+        # A hub that was killed while it answered may have done it.
+        if not found.opens(new):
+            raise CommandError(f"The unlock secret is the one before: {error}.", Exit.UNAVAILABLE) from None

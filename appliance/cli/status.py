@@ -1,0 +1,134 @@
+"""``status``: whether the service runs and enforces what its store says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import typer
+
+from appliance.cli import present, probe
+from appliance.cli.errors import Exit
+from appliance.cli.options import AsJson, Config, Data, DatabaseUrl, Listen
+from appliance.cli.present import Present
+from appliance.cli.settings import resolve
+from appliance.hub.messages import HubStatus
+from appliance.store import machines, organizations
+from appliance.store.database import known_revisions
+
+
+@dataclass(frozen=True)
+class Status:
+    """What was found.
+
+    Attributes:
+        hub: None where no hub answers.
+        alive, ready: what the web process answers on its address.
+        organizations, machines: how many the store has.
+        revision: the schema's, as the store has it.
+        newest: the schema's, as this version has it.
+    """
+
+    instance: str
+    url: str
+    hub: HubStatus | None
+    alive: bool
+    ready: bool
+    organizations: int
+    machines: int
+    revision: str | None
+    newest: str
+
+    @property
+    def enforces(self) -> bool:
+        """Whether the hub runs and every organization is enforced."""
+        return self.hub is not None and self.hub.enforcing >= self.hub.expected
+
+    @property
+    def is_up(self) -> bool:
+        """Whether everything runs and enforces."""
+        return self.enforces and self.alive and self.ready
+
+
+def status(
+    as_json: AsJson = False,
+    data: Data = None,
+    listen: Listen = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Tell whether the service is up and enforces every organization. Changes nothing, needs no unlock secret.
+
+    Exit codes: 0 everything runs and enforces, 69 not, 73 the database can't be used, 77 not root, 78 settings that
+    make no sense or no store yet.
+    """
+    with present.opened(resolve({"data": data, "listen": listen, "database_url": database_url}, config)) as found:
+        now = look(found)
+    print(json.dumps(document(now), indent=2) if as_json else words(now))
+    raise typer.Exit(0 if now.is_up else Exit.UNAVAILABLE)
+
+
+def look(found: Present) -> Status:
+    """Asks the store, the hub and the web process."""
+    hub = found.hub_status()
+    revision = found.store.revision()
+    with found.store.read() as transaction:
+        counted = organizations.count(transaction), machines.count(transaction)
+    return Status(
+        found.instance.id,
+        probe.url(found.settings),
+        hub,
+        probe.answer(found.settings, "/healthz") == HTTPStatus.OK,
+        probe.answer(found.settings, "/readyz") == HTTPStatus.OK,
+        *counted,
+        revision,
+        known_revisions()[0],
+    )
+
+
+def document(now: Status) -> dict[str, Any]:
+    """The status for programs."""
+    hub = now.hub
+    return {
+        "up": now.is_up,
+        "instance": now.instance,
+        "url": now.url,
+        "hub": {"answers": hub is not None},
+        "web": {"alive": now.alive, "ready": now.ready},
+        "wireguard": None if hub is None else {"implementation": hub.wireguard, "version": hub.version},
+        "organizations": {"enforcing": None if hub is None else hub.enforcing, "expected": now.organizations},
+        "machines": now.machines,
+        "schema": {"revision": now.revision, "newest": now.newest},
+    }
+
+
+def words(now: Status) -> str:
+    """The status for people: one sentence, then the facts."""
+    hub = now.hub
+    enforced = f"{'?' if hub is None else hub.enforcing} of {now.organizations} enforced"
+    schema = f"revision {now.revision}" + ("" if now.revision == now.newest else f"; this version has {now.newest}")
+    facts = {
+        "URL": now.url,
+        "instance": now.instance,
+        "WireGuard": "unknown while the hub does not answer" if hub is None else f"{hub.wireguard} {hub.version}",
+        "organizations": enforced,
+        "machines": str(now.machines),
+        "store": schema,
+    }
+    return "\n".join([_sentence(now), *(f"  {name:15}{value}" for name, value in facts.items())])
+
+
+def _sentence(now: Status) -> str:
+    if now.is_up:
+        return "The service is up, and every organization is enforced."
+    if now.hub is None and not now.alive:
+        return f"The service is down: its hub does not answer, and neither does {now.url}"
+    if now.hub is None:
+        return "The service is not working: pages and API answer, but its hub does not."
+    if not now.alive:
+        return f"The service is not working: its hub answers, but nothing does at {now.url}"
+    if not now.enforces:
+        return f"The service is not ready: {now.hub.enforcing} of {now.hub.expected} organizations are enforced."
+    return "The service is not ready yet."

@@ -1,0 +1,95 @@
+"""What exists on the host on behalf of one instance's organizations: found by name, never by what anyone remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.hub import links, namespace, nft, uapi
+from appliance.hub.errors import HubError
+from appliance.hub.names import Names, Places
+from appliance.hub.wireguard import kernel, userspace
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What exists on the host on behalf of one organization of this instance.
+
+    Attributes:
+        namespace: the name of its network namespace, if there is one.
+        links: those in its namespace, and a half made one in the hub's.
+        tables: nftables tables in its namespace.
+        process: process id of the userspace WireGuard that serves its link.
+        socket: path of that one's control socket.
+        port: UDP port that its link listens on; None also where the link does not answer.
+    """
+
+    organization: str
+    namespace: str | None = None
+    links: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    process: int | None = None
+    socket: str | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The names of one instance's things, as one look at the host found them."""
+
+    organizations: frozenset[str]
+    namespaces: frozenset[str]
+    links: frozenset[str]
+    processes: Mapping[str, int]
+    sockets: Mapping[str, Path]
+
+
+def look(names: Names) -> Sight:
+    """Finds what there is, without entering any namespace: a few milliseconds, however many organizations there are.
+
+    Raises:
+        LinkError: the host's links can't be listed.
+    """
+    sight = (frozenset(namespace.names()), frozenset(links.names()), userspace.processes(), uapi.sockets())
+    found = {names.organization_of(name) for kind in sight for name in kind}
+    return Sight(frozenset(each for each in found if each is not None), *sight)
+
+
+def take(names: Names) -> tuple[Footprint, ...]:
+    """Everything of this instance that exists on the host, organization by organization. It takes root.
+
+    Raises:
+        HubError: the host can't be looked at. One organization that can't be leaves gaps in its footprint alone.
+    """
+    sight = look(names)
+    return tuple(
+        _footprint(organization, names.places(organization), sight) for organization in sorted(sight.organizations)
+    )
+
+
+def _footprint(organization: str, places: Places, sight: Sight) -> Footprint:
+    inside: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    # It may be on its way out, or a plain file that a failed mount left.
+    with suppress(HubError), namespace.entered(places.namespace):
+        inside = links.names()
+    with suppress(HubError):
+        tables = nft.tables(places.namespace)
+    socket = sight.sockets.get(places.link)
+    return Footprint(
+        organization,
+        namespace=places.namespace if places.namespace in sight.namespaces else None,
+        links=(*inside, *({places.link} & sight.links)),
+        tables=tables,
+        process=sight.processes.get(places.link),
+        socket=None if socket is None else str(socket),
+        port=_port(places, asks_socket=socket is not None),
+    )
+
+
+def _port(places: Places, *, asks_socket: bool) -> int | None:
+    with suppress(HubError):
+        return uapi.get_device(places.link).listen_port or None if asks_socket else kernel.listen_port(places)
+    return None

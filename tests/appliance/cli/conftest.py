@@ -1,0 +1,40 @@
+"""A place for a service, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.hub import namespace
+from appliance.hub.names import Places
+from appliance.hub.wireguard.kernel import Kernel
+from netlab import sandbox
+from tests.appliance.cli.started import Run
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder that does not exist yet."""
+    if not sandbox.inside():
+        pytest.fail("tests of `up` run in a sandbox: use `./meshwg test --only unit`")
+    # The web process is another user, who can't get through pytest's private folders.
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_mode & 0o011 != 0o011 and folder != Path("/"):
+            folder.chmod(0o755)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def runs() -> Iterator[list[Run]]:
+    """What a test started; whatever still runs is killed, and what a killed one leaves on the host is removed."""
+    started: list[Run] = []
+    yield started
+    for run in started:
+        if run.process.poll() is None:
+            run.process.kill()
+            run.process.communicate()
+    for name in namespace.names():
+        Kernel().remove(Places(namespace=name, link=name))
+        namespace.remove(name)

@@ -1,0 +1,152 @@
+"""A service that a test starts, and what it asks of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import Any
+
+PORT = 18443
+READY = "MeshWG is up at"
+DEADLINE = 40.0
+
+
+@dataclass
+class Run:
+    """A started `up`."""
+
+    process: subprocess.Popen[str]
+    output: list[str] = field(default_factory=list)
+
+    def wait_until_ready(self) -> str:
+        """What it said until it was up."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line)
+            if READY in line:
+                return "".join(self.output)
+        raise AssertionError("".join(self.output))
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Its exit code after this signal."""
+        self.process.send_signal(number)
+        self.process.communicate(timeout=DEADLINE)
+        return self.process.returncode
+
+
+def start(runs: list[Run], data: Path, *arguments: str, **environment: str) -> Run:
+    """An `up` on this data folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "appliance", "up", f"--data={data}", f"--listen=127.0.0.1:{PORT}", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=_environment(environment),
+    )
+    runs.append(Run(process))
+    return runs[-1]
+
+
+def refused(runs: list[Run], data: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """Exit code and words of an `up` that must not come up."""
+    run = start(runs, data, *arguments, **environment)
+    output, _ = run.process.communicate(timeout=DEADLINE)
+    assert READY not in output
+    return run.process.returncode, output.strip()
+
+
+def meshwg(data: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Another command on this data folder, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "appliance", *arguments, f"--data={data}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+        env=_environment(environment),
+    )
+
+
+def answer(data: Path, *arguments: str, **environment: str) -> Any:
+    """What a command that must succeed prints as JSON."""
+    done = meshwg(data, *arguments, "--json", **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], code: int) -> None:
+    """It ended with this code and one sentence."""
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert_one_sentence(done.stderr)
+
+
+def assert_one_sentence(output: str) -> None:
+    """What is said is said once, and in one line."""
+    assert output.startswith("meshwg: ")
+    assert len(output.splitlines()) == 1
+
+
+def call(method: str, path: str, body: Any = None, token: str = "") -> tuple[int, Any]:
+    """Status and JSON of a call to the service."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = HTTPSConnection("127.0.0.1", PORT, context=context, timeout=DEADLINE)
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        text = response.read()
+        return response.status, json.loads(text) if text else None
+    finally:
+        connection.close()
+
+
+def sign_up(name: str) -> tuple[str, str]:
+    """A new organization's id, and its owner's token."""
+    wishes = {"email": f"owner@{name}.example", "password": "correct horse battery", "organization": name}
+    status, found = call("POST", "/api/v1/signup", wishes)
+    assert status == 201, found
+    return found["organization"]["id"], found["token"]
+
+
+def children(pid: int) -> dict[str, int]:
+    """The children of `up` by their command."""
+    found = {}
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        words = Path(f"/proc/{child}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        found[words[-1].decode()] = int(child)
+    found.pop("", None)
+    return found
+
+
+def wait_for_health(path: str = "/healthz") -> None:
+    """Until the service says that it is well again."""
+
+    def is_well() -> bool:
+        try:
+            return call("GET", path)[0] == 200
+        except (OSError, HTTPException):
+            return False
+
+    wait_until(is_well)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Until the condition holds; fails after `DEADLINE` seconds."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _environment(more: dict[str, str]) -> dict[str, str]:
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("MESHWG_")}, **more}

@@ -1,0 +1,111 @@
+"""The hub and its vault: after a rotation it opens everything, whatever anyone remembers of the time before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+
+from appliance.hub.errors import HubError
+from appliance.hub.messages import CreateKeys, RotateSecret
+from appliance.hub.names import Names
+from appliance.hub.process import Hub
+from appliance.hub.wireguard import Backend
+from appliance.model.desired import Desired
+from appliance.store import Store, organizations
+from appliance.vault import SealedKeys
+from tests.appliance.sealed import NEW, OLD, add_organization, opens, sealed_store
+
+
+class NoBackend:
+    """No link is made in these tests."""
+
+    name = version = "none"
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Store:
+    """A store that the old secret opens, with an organization in it."""
+    return sealed_store(tmp_path)
+
+
+def make_hub(store: Store, remembered: list[str]) -> Hub:
+    backend: Backend = NoBackend()  # type: ignore[assignment]
+    return Hub(Names("abc"), backend, store, opens(store, OLD), remembered.append)
+
+
+def stored(store: Store) -> Desired:
+    with store.read() as transaction:
+        (organization,) = organizations.active_ids(transaction)
+        found = organizations.desired(transaction, organization)
+    assert found is not None
+    return found
+
+
+def test_after_a_rotation_states_of_before_and_after_open_to_the_same_key(sealed: Store) -> None:
+    remembered: list[str] = []
+    hub = make_hub(sealed, remembered)
+    before = stored(sealed)
+    key = hub._private_key(before)
+    hub.answer(RotateSecret(OLD, NEW))
+    assert remembered == [NEW]
+    after = stored(sealed)
+    assert before.sealed_data_key != after.sealed_data_key
+    assert hub._private_key(before) == hub._private_key(after) == key
+    # The next hub has nothing but the new secret.
+    assert opens(sealed, NEW).private_key(after.organization, after.sealed_data_key, after.sealed_private_key) == key
+
+
+def test_keys_that_a_rotation_left_behind_are_refused(sealed: Store) -> None:
+    """A sign-up that was given its keys before a rotation and stored after it fails, before anyone depends on it."""
+    hub = make_hub(sealed, [])
+    keys = hub.answer(CreateKeys("late"))
+    assert isinstance(keys, SealedKeys)
+    hub.answer(RotateSecret(OLD, NEW))
+    add_organization(sealed, "late", keys)
+    late = replace(
+        stored_of(sealed, "late"), sealed_data_key=keys.sealed_data_key, sealed_private_key=keys.sealed_private_key
+    )
+    with pytest.raises(HubError):
+        hub._private_key(late)
+    fresh = hub.answer(CreateKeys("fresh"))
+    assert isinstance(fresh, SealedKeys)
+    assert opens(sealed, NEW).private_key("fresh", fresh.sealed_data_key, fresh.sealed_private_key)
+
+
+def stored_of(store: Store, organization: str) -> Desired:
+    with store.read() as transaction:
+        found = organizations.desired(transaction, organization)
+    assert found is not None
+    return found
+
+
+def test_a_wrong_present_secret_changes_nothing(sealed: Store) -> None:
+    hub = make_hub(sealed, [])
+    before = stored(sealed)
+    with pytest.raises(HubError):
+        hub.answer(RotateSecret("another secret that is long enough", NEW))
+    assert stored(sealed) == before
+    assert hub._private_key(before)
+    opens(sealed, OLD)
+
+
+def test_a_store_that_fails_leaves_the_hub_with_the_old_secret(sealed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = make_hub(sealed, [])
+    before = stored(sealed)
+
+    def fail(*_: object) -> None:
+        raise SQLAlchemyError("disk full")
+
+    monkeypatch.setattr("appliance.store.instance.replace_lock", fail)
+    with pytest.raises(SQLAlchemyError):
+        hub.answer(RotateSecret(OLD, NEW))
+    assert stored(sealed) == before
+    assert hub._private_key(before)
+    hub.answer(CreateKeys("next"))
+
+
+def test_a_rotation_is_not_printed() -> None:
+    assert OLD not in repr(RotateSecret(OLD, NEW))

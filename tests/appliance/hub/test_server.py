@@ -1,0 +1,62 @@
+"""Who may call the hub, and what."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.hub import server
+from appliance.hub.client import HubClient
+from appliance.hub.errors import HubError, HubUnreachable
+from appliance.hub.messages import HubStatus, RotateSecret, Status, TearDown
+
+WEB = 64217
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Iterator[list[Any]]:
+    """What a server on ``tmp_path / "sock"`` was asked; it lets this user and the web process's in."""
+    made: list[Any] = []
+
+    def answer(call: Any) -> object:
+        made.append(call)
+        return HubStatus("none", "1", 0, 0) if isinstance(call, Status) else None
+
+    serving = server.Server(tmp_path / "sock", {os.getuid(), WEB}, answer)
+    thread = threading.Thread(target=serving.serve)
+    thread.start()
+    yield made
+    serving.close()
+    thread.join()
+
+
+def test_the_hub_s_own_user_may_ask_for_everything(calls: list[Any], tmp_path: Path) -> None:
+    client = HubClient(tmp_path / "sock")
+    client.status()
+    client.rotate_secret("old", "new")
+    client.tear_down()
+    assert calls == [Status(), RotateSecret("old", "new"), TearDown()]
+
+
+def test_the_web_process_may_not_end_the_service_or_change_its_secret(
+    calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_uid_of", lambda _: WEB)
+    client = HubClient(tmp_path / "sock")
+    client.status()
+    for ask in (client.tear_down, lambda: client.rotate_secret("old", "new")):
+        with pytest.raises(HubError, match="is not for user"):
+            ask()
+    assert calls == [Status()]
+
+
+def test_a_stranger_is_turned_away(calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_uid_of", lambda _: WEB + 1)
+    with pytest.raises(HubUnreachable):
+        HubClient(tmp_path / "sock").status()
+    assert calls == []

@@ -1,0 +1,67 @@
+"""What the store does as a whole: revisions, and copies of itself."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+from appliance.service import Actor
+from appliance.store import Store, audit, organizations, times
+from appliance.store.database import known_revisions, sqlite_file
+
+
+def test_a_new_store_has_no_revision_and_an_upgraded_one_the_newest(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'new.sqlite'}")
+    assert store.revision() is None
+    store.upgrade()
+    assert store.revision() == known_revisions()[0]
+    store.close()
+
+
+def test_only_sqlite_has_a_file() -> None:
+    assert sqlite_file("sqlite:////var/lib/x.sqlite") == Path("/var/lib/x.sqlite")
+    assert sqlite_file("postgresql+psycopg://localhost/meshwg") is None
+    assert sqlite_file("sqlite://") is None
+
+
+def test_a_snapshot_is_a_whole_store_and_leaves_no_file(store: Store, owner: Actor, tmp_path: Path) -> None:
+    before = set(tmp_path.iterdir())
+    copy = tmp_path / "copy.sqlite"
+    with store.snapshot() as content:
+        assert set(tmp_path.iterdir()) == before
+        copy.write_bytes(content.read())
+    copied = Store(f"sqlite:///{copy}")
+    with copied.read() as transaction:
+        assert organizations.find(transaction, owner.organization_id) is not None
+    copied.close()
+
+
+def test_a_snapshot_amid_writes_has_each_change_as_a_whole(store: Store, owner: Actor, tmp_path: Path) -> None:
+    """Every transaction writes two entries; a copy with an odd number of them has half of one."""
+    stopped, begun = threading.Event(), threading.Event()
+
+    def write() -> None:
+        while not stopped.is_set():
+            with store.write() as transaction:
+                for _ in range(2):
+                    audit.record(transaction, owner.organization_id, "x", "pair", {"x": "y" * 5000}, times.now())
+            begun.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert begun.wait(10)
+        for number in range(20):
+            copy = tmp_path / f"{number}.sqlite"
+            with store.snapshot() as content:
+                copy.write_bytes(content.read())
+            with closing(sqlite3.connect(copy)) as connection:
+                (count,) = connection.execute("SELECT count(*) FROM audit WHERE action = 'pair'").fetchone()
+                assert count
+                assert count % 2 == 0
+                assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    finally:
+        stopped.set()
+        writer.join()

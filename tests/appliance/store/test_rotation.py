@@ -1,0 +1,133 @@
+"""A rotation is one transaction: however it ends, exactly one of the two secrets opens everything."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from appliance.store import Store, organizations
+from appliance.store.rotation import rotated
+from appliance.vault import Vault, WrongSecret
+from tests.appliance.sealed import NEW, OLD, add_organization, opens, sealed_store
+
+ORGANIZATIONS = ("acme", "bolt", "core")
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Store:
+    """A store that the old secret opens, with three organizations."""
+    store = sealed_store(tmp_path)
+    vault = opens(store, OLD)
+    for name in ORGANIZATIONS[1:]:
+        add_organization(store, name, vault.new_organization_keys(name))
+    return store
+
+
+def private_keys(store: Store, vault: Vault) -> dict[str, str]:
+    """Every organization's private key; raises `WrongSecret` where one does not open."""
+    found = {}
+    with store.read() as transaction:
+        for name in ORGANIZATIONS:
+            state = organizations.desired(transaction, name)
+            assert state is not None
+            found[name] = vault.private_key(name, state.sealed_data_key, state.sealed_private_key)
+    return found
+
+
+def test_only_the_new_secret_opens_everything(sealed: Store) -> None:
+    before = private_keys(sealed, opens(sealed, OLD))
+    with rotated(sealed, OLD, NEW, nullcontext()) as vault:
+        assert private_keys(sealed, vault) == before
+    assert private_keys(sealed, opens(sealed, NEW)) == before
+    with pytest.raises(WrongSecret):
+        opens(sealed, OLD)
+
+
+def test_a_wrong_present_secret_changes_nothing(sealed: Store) -> None:
+    with pytest.raises(WrongSecret), rotated(sealed, NEW, NEW, nullcontext()):
+        pass
+    private_keys(sealed, opens(sealed, OLD))
+
+
+def test_a_key_that_can_t_be_opened_leaves_the_old_secret_for_all(sealed: Store) -> None:
+    stranger, _ = Vault.make(NEW)
+    add_organization(sealed, "odd", stranger.new_organization_keys("odd"))
+    with pytest.raises(WrongSecret), rotated(sealed, OLD, NEW, nullcontext()):
+        pass
+    private_keys(sealed, opens(sealed, OLD))
+
+
+def test_of_two_at_once_one_is_told_that_it_was_too_late(sealed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where there is no key yet that would not open."""
+    with sealed.write() as transaction:
+        for name in ORGANIZATIONS:
+            organizations.remove(transaction, name)
+    make = Vault.make
+
+    def overtaken(secret: str) -> object:
+        monkeypatch.setattr(Vault, "make", make)
+        with rotated(sealed, OLD, "a third secret, long enough", nullcontext()):
+            pass
+        return make(secret)
+
+    monkeypatch.setattr(Vault, "make", overtaken)
+    with pytest.raises(WrongSecret), rotated(sealed, OLD, NEW, nullcontext()):
+        pass
+    opens(sealed, "a third secret, long enough")
+
+
+def test_who_changes_the_store_meanwhile_can_still_open_keys(sealed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change asks for keys while its transaction is open; a rotation that waited for it with the guard held would
+    keep both waiting."""
+    guard, waits, write = threading.Lock(), threading.Event(), sealed.write
+
+    def announced() -> AbstractContextManager[Connection]:
+        waits.set()
+        return write()
+
+    def rotate() -> None:
+        with rotated(sealed, OLD, NEW, guard):
+            assert guard.locked()
+
+    thread = threading.Thread(target=rotate)
+    with write():
+        monkeypatch.setattr(sealed, "write", announced)
+        thread.start()
+        assert waits.wait(30)
+        assert guard.acquire(timeout=1)
+        guard.release()
+    thread.join()
+    private_keys(sealed, opens(sealed, NEW))
+
+
+KILLED = f"""
+import os, signal, sys
+from contextlib import nullcontext
+from appliance.store import Store, {{module}}, rotation
+original = {{module}}.{{function}}
+def die(*arguments):
+    original(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+{{module}}.{{function}} = die
+with rotation.rotated(Store(sys.argv[1]), {OLD!r}, {NEW!r}, nullcontext()):
+    pass
+"""
+
+
+@pytest.mark.parametrize("step", ["organizations.replace_data_key", "instance.replace_lock"])
+def test_killed_in_the_middle_the_old_secret_opens_everything(sealed: Store, tmp_path: Path, step: str) -> None:
+    before = private_keys(sealed, opens(sealed, OLD))
+    module, function = step.split(".")
+    program = KILLED.format(module=module, function=function)
+    url = f"sqlite:///{tmp_path / 'sealed.sqlite'}"
+    done = subprocess.run([sys.executable, "-c", program, url], check=False, timeout=60, env=dict(os.environ))
+    assert done.returncode == -signal.SIGKILL
+    assert private_keys(sealed, opens(sealed, OLD)) == before

@@ -1,0 +1,91 @@
+"""A sealed file opens with its secret as it was written, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+
+import pytest
+
+from appliance.vault import WrongSecret
+from appliance.vault.archive import NoArchive, seal, unseal
+
+SECRET = "a secret that is long enough"
+CHUNK = 64 * 2**10
+HEADER = 14 + struct.calcsize("!B16sIHH48s60s")
+
+
+def sealed(content: bytes) -> bytes:
+    file = io.BytesIO()
+    seal(io.BytesIO(content), file, SECRET)
+    return file.getvalue()
+
+
+def opened(data: bytes, secret: str = SECRET) -> bytes:
+    file = io.BytesIO()
+    unseal(io.BytesIO(data), file, secret)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+def test_what_was_sealed_comes_back(size: int) -> None:
+    content = bytes(number % 251 for number in range(size))
+    data = sealed(content)
+    assert opened(data) == content
+    assert size < 64 or content[:64] not in data
+
+
+def test_two_files_of_one_content_have_nothing_in_common() -> None:
+    one, two = sealed(b"x" * 1000), sealed(b"x" * 1000)
+    assert one[HEADER + 32 :] != two[HEADER + 32 :]
+
+
+def test_another_secret_is_told_from_damage() -> None:
+    data = sealed(b"content")
+    with pytest.raises(WrongSecret):
+        opened(data, SECRET + "x")
+
+
+CONTENT = b"a" * CHUNK + b"b" * CHUNK + b"c" * 100
+BODY = HEADER + 32
+STEP = CHUNK + 16
+
+
+@pytest.mark.parametrize("at", [0, 14, 20, 31, 40, 80, HEADER - 1, HEADER, BODY, BODY + STEP, BODY + 2 * STEP, -1])
+def test_no_changed_byte_goes_unnoticed(at: int) -> None:
+    data = bytearray(sealed(CONTENT))
+    data[at] ^= 1
+    with pytest.raises(NoArchive):
+        opened(bytes(data))
+
+
+def test_chunks_can_t_be_dropped_added_moved_or_taken_from_another_file() -> None:
+    data = sealed(CONTENT)
+    head, one, two, three = data[:BODY], data[BODY:][:STEP], data[BODY + STEP :][:STEP], data[BODY + 2 * STEP :]
+    other = sealed(CONTENT)
+    for damaged in (
+        b"",
+        head[:-40],
+        head,
+        head + one,
+        head + one + two,
+        head + one + two + three[:-1],
+        head + two + one + three,
+        head + one + three,
+        data + b"x",
+        data + three,
+        head + other[BODY:],
+        other[:BODY] + data[BODY:],
+    ):
+        with pytest.raises(NoArchive):
+            opened(damaged)
+
+
+@pytest.mark.parametrize("work", [(2**31, 8, 1), (2**22, 8, 1), (2**15, 8, 1000), (2**15 + 1, 8, 1), (0, 0, 0)])
+def test_a_header_that_asks_for_all_the_memory_or_nonsense_is_refused(work: tuple[int, int, int]) -> None:
+    data = bytearray(sealed(b""))
+    data[14 + 17 : 14 + 25] = struct.pack("!IHH", *work)
+    data[HEADER:BODY] = hashlib.sha256(data[:HEADER]).digest()
+    with pytest.raises(NoArchive):
+        opened(bytes(data))
