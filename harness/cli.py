@@ -1,6 +1,6 @@
-"""``gate``, ``test``, ``lab``, ``bench``: the commands that this package adds to the command line.
+"""``gate``, ``test``, ``lab``, ``bench``: what this package adds to the command line.
 
-Only their options are here: the command line loads this for every command, also where what they need is not installed.
+Only their options are here, so that help can be had where what the commands need is not installed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,6 @@ import typer
 _UNAVAILABLE = 69
 
 Wireguard = Annotated[str, typer.Option(help="The hub's implementation: auto, kernel, wireguard-go or boringtun.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands."""
-    app.command()(gate)
-    app.command("test")(run_everything)
-    app.command()(lab)
-    app.command()(bench)
 
 
 def gate(

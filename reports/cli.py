@@ -23,15 +23,12 @@ _STYLE = {"proven": "green", "pass": "green", "refuted": "red", "fail": "red", "
 File = Annotated[Path, typer.Argument(help="A transcript, or the folder of a run.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the commands."""
-    group = typer.Typer(help="Read a gate run's transcript, check its signature, compare two.", no_args_is_help=True)
-    group.command()(show)
-    group.command()(verify)
-    group.command()(diff)
-    app.add_typer(group, name="transcript")
+transcript = typer.Typer(
+    help="Read a gate run's transcript, check its signature, compare two.", no_args_is_help=True, add_completion=False
+)
 
 
+@transcript.command()
 def show(file: File = _LATEST) -> None:
     """Show what a run came to."""
     run = _load(file)
@@ -63,12 +60,13 @@ def summarize(run: Transcript, console: Console) -> None:
         console.print(_text(problem, "red"))
 
 
+@transcript.command()
 def verify(
     file: File = _LATEST,
     key: Annotated[Path | None, typer.Option(help="PEM of a public key that you know from elsewhere.")] = None,
 ) -> None:
     """Check that a transcript is the one that was signed."""
-    # Here, because the command line loads this module for every command, also where the harness is not installed.
+    # Here, because the help of all commands loads this module, also where the harness is not installed.
     from reports import attest
 
     try:
@@ -82,6 +80,7 @@ def verify(
     )
 
 
+@transcript.command()
 def diff(before: File, after: File) -> None:
     """Compare two runs."""
     difference = compare.compare(_load(before), _load(after))

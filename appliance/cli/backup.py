@@ -13,7 +13,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from appliance import files
-from appliance.cli import preparation, present
+from appliance.cli import present, unlocking
 from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, web_uid
@@ -91,7 +91,7 @@ def restore(
 
 
 def _sqlite_file(settings: Settings, program: str) -> Path:
-    with preparation.database():
+    with unlocking.database():
         file = sqlite_file(settings.database_url)
     if file is None:
         raise CommandError(f"The store is no SQLite file; {program} does this for PostgreSQL.", Exit.UNAVAILABLE)

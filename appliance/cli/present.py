@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from appliance.cli import preparation
 from appliance.cli import secret as secrets
+from appliance.cli import unlocking
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, instance_locked
 from appliance.cli.settings import Settings
@@ -90,7 +90,7 @@ def opened(settings: Settings) -> Iterator[Present]:
         CommandError: no root, no store there yet, or a database that can't be used.
     """
     must_be_root()
-    with preparation.database(), ExitStack() as closed:
+    with unlocking.database(), ExitStack() as closed:
         file = sqlite_file(settings.database_url)
         if file is not None and not file.is_file():
             raise CommandError(f"There is no store in {file.parent} yet; `meshwg up` makes one.", Exit.NOT_CONFIGURED)

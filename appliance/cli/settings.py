@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.cli.errors import CommandError, Exit
-from appliance.web.limits import Network
+from appliance.model.addresses import Network
 
 if sys.version_info >= (3, 11):
     import tomllib

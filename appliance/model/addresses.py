@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Network, NetmaskValueError
 
 from appliance.model.errors import Conflict, Invalid
+
+Network = IPv4Network | IPv6Network
 
 DEFAULT_NETWORK = IPv4Network("10.100.0.0/16")
 

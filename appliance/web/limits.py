@@ -9,15 +9,14 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from appliance.model.addresses import Network
 from appliance.model.errors import TooMany
-
-Network = IPv4Network | IPv6Network
 
 SIGN_UP_PER_ADDRESS = parse_many("20/hour")
 LOG_IN_PER_ADDRESS = parse_many("30/minute; 200/hour")

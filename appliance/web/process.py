@@ -21,11 +21,12 @@ from granian.server import Server
 
 from appliance import lifeline
 from appliance.hub.client import HubClient
+from appliance.model.addresses import Network
 from appliance.service import Workplace
 from appliance.store import Store
 from appliance.web import privileges
 from appliance.web.app import make_app
-from appliance.web.limits import Network, RateLimits
+from appliance.web.limits import RateLimits
 from appliance.web.request import Site
 from appliance.web.tls import Certificate
 

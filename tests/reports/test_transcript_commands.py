@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner, Result
 
@@ -24,9 +23,6 @@ Command = Callable[..., Result]
 @pytest.fixture
 def transcript(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
     """Runs ``transcript …`` in an empty folder."""
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    cli.register(app)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TERM", "dumb")
     empty = tmp_path / "here"
@@ -34,7 +30,7 @@ def transcript(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
     monkeypatch.chdir(empty)
 
     def command(*arguments: object) -> Result:
-        done = CliRunner().invoke(app, ["transcript", *map(str, arguments)])
+        done = CliRunner().invoke(cli.transcript, list(map(str, arguments)))
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         return done
 

@@ -1,0 +1,99 @@
+"""Opening the store with the unlock secret, and making a new one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from appliance.cli import secret as secrets
+from appliance.cli.errors import CommandError, Exit
+from appliance.cli.folder import Folder
+from appliance.cli.settings import Settings
+from appliance.model.ids import new_instance_id
+from appliance.store import Store, instance
+from appliance.store.instance import Instance
+from appliance.vault import Vault, WrongSecret
+
+
+@dataclass(frozen=True)
+class Unlocked:
+    """A store that is up to date and whose secret is known.
+
+    Attributes:
+        secret: the unlock secret, for the hub's process alone.
+        made: the file of a secret that was made just now.
+    """
+
+    store: Store
+    instance: Instance
+    vault: Vault
+    secret: str
+    made: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"Unlocked(instance={self.instance.id!r})"
+
+
+def unlock(settings: Settings, folder: Folder, uid: int, supplied: Sequence[str], *, make_secret: bool) -> Unlocked:
+    """Opens the store with an unlock secret; a new one gets its identity, and where allowed a secret.
+
+    Args:
+        supplied: the secrets that may be the right one, the most likely first.
+
+    Raises:
+        CommandError: no secret for an existing store, none that opens it, or a database that can't be used.
+    """
+    secret = next(iter(supplied), None)
+    own_database = settings.database_url.startswith("sqlite")
+    if secret is None and not (make_secret and (folder.is_new or not own_database)):
+        raise secrets.missing(folder.path)
+    folder.prepare(uid)
+    with database():
+        store = Store(settings.database_url)
+        store.upgrade()
+        with store.read() as transaction:
+            found = instance.find(transaction)
+        if own_database:
+            _hand_over(folder.store, uid)
+        if found is None:
+            return _new_instance(store, folder, secret)
+    if secret is None:
+        raise secrets.missing(folder.path)
+    for each in supplied:
+        with suppress(WrongSecret):
+            return Unlocked(store, found, Vault.open(each, found.lock), each)
+    raise secrets.wrong(folder.path)
+
+
+def _new_instance(store: Store, folder: Folder, secret: str | None) -> Unlocked:
+    made = None
+    if secret is None:
+        secret, made = secrets.make(folder.path)
+    vault, lock = Vault.make(secret)
+    new = Instance(new_instance_id(), lock)
+    with store.write() as transaction:
+        instance.create(transaction, new)
+    return Unlocked(store, new, vault, secret, made)
+
+
+def _hand_over(folder: Path, uid: int) -> None:
+    for path in folder.iterdir():
+        os.chown(path, uid, uid)
+
+
+@contextmanager
+def database() -> Iterator[None]:
+    """What the database refuses in the block, or that there is no such one, is one sentence.
+
+    Raises:
+        CommandError: it refused something.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        raise CommandError(f"The database can't be used: {str(error).splitlines()[0]}.", Exit.CANNOT_CREATE) from None

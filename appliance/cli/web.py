@@ -1,0 +1,36 @@
+"""``web``: the unprivileged process, as `up` starts it."""
+
+from __future__ import annotations
+
+from appliance import logs
+from appliance.cli.certificate import certificate
+from appliance.cli.errors import CommandError, Exit
+from appliance.cli.folder import Folder, hub_socket, web_uid
+from appliance.cli.settings import resolve
+from appliance.store import Store, instance
+from appliance.web import process
+
+
+def web() -> None:
+    """The unprivileged process that serves pages and API. It reads its settings from the environment."""
+    logs.configure("web")
+    settings = resolve({})
+    files = certificate(settings, Folder(settings.data), web_uid())
+    store = Store(settings.database_url)
+    with store.read() as transaction:
+        found = instance.find(transaction)
+    store.close()
+    if found is None:
+        raise CommandError("The store is new; start the hub first.", Exit.NOT_CONFIGURED)
+    process.serve(
+        process.WebSettings(
+            host=settings.host,
+            port=settings.port,
+            certificate=files,
+            database_url=settings.database_url,
+            hub_socket=hub_socket(found.id),
+            endpoint_host=settings.endpoint,
+            trusted=settings.trusted_source,
+            uid=web_uid(),
+        )
+    )
