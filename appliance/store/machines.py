@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from appliance.model.errors import Conflict
 from appliance.model.organization import Machine
 from appliance.store import times
 from appliance.store.schema import machines as _table
+
+# Read with every change, and so built once: building costs as much as executing.
+_ALL = select(_table).where(_table.c.organization_id == bindparam("organization")).order_by(_table.c.address)
 
 
 def create(transaction: Connection, organization_id: str, machine: Machine) -> None:
@@ -58,10 +61,7 @@ def find(transaction: Connection, organization_id: str, machine_id: str) -> Mach
 
 def all_of(transaction: Connection, organization_id: str) -> Sequence[Machine]:
     """The organization's machines, by address."""
-    rows = transaction.execute(
-        select(_table).where(_table.c.organization_id == organization_id).order_by(_table.c.address)
-    )
-    return [_loaded(row) for row in rows]
+    return [_loaded(row) for row in transaction.execute(_ALL, {"organization": organization_id})]
 
 
 def page_of(transaction: Connection, organization_id: str, *, after: IPv4Address | None, limit: int) -> list[Machine]:

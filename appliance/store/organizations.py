@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from appliance.model.addresses import next_address
 from appliance.model.desired import Desired, Peer
@@ -19,6 +19,10 @@ from appliance.vault import SealedKeys
 FIRST_PORT = 51820
 LAST_PORT = 61000
 _table = schema.organizations
+
+# Read with every change, and so built once: building costs as much as executing.
+_BY_ID = select(_table).where(_table.c.id == bindparam("organization"))
+_LOCK = select(_table.c.id).where(_table.c.id == bindparam("organization")).with_for_update()
 
 
 def create(transaction: Connection, organization: Organization, keys: SealedKeys) -> None:
@@ -54,12 +58,12 @@ def activate(transaction: Connection, organization_id: str) -> None:
 
 def lock(transaction: Connection, organization_id: str) -> None:
     """Changes of one organization follow one another, also where the database takes several writers."""
-    transaction.execute(select(_table.c.id).where(_table.c.id == organization_id).with_for_update())
+    transaction.execute(_LOCK, {"organization": organization_id})
 
 
 def find(transaction: Connection, organization_id: str) -> Organization | None:
     """The organization of that id, if there is one."""
-    row = transaction.execute(select(_table).where(_table.c.id == organization_id)).one_or_none()
+    row = transaction.execute(_BY_ID, {"organization": organization_id}).one_or_none()
     return None if row is None else _loaded(row)
 
 
@@ -126,7 +130,7 @@ def replace_data_key(transaction: Connection, organization_id: str, sealed: byte
 
 def desired(transaction: Connection, organization_id: str) -> Desired | None:
     """What the kernel should have for it; None if there is no such organization."""
-    row = transaction.execute(select(_table).where(_table.c.id == organization_id)).one_or_none()
+    row = transaction.execute(_BY_ID, {"organization": organization_id}).one_or_none()
     if row is None:
         return None
     return Desired(

@@ -5,13 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from appliance.model.errors import Conflict
 from appliance.model.organization import Member, Role
 from appliance.store import times
 from appliance.store.schema import members, organizations, sessions
+
+# Read with every request, and so built once: building costs as much as executing.
+_BY_SESSION = (
+    select(members)
+    .join(sessions, sessions.c.member_id == members.c.id)
+    .where(
+        sessions.c.token_hash == bindparam("token"),
+        sessions.c.expires_at > bindparam("now"),
+        sessions.c.last_seen_at > bindparam("idle_since"),
+    )
+)
+_LAST_SEEN = select(sessions.c.last_seen_at).where(sessions.c.token_hash == bindparam("token"))
 
 
 def create(transaction: Connection, member: Member) -> None:
@@ -63,23 +75,14 @@ def open_session(transaction: Connection, member_id: str, token_hash: str, now: 
 
 def by_session(transaction: Connection, token_hash: str, now: datetime, idle_since: datetime) -> Member | None:
     """Whose session this is, unless it ended, or nobody used it since ``idle_since``."""
-    row = transaction.execute(
-        select(members)
-        .join(sessions, sessions.c.member_id == members.c.id)
-        .where(
-            sessions.c.token_hash == token_hash,
-            sessions.c.expires_at > times.stored(now),
-            sessions.c.last_seen_at > times.stored(idle_since),
-        )
-    ).one_or_none()
+    wanted = {"token": token_hash, "now": times.stored(now), "idle_since": times.stored(idle_since)}
+    row = transaction.execute(_BY_SESSION, wanted).one_or_none()
     return None if row is None else _loaded(row)
 
 
 def last_seen(transaction: Connection, token_hash: str) -> datetime | None:
     """When the session was last used, as far as that was noted."""
-    seconds = transaction.execute(
-        select(sessions.c.last_seen_at).where(sessions.c.token_hash == token_hash)
-    ).scalar_one_or_none()
+    seconds = transaction.execute(_LAST_SEEN, {"token": token_hash}).scalar_one_or_none()
     return None if seconds is None else times.loaded(seconds)
 
 

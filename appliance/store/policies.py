@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, format_ports, parse_ports
 from appliance.store.schema import organizations
 from appliance.store.schema import rules as _table
+
+# Read with every save, and so built once: building costs as much as executing.
+_HEAD = select(organizations.c.policy_default, organizations.c.policy_version).where(
+    organizations.c.id == bindparam("organization")
+)
+_RULES = select(_table).where(_table.c.organization_id == bindparam("organization")).order_by(_table.c.position)
 
 
 @dataclass(frozen=True)
@@ -23,14 +29,9 @@ class Saved:
 
 def load(transaction: Connection, organization_id: str) -> Saved:
     """The organization's policy."""
-    head = transaction.execute(
-        select(organizations.c.policy_default, organizations.c.policy_version).where(
-            organizations.c.id == organization_id
-        )
-    ).one()
-    rows = transaction.execute(
-        select(_table).where(_table.c.organization_id == organization_id).order_by(_table.c.position)
-    )
+    wanted = {"organization": organization_id}
+    head = transaction.execute(_HEAD, wanted).one()
+    rows = transaction.execute(_RULES, wanted)
     return Saved(Policy(Action(head.policy_default), tuple(_loaded(row) for row in rows)), head.policy_version)
 
 
@@ -38,12 +39,13 @@ def save(transaction: Connection, organization_id: str, policy: Policy) -> Saved
     """Puts this policy in the place of the one before, rules in this order."""
     transaction.execute(delete(_table).where(_table.c.organization_id == organization_id))
     _insert(transaction, organization_id, policy.rules, first_position=1)
-    transaction.execute(
+    version = transaction.execute(
         update(organizations)
         .where(organizations.c.id == organization_id)
         .values(policy_default=policy.default.value, policy_version=organizations.c.policy_version + 1)
-    )
-    return load(transaction, organization_id)
+        .returning(organizations.c.policy_version)
+    ).scalar_one()
+    return Saved(policy, version)
 
 
 def _insert(transaction: Connection, organization_id: str, rules: Sequence[Rule], *, first_position: int) -> None:
