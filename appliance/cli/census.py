@@ -12,11 +12,13 @@ import typer
 
 from appliance.cli import present
 from appliance.cli.errors import CommandError, Exit
+from appliance.cli.folder import hub_state
 from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
 from appliance.cli.present import Present
 from appliance.cli.settings import resolve
 from appliance.hub import wireguard
 from appliance.hub.errors import HubError
+from appliance.hub.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
 from appliance.model.desired import Desired
@@ -60,7 +62,9 @@ def _host(found: Present, *, exclusive: bool) -> Iterator[HostPort]:
             yield found.client()
             return
         with found.at_rest() if exclusive else nullcontext():
-            yield DataPlane(Names(found.instance.id), wireguard.choose(found.settings.wireguard), _no_key)
+            name = found.instance.id
+            backend = wireguard.choose(found.settings.wireguard)
+            yield DataPlane(Names(name), backend, _no_key, Ledger(hub_state(name)))
     except HubError as error:
         raise CommandError(f"The census was not completed: {error}.", Exit.UNAVAILABLE) from None
 

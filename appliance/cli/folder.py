@@ -105,3 +105,8 @@ def web_uid() -> int:
 def hub_socket(instance: str) -> Path:
     """Where this instance's hub listens: short, as a socket's path has to be, and gone with the next boot."""
     return _RUN / instance / "hub.sock"
+
+
+def hub_state(instance: str) -> Path:
+    """What this instance's hub leaves for the next one of this boot."""
+    return _RUN / instance / "rules"

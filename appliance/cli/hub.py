@@ -11,7 +11,7 @@ import structlog
 from appliance import logs
 from appliance.cli import secret
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, hub_socket, instance_locked, web_uid
+from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked, web_uid
 from appliance.cli.handover import Handover
 from appliance.cli.settings import resolve
 from appliance.cli.unlocking import unlock
@@ -41,7 +41,7 @@ def hub() -> None:
     # A supervisor holds the lock for the hubs that it starts.
     with instance_locked(name) if handover is None else nullcontext():
         remember = None if handover is None else handover.add
-        served = process.Hub(Names(name), backend, unlocked.store, unlocked.vault, remember)
+        served = process.Hub(Names(name), backend, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)
         allowed = {os.getuid(), web_uid()}
         process.serve(served, hub_socket(name), allowed, on_ready=lambda: log.info("hub is ready"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
@@ -29,8 +31,10 @@ from appliance.service.workplace import Workplace
 
 log = structlog.get_logger()
 
-# Restoring a thousand organizations takes its time before the hub answers.
-_HUB_DEADLINE = 180.0
+_HUB_DEADLINE = 20.0
+# A thousand organizations take their time.
+_RESTORE_DEADLINE = 180.0
+_POLL = 0.01
 _WEB_DEADLINE = 20.0
 
 
@@ -103,6 +107,7 @@ def _run(
     web = Child("web", inherited, lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK)
     try:
         hub.start(_HUB_DEADLINE)
+        _wait_until_restored(client)
         web.start(_WEB_DEADLINE)
         console.print(f"MeshWG is up at {probe.url(settings)} (WireGuard: {implementation}; Ctrl-C ends it)")
         watch([hub, web], stopped)
@@ -116,6 +121,17 @@ def _run(
         except HubError as error:
             log.warning("the data plane was left as it is", error=str(error))
         hub.stop()
+
+
+def _wait_until_restored(client: HubClient) -> None:
+    """What is printed as up enforces what the store has; a hub that is started again later answers at once."""
+    deadline = time.monotonic() + _RESTORE_DEADLINE
+    while time.monotonic() < deadline:
+        with suppress(HubError):
+            if client.status().restored:
+                return
+        time.sleep(_POLL)
+    raise NotStarted(f"The data plane was not restored in {_RESTORE_DEADLINE:.0f} seconds.")
 
 
 def _answers(client: HubClient) -> bool:

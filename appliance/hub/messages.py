@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, TypeVar
 
@@ -96,12 +96,16 @@ class HubStatus:
         wireguard: the implementation and its version.
         enforcing: organizations whose desired state is in force.
         expected: organizations that the store has.
+        restored: whether the start is over: everything was tried that the store has.
+        repairs: how often damage was mended since the start, by what was damaged (`findings.Part`).
     """
 
     wireguard: str
     version: str
     enforcing: int
     expected: int
+    restored: bool = True
+    repairs: dict[str, int] = field(default_factory=dict)
 
 
 def _encode_address(value: Any) -> str:

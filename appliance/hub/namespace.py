@@ -114,6 +114,44 @@ def exists(name: str) -> bool:
     return os.path.ismount(FOLDER / name)
 
 
+def held(name: str) -> int:
+    """A file descriptor that keeps the namespace alive, also when its name is taken away. The caller closes it.
+
+    Raises:
+        NamespaceError: there is none of that name.
+    """
+    try:
+        return os.open(FOLDER / name, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NamespaceError(f"namespace {name}: {error.strerror}") from error
+
+
+def leads_to(name: str, descriptor: int) -> bool:
+    """Whether the name is that of the namespace behind the descriptor."""
+    try:
+        named, meant = (FOLDER / name).stat(), os.fstat(descriptor)
+    except OSError:
+        return False
+    return (named.st_dev, named.st_ino) == (meant.st_dev, meant.st_ino)
+
+
+def rename(name: str, descriptor: int) -> None:
+    """Gives the namespace behind the descriptor this name, whatever had it before.
+
+    Raises:
+        NamespaceError: the host does not let us.
+    """
+    remove(name)
+    _prepare_folder()
+    path = FOLDER / name
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o444))
+    except OSError as error:
+        raise NamespaceError(f"namespace {name}: {error.strerror}") from error
+    source = f"/proc/self/fd/{descriptor}".encode()
+    _check(_libc.mount(source, os.fsencode(path), b"none", _MS_BIND, None), f"namespace {name} could not be named")
+
+
 def names() -> Iterator[str]:
     """All names that this mount namespace knows."""
     if FOLDER.is_dir():

@@ -1,23 +1,28 @@
-"""The data plane of one instance: makes the kernel what the store says, one organization at a time."""
+"""The data plane of one instance: keeps the kernel what the store says, one organization at a time."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from appliance.hub import census, links, namespace, ruleset
+from appliance.hub import census, namespace
 from appliance.hub.census import Footprint
-from appliance.hub.errors import HubError, RulesetError
-from appliance.hub.names import Names, Places
-from appliance.hub.nft import Rulesets
+from appliance.hub.errors import HubError
+from appliance.hub.events import Change, Heard, Watcher
+from appliance.hub.findings import Finding, Repair
+from appliance.hub.generation import Ledger
+from appliance.hub.names import Names
+from appliance.hub.reconcile import Reconciler
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, PeerStatus
 
 log = structlog.get_logger()
+
+_MOST_LOOKS = 5
 
 
 class DataPlane:
@@ -27,14 +32,27 @@ class DataPlane:
         names: what this instance's things are called.
         backend: the WireGuard implementation.
         open_key: gives the hub's private key for an organization, in base64.
+        ledger: which generation of its rules each namespace should have.
+        heard: is told when something may have changed in an organization's namespace; `heal` then looks and mends.
     """
 
-    def __init__(self, names: Names, backend: Backend, open_key: Callable[[Desired], str]) -> None:
+    def __init__(
+        self,
+        names: Names,
+        backend: Backend,
+        open_key: Callable[[Desired], str],
+        ledger: Ledger,
+        heard: Heard = lambda _organization, _change: None,
+    ) -> None:
         self._names = names
         self._backend = backend
-        self._open_key = open_key
-        self._applied: dict[str, Desired] = {}
-        self._rulesets = Rulesets()
+        self._watcher = Watcher(heard)
+        self._endpoints: dict[str, Mapping[str, str]] = {}
+        self._reconciler = Reconciler(
+            names, backend, open_key, ledger, self._watcher, lambda each: self._endpoints.get(each, {})
+        )
+        self._wanted: dict[str, Desired] = {}
+        self._whole: set[str] = set()
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     @property
@@ -48,17 +66,61 @@ class DataPlane:
         Raises:
             HubError: it could not be; what was there before stands.
         """
-        with self._locks[desired.organization]:
-            before = self._applied.get(desired.organization)
+        organization = desired.organization
+        with self._locks[organization]:
+            before = self._wanted.get(organization)
             try:
-                if before is None or _other_link(before, desired):
-                    self._build(desired)
-                else:
-                    self._change(before, desired)
+                self._change(before, desired)
             except HubError:
-                self._undo(before, desired.organization)
+                self._undo(before, organization)
                 raise
-            self._applied[desired.organization] = desired
+            self._wanted[organization] = desired
+            self._whole.add(organization)
+
+    def restore(self, desired: Desired, endpoints: Mapping[str, str]) -> None:
+        """As `apply`, for what the store has already. What can't be made now stays denied, and `heal` tries again.
+
+        Args:
+            endpoints: where the machines were heard from last, by public key.
+        """
+        organization = desired.organization
+        with self._locks[organization]:
+            if organization in self._wanted:
+                # Someone saved since the store was read, and that is newer.
+                return
+            self._wanted[organization] = desired
+            self._endpoints[organization] = endpoints
+            self._reconciler.make_whole(desired)
+            self._whole.add(organization)
+        log.info("organization enforced", organization=organization)
+
+    def heal(self, organization: str, change: Change = Change.ANYTHING) -> Repair | None:
+        """Looks whether the organization's part of the kernel is as it should be, and mends it until it is.
+
+        Returns:
+            What was mended; None where all was well.
+
+        Raises:
+            HubError: it can't be mended now.
+        """
+        start = time.monotonic()
+        with self._locks[organization]:
+            desired = self._wanted.get(organization)
+            if desired is None:
+                return None
+            found: list[Finding] = []
+            try:
+                for _ in range(_MOST_LOOKS):
+                    look = self._reconciler.judge_anew if change is Change.RULES else self._reconciler.make_whole
+                    amiss = look(desired)
+                    found += amiss
+                    if not amiss:
+                        break
+            except HubError:
+                self._whole.discard(organization)
+                raise
+            self._whole.add(organization)
+        return Repair(organization, time.time(), time.monotonic() - start, tuple(found)) if found else None
 
     def remove(self, organization: str) -> None:
         """Nothing of the organization is left on the host when this returns. None there is fine.
@@ -67,9 +129,10 @@ class DataPlane:
             HubError: something could not be removed.
         """
         with self._locks[organization]:
-            places = self._names.places(organization)
-            self._clear(places)
-            self._applied.pop(organization, None)
+            self._reconciler.clear(organization)
+            self._wanted.pop(organization, None)
+            self._endpoints.pop(organization, None)
+            self._whole.discard(organization)
 
     def peers(self, organization: str) -> Sequence[PeerStatus]:
         """What WireGuard knows of the organization's machines; nothing if it has no link."""
@@ -77,9 +140,30 @@ class DataPlane:
             places = self._names.places(organization)
             return self._backend.peers(places) if namespace.exists(places.namespace) else ()
 
+    def note_endpoints(self, organization: str) -> Mapping[str, str] | None:
+        """Remembers where the machines were heard from last, for the day on which their link has to be rebuilt.
+
+        Returns:
+            By public key; None if nothing has changed.
+
+        Raises:
+            HubError: the link can't be asked.
+        """
+        known = self._endpoints.get(organization, {})
+        heard = {status.public_key: status.endpoint for status in self.peers(organization) if status.endpoint}
+        now = {**known, **heard}
+        if organization not in self._wanted or now == known:
+            return None
+        self._endpoints[organization] = now
+        return now
+
+    def wanted(self) -> tuple[str, ...]:
+        """The organizations that there should be."""
+        return tuple(self._wanted)
+
     def organizations(self) -> tuple[str, ...]:
         """The organizations that are enforced now."""
-        return tuple(self._applied)
+        return tuple(self._whole)
 
     def present(self) -> tuple[str, ...]:
         """The organizations of which anything exists on the host."""
@@ -89,65 +173,29 @@ class DataPlane:
         """Everything of this instance that exists on the host, organization by organization."""
         return census.take(self._names)
 
-    def _build(self, desired: Desired) -> None:
-        """Adopts what is there and right, and makes the rest. Rules come before peers: nothing passes unjudged."""
-        places = self._names.places(desired.organization)
-        private_key = self._open_key(desired)
-        if not namespace.exists(places.namespace):
-            self._clear(places)
-            namespace.create(places.namespace)
-        adopted = self._backend.is_ready(places, private_key, desired.port)
-        if not adopted:
-            self._backend.remove(places)
-            self._backend.create(places, private_key, desired.port)
-        self._judge(places, desired, fresh=not adopted)
-        links.configure(places, desired.network)
-        present = self._backend.allowed(places)
-        self._backend.change(
-            places,
-            add=[peer for peer in desired.peers if present.get(peer.public_key) != (f"{peer.address}/32",)],
-            remove=set(present) - {peer.public_key for peer in desired.peers},
-        )
-        log.info("organization enforced", organization=desired.organization, adopted=adopted)
+    def close(self) -> None:
+        """Hears of no further change. What is in the kernel stays as it is."""
+        self._watcher.close()
 
-    def _change(self, before: Desired, after: Desired) -> None:
-        """Only the difference: who leaves goes first, who comes in is let in last."""
-        places = self._names.places(after.organization)
-        had = {peer.public_key: peer.address for peer in before.peers}
-        wants = {peer.public_key: peer.address for peer in after.peers}
-        # A key that moves to another address leaves its old one before the rules speak of the new.
-        leaving = [key for key, address in had.items() if wants.get(key) != address]
-        if leaving:
-            self._backend.change(places, add=(), remove=leaving)
-        if (text := ruleset.verdicts(after)) != ruleset.verdicts(before):
-            self._rulesets.load(places.namespace, text)
-        coming = [peer for peer in after.peers if had.get(peer.public_key) != peer.address]
-        if coming:
-            self._backend.change(places, add=coming, remove=())
-
-    def _judge(self, places: Places, desired: Desired, *, fresh: bool) -> None:
-        if not fresh:
-            # Replacing the base chains would drop what passes meanwhile; the verdicts alone are swapped in place.
-            with suppress(RulesetError):
-                self._rulesets.load(places.namespace, ruleset.verdicts(desired))
+    def _change(self, before: Desired | None, after: Desired) -> None:
+        if before is not None and after.organization in self._whole and not _other_link(before, after):
+            try:
+                self._reconciler.change(before, after)
+            except HubError as error:
+                log.warning("a change met damage", organization=after.organization, error=str(error))
+            else:
                 return
-        self._rulesets.load(places.namespace, ruleset.foundation(desired, places.link) + ruleset.verdicts(desired))
-
-    def _clear(self, places: Places) -> None:
-        self._backend.remove(places)
-        self._rulesets.forget(places.namespace)
-        namespace.remove(places.namespace)
+        self._reconciler.make_whole(after)
 
     def _undo(self, before: Desired | None, organization: str) -> None:
-        places = self._names.places(organization)
         try:
             if before is None:
-                self._clear(places)
+                self._reconciler.clear(organization)
             else:
-                self._build(before)
+                self._reconciler.make_whole(before)
         except HubError as error:
-            # Whatever is left half done has no mark or no route, so it denies; the next apply builds it anew.
-            self._applied.pop(organization, None)
+            # Whatever is left half done has no mark or no route, so it denies; healing goes on.
+            self._whole.discard(organization)
             log.error("a change could not be undone", organization=organization, error=str(error))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,26 +15,34 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.hub import messages
 from appliance.hub.errors import HubError
+from appliance.hub.events import Change
+from appliance.hub.findings import Repair
+from appliance.hub.generation import Ledger
+from appliance.hub.healing import Healer
 from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
 from appliance.hub.server import Server
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
-from appliance.store import Store, organizations, rotation
+from appliance.store import Store, audit, machines, organizations, rotation
+from appliance.store.times import now
 from appliance.vault import Vault, WrongSecret
 
 log = structlog.get_logger()
 
 _AT_ONCE = 4
+_ACTOR = "hub"
 
 
 class Hub:
     """Answers the typed calls of `messages` with the data plane, the store and the vault.
 
     Args:
+        state_folder: keeps what a later hub of this boot has to know.
         remember_secret: is told a new unlock secret just before it becomes the one that opens the store, for the hub
             that is started next.
     """
@@ -43,6 +53,7 @@ class Hub:
         backend: Backend,
         store: Store,
         vault: Vault,
+        state_folder: Path,
         remember_secret: Callable[[str], None] | None = None,
     ) -> None:
         self._store = store
@@ -50,30 +61,76 @@ class Hub:
         self._remember_secret = remember_secret
         # Held while a key is sealed or opened: nobody works with the old vault once the store is sealed anew.
         self._unlocking = threading.Lock()
-        self._plane = DataPlane(names, backend, self._private_key)
+        self._healer = Healer(self._heal, self._sweep, self._mended)
+        self._ledger = Ledger(state_folder)
+        self._plane = DataPlane(names, backend, self._private_key, self._ledger, self._healer.notice)
+        self._repairs: Counter[str] = Counter()
+        self._restored = False
 
     def restore(self) -> None:
-        """Makes the kernel what the store says, and removes what belongs to no organization any more.
+        """Makes the kernel what the store says, removes what belongs to no organization any more, and then keeps it so.
 
-        An organization that can't be restored stays denied; the others don't wait for it.
+        An organization that can't be restored stays denied until it can; the others don't wait for it.
         """
+        # The host before the store: a sign-up is stored first, so what is being made is no orphan.
+        present = self._plane.present()
         with self._store.read() as transaction:
             active = organizations.active_ids(transaction)
-        for organization in set(self._plane.present()) - set(active):
+            known = set(organizations.names(transaction))
+        for organization in set(present) - known:
             log.info("an orphan was removed", organization=organization)
             self._plane.remove(organization)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._restore_one, active))
+        self._restored = True
+        self._healer.start()
+
+    def close(self) -> None:
+        """Looks after the data plane no more; it stays as it is."""
+        self._healer.stop()
+        self._plane.close()
 
     def _restore_one(self, organization: str) -> None:
         with self._store.read() as transaction:
             desired = organizations.desired(transaction, organization)
+            endpoints = machines.endpoints(transaction, organization)
         if desired is None:
             return
         try:
-            self._plane.apply(desired)
+            self._plane.restore(desired, endpoints)
         except HubError as error:
             log.error("an organization could not be restored", organization=organization, error=str(error))
+            self._healer.notice(organization, Change.ANYTHING)
+
+    def _heal(self, organization: str, change: Change) -> Repair | None:
+        repair = self._plane.heal(organization, change)
+        if change is Change.ANYTHING:
+            with suppress(HubError, SQLAlchemyError):
+                self._note_endpoints(organization)
+        return repair
+
+    def _note_endpoints(self, organization: str) -> None:
+        heard = self._plane.note_endpoints(organization)
+        if heard is not None:
+            with self._store.write() as transaction:
+                machines.note_endpoints(transaction, organization, heard)
+
+    def _sweep(self) -> tuple[str, ...]:
+        return self._plane.wanted()
+
+    def _mended(self, repair: Repair) -> None:
+        found = [f"{finding.part.value}: {finding.what}" for finding in repair.found]
+        self._repairs.update(finding.part.value for finding in repair.found)
+        seconds = round(repair.seconds, 4)
+        log.warning("damage was mended", organization=repair.organization, found=found, seconds=seconds)
+        try:
+            with self._store.write() as transaction:
+                audit.record(
+                    transaction, repair.organization, _ACTOR, "hub.mended", {"found": found, "seconds": seconds}, now()
+                )
+        except SQLAlchemyError as error:
+            # Gone meanwhile, or a store that can't be written: what counts is that the damage is mended.
+            log.error("a repair could not be stored", organization=repair.organization, error=str(error))
 
     @singledispatchmethod
     def answer(self, call: Any) -> object:
@@ -114,13 +171,21 @@ class Hub:
         with self._store.read() as transaction:
             expected = organizations.count(transaction)
         backend = self._plane.backend
-        return messages.HubStatus(backend.name, backend.version, len(self._plane.organizations()), expected)
+        return messages.HubStatus(
+            backend.name,
+            backend.version,
+            len(self._plane.organizations()),
+            expected,
+            restored=self._restored,
+            repairs=dict(self._repairs),
+        )
 
     @answer.register
     def _(self, call: messages.TearDown) -> object:
         del call
         for organization in self._plane.present():
             self._plane.remove(organization)
+        self._ledger.close()
         return None
 
     @answer.register
@@ -162,12 +227,22 @@ def is_free_udp_port(port: int) -> bool:
 
 
 def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: Callable[[], None]) -> None:
-    """Restores the data plane, then answers until SIGTERM or SIGINT. The data plane stays as it is."""
-    hub.restore()
+    """Answers until SIGTERM or SIGINT, and restores the data plane meanwhile. The data plane stays as it is."""
+    _raise_limit_of_descriptors()
     server = Server(socket_path, allowed_uids, hub.answer)
     thread = threading.Thread(target=server.serve, name="hub-accept")
     thread.start()
+    # A call for an organization that is not restored yet makes it so by itself.
+    restoring = threading.Thread(target=hub.restore, name="hub-restore", daemon=True)
+    restoring.start()
     on_ready()
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     server.close()
     thread.join()
+    hub.close()
+
+
+def _raise_limit_of_descriptors() -> None:
+    # Each organization takes four, to hear of changes.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

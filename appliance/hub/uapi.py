@@ -17,7 +17,8 @@ from appliance.hub.errors import LinkError
 from appliance.model.desired import PeerStatus
 
 FOLDER = Path("/var/run/wireguard")
-_TIMEOUT = 5.0
+# A process that was stopped must not keep others waiting; a healthy one answers within a millisecond.
+_TIMEOUT = 2.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,14 @@ def peer_lines(public_key: str, allowed: str) -> Iterator[str]:
     yield f"public_key={_hex(public_key)}"
     yield "replace_allowed_ips=true"
     yield f"allowed_ip={allowed}"
+
+
+def handshake_lines(public_key: str, endpoint: str, keepalive: int) -> Iterator[str]:
+    """Where a known peer is. A keepalive interval (seconds) where there was none makes the link send at once."""
+    yield f"public_key={_hex(public_key)}"
+    yield "update_only=true"
+    yield f"endpoint={endpoint}"
+    yield f"persistent_keepalive_interval={keepalive}"
 
 
 def removal_lines(public_key: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -62,6 +62,26 @@ def find(transaction: Connection, organization_id: str, machine_id: str) -> Mach
 def all_of(transaction: Connection, organization_id: str) -> Sequence[Machine]:
     """The organization's machines, by address."""
     return [_loaded(row) for row in transaction.execute(_ALL, {"organization": organization_id})]
+
+
+def endpoints(transaction: Connection, organization_id: str) -> dict[str, str]:
+    """Where the hub heard from the machines last, ``address:port`` by public key; without those that it never did."""
+    wanted = select(_table.c.public_key, _table.c.endpoint).where(
+        _table.c.organization_id == organization_id, _table.c.endpoint.is_not(None)
+    )
+    return {row.public_key: row.endpoint for row in transaction.execute(wanted)}
+
+
+def note_endpoints(transaction: Connection, organization_id: str, heard: Mapping[str, str]) -> None:
+    """Where the hub heard from machines last; one that is gone meanwhile is passed over."""
+    rows = [{"key": key, "where": where} for key, where in heard.items()]
+    if rows:
+        transaction.execute(
+            update(_table)
+            .where(_table.c.organization_id == organization_id, _table.c.public_key == bindparam("key"))
+            .values(endpoint=bindparam("where")),
+            rows,
+        )
 
 
 def page_of(transaction: Connection, organization_id: str, *, after: IPv4Address | None, limit: int) -> list[Machine]:

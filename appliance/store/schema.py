@@ -42,6 +42,8 @@ instance = Table(
     Column("block_size", Integer, nullable=False),
     Column("parallelism", Integer, nullable=False),
     Column("proof", LargeBinary, nullable=False),
+    # The public UDP port that configurations name; null until the first start has found one.
+    Column("port", Integer, nullable=True),
 )
 
 organizations = Table(
@@ -96,6 +98,8 @@ machines = Table(
     Column("public_key", String(44), nullable=False),
     Column("groups", JSON, nullable=False),
     Column("created_at", Float, nullable=False),
+    # Where the hub heard from it last, "address:port"; null until its first handshake.
+    Column("endpoint", Text, nullable=True),
     UniqueConstraint("organization_id", "name"),
     UniqueConstraint("organization_id", "address"),
     UniqueConstraint("organization_id", "public_key"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pyroute2 import IPRoute, WireGuard
@@ -59,6 +59,26 @@ class Kernel:
                     )
         except (NetlinkError, OSError) as error:
             raise LinkError(f"the kernel refused a change to {places.link}: {error}") from error
+
+    def start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
+        try:
+            with namespace.entered(places.namespace), WireGuard() as wireguard:
+                for public_key, endpoint in endpoints.items():
+                    host, _, port = endpoint.rpartition(":")
+                    peer = {
+                        "public_key": public_key,
+                        "update_only": True,
+                        "endpoint_addr": host.strip("[]"),
+                        "endpoint_port": int(port),
+                    }
+                    for keepalive in (1, 0):
+                        wireguard.set(places.link, peer=peer | {"persistent_keepalive": keepalive})
+        except (NetlinkError, OSError) as error:
+            raise LinkError(f"the kernel refused to start handshakes of {places.link}: {error}") from error
+
+    def process(self, places: Places) -> int | None:
+        del places
+        return None
 
     def peers(self, places: Places) -> Sequence[PeerStatus]:
         return [_status(peer) for peer in _peers(_messages(places))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from appliance.hub.names import Places
@@ -26,6 +26,15 @@ class Backend(Protocol):
 
     def change(self, places: Places, add: Iterable[Peer], remove: Iterable[str]) -> None:
         """Adds or readdresses peers, and removes others by public key; in force when it returns."""
+
+    def start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
+        """Tells peers, by public key, where they were heard from last, and sends each a handshake at once.
+
+        A rebuilt link is silent until its machines notice by themselves, which takes WireGuard's timers two minutes.
+        """
+
+    def process(self, places: Places) -> int | None:
+        """The id of the process that serves the link; None where the kernel does, or nothing."""
 
     def peers(self, places: Places) -> Sequence[PeerStatus]:
         """What the link knows of each of its peers."""

@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +127,16 @@ class Userspace:
             lines += uapi.peer_lines(peer.public_key, f"{peer.address}/32")
         if lines:
             uapi.set_device(places.link, lines)
+
+    def start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
+        for keepalive in (1, 0):
+            lines = [line for key, where in endpoints.items() for line in uapi.handshake_lines(key, where, keepalive)]
+            if lines:
+                uapi.set_device(places.link, lines)
+
+    def process(self, places: Places) -> int | None:
+        child = self._children.get(places.link)
+        return child.pid if child is not None else processes().get(places.link)
 
     def peers(self, places: Places) -> Sequence[PeerStatus]:
         return uapi.get_device(places.link).peers

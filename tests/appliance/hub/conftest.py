@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import pytest
 
+from appliance.hub.events import Heard
+from appliance.hub.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
 from appliance.hub.wireguard import Backend, choose
@@ -37,12 +41,36 @@ def keys() -> dict[str, str]:
 
 
 @pytest.fixture
-def plane(names: Names, backend: Backend, keys: dict[str, str]) -> Iterator[DataPlane]:
-    """An empty data plane; whatever is in it at the end is removed."""
-    made = DataPlane(names, backend, lambda desired: keys[desired.organization])
-    yield made
-    for footprint in made.census():
-        made.remove(footprint.organization)
+def make_plane(
+    names: Names, backend: Backend, keys: dict[str, str], ledger: Ledger
+) -> Iterator[Callable[..., DataPlane]]:
+    """Makes data planes of this instance, one for each process that there could be; nothing of them is left."""
+    with ExitStack() as stack:
+
+        def make(name: str = names.instance, heard: Heard = lambda _organization, _change: None) -> DataPlane:
+            made = DataPlane(Names(name), backend, lambda desired: keys[desired.organization], ledger, heard)
+            stack.callback(_end, made)
+            return made
+
+        yield make
+
+
+def _end(plane: DataPlane) -> None:
+    for footprint in plane.census():
+        plane.remove(footprint.organization)
+    plane.close()
+
+
+@pytest.fixture
+def plane(make_plane: Callable[..., DataPlane]) -> DataPlane:
+    """An empty data plane."""
+    return make_plane()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """What hubs of one boot leave to each other."""
+    return Ledger(tmp_path / "rules")
 
 
 @pytest.fixture

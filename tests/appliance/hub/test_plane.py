@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -91,12 +91,12 @@ def test_what_can_t_be_built_leaves_nothing(plane: DataPlane, desired: Desired) 
 
 
 def test_a_new_process_adopts_what_the_old_one_left(
-    plane: DataPlane, names: Names, backend: Backend, desired: Desired, keys: dict[str, str]
+    plane: DataPlane, make_plane: Callable[..., DataPlane], names: Names, backend: Backend, desired: Desired
 ) -> None:
     state = replace(desired, peers=(peer(0), peer(1)), policy=Policy(Action.DENY))
     plane.apply(state)
     (before,) = plane.census()
-    successor = DataPlane(names, backend, lambda each: keys[each.organization])
+    successor = make_plane()
     changed = replace(state, peers=(state.peers[0], peer(3)))
     successor.apply(changed)
     (after,) = successor.census()
@@ -104,27 +104,25 @@ def test_a_new_process_adopts_what_the_old_one_left(
     assert in_force(names, backend, desired)[0] == {each.public_key for each in changed.peers}
 
 
-def test_a_damaged_place_is_built_anew(plane: DataPlane, names: Names, backend: Backend, desired: Desired) -> None:
+def test_a_damaged_place_is_built_anew(
+    plane: DataPlane, make_plane: Callable[..., DataPlane], names: Names, backend: Backend, desired: Desired
+) -> None:
     state = replace(desired, peers=(peer(0),))
     plane.apply(state)
     backend.remove(names.places(desired.organization))
-    successor = DataPlane(names, backend, plane._open_key)
+    successor = make_plane()
     successor.apply(state)
     (footprint,) = successor.census()
     assert (footprint.links, footprint.port) == ((names.places(desired.organization).link,), desired.port)
     assert in_force(names, backend, desired)[0] == {state.peers[0].public_key}
 
 
-def test_two_instances_share_a_host(backend: Backend, desired: Desired, keys: dict[str, str]) -> None:
-    planes = [DataPlane(Names(name), backend, lambda each: keys[each.organization]) for name in ("aaa", "bbb")]
-    try:
-        for number, plane in enumerate(planes):
-            plane.apply(replace(desired, port=desired.port + number))
-        planes[0].remove(desired.organization)
-        assert [len(plane.census()) for plane in planes] == [0, 1]
-    finally:
-        for plane in planes:
-            plane.remove(desired.organization)
+def test_two_instances_share_a_host(make_plane: Callable[..., DataPlane], desired: Desired) -> None:
+    planes = [make_plane(name) for name in ("aaa", "bbb")]
+    for number, plane in enumerate(planes):
+        plane.apply(replace(desired, port=desired.port + number))
+    planes[0].remove(desired.organization)
+    assert [len(plane.census()) for plane in planes] == [0, 1]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -31,9 +31,9 @@ def sealed(tmp_path: Path) -> Store:
     return sealed_store(tmp_path)
 
 
-def make_hub(store: Store, remembered: list[str]) -> Hub:
+def make_hub(store: Store, remembered: list[str], tmp_path: Path) -> Hub:
     backend: Backend = NoBackend()  # type: ignore[assignment]
-    return Hub(Names("abc"), backend, store, opens(store, OLD), remembered.append)
+    return Hub(Names("abc"), backend, store, opens(store, OLD), tmp_path / "rules", remembered.append)
 
 
 def stored(store: Store) -> Desired:
@@ -44,9 +44,9 @@ def stored(store: Store) -> Desired:
     return found
 
 
-def test_after_a_rotation_states_of_before_and_after_open_to_the_same_key(sealed: Store) -> None:
+def test_after_a_rotation_states_of_before_and_after_open_to_the_same_key(sealed: Store, tmp_path: Path) -> None:
     remembered: list[str] = []
-    hub = make_hub(sealed, remembered)
+    hub = make_hub(sealed, remembered, tmp_path)
     before = stored(sealed)
     key = hub._private_key(before)
     hub.answer(RotateSecret(OLD, NEW))
@@ -58,9 +58,9 @@ def test_after_a_rotation_states_of_before_and_after_open_to_the_same_key(sealed
     assert opens(sealed, NEW).private_key(after.organization, after.sealed_data_key, after.sealed_private_key) == key
 
 
-def test_keys_that_a_rotation_left_behind_are_refused(sealed: Store) -> None:
+def test_keys_that_a_rotation_left_behind_are_refused(sealed: Store, tmp_path: Path) -> None:
     """A sign-up that was given its keys before a rotation and stored after it fails, before anyone depends on it."""
-    hub = make_hub(sealed, [])
+    hub = make_hub(sealed, [], tmp_path)
     keys = hub.answer(CreateKeys("late"))
     assert isinstance(keys, SealedKeys)
     hub.answer(RotateSecret(OLD, NEW))
@@ -82,8 +82,8 @@ def stored_of(store: Store, organization: str) -> Desired:
     return found
 
 
-def test_a_wrong_present_secret_changes_nothing(sealed: Store) -> None:
-    hub = make_hub(sealed, [])
+def test_a_wrong_present_secret_changes_nothing(sealed: Store, tmp_path: Path) -> None:
+    hub = make_hub(sealed, [], tmp_path)
     before = stored(sealed)
     with pytest.raises(HubError):
         hub.answer(RotateSecret("another secret that is long enough", NEW))
@@ -92,8 +92,10 @@ def test_a_wrong_present_secret_changes_nothing(sealed: Store) -> None:
     opens(sealed, OLD)
 
 
-def test_a_store_that_fails_leaves_the_hub_with_the_old_secret(sealed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = make_hub(sealed, [])
+def test_a_store_that_fails_leaves_the_hub_with_the_old_secret(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = make_hub(sealed, [], tmp_path)
     before = stored(sealed)
 
     def fail(*_: object) -> None:
