@@ -100,6 +100,7 @@ def document(now: Status) -> dict[str, Any]:
         "wireguard": None if hub is None else {"implementation": hub.wireguard, "version": hub.version},
         "organizations": {"enforcing": None if hub is None else hub.enforcing, "expected": now.organizations},
         "machines": now.machines,
+        "repairs": None if hub is None else hub.repairs,
         "schema": {"revision": now.revision, "newest": now.newest},
     }
 
@@ -115,9 +116,17 @@ def words(now: Status) -> str:
         "WireGuard": "unknown while the hub does not answer" if hub is None else f"{hub.wireguard} {hub.version}",
         "organizations": enforced,
         "machines": str(now.machines),
+        "repairs": _repairs(hub),
         "store": schema,
     }
     return "\n".join([_sentence(now), *(f"  {name:15}{value}" for name, value in facts.items())])
+
+
+def _repairs(hub: HubStatus | None) -> str:
+    if hub is None:
+        return "unknown while the hub does not answer"
+    parts = ", ".join(f"{part} {count}" for part, count in sorted(hub.repairs.items()))
+    return f"since the hub's start: {parts or 'none'}"
 
 
 def _sentence(now: Status) -> str:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
@@ -23,6 +22,7 @@ PROGRAM: tuple[str, ...] = (sys.executable, "-m", "appliance")
 
 _GRACE = 10.0
 _POLL = 0.02
+_LOOK = 0.05
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
 _STEADY = 30.0
@@ -56,6 +56,16 @@ class Child:
         Raises:
             NotStarted: it ended, or was not ready after ``deadline`` seconds.
         """
+        process = self._spawn()
+        while not self.is_ready():
+            code = process.poll()
+            if code is not None:
+                raise NotStarted(f"The {self.command} process ended with code {code}.")
+            if time.monotonic() - self._started_at > deadline:
+                raise NotStarted(f"The {self.command} process was not ready after {deadline:.0f} seconds.")
+            time.sleep(_POLL)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         self._started_at = time.monotonic()
         self._process = subprocess.Popen(
             [*PROGRAM, self.command],
@@ -67,13 +77,7 @@ class Child:
             # A supervisor that is killed must not leave a service behind that nobody supervises.
             preexec_fn=partial(lifeline.hold, os.getpid()),
         )
-        while not self.is_ready():
-            code = self._process.poll()
-            if code is not None:
-                raise NotStarted(f"The {self.command} process ended with code {code}.")
-            if time.monotonic() - self._started_at > deadline:
-                raise NotStarted(f"The {self.command} process was not ready after {deadline:.0f} seconds.")
-            time.sleep(_POLL)
+        return self._process
 
     def revive(self) -> None:
         """Starts it again if it died; who dies soon after its start waits longer each time."""
@@ -84,8 +88,14 @@ class Child:
         if lived < self._pause:
             return
         log.warning("a process ended and is started again", command=self.command, code=self._process.returncode)
-        with suppress(NotStarted):
-            self.start(deadline=_GRACE)
+        # Nobody waits until it is ready: the other one may have died too.
+        self._spawn()
+
+    def renew(self) -> None:
+        """Ends it and starts it again, as after an upgrade of the program."""
+        self.stop()
+        log.info("a process is started again, as asked", command=self.command)
+        self._spawn()
 
     def stop(self) -> None:
         """Asks it to end, and sees to it that it does."""
@@ -99,8 +109,12 @@ class Child:
             self._process.wait()
 
 
-def watch(children: list[Child], stopped: Event) -> None:
-    """Keeps the children alive until the event is set."""
-    while not stopped.wait(_FIRST_PAUSE):
+def watch(children: list[Child], stopped: Event, renewed: Event) -> None:
+    """Keeps the children alive until the one event is set; starts each again when the other is."""
+    while not stopped.wait(_LOOK):
+        if renewed.is_set():
+            renewed.clear()
+            for child in children:
+                child.renew()
         for child in children:
             child.revive()

@@ -53,7 +53,8 @@ def up(
 ) -> None:
     """Run the appliance in the foreground: hub, pages and API.
 
-    Ends with Ctrl-C or SIGTERM, and then removes what it made on the host. Exit codes: 65 wrong unlock secret, 69 the
+    Ends with Ctrl-C or SIGTERM, and then removes what it made on the host. SIGHUP starts both processes again, after an
+    upgrade for instance, and no tunnel notices. Exit codes: 65 wrong unlock secret, 69 the
     host lacks something, 71 address taken, 73 data folder unusable, 75 data folder in use, 77 not root, 78 settings
     that make no sense or no unlock secret.
     """
@@ -72,9 +73,10 @@ def up(
         config,
     )
     # Blocked first: a signal during the start would leave half of it behind.
-    stopped = threading.Event()
+    stopped, renewed = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    signal.signal(signal.SIGHUP, lambda *_: renewed.set())
 
     implementation = checks.check_host(settings)
     folder = Folder(settings.data)
@@ -89,7 +91,7 @@ def up(
         with instance_locked(unlocked.instance.id), Handover.made(unlocked.secret) as handover:
             accounts.forget_unfinished(Workplace(unlocked.store, client, settings.endpoint))
             unlocked.store.close()
-            _run(console, settings, handover, client, implementation, stopped)
+            _run(console, settings, handover, client, implementation, stopped, renewed)
 
 
 def _run(
@@ -99,6 +101,7 @@ def _run(
     client: HubClient,
     implementation: str,
     stopped: threading.Event,
+    renewed: threading.Event,
 ) -> None:
     inherited = {
         key: value for key, value in os.environ.items() if key not in (SECRET_VARIABLE, SECRET_FILE_VARIABLE)
@@ -110,7 +113,7 @@ def _run(
         _wait_until_restored(client)
         web.start(_WEB_DEADLINE)
         console.print(f"MeshWG is up at {probe.url(settings)} (WireGuard: {implementation}; Ctrl-C ends it)")
-        watch([hub, web], stopped)
+        watch([hub, web], stopped, renewed)
         console.print("Stopping.")
     except NotStarted as error:
         raise CommandError(f"{error} Its log above says why.", Exit.UNAVAILABLE) from None

@@ -126,7 +126,7 @@ class Hub:
         try:
             with self._store.write() as transaction:
                 audit.record(
-                    transaction, repair.organization, _ACTOR, "hub.mended", {"found": found, "seconds": seconds}, now()
+                    transaction, repair.organization, _ACTOR, audit.MENDED, {"found": found, "seconds": seconds}, now()
                 )
         except SQLAlchemyError as error:
             # Gone meanwhile, or a store that can't be written: what counts is that the damage is mended.

@@ -87,6 +87,12 @@ def trail(
     return page, page[-1].id if len(entries) > limit else None
 
 
+def repairs(workplace: Workplace, actor: Actor, *, limit: int = 20) -> list[AuditEntry]:
+    """What the hub mended of the organization's data plane, newest first."""
+    with workplace.store.read() as transaction:
+        return audit.latest_of(transaction, actor.organization_id, audit.MENDED, limit)
+
+
 def _plan(text: str) -> Plan:
     try:
         return Plan(text)

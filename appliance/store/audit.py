@@ -11,6 +11,9 @@ from appliance.model.organization import AuditEntry
 from appliance.store import times
 from appliance.store.schema import audit as _table
 
+MENDED = "hub.mended"
+"""The hub found damage and mended it; the detail has ``found`` (a list of words) and ``seconds``."""
+
 
 def record(
     transaction: Connection, organization_id: str, actor: str, action: str, detail: dict[str, Any], at: datetime
@@ -29,6 +32,17 @@ def page_of(transaction: Connection, organization_id: str, *, before: int | None
     if before is not None:
         query = query.where(_table.c.id < before)
     return [_loaded(row) for row in transaction.execute(query)]
+
+
+def latest_of(transaction: Connection, organization_id: str, action: str, limit: int) -> list[AuditEntry]:
+    """The newest entries about this action, newest first."""
+    rows = transaction.execute(
+        select(_table)
+        .where(_table.c.organization_id == organization_id, _table.c.action == action)
+        .order_by(_table.c.id.desc())
+        .limit(limit)
+    )
+    return [_loaded(row) for row in rows]
 
 
 def of_actions(transaction: Connection, organization_id: str, actions: tuple[str, ...]) -> list[AuditEntry]:

@@ -9,7 +9,7 @@ from typing import Any
 import bottle
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from appliance.hub.errors import HubError
@@ -59,7 +59,7 @@ class _HubCollector(Collector):
     def __init__(self, status: Callable[[], HubStatus]) -> None:
         self._status = status
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
+    def collect(self) -> Iterable[Metric]:
         up = GaugeMetricFamily("meshwg_hub_up", "Whether the hub's process answers")
         try:
             status = self._status()
@@ -76,6 +76,17 @@ class _HubCollector(Collector):
             family = GaugeMetricFamily(name, text)
             family.add_metric([], value)
             yield family
+        implementation = GaugeMetricFamily(
+            "meshwg_wireguard", "The WireGuard implementation in use", labels=["implementation", "version"]
+        )
+        implementation.add_metric([status.wireguard, status.version], 1)
+        yield implementation
+        repairs = CounterMetricFamily(
+            "meshwg_repairs", "Damage that was mended since the hub's start, by what was damaged", labels=["part"]
+        )
+        for part, count in sorted(status.repairs.items()):
+            repairs.add_metric([part], count)
+        yield repairs
 
 
 def install(app: bottle.Bottle, status: Callable[[], HubStatus], metrics: Metrics) -> None:

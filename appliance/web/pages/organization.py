@@ -55,6 +55,7 @@ def _page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") 
         refused_form=refused_form,
         organization=organization,
         endpoint=visit.workplace.endpoint(organization),
+        repairs=organizations.repairs(visit.workplace, visit.actor),
         typed_name=visit.form.text("name") if refused_form == "rename" else organization.name,
         typed_confirm=visit.form.text("confirm"),
     )

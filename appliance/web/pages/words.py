@@ -104,6 +104,7 @@ _ACTIONS = {
     "machine.rotated": "gave a machine a new key",
     "machine.removed": "removed a machine",
     "policy.saved": "saved the policy",
+    "hub.mended": "mended damage",
 }
 
 

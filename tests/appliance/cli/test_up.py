@@ -13,9 +13,11 @@ from appliance.cli.errors import Exit
 from tests.appliance.cli.started import (
     PORT,
     Run,
+    answer,
     assert_one_sentence,
     children,
     refused,
+    sign_up,
     start,
     wait_for_health,
     wait_until,
@@ -85,6 +87,21 @@ def test_killed_children_are_started_again(data: Path, runs: list[Run]) -> None:
         lambda: set(now := children(run.process.pid)) == {"hub", "web"} and not set(now.values()) & set(before.values())
     )
     wait_for_health()
+    assert run.stop() == 0
+
+
+def test_sighup_starts_both_processes_again_and_no_tunnel_notices(data: Path, runs: list[Run]) -> None:
+    run = start(runs, data)
+    run.wait_until_ready()
+    sign_up("acme")
+    before, (tunnel,) = children(run.process.pid), answer(data, "census")["organizations"]
+    run.process.send_signal(signal.SIGHUP)
+    wait_until(
+        lambda: set(now := children(run.process.pid)) == {"hub", "web"} and not set(now.values()) & set(before.values())
+    )
+    wait_for_health("/readyz")
+    (after,) = answer(data, "census")["organizations"]
+    assert after == tunnel
     assert run.stop() == 0
 
 

@@ -9,7 +9,9 @@ import re
 import bottle
 import pytest
 
-from appliance.web.request import COOKIE
+from appliance.service import accounts
+from appliance.store import audit, times
+from appliance.web.request import COOKIE, Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Visitor
 
@@ -221,3 +223,14 @@ def test_a_name_may_be_typed_with_decomposed_letters(stranger: Visitor) -> None:
     stranger.sign_up(organization="Zoë")
     stranger.get("/settings")
     assert stranger.send("/settings/delete", confirm="Zoe\u0308").status == 200
+
+
+def test_what_the_hub_mended_is_shown(owner: Visitor, site: Site) -> None:
+    assert "was ever damaged" in owner.get("/settings").text
+    organization = accounts.actor_of(site.workplace, owner.cookies[COOKIE]).organization_id
+    with site.workplace.store.write() as transaction:
+        detail = {"found": ["route: no <b>route</b>"], "seconds": 0.031}
+        audit.record(transaction, organization, "hub", audit.MENDED, detail, times.now())
+    assert "route: no &lt;b&gt;route" in owner.get("/settings").text
+    assert "0.031" in owner.get("/settings").text
+    assert "mended damage" in owner.get("/audit").text
