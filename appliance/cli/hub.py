@@ -41,7 +41,8 @@ def hub() -> None:
     # A supervisor holds the lock for the hubs that it starts.
     with instance_locked(name) if handover is None else nullcontext():
         remember = None if handover is None else handover.add
-        served = process.Hub(Names(name), backend, unlocked.store, unlocked.vault, hub_state(name), remember)
+        door = FrontDoor(Names(name), _port(unlocked.instance.port), entrance.inherited())
+        served = process.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)
         allowed = {os.getuid(), web_uid()}
         process.serve(served, hub_socket(name), allowed, on_ready=lambda: log.info("hub is ready"))

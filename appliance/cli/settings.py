@@ -31,6 +31,7 @@ _KEYS = (
     "endpoint",
     "database_url",
     "wireguard",
+    "udp_port",
     "tls_cert",
     "tls_key",
     "trusted_source",
@@ -40,7 +41,11 @@ _KEYS = (
 
 @dataclass(frozen=True)
 class Settings:
-    """An operator's decisions, checked."""
+    """An operator's decisions, checked.
+
+    Attributes:
+        udp_port: the public one; None leaves it to the first start.
+    """
 
     data: Path
     host: str
@@ -48,6 +53,7 @@ class Settings:
     endpoint: str
     database_url: str
     wireguard: str
+    udp_port: int | None
     tls_cert: Path | None
     tls_key: Path | None
     trusted_source: tuple[Network, ...]
@@ -62,6 +68,7 @@ class Settings:
             "endpoint": self.endpoint,
             "database_url": self.database_url,
             "wireguard": self.wireguard,
+            "udp_port": str(self.udp_port or ""),
             "tls_cert": str(self.tls_cert or ""),
             "tls_key": str(self.tls_key or ""),
             "trusted_source": " ".join(map(str, self.trusted_source)),
@@ -91,6 +98,7 @@ def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
         endpoint=_endpoint(str(chosen.get("endpoint") or ""), host),
         database_url=str(chosen.get("database_url") or f"sqlite:///{data / 'store' / 'meshwg.sqlite'}"),
         wireguard=str(chosen["wireguard"]),
+        udp_port=_port(chosen.get("udp_port")),
         tls_cert=tls_cert,
         tls_key=tls_key,
         trusted_source=_networks(chosen.get("trusted_source") or ()),
@@ -139,6 +147,15 @@ def _listen(text: str) -> tuple[str, int]:
     except OSError:
         raise _wrong("listen", "HOST:PORT with a host of this machine", text) from None
     return host, int(port)
+
+
+def _port(value: Any) -> int | None:
+    text = str(value or "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise _wrong("udp_port", "a port from 1 to 65535", text)
+    return int(text)
 
 
 def _endpoint(text: str, listen_host: str) -> str:

@@ -109,11 +109,24 @@ class Child:
             self._process.wait()
 
 
-def watch(children: list[Child], stopped: Event, renewed: Event) -> None:
-    """Keeps the children alive until the one event is set; starts each again when the other is."""
-    while not stopped.wait(_LOOK):
-        if renewed.is_set():
-            renewed.clear()
+@dataclass(frozen=True)
+class Asked:
+    """What signals ask of a supervisor.
+
+    Attributes:
+        stopped: to end.
+        renewed: to start every child again.
+    """
+
+    stopped: Event
+    renewed: Event
+
+
+def watch(children: list[Child], asked: Asked) -> None:
+    """Keeps the children alive until asked to end, and starts each again when asked to."""
+    while not asked.stopped.wait(_LOOK):
+        if asked.renewed.is_set():
+            asked.renewed.clear()
             for child in children:
                 child.renew()
         for child in children:

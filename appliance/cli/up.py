@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
@@ -15,14 +16,15 @@ import structlog
 import typer
 from rich.console import Console
 
-from appliance.cli import checks, probe, secret
+from appliance.cli import checks, entrance, probe, secret
 from appliance.cli.certificate import certificate
+from appliance.cli.entrance import Entrance
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, instance_locked, web_uid
 from appliance.cli.handover import Handover
 from appliance.cli.options import Config, Data, DatabaseUrl, Listen
 from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings, resolve
-from appliance.cli.supervision import Child, NotStarted, watch
+from appliance.cli.supervision import Asked, Child, NotStarted, watch
 from appliance.cli.unlocking import unlock
 from appliance.hub.client import HubClient
 from appliance.hub.errors import HubError
@@ -44,6 +46,9 @@ def up(
     endpoint: Annotated[str | None, typer.Option(help="Host that configurations name as the hub.")] = None,
     database_url: DatabaseUrl = None,
     wireguard: Annotated[str | None, typer.Option(help="auto, kernel, wireguard-go or boringtun.")] = None,
+    udp_port: Annotated[
+        int | None, typer.Option(help="Public UDP port; 51820, or on a first start the next one that is free.")
+    ] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate (PEM) in place of a self-signed one.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
     trusted_source: Annotated[
@@ -66,6 +71,7 @@ def up(
             "endpoint": endpoint,
             "database_url": database_url,
             "wireguard": wireguard,
+            "udp_port": udp_port,
             "tls_cert": tls_cert,
             "tls_key": tls_key,
             "trusted_source": trusted_source,
@@ -88,32 +94,60 @@ def up(
             console.print(f"An unlock secret was made in {unlocked.made}. Keep it: without it the keys stay sealed.")
             console.print(f"From now on start with {SECRET_FILE_VARIABLE}={unlocked.made}")
         client = HubClient(hub_socket(unlocked.instance.id))
-        with instance_locked(unlocked.instance.id), Handover.made(unlocked.secret) as handover:
-            accounts.forget_unfinished(Workplace(unlocked.store, client, settings.endpoint))
+        with (
+            instance_locked(unlocked.instance.id),
+            entrance.opened(settings, unlocked.store, unlocked.instance) as door,
+            Handover.made(unlocked.secret) as handover,
+        ):
+            _tell_of(console, door)
+            accounts.forget_unfinished(Workplace(unlocked.store, client, settings.endpoint, door.port))
             unlocked.store.close()
-            _run(console, settings, handover, client, implementation, stopped, renewed)
+            _run(console, settings, Handed(handover, door), client, implementation, Asked(stopped, renewed))
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What every hub inherits."""
+
+    secret: Handover
+    door: Entrance
+
+    def environment(self) -> dict[str, str]:
+        """What tells it so."""
+        return {**self.secret.environment(), **self.door.environment()}
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The open files."""
+        return (self.secret.descriptor, *self.door.descriptors)
+
+
+def _tell_of(console: Console, door: Entrance) -> None:
+    if door.before is not None:
+        console.print(f"Configurations name UDP port {door.port} from now on; those that name {door.before} are dead.")
+    elif door.port != entrance.USUAL_PORT:
+        console.print(f"The public UDP port is {door.port}.")
 
 
 def _run(
     console: Console,
     settings: Settings,
-    handover: Handover,
+    handed: Handed,
     client: HubClient,
     implementation: str,
-    stopped: threading.Event,
-    renewed: threading.Event,
+    asked: Asked,
 ) -> None:
     inherited = {
         key: value for key, value in os.environ.items() if key not in (SECRET_VARIABLE, SECRET_FILE_VARIABLE)
     } | settings.environment()
-    hub = Child("hub", inherited | handover.environment(), lambda: _answers(client), (handover.descriptor,))
+    hub = Child("hub", inherited | handed.environment(), lambda: _answers(client), handed.descriptors)
     web = Child("web", inherited, lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK)
     try:
         hub.start(_HUB_DEADLINE)
         _wait_until_restored(client)
         web.start(_WEB_DEADLINE)
         console.print(f"MeshWG is up at {probe.url(settings)} (WireGuard: {implementation}; Ctrl-C ends it)")
-        watch([hub, web], stopped, renewed)
+        watch([hub, web], asked)
         console.print("Stopping.")
     except NotStarted as error:
         raise CommandError(f"{error} Its log above says why.", Exit.UNAVAILABLE) from None

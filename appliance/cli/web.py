@@ -20,7 +20,7 @@ def web() -> None:
     with store.read() as transaction:
         found = instance.find(transaction)
     store.close()
-    if found is None:
+    if found is None or found.port is None:
         raise CommandError("The store is new; start the hub first.", Exit.NOT_CONFIGURED)
     process.serve(
         process.WebSettings(
@@ -30,6 +30,7 @@ def web() -> None:
             database_url=settings.database_url,
             hub_socket=hub_socket(found.id),
             endpoint_host=settings.endpoint,
+            endpoint_port=found.port,
             trusted=settings.trusted_source,
             uid=web_uid(),
         )

@@ -23,7 +23,8 @@ class Desired:
     """An organization's part of the data plane.
 
     Attributes:
-        port: UDP port of its WireGuard link in the hub's own network namespace.
+        port: UDP port of its WireGuard link in the hub's own network namespace, closed to the outside: machines know
+            the front door's alone.
         sealed_private_key: the hub's private key for it, as the vault sealed it.
         sealed_data_key: the organization's data key, as the vault sealed it.
     """

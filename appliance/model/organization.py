@@ -42,7 +42,7 @@ class Organization:
     """A tenant.
 
     Attributes:
-        port: UDP port of its WireGuard link.
+        port: UDP port of its WireGuard link, closed to the outside.
         policy_version: counts the saves of its policy.
     """
 

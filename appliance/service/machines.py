@@ -189,7 +189,7 @@ def _configuration(
         address=machine.address,
         network=organization.network,
         hub_public_key=organization.hub_public_key,
-        endpoint=workplace.endpoint(organization),
+        endpoint=workplace.endpoint,
     )
 
 

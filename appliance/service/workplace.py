@@ -41,18 +41,21 @@ class Workplace:
 
     Attributes:
         endpoint_host: what configurations name as the hub's address.
+        endpoint_port: the public UDP port, which all organizations share.
         clock: gives the current time in UTC.
     """
 
     store: Store
     hub: HubPort
     endpoint_host: str
+    endpoint_port: int
     clock: Callable[[], datetime] = times.now
 
-    def endpoint(self, organization: Organization) -> str:
-        """``host:port`` of the organization's hub; an IPv6 address in brackets."""
+    @property
+    def endpoint(self) -> str:
+        """``host:port`` of the hub; an IPv6 address in brackets."""
         host = f"[{self.endpoint_host}]" if ":" in self.endpoint_host else self.endpoint_host
-        return f"{host}:{organization.port}"
+        return f"{host}:{self.endpoint_port}"
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,15 @@ from appliance.vault import Lock
 
 @dataclass(frozen=True)
 class Instance:
-    """One data folder's identity."""
+    """One data folder's identity.
+
+    Attributes:
+        port: the public UDP port that its configurations name; None until it was started once.
+    """
 
     id: str
     lock: Lock
+    port: int | None = None
 
 
 def find(transaction: Connection, *, locked: bool = False) -> Instance | None:
@@ -23,7 +28,7 @@ def find(transaction: Connection, *, locked: bool = False) -> Instance | None:
     row = transaction.execute(select(instance).with_for_update() if locked else select(instance)).one_or_none()
     if row is None:
         return None
-    return Instance(row.id, Lock(row.salt, row.cost, row.block_size, row.parallelism, row.proof))
+    return Instance(row.id, Lock(row.salt, row.cost, row.block_size, row.parallelism, row.proof), row.port)
 
 
 def create(transaction: Connection, new: Instance) -> None:
@@ -34,6 +39,11 @@ def create(transaction: Connection, new: Instance) -> None:
 def replace_lock(transaction: Connection, lock: Lock) -> None:
     """Another unlock secret from now on."""
     transaction.execute(update(instance).values(**_columns(lock)))
+
+
+def choose_port(transaction: Connection, port: int) -> None:
+    """The public UDP port that configurations name from now on."""
+    transaction.execute(update(instance).values(port=port))
 
 
 def _columns(lock: Lock) -> dict[str, object]:

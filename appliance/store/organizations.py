@@ -16,8 +16,9 @@ from appliance.model.policy import Action
 from appliance.store import machines, policies, schema, times
 from appliance.vault import SealedKeys
 
-FIRST_PORT = 51820
-LAST_PORT = 61000
+# Below what Linux hands out to outgoing connections (32768 up, ip(7)), above what servers are usually given.
+FIRST_PORT = 20_000
+LAST_PORT = 32_767
 _table = schema.organizations
 
 # Read with every change, and so built once: building costs as much as executing.
@@ -48,7 +49,7 @@ def create(transaction: Connection, organization: Organization, keys: SealedKeys
 def free_ports(transaction: Connection, count: int) -> list[int]:
     """The lowest UDP ports that no organization has, at most so many."""
     taken = set(transaction.execute(select(_table.c.port)).scalars())
-    return list(islice((port for port in range(FIRST_PORT, LAST_PORT) if port not in taken), count))
+    return list(islice((port for port in range(FIRST_PORT, LAST_PORT + 1) if port not in taken), count))
 
 
 def activate(transaction: Connection, organization_id: str) -> None:

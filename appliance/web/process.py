@@ -38,6 +38,7 @@ class WebSettings:
     """What the web process has to know.
 
     Attributes:
+        endpoint_host, endpoint_port: what configurations name as the hub's.
         uid: the user to become once the port is bound.
     """
 
@@ -47,6 +48,7 @@ class WebSettings:
     database_url: str
     hub_socket: Path
     endpoint_host: str
+    endpoint_port: int
     trusted: Sequence[Network]
     uid: int
 
@@ -54,7 +56,7 @@ class WebSettings:
 def serve(settings: WebSettings) -> None:
     """Serves until SIGTERM or SIGINT. Raises OSError where the address can't be bound."""
     hub = HubClient(settings.hub_socket)
-    workplace = Workplace(Store(settings.database_url), hub, settings.endpoint_host)
+    workplace = Workplace(Store(settings.database_url), hub, settings.endpoint_host, settings.endpoint_port)
     # Nothing connects before the fork; connections are opened by the threads that use them.
     app = make_app(Site(workplace, RateLimits(settings.trusted)), hub.status)
 

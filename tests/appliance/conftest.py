@@ -30,7 +30,7 @@ def hub() -> FakeHub:
 @pytest.fixture
 def workplace(store: Store, hub: FakeHub) -> Workplace:
     """What use cases work with."""
-    return Workplace(store, hub, "vpn.example.net")
+    return Workplace(store, hub, "vpn.example.net", 51820)
 
 
 @pytest.fixture

@@ -20,4 +20,4 @@ def make_store(file: Path) -> Store:
 
 def make_site(store: Store, hub: FakeHub) -> Site:
     """A site over these."""
-    return Site(Workplace(store, hub, "vpn.example.net"), RateLimits())
+    return Site(Workplace(store, hub, "vpn.example.net", 51820), RateLimits())

@@ -54,7 +54,7 @@ def _page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") 
         refusal=refusal,
         refused_form=refused_form,
         organization=organization,
-        endpoint=visit.workplace.endpoint(organization),
+        endpoint=visit.workplace.endpoint,
         repairs=organizations.repairs(visit.workplace, visit.actor),
         typed_name=visit.form.text("name") if refused_form == "rename" else organization.name,
         typed_confirm=visit.form.text("confirm"),
