@@ -37,6 +37,11 @@ class Names:
         """What every name of this instance begins with."""
         return _PREFIX + self.instance
 
+    @property
+    def door(self) -> str:
+        """Name of the front door's nftables table, in the hub's own network namespace."""
+        return self.prefix + "door"
+
     def places(self, organization: str) -> Places:
         """Where this organization lives."""
         name = self.prefix + organization

@@ -60,6 +60,20 @@ def _in_thread(work: Callable[[], T]) -> T:
     return outcome[0]
 
 
+def in_scratch(work: Callable[[], T]) -> T:
+    """Runs the work in an empty network namespace that has no name and is gone afterwards.
+
+    Raises:
+        NamespaceError: the host lets us make none.
+    """
+
+    def body() -> T:
+        _check(_libc.unshare(_CLONE_NEWNET), "a scratch namespace could not be made")
+        return work()
+
+    return _in_thread(body)
+
+
 def _prepare_folder() -> None:
     """What ip-netns does first: a shared mount, so that mount namespaces made later see names made later still."""
     FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -1,0 +1,19 @@
+"""The front door: one public UDP port for all organizations (docs/decisions/0010)."""
+
+from appliance.hub.door.errors import DoorError, PortTaken
+from appliance.hub.door.front import DoorCounters, FrontDoor
+from appliance.hub.door.rules import Flow
+from appliance.hub.door.sockets import DoorSockets, is_free
+from appliance.hub.door.table import Repair, is_present
+
+__all__ = [
+    "DoorCounters",
+    "DoorError",
+    "DoorSockets",
+    "Flow",
+    "FrontDoor",
+    "PortTaken",
+    "Repair",
+    "is_free",
+    "is_present",
+]

@@ -1,0 +1,246 @@
+"""The front door as the hub's process sees it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from types import TracebackType
+
+import structlog
+
+from appliance.hub.door import table
+from appliance.hub.door.demultiplexer import Demultiplexer
+from appliance.hub.door.directory import Directory
+from appliance.hub.door.errors import DoorError
+from appliance.hub.door.rules import DROPS, Flow, Layout
+from appliance.hub.door.sockets import DoorSockets
+from appliance.hub.door.table import Repair, Table
+from appliance.hub.names import Names
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class DoorCounters:
+    """What became of packets to the public port that are not simply a session's: numbers of packets.
+
+    The first six count since this process opened the door, the others since the kernel's table was made.
+
+    Attributes:
+        demultiplexed: initiations that were handed to an organization's link.
+        unknown_key: initiations that no organization's key fits.
+        over_budget: known sources' initiations that would have taken a search while strangers' time was used up.
+        overflow: initiations that found the queue full.
+        unreadable: what reached the demultiplexer and is no initiation: the table is or was damaged.
+        refused: initiations that the host did not let us hand on.
+        malformed: no WireGuard message.
+        sessionless: messages of no session that the hub has.
+        dismissed: messages of a session with an organization that is gone.
+        closed: packets from outside to a port that is none of the public's business.
+        stranger_pace: initiations of one unknown address (IPv6: /64) above its pace.
+        strangers_pace: initiations of all unknown sources above their pace.
+        regular_pace: initiations of one known source above its pace.
+        regulars_pace: initiations of all known sources above their pace.
+    """
+
+    demultiplexed: int
+    unknown_key: int
+    over_budget: int
+    overflow: int
+    unreadable: int
+    refused: int
+    malformed: int
+    sessionless: int
+    dismissed: int
+    closed: int
+    stranger_pace: int
+    strangers_pace: int
+    regular_pace: int
+    regulars_pace: int
+
+
+class FrontDoor:
+    """One public UDP port for all organizations, in the network namespace of the thread that opens it.
+
+    Sessions are the kernel's business alone: they go on while this process is dead, and the next one adopts them.
+    Initiations are this process's. Any thread may call any method, once `open` has returned.
+
+    Args:
+        names: what this instance's things are called.
+        port: the public one.
+        sockets: already bound, by someone who holds them across restarts of this process, so that what arrives
+            meanwhile waits; they stay that one's to close. None: the door binds its own.
+    """
+
+    def __init__(self, names: Names, port: int, sockets: DoorSockets | None = None) -> None:
+        self._name = names.door
+        self._port = port
+        self._given = sockets
+        self._lock = threading.Lock()
+        self._directory = Directory()
+        self._settled = False
+        self._sockets: DoorSockets | None = None
+        self._kernel: Table | None = None
+        self._demultiplexer: Demultiplexer | None = None
+
+    def __enter__(self) -> FrontDoor:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self) -> Repair:
+        """Opens the door, or adopts one that is open: then no packet of a session is lost.
+
+        Returns:
+            What had to be done to the table in the kernel.
+
+        Raises:
+            PortTaken: another program has the port.
+            DoorError: the host lacks something or doesn't let us.
+            RulesetError: the kernel refused the rules.
+        """
+        try:
+            self._sockets = self._given or DoorSockets.open(self._port, table.known_port(self._name))
+            if self._sockets.public_port != self._port:
+                raise DoorError(f"the front door was handed port {self._sockets.public_port}, not {self._port}")
+            self._kernel = Table(Layout(self._name, self._port, self._sockets.known_port))
+            repair = self._kernel.repair(())
+            self._demultiplexer = Demultiplexer(self._sockets, self._directory)
+            self._demultiplexer.start()
+        except BaseException:
+            self.close()
+            raise
+        log.info("the front door is open", port=self._port, table=repair.value)
+        return repair
+
+    def admit(self, organization: str, hub_public_key: str, inner_port: int) -> None:
+        """Leads an organization's handshakes and sessions to its link; the same again changes nothing.
+
+        Args:
+            organization: its id.
+            hub_public_key: of its link, base64.
+            inner_port: UDP port of its link, which is closed to the outside from now on.
+
+        Raises:
+            RulesetError: the kernel refused it; nothing has changed.
+        """
+        with self._lock:
+            before = self._directory.entries.get(organization)
+            if before is not None and (before.hub_public_key, before.inner_port) == (hub_public_key, inner_port):
+                return
+            moved = before is not None and before.inner_port != inner_port
+            left = {before.inner_port} if before is not None and moved else set()
+            self._table.change(admit={inner_port}, dismiss=left)
+            self._directory.admit(organization, hub_public_key, inner_port)
+
+    def dismiss(self, organization: str) -> None:
+        """Drops whatever is meant for an organization from when this returns. None there is fine.
+
+        Raises:
+            RulesetError: the kernel refused it.
+        """
+        with self._lock:
+            entry = self._directory.entries.get(organization)
+            if entry is None:
+                return
+            self._table.change(dismiss={entry.inner_port})
+            self._directory.dismiss(organization)
+
+    def settle(self) -> None:
+        """Says that every organization has been admitted: who else was, by the process before, is dismissed.
+
+        Raises:
+            RulesetError: the kernel refused it.
+        """
+        with self._lock:
+            self._settled = True
+            self._dismiss_others()
+
+    def learn(self, flows: Iterable[Flow]) -> None:
+        """Tells where WireGuard last heard from its machines, all of them, in one transaction.
+
+        For as long as a session can last, its packets are then found by their source where the kernel does not know
+        its index; what was told before is forgotten. The sources count as known. To be called after `open` or
+        `restore` returned `Repair.AFRESH`.
+
+        Raises:
+            RulesetError: the kernel refused it.
+        """
+        told = tuple(flows)
+        with self._lock:
+            entries = {entry.inner_port: entry for entry in self._directory.entries.values()}
+            for flow in told:
+                if flow.inner_port in entries:
+                    self._directory.remember((str(flow.address), flow.port), entries[flow.inner_port])
+            self._table.resume(told)
+
+    def is_whole(self) -> bool:
+        """Whether the kernel's part is as it should be: milliseconds, whatever it knows of sessions."""
+        with self._lock:
+            return self._table.is_whole() and self._ports() <= self._table.admitted()
+
+    def restore(self) -> Repair:
+        """Puts the kernel's part right, keeping what it knows of sessions where that is still there.
+
+        Raises:
+            RulesetError: the kernel refused it.
+        """
+        with self._lock:
+            repair = self._table.repair(self._ports())
+            if repair is not Repair.AFRESH:
+                missing = self._ports() - self._table.admitted()
+                if missing:
+                    self._table.change(admit=missing)
+                    repair = Repair.IN_PLACE
+                if self._settled:
+                    self._dismiss_others()
+        if repair is not Repair.NONE:
+            log.warning("the front door was damaged and is restored", table=repair.value)
+        return repair
+
+    def counters(self) -> DoorCounters:
+        """What became of packets so far."""
+        if self._demultiplexer is None:
+            raise DoorError("the front door is closed")
+        drops = dict.fromkeys(DROPS, 0) | self._table.drops()
+        return DoorCounters(**asdict(self._demultiplexer.tally()), **{name: drops[name] for name in DROPS})
+
+    def close(self) -> None:
+        """Lets go of everything but the kernel's part, by which sessions go on. May be called twice."""
+        if self._demultiplexer is not None:
+            self._demultiplexer.stop()
+            self._demultiplexer = None
+        if self._kernel is not None:
+            self._kernel.close()
+            self._kernel = None
+        if self._sockets is not None and self._given is None:
+            self._sockets.close()
+        self._sockets = None
+
+    def remove(self) -> None:
+        """Closes the door, and nothing of it is left on the host.
+
+        Raises:
+            RulesetError: the kernel refused it.
+        """
+        self.close()
+        table.remove(self._name)
+
+    @property
+    def _table(self) -> Table:
+        if self._kernel is None:
+            raise DoorError("the front door is closed")
+        return self._kernel
+
+    def _ports(self) -> set[int]:
+        return {entry.inner_port for entry in self._directory.entries.values()}
+
+    def _dismiss_others(self) -> None:
+        others = self._table.admitted() - self._ports()
+        if others:
+            self._table.change(dismiss=others)

@@ -1,0 +1,139 @@
+"""Reads an nftables table by netlink, without what is in its sets.
+
+libnftables fetches every element of a table before it lists anything of it: half a second with 20,000 sessions, against
+less than a millisecond here. Source: <linux/netfilter/nf_tables.h>, <linux/netfilter/nfnetlink.h>.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+
+from appliance.hub.door.errors import DoorError
+
+_NETLINK_NETFILTER = 12
+_SUBSYSTEM = 10 << 8
+_GETCHAIN, _GETRULE, _GETSET, _GETSETELEM, _GETOBJ = 4, 7, 10, 13, 19
+_REQUEST, _DUMP = 0x001, 0x300
+_ERROR, _DONE = 2, 3
+_INTERRUPTED = 0x10
+_FAMILY_INET = 1
+_HEADER = struct.Struct("=IHHII")
+_FAMILY = struct.Struct(">BBH")
+_HEADERS = _HEADER.size + _FAMILY.size
+_NESTED = 0x8000
+
+_TABLE = 1  # the table's name has this number with chains, rules, sets, elements and objects alike
+# Handles, use counts and values: what differs between two tables that do the same.
+_PASSING = {
+    _GETCHAIN: frozenset({2, 6, 8}),
+    _GETRULE: frozenset({3, 6}),
+    _GETSET: frozenset({10, 16, 20}),
+    _GETOBJ: frozenset({4, 5, 6}),
+}
+_SET_NAME, _ELEMENTS, _KEY, _VALUE = 2, 3, 1, 1
+_OBJECT_NAME, _OBJECT_DATA, _PACKETS = 2, 4, 2
+
+Attributes = dict[int, bytes]
+Shape = frozenset[tuple[int, int, tuple[tuple[int, bytes], ...]]]
+"""All chains, rules, sets and counters of a table: kind, place among its kind where that matters, attributes."""
+
+
+class Reader:
+    """Looks at one inet table of the network namespace that the calling thread is in.
+
+    Raises:
+        DoorError: (every method) the kernel refused to tell.
+    """
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+        self._socket.bind((0, 0))
+
+    def close(self) -> None:
+        """Lets go of the socket."""
+        self._socket.close()
+
+    def shape(self) -> Shape:
+        """Everything that decides what the table does with a packet, but for elements; equal for equal tables.
+
+        Empty where there is no such table.
+        """
+        found = []
+        for kind, passing in _PASSING.items():
+            for number, attributes in enumerate(self._dump(kind)):
+                # The order of rules matters, that of all else doesn't.
+                place = number if kind == _GETRULE else 0
+                kept = sorted((key, value) for key, value in attributes.items() if key not in passing)
+                found.append((kind, place, tuple(kept)))
+        return frozenset(found)
+
+    def has_set(self, name: str) -> bool:
+        """Whether the table has a set or map of this name."""
+        return any(attributes.get(_SET_NAME) == name.encode() + b"\0" for attributes in self._dump(_GETSET))
+
+    def ports(self, name: str) -> frozenset[int]:
+        """The elements of a set of ports; none where there is no such set."""
+        found = set()
+        for attributes in self._dump(_GETSETELEM, _attribute(_SET_NAME, name.encode() + b"\0")):
+            for element in _split(attributes.get(_ELEMENTS, b"")):
+                key = dict(_split(dict(_split(element[1]))[_KEY]))
+                found.add(int.from_bytes(key[_VALUE][:2], "big"))
+        return frozenset(found)
+
+    def counters(self) -> dict[str, int]:
+        """Packets by the counter's name; none where there is no such table."""
+        found = {}
+        for attributes in self._dump(_GETOBJ):
+            data = dict(_split(attributes[_OBJECT_DATA]))
+            found[attributes[_OBJECT_NAME].rstrip(b"\0").decode()] = int.from_bytes(data.get(_PACKETS, b""), "big")
+        return found
+
+    def _dump(self, kind: int, more: bytes = b"") -> list[Attributes]:
+        while True:
+            try:
+                answers = list(self._ask(kind, more))
+            except _Interrupted:
+                continue
+            name = self._table.encode() + b"\0"
+            return [each for each in answers if each.get(_TABLE) == name]
+
+    def _ask(self, kind: int, more: bytes) -> Iterator[Attributes]:
+        body = _FAMILY.pack(_FAMILY_INET, 0, 0) + _attribute(_TABLE, self._table.encode() + b"\0") + more
+        head = _HEADER.pack(_HEADER.size + len(body), _SUBSYSTEM | kind, _REQUEST | _DUMP, 1, 0)
+        self._socket.send(head + body)
+        interrupted = False
+        while True:
+            data = self._socket.recv(1 << 20)
+            while data:
+                length, what, flags, _, _ = _HEADER.unpack_from(data)
+                interrupted |= bool(flags & _INTERRUPTED)
+                if what in (_ERROR, _DONE):
+                    code = -int.from_bytes(data[_HEADER.size : _HEADER.size + 4], sys.byteorder, signed=True)
+                    if interrupted or code == errno.EINTR:
+                        raise _Interrupted
+                    if code not in (0, errno.ENOENT):
+                        raise DoorError(f"nftables could not show table {self._table}: {os.strerror(code)}")
+                    return
+                yield dict(_split(data[_HEADERS:length]))
+                data = data[(length + 3) & ~3 :]
+
+
+class _Interrupted(Exception):
+    """The table changed while it was being read."""
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def _split(data: bytes) -> Iterator[tuple[int, bytes]]:
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        yield kind & ~_NESTED, data[4:length]
+        data = data[(length + 3) & ~3 :]

@@ -1,0 +1,156 @@
+"""The front door's table in the kernel: made, adopted, repaired, removed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from enum import Enum
+from typing import Any
+
+import nftables
+
+from appliance.hub import namespace
+from appliance.hub.door import rules
+from appliance.hub.door.netfilter import Reader, Shape
+from appliance.hub.door.rules import Flow, Layout
+from appliance.hub.errors import RulesetError
+
+
+class Repair(Enum):
+    """What had to be done so that the table is as it should be."""
+
+    NONE = "none"
+    IN_PLACE = "in place"
+    """Its rules were put right; the kernel still knows every session."""
+    AFRESH = "afresh"
+    """It was made anew; sessions that nobody tells it of are cut off until their next handshake."""
+
+
+class Table:
+    """The table in the network namespace of the thread that makes this object; any thread may use it then.
+
+    The kernel keeps the table, and what it has learned, without this process.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._lock = threading.Lock()
+        self._nftables: Any = nftables.Nftables()
+        self._reader = Reader(layout.table)
+        self._intended = namespace.in_scratch(lambda: _shape_of(layout))
+
+    def close(self) -> None:
+        """Lets go of the kernel's sockets; the table stays."""
+        with self._lock:
+            self._reader.close()
+            self._nftables = None
+
+    def is_whole(self) -> bool:
+        """Whether everything but the elements of its maps and sets is as it should be; takes about a millisecond."""
+        with self._lock:
+            return self._is_whole()
+
+    def admitted(self) -> frozenset[int]:
+        """The inner ports that packets can get to."""
+        with self._lock:
+            return self._reader.ports(rules.INNER)
+
+    def repair(self, ports: Iterable[int]) -> Repair:
+        """Makes the table what it should be, each time in one transaction, and admits these inner ports.
+
+        Raises:
+            RulesetError: the kernel refused it.
+        """
+        admit = rules.admitted(self._layout.table, ports)
+        with self._lock:
+            if self._is_whole():
+                return Repair.NONE
+            knows_sessions = self._reader.has_set(rules.SESSIONS)
+            with suppress(RulesetError):
+                self._load(rules.in_place(self._layout) + admit)
+                if self._is_whole():
+                    return Repair.IN_PLACE if knows_sessions else Repair.AFRESH
+            self._load(rules.afresh(self._layout) + admit)
+            return Repair.AFRESH
+
+    def change(self, admit: Iterable[int] = (), dismiss: Iterable[int] = ()) -> None:
+        """Opens the way to some inner ports and closes it to others, in one transaction.
+
+        Raises:
+            RulesetError: the kernel refused it.
+        """
+        table, admit, dismiss = self._layout.table, frozenset(admit), frozenset(dismiss)
+        with self._lock:
+            try:
+                self._load(rules.dismissed(table, dismiss) + rules.admitted(table, admit))
+            except RulesetError:
+                # The kernel refuses to take out what somebody else has taken out.
+                there = self._reader.ports(rules.INNER)
+                self._load(rules.dismissed(table, dismiss & there) + rules.admitted(table, admit))
+
+    def resume(self, flows: Iterable[Flow]) -> None:
+        """Finds the packets of these sessions by their source, if their index is not known; replaces what was told.
+
+        Raises:
+            RulesetError: the kernel refused it.
+        """
+        with self._lock:
+            self._load(rules.resumed(self._layout.table, flows))
+
+    def drops(self) -> dict[str, int]:
+        """Packets that the kernel dropped, by reason, since the table was made."""
+        with self._lock:
+            return self._reader.counters()
+
+    def _is_whole(self) -> bool:
+        return self._reader.shape() == self._intended and self._reader.ports(rules.DESK) == {self._layout.known_port}
+
+    def _load(self, text: str) -> None:
+        if not text:
+            return
+        _run(self._nftables, text)
+
+
+def known_port(name: str) -> int:
+    """The port for known sources in the table of this name, in this thread's namespace; 0 if there is none."""
+    reader = Reader(name)
+    try:
+        return min(reader.ports(rules.DESK), default=0)
+    finally:
+        reader.close()
+
+
+def is_present(name: str) -> bool:
+    """Whether there is anything in a table of this name, in this thread's namespace."""
+    reader = Reader(name)
+    try:
+        return bool(reader.shape())
+    finally:
+        reader.close()
+
+
+def remove(name: str) -> None:
+    """There is no table of this name in this thread's namespace when this returns.
+
+    Raises:
+        RulesetError: the kernel refused it.
+    """
+    _run(nftables.Nftables(), rules.gone(name))
+
+
+def _run(context: Any, text: str) -> None:
+    code, _, complaint = context.cmd(text)
+    if code != 0:
+        first = complaint.strip().splitlines()[0] if complaint.strip() else f"code {code}"
+        raise RulesetError(f"nftables refused the front door's rules: {first}")
+
+
+def _shape_of(layout: Layout) -> Shape:
+    """What the kernel shows of the table as it should be, whatever version of nftables is at work here."""
+    _run(nftables.Nftables(), rules.in_place(layout))
+    reader = Reader(layout.table)
+    try:
+        return reader.shape()
+    finally:
+        reader.close()

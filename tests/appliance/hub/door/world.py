@@ -1,0 +1,112 @@
+"""A hub whose organizations share one port, and machines with stock WireGuard clients, in a lab."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+
+from appliance.hub.door import FrontDoor
+from appliance.hub.names import Names
+from appliance.model.keys import KeyPair, new_key_pair
+from netlab import Host, Lab, Tunnel
+
+PORT = 51820
+HUB4, HUB6 = "192.0.2.1", "2001:db8::1"
+HUB_INSIDE = "10.100.0.1"
+DEADLINE = 10.0
+
+
+@dataclass
+class Organization:
+    """A WireGuard link of the hub, in a namespace of its own; every organization has the same addresses."""
+
+    id: str
+    inner_port: int
+    keys: KeyPair = field(default_factory=new_key_pair)
+
+
+@dataclass
+class Machine:
+    """A client of one organization."""
+
+    organization: Organization
+    host: Host
+    tunnel: Tunnel
+    keys: KeyPair
+
+    def reaches_the_hub(self, timeout: float = 1.0, count: int = 1) -> bool:
+        """Whether its pings through the tunnel come back."""
+        return bool(self.host.ping(HUB_INSIDE, count=count, timeout=timeout, interval=0.01))
+
+
+class World:
+    """The hub, its door (opened by whoever wants it) and the internet between it and its machines."""
+
+    def __init__(self, lab: Lab, names: Names) -> None:
+        self.lab = lab
+        self.names = names
+        self.internet = lab.switch("internet")
+        self.hub = lab.host("hub")
+        self.connect(self.hub, 1)
+        self.organizations: list[Organization] = []
+
+    def connect(self, host: Host, number: int) -> None:
+        """Plugs a host into the internet, with an address of each family that ends in this number."""
+        interface = self.lab.connect(host, self.internet, f"192.0.2.{number}/24").interface
+        host.run("ip", "address", "add", f"2001:db8::{number:x}/64", "dev", interface, "nodad")
+
+    def organization(self) -> Organization:
+        """Adds an organization's link to the hub; the door has yet to admit it."""
+        number = len(self.organizations)
+        made = Organization(f"org{number}", 52001 + number)
+        link = made.id
+        self.hub.run("wireguard-go", link)
+        self.hub.run("sh", "-c", f"for i in $(seq 2500); do wg show {link} && exit; sleep 0.002; done; exit 1")
+        self.hub.run(
+            "wg", "set", link, "private-key", "/dev/stdin", "listen-port", made.inner_port, input=made.keys.private
+        )
+        self.hub.run("ip", "link", "set", link, "up")
+        self.hub.run("ip", "netns", "add", link)
+        self.hub.run("ip", "link", "set", link, "netns", link)
+        for words in (f"address add {HUB_INSIDE}/16 dev {link}", f"link set {link} up"):
+            self.hub.run("ip", "-netns", link, *words.split())
+        self.organizations.append(made)
+        return made
+
+    def host(self, number: int) -> Host:
+        """Another host on the internet."""
+        made = self.lab.host(f"host{number}")
+        self.connect(made, number)
+        return made
+
+    def machine(self, organization: Organization, number: int, hub: str = HUB4) -> Machine:
+        """A new host with a client that is the organization's; its addresses end in this number."""
+        keys, host = new_key_pair(), self.host(number)
+        address = f"10.100.0.{number}"
+        self.hub.run("wg", "set", organization.id, "peer", keys.public, "allowed-ips", f"{address}/32")
+        endpoint = f"[{hub}]:{PORT}" if ":" in hub else f"{hub}:{PORT}"
+        tunnel = host.wg_quick(
+            f"[Interface]\nPrivateKey = {keys.private}\nAddress = {address}/16\nMTU = 1420\n"
+            f"[Peer]\nPublicKey = {organization.keys.public}\nEndpoint = {endpoint}\n"
+            "AllowedIPs = 10.100.0.0/16\nPersistentKeepalive = 25\n"
+        )
+        return Machine(organization, host, tunnel, keys)
+
+    def endpoint(self, machine: Machine) -> str:
+        """Where the hub's WireGuard last heard from the machine."""
+        lines = self.hub.run("wg", "show", machine.organization.id, "endpoints").stdout.splitlines()
+        return dict(line.split("\t") for line in lines)[machine.keys.public]
+
+    def door(self) -> FrontDoor:
+        """A door of this instance, open in the hub's network, with every organization admitted."""
+        made = FrontDoor(self.names, PORT)
+        self.hub.in_network(made.open)
+        for each in self.organizations:
+            made.admit(each.id, each.keys.public, each.inner_port)
+        made.settle()
+        return made
+
+
+def raw_sender(host: Host, family: int = socket.AF_INET) -> socket.socket:
+    """A socket of the host that sends packets with whatever source they say."""
+    return host.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
