@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from appliance.cli.present import Present
 from appliance.cli.settings import resolve
 from appliance.hub import wireguard
 from appliance.hub.errors import HubError
+from appliance.hub.events import Watcher
 from appliance.hub.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
@@ -64,7 +65,8 @@ def _host(found: Present, *, exclusive: bool) -> Iterator[HostPort]:
         with found.at_rest() if exclusive else nullcontext():
             name = found.instance.id
             backend = wireguard.choose(found.settings.wireguard)
-            yield DataPlane(Names(name), backend, _no_key, Ledger(hub_state(name)))
+            with closing(Watcher(lambda _organization, _change: None)) as watcher:
+                yield DataPlane(Names(name), backend, _no_key, Ledger(hub_state(name)), watcher)
     except HubError as error:
         raise CommandError(f"The census was not completed: {error}.", Exit.UNAVAILABLE) from None
 

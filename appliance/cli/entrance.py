@@ -63,16 +63,23 @@ def opened(settings: Settings, store: Store, found: Instance) -> Iterator[Entran
         sockets.close()
 
 
-def inherited() -> DoorSockets | None:
-    """Those that a supervisor handed over; None where none started this process."""
+@contextmanager
+def inherited(settings: Settings, store: Store, found: Instance) -> Iterator[Entrance]:
+    """What a supervisor handed over; where none did, what `opened` opens.
+
+    Raises:
+        CommandError: as `opened` does.
+    """
     text = os.environ.pop(_VARIABLE, None)
     if text is None:
-        return None
+        with opened(settings, store, found) as own:
+            yield own
+        return
     descriptors = [int(each) for each in text.split(",")]
     for descriptor in descriptors:
         # Processes of this one have no business with them.
         os.set_inheritable(descriptor, False)
-    return DoorSockets.adopt(descriptors)
+    yield Entrance(DoorSockets.adopt(descriptors))
 
 
 def _bound(found: Instance, candidates: tuple[int, ...]) -> DoorSockets:

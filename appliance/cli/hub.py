@@ -9,13 +9,14 @@ from contextlib import nullcontext
 import structlog
 
 from appliance import logs
-from appliance.cli import secret
+from appliance.cli import entrance, secret
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked, web_uid
 from appliance.cli.handover import Handover
 from appliance.cli.settings import resolve
 from appliance.cli.unlocking import unlock
 from appliance.hub import process
+from appliance.hub.door import FrontDoor
 from appliance.hub.errors import HubError
 from appliance.hub.names import Names
 from appliance.hub.wireguard import choose
@@ -39,9 +40,12 @@ def hub() -> None:
         raise CommandError(f"This host has {error}.", Exit.UNAVAILABLE) from None
     name = unlocked.instance.id
     # A supervisor holds the lock for the hubs that it starts.
-    with instance_locked(name) if handover is None else nullcontext():
+    with (
+        instance_locked(name) if handover is None else nullcontext(),
+        entrance.inherited(settings, unlocked.store, unlocked.instance) as public,
+    ):
         remember = None if handover is None else handover.add
-        door = FrontDoor(Names(name), _port(unlocked.instance.port), entrance.inherited())
+        door = FrontDoor(Names(name), public.port, public.sockets)
         served = process.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)
         allowed = {os.getuid(), web_uid()}

@@ -100,6 +100,7 @@ def document(now: Status) -> dict[str, Any]:
         "wireguard": None if hub is None else {"implementation": hub.wireguard, "version": hub.version},
         "organizations": {"enforcing": None if hub is None else hub.enforcing, "expected": now.organizations},
         "machines": now.machines,
+        "front_door": None if hub is None else {"port": hub.public_port, "packets": hub.door},
         "repairs": None if hub is None else hub.repairs,
         "schema": {"revision": now.revision, "newest": now.newest},
     }
@@ -116,6 +117,7 @@ def words(now: Status) -> str:
         "WireGuard": "unknown while the hub does not answer" if hub is None else f"{hub.wireguard} {hub.version}",
         "organizations": enforced,
         "machines": str(now.machines),
+        "front door": "unknown while the hub does not answer" if hub is None else f"UDP port {hub.public_port}",
         "repairs": _repairs(hub),
         "store": schema,
     }

@@ -46,7 +46,7 @@ Heard = Callable[[str, Change], None]
 @dataclass
 class _Watched:
     descriptors: dict[int, Change]
-    namespace: int
+    namespace: int | None
     closing: ExitStack = field(repr=False)
 
 
@@ -93,11 +93,19 @@ class Watcher:
                 else:
                     stack.callback(os.close, ended)
                     descriptors[ended] = Change.ANYTHING
-            fresh = _Watched(descriptors, home, stack.pop_all())
+            self._add(owner, _Watched(descriptors, home, stack.pop_all()))
+
+    def watch_rules_here(self, owner: str) -> None:
+        """From now on changes of the rules of the caller's own namespace are told as the owner's."""
+        with ExitStack() as stack:
+            rules = stack.enter_context(_listener(_NETFILTER, _RULES))
+            self._add(owner, _Watched({rules.fileno(): Change.RULES}, None, stack.pop_all()))
+
+    def _add(self, owner: str, fresh: _Watched) -> None:
         self.forget(owner)
         with self._lock:
             self._watched[owner] = fresh
-            for descriptor, change in descriptors.items():
+            for descriptor, change in fresh.descriptors.items():
                 self._owners[descriptor] = (owner, change)
                 self._epoll.register(descriptor, select.EPOLLIN)
 

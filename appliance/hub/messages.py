@@ -97,6 +97,8 @@ class HubStatus:
         enforcing: organizations whose desired state is in force.
         expected: organizations that the store has.
         restored: whether the start is over: everything was tried that the store has.
+        public_port: the UDP port of all organizations.
+        door: what became of packets to it that are not simply a session's (`door.DoorCounters`).
         repairs: how often damage was mended since the start, by what was damaged (`findings.Part`).
     """
 
@@ -106,6 +108,8 @@ class HubStatus:
     expected: int
     restored: bool = True
     repairs: dict[str, int] = field(default_factory=dict)
+    public_port: int = 0
+    door: dict[str, int] = field(default_factory=dict)
 
 
 def _encode_address(value: Any) -> str:

@@ -12,7 +12,7 @@ import structlog
 from appliance.hub import census, namespace
 from appliance.hub.census import Footprint
 from appliance.hub.errors import HubError
-from appliance.hub.events import Change, Heard, Watcher
+from appliance.hub.events import Change, Watcher
 from appliance.hub.findings import Finding, Repair
 from appliance.hub.generation import Ledger
 from appliance.hub.names import Names
@@ -33,7 +33,7 @@ class DataPlane:
         backend: the WireGuard implementation.
         open_key: gives the hub's private key for an organization, in base64.
         ledger: which generation of its rules each namespace should have.
-        heard: is told when something may have changed in an organization's namespace; `heal` then looks and mends.
+        watcher: is given each organization's namespace to watch; who hears of changes there calls `heal`.
     """
 
     def __init__(
@@ -42,14 +42,13 @@ class DataPlane:
         backend: Backend,
         open_key: Callable[[Desired], str],
         ledger: Ledger,
-        heard: Heard = lambda _organization, _change: None,
+        watcher: Watcher,
     ) -> None:
         self._names = names
         self._backend = backend
-        self._watcher = Watcher(heard)
         self._endpoints: dict[str, Mapping[str, str]] = {}
         self._reconciler = Reconciler(
-            names, backend, open_key, ledger, self._watcher, lambda each: self._endpoints.get(each, {})
+            names, backend, open_key, ledger, watcher, lambda each: self._endpoints.get(each, {})
         )
         self._wanted: dict[str, Desired] = {}
         self._whole: set[str] = set()
@@ -157,6 +156,10 @@ class DataPlane:
         self._endpoints[organization] = now
         return now
 
+    def endpoints(self) -> dict[str, Mapping[str, str]]:
+        """Where machines were heard from last, by organization and public key."""
+        return dict(self._endpoints)
+
     def wanted(self) -> tuple[str, ...]:
         """The organizations that there should be."""
         return tuple(self._wanted)
@@ -172,10 +175,6 @@ class DataPlane:
     def census(self) -> tuple[Footprint, ...]:
         """Everything of this instance that exists on the host, organization by organization."""
         return census.take(self._names)
-
-    def close(self) -> None:
-        """Hears of no further change. What is in the kernel stays as it is."""
-        self._watcher.close()
 
     def _change(self, before: Desired | None, after: Desired) -> None:
         if before is not None and after.organization in self._whole and not _other_link(before, after):

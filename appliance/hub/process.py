@@ -6,11 +6,14 @@ import resource
 import signal
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import asdict
 from functools import singledispatchmethod
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.hub import messages
+from appliance.hub.door import Flow, FrontDoor
+from appliance.hub.door import Repair as DoorRepair
 from appliance.hub.errors import HubError
-from appliance.hub.events import Change
-from appliance.hub.findings import Repair
+from appliance.hub.events import Change, Watcher
+from appliance.hub.findings import Finding, Part, Repair
 from appliance.hub.generation import Ledger
 from appliance.hub.healing import Healer
 from appliance.hub.names import Names
@@ -36,6 +41,8 @@ log = structlog.get_logger()
 
 _AT_ONCE = 4
 _ACTOR = "hub"
+_DOOR = ""
+"""The front door's name where organizations have their ids."""
 
 
 class Hub:
@@ -51,6 +58,7 @@ class Hub:
         self,
         names: Names,
         backend: Backend,
+        door: FrontDoor,
         store: Store,
         vault: Vault,
         state_folder: Path,
@@ -62,10 +70,22 @@ class Hub:
         # Held while a key is sealed or opened: nobody works with the old vault once the store is sealed anew.
         self._unlocking = threading.Lock()
         self._healer = Healer(self._heal, self._sweep, self._mended)
+        self._watcher = Watcher(self._healer.notice)
         self._ledger = Ledger(state_folder)
-        self._plane = DataPlane(names, backend, self._private_key, self._ledger, self._healer.notice)
+        self._plane = DataPlane(names, backend, self._private_key, self._ledger, self._watcher)
+        self._door = door
         self._repairs: Counter[str] = Counter()
         self._restored = False
+        self._is_ignorant = False
+
+    def open(self) -> None:
+        """Opens the front door, or adopts the one that an earlier hub left open.
+
+        Raises:
+            HubError: the host does not let us.
+        """
+        self._is_ignorant = self._door.open() is DoorRepair.AFRESH
+        self._watcher.watch_rules_here(_DOOR)
 
     def restore(self) -> None:
         """Makes the kernel what the store says, removes what belongs to no organization any more, and then keeps it so.
@@ -82,13 +102,21 @@ class Hub:
             self._plane.remove(organization)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._restore_one, active))
+        try:
+            self._door.settle()
+            if self._is_ignorant:
+                self._remind_door()
+        except HubError as error:
+            log.error("the front door can't be put right yet", error=str(error))
+            self._healer.notice(_DOOR, Change.ANYTHING)
         self._restored = True
         self._healer.start()
 
     def close(self) -> None:
         """Looks after the data plane no more; it stays as it is."""
         self._healer.stop()
-        self._plane.close()
+        self._watcher.close()
+        self._door.close()
 
     def _restore_one(self, organization: str) -> None:
         with self._store.read() as transaction:
@@ -98,16 +126,39 @@ class Hub:
             return
         try:
             self._plane.restore(desired, endpoints)
+            self._door.admit(organization, desired.hub_public_key, desired.port)
         except HubError as error:
             log.error("an organization could not be restored", organization=organization, error=str(error))
             self._healer.notice(organization, Change.ANYTHING)
 
     def _heal(self, organization: str, change: Change) -> Repair | None:
+        if organization == _DOOR:
+            return self._heal_door()
         repair = self._plane.heal(organization, change)
         if change is Change.ANYTHING:
             with suppress(HubError, SQLAlchemyError):
                 self._note_endpoints(organization)
         return repair
+
+    def _heal_door(self) -> Repair | None:
+        start = time.monotonic()
+        repair = self._door.restore()
+        if repair is DoorRepair.NONE:
+            return None
+        if repair is DoorRepair.AFRESH:
+            self._remind_door()
+        found = Finding(Part.FRONT_DOOR, f"the front door's rules were changed; put right {repair.value}")
+        return Repair(_DOOR, time.time(), time.monotonic() - start, (found,))
+
+    def _remind_door(self) -> None:
+        """A door that was made anew knows no session; whom the links heard from last, it can know from us."""
+        ports = {entry.organization: entry.inner_port for entry in self._door.admitted()}
+        self._door.learn(
+            Flow(address, port, ports[organization])
+            for organization, heard in self._plane.endpoints().items()
+            if organization in ports
+            for address, port in map(_address, heard.values())
+        )
 
     def _note_endpoints(self, organization: str) -> None:
         heard = self._plane.note_endpoints(organization)
@@ -116,13 +167,15 @@ class Hub:
                 machines.note_endpoints(transaction, organization, heard)
 
     def _sweep(self) -> tuple[str, ...]:
-        return self._plane.wanted()
+        return (_DOOR, *self._plane.wanted())
 
     def _mended(self, repair: Repair) -> None:
         found = [f"{finding.part.value}: {finding.what}" for finding in repair.found]
         self._repairs.update(finding.part.value for finding in repair.found)
         seconds = round(repair.seconds, 4)
-        log.warning("damage was mended", organization=repair.organization, found=found, seconds=seconds)
+        log.warning("damage was mended", organization=repair.organization or None, found=found, seconds=seconds)
+        if repair.organization == _DOOR:
+            return
         try:
             with self._store.write() as transaction:
                 audit.record(
@@ -149,10 +202,12 @@ class Hub:
     @answer.register
     def _(self, call: messages.Apply) -> object:
         self._plane.apply(call.desired)
+        self._door.admit(call.desired.organization, call.desired.hub_public_key, call.desired.port)
         return None
 
     @answer.register
     def _(self, call: messages.Remove) -> object:
+        self._door.dismiss(call.organization)
         self._plane.remove(call.organization)
         return None
 
@@ -178,6 +233,8 @@ class Hub:
             expected,
             restored=self._restored,
             repairs=dict(self._repairs),
+            public_port=self._door.port,
+            door=self._door_counters(),
         )
 
     @answer.register
@@ -185,6 +242,8 @@ class Hub:
         del call
         for organization in self._plane.present():
             self._plane.remove(organization)
+        self._watcher.forget(_DOOR)
+        self._door.remove()
         self._ledger.close()
         return None
 
@@ -199,6 +258,13 @@ class Hub:
             raise HubError(str(error)) from error
         log.info("the unlock secret was rotated")
         return None
+
+    def _door_counters(self) -> dict[str, int]:
+        try:
+            return asdict(self._door.counters())
+        except HubError:
+            # It is closed already, or its table is gone and not back yet.
+            return {}
 
     def _private_key(self, desired: Desired) -> str:
         with self._unlocking:
@@ -216,6 +282,12 @@ class Hub:
         return self._vault.private_key(state.organization, state.sealed_data_key, state.sealed_private_key)
 
 
+def _address(endpoint: str) -> tuple[IPv4Address | IPv6Address, int]:
+    """Of ``address:port``, with an IPv6 address in brackets."""
+    host, _, port = endpoint.rpartition(":")
+    return ip_address(host.strip("[]").partition("%")[0]), int(port)
+
+
 def is_free_udp_port(port: int) -> bool:
     """Whether nothing in this network namespace has the port, on any address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -229,6 +301,7 @@ def is_free_udp_port(port: int) -> bool:
 def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: Callable[[], None]) -> None:
     """Answers until SIGTERM or SIGINT, and restores the data plane meanwhile. The data plane stays as it is."""
     _raise_limit_of_descriptors()
+    hub.open()
     server = Server(socket_path, allowed_uids, hub.answer)
     thread = threading.Thread(target=server.serve, name="hub-accept")
     thread.start()

@@ -87,6 +87,14 @@ class _HubCollector(Collector):
         for part, count in sorted(status.repairs.items()):
             repairs.add_metric([part], count)
         yield repairs
+        door = CounterMetricFamily(
+            "meshwg_front_door_packets",
+            "Packets to the public UDP port by what became of them, but for those of sessions",
+            labels=["fate"],
+        )
+        for fate, count in sorted(status.door.items()):
+            door.add_metric([fate], count)
+        yield door
 
 
 def install(app: bottle.Bottle, status: Callable[[], HubStatus], metrics: Metrics) -> None:

@@ -4,7 +4,7 @@ from appliance.hub.door.errors import DoorError, PortTaken
 from appliance.hub.door.front import DoorCounters, FrontDoor
 from appliance.hub.door.rules import Flow
 from appliance.hub.door.sockets import DoorSockets, is_free
-from appliance.hub.door.table import Repair, is_present
+from appliance.hub.door.table import Repair, is_present, known_port
 
 __all__ = [
     "DoorCounters",
@@ -16,4 +16,5 @@ __all__ = [
     "Repair",
     "is_free",
     "is_present",
+    "known_port",
 ]

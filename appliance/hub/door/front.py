@@ -11,7 +11,7 @@ import structlog
 
 from appliance.hub.door import table
 from appliance.hub.door.demultiplexer import Demultiplexer
-from appliance.hub.door.directory import Directory
+from appliance.hub.door.directory import Directory, Entry
 from appliance.hub.door.errors import DoorError
 from appliance.hub.door.rules import DROPS, Flow, Layout
 from appliance.hub.door.sockets import DoorSockets
@@ -150,6 +150,15 @@ class FrontDoor:
                 return
             self._table.change(dismiss={entry.inner_port})
             self._directory.dismiss(organization)
+
+    @property
+    def port(self) -> int:
+        """The public one."""
+        return self._port
+
+    def admitted(self) -> tuple[Entry, ...]:
+        """The organizations that are led to their links."""
+        return tuple(self._directory.entries.values())
 
     def settle(self) -> None:
         """Says that every organization has been admitted: who else was, by the process before, is dismissed.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
-from appliance.hub.events import Heard
+from appliance.hub.events import Heard, Watcher
 from appliance.hub.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
@@ -48,7 +48,8 @@ def make_plane(
     with ExitStack() as stack:
 
         def make(name: str = names.instance, heard: Heard = lambda _organization, _change: None) -> DataPlane:
-            made = DataPlane(Names(name), backend, lambda desired: keys[desired.organization], ledger, heard)
+            watcher = stack.enter_context(closing(Watcher(heard)))
+            made = DataPlane(Names(name), backend, lambda desired: keys[desired.organization], ledger, watcher)
             stack.callback(_end, made)
             return made
 
@@ -58,7 +59,6 @@ def make_plane(
 def _end(plane: DataPlane) -> None:
     for footprint in plane.census():
         plane.remove(footprint.organization)
-    plane.close()
 
 
 @pytest.fixture
@@ -79,3 +79,10 @@ def desired(keys: dict[str, str]) -> Desired:
     pair, organization = new_key_pair(), new_organization_id()
     keys[organization] = pair.private
     return Desired(organization, IPv4Network("10.100.0.0/16"), 51820, pair.public, b"", b"")
+
+
+@pytest.fixture
+def watcher() -> Iterator[Watcher]:
+    """One that nobody listens to."""
+    with closing(Watcher(lambda _organization, _change: None)) as made:
+        yield made

@@ -12,6 +12,7 @@ import pytest
 
 from appliance.hub import namespace, uapi
 from appliance.hub.census import Footprint
+from appliance.hub.events import Watcher
 from appliance.hub.generation import Ledger
 from appliance.hub.messages import decode, encode
 from appliance.hub.names import Names
@@ -88,10 +89,10 @@ def stray_socket(names: Names) -> Iterator[str]:
 
 @pytest.mark.parametrize("implementation", ["chosen", "kernel"])
 def test_a_stray_socket_is_found_and_removed_whatever_the_implementation(
-    names: Names, backend: Backend, ledger: Ledger, stray_socket: str, implementation: str
+    names: Names, backend: Backend, ledger: Ledger, watcher: Watcher, stray_socket: str, implementation: str
 ) -> None:
     """As after a change of `--wireguard`: what one implementation left, the next one removes."""
-    plane = DataPlane(names, Kernel() if implementation == "kernel" else backend, lambda _: "", ledger)
+    plane = DataPlane(names, Kernel() if implementation == "kernel" else backend, lambda _: "", ledger, watcher)
     (found,) = plane.census()
     assert (found.organization, found.socket) == (stray_socket, str(uapi.path_of(names.places(stray_socket).link)))
     plane.remove(stray_socket)
@@ -100,20 +101,20 @@ def test_a_stray_socket_is_found_and_removed_whatever_the_implementation(
 
 @pytest.mark.usefixtures("userspace_only")
 def test_the_kernel_s_backend_ends_a_process_that_another_one_left(
-    plane: DataPlane, names: Names, desired: Desired, ledger: Ledger
+    plane: DataPlane, names: Names, desired: Desired, ledger: Ledger, watcher: Watcher
 ) -> None:
     plane.apply(desired)
     (before,) = plane.census()
-    DataPlane(names, Kernel(), lambda _: "", ledger).remove(desired.organization)
+    DataPlane(names, Kernel(), lambda _: "", ledger, watcher).remove(desired.organization)
     assert plane.census() == ()
     assert before.process not in userspace.processes().values()
 
 
 def test_another_instance_s_things_are_not_seen(
-    backend: Backend, desired: Desired, keys: dict[str, str], ledger: Ledger
+    backend: Backend, desired: Desired, keys: dict[str, str], ledger: Ledger, watcher: Watcher
 ) -> None:
-    theirs = DataPlane(Names("bbb"), backend, lambda each: keys[each.organization], ledger)
-    ours = DataPlane(Names("aaa"), backend, lambda _: "", ledger)
+    theirs = DataPlane(Names("bbb"), backend, lambda each: keys[each.organization], ledger, watcher)
+    ours = DataPlane(Names("aaa"), backend, lambda _: "", ledger, watcher)
     try:
         theirs.apply(desired)
         assert ours.census() == ()

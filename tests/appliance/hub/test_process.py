@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
+from appliance.hub.door import FrontDoor
 from appliance.hub.errors import HubError
 from appliance.hub.messages import CreateKeys, RotateSecret
 from appliance.hub.names import Names
@@ -33,7 +34,8 @@ def sealed(tmp_path: Path) -> Store:
 
 def make_hub(store: Store, remembered: list[str], tmp_path: Path) -> Hub:
     backend: Backend = NoBackend()  # type: ignore[assignment]
-    return Hub(Names("abc"), backend, store, opens(store, OLD), tmp_path / "rules", remembered.append)
+    names = Names("abc")
+    return Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules", remembered.append)
 
 
 def stored(store: Store) -> Desired:
