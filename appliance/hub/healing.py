@@ -20,7 +20,7 @@ Sweep = Callable[[], tuple[str, ...]]
 
 _WORKERS = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-# The sweep rests so many times longer than it worked: about three hundredths of a core, however many there are.
+# The sweep rests so many times longer than it works: about three hundredths of a core, however many there are.
 _REST = 30
 _SHORTEST_ROUND = 2.0
 
@@ -127,14 +127,15 @@ class Healer:
         while not self._stopped.is_set():
             began = time.monotonic()
             for organization in self._sweep():
-                start = time.monotonic()
+                start, worked = time.monotonic(), time.thread_time()
                 with self._changed:
                     skipped = organization in self._busy or organization in self._due
                 if not skipped and (again := self._heal(organization, _Due(start, start, Change.ANYTHING))) is not None:
                     with self._changed:
                         self._due.setdefault(organization, again)
                         self._changed.notify()
-                if self._stopped.wait(_REST * (time.monotonic() - start)):
+                # Of processor time alone: that one of them kept us waiting must not keep the others waiting longer.
+                if self._stopped.wait(_REST * (time.thread_time() - worked)):
                     return
             if self._stopped.wait(max(0.0, began + _SHORTEST_ROUND - time.monotonic())):
                 return
