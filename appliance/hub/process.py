@@ -76,7 +76,7 @@ class Hub:
         self._door = door
         self._repairs: Counter[str] = Counter()
         self._restored = False
-        self._is_ignorant = False
+        self._is_ignorant = self._is_settled = False
 
     def open(self) -> None:
         """Opens the front door, or adopts the one that an earlier hub left open.
@@ -103,9 +103,7 @@ class Hub:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._restore_one, active))
         try:
-            self._door.settle()
-            if self._is_ignorant:
-                self._remind_door()
+            self._settle_door()
         except HubError as error:
             log.error("the front door can't be put right yet", error=str(error))
             self._healer.notice(_DOOR, Change.ANYTHING)
@@ -142,6 +140,8 @@ class Hub:
 
     def _heal_door(self) -> Repair | None:
         start = time.monotonic()
+        if not self._is_settled:
+            self._settle_door()
         repair = self._door.restore()
         if repair is DoorRepair.NONE:
             return None
@@ -149,6 +149,12 @@ class Hub:
             self._remind_door()
         found = Finding(Part.FRONT_DOOR, f"the front door's rules were changed; put right {repair.value}")
         return Repair(_DOOR, time.time(), time.monotonic() - start, (found,))
+
+    def _settle_door(self) -> None:
+        self._door.settle()
+        if self._is_ignorant:
+            self._remind_door()
+        self._is_settled = True
 
     def _remind_door(self) -> None:
         """A door that was made anew knows no session; whom the links heard from last, it can know from us."""

@@ -29,7 +29,7 @@ _AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Tally:
-    """What became of initiations, since this process opened the door.
+    """What became of initiations, since the demultiplexer of this process was made.
 
     Attributes:
         demultiplexed: handed to an organization's link.
@@ -57,6 +57,11 @@ class Demultiplexer:
 
     The link gets the datagram as if it came from the machine itself, by a raw socket and ``lo``: it can tell where to
     answer, and learns where the machine is.
+
+    Made in the network namespace of the sockets, whose raw sockets it needs.
+
+    Raises:
+        DoorError: the host does not let us have a raw socket; it takes CAP_NET_RAW.
     """
 
     def __init__(self, sockets: DoorSockets, directory: Directory, budget: Budget | None = None) -> None:
@@ -65,25 +70,27 @@ class Demultiplexer:
         self._budget = budget or Budget(_SHARE, _SAVED_S)
         self._counts = dict.fromkeys(("demultiplexed", "unknown_key", "over_budget", "unreadable", "refused"), 0)
         self._overflow_before = self._overflow()
+        self._thread: threading.Thread | None = None
         self._raw: dict[int, socket.socket] = {}
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begins.
-
-        Raises:
-            DoorError: it takes CAP_NET_RAW.
-        """
         try:
             self._raw[4] = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-            if self._sockets.public6 is not None:
+            if sockets.public6 is not None:
                 self._raw[6] = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
         except OSError as error:
             self._close()
             raise DoorError(f"no raw socket for the front door: {error.strerror}") from error
-        self._thread = threading.Thread(target=self._run, name="front-door", daemon=True)
-        self._thread.start()
+
+    def start(self) -> None:
+        """Begins, with what waits in the queues. Doing it again changes nothing."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="front-door", daemon=True)
+            self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has begun."""
+        return self._thread is not None
 
     def stop(self) -> None:
         """Ends the thread; what it has not looked at stays in the queues."""

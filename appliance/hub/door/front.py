@@ -10,7 +10,7 @@ from types import TracebackType
 import structlog
 
 from appliance.hub.door import table
-from appliance.hub.door.demultiplexer import Demultiplexer
+from appliance.hub.door.demultiplexer import Demultiplexer, Tally
 from appliance.hub.door.directory import Directory, Entry
 from appliance.hub.door.errors import DoorError
 from appliance.hub.door.rules import DROPS, Flow, Layout
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 class DoorCounters:
     """What became of packets to the public port that are not simply a session's: numbers of packets.
 
-    The first six count since this process opened the door, the others since the kernel's table was made.
+    The first six count since this process settled, the others since the kernel's table was made.
 
     Attributes:
         demultiplexed: initiations that were handed to an organization's link.
@@ -64,7 +64,8 @@ class FrontDoor:
     """One public UDP port for all organizations, in the network namespace of the thread that opens it.
 
     Sessions are the kernel's business alone: they go on while this process is dead, and the next one adopts them.
-    Initiations are this process's. Any thread may call any method, once `open` has returned.
+    Initiations are this process's, from when it has settled: `open`, then `admit` for every organization, then
+    `settle`, so that no handshake is turned away for coming early. Any thread may call any method after `open`.
 
     Args:
         names: what this instance's things are called.
@@ -79,7 +80,6 @@ class FrontDoor:
         self._given = sockets
         self._lock = threading.Lock()
         self._directory = Directory()
-        self._settled = False
         self._sockets: DoorSockets | None = None
         self._kernel: Table | None = None
         self._demultiplexer: Demultiplexer | None = None
@@ -104,6 +104,7 @@ class FrontDoor:
             DoorError: the host lacks something or doesn't let us.
             RulesetError: the kernel refused the rules.
         """
+        self._directory = Directory()
         try:
             self._sockets = self._given or DoorSockets.open(self._port, table.known_port(self._name))
             if self._sockets.public_port != self._port:
@@ -111,7 +112,6 @@ class FrontDoor:
             self._kernel = Table(Layout(self._name, self._port, self._sockets.known_port))
             repair = self._kernel.repair(())
             self._demultiplexer = Demultiplexer(self._sockets, self._directory)
-            self._demultiplexer.start()
         except BaseException:
             self.close()
             raise
@@ -161,14 +161,16 @@ class FrontDoor:
         return tuple(self._directory.entries.values())
 
     def settle(self) -> None:
-        """Says that every organization has been admitted: who else was, by the process before, is dismissed.
+        """Every organization has been admitted: whoever else the process before admitted is dismissed, and
+        handshakes begin, with those that have been waiting.
 
         Raises:
             RulesetError: the kernel refused it.
         """
         with self._lock:
-            self._settled = True
             self._dismiss_others()
+            if self._demultiplexer is not None:
+                self._demultiplexer.start()
 
     def learn(self, flows: Iterable[Flow]) -> None:
         """Tells where WireGuard last heard from its machines, all of them, in one transaction.
@@ -206,7 +208,7 @@ class FrontDoor:
                 if missing:
                     self._table.change(admit=missing)
                     repair = Repair.IN_PLACE
-                if self._settled:
+                if self._demultiplexer is not None and self._demultiplexer.is_running:
                     self._dismiss_others()
         if repair is not Repair.NONE:
             log.warning("the front door was damaged and is restored", table=repair.value)
@@ -214,10 +216,9 @@ class FrontDoor:
 
     def counters(self) -> DoorCounters:
         """What became of packets so far."""
-        if self._demultiplexer is None:
-            raise DoorError("the front door is closed")
         drops = dict.fromkeys(DROPS, 0) | self._table.drops()
-        return DoorCounters(**asdict(self._demultiplexer.tally()), **{name: drops[name] for name in DROPS})
+        tally = self._demultiplexer.tally() if self._demultiplexer is not None else Tally()
+        return DoorCounters(**asdict(tally), **{name: drops[name] for name in DROPS})
 
     def close(self) -> None:
         """Lets go of everything but the kernel's part, by which sessions go on. May be called twice."""

@@ -11,7 +11,9 @@ import os
 import socket
 import struct
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from appliance.hub.door.errors import DoorError
 
@@ -35,12 +37,36 @@ _PASSING = {
     _GETSET: frozenset({10, 16, 20}),
     _GETOBJ: frozenset({4, 5, 6}),
 }
+_RULE_CHAIN = 2
 _SET_NAME, _ELEMENTS, _KEY, _VALUE = 2, 3, 1, 1
 _OBJECT_NAME, _OBJECT_DATA, _PACKETS = 2, 4, 2
 
 Attributes = dict[int, bytes]
-Shape = frozenset[tuple[int, int, tuple[tuple[int, bytes], ...]]]
-"""All chains, rules, sets and counters of a table: kind, place among its kind where that matters, attributes."""
+Thing = tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What decides what a table does with a packet, but for elements; equal for tables that do the same.
+
+    Attributes:
+        chains: with their hooks and policies.
+        rules: each with its chain and its place there.
+        sets: and maps, with their types and sizes.
+        counters: their names.
+    """
+
+    chains: frozenset[Thing]
+    rules: frozenset[tuple[bytes, int, Thing]]
+    sets: frozenset[Thing]
+    counters: frozenset[Thing]
+
+    def __bool__(self) -> bool:
+        return bool(self.chains or self.rules or self.sets or self.counters)
+
+    def has_set(self, name: str) -> bool:
+        """Whether there is a set or map of this name."""
+        return any(dict(each).get(_SET_NAME) == _text(name) for each in self.sets)
 
 
 class Reader:
@@ -60,27 +86,22 @@ class Reader:
         self._socket.close()
 
     def shape(self) -> Shape:
-        """Everything that decides what the table does with a packet, but for elements; equal for equal tables.
-
-        Empty where there is no such table.
-        """
-        found = []
-        for kind, passing in _PASSING.items():
-            for number, attributes in enumerate(self._dump(kind)):
-                # The order of rules matters, that of all else doesn't.
-                place = number if kind == _GETRULE else 0
-                kept = sorted((key, value) for key, value in attributes.items() if key not in passing)
-                found.append((kind, place, tuple(kept)))
-        return frozenset(found)
-
-    def has_set(self, name: str) -> bool:
-        """Whether the table has a set or map of this name."""
-        return any(attributes.get(_SET_NAME) == name.encode() + b"\0" for attributes in self._dump(_GETSET))
+        """The table as it is; false where there is none, or nothing in it."""
+        rules: list[tuple[bytes, int, Thing]] = []
+        places: Counter[bytes] = Counter()
+        for attributes in self._dump(_GETRULE):
+            chain = attributes[_RULE_CHAIN]
+            rules.append((chain, places[chain], _lasting(_GETRULE, attributes)))
+            places[chain] += 1
+        chains, sets, counters = (
+            frozenset(_lasting(kind, each) for each in self._dump(kind)) for kind in (_GETCHAIN, _GETSET, _GETOBJ)
+        )
+        return Shape(chains, frozenset(rules), sets, counters)
 
     def ports(self, name: str) -> frozenset[int]:
         """The elements of a set of ports; none where there is no such set."""
         found = set()
-        for attributes in self._dump(_GETSETELEM, _attribute(_SET_NAME, name.encode() + b"\0")):
+        for attributes in self._dump(_GETSETELEM, _attribute(_SET_NAME, _text(name))):
             for element in _split(attributes.get(_ELEMENTS, b"")):
                 key = dict(_split(dict(_split(element[1]))[_KEY]))
                 found.add(int.from_bytes(key[_VALUE][:2], "big"))
@@ -100,11 +121,11 @@ class Reader:
                 answers = list(self._ask(kind, more))
             except _Interrupted:
                 continue
-            name = self._table.encode() + b"\0"
+            name = _text(self._table)
             return [each for each in answers if each.get(_TABLE) == name]
 
     def _ask(self, kind: int, more: bytes) -> Iterator[Attributes]:
-        body = _FAMILY.pack(_FAMILY_INET, 0, 0) + _attribute(_TABLE, self._table.encode() + b"\0") + more
+        body = _FAMILY.pack(_FAMILY_INET, 0, 0) + _attribute(_TABLE, _text(self._table)) + more
         head = _HEADER.pack(_HEADER.size + len(body), _SUBSYSTEM | kind, _REQUEST | _DUMP, 1, 0)
         self._socket.send(head + body)
         interrupted = False
@@ -126,6 +147,14 @@ class Reader:
 
 class _Interrupted(Exception):
     """The table changed while it was being read."""
+
+
+def _lasting(kind: int, attributes: Attributes) -> Thing:
+    return tuple(sorted((key, value) for key, value in attributes.items() if key not in _PASSING[kind]))
+
+
+def _text(name: str) -> bytes:
+    return name.encode() + b"\0"
 
 
 def _attribute(kind: int, value: bytes) -> bytes:

@@ -149,11 +149,6 @@ def in_place(layout: Layout) -> str:
     return "\n".join(lines) + "\n"
 
 
-def afresh(layout: Layout) -> str:
-    """One transaction that puts a new table in the place of whatever is there; its sessions are lost."""
-    return gone(layout.table) + in_place(layout)
-
-
 def gone(table: str) -> str:
     """One transaction after which there is no such table."""
     return f"add table inet {table}\ndelete table inet {table}\n"

@@ -49,7 +49,7 @@ class Table:
     def is_whole(self) -> bool:
         """Whether everything but the elements of its maps and sets is as it should be; takes about a millisecond."""
         with self._lock:
-            return self._is_whole()
+            return self._is_whole(self._reader.shape())
 
     def admitted(self) -> frozenset[int]:
         """The inner ports that packets can get to."""
@@ -57,21 +57,25 @@ class Table:
             return self._reader.ports(rules.INNER)
 
     def repair(self, ports: Iterable[int]) -> Repair:
-        """Makes the table what it should be, each time in one transaction, and admits these inner ports.
+        """Makes the table what it should be, and admits these inner ports.
 
         Raises:
             RulesetError: the kernel refused it.
         """
-        admit = rules.admitted(self._layout.table, ports)
+        text = rules.in_place(self._layout) + rules.admitted(self._layout.table, ports)
         with self._lock:
-            if self._is_whole():
+            found = self._reader.shape()
+            if self._is_whole(found):
                 return Repair.NONE
-            knows_sessions = self._reader.has_set(rules.SESSIONS)
-            with suppress(RulesetError):
-                self._load(rules.in_place(self._layout) + admit)
-                if self._is_whole():
-                    return Repair.IN_PLACE if knows_sessions else Repair.AFRESH
-            self._load(rules.afresh(self._layout) + admit)
+            # libnftables 1.0.6 crashes over a set whose type is not what it is told: such a table goes first, and in a
+            # transaction of its own. It was damaged already.
+            if found.sets <= self._intended.sets:
+                with suppress(RulesetError):
+                    self._load(text)
+                    if self._is_whole(self._reader.shape()):
+                        return Repair.IN_PLACE if found.has_set(rules.SESSIONS) else Repair.AFRESH
+            self._load(rules.gone(self._layout.table))
+            self._load(text)
             return Repair.AFRESH
 
     def change(self, admit: Iterable[int] = (), dismiss: Iterable[int] = ()) -> None:
@@ -103,8 +107,8 @@ class Table:
         with self._lock:
             return self._reader.counters()
 
-    def _is_whole(self) -> bool:
-        return self._reader.shape() == self._intended and self._reader.ports(rules.DESK) == {self._layout.known_port}
+    def _is_whole(self, found: Shape) -> bool:
+        return found == self._intended and self._reader.ports(rules.DESK) == {self._layout.known_port}
 
     def _load(self, text: str) -> None:
         if not text:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from appliance.hub.door import FrontDoor
+from appliance.hub.door import FrontDoor, Repair
 from appliance.hub.names import Names
 from appliance.model.keys import KeyPair, new_key_pair
 from netlab import Host, Lab, Tunnel
@@ -63,7 +64,7 @@ class World:
         self.hub.run("wireguard-go", link)
         self.hub.run("sh", "-c", f"for i in $(seq 2500); do wg show {link} && exit; sleep 0.002; done; exit 1")
         self.hub.run(
-            "wg", "set", link, "private-key", "/dev/stdin", "listen-port", made.inner_port, input=made.keys.private
+            "wg", "set", link, "private-key", "/dev/stdin", "listen-port", str(made.inner_port), input=made.keys.private
         )
         self.hub.run("ip", "link", "set", link, "up")
         self.hub.run("ip", "netns", "add", link)
@@ -81,8 +82,11 @@ class World:
 
     def machine(self, organization: Organization, number: int, hub: str = HUB4) -> Machine:
         """A new host with a client that is the organization's; its addresses end in this number."""
-        keys, host = new_key_pair(), self.host(number)
-        address = f"10.100.0.{number}"
+        return self.client(organization, self.host(number), number, hub)
+
+    def client(self, organization: Organization, host: Host, number: int, hub: str = HUB4) -> Machine:
+        """A client of the organization on any host."""
+        keys, address = new_key_pair(), f"10.100.0.{number}"
         self.hub.run("wg", "set", organization.id, "peer", keys.public, "allowed-ips", f"{address}/32")
         endpoint = f"[{hub}]:{PORT}" if ":" in hub else f"{hub}:{PORT}"
         tunnel = host.wg_quick(
@@ -100,13 +104,21 @@ class World:
     def door(self) -> FrontDoor:
         """A door of this instance, open in the hub's network, with every organization admitted."""
         made = FrontDoor(self.names, PORT)
-        self.hub.in_network(made.open)
-        for each in self.organizations:
-            made.admit(each.id, each.keys.public, each.inner_port)
-        made.settle()
+        self.open(made)
         return made
 
+    def open(self, door: FrontDoor) -> Repair:
+        """Opens a door as the hub's process does at its start; returns what the table needed."""
+        repair = self.hub.in_network(door.open)
+        for each in self.organizations:
+            door.admit(each.id, each.keys.public, each.inner_port)
+        door.settle()
+        return repair
 
-def raw_sender(host: Host, family: int = socket.AF_INET) -> socket.socket:
-    """A socket of the host that sends packets with whatever source they say."""
-    return host.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+
+def wait_until(condition: Callable[[], bool], timeout: float = DEADLINE) -> None:
+    """Waits until the condition holds; fails if it doesn't in time."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout} s"
+        time.sleep(0.002)
