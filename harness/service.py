@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import secrets
+import signal
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +49,7 @@ class Service:
         self.options = options
         self.data = host.folder / "data"
         self._secret = secrets.token_urlsafe(24)
+        self._starts = itertools.count(1)
         self._process: Process | None = None
 
     @property
@@ -65,8 +71,11 @@ class Service:
     ) -> None:
         self.stop()
 
-    def start(self) -> float:
+    def start(self, deadline_s: float = _START_DEADLINE) -> float:
         """Starts it and waits until it says that it is up; returns the seconds that took.
+
+        Args:
+            deadline_s: how long it may take.
 
         Raises:
             Inconclusive: it did not come up.
@@ -84,19 +93,64 @@ class Service:
             f"--wireguard={self.options.wireguard}",
             *trusted,
             env={"MESHWG_UNLOCK_SECRET": self._secret},
-            log="service",
+            # A log of its own for each start: the words that are waited for must not be those of the one before.
+            log=f"service-{next(self._starts)}",
         )
         try:
-            return self._process.wait_for_log(_READY, _START_DEADLINE)
+            return self._process.wait_for_log(_READY, deadline_s)
         except NothingArrived as error:
             raise Inconclusive(f"the service did not start: {self._process.log_text()[-2000:]}") from error
 
-    def stop(self) -> int:
-        """Stops it; returns its exit code."""
+    def stop(self, grace_s: float = _STOP_GRACE) -> int:
+        """Stops it; returns its exit code. After ``grace_s`` seconds it is killed."""
         if self._process is None:
             return 0
         process, self._process = self._process, None
-        return process.stop(_STOP_GRACE)
+        return process.stop(grace_s)
+
+    def crash(self) -> None:
+        """Kills all of it at once (SIGKILL); what it made on the host is left as it is.
+
+        Raises:
+            Inconclusive: a process of it lives on.
+        """
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        process.signal(signal.SIGKILL)
+        self.kill_children()
+        process.wait(_STOP_GRACE)
+
+    def renew(self) -> None:
+        """Asks it to start both of its processes again (SIGHUP); does not wait for that."""
+        if self._process is not None:
+            self._process.signal(signal.SIGHUP)
+
+    def kill_children(self) -> None:
+        """Kills hub and web at once (SIGKILL), and waits until they are gone.
+
+        Raises:
+            Inconclusive: one of them lives on.
+        """
+        killed = self.children()
+        for pid in killed:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + _STOP_GRACE
+        while killed & self.children():
+            if time.monotonic() > deadline:
+                raise Inconclusive("a process of the service outlived SIGKILL")
+            time.sleep(0.005)
+
+    def children(self) -> set[int]:
+        """Ids of the processes that it supervises, hub and web, those that these forked included."""
+        found = set()
+        for pid in self.host.processes():
+            with suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode(errors="replace").split("\0")
+                if len(words) > 2 and words[-3:-1] == ["-m", "appliance"] and words[-1] in ("hub", "web"):
+                    found.add(pid)
+        return found
 
     def api(self) -> Api:
         """A customer's connection to it."""
