@@ -15,6 +15,7 @@ from netlab import Host, Lab
 UNDERLAY = "192.0.2.0/24"
 HUB = "192.0.2.1"
 OFFICE = "192.0.2.250"
+PASSWORD = "correct horse battery"  # noqa: S105 - of customers that live as long as the lab
 _FIRST_CLIENT, _LAST_CLIENT = 2, 249
 
 
@@ -81,6 +82,6 @@ class World:
         with self._lock:
             number = next(self._organizations)
         api = self.service.api()
-        api.sign_up(f"owner{number}@example.net", "correct horse battery", name or f"organization-{number}", network)
+        api.sign_up(f"owner{number}@example.net", PASSWORD, name or f"organization-{number}", network)
         api.call("PATCH", "/organization", {"plan": "paid"})
         return Mesh(api, self.client, record)

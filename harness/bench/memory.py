@@ -1,0 +1,56 @@
+"""What memory the service takes on its host: its processes, and what the kernel keeps for it."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from netlab import Host
+
+_USERSPACE = ("wireguard-go", "boringtun-cli")
+# What the kernel allocates for namespaces, links, rules, sockets and processes. No field has all of it.
+_KERNEL_FIELDS = ("Slab", "Percpu", "KernelStack", "PageTables", "VmallocUsed")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """In MB (1,000,000 bytes).
+
+    Attributes:
+        wireguard: PSS of the userspace WireGuard processes of the host.
+        service: PSS of its other processes: supervisor, hub, web.
+        kernel: of the whole machine; only differences within a quiet run say something.
+        available: ``MemAvailable`` of the whole machine, likewise.
+        processes: userspace WireGuard processes.
+    """
+
+    wireguard: float
+    service: float
+    kernel: float
+    available: float
+    processes: int
+
+
+def read(host: Host) -> Memory:
+    """How it is now in a host of the lab."""
+    wireguard = service = 0.0
+    count = 0
+    for pid in host.processes():
+        # One that ends meanwhile takes none.
+        with suppress(OSError):
+            pss = _field(Path(f"/proc/{pid}/smaps_rollup").read_text(), "Pss")
+            if Path(f"/proc/{pid}/comm").read_text().strip() in _USERSPACE:
+                wireguard += pss
+                count += 1
+            else:
+                service += pss
+    information = Path("/proc/meminfo").read_text()
+    kernel = sum(_field(information, name) for name in _KERNEL_FIELDS)
+    return Memory(wireguard, service, kernel, _field(information, "MemAvailable"), count)
+
+
+def _field(text: str, name: str) -> float:
+    found = re.search(rf"^{name}: +(\d+) kB$", text, re.MULTILINE)
+    return int(found[1]) * 1024 / 1e6 if found else 0.0

@@ -1,0 +1,142 @@
+"""Many organizations at once, signed up as customers do it, by a few connections side by side."""
+
+from __future__ import annotations
+
+import base64
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from harness.api import Api
+from harness.service import Service
+from harness.world import PASSWORD
+
+CONNECTIONS = 4
+"""Side by side: enough to keep two cores at work, too few to queue."""
+_FREE_MACHINES = 2
+_TELL_EVERY = 10.0
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An organization of a population.
+
+    Attributes:
+        token: of its owner's session.
+        organization: as the API shows it.
+        machines: their ids; none of them has a tunnel.
+    """
+
+    token: str
+    organization: dict[str, Any]
+    machines: tuple[str, ...]
+
+
+class Connections:
+    """Connections to a service that threads borrow, one at a time."""
+
+    def __init__(self, service: Service, count: int = CONNECTIONS) -> None:
+        self._free: queue.SimpleQueue[Api] = queue.SimpleQueue()
+        self._all = [service.api() for _ in range(count)]
+        for each in self._all:
+            self._free.put(each)
+
+    @contextmanager
+    def one(self, token: str | None = None) -> Iterator[Api]:
+        """A connection that nobody else uses meanwhile, signed in with this token."""
+        api = self._free.get()
+        try:
+            api.token = token
+            yield api
+        finally:
+            self._free.put(api)
+
+    def close(self) -> None:
+        """Closes all of them."""
+        for each in self._all:
+            each.close()
+
+
+def sign_up(
+    service: Service, label: str, count: int, machines: int, tell: Callable[[str], None] = lambda _: None
+) -> list[Tenant]:
+    """Signs organizations up, with machines that bring a key of their own and never connect.
+
+    Args:
+        label: begins every name, and tells populations of one service apart.
+        count: how many organizations.
+        machines: of each; more than two take the paid plan.
+        tell: hears of progress every ten seconds.
+
+    Raises:
+        ApiError: the service refused one.
+    """
+    connections, progress = Connections(service), _Progress(count, "organizations signed up", tell)
+
+    def one(number: int) -> Tenant:
+        with connections.one() as api:
+            tenant = _sign_up_one(api, f"{label}-{number}", machines)
+        progress.step()
+        return tenant
+
+    try:
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            return list(pool.map(one, range(count)))
+    finally:
+        connections.close()
+
+
+def _sign_up_one(api: Api, name: str, machines: int) -> Tenant:
+    api.sign_up(f"{name}@example.net", PASSWORD, name)
+    organization = api.call("GET", "/organization").body
+    if machines > _FREE_MACHINES:
+        api.call("PATCH", "/organization", {"plan": "paid"})
+    added = [
+        api.call("POST", "/machines", {"name": f"machine-{number}", "public_key": _any_key()}).body["machine"]["id"]
+        for number in range(machines)
+    ]
+    return Tenant(str(api.token), organization, tuple(added))
+
+
+def remove(service: Service, tenants: list[Tenant], tell: Callable[[str], None] = lambda _: None) -> None:
+    """Deletes organizations again. Raises ApiError where the service refuses."""
+    connections, progress = Connections(service), _Progress(len(tenants), "organizations deleted", tell)
+
+    def one(tenant: Tenant) -> None:
+        with connections.one(tenant.token) as api:
+            api.call("DELETE", "/organization", {"confirm": tenant.organization["name"]})
+        progress.step()
+
+    try:
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            list(pool.map(one, tenants))
+    finally:
+        connections.close()
+
+
+class _Progress:
+    def __init__(self, total: int, what: str, tell: Callable[[str], None]) -> None:
+        self._total, self._what, self._tell = total, what, tell
+        self._lock = threading.Lock()
+        self._done = 0
+        self._start = self._told = time.monotonic()
+
+    def step(self) -> None:
+        with self._lock:
+            self._done += 1
+            now = time.monotonic()
+            if now - self._told < _TELL_EVERY and self._done < self._total:
+                return
+            self._told = now
+            self._tell(f"{self._done} of {self._total} {self._what}, {self._done / (now - self._start):.1f}/s")
+
+
+def _any_key() -> str:
+    """A public key whose private one nobody has: 32 bytes are a point of Curve25519, whatever they are."""
+    return base64.b64encode(os.urandom(32)).decode()
