@@ -2,45 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from harness.bench import changes, onboarding, throughput
+from harness.api import ApiError
+from harness.bench.plan import Effort, Measurement
 from harness.bench.targets import TARGETS, Measured, rows
-from harness.world import World
+from harness.verdicts import Inconclusive, Refuted
+from netlab import NetlabError
 
 
 @dataclass(frozen=True)
-class Effort:
-    """How much is measured; more takes longer and says more."""
+class Outcome:
+    """What a run came to.
 
-    rounds: int
-    seconds: int
-    saves: int
-    flips: int
-    adds: int
+    Attributes:
+        measured: by row.
+        failed: why others were not, by row.
+    """
 
-
-EFFORTS = {
-    "quick": Effort(rounds=3, seconds=2, saves=200, flips=500, adds=50),
-    "full": Effort(rounds=7, seconds=4, saves=1000, flips=10_000, adds=150),
-}
+    measured: dict[str, Measured]
+    failed: dict[str, str]
 
 
-def run(effort: Effort, wireguard: str, console: Console) -> dict[str, Measured]:
-    """Measures in a lab with a service of its own; what an organization leaves behind meets no other measurement."""
-    tell: Callable[[str], None] = lambda text: console.print(f"  {text}")  # noqa: E731 - one line, one use
-    with World(wireguard=wireguard) as world:
-        found = onboarding.measure(world, effort.rounds, tell)
-        found |= changes.measure(world, effort.saves, effort.flips, effort.adds, tell)
-    with World(wireguard=wireguard) as world:
-        found |= throughput.measure(world, effort.rounds, effort.seconds, tell)
-    return found
+def run(
+    measurements: Sequence[Measurement],
+    only: Collection[str],
+    effort: Effort,
+    wireguard: str,
+    console: Console,
+    keep: Callable[[dict[str, Measured]], None] = lambda _: None,
+) -> Outcome:
+    """Measures one after the other. What can't be measured keeps nothing else from being so.
+
+    Args:
+        only: rows to keep of what is measured together; all if empty.
+        keep: is given all that was measured so far, after each measurement.
+    """
+    measured: dict[str, Measured] = {}
+    failed: dict[str, str] = {}
+    for each in measurements:
+        wanted = [row for row in each.rows if not only or row in only]
+        console.print(f"[bold]{', '.join(wanted)}[/]")
+        start = time.monotonic()
+        try:
+            found = each.measure(effort, wireguard, lambda text: console.print(f"  {text}", markup=False))
+        except (Inconclusive, Refuted, NetlabError, ApiError, httpx.HTTPError) as error:
+            console.print(f"  not measured: {error}", style="red", markup=False)
+            failed |= dict.fromkeys(wanted, str(error))
+        else:
+            measured |= {row: value for row, value in found.items() if row in wanted}
+            keep(measured)
+        console.print(f"  took {time.monotonic() - start:.0f} s")
+    return Outcome(measured, failed)
 
 
 def write(path: Path, measured: dict[str, Measured]) -> None:
@@ -48,14 +69,14 @@ def write(path: Path, measured: dict[str, Measured]) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(rows(measured)), indent=2) + b"\n")
 
 
-def show(measured: dict[str, Measured], console: Console) -> None:
+def show(outcome: Outcome, console: Console) -> None:
     """The table a person reads; what this run did not measure is named below it."""
     table = Table(box=None, padding=(0, 1, 0, 0), highlight=False)
     for column, justify in (("", "left"), ("measured", "right"), ("spread", "right"), ("target", "left"), ("", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     table.add_column("beside it")
     for target in TARGETS:
-        found = measured.get(target.id)
+        found = outcome.measured.get(target.id)
         if found is None:
             continue
         met = target.met_by(found.value)
@@ -64,5 +85,8 @@ def show(measured: dict[str, Measured], console: Console) -> None:
         value = f"{found.value:.3g} {target.unit}"
         table.add_row(target.id, value, spread, target.words, mark, found.baseline or "")
     console.print(table)
-    missing = [target.id for target in TARGETS if target.id not in measured]
-    console.print(f"Not measured by this command yet: {', '.join(missing)}.")
+    for row in outcome.failed:
+        console.print(f"{row} could not be measured, see above.", style="red")
+    left_out = [each.id for each in TARGETS if each.id not in outcome.measured and each.id not in outcome.failed]
+    if left_out:
+        console.print(f"Left out by this run (--profile full measures all, --only ROW one): {', '.join(left_out)}.")

@@ -13,7 +13,7 @@ from harness.record import Record
 from harness.world import World
 from netlab import Host
 
-_PORT = 5201
+PORT = 5201
 _MANY_RULES = 10_000
 _WARM_UP = 1
 
@@ -30,15 +30,15 @@ def measure(world: World, rounds: int, seconds: int, tell: Callable[[str], None]
     mumbai, pune = mesh.machines("mumbai", "pune")
     router, address = world.bare_host()
     other = bare.connect(router, address, [mumbai.host, pune.host]).addresses[1]
-    server = pune.host.start("iperf3", "--server", "--forceflush", "--port", str(_PORT))
+    server = pune.host.start("iperf3", "--server", "--forceflush", "--port", str(PORT))
     server.wait_for_log("Server listening", 10.0)
     few, many = mesh.rules, _many_rules(mumbai, pune)
     results: dict[str, list[float]] = {"bare": [], "hub": [], "rules": []}
     for number in range(rounds):
-        results["bare"].append(_rate(mumbai.host, other, seconds))
-        results["hub"].append(_rate(mumbai.host, pune.address, seconds))
+        results["bare"].append(rate(mumbai.host, other, seconds))
+        results["hub"].append(rate(mumbai.host, pune.address, seconds))
         mesh.save("allow", many)
-        results["rules"].append(_rate(mumbai.host, pune.address, seconds))
+        results["rules"].append(rate(mumbai.host, pune.address, seconds))
         mesh.save("allow", few)
         turns = ", ".join(f"{name} {values[-1] / 1e6:.0f} Mbit/s" for name, values in results.items())
         tell(f"throughput, round {number + 1} of {rounds}: {turns}")
@@ -51,16 +51,16 @@ def measure(world: World, rounds: int, seconds: int, tell: Callable[[str], None]
 
 def _many_rules(source: Machine, destination: Machine) -> list[dict[str, str]]:
     """Rules that all have to be asked about the packets of the run, and none of which speaks of them."""
-    first = _PORT + 1000
+    first = PORT + 1000
     ports = range(first, first + _MANY_RULES)
     return [between("deny", source, destination, protocol="tcp", ports=str(port)) for port in ports]
 
 
-def _rate(client: Host, address: str, seconds: int) -> float:
-    """Bits of payload a second that arrive."""
+def rate(client: Host, address: str, seconds: int) -> float:
+    """Bits of TCP payload a second that arrive at an iperf3 server on `PORT`, measured for some seconds."""
     done = client.run(
         "iperf3",
-        *("--client", address, "--port", str(_PORT), "--time", str(seconds), "--omit", str(_WARM_UP), "--json"),
+        *("--client", address, "--port", str(PORT), "--time", str(seconds), "--omit", str(_WARM_UP), "--json"),
         timeout=seconds + _WARM_UP + 20.0,
     )
     return float(json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"])

@@ -1,0 +1,127 @@
+"""Started again after all of the data plane was gone: how long until every organization is enforced."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from harness.api import Api
+from harness.bench import memory, population
+from harness.bench.targets import Measured
+from harness.mesh import Machine
+from harness.record import Record
+from harness.verdicts import Inconclusive
+from harness.world import World
+
+MACHINES = 10
+_START_DEADLINE = 300.0
+_STOP_GRACE = 300.0
+_POLL = 0.05
+_PING_EVERY = 0.2
+
+
+@dataclass(frozen=True)
+class _Start:
+    """A start, in seconds from the command.
+
+    Attributes:
+        ready_s: until /readyz said so.
+        reached_s: until one live machine reached the other.
+    """
+
+    ready_s: float
+    reached_s: float
+
+    @property
+    def whole_s(self) -> float:
+        return max(self.ready_s, self.reached_s)
+
+    def __str__(self) -> str:
+        return f"ready after {self.ready_s:.1f} s, machines back after {self.reached_s:.1f} s"
+
+
+def measure(world: World, organizations: int, rounds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
+    """Cold starts take turns with starts that adopt what a killed service left.
+
+    Two machines of one organization keep their tunnels all the time, and have to reach each other again.
+
+    Args:
+        organizations: that exist besides, of ten machines each.
+
+    Raises:
+        Inconclusive: what should be gone is not, or the service does not come back.
+    """
+    world.service.stop(_STOP_GRACE)
+    none = world.service.start(_START_DEADLINE)
+    tell(f"a start without organizations: {none:.1f} s")
+    mumbai, pune = world.organization(Record()).machines("mumbai", "pune")
+    population.sign_up(world.service, "cold", organizations, MACHINES, tell)
+    cold, warm, stopped = [], [], []
+    for number in range(rounds):
+        start = time.monotonic()
+        world.service.stop(_STOP_GRACE)
+        stopped.append(time.monotonic() - start)
+        _check_nothing_left(world)
+        cold.append(_start(world, mumbai, pune))
+        tell(f"start, round {number + 1} of {rounds}: down in {stopped[-1]:.1f} s; {cold[-1]}")
+        world.service.crash()
+        warm.append(_start(world, mumbai, pune))
+        tell(f"start, round {number + 1} of {rounds}: adopting what a killed service left: {warm[-1]}")
+    whole = [each.whole_s for each in cold]
+    text = (
+        f"{organizations} organizations of {MACHINES} machines, ready in "
+        f"{statistics.median(each.ready_s for each in cold):.1f} s; adopting what a killed service left: "
+        f"{statistics.median(each.whole_s for each in warm):.1f} s; without organizations: {none:.1f} s; "
+        f"taking everything down: {statistics.median(stopped):.1f} s"
+    )
+    return {"cold-start": Measured(statistics.median(whole), text, (min(whole), max(whole)))}
+
+
+def _start(world: World, mumbai: Machine, pune: Machine) -> _Start:
+    began = time.monotonic()
+    deadline = began + _START_DEADLINE
+    ready: list[float] = []
+    watcher = threading.Thread(target=lambda: ready.append(_wait_until_ready(world, deadline)))
+    watcher.start()
+    try:
+        world.service.start(_START_DEADLINE)
+        while not mumbai.host.ping(pune.address, timeout=_PING_EVERY):
+            if time.monotonic() > deadline:
+                raise Inconclusive(f"the machines did not reach each other {_START_DEADLINE:.0f} s after the start")
+        reached = time.monotonic()
+    finally:
+        watcher.join()
+    if ready[0] > deadline:
+        raise Inconclusive(f"the service was not ready {_START_DEADLINE:.0f} s after the start")
+    return _Start(ready[0] - began, reached - began)
+
+
+def _wait_until_ready(world: World, deadline: float) -> float:
+    """The monotonic time at which /readyz said so first; one after the deadline if it did not."""
+    api = Api(world.service.url, world.service.certificate)
+    try:
+        while True:
+            try:
+                if api.send("GET", "/readyz").status == httpx.codes.OK:
+                    return time.monotonic()
+            except httpx.TransportError:
+                pass
+            if time.monotonic() > deadline:
+                return float("inf")
+            time.sleep(_POLL)
+    finally:
+        api.close()
+
+
+def _check_nothing_left(world: World) -> None:
+    namespaces = world.hub_host.run("ip", "netns", "list").stdout.split("\n")[:-1]
+    processes = memory.read(world.hub_host).processes
+    if namespaces or processes:
+        raise Inconclusive(
+            f"the stopped service left {len(namespaces)} namespaces and {processes} WireGuard processes: no cold start"
+        )

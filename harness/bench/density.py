@@ -1,0 +1,65 @@
+"""One organization among many: what the others take from its throughput, and what memory each of them takes."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+
+from harness.bench import memory, population
+from harness.bench.memory import Memory
+from harness.bench.targets import Measured
+from harness.bench.throughput import PORT, rate
+from harness.record import Record
+from harness.world import World
+
+
+def measure(
+    world: World, organizations: int, rounds: int, seconds: int, tell: Callable[[str], None]
+) -> dict[str, Measured]:
+    """Alone, among the others, and alone again, so that a drift of the machine shows as spread and not as a finding.
+
+    Args:
+        organizations: how many there are with the one that is measured.
+        rounds, seconds: of TCP in each of the three situations.
+        tell: is told what each turn came to.
+    """
+    mumbai, pune = world.organization(Record()).machines("mumbai", "pune")
+    server = pune.host.start("iperf3", "--server", "--forceflush", "--port", str(PORT))
+    server.wait_for_log("Server listening", 10.0)
+
+    def turns(situation: str) -> list[float]:
+        values = [rate(mumbai.host, pune.address, seconds) for _ in range(rounds)]
+        tell(f"throughput {situation}: {', '.join(f'{value / 1e6:.0f}' for value in values)} Mbit/s")
+        return values
+
+    alone = turns("of the only organization")
+    before = memory.read(world.hub_host)
+    others = population.sign_up(world.service, "idle", organizations - 1, 2, tell)
+    after = memory.read(world.hub_host)
+    among = turns(f"of 1 of {organizations} organizations")
+    population.remove(world.service, others, tell)
+    alone += turns("of the only organization again")
+    server.stop()
+
+    beside = statistics.median(alone)
+    ratios = [value / beside for value in among]
+    text = f"alone, before and after: {beside / 1e6:.0f} Mbit/s ({min(alone) / 1e6:.0f} to {max(alone) / 1e6:.0f})"
+    return {
+        "throughput-1000-organizations": Measured(
+            statistics.median(ratios), f"{organizations} organizations; {text}", (min(ratios), max(ratios))
+        ),
+        "idle-organization": _per_organization(before, after, len(others)),
+    }
+
+
+def _per_organization(before: Memory, after: Memory, count: int) -> Measured:
+    wireguard = (after.wireguard - before.wireguard) / count
+    service = (after.service - before.service) / count
+    kernel = (after.kernel - before.kernel) / count
+    available = (before.available - after.available) / count
+    text = (
+        f"{count} organizations of 2 machines: {after.processes - before.processes} WireGuard processes "
+        f"{wireguard:.2f} MB each (PSS), hub and web {service:.2f} MB, kernel {kernel:.2f} MB; "
+        f"MemAvailable fell by {available:.2f} MB each"
+    )
+    return Measured(wireguard + service + kernel, text)

@@ -1,0 +1,56 @@
+"""How long the gate takes, as whoever types the command waits for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from harness.bench.targets import Measured
+from harness.paths import ROOT
+from harness.verdicts import Inconclusive
+from netlab import sandbox
+
+_DEADLINE = 3600.0
+_SABOTAGES_BEGIN = "sabotages ("
+
+
+def measure(profile: str, wireguard: str, tell: Callable[[str], None]) -> dict[str, Measured]:
+    """One run of the gate in a sandbox of its own.
+
+    Raises:
+        Inconclusive: it did not pass; how long a gate takes that fails says nothing.
+    """
+    tell(f"the gate, {profile} profile")
+    command = [sys.executable, "-m", "appliance", "gate", f"--profile={profile}", f"--wireguard={wireguard}"]
+    start = time.monotonic()
+    process = subprocess.Popen(
+        sandbox.command(command, die_with_parent=True),
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    timer = threading.Timer(_DEADLINE, process.kill)
+    timer.start()
+    try:
+        assert process.stdout is not None
+        lines, sabotages = [], None
+        for line in process.stdout:
+            lines.append(line)
+            if sabotages is None and line.startswith(_SABOTAGES_BEGIN):
+                sabotages = time.monotonic() - start
+        status = process.wait()
+    finally:
+        timer.cancel()
+        process.kill()
+        process.wait()
+    seconds = time.monotonic() - start
+    if status != 0 or sabotages is None:
+        raise Inconclusive(f"the gate did not pass (exit code {status}): {''.join(lines[-15:])}")
+    text = f"scenarios {sabotages:.0f} s, sabotages {seconds - sabotages:.0f} s"
+    return {f"gate-{profile}": Measured(seconds, text)}

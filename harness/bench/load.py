@@ -1,0 +1,163 @@
+"""Saves at a steady pace, spread over many organizations, in turns with requests that change nothing."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+
+from harness.api import PREFIX
+from harness.bench import population
+from harness.bench.population import Tenant
+from harness.bench.saver import Account, Order, Request
+from harness.bench.targets import Measured
+from harness.service import PORT
+from harness.verdicts import Inconclusive
+from harness.world import World
+
+RATE = 200
+_PROCESSES = 2
+_CONNECTIONS = 16
+"""Of each process."""
+_LEAD_S = 1.0
+"""Until the first request is due, for the clients to start."""
+_TURNS = 4
+# Shares no factor with a round number of organizations: each turn meets all of them, in another order than they were
+# made in.
+_STRIDE = 7919
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What came of one turn.
+
+    Attributes:
+        seconds: of each request that was answered with 200.
+        cpu: share of one processor that the clients took.
+    """
+
+    seconds: list[float]
+    refused: int
+    cpu: float
+
+    @property
+    def p99_ms(self) -> float:
+        return statistics.quantiles(self.seconds, n=100)[98] * 1e3
+
+
+def measure(world: World, organizations: int, seconds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
+    """200 saves a second, each to be enforced when it is answered.
+
+    Args:
+        organizations: that they are spread over.
+        seconds: of saves altogether, in four turns.
+
+    Raises:
+        Inconclusive: a request was refused, or a client failed.
+    """
+    tenants = population.sign_up(world.service, "loaded", organizations, 2, tell)
+    saves, reads = [], []
+    for number in range(_TURNS):
+        saves.append(_turn(world, tenants, seconds / _TURNS, partial(_save, number % 2)))
+        reads.append(_turn(world, tenants, seconds / _TURNS, _read))
+        tell(
+            f"{RATE}/s, turn {number + 1} of {_TURNS}: p99 of saves {saves[-1].p99_ms:.1f} ms, "
+            f"of reads {reads[-1].p99_ms:.1f} ms"
+        )
+    refused = sum(turn.refused for turn in saves + reads)
+    if refused:
+        raise Inconclusive(f"{refused} requests were refused under load")
+    return {"save-p99-loaded": _summary(saves, reads, organizations)}
+
+
+def _summary(saves: Sequence[_Turn], reads: Sequence[_Turn], organizations: int) -> Measured:
+    every, read = _joined(saves), _joined(reads)
+    text = (
+        f"{len(every.seconds)} saves over {organizations} organizations, median "
+        f"{statistics.median(every.seconds) * 1e3:.1f} ms; GET /policy at the same pace: p99 {read.p99_ms:.1f} ms; "
+        f"clients took {every.cpu:.2f} of a processor"
+    )
+    each = [turn.p99_ms for turn in saves]
+    return Measured(every.p99_ms, text, (min(each), max(each)))
+
+
+def _joined(turns: Sequence[_Turn]) -> _Turn:
+    seconds = [each for turn in turns for each in turn.seconds]
+    return _Turn(seconds, sum(turn.refused for turn in turns), statistics.mean(turn.cpu for turn in turns))
+
+
+def _turn(
+    world: World, tenants: Sequence[Tenant], seconds: float, request: Callable[[int, int, Tenant], Request]
+) -> _Turn:
+    start = time.monotonic_ns() + round(_LEAD_S * 1e9)
+    count = round(seconds * RATE)
+    requests = [
+        request(start + round(number * 1e9 / RATE), number, tenants[number * _STRIDE % len(tenants)])
+        for number in range(count)
+    ]
+    orders = [
+        Order(
+            world.service.options.address,
+            PORT,
+            str(world.service.certificate),
+            _CONNECTIONS,
+            tuple(requests[first::_PROCESSES]),
+        )
+        for first in range(_PROCESSES)
+    ]
+    accounts = _run(orders, timeout_s=_LEAD_S + seconds + 60.0)
+    return _Turn(
+        [each for account in accounts for each in account.seconds],
+        sum(account.refused for account in accounts),
+        sum(account.cpu_s for account in accounts) / seconds,
+    )
+
+
+def _run(orders: Sequence[Order], timeout_s: float) -> list[Account]:
+    clients = [
+        subprocess.Popen([sys.executable, "-m", "harness.bench.saver"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in orders
+    ]
+    try:
+        for client, order in zip(clients, orders, strict=True):
+            assert client.stdin is not None
+            client.stdin.write(msgspec.json.encode(order))
+            client.stdin.close()
+            client.stdin = None
+        outputs = [client.communicate(timeout=timeout_s)[0] for client in clients]
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Inconclusive(f"a client of the load did not do its work: {error}") from error
+    finally:
+        for client in clients:
+            client.kill()
+            client.wait()
+    try:
+        return [msgspec.json.decode(output, type=Account) for output in outputs]
+    except msgspec.DecodeError as error:
+        raise Inconclusive("a client of the load failed") from error
+
+
+def _save(odd: int, at_ns: int, number: int, tenant: Tenant) -> Request:
+    """A save that changes something: the port is another one each time that the organization is met."""
+    source, destination = tenant.machines[:2]
+    rule = {
+        "action": "deny",
+        "source": f"machine:{source}",
+        "destination": f"machine:{destination}",
+        "protocol": "tcp",
+        "ports": str(1 + 2 * (number % 10_000) + odd),
+    }
+    body = json.dumps({"default": "allow", "rules": [rule]})
+    return Request(at_ns, "PUT", PREFIX + "/policy", tenant.token, body)
+
+
+def _read(at_ns: int, number: int, tenant: Tenant) -> Request:
+    del number
+    return Request(at_ns, "GET", PREFIX + "/policy", tenant.token)

@@ -1,0 +1,127 @@
+"""Both processes of the service started again under a running stream: what is lost, and when the API is back."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from harness.api import Api
+from harness.bench import population
+from harness.bench.targets import Measured
+from harness.mesh import Mesh
+from harness.record import Record
+from harness.verdicts import Inconclusive
+from harness.world import World
+from netlab import UdpStream
+
+_INTERVAL = 0.001
+_DEADLINE = 60.0
+_POLL = 0.01
+_STEADY_S = 31.0
+"""A process that dies within 30 s of its start waits longer before it is started again: what dies once more is steady
+before. The stream runs meanwhile, undisturbed, as the baseline."""
+_QUIET_S = 2.0
+
+
+@dataclass(frozen=True)
+class _Period:
+    """A stretch of the stream.
+
+    Attributes:
+        back_s: until a save was answered again; None where nothing was disturbed.
+    """
+
+    what: str
+    start_ns: int
+    end_ns: int
+    back_s: float | None = None
+
+
+def measure(world: World, organizations: int, rounds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
+    """Undisturbed, SIGHUP to ``up``, undisturbed, SIGKILL to hub and web, and again.
+
+    Args:
+        organizations: that exist besides.
+
+    Raises:
+        Inconclusive: the service does not come back, or the lab's own receiver was too slow.
+    """
+    mesh = world.organization(Record())
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    population.sign_up(world.service, "beside", organizations, 2, tell)
+    periods: list[_Period] = []
+    with UdpStream(mumbai.host, pune.host, pune.address, 0, interval_s=_INTERVAL) as stream:
+        stream.wait_delivery(0, 10.0)
+        for number in range(rounds):
+            periods.append(_quiet(_QUIET_S))
+            periods.append(_disturbed(world, mesh, "SIGHUP", world.service.renew))
+            periods.append(_quiet(_STEADY_S))
+            periods.append(_disturbed(world, mesh, "SIGKILL", world.service.kill_children))
+            tell(f"restarts, round {number + 1} of {rounds}: the API was back after {_back(periods[-3:])}")
+    if stream.receiver_drops:
+        raise Inconclusive(f"the lab's own receiver was too slow for {stream.receiver_drops} packets")
+    return {"restart-loss": _summary(stream, periods, organizations)}
+
+
+def _summary(stream: UdpStream, periods: list[_Period], organizations: int) -> Measured:
+    lost = {each: len(stream.lost_in(each.start_ns, each.end_ns)) for each in periods}
+    sent = {each: len(stream.sent_in(each.start_ns, each.end_ns)) for each in periods}
+    texts = []
+    for what in ("undisturbed", "SIGHUP", "SIGKILL"):
+        of = [each for each in periods if each.what == what]
+        texts.append(f"{what}: {sum(lost[each] for each in of)} of {sum(sent[each] for each in of)} lost")
+    seconds = sum(each.end_ns - each.start_ns for each in periods) / 1e9
+    text = (
+        f"{'; '.join(texts)}; {sum(sent.values()) / seconds:.0f} packets/s, {organizations} organizations besides; "
+        f"a save answered again after {_back(periods)}"
+    )
+    each = [float(lost[period]) for period in periods if period.back_s is not None]
+    return Measured(sum(each), text, (min(each), max(each)))
+
+
+def _back(periods: list[_Period]) -> str:
+    kinds = {each.what: None for each in periods if each.back_s is not None}
+    medians = {
+        what: statistics.median(p.back_s for p in periods if p.what == what and p.back_s is not None) for what in kinds
+    }
+    return ", ".join(f"{seconds:.2f} s ({what})" for what, seconds in medians.items())
+
+
+def _quiet(seconds: float) -> _Period:
+    start = UdpStream.mark()
+    # Not a wait for anything: this is how long the baseline is.
+    time.sleep(seconds)
+    return _Period("undisturbed", start, UdpStream.mark())
+
+
+def _disturbed(world: World, mesh: Mesh, what: str, disturb: Callable[[], None]) -> _Period:
+    before = world.service.children()
+    start = UdpStream.mark()
+    disturb()
+    _wait(lambda: not before & world.service.children(), f"{what}: the processes did not end")
+    _wait(lambda: _saves(world, str(mesh.api.token)), f"{what}: no save was answered")
+    back = UdpStream.mark()
+    # What was lost meanwhile shows only after what was sent has had its time.
+    return _Period(what, start, back, (back - start) / 1e9)
+
+
+def _saves(world: World, token: str) -> bool:
+    api = Api(world.service.url, world.service.certificate, token)
+    try:
+        return api.send("PUT", "/policy", {"default": "allow", "rules": []}).status == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+    finally:
+        api.close()
+
+
+def _wait(condition: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + _DEADLINE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Inconclusive(f"{otherwise} in {_DEADLINE:.0f} s")
+        time.sleep(_POLL)
