@@ -22,6 +22,8 @@ from harness.world import World
 
 Tell = Callable[[str], None]
 
+_COMPLAINTS = 3
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -118,9 +120,19 @@ def _with_service(
 
     def measured(effort: Effort, wireguard: str, tell: Tell) -> dict[str, Measured]:
         with World(wireguard=wireguard) as world:
-            return measure(world, effort, tell)
+            try:
+                return measure(world, effort, tell)
+            except Exception:
+                # The lab goes with its logs, and what the service refused says itself why only there.
+                for line in _last_complaints(world.service.log_text()):
+                    tell(f"the service said: {line}")
+                raise
 
     return measured
+
+
+def _last_complaints(log: str) -> list[str]:
+    return [line for line in log.splitlines() if '"error"' in line or "Traceback" in line][-_COMPLAINTS:]
 
 
 PLAN = (
