@@ -92,16 +92,21 @@ class Child:
         self._spawn()
 
     def renew(self) -> None:
-        """Ends it and starts it again, as after an upgrade of the program."""
+        """Sees to it that it ends, and starts it again, as after an upgrade of the program."""
         self.stop()
         log.info("a process is started again, as asked", command=self.command)
         self._spawn()
+
+    def end(self) -> None:
+        """Asks it to end. Returns at once."""
+        if self._process is not None:
+            self._process.terminate()
 
     def stop(self) -> None:
         """Asks it to end, and sees to it that it does."""
         if self._process is None:
             return
-        self._process.terminate()
+        self.end()
         try:
             self._process.wait(_GRACE)
         except subprocess.TimeoutExpired:
@@ -127,6 +132,9 @@ def watch(children: list[Child], asked: Asked) -> None:
     while not asked.stopped.wait(_LOOK):
         if asked.renewed.is_set():
             asked.renewed.clear()
+            # Side by side: neither waits for the other's end.
+            for child in children:
+                child.end()
             for child in children:
                 child.renew()
         for child in children:

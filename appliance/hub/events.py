@@ -36,6 +36,8 @@ class Change(Enum):
 
     RULES = "rules"
     """Somebody, we ourselves included, made a transaction of nftables."""
+    MACHINES = "machines"
+    """A machine was heard from somewhere new."""
     ANYTHING = "anything"
     """Links, addresses, routes, settings, or the process that serves the link."""
 

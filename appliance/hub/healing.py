@@ -66,13 +66,13 @@ class Healer:
         for thread in self._threads:
             thread.start()
 
-    def notice(self, organization: str, change: Change) -> None:
-        """Something may have changed there: a look is due at once. Returns at once."""
+    def notice(self, organization: str, change: Change, delay_s: float = 0.0) -> None:
+        """Something may have changed there: a look is due at once, or after a delay. Returns at once."""
         now = time.monotonic()
         with self._changed:
             before = self._due.get(organization)
-            if before is None:
-                self._due[organization] = _Due(now, now, change)
+            if before is None or before.change is Change.MACHINES:
+                self._due[organization] = _Due(now, now + delay_s, change)
             elif change is Change.ANYTHING:
                 self._due[organization] = replace(before, change=change, at=now)
             self._changed.notify()

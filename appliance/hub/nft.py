@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from typing import Any
 
 import nftables
 
 from appliance.hub import namespace
 from appliance.hub.errors import RulesetError
-
-_MOST_OPEN = 64
 
 
 def tables(name: str) -> tuple[str, ...]:
@@ -38,7 +35,7 @@ class Rulesets:
     """
 
     def __init__(self) -> None:
-        self._open: OrderedDict[str, tuple[threading.Lock, Any]] = OrderedDict()
+        self._open: dict[str, tuple[threading.Lock, Any]] = {}
         self._lock = threading.Lock()
 
     def load(self, name: str, text: str) -> None:
@@ -75,12 +72,8 @@ class Rulesets:
         with self._lock:
             found = self._open.get(name)
             if found is not None:
-                self._open.move_to_end(name)
                 return found
         with namespace.entered(name):
             made = (threading.Lock(), nftables.Nftables())
         with self._lock:
-            self._open[name] = made
-            while len(self._open) > _MOST_OPEN:
-                self._open.popitem(last=False)
-            return made
+            return self._open.setdefault(name, made)

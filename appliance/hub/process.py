@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import signal
 import socket
 import threading
@@ -20,7 +19,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from appliance.hub import messages
+from appliance.hub import limits, messages
 from appliance.hub.door import Flow, FrontDoor
 from appliance.hub.door import Repair as DoorRepair
 from appliance.hub.errors import HubError
@@ -41,6 +40,7 @@ log = structlog.get_logger()
 
 _AT_ONCE = 4
 _ACTOR = "hub"
+_HANDSHAKE_S = 0.5
 _DOOR = ""
 """The front door's name where organizations have their ids."""
 
@@ -84,7 +84,7 @@ class Hub:
         Raises:
             HubError: the host does not let us.
         """
-        self._is_ignorant = self._door.open() is DoorRepair.AFRESH
+        self._is_ignorant = self._door.open(self._met) is DoorRepair.AFRESH
         self._watcher.watch_rules_here(_DOOR)
 
     def restore(self) -> None:
@@ -113,6 +113,7 @@ class Hub:
     def close(self) -> None:
         """Looks after the data plane no more; it stays as it is."""
         self._healer.stop()
+        self._note_all_endpoints()
         self._watcher.close()
         self._door.close()
 
@@ -123,20 +124,28 @@ class Hub:
         if desired is None:
             return
         try:
+            self._admit(desired)
             self._plane.restore(desired, endpoints)
-            self._door.admit(organization, desired.hub_public_key, desired.port)
         except HubError as error:
             log.error("an organization could not be restored", organization=organization, error=str(error))
             self._healer.notice(organization, Change.ANYTHING)
 
+    def _admit(self, desired: Desired) -> None:
+        """Before there is a link: what left it without the door's help would tell machines to answer its inner port."""
+        self._door.admit(desired.organization, desired.hub_public_key, desired.port)
+
     def _heal(self, organization: str, change: Change) -> Repair | None:
         if organization == _DOOR:
             return self._heal_door()
-        repair = self._plane.heal(organization, change)
-        if change is Change.ANYTHING:
+        repair = None if change is Change.MACHINES else self._plane.heal(organization, change)
+        if change is not Change.RULES:
             with suppress(HubError, SQLAlchemyError):
                 self._note_endpoints(organization)
         return repair
+
+    def _met(self, organization: str) -> None:
+        # WireGuard knows where the machine is when the handshake is over.
+        self._healer.notice(organization, Change.MACHINES, _HANDSHAKE_S)
 
     def _heal_door(self) -> Repair | None:
         start = time.monotonic()
@@ -171,6 +180,12 @@ class Hub:
         if heard is not None:
             with self._store.write() as transaction:
                 machines.note_endpoints(transaction, organization, heard)
+
+    def _note_all_endpoints(self) -> None:
+        """For a later hub that has to make the links anew."""
+        for organization in self._plane.organizations():
+            with suppress(HubError, SQLAlchemyError):
+                self._note_endpoints(organization)
 
     def _sweep(self) -> tuple[str, ...]:
         return (_DOOR, *self._plane.wanted())
@@ -207,8 +222,8 @@ class Hub:
 
     @answer.register
     def _(self, call: messages.Apply) -> object:
+        self._admit(call.desired)
         self._plane.apply(call.desired)
-        self._door.admit(call.desired.organization, call.desired.hub_public_key, call.desired.port)
         return None
 
     @answer.register
@@ -246,6 +261,8 @@ class Hub:
     @answer.register
     def _(self, call: messages.TearDown) -> object:
         del call
+        self._healer.stop()
+        self._note_all_endpoints()
         for organization in self._plane.present():
             self._plane.remove(organization)
         self._watcher.forget(_DOOR)
@@ -306,7 +323,7 @@ def is_free_udp_port(port: int) -> bool:
 
 def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: Callable[[], None]) -> None:
     """Answers until SIGTERM or SIGINT, and restores the data plane meanwhile. The data plane stays as it is."""
-    _raise_limit_of_descriptors()
+    limits.raise_them()
     hub.open()
     server = Server(socket_path, allowed_uids, hub.answer)
     thread = threading.Thread(target=server.serve, name="hub-accept")
@@ -319,9 +336,3 @@ def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: 
     server.close()
     thread.join()
     hub.close()
-
-
-def _raise_limit_of_descriptors() -> None:
-    # Each organization takes four, to hear of changes.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from appliance.hub import generation, namespace, routing, ruleset
+from appliance.hub import namespace, routing, ruleset
 from appliance.hub.errors import LinkError, RulesetError
 from appliance.hub.events import Watcher
 from appliance.hub.findings import Finding, Part
-from appliance.hub.generation import Ledger
+from appliance.hub.generation import Generations, Ledger
 from appliance.hub.names import Names, Places
 from appliance.hub.nft import Rulesets
 from appliance.hub.wireguard import Backend
@@ -51,6 +51,7 @@ class Reconciler:
         self._watcher = watcher
         self._endpoints = endpoints
         self._rulesets = Rulesets()
+        self._kernel = Generations()
         # By namespace, what our last transaction left there and what it enforces.
         self._generations: dict[str, int] = {}
         self._judged: dict[str, Desired] = {}
@@ -108,6 +109,7 @@ class Reconciler:
         self._watcher.forget(organization)
         self._backend.remove(places)
         self._rulesets.forget(places.namespace)
+        self._kernel.forget(places.namespace)
         self._generations.pop(places.namespace, None)
         self._judged.pop(places.namespace, None)
         self._ledger.forget(places.namespace)
@@ -129,7 +131,7 @@ class Reconciler:
 
     def _judge(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
         name = places.namespace
-        now, known, judged = generation.current(name), self._generations.get(name), self._judged.get(name)
+        now, known, judged = self._kernel.current(name), self._generations.get(name), self._judged.get(name)
         if now == known and judged is not None:
             if (judged.peers, judged.policy) != (desired.peers, desired.policy):
                 self._load(places, desired, ruleset.verdicts(desired))
@@ -142,7 +144,7 @@ class Reconciler:
             with suppress(RulesetError):
                 self._load(places, desired, ruleset.verdicts(desired))
                 return ()
-            self._generations[name] = generation.current(name)
+            self._generations[name] = self._kernel.current(name)
         whole = ruleset.foundation(desired, places.link) + ruleset.verdicts(desired)
         self._load(places, desired, f"flush ruleset\n{whole}")
         return (Finding(Part.RULESET, "there were no rules" if known is None else "the rules were changed"),)
@@ -153,7 +155,7 @@ class Reconciler:
         # Noted before it is so: killed in between, the next process knows both numbers for ours.
         self._ledger.note(name, expected)
         self._rulesets.load(name, text)
-        now = generation.current(name)
+        now = self._kernel.current(name)
         if now != expected:
             raise RulesetError(f"the rules of {name} were changed by someone else at the same time")
         self._generations[name], self._judged[name] = expected, desired

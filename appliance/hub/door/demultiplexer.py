@@ -7,6 +7,7 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -58,14 +59,24 @@ class Demultiplexer:
     The link gets the datagram as if it came from the machine itself, by a raw socket and ``lo``: it can tell where to
     answer, and learns where the machine is.
 
+    Args:
+        met: is told of an organization when a source that it was not known by shook hands with it; must not take long.
+
     Made in the network namespace of the sockets, whose raw sockets it needs.
 
     Raises:
         DoorError: the host does not let us have a raw socket; it takes CAP_NET_RAW.
     """
 
-    def __init__(self, sockets: DoorSockets, directory: Directory, budget: Budget | None = None) -> None:
+    def __init__(
+        self,
+        sockets: DoorSockets,
+        directory: Directory,
+        met: Callable[[str], None],
+        budget: Budget | None = None,
+    ) -> None:
         self._sockets = sockets
+        self._met = met
         self._directory = directory
         self._budget = budget or Budget(_SHARE, _SAVED_S)
         self._counts = dict.fromkeys(("demultiplexed", "unknown_key", "over_budget", "unreadable", "refused"), 0)
@@ -171,12 +182,15 @@ class Demultiplexer:
                     self._counts["unreadable"] += 1
 
     def _search(self, arrival: Arrival) -> None:
-        entry = self._directory.recall(arrival.source, arrival.payload) or self._directory.find(arrival.payload)
+        recalled = self._directory.recall(arrival.source, arrival.payload)
+        entry = recalled or self._directory.find(arrival.payload)
         if entry is None:
             self._counts["unknown_key"] += 1
             return
         self._directory.remember(arrival.source, entry)
         self._hand_on(arrival, entry)
+        if recalled is None:
+            self._met(entry.organization)
 
     def _hand_on(self, arrival: Arrival, entry: Entry) -> None:
         data = packet(arrival, entry.inner_port)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from types import TracebackType
 
@@ -93,8 +93,11 @@ class FrontDoor:
     ) -> None:
         self.close()
 
-    def open(self) -> Repair:
+    def open(self, met: Callable[[str], None] = lambda _organization: None) -> Repair:
         """Opens the door, or adopts one that is open: then no packet of a session is lost.
+
+        Args:
+            met: is told of an organization when somebody it was not known by shakes hands; must not take long.
 
         Returns:
             What had to be done to the table in the kernel.
@@ -111,7 +114,7 @@ class FrontDoor:
                 raise DoorError(f"the front door was handed port {self._sockets.public_port}, not {self._port}")
             self._kernel = Table(Layout(self._name, self._port, self._sockets.known_port))
             repair = self._kernel.repair(())
-            self._demultiplexer = Demultiplexer(self._sockets, self._directory)
+            self._demultiplexer = Demultiplexer(self._sockets, self._directory, met)
         except BaseException:
             self.close()
             raise
