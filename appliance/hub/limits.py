@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -15,10 +16,13 @@ _ENOUGH_INSTANCES = 8192
 
 
 def raise_them() -> None:
-    """Open files of this process to what the host allows at most; inotify instances of every user, if they are few."""
+    """Raises them: open files of this process, processes of its children's user, inotify instances of every user."""
     # Each organization takes six, to change its rules and to hear of changes.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with suppress(ValueError, OSError):
+        # Every link is ten threads of one user, who is not root, whom the kernel does not count.
+        resource.setrlimit(resource.RLIMIT_NPROC, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     try:
         if int(_INOTIFY_INSTANCES.read_text()) < _ENOUGH_INSTANCES:
             _INOTIFY_INSTANCES.write_text(str(_ENOUGH_INSTANCES))

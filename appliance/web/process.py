@@ -19,12 +19,11 @@ from granian.constants import Interfaces, SSLProtocols
 from granian.log import LogLevels
 from granian.server import Server
 
-from appliance import lifeline
+from appliance import lifeline, privileges
 from appliance.hub.client import HubClient
 from appliance.model.addresses import Network
 from appliance.service import Workplace
 from appliance.store import Store
-from appliance.web import privileges
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.request import Site

@@ -18,11 +18,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance import privileges
 from appliance.hub import links, uapi
 from appliance.hub.errors import LinkError
 from appliance.hub.names import Places
 from appliance.model.desired import Peer, PeerStatus
 
+_TUN = Path("/dev/net/tun")
+# A number that distributions give to nobody, and not the web process's.
+_UID = 64218
 _DEADLINE = 5.0
 _POLL = 0.001
 
@@ -83,11 +87,14 @@ class Userspace:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             if self._program.hands_socket_over:
                 listener.bind(str(path))
-                path.chmod(0o600)
+                # To watch the file the process has to read it; to connect, as only the hub may, takes writing.
+                path.chmod(0o640)
+                if privileges.is_mapped(_UID):
+                    os.chown(path, 0, _UID)
                 listener.listen()
                 environment["WG_UAPI_FD"] = str(listener.fileno())
             self._children[link] = subprocess.Popen(
-                [self._executable, *self._program.options, link],
+                [*_fewer_privileges(self._program), self._executable, *self._program.options, link],
                 env=environment,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
@@ -154,6 +161,22 @@ class Userspace:
         end(places.link)
         if child is not None:
             child.wait(timeout=_DEADLINE)
+
+
+def _fewer_privileges(program: Program) -> list[str]:
+    """What starts a process that may set its link up and nothing else: setpriv(1), then capabilities(7).
+
+    It stays root, without root's capabilities, where the TUN device is root's alone.
+    """
+    kinds = ("inh-caps", "ambient-caps", "bounding-set")
+    command = ["setpriv", "--no-new-privs", *(f"--{kind}=-all,+net_admin" for kind in kinds)]
+    if program.hands_socket_over and _tun_is_everybody_s() and privileges.is_mapped(_UID):
+        command += [f"--reuid={_UID}", f"--regid={_UID}", "--clear-groups"]
+    return [*command, "--"]
+
+
+def _tun_is_everybody_s() -> bool:
+    return _TUN.exists() and _TUN.stat().st_mode & 0o006 == 0o006
 
 
 def processes() -> dict[str, int]:

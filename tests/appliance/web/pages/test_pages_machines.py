@@ -48,7 +48,7 @@ def test_the_configuration_is_shown_exactly_and_once(owner: Visitor, hub: FakeHu
         "[Peer]\n"
         '# MeshWG hub for "Acme Networks"\n'
         f"PublicKey           = {desired.hub_public_key}\n"
-        f"Endpoint            = vpn.example.net:{desired.port}\n"
+        f"Endpoint            = vpn.example.net:51820\n"
         "AllowedIPs          = 10.100.0.0/16\n"
         "PersistentKeepalive = 25\n"
     )

@@ -28,7 +28,7 @@ def drop(uid: int) -> None:
     for capability in range(_LAST_CAPABILITY + 1):
         # One that this kernel does not know yet is none that we could have.
         _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
-    if _is_mapped(uid):
+    if is_mapped(uid):
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
@@ -37,7 +37,8 @@ def drop(uid: int) -> None:
         raise OSError(ctypes.get_errno(), "no_new_privs")
 
 
-def _is_mapped(uid: int) -> bool:
+def is_mapped(uid: int) -> bool:
+    """Whether this user namespace has such a user; one that an ordinary user made has root alone."""
     with Path("/proc/self/uid_map").open(encoding="ascii") as file:
         ranges = [tuple(map(int, line.split())) for line in file]
     return any(inside <= uid < inside + count for inside, _, count in ranges)
