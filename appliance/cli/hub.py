@@ -8,20 +8,38 @@ from contextlib import nullcontext
 
 import structlog
 
-from appliance import logs
+from appliance import logs, privileges
 from appliance.cli import entrance, secret
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked, web_uid
 from appliance.cli.handover import Handover
 from appliance.cli.settings import resolve
 from appliance.cli.unlocking import unlock
-from appliance.hub import process
+from appliance.hub import limits, process
 from appliance.hub.door import FrontDoor
 from appliance.hub.errors import HubError
 from appliance.hub.names import Names
 from appliance.hub.wireguard import choose
+from appliance.privileges import Capability
 
 log = structlog.get_logger()
+
+_NEEDED = (
+    # Links, routes, rules and sockets of namespaces; namespaces themselves, and their names, which are mounts.
+    Capability.NET_ADMIN,
+    Capability.SYS_ADMIN,
+    # The front door hands on what machines sent as if it came from them.
+    Capability.NET_RAW,
+    # Files of the store belong to the web process's user, control sockets are shared with WireGuard's.
+    Capability.DAC_OVERRIDE,
+    Capability.CHOWN,
+    Capability.FOWNER,
+    # WireGuard's processes run as another user, with fewer privileges, and are ended when their link is.
+    Capability.SETUID,
+    Capability.SETGID,
+    Capability.SETPCAP,
+    Capability.KILL,
+)
 
 
 def hub() -> None:
@@ -39,6 +57,8 @@ def hub() -> None:
     except HubError as error:
         raise CommandError(f"This host has {error}.", Exit.UNAVAILABLE) from None
     name = unlocked.instance.id
+    limits.raise_them()
+    privileges.keep(_NEEDED)
     # A supervisor holds the lock for the hubs that it starts.
     with (
         instance_locked(name) if handover is None else nullcontext(),

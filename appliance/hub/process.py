@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from appliance.hub import limits, messages
+from appliance.hub import messages
 from appliance.hub.door import Flow, FrontDoor
 from appliance.hub.door import Repair as DoorRepair
 from appliance.hub.errors import HubError
@@ -323,7 +323,6 @@ def is_free_udp_port(port: int) -> bool:
 
 def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: Callable[[], None]) -> None:
     """Answers until SIGTERM or SIGINT, and restores the data plane meanwhile. The data plane stays as it is."""
-    limits.raise_them()
     hub.open()
     server = Server(socket_path, allowed_uids, hub.answer)
     thread = threading.Thread(target=server.serve, name="hub-accept")

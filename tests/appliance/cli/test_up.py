@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from appliance.cli.errors import Exit
+from appliance.cli.hub import _NEEDED
 from tests.appliance.cli.started import (
     PORT,
     Run,
@@ -87,6 +89,20 @@ def test_killed_children_are_started_again(data: Path, runs: list[Run]) -> None:
         lambda: set(now := children(run.process.pid)) == {"hub", "web"} and not set(now.values()) & set(before.values())
     )
     wait_for_health()
+    assert run.stop() == 0
+
+
+def test_the_hub_has_the_privileges_that_it_needs_and_no_more(data: Path, runs: list[Run]) -> None:
+    run = start(runs, data)
+    run.wait_until_ready()
+    sign_up("acme")
+    hub = children(run.process.pid)["hub"]
+    status = dict(line.split(":\t", 1) for line in Path(f"/proc/{hub}/status").read_text().splitlines())
+    needed = sum(1 << capability for capability in _NEEDED)
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapBnd"], 16) == needed
+    assert status["NoNewPrivs"] == "1"
+    limits = Path(f"/proc/{hub}/limits").read_text()
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
     assert run.stop() == 0
 
 
