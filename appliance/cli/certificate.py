@@ -28,6 +28,7 @@ def certificate(settings: Settings, folder: Folder, uid: int) -> Certificate:
             tls.write_private(files.key, settings.tls_key.read_bytes())
         except OSError as error:
             raise CommandError(f"The certificate can't be read: {error}.", Exit.NOT_CONFIGURED) from None
-    for path in (files.certificate, files.key):
-        os.chown(path, uid, uid)
+    if os.geteuid() == 0:
+        for path in (files.certificate, files.key):
+            os.chown(path, uid, uid)
     return files

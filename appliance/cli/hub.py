@@ -1,4 +1,4 @@
-"""``hub``: the privileged process, as `up` starts it."""
+"""``hub``: the privileged process, as `up` or a service manager starts it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from contextlib import nullcontext
 import structlog
 
 from appliance import logs, privileges
-from appliance.cli import entrance, secret
+from appliance.cli import entrance, readiness, secret
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked, web_uid
 from appliance.cli.handover import Handover
 from appliance.cli.settings import resolve
 from appliance.cli.unlocking import unlock
 from appliance.hub import limits, process
+from appliance.hub.client import HubClient
 from appliance.hub.door import FrontDoor
 from appliance.hub.errors import HubError
 from appliance.hub.names import Names
 from appliance.hub.wireguard import choose
 from appliance.privileges import Capability
+from appliance.service import accounts
+from appliance.service.workplace import Workplace
 
 log = structlog.get_logger()
 
@@ -65,8 +68,17 @@ def hub() -> None:
         entrance.inherited(settings, unlocked.store, unlocked.instance) as public,
     ):
         remember = None if handover is None else handover.add
+        if handover is None:
+            # Nobody else did before the web process is there to sign anybody up.
+            client = HubClient(hub_socket(name))
+            accounts.forget_unfinished(Workplace(unlocked.store, client, settings.endpoint, public.port))
         door = FrontDoor(Names(name), public.port, public.sockets)
         served = process.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)
         allowed = {os.getuid(), web_uid()}
-        process.serve(served, hub_socket(name), allowed, on_ready=lambda: log.info("hub is ready"))
+        process.serve(served, hub_socket(name), allowed, on_ready=_tell_that_it_is_ready)
+
+
+def _tell_that_it_is_ready() -> None:
+    log.info("hub is ready")
+    readiness.tell()

@@ -1,4 +1,4 @@
-"""``web``: the unprivileged process, as `up` starts it."""
+"""``web``: the unprivileged process, as `up` or a service manager starts it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,98 @@
+"""Hub and web by themselves, as a service manager starts them; and the units that say so."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.appliance.cli.started import DEADLINE, PORT, answer, sign_up, wait_for_health
+
+UNITS = sorted(Path(__file__).parents[3].joinpath("deploy", "systemd").glob("*.service"))
+SECRET = "a secret that nobody guesses"
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[socket.socket]:
+    """What systemd listens on."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as made:
+        made.bind(str(tmp_path / "notify"))
+        made.settimeout(DEADLINE)
+        yield made
+
+
+@pytest.fixture
+def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Whatever is started; none is left."""
+    started: list[subprocess.Popen[bytes]] = []
+    yield started
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(DEADLINE)
+
+
+def test_hub_and_web_run_by_themselves_and_each_starts_again_without_the_other(
+    data: Path, manager: socket.socket, processes: list[subprocess.Popen[bytes]]
+) -> None:
+    environment = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "MESHWG_DATA": str(data),
+        "MESHWG_LISTEN": f"127.0.0.1:{PORT}",
+        "MESHWG_UNLOCK_SECRET": SECRET,
+        "NOTIFY_SOCKET": str(manager.getsockname()),
+    }
+
+    def started(name: str) -> subprocess.Popen[bytes]:
+        processes.append(subprocess.Popen([sys.executable, "-m", "appliance", name], env=environment))
+        return processes[-1]
+
+    hub = started("hub")
+    assert manager.recv(100) == b"READY=1"
+    del environment["MESHWG_UNLOCK_SECRET"]
+    web = started("web")
+    wait_for_health("/readyz")
+    sign_up("acme")
+    (before,) = answer(data, "census")["organizations"]
+    web.kill()
+    web.wait()
+    started("web")
+    wait_for_health("/readyz")
+    hub.send_signal(signal.SIGTERM)
+    assert hub.wait(DEADLINE) == 0
+    environment["MESHWG_UNLOCK_SECRET"] = SECRET
+    hub = started("hub")
+    assert manager.recv(100) == b"READY=1"
+    wait_for_health("/readyz")
+    (after,) = answer(data, "census")["organizations"]
+    assert after == before
+    hub.terminate()
+    hub.wait(DEADLINE)
+    answer(data, "census", "--orphans")
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
+    """What it says of programs and users that this host does not have says nothing about the unit."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("this host has no systemd-analyze")
+    text = (
+        unit.read_text().replace("/opt/meshwg/.venv/bin/python", "/bin/true").replace("/opt/meshwg/meshwg", "/bin/true")
+    )
+    copies = [tmp_path / other.name for other in UNITS]
+    for copy, other in zip(copies, UNITS, strict=True):
+        copy.write_text(text if other == unit else other.read_text())
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(tmp_path / unit.name)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
