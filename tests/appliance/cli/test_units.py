@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import socket
@@ -72,9 +73,6 @@ def test_hub_and_web_run_by_themselves_and_each_starts_again_without_the_other(
     wait_for_health("/readyz")
     (after,) = answer(data, "census")["organizations"]
     assert after == before
-    hub.terminate()
-    hub.wait(DEADLINE)
-    answer(data, "census", "--orphans")
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
@@ -82,9 +80,7 @@ def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
     """What it says of programs and users that this host does not have says nothing about the unit."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("this host has no systemd-analyze")
-    text = (
-        unit.read_text().replace("/opt/meshwg/.venv/bin/python", "/bin/true").replace("/opt/meshwg/meshwg", "/bin/true")
-    )
+    text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text(), flags=re.MULTILINE)
     copies = [tmp_path / other.name for other in UNITS]
     for copy, other in zip(copies, UNITS, strict=True):
         copy.write_text(text if other == unit else other.read_text())
