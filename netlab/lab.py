@@ -15,7 +15,7 @@ from types import MappingProxyType, TracebackType
 
 from netlab.errors import CommandFailed, InvalidName, SandboxError
 from netlab.host import Host
-from netlab.link import Link, LinkShape, shape_egress
+from netlab.link import CARRIER_TIMEOUT_S, Link, LinkShape, shape_egress
 from netlab.namespaces import Namespaces
 from netlab.process import Completed
 from netlab.rtnetlink import Netlink
@@ -155,6 +155,7 @@ class Lab:
         if address is not None:
             host.netlink.add_address(interface, address)
         host.netlink.set_up(interface)
+        self.netlink.wait_until_running(port, CARRIER_TIMEOUT_S)
         if (rate, delay, loss) != (None, None, None):
             shape_egress(host.run, interface, shape)
             shape_egress(self._run_in_fabric, port, shape)
@@ -171,6 +172,7 @@ class Lab:
             netlink.set_up(interface)
         finally:
             netlink.close()
+        self.netlink.wait_until_running(port, CARRIER_TIMEOUT_S)
         return Link("here", switch, interface, port, address, LinkShape(), self.netlink)
 
     def _plug(self, switch: Switch, interface: str, namespace: int, mtu: int) -> str:

@@ -10,6 +10,9 @@ from netlab.process import Completed
 from netlab.rtnetlink import Netlink
 from netlab.switch import Switch
 
+#: Seconds for the kernel to notice that both ends of a cable are up.
+CARRIER_TIMEOUT_S = 10.0
+
 #: Runs a program in some network namespace, as `Host.run` does.
 Runner = Callable[..., Completed]
 
@@ -68,8 +71,9 @@ class Link:
         self._fabric.set_up(self.port, up=False)
 
     def up(self) -> None:
-        """Plugs it in again."""
+        """Plugs it in again; it carries packets when this returns."""
         self._fabric.set_up(self.port)
+        self._fabric.wait_until_running(self.port, CARRIER_TIMEOUT_S)
 
 
 def shape_egress(run: Runner, interface: str, shape: LinkShape) -> None:

@@ -12,6 +12,9 @@ import os
 import socket
 import struct
 import threading
+import time
+
+from netlab.errors import NothingArrived
 
 _NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE = 16, 17, 20, 24
 _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
@@ -21,8 +24,9 @@ _INFO_KIND, _INFO_DATA, _VETH_PEER, _BR_MCAST_SNOOPING = 1, 2, 1, 23
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS, _IFA_F_NODAD = 1, 2, 4, 8, 0x02
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
 _RT_TABLE_MAIN, _RTPROT_STATIC, _RT_SCOPE_UNIVERSE, _RT_SCOPE_LINK, _RTN_UNICAST = 254, 4, 0, 253, 1
-_SIOCGIFINDEX = 0x8933
-IFF_UP = 1
+_SIOCGIFINDEX, _SIOCGIFFLAGS = 0x8933, 0x8913
+IFF_UP, IFF_RUNNING = 0x1, 0x40
+_POLL_S = 0.001
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
@@ -101,6 +105,25 @@ class Netlink:
         """Puts a link up or down."""
         body = _link_header(self.index(name), IFF_UP if up else 0, IFF_UP)
         self._call(_NEWLINK, 0, body, f"set {name} {'up' if up else 'down'}")
+
+    def wait_until_running(self, name: str, timeout_s: float) -> None:
+        """Waits until a link that is up carries packets: the kernel tells so a while after both its ends are up.
+
+        On a busy machine that takes tens of milliseconds, and a bridge drops what comes earlier.
+
+        Raises:
+            NothingArrived: it does not within that time.
+        """
+        start = time.monotonic()
+        while not self.is_running(name):
+            if (waited := time.monotonic() - start) > timeout_s:
+                raise NothingArrived(f"the carrier of {name}", waited)
+            time.sleep(_POLL_S)
+
+    def is_running(self, name: str) -> bool:
+        """Whether a link carries packets (netdevice(7), IFF_RUNNING)."""
+        answer = fcntl.ioctl(self._socket, _SIOCGIFFLAGS, struct.pack("16sH22x", name.encode(), 0))
+        return bool(struct.unpack_from("H", answer, 16)[0] & IFF_RUNNING)
 
     def set_bridge(self, name: str, bridge: str) -> None:
         """Makes a link a port of a bridge."""

@@ -41,6 +41,16 @@ def test_ipv6_works_at_once(lab: Lab) -> None:
     assert first.ping("2001:db8::2", count=2, interval=0.05).received >= 1
 
 
+def test_a_cable_that_is_plugged_in_carries_packets(lab: Lab) -> None:
+    switch = lab.switch("lan")
+    for number in range(1, 21):
+        cable = lab.connect(lab.host(f"host-{number}"), switch, f"192.0.2.{number}/24")
+        assert lab.netlink.is_running(cable.port)
+        cable.down()
+        cable.up()
+        assert lab.netlink.is_running(cable.port)
+
+
 def test_a_pulled_cable_stops_everything(lab: Lab) -> None:
     switch = lab.switch("lan")
     first, second = lab.host("first"), lab.host("second")
