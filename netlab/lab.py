@@ -155,7 +155,8 @@ class Lab:
         if address is not None:
             host.netlink.add_address(interface, address)
         host.netlink.set_up(interface)
-        self.netlink.wait_until_running(port, CARRIER_TIMEOUT_S)
+        for netlink, end in ((self.netlink, port), (host.netlink, interface)):
+            netlink.wait_until_running(end, CARRIER_TIMEOUT_S)
         if (rate, delay, loss) != (None, None, None):
             shape_egress(host.run, interface, shape)
             shape_egress(self._run_in_fabric, port, shape)
@@ -170,9 +171,10 @@ class Lab:
         try:
             netlink.add_address(interface, address)
             netlink.set_up(interface)
+            self.netlink.wait_until_running(port, CARRIER_TIMEOUT_S)
+            netlink.wait_until_running(interface, CARRIER_TIMEOUT_S)
         finally:
             netlink.close()
-        self.netlink.wait_until_running(port, CARRIER_TIMEOUT_S)
         return Link("here", switch, interface, port, address, LinkShape(), self.netlink)
 
     def _plug(self, switch: Switch, interface: str, namespace: int, mtu: int) -> str:

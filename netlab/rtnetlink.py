@@ -16,7 +16,7 @@ import time
 
 from netlab.errors import NothingArrived
 
-_NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE = 16, 17, 20, 24
+_NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _NEWROUTE = 16, 17, 18, 20, 24
 _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
 _ERROR = 2
 _IFNAME, _MTU, _MASTER, _LINKINFO, _NET_NS_FD = 3, 4, 10, 18, 28
@@ -24,8 +24,9 @@ _INFO_KIND, _INFO_DATA, _VETH_PEER, _BR_MCAST_SNOOPING = 1, 2, 1, 23
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS, _IFA_F_NODAD = 1, 2, 4, 8, 0x02
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
 _RT_TABLE_MAIN, _RTPROT_STATIC, _RT_SCOPE_UNIVERSE, _RT_SCOPE_LINK, _RTN_UNICAST = 254, 4, 0, 253, 1
-_SIOCGIFINDEX, _SIOCGIFFLAGS = 0x8933, 0x8913
-IFF_UP, IFF_RUNNING = 0x1, 0x40
+_SIOCGIFINDEX = 0x8933
+IFF_UP = 1
+_OPERSTATE, _OPERATIONAL = 16, b"\x06"
 _POLL_S = 0.001
 
 
@@ -65,19 +66,25 @@ class Netlink:
         self._socket.close()
 
     def _call(self, kind: int, flags: int, body: bytes, what: str) -> None:
-        """Sends one request and waits for its acknowledgement; the kernel gives it before `recv` could block long."""
+        """Sends one request and waits for its acknowledgement."""
+        self._ask(kind, body, what, _ACK | flags)
+
+    def _ask(self, kind: int, body: bytes, what: str, flags: int = 0) -> bytes:
+        """Sends one request and waits for its answer; the kernel gives it before `recv` could block long."""
         with self._lock:
             self._sequence += 1
-            header = struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | _ACK | flags, self._sequence, 0)
+            header = struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | flags, self._sequence, 0)
             self._socket.sendall(header + body)
             while True:
                 answer = self._socket.recv(65536)
                 _, answer_kind, _, sequence, _ = struct.unpack_from("=IHHII", answer)
-                if answer_kind == _ERROR and sequence == self._sequence:
+                if sequence == self._sequence:
                     break
-        (code,) = struct.unpack_from("=i", answer, 16)
-        if code:
-            raise OSError(-code, f"{what}: {os.strerror(-code)}")
+        if answer_kind == _ERROR:
+            (code,) = struct.unpack_from("=i", answer, 16)
+            if code:
+                raise OSError(-code, f"{what}: {os.strerror(-code)}")
+        return answer
 
     def index(self, interface: str) -> int:
         """Index of an interface of this namespace (raises OSError ENODEV)."""
@@ -109,7 +116,7 @@ class Netlink:
     def wait_until_running(self, name: str, timeout_s: float) -> None:
         """Waits until a link that is up carries packets: the kernel tells so a while after both its ends are up.
 
-        On a busy machine that takes tens of milliseconds, and a bridge drops what comes earlier.
+        On a busy machine that takes tens of milliseconds, and what is sent earlier is dropped.
 
         Raises:
             NothingArrived: it does not within that time.
@@ -119,11 +126,19 @@ class Netlink:
             if (waited := time.monotonic() - start) > timeout_s:
                 raise NothingArrived(f"the carrier of {name}", waited)
             time.sleep(_POLL_S)
+        # Its queue and its bridge learn of it under the lock that this request waits for.
+        self.set_up(name)
 
     def is_running(self, name: str) -> bool:
-        """Whether a link carries packets (netdevice(7), IFF_RUNNING)."""
-        answer = fcntl.ioctl(self._socket, _SIOCGIFFLAGS, struct.pack("16sH22x", name.encode(), 0))
-        return bool(struct.unpack_from("H", answer, 16)[0] & IFF_RUNNING)
+        """Whether a link carries packets: its operational state is "up" (RFC 2863), which a new one's is not yet."""
+        answer = self._ask(_GETLINK, _link_header(self.index(name)), f"look at {name}")
+        at = 32  # struct nlmsghdr, struct ifinfomsg
+        while at + 4 <= len(answer):
+            length, kind = struct.unpack_from("=HH", answer, at)
+            if kind == _OPERSTATE:
+                return answer[at + 4 : at + length] == _OPERATIONAL
+            at += max(4, (length + 3) & ~3)
+        return False
 
     def set_bridge(self, name: str, bridge: str) -> None:
         """Makes a link a port of a bridge."""
