@@ -22,8 +22,8 @@ from harness.bench import run as benches
 from harness.bench.plan import EFFORTS, chosen
 from harness.bench.targets import TARGETS, Measured, rows
 from harness.claims import BY_ID
-from harness.gate import GateOptions
 from harness.paths import REPORTS
+from harness.runs import RunOptions
 from harness.verdicts import Inconclusive, Refuted, Verdict
 from netlab import SandboxError, sandbox
 from reports.attest import AttestationError, Signer
@@ -47,7 +47,7 @@ def gate(claim: str | None, profile: str, seed: int | None, wireguard: str) -> N
     _check_choice("profile", profile, _PROFILES)
     _check_choice("wireguard", wireguard, _WIREGUARD)
     _enter_sandbox()
-    options = GateOptions(claim, profile, random.SystemRandom().randrange(2**31) if seed is None else seed, wireguard)
+    options = RunOptions(claim, profile, random.SystemRandom().randrange(2**31) if seed is None else seed, wireguard)
     passed, _, _ = _gate(options)
     raise typer.Exit(0 if passed else 1)
 
@@ -64,7 +64,7 @@ def run_everything(only: str | None, profile: str) -> None:
         _console.rule(name, align="left")
         if name == "gate":
             began = time.monotonic()
-            _, good, bad = _gate(GateOptions(profile=profile, seed=random.SystemRandom().randrange(2**31)))
+            _, good, bad = _gate(RunOptions(profile=profile, seed=random.SystemRandom().randrange(2**31)))
             outcomes.append(stages.Outcome(name, good, bad, time.monotonic() - began))
         else:
             outcomes.append(stages.STAGES[name]())
@@ -125,7 +125,7 @@ def bench(json: Path | None, profile: str, only: list[str], organizations: int |
     raise typer.Exit(1 if any(row.met is False for row in rows(outcome.measured)) else 0)
 
 
-def _gate(options: GateOptions) -> tuple[bool, int, int]:
+def _gate(options: RunOptions) -> tuple[bool, int, int]:
     """Runs the gate and publishes its transcript; tells whether it passed, and how much of it did and did not."""
     try:
         signer = Signer.find()

@@ -1,48 +1,35 @@
-"""The gate: runs the scenarios, then every sabotage, and says whether each claim is proven."""
+"""The gate: runs the scenarios and every sabotage, and says whether each claim is proven."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
-from harness import results
-from harness.paths import CACHE, ROOT, SCENARIOS
+from harness import results, runs
 from harness.results import ScenarioResult
+from harness.runs import Finished, RunOptions
 from harness.sabotage.catalogue import SABOTAGES, Sabotage
 from harness.verdicts import Verdict
-from netlab import sandbox
 
-_SABOTAGES_AT_ONCE = 3
-_DEADLINE = {"quick": 900.0, "full": 3600.0, "soak": 24 * 3600.0}
-
-
-@dataclass(frozen=True)
-class GateOptions:
-    """What to run.
-
-    Attributes:
-        claim: only this one; all if None.
-        seed: makes the run's choices.
-    """
-
-    claim: str | None = None
-    profile: str = "quick"
-    seed: int = 0
-    wireguard: str = "auto"
+_CORES = os.cpu_count() or 1
+_SCENARIOS_AT_ONCE = min(_CORES, 4)
+"""Services that share the scenarios; each costs a start."""
+_AT_ONCE = _CORES + 1
+"""Runs side by side: a scenario waits for packets half of its time."""
 
 
 @dataclass(frozen=True)
 class SabotageResult:
-    """Whether a break was noticed, and what the scenario said that noticed it."""
+    """Whether a break was noticed, and what the scenario said that had to notice it."""
 
     sabotage: Sabotage
     caught: bool
@@ -54,92 +41,97 @@ class SabotageResult:
 class GateRun:
     """What a run came to."""
 
-    options: GateOptions
+    options: RunOptions
     started_at: float
     seconds: float
     scenarios: tuple[ScenarioResult, ...]
     sabotages: tuple[SabotageResult, ...]
 
 
-def run(options: GateOptions, evidence: Path, console: Console) -> GateRun:
-    """Runs the scenarios one after the other, then the sabotages side by side.
+def run(options: RunOptions, evidence: Path, console: Console) -> GateRun:
+    """Runs scenarios and sabotages side by side, each run in a world of its own.
 
     Args:
         evidence: folder for what failed scenarios leave.
         console: where progress is told.
     """
     started_at, start = time.time(), time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="gate-") as folder:
-        console.print(f"[bold]scenarios[/] (profile {options.profile}, seed {options.seed})")
-        scenarios = _scenarios(options, Path(folder) / "scenarios.json", evidence)
-        wanted = [each for each in SABOTAGES if options.claim in (None, each.claim)]
-        console.print(f"[bold]sabotages[/] ({len(wanted)}; each has to be noticed)")
-        with ThreadPoolExecutor(_SABOTAGES_AT_ONCE) as pool:
-            sabotages = tuple(pool.map(lambda each: _sabotage(options, each, console), wanted))
-    return GateRun(options, started_at, time.monotonic() - start, tuple(scenarios), sabotages)
+    wanted = [each for each in SABOTAGES if options.claim in (None, each.claim)]
+    console.print(f"scenarios, and {len(wanted)} sabotages (profile {options.profile}, seed {options.seed})")
+    with _told(console) as progress, runs.turns() as turns, _opened(evidence) as folder:
+        shared = [f"--turns={turns}", f"--progress={progress}", f"--evidence=/dev/fd/{folder}"]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            parts = [
+                pool.submit(runs.run, options, *shared, inherited=[turns, progress, folder])
+                for _ in range(_SCENARIOS_AT_ONCE)
+            ]
+            breaks = [pool.submit(_sabotage, options, each, console) for each in wanted]
+    for part in parts:
+        if part.result().complaint:
+            console.print(escape(part.result().complaint[-2000:]), style="red")
+    scenarios = tuple(results.merge([part.result().outcomes for part in parts]))
+    return GateRun(options, started_at, time.monotonic() - start, scenarios, tuple(each.result() for each in breaks))
 
 
-def _scenarios(options: GateOptions, target: Path, evidence: Path) -> list[ScenarioResult]:
-    subprocess.run(
-        [*_pytest(options, target), "--verbose", "--no-summary", f"--evidence={evidence}"],
-        cwd=ROOT,
-        env=_environment(),
-        check=False,
-        timeout=_DEADLINE[options.profile],
-    )
-    return results.read(target)
+@contextmanager
+def _told(console: Console) -> Iterator[int]:
+    """An open file; each line that is written there is shown."""
+    read, write = os.pipe()
+
+    def show() -> None:
+        with os.fdopen(read) as lines:
+            for line in lines:
+                _tell(console, *line.rstrip("\n").split(" ", 1))
+
+    thread = threading.Thread(target=show, name="gate-progress")
+    thread.start()
+    try:
+        yield write
+    finally:
+        os.close(write)
+        thread.join()
 
 
-def _sabotage(options: GateOptions, sabotage: Sabotage, console: Console) -> SabotageResult:
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+_STYLES = {"proven": "green", "noticed": "green", "refuted": "red", "inconclusive": "red", "UNNOTICED": "red"}
+
+
+def _tell(console: Console, word: str, what: str) -> None:
+    style = _STYLES.get(word, "dim")
+    console.print(f"  [{style}]{word:12}[/] {escape(what)}", highlight=False, soft_wrap=True)
+
+
+def _sabotage(options: RunOptions, sabotage: Sabotage, console: Console) -> SabotageResult:
     start = time.monotonic()
-    quick = GateOptions(sabotage.claim, "quick", options.seed, options.wireguard)
-    # Side by side, so each has a sandbox of its own; its temporary files are not ours, but an open file is.
-    with tempfile.TemporaryFile() as file:
-        target = Path(f"/dev/fd/{file.fileno()}")
-        command = [*_pytest(quick, target), "--quiet", "--tb=no", f"--sabotage={sabotage.id}"]
-        done = subprocess.run(
-            sandbox.command(command, die_with_parent=True),
-            cwd=ROOT,
-            env=_environment(),
-            pass_fds=[file.fileno()],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_DEADLINE["quick"],
-        )
-        outcomes = results.read(target)
-    refuted = [each for each in outcomes if each.verdict == Verdict.REFUTED.value]
-    noticed = refuted[0].failure or "" if refuted else _unnoticed(outcomes, done.stdout)
-    word = "noticed" if refuted else "[red]UNNOTICED[/]"
-    console.print(f"  {sabotage.id} ({sabotage.claim}): {word}", highlight=False)
-    return SabotageResult(sabotage, bool(refuted), noticed, time.monotonic() - start)
+    _tell(console, "breaks", f"{sabotage.id} ({sabotage.claim})")
+    quick = RunOptions(sabotage.claim, "quick", options.seed, options.wireguard)
+    finished = runs.run(quick, f"--sabotage={sabotage.id}", f"--scenario={sabotage.scenario}")
+    caught, said = judge(sabotage, finished)
+    _tell(console, "noticed" if caught else "UNNOTICED", f"{sabotage.id}: {said[:160]}")
+    return SabotageResult(sabotage, caught, said, time.monotonic() - start)
 
 
-def _unnoticed(outcomes: Sequence[ScenarioResult], output: str) -> str:
+def judge(sabotage: Sabotage, finished: Finished) -> tuple[bool, str]:
+    """Whether the break was noticed as such, and what was said.
+
+    Only a refutation counts, and only one in the words that speak of this break: a service that is broken altogether
+    shows nothing about the scenario.
+    """
+    refuted = [each for each in finished.outcomes if each.verdict == Verdict.REFUTED.value]
+    telling = [each for each in refuted if sabotage.says in (each.failure or "")]
+    if telling:
+        return True, f"{telling[0].name}: {telling[0].failure}"
+    return False, _unnoticed(finished.outcomes, finished.complaint)
+
+
+def _unnoticed(outcomes: Sequence[ScenarioResult], complaint: str) -> str:
     said = "; ".join(f"{each.name}: {each.verdict} {each.failure or ''}".strip() for each in outcomes)
-    return said or f"no scenario ran: {output[-500:]}"
-
-
-def _pytest(options: GateOptions, target: Path) -> list[str]:
-    claim = [] if options.claim is None else [f"--claim={options.claim}"]
-    return [
-        sys.executable,
-        "-m",
-        "pytest",
-        str(SCENARIOS),
-        "--no-header",
-        "-p",
-        "no:cacheprovider",
-        f"--results={target}",
-        f"--profile={options.profile}",
-        f"--seed={options.seed}",
-        f"--hub-wireguard={options.wireguard}",
-        f"--timeout={_DEADLINE[options.profile]:.0f}",
-        *claim,
-    ]
-
-
-def _environment() -> dict[str, str]:
-    # Settings of an operator on this machine are none of the run's.
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("MESHWG_")}
-    return {**kept, "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis")}
+    return said or f"no scenario ran: {complaint[-500:]}"

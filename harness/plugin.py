@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import sys
 import traceback
 from collections.abc import Iterator
@@ -19,6 +21,8 @@ from netlab import sandbox
 _RECORD = pytest.StashKey[Record]()
 _OUTCOME = pytest.StashKey[results.ScenarioResult]()
 _WORLD = pytest.StashKey[World]()
+TURN = struct.Struct("=I")
+"""A scenario's place in the collection, as a process that shares the scenarios with others draws it from a pipe."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,6 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--results", type=Path, help="write the scenarios' results to this file")
     group.addoption("--evidence", type=Path, help="folder for what a failed scenario leaves")
     group.addoption("--claim", help="run only scenarios of this claim")
+    group.addoption("--scenario", help="run only the scenario of this name")
+    group.addoption("--turns", type=int, help="open file to draw the places of the scenarios from that are to be run")
+    group.addoption("--progress", type=int, help="open file to tell what runs, a line each")
     group.addoption("--sabotage", help="put this break into the service")
     group.addoption("--profile", default="quick", choices=("quick", "full", "soak"))
     group.addoption("--seed", type=int, default=0)
@@ -34,18 +41,56 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keeps the scenarios of the wanted claim; a scenario of no published claim is a mistake."""
-    wanted = config.getoption("--claim")
+    """Keeps the scenarios of the wanted claim and name; a scenario of no published claim is a mistake."""
+    claim, name = config.getoption("--claim"), config.getoption("--scenario")
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
         marker = item.get_closest_marker("claim")
         if marker is not None and marker.args[0] not in BY_ID:
             raise pytest.UsageError(f"{item.nodeid} speaks of a claim that is not published: {marker.args[0]}")
-        (kept if wanted is None or (marker is not None and marker.args[0] == wanted) else left).append(item)
+        of_claim = claim is None or (marker is not None and marker.args[0] == claim)
+        (kept if of_claim and name in (None, function_name(item)) else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = kept
+
+
+def function_name(item: pytest.Item) -> str:
+    """A scenario's name without the parameters of this one of its items."""
+    return str(getattr(item, "originalname", None) or item.name)
+
+
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """With ``--turns``, runs those scenarios whose turn this process draws; others draw from the same pipe."""
+    turns = session.config.getoption("--turns")
+    if turns is None or session.testsfailed:
+        return None
+    item = _draw(turns, session.items)
+    while item is not None:
+        # Drawn before the one in hand is run: pytest wants to know what may stay set up for the next.
+        following = _draw(turns, session.items)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        item = following
+    return True
+
+
+def _draw(turns: int, items: list[pytest.Item]) -> pytest.Item | None:
+    data = os.read(turns, TURN.size)
+    place = TURN.unpack(data)[0] if data else len(items)
+    return items[place] if place < len(items) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tells what runs now."""
+    _tell(item, "runs")
+
+
+def _tell(item: pytest.Item, word: str) -> None:
+    marker, progress = item.get_closest_marker("claim"), item.config.getoption("--progress")
+    if marker is not None and progress is not None:
+        os.write(progress, f"{word} {item.name} ({marker.args[0]})\n".encode())
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +148,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         failure=None if error is None else _words(error),
         evidence=files,
     )
+    _tell(item, item.stash[_OUTCOME].verdict)
     if config.getoption("--sabotage") and isinstance(error, Refuted):
         item.session.shouldstop = "the break was noticed"
 
@@ -120,8 +166,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _not_run(item: pytest.Item, claim: str) -> results.ScenarioResult:
-    verdict, failure = Verdict.INCONCLUSIVE.value, "The run ended before it."
-    return results.ScenarioResult(item.name, _title(item), claim, verdict, 0.0, {}, [], failure, [])
+    verdict = Verdict.INCONCLUSIVE.value
+    return results.ScenarioResult(item.name, _title(item), claim, verdict, 0.0, {}, [], results.NOT_RUN, [])
 
 
 def _verdict(error: BaseException | None) -> Verdict:

@@ -8,6 +8,9 @@ from typing import Any
 
 import msgspec
 
+NOT_RUN = "The run ended before it."
+"""The failure of a scenario whose turn never came."""
+
 
 class ScenarioResult(msgspec.Struct, frozen=True):
     """One scenario's outcome.
@@ -39,3 +42,18 @@ def read(path: Path) -> list[ScenarioResult]:
     if not path.exists() or path.stat().st_size == 0:
         return []
     return msgspec.json.decode(path.read_bytes(), type=list[ScenarioResult])
+
+
+def merge(parts: Sequence[Sequence[ScenarioResult]]) -> list[ScenarioResult]:
+    """One list of what several runs did of the same scenarios, each of which took some.
+
+    Args:
+        parts: by run, every scenario that it collected, in one order; those that it left to others as `NOT_RUN`.
+    """
+    merged: dict[tuple[str, str], ScenarioResult] = {}
+    for part in parts:
+        for each in part:
+            key = each.claim, each.name
+            if key not in merged or merged[key].failure == NOT_RUN:
+                merged[key] = each
+    return list(merged.values())

@@ -10,15 +10,19 @@ class Sabotage:
     """A break.
 
     Attributes:
-        claim: the claim whose scenarios have to notice it.
+        claim: the claim that it breaks.
         broke: what it does to the service, in words.
         function: ``module:function`` below this package.
+        scenario: the function that has to notice it; the only one that is run against it.
+        says: part of what that one has to say, so that it refutes the claim for this break and not for another reason.
     """
 
     id: str
     claim: str
     broke: str
     function: str
+    scenario: str
+    says: str
 
 
 SABOTAGES = (
@@ -27,60 +31,80 @@ SABOTAGES = (
         "tunnel-handshake",
         "configurations name a hub key that is not the organization's",
         "configuration:name_another_hub_key",
+        "test_two_machines_shake_hands_and_exchange_packets",
+        "completed no handshake with the hub",
     ),
     Sabotage(
         "unknown-to-the-link",
         "tunnel-handshake",
         "a machine is stored and answered, but never given to the WireGuard link",
         "dataplane:keep_peers_from_the_link",
+        "test_two_machines_shake_hands_and_exchange_packets",
+        "completed no handshake with the hub",
     ),
     Sabotage(
         "names-start-lines",
         "standard-config",
         "names may have line breaks, and are written into the configuration as they are",
         "configuration:let_names_start_lines",
+        "test_a_name_is_data",
+        "was answered 201",
     ),
     Sabotage(
         "no-keepalive",
         "standard-config",
         "the configuration has no PersistentKeepalive",
         "configuration:forget_the_keepalive",
+        "test_the_text_is_exact_and_wg_quick_takes_it",
+        "the configuration is not in the published format",
     ),
     Sabotage(
         "flows-go-on",
         "policy-enforcement",
         "packets of connections that are established pass without being judged again",
         "rules:let_established_flows_go_on",
+        "test_a_running_connection_is_cut_with_the_next_packet",
+        "data crossed a denied connection",
     ),
     Sabotage(
         "answer-first",
         "policy-enforcement",
         "a save is answered first and enforced 150 ms later",
         "dataplane:answer_before_enforcing",
+        "test_a_denied_machine_hears_nothing",
+        "packets sent after the answer that denies them were delivered",
     ),
     Sabotage(
         "one-way-is-both",
         "policy-enforcement",
         "a rule from one machine to another is enforced in both directions",
         "rules:deny_both_directions",
+        "test_a_denied_machine_hears_nothing",
+        "packets that are allowed were lost",
     ),
     Sabotage(
         "namespace-by-range",
         "org-isolation",
         "organizations with the same address range share one network namespace",
         "dataplane:share_a_namespace_by_range",
+        "test_twins_never_hear_each_other",
+        "saw another organization's packets",
     ),
     Sabotage(
         "machines-of-everyone",
         "org-isolation",
         "a machine is found by its id, whichever organization asks",
         "store:find_machines_of_everyone",
+        "test_no_call_tells_of_another_organization",
+        "a call knew another organization's id",
     ),
     Sabotage(
         "flush-then-load",
         "live-change",
         "a save flushes the rules, and loads the new ones a moment later",
         "rules:flush_then_load",
+        "test_what_no_rule_speaks_of_loses_nothing",
+        "packets that are allowed were lost",
     ),
 )
 

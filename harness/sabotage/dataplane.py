@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from ipaddress import IPv4Network
 
-from appliance.hub import ruleset
+from appliance.hub import routing, ruleset
+from appliance.hub.findings import Finding
 from appliance.hub.names import Names, Places
 from appliance.hub.plane import DataPlane
 from appliance.model.desired import Desired
@@ -13,6 +15,7 @@ from appliance.model.desired import Desired
 _apply = DataPlane.apply
 _places = Names.places
 _foundation = ruleset.foundation
+_mend = routing.mend
 
 
 def keep_peers_from_the_link() -> None:
@@ -35,8 +38,13 @@ def answer_before_enforcing() -> None:
 
 
 def share_a_namespace_by_range() -> None:
-    """The namespace is called after the range, not after the organization, and rules don't ask for the link."""
+    """The namespace is called after the range, not after the organization, and rules don't ask for the link.
+
+    Each organization has its own link there. What mends routes and removes foreign links would have one organization
+    take the other's away, over and over; here the route of who came last stays.
+    """
     ranges: dict[str, str] = {}
+    mended: set[str] = set()
 
     def apply(self: DataPlane, desired: Desired) -> None:
         ranges[desired.organization] = str(int(desired.network.network_address))
@@ -52,6 +60,14 @@ def share_a_namespace_by_range() -> None:
             text = text.replace(f'{word} != "{link}" drop', "").replace(f'{word} "{link}"', "")
         return text
 
+    def mend(places: Places, network: IPv4Network) -> tuple[Finding, ...]:
+        if places.link in mended:
+            return ()
+        mended.add(places.link)
+        return _mend(places, network)
+
     DataPlane.apply = apply  # type: ignore[method-assign]
     Names.places = places  # type: ignore[method-assign]
     ruleset.foundation = foundation
+    routing.mend = mend
+    routing.remove_strangers = lambda places: ()

@@ -11,6 +11,7 @@ import pytest
 
 from harness.claims import BY_ID, CLAIMS
 from harness.paths import SCENARIOS
+from harness.plugin import function_name
 from harness.sabotage import catalogue
 from harness.sabotage.catalogue import SABOTAGES, Sabotage
 
@@ -76,6 +77,11 @@ def test_names_of_scenarios_tell_them_apart(scenarios: list[pytest.Item]) -> Non
 
 def test_every_claim_has_a_sabotage_and_every_sabotage_a_claim() -> None:
     assert {sabotage.claim for sabotage in SABOTAGES} == set(BY_ID)
+
+
+def test_the_scenario_that_has_to_notice_a_sabotage_speaks_of_its_claim(scenarios: list[pytest.Item]) -> None:
+    named = {(claim_of(item), function_name(item)) for item in scenarios}
+    assert [each.id for each in SABOTAGES if (each.claim, each.scenario) not in named] == []
 
 
 def test_sabotages_are_told_apart() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness import results
-from harness.results import ScenarioResult
+from harness.plugin import TURN
+from harness.results import NOT_RUN, ScenarioResult
 
 pytest_plugins = ("pytester",)
 
@@ -199,6 +201,67 @@ def test_one_claim_can_be_asked_for(gate: Gate) -> None:
     run = gate(TWO_CLAIMS, "--claim=live-change")
     assert run.verdicts == {"test_y": "proven"}
     assert run.counts == {"passed": 1, "deselected": 2}
+
+
+def test_one_scenario_can_be_asked_for(gate: Gate) -> None:
+    run = gate(
+        """
+        pytestmark = claim("live-change")
+
+        @pytest.mark.parametrize("kind", ["a", "b"])
+        def test_x(kind):
+            pass
+
+        def test_xy():
+            pass
+    """,
+        "--scenario=test_x",
+    )
+    assert run.verdicts == {"test_x[a]": "proven", "test_x[b]": "proven"}
+
+
+THREE_SCENARIOS = """
+    pytestmark = claim("live-change")
+
+    @pytest.fixture(scope="session")
+    def place():
+        yield "a place"
+
+    def test_a(place):
+        pass
+
+    def test_b(place):
+        raise Refuted("5 packets lost")
+
+    def test_c(place):
+        pass
+"""
+
+
+def test_scenarios_are_run_in_the_turns_that_are_drawn(gate: Gate) -> None:
+    read, write = os.pipe()
+    told, progress = os.pipe()
+    # Another process has drawn the second.
+    os.write(write, TURN.pack(2) + TURN.pack(0) + TURN.pack(3) + TURN.pack(4))
+    run = gate(THREE_SCENARIOS, f"--turns={read}", f"--progress={progress}")
+    assert run.verdicts == {"test_a": "proven", "test_b": "inconclusive", "test_c": "proven"}
+    assert run.outcomes["test_b"].failure == NOT_RUN
+    assert os.read(told, 4096).decode().splitlines() == [
+        "runs test_c (live-change)",
+        "proven test_c (live-change)",
+        "runs test_a (live-change)",
+        "proven test_a (live-change)",
+    ]
+    for descriptor in (read, write, told, progress):
+        os.close(descriptor)
+
+
+def test_a_run_without_a_turn_left_runs_nothing(gate: Gate) -> None:
+    read, write = os.pipe()
+    os.close(write)
+    run = gate(THREE_SCENARIOS, f"--turns={read}")
+    os.close(read)
+    assert {each.failure for each in run.outcomes.values()} == {NOT_RUN}
 
 
 def test_without_a_claim_everything_runs_and_only_scenarios_are_told(gate: Gate) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.results import ScenarioResult, read, write
+from harness.results import NOT_RUN, ScenarioResult, merge, read, write
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(-1e300, 1e300) | texts
@@ -50,3 +50,30 @@ def test_half_a_file_is_never_taken_for_a_whole_one(tmp_path: Path, content: byt
     file.write_bytes(content)
     with pytest.raises(msgspec.DecodeError):
         read(file)
+
+
+def outcome(name: str, verdict: str, failure: str | None = None) -> ScenarioResult:
+    """Of one scenario."""
+    return ScenarioResult(name, "", "live-change", verdict, 1.0, {}, [], failure, [])
+
+
+def test_what_runs_shared_is_one_list_in_the_order_of_all() -> None:
+    def left(name: str) -> ScenarioResult:
+        return outcome(name, "inconclusive", NOT_RUN)
+
+    a, b, c = outcome("a", "proven"), outcome("b", "refuted", "5 packets lost"), outcome("c", "proven")
+    assert merge([[left("a"), b, left("c")], [a, left("b"), c]]) == [a, b, c]
+
+
+def test_a_scenario_that_every_run_left_is_not_forgotten() -> None:
+    left = outcome("b", "inconclusive", NOT_RUN)
+    a = outcome("a", "proven")
+    assert merge([[a, left], [outcome("a", "inconclusive", NOT_RUN), left]]) == [a, left]
+    # A run that was killed wrote nothing.
+    assert merge([[], [a, left]]) == [a, left]
+    assert merge([[], []]) == []
+
+
+def test_scenarios_of_the_same_name_are_kept_apart_by_their_claims() -> None:
+    one, other = outcome("a", "proven"), msgspec.structs.replace(outcome("a", "proven"), claim="no-egress")
+    assert merge([[one, other]]) == [one, other]

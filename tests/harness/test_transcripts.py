@@ -9,8 +9,9 @@ import pytest
 
 from harness import environment, transcripts
 from harness.claims import CLAIMS
-from harness.gate import GateOptions, GateRun, SabotageResult
+from harness.gate import GateRun, SabotageResult
 from harness.results import ScenarioResult
+from harness.runs import RunOptions
 from harness.sabotage.catalogue import SABOTAGES
 
 
@@ -21,7 +22,7 @@ def result(claim: str, verdict: str = "proven", name: str = "test_x") -> Scenari
 
 
 GOOD = GateRun(
-    options=GateOptions(profile="full", seed=7, wireguard="kernel"),
+    options=RunOptions(profile="full", seed=7, wireguard="kernel"),
     started_at=1772368259.9,
     seconds=48.2345,
     scenarios=tuple(result(claim.id) for claim in CLAIMS),
@@ -95,7 +96,7 @@ def test_one_claim_that_was_asked_for_is_the_only_one_in_it() -> None:
     made = transcripts.transcript_of(
         replace(
             GOOD,
-            options=GateOptions(claim=SOME),
+            options=RunOptions(claim=SOME),
             scenarios=(result(SOME),),
             sabotages=tuple(each for each in GOOD.sabotages if each.sabotage.claim == SOME),
         )

@@ -1,0 +1,117 @@
+"""Runs of scenarios: each is a pytest process with a lab and a service of its own, in a sandbox of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import results
+from harness.paths import CACHE, ROOT, SCENARIOS
+from harness.plugin import TURN
+from harness.results import ScenarioResult
+from netlab import sandbox
+
+_DEADLINE = {"quick": 900.0, "full": 3600.0, "soak": 24 * 3600.0}
+_MOST_SCENARIOS = 4096
+_ENDED_WELL = (0, 1)
+"""Exit codes of pytest: all passed, some failed."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What every run of a gate is told.
+
+    Attributes:
+        claim: only its scenarios; all if None.
+        seed: makes the run's choices.
+    """
+
+    claim: str | None = None
+    profile: str = "quick"
+    seed: int = 0
+    wireguard: str = "auto"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run came to.
+
+    Attributes:
+        complaint: what pytest wrote, where it ended in another way than with its scenarios' outcomes; empty otherwise.
+    """
+
+    outcomes: tuple[ScenarioResult, ...]
+    complaint: str
+
+
+@contextmanager
+def turns() -> Iterator[int]:
+    """An open file from which runs draw whose turn it is, so that they share the scenarios: see ``--turns``."""
+    read, write = os.pipe()
+    try:
+        os.write(write, b"".join(TURN.pack(number) for number in range(_MOST_SCENARIOS)))
+        os.close(write)
+        yield read
+    finally:
+        os.close(read)
+
+
+def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> Finished:
+    """Runs scenarios until they end, or their time does. Call it from a thread that outlives it.
+
+    Args:
+        arguments: more of them for pytest.
+        inherited: open files that the arguments name. Temporary files of other sandboxes can't be seen in this one.
+    """
+    with tempfile.TemporaryFile() as file:
+        target = Path(f"/dev/fd/{file.fileno()}")
+        command = sandbox.command([*_pytest(options, target), *arguments], die_with_parent=True)
+        try:
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=_environment(),
+                pass_fds=[file.fileno(), *inherited],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                timeout=_DEADLINE[options.profile],
+            )
+        except subprocess.TimeoutExpired as error:
+            return Finished((), f"It was ended after {error.timeout:.0f} s.")
+        complaint = "" if done.returncode in _ENDED_WELL else done.stdout
+        return Finished(tuple(results.read(target)), complaint)
+
+
+def _pytest(options: RunOptions, target: Path) -> list[str]:
+    claim = [] if options.claim is None else [f"--claim={options.claim}"]
+    return [
+        sys.executable,
+        "-m",
+        "pytest",
+        str(SCENARIOS),
+        "--quiet",
+        "--no-header",
+        "--tb=no",
+        "-p",
+        "no:cacheprovider",
+        f"--results={target}",
+        f"--profile={options.profile}",
+        f"--seed={options.seed}",
+        f"--hub-wireguard={options.wireguard}",
+        f"--timeout={_DEADLINE[options.profile]:.0f}",
+        *claim,
+    ]
+
+
+def _environment() -> dict[str, str]:
+    # Settings of an operator on this machine are none of the run's.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("MESHWG_")}
+    return {**kept, "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis")}
