@@ -20,6 +20,7 @@ from netlab import Host, Process
 from netlab.errors import NothingArrived
 
 PORT = 8443
+_PROGRAMS = ("appliance", "harness.sabotage")
 _READY = "MeshWG is up at"
 _START_DEADLINE = 40.0
 _STOP_GRACE = 15.0
@@ -143,12 +144,16 @@ class Service:
             time.sleep(0.005)
 
     def children(self) -> set[int]:
-        """Ids of the processes that it supervises, hub and web, those that these forked included."""
+        """Ids of the processes that it supervises, hub and web, those that these forked included.
+
+        Those of a broken service are forks, so that only their ids tell them from the one that supervises them.
+        """
+        supervisor = None if self._process is None else self._process.pid
         found = set()
         for pid in self.host.processes():
             with suppress(OSError):
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode(errors="replace").split("\0")
-                if len(words) > 2 and words[-3:-1] == ["-m", "appliance"] and words[-1] in ("hub", "web"):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+                if words[1:2] == ["-m"] and words[2] in _PROGRAMS and pid != supervisor:
                     found.add(pid)
         return found
 
