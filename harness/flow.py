@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 
 from harness.api import Answer
@@ -20,13 +21,27 @@ _ENOUGH = 25
 class Flow:
     """A UDP stream and its phases. Leaving ``with`` ends the stream and judges every phase.
 
+    Args:
+        interval: seconds from packet to packet.
+        fence: returns when what was sent before has met the hub.
+
     Raises (when left):
         Refuted: a packet was delivered that must not be, or lost that must not be.
         Inconclusive: a phase saw too few packets to say anything.
     """
 
-    def __init__(self, sender: Host, receiver: Host, address: str, record: Record, name: str, interval: float) -> None:
+    def __init__(
+        self,
+        sender: Host,
+        receiver: Host,
+        address: str,
+        record: Record,
+        name: str,
+        interval: float,
+        fence: Callable[[], None],
+    ) -> None:
         self.name = name
+        self._fence = fence
         self._record = record
         self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval)
         self._phases: list[Phase] = []
@@ -61,14 +76,16 @@ class Flow:
         self._wait_for_enough("delivered", lambda: len(self._stream.delivered_sent_in(start, self._stream.mark())))
 
     def stops(self, change: Answer) -> None:
-        """From the answer of this change on no packet that is sent may arrive. Waits until enough must be there by now.
+        """From the answer of this change on no packet that is sent may arrive. Waits until enough have met the hub.
 
         Raises:
             Refuted: one that was sent later has arrived by now; `__exit__` asks again, when all have had their time.
         """
-        way = longest_way(self._phases, self._stream.received())
         start = self._begin(change, allowed=False)
-        self._wait_for_enough("sent", lambda: len(self._stream.sent_in(start, self._stream.mark() - way)))
+        self._wait_for_enough("sent", lambda: len(self._stream.sent_in(start, self._stream.mark())))
+        settled = self._stream.mark()
+        self._fence()
+        self._phases[-1] = replace(self._phases[-1], settled_ns=settled)
         self._judge_denied()
 
     def _begin(self, change: Answer | None, *, allowed: bool) -> int:
@@ -80,7 +97,7 @@ class Flow:
     def _close_phase(self, end_ns: int) -> None:
         if self._phases and self._phases[-1].end_ns is None:
             last = self._phases.pop()
-            self._phases.append(Phase(last.allowed, last.start_ns, end_ns))
+            self._phases.append(replace(last, end_ns=end_ns))
 
     def _wait_for_enough(self, what: str, count: Callable[[], int]) -> None:
         deadline = time.monotonic() + _DEADLINE

@@ -7,8 +7,8 @@ The two words that a policy change is judged by:
 
 What is sent between a request and its answer may go either way. And the policy judges a packet where the hub meets it,
 not where it was sent: one that is still under way when the next change is made is rightly judged by that one. What was
-under way is not guessed. Packets of a stream stay in order, so whatever was sent before one that arrived in time was
-through, too; and none is under way for longer than the slowest of the same stream.
+under way is not guessed. Packets of a tunnel stay in order, so whatever was sent before one that arrived in time was
+through, too; and whatever was sent before a ping that the hub has answered has met the hub.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ class Phase:
     Attributes:
         start_ns, end_ns: monotonic, from the answer of the change that begins it to the request of the one that ends
             it; the end is None while it lasts.
+        settled_ns: of a denial: what was sent until then has met the hub before the end.
     """
 
     allowed: bool
     start_ns: int
     end_ns: int | None = None
+    settled_ns: int | None = None
 
     def covers(self, start_ns: int, end_ns: int) -> bool:
         """Whether all of [start, end] lies in it."""
@@ -58,14 +60,16 @@ def longest_way(phases: Sequence[Phase], received: Sequence[Received]) -> int:
 def delivered_although_denied(phases: Sequence[Phase], received: Sequence[Received]) -> list[int]:
     """Numbers of packets that were sent while denied and arrived.
 
-    Of those that arrived after the denial ended, the ones that were sent too early to be still under way then.
+    Of those that arrived after the denial ended, the ones that had met the hub before.
     """
-    way = longest_way(phases, received)
     return [
         packet.seq
         for packet, phase in _with_phase(phases, received)
         if not phase.allowed
-        and (phase.covers(packet.sent_ns, packet.received_ns) or phase.covers(packet.sent_ns, packet.sent_ns + way))
+        and (
+            phase.covers(packet.sent_ns, packet.received_ns)
+            or (phase.settled_ns is not None and packet.sent_ns <= phase.settled_ns)
+        )
     ]
 
 

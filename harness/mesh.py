@@ -22,13 +22,18 @@ Rule = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Machine:
-    """A customer's machine, with its tunnel up."""
+    """A customer's machine, with its tunnel up.
+
+    Attributes:
+        hub: the overlay address of its hub.
+    """
 
     id: str
     name: str
     address: str
     groups: tuple[str, ...]
     config: str
+    hub: str
     host: Host
     tunnel: Tunnel
     record: Record
@@ -39,7 +44,18 @@ class Machine:
 
     def stream_to(self, other: Machine, *, interval: float = 0.002) -> Flow:
         """Numbered packets toward another machine, for as long as ``with`` lasts."""
-        return Flow(self.host, other.host, other.address, self.record, f"{self.name}→{other.name}", interval)
+        return Flow(
+            self.host, other.host, other.address, self.record, f"{self.name}→{other.name}", interval, self.fence
+        )
+
+    def fence(self) -> None:
+        """What was sent before has met the hub when this returns: a tunnel keeps its packets in order.
+
+        Raises:
+            Refuted: the hub does not answer.
+        """
+        if not self.host.ping(self.hub, timeout=PROBE_DEADLINE):
+            raise Refuted(f"{self.name} can't ping its hub, which every machine always may")
 
 
 class Mesh:
@@ -98,7 +114,15 @@ class Mesh:
             raise Refuted(f"{name} completed no handshake with the hub in {HANDSHAKE_DEADLINE:.0f} s") from error
         machine = answer["machine"]
         return Machine(
-            machine["id"], name, machine["address"], tuple(groups), answer["config"], host, tunnel, self.record
+            machine["id"],
+            name,
+            machine["address"],
+            tuple(groups),
+            answer["config"],
+            self.hub_address,
+            host,
+            tunnel,
+            self.record,
         )
 
     def save(self, default: str, rules: Sequence[Rule]) -> Answer:

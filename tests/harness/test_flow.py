@@ -116,7 +116,7 @@ class Stage:
 
     def flow(self) -> Flow:
         nobody = cast(Any, None)
-        return Flow(nobody, nobody, "10.100.0.3", self.record, "mumbai→pune", 0.002)
+        return Flow(nobody, nobody, "10.100.0.3", self.record, "mumbai→pune", 0.002, lambda: None)
 
     @contextmanager
     def ends(self, kind: type[Exception], words: str) -> Iterator[Flow]:

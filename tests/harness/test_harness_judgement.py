@@ -26,10 +26,14 @@ def test_a_packet_may_be_under_way_while_the_denial_ends() -> None:
     assert delivered_although_denied(PHASES, [usual, Received(7, 190, 215)]) == []
 
 
-def test_but_no_longer_than_the_slowest_of_its_stream() -> None:
-    usual = Received(1, 10, 30)
-    # 80 ns before the denial ended, and 20 ns is the longest that any took.
-    assert delivered_although_denied(PHASES, [usual, Received(7, 120, 215)]) == [7]
+def test_but_not_when_it_met_the_hub_before() -> None:
+    settled = [ALLOWED, Phase(False, 110, 200, settled_ns=150), AGAIN]
+    assert delivered_although_denied(settled, [Received(7, 120, 215), Received(8, 160, 215)]) == [7]
+
+
+def test_a_slow_way_is_no_leak() -> None:
+    # The lab stood still: nothing shows that the hub judged it while it was denied.
+    assert delivered_although_denied(PHASES, [Received(1, 10, 30), Received(7, 120, 215)]) == []
 
 
 def test_without_a_denial_that_ended_nothing_excuses_a_delivery() -> None:

@@ -29,7 +29,15 @@ def machine(number: int, groups: Iterable[str] = ()) -> Machine:
     """A machine that exists on paper only."""
     nothing = cast(Any, None)
     return Machine(
-        f"m{number}", f"machine-{number}", f"10.100.0.{number + 2}", tuple(groups), "", nothing, nothing, Record()
+        f"m{number}",
+        f"machine-{number}",
+        f"10.100.0.{number + 2}",
+        tuple(groups),
+        "",
+        "10.100.0.1",
+        nothing,
+        nothing,
+        Record(),
     )
 
 
