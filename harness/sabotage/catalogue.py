@@ -106,6 +106,30 @@ SABOTAGES = (
         "test_what_no_rule_speaks_of_loses_nothing",
         "packets that are allowed were lost",
     ),
+    Sabotage(
+        "masquerade",
+        "no-egress",
+        "every namespace has an uplink, and packets to elsewhere leave through it under the hub's address",
+        "egress:masquerade_through_an_uplink",
+        "test_no_packet_leaves_the_mesh",
+        "packets left the mesh for the internet",
+    ),
+    Sabotage(
+        "leg-in-the-mesh",
+        "no-egress",
+        "the hub's host has a leg in each mesh, and forwards to it",
+        "egress:route_the_overlay_from_the_host",
+        "test_nobody_outside_reaches_a_machine",
+        "packets from outside of the mesh reached a machine",
+    ),
+    Sabotage(
+        "hub-answers",
+        "no-egress",
+        "the hub's address in the mesh is not filtered, and answers everything",
+        "egress:let_the_hub_answer",
+        "test_the_hub_answers_pings_and_nothing_else",
+        "the hub answered something else than a ping",
+    ),
 )
 
 BY_ID = {sabotage.id: sabotage for sabotage in SABOTAGES}
