@@ -40,6 +40,10 @@ CLAIMS = (
         "no-egress",
         "The hub forwards only between machines of one organization: nothing outside is reachable through it.",
     ),
+    Claim(
+        "policy-churn",
+        "Dozens of allow and deny flips in a row: every transition lands correctly.",
+    ),
 )
 
 BY_ID = {claim.id: claim for claim in CLAIMS}

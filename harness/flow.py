@@ -25,10 +25,12 @@ class Flow:
         Inconclusive: a phase saw too few packets to say anything.
     """
 
-    def __init__(self, sender: Host, receiver: Host, address: str, record: Record, name: str, interval: float) -> None:
+    def __init__(
+        self, sender: Host, receiver: Host, address: str, record: Record, name: str, interval: float, size: int = 64
+    ) -> None:
         self.name = name
         self._record = record
-        self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval)
+        self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval, size=size)
         self._phases: list[Phase] = []
 
     def __enter__(self) -> Flow:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from types import TracebackType
 
 from harness import packets
 from harness.packets import ESP, GRE, ICMP, IPIP, TCP, UDP
-from harness.witness import Marks, Witness
+from harness.witness import Marks
 from harness.world import HUB, OFFICE, World
 from netlab import Host
 
@@ -148,16 +147,6 @@ def send_6(host: Host, link: str, payload: bytes) -> None:
     with host.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
         sender.sendto(payload, (WEB_6, 80))
-
-
-def wait_for_marks(witness: Witness, marks: Marks, wanted: set[int]) -> set[int]:
-    """Waits until a witness has seen all of these, at most some seconds; returns those that it has not."""
-    deadline = time.monotonic() + _DEADLINE
-    missing = set(wanted)
-    while missing and time.monotonic() < deadline:
-        missing -= witness.marks(marks)
-        time.sleep(0.005)
-    return missing
 
 
 def _query(mark: bytes) -> bytes:

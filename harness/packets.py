@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 ICMP, IPIP, TCP, UDP, GRE, ESP = 1, 4, 6, 17, 47, 50
 _SOURCE_PORT = 40000
 _SYN = 0x02
+_ECHO_REPLY = 0
 _MORE_FRAGMENTS = 0x2000
 
 
@@ -88,6 +89,12 @@ def fragments(source: str, destination: str, protocol: int, body: bytes, first: 
         ipv4(source, destination, protocol, part, identification=0x6D77, fragment=fragment) for part, fragment in pieces
     )
     return one, other
+
+
+def is_echo_reply(packet: bytes) -> bool:
+    """Whether an IPv4 packet is the answer to a ping."""
+    header = (packet[0] & 0x0F) * 4
+    return packet[0] >> 4 == 4 and packet[9] == ICMP and packet[header] == _ECHO_REPLY
 
 
 def _pseudo_header(source: str, destination: str, protocol: int, length: int) -> bytes:

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import struct
+import time
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -16,6 +17,7 @@ _ALL = 3  # ETH_P_ALL
 _SO_RCVBUFFORCE = 33
 _SOL_PACKET, _STATISTICS = 263, 6
 _BUFFER = 16 << 20
+_DEADLINE = 5.0
 _NUMBER = struct.Struct("!H")
 
 
@@ -93,4 +95,13 @@ class Witness:
         found: set[int] = set()
         for frame in self.frames():
             found |= marks.within(frame.data)
+        return found
+
+    def wait_for(self, marks: Marks, wanted: set[int]) -> set[int]:
+        """As `marks`, but waits some seconds for those that are not there yet."""
+        deadline = time.monotonic() + _DEADLINE
+        found = self.marks(marks)
+        while not wanted <= found and time.monotonic() < deadline:
+            time.sleep(0.002)
+            found |= self.marks(marks)
         return found

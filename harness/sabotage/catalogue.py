@@ -130,6 +130,46 @@ SABOTAGES = (
         "test_the_hub_answers_pings_and_nothing_else",
         "the hub answered something else than a ping",
     ),
+    Sabotage(
+        "lost-saves",
+        "policy-churn",
+        "every twentieth change of the rules is answered and noted, and never loaded",
+        "churn:lose_some_saves",
+        "test_every_flip_lands_on_running_connections",
+        "did not land",
+    ),
+    Sabotage(
+        "tcp-is-remembered",
+        "policy-churn",
+        "a TCP connection is judged when it is opened, and then never again",
+        "churn:remember_verdicts_on_tcp",
+        "test_every_flip_lands_on_running_connections",
+        "lines crossed it although it was denied",
+    ),
+    Sabotage(
+        "first-groups",
+        "policy-churn",
+        "a machine keeps the groups that it was added with",
+        "churn:keep_the_first_groups",
+        "test_each_kind_of_change_lands",
+        "cells differ from the policy",
+    ),
+    Sabotage(
+        "peers-stay",
+        "policy-churn",
+        "a machine that is removed, or has a new key, stays a peer of the hub's link",
+        "churn:leave_peers_in_the_link",
+        "test_each_kind_of_change_lands",
+        "a key that was taken away still",
+    ),
+    Sabotage(
+        "default-unseen",
+        "policy-churn",
+        "a change of rules is looked for in the rules alone, and a new default waits for the next one",
+        "churn:look_at_rules_alone",
+        "test_any_history_leaves_what_the_policy_says",
+        "cells differ from the policy",
+    ),
 )
 
 BY_ID = {sabotage.id: sabotage for sabotage in SABOTAGES}
