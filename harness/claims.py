@@ -36,6 +36,14 @@ CLAIMS = (
         "Policy changes while traffic flows: what is denied is dropped, what is allowed gets through, and nothing else "
         "is lost.",
     ),
+    Claim(
+        "no-egress",
+        "The hub forwards only between machines of one organization: nothing outside is reachable through it.",
+    ),
+    Claim(
+        "policy-churn",
+        "Dozens of allow and deny flips in a row: every transition lands correctly.",
+    ),
 )
 
 BY_ID = {claim.id: claim for claim in CLAIMS}

@@ -24,6 +24,7 @@ class Flow:
     Args:
         interval: seconds from packet to packet.
         fence: returns when what was sent before has met the hub.
+        size: bytes of payload.
 
     Raises (when left):
         Refuted: a packet was delivered that must not be, or lost that must not be.
@@ -39,11 +40,12 @@ class Flow:
         name: str,
         interval: float,
         fence: Callable[[], None],
+        size: int = 64,
     ) -> None:
         self.name = name
         self._fence = fence
         self._record = record
-        self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval)
+        self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval, size=size)
         self._phases: list[Phase] = []
 
     def __enter__(self) -> Flow:

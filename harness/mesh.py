@@ -16,6 +16,9 @@ HANDSHAKE_DEADLINE = 6.0
 """Seconds: one more than WireGuard's own REKEY_TIMEOUT (5), so that a first packet may get lost."""
 
 PROBE_DEADLINE = 5.0
+_FENCE_ROUNDS = 3
+_LARGEST_WHOLE = 1392
+"""Bytes of UDP payload in an IPv4 packet of 1420 bytes, the configuration's MTU."""
 
 Rule = dict[str, Any]
 
@@ -42,11 +45,16 @@ class Machine:
         """Whether a ping is answered."""
         return bool(self.host.ping(other.address, timeout=timeout))
 
-    def stream_to(self, other: Machine, *, interval: float = 0.002) -> Flow:
-        """Numbered packets toward another machine, for as long as ``with`` lasts."""
-        return Flow(
-            self.host, other.host, other.address, self.record, f"{self.name}→{other.name}", interval, self.fence
-        )
+    def stream_to(self, other: Machine, *, interval: float = 0.002, size: int = 64) -> Flow:
+        """Numbered packets toward another machine, for as long as ``with`` lasts.
+
+        Args:
+            interval: seconds from packet to packet.
+            size: bytes of payload; more than fit into the tunnel's MTU make fragments.
+        """
+        kind = " fragmented" if size > _LARGEST_WHOLE else ""
+        name = f"{self.name}→{other.name}{kind}"
+        return Flow(self.host, other.host, other.address, self.record, name, interval, self.fence, size)
 
     def fence(self) -> None:
         """What was sent before has met the hub when this returns: a tunnel keeps its packets in order.
@@ -125,11 +133,28 @@ class Mesh:
             self.record,
         )
 
+    def fence(self, *machines: Machine) -> None:
+        """What the hub let through of what these machines have sent has arrived when this returns.
+
+        A tunnel keeps the order of its packets in each direction, so a ping of the hub, three times over, comes last.
+
+        Raises:
+            Refuted: a machine can't ping its hub.
+        """
+        for _ in range(_FENCE_ROUNDS):
+            for machine in machines:
+                machine.fence()
+
     def save(self, default: str, rules: Sequence[Rule]) -> Answer:
         """Saves a whole policy; returns the answer with its times."""
         answer = self.api.call("PUT", "/policy", {"default": default, "rules": list(rules)})
         self.default, self.rules = default, tuple(rules)
         return answer
+
+    def forget_rules_about(self, machine: Machine) -> None:
+        """The service dropped them with the machine."""
+        about = f"machine:{machine.id}"
+        self.rules = tuple(rule for rule in self.rules if about not in (rule["source"], rule["destination"]))
 
     def deny(self, source: Machine, destination: Machine, **limits: str) -> Answer:
         """One more rule: what ``source`` opens toward ``destination`` is denied."""

@@ -102,6 +102,8 @@ def _pytest(options: RunOptions, target: Path) -> list[str]:
         "--tb=no",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "pytest_timeout",
         f"--results={target}",
         f"--profile={options.profile}",
         f"--seed={options.seed}",
@@ -114,4 +116,9 @@ def _pytest(options: RunOptions, target: Path) -> list[str]:
 def _environment() -> dict[str, str]:
     # Settings of an operator on this machine are none of the run's.
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MESHWG_")}
-    return {**kept, "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis")}
+    return {
+        **kept,
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"),
+        # Those that are installed for other tests take longer to load than all that a run needs.
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }

@@ -14,12 +14,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 
+from harness import table
 from harness.mesh import Machine, Mesh, Rule
 from harness.verdicts import Inconclusive, Refuted
 
 _DEADLINE = 2.0
-_FENCE_TIMEOUT = 5.0
-_FENCE_ROUNDS = 3
 _REQUEST = struct.Struct("!BBHHH")
 _ECHO_REQUEST, _ECHO_REPLY = 8, 0
 
@@ -129,7 +128,7 @@ class Prober:
         """
         with ExitStack() as stack:
             senders = {cell: self._send(cell, stack) for cell in expected}
-            self._fence()
+            self._mesh.fence(*self._machines)
             arrived = self._arrivals(senders)
             deadline = time.monotonic() + _DEADLINE
             while any(expected[cell] and cell not in arrived for cell in expected) and time.monotonic() < deadline:
@@ -161,12 +160,6 @@ class Prober:
         else:
             sender.sendto(_echo_request(), (cell.destination.address, 0))
         return sender
-
-    def _fence(self) -> None:
-        for _ in range(_FENCE_ROUNDS):
-            for machine in self._machines:
-                if not machine.host.ping(self._mesh.hub_address, timeout=_FENCE_TIMEOUT):
-                    raise Refuted(f"{machine.name} can't ping its hub, which every machine always may")
 
     def _arrivals(self, senders: dict[Cell, socket.socket]) -> set[Cell]:
         arrived = {cell for cell, sender in senders.items() if _came_back(cell, sender)}
@@ -236,7 +229,7 @@ def check(mesh: Mesh, prober: Prober) -> int:
         The number of denied cells.
 
     Raises:
-        Refuted: a cell differs; the message lists them.
+        Refuted: a cell differs; the message lists them, and has the whole table.
     """
     expected = {cell: is_allowed(cell, mesh.default, mesh.rules) for cell in prober.cells()}
     measured = prober.measure(expected)
@@ -246,7 +239,22 @@ def check(mesh: Mesh, prober: Prober) -> int:
         if measured[cell] is not expected[cell]
     ]
     if wrong:
-        raise Refuted(f"{len(wrong)} of {len(expected)} cells differ from the policy: " + "; ".join(wrong[:8]))
+        listed = "; ".join(wrong[:8])
+        raise Refuted(
+            f"{len(wrong)} of {len(expected)} cells differ from the policy: {listed}\n{_shown(expected, measured)}"
+        )
     if not expected:
         raise Inconclusive("the table is empty")
     return sum(not allowed for allowed in expected.values())
+
+
+def _shown(expected: dict[Cell, bool], measured: dict[Cell, bool]) -> str:
+    words = {True: "allowed", False: "denied"}
+    return table.render(
+        {
+            (f"{cell.source.name}→{cell.destination.name}", str(cell.service)): words[allowed]
+            if measured[cell] is allowed
+            else f"{words[allowed].upper()}, {'ARRIVED' if measured[cell] else 'LOST'}"
+            for cell, allowed in expected.items()
+        }
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
 from types import TracebackType
 
 from harness.mesh import Mesh
@@ -77,11 +78,22 @@ class World:
         self.lab.connect(host, self.internet, f"192.0.2.{number}/24")
         return host, f"192.0.2.{number}"
 
-    def organization(self, record: Record, name: str | None = None, *, network: str | None = None) -> Mesh:
-        """Signs an organization up, on the paid plan, with no machine yet."""
+    def organization(
+        self,
+        record: Record,
+        name: str | None = None,
+        *,
+        network: str | None = None,
+        new_host: Callable[[str], Host] | None = None,
+    ) -> Mesh:
+        """Signs an organization up, on the paid plan, with no machine yet.
+
+        Args:
+            new_host: where its machines are made; `client` if None.
+        """
         with self._lock:
             number = next(self._organizations)
         api = self.service.api()
         api.sign_up(f"owner{number}@example.net", PASSWORD, name or f"organization-{number}", network)
         api.call("PATCH", "/organization", {"plan": "paid"})
-        return Mesh(api, self.client, record)
+        return Mesh(api, new_host or self.client, record)

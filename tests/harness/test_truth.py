@@ -269,6 +269,8 @@ def test_a_table_that_agrees_tells_how_much_is_denied() -> None:
         ([TABLE[0]], "machine-1→machine-2 tcp/22: arrived, though denied"),
         ([TABLE[3]], "machine-2→machine-1 icmp: did not arrive, though allowed"),
         (TABLE, "4 of 4 cells differ"),
+        ([TABLE[0]], r"machine-1→machine-2  DENIED, ARRIVED  "),
+        ([TABLE[3]], r"machine-2→machine-1  allowed  ALLOWED, LOST$"),
     ],
 )
 def test_one_cell_that_differs_refutes(differs: list[Cell], words: str) -> None:

@@ -1,0 +1,89 @@
+"""Breaks that show only after a while, in what was changed before."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from appliance.hub import ruleset
+from appliance.hub.names import Places
+from appliance.hub.plane import DataPlane
+from appliance.hub.reconcile import Reconciler
+from appliance.hub.wireguard.kernel import Kernel
+from appliance.hub.wireguard.userspace import Userspace
+from appliance.model.desired import Desired, Peer
+from appliance.model.policy import Policy
+
+_apply = DataPlane.apply
+_load = Reconciler._load
+_verdicts = ruleset.verdicts
+_EVERY = 20
+
+
+def lose_some_saves() -> None:
+    """Every twentieth change of rules is noted as made, and not made; so nothing that heals looks for it either."""
+    numbers = itertools.count(1)
+
+    def load(self: Reconciler, places: Places, desired: Desired, text: str) -> None:
+        if next(numbers) % _EVERY:
+            _load(self, places, desired, text)
+        else:
+            self._judged[places.namespace] = desired
+
+    Reconciler._load = load  # type: ignore[method-assign]
+
+
+def remember_verdicts_on_tcp() -> None:
+    """A TCP connection is judged when it is opened, and passes from then on; everything else is judged each time."""
+
+    def verdicts(desired: Desired) -> str:
+        flush, rest = _verdicts(desired).split("\nadd ", 1)
+        passing = (
+            f"rule inet {ruleset.TABLE} judge meta l4proto tcp ct state established "
+            f"meta mark set {ruleset.ALLOWED_MARK:#x} accept"
+        )
+        return f"{flush}\nadd {passing}\nadd {rest}"
+
+    ruleset.verdicts = verdicts
+
+
+def keep_the_first_groups() -> None:
+    """Who is in which group is looked up when a machine is added, and kept."""
+    first: dict[str, frozenset[str]] = {}
+
+    def apply(self: DataPlane, desired: Desired) -> None:
+        peers = tuple(replace(peer, groups=first.setdefault(peer.id, peer.groups)) for peer in desired.peers)
+        _apply(self, replace(desired, peers=peers))
+
+    DataPlane.apply = apply  # type: ignore[method-assign]
+
+
+def leave_peers_in_the_link() -> None:
+    """A machine that is removed stays a peer of the link: nobody takes it out, and nobody finds it there."""
+
+    def without_removals(change: Callable[..., None]) -> Callable[..., None]:
+        def kept(self: Any, places: Places, add: Iterable[Peer], remove: Iterable[str]) -> None:
+            del remove
+            change(self, places, add, ())
+
+        return kept
+
+    Kernel.change = without_removals(Kernel.change)  # type: ignore[method-assign]
+    Userspace.change = without_removals(Userspace.change)  # type: ignore[method-assign]
+
+
+def look_at_rules_alone() -> None:
+    """What a save changed is found by comparing lists of rules; the default is part of none."""
+    in_force: dict[str, Policy] = {}
+
+    def apply(self: DataPlane, desired: Desired) -> None:
+        before = in_force.get(desired.organization)
+        policy = desired.policy
+        if before is not None and before.rules == policy.rules:
+            policy = before
+        in_force[desired.organization] = policy
+        _apply(self, replace(desired, policy=policy))
+
+    DataPlane.apply = apply  # type: ignore[method-assign]

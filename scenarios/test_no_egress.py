@@ -1,0 +1,216 @@
+"""The hub forwards only between machines of one organization; no external destination is reachable through it."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from harness import outside, packets
+from harness.mesh import Machine, Mesh
+from harness.outside import EVERYBODY, INTERNET, WEB, Outside, Probe
+from harness.record import Record
+from harness.service import PORT
+from harness.verdicts import Refuted
+from harness.witness import Frame, Marks, Witness
+from harness.world import HUB, World
+from netlab import TcpListener, UdpEcho, tcp_probe, udp_probe
+
+pytestmark = pytest.mark.claim("no-egress")
+
+PINGS = 3
+# What a hub might have: shells, names, pages, metrics, the service's own, WireGuard's, links' ports.
+HUB_PORTS = (22, 53, 80, 123, 443, 2019, 8080, PORT, 9090, 20000, 20001, 32767, 51820)
+
+
+def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
+    """More than fifty attempts, to everywhere but the mesh; witnesses in the internet and in the hub's host see none.
+
+    The hub's host is given every opportunity: it forwards, and has a route to an internet that takes everything.
+    """
+    mesh = world.organization(record)
+    roamer, mate = mesh.machines("roamer", "mate")
+    widen(roamer)
+    with (
+        Outside(world) as beyond,
+        Witness(beyond.internet) as internet,
+        Witness(world.hub_host) as hub_host,
+        Witness(mate.host, mate.tunnel.interface) as at_mate,
+    ):
+        neighbours, tries = Marks(), Marks()
+        own = outside.probes(_address(beyond), _address(beyond), HUB, neighbours)
+        with record.control("the internet and the hub's host see each of these that a neighbour of the hub sends"):
+            outside.send(beyond.neighbour, "eth0", own)
+            outside.send_6(beyond.neighbour, "eth0", neighbours.mark(len(own)))
+            reachable = {number for number, probe in enumerate(own) if probe.destination in (*INTERNET, *EVERYBODY)}
+            reachable.add(len(own))
+            assert reachable <= internet.wait_for(neighbours, reachable)
+            local = {number for number, probe in enumerate(own) if probe.destination == HUB}
+            assert local <= hub_host.wait_for(neighbours, local)
+        with record.control("the hub's host reaches the internet"):
+            assert beyond.is_reached_by_hub()
+        hearing = Marks()
+        with record.control("a mate in the mesh sees what is sent to it in the same way"):
+            outside.send(roamer.host, roamer.tunnel.interface, [_to(roamer, mate, hearing)])
+            assert {0} <= at_mate.wait_for(hearing, {0})
+
+        before = _received(mesh, roamer)
+        tried = outside.probes(roamer.address, mate.address, mesh.hub_address, tries)
+        outside.send(roamer.host, roamer.tunnel.interface, tried)
+        _send_6(roamer, tries.mark(len(tried)))
+        mesh.fence(roamer)
+        beyond.settle()
+        names = [*(f"{probe.name} to {probe.destination}" for probe in tried), f"UDP to {outside.WEB_6}"]
+        record.none_of(
+            "packets that reached the internet",
+            [names[number] for number in sorted(internet.marks(tries))],
+            "packets left the mesh for the internet",
+        )
+        record.none_of(
+            "packets that reached the hub's own host",
+            [names[number] for number in sorted(hub_host.marks(tries))],
+            "packets left the mesh for the hub's own host",
+        )
+        with record.control("the hub received what was tried"):
+            assert _received(mesh, roamer) - before >= sum(len(each) for probe in tried for each in probe.packets)
+        with record.control("the mate is still reached in the same way"):
+            outside.send(roamer.host, roamer.tunnel.interface, [_to(roamer, mate, hearing)])
+            assert {0} <= at_mate.wait_for(hearing, {0})
+    record.at_least("attempts", len(names), 50)
+
+
+def test_a_machine_that_sends_everything_to_the_hub_gets_nowhere(world: World, record: Record) -> None:
+    """AllowedIPs widened to 0.0.0.0/0, as for a service that is a way to the internet: pages, names and pings are dead.
+
+    Over the underlay the same machine had all of them, and when the tunnel is down it has them again.
+    """
+    mesh = world.organization(record)
+    added = mesh.add("roamer")
+    (mate,) = mesh.machines("mate")
+    with Outside(world) as beyond, TcpListener(beyond.internet, 80) as web, UdpEcho(beyond.internet, 53) as names:
+        roamer = world.client("roamer")
+        roamer.route("default", via=beyond.internet_address)
+        with record.control("without the tunnel it has pages, names and pings"):
+            assert tcp_probe(roamer, WEB, 80, 5.0)
+            assert udp_probe(roamer, outside.NAMES, 53, 5.0)
+            assert roamer.ping(WEB, timeout=5.0)
+        accepted, heard = web.accepted, names.heard
+        text = added["config"].replace("AllowedIPs          = 10.100.0.0/16", "AllowedIPs = 0.0.0.0/0")
+        with roamer.wg_quick(text, "mesh.conf"):
+            with record.control("through the tunnel it has its mate"):
+                assert roamer.ping(mate.address, timeout=10.0)
+            with roamer.socket(socket.AF_INET, socket.SOCK_STREAM) as page:
+                page.setblocking(False)
+                page.connect_ex((WEB, 80))
+                with roamer.socket(socket.AF_INET, socket.SOCK_DGRAM) as question:
+                    question.sendto(b"?", (outside.NAMES, 53))
+                pinged = roamer.ping(WEB, count=5, timeout=0.5, interval=0.02)
+                for _ in range(PINGS):
+                    if not roamer.ping(mesh.hub_address, timeout=5.0):
+                        raise Refuted("a machine that sends everything to the hub lost its hub")
+                beyond.settle()
+            reached = [
+                *(["a page"] if web.accepted > accepted else []),
+                *(["a name server"] if names.heard > heard else []),
+                *(["a ping"] if pinged else []),
+            ]
+            record.none_of("what it reached through the hub", reached, "the internet was reached through the hub")
+        with record.control("and without the tunnel it has them again"):
+            assert tcp_probe(roamer, WEB, 80, 5.0)
+            assert udp_probe(roamer, outside.NAMES, 53, 5.0)
+
+
+def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) -> None:
+    """Of the hub's address in the mesh only pings are answered: no port, no other protocol, not even with an error.
+
+    Neither are the hub's public address and its loopback, when they are asked for through the tunnel.
+    """
+    mesh = world.organization(record)
+    (machine,) = mesh.machines("machine")
+    widen(machine)
+    with record.control("the service answers on its public address, over the underlay"):
+        assert tcp_probe(machine.host, HUB, PORT, 5.0)
+    marks = Marks()
+    tried = [
+        Probe(f"{name} port {port}", destination, (packets.ipv4(machine.address, destination, number, body),))
+        for destination in (mesh.hub_address, HUB, "127.0.0.1")
+        for port in HUB_PORTS
+        for name, number, body in (
+            ("TCP", packets.TCP, packets.tcp_syn(machine.address, destination, port, b"")),
+            ("UDP", packets.UDP, packets.udp(machine.address, destination, port, marks.mark(port))),
+        )
+    ]
+    with Witness(machine.host, machine.tunnel.interface) as witness:
+        mesh.fence(machine)
+        answered = [frame for frame in witness.frames() if _is_from(frame, mesh.hub_address)]
+        record.at_least("pings that the witness saw answered", len(answered), PINGS)
+        outside.send(machine.host, machine.tunnel.interface, tried)
+        mesh.fence(machine)
+        other = [
+            f"{frame.data[0:1].hex()}… from {'.'.join(map(str, frame.data[12:16]))}, protocol {frame.data[9]}"
+            for frame in witness.frames()
+            if not _is_from(frame, machine.address) and not packets.is_echo_reply(frame.data)
+        ]
+    record.none_of("other answers", other, "the hub answered something else than a ping")
+    record.measure("asked for", len(tried))
+
+
+def test_nobody_outside_reaches_a_machine(world: World, record: Record) -> None:
+    """A host beside the hub that routes the overlay network to it: no packet of its arrives in the mesh.
+
+    The machine would take it: the addresses that its own WireGuard takes packets from are widened to all.
+    """
+    mesh = world.organization(record)
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    widen(pune)
+    marks = Marks()
+    with (
+        Outside(world) as beyond,
+        Witness(pune.host, pune.tunnel.interface) as at_pune,
+        Witness(world.hub_host) as hub_host,
+    ):
+        beyond.neighbour.route(mesh.organization["network"], via=HUB)
+        for machine in (mumbai, pune):
+            with beyond.neighbour.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                for number in range(20):
+                    sender.sendto(marks.mark(number), (machine.address, 80))
+        with record.control("the hub's host got them"):
+            sent = set(range(20))
+            assert sent <= hub_host.wait_for(marks, sent)
+        mesh.fence(mumbai, pune)
+        arrived = at_pune.marks(marks)
+        record.none_of("packets from outside", sorted(arrived), "packets from outside of the mesh reached a machine")
+        with record.control("what a mate sends does arrive"):
+            outside.send(mumbai.host, mumbai.tunnel.interface, [_to(mumbai, pune, marks)])
+            assert {0} <= at_pune.wait_for(marks, {0})
+
+
+def widen(machine: Machine) -> None:
+    """The machine's own WireGuard takes packets to everywhere; nobody can forbid a customer that."""
+    (peer,) = machine.tunnel.peers()
+    allowed = "0.0.0.0/0,::/0"
+    machine.host.run("wg", "set", machine.tunnel.interface, "peer", peer.public_key, "allowed-ips", allowed)
+
+
+def _to(source: Machine, mate: Machine, marks: Marks) -> Probe:
+    body = packets.udp(source.address, mate.address, 80, marks.mark(0))
+    return Probe("UDP", mate.address, (packets.ipv4(source.address, mate.address, packets.UDP, body),))
+
+
+def _send_6(machine: Machine, payload: bytes) -> None:
+    link = machine.tunnel.interface
+    machine.host.run("ip", "address", "add", "fd00:6d77::2/64", "dev", link, "nodad")
+    outside.send_6(machine.host, link, payload)
+
+
+def _address(beyond: Outside) -> str:
+    return next(iter(address.partition("/")[0] for address in beyond.neighbour.addresses("eth0")))
+
+
+def _received(mesh: Mesh, machine: Machine) -> int:
+    """Bytes that the hub has received from a machine, as it tells itself."""
+    return int(mesh.api.call("GET", f"/machines/{machine.id}").body["received_bytes"])
+
+
+def _is_from(frame: Frame, address: str) -> bool:
+    return frame.data[12:16] == socket.inet_aton(address)
