@@ -23,6 +23,9 @@ from ipaddress import IPv4Address, IPv6Address
 SESSION_LEASE_S = 200
 """WireGuard refuses to use a session for longer than 180 s (REJECT_AFTER_TIME)."""
 
+_MEMENTO_LEASE = "3650d"
+"""The kernel knows no element without an end in a map whose elements end."""
+
 _OFFER_LEASE_S = 15
 """An initiation of the hub's own is repeated with another index after 5 s (REKEY_TIMEOUT)."""
 
@@ -42,6 +45,10 @@ _INITIATION, _RESPONSE, _COOKIE, _DATA = 0x01000000, 0x02000000, 0x03000000, 0x0
 _TYPE, _SECOND_WORD, _THIRD_WORD = "@th,64,32", "@th,96,32", "@th,128,32"
 
 SESSIONS = "sessions"
+MEMENTO = 0
+"""An index in the map of sessions that is no session's and leads nowhere: where it is missing, somebody has emptied the
+map. WireGuard draws its indices at random; it draws this one in one of four billion handshakes."""
+
 INNER = "inner"
 DESK = "desk"
 RESUMED = {4: "resumed4", 6: "resumed6"}
@@ -144,6 +151,7 @@ def in_place(layout: Layout) -> str:
     """
     lines = [objects(layout), f"flush table inet {layout.table}", f"flush set inet {layout.table} {DESK}"]
     lines.append(f"add element inet {layout.table} {DESK} {{ {layout.known_port} }}")
+    lines.append(f"add element inet {layout.table} {SESSIONS} {{ {MEMENTO} timeout {_MEMENTO_LEASE} : 0 }}")
     for chain, statements in _rules(layout).items():
         lines += [f"add rule inet {layout.table} {chain} {statement}" for statement in statements]
     return "\n".join(lines) + "\n"

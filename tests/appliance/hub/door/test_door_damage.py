@@ -22,6 +22,7 @@ _IN_PLACE = (
     "add chain inet {table} leave {{ policy drop; }}",
 )
 _AFRESH = (
+    "flush map inet {table} sessions",
     "flush ruleset",
     "delete table inet {table}",
     "delete table inet {table}; add table inet {table}",
