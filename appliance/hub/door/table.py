@@ -24,7 +24,7 @@ class Repair(Enum):
     IN_PLACE = "in place"
     """Its rules were put right; the kernel still knows every session."""
     AFRESH = "afresh"
-    """It knows no session, made anew or emptied; those that nobody tells it of are cut off until their next handshake."""
+    """It knew no session any more; those that nobody tells it of are cut off until their next handshake."""
 
 
 class Table:
