@@ -45,14 +45,14 @@ _INITIATION, _RESPONSE, _COOKIE, _DATA = 0x01000000, 0x02000000, 0x03000000, 0x0
 _TYPE, _SECOND_WORD, _THIRD_WORD = "@th,64,32", "@th,96,32", "@th,128,32"
 
 SESSIONS = "sessions"
-MEMENTO = 0
-"""An index in the map of sessions that is no session's and leads nowhere: where it is missing, somebody has emptied the
-map. WireGuard draws its indices at random; it draws this one in one of four billion handshakes."""
-
 INNER = "inner"
 DESK = "desk"
 RESUMED = {4: "resumed4", 6: "resumed6"}
 KNOWN = {4: "known4", 6: "known6"}
+
+MEMENTOS = {SESSIONS: ("0", 4), RESUMED[4]: ("0.0.0.0 . 0", 8), RESUMED[6]: (":: . 0", 20)}
+"""In each map of sessions a key that is no session's and leads nowhere, and its bytes, all of them 0. Where one is
+missing, somebody has emptied the map. WireGuard draws its indices at random: one of four billion is this one."""
 
 DROPS = (
     "malformed",
@@ -151,7 +151,7 @@ def in_place(layout: Layout) -> str:
     """
     lines = [objects(layout), f"flush table inet {layout.table}", f"flush set inet {layout.table} {DESK}"]
     lines.append(f"add element inet {layout.table} {DESK} {{ {layout.known_port} }}")
-    lines.append(f"add element inet {layout.table} {SESSIONS} {{ {MEMENTO} timeout {_MEMENTO_LEASE} : 0 }}")
+    lines += [_memento(layout.table, name) for name in MEMENTOS]
     for chain, statements in _rules(layout).items():
         lines += [f"add rule inet {layout.table} {chain} {statement}" for statement in statements]
     return "\n".join(lines) + "\n"
@@ -265,12 +265,16 @@ def resumed(table: str, flows: Iterable[Flow]) -> str:
     for flow in flows:
         ports.setdefault((flow.address, flow.port), flow.inner_port)
     return "".join(
-        f"flush map inet {table} {RESUMED[version]}\n"
+        f"flush map inet {table} {RESUMED[version]}\n{_memento(table, RESUMED[version])}\n"
         + _elements("add", table, RESUMED[version], (f"{a} . {p} : {inner}" for (a, p), inner in found.items()))
         + _elements("add", table, KNOWN[version], (f"{a} . {p}" for a, p in found))
         for version in (4, 6)
         for found in [{key: inner for key, inner in ports.items() if key[0].version == version}]
     )
+
+
+def _memento(table: str, name: str) -> str:
+    return f"add element inet {table} {name} {{ {MEMENTOS[name][0]} timeout {_MEMENTO_LEASE} : 0 }}"
 
 
 def _elements(verb: str, table: str, name: str, elements: Iterable[str]) -> str:

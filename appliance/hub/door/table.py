@@ -111,7 +111,7 @@ class Table:
         return found == self._intended and self._reader.ports(rules.DESK) == {self._layout.known_port}
 
     def _remembers(self) -> bool:
-        return self._reader.has_element(rules.SESSIONS, rules.MEMENTO.to_bytes(4, "big"))
+        return all(self._reader.has_element(name, bytes(size)) for name, (_, size) in rules.MEMENTOS.items())
 
     def _load(self, text: str) -> None:
         if not text:

@@ -23,6 +23,7 @@ _IN_PLACE = (
 )
 _AFRESH = (
     "flush map inet {table} sessions",
+    "flush map inet {table} resumed4",
     "flush ruleset",
     "delete table inet {table}",
     "delete table inet {table}; add table inet {table}",
