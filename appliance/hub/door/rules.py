@@ -120,7 +120,7 @@ def objects(layout: Layout) -> str:
     )
     chains = "\n".join(f"    chain {name} {{\n    }}" for name in _rules(layout) if name not in _HOOKS)
     hooks = "\n".join(
-        f"    chain {name} {{\n        type filter hook {hook} priority raw; policy accept;\n    }}"
+        f"    chain {name} {{\n        type {hook}; policy accept;\n    }}"
         for name, hook in _HOOKS.items()
     )
     return f"""
@@ -162,7 +162,13 @@ def gone(table: str) -> str:
     return f"add table inet {table}\ndelete table inet {table}\n"
 
 
-_HOOKS = {"enter": "prerouting", "leave": "output"}
+# A chain of type route looks for the way again where it has changed the mark.
+_HOOKS = {
+    "enter": "filter hook prerouting priority raw",
+    "leave": "route hook output priority raw",
+    "left": "filter hook output priority raw + 1",
+}
+_SENT_ANEW = 0x6D77
 
 
 def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
@@ -226,6 +232,9 @@ def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
         "answer": (
             "notrack",
             f"{_TYPE} {_DATA} udp sport set {layout.public_port} accept",
+            # WireGuard answers a first message, which came by way of the demultiplexer, by the link that has the address
+            # that it was sent to. The machine may be behind another one.
+            f"meta mark set {_SENT_ANEW:#x}",
             f"{_TYPE} {_RESPONSE} update @{SESSIONS} {{ {_SECOND_WORD} : udp sport }}",
             f"{_TYPE} {_INITIATION} update @{SESSIONS} {{ {_SECOND_WORD} timeout {_OFFER_LEASE_S}s : udp sport }}",
             f"{_TYPE} {_INITIATION} goto acquaint",
@@ -242,6 +251,7 @@ def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
             f'oif "lo" udp dport @{INNER} notrack accept',
             f"udp sport @{INNER} goto answer",
         ),
+        "left": (f"meta mark {_SENT_ANEW:#x} meta mark set 0x0",),
     }
 
 
