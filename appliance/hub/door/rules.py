@@ -120,8 +120,7 @@ def objects(layout: Layout) -> str:
     )
     chains = "\n".join(f"    chain {name} {{\n    }}" for name in _rules(layout) if name not in _HOOKS)
     hooks = "\n".join(
-        f"    chain {name} {{\n        type {hook}; policy accept;\n    }}"
-        for name, hook in _HOOKS.items()
+        f"    chain {name} {{\n        type {hook}; policy accept;\n    }}" for name, hook in _HOOKS.items()
     )
     return f"""
 table inet {layout.table} {{
@@ -232,8 +231,8 @@ def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
         "answer": (
             "notrack",
             f"{_TYPE} {_DATA} udp sport set {layout.public_port} accept",
-            # WireGuard answers a first message, which came by way of the demultiplexer, by the link that has the address
-            # that it was sent to. The machine may be behind another one.
+            # WireGuard answers a first message, which came by way of the demultiplexer, by the link that has the
+            # address that it was sent to. The machine may be behind another one.
             f"meta mark set {_SENT_ANEW:#x}",
             f"{_TYPE} {_RESPONSE} update @{SESSIONS} {{ {_SECOND_WORD} : udp sport }}",
             f"{_TYPE} {_INITIATION} update @{SESSIONS} {{ {_SECOND_WORD} timeout {_OFFER_LEASE_S}s : udp sport }}",
