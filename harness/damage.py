@@ -96,8 +96,8 @@ ROUTES = (
 )
 
 LINK = (
-    Damage("the link is down", "ip -n $NS link set $LINK down"),
     Damage("the link is gone", "ip -n $NS link delete $LINK"),
+    Damage("the link is down", "ip -n $NS link set $LINK down"),
     Damage("the link has another name", "ip -n $NS link set $LINK down; ip -n $NS link set $LINK name other"),
     Damage("another MTU", "ip -n $NS link set $LINK mtu 1280", cuts=False),
     Damage(
@@ -172,7 +172,8 @@ SERVICE = (
     Damage("both processes are killed", "kill -KILL $HUB $WEB", Noticed.RESTART, cuts=False),
 )
 
-CATALOGUE = (*RULES, *ROUTES, *LINK, *MACHINES, *PROCESSES, *FRONT_DOOR, *HOST, *SERVICE)
+FAMILIES = (RULES, ROUTES, LINK, MACHINES, PROCESSES, FRONT_DOOR, HOST, SERVICE)
+CATALOGUE = tuple(damage for family in FAMILIES for damage in family)
 
 FORCED_OPEN = (
     Damage(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness.damage import CATALOGUE, FORCED_OPEN, Damage, Lock, Noticed, Target
+from harness.damage import CATALOGUE, FAMILIES, FORCED_OPEN, Damage, Lock, Noticed, Target
 from harness.flow import Flow
 from harness.mesh import Machine, Mesh
 from harness.outage import Lifeline
@@ -23,12 +23,15 @@ from netlab import UdpStream
 
 pytestmark = pytest.mark.claim("self-healing")
 
+QUICK = 20
+"""Kinds of damage that the quick profile does, one by one."""
+
 PAIRS = {"quick": 4, "full": 25, "soak": 1000}
 AT_ONCE = 20
 """Pairs beside one pair of streams."""
 
 INTERVAL = 0.001
-_POLL = 0.01
+_POLL = 0.03
 _WAY_NS = 10_000_000
 """A packet that is still under way when the lock is forced passes; ten times as long as one takes."""
 
@@ -82,6 +85,8 @@ class Siege:
     def _recovers(self, damages: Sequence[Damage]) -> float:
         start, deadline_s = self.allowed.breaks(), max(damage.noticed.value for damage in damages)
         try:
+            # Packets first: to look takes more of a processor. What is mended last may cut them once more.
+            self.allowed.arrives(deadline_s)
             wait_until_seen(self.target, self.before, deadline_s)
             whole = self.allowed.arrives(deadline_s)
             self.denied.stays_stopped()
@@ -138,7 +143,7 @@ def test_damage_is_mended_and_nothing_denied_gets_through(world: World, record: 
     record.measure("WireGuard of the hub", siege.target.wireguard)
     record.measure("kinds that do not apply to it", [str(each) for each in CATALOGUE if each not in applying])
     record.measure("kinds left to the full profile", [str(each) for each in applying if each not in wanted])
-    record.at_least("kinds of damage", len(wanted), 20)
+    record.at_least("kinds of damage", len(wanted), QUICK)
 
 
 def test_damage_of_two_kinds_at_once_is_mended(world: World, record: Record, profile: str) -> None:
@@ -223,13 +228,15 @@ def wait_until_seen(target: Target, before: str, deadline_s: float) -> None:
 
 
 def _some(kinds: Sequence[Damage], seed: int) -> list[Damage]:
-    """What the kernel tells of, and one of the others."""
+    """The first of each family, others drawn by the seed, and one of each kind that takes long."""
     chance = random.Random(f"kinds {seed}")
-    slow = {
-        noticed: [each for each in kinds if each.noticed is noticed] for noticed in (Noticed.SWEEP, Noticed.RESTART)
-    }
-    chosen = [chance.choice(each) for each in slow.values() if each]
-    return [each for each in kinds if each.noticed is Noticed.EVENT or each in chosen]
+    fast = [each for each in kinds if each.noticed is Noticed.EVENT]
+    first = {family[0] for family in FAMILIES}
+    chosen = {each for each in fast if each in first}
+    chosen.update(chance.sample([each for each in fast if each not in first], QUICK - 2 - len(chosen)))
+    for noticed in (Noticed.SWEEP, Noticed.RESTART):
+        chosen.add(chance.choice([each for each in kinds if each.noticed is noticed]))
+    return [each for each in kinds if each in chosen]
 
 
 def _pairs(chance: random.Random, target: Target, number: int, *, quick: bool) -> list[tuple[Damage, Damage]]:
