@@ -15,6 +15,8 @@ ENOUGH = 25
 """Packets in a row that show that a stream is whole again."""
 
 _POLL = 0.005
+_STALL_NS = 100_000_000
+"""A queue of WireGuard's, of two or three hundred packets, holds a stream of one packet each ms for longer."""
 _WAY_NS = 10_000_000
 """Ten times as long as a packet takes through a hub that is well."""
 
@@ -42,6 +44,24 @@ def outage(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, en
         return 0.0
     after = sent[lost[-1].seq + 1].sent_ns if lost[-1].seq + 1 < len(sent) else end_ns
     return (after - lost[0].sent_ns) / 1e9
+
+
+def lost_again(
+    sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int
+) -> tuple[list[int], list[int]]:
+    """Packets of [start, end] that were lost, although nothing was broken then.
+
+    Returns:
+        Those for which nothing accounts, and those that a queue was too short for. A queue that overflows is full:
+        other packets of the same time have waited in it, because the machine had no processor for who should empty it.
+    """
+    arrived = {packet.seq for packet in received}
+    in_time = [packet for packet in received if start_ns <= packet.sent_ns and packet.received_ns <= end_ns]
+    # What is under way when the next damage is done is its business.
+    through = max((packet.seq for packet in in_time), default=-1)
+    lost = [each.seq for each in sent if start_ns <= each.sent_ns and each.seq < through and each.seq not in arrived]
+    has_waited = any(packet.received_ns - packet.sent_ns > _STALL_NS for packet in in_time)
+    return ([], lost) if has_waited else (lost, [])
 
 
 class Lifeline:
@@ -111,13 +131,14 @@ class Lifeline:
         if self._stream.receiver_drops:
             raise Inconclusive(f"{self.name}: the lab's own receiver was too slow for {self._stream.receiver_drops}")
         self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
-        # The last packets before a damage may be under way when it is done.
-        lost = [
-            seq
-            for start, end in self._quiet
-            for seq in self._stream.lost_in(start, end)
-            if any(start <= p.sent_ns and p.received_ns <= end and p.seq > seq for p in self._stream.received())
-        ]
+        sent, received = self._stream.sent(), self._stream.received()
+        lost: list[int] = []
+        stalled: list[int] = []
+        for start, end in self._quiet:
+            without_reason, overflowed = lost_again(sent, received, start, end)
+            lost += without_reason
+            stalled += overflowed
+        self._record.measure(f"{self.name} lost to a busy machine", len(stalled), "packets")
         self._record.none_of(
             f"{self.name} lost while nothing was broken", lost, f"{self.name}: packets were lost again"
         )

@@ -128,7 +128,7 @@ SABOTAGES = (
         "nothing is looked at after it was made",
         "healing:look_after_nothing",
         "test_damage_is_mended_and_nothing_denied_gets_through",
-        "no ruleset: after 5 s it is not as it was",
+        "no ruleset: mumbai→pune is allowed, and its packets don't arrive",
     ),
     Sabotage(
         "open-first",
@@ -152,7 +152,7 @@ SABOTAGES = (
         "a link that was made anew does not get its machines",
         "healing:remember_machines_as_given",
         "test_damage_is_mended_and_nothing_denied_gets_through",
-        "the link is gone: after 5 s it is not as it was",
+        "the link is gone: mumbai→pune is allowed, and its packets don't arrive",
     ),
 )
 

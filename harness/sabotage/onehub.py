@@ -57,4 +57,4 @@ def give_each_organization_a_port() -> None:
         return plain if desired is None else replace(plain, endpoint=f"{workplace.endpoint_host}:{desired.port}")
 
     machines._configuration = configuration
-    FrontDoor.admit = lambda *_: None  # type: ignore[method-assign,assignment]
+    FrontDoor.admit = lambda *_: None  # type: ignore[method-assign]
