@@ -31,7 +31,7 @@ AT_ONCE = 20
 """Pairs beside one pair of streams."""
 
 INTERVAL = 0.001
-_POLL = 0.03
+_POLL, _LONGEST_POLL = 0.02, 0.3
 _WAY_NS = 10_000_000
 """A packet that is still under way when the lock is forced passes; ten times as long as one takes."""
 
@@ -220,11 +220,13 @@ def wait_until_seen(target: Target, before: str, deadline_s: float) -> None:
     Raises:
         Refuted: they don't.
     """
-    start = time.monotonic()
+    start, pause = time.monotonic(), _POLL
     while (now := target.seen()) != before:
         if time.monotonic() - start > deadline_s:
             raise Refuted(f"after {deadline_s:.0f} s it is not as it was: {_difference(before, now)}")
-        time.sleep(_POLL)
+        time.sleep(pause)
+        # A look takes a dozen programs: what takes long is not looked at as often.
+        pause = min(2 * pause, _LONGEST_POLL)
 
 
 def _some(kinds: Sequence[Damage], seed: int) -> list[Damage]:

@@ -127,8 +127,8 @@ SABOTAGES = (
         "self-healing",
         "nothing is looked at after it was made",
         "healing:look_after_nothing",
-        "test_damage_is_mended_and_nothing_denied_gets_through",
-        "no ruleset: mumbai→pune is allowed, and its packets don't arrive",
+        "test_what_was_opened_by_force_is_closed_again",
+        "it is not as it was",
     ),
     Sabotage(
         "open-first",
