@@ -183,6 +183,18 @@ def test_another_namespace_of_its_name_in_the_middle_of_a_look(
     assert seen(names, backend, state) == before
 
 
+def test_a_machine_that_is_added_again_has_its_endpoint_before_any_packet_for_it(
+    plane: DataPlane, names: Names, backend: Backend, state: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WireGuard would try a handshake with nowhere, and not try another for five seconds."""
+    places = names.places(state.organization)
+    plane.restore(state, {state.peers[0].public_key: "192.0.2.77:40404"})
+    shell(f"ip netns exec {places.namespace} wg set {places.link} peer {state.peers[0].public_key} remove")
+    monkeypatch.setattr(type(backend), "start_handshakes", lambda *_: None)
+    assert plane.heal(state.organization) is not None
+    assert {status.endpoint for status in backend.peers(places)} == {"192.0.2.77:40404", ""}
+
+
 def test_what_is_whole_is_left_alone(plane: DataPlane, repairs: list[Repair], state: Desired) -> None:
     plane.apply(state)
     for _ in range(3):
