@@ -44,6 +44,16 @@ CLAIMS = (
         "policy-churn",
         "Dozens of allow and deny flips in a row: every transition lands correctly.",
     ),
+    Claim(
+        "one-hub",
+        "All overlay traffic of an organization passes the hub, the one place where policy is decided; its machines "
+        "need not know of each other.",
+    ),
+    Claim(
+        "self-healing",
+        "After damage to the hub's state by force, what is allowed gets through again by itself, and what is denied "
+        "stays or is denied again.",
+    ),
 )
 
 BY_ID = {claim.id: claim for claim in CLAIMS}

@@ -90,6 +90,14 @@ class Flow:
         self._phases[-1] = replace(self._phases[-1], settled_ns=settled)
         self._judge_denied()
 
+    def stays_stopped(self) -> None:
+        """Judges what has arrived by now of what must not; `__exit__` does so again.
+
+        Raises:
+            Refuted: something has.
+        """
+        self._judge_denied()
+
     def _begin(self, change: Answer | None, *, allowed: bool) -> int:
         start = self._stream.mark() if change is None else change.answered_ns
         self._close_phase(start if change is None else change.requested_ns)

@@ -108,13 +108,19 @@ class Mesh:
         answer: dict[str, Any] = self.api.call("POST", "/machines", {"name": name, "groups": list(groups)}).body
         return answer
 
-    def bring_up(self, name: str, answer: dict[str, Any], groups: Sequence[str] = ()) -> Machine:
+    def bring_up(
+        self, name: str, answer: dict[str, Any], groups: Sequence[str] = (), *, host: Host | None = None
+    ) -> Machine:
         """Brings the tunnel of a machine up that was added.
+
+        Args:
+            host: where; on a new host of the underlay if None.
 
         Raises:
             Refuted: it does not come up.
         """
-        host = self._new_host("".join(c for c in name.lower() if c.isascii() and c.isalnum())[:32] or "machine")
+        if host is None:
+            host = self._new_host("".join(c for c in name.lower() if c.isascii() and c.isalnum())[:32] or "machine")
         tunnel = host.wg_quick(answer["config"], "mesh.conf")
         try:
             tunnel.wait_for_handshake(HANDSHAKE_DEADLINE)

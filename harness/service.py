@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import httpx
+
 from harness.api import Api
 from harness.verdicts import Inconclusive
 from netlab import Host, Process
@@ -21,6 +23,7 @@ from netlab.errors import NothingArrived
 
 PORT = 8443
 _PROGRAMS = ("appliance", "harness.sabotage")
+_COMMANDS = ("hub", "web")
 _READY = "MeshWG is up at"
 _START_DEADLINE = 40.0
 _STOP_GRACE = 15.0
@@ -143,19 +146,28 @@ class Service:
                 raise Inconclusive("a process of the service outlived SIGKILL")
             time.sleep(0.005)
 
-    def children(self) -> set[int]:
-        """Ids of the processes that it supervises, hub and web, those that these forked included.
-
-        Those of a broken service are forks, so that only their ids tell them from the one that supervises them.
-        """
-        supervisor = None if self._process is None else self._process.pid
+    def children(self, *commands: str) -> set[int]:
+        """Ids of the processes that it supervises, ``hub`` and ``web`` or one of them, with those that these forked."""
         found = set()
         for pid in self.host.processes():
             with suppress(OSError):
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-                if words[1:2] == ["-m"] and words[2] in _PROGRAMS and pid != supervisor:
+                folder = Path(f"/proc/{pid}")
+                words = (folder / "cmdline").read_bytes().rstrip(b"\0").decode(errors="replace").split("\0")
+                # Those of a broken service are forks of their supervisor, and have their command for a name.
+                names = {words[-1], (folder / "comm").read_text().strip()}
+                if words[1:2] == ["-m"] and words[2] in _PROGRAMS and names & set(commands or _COMMANDS):
                     found.add(pid)
         return found
+
+    def is_ready(self) -> bool:
+        """Whether it answers, and says that every organization is enforced."""
+        api = self.api()
+        try:
+            return api.send("GET", "/readyz").status == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+        finally:
+            api.close()
 
     def api(self) -> Api:
         """A customer's connection to it."""

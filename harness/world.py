@@ -64,19 +64,22 @@ class World:
 
     def client(self, name: str) -> Host:
         """A customer's machine on the underlay, without a tunnel yet."""
-        with self._lock:
-            number = next(self._addresses)
-        host = self.lab.host(f"{name}-{number}")
-        self.lab.connect(host, self.internet, f"192.0.2.{number}/24")
+        address = self.free_address()
+        host = self.lab.host(f"{name}-{address.rpartition('.')[2]}")
+        self.lab.connect(host, self.internet, f"{address}/24")
         return host
 
     def bare_host(self) -> tuple[Host, str]:
         """A host that forwards and has nothing of the service, with its address on the underlay."""
+        address = self.free_address()
+        host = self.lab.router(f"router-{address.rpartition('.')[2]}")
+        self.lab.connect(host, self.internet, f"{address}/24")
+        return host, address
+
+    def free_address(self) -> str:
+        """An address of the underlay that nobody has, and that nobody else gets."""
         with self._lock:
-            number = next(self._addresses)
-        host = self.lab.router(f"router-{number}")
-        self.lab.connect(host, self.internet, f"192.0.2.{number}/24")
-        return host, f"192.0.2.{number}"
+            return f"192.0.2.{next(self._addresses)}"
 
     def organization(
         self,

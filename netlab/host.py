@@ -277,10 +277,10 @@ def _furnish(name: str, hosts_file: Path, forwards: bool) -> None:
     # for links below /sys/class/net notice.
     with contextlib.suppress(OSError):
         kernel.mount("sysfs", "/sys", "sysfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-    if forwards:
-        Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-        with contextlib.suppress(FileNotFoundError):
-            Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
+    # Said either way: a new namespace begins with what the machine itself does.
+    Path("/proc/sys/net/ipv4/ip_forward").write_text(str(int(forwards)))
+    with contextlib.suppress(FileNotFoundError):
+        Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text(str(int(forwards)))
     netlink = Netlink.here()
     try:
         netlink.set_up("lo")

@@ -71,18 +71,22 @@ class Watcher:
         self._thread.start()
 
     def watch(self, owner: str, name: str, process: int | None) -> None:
-        """From now on changes in the namespace of that name are told as the owner's, in place of what was watched.
+        """From now on changes in the namespace of that name are told as the owner's.
+
+        A namespace that is watched for the owner already stays the one, until `forget`: its name may have been given to
+        another meanwhile.
 
         Args:
-            process: whose end is told too.
+            process: whose end is told too, in place of the one before.
 
         Raises:
             NamespaceError: there is no such namespace.
         """
         with ExitStack() as stack:
-            home = namespace.held(name)
+            before = self.namespace_of(owner)
+            home = namespace.held(name) if before is None else os.dup(before)
             stack.callback(os.close, home)
-            with namespace.entered(name):
+            with namespace.inside(home):
                 routing = stack.enter_context(_listener(socket.NETLINK_ROUTE, _ROUTING))
                 rules = stack.enter_context(_listener(_NETFILTER, _RULES))
             descriptors = {routing.fileno(): Change.ANYTHING, rules.fileno(): Change.RULES}

@@ -179,16 +179,20 @@ def entered(name: str) -> Iterator[None]:
     Raises:
         NamespaceError: there is none of that name.
     """
+    there = held(name)
+    try:
+        with inside(there):
+            yield
+    finally:
+        os.close(there)
+
+
+@contextmanager
+def inside(descriptor: int) -> Iterator[None]:
+    """As `entered`, for the namespace behind a descriptor, whatever its name."""
     home = os.open(_own_network(), os.O_RDONLY | os.O_CLOEXEC)
     try:
-        try:
-            there = os.open(FOLDER / name, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise NamespaceError(f"namespace {name}: {error.strerror}") from error
-        try:
-            _check(_libc.setns(there, _CLONE_NEWNET), f"namespace {name} could not be entered")
-        finally:
-            os.close(there)
+        _check(_libc.setns(descriptor, _CLONE_NEWNET), "a namespace could not be entered")
         try:
             yield
         finally:

@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 _AT_ONCE = 4
 _ACTOR = "hub"
-_HANDSHAKE_S = 0.5
+_HANDSHAKE_S = 0.05
 _DOOR = ""
 """The front door's name where organizations have their ids."""
 
@@ -144,7 +144,7 @@ class Hub:
         return repair
 
     def _met(self, organization: str) -> None:
-        # WireGuard knows where the machine is when the handshake is over.
+        # WireGuard knows where the machine is once it has read its first message, whatever becomes of the handshake.
         self._healer.notice(organization, Change.MACHINES, _HANDSHAKE_S)
 
     def _heal_door(self) -> Repair | None:

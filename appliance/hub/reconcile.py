@@ -175,7 +175,10 @@ class Reconciler:
         remove = set(present) - set(wanted)
         if not add and not remove:
             return ()
-        self._backend.change(places, add=add, remove=remove)
+        known = self._endpoints(desired.organization)
+        # Who is there knows better where it is.
+        endpoints = {key: known[key] for key in known if key not in present}
+        self._backend.change(places, add=add, remove=remove, endpoints=endpoints)
         return (Finding(Part.PEER, f"{len(add)} machines were missing, {len(remove)} did not belong here"),)
 
     def _start_handshakes(self, places: Places, desired: Desired) -> None:

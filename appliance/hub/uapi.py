@@ -55,9 +55,12 @@ def _base64(key: str) -> str:
     return base64.b64encode(bytes.fromhex(key)).decode()
 
 
-def peer_lines(public_key: str, allowed: str) -> Iterator[str]:
+def peer_lines(public_key: str, allowed: str, endpoint: str | None = None) -> Iterator[str]:
     """Makes the peer what it should be, without touching any other."""
     yield f"public_key={_hex(public_key)}"
+    if endpoint is not None:
+        # Before the range, which brings packets: one for a peer that is nowhere would block its handshake for 5 s.
+        yield f"endpoint={endpoint}"
     yield "replace_allowed_ips=true"
     yield f"allowed_ip={allowed}"
 

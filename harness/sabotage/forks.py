@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 # Imported for the processes that are forked later.
@@ -51,6 +52,7 @@ def _go_on(child: Child, supervisor: int) -> NoReturn:
         os.environ.clear()
         os.environ.update(child.environment)
         sys.argv[1:] = [child.command]
+        Path("/proc/self/comm").write_text(child.command)
         main()
         code = 0
     except SystemExit as end:

@@ -33,6 +33,13 @@ def test_ping_counts_icmp_errors(gated: Gated) -> None:
     assert (result.received, result.unreachable) == (0, 1)
 
 
+def test_routers_forward_and_hosts_don_t(lab: Lab) -> None:
+    """Whatever the machine does that the lab runs on."""
+    settings = [f"/proc/sys/net/{name}" for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding")]
+    assert lab.host("host").run("cat", *settings).stdout.split() == ["0", "0"]
+    assert lab.router("router").run("cat", *settings).stdout.split() == ["1", "1"]
+
+
 def test_ipv6_works_at_once(lab: Lab) -> None:
     switch = lab.switch("six")
     first, second = lab.host("first"), lab.host("second")

@@ -20,7 +20,7 @@ from appliance.hub.door.errors import DoorError
 _NETLINK_NETFILTER = 12
 _SUBSYSTEM = 10 << 8
 _GETCHAIN, _GETRULE, _GETSET, _GETSETELEM, _GETOBJ = 4, 7, 10, 13, 19
-_REQUEST, _DUMP = 0x001, 0x300
+_REQUEST, _ACK, _DUMP = 0x001, 0x004, 0x300
 _ERROR, _DONE = 2, 3
 _INTERRUPTED = 0x10
 _FAMILY_INET = 1
@@ -38,7 +38,7 @@ _PASSING = {
     _GETOBJ: frozenset({4, 5, 6}),
 }
 _RULE_CHAIN = 2
-_SET_NAME, _ELEMENTS, _KEY, _VALUE = 2, 3, 1, 1
+_SET_NAME, _ELEMENTS, _ELEMENT, _KEY, _VALUE = 2, 3, 1, 1, 1
 _OBJECT_NAME, _OBJECT_DATA, _PACKETS = 2, 4, 2
 
 Attributes = dict[int, bytes]
@@ -102,10 +102,16 @@ class Reader:
         """The elements of a set of ports; none where there is no such set."""
         found = set()
         for attributes in self._dump(_GETSETELEM, _attribute(_SET_NAME, _text(name))):
-            for element in _split(attributes.get(_ELEMENTS, b"")):
-                key = dict(_split(dict(_split(element[1]))[_KEY]))
+            for _, element in _split(attributes.get(_ELEMENTS, b"")):
+                key = dict(_split(dict(_split(element))[_KEY]))
                 found.add(int.from_bytes(key[_VALUE][:2], "big"))
         return frozenset(found)
+
+    def has_element(self, name: str, key: bytes) -> bool:
+        """Whether a set or map has this key, in network byte order; False where there is no such set."""
+        wanted = _nested(_KEY, _attribute(_VALUE, key))
+        elements = _nested(_ELEMENTS, _nested(_ELEMENT, wanted))
+        return bool(list(self._ask(_GETSETELEM, _attribute(_SET_NAME, _text(name)) + elements, _ACK)))
 
     def counters(self) -> dict[str, int]:
         """Packets by the counter's name; none where there is no such table."""
@@ -118,22 +124,22 @@ class Reader:
     def _dump(self, kind: int, more: bytes = b"") -> list[Attributes]:
         while True:
             try:
-                answers = list(self._ask(kind, more))
+                answers = list(self._ask(kind, more, _DUMP))
             except _Interrupted:
                 continue
             name = _text(self._table)
             return [each for each in answers if each.get(_TABLE) == name]
 
-    def _ask(self, kind: int, more: bytes) -> Iterator[Attributes]:
+    def _ask(self, kind: int, more: bytes, flags: int) -> Iterator[Attributes]:
         body = _FAMILY.pack(_FAMILY_INET, 0, 0) + _attribute(_TABLE, _text(self._table)) + more
-        head = _HEADER.pack(_HEADER.size + len(body), _SUBSYSTEM | kind, _REQUEST | _DUMP, 1, 0)
+        head = _HEADER.pack(_HEADER.size + len(body), _SUBSYSTEM | kind, _REQUEST | flags, 1, 0)
         self._socket.send(head + body)
         interrupted = False
         while True:
             data = self._socket.recv(1 << 20)
             while data:
-                length, what, flags, _, _ = _HEADER.unpack_from(data)
-                interrupted |= bool(flags & _INTERRUPTED)
+                length, what, signs, _, _ = _HEADER.unpack_from(data)
+                interrupted |= bool(signs & _INTERRUPTED)
                 if what in (_ERROR, _DONE):
                     code = -int.from_bytes(data[_HEADER.size : _HEADER.size + 4], sys.byteorder, signed=True)
                     if interrupted or code == errno.EINTR:
@@ -159,6 +165,10 @@ def _text(name: str) -> bytes:
 
 def _attribute(kind: int, value: bytes) -> bytes:
     return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def _nested(kind: int, value: bytes) -> bytes:
+    return _attribute(kind | _NESTED, value)
 
 
 def _split(data: bytes) -> Iterator[tuple[int, bytes]]:

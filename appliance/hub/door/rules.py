@@ -23,6 +23,9 @@ from ipaddress import IPv4Address, IPv6Address
 SESSION_LEASE_S = 200
 """WireGuard refuses to use a session for longer than 180 s (REJECT_AFTER_TIME)."""
 
+_MEMENTO_LEASE = "3650d"
+"""The kernel knows no element without an end in a map whose elements end."""
+
 _OFFER_LEASE_S = 15
 """An initiation of the hub's own is repeated with another index after 5 s (REKEY_TIMEOUT)."""
 
@@ -46,6 +49,10 @@ INNER = "inner"
 DESK = "desk"
 RESUMED = {4: "resumed4", 6: "resumed6"}
 KNOWN = {4: "known4", 6: "known6"}
+
+MEMENTOS = {SESSIONS: ("0", 4), RESUMED[4]: ("0.0.0.0 . 0", 8), RESUMED[6]: (":: . 0", 20)}
+"""In each map of sessions a key that is no session's and leads nowhere, and its bytes, all of them 0. Where one is
+missing, somebody has emptied the map. WireGuard draws its indices at random: one of four billion is this one."""
 
 DROPS = (
     "malformed",
@@ -113,8 +120,7 @@ def objects(layout: Layout) -> str:
     )
     chains = "\n".join(f"    chain {name} {{\n    }}" for name in _rules(layout) if name not in _HOOKS)
     hooks = "\n".join(
-        f"    chain {name} {{\n        type filter hook {hook} priority raw; policy accept;\n    }}"
-        for name, hook in _HOOKS.items()
+        f"    chain {name} {{\n        type {hook}; policy accept;\n    }}" for name, hook in _HOOKS.items()
     )
     return f"""
 table inet {layout.table} {{
@@ -144,6 +150,7 @@ def in_place(layout: Layout) -> str:
     """
     lines = [objects(layout), f"flush table inet {layout.table}", f"flush set inet {layout.table} {DESK}"]
     lines.append(f"add element inet {layout.table} {DESK} {{ {layout.known_port} }}")
+    lines += [_memento(layout.table, name) for name in MEMENTOS]
     for chain, statements in _rules(layout).items():
         lines += [f"add rule inet {layout.table} {chain} {statement}" for statement in statements]
     return "\n".join(lines) + "\n"
@@ -154,7 +161,13 @@ def gone(table: str) -> str:
     return f"add table inet {table}\ndelete table inet {table}\n"
 
 
-_HOOKS = {"enter": "prerouting", "leave": "output"}
+# A chain of type route looks for the way again where it has changed the mark.
+_HOOKS = {
+    "enter": "filter hook prerouting priority raw",
+    "leave": "route hook output priority raw",
+    "left": "filter hook output priority raw + 1",
+}
+_SENT_ANEW = 0x6D77
 
 
 def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
@@ -218,6 +231,9 @@ def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
         "answer": (
             "notrack",
             f"{_TYPE} {_DATA} udp sport set {layout.public_port} accept",
+            # WireGuard answers a first message, which came by way of the demultiplexer, by the link that has the
+            # address that it was sent to. The machine may be behind another one.
+            f"meta mark set {_SENT_ANEW:#x}",
             f"{_TYPE} {_RESPONSE} update @{SESSIONS} {{ {_SECOND_WORD} : udp sport }}",
             f"{_TYPE} {_INITIATION} update @{SESSIONS} {{ {_SECOND_WORD} timeout {_OFFER_LEASE_S}s : udp sport }}",
             f"{_TYPE} {_INITIATION} goto acquaint",
@@ -234,6 +250,7 @@ def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
             f'oif "lo" udp dport @{INNER} notrack accept',
             f"udp sport @{INNER} goto answer",
         ),
+        "left": (f"meta mark {_SENT_ANEW:#x} meta mark set 0x0",),
     }
 
 
@@ -257,12 +274,16 @@ def resumed(table: str, flows: Iterable[Flow]) -> str:
     for flow in flows:
         ports.setdefault((flow.address, flow.port), flow.inner_port)
     return "".join(
-        f"flush map inet {table} {RESUMED[version]}\n"
+        f"flush map inet {table} {RESUMED[version]}\n{_memento(table, RESUMED[version])}\n"
         + _elements("add", table, RESUMED[version], (f"{a} . {p} : {inner}" for (a, p), inner in found.items()))
         + _elements("add", table, KNOWN[version], (f"{a} . {p}" for a, p in found))
         for version in (4, 6)
         for found in [{key: inner for key, inner in ports.items() if key[0].version == version}]
     )
+
+
+def _memento(table: str, name: str) -> str:
+    return f"add element inet {table} {name} {{ {MEMENTOS[name][0]} timeout {_MEMENTO_LEASE} : 0 }}"
 
 
 def _elements(verb: str, table: str, name: str, elements: Iterable[str]) -> str:

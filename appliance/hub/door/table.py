@@ -24,7 +24,7 @@ class Repair(Enum):
     IN_PLACE = "in place"
     """Its rules were put right; the kernel still knows every session."""
     AFRESH = "afresh"
-    """It was made anew; sessions that nobody tells it of are cut off until their next handshake."""
+    """It knew no session any more; those that nobody tells it of are cut off until their next handshake."""
 
 
 class Table:
@@ -47,9 +47,9 @@ class Table:
             self._nftables = None
 
     def is_whole(self) -> bool:
-        """Whether everything but the elements of its maps and sets is as it should be; takes about a millisecond."""
+        """Whether all but what it has learned is as it should be, and nobody made it forget that; takes about 1 ms."""
         with self._lock:
-            return self._is_whole(self._reader.shape())
+            return self._remembers() and self._is_whole(self._reader.shape())
 
     def admitted(self) -> frozenset[int]:
         """The inner ports that packets can get to."""
@@ -64,8 +64,8 @@ class Table:
         """
         text = rules.in_place(self._layout) + rules.admitted(self._layout.table, ports)
         with self._lock:
-            found = self._reader.shape()
-            if self._is_whole(found):
+            found, remembers = self._reader.shape(), self._remembers()
+            if remembers and self._is_whole(found):
                 return Repair.NONE
             # libnftables 1.0.6 crashes over a set whose type is not what it is told: such a table goes first, and in a
             # transaction of its own. It was damaged already.
@@ -73,7 +73,7 @@ class Table:
                 with suppress(RulesetError):
                     self._load(text)
                     if self._is_whole(self._reader.shape()):
-                        return Repair.IN_PLACE if found.has_set(rules.SESSIONS) else Repair.AFRESH
+                        return Repair.IN_PLACE if remembers else Repair.AFRESH
             self._load(rules.gone(self._layout.table))
             self._load(text)
             return Repair.AFRESH
@@ -109,6 +109,9 @@ class Table:
 
     def _is_whole(self, found: Shape) -> bool:
         return found == self._intended and self._reader.ports(rules.DESK) == {self._layout.known_port}
+
+    def _remembers(self) -> bool:
+        return all(self._reader.has_element(name, bytes(size)) for name, (_, size) in rules.MEMENTOS.items())
 
     def _load(self, text: str) -> None:
         if not text:

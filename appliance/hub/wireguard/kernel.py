@@ -13,6 +13,7 @@ from appliance.hub import links, namespace, uapi
 from appliance.hub.errors import HubError, LinkError
 from appliance.hub.names import Places
 from appliance.hub.wireguard import userspace
+from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.model.desired import Peer, PeerStatus
 
 
@@ -43,7 +44,9 @@ class Kernel:
         found = _text(device.get("WGDEVICE_A_PRIVATE_KEY"))
         return found == private_key and device.get("WGDEVICE_A_LISTEN_PORT") == port
 
-    def change(self, places: Places, add: Iterable[Peer], remove: Iterable[str]) -> None:
+    def change(
+        self, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
+    ) -> None:
         try:
             with namespace.entered(places.namespace), WireGuard() as wireguard:
                 for public_key in remove:
@@ -55,6 +58,7 @@ class Kernel:
                             "public_key": peer.public_key,
                             "replace_allowed_ips": True,
                             "allowed_ips": [f"{peer.address}/32"],
+                            **_endpoint(endpoints.get(peer.public_key)),
                         },
                     )
         except (NetlinkError, OSError) as error:
@@ -64,13 +68,7 @@ class Kernel:
         try:
             with namespace.entered(places.namespace), WireGuard() as wireguard:
                 for public_key, endpoint in endpoints.items():
-                    host, _, port = endpoint.rpartition(":")
-                    peer = {
-                        "public_key": public_key,
-                        "update_only": True,
-                        "endpoint_addr": host.strip("[]"),
-                        "endpoint_port": int(port),
-                    }
+                    peer = {"public_key": public_key, "update_only": True, **_endpoint(endpoint)}
                     for keepalive in (1, 0):
                         wireguard.set(places.link, peer=peer | {"persistent_keepalive": keepalive})
         except (NetlinkError, OSError) as error:
@@ -119,6 +117,13 @@ def _messages(places: Places) -> list[Any]:
 
 def _peers(messages: Iterable[Any]) -> list[Any]:
     return [peer for message in messages for peer in message.get("WGDEVICE_A_PEERS") or ()]
+
+
+def _endpoint(text: str | None) -> dict[str, str | int]:
+    if text is None:
+        return {}
+    host, _, port = text.rpartition(":")
+    return {"endpoint_addr": host.strip("[]"), "endpoint_port": int(port)}
 
 
 def _text(value: bytes | str | None) -> str:

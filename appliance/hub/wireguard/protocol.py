@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from appliance.hub.names import Places
 from appliance.model.desired import Peer, PeerStatus
+
+NOWHERE: Mapping[str, str] = MappingProxyType({})
+"""Endpoints of machines that were never heard from."""
 
 
 class Backend(Protocol):
@@ -24,8 +28,13 @@ class Backend(Protocol):
     def is_ready(self, places: Places, private_key: str, port: int) -> bool:
         """Whether the link is there and has this key and port, so that it can be adopted as it is."""
 
-    def change(self, places: Places, add: Iterable[Peer], remove: Iterable[str]) -> None:
-        """Adds or readdresses peers, and removes others by public key; in force when it returns."""
+    def change(
+        self, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
+    ) -> None:
+        """Adds or readdresses peers, and removes others by public key; in force when it returns.
+
+        Those that are added and were heard from before, by ``endpoints``, can be sent packets to at once.
+        """
 
     def start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
         """Tells peers, by public key, where they were heard from last, and sends each a handshake at once.

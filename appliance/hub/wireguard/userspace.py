@@ -22,6 +22,7 @@ from appliance import privileges
 from appliance.hub import links, uapi
 from appliance.hub.errors import LinkError
 from appliance.hub.names import Places
+from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.model.desired import Peer, PeerStatus
 
 _TUN = Path("/dev/net/tun")
@@ -126,12 +127,14 @@ class Userspace:
             return False
         return device.private_key == private_key and device.listen_port == port and links.is_in(places)
 
-    def change(self, places: Places, add: Iterable[Peer], remove: Iterable[str]) -> None:
+    def change(
+        self, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
+    ) -> None:
         lines: list[str] = []
         for public_key in remove:
             lines += uapi.removal_lines(public_key)
         for peer in add:
-            lines += uapi.peer_lines(peer.public_key, f"{peer.address}/32")
+            lines += uapi.peer_lines(peer.public_key, f"{peer.address}/32", endpoints.get(peer.public_key))
         if lines:
             uapi.set_device(places.link, lines)
 

@@ -14,11 +14,12 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from appliance.hub import routing
 from appliance.hub.errors import LinkError
 from appliance.hub.events import Change
-from appliance.hub.findings import Part, Repair
+from appliance.hub.findings import Finding, Part, Repair
 from appliance.hub.healing import Healer
-from appliance.hub.names import Names
+from appliance.hub.names import Names, Places
 from appliance.hub.plane import DataPlane
 from appliance.hub.wireguard import Backend, userspace
 from appliance.model.desired import Desired, Peer
@@ -161,6 +162,37 @@ def test_a_save_in_the_middle_of_damage_is_enforced(plane: DataPlane, names: Nam
     plane.apply(replace(state, peers=state.peers[:1], policy=Policy(Action.DENY)))
     assert plane.heal(state.organization) is None
     assert "goto clear" not in shell(f"ip netns exec {places.namespace} nft list chain inet mesh judge")
+
+
+def test_another_namespace_of_its_name_in_the_middle_of_a_look(
+    plane: DataPlane, names: Names, backend: Backend, state: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was looked at first is in one namespace then, and what is looked at next in another."""
+    plane.apply(state)
+    before = seen(names, backend, state)
+    place = names.places(state.organization).namespace
+    look = routing.remove_strangers
+
+    def replaced(places: Places) -> tuple[Finding, ...]:
+        monkeypatch.setattr(routing, "remove_strangers", look)
+        shell(f"ip netns del {place}; ip netns add {place}")
+        return look(places)
+
+    monkeypatch.setattr(routing, "remove_strangers", replaced)
+    assert plane.heal(state.organization) is not None
+    assert seen(names, backend, state) == before
+
+
+def test_a_machine_that_is_added_again_has_its_endpoint_before_any_packet_for_it(
+    plane: DataPlane, names: Names, backend: Backend, state: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WireGuard would try a handshake with nowhere, and not try another for five seconds."""
+    places = names.places(state.organization)
+    plane.restore(state, {state.peers[0].public_key: "192.0.2.77:40404"})
+    shell(f"ip netns exec {places.namespace} wg set {places.link} peer {state.peers[0].public_key} remove")
+    monkeypatch.setattr(type(backend), "start_handshakes", lambda *_: None)
+    assert plane.heal(state.organization) is not None
+    assert {status.endpoint for status in backend.peers(places)} == {"192.0.2.77:40404", ""}
 
 
 def test_what_is_whole_is_left_alone(plane: DataPlane, repairs: list[Repair], state: Desired) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from queue import Queue
 
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
@@ -113,3 +114,19 @@ def test_a_store_that_fails_leaves_the_hub_with_the_old_secret(
 
 def test_a_rotation_is_not_printed() -> None:
     assert OLD not in repr(RotateSecret(OLD, NEW))
+
+
+def test_where_a_machine_is_is_noted_when_it_shakes_hands(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its link may be lost a moment later, and only what was noted by then finds the machine again."""
+    hub = make_hub(sealed, [], tmp_path)
+    noted: Queue[str] = Queue()
+    monkeypatch.setattr(hub._plane, "note_endpoints", noted.put)
+    hub._healer.start()
+    try:
+        hub._met("somebody")
+        assert noted.get(timeout=0.3) == "somebody"
+    finally:
+        hub._healer.stop()
+        hub._watcher.close()

@@ -22,6 +22,8 @@ _IN_PLACE = (
     "add chain inet {table} leave {{ policy drop; }}",
 )
 _AFRESH = (
+    "flush map inet {table} sessions",
+    "flush map inet {table} resumed4",
     "flush ruleset",
     "delete table inet {table}",
     "delete table inet {table}; add table inet {table}",

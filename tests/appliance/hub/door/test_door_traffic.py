@@ -55,6 +55,22 @@ def test_the_hub_answers_from_the_address_that_was_asked(world: World, door: Fro
 
 
 @pytest.mark.parametrize("hub", [HUB4, HUB6])
+def test_a_machine_behind_another_link_of_the_hub_is_answered_there(world: World, door: FrontDoor, hub: str) -> None:
+    del door
+    apart, host = world.lab.switch("apart"), world.lab.host("apart")
+    inside = world.lab.connect(world.hub, apart, "198.51.100.1/24").interface
+    outside = world.lab.connect(host, apart, "198.51.100.2/24").interface
+    for of, interface, end in ((world.hub, inside, 1), (host, outside, 2)):
+        of.run("ip", "address", "add", f"2001:db8:1::{end}/64", "dev", interface, "nodad")
+    host.run("ip", "route", "add", "192.0.2.0/24", "via", "198.51.100.1")
+    host.run("ip", "route", "add", "2001:db8::/64", "via", "2001:db8:1::1")
+    machine = world.client(world.organizations[0], host, 11, hub)
+    with host.capture(outside, f"udp and src port {PORT}") as capture:
+        assert machine.reaches_the_hub(DEADLINE, count=2)
+    assert {packet.src for packet in capture.packets()} == {hub}
+
+
+@pytest.mark.parametrize("hub", [HUB4, HUB6])
 def test_a_machine_that_moves_goes_on_without_a_handshake(world: World, door: FrontDoor, hub: str) -> None:
     machine = world.machine(world.organizations[0], 11, hub)
     assert machine.reaches_the_hub(DEADLINE)

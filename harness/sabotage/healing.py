@@ -1,0 +1,77 @@
+"""Breaks of how damage is mended."""
+
+from __future__ import annotations
+
+import time
+
+from appliance.hub import ruleset
+from appliance.hub.errors import RulesetError
+from appliance.hub.findings import Finding, Part
+from appliance.hub.healing import Healer
+from appliance.hub.names import Places
+from appliance.hub.reconcile import Reconciler
+from appliance.model.desired import Desired, Peer
+
+_judge = Reconciler._judge
+_load = Reconciler._load
+_peers = Reconciler._peers
+_change = Reconciler.change
+
+
+def look_after_nothing() -> None:
+    """Neither events nor time lead to a look."""
+
+    def start(self: Healer) -> None:
+        del self
+
+    Healer.start = start  # type: ignore[method-assign]
+
+
+def open_first() -> None:
+    """Rules that are made anew let everything through first, so that nothing allowed waits for the right ones."""
+
+    def load(self: Reconciler, places: Places, desired: Desired, text: str) -> None:
+        if text.startswith("flush ruleset"):
+            everything = f"add rule inet {ruleset.TABLE} judge meta mark set {ruleset.ALLOWED_MARK:#x} accept\n"
+            _load(self, places, desired, f"flush ruleset\n{ruleset.foundation(desired, places.link)}{everything}")
+            time.sleep(0.02)
+        _load(self, places, desired, text)
+
+    Reconciler._load = load  # type: ignore[method-assign]
+
+
+def keep_what_a_stranger_added() -> None:
+    """Where rules were changed, the policy's own are put back, and whatever else there is stays."""
+
+    def judge(self: Reconciler, places: Places, desired: Desired) -> tuple[Finding, ...]:
+        name = places.namespace
+        now, known = self._kernel.current(name), self._generations.get(name)
+        if known is not None and now != known:
+            try:
+                self._generations[name] = now
+                self._load(places, desired, ruleset.verdicts(desired))
+            except RulesetError:
+                self._generations[name] = known
+            else:
+                return (Finding(Part.RULESET, "the rules were changed"),)
+        return _judge(self, places, desired)
+
+    Reconciler._judge = judge  # type: ignore[method-assign]
+
+
+def remember_machines_as_given() -> None:
+    """What a link was given is remembered, and not given again to one that was made in its place."""
+    given: dict[str, tuple[Peer, ...]] = {}
+
+    def peers(self: Reconciler, places: Places, desired: Desired) -> tuple[Finding, ...]:
+        if given.get(places.namespace) == desired.peers:
+            return ()
+        given[places.namespace] = desired.peers
+        return _peers(self, places, desired)
+
+    def change(self: Reconciler, before: Desired, after: Desired) -> None:
+        _change(self, before, after)
+        given[self._names.places(after.organization).namespace] = after.peers
+
+    Reconciler._peers = peers  # type: ignore[method-assign]
+    Reconciler.change = change  # type: ignore[method-assign]

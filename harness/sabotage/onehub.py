@@ -1,0 +1,60 @@
+"""Breaks of the one hub that everything passes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from appliance.hub.door import FrontDoor
+from appliance.model.configuration import Configuration
+from appliance.model.organization import Machine, Organization
+from appliance.service import machines
+from appliance.service.workplace import Workplace
+from appliance.store import machines as stored
+from appliance.store import organizations
+
+_configuration = machines._configuration
+
+
+@dataclass(frozen=True)
+class _WithMates(Configuration):
+    """With more peers at its end."""
+
+    mates: str = ""
+
+    def text(self) -> str:
+        return super().text() + self.mates
+
+
+def introduce_mates() -> None:
+    """A new machine is told of those that are online, so that it can speak to them directly."""
+
+    def configuration(
+        workplace: Workplace, organization: Organization, machine: Machine, private_key: str | None
+    ) -> Configuration:
+        plain = _configuration(workplace, organization, machine, private_key)
+        with workplace.store.read() as transaction:
+            addresses = {each.public_key: each.address for each in stored.all_of(transaction, organization.id)}
+        mates = "".join(
+            f"\n[Peer]\nPublicKey = {peer.public_key}\nEndpoint = {peer.endpoint}\n"
+            f"AllowedIPs = {addresses[peer.public_key]}/32\n"
+            for peer in workplace.hub.peers(organization.id)
+            if peer.endpoint and peer.public_key in addresses
+        )
+        return _WithMates(**vars(plain), mates=mates)
+
+    machines._configuration = configuration
+
+
+def give_each_organization_a_port() -> None:
+    """Configurations name the port of the organization's own link, and the front door leaves that open."""
+
+    def configuration(
+        workplace: Workplace, organization: Organization, machine: Machine, private_key: str | None
+    ) -> Configuration:
+        plain = _configuration(workplace, organization, machine, private_key)
+        with workplace.store.read() as transaction:
+            desired = organizations.desired(transaction, organization.id)
+        return plain if desired is None else replace(plain, endpoint=f"{workplace.endpoint_host}:{desired.port}")
+
+    machines._configuration = configuration
+    FrontDoor.admit = lambda *_: None  # type: ignore[method-assign]

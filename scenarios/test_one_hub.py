@@ -1,0 +1,240 @@
+"""All overlay traffic between an organization's machines passes the hub; machines need not discover each other."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import permutations
+
+import pytest
+
+from harness import underlay
+from harness.mesh import HANDSHAKE_DEADLINE, Machine, Mesh
+from harness.outage import Lifeline
+from harness.record import Record
+from harness.underlay import Leg
+from harness.verdicts import Refuted
+from harness.world import HUB, World
+from netlab import Host
+
+pytestmark = pytest.mark.claim("one-hub")
+
+PINGS = {"quick": 50, "full": 500, "soak": 5000}
+STOPPED_S = {"quick": 1.0, "full": 10.0, "soak": 60.0}
+_PAYLOADS = (200, 400)
+"""Bytes that tell one organization's pings from the other's, and from everything else."""
+
+_BACK_DEADLINE = 20.0
+_APART, _HOME = "198.18.7", "192.168.77"
+"""Networks of RFC 2544 and RFC 1918, on which the hub's machines are alone."""
+
+
+def test_every_message_passes_the_hub(world: World, record: Record, profile: str) -> None:
+    """Two organizations ping at once. Captures on every link account for each message: from a machine to the hub's one
+    port, and from there to the other machine. Nothing else comes from or goes to a machine.
+    """
+    meshes = [world.organization(record, name) for name in ("acme", "bolt")]
+    pairs = [mesh.machines("mumbai", "pune") for mesh in meshes]
+    machines = [machine for pair in pairs for machine in pair]
+    port = _port(meshes)
+    addresses = {_outside(machine) for machine in machines}
+    hosts = [world.hub_host, *(machine.host for machine in machines)]
+    with ExitStack() as stack:
+        captures = [stack.enter_context(host.capture("eth0")) for host in hosts]
+        for (mumbai, pune), payload in zip(pairs, _PAYLOADS, strict=True):
+            answered = mumbai.host.ping(pune.address, PINGS[profile], 5.0, 0.002, size=payload)
+            if answered.received != PINGS[profile]:
+                raise Refuted(f"{PINGS[profile] - answered.received} pings between machines of one organization lost")
+        seen = [capture.packets() for capture in captures]
+        with record.control("a packet that goes directly is seen, on both machines' links"):
+            (mumbai, pune), *_ = pairs
+            assert mumbai.host.ping(_outside(pune))
+            for host, capture in zip(hosts, captures, strict=True):
+                direct = underlay.direct(capture.packets(), addresses)
+                assert bool(direct) or host not in (mumbai.host, pune.host)
+    for (mumbai, pune), payload in zip(pairs, _PAYLOADS, strict=True):
+        expected = Counter(
+            {
+                Leg(source, destination, port): PINGS[profile]
+                for machine in (_outside(mumbai), _outside(pune))
+                for source, destination in ((machine, HUB), (HUB, machine))
+            }
+        )
+        length = underlay.message_of_ping(payload)
+        found = underlay.messages(seen[0], HUB, length)
+        if found != expected:
+            raise Refuted(f"the hub's link has {dict(found)}, and {dict(expected)} were sent")
+        for machine in (mumbai, pune):
+            at_home = underlay.messages(seen[hosts.index(machine.host)], HUB, length)
+            own = Counter({leg: n for leg, n in expected.items() if _outside(machine) in (leg.source, leg.destination)})
+            if at_home != own:
+                raise Refuted(f"the link of {machine.name} has {dict(at_home)}, and {dict(own)} were meant")
+    record.measure("messages accounted for at the hub", 4 * PINGS[profile] * len(pairs))
+    everything = [packet for packets in seen for packet in packets]
+    record.none_of(
+        "packets of machines past the hub's port",
+        underlay.astray(everything, addresses, HUB, port),
+        "machines exchanged packets with something else than the hub's port",
+    )
+    record.none_of("packets from machine to machine", underlay.direct(everything, addresses), "machines spoke directly")
+
+
+def test_a_configuration_names_nothing_but_the_hub(world: World, record: Record) -> None:
+    """One peer and one endpoint, the same for every machine of every organization, also where mates are online; and
+    what a machine was told is all that it ever knows.
+    """
+    meshes = [world.organization(record, name) for name in ("acme", "bolt")]
+    port = _port(meshes)
+    machines = [machine for mesh in meshes for machine in mesh.machines("mumbai", "pune", "kolkata")]
+    told = []
+    for machine in machines:
+        lines = machine.config.splitlines()
+        if lines.count("[Peer]") != 1:
+            raise Refuted(f"the configuration of {machine.name} has {lines.count('[Peer]')} peers")
+        # Its own and the hub's, and the range of the overlay.
+        known = {machine.address, HUB, "10.100.0.0"}
+        told += [f"{machine.name}: {each}" for each in _addresses_in(machine.config) if each not in known]
+        endpoints = [line.partition("=")[2].strip() for line in lines if line.startswith("Endpoint")]
+        if endpoints != [f"{HUB}:{port}"]:
+            raise Refuted(f"the configuration of {machine.name} names {endpoints}, and the hub is {HUB}:{port}")
+    record.none_of("other addresses in configurations", told, "a configuration names another address")
+    for mesh in range(len(meshes)):
+        for source, destination in permutations(machines[3 * mesh : 3 * mesh + 3], 2):
+            if not source.reaches(destination):
+                raise Refuted(f"{source.name} does not reach {destination.name}")
+    peers = [(peer.endpoint, peer.allowed_ips) for machine in machines for peer in machine.tunnel.peers()]
+    if peers != [(f"{HUB}:{port}", ("10.100.0.0/16",))] * len(machines):
+        raise Refuted(f"machines know other peers than the hub: {peers}")
+    record.measure("configurations read", len(machines))
+    with record.control("an address of a mate would be noticed"):
+        assert set(_addresses_in(f"Endpoint = {_outside(machines[1])}:51820")) - {machines[0].address, HUB}
+
+
+def test_machines_that_can_not_reach_each_other_talk(world: World, record: Record) -> None:
+    """One is on a network of its own with the hub, one behind a router that translates addresses. No packet gets from
+    one to the other except through the hub, and by its policy.
+    """
+    mesh = world.organization(record)
+    apart, (home, _, _) = _alone_with_the_hub(world, "apart"), _behind_a_router(world, "home")
+    mumbai = mesh.bring_up("mumbai", mesh.add("mumbai"), host=apart)
+    pune = mesh.bring_up("pune", mesh.add("pune"), host=home)
+    with record.control("the hub's host does not forward, and below the tunnels neither machine reaches the other"):
+        assert world.hub_host.run("sysctl", "-n", "net.ipv4.ip_forward").stdout == "0\n"
+        assert apart.ping(HUB)
+        assert home.ping(HUB)
+        assert not apart.ping(f"{_HOME}.2", timeout=0.3)
+        assert not home.ping(f"{_APART}.2", timeout=0.3)
+    with mumbai.stream_to(pune) as forth, pune.stream_to(mumbai) as back:
+        forth.flows()
+        back.flows()
+        forth.stops(mesh.deny(mumbai, pune))
+        forth.flows(mesh.allow(mumbai, pune))
+    record.measure("pings through the hub", pune.host.ping(mumbai.address, 20, 5.0, 0.005).received)
+
+
+def test_a_stopped_hub_stops_everything(world: World, record: Record, profile: str) -> None:
+    """With the service down no packet gets from machine to machine, and none is tried directly. Started again, it is
+    the hub as before.
+    """
+    mesh = world.organization(record)
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    addresses = {_outside(mumbai), _outside(pune)}
+    with ExitStack() as stack:
+        streams = [
+            stack.enter_context(Lifeline(source, destination, record, 0.002))
+            for source, destination in ((mumbai, pune), (pune, mumbai))
+        ]
+        captures = [stack.enter_context(machine.host.capture("eth0")) for machine in (mumbai, pune)]
+        with record.control("both streams arrive while the hub runs"):
+            for stream in streams:
+                stream.arrives(HANDSHAKE_DEADLINE)
+        for stream in streams:
+            stream.breaks()
+        world.service.stop()
+        until = time.monotonic() + STOPPED_S[profile]
+        delivered = 0
+        while time.monotonic() < until:
+            delivered += sum(stream.delivered_meanwhile(_BACK_DEADLINE) for stream in streams)
+        record.measure("packets delivered with the hub stopped", delivered, limit=0)
+        if delivered:
+            raise Refuted(f"{delivered} packets were delivered with no hub")
+        tried = [packet for capture in captures for packet in underlay.direct(capture.packets(), addresses)]
+        record.none_of("packets from machine to machine", tried, "machines spoke directly")
+        world.service.start()
+        for stream in streams:
+            stream.arrives(_BACK_DEADLINE)
+
+
+def test_a_machine_that_moves_stays_connected(world: World, record: Record) -> None:
+    """Its address on the underlay changes, and nobody tells it; it is back after one handshake at most."""
+    mesh = world.organization(record)
+    host, router, before = _behind_a_router(world, "road")
+    mumbai = mesh.bring_up("mumbai", mesh.add("mumbai"), host=host)
+    pune = mesh.machine("pune")
+    with record.control("both talk before the move"):
+        assert mumbai.reaches(pune)
+        assert pune.reaches(mumbai)
+    now = world.free_address()
+    with world.hub_host.capture("eth0") as capture:
+        router.run("ip", "address", "flush", "dev", "eth0")
+        router.run("ip", "address", "add", f"{now}/24", "dev", "eth0")
+        start = time.monotonic()
+        if not mumbai.reaches(pune, HANDSHAKE_DEADLINE):
+            raise Refuted(f"a machine that moved reaches nobody for {HANDSHAKE_DEADLINE:.0f} s")
+        record.measure("reaches others again after", time.monotonic() - start, "s", limit=f"<= {HANDSHAKE_DEADLINE}")
+        if not pune.reaches(mumbai):
+            raise Refuted("a machine that moved is not reached")
+        packets = capture.packets()
+    handshakes = underlay.initiations(packets, now)
+    record.measure("handshakes that it took", handshakes, limit=1)
+    if handshakes > 1:
+        raise Refuted(f"{handshakes} handshakes were begun from the new address")
+    with record.control("it speaks from the new address, and not from the one before"):
+        assert any(packet.src == now and packet.proto == "udp" for packet in packets)
+        assert not any(packet.src == before and packet.proto == "udp" for packet in packets)
+
+
+def _port(meshes: Sequence[Mesh]) -> int:
+    """The one public port.
+
+    Raises:
+        Refuted: organizations are told different ones, or another host.
+    """
+    told = {str(mesh.organization["endpoint"]) for mesh in meshes}
+    if len(told) != 1 or not (only := min(told)).startswith(f"{HUB}:"):
+        raise Refuted(f"organizations are told these hubs: {sorted(told)}")
+    return int(only.rpartition(":")[2])
+
+
+def _outside(machine: Machine) -> str:
+    """Its address below the tunnel."""
+    return machine.host.addresses("eth0")[0].partition("/")[0]
+
+
+def _addresses_in(text: str) -> list[str]:
+    return re.findall(r"\b\d+\.\d+\.\d+\.\d+\b", text)
+
+
+def _alone_with_the_hub(world: World, name: str) -> Host:
+    """A host on a network of its own, on which the hub has a link."""
+    switch, host = world.lab.switch(name), world.lab.host(name)
+    world.lab.connect(world.hub_host, switch, f"{_APART}.1/24")
+    world.lab.connect(host, switch, f"{_APART}.2/24")
+    host.route("default", via=f"{_APART}.1")
+    return host
+
+
+def _behind_a_router(world: World, name: str) -> tuple[Host, Host, str]:
+    """A host on a network of its own, its router, which translates addresses as at home, and that one's address."""
+    router, address = world.bare_host()
+    switch, host = world.lab.switch(name), world.lab.host(name)
+    inside = world.lab.connect(router, switch, f"{_HOME}.1/24").interface
+    world.lab.connect(host, switch, f"{_HOME}.2/24")
+    host.route("default", via=f"{_HOME}.1")
+    chain = "type nat hook postrouting priority srcnat;"
+    rules = f'table ip nat {{ chain out {{ {chain} oifname != "{inside}" masquerade; }}; }}\n'
+    router.run("nft", "-f", "-", input=rules)
+    return host, router, address
