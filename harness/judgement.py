@@ -30,7 +30,7 @@ class Phase:
     Attributes:
         start_ns, end_ns: monotonic, from the answer of the change that begins it to the request of the one that ends
             it; the end is None while it lasts.
-        settled_ns: of a denial: what was sent until then has met the hub before the end.
+        settled_ns: of a denial: what was sent before then has met the hub before the end.
     """
 
     allowed: bool
@@ -68,7 +68,7 @@ def delivered_although_denied(phases: Sequence[Phase], received: Sequence[Receiv
         if not phase.allowed
         and (
             phase.covers(packet.sent_ns, packet.received_ns)
-            or (phase.settled_ns is not None and packet.sent_ns <= phase.settled_ns)
+            or (phase.settled_ns is not None and packet.sent_ns < phase.settled_ns)
         )
     ]
 

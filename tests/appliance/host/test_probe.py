@@ -32,7 +32,7 @@ def traces() -> dict[str, object]:
         "links": socket.if_nameindex(),
         "mounts": Path("/proc/self/mounts").read_text(),
         "names": sorted(path.name for path in Path("/run").rglob("*")),
-        "rules": subprocess.run(["nft", "list", "ruleset"], capture_output=True, check=True).stdout,
+        "rules": subprocess.run(["nft", "--stateless", "list", "ruleset"], capture_output=True, check=True).stdout,
         "queues": subprocess.run(["tc", "qdisc"], capture_output=True, check=True).stdout,
         "children": [(task / "children").read_text() for task in Path("/proc/self/task").iterdir()],
         "namespaces": [str(path.readlink()) for path in sorted(Path("/proc/self/ns").iterdir())],
