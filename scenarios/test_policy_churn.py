@@ -41,7 +41,7 @@ ABSORBED = 9
 ECHO, UNREACHABLE = (8, 0), (3, 3)
 MOST_MACHINES = 4
 # Histories, and steps of each at most.
-HISTORIES = {"quick": (3, 8), "full": (25, 25), "soak": (400, 50)}
+HISTORIES = {"quick": (3, 8), "full": (15, 25), "soak": (400, 50)}
 SERVICES = (Service("tcp", 22), Service("tcp", 8080), Service("udp", 53), Service("icmp"))
 KINDS = (Service("udp", 9), Service("tcp", 9), Service("icmp"))
 
