@@ -24,7 +24,6 @@ class Flow:
     Args:
         interval: seconds from packet to packet.
         fence: returns when what was sent before has met the hub.
-        size: bytes of payload.
 
     Raises (when left):
         Refuted: a packet was delivered that must not be, or lost that must not be.
@@ -40,12 +39,11 @@ class Flow:
         name: str,
         interval: float,
         fence: Callable[[], None],
-        size: int = 64,
     ) -> None:
         self.name = name
         self._fence = fence
         self._record = record
-        self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval, size=size)
+        self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval)
         self._phases: list[Phase] = []
 
     def __enter__(self) -> Flow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,12 +14,15 @@ from harness.mesh import HANDSHAKE_DEADLINE, Machine, Rule
 from harness.outside import Probe
 from harness.record import Record
 from harness.truth import Prober, Service
-from harness.verdicts import Refuted
+from harness.verdicts import Inconclusive, Refuted
 from harness.witness import Marks, Witness
-from harness.world import HUB, World
+from harness.world import World
 from netlab import Host
 
 _ECHO = (8, 0)
+_DEADLINE = 5.0
+_LEAST = 32 + 28 + 12
+"""Bytes of WireGuard that a ping with a mark takes at least."""
 
 
 class Hosts:
@@ -142,6 +146,7 @@ class History:
                 (f"the hub, with the key that {machine.name} had", stack.enter_context(Witness(machine.host)))
                 for machine in self._revoked
             ]
+            before = [_transmitted(thief) for thief in self._revoked]
             for number, thief in enumerate(self._revoked):
                 targets = {self._mesh.hub_address, *(machine.address for machine in self.machines)} - {thief.address}
                 ping = packets.icmp(*_ECHO, bytes(4), marks.mark(number))
@@ -153,8 +158,9 @@ class History:
                         for target in sorted(targets)
                     ],
                 )
-                # Over the same link of its host, and after what was sent by way of the tunnel.
-                thief.host.ping(HUB, timeout=1.0)
+                before[number] += len(targets) * _LEAST
+            for thief, enough in zip(self._revoked, before, strict=True):
+                _wait_until_transmitted(thief, enough)
             self._mesh.fence(*self.machines)
             reached = [name for name, witness in witnesses if witness.marks(marks)]
             reached += [
@@ -167,6 +173,19 @@ class History:
 
     def _note(self, step: str) -> None:
         self.steps.append(step)
+
+
+def _transmitted(machine: Machine) -> int:
+    return sum(peer.tx_bytes for peer in machine.tunnel.peers())
+
+
+def _wait_until_transmitted(machine: Machine, enough: int) -> None:
+    """A key that is not answered has no tunnel whose order could be relied on; its own WireGuard tells what it sent."""
+    deadline = time.monotonic() + _DEADLINE
+    while _transmitted(machine) < enough:
+        if time.monotonic() > deadline:
+            raise Inconclusive(f"{machine.name} with its old key sent nothing for {_DEADLINE:.0f} s")
+        time.sleep(0.005)
 
 
 def _listed(groups: Iterable[str]) -> str:

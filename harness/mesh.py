@@ -17,8 +17,6 @@ HANDSHAKE_DEADLINE = 6.0
 
 PROBE_DEADLINE = 5.0
 _FENCE_ROUNDS = 3
-_LARGEST_WHOLE = 1392
-"""Bytes of UDP payload in an IPv4 packet of 1420 bytes, the configuration's MTU."""
 
 Rule = dict[str, Any]
 
@@ -45,16 +43,11 @@ class Machine:
         """Whether a ping is answered."""
         return bool(self.host.ping(other.address, timeout=timeout))
 
-    def stream_to(self, other: Machine, *, interval: float = 0.002, size: int = 64) -> Flow:
-        """Numbered packets toward another machine, for as long as ``with`` lasts.
-
-        Args:
-            interval: seconds from packet to packet.
-            size: bytes of payload; more than fit into the tunnel's MTU make fragments.
-        """
-        kind = " fragmented" if size > _LARGEST_WHOLE else ""
-        name = f"{self.name}→{other.name}{kind}"
-        return Flow(self.host, other.host, other.address, self.record, name, interval, self.fence, size)
+    def stream_to(self, other: Machine, *, interval: float = 0.002) -> Flow:
+        """Numbered packets toward another machine, for as long as ``with`` lasts."""
+        return Flow(
+            self.host, other.host, other.address, self.record, f"{self.name}→{other.name}", interval, self.fence
+        )
 
     def fence(self) -> None:
         """What was sent before has met the hub when this returns: a tunnel keeps its packets in order.

@@ -23,7 +23,6 @@ from hypothesis.stateful import (
 from harness import outside, packets, truth
 from harness.api import Answer
 from harness.connection import Connection, repeat_soon
-from harness.flow import Flow
 from harness.history import History, Hosts
 from harness.mesh import Machine, Mesh, Rule
 from harness.outside import Probe
@@ -36,7 +35,9 @@ from harness.world import World
 pytestmark = pytest.mark.claim("policy-churn")
 
 FLIPS = {"quick": 30, "full": 300, "soak": 5000}
-FRAGMENTED = 2000
+# Bytes: more than fit into one packet of the tunnel, and how many of them are in the first of two.
+FRAGMENTED, FRAGMENT = 1800, 1200
+PROBES = 5
 ABSORBED = 9
 ECHO, UNREACHABLE = (8, 0), (3, 3)
 MOST_MACHINES = 4
@@ -47,10 +48,10 @@ KINDS = (Service("udp", 9), Service("tcp", 9), Service("icmp"))
 
 
 def test_every_flip_lands_on_running_connections(world: World, record: Record, profile: str) -> None:
-    """Random policies in a row; each is judged by streams, fragments and connections that run, in both directions.
+    """Random policies in a row; each is judged by streams and connections that run, in both directions.
 
     What a flip denies stops with its answer, what it allows goes on, and a stream that it leaves alone loses no packet.
-    Pings, and ICMP errors about a running stream, follow in the same moment.
+    Pings, fragments, and ICMP errors about a connection, follow in the same moment.
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune", groups=[["west"], ["west", "hill"]])
@@ -242,10 +243,7 @@ class Way:
 
     def __enter__(self) -> Way:
         enter = self._stack.enter_context
-        self._flows = [
-            enter(self.source.stream_to(self.destination)),
-            enter(self.source.stream_to(self.destination, interval=0.003, size=FRAGMENTED)),
-        ]
+        self._flow = enter(self.source.stream_to(self.destination))
         self._connection = enter(Connection(self.source, self.destination))
         self._at_source = enter(Witness(self.source.host, self.source.tunnel.interface))
         self._at_destination = enter(Witness(self.destination.host, self.destination.tunnel.interface))
@@ -260,8 +258,7 @@ class Way:
 
     def passes(self) -> None:
         """Streams and connections carry what they are given."""
-        for flow in self._flows:
-            flow.flows()
+        self._flow.flows()
         self._connection.goes_on()
 
     def follows(self, change: Answer) -> None:
@@ -269,8 +266,10 @@ class Way:
         before, self._passing = self._passing, {kind: self._is_allowed(kind) for kind in KINDS}
         udp, tcp, _ = KINDS
         if self._passing[udp] is not before[udp]:
-            for flow in self._flows:
-                _turn(flow, change, allowed=self._passing[udp])
+            if self._passing[udp]:
+                self._flow.flows(change)
+            else:
+                self._flow.stops(change)
         if self._passing[tcp]:
             self._connection.goes_on(change)
         else:
@@ -278,11 +277,17 @@ class Way:
         self.turns += sum(self._passing[kind] is not before[kind] for kind in (udp, tcp))
 
     def send_probes(self) -> None:
-        """A datagram, a ping, and (from the other end) an ICMP error about the datagram's connection."""
+        """A datagram, one in two fragments, a ping, and an ICMP error about the datagram's connection.
+
+        The error comes from the other end; each fragment has a mark of its own.
+        """
         here, there = self.source.address, self.destination.address
-        datagram, ping, error = (self._marks.mark(self._sent + place) for place in range(3))
-        self._sent += 3
+        datagram, ping, first, second, error = (self._marks.mark(self._sent + place) for place in range(PROBES))
+        self._sent += PROBES
         _send(self.source, there, packets.UDP, packets.udp(here, there, ABSORBED, datagram))
+        large = packets.udp(here, there, ABSORBED, first + bytes(FRAGMENTED) + second)
+        pieces = packets.fragments(here, there, packets.UDP, large, FRAGMENT)
+        outside.send(self.source.host, self.source.tunnel.interface, [Probe("", there, pieces)])
         _send(self.source, there, packets.ICMP, packets.icmp(*ECHO, bytes(4), ping))
         quoted = packets.ipv4(here, there, packets.UDP, packets.udp(here, there, ABSORBED, error))
         _send(self.destination, here, packets.ICMP, packets.icmp(*UNREACHABLE, bytes(4), quoted))
@@ -295,8 +300,14 @@ class Way:
         """
         self._connection.holds()
         udp, _, icmp = (self._passing[kind] for kind in KINDS)
-        expected = {"UDP": udp, "ping": icmp, "ICMP error": udp or (None if self._may_err() else False)}
-        numbers = dict(zip(expected, range(self._sent - 3, self._sent), strict=True))
+        expected = {
+            "UDP": udp,
+            "ping": icmp,
+            "first fragment": udp,
+            "second fragment": udp,
+            "ICMP error": udp or (None if self._may_err() else False),
+        }
+        numbers = dict(zip(expected, range(self._sent - PROBES, self._sent), strict=True))
         wanted = {numbers[name] for name, allowed in expected.items() if allowed}
         errors = {numbers["ICMP error"]}
         arrived = errors & self._at_source.wait_for(self._marks, wanted & errors)
@@ -329,13 +340,6 @@ def _judge_probes(mesh: Mesh, ways: Sequence[Way]) -> None:
     mesh.fence(*(way.source for way in ways))
     for way in ways:
         way.judge_probes()
-
-
-def _turn(flow: Flow, change: Answer, *, allowed: bool) -> None:
-    if allowed:
-        flow.flows(change)
-    else:
-        flow.stops(change)
 
 
 def _send(source: Machine, destination: str, protocol: int, body: bytes) -> None:
