@@ -139,10 +139,13 @@ PROCESSES = (
     ),
 )
 
+UNMASKED = Damage("a front door that lets answers out as they are", "nft flush chain inet $DOOR answer", cuts=False)
+
 FRONT_DOOR = (
     Damage("an empty front door", "nft flush table inet $DOOR"),
     Damage("no front door", "nft delete table inet $DOOR"),
     Damage("a front door without a chain", "nft flush chain inet $DOOR public"),
+    UNMASKED,
     Damage("a front door that knows no link", "nft flush set inet $DOOR inner"),
     Damage(
         "a front door that knows no session",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness.damage import CATALOGUE, FAMILIES, FORCED_OPEN, Damage, Lock, Noticed, Target
+from harness.damage import CATALOGUE, FAMILIES, FORCED_OPEN, UNMASKED, Damage, Lock, Noticed, Target
 from harness.flow import Flow
 from harness.mesh import Machine, Mesh
 from harness.outage import Lifeline
@@ -192,6 +192,34 @@ def test_what_was_opened_by_force_is_closed_again(world: World, record: Record) 
             denied.wait_delivery(allowed.answered_ns, Noticed.EVENT.value)
     late = [seq for start, end in closed for seq in denied.delivered_sent_in(start, end - _WAY_NS)]
     record.none_of("packets delivered while nothing was open", late, "what was opened by force stayed open")
+
+
+def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record: Record) -> None:
+    """WireGuard answers to where it heard from last. Packets that left a damaged front door led it to a port that is
+    closed to it, and it has nothing else to go by.
+    """
+    mesh = world.organization(record)
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    target = Target(world.service, mesh, pune, mumbai)
+    before = target.seen()
+    with record.control("both talk before"):
+        assert mumbai.reaches(pune)
+    endpoint = mesh.organization["endpoint"]
+    with target.unattended(), record.control("the damage leads a machine astray, and it reaches nobody"):
+        assert target.suffer(UNMASKED)
+        start = time.monotonic()
+        while [peer.endpoint for peer in mumbai.tunnel.peers()] == [endpoint]:
+            assert time.monotonic() - start < UNMASKED.noticed.value
+            pune.reaches(mumbai, _POLL)
+        assert not mumbai.reaches(pune, _LONGEST_POLL)
+    start = time.monotonic()
+    wait_until_seen(target, before, Noticed.EVENT.value)
+    while not mumbai.reaches(pune, _LONGEST_POLL):
+        if time.monotonic() - start > Noticed.EVENT.value:
+            raise Refuted(f"a machine that was led astray reaches nobody for {Noticed.EVENT.value:.0f} s")
+    record.measure("back after", time.monotonic() - start, "s", limit=f"<= {Noticed.EVENT.value}")
+    if [peer.endpoint for peer in mumbai.tunnel.peers()] != [endpoint]:
+        raise Refuted("a machine is back through another port than the public one")
 
 
 def test_a_service_that_was_stopped_finds_its_machines_again(world: World, record: Record) -> None:
