@@ -170,7 +170,7 @@ class Hub:
         self._is_settled = True
 
     def _call_machines(self) -> None:
-        """A damaged door may have let packets out from the links' own ports, which are closed: machines send there since.
+        """A damaged door may have let packets out from the links' own ports, and machines send to these since: closed.
 
         What reaches them from the public port now sets that right.
         """
