@@ -1,4 +1,4 @@
-"""What of an organization there is on the hub's host, found with the host's own tools, and what damage is done to it."""
+"""What of an organization there is on the hub's host, found with the host's own tools, and damage done to it."""
 
 from __future__ import annotations
 
