@@ -132,17 +132,14 @@ class Target:
 
 # Links are numbered as they come, machines and routes are listed as they come, queues depend on who made the link.
 _LOOK = r"""
-{
-    ip -n $NS -oneline address
-    ip -n $NS -oneline link
-    ip -n $NS route show table all
-    ip -n $NS rule
-    ip netns exec $NS sysctl net.ipv4.ip_forward net.ipv4.conf.all.rp_filter net.ipv4.conf.$LINK.rp_filter
-    ip netns exec $NS wg show $LINK private-key
-    ip netns exec $NS wg show $LINK listen-port
-    ip netns exec $NS wg show $LINK allowed-ips
-} 2>&1 | sed -E 's/^[0-9]+: //; s/ (qlen|qdisc) [^ ]+//g' | sort
-ip netns exec $NS nft list ruleset
+ip netns exec $NS sh -c '{
+    printf "address\nlink\nroute show table all\nrule\n" | ip -oneline -batch -
+    cd /proc/sys/net/ipv4
+    head ip_forward conf/all/rp_filter conf/$LINK/rp_filter | tr "\n" " "
+    echo
+    wg show $LINK dump | awk "NR == 1 { print \$1, \$3 } NR > 1 { print \$1, \$4 }"
+} 2>&1 | sed -E "s/^[0-9]+: //; s/ (qlen|qdisc) [^ ]+//g" | sort
+nft list ruleset'
 nft --stateless --terse list table inet $DOOR
 nft --stateless list set inet $DOOR inner
 """
