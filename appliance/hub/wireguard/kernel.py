@@ -68,7 +68,7 @@ class Kernel:
         self._call(places, {key: _endpoint(where) for key, where in endpoints.items()})
 
     def call(self, places: Places) -> None:
-        self._call(places, {status.public_key: {} for status in self.peers(places) if status.last_handshake})
+        self._call(places, {status.public_key: {} for status in self.peers(places) if status.received_bytes})
 
     def _call(self, places: Places, peers: Mapping[str, Mapping[str, str | int]]) -> None:
         """A keepalive interval where there was none makes the link send at once."""

@@ -43,7 +43,7 @@ class Backend(Protocol):
         """
 
     def call(self, places: Places) -> None:
-        """Sends something to every peer that this link has shaken hands with: it learns which port to answer to."""
+        """Sends something to every peer that this link has heard from: it learns which port it is to answer to."""
 
     def process(self, places: Places) -> int | None:
         """The id of the process that serves the link; None where the kernel does, or nothing."""

@@ -143,7 +143,7 @@ class Userspace:
 
     def call(self, places: Places) -> None:
         # Where it is, the link itself knows best.
-        _call(places, {status.public_key: None for status in self.peers(places) if status.last_handshake})
+        _call(places, {status.public_key: None for status in self.peers(places) if status.received_bytes})
 
     def process(self, places: Places) -> int | None:
         child = self._children.get(places.link)
