@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness.damage import CATALOGUE, FAMILIES, FORCED_OPEN, Damage, Lock, Noticed, Target
+from harness.damage import CATALOGUE, FAMILIES, FORCED_OPEN, UNMASKED, Damage, Lock, Noticed
 from harness.flow import Flow
 from harness.mesh import Machine, Mesh
 from harness.outage import Lifeline
 from harness.record import Record
+from harness.target import Target
 from harness.verdicts import Inconclusive, Refuted
 from harness.world import World
 from netlab import UdpStream
@@ -46,7 +47,7 @@ class Siege:
 
     world: World
     record: Record
-    mesh: Mesh
+    machines: Sequence[Machine]
     target: Target
     allowed: Lifeline
     denied: Flow
@@ -89,6 +90,9 @@ class Siege:
             self.allowed.arrives(deadline_s)
             wait_until_seen(self.target, self.before, deadline_s)
             whole = self.allowed.arrives(deadline_s)
+            mumbai, *others = self.machines
+            for other in others:
+                wait_until_reached(other, mumbai, deadline_s)
             self.denied.stays_stopped()
             if any(damage.noticed is Noticed.RESTART for damage in damages):
                 self._wait_until_ready(deadline_s)
@@ -119,7 +123,7 @@ def besieged(world: World, record: Record, mesh: Mesh, machines: Sequence[Machin
             denied.flows()
         denied.stops(mesh.deny(kolkata, pune))
         target = Target(world.service, mesh, pune, mumbai)
-        yield Siege(world, record, mesh, target, allowed, denied, target.seen())
+        yield Siege(world, record, machines, target, allowed, denied, target.seen())
         denied.stays_stopped()
         with record.control("the denied stream flows when the rule is gone"):
             denied.flows(mesh.allow(kolkata, pune))
@@ -194,6 +198,32 @@ def test_what_was_opened_by_force_is_closed_again(world: World, record: Record) 
     record.none_of("packets delivered while nothing was open", late, "what was opened by force stayed open")
 
 
+def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record: Record) -> None:
+    """WireGuard answers to where it heard from last. Packets that left a damaged front door led it to a port that is
+    closed to it, and it has nothing else to go by.
+    """
+    mesh = world.organization(record)
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    target = Target(world.service, mesh, pune, mumbai)
+    before = target.seen()
+    with record.control("both talk before"):
+        assert mumbai.reaches(pune)
+    endpoint = mesh.organization["endpoint"]
+    with target.unattended(), record.control("the damage leads a machine astray, and it reaches nobody"):
+        assert target.suffer(UNMASKED)
+        start = time.monotonic()
+        while [peer.endpoint for peer in mumbai.tunnel.peers()] == [endpoint]:
+            assert time.monotonic() - start < UNMASKED.noticed.value
+            pune.reaches(mumbai, _POLL)
+        assert not mumbai.reaches(pune, _LONGEST_POLL)
+    start = time.monotonic()
+    wait_until_seen(target, before, Noticed.EVENT.value)
+    wait_until_reached(mumbai, pune, Noticed.EVENT.value)
+    record.measure("back after", time.monotonic() - start, "s", limit=f"<= {Noticed.EVENT.value}")
+    if [peer.endpoint for peer in mumbai.tunnel.peers()] != [endpoint]:
+        raise Refuted("a machine is back through another port than the public one")
+
+
 def test_a_service_that_was_stopped_finds_its_machines_again(world: World, record: Record) -> None:
     """Stopped, the service leaves nothing on its host; started again, it builds everything anew, and machines whose
     tunnels stayed up are back without having done anything.
@@ -227,6 +257,18 @@ def wait_until_seen(target: Target, before: str, deadline_s: float) -> None:
         time.sleep(pause)
         # A look takes a dozen programs: what takes long is not looked at as often.
         pause = min(2 * pause, _LONGEST_POLL)
+
+
+def wait_until_reached(source: Machine, destination: Machine, deadline_s: float) -> None:
+    """Waits until a ping is answered, which takes both directions.
+
+    Raises:
+        Refuted: none is.
+    """
+    start = time.monotonic()
+    while not source.reaches(destination, _LONGEST_POLL):
+        if time.monotonic() - start > deadline_s:
+            raise Refuted(f"{source.name} does not reach {destination.name} for {deadline_s:.0f} s")
 
 
 def _some(kinds: Sequence[Damage], seed: int) -> list[Damage]:

@@ -139,6 +139,15 @@ class DataPlane:
             places = self._names.places(organization)
             return self._backend.peers(places) if namespace.exists(places.namespace) else ()
 
+    def call_machines(self, organization: str) -> None:
+        """Sends something to every machine that was heard from.
+
+        Raises:
+            HubError: the link can't be asked.
+        """
+        with self._locks[organization]:
+            self._backend.call(self._names.places(organization))
+
     def note_endpoints(self, organization: str) -> Mapping[str, str] | None:
         """Remembers where the machines were heard from last, for the day on which their link has to be rebuilt.
 

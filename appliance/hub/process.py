@@ -76,7 +76,7 @@ class Hub:
         self._door = door
         self._repairs: Counter[str] = Counter()
         self._restored = False
-        self._is_ignorant = self._is_settled = False
+        self._is_ignorant = self._was_damaged = self._is_settled = False
 
     def open(self) -> None:
         """Opens the front door, or adopts the one that an earlier hub left open.
@@ -84,7 +84,8 @@ class Hub:
         Raises:
             HubError: the host does not let us.
         """
-        self._is_ignorant = self._door.open(self._met) is DoorRepair.AFRESH
+        repair = self._door.open(self._met)
+        self._is_ignorant, self._was_damaged = repair is DoorRepair.AFRESH, repair is not DoorRepair.NONE
         self._watcher.watch_rules_here(_DOOR)
 
     def restore(self) -> None:
@@ -156,6 +157,7 @@ class Hub:
             return None
         if repair is DoorRepair.AFRESH:
             self._remind_door()
+        self._call_machines()
         found = Finding(Part.FRONT_DOOR, f"the front door's rules were changed; put right {repair.value}")
         return Repair(_DOOR, time.time(), time.monotonic() - start, (found,))
 
@@ -163,7 +165,18 @@ class Hub:
         self._door.settle()
         if self._is_ignorant:
             self._remind_door()
+        if self._was_damaged:
+            self._call_machines()
         self._is_settled = True
+
+    def _call_machines(self) -> None:
+        """A damaged door may have let packets out from the links' own ports, and machines send to these since: closed.
+
+        What reaches them from the public port now sets that right.
+        """
+        for organization in self._plane.organizations():
+            with suppress(HubError):
+                self._plane.call_machines(organization)
 
     def _remind_door(self) -> None:
         """A door that was made anew knows no session; whom the links heard from last, it can know from us."""

@@ -65,11 +65,12 @@ def peer_lines(public_key: str, allowed: str, endpoint: str | None = None) -> It
     yield f"allowed_ip={allowed}"
 
 
-def handshake_lines(public_key: str, endpoint: str, keepalive: int) -> Iterator[str]:
-    """Where a known peer is. A keepalive interval (seconds) where there was none makes the link send at once."""
+def call_lines(public_key: str, keepalive: int, endpoint: str | None = None) -> Iterator[str]:
+    """Where a known peer is, if told. A keepalive interval (seconds) where there was none makes the link send now."""
     yield f"public_key={_hex(public_key)}"
     yield "update_only=true"
-    yield f"endpoint={endpoint}"
+    if endpoint is not None:
+        yield f"endpoint={endpoint}"
     yield f"persistent_keepalive_interval={keepalive}"
 
 

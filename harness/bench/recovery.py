@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 
 from harness.bench.targets import Measured
-from harness.damage import LINK, PROCESSES, ROUTES, RULES, Damage, Target
+from harness.damage import LINK, PROCESSES, ROUTES, RULES, Damage
 from harness.outage import Lifeline
 from harness.record import Record
+from harness.target import Target
 from harness.verdicts import Inconclusive
 from harness.world import World
 

@@ -65,14 +65,21 @@ class Kernel:
             raise LinkError(f"the kernel refused a change to {places.link}: {error}") from error
 
     def start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
+        self._call(places, {key: _endpoint(where) for key, where in endpoints.items()})
+
+    def call(self, places: Places) -> None:
+        self._call(places, {status.public_key: {} for status in self.peers(places) if status.received_bytes})
+
+    def _call(self, places: Places, peers: Mapping[str, Mapping[str, str | int]]) -> None:
+        """A keepalive interval where there was none makes the link send at once."""
         try:
             with namespace.entered(places.namespace), WireGuard() as wireguard:
-                for public_key, endpoint in endpoints.items():
-                    peer = {"public_key": public_key, "update_only": True, **_endpoint(endpoint)}
+                for public_key, endpoint in peers.items():
+                    peer = {"public_key": public_key, "update_only": True, **endpoint}
                     for keepalive in (1, 0):
                         wireguard.set(places.link, peer=peer | {"persistent_keepalive": keepalive})
         except (NetlinkError, OSError) as error:
-            raise LinkError(f"the kernel refused to start handshakes of {places.link}: {error}") from error
+            raise LinkError(f"the kernel refused to call the machines of {places.link}: {error}") from error
 
     def process(self, places: Places) -> int | None:
         del places

@@ -42,6 +42,9 @@ class Backend(Protocol):
         A rebuilt link is silent until its machines notice by themselves, which takes WireGuard's timers two minutes.
         """
 
+    def call(self, places: Places) -> None:
+        """Sends something to every peer that this link has heard from: it learns which port it is to answer to."""
+
     def process(self, places: Places) -> int | None:
         """The id of the process that serves the link; None where the kernel does, or nothing."""
 

@@ -139,10 +139,11 @@ class Userspace:
             uapi.set_device(places.link, lines)
 
     def start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
-        for keepalive in (1, 0):
-            lines = [line for key, where in endpoints.items() for line in uapi.handshake_lines(key, where, keepalive)]
-            if lines:
-                uapi.set_device(places.link, lines)
+        _call(places, endpoints)
+
+    def call(self, places: Places) -> None:
+        # Where it is, the link itself knows best.
+        _call(places, {status.public_key: None for status in self.peers(places) if status.received_bytes})
 
     def process(self, places: Places) -> int | None:
         child = self._children.get(places.link)
@@ -164,6 +165,13 @@ class Userspace:
         end(places.link)
         if child is not None:
             child.wait(timeout=_DEADLINE)
+
+
+def _call(places: Places, endpoints: Mapping[str, str | None]) -> None:
+    for keepalive in (1, 0):
+        lines = [line for key, where in endpoints.items() for line in uapi.call_lines(key, keepalive, where)]
+        if lines:
+            uapi.set_device(places.link, lines)
 
 
 def _fewer_privileges(program: Program) -> list[str]:
