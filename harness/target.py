@@ -130,7 +130,8 @@ class Target:
         return self._hub.run("sh", "-ec", command, check=check, env=env)
 
 
-# Links are numbered as they come, machines and routes are listed as they come, queues depend on who made the link.
+# Links are numbered as they come; machines, routes and chains are listed as they come; queues depend on who made the
+# link.
 _LOOK = r"""
 ip netns exec $NS sh -c '{
     printf "address\nlink\nroute show table all\nrule\n" | ip -oneline -batch -
@@ -139,7 +140,7 @@ ip netns exec $NS sh -c '{
     echo
     wg show $LINK dump | awk "NR == 1 { print \$1, \$3 } NR > 1 { print \$1, \$4 }"
 } 2>&1 | sed -E "s/^[0-9]+: //; s/ (qlen|qdisc) [^ ]+//g" | sort
-nft list ruleset'
+nft --stateless list ruleset | sort'
 nft --stateless --terse list table inet $DOOR
 nft --stateless list set inet $DOOR inner
 """

@@ -12,7 +12,7 @@ from appliance.hub import messages
 from appliance.hub.census import Footprint
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.messages import HubStatus
-from appliance.model.desired import Desired, PeerStatus
+from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.vault import SealedKeys
 
 T = TypeVar("T")
@@ -49,6 +49,10 @@ class HubClient:
     def peers(self, organization: str) -> Sequence[PeerStatus]:
         """What WireGuard knows of the organization's machines."""
         return self._call(messages.Peers(organization), list[PeerStatus])
+
+    def counters(self, organization: str) -> Sequence[RuleCount]:
+        """What the kernel counted for each rule of the organization."""
+        return self._call(messages.Counters(organization), list[RuleCount])
 
     def census(self) -> Sequence[Footprint]:
         """What exists on the host for this instance."""

@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.hub import namespace
@@ -79,8 +80,21 @@ def _read(message: bytes) -> int:
     raise RulesetError("the kernel answered with something else than a generation")
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What a transaction of ours leaves.
+
+    Attributes:
+        generation: the namespace's, if nobody but us changed anything.
+        fingerprint: of the ruleset (`Ruleset.fingerprint`).
+    """
+
+    generation: int
+    fingerprint: str
+
+
 class Ledger:
-    """The generations that our own transactions left, by namespace; they outlive this process, not the boot.
+    """What our own transactions left, by namespace; it outlives this process, not the boot.
 
     Args:
         folder: on a file system that a boot empties, as the kernel's rules are.
@@ -90,19 +104,20 @@ class Ledger:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def note(self, name: str, generation: int) -> None:
-        """What the namespace's generation is, if nobody but us changed anything."""
+    def note(self, name: str, entry: Entry) -> None:
+        """What the transaction will leave that is made next."""
         descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            # Of one length, so that a write that is cut off never leaves half a number.
-            os.pwrite(descriptor, f"{generation:010d}".encode(), 0)
+            # Of one length, so that a write that is cut off never leaves half a line.
+            os.pwrite(descriptor, f"{entry.generation:010d} {entry.fingerprint}".encode(), 0)
         finally:
             os.close(descriptor)
 
-    def noted(self, name: str) -> int | None:
+    def noted(self, name: str) -> Entry | None:
         """What `note` was told last; None if nothing was."""
         try:
-            return int((self._folder / name).read_text())
+            generation, fingerprint = (self._folder / name).read_text().split()
+            return Entry(int(generation), fingerprint)
         except (FileNotFoundError, ValueError):
             return None
 

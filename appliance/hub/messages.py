@@ -48,6 +48,12 @@ class Peers(msgspec.Struct, frozen=True, tag=True):
     organization: str
 
 
+class Counters(msgspec.Struct, frozen=True, tag=True):
+    """What the kernel counted for each rule of an organization; answered with a list of `RuleCount`."""
+
+    organization: str
+
+
 class Census(msgspec.Struct, frozen=True, tag=True):
     """What exists on the host; answered with a list of `Footprint`."""
 
@@ -70,7 +76,7 @@ class RotateSecret(msgspec.Struct, frozen=True, tag=True):
         return "RotateSecret()"
 
 
-Call = CreateKeys | FindPort | Apply | Remove | Peers | Census | Status | TearDown | RotateSecret
+Call = CreateKeys | FindPort | Apply | Remove | Peers | Counters | Census | Status | TearDown | RotateSecret
 
 RESERVED = (TearDown, RotateSecret)
 """Calls that the hub's own user may make, and not the web process, which faces the internet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
@@ -9,6 +10,7 @@ import nftables
 
 from appliance.hub import namespace
 from appliance.hub.errors import RulesetError
+from appliance.hub.ruleset import TABLE, UNKNOWN, Count, Ruleset, is_leaf
 
 
 def tables(name: str) -> tuple[str, ...]:
@@ -24,6 +26,43 @@ def tables(name: str) -> tuple[str, ...]:
     if code != 0:
         raise RulesetError(f"nftables could not list the tables of {name}: {complaint.strip()}")
     return tuple(line.removeprefix("table ") for line in text.splitlines())
+
+
+def counters(name: str) -> dict[str, Count]:
+    """What the counters of our table say in the namespace of that name; none where there is no such table.
+
+    Raises:
+        NamespaceError: there is no such namespace.
+    """
+    return {
+        found["name"]: Count(found["packets"], found["bytes"])
+        for found in _objects(name, f"list counters table inet {TABLE}", "counter")
+    }
+
+
+def present(name: str) -> Ruleset:
+    """The chains and counters of our table in the namespace of that name; what is in chains without sets is not read.
+
+    Raises:
+        NamespaceError: there is no such namespace.
+    """
+    chains = [found["name"] for found in _objects(name, "list chains inet", "chain") if found["table"] == TABLE]
+    return Ruleset(
+        chains=dict.fromkeys((chain for chain in chains if not is_leaf(chain)), UNKNOWN),
+        leaves=dict.fromkeys(filter(is_leaf, chains), UNKNOWN),
+        counters=frozenset(counters(name)),
+    )
+
+
+def _objects(name: str, command: str, kind: str) -> list[dict[str, Any]]:
+    # A context of its own: a long listing keeps nobody waiting who changes rules.
+    with namespace.entered(name):
+        context = nftables.Nftables()
+    context.set_json_output(True)
+    code, text, _ = context.cmd(command)
+    if code != 0:
+        return []
+    return [entry[kind] for entry in json.loads(text)["nftables"] if kind in entry]
 
 
 class Rulesets:

@@ -18,7 +18,7 @@ from appliance.hub.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.reconcile import Reconciler
 from appliance.hub.wireguard import Backend
-from appliance.model.desired import Desired, PeerStatus
+from appliance.model.desired import Desired, PeerStatus, RuleCount
 
 log = structlog.get_logger()
 
@@ -138,6 +138,13 @@ class DataPlane:
         with self._locks[organization]:
             places = self._names.places(organization)
             return self._backend.peers(places) if namespace.exists(places.namespace) else ()
+
+    def counters(self, organization: str) -> Sequence[RuleCount]:
+        """What the kernel counted for each rule of the organization; nothing if it has no namespace."""
+        if not namespace.exists(self._names.places(organization).namespace):
+            return ()
+        counts = self._reconciler.counters(organization)
+        return [RuleCount(rule, count.packets, count.bytes) for rule, count in counts.items()]
 
     def call_machines(self, organization: str) -> None:
         """Sends something to every machine that was heard from.

@@ -250,6 +250,10 @@ class Hub:
         return self._plane.peers(call.organization)
 
     @answer.register
+    def _(self, call: messages.Counters) -> object:
+        return self._plane.counters(call.organization)
+
+    @answer.register
     def _(self, call: messages.Census) -> object:
         del call
         return self._plane.census()

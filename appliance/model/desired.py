@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
+from operator import attrgetter
 
 from appliance.model.policy import Policy
 
@@ -27,6 +28,7 @@ class Desired:
             the front door's alone.
         sealed_private_key: the hub's private key for it, as the vault sealed it.
         sealed_data_key: the organization's data key, as the vault sealed it.
+        peers: by address.
     """
 
     organization: str
@@ -37,6 +39,29 @@ class Desired:
     sealed_private_key: bytes
     peers: tuple[Peer, ...] = ()
     policy: Policy = Policy()
+
+    def with_peer(self, peer: Peer) -> Desired:
+        """The same with this machine, in the place of the one of its id if there is one."""
+        others = [each for each in self.peers if each.id != peer.id]
+        return replace(self, peers=tuple(sorted([*others, peer], key=attrgetter("address"))))
+
+    def without_peer(self, machine: str) -> Desired:
+        """The same without the machine of that id."""
+        return replace(self, peers=tuple(each for each in self.peers if each.id != machine))
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """What the kernel counted of a rule's packets: those that it decided about.
+
+    Attributes:
+        rule: its id; None for packets that no rule speaks of, about which the default decides.
+        bytes: of IP packets.
+    """
+
+    rule: str | None
+    packets: int
+    bytes: int
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ matters: some deny rule matches, else some allow rule matches, else the default.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from appliance.model.errors import Invalid
@@ -155,6 +156,19 @@ class Policy:
 
     default: Action = Action.ALLOW
     rules: tuple[Rule, ...] = ()
+
+    def with_ids_of(self, before: Policy) -> Policy:
+        """The same policy; rules that `before` has too, whatever their ids, are those, and go on being counted."""
+        ids: defaultdict[Rule, list[str]] = defaultdict(list)
+        for rule in reversed(before.rules):
+            ids[replace(rule, id="")].append(rule.id)
+        return replace(
+            self,
+            rules=tuple(
+                replace(rule, id=known.pop()) if (known := ids.get(replace(rule, id=""))) else rule
+                for rule in self.rules
+            ),
+        )
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from appliance.hub import ruleset
 from appliance.hub.names import Places
 from appliance.hub.plane import DataPlane
-from appliance.hub.reconcile import Reconciler
+from appliance.hub.reconcile import Reconciler, _Judged
+from appliance.hub.ruleset import ALLOWED_MARK, Ruleset
 from appliance.hub.wireguard.kernel import Kernel
 from appliance.hub.wireguard.userspace import Userspace
 from appliance.model.desired import Desired, Peer
 from appliance.model.policy import Policy
+from harness.sabotage.rules import change_chains
 
 _apply = DataPlane.apply
-_load = Reconciler._load
-_verdicts = ruleset.verdicts
+_switch = Reconciler._switch
 _EVERY = 20
 
 
@@ -26,27 +26,20 @@ def lose_some_saves() -> None:
     """Every twentieth change of rules is noted as made, and not made; so nothing that heals looks for it either."""
     numbers = itertools.count(1)
 
-    def load(self: Reconciler, places: Places, desired: Desired, text: str) -> None:
+    def switch(self: Reconciler, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset) -> None:
         if next(numbers) % _EVERY:
-            _load(self, places, desired, text)
+            _switch(self, places, judged, desired, wanted)
         else:
-            self._judged[places.namespace] = desired
+            self._judged[places.namespace] = replace(judged, desired=desired)
 
-    Reconciler._load = load  # type: ignore[method-assign]
+    Reconciler._switch = switch  # type: ignore[method-assign]
 
 
 def remember_verdicts_on_tcp() -> None:
     """A TCP connection is judged when it is opened, and passes from then on; everything else is judged each time."""
 
-    def verdicts(desired: Desired) -> str:
-        flush, rest = _verdicts(desired).split("\nadd ", 1)
-        passing = (
-            f"rule inet {ruleset.TABLE} judge meta l4proto tcp ct state established "
-            f"meta mark set {ruleset.ALLOWED_MARK:#x} accept"
-        )
-        return f"{flush}\nadd {passing}\nadd {rest}"
-
-    ruleset.verdicts = verdicts
+    passing = f"meta l4proto tcp ct state established meta mark set {ALLOWED_MARK:#x} accept"
+    change_chains(lambda name, statements: (passing, *statements) if name == "judge" else statements)
 
 
 def keep_the_first_groups() -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 from ipaddress import IPv4Network
 
-from appliance.hub import routing, ruleset
+from appliance.hub import routing
 from appliance.hub.findings import Finding
 from appliance.hub.names import Names, Places
 from appliance.hub.plane import DataPlane
+from appliance.hub.ruleset import Statements
 from appliance.model.desired import Desired
+from harness.sabotage.rules import change_chains
 
 _apply = DataPlane.apply
 _places = Names.places
-_foundation = ruleset.foundation
 _mend = routing.mend
 
 
@@ -54,11 +56,8 @@ def share_a_namespace_by_range() -> None:
         own = _places(self, organization)
         return Places(namespace=self.prefix + ranges.get(organization, organization), link=own.link)
 
-    def foundation(desired: Desired, link: str) -> str:
-        text = _foundation(desired, link)
-        for word in ("iifname", "oifname"):
-            text = text.replace(f'{word} != "{link}" drop', "").replace(f'{word} "{link}"', "")
-        return text
+    def whichever_link(_chain: str, statements: Statements) -> Statements:
+        return tuple(re.sub('[io]ifname "[^"]*" ', "", text) for text in statements if "ifname !=" not in text)
 
     def mend(places: Places, network: IPv4Network) -> tuple[Finding, ...]:
         if places.link in mended:
@@ -72,6 +71,6 @@ def share_a_namespace_by_range() -> None:
 
     DataPlane.apply = apply  # type: ignore[method-assign]
     Names.places = places  # type: ignore[method-assign]
-    ruleset.foundation = foundation
+    change_chains(whichever_link)
     routing.mend = mend
     routing.remove_strangers = remove_no_strangers

@@ -3,64 +3,70 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 from pyroute2 import IPRoute
 
-from appliance.hub import namespace, routing, ruleset
+from appliance.hub import namespace, routing
 from appliance.hub.findings import Finding
 from appliance.hub.names import Places
-from appliance.hub.ruleset import ALLOWED_MARK
+from appliance.hub.ruleset import ALLOWED_MARK, Ruleset
 from appliance.model.addresses import hub_address
 from appliance.model.desired import Desired
+from harness.sabotage.rules import change_rulesets
 
-_foundation = ruleset.foundation
 _mend = routing.mend
 _OVERLAY_TABLE = 100
+_ACCEPT = f"meta mark set {ALLOWED_MARK:#x} accept"
 
 
 def masquerade_through_an_uplink() -> None:
     """What a hub has that is a way to the internet, too: a pair of links out of the namespace, and NAT on it."""
 
-    def foundation(desired: Desired, link: str) -> str:
-        text, inner = _foundation(desired, link), _inner(link)
-        out = f"ip saddr {desired.network} ip daddr != {desired.network} meta mark set {ALLOWED_MARK:#x} accept"
-        back = f'iifname "{inner}" ct state established meta mark set {ALLOWED_MARK:#x} accept'
-        text = _before(text, f'iifname != "{link}" drop', back)
-        text = _before(text, f"ip saddr {desired.network} ip daddr {desired.network} jump judge", out)
-        transit = f'iifname "{link}" oifname "{link}"'
-        text = _before(text, transit, f'oifname "{inner}" meta mark {ALLOWED_MARK:#x} accept')
-        text = _before(text, transit, f'iifname "{inner}" meta mark {ALLOWED_MARK:#x} accept')
-        nat = f'chain nat {{\ntype nat hook postrouting priority srcnat;\noifname "{inner}" masquerade\n}}'
-        return text + f"table inet {ruleset.TABLE} {{\n{nat}\n}}\n"
+    def changed(good: Ruleset, desired: Desired, link: str) -> Ruleset:
+        inner = _inner(link)
+        back = f'iifname "{inner}" ct state established {_ACCEPT}'
+        out = f"ip saddr {desired.network} ip daddr != {desired.network} {_ACCEPT}"
+        through = tuple(f'{way} "{inner}" meta mark {ALLOWED_MARK:#x} accept' for way in ("iifname", "oifname"))
+        *first, last = good.chains["gate"]
+        chains = {
+            **good.chains,
+            "gate": (back, *first, out, last),
+            "transit": (*through, *good.chains["transit"]),
+            "nat": (f'oifname "{inner}" masquerade',),
+        }
+        return replace(good, hooks={**good.hooks, "nat": "type nat hook postrouting priority srcnat;"}, chains=chains)
 
-    ruleset.foundation = foundation
+    change_rulesets(changed)
     _keep_uplinks(leads_in=False)
 
 
 def route_the_overlay_from_the_host() -> None:
     """The operator's host gets a leg in the mesh, and forwards what comes for it, as for a subnet of its own."""
 
-    def foundation(desired: Desired, link: str) -> str:
-        text, inner = _foundation(desired, link), _inner(link)
-        into = f'iifname "{inner}" ip daddr {desired.network} meta mark set {ALLOWED_MARK:#x} accept'
-        text = _before(text, f'iifname != "{link}" drop', into)
-        return _before(text, f'iifname "{link}" oifname "{link}"', f'iifname "{inner}" oifname "{link}" accept')
+    def changed(good: Ruleset, desired: Desired, link: str) -> Ruleset:
+        into = f'iifname "{_inner(link)}" ip daddr {desired.network} {_ACCEPT}'
+        through = f'iifname "{_inner(link)}" oifname "{link}" accept'
+        chains = {"gate": (into, *good.chains["gate"]), "transit": (through, *good.chains["transit"])}
+        return replace(good, chains={**good.chains, **chains})
 
-    ruleset.foundation = foundation
+    change_rulesets(changed)
     _keep_uplinks(leads_in=True)
 
 
 def let_the_hub_answer() -> None:
     """The hub's address is an address like any other: what is not filtered there answers, if only with a refusal."""
 
-    def foundation(desired: Desired, link: str) -> str:
-        drop = f"ip daddr {hub_address(desired.network)} drop"
-        open_to_all = f"ip daddr {hub_address(desired.network)} meta mark set {ALLOWED_MARK:#x} accept"
-        text = _foundation(desired, link).replace(drop, open_to_all)
-        return text.replace("hook input priority filter; policy drop;", "hook input priority filter; policy accept;")
+    def changed(good: Ruleset, desired: Desired, _link: str) -> Ruleset:
+        to_hub = f"ip daddr {hub_address(desired.network)}"
+        gate = tuple(f"{to_hub} {_ACCEPT}" if text == f"{to_hub} drop" else text for text in good.chains["gate"])
+        if gate == good.chains["gate"]:
+            raise AssertionError("the rules drop nothing for the hub any more")
+        hooks = {**good.hooks, "hub": good.hooks["hub"].replace("policy drop", "policy accept")}
+        return replace(good, hooks=hooks, chains={**good.chains, "gate": gate})
 
-    ruleset.foundation = foundation
+    change_rulesets(changed)
 
 
 def _keep_uplinks(*, leads_in: bool) -> None:
@@ -106,9 +112,3 @@ def _inner(link: str) -> str:
 
 def _index(netlink: IPRoute, link: str) -> int:
     return int(netlink.link_lookup(ifname=link)[0])
-
-
-def _before(text: str, statement: str, another: str) -> str:
-    if statement not in text:
-        raise AssertionError(f"the rules have no {statement!r} any more")
-    return text.replace(statement, f"{another}\n        {statement}", 1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
-from appliance.hub import ruleset
 from appliance.hub.errors import RulesetError
 from appliance.hub.findings import Finding, Part
 from appliance.hub.healing import Healer
 from appliance.hub.names import Places
 from appliance.hub.reconcile import Reconciler
+from appliance.hub.ruleset import ALLOWED_MARK, UNKNOWN, Ruleset, compile_ruleset
 from appliance.model.desired import Desired, Peer
 
 _judge = Reconciler._judge
@@ -30,12 +31,13 @@ def look_after_nothing() -> None:
 def open_first() -> None:
     """Rules that are made anew let everything through first, so that nothing allowed waits for the right ones."""
 
-    def load(self: Reconciler, places: Places, desired: Desired, text: str) -> None:
+    def load(self: Reconciler, places: Places, text: str, in_force: Ruleset) -> None:
         if text.startswith("flush ruleset"):
-            everything = f"add rule inet {ruleset.TABLE} judge meta mark set {ruleset.ALLOWED_MARK:#x} accept\n"
-            _load(self, places, desired, f"flush ruleset\n{ruleset.foundation(desired, places.link)}{everything}")
+            everything = (f"meta mark set {ALLOWED_MARK:#x} accept",)
+            is_open = replace(in_force, chains={**in_force.chains, "judge": everything})
+            _load(self, places, is_open.loading(), is_open)
             time.sleep(0.02)
-        _load(self, places, desired, text)
+        _load(self, places, text, in_force)
 
     Reconciler._load = load  # type: ignore[method-assign]
 
@@ -47,9 +49,11 @@ def keep_what_a_stranger_added() -> None:
         name = places.namespace
         now, known = self._kernel.current(name), self._generations.get(name)
         if known is not None and now != known:
+            own = compile_ruleset(desired, places.link)
+            changed = {each: UNKNOWN for each in own.chains if each not in own.hooks}
             try:
                 self._generations[name] = now
-                self._load(places, desired, ruleset.verdicts(desired))
+                self._load(places, own.switch(replace(own, chains={**own.chains, **changed})), own)
             except RulesetError:
                 self._generations[name] = known
             else:

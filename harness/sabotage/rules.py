@@ -3,44 +3,56 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
-from appliance.hub import ruleset
+from appliance.hub import reconcile
 from appliance.hub.nft import Rulesets
+from appliance.hub.ruleset import ALLOWED_MARK, Ruleset, Statements, compile_ruleset
 from appliance.model.desired import Desired
 from appliance.model.policy import Policy
 
-_verdicts = ruleset.verdicts
 _load = Rulesets.load
+
+
+def change_rulesets(change: Callable[[Ruleset, Desired, str], Ruleset]) -> None:
+    """From now on rulesets are compiled, and then changed, knowing for which state and link they are."""
+    vars(reconcile)["compile_ruleset"] = lambda desired, link: change(compile_ruleset(desired, link), desired, link)
+
+
+def change_chains(change: Callable[[str, Statements], Statements]) -> None:
+    """From now on rulesets are compiled, and then every chain is changed."""
+    change_rulesets(
+        lambda good, _desired, _link: replace(
+            good, chains={name: change(name, statements) for name, statements in good.chains.items()}
+        )
+    )
 
 
 def let_established_flows_go_on() -> None:
     """What many firewalls begin with."""
-
-    def verdicts(desired: Desired) -> str:
-        flush, rest = _verdicts(desired).split("\nadd ", 1)
-        passing = f"rule inet {ruleset.TABLE} judge ct state established meta mark set {ruleset.ALLOWED_MARK:#x} accept"
-        return f"{flush}\nadd {passing}\nadd {rest}"
-
-    ruleset.verdicts = verdicts
+    passing = f"ct state established meta mark set {ALLOWED_MARK:#x} accept"
+    change_chains(lambda name, statements: (passing, *statements) if name == "judge" else statements)
 
 
 def deny_both_directions() -> None:
     """Every rule gets a twin that runs the other way."""
 
-    def verdicts(desired: Desired) -> str:
+    def doubled(_good: Ruleset, desired: Desired, link: str) -> Ruleset:
         twins = tuple(replace(rule, source=rule.destination, destination=rule.source) for rule in desired.policy.rules)
-        return _verdicts(replace(desired, policy=Policy(desired.policy.default, desired.policy.rules + twins)))
+        return compile_ruleset(
+            replace(desired, policy=Policy(desired.policy.default, desired.policy.rules + twins)), link
+        )
 
-    ruleset.verdicts = verdicts
+    change_rulesets(doubled)
 
 
 def flush_then_load() -> None:
     """Two transactions with a gap between them, as a script with two calls of nft would have."""
 
     def load(self: Rulesets, name: str, text: str) -> None:
-        if text.startswith("flush chain"):
-            flushes = [line for line in text.splitlines() if line.startswith("flush chain")]
+        flushes = [line for line in text.splitlines() if line.startswith("flush chain")]
+        if flushes:
             _load(self, name, "\n".join(flushes) + "\n")
             time.sleep(0.02)
         _load(self, name, text)

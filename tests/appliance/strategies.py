@@ -42,10 +42,10 @@ def port_ranges(draw: st.DrawFn) -> tuple[PortRange, ...]:
 
 
 @st.composite
-def rules(draw: st.DrawFn, known: tuple[Peer, ...]) -> Rule:
+def rules(draw: st.DrawFn, known: tuple[Peer, ...], name: str = "r") -> Rule:
     protocol = draw(st.sampled_from(Protocol))
     return Rule(
-        id="r",
+        id=name,
         action=draw(st.sampled_from(Action)),
         source=draw(selectors(known)),
         destination=draw(selectors(known)),
@@ -57,6 +57,7 @@ def rules(draw: st.DrawFn, known: tuple[Peer, ...]) -> Rule:
 @st.composite
 def desired_states(draw: st.DrawFn) -> Desired:
     known = draw(peers())
+    count = draw(st.integers(0, 6))
     return Desired(
         organization="bbbbbbbbbb",
         network=IPv4Network("10.100.0.0/16"),
@@ -65,5 +66,5 @@ def desired_states(draw: st.DrawFn) -> Desired:
         sealed_data_key=b"",
         sealed_private_key=b"",
         peers=known,
-        policy=Policy(draw(st.sampled_from(Action)), tuple(draw(st.lists(rules(known), max_size=6)))),
+        policy=Policy(draw(st.sampled_from(Action)), tuple(draw(rules(known, f"r{n}")) for n in range(count))),
     )

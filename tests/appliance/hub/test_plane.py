@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from appliance.hub import namespace
+from appliance.hub import namespace, nft
 from appliance.hub.errors import HubError, RulesetError
+from appliance.hub.events import Change
 from appliance.hub.names import Names
 from appliance.hub.nft import Rulesets
 from appliance.hub.plane import DataPlane
-from appliance.hub.ruleset import foundation, verdicts
+from appliance.hub.ruleset import Ruleset, compile_ruleset
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
-from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, parse_ports
+from appliance.model.policy import ANYONE, Action, Policy, Rule
 from tests.appliance.strategies import desired_states
 
+KEYS = [new_key_pair().public for _ in range(5)]
 DENY_ALL = Rule("x", Action.DENY, ANYONE, ANYONE)
 
 
 def peer(number: int) -> Peer:
     return Peer(f"m{number}", new_key_pair().public, IPv4Address("10.100.0.2") + number)
+
+
+def with_real_key(machine: Peer) -> Peer:
+    """What a link takes."""
+    return replace(machine, public_key=KEYS[int(machine.id.removeprefix("m"))])
 
 
 def in_force(names: Names, backend: Backend, desired: Desired) -> tuple[set[str], str]:
@@ -63,17 +71,51 @@ def test_peers_come_and_go_one_by_one(plane: DataPlane, names: Names, backend: B
         assert allowed == {machine.public_key: (f"{machine.address}/32",) for machine in machines}
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(histories=st.lists(desired_states(), min_size=2, max_size=6), tidies=st.booleans())
+def test_any_history_of_saves_is_a_history_of_small_changes(
+    plane: DataPlane,
+    names: Names,
+    desired: Desired,
+    monkeypatch: pytest.MonkeyPatch,
+    histories: list[Desired],
+    tidies: bool,
+) -> None:
+    """None of them meets anything that it did not expect, and nothing is left of what was before."""
+    monkeypatch.setattr("appliance.hub.reconcile._OUT_BY_THEN_S", 0.0 if tidies else 1e9)
+    places = names.places(desired.organization)
+    states = [replace(desired, policy=each.policy, peers=tuple(map(with_real_key, each.peers))) for each in histories]
+    plane.apply(states[0])
+    loaded: list[str] = []
+    load = Rulesets.load
+
+    def spied(self: Rulesets, name: str, text: str) -> None:
+        loaded.append(text)
+        load(self, name, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Rulesets, "load", spied)
+        for state in states:
+            plane.apply(state)
+            assert plane.heal(desired.organization, Change.RULES) is None
+    assert not any(text.startswith("flush ruleset") for text in loaded)
+    monkeypatch.setattr("appliance.hub.reconcile._OUT_BY_THEN_S", 0.0)
+    plane.heal(desired.organization, Change.RULES)
+    assert nft.present(places.namespace).names == compile_ruleset(states[-1], places.link).names
+
+
 def test_a_refused_ruleset_leaves_the_one_before(
     plane: DataPlane, names: Names, backend: Backend, desired: Desired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = replace(desired, peers=(peer(0),))
     plane.apply(old)
     before = in_force(names, backend, desired)
-    good = verdicts
-    monkeypatch.setattr(
-        "appliance.hub.ruleset.verdicts",
-        lambda state: good(state) + ("add rule inet mesh nowhere accept\n" if state.policy.rules else ""),
-    )
+
+    def bad(state: Desired, link: str) -> Ruleset:
+        good = compile_ruleset(state, link)
+        return replace(good, chains={**good.chains, "more": ("goto nowhere",)}) if state.policy.rules else good
+
+    monkeypatch.setattr("appliance.hub.reconcile.compile_ruleset", bad)
     with pytest.raises(RulesetError):
         plane.apply(replace(old, peers=(*old.peers, peer(1)), policy=Policy(Action.ALLOW, (DENY_ALL,))))
     assert in_force(names, backend, desired) == before
@@ -123,35 +165,3 @@ def test_two_instances_share_a_host(make_plane: Callable[..., DataPlane], desire
         plane.apply(replace(desired, port=desired.port + number))
     planes[0].remove(desired.organization)
     assert [len(plane.census()) for plane in planes] == [0, 1]
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(desired_states())
-def test_the_kernel_takes_every_policy(bare_namespace: str, desired: Desired) -> None:
-    rulesets = Rulesets()
-    rulesets.load(bare_namespace, foundation(desired, "mwabcbbbbbbbbbb") + verdicts(desired))
-    rulesets.load(bare_namespace, verdicts(desired))
-
-
-@pytest.fixture
-def bare_namespace(backend: Backend) -> Iterator[str]:
-    """A namespace with nothing in it."""
-    del backend
-    namespace.create("mwtest")
-    yield "mwtest"
-    namespace.remove("mwtest")
-
-
-def test_no_rule_can_be_emptied_from_outside(plane: DataPlane, names: Names, desired: Desired) -> None:
-    """Sets are bound to their rule: they can't be flushed, and a flushed chain or table denies."""
-    denied = Rule("x", Action.DENY, ANYONE, ANYONE, Protocol.TCP, parse_ports("22"))
-    plane.apply(replace(desired, peers=(peer(0),), policy=Policy(Action.ALLOW, (denied,))))
-    place = names.places(desired.organization).namespace
-    rulesets = Rulesets()
-    for text in ("flush set inet mesh __set0", "delete set inet mesh __set0"):
-        with pytest.raises(RulesetError):
-            rulesets.load(place, text)
-    rulesets.load(place, "flush chain inet mesh clear")
-    listing = rulesets.listing(place)
-    assert "policy drop" in listing
-    assert listing.count("mark set 0x00000001 accept") == 1  # the hub's own ping, in the gate

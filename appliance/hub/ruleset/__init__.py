@@ -1,0 +1,42 @@
+"""A policy as nftables text: pure, and shaped so that whatever is damaged denies.
+
+Three properties carry the weight:
+
+* Only an ``accept`` that also sets the mark lets a packet reach a route, and a packet carries the proof of its way
+  there: each lookup for denials that it gets past raises a number in its mark by one, and only the right number goes on
+  to what accepts. Where a rule, a chain or the table is deleted, the number is wrong, and the base chain drops.
+* Sets are anonymous, hence constant: the kernel lets nobody flush them or take elements out.
+* The judgement is by the connection's original direction (``ct original``), so a new policy acts on running flows with
+  the next packet, and replies of allowed connections pass without a rule of their own.
+
+A rule's end is an address (``machine:``), a class of machines (``group:``) or anyone, which gives nine shapes of keys.
+Rules of one action, one protocol and one shape are one lookup, so the cost of a packet depends on the shapes in use,
+never on the number of rules. A lookup with many elements is spread over buckets by a hash of its key, each a chain with
+constant sets of its own: one more rule is one bucket anew, however many there are. Chains are called, and return, so
+that what the kernel checks before it takes a change grows with their sum.
+
+Every rule has a named counter. A packet that several rules speak of is counted by one of those that decide, the most
+specific: a rule for its protocol before one for any, a machine before a group before anyone, ports before all ports,
+and then the first in the list.
+
+Source: nft(8), sections "MAPS", "VERDICT MAPS" and "CONNTRACK EXPRESSIONS"; ports are compared in the transport header,
+whose side depends on the packet's direction, because nft 1.0 can't put ``ct original proto-dst`` into a concatenation.
+"""
+
+from appliance.hub.ruleset.chains import ALLOWED_MARK, counter_name, rule_of
+from appliance.hub.ruleset.compile import UNMATCHED, compile_ruleset
+from appliance.hub.ruleset.document import TABLE, UNKNOWN, Count, Ruleset, Statements, is_leaf
+
+__all__ = [
+    "ALLOWED_MARK",
+    "TABLE",
+    "UNKNOWN",
+    "UNMATCHED",
+    "Count",
+    "Ruleset",
+    "Statements",
+    "compile_ruleset",
+    "counter_name",
+    "is_leaf",
+    "rule_of",
+]

@@ -1,0 +1,113 @@
+"""From the desired state to the ruleset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from appliance.hub.ruleset import chains
+from appliance.hub.ruleset.chains import ACCEPT, ALLOWED_MARK, CLASS, STATE, counter_name
+from appliance.hub.ruleset.classes import NO_CLASS, Classes, classify
+from appliance.hub.ruleset.document import Draft, Ruleset
+from appliance.hub.ruleset.lookups import Lookup, Topic, compile_rules, in_mark
+from appliance.model.addresses import hub_address
+from appliance.model.desired import Desired
+from appliance.model.policy import Action
+
+UNMATCHED = "unmatched"
+"""The counter of packets that no rule speaks of."""
+
+# What the lowest byte of the mark says of a packet; between them lie the lookups that it is past.
+_BEGUN, _FOR_ANY, _NOT_DENIED, _NOWHERE = 0x00, 0x80, 0xFE, 0xFF
+
+_HOOKS = {
+    "gate": "type filter hook prerouting priority mangle; policy drop;",
+    "transit": "type filter hook forward priority filter; policy drop;",
+    "hub": "type filter hook input priority filter; policy drop;",
+}
+
+
+def compile_ruleset(desired: Desired, link: str) -> Ruleset:
+    """The rules of one organization's namespace.
+
+    Args:
+        link: the name of the one link in it.
+    """
+    classes = classify(desired)
+    lookups = compile_rules(desired, classes)
+    draft = Draft()
+    _add_base(draft, desired, link)
+    _add_judge(draft, classes)
+    for lookup, elements in lookups.items():
+        chains.add_lookup(draft, lookup, elements)
+    _add_denials(draft, [lookup for lookup in lookups if lookup.action is Action.DENY])
+    _add_allowances(draft, [lookup for lookup in lookups if lookup.action is Action.ALLOW])
+    draft.add("default", f'counter name "{UNMATCHED}" {ACCEPT if desired.policy.default is Action.ALLOW else "drop"}')
+    counters = frozenset(counter_name(rule.id) for rule in desired.policy.rules)
+    return Ruleset(_HOOKS, draft.chains, draft.leaves, counters | {UNMATCHED})
+
+
+def _add_base(draft: Draft, desired: Desired, link: str) -> None:
+    hub = hub_address(desired.network)
+    draft.add(
+        "gate",
+        f'iifname != "{link}" drop',
+        f"ip daddr {hub} icmp type echo-request {ACCEPT}",
+        f"ip daddr {hub} drop",
+        f"ip saddr {desired.network} ip daddr {desired.network} goto judge",
+    )
+    draft.add("transit", f'iifname "{link}" oifname "{link}" meta mark {ALLOWED_MARK:#x} accept')
+    draft.add("hub", f'iifname "{link}" ip daddr {hub} icmp type echo-request accept')
+
+
+def _add_judge(draft: Draft, classes: Classes) -> None:
+    """What is not denied goes on to the allowances; only what came all the way through the denials is not."""
+    onward = f"meta mark & {STATE:#x} == {_NOT_DENIED:#x} goto allowances"
+    if not classes.of_address:
+        draft.add("judge", f"meta mark set {in_mark(NO_CLASS)} jump denials", onward)
+        return
+    draft.add(
+        "judge",
+        f"meta priority set 0:0 meta mark set {_NOWHERE:#x} jump source",
+        "jump destination",
+        "meta priority != 0:0 jump denials",
+        onward,
+    )
+    chains.add_source_class(draft, "source", classes)
+    chains.add_destination_class(draft, "destination", classes)
+
+
+def _add_denials(draft: Draft, lookups: Sequence[Lookup]) -> None:
+    """The lookups that may drop a packet of its kind, then those for any; what returns from all of them is marked."""
+    for topic in Topic:
+        of_topic = [lookup for lookup in lookups if lookup.topic is topic]
+        begin, end = (_FOR_ANY, _NOT_DENIED) if topic is Topic.ANY else (_BEGUN, _FOR_ANY)
+        for number, lookup in enumerate(of_topic, begin):
+            draft.add(chains.past(lookup), _step(number, number + 1))
+        steps = [f"jump {lookup.name}" for lookup in of_topic]
+        draft.add(f"denials_{topic.value}", *steps, _step(begin + len(of_topic), end))
+    draft.add("denials_other", _step(_BEGUN, _FOR_ANY))
+    draft.add("denials", *_dispatch("denials"))
+
+
+def _step(here: int, there: int) -> str:
+    return f"meta mark & {STATE:#x} == {here:#x} meta mark set meta mark & {CLASS:#x} | {there:#x}"
+
+
+def _add_allowances(draft: Draft, lookups: Sequence[Lookup]) -> None:
+    """The lookups that may accept a packet of its kind, then those for any; what returns from all meets the default."""
+    for topic in Topic:
+        steps = [f"jump {lookup.name}" for lookup in lookups if lookup.topic is topic]
+        draft.add(f"allowances_{topic.value}", *steps)
+    draft.add("allowances_other")
+    draft.add("allowances", *_dispatch("allowances"), "goto default")
+
+
+def _dispatch(part: str) -> tuple[str, ...]:
+    """The same whatever the rules are, so its set never changes."""
+    topics = (Topic.TCP, Topic.UDP, Topic.ICMP)
+    known = ", ".join(f"{topic.value} : jump {part}_{topic.value}" for topic in topics)
+    return (
+        f"ct state related jump {part}_{Topic.ERROR.value}",
+        f"ct state != related meta l4proto vmap {{ {known}, * : jump {part}_other }}",
+        f"jump {part}_{Topic.ANY.value}",
+    )

@@ -1,0 +1,160 @@
+"""A ruleset as chains and counters, and the transactions that lead to it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+TABLE = "mesh"
+_IN = f"inet {TABLE}"
+
+
+Statements = tuple[str, ...]
+Chains = dict[str, Statements]
+
+_DIGEST = 6
+_LEAF = re.compile(rf"_[0-9a-f]{{{2 * _DIGEST}}}$")
+
+UNKNOWN: Statements = ("?",)
+"""The statements of a chain that is there and was not read; no chain is made of them."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a counter says; bytes are those of IP packets."""
+
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """Everything that the one table has.
+
+    A change must not be seen half made. The kernel switches all chains to a transaction's new rules in one moment; but
+    a packet that is on its way through the old ones then finds their maps empty, and one on its way through the new
+    ones finds intervals that are not there yet. So what has sets is made before anything leads to it, and removed
+    after nothing does: the moment itself changes only chains without sets.
+
+    Attributes:
+        hooks: for each base chain how it is hooked up, nft's ``type … hook … priority …; policy …;``.
+        chains: the statements of each chain, base chains included. None has a set, but for those that never change.
+        leaves: the statements of chains with sets. Their names tell what is in them, so none ever changes.
+        counters: names of the counters.
+    """
+
+    hooks: Mapping[str, str] = field(default_factory=dict)
+    chains: Mapping[str, Statements] = field(default_factory=dict)
+    leaves: Mapping[str, Statements] = field(default_factory=dict)
+    counters: frozenset[str] = frozenset()
+
+    def loading(self, counted: Mapping[str, Count] | None = None) -> str:
+        """The transaction that makes this of whatever there is.
+
+        Args:
+            counted: where counters go on from; those that it does not name begin at zero.
+        """
+        nothing = Ruleset()
+        lines = ["flush ruleset", f"add table {_IN}", *self._made(nothing, counted or {}), *self._switched(nothing)]
+        return "\n".join(lines) + "\n"
+
+    def preparation(self, before: Ruleset) -> str:
+        """The transaction that makes what this has and another has not, and changes no packet's way; may be ""."""
+        return _transaction(self._made(before, {}))
+
+    def switch(self, before: Ruleset) -> str:
+        """The transaction, after `preparation`, that leads packets through this, and no longer through the other."""
+        return _transaction(self._switched(before))
+
+    def removal(self, names: Collection[str]) -> str:
+        """The transaction that removes chains and counters of these names, to which nothing leads; may be ""."""
+        return _transaction(self._removed(names))
+
+    def prepared(self, present: Ruleset) -> Ruleset:
+        """What is there after `preparation`: chains without sets have what they had, and new ones nothing."""
+        return Ruleset(
+            self.hooks,
+            {**dict.fromkeys(self.chains, ()), **present.chains},
+            {**present.leaves, **self.leaves},
+            present.counters | self.counters,
+        )
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of everything that there is; no chain is called like a counter."""
+        return frozenset(self.chains) | frozenset(self.leaves) | self.counters
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Tells whether two rulesets are the same, in different processes too."""
+        return hashlib.blake2b(self.loading().encode(), digest_size=12).hexdigest()
+
+    def _made(self, before: Ruleset, counted: Mapping[str, Count]) -> Iterator[str]:
+        for counter in sorted(self.counters - before.counters):
+            count = counted.get(counter)
+            start = f" {{ packets {count.packets} bytes {count.bytes} }}" if count else ""
+            yield f"add counter {_IN} {counter}{start}"
+        # All chains first: statements name chains that come later.
+        for name in self.chains:
+            if name not in before.chains:
+                hook = self.hooks.get(name)
+                yield f"add chain {_IN} {name}" + (f" {{ {hook} }}" if hook else "")
+        new = [name for name in self.leaves if name not in before.leaves]
+        for name in new:
+            yield f"add chain {_IN} {name}"
+        for name in new:
+            yield from _rules(name, self.leaves[name])
+
+    def _switched(self, before: Ruleset) -> Iterator[str]:
+        for name, statements in self.chains.items():
+            present = before.chains.get(name, ())
+            if statements != present:
+                if present:
+                    yield f"flush chain {_IN} {name}"
+                yield from _rules(name, statements)
+
+    def _removed(self, names: Collection[str]) -> Iterator[str]:
+        gone = [name for name in (*self.chains, *self.leaves) if name in names]
+        # Emptied first: they may lead to one another.
+        for name in gone:
+            yield f"flush chain {_IN} {name}"
+        for name in gone:
+            yield f"delete chain {_IN} {name}"
+        for counter in sorted(self.counters.intersection(names)):
+            yield f"delete counter {_IN} {counter}"
+
+
+def _rules(chain: str, statements: Statements) -> Iterator[str]:
+    for statement in statements:
+        yield f"add rule {_IN} {chain} {statement}"
+
+
+def _transaction(lines: Iterator[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+@dataclass
+class Draft:
+    """Chains of a ruleset that is being written."""
+
+    chains: Chains = field(default_factory=dict)
+    leaves: Chains = field(default_factory=dict)
+
+    def add(self, name: str, *statements: str) -> None:
+        """A chain without sets."""
+        self.chains[name] = statements
+
+    def add_with_sets(self, name: str, *statements: str) -> None:
+        """A chain that leads to a leaf with these statements."""
+        digest = hashlib.blake2b("\n".join(statements).encode(), digest_size=_DIGEST)
+        leaf = f"{name}_{digest.hexdigest()}"
+        self.leaves[leaf] = statements
+        self.add(name, f"goto {leaf}")
+
+
+def is_leaf(chain: str) -> bool:
+    """Whether a chain of that name has sets."""
+    return _LEAF.search(chain) is not None
