@@ -15,6 +15,11 @@ def new_id(length: int = 12) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
+def new_revision() -> int:
+    """A random number that no earlier one is like, of 63 bits: what a database takes for an integer."""
+    return secrets.randbits(63)
+
+
 def new_organization_id() -> str:
     """Ten characters: with the instance's three and a prefix they just fit into a link's name (15)."""
     return new_id(ORGANIZATION_ID_LENGTH)

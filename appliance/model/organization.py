@@ -44,6 +44,7 @@ class Organization:
     Attributes:
         port: UDP port of its WireGuard link, closed to the outside.
         policy_version: counts the saves of its policy.
+        revision: another number with each change of what the data plane should have for it.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Organization:
     hub_public_key: str
     plan: Plan
     policy_version: int
+    revision: int
     created_at: datetime
 
 

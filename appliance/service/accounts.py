@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from appliance.hub.errors import HubError
 from appliance.model.addresses import DEFAULT_NETWORK, check_network
 from appliance.model.errors import Invalid, NotEnforced, Unauthenticated
-from appliance.model.ids import new_id, new_organization_id
+from appliance.model.ids import new_id, new_organization_id, new_revision
 from appliance.model.names import check_name
 from appliance.model.organization import Member, Organization, Plan, Role
 from appliance.service import passwords, tokens
@@ -83,6 +83,7 @@ def sign_up(
             hub_public_key=keys.public_key,
             plan=Plan.FREE,
             policy_version=1,
+            revision=new_revision(),
             created_at=workplace.clock(),
         )
         organizations.create(transaction, new, keys)

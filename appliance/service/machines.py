@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Address
 
 from appliance.hub.errors import HubError
+from appliance.model.addresses import next_address
 from appliance.model.configuration import Configuration
-from appliance.model.desired import PeerStatus
+from appliance.model.desired import Peer, PeerStatus
 from appliance.model.errors import Invalid, NotFound, PlanLimit
 from appliance.model.ids import new_id
 from appliance.model.keys import check_public_key, new_key_pair
 from appliance.model.names import check_group, check_name
 from appliance.model.organization import Machine, Organization
-from appliance.model.policy import Kind, Policy, Selector
+from appliance.model.policy import Kind, Selector
 from appliance.service.workplace import Actor, Change, Workplace, changing
-from appliance.store import machines, organizations, policies
+from appliance.store import machines, policies
 
 MOST_GROUPS = 32
 LONGEST_PAGE = 1000
@@ -56,17 +57,18 @@ def add(
     checked_name, checked_groups = check_name(name), _check_groups(groups)
     private, public = _keys(public_key)
     with changing(workplace, actor) as change:
-        transaction, organization = change.transaction, change.organization
+        organization = change.organization
         _check_plan(change)
         machine = Machine(
             id=new_id(),
             name=checked_name,
-            address=organizations.free_address(transaction, organization),
+            address=next_address(organization.network, {peer.address for peer in change.before.peers}),
             public_key=public,
             groups=checked_groups,
             created_at=workplace.clock(),
         )
-        machines.create(transaction, organization.id, machine)
+        machines.create(change.transaction, organization.id, machine)
+        change.after = change.before.with_peer(_peer(machine))
         change.note(
             "machine.added",
             machine=machine.id,
@@ -123,6 +125,7 @@ def change(
             groups=before.groups if groups is None else _check_groups(groups),
         )
         machines.change(open_change.transaction, actor.organization_id, after)
+        open_change.after = open_change.before.with_peer(_peer(after))
         open_change.note("machine.changed", machine=machine_id, name=after.name, groups=list(after.groups))
     return get(workplace, actor, machine_id)
 
@@ -134,6 +137,7 @@ def rotate(workplace: Workplace, actor: Actor, machine_id: str, *, public_key: s
     with changing(workplace, actor) as open_change:
         machine = replace(_find(open_change, machine_id), public_key=public)
         machines.change(open_change.transaction, actor.organization_id, machine)
+        open_change.after = open_change.before.with_peer(_peer(machine))
         open_change.note("machine.rotated", machine=machine_id, name=machine.name)
     return Issued(machine, _configuration(workplace, open_change.organization, machine, private))
 
@@ -144,14 +148,19 @@ def remove(workplace: Workplace, actor: Actor, machine_id: str) -> None:
     with changing(workplace, actor) as open_change:
         transaction = open_change.transaction
         machine = _find(open_change, machine_id)
-        saved = policies.load(transaction, actor.organization_id)
-        about_it = Selector(Kind.MACHINE, machine_id)
-        kept = tuple(rule for rule in saved.policy.rules if about_it not in (rule.source, rule.destination))
-        dropped = len(saved.policy.rules) - len(kept)
+        policy, about_it = open_change.before.policy, Selector(Kind.MACHINE, machine_id)
+        kept = tuple(rule for rule in policy.rules if about_it not in (rule.source, rule.destination))
+        dropped = len(policy.rules) - len(kept)
         if dropped:
-            policies.save(transaction, actor.organization_id, Policy(saved.policy.default, kept))
+            policies.save(transaction, actor.organization_id, policy, replace(policy, rules=kept))
         machines.remove(transaction, actor.organization_id, machine_id)
+        left = open_change.before.without_peer(machine_id)
+        open_change.after = replace(left, policy=replace(policy, rules=kept))
         open_change.note("machine.removed", machine=machine_id, name=machine.name, rules_removed=dropped)
+
+
+def _peer(machine: Machine) -> Peer:
+    return Peer(machine.id, machine.public_key, machine.address, frozenset(machine.groups))
 
 
 def _keys(public_key: str | None) -> tuple[str | None, str]:
@@ -171,7 +180,7 @@ def _check_groups(groups: Iterable[str]) -> tuple[str, ...]:
 def _check_plan(open_change: Change) -> None:
     organization = open_change.organization
     limit = organization.plan.machine_limit
-    if limit is not None and len(machines.all_of(open_change.transaction, organization.id)) >= limit:
+    if limit is not None and len(open_change.before.peers) >= limit:
         raise PlanLimit(
             f"The {organization.plan.value} plan covers {limit} machines. Switch the organization to the paid plan "
             "to add more.",

@@ -9,7 +9,7 @@ from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.names import check_name
 from appliance.model.organization import AuditEntry, Organization, Plan
 from appliance.service.workplace import Actor, Workplace, changing, enforce
-from appliance.store import audit, machines, organizations
+from appliance.store import audit, organizations
 
 LONGEST_PAGE = 500
 
@@ -36,7 +36,7 @@ def change(workplace: Workplace, actor: Actor, *, name: str | None = None, plan:
         new_name = before.name if name is None else check_name(name)
         new_plan = before.plan if plan is None else _plan(plan)
         limit = new_plan.machine_limit
-        count = len(machines.all_of(open_change.transaction, before.id))
+        count = len(open_change.before.peers)
         if limit is not None and count > limit:
             raise Conflict(
                 f"The {new_plan.value} plan covers {limit} machines and there are {count}. Remove some first.",
@@ -58,8 +58,7 @@ def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int
     taken_back = None
     try:
         with workplace.store.write() as transaction:
-            organizations.lock(transaction, actor.organization_id)
-            organization = organizations.find(transaction, actor.organization_id)
+            organization = organizations.find_locked(transaction, actor.organization_id)
             if organization is None:
                 raise NotFound("This organization does not exist any more.")
             if confirm != organization.name:
@@ -73,6 +72,7 @@ def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int
             with suppress(HubError):
                 workplace.hub.apply(taken_back)
         raise
+    workplace.states.forget(actor.organization_id)
     return removed
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+import structlog
 from sqlalchemy import Connection
 
+from appliance.hub.errors import HubError
+from appliance.model.desired import Desired, RuleCount
 from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.policy import HIGHEST_PORT, Kind, Party, Policy, Protocol, Rule, Selector, Verdict, decide
 from appliance.service.workplace import Actor, Change, Workplace, changing
 from appliance.store import machines, policies
 from appliance.store.policies import Saved
+
+log = structlog.get_logger()
 
 MOST_RULES = 20_000
 
@@ -39,7 +44,7 @@ def add_rule(workplace: Workplace, actor: Actor, rule: Rule) -> Rule:
     """One more rule; raises as `save` does."""
     actor.must_change()
     with changing(workplace, actor) as change:
-        before = policies.load(change.transaction, actor.organization_id).policy
+        before = change.before.policy
         _save(change, replace(before, rules=(*before.rules, rule)), None)
     return rule
 
@@ -48,11 +53,25 @@ def remove_rule(workplace: Workplace, actor: Actor, rule_id: str) -> None:
     """One rule less; raises as `save` does, and NotFound where there is no such rule."""
     actor.must_change()
     with changing(workplace, actor) as change:
-        before = policies.load(change.transaction, actor.organization_id).policy
+        before = change.before.policy
         kept = tuple(rule for rule in before.rules if rule.id != rule_id)
         if len(kept) == len(before.rules):
             raise NotFound(f"This organization has no rule {rule_id!r}.")
         _save(change, replace(before, rules=kept), None)
+
+
+def counters(workplace: Workplace, actor: Actor) -> Mapping[str | None, RuleCount]:
+    """What each rule decided so far, by its id; by None, what the default decided.
+
+    Nothing at all while the data plane can't be asked. Counted is since the rule was made, or since the kernel's rules
+    had to be made anew.
+    """
+    try:
+        found = workplace.hub.counters(actor.organization_id)
+    except HubError as error:
+        log.warning("the hub tells nothing of its counters", organization=actor.organization_id, error=str(error))
+        return {}
+    return {each.rule: each for each in found}
 
 
 def check(
@@ -84,23 +103,25 @@ def check(
 
 def _save(change: Change, policy: Policy, version: int | None) -> Saved:
     transaction, organization_id = change.transaction, change.organization.id
-    before = policies.load(transaction, organization_id)
-    if version is not None and version != before.version:
+    before, present = change.before.policy, change.organization.policy_version
+    if version is not None and version != present:
         raise Conflict(
-            f"The policy was saved by someone else meanwhile: it is at version {before.version}, not {version}.",
+            f"The policy was saved by someone else meanwhile: it is at version {present}, not {version}.",
             field="version",
         )
     if len(policy.rules) > MOST_RULES:
         raise Invalid(f"A policy has at most {MOST_RULES} rules.", field="rules")
-    _check_machines(transaction, organization_id, policy.rules)
-    saved = policies.save(transaction, organization_id, policy)
+    policy = policy.with_ids_of(before)
+    _check_machines(change.before, set(policy.rules) - set(before.rules))
+    saved = policies.save(transaction, organization_id, before, policy)
+    change.after = replace(change.before, policy=policy)
     change.note("policy.saved", version=saved.version, default=policy.default.value, rules=len(policy.rules))
     return saved
 
 
-def _check_machines(transaction: Connection, organization_id: str, rules: Sequence[Rule]) -> None:
-    known = {machine.id for machine in machines.all_of(transaction, organization_id)}
-    for rule in rules:
+def _check_machines(state: Desired, new: Collection[Rule]) -> None:
+    known = {peer.id for peer in state.peers}
+    for rule in new:
         for field, selector in (("source", rule.source), ("destination", rule.destination)):
             if selector.kind is Kind.MACHINE and selector.name not in known:
                 raise Invalid(f"A rule names a machine that does not exist: {selector.name!r}.", field=field)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -12,9 +12,10 @@ import structlog
 from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
-from appliance.model.desired import Desired, PeerStatus
+from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.errors import Forbidden, NotEnforced, NotFound
 from appliance.model.organization import Organization, Role
+from appliance.service.states import States
 from appliance.store import Store, audit, organizations, times
 from appliance.vault import SealedKeys
 
@@ -34,6 +35,8 @@ class HubPort(Protocol):
 
     def peers(self, organization: str) -> Sequence[PeerStatus]: ...
 
+    def counters(self, organization: str) -> Sequence[RuleCount]: ...
+
 
 @dataclass(frozen=True)
 class Workplace:
@@ -43,6 +46,7 @@ class Workplace:
         endpoint_host: what configurations name as the hub's address.
         endpoint_port: the public UDP port, which all organizations share.
         clock: gives the current time in UTC.
+        states: what the data plane should have, as far as it is known without asking the store.
     """
 
     store: Store
@@ -50,6 +54,7 @@ class Workplace:
     endpoint_host: str
     endpoint_port: int
     clock: Callable[[], datetime] = times.now
+    states: States = field(default_factory=States)
 
     @property
     def endpoint(self) -> str:
@@ -80,10 +85,18 @@ class Actor:
 
 @dataclass
 class Change:
-    """An open change: the transaction, and what the audit trail will say of it."""
+    """An open change: the transaction, and what the audit trail will say of it.
+
+    Attributes:
+        organization: as it was before.
+        before: what the data plane has.
+        after: what it shall have; who changes the store so that it is another state says so here.
+    """
 
     transaction: Connection
     organization: Organization
+    before: Desired
+    after: Desired
     action: str = ""
     detail: dict[str, Any] | None = None
 
@@ -106,25 +119,31 @@ def changing(workplace: Workplace, actor: Actor) -> Iterator[Change]:
     taken_back: Desired | None = None
     try:
         with workplace.store.write() as transaction:
-            organizations.lock(transaction, actor.organization_id)
-            organization = organizations.find(transaction, actor.organization_id)
-            before = organizations.desired(transaction, actor.organization_id)
+            organization = organizations.find_locked(transaction, actor.organization_id)
+            before = None if organization is None else _state_of(workplace, transaction, organization)
             if organization is None or before is None:
                 raise NotFound("This organization does not exist any more.")
-            change = Change(transaction, organization)
+            change = Change(transaction, organization, before, before)
             yield change
             if change.detail is not None:
                 audit.record(transaction, organization.id, actor.email, change.action, change.detail, workplace.clock())
-            after = organizations.desired(transaction, actor.organization_id)
-            if after != before:
-                enforce(workplace, after, actor.organization_id)
+            revision = organization.revision
+            if change.after != before:
+                revision = organizations.revise(transaction, organization.id)
+                enforce(workplace, change.after, organization.id)
                 taken_back = before
+        workplace.states.keep(revision, change.after)
     except BaseException:
         if taken_back is not None:
             log.error("the store refused what was enforced already", organization=actor.organization_id)
             with suppress(HubError):
                 workplace.hub.apply(taken_back)
         raise
+
+
+def _state_of(workplace: Workplace, transaction: Connection, organization: Organization) -> Desired | None:
+    kept = workplace.states.get(organization.id, organization.revision)
+    return organizations.desired(transaction, organization.id) if kept is None else kept
 
 
 def enforce(workplace: Workplace, desired: Desired | None, organization_id: str) -> None:

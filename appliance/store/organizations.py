@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from appliance.model.addresses import next_address
 from appliance.model.desired import Desired, Peer
+from appliance.model.ids import new_revision
 from appliance.model.organization import Organization, Plan
 from appliance.model.policy import Action
 from appliance.store import machines, policies, schema, times
@@ -23,7 +23,8 @@ _table = schema.organizations
 
 # Read with every change, and so built once: building costs as much as executing.
 _BY_ID = select(_table).where(_table.c.id == bindparam("organization"))
-_LOCK = select(_table.c.id).where(_table.c.id == bindparam("organization")).with_for_update()
+_LOCKED = _BY_ID.with_for_update()
+_REVISE = update(_table).where(_table.c.id == bindparam("organization")).values(revision=bindparam("new"))
 
 
 def create(transaction: Connection, organization: Organization, keys: SealedKeys) -> None:
@@ -40,6 +41,7 @@ def create(transaction: Connection, organization: Organization, keys: SealedKeys
             plan=organization.plan.value,
             policy_default=Action.ALLOW.value,
             policy_version=organization.policy_version,
+            revision=organization.revision,
             active=False,
             created_at=times.stored(organization.created_at),
         )
@@ -57,15 +59,23 @@ def activate(transaction: Connection, organization_id: str) -> None:
     transaction.execute(update(_table).where(_table.c.id == organization_id).values(active=True))
 
 
-def lock(transaction: Connection, organization_id: str) -> None:
-    """Changes of one organization follow one another, also where the database takes several writers."""
-    transaction.execute(_LOCK, {"organization": organization_id})
-
-
 def find(transaction: Connection, organization_id: str) -> Organization | None:
     """The organization of that id, if there is one."""
     row = transaction.execute(_BY_ID, {"organization": organization_id}).one_or_none()
     return None if row is None else _loaded(row)
+
+
+def find_locked(transaction: Connection, organization_id: str) -> Organization | None:
+    """As `find`; nobody else changes it before the transaction ends, also where the database takes several writers."""
+    row = transaction.execute(_LOCKED, {"organization": organization_id}).one_or_none()
+    return None if row is None else _loaded(row)
+
+
+def revise(transaction: Connection, organization_id: str) -> int:
+    """What the data plane should have is another state now; gives its revision."""
+    revision = new_revision()
+    transaction.execute(_REVISE, {"organization": organization_id, "new": revision})
+    return revision
 
 
 def change(transaction: Connection, organization_id: str, *, name: str, plan: Plan) -> None:
@@ -126,7 +136,9 @@ def sealed_data_keys(transaction: Connection) -> dict[str, bytes]:
 
 def replace_data_key(transaction: Connection, organization_id: str, sealed: bytes) -> None:
     """The same key, sealed anew."""
-    transaction.execute(update(_table).where(_table.c.id == organization_id).values(sealed_data_key=sealed))
+    transaction.execute(
+        update(_table).where(_table.c.id == organization_id).values(sealed_data_key=sealed, revision=new_revision())
+    )
 
 
 def desired(transaction: Connection, organization_id: str) -> Desired | None:
@@ -149,16 +161,6 @@ def desired(transaction: Connection, organization_id: str) -> Desired | None:
     )
 
 
-def free_address(transaction: Connection, organization: Organization) -> Any:
-    """The lowest address of the range that no machine has.
-
-    Raises:
-        Conflict: all are taken.
-    """
-    taken = [machine.address for machine in machines.all_of(transaction, organization.id)]
-    return next_address(organization.network, taken)
-
-
 def _loaded(row: Any) -> Organization:
     return Organization(
         id=row.id,
@@ -168,5 +170,6 @@ def _loaded(row: Any) -> Organization:
         hub_public_key=row.hub_public_key,
         plan=Plan(row.plan),
         policy_version=row.policy_version,
+        revision=row.revision,
         created_at=times.loaded(row.created_at),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, format_ports, parse_ports
 from appliance.store.schema import organizations
@@ -17,6 +17,7 @@ _HEAD = select(organizations.c.policy_default, organizations.c.policy_version).w
     organizations.c.id == bindparam("organization")
 )
 _RULES = select(_table).where(_table.c.organization_id == bindparam("organization")).order_by(_table.c.position)
+_LAST = select(func.max(_table.c.position)).where(_table.c.organization_id == bindparam("organization"))
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,22 @@ def load(transaction: Connection, organization_id: str) -> Saved:
     return Saved(Policy(Action(head.policy_default), tuple(_loaded(row) for row in rows)), head.policy_version)
 
 
-def save(transaction: Connection, organization_id: str, policy: Policy) -> Saved:
-    """Puts this policy in the place of the one before, rules in this order."""
-    transaction.execute(delete(_table).where(_table.c.organization_id == organization_id))
-    _insert(transaction, organization_id, policy.rules, first_position=1)
+def save(transaction: Connection, organization_id: str, before: Policy, policy: Policy) -> Saved:
+    """Puts this policy in the place of the one before, rules in this order.
+
+    Rules that stay, in the order that they had, are not written again.
+    """
+    had, wanted = before.rules, policy.rules
+    kept = set(had) & set(wanted)
+    staying = [rule for rule in had if rule in kept]
+    if list(wanted[: len(staying)]) == staying:
+        _delete(transaction, [rule.id for rule in had if rule not in kept])
+        # Behind every position that there is, whatever was removed between.
+        last = transaction.execute(_LAST, {"organization": organization_id}).scalar_one() if staying else 0
+        _insert(transaction, organization_id, wanted[len(staying) :], first_position=last + 1)
+    else:
+        transaction.execute(delete(_table).where(_table.c.organization_id == organization_id))
+        _insert(transaction, organization_id, wanted, first_position=1)
     version = transaction.execute(
         update(organizations)
         .where(organizations.c.id == organization_id)
@@ -46,6 +59,11 @@ def save(transaction: Connection, organization_id: str, policy: Policy) -> Saved
         .returning(organizations.c.policy_version)
     ).scalar_one()
     return Saved(policy, version)
+
+
+def _delete(transaction: Connection, ids: Sequence[str]) -> None:
+    if ids:
+        transaction.execute(delete(_table).where(_table.c.id == bindparam("rule")), [{"rule": each} for each in ids])
 
 
 def _insert(transaction: Connection, organization_id: str, rules: Sequence[Rule], *, first_position: int) -> None:

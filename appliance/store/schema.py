@@ -59,6 +59,8 @@ organizations = Table(
     Column("plan", String(8), nullable=False),
     Column("policy_default", String(8), nullable=False),
     Column("policy_version", Integer, nullable=False),
+    # Random, and another one with each change of what the data plane should have (`Desired`).
+    Column("revision", BigInteger, nullable=False, server_default="0"),
     # False while the data plane is being made: nobody was told yet that the organization exists.
     Column("active", Boolean, nullable=False),
     Column("created_at", Float, nullable=False),

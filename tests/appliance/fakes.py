@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from appliance.hub.errors import HubError
 from appliance.hub.messages import HubStatus
-from appliance.model.desired import Desired, PeerStatus
+from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.vault import SealedKeys, Vault
 
 
@@ -20,12 +20,14 @@ class FakeHub:
         applications: how often anything was applied.
         refuses: whether everything fails from now on.
         statuses: what it says of peers.
+        counts: what it says of rules.
     """
 
     enforced: dict[str, Desired] = field(default_factory=dict)
     applications: int = 0
     refuses: bool = False
     statuses: list[PeerStatus] = field(default_factory=list)
+    counts: list[RuleCount] = field(default_factory=list)
     _vault: Vault = field(default_factory=lambda: Vault(b"k" * 32))
 
     def create_keys(self, organization: str) -> SealedKeys:
@@ -49,6 +51,11 @@ class FakeHub:
         del organization
         self._check()
         return self.statuses
+
+    def counters(self, organization: str) -> Sequence[RuleCount]:
+        del organization
+        self._check()
+        return self.counts
 
     def status(self) -> HubStatus:
         """As the hub's process would say."""

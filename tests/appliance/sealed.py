@@ -29,7 +29,7 @@ def add_organization(store: Store, name: str, keys: SealedKeys) -> None:
     """Stores an active organization with these keys."""
     with store.write() as transaction:
         (port,) = organizations.free_ports(transaction, 1)
-        new = Organization(name, name, DEFAULT_NETWORK, port, keys.public_key, Plan.FREE, 1, times.now())
+        new = Organization(name, name, DEFAULT_NETWORK, port, keys.public_key, Plan.FREE, 1, 0, times.now())
         organizations.create(transaction, new, keys)
         organizations.activate(transaction, name)
 

@@ -138,6 +138,10 @@ def _check_policy(asked: Asked) -> shapes.VerdictAnswer:
     return shapes.VerdictAnswer(verdict.action.value, rule)
 
 
+def _counters(asked: Asked) -> shapes.CountersAnswer:
+    return shapes.CountersAnswer.of(policies.counters(asked.site.workplace, asked.actor))
+
+
 def _audit(asked: Asked) -> shapes.AuditAnswer:
     limit = asked.number("limit")
     entries, following = organizations.trail(
@@ -232,6 +236,7 @@ CALLS = (
         shapes.CheckPolicy,
         shapes.VerdictAnswer,
     ),
+    Call("GET", "/policy/counters", "What each rule decided", _counters, answer=shapes.CountersAnswer),
     Call("GET", "/audit", "The audit trail", _audit, answer=shapes.AuditAnswer, query=("before", "limit")),
     Call("GET", "/usage", "Machine-months", _usage, answer=shapes.UsageAnswer, query=("after", "limit")),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 import msgspec
 
+from appliance.model.desired import RuleCount
 from appliance.model.organization import AuditEntry, Organization
 from appliance.model.policy import Rule, format_ports
 from appliance.service import Workplace
@@ -194,6 +196,27 @@ class PolicyAnswer(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, saved: Saved) -> PolicyAnswer:
         return cls(saved.policy.default.value, [RuleAnswer.of(rule) for rule in saved.policy.rules], saved.version)
+
+
+class RuleCountAnswer(msgspec.Struct, frozen=True):
+    rule: str
+    packets: int
+    bytes: int
+
+
+class CountersAnswer(msgspec.Struct, frozen=True):
+    rules: list[RuleCountAnswer]
+    unmatched_packets: int
+    unmatched_bytes: int
+
+    @classmethod
+    def of(cls, counts: Mapping[str | None, RuleCount]) -> CountersAnswer:
+        unmatched = counts.get(None)
+        return cls(
+            [RuleCountAnswer(each.rule, each.packets, each.bytes) for each in counts.values() if each.rule is not None],
+            unmatched.packets if unmatched is not None else 0,
+            unmatched.bytes if unmatched is not None else 0,
+        )
 
 
 class VerdictAnswer(msgspec.Struct, frozen=True):

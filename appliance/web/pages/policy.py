@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import bottle
 
+from appliance.model.desired import RuleCount
 from appliance.model.errors import NotFound, Refused
 from appliance.model.organization import Machine
 from appliance.model.policy import Action, Kind, Policy, Protocol, Rule, Selector, Verdict
@@ -31,6 +32,7 @@ class RuleLine:
     destination: str
     service: str
     description: str
+    decided: str
 
 
 @dataclass(frozen=True)
@@ -139,13 +141,15 @@ def _page(visit: Visit, refusal: Refusal | None = None, verdict: Verdict | None 
         groups |= {end.name for end in (rule.source, rule.destination) if end.kind is Kind.GROUP}
     start = min(visit.query.number("from") or 0, len(saved.policy.rules))
     shown = saved.policy.rules[start : start + _PAGE_LENGTH]
+    counts = policies.counters(visit.workplace, visit.actor)
     return visit.page(
         "policy.html",
         refusal=refusal.error if refusal is not None else None,
         refused_form=refusal.form if refusal is not None else "",
         default=saved.policy.default.value,
         version=saved.version,
-        rules=[_line(rule, names) for rule in shown],
+        rules=[_line(rule, names, counts.get(rule.id)) for rule in shown],
+        unmatched=_decided(counts.get(None)),
         rule_count=len(saved.policy.rules),
         start=start,
         following=start + _PAGE_LENGTH if start + _PAGE_LENGTH < len(saved.policy.rules) else None,
@@ -167,7 +171,11 @@ def _machines(visit: Visit) -> list[Machine]:
             return found
 
 
-def _line(rule: Rule, names: dict[str, str]) -> RuleLine:
+def _decided(count: RuleCount | None) -> str:
+    return "unknown" if count is None else f"{count.packets:,} packets, {words.size(count.bytes)}"
+
+
+def _line(rule: Rule, names: dict[str, str], count: RuleCount | None) -> RuleLine:
     return RuleLine(
         rule.id,
         rule.action is Action.DENY,
@@ -175,6 +183,7 @@ def _line(rule: Rule, names: dict[str, str]) -> RuleLine:
         words.selector(rule.destination, names),
         words.service(rule),
         rule.description,
+        _decided(count),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import bottle
 import pytest
 
+from appliance.model.desired import RuleCount
 from appliance.service import Workplace, tokens
 from appliance.web import request
 from appliance.web.api.calls import CALLS
@@ -95,6 +96,28 @@ def test_a_check_needs_no_traffic(app: bottle.Bottle, token: str) -> None:
     assert made.status == 201
     answer = call(app, "POST", "/api/v1/policy/check", question, token=token).json
     assert answer == {"verdict": "deny", "rule": made.json}
+
+
+def test_each_rule_tells_what_it_decided(app: bottle.Bottle, token: str, hub: FakeHub) -> None:
+    rule = {"action": "deny", "source": "any", "destination": "any", "protocol": "tcp", "ports": "22"}
+    made = call(app, "POST", "/api/v1/policy/rules", rule, token=token).json["id"]
+    hub.counts = [RuleCount(made, 3, 180), RuleCount(None, 7, 420)]
+    counters = {"rules": [{"rule": made, "packets": 3, "bytes": 180}], "unmatched_packets": 7, "unmatched_bytes": 420}
+    assert call(app, "GET", "/api/v1/policy/counters", token=token).json == counters
+    hub.refuses = True
+    nothing = {"rules": [], "unmatched_packets": 0, "unmatched_bytes": 0}
+    assert call(app, "GET", "/api/v1/policy/counters", token=token).json == nothing
+
+
+def test_a_rule_that_stays_keeps_its_id(app: bottle.Bottle, token: str) -> None:
+    rule = {"action": "deny", "source": "any", "destination": "group:red", "protocol": "tcp", "ports": "22,80-90"}
+    other = {"action": "allow", "source": "any", "destination": "any"}
+    first = call(app, "PUT", "/api/v1/policy", {"default": "deny", "rules": [rule, other, rule]}, token=token).json
+    again = call(app, "PUT", "/api/v1/policy", {"default": "allow", "rules": [other, rule]}, token=token).json
+    ids = [each["id"] for each in first["rules"]]
+    assert len(set(ids)) == 3
+    assert [each["id"] for each in again["rules"]] == [ids[1], ids[0]]
+    assert call(app, "GET", "/api/v1/policy", token=token).json["rules"] == again["rules"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from appliance.model.desired import RuleCount
 from appliance.model.ids import new_id
 from appliance.model.policy import ANYONE, Action, Policy, Rule
 from appliance.service import accounts, machines
@@ -31,6 +32,16 @@ def pair(site: Site, owner: Visitor) -> tuple[str, str]:
     actor = accounts.actor_of(site.workplace, owner.cookies[COOKIE])
     first, second = (each.machine.id for each in machines.page(site.workplace, actor)[0])
     return first, second
+
+
+def test_rules_tell_what_they_decided(owner: Visitor, hub: FakeHub, saved: Callable[[], Saved]) -> None:
+    owner.add_rule(action="deny", source="any", destination="any", protocol="tcp", ports="22")
+    hub.counts = [RuleCount(saved().policy.rules[0].id, 1234, 98_000), RuleCount(None, 7, 420)]
+    page = owner.get("/policy").page.text
+    assert "1,234 packets" in page
+    assert "7 packets" in page
+    hub.refuses = True
+    assert "unknown" in owner.get("/policy").page.text
 
 
 def test_both_ways_is_two_rules_in_one_save(
