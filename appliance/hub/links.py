@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 
 from pyroute2 import IPRoute
@@ -17,7 +18,7 @@ def set_up(link: str) -> None:
     """Brings a link of the calling thread's namespace up."""
     try:
         with IPRoute() as netlink:
-            netlink.link("set", index=_index(netlink, link), state="up", mtu=MTU)
+            netlink.link("set", index=index(link), state="up", mtu=MTU)
     except (NetlinkError, OSError) as error:
         raise LinkError(f"link {link} can't be brought up: {error}") from error
 
@@ -26,7 +27,7 @@ def move(places: Places) -> None:
     """Moves the link from the calling thread's namespace into its organization's."""
     try:
         with IPRoute() as netlink:
-            netlink.link("set", index=_index(netlink, places.link), net_ns_fd=places.namespace)
+            netlink.link("set", index=index(places.link), net_ns_fd=places.namespace)
     except (NetlinkError, OSError) as error:
         raise LinkError(f"link {places.link} can't be moved into its namespace: {error}") from error
 
@@ -34,9 +35,9 @@ def move(places: Places) -> None:
 def is_in(places: Places) -> bool:
     """Whether the link lives in its organization's namespace."""
     try:
-        with namespace.entered(places.namespace), IPRoute() as netlink:
-            return bool(netlink.link_lookup(ifname=places.link))
-    except (NamespaceError, NetlinkError, OSError):
+        with namespace.entered(places.namespace):
+            return is_here(places.link)
+    except NamespaceError:
         return False
 
 
@@ -57,14 +58,29 @@ def delete(places: Places) -> None:
 
 
 def _delete_here(link: str) -> None:
-    with IPRoute() as netlink:
-        for index in netlink.link_lookup(ifname=link):
-            with suppress(NetlinkError):
-                netlink.link("del", index=index)
+    if not is_here(link):
+        return
+    with IPRoute() as netlink, suppress(NetlinkError, LinkError):
+        netlink.link("del", index=index(link))
 
 
-def _index(netlink: IPRoute, link: str) -> int:
-    found = netlink.link_lookup(ifname=link)
-    if not found:
-        raise LinkError(f"there is no link {link}")
-    return int(found[0])
+def is_here(link: str) -> bool:
+    """Whether the link lives in the calling thread's namespace."""
+    try:
+        socket.if_nametoindex(link)
+    except OSError:
+        return False
+    return True
+
+
+def index(link: str) -> int:
+    """The number of a link of the calling thread's namespace.
+
+    Raises:
+        LinkError: there is no such link.
+    """
+    # One system call; a lookup by netlink is a millisecond of Python.
+    try:
+        return socket.if_nametoindex(link)
+    except OSError as error:
+        raise LinkError(f"there is no link {link}") from error

@@ -15,7 +15,7 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from appliance.hub import namespace
+from appliance.hub import links, namespace
 from appliance.hub.errors import LinkError
 from appliance.hub.findings import Finding, Part
 from appliance.hub.names import Places
@@ -139,7 +139,7 @@ def _mend_settings(link: str) -> Iterator[Finding]:
 
 
 def _mend_addresses(netlink: IPRoute, link: str, wanted: str) -> Iterator[Finding]:
-    own, loopback = _index(netlink, link), _index(netlink, "lo")
+    own, loopback = links.index(link), links.index("lo")
     present = {
         (address["index"], f"{address.get('local') or address.get('address')}/{address['prefixlen']}")
         for address in netlink.get_addr(family=_IPV4)
@@ -156,7 +156,7 @@ def _mend_addresses(netlink: IPRoute, link: str, wanted: str) -> Iterator[Findin
 def _mend_routes(netlink: IPRoute, link: str, network: IPv4Network) -> Iterator[Finding]:
     wanted = {
         _Route(_UNREACHABLE, _MAIN, _ANYWHERE, 0, _LAST_METRIC),
-        _Route(_UNICAST, _TABLE, str(network), _index(netlink, link), 0),
+        _Route(_UNICAST, _TABLE, str(network), links.index(link), 0),
     }
     present = {_route(found) for found in netlink.get_routes(family=_IPV4) if _table(found) != _LOCAL}
     for route in wanted - present:
@@ -205,10 +205,3 @@ def _delete_rule(netlink: IPRoute, priority: int, table: int, mark: int) -> None
 
 def _rule(found: Any) -> tuple[int, int, int]:
     return int(found.get("priority") or 0), _table(found), int(found.get("fwmark") or 0)
-
-
-def _index(netlink: IPRoute, link: str) -> int:
-    found = netlink.link_lookup(ifname=link)
-    if not found:
-        raise LinkError(f"there is no link {link}")
-    return int(found[0])
