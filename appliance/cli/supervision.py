@@ -49,6 +49,8 @@ class Child:
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _started_at: float = 0.0
     _pause: float = _FIRST_PAUSE
+    # When it is started again, once it was found dead.
+    _due: float | None = None
 
     def start(self, deadline: float) -> None:
         """Starts it and waits until it is ready.
@@ -66,7 +68,7 @@ class Child:
             time.sleep(_POLL)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        self._started_at = time.monotonic()
+        self._started_at, self._due = time.monotonic(), None
         self._process = subprocess.Popen(
             [*PROGRAM, self.command],
             env=dict(self.environment),
@@ -83,9 +85,12 @@ class Child:
         """Starts it again if it died; who dies soon after its start waits longer each time."""
         if self._process is None or self._process.poll() is None:
             return
-        lived = time.monotonic() - self._started_at
-        self._pause = _FIRST_PAUSE if lived > _STEADY else min(self._pause * 2, _LONGEST_PAUSE)
-        if lived < self._pause:
+        now = time.monotonic()
+        if self._due is None:
+            is_steady = now - self._started_at > _STEADY
+            self._pause = _FIRST_PAUSE if is_steady else min(self._pause * 2, _LONGEST_PAUSE)
+            self._due = self._started_at + self._pause
+        if now < self._due:
             return
         log.warning("a process ended and is started again", command=self.command, code=self._process.returncode)
         # Nobody waits until it is ready: the other one may have died too.
