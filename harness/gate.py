@@ -16,7 +16,7 @@ from rich.console import Console
 
 from harness import results
 from harness.paths import CACHE, ROOT, SCENARIOS
-from harness.results import ScenarioResult
+from harness.results import Results, ScenarioResult
 from harness.sabotage.catalogue import SABOTAGES, Sabotage
 from harness.verdicts import Verdict
 from netlab import sandbox
@@ -52,13 +52,18 @@ class SabotageResult:
 
 @dataclass(frozen=True)
 class GateRun:
-    """What a run came to."""
+    """What a run came to.
+
+    Attributes:
+        hub_wireguard: the implementation that the hub used, with its version; "" if no hub came up.
+    """
 
     options: GateOptions
     started_at: float
     seconds: float
     scenarios: tuple[ScenarioResult, ...]
     sabotages: tuple[SabotageResult, ...]
+    hub_wireguard: str = ""
 
 
 def run(options: GateOptions, evidence: Path, console: Console) -> GateRun:
@@ -71,15 +76,16 @@ def run(options: GateOptions, evidence: Path, console: Console) -> GateRun:
     started_at, start = time.time(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="gate-") as folder:
         console.print(f"[bold]scenarios[/] (profile {options.profile}, seed {options.seed})")
-        scenarios = _scenarios(options, Path(folder) / "scenarios.json", evidence)
+        outcomes = _scenarios(options, Path(folder) / "scenarios.json", evidence)
         wanted = [each for each in SABOTAGES if options.claim in (None, each.claim)]
         console.print(f"[bold]sabotages[/] ({len(wanted)}; each has to be noticed)")
         with ThreadPoolExecutor(_SABOTAGES_AT_ONCE) as pool:
             sabotages = tuple(pool.map(lambda each: _sabotage(options, each, console), wanted))
-    return GateRun(options, started_at, time.monotonic() - start, tuple(scenarios), sabotages)
+    seconds = time.monotonic() - start
+    return GateRun(options, started_at, seconds, tuple(outcomes.scenarios), sabotages, outcomes.hub_wireguard)
 
 
-def _scenarios(options: GateOptions, target: Path, evidence: Path) -> list[ScenarioResult]:
+def _scenarios(options: GateOptions, target: Path, evidence: Path) -> Results:
     subprocess.run(
         [*_pytest(options, target), "--verbose", "--no-summary", f"--evidence={evidence}"],
         cwd=ROOT,
@@ -107,7 +113,7 @@ def _sabotage(options: GateOptions, sabotage: Sabotage, console: Console) -> Sab
             check=False,
             timeout=_DEADLINE["quick"],
         )
-        outcomes = results.read(target)
+        outcomes = results.read(target).scenarios
     refuted = [each for each in outcomes if each.verdict == Verdict.REFUTED.value]
     noticed = refuted[0].failure or "" if refuted else _unnoticed(outcomes, done.stdout)
     word = "noticed" if refuted else "[red]UNNOTICED[/]"
