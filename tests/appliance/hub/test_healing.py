@@ -25,7 +25,6 @@ from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, parse_ports
 
-DEADLINE = 10.0
 SETTINGS = ("net.ipv4.ip_forward", "net.ipv4.conf.all.rp_filter", "net.ipv4.conf.all.send_redirects")
 POLICY = Policy(Action.ALLOW, (Rule("x", Action.DENY, ANYONE, ANYONE, Protocol.TCP, parse_ports("22")),))
 
@@ -66,6 +65,12 @@ DAMAGE = {
     "a process that hangs": "pkill -STOP --full '(wireguard-go|boringtun-cli) .*LINK$'",
     "no control socket": "rm /var/run/wireguard/LINK.sock",
 }
+
+
+@pytest.fixture
+def deadline_s(pytestconfig: pytest.Config) -> float:
+    """How long it may take until all is well; what no event tells of waits for its turn in the sweep."""
+    return 10.0 * float(pytestconfig.getoption("--patience"))
 
 
 @pytest.fixture
@@ -131,6 +136,7 @@ def test_what_is_damaged_is_as_it_was_again(
     backend: Backend,
     state: Desired,
     tmp_path_factory: pytest.TempPathFactory,
+    deadline_s: float,
     damage: str,
 ) -> None:
     if backend.name == "kernel" and ("pkill" in DAMAGE[damage] or "sock" in DAMAGE[damage]):
@@ -142,7 +148,7 @@ def test_what_is_damaged_is_as_it_was_again(
     keyfile.write_text(new_key_pair().private)
     command = DAMAGE[damage].replace("KEYFILE", str(keyfile)).replace("KEY", state.peers[0].public_key)
     shell(command.replace("NS", places.namespace).replace("LINK", places.link))
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + deadline_s
     while not repairs or seen(names, backend, state) != before:
         if time.monotonic() > deadline:
             assert seen(names, backend, state) == before
@@ -186,14 +192,14 @@ def test_a_hub_that_was_away_finds_what_was_damaged_meanwhile(
 
 
 def test_what_can_t_be_mended_is_tried_again(
-    healed: DataPlane, repairs: list[Repair], names: Names, backend: Backend, state: Desired
+    healed: DataPlane, repairs: list[Repair], names: Names, backend: Backend, state: Desired, deadline_s: float
 ) -> None:
     """The organization's port is taken, for a while, by somebody else."""
     if backend.name == "kernel":
         pytest.skip("the kernel's sockets can't be taken by a process that is asked to")
     healed.apply(state)
     link = names.places(state.organization).link
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + deadline_s
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         os.kill(userspace.processes()[link], signal.SIGKILL)
         while other.getsockname()[1] != state.port:

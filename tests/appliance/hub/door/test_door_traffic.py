@@ -78,7 +78,7 @@ def test_one_client_can_belong_to_two_organizations(world: World, door: FrontDoo
     """One source, two links: the session's index tells them apart, the source couldn't."""
     first, second = world.organizations
     machine = world.machine(first, 11)
-    world.hub.run("wg", "set", second.id, "peer", machine.keys.public, "allowed-ips", "10.100.0.11/32")
+    world.wg(second, "set", second.id, "peer", machine.keys.public, "allowed-ips", "10.100.0.11/32")
     machine.host.run(
         "wg", "set", machine.tunnel.interface, "peer", second.keys.public, "endpoint", f"{HUB4}:{PORT}",
         "allowed-ips", "10.200.0.0/16",
