@@ -45,8 +45,15 @@ def test_organizations_with_the_same_addresses_share_one_port(world: World, door
 
 
 @pytest.mark.parametrize("other", ["192.0.2.2", "2001:db8::2"])
-def test_the_hub_answers_from_the_address_that_was_asked(world: World, door: FrontDoor, other: str) -> None:
+def test_the_hub_answers_from_the_address_that_was_asked(
+    request: pytest.FixtureRequest, world: World, door: FrontDoor, other: str
+) -> None:
     del door
+    if world.has_kernel_wireguard and ":" not in other:
+        # The kernel (drivers/net/wireguard/socket.c, send4) forgets the address that was asked when the answer's way
+        # out is another link than the one that the question came by; a handshake comes by `lo`, from the demultiplexer.
+        reason = "the kernel's WireGuard answers a handshake from the first IPv4 address"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     world.hub.run("ip", "address", "add", f"{other}/{64 if ':' in other else 24}", "dev", "eth0", "nodad")
     machine = world.machine(world.organizations[0], 11, other)
     with machine.host.capture("eth0", f"udp and src port {PORT}") as capture:

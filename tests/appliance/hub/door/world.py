@@ -50,6 +50,7 @@ class World:
         self.hub = lab.host("hub")
         self.connect(self.hub, 1)
         self.organizations: list[Organization] = []
+        self.has_kernel_wireguard = wireguard_implementation(self.hub).startswith("kernel")
 
     def connect(self, host: Host, number: int) -> None:
         """Plugs a host into the internet, with an address of each family that ends in this number."""
@@ -61,7 +62,7 @@ class World:
         number = len(self.organizations)
         made = Organization(f"org{number}", 52001 + number)
         link = made.id
-        if wireguard_implementation(self.hub).startswith("kernel"):
+        if self.has_kernel_wireguard:
             self.hub.run("ip", "link", "add", link, "type", "wireguard")
         else:
             self.hub.run("wireguard-go", link)
