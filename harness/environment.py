@@ -17,7 +17,7 @@ def facts(hub_wireguard: str) -> dict[str, str | int]:
     """Versions and host, without a name of the machine or of anyone.
 
     Args:
-        hub_wireguard: the implementation that the hub was told to use.
+        hub_wireguard: the implementation that the hub used, or where it never came up, was told to use.
     """
     return {
         "meshwg": version("meshwg"),

@@ -39,13 +39,18 @@ class SabotageResult:
 
 @dataclass(frozen=True)
 class GateRun:
-    """What a run came to."""
+    """What a run came to.
+
+    Attributes:
+        hub_wireguard: the implementation that the hub used, with its version; "" if no hub came up.
+    """
 
     options: RunOptions
     started_at: float
     seconds: float
     scenarios: tuple[ScenarioResult, ...]
     sabotages: tuple[SabotageResult, ...]
+    hub_wireguard: str = ""
 
 
 def run(options: RunOptions, evidence: Path, console: Console) -> GateRun:
@@ -69,8 +74,15 @@ def run(options: RunOptions, evidence: Path, console: Console) -> GateRun:
     for part in parts:
         if part.result().complaint:
             console.print(escape(part.result().complaint[-2000:]), style="red")
-    scenarios = tuple(results.merge([part.result().outcomes for part in parts]))
-    return GateRun(options, started_at, time.monotonic() - start, scenarios, tuple(each.result() for each in breaks))
+    finished = [part.result() for part in parts]
+    return GateRun(
+        options,
+        started_at,
+        time.monotonic() - start,
+        tuple(results.merge([each.outcomes for each in finished])),
+        tuple(each.result() for each in breaks),
+        hub_wireguard=next((each.hub_wireguard for each in finished if each.hub_wireguard), ""),
+    )
 
 
 @contextmanager

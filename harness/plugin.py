@@ -21,6 +21,7 @@ from netlab import sandbox
 _RECORD = pytest.StashKey[Record]()
 _OUTCOME = pytest.StashKey[results.ScenarioResult]()
 _WORLD = pytest.StashKey[World]()
+_HUB_WIREGUARD = pytest.StashKey[str]()
 TURN = struct.Struct("=I")
 """A scenario's place in the collection, as a process that shares the scenarios with others draws it from a pipe."""
 
@@ -107,6 +108,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         seed=config.getoption("--seed"),
     ) as made:
         config.stash[_WORLD] = made
+        config.stash[_HUB_WIREGUARD] = made.service.wireguard()
         yield made
 
 
@@ -162,7 +164,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             for item in session.items
             if (marker := item.get_closest_marker("claim")) is not None and marker.args[0] in BY_ID
         ]
-        results.write(target, outcomes)
+        results.write(target, results.Results(outcomes, session.config.stash.get(_HUB_WIREGUARD, "")))
 
 
 def _not_run(item: pytest.Item, claim: str) -> results.ScenarioResult:

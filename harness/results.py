@@ -32,16 +32,27 @@ class ScenarioResult(msgspec.Struct, frozen=True):
     evidence: list[str]
 
 
-def write(path: Path, outcomes: Sequence[ScenarioResult]) -> None:
-    """Writes the outcomes of a run."""
-    path.write_bytes(msgspec.json.encode(outcomes))
+class Results(msgspec.Struct, frozen=True):
+    """All of a run.
+
+    Attributes:
+        hub_wireguard: implementation and version, as the service told; "" if none was up.
+    """
+
+    scenarios: list[ScenarioResult] = []
+    hub_wireguard: str = ""
 
 
-def read(path: Path) -> list[ScenarioResult]:
-    """Reads them again; a run that ended before it wrote any has none."""
+def write(path: Path, results: Results) -> None:
+    """Writes what a run came to."""
+    path.write_bytes(msgspec.json.encode(results))
+
+
+def read(path: Path) -> Results:
+    """Reads it again; a run that ended before it wrote any has none."""
     if not path.exists() or path.stat().st_size == 0:
-        return []
-    return msgspec.json.decode(path.read_bytes(), type=list[ScenarioResult])
+        return Results()
+    return msgspec.json.decode(path.read_bytes(), type=Results)
 
 
 def merge(parts: Sequence[Sequence[ScenarioResult]]) -> list[ScenarioResult]:

@@ -44,10 +44,12 @@ class Finished:
 
     Attributes:
         complaint: what pytest wrote, where it ended in another way than with its scenarios' outcomes; empty otherwise.
+        hub_wireguard: as in `Results`.
     """
 
     outcomes: tuple[ScenarioResult, ...]
     complaint: str
+    hub_wireguard: str = ""
 
 
 @contextmanager
@@ -87,7 +89,8 @@ def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> 
         except subprocess.TimeoutExpired as error:
             return Finished((), f"It was ended after {error.timeout:.0f} s.")
         complaint = "" if done.returncode in _ENDED_WELL else done.stdout
-        return Finished(tuple(results.read(target)), complaint)
+        told = results.read(target)
+        return Finished(tuple(told.scenarios), complaint, told.hub_wireguard)
 
 
 def _pytest(options: RunOptions, target: Path) -> list[str]:

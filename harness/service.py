@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import secrets
 import signal
 import sys
@@ -25,7 +26,8 @@ PORT = 8443
 _PROGRAMS = ("appliance", "harness.sabotage")
 _COMMANDS = ("hub", "web")
 _READY = "MeshWG is up at"
-_START_DEADLINE = 40.0
+# One that ends is noticed at once; more than both of its processes are given.
+_START_DEADLINE = 300.0
 _STOP_GRACE = 15.0
 
 
@@ -172,6 +174,18 @@ class Service:
     def api(self) -> Api:
         """A customer's connection to it."""
         return Api(self.url, self.certificate)
+
+    def wireguard(self) -> str:
+        """The implementation that its hub uses, with the version, as its metrics tell.
+
+        Raises:
+            Inconclusive: they don't.
+        """
+        metrics = self.api().call("GET", "/metrics").body
+        found = re.search(r'^meshwg_wireguard{implementation="(.*?)",version="(.*?)"}', str(metrics), re.MULTILINE)
+        if found is None:
+            raise Inconclusive("the service does not tell which WireGuard it uses")
+        return f"{found[1]} {found[2]}"
 
     def log_text(self) -> str:
         """What it said so far."""

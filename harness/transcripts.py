@@ -38,7 +38,7 @@ def transcript_of(run: GateRun) -> Transcript:
         seconds=round(run.seconds, 1),
         profile=run.options.profile,
         seed=run.options.seed,
-        environment=environment.facts(run.options.wireguard),
+        environment=environment.facts(run.hub_wireguard or run.options.wireguard),
         claims=claims,
         sabotage=sabotages,
         verdict="fail" if problems else "pass",

@@ -1,10 +1,24 @@
-"""Each worker of a parallel run has a sandbox of its own, so that no test sees another's ports, links or processes."""
+"""Options of a run, and its workers.
+
+Each worker of a parallel run has a sandbox of its own, so that no test sees another's ports, links or processes.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# An emulated processor makes examples as slowly as it does everything.
+settings.register_profile("emulated", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For machines that are slow by what they are."""
+    parser.addoption(
+        "--patience", type=float, default=1.0, help="multiplies how long healing may take: for an emulated machine"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

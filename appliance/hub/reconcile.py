@@ -216,9 +216,9 @@ class Reconciler:
         return {rule_of(name): count for name, count in counts.items()}
 
     def _link(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
-        private_key = self._open_key(desired)
-        if self._backend.is_ready(places, private_key, desired.port):
+        if self._backend.is_ready(places, desired.hub_public_key, desired.port):
             return ()
+        private_key = self._open_key(desired)
         self._backend.remove(places)
         self._backend.create(places, private_key, desired.port)
         return (Finding(Part.LINK, "there was no link that worked"),)

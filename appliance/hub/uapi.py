@@ -1,6 +1,9 @@
 """WireGuard's cross-platform userspace protocol, as wireguard-go and boringtun speak it on a unix socket.
 
-Source: https://www.wireguard.com/xplatform/
+boringtun keeps its private key to itself and tells the public one (`own_public_key`), and of a handshake not when it
+was but how long ago.
+
+Source: https://www.wireguard.com/xplatform/, boringtun 0.7 `device/api.rs`
 """
 
 from __future__ import annotations
@@ -9,12 +12,14 @@ import base64
 import errno
 import os
 import socket
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.hub.errors import LinkError
 from appliance.model.desired import PeerStatus
+from appliance.model.keys import public_key_of
 
 FOLDER = Path("/var/run/wireguard")
 # A process that was stopped must not keep others waiting; a healthy one answers within a millisecond.
@@ -27,12 +32,12 @@ class Device:
 
     Attributes:
         listen_port: 0 while its UDP socket is not bound.
-        private_key: base64, "" if it has none yet.
+        public_key: base64, "" if it has no key pair yet.
         allowed: for each peer's public key the ranges that it may send from.
     """
 
     listen_port: int
-    private_key: str
+    public_key: str
     peers: tuple[PeerStatus, ...]
     allowed: dict[str, tuple[str, ...]]
 
@@ -121,11 +126,11 @@ def get_device(link: str) -> Device:
             own[key] = value
     return Device(
         listen_port=int(own.get("listen_port", "0")),
-        private_key=_base64(own["private_key"]) if own.get("private_key") else "",
+        public_key=_public_key(own),
         peers=tuple(
             PeerStatus(
                 public_key=peer["public_key"],
-                last_handshake=int(peer.get("last_handshake_time_sec", "0")),
+                last_handshake=_last_handshake(peer, is_age="own_public_key" in own),
                 received_bytes=int(peer.get("rx_bytes", "0")),
                 sent_bytes=int(peer.get("tx_bytes", "0")),
                 endpoint=peer.get("endpoint", ""),
@@ -134,6 +139,19 @@ def get_device(link: str) -> Device:
         ),
         allowed={key: tuple(ranges) for key, ranges in allowed.items()},
     )
+
+
+def _public_key(own: Mapping[str, str]) -> str:
+    if "own_public_key" in own:
+        return _base64(own["own_public_key"])
+    return public_key_of(_base64(own["private_key"])) if own.get("private_key") else ""
+
+
+def _last_handshake(peer: Mapping[str, str], *, is_age: bool) -> int:
+    told = peer.get("last_handshake_time_sec")
+    if told is None:
+        return 0
+    return int(time.time()) - int(told) if is_age else int(told)
 
 
 def _words(number: str) -> str:

@@ -33,6 +33,16 @@ def new_key_pair() -> KeyPair:
     )
 
 
+def public_key_of(private: str) -> str:
+    """The public half that belongs to a private key of 32 bytes, both in base64.
+
+    Raises:
+        ValueError: it is no such key.
+    """
+    pair = X25519PrivateKey.from_private_bytes(base64.b64decode(private))
+    return base64.b64encode(pair.public_key().public_bytes_raw()).decode()
+
+
 def check_public_key(text: str) -> str:
     """A public key in its one canonical base64 form.
 

@@ -33,7 +33,7 @@ class Run:
         self.code = int(done.ret)
         self.output = done.stdout.str() + done.stderr.str()
         self.counts = done.parseoutcomes() if self.code <= 1 else {}
-        self.outcomes = {each.name: each for each in results.read(target)}
+        self.outcomes = {each.name: each for each in results.read(target).scenarios}
 
     @property
     def verdicts(self) -> dict[str, str]:

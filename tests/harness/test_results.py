@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.results import NOT_RUN, ScenarioResult, merge, read, write
+from harness.results import NOT_RUN, Results, ScenarioResult, merge, read, write
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(-1e300, 1e300) | texts
@@ -33,18 +33,19 @@ def test_outcomes_survive_writing_and_reading(
     tmp_path_factory: pytest.TempPathFactory, made: list[ScenarioResult]
 ) -> None:
     file = tmp_path_factory.getbasetemp() / "results.json"
-    write(file, made)
-    assert read(file) == made
+    results = Results(made, "wireguard-go 0.0.1")
+    write(file, results)
+    assert read(file) == results
 
 
 def test_a_run_that_ended_before_it_wrote_any_has_none(tmp_path: Path) -> None:
-    assert read(tmp_path / "results.json") == []
+    assert read(tmp_path / "results.json") == Results()
     # Made by the gate, and never written to.
     (tmp_path / "results.json").touch()
-    assert read(tmp_path / "results.json") == []
+    assert read(tmp_path / "results.json") == Results()
 
 
-@pytest.mark.parametrize("content", [b"[", b"{}", b'[{"name": "test_x"}]'])
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"scenarios": [{"name": "test_x"}]}'])
 def test_half_a_file_is_never_taken_for_a_whole_one(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "results.json"
     file.write_bytes(content)

@@ -27,6 +27,7 @@ GOOD = GateRun(
     seconds=48.2345,
     scenarios=tuple(result(claim.id) for claim in CLAIMS),
     sabotages=tuple(SabotageResult(sabotage, True, "3 packets got out", 2.34567) for sabotage in SABOTAGES),
+    hub_wireguard="kernel 6.1.0-18-amd64",
 )
 SOME = CLAIMS[0].id
 
@@ -50,7 +51,7 @@ def test_a_run_in_which_everything_was_shown_passes(facts: list[Any]) -> None:
     assert (made.started_at, made.seconds) == ("2026-03-01T12:30:59Z", 48.2)
     assert (made.profile, made.seed) == ("full", 7)
     assert made.environment == {"kernel": "6.1.0", "cpus": 2}
-    assert facts == ["kernel"]
+    assert facts == ["kernel 6.1.0-18-amd64"]
     assert [(each.id, each.claim, each.verdict) for each in made.claims] == [
         (claim.id, claim.sentence, "proven") for claim in CLAIMS
     ]
@@ -69,9 +70,10 @@ def test_a_claim_whose_scenarios_did_not_run_is_there_and_fails() -> None:
     assert (made.verdict, made.problems) == ("fail", [f"{SOME} has no scenario."])
 
 
-def test_a_run_that_found_nothing_at_all_fails_for_every_claim() -> None:
-    made = transcripts.transcript_of(replace(GOOD, scenarios=(), sabotages=()))
+def test_a_run_that_found_nothing_at_all_fails_for_every_claim(facts: list[Any]) -> None:
+    made = transcripts.transcript_of(replace(GOOD, scenarios=(), sabotages=(), hub_wireguard=""))
     assert made.verdict == "fail"
+    assert facts == ["kernel"]
     assert len(made.problems) == 2 * len(CLAIMS)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from types import TracebackType
 
 import structlog
 
@@ -83,15 +82,6 @@ class FrontDoor:
         self._sockets: DoorSockets | None = None
         self._kernel: Table | None = None
         self._demultiplexer: Demultiplexer | None = None
-
-    def __enter__(self) -> FrontDoor:
-        self.open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def open(self, met: Callable[[str], None] = lambda _organization: None) -> Repair:
         """Opens the door, or adopts one that is open: then no packet of a session is lost.

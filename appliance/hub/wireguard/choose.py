@@ -8,9 +8,10 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.hub.errors import HubError, NoBackend
+from appliance.hub.wireguard.boringtun import Boringtun
 from appliance.hub.wireguard.kernel import Kernel
 from appliance.hub.wireguard.protocol import Backend
-from appliance.hub.wireguard.userspace import BORINGTUN, WIREGUARD_GO, Userspace
+from appliance.hub.wireguard.userspace import WIREGUARD_GO, Userspace
 
 _PROBE = "mwprobe0"
 
@@ -24,7 +25,7 @@ def choose(wanted: str) -> Backend:
     makers: dict[str, Callable[[], Backend]] = {
         "kernel": _kernel,
         "wireguard-go": lambda: Userspace(WIREGUARD_GO),
-        "boringtun": lambda: Userspace(BORINGTUN),
+        "boringtun": Boringtun,
     }
     names = list(makers) if wanted == "auto" else [wanted]
     complaints = []

@@ -36,13 +36,13 @@ class Kernel:
             self.remove(places)
             raise LinkError(f"the kernel's WireGuard link {places.link} could not be made: {error}") from error
 
-    def is_ready(self, places: Places, private_key: str, port: int) -> bool:
+    def is_ready(self, places: Places, public_key: str, port: int) -> bool:
         try:
             device = _messages(places)[0]
         except HubError:
             return False
-        found = _text(device.get("WGDEVICE_A_PRIVATE_KEY"))
-        return found == private_key and device.get("WGDEVICE_A_LISTEN_PORT") == port
+        found = _text(device.get("WGDEVICE_A_PUBLIC_KEY"))
+        return found == public_key and device.get("WGDEVICE_A_LISTEN_PORT") == port
 
     def change(
         self, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE

@@ -25,8 +25,8 @@ class Backend(Protocol):
     def create(self, places: Places, private_key: str, port: int) -> None:
         """A new link in its namespace, down, with its UDP port bound or about to be when it goes up."""
 
-    def is_ready(self, places: Places, private_key: str, port: int) -> bool:
-        """Whether the link is there and has this key and port, so that it can be adopted as it is."""
+    def is_ready(self, places: Places, public_key: str, port: int) -> bool:
+        """Whether the link is there and has this key pair and port, so that it can be adopted as it is."""
 
     def change(
         self, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE

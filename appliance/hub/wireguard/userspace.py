@@ -43,15 +43,25 @@ class Program:
 
 
 WIREGUARD_GO = Program("wireguard-go", "wireguard-go", ("--foreground",), hands_socket_over=True)
-# boringtun makes its socket itself and would give up root, and with it the right to it, if it were not told not to.
 BORINGTUN = Program(
-    "boringtun", "boringtun-cli", ("--foreground", "--disable-drop-privileges"), hands_socket_over=False
+    "boringtun",
+    "boringtun-cli",
+    (
+        "--foreground",
+        # It makes its socket itself and would give up root, and with it the right to it.
+        "--disable-drop-privileges",
+        # A socket for each peer, on the same port, gets packets of others between its bind and its connect.
+        "--disable-connected-udp",
+        # A thread that panics must not leave the others behind to hold the link; and packets stay in order.
+        "--threads=1",
+    ),
+    hands_socket_over=False,
 )
 _EXECUTABLES = frozenset({WIREGUARD_GO.executable, BORINGTUN.executable})
 
 
 class Userspace:
-    """The userspace `Backend`."""
+    """The `Backend` of a program that speaks the cross-platform protocol as it is written."""
 
     def __init__(self, program: Program) -> None:
         executable = shutil.which(program.executable)
@@ -120,12 +130,12 @@ class Userspace:
                 raise LinkError(f"{self.name} for {link}: {otherwise}")
             time.sleep(_POLL)
 
-    def is_ready(self, places: Places, private_key: str, port: int) -> bool:
+    def is_ready(self, places: Places, public_key: str, port: int) -> bool:
         try:
             device = uapi.get_device(places.link)
         except LinkError:
             return False
-        return device.private_key == private_key and device.listen_port == port and links.is_in(places)
+        return device.public_key == public_key and device.listen_port == port and links.is_in(places)
 
     def change(
         self, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE

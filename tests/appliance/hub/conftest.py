@@ -21,11 +21,11 @@ from netlab import sandbox
 
 
 @pytest.fixture(scope="session")
-def backend() -> Backend:
-    """What `--wireguard auto` finds on this host."""
+def backend(pytestconfig: pytest.Config) -> Backend:
+    """The implementation that `--hub-wireguard` names; if it names none, the first that this host has."""
     if not sandbox.inside():
         pytest.fail("tests of the data plane run in a sandbox: use `./meshwg test --only unit`")
-    return choose("auto")
+    return choose(pytestconfig.getoption("--hub-wireguard"))
 
 
 @pytest.fixture

@@ -45,8 +45,15 @@ def test_organizations_with_the_same_addresses_share_one_port(world: World, door
 
 
 @pytest.mark.parametrize("other", ["192.0.2.2", "2001:db8::2"])
-def test_the_hub_answers_from_the_address_that_was_asked(world: World, door: FrontDoor, other: str) -> None:
+def test_the_hub_answers_from_the_address_that_was_asked(
+    request: pytest.FixtureRequest, world: World, door: FrontDoor, other: str
+) -> None:
     del door
+    if world.has_kernel_wireguard and ":" not in other:
+        # The kernel (drivers/net/wireguard/socket.c, send4) forgets the address that was asked when the answer's way
+        # out is another link than the one that the question came by; a handshake comes by `lo`, from the demultiplexer.
+        reason = "the kernel's WireGuard answers a handshake from the first IPv4 address"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     world.hub.run("ip", "address", "add", f"{other}/{64 if ':' in other else 24}", "dev", "eth0", "nodad")
     machine = world.machine(world.organizations[0], 11, other)
     with machine.host.capture("eth0", f"udp and src port {PORT}") as capture:
@@ -94,7 +101,7 @@ def test_one_client_can_belong_to_two_organizations(world: World, door: FrontDoo
     """One source, two links: the session's index tells them apart, the source couldn't."""
     first, second = world.organizations
     machine = world.machine(first, 11)
-    world.hub.run("wg", "set", second.id, "peer", machine.keys.public, "allowed-ips", "10.100.0.11/32")
+    world.wg(second, "set", second.id, "peer", machine.keys.public, "allowed-ips", "10.100.0.11/32")
     machine.host.run(
         "wg", "set", machine.tunnel.interface, "peer", second.keys.public, "endpoint", f"{HUB4}:{PORT}",
         "allowed-ips", "10.200.0.0/16",
@@ -198,8 +205,9 @@ def test_who_is_not_admitted_by_the_next_process_is_dismissed(world: World, door
     assert one.reaches_the_hub(DEADLINE)
     door.close()
     assert one.reaches_the_hub()
-    with world.door():
-        assert not one.reaches_the_hub(0.2)
+    successor = world.door()
+    assert not one.reaches_the_hub(0.2)
+    successor.close()
 
 
 def test_two_instances_share_a_host(world: World, door: FrontDoor) -> None:

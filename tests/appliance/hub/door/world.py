@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from appliance.hub.door import FrontDoor, Repair
 from appliance.hub.names import Names
 from appliance.model.keys import KeyPair, new_key_pair
-from netlab import Host, Lab, Tunnel
+from netlab import Host, Lab, Tunnel, wireguard_implementation
 
 PORT = 51820
 HUB4, HUB6 = "192.0.2.1", "2001:db8::1"
@@ -50,6 +50,7 @@ class World:
         self.hub = lab.host("hub")
         self.connect(self.hub, 1)
         self.organizations: list[Organization] = []
+        self.has_kernel_wireguard = wireguard_implementation(self.hub).startswith("kernel")
 
     def connect(self, host: Host, number: int) -> None:
         """Plugs a host into the internet, with an address of each family that ends in this number."""
@@ -61,8 +62,11 @@ class World:
         number = len(self.organizations)
         made = Organization(f"org{number}", 52001 + number)
         link = made.id
-        self.hub.run("wireguard-go", link)
-        self.hub.run("sh", "-c", f"for i in $(seq 2500); do wg show {link} && exit; sleep 0.002; done; exit 1")
+        if self.has_kernel_wireguard:
+            self.hub.run("ip", "link", "add", link, "type", "wireguard")
+        else:
+            self.hub.run("wireguard-go", link)
+            self.hub.run("sh", "-c", f"for i in $(seq 2500); do wg show {link} && exit; sleep 0.002; done; exit 1")
         self.hub.run(
             "wg", "set", link, "private-key", "/dev/stdin", "listen-port", str(made.inner_port), input=made.keys.private
         )
@@ -87,7 +91,7 @@ class World:
     def client(self, organization: Organization, host: Host, number: int, hub: str = HUB4) -> Machine:
         """A client of the organization on any host."""
         keys, address = new_key_pair(), f"10.100.0.{number}"
-        self.hub.run("wg", "set", organization.id, "peer", keys.public, "allowed-ips", f"{address}/32")
+        self.wg(organization, "set", organization.id, "peer", keys.public, "allowed-ips", f"{address}/32")
         endpoint = f"[{hub}]:{PORT}" if ":" in hub else f"{hub}:{PORT}"
         tunnel = host.wg_quick(
             f"[Interface]\nPrivateKey = {keys.private}\nAddress = {address}/16\nMTU = 1420\n"
@@ -98,8 +102,12 @@ class World:
 
     def endpoint(self, machine: Machine) -> str:
         """Where the hub's WireGuard last heard from the machine."""
-        lines = self.hub.run("wg", "show", machine.organization.id, "endpoints").stdout.splitlines()
+        lines = self.wg(machine.organization, "show", machine.organization.id, "endpoints").splitlines()
         return dict(line.split("\t") for line in lines)[machine.keys.public]
+
+    def wg(self, organization: Organization, *words: str) -> str:
+        """What wg(8) says in the organization's namespace: the kernel's links are seen there alone."""
+        return self.hub.run("ip", "netns", "exec", organization.id, "wg", *words).stdout
 
     def door(self) -> FrontDoor:
         """A door of this instance, open in the hub's network, with every organization admitted."""

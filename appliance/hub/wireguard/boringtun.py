@@ -1,0 +1,69 @@
+"""boringtun, where it differs from wireguard-go. Source: boringtun 0.7, `device/api.rs` and `device/mod.rs`.
+
+It can't change a peer that it has: it panics. So a peer is always taken away and added anew, which ends its session,
+and each in a request of its own, because what one section of a request says holds for those that follow. It has no
+way to start a handshake but to be given a packet.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Network
+
+from appliance.hub import namespace, uapi
+from appliance.hub.errors import LinkError
+from appliance.hub.names import Places
+from appliance.hub.ruleset import ALLOWED_MARK
+from appliance.hub.wireguard.protocol import NOWHERE
+from appliance.hub.wireguard.userspace import BORINGTUN, Userspace
+from appliance.model.desired import Peer
+
+# An answer to a ping that nobody sent: the machine's own kernel drops it silently (RFC 1122, 3.2.2.6).
+_ECHO_REPLY = struct.pack("!BBHHH", 0, 0, 0xFFFF, 0, 0)
+
+
+class Boringtun(Userspace):
+    """boringtun's `Backend`."""
+
+    def __init__(self) -> None:
+        super().__init__(BORINGTUN)
+
+    def change(
+        self, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
+    ) -> None:
+        for public_key in remove:
+            uapi.set_device(places.link, uapi.removal_lines(public_key))
+        for peer in add:
+            uapi.set_device(places.link, uapi.removal_lines(peer.public_key))
+            where = endpoints.get(peer.public_key)
+            uapi.set_device(places.link, uapi.peer_lines(peer.public_key, f"{peer.address}/32", where))
+
+    def start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
+        device = uapi.get_device(places.link)
+        # Whoever has a session would lose it, and needs no handshake.
+        silent = [peer.public_key for peer in device.peers if not peer.last_handshake and peer.public_key in endpoints]
+        for public_key in silent:
+            uapi.set_device(places.link, uapi.removal_lines(public_key))
+            (allowed,) = device.allowed[public_key]
+            uapi.set_device(places.link, uapi.peer_lines(public_key, allowed, endpoints[public_key]))
+        _send_each(places, [IPv4Network(device.allowed[public_key][0]) for public_key in silent])
+
+    def call(self, places: Places) -> None:
+        device = uapi.get_device(places.link)
+        heard = [peer.public_key for peer in device.peers if peer.received_bytes]
+        _send_each(places, [IPv4Network(allowed) for key in heard for allowed in device.allowed[key]])
+
+
+def _send_each(places: Places, machines: Iterable[IPv4Network]) -> None:
+    try:
+        with (
+            namespace.entered(places.namespace),
+            socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sender,
+        ):
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, ALLOWED_MARK)
+            for machine in machines:
+                sender.sendto(_ECHO_REPLY, (str(machine.network_address), 0))
+    except OSError as error:
+        raise LinkError(f"handshakes of {places.link} could not be started: {error}") from error

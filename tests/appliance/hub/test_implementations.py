@@ -1,0 +1,179 @@
+"""Each WireGuard implementation that this host has, with a stock client; what it has not is said in the summary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+
+from appliance.hub.errors import HubError
+from appliance.hub.events import Watcher
+from appliance.hub.generation import Ledger
+from appliance.hub.names import Names
+from appliance.hub.plane import DataPlane
+from appliance.hub.wireguard import Backend, choose
+from appliance.model.desired import Desired, Peer, PeerStatus
+from appliance.model.keys import KeyPair, new_key_pair
+from netlab import Host, Lab
+
+HUB, HUB_INSIDE = "192.0.2.1", "10.100.0.1"
+# Less than WireGuard's own timers take to notice (15 s), and time enough for an emulated machine.
+SOON = 8.0
+
+
+@pytest.fixture(params=["kernel", "wireguard-go", "boringtun"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each in turn."""
+    try:
+        return choose(request.param)
+    except HubError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """An internet with the hub on it, which is this very network namespace."""
+    with Lab() as made:
+        made.connect_here(made.switch("internet"), f"{HUB}/24")
+        yield made
+
+
+class Machines:
+    """Two machines of one organization, connected with stock clients."""
+
+    def __init__(self, lab: Lab, desired: Desired) -> None:
+        self.keys = (new_key_pair(), new_key_pair())
+        peers = tuple(
+            Peer(f"m{number}", keys.public, IPv4Address("10.100.0.2") + number) for number, keys in enumerate(self.keys)
+        )
+        self.state = replace(desired, peers=peers)
+        self._lab = lab
+
+    def connect(self) -> tuple[Host, ...]:
+        """Brings both up."""
+        return tuple(self._connect(number, keys) for number, keys in enumerate(self.keys))
+
+    def _connect(self, number: int, keys: KeyPair) -> Host:
+        host = self._lab.host(f"m{number}")
+        self._lab.connect(host, self._lab.switches["internet"], f"192.0.2.{11 + number}/24")
+        host.wg_quick(
+            f"[Interface]\nPrivateKey = {keys.private}\nAddress = {self.state.peers[number].address}/16\nMTU = 1420\n"
+            f"[Peer]\nPublicKey = {self.state.hub_public_key}\nEndpoint = {HUB}:{self.state.port}\n"
+            "AllowedIPs = 10.100.0.0/16\nPersistentKeepalive = 25\n"
+        )
+        return host
+
+
+@pytest.fixture
+def machines(lab: Lab, desired: Desired) -> Machines:
+    """Not connected yet."""
+    return Machines(lab, desired)
+
+
+def statuses(plane: DataPlane, organization: str) -> dict[str, PeerStatus]:
+    return {status.public_key: status for status in plane.peers(organization)}
+
+
+def test_machines_connect_and_are_told_of(plane: DataPlane, backend: Backend, machines: Machines) -> None:
+    state = machines.state
+    started = int(time.time())
+    plane.apply(state)
+    first, second = machines.connect()
+    assert first.ping(HUB_INSIDE, timeout=SOON)
+    assert second.ping(str(state.peers[0].address), timeout=SOON)
+    told = statuses(plane, state.organization)
+    for number, keys in enumerate(machines.keys):
+        status = told[keys.public]
+        assert started <= status.last_handshake <= time.time()
+        assert status.endpoint.startswith(f"192.0.2.{11 + number}:")
+        assert min(status.received_bytes, status.sent_bytes) > 0
+    assert any(character.isdigit() for character in backend.version)
+
+
+def test_a_machine_gets_another_address_and_no_other_machine_notices(
+    plane: DataPlane, names: Names, backend: Backend, machines: Machines
+) -> None:
+    state = machines.state
+    plane.apply(state)
+    first, second = machines.connect()
+    assert first.ping(HUB_INSIDE, timeout=SOON)
+    assert second.ping(HUB_INSIDE, timeout=SOON)
+    handshake = statuses(plane, state.organization)[machines.keys[0].public].last_handshake
+    moved = replace(state.peers[1], address=IPv4Address("10.100.0.9"))
+    plane.apply(replace(state, peers=(state.peers[0], moved)))
+    places = names.places(state.organization)
+    assert backend.allowed(places) == {
+        machines.keys[0].public: ("10.100.0.2/32",),
+        machines.keys[1].public: ("10.100.0.9/32",),
+    }
+    assert first.ping(HUB_INSIDE, timeout=SOON)
+    # boringtun tells the age in whole seconds.
+    assert abs(statuses(plane, state.organization)[machines.keys[0].public].last_handshake - handshake) <= 1
+    assert not second.ping(HUB_INSIDE, timeout=0.3)
+
+
+def test_machines_of_a_link_that_was_made_anew_are_back_soon(
+    plane: DataPlane, names: Names, backend: Backend, machines: Machines
+) -> None:
+    state = machines.state
+    plane.apply(state)
+    hosts = machines.connect()
+    for host in hosts:
+        assert host.ping(HUB_INSIDE, timeout=SOON)
+    plane.note_endpoints(state.organization)
+    backend.remove(names.places(state.organization))
+    assert plane.heal(state.organization) is not None
+    start = time.monotonic()
+    # Asked without a packet of theirs: a machine that has something to send would start a handshake itself, later.
+    while not all(status.last_handshake for status in statuses(plane, state.organization).values()):
+        assert time.monotonic() < start + SOON
+        time.sleep(0.01)
+    for host in hosts:
+        assert host.ping(HUB_INSIDE, timeout=SOON)
+
+
+def test_a_lost_machine_is_back_and_no_other_machine_notices(
+    plane: DataPlane, names: Names, backend: Backend, machines: Machines
+) -> None:
+    state = machines.state
+    plane.apply(state)
+    first, second = machines.connect()
+    assert first.ping(HUB_INSIDE, timeout=SOON)
+    assert second.ping(HUB_INSIDE, timeout=SOON)
+    plane.note_endpoints(state.organization)
+    backend.change(names.places(state.organization), add=(), remove=[machines.keys[1].public])
+    received = statuses(plane, state.organization)[machines.keys[0].public].received_bytes
+    assert plane.heal(state.organization) is not None
+    # Its session is the one that it had.
+    assert statuses(plane, state.organization)[machines.keys[0].public].received_bytes >= received > 0
+    assert second.ping(HUB_INSIDE, timeout=SOON)
+    assert first.ping(HUB_INSIDE, timeout=SOON)
+
+
+def test_a_later_hub_adopts_the_link(
+    names: Names, backend: Backend, machines: Machines, keys: dict[str, str], ledger: Ledger
+) -> None:
+    state = machines.state
+    with ExitStack() as stack:
+        opened: list[str] = []
+
+        def open_key(desired: Desired) -> str:
+            opened.append(desired.organization)
+            return keys[desired.organization]
+
+        watchers = [stack.enter_context(closing(Watcher(lambda _organization, _change: None))) for _ in range(2)]
+        planes = [DataPlane(names, backend, open_key, ledger, watcher) for watcher in watchers]
+        stack.callback(planes[1].remove, state.organization)
+        planes[0].apply(state)
+        first, _ = machines.connect()
+        assert first.ping(HUB_INSIDE, timeout=SOON)
+        process = backend.process(names.places(state.organization))
+        planes[1].restore(state, {})
+        assert backend.process(names.places(state.organization)) == process
+        assert first.ping(HUB_INSIDE, timeout=SOON)
+        # The key was needed to make the link, and not to find that it is the right one.
+        assert opened == [state.organization]
