@@ -24,10 +24,10 @@ from netlab import UdpStream
 
 pytestmark = pytest.mark.claim("self-healing")
 
-QUICK = 20
+QUICK = 15
 """Kinds of damage that the quick profile does, one by one."""
 
-PAIRS = {"quick": 4, "full": 25, "soak": 1000}
+PAIRS = {"quick": 3, "full": 25, "soak": 1000}
 AT_ONCE = 20
 """Pairs beside one pair of streams."""
 

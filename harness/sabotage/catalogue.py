@@ -133,7 +133,7 @@ SABOTAGES = (
     Sabotage(
         "lost-saves",
         "policy-churn",
-        "every twentieth change of the rules is answered and noted, and never loaded",
+        "every tenth change of the rules is answered and noted, and never loaded",
         "churn:lose_some_saves",
         "test_every_flip_lands_on_running_connections",
         "did not land",

@@ -19,11 +19,11 @@ from harness.sabotage.rules import change_chains
 
 _apply = DataPlane.apply
 _switch = Reconciler._switch
-_EVERY = 20
+_EVERY = 10
 
 
 def lose_some_saves() -> None:
-    """Every twentieth change of rules is noted as made, and not made; so nothing that heals looks for it either."""
+    """Every tenth change of rules is noted as made, and not made; so nothing that heals looks for it either."""
     numbers = itertools.count(1)
 
     def switch(self: Reconciler, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset) -> None:
