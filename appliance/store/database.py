@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,7 +32,11 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
-        self._engine = _sqlite(url) if self._url.get_backend_name() == "sqlite" else create_engine(url, pool_size=16)
+        is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._engine = _sqlite(url) if is_sqlite else create_engine(url, pool_size=16)
+        # SQLite takes one writer at a time, and has those that wait look again after longer and longer sleeps, up to a
+        # tenth of a second. Those of this process wait for each other here, and are woken.
+        self._turn: AbstractContextManager[object] = threading.Lock() if is_sqlite else nullcontext()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -42,7 +47,11 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that commits when the block ends, and leaves no trace when it raises."""
-        with self._engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+        with (
+            self._turn,
+            self._engine.connect().execution_options(**{_WRITES: True}) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def upgrade(self) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from appliance.service import Actor
-from appliance.store import Store, audit, organizations, times
+from appliance.store import Store, audit, database, organizations, times
 from appliance.store.database import known_revisions, sqlite_file
 
 
@@ -65,3 +68,23 @@ def test_a_snapshot_amid_writes_has_each_change_as_a_whole(store: Store, owner: 
     finally:
         stopped.set()
         writer.join()
+
+
+def test_writers_of_one_process_wait_for_each_other_not_for_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_WAIT_FOR_WRITER", 0.0)
+    store = Store(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    store.upgrade()
+    with store.write() as transaction:
+        transaction.exec_driver_sql("CREATE TABLE turns (number INTEGER)")
+
+    def write(number: int) -> None:
+        with store.write() as transaction:
+            transaction.exec_driver_sql("INSERT INTO turns VALUES (?)", (number,))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(200)))
+    with store.read() as transaction:
+        assert transaction.exec_driver_sql("SELECT count(*) FROM turns").scalar_one() == 200
+    store.close()
