@@ -105,13 +105,19 @@ def words(instance: str, holdings: Sequence[Holding], *, removed: bool) -> str:
         facts = {"rows": ", ".join(f"{count} {table}" for table, count in each.rows.items()), **_host_facts(each)}
         for name, value in facts.items():
             if value:
-                lines.append(f"  {name:11}{', '.join(value) if isinstance(value, list | tuple) else value}")
+                lines.append(f"  {name.replace('_', ' '):12}{_shown(value)}")
     orphans = sum(each.is_orphan for each in holdings)
     counted = f"{orphans} orphan{'' if orphans == 1 else 's'}"
     if removed:
         return "\n".join([*lines, f"{counted} of instance {instance} removed."])
     owned = len(holdings) - orphans
     return "\n".join([*lines, f"Instance {instance}: {owned} organization{'' if owned == 1 else 's'}, {counted}."])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "open" if value is True else str(value)
 
 
 def _host_facts(holding: Holding) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.hub import links, namespace, nft, uapi
+from appliance.hub.door import table as door
 from appliance.hub.errors import HubError
 from appliance.hub.names import Names, Places
 from appliance.hub.wireguard import kernel, userspace
@@ -24,6 +25,7 @@ class Footprint:
         process: process id of the userspace WireGuard that serves its link.
         socket: path of that one's control socket.
         port: UDP port that its link listens on; None also where the link does not answer.
+        front_door: whether the front door lets packets through to that port.
     """
 
     organization: str
@@ -33,6 +35,7 @@ class Footprint:
     process: int | None = None
     socket: str | None = None
     port: int | None = None
+    front_door: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,14 @@ def take(names: Names) -> tuple[Footprint, ...]:
     Raises:
         HubError: the host can't be looked at. One organization that can't be leaves gaps in its footprint alone.
     """
-    sight = look(names)
+    sight, admitted = look(names), door.open_ports(names.door)
     return tuple(
-        _footprint(organization, names.places(organization), sight) for organization in sorted(sight.organizations)
+        _footprint(organization, names.places(organization), sight, admitted)
+        for organization in sorted(sight.organizations)
     )
 
 
-def _footprint(organization: str, places: Places, sight: Sight) -> Footprint:
+def _footprint(organization: str, places: Places, sight: Sight, admitted: frozenset[int]) -> Footprint:
     inside: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     # It may be on its way out, or a plain file that a failed mount left.
@@ -78,6 +82,7 @@ def _footprint(organization: str, places: Places, sight: Sight) -> Footprint:
     with suppress(HubError):
         tables = nft.tables(places.namespace)
     socket = sight.sockets.get(places.link)
+    port = _port(places, asks_socket=socket is not None)
     return Footprint(
         organization,
         namespace=places.namespace if places.namespace in sight.namespaces else None,
@@ -85,7 +90,8 @@ def _footprint(organization: str, places: Places, sight: Sight) -> Footprint:
         tables=tables,
         process=sight.processes.get(places.link),
         socket=None if socket is None else str(socket),
-        port=_port(places, asks_socket=socket is not None),
+        port=port,
+        front_door=port in admitted,
     )
 
 

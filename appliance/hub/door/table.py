@@ -128,6 +128,15 @@ def known_port(name: str) -> int:
         reader.close()
 
 
+def open_ports(name: str) -> frozenset[int]:
+    """The inner ports that the table of this name, in this thread's namespace, lets packets through to."""
+    reader = Reader(name)
+    try:
+        return reader.ports(rules.INNER)
+    finally:
+        reader.close()
+
+
 def is_present(name: str) -> bool:
     """Whether there is anything in a table of this name, in this thread's namespace."""
     reader = Reader(name)

@@ -44,6 +44,7 @@ def test_up_and_down_orphans_and_their_removal(data: Path, runs: list[Run], stra
     assert host["namespace"] in host["links"]
     assert host["tables"] == ["inet mesh"]
     assert host["port"]
+    assert host["front_door"] is True
     assert (rows["organizations"], rows["machines"]) == (1, 1)
     assert set(by_id(answer(data, "census", "--organization=bolt"))) == {bolt}
     assert set(by_id(answer(data, "census", f"--organization={acme}"))) == {acme}
@@ -84,11 +85,25 @@ def test_what_is_owned_is_not_removed() -> None:
 
 def test_words_name_everything() -> None:
     owned = Holding(
-        "o1", "acme", Footprint("o1", "mwo1", ("mwo1",), ("inet mesh",), 7, "/s", 51820), {"machines": 2, "audit": 3}
+        "o1",
+        "acme",
+        Footprint("o1", "mwo1", ("mwo1",), ("inet mesh",), 7, "/s", 51820, front_door=True),
+        {"machines": 2, "audit": 3},
     )
     orphan = Holding("o2", None, Footprint("o2", "mwo2"), {})
     text = census.words("abc", [owned, orphan], removed=False)
-    for word in ("acme", "mwo1", "inet mesh", "7", "/s", "51820", "2 machines, 3 audit", "(orphan)", "mwo2"):
+    for word in (
+        "acme",
+        "mwo1",
+        "inet mesh",
+        "7",
+        "/s",
+        "51820",
+        "2 machines, 3 audit",
+        "front door  open",
+        "(orphan)",
+        "mwo2",
+    ):
         assert word in text
     assert text.splitlines()[-1] == "Instance abc: 1 organization, 1 orphan."
     assert census.words("abc", [orphan], removed=True).splitlines()[-1] == "1 orphan of instance abc removed."
