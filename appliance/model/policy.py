@@ -158,14 +158,25 @@ class Policy:
     rules: tuple[Rule, ...] = ()
 
     def with_ids_of(self, before: Policy) -> Policy:
-        """The same policy; rules that `before` has too, whatever their ids, are those, and go on being counted."""
+        """The same policy; new rules that say what rules of `before` said are those, and go on being counted."""
+        known = {rule.id for rule in before.rules}
+        new = [rule for rule in self.rules if rule.id not in known]
+        if not new:
+            return self
+        # By content; what this policy has by its id already is nobody else's.
+        taken = {rule.id for rule in self.rules}
         ids: defaultdict[Rule, list[str]] = defaultdict(list)
         for rule in reversed(before.rules):
-            ids[replace(rule, id="")].append(rule.id)
+            if rule.id not in taken:
+                ids[replace(rule, id="")].append(rule.id)
+        if not ids:
+            return self
         return replace(
             self,
             rules=tuple(
-                replace(rule, id=known.pop()) if (known := ids.get(replace(rule, id=""))) else rule
+                replace(rule, id=same.pop())
+                if rule.id not in known and (same := ids.get(replace(rule, id="")))
+                else rule
                 for rule in self.rules
             ),
         )

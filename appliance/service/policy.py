@@ -112,7 +112,8 @@ def _save(change: Change, policy: Policy, version: int | None) -> Saved:
     if len(policy.rules) > MOST_RULES:
         raise Invalid(f"A policy has at most {MOST_RULES} rules.", field="rules")
     policy = policy.with_ids_of(before)
-    _check_machines(change.before, set(policy.rules) - set(before.rules))
+    known = {rule.id for rule in before.rules}
+    _check_machines(change.before, [rule for rule in policy.rules if rule.id not in known])
     saved = policies.save(transaction, organization_id, before, policy)
     change.after = replace(change.before, policy=policy)
     change.note("policy.saved", version=saved.version, default=policy.default.value, rules=len(policy.rules))

@@ -42,10 +42,10 @@ def save(transaction: Connection, organization_id: str, before: Policy, policy: 
     Rules that stay, in the order that they had, are not written again.
     """
     had, wanted = before.rules, policy.rules
-    kept = set(had) & set(wanted)
-    staying = [rule for rule in had if rule in kept]
-    if list(wanted[: len(staying)]) == staying:
-        _delete(transaction, [rule.id for rule in had if rule not in kept])
+    kept = {rule.id for rule in wanted}
+    staying = tuple(rule for rule in had if rule.id in kept)
+    if wanted[: len(staying)] == staying:
+        _delete(transaction, [rule.id for rule in had if rule.id not in kept])
         # Behind every position that there is, whatever was removed between.
         last = transaction.execute(_LAST, {"organization": organization_id}).scalar_one() if staying else 0
         _insert(transaction, organization_id, wanted[len(staying) :], first_position=last + 1)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+from ipaddress import IPv4Address
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.model.desired import Desired
+from appliance.model.desired import Desired, Peer
 from appliance.model.errors import Invalid
 from appliance.model.policy import (
     Action,
@@ -24,7 +27,9 @@ from appliance.model.policy import (
     merge_ports,
     parse_ports,
 )
-from tests.appliance.strategies import PORTS, desired_states, port_ranges
+from tests.appliance.strategies import PORTS, desired_states, port_ranges, rules
+
+PEOPLE = tuple(Peer(f"m{number}", f"key{number}", IPv4Address("10.100.0.2") + number) for number in range(2))
 
 
 @given(desired_states(), st.randoms(), st.sampled_from(Protocol), st.sampled_from([*PORTS, None]))
@@ -97,3 +102,21 @@ def test_what_is_no_selector_is_refused(text: str) -> None:
 def test_only_tcp_and_udp_have_ports() -> None:
     with pytest.raises(Invalid):
         Rule("x", Action.DENY, Selector(Kind.ANY), Selector(Kind.ANY), Protocol.ICMP, parse_ports("22"))
+
+
+@given(st.data())
+def test_rules_that_stay_keep_their_ids(data: st.DataObject) -> None:
+    """As many of one content as there were and are; nothing else of a rule changes, and no two have one id."""
+    contents = data.draw(st.lists(rules(PEOPLE), min_size=1, max_size=4))
+    picks = st.lists(st.sampled_from(contents), max_size=6)
+    before = Policy(rules=tuple(replace(rule, id=f"old{at}") for at, rule in enumerate(data.draw(picks))))
+    sent = [replace(rule, id=f"new{at}") for at, rule in enumerate(data.draw(picks))]
+    # Whoever changes what he has read sends some of the old ones back as they were.
+    some = data.draw(st.lists(st.sampled_from(before.rules), unique_by=lambda rule: rule.id)) if before.rules else []
+    after = Policy(rules=(*some, *sent))
+    kept = after.with_ids_of(before)
+    assert [replace(rule, id="") for rule in kept.rules] == [replace(rule, id="") for rule in after.rules]
+    assert len({rule.id for rule in kept.rules}) == len(kept.rules)
+    count = Counter(replace(rule, id="") for rule in kept.rules if rule in before.rules)
+    was, now = (Counter(replace(rule, id="") for rule in policy.rules) for policy in (before, kept))
+    assert count == was & now
