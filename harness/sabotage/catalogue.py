@@ -200,7 +200,7 @@ SABOTAGES = (
         "rules that are made anew let everything through for 20 ms first",
         "healing:open_first",
         "test_damage_is_mended_and_nothing_denied_gets_through",
-        "no ruleset: kolkata→pune",
+        "kolkata→pune: ",
     ),
     Sabotage(
         "stranger-stays",

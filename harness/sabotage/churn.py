@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from appliance.hub.enforcement import Enforcement, _Judged
 from appliance.hub.names import Places
 from appliance.hub.plane import DataPlane
-from appliance.hub.reconcile import Reconciler, _Judged
 from appliance.hub.ruleset import ALLOWED_MARK, Ruleset
 from appliance.hub.wireguard.kernel import Kernel
 from appliance.hub.wireguard.userspace import Userspace
@@ -18,7 +18,7 @@ from appliance.model.policy import Policy
 from harness.sabotage.rules import change_chains
 
 _apply = DataPlane.apply
-_switch = Reconciler._switch
+_switch = Enforcement._switch
 _EVERY = 10
 
 
@@ -26,13 +26,13 @@ def lose_some_saves() -> None:
     """Every tenth change of rules is noted as made, and not made; so nothing that heals looks for it either."""
     numbers = itertools.count(1)
 
-    def switch(self: Reconciler, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset) -> None:
+    def switch(self: Enforcement, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset) -> None:
         if next(numbers) % _EVERY:
             _switch(self, places, judged, desired, wanted)
         else:
             self._judged[places.namespace] = replace(judged, desired=desired)
 
-    Reconciler._switch = switch  # type: ignore[method-assign]
+    Enforcement._switch = switch  # type: ignore[method-assign]
 
 
 def remember_verdicts_on_tcp() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from appliance.hub.enforcement import Enforcement
 from appliance.hub.errors import RulesetError
 from appliance.hub.findings import Finding, Part
 from appliance.hub.healing import Healer
@@ -13,8 +14,8 @@ from appliance.hub.reconcile import Reconciler
 from appliance.hub.ruleset import ALLOWED_MARK, UNKNOWN, Ruleset, compile_ruleset
 from appliance.model.desired import Desired, Peer
 
-_judge = Reconciler._judge
-_load = Reconciler._load
+_judge = Enforcement.judge
+_load = Enforcement._load
 _peers = Reconciler._peers
 _change = Reconciler.change
 
@@ -31,7 +32,7 @@ def look_after_nothing() -> None:
 def open_first() -> None:
     """Rules that are made anew let everything through first, so that nothing allowed waits for the right ones."""
 
-    def load(self: Reconciler, places: Places, text: str, in_force: Ruleset) -> None:
+    def load(self: Enforcement, places: Places, text: str, in_force: Ruleset) -> None:
         if text.startswith("flush ruleset"):
             everything = (f"meta mark set {ALLOWED_MARK:#x} accept",)
             is_open = replace(in_force, chains={**in_force.chains, "judge": everything})
@@ -39,13 +40,13 @@ def open_first() -> None:
             time.sleep(0.02)
         _load(self, places, text, in_force)
 
-    Reconciler._load = load  # type: ignore[method-assign]
+    Enforcement._load = load  # type: ignore[method-assign]
 
 
 def keep_what_a_stranger_added() -> None:
     """Where rules were changed, the policy's own are put back, and whatever else there is stays."""
 
-    def judge(self: Reconciler, places: Places, desired: Desired) -> tuple[Finding, ...]:
+    def judge(self: Enforcement, places: Places, desired: Desired) -> tuple[Finding, ...]:
         name = places.namespace
         now, known = self._kernel.current(name), self._generations.get(name)
         if known is not None and now != known:
@@ -60,7 +61,7 @@ def keep_what_a_stranger_added() -> None:
                 return (Finding(Part.RULESET, "the rules were changed"),)
         return _judge(self, places, desired)
 
-    Reconciler._judge = judge  # type: ignore[method-assign]
+    Enforcement.judge = judge  # type: ignore[method-assign]
 
 
 def remember_machines_as_given() -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from appliance.hub import reconcile
+from appliance.hub import enforcement
 from appliance.hub.nft import Rulesets
 from appliance.hub.ruleset import ALLOWED_MARK, Ruleset, Statements, compile_ruleset
 from appliance.model.desired import Desired
@@ -17,7 +17,7 @@ _load = Rulesets.load
 
 def change_rulesets(change: Callable[[Ruleset, Desired, str], Ruleset]) -> None:
     """From now on rulesets are compiled, and then changed, knowing for which state and link they are."""
-    vars(reconcile)["compile_ruleset"] = lambda desired, link: change(compile_ruleset(desired, link), desired, link)
+    vars(enforcement)["compile_ruleset"] = lambda desired, link: change(compile_ruleset(desired, link), desired, link)
 
 
 def change_chains(change: Callable[[str, Statements], Statements]) -> None:

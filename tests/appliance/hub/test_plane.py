@@ -82,7 +82,7 @@ def test_any_history_of_saves_is_a_history_of_small_changes(
     tidies: bool,
 ) -> None:
     """None of them meets anything that it did not expect, and nothing is left of what was before."""
-    monkeypatch.setattr("appliance.hub.reconcile._OUT_BY_THEN_S", 0.0 if tidies else 1e9)
+    monkeypatch.setattr("appliance.hub.enforcement._OUT_BY_THEN_S", 0.0 if tidies else 1e9)
     places = names.places(desired.organization)
     states = [replace(desired, policy=each.policy, peers=tuple(map(with_real_key, each.peers))) for each in histories]
     plane.apply(states[0])
@@ -99,7 +99,7 @@ def test_any_history_of_saves_is_a_history_of_small_changes(
             plane.apply(state)
             assert plane.heal(desired.organization, Change.RULES) is None
     assert not any(text.startswith("flush ruleset") for text in loaded)
-    monkeypatch.setattr("appliance.hub.reconcile._OUT_BY_THEN_S", 0.0)
+    monkeypatch.setattr("appliance.hub.enforcement._OUT_BY_THEN_S", 0.0)
     plane.heal(desired.organization, Change.RULES)
     assert nft.present(places.namespace).names == compile_ruleset(states[-1], places.link).names
 
@@ -115,7 +115,7 @@ def test_a_refused_ruleset_leaves_the_one_before(
         good = compile_ruleset(state, link)
         return replace(good, chains={**good.chains, "more": ("goto nowhere",)}) if state.policy.rules else good
 
-    monkeypatch.setattr("appliance.hub.reconcile.compile_ruleset", bad)
+    monkeypatch.setattr("appliance.hub.enforcement.compile_ruleset", bad)
     with pytest.raises(RulesetError):
         plane.apply(replace(old, peers=(*old.peers, peer(1)), policy=Policy(Action.ALLOW, (DENY_ALL,))))
     assert in_force(names, backend, desired) == before

@@ -1,0 +1,140 @@
+"""The rules of namespaces: loaded, changed, adopted, and made anew where somebody else changed them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from appliance.hub import nft
+from appliance.hub.errors import RulesetError
+from appliance.hub.findings import Finding, Part
+from appliance.hub.generation import Entry, Generations, Ledger
+from appliance.hub.names import Places
+from appliance.hub.nft import Rulesets
+from appliance.hub.ruleset import Ruleset, compile_ruleset
+from appliance.model.desired import Desired
+
+_OUT_BY_THEN_S = 0.2
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What is in force in a namespace.
+
+    Attributes:
+        desired: the state that it enforces.
+        present: the ruleset, and what an earlier one left.
+        switched: monotonic seconds.
+    """
+
+    desired: Desired
+    ruleset: Ruleset
+    present: Ruleset
+    switched: float = 0.0
+
+
+class Enforcement:
+    """Works on one namespace at a time; the caller sees to it that nobody else does.
+
+    Args:
+        ledger: which generation of its rules each namespace should have.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._rulesets = Rulesets()
+        self._kernel = Generations()
+        # By namespace, what our last transaction left there and what that enforces.
+        self._generations: dict[str, int] = {}
+        self._judged: dict[str, _Judged] = {}
+
+    def forget(self, name: str) -> None:
+        """Nothing here keeps the namespace of that name alive, and its rules are nobody's."""
+        self._rulesets.forget(name)
+        self._kernel.forget(name)
+        self._generations.pop(name, None)
+        self._judged.pop(name, None)
+        self._ledger.forget(name)
+
+    def judge(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
+        """The namespace has the rules of this state when it returns; whether it had others is told.
+
+        Raises:
+            RulesetError: the kernel refused them.
+            NamespaceError: there is no such namespace.
+        """
+        name = places.namespace
+        now, known = self._kernel.current(name), self._generations.get(name)
+        if now == known and name in self._judged:
+            self.rejudge(places, desired)
+            self._tidy(places)
+            return ()
+        self._generations[name] = now
+        self._judged.pop(name, None)
+        wanted = compile_ruleset(desired, places.link)
+        if known is None and self._adopted(places, desired, wanted, self._ledger.noted(name)):
+            return ()
+        self._load(places, wanted.loading(nft.counters(name)), wanted)
+        self._judged[name] = _Judged(desired, wanted, wanted)
+        return (Finding(Part.RULESET, "there were no rules" if known is None else "the rules were changed"),)
+
+    def rejudge(self, places: Places, desired: Desired) -> None:
+        """From the rules in force to those of another state: as small a change as it is, and none half made.
+
+        Raises:
+            RulesetError: what is there is not what was left there, or the kernel refused.
+        """
+        judged = self._judged[places.namespace]
+        if (judged.desired.peers, judged.desired.policy) != (desired.peers, desired.policy):
+            self._switch(places, judged, desired, compile_ruleset(desired, places.link))
+
+    def _switch(self, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset) -> None:
+        # What the last switch left goes first: chains of the same names may come again.
+        removal = judged.present.removal(judged.present.names - judged.ruleset.names)
+        self._load(places, removal + wanted.preparation(judged.ruleset), judged.ruleset)
+        present = wanted.prepared(judged.ruleset)
+        self._judged[places.namespace] = replace(judged, present=present)
+        self._load(places, wanted.switch(present), wanted)
+        # Chains that packets came through a moment ago are there still.
+        present = replace(present, chains={**present.chains, **wanted.chains})
+        self._judged[places.namespace] = _Judged(desired, wanted, present, time.monotonic())
+
+    def _tidy(self, places: Places) -> None:
+        """Removes what nothing leads to any more; a packet that was on its way through it is out by now."""
+        judged = self._judged[places.namespace]
+        unneeded = judged.present.names - judged.ruleset.names
+        if unneeded and time.monotonic() - judged.switched > _OUT_BY_THEN_S:
+            self._load(places, judged.present.removal(unneeded), judged.ruleset)
+            self._judged[places.namespace] = replace(judged, present=judged.ruleset)
+
+    def _adopted(self, places: Places, desired: Desired, wanted: Ruleset, noted: Entry | None) -> bool:
+        """Whether an earlier process left rules that nobody touched since, which are these now."""
+        name = places.namespace
+        now = self._generations[name]
+        # Noted before it is made: the last transaction may not have been.
+        if noted is None or now not in (noted.generation - 1, noted.generation):
+            return False
+        present = nft.present(name)
+        if noted == Entry(now, wanted.fingerprint):
+            present = replace(wanted.prepared(present), chains={**present.chains, **wanted.chains})
+            self._judged[name] = _Judged(desired, wanted, present)
+            return True
+        try:
+            self._switch(places, _Judged(desired, present, present), desired, wanted)
+        except RulesetError:
+            self._generations[name] = self._kernel.current(name)
+            return False
+        return True
+
+    def _load(self, places: Places, text: str, in_force: Ruleset) -> None:
+        """One transaction, after which these rules are in force."""
+        if not text:
+            return
+        name = places.namespace
+        expected = self._generations[name] + 1
+        # Noted before it is so: killed in between, the next process knows both numbers for ours.
+        self._ledger.note(name, Entry(expected, in_force.fingerprint))
+        self._rulesets.load(name, text)
+        if self._kernel.current(name) != expected:
+            raise RulesetError(f"the rules of {name} were changed by someone else at the same time")
+        self._generations[name] = expected
