@@ -58,7 +58,10 @@ def _claim(claim: Claim, run: GateRun) -> ClaimRecord:
 
 
 def _scenario(result: ScenarioResult, run: GateRun) -> Scenario:
-    again = f"./meshwg gate --claim {result.claim} --profile {run.options.profile} --seed {run.options.seed}"
+    options = run.options
+    again = f"./meshwg gate --claim {result.claim} --profile {options.profile} --seed {options.seed}"
+    if options.wireguard != "auto":
+        again += f" --wireguard {options.wireguard}"
     return Scenario(
         name=result.name,
         verdict=result.verdict,

@@ -16,7 +16,8 @@ def check_host(settings: Settings) -> str:
     """The WireGuard implementation that the hub will use.
 
     Raises:
-        CommandError: no root, or root without its capabilities, no TUN device, no WireGuard.
+        CommandError: no root, or root without its capabilities, settings that can't be written, no TUN device, no
+            WireGuard.
     """
     privileges = host.privileges()
     if not privileges.root:
@@ -27,6 +28,13 @@ def check_host(settings: Settings) -> str:
     if privileges.lacking:
         raise CommandError(
             f"This root, as in a container, lacks {' and '.join(privileges.lacking)}. `meshwg doctor` tells more.",
+            Exit.UNAVAILABLE,
+        )
+    error = host.settings_error()
+    if error is not None:
+        raise CommandError(
+            f"Each organization's network has kernel settings of its own, and {error.filename} can't be written: "
+            f"{error.strerror}. `meshwg doctor` tells more.",
             Exit.UNAVAILABLE,
         )
     try:

@@ -8,7 +8,7 @@ from appliance.host.diagnosis import Diagnosis, diagnose
 from appliance.host.facts import Facts, Privileges, Trial
 from appliance.host.finding import Finding, State
 from appliance.host.probe import look
-from appliance.host.system import privileges, tun_error
+from appliance.host.system import privileges, settings_error, tun_error
 from appliance.host.wireguard import Chosen
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "diagnose",
     "look",
     "privileges",
+    "settings_error",
     "tun_error",
 ]

@@ -28,6 +28,7 @@ BRIDGE = "bridge"
 VETH = "veth"
 NETEM = "netem"
 RULES = "rules"
+SETTINGS = "settings"
 PROCESSES = "processes"
 
 _CLONE_NEWNS, _CLONE_NEWUTS, _CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
@@ -86,6 +87,7 @@ def main() -> None:
             works(kind, partial(_make_link, kind))
         works(NETEM, _delay_loopback)
         works(RULES, _load_rules)
+        works(SETTINGS, _set)
         works(PROCESSES, _show_own_processes)
     print(json.dumps(complaints))
 
@@ -167,6 +169,11 @@ def _load_rules() -> None:
     if library.nft_run_cmd_from_buffer(context, _RULESET) != 0:
         lines = library.nft_ctx_get_error_buffer(context).decode(errors="replace").strip().splitlines()
         raise OSError(lines[0] if lines else "refused without a reason")
+
+
+def _set() -> None:
+    # It shows the network of the thread that opens it, so this is none of the host's.
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
 
 
 def _show_own_processes() -> None:

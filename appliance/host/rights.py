@@ -22,9 +22,10 @@ _USERNS_REMEDIES = (
 
 
 def findings(facts: Facts) -> Iterator[Finding]:
-    """Privileges, namespaces, sandboxes with and without root."""
+    """Privileges, namespaces and their settings, sandboxes with and without root."""
     yield _privileges(facts)
     yield _namespaces(facts)
+    yield _settings(facts)
     yield _sandbox(facts)
     yield _rootless(facts)
 
@@ -52,6 +53,18 @@ def _namespaces(facts: Facts) -> Finding:
     if not facts.privileges.root:
         return untried(facts, name, (UP, *LABS))
     return lacks(name, f"can't be made and named: {complaint}", (UP, *LABS), _PRIVILEGED)
+
+
+def _settings(facts: Facts) -> Finding:
+    name = "kernel-settings"
+    if facts.own.works(inside.SETTINGS):
+        return has(name, "a network of the hub's can have its own", (UP,))
+    if not facts.own.tried(inside.SETTINGS) or not facts.privileges.root:
+        return untried(facts, name, (UP,))
+    found = f"{system.SETTINGS} can't be written: {facts.own.complaints[inside.SETTINGS]}"
+    return lacks(
+        name, found, (UP,), "run outside of a container, or start it with --security-opt systempaths=unconfined"
+    )
 
 
 def _sandbox(facts: Facts) -> Finding:

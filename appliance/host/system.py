@@ -11,6 +11,7 @@ from pathlib import Path
 from appliance.host.facts import Privileges
 
 TUN = "/dev/net/tun"
+SETTINGS = "/proc/sys"
 USERNS_CLONE = "kernel.unprivileged_userns_clone"
 MAX_USERNS = "user.max_user_namespaces"
 APPARMOR_USERNS = "kernel.apparmor_restrict_unprivileged_userns"
@@ -36,6 +37,15 @@ def tun_error() -> OSError | None:
     return None
 
 
+def settings_error() -> OSError | None:
+    """Why a network's settings can't be written; None if they can."""
+    try:
+        os.close(os.open(f"{SETTINGS}/net/ipv4/ip_forward", os.O_WRONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return error
+    return None
+
+
 def distribution() -> str:
     """The distribution's name and version, "unknown" where none is told."""
     for line in _text("/etc/os-release").splitlines():
@@ -48,7 +58,7 @@ def distribution() -> str:
 def settings() -> dict[str, str]:
     """The kernel's settings about user namespaces, those that it has."""
     found = {
-        name: _text(Path("/proc/sys", name.replace(".", "/"))).strip()
+        name: _text(Path(SETTINGS, name.replace(".", "/"))).strip()
         for name in (USERNS_CLONE, MAX_USERNS, APPARMOR_USERNS)
     }
     return {name: value for name, value in found.items() if value}

@@ -84,7 +84,14 @@ def test_one_scenario_that_is_not_proven_fails_the_run_and_says_how_to_repeat_it
     assert made.claims[0].verdict == verdict
     failed = made.claims[0].scenarios[1]
     assert (failed.failure, failed.evidence) == ("3 packets got out", ["a/b.txt"])
-    assert failed.rerun == f"./meshwg gate --claim {SOME} --profile full --seed 7"
+    assert failed.rerun == f"./meshwg gate --claim {SOME} --profile full --seed 7 --wireguard kernel"
+
+
+def test_a_run_that_named_no_implementation_is_repeated_without_one() -> None:
+    run = replace(GOOD, options=RunOptions(profile="full", seed=7), scenarios=(result(SOME, "refuted"),))
+    assert transcripts.transcript_of(run).claims[0].scenarios[0].rerun == (
+        f"./meshwg gate --claim {SOME} --profile full --seed 7"
+    )
 
 
 def test_a_break_that_went_unnoticed_fails_the_run() -> None:

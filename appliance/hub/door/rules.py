@@ -7,7 +7,8 @@ be no replay. What a stranger sends can't change where the packets of a session 
 a machine that moves to another address keeps its session without a new handshake.
 
 Initiations carry no index. They are paced, those of known sources (to which the hub has sent a handshake message) apart
-from strangers', and go to the demultiplexer's sockets.
+from strangers', and go to the demultiplexer's sockets. What the demultiplexer hands on to a link tells which of the
+host's addresses the machine asked, so that the link's answer comes from that one.
 
 Source: https://www.wireguard.com/protocol/. A message's type is in its first four bytes, little endian; the sender's
 index in the next four of types 1 and 2; the receiver's in the next four of types 3 and 4, and in the four after those
@@ -29,9 +30,13 @@ _MEMENTO_LEASE = "3650d"
 _OFFER_LEASE_S = 15
 """An initiation of the hub's own is repeated with another index after 5 s (REKEY_TIMEOUT)."""
 
+_ASKED_LEASE_S = 15
+"""WireGuard answers an initiation at once; who gets no answer asks again after 5 s."""
+
 _KNOWN_LEASE_MIN = 30
 
-# Whoever authenticates initiations as fast as all paces together allow can't fill the sessions: 1,200/s for 200 s.
+# Whoever authenticates initiations as fast as all paces together allow can't fill the sessions: 1,200/s for 200 s. No
+# more are handed on, so that what was asked within 15 s doesn't fill the sources either.
 _SESSIONS = 2**18
 _SOURCES = 2**16
 _METERS = 2**14
@@ -45,6 +50,7 @@ _INITIATION, _RESPONSE, _COOKIE, _DATA = 0x01000000, 0x02000000, 0x03000000, 0x0
 _TYPE, _SECOND_WORD, _THIRD_WORD = "@th,64,32", "@th,96,32", "@th,128,32"
 
 SESSIONS = "sessions"
+ASKED = "asked"
 INNER = "inner"
 DESK = "desk"
 RESUMED = {4: "resumed4", 6: "resumed6"}
@@ -127,6 +133,10 @@ table inet {layout.table} {{
 {counters}
     map {SESSIONS} {{
         typeof {_SECOND_WORD} : udp dport; flags dynamic,timeout; timeout {SESSION_LEASE_S}s; size {_SESSIONS};
+    }}
+    map {ASKED} {{
+        type ipv4_addr . inet_service . inet_service : ipv4_addr;
+        flags dynamic,timeout; timeout {_ASKED_LEASE_S}s; size {_SOURCES};
     }}
     set {INNER} {{
         type inet_service;
@@ -234,6 +244,8 @@ def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
             # WireGuard answers a first message, which came by way of the demultiplexer, by the link that has the
             # address that it was sent to. The machine may be behind another one.
             f"meta mark set {_SENT_ANEW:#x}",
+            # The kernel's WireGuard forgets the address of IPv4 over that (drivers/net/wireguard/socket.c, send4).
+            f"ip saddr set ip daddr . udp dport . udp sport map @{ASKED}",
             f"{_TYPE} {_RESPONSE} update @{SESSIONS} {{ {_SECOND_WORD} : udp sport }}",
             f"{_TYPE} {_INITIATION} update @{SESSIONS} {{ {_SECOND_WORD} timeout {_OFFER_LEASE_S}s : udp sport }}",
             f"{_TYPE} {_INITIATION} goto acquaint",
@@ -245,9 +257,13 @@ def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
             f"update @{KNOWN[6]} {{ ip6 daddr . udp dport }}",
             f"udp sport set {layout.public_port}",
         ),
+        "hand_on": (
+            f"update @{ASKED} {{ ip saddr . udp sport . udp dport : ip daddr }}",
+            "notrack accept",
+        ),
         "leave": (
             # What the demultiplexer hands over has the machine's port for its source, which may look like an inner one.
-            f'oif "lo" udp dport @{INNER} notrack accept',
+            f'oif "lo" udp dport @{INNER} goto hand_on',
             f"udp sport @{INNER} goto answer",
         ),
         "left": (f"meta mark {_SENT_ANEW:#x} meta mark set 0x0",),

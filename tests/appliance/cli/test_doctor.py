@@ -22,6 +22,10 @@ from tests.appliance.host.made_up import hopeless, host, hosts, trial
 
 # Hosts that lack something, made of this one by util-linux: each is a way to start a program.
 WITHOUT_TUN = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh")
+WITHOUT_SETTINGS = (
+    "unshare", "--mount", "sh", "-c",
+    'mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$@"', "sh",
+)  # fmt: skip
 WITHOUT_CAPABILITY = ("setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin")
 WITHOUT_ROOT = ("unshare", "--user")
 
@@ -73,6 +77,7 @@ def test_this_host_can_run_the_hub_and_the_gate() -> None:
     ("on", "code", "missing"),
     [
         (WITHOUT_TUN, Exit.UNAVAILABLE, "tun"),
+        (WITHOUT_SETTINGS, Exit.UNAVAILABLE, "kernel-settings"),
         (WITHOUT_CAPABILITY, Exit.UNAVAILABLE, "privileges"),
         (WITHOUT_ROOT, Exit.NOT_PERMITTED, "privileges"),
     ],

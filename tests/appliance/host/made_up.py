@@ -19,6 +19,7 @@ AFTER = (
     inside.VETH,
     inside.NETEM,
     inside.RULES,
+    inside.SETTINGS,
     inside.PROCESSES,
 )
 PROGRAMS = (*WIREGUARD_PROGRAMS.values(), "wg", "wg-quick", "ip", "tc", "nft", "tcpdump", "ping", "git", "iperf3")

@@ -42,6 +42,13 @@ def test_a_host_that_has_everything_needs_no_advice() -> None:
             "run outside of a container, or start it with --cap-add NET_ADMIN",
         ),
         ("network-namespaces", {"own": hopeless()}, False, False, "run outside of a container"),
+        (
+            "kernel-settings",
+            {"own": trial(settings="Read-only file system")},
+            False,
+            True,
+            "--security-opt systempaths=unconfined",
+        ),
         ("sandbox", {"own": trial(processes="Operation not permitted")}, True, False, "run outside of a container"),
         (
             "wireguard",

@@ -17,7 +17,9 @@ _IN_PLACE = (
     "delete element inet {table} inner {{ 52001 }}",
     "flush set inet {table} desk",
     "insert rule inet {table} public drop",
+    "flush chain inet {table} hand_on",
     "flush table inet {table}",
+    "flush table inet {table}; delete map inet {table} asked",
     "delete chain inet {table} enter",
     "add chain inet {table} leave {{ policy drop; }}",
 )

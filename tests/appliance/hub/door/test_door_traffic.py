@@ -45,20 +45,35 @@ def test_organizations_with_the_same_addresses_share_one_port(world: World, door
 
 
 @pytest.mark.parametrize("other", ["192.0.2.2", "2001:db8::2"])
-def test_the_hub_answers_from_the_address_that_was_asked(
-    request: pytest.FixtureRequest, world: World, door: FrontDoor, other: str
-) -> None:
+def test_the_hub_answers_from_the_address_that_was_asked(world: World, door: FrontDoor, other: str) -> None:
     del door
-    if world.has_kernel_wireguard and ":" not in other:
-        # The kernel (drivers/net/wireguard/socket.c, send4) forgets the address that was asked when the answer's way
-        # out is another link than the one that the question came by; a handshake comes by `lo`, from the demultiplexer.
-        reason = "the kernel's WireGuard answers a handshake from the first IPv4 address"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     world.hub.run("ip", "address", "add", f"{other}/{64 if ':' in other else 24}", "dev", "eth0", "nodad")
     machine = world.machine(world.organizations[0], 11, other)
     with machine.host.capture("eth0", f"udp and src port {PORT}") as capture:
         assert machine.reaches_the_hub(DEADLINE, count=2)
     assert {packet.src for packet in capture.packets()} == {other}
+
+
+def test_an_answer_comes_from_the_address_that_was_asked_whatever_the_link_knows(world: World, door: FrontDoor) -> None:
+    """The kernel's WireGuard forgets the address; a socket that never knew it stands for it. One source asks two."""
+    other, keys, port = "192.0.2.2", new_key_pair(), 53001
+    world.hub.run("ip", "address", "add", f"{other}/24", "dev", "eth0")
+    door.admit("forgetful", keys.public, port)
+    client, asked = world.host(11), {other: keys.public, HUB4: world.organizations[0].keys.public}
+    with (
+        world.hub.socket(socket.AF_INET, socket.SOCK_DGRAM) as link,
+        client.socket(socket.AF_INET, socket.SOCK_DGRAM) as machine,
+    ):
+        link.bind(("", port))
+        for each in (link, machine):
+            each.settimeout(DEADLINE)
+        for address, public_key in asked.items():
+            machine.sendto(initiation(public_key), (address, PORT))
+        wait_until(lambda: door.counters().demultiplexed == 2)
+        _, source = link.recvfrom(2048)
+        for kind, length in ((2, 92), (3, 64), (1, 148)):
+            link.sendto(kind.to_bytes(4, "little") + os.urandom(length - 4), source)
+            assert machine.recvfrom(2048)[1] == (other, PORT)
 
 
 @pytest.mark.parametrize("hub", [HUB4, HUB6])
