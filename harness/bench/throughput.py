@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import statistics
+import time
 from collections.abc import Callable
 
 from harness.bench import bare
 from harness.bench.targets import Measured
 from harness.mesh import Machine, between
 from harness.record import Record
+from harness.verdicts import Inconclusive
 from harness.world import World
 from netlab import Host
 
 PORT = 5201
 _MANY_RULES = 10_000
 _WARM_UP = 1
+_SERVER_DEADLINE, _POLL = 10.0, 0.2
 
 
 def measure(world: World, rounds: int, seconds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
@@ -57,13 +60,27 @@ def _many_rules(source: Machine, destination: Machine) -> list[dict[str, str]]:
 
 
 def rate(client: Host, address: str, seconds: int) -> float:
-    """Bits of TCP payload a second that arrive at an iperf3 server on `PORT`, measured for some seconds."""
-    done = client.run(
-        "iperf3",
-        *("--client", address, "--port", str(PORT), "--time", str(seconds), "--omit", str(_WARM_UP), "--json"),
-        timeout=seconds + _WARM_UP + 20.0,
-    )
-    return float(json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"])
+    """Bits of TCP payload a second that arrive at an iperf3 server on `PORT`, measured for some seconds.
+
+    Raises:
+        Inconclusive: iperf3 could not measure it.
+    """
+    deadline = time.monotonic() + _SERVER_DEADLINE
+    while True:
+        done = client.run(
+            "iperf3",
+            *("--client", address, "--port", str(PORT), "--time", str(seconds), "--omit", str(_WARM_UP), "--json"),
+            timeout=seconds + _WARM_UP + 20.0,
+            check=False,
+        )
+        told = json.loads(done.stdout or "{}")
+        complaint = told.get("error")
+        if complaint is None and "sum_received" in told.get("end", {}):
+            return float(told["end"]["sum_received"]["bits_per_second"])
+        # The server takes one client at a time, and the last one's end a moment later than that one itself.
+        if "busy" not in str(complaint) or time.monotonic() > deadline:
+            raise Inconclusive(f"iperf3 measured nothing: {complaint or done.stderr or done.stdout[-200:]}")
+        time.sleep(_POLL)
 
 
 def _ratio(values: list[float], baseline: list[float], name: str) -> Measured:
