@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pwd
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,11 +43,15 @@ class Folder:
     def prepare(self, uid: int) -> None:
         """Makes what is missing.
 
+        Args:
+            uid: of the web user.
+
         Raises:
-            CommandError: the folder can't be made, or has something else in it.
+            CommandError: the folder can't be made, has something else in it, or lies where the web user can't get to.
         """
         try:
             self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+            self._check_reach(uid)
             for folder in (self.store, self.tls):
                 folder.mkdir(mode=0o700, exist_ok=True)
                 os.chown(folder, uid, uid)
@@ -54,6 +59,16 @@ class Folder:
             raise CommandError(
                 f"The data folder {self.path} can't be used: {error.strerror}.", Exit.CANNOT_CREATE
             ) from None
+
+    def _check_reach(self, uid: int) -> None:
+        if _is_reached(self.path, uid):
+            return
+        closed = next(each for each in (*reversed(self.path.parents), self.path) if not _is_reached(each, uid))
+        raise CommandError(
+            f"The data folder {self.path} can't be used: the web process, which is user {uid} and not root, can't get "
+            f"into {closed}. Use a folder elsewhere, like /var/lib/meshwg.",
+            Exit.CANNOT_CREATE,
+        )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -92,6 +107,14 @@ def _held(path: Path, *, otherwise: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _is_reached(folder: Path, uid: int) -> bool:
+    """Whether that user can get into a folder, by whatever modes and access lists there are on the way."""
+    if uid == os.geteuid():
+        return os.access(folder, os.X_OK)
+    done = subprocess.run(["test", "-x", str(folder)], user=uid, group=uid, extra_groups=[], cwd="/", check=False)
+    return done.returncode == 0
 
 
 def web_uid() -> int:

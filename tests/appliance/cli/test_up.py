@@ -78,6 +78,20 @@ def test_bad_settings_are_one_sentence(
     assert_one_sentence(output)
 
 
+def test_a_data_folder_where_the_web_process_can_t_get_to_is_refused(data: Path, runs: list[Run]) -> None:
+    closed = data.parent / "closed"
+    closed.mkdir(mode=0o700)
+    code, output = refused(runs, closed / "data")
+    assert code == Exit.CANNOT_CREATE
+    assert_one_sentence(output)
+    assert str(closed) in output
+    # Nothing is made that a later start would take for a service's.
+    closed.chmod(0o755)
+    run = start(runs, closed / "data")
+    run.wait_until_ready()
+    assert run.stop() == 0
+
+
 def test_killed_children_are_started_again(data: Path, runs: list[Run]) -> None:
     run = start(runs, data)
     run.wait_until_ready()
