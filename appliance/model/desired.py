@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from operator import attrgetter
 
-from appliance.model.policy import Policy
+from appliance.model.errors import Invalid
+from appliance.model.policy import Kind, Policy, Selector
+
+MOST_WAYS = 50_000
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,30 @@ class Desired:
     sealed_private_key: bytes
     peers: tuple[Peer, ...] = ()
     policy: Policy = Policy()
+
+    def check_size(self) -> None:
+        """Raises `Invalid` where the policy's groups overlap in more ways than the data plane looks up.
+
+        Machines that the policy's groups can't tell apart are one class. A rule from one group to another is looked up
+        by every class of the one toward every class of the other.
+        """
+        mentioned = {
+            end.name for rule in self.policy.rules for end in (rule.source, rule.destination) if end.kind is Kind.GROUP
+        }
+        if not mentioned:
+            return
+        classes = Counter(group for groups in {peer.groups & mentioned for peer in self.peers} for group in groups)
+
+        def count(end: Selector) -> int:
+            return classes[end.name] if end.kind is Kind.GROUP else 1
+
+        ways = sum(count(rule.source) * count(rule.destination) for rule in self.policy.rules)
+        if ways > MOST_WAYS:
+            raise Invalid(
+                f"The groups that rules name overlap in too many ways: {ways} combinations of machines to look up, and "
+                f"{MOST_WAYS} is the most. Rules for fewer groups, or groups that share fewer machines, make fewer.",
+                field="rules",
+            )
 
     def with_peer(self, peer: Peer) -> Desired:
         """The same with this machine, in the place of the one of its id if there is one."""

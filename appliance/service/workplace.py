@@ -129,6 +129,7 @@ def changing(workplace: Workplace, actor: Actor) -> Iterator[Change]:
                 audit.record(transaction, organization.id, actor.email, change.action, change.detail, workplace.clock())
             revision = organization.revision
             if change.after != before:
+                change.after.check_size()
                 revision = organizations.revise(transaction, organization.id)
                 enforce(workplace, change.after, organization.id)
                 taken_back = before

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from appliance.hub.errors import HubError
-from appliance.model.errors import NotEnforced, Refused
-from appliance.model.policy import ANYONE, Action, Policy, Rule
+from appliance.model.errors import Invalid, NotEnforced, Refused
+from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
 from appliance.service import Actor, Workplace, accounts, machines, organizations
 from appliance.service import policy as policies
 from appliance.store import organizations as stored
@@ -93,6 +93,26 @@ def test_what_is_answered_is_in_force_and_in_the_trail(
     with workplace.store.read() as transaction:
         assert hub.enforced[owner.organization_id] == stored.desired(transaction, owner.organization_id)
     assert len(organizations.trail(workplace, owner)[0]) == entries + 1
+
+
+def test_groups_that_overlap_in_too_many_ways_are_refused(
+    workplace: Workplace, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organizations.change(workplace, owner, plan="paid")
+    for number in range(8):
+        machines.add(
+            workplace, owner, name=f"m{number}", groups=["all", *(f"g{bit}" for bit in range(3) if number >> bit & 1)]
+        )
+    ends = [Selector(Kind.GROUP, name) for name in ("all", "g0", "g1", "g2")]
+    many = tuple(Rule(f"r{at}", Action.DENY, ends[0], end) for at, end in enumerate(ends))
+    # Eight classes in all, four in each of the others: 8 x 8 and three times 8 x 4.
+    monkeypatch.setattr("appliance.model.desired.MOST_WAYS", 159)
+    before = everything(workplace), dict(hub.enforced)
+    with pytest.raises(Invalid, match="160 combinations"):
+        policies.save(workplace, owner, Policy(Action.ALLOW, many))
+    assert (everything(workplace), hub.enforced) == before
+    monkeypatch.setattr("appliance.model.desired.MOST_WAYS", 160)
+    policies.save(workplace, owner, Policy(Action.ALLOW, many))
 
 
 def test_a_hub_that_is_gone_is_a_refusal(workplace: Workplace, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
