@@ -22,12 +22,15 @@ def gate(
     profile: Annotated[str, typer.Option(help="quick, full or soak.")] = "quick",
     seed: Annotated[int | None, typer.Option(help="Makes the run's choices; drawn if not given.")] = None,
     wireguard: Wireguard = "auto",
+    patience: Annotated[
+        float, typer.Option(min=1, help="How many times slower than usual this machine is, as an emulated one.")
+    ] = 1.0,
 ) -> None:
     """Prove the published claims with real packets, and write the transcript to reports/out/.
 
     Exit codes: 0 every claim is proven and every sabotage was noticed, 1 not so, 64 bad usage, 77 no sandbox possible.
     """
-    _commands().gate(claim, profile, seed, wireguard)
+    _commands().gate(claim, profile, seed, wireguard, patience)
 
 
 def run_everything(

@@ -41,13 +41,14 @@ _NO_SANDBOX = 77
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
-def gate(claim: str | None, profile: str, seed: int | None, wireguard: str) -> None:
+def gate(claim: str | None, profile: str, seed: int | None, wireguard: str, patience: float) -> None:
     """Runs the gate and ends with its exit code."""
     _check_choice("claim", claim, (None, *BY_ID))
     _check_choice("profile", profile, _PROFILES)
     _check_choice("wireguard", wireguard, _WIREGUARD)
     _enter_sandbox()
-    options = RunOptions(claim, profile, random.SystemRandom().randrange(2**31) if seed is None else seed, wireguard)
+    seed = random.SystemRandom().randrange(2**31) if seed is None else seed
+    options = RunOptions(claim, profile, seed, wireguard, patience)
     passed, _, _ = _gate(options)
     raise typer.Exit(0 if passed else 1)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -21,10 +21,24 @@ from harness.sabotage.catalogue import SABOTAGES, Sabotage
 from harness.verdicts import Verdict
 
 _CORES = os.cpu_count() or 1
-_SCENARIOS_AT_ONCE = min(_CORES, 4)
-"""Services that share the scenarios; each costs a start."""
-_AT_ONCE = 2 * _CORES
-"""Runs side by side: a scenario waits for packets half of its time."""
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """How many runs there are at once.
+
+    Attributes:
+        scenarios: of those that share the scenarios; each costs the start of a service.
+        runs: of all. A scenario waits for packets half of its time.
+    """
+
+    scenarios: int
+    runs: int
+
+
+def crowd(patience: float, cores: int = _CORES) -> Crowd:
+    """As many as the processors can serve: a slow machine's have no time left, and a start has its deadline too."""
+    return Crowd(min(cores, 4), 2 * cores) if patience <= 1 else Crowd(max(1, cores // 2), cores)
 
 
 @dataclass(frozen=True)
@@ -61,15 +75,16 @@ def run(options: RunOptions, evidence: Path, console: Console) -> GateRun:
         console: where progress is told.
     """
     started_at, start = time.time(), time.monotonic()
+    many = crowd(options.patience)
     # Those of the last claims take longest: begun first, none of them is left over at the end.
     wanted = [each for each in reversed(SABOTAGES) if options.claim in (None, each.claim)]
     console.print(f"scenarios, and {len(wanted)} sabotages (profile {options.profile}, seed {options.seed})")
     with _told(console) as progress, runs.turns() as turns, _opened(evidence) as folder:
         shared = [f"--turns={turns}", f"--progress={progress}", f"--evidence=/dev/fd/{folder}"]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(many.runs) as pool:
             parts = [
                 pool.submit(runs.run, options, *shared, inherited=[turns, progress, folder])
-                for _ in range(_SCENARIOS_AT_ONCE)
+                for _ in range(many.scenarios)
             ]
             breaks = [pool.submit(_sabotage, options, each, console) for each in wanted][::-1]
     for part in parts:
@@ -125,7 +140,7 @@ def _tell(console: Console, word: str, what: str) -> None:
 def _sabotage(options: RunOptions, sabotage: Sabotage, console: Console) -> SabotageResult:
     start = time.monotonic()
     _tell(console, "breaks", f"{sabotage.id} ({sabotage.claim})")
-    quick = RunOptions(sabotage.claim, "quick", options.seed, options.wireguard)
+    quick = replace(options, claim=sabotage.claim, profile="quick")
     finished = runs.run(quick, f"--sabotage={sabotage.id}", f"--scenario={sabotage.scenario}")
     caught, said = judge(sabotage, finished)
     _tell(console, "noticed" if caught else "UNNOTICED", f"{sabotage.id}: {said[:160]}")

@@ -30,12 +30,19 @@ class RunOptions:
     Attributes:
         claim: only its scenarios; all if None.
         seed: makes the run's choices.
+        patience: how many times slower than a usual machine this one is; a run may take so much longer.
     """
 
     claim: str | None = None
     profile: str = "quick"
     seed: int = 0
     wireguard: str = "auto"
+    patience: float = 1.0
+
+    @property
+    def deadline_s(self) -> float:
+        """How long a run may take. What a scenario demands of the service is another matter, and stays."""
+        return _DEADLINE[self.profile] * self.patience
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> 
                 stderr=subprocess.STDOUT,
                 text=True,
                 check=False,
-                timeout=_DEADLINE[options.profile],
+                timeout=options.deadline_s,
             )
         except subprocess.TimeoutExpired as error:
             return Finished((), f"It was ended after {error.timeout:.0f} s.")
@@ -111,7 +118,7 @@ def _pytest(options: RunOptions, target: Path) -> list[str]:
         f"--profile={options.profile}",
         f"--seed={options.seed}",
         f"--hub-wireguard={options.wireguard}",
-        f"--timeout={_DEADLINE[options.profile]:.0f}",
+        f"--timeout={options.deadline_s:.0f}",
         *claim,
     ]
 

@@ -15,6 +15,9 @@ from harness.service import Service
 from harness.verdicts import Inconclusive
 from netlab import Completed, Host, genkey, pubkey
 
+# A look is a dozen programs, one after the other: seconds where the processor is emulated. This is for one that hangs.
+_TOOLS_DEADLINE = 60.0
+
 
 class Target:
     """What there is of an organization on the hub's host.
@@ -127,7 +130,7 @@ class Target:
         return "", "kernel"
 
     def _run(self, command: str, *, check: bool = True, env: Mapping[str, str] | None = None) -> Completed:
-        return self._hub.run("sh", "-ec", command, check=check, env=env)
+        return self._hub.run("sh", "-ec", command, check=check, env=env, timeout=_TOOLS_DEADLINE)
 
 
 # Links are numbered as they come; machines, routes and chains are listed as they come; queues depend on who made the

@@ -7,10 +7,10 @@ import os
 import pytest
 
 from harness import runs
-from harness.gate import judge
+from harness.gate import Crowd, crowd, judge
 from harness.plugin import TURN
 from harness.results import ScenarioResult
-from harness.runs import Finished
+from harness.runs import Finished, RunOptions
 from harness.sabotage.catalogue import Sabotage
 
 LEAK = Sabotage("leak", "no-egress", "there is a leak", "egress:leak", "test_nothing_gets_out", "packets got out")
@@ -53,3 +53,12 @@ def test_turns_come_in_order_and_then_there_are_no_more() -> None:
         assert [TURN.unpack(each)[0] for each in drawn] == [0, 1, 2]
         while os.read(descriptor, 4096):
             pass
+
+
+def test_a_slow_machine_gets_more_time_and_less_to_do_at_once() -> None:
+    usual, slow = RunOptions(profile="full"), RunOptions(profile="full", patience=10)
+    assert slow.deadline_s == 10 * usual.deadline_s
+    assert crowd(usual.patience, cores=2) == Crowd(scenarios=2, runs=4)
+    assert crowd(slow.patience, cores=2) == Crowd(scenarios=1, runs=2)
+    assert crowd(slow.patience, cores=1) == Crowd(scenarios=1, runs=1)
+    assert crowd(usual.patience, cores=16).scenarios == 4
