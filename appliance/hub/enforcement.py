@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from appliance.hub import nft
 from appliance.hub.errors import RulesetError
@@ -23,14 +24,19 @@ class _Judged:
 
     Attributes:
         desired: the state that it enforces.
-        present: the ruleset, and what an earlier one left.
-        switched: monotonic seconds.
+        present: the ruleset, and what earlier ones left.
+        left: of the latter, by name, since when nothing leads there; monotonic seconds.
     """
 
     desired: Desired
     ruleset: Ruleset
     present: Ruleset
-    switched: float = 0.0
+    left: Mapping[str, float] = field(default_factory=dict)
+
+    def out_of_use(self) -> frozenset[str]:
+        """What is left, and no packet can be on its way through it any more."""
+        now = time.monotonic()
+        return frozenset(name for name, since in self.left.items() if now - since > _OUT_BY_THEN_S)
 
 
 class Enforcement:
@@ -89,23 +95,28 @@ class Enforcement:
             self._switch(places, judged, desired, compile_ruleset(desired, places.link))
 
     def _switch(self, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset) -> None:
-        # What the last switch left goes first: chains of the same names may come again.
-        removal = judged.present.removal(judged.present.names - judged.ruleset.names)
-        self._load(places, removal + wanted.preparation(judged.ruleset), judged.ruleset)
-        present = wanted.prepared(judged.ruleset)
-        self._judged[places.namespace] = replace(judged, present=present)
+        gone = judged.out_of_use() - wanted.names
+        base = judged.present.without(gone)
+        self._load(places, judged.present.removal(gone) + wanted.preparation(base), judged.ruleset)
+        present = wanted.prepared(base)
+        # Should the switch be refused, nothing has ever led to what was prepared.
+        unused = present.names - judged.ruleset.names
+        prepared = replace(judged, present=present, left={name: judged.left.get(name, 0.0) for name in unused})
+        self._judged[places.namespace] = prepared
         self._load(places, wanted.switch(present), wanted)
-        # Chains that packets came through a moment ago are there still.
+        now = time.monotonic()
+        left = {name: judged.left.get(name, now) for name in present.names - wanted.names}
         present = replace(present, chains={**present.chains, **wanted.chains})
-        self._judged[places.namespace] = _Judged(desired, wanted, present, time.monotonic())
+        self._judged[places.namespace] = _Judged(desired, wanted, present, left)
 
     def _tidy(self, places: Places) -> None:
-        """Removes what nothing leads to any more; a packet that was on its way through it is out by now."""
+        """Removes what nothing leads to any more."""
         judged = self._judged[places.namespace]
-        unneeded = judged.present.names - judged.ruleset.names
-        if unneeded and time.monotonic() - judged.switched > _OUT_BY_THEN_S:
-            self._load(places, judged.present.removal(unneeded), judged.ruleset)
-            self._judged[places.namespace] = replace(judged, present=judged.ruleset)
+        gone = judged.out_of_use()
+        if gone:
+            self._load(places, judged.present.removal(gone), judged.ruleset)
+            left = {name: since for name, since in judged.left.items() if name not in gone}
+            self._judged[places.namespace] = replace(judged, present=judged.present.without(gone), left=left)
 
     def _adopted(self, places: Places, desired: Desired, wanted: Ruleset, noted: Entry | None) -> bool:
         """Whether an earlier process left rules that nobody touched since, which are these now."""
@@ -116,8 +127,9 @@ class Enforcement:
             return False
         present = nft.present(name)
         if noted == Entry(now, wanted.fingerprint):
+            left = dict.fromkeys(present.names - wanted.names, time.monotonic())
             present = replace(wanted.prepared(present), chains={**present.chains, **wanted.chains})
-            self._judged[name] = _Judged(desired, wanted, present)
+            self._judged[name] = _Judged(desired, wanted, present, left)
             return True
         try:
             self._switch(places, _Judged(desired, present, present), desired, wanted)

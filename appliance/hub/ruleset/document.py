@@ -82,6 +82,15 @@ class Ruleset:
             present.counters | self.counters,
         )
 
+    def without(self, others: Collection[str]) -> Ruleset:
+        """What is there after `removal` of these names."""
+        return Ruleset(
+            self.hooks,
+            {name: each for name, each in self.chains.items() if name not in others},
+            {name: each for name, each in self.leaves.items() if name not in others},
+            self.counters.difference(others),
+        )
+
     @property
     def names(self) -> frozenset[str]:
         """Of everything that there is; no chain is called like a counter."""

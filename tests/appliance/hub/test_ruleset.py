@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.hub import nft
+from appliance.hub.enforcement import Enforcement
 from appliance.hub.errors import RulesetError
+from appliance.hub.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.nft import Rulesets
 from appliance.hub.ruleset import UNMATCHED, Ruleset, compile_ruleset, counter_name
@@ -261,7 +263,7 @@ def test_one_more_rule_is_a_small_difference(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("ports", ["", "53"])
-def test_a_switch_is_seen_by_no_packet(kernel: Kernel, ports: str) -> None:
+def test_a_switch_is_seen_by_no_packet(kernel: Kernel, ledger: Ledger, ports: str) -> None:
     """Beside a rule that comes and goes in the same lookup, nothing allowed is lost and nothing denied gets through."""
     machines = members(6)
     staying = (
@@ -273,12 +275,13 @@ def test_a_switch_is_seen_by_no_packet(kernel: Kernel, ports: str) -> None:
         rule("y", Action.ALLOW, machines[5], machines[4], Protocol.UDP, ports),
     )
     before, after = (state_of(machines, Policy(Action.DENY, rules)) for rules in (staying, staying + coming))
-    kernel.load(before)
+    enforcement = Enforcement(ledger)
+    enforcement.judge(kernel.wire.places, before)
 
     def flip() -> None:
         for _ in range(400):
-            kernel.load(after)
-            kernel.load(before)
+            enforcement.judge(kernel.wire.places, after)
+            enforcement.judge(kernel.wire.places, before)
 
     thread = threading.Thread(target=flip)
     thread.start()
@@ -289,6 +292,7 @@ def test_a_switch_is_seen_by_no_packet(kernel: Kernel, ports: str) -> None:
         wrong += kernel.wire.passes(denied_flow)
         wrong += not kernel.wire.passes(allowed_flow)
     thread.join()
+    enforcement.forget(kernel.wire.places.namespace)
     assert wrong == 0
 
 
