@@ -15,7 +15,7 @@ from appliance.hub.nft import Rulesets
 from appliance.hub.ruleset import Ruleset, compile_ruleset
 from appliance.model.desired import Desired
 
-_OUT_BY_THEN_S = 0.2
+_OUT_BY_THEN_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,11 @@ class Enforcement:
 
     def _switch(self, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset) -> None:
         gone = judged.out_of_use() - wanted.names
-        base = judged.present.without(gone)
-        self._load(places, judged.present.removal(gone) + wanted.preparation(base), judged.ruleset)
+        # What was left and is wanted again still leads to where it led.
+        again = sorted(name for name in judged.left if name in wanted.chains)
+        base = judged.present.without(gone, emptied=again)
+        removal = judged.present.removal(gone, emptied=again)
+        self._load(places, removal + wanted.preparation(base), judged.ruleset)
         present = wanted.prepared(base)
         # Should the switch be refused, nothing has ever led to what was prepared.
         unused = present.names - judged.ruleset.names

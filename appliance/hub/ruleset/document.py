@@ -69,9 +69,12 @@ class Ruleset:
         """The transaction, after `preparation`, that leads packets through this, and no longer through the other."""
         return _transaction(self._switched(before))
 
-    def removal(self, names: Collection[str]) -> str:
-        """The transaction that removes chains and counters of these names, to which nothing leads; may be ""."""
-        return _transaction(self._removed(names))
+    def removal(self, names: Collection[str], emptied: Collection[str] = ()) -> str:
+        """The transaction that removes chains and counters of these names, and empties chains; may be "".
+
+        Nothing may lead to either but from one to the other.
+        """
+        return _transaction(self._removed(names, emptied))
 
     def prepared(self, present: Ruleset) -> Ruleset:
         """What is there after `preparation`: chains without sets have what they had, and new ones nothing."""
@@ -82,11 +85,11 @@ class Ruleset:
             present.counters | self.counters,
         )
 
-    def without(self, others: Collection[str]) -> Ruleset:
-        """What is there after `removal` of these names."""
+    def without(self, others: Collection[str], emptied: Collection[str] = ()) -> Ruleset:
+        """What is there after `removal` of these."""
         return Ruleset(
             self.hooks,
-            {name: each for name, each in self.chains.items() if name not in others},
+            {name: () if name in emptied else each for name, each in self.chains.items() if name not in others},
             {name: each for name, each in self.leaves.items() if name not in others},
             self.counters.difference(others),
         )
@@ -125,10 +128,10 @@ class Ruleset:
                     yield f"flush chain {_IN} {name}"
                 yield from _rules(name, statements)
 
-    def _removed(self, names: Collection[str]) -> Iterator[str]:
+    def _removed(self, names: Collection[str], emptied: Collection[str]) -> Iterator[str]:
         gone = [name for name in (*self.chains, *self.leaves) if name in names]
         # Emptied first: they may lead to one another.
-        for name in gone:
+        for name in (*emptied, *gone):
             yield f"flush chain {_IN} {name}"
         for name in gone:
             yield f"delete chain {_IN} {name}"

@@ -17,11 +17,12 @@ from appliance.hub.events import Change
 from appliance.hub.names import Names
 from appliance.hub.nft import Rulesets
 from appliance.hub.plane import DataPlane
+from appliance.hub.reconcile import Reconciler
 from appliance.hub.ruleset import Ruleset, compile_ruleset
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
-from appliance.model.policy import ANYONE, Action, Policy, Rule
+from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
 from tests.appliance.strategies import desired_states
 
 KEYS = [new_key_pair().public for _ in range(5)]
@@ -72,17 +73,21 @@ def test_peers_come_and_go_one_by_one(plane: DataPlane, names: Names, backend: B
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(histories=st.lists(desired_states(), min_size=2, max_size=6), tidies=st.booleans())
+@given(
+    histories=st.lists(desired_states(), min_size=2, max_size=4).map(lambda states: states * 3),
+    # At once, never, and between two and three saves later.
+    out_by_then_s=st.sampled_from([0.0, 1e9, 0.003]),
+)
 def test_any_history_of_saves_is_a_history_of_small_changes(
     plane: DataPlane,
     names: Names,
     desired: Desired,
     monkeypatch: pytest.MonkeyPatch,
     histories: list[Desired],
-    tidies: bool,
+    out_by_then_s: float,
 ) -> None:
     """None of them meets anything that it did not expect, and nothing is left of what was before."""
-    monkeypatch.setattr("appliance.hub.enforcement._OUT_BY_THEN_S", 0.0 if tidies else 1e9)
+    monkeypatch.setattr("appliance.hub.enforcement._OUT_BY_THEN_S", out_by_then_s)
     places = names.places(desired.organization)
     states = [replace(desired, policy=each.policy, peers=tuple(map(with_real_key, each.peers))) for each in histories]
     plane.apply(states[0])
@@ -102,6 +107,22 @@ def test_any_history_of_saves_is_a_history_of_small_changes(
     monkeypatch.setattr("appliance.hub.enforcement._OUT_BY_THEN_S", 0.0)
     plane.heal(desired.organization, Change.RULES)
     assert nft.present(places.namespace).names == compile_ruleset(states[-1], places.link).names
+
+
+def test_a_lookup_that_comes_again_before_it_was_tidied_away_meets_nothing(
+    plane: DataPlane, desired: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule comes and goes, each time as another one, faster than what it leaves is removed, or slower."""
+    machines = (peer(0), peer(1))
+    state = replace(desired, peers=machines)
+    plane.apply(state)
+    monkeypatch.setattr(Reconciler, "make_whole", lambda *_: pytest.fail("a change met something unexpected"))
+    for out_by_then_s in (1e9, 0.0, 0.002):
+        monkeypatch.setattr("appliance.hub.enforcement._OUT_BY_THEN_S", out_by_then_s)
+        for number in range(12):
+            rule = Rule(f"r{number}", Action.DENY, Selector(Kind.MACHINE, "m0"), Selector(Kind.MACHINE, "m1"))
+            plane.apply(replace(state, policy=Policy(Action.ALLOW, (rule,))))
+            plane.apply(state)
 
 
 def test_a_refused_ruleset_leaves_the_one_before(
