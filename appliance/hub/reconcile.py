@@ -132,6 +132,11 @@ class Reconciler:
     def _link(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
         if self._backend.is_ready(places, desired.hub_public_key, desired.port):
             return ()
+        # The name may have been given to another namespace since the look began: the link is in ours then, and has the
+        # port that a new one would want.
+        renamed = self._name(places, desired.organization)
+        if renamed and self._backend.is_ready(places, desired.hub_public_key, desired.port):
+            return renamed
         private_key = self._open_key(desired)
         self._backend.remove(places)
         self._backend.create(places, private_key, desired.port)

@@ -187,8 +187,11 @@ def test_another_namespace_of_its_name_in_the_middle_of_a_look(
         return look(places)
 
     monkeypatch.setattr(routing, "remove_strangers", replaced)
-    assert plane.heal(state.organization) is not None
+    repair = plane.heal(state.organization)
+    assert repair is not None
     assert seen(names, backend, state) == before
+    # It is in the namespace that is the organization's still, and has its port: another one could not be made.
+    assert Part.LINK not in {finding.part for finding in repair.found}
 
 
 def test_a_machine_that_is_added_again_has_its_endpoint_before_any_packet_for_it(
