@@ -109,8 +109,7 @@ class Enforcement:
         self._load(places, wanted.switch(present), wanted)
         now = time.monotonic()
         left = {name: judged.left.get(name, now) for name in present.names - wanted.names}
-        present = replace(present, chains={**present.chains, **wanted.chains})
-        self._judged[places.namespace] = _Judged(desired, wanted, present, left)
+        self._judged[places.namespace] = _Judged(desired, wanted, wanted.switched(present), left)
 
     def _tidy(self, places: Places) -> None:
         """Removes what nothing leads to any more."""
@@ -131,8 +130,7 @@ class Enforcement:
         present = nft.present(name)
         if noted == Entry(now, wanted.fingerprint):
             left = dict.fromkeys(present.names - wanted.names, time.monotonic())
-            present = replace(wanted.prepared(present), chains={**present.chains, **wanted.chains})
-            self._judged[name] = _Judged(desired, wanted, present, left)
+            self._judged[name] = _Judged(desired, wanted, wanted.switched(present), left)
             return True
         try:
             self._switch(places, _Judged(desired, present, present), desired, wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 TABLE = "mesh"
@@ -85,6 +85,11 @@ class Ruleset:
             present.counters | self.counters,
         )
 
+    def switched(self, present: Ruleset) -> Ruleset:
+        """What is there after `switch`: this in force, and what is left of others."""
+        prepared = self.prepared(present)
+        return replace(prepared, chains={**prepared.chains, **self.chains})
+
     def without(self, others: Collection[str], emptied: Collection[str] = ()) -> Ruleset:
         """What is there after `removal` of these."""
         return Ruleset(
@@ -102,7 +107,9 @@ class Ruleset:
     @cached_property
     def fingerprint(self) -> str:
         """Tells whether two rulesets are the same, in different processes too."""
-        return hashlib.blake2b(self.loading().encode(), digest_size=12).hexdigest()
+        # The names of leaves tell what is in them.
+        told = [*map(str, self.hooks.items()), *self.leaves, *sorted(self.counters), *self._switched(Ruleset())]
+        return hashlib.blake2b("\n".join(told).encode(), digest_size=12).hexdigest()
 
     def _made(self, before: Ruleset, counted: Mapping[str, Count]) -> Iterator[str]:
         for counter in sorted(self.counters - before.counters):
