@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import permutations
 
 import pytest
@@ -15,6 +15,7 @@ from harness import underlay
 from harness.mesh import HANDSHAKE_DEADLINE, Machine, Mesh
 from harness.outage import Lifeline
 from harness.record import Record
+from harness.service import Service
 from harness.underlay import Leg
 from harness.verdicts import Refuted
 from harness.world import HUB, World
@@ -27,7 +28,9 @@ STOPPED_S = {"quick": 0.5, "full": 10.0, "soak": 60.0}
 _PAYLOADS = (200, 400)
 """Bytes that tell one organization's pings from the other's, and from everything else."""
 
-_BACK_DEADLINE = 20.0
+_BACK_DEADLINE = 60.0
+"""For all organizations of the run to be whole again where the processor is emulated; the claim promises no time."""
+
 _APART, _HOME = "198.18.7", "192.168.77"
 """Networks of RFC 2544 and RFC 1918, on which the hub's machines are alone."""
 
@@ -45,9 +48,10 @@ def test_every_message_passes_the_hub(world: World, record: Record, profile: str
     with ExitStack() as stack:
         captures = [stack.enter_context(host.capture("eth0")) for host in hosts]
         for (mumbai, pune), payload in zip(pairs, _PAYLOADS, strict=True):
-            answered = mumbai.host.ping(pune.address, PINGS[profile], 5.0, 0.002, size=payload)
-            if answered.received != PINGS[profile]:
-                raise Refuted(f"{PINGS[profile] - answered.received} pings between machines of one organization lost")
+            if lost := sum(
+                not mumbai.host.ping(pune.address, timeout=5.0, size=payload) for _ in range(PINGS[profile])
+            ):
+                raise Refuted(f"{lost} pings between machines of one organization lost")
         seen = [capture.packets() for capture in captures]
         with record.control("a packet that goes directly is seen, on both machines' links"):
             (mumbai, pune), *_ = pairs
@@ -153,17 +157,16 @@ def test_a_stopped_hub_stops_everything(world: World, record: Record, profile: s
                 stream.arrives(HANDSHAKE_DEADLINE)
         for stream in streams:
             stream.breaks()
-        world.service.stop()
-        until = time.monotonic() + STOPPED_S[profile]
-        delivered = 0
-        while time.monotonic() < until:
-            delivered += sum(stream.delivered_meanwhile(_BACK_DEADLINE) for stream in streams)
-        record.measure("packets delivered with the hub stopped", delivered, limit=0)
-        if delivered:
-            raise Refuted(f"{delivered} packets were delivered with no hub")
-        tried = [packet for capture in captures for packet in underlay.direct(capture.packets(), addresses)]
-        record.none_of("packets from machine to machine", tried, "machines spoke directly")
-        world.service.start()
+        with _stopped(world.service):
+            until = time.monotonic() + STOPPED_S[profile]
+            delivered = 0
+            while time.monotonic() < until:
+                delivered += sum(stream.delivered_meanwhile(_BACK_DEADLINE) for stream in streams)
+            record.measure("packets delivered with the hub stopped", delivered, limit=0)
+            if delivered:
+                raise Refuted(f"{delivered} packets were delivered with no hub")
+            tried = [packet for capture in captures for packet in underlay.direct(capture.packets(), addresses)]
+            record.none_of("packets from machine to machine", tried, "machines spoke directly")
         for stream in streams:
             stream.arrives(_BACK_DEADLINE)
 
@@ -195,6 +198,16 @@ def test_a_machine_that_moves_stays_connected(world: World, record: Record) -> N
     with record.control("it speaks from the new address, and not from the one before"):
         assert any(packet.src == now and packet.proto == "udp" for packet in packets)
         assert not any(packet.src == before and packet.proto == "udp" for packet in packets)
+
+
+@contextmanager
+def _stopped(service: Service) -> Iterator[None]:
+    """The service is down for as long as ``with`` lasts; the other scenarios find it running, whatever comes of it."""
+    service.stop()
+    try:
+        yield
+    finally:
+        service.start()
 
 
 def _port(meshes: Sequence[Mesh]) -> int:
