@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import signal
-import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
 from functools import singledispatchmethod
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +16,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.hub import messages
-from appliance.hub.door import Flow, FrontDoor
-from appliance.hub.door import Repair as DoorRepair
+from appliance.hub.door import FrontDoor, is_free
+from appliance.hub.doorkeeper import FRONT_DOOR, Doorkeeper
 from appliance.hub.errors import HubError
 from appliance.hub.events import Change, Watcher
-from appliance.hub.findings import Finding, Part, Repair
+from appliance.hub.findings import Repair
 from appliance.hub.generation import Ledger
 from appliance.hub.healing import Healer
 from appliance.hub.names import Names
@@ -41,8 +37,6 @@ log = structlog.get_logger()
 _AT_ONCE = 4
 _ACTOR = "hub"
 _HANDSHAKE_S = 0.05
-_DOOR = ""
-"""The front door's name where organizations have their ids."""
 
 
 class Hub:
@@ -73,10 +67,9 @@ class Hub:
         self._watcher = Watcher(self._healer.notice)
         self._ledger = Ledger(state_folder)
         self._plane = DataPlane(names, backend, self._private_key, self._ledger, self._watcher)
-        self._door = door
+        self._door = Doorkeeper(door, self._plane)
         self._repairs: Counter[str] = Counter()
         self._restored = False
-        self._is_ignorant = self._was_damaged = self._is_settled = False
 
     def open(self) -> None:
         """Opens the front door, or adopts the one that an earlier hub left open.
@@ -84,9 +77,8 @@ class Hub:
         Raises:
             HubError: the host does not let us.
         """
-        repair = self._door.open(self._met)
-        self._is_ignorant, self._was_damaged = repair is DoorRepair.AFRESH, repair is not DoorRepair.NONE
-        self._watcher.watch_rules_here(_DOOR)
+        self._door.open(self._met)
+        self._watcher.watch_rules_here(FRONT_DOOR)
 
     def restore(self) -> None:
         """Makes the kernel what the store says, removes what belongs to no organization any more, and then keeps it so.
@@ -104,10 +96,10 @@ class Hub:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._restore_one, active))
         try:
-            self._settle_door()
+            self._door.settle()
         except HubError as error:
             log.error("the front door can't be put right yet", error=str(error))
-            self._healer.notice(_DOOR, Change.ANYTHING)
+            self._healer.notice(FRONT_DOOR, Change.ANYTHING)
         self._restored = True
         self._healer.start()
 
@@ -125,19 +117,15 @@ class Hub:
         if desired is None:
             return
         try:
-            self._admit(desired)
+            self._door.admit(desired)
             self._plane.restore(desired, endpoints)
         except HubError as error:
             log.error("an organization could not be restored", organization=organization, error=str(error))
             self._healer.notice(organization, Change.ANYTHING)
 
-    def _admit(self, desired: Desired) -> None:
-        """Before there is a link: what left it without the door's help would tell machines to answer its inner port."""
-        self._door.admit(desired.organization, desired.hub_public_key, desired.port)
-
     def _heal(self, organization: str, change: Change) -> Repair | None:
-        if organization == _DOOR:
-            return self._heal_door()
+        if organization == FRONT_DOOR:
+            return self._door.heal()
         repair = None if change is Change.MACHINES else self._plane.heal(organization, change)
         if change is not Change.RULES:
             with suppress(HubError, SQLAlchemyError):
@@ -147,46 +135,6 @@ class Hub:
     def _met(self, organization: str) -> None:
         # WireGuard knows where the machine is once it has read its first message, whatever becomes of the handshake.
         self._healer.notice(organization, Change.MACHINES, _HANDSHAKE_S)
-
-    def _heal_door(self) -> Repair | None:
-        start = time.monotonic()
-        if not self._is_settled:
-            self._settle_door()
-        repair = self._door.restore()
-        if repair is DoorRepair.NONE:
-            return None
-        if repair is DoorRepair.AFRESH:
-            self._remind_door()
-        self._call_machines()
-        found = Finding(Part.FRONT_DOOR, f"the front door's rules were changed; put right {repair.value}")
-        return Repair(_DOOR, time.time(), time.monotonic() - start, (found,))
-
-    def _settle_door(self) -> None:
-        self._door.settle()
-        if self._is_ignorant:
-            self._remind_door()
-        if self._was_damaged:
-            self._call_machines()
-        self._is_settled = True
-
-    def _call_machines(self) -> None:
-        """A damaged door may have let packets out from the links' own ports, and machines send to these since: closed.
-
-        What reaches them from the public port now sets that right.
-        """
-        for organization in self._plane.organizations():
-            with suppress(HubError):
-                self._plane.call_machines(organization)
-
-    def _remind_door(self) -> None:
-        """A door that was made anew knows no session; whom the links heard from last, it can know from us."""
-        ports = {entry.organization: entry.inner_port for entry in self._door.admitted()}
-        self._door.learn(
-            Flow(address, port, ports[organization])
-            for organization, heard in self._plane.endpoints().items()
-            if organization in ports
-            for address, port in map(_address, heard.values())
-        )
 
     def _note_endpoints(self, organization: str) -> None:
         heard = self._plane.note_endpoints(organization)
@@ -201,14 +149,14 @@ class Hub:
                 self._note_endpoints(organization)
 
     def _sweep(self) -> tuple[str, ...]:
-        return (_DOOR, *self._plane.wanted())
+        return (FRONT_DOOR, *self._plane.wanted())
 
     def _mended(self, repair: Repair) -> None:
         found = [f"{finding.part.value}: {finding.what}" for finding in repair.found]
         self._repairs.update(finding.part.value for finding in repair.found)
         seconds = round(repair.seconds, 4)
         log.warning("damage was mended", organization=repair.organization or None, found=found, seconds=seconds)
-        if repair.organization == _DOOR:
+        if repair.organization == FRONT_DOOR:
             return
         try:
             with self._store.write() as transaction:
@@ -231,11 +179,11 @@ class Hub:
 
     @answer.register
     def _(self, call: messages.FindPort) -> object:
-        return next((port for port in call.candidates if is_free_udp_port(port)), None)
+        return next((port for port in call.candidates if is_free(port)), None)
 
     @answer.register
     def _(self, call: messages.Apply) -> object:
-        self._admit(call.desired)
+        self._door.admit(call.desired)
         self._plane.apply(call.desired)
         return None
 
@@ -272,7 +220,7 @@ class Hub:
             restored=self._restored,
             repairs=dict(self._repairs),
             public_port=self._door.port,
-            door=self._door_counters(),
+            door=self._door.counters(),
         )
 
     @answer.register
@@ -282,7 +230,7 @@ class Hub:
         self._note_all_endpoints()
         for organization in self._plane.present():
             self._plane.remove(organization)
-        self._watcher.forget(_DOOR)
+        self._watcher.forget(FRONT_DOOR)
         self._door.remove()
         self._ledger.close()
         return None
@@ -299,13 +247,6 @@ class Hub:
         log.info("the unlock secret was rotated")
         return None
 
-    def _door_counters(self) -> dict[str, int]:
-        try:
-            return asdict(self._door.counters())
-        except HubError:
-            # It is closed already, or its table is gone and not back yet.
-            return {}
-
     def _private_key(self, desired: Desired) -> str:
         with self._unlocking:
             with suppress(WrongSecret):
@@ -320,22 +261,6 @@ class Hub:
 
     def _open(self, state: Desired) -> str:
         return self._vault.private_key(state.organization, state.sealed_data_key, state.sealed_private_key)
-
-
-def _address(endpoint: str) -> tuple[IPv4Address | IPv6Address, int]:
-    """Of ``address:port``, with an IPv6 address in brackets."""
-    host, _, port = endpoint.rpartition(":")
-    return ip_address(host.strip("[]").partition("%")[0]), int(port)
-
-
-def is_free_udp_port(port: int) -> bool:
-    """Whether nothing in this network namespace has the port, on any address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("", port))
-        except OSError:
-            return False
-    return True
 
 
 def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from queue import Queue
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from appliance.hub.door import FrontDoor, Repair
+from appliance.hub.door import FrontDoor
 from appliance.hub.errors import HubError
 from appliance.hub.messages import CreateKeys, RotateSecret
 from appliance.hub.names import Names
@@ -130,38 +130,3 @@ def test_where_a_machine_is_is_noted_when_it_shakes_hands(
     finally:
         hub._healer.stop()
         hub._watcher.close()
-
-
-def with_a_door(hub: Hub, monkeypatch: pytest.MonkeyPatch, **answers: Repair) -> list[str]:
-    """Gives the hub two organizations and a door that answers this; tells of whom machines are called."""
-    called: list[str] = []
-    monkeypatch.setattr(hub._plane, "organizations", lambda: ("one", "two"))
-    monkeypatch.setattr(hub._plane, "call_machines", called.append)
-    for name, answer in {"settle": None, "learn": None, **answers}.items():
-        monkeypatch.setattr(hub._door, name, lambda *_, answer=answer: answer)
-    return called
-
-
-@pytest.mark.parametrize("repair", Repair)
-def test_machines_are_called_after_the_front_door_was_damaged(
-    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repair: Repair
-) -> None:
-    """What it let out meanwhile may have led them to a port that is closed."""
-    hub = make_hub(sealed, [], tmp_path)
-    called = with_a_door(hub, monkeypatch, restore=repair)
-    hub._heal_door()
-    assert called == ([] if repair is Repair.NONE else ["one", "two"])
-    hub._watcher.close()
-
-
-@pytest.mark.parametrize("repair", Repair)
-def test_machines_are_called_after_it_was_damaged_while_there_was_no_hub(
-    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repair: Repair
-) -> None:
-    hub = make_hub(sealed, [], tmp_path)
-    called = with_a_door(hub, monkeypatch, open=repair, restore=Repair.NONE)
-    hub.open()
-    hub._heal_door()
-    hub._heal_door()
-    assert called == ([] if repair is Repair.NONE else ["one", "two"])
-    hub._watcher.close()
