@@ -1,5 +1,21 @@
-"""The HTTP API under ``/api/v1``: a table of calls, from which the routes and the OpenAPI document are made."""
+"""The HTTP API under ``/api/v1``: a table of calls, from which the routes and the OpenAPI document are made.
 
-from appliance.web.api.routes import install
+Each module has a subject: what its calls take and give, their handlers, and the calls themselves in ``CALLS``.
+"""
 
-__all__ = ["install"]
+from __future__ import annotations
+
+import bottle
+
+from appliance.web.api import accounts, machines, openapi, organization, policy, records, routes
+from appliance.web.request import Site
+
+__all__ = ["CALLS", "install"]
+
+CALLS = accounts.CALLS + organization.CALLS + machines.CALLS + policy.CALLS + records.CALLS
+
+
+def install(app: bottle.Bottle, site: Site) -> None:
+    """Adds every call of the API to the application, and the document that describes them."""
+    routes.install(app, site, CALLS)
+    openapi.install(app, CALLS)

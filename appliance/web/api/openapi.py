@@ -6,11 +6,18 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import bottle
 import msgspec
 
 from appliance import __version__
-from appliance.web.api.routes import PREFIX, Call
+from appliance.web.api.routes import PREFIX, Call, json_answer
 from appliance.web.problems import CONTENT_TYPE, Problem
+
+
+def install(app: bottle.Bottle, calls: Sequence[Call]) -> None:
+    """Adds the document that describes these calls to the application."""
+    text = msgspec.json.encode(document(calls))
+    app.route(f"{PREFIX}/openapi.json", callback=lambda: json_answer(text))
 
 
 def document(calls: Sequence[Call]) -> dict[str, Any]:

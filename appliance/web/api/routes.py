@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,15 +71,11 @@ class Call:
     query: tuple[str, ...] = ()
 
 
-def install(app: bottle.Bottle, site: Site) -> None:
-    """Adds every call of the API to the application."""
-    from appliance.web.api import calls, openapi
-
-    for call in calls.CALLS:
+def install(app: bottle.Bottle, site: Site, calls: Sequence[Call]) -> None:
+    """Adds these calls to the application."""
+    for call in calls:
         rule = PREFIX + call.path.replace("{", "<").replace("}", ">")
         app.route(rule, method=call.method, callback=_callback(call, site))
-    document = msgspec.json.encode(openapi.document(calls.CALLS))
-    app.route(f"{PREFIX}/openapi.json", callback=lambda: _json(document))
 
 
 def _callback(call: Call, site: Site) -> Callable[..., Any]:
@@ -91,7 +87,7 @@ def _callback(call: Call, site: Site) -> Callable[..., Any]:
         answer = call.handler(Asked(site, body, parameters, request.query(), signed_in))
         if call.answer is None:
             return bottle.HTTPResponse(status=204)
-        return _json(msgspec.json.encode(answer), call.status)
+        return json_answer(msgspec.json.encode(answer), call.status)
 
     return handle
 
@@ -108,5 +104,6 @@ def _decode(kind: type[msgspec.Struct]) -> msgspec.Struct:
         raise Malformed(f"The body is not JSON: {error}.") from None
 
 
-def _json(data: bytes, status: int = 200) -> bottle.HTTPResponse:
+def json_answer(data: bytes, status: int = 200) -> bottle.HTTPResponse:
+    """An answer of this JSON text."""
     return bottle.HTTPResponse(data, status=status, headers={"Content-Type": "application/json"})

@@ -9,8 +9,7 @@ import bottle
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import Refused
 from appliance.service import accounts, passwords
-from appliance.web import request
-from appliance.web.api import calls
+from appliance.web import entrance, request
 from appliance.web.pages import forms, routes
 from appliance.web.pages.routes import HOME, Page, Visit
 
@@ -56,7 +55,7 @@ def _log_in(visit: Visit) -> bottle.HTTPResponse:
     if not routes.is_local(following):
         following = HOME
     try:
-        session = calls.log_in(visit.site, form.text("email"), form.text("password"))
+        session = entrance.log_in(visit.site, form.text("email"), form.text("password"))
     except Refused as refusal:
         return _log_in_page(visit, following, refusal=refusal)
     return _enter(visit, session, following)

@@ -13,8 +13,7 @@ from appliance.model.organization import Machine
 from appliance.model.policy import Action, Kind, Policy, Protocol, Rule, Selector, Verdict
 from appliance.service import machines
 from appliance.service import policy as policies
-from appliance.web.api import calls
-from appliance.web.api.shapes import RuleBody
+from appliance.web.api.policy import RuleBody, read_action, read_protocol, read_rule
 from appliance.web.pages import words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.routes import Page, Visit
@@ -59,7 +58,7 @@ def _show(visit: Visit) -> bottle.HTTPResponse:
 
 def _save_default(visit: Visit) -> bottle.HTTPResponse:
     try:
-        default = calls.read_action(visit.form.text("default"), "default")
+        default = read_action(visit.form.text("default"), "default")
         return _save(visit, lambda policy: replace(policy, default=default))
     except Refused as error:
         return _page(visit, Refusal("default", error))
@@ -89,7 +88,7 @@ def _check(visit: Visit) -> bottle.HTTPResponse:
             visit.actor,
             source=query.text("source"),
             destination=query.text("destination"),
-            protocol=calls.read_protocol(query.text("protocol", Protocol.ANY.value)),
+            protocol=read_protocol(query.text("protocol", Protocol.ANY.value)),
             port=query.number("port"),
         )
     except Refused as error:
@@ -118,11 +117,11 @@ def _typed_rules(form: Form) -> tuple[Rule, ...]:
         ports=form.optional("ports"),
         description=form.text("description").strip(),
     )
-    rule = calls.read_rule(body)
+    rule = read_rule(body)
     if not form.is_checked("both_ways") or rule.source == rule.destination:
         return (rule,)
     back = RuleBody(body.action, body.destination, body.source, body.protocol, body.ports, body.description)
-    return rule, calls.read_rule(back)
+    return rule, read_rule(back)
 
 
 def _without(policy: Policy, rule_id: str) -> Policy:

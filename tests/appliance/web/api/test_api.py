@@ -11,7 +11,7 @@ import pytest
 from appliance.model.desired import RuleCount
 from appliance.service import Workplace, tokens
 from appliance.web import request
-from appliance.web.api.calls import CALLS
+from appliance.web.api import CALLS
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.request import Site

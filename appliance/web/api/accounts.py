@@ -1,0 +1,64 @@
+"""Sign-up and sessions."""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.service import accounts
+from appliance.web import entrance, request
+from appliance.web.api.routes import Asked, Call
+from appliance.web.api.schemas import Body, OrganizationAnswer, moment
+
+
+class SignUp(Body, frozen=True):
+    email: str
+    password: str
+    organization: str
+    network: str | None = None
+
+
+class LogIn(Body, frozen=True):
+    email: str
+    password: str
+    code: str | None = None
+
+
+class SignedUp(msgspec.Struct, frozen=True):
+    token: str
+    organization: OrganizationAnswer
+
+
+class SessionAnswer(msgspec.Struct, frozen=True):
+    token: str
+    expires_at: str
+
+
+def _sign_up(asked: Asked) -> SignedUp:
+    body: SignUp = asked.body
+    asked.site.limits.sign_up(request.address())
+    session, organization = accounts.sign_up(
+        asked.site.workplace,
+        email=body.email,
+        password=body.password,
+        organization=body.organization,
+        network=body.network,
+    )
+    return SignedUp(session.token, OrganizationAnswer.of(organization, asked.site.workplace))
+
+
+def _log_in(asked: Asked) -> SessionAnswer:
+    body: LogIn = asked.body
+    session = entrance.log_in(asked.site, body.email, body.password)
+    return SessionAnswer(session.token, moment(session.expires_at))
+
+
+def _log_out(asked: Asked) -> None:
+    if asked.signed_in is not None:
+        accounts.log_out(asked.site.workplace, asked.signed_in[1])
+
+
+CALLS = (
+    Call("POST", "/signup", "Sign up an organization", _sign_up, SignUp, SignedUp, 201, public=True),
+    Call("POST", "/sessions", "Log in", _log_in, LogIn, SessionAnswer, 201, public=True),
+    Call("DELETE", "/sessions/current", "Log out", _log_out, status=204),
+)

@@ -1,0 +1,135 @@
+"""Machines and their configurations."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import msgspec
+
+from appliance.service import machines
+from appliance.service.machines import Issued, Seen
+from appliance.web import request
+from appliance.web.api.routes import Asked, Call
+from appliance.web.api.schemas import Body, moment
+
+
+class AddMachine(Body, frozen=True):
+    name: str
+    groups: list[str] = msgspec.field(default_factory=list)
+    public_key: str | None = None
+
+
+class ChangeMachine(Body, frozen=True):
+    name: str | None = None
+    groups: list[str] | None = None
+
+
+class RotateMachine(Body, frozen=True):
+    public_key: str | None = None
+
+
+class MachineAnswer(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    address: str
+    public_key: str
+    groups: list[str]
+    created_at: str
+    online: bool
+    last_handshake: str | None
+    received_bytes: int
+    sent_bytes: int
+
+    @classmethod
+    def of(cls, seen: Seen) -> MachineAnswer:
+        machine, status = seen.machine, seen.status
+        return cls(
+            id=machine.id,
+            name=machine.name,
+            address=str(machine.address),
+            public_key=machine.public_key,
+            groups=list(machine.groups),
+            created_at=moment(machine.created_at),
+            online=seen.online,
+            last_handshake=(
+                moment(datetime.fromtimestamp(status.last_handshake, timezone.utc))
+                if status is not None and status.last_handshake
+                else None
+            ),
+            received_bytes=status.received_bytes if status is not None else 0,
+            sent_bytes=status.sent_bytes if status is not None else 0,
+        )
+
+
+class IssuedAnswer(msgspec.Struct, frozen=True):
+    machine: MachineAnswer
+    config: str
+
+    @classmethod
+    def of(cls, issued: Issued) -> IssuedAnswer:
+        return cls(MachineAnswer.of(Seen(issued.machine, None, online=False)), issued.configuration.text())
+
+
+class MachinesAnswer(msgspec.Struct, frozen=True):
+    machines: list[MachineAnswer]
+    next: str | None
+
+
+def _add_machine(asked: Asked) -> IssuedAnswer:
+    body: AddMachine = asked.body
+    asked.site.limits.configuration(request.address(), asked.actor.organization_id)
+    issued = machines.add(
+        asked.site.workplace, asked.actor, name=body.name, groups=body.groups, public_key=body.public_key
+    )
+    return IssuedAnswer.of(issued)
+
+
+def _machines(asked: Asked) -> MachinesAnswer:
+    limit = asked.number("limit")
+    seen, following = machines.page(
+        asked.site.workplace,
+        asked.actor,
+        after=asked.query.get("after"),
+        limit=machines.LONGEST_PAGE if limit is None else limit,
+    )
+    return MachinesAnswer([MachineAnswer.of(each) for each in seen], following)
+
+
+def _machine(asked: Asked) -> MachineAnswer:
+    return MachineAnswer.of(machines.get(asked.site.workplace, asked.actor, asked.parameters["id"]))
+
+
+def _change_machine(asked: Asked) -> MachineAnswer:
+    body: ChangeMachine = asked.body
+    changed = machines.change(
+        asked.site.workplace, asked.actor, asked.parameters["id"], name=body.name, groups=body.groups
+    )
+    return MachineAnswer.of(changed)
+
+
+def _rotate_machine(asked: Asked) -> IssuedAnswer:
+    body: RotateMachine = asked.body
+    asked.site.limits.configuration(request.address(), asked.actor.organization_id)
+    issued = machines.rotate(asked.site.workplace, asked.actor, asked.parameters["id"], public_key=body.public_key)
+    return IssuedAnswer.of(issued)
+
+
+def _remove_machine(asked: Asked) -> None:
+    machines.remove(asked.site.workplace, asked.actor, asked.parameters["id"])
+
+
+CALLS = (
+    Call("POST", "/machines", "Add a machine", _add_machine, AddMachine, IssuedAnswer, 201),
+    Call("GET", "/machines", "The machines", _machines, answer=MachinesAnswer, query=("after", "limit")),
+    Call("GET", "/machines/{id}", "A machine", _machine, answer=MachineAnswer),
+    Call("PATCH", "/machines/{id}", "Rename or regroup", _change_machine, ChangeMachine, MachineAnswer),
+    Call(
+        "POST",
+        "/machines/{id}/rotate",
+        "A new key; the old one stops at once",
+        _rotate_machine,
+        RotateMachine,
+        IssuedAnswer,
+    ),
+    Call("DELETE", "/machines/{id}", "Remove a machine", _remove_machine, status=204),
+)

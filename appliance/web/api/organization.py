@@ -1,0 +1,60 @@
+"""The organization itself."""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.service import organizations
+from appliance.web.api.routes import Asked, Call
+from appliance.web.api.schemas import Body, OrganizationAnswer
+
+
+class ChangeOrganization(Body, frozen=True):
+    name: str | None = None
+    plan: str | None = None
+
+
+class DeleteOrganization(Body, frozen=True):
+    confirm: str
+
+
+class Removed(msgspec.Struct, frozen=True):
+    removed: dict[str, int]
+
+
+def _organization(asked: Asked) -> OrganizationAnswer:
+    workplace = asked.site.workplace
+    return OrganizationAnswer.of(organizations.get(workplace, asked.actor), workplace)
+
+
+def _change_organization(asked: Asked) -> OrganizationAnswer:
+    body: ChangeOrganization = asked.body
+    workplace = asked.site.workplace
+    changed = organizations.change(workplace, asked.actor, name=body.name, plan=body.plan)
+    return OrganizationAnswer.of(changed, workplace)
+
+
+def _delete_organization(asked: Asked) -> Removed:
+    body: DeleteOrganization = asked.body
+    return Removed(organizations.delete(asked.site.workplace, asked.actor, confirm=body.confirm))
+
+
+CALLS = (
+    Call("GET", "/organization", "The organization", _organization, answer=OrganizationAnswer),
+    Call(
+        "PATCH",
+        "/organization",
+        "Change name or plan",
+        _change_organization,
+        ChangeOrganization,
+        OrganizationAnswer,
+    ),
+    Call(
+        "DELETE",
+        "/organization",
+        "Delete the organization and everything that belongs to it",
+        _delete_organization,
+        DeleteOrganization,
+        Removed,
+    ),
+)

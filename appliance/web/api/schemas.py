@@ -1,0 +1,43 @@
+"""What bodies and answers of several subjects share. Decoding checks a body, and the OpenAPI document shows it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import msgspec
+
+from appliance.model.organization import Organization
+from appliance.service import Workplace
+
+
+class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a caller sends. A field that nobody knows is a mistake worth telling."""
+
+
+class OrganizationAnswer(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    network: str
+    endpoint: str
+    hub_public_key: str
+    plan: str
+    machine_limit: int | None
+    created_at: str
+
+    @classmethod
+    def of(cls, organization: Organization, workplace: Workplace) -> OrganizationAnswer:
+        return cls(
+            id=organization.id,
+            name=organization.name,
+            network=str(organization.network),
+            endpoint=workplace.endpoint,
+            hub_public_key=organization.hub_public_key,
+            plan=organization.plan.value,
+            machine_limit=organization.plan.machine_limit,
+            created_at=moment(organization.created_at),
+        )
+
+
+def moment(at: datetime) -> str:
+    """RFC 3339, in UTC, to the second."""
+    return at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
