@@ -16,7 +16,7 @@ def certificate(settings: Settings, folder: Folder, uid: int) -> Certificate:
     """Certificate and key where the web user can read them.
 
     Raises:
-        CommandError: the operator's own can't be read.
+        CommandError: the operator's own can't be read, or the file holds no certificate.
     """
     if settings.tls_cert is None or settings.tls_key is None:
         names = [settings.endpoint, settings.host, "localhost", "127.0.0.1", "::1"]
@@ -26,8 +26,11 @@ def certificate(settings: Settings, folder: Folder, uid: int) -> Certificate:
         try:
             shutil.copyfile(settings.tls_cert, files.certificate)
             tls.write_private(files.key, settings.tls_key.read_bytes())
+            files.ends_at()
         except OSError as error:
             raise CommandError(f"The certificate can't be read: {error}.", Exit.NOT_CONFIGURED) from None
+        except ValueError:
+            raise CommandError(f"{settings.tls_cert} holds no certificate (PEM).", Exit.NOT_CONFIGURED) from None
     if os.geteuid() == 0:
         for path in (files.certificate, files.key):
             os.chown(path, uid, uid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import bottle
@@ -10,7 +11,7 @@ import structlog
 
 from appliance.hub.messages import HubStatus
 from appliance.model.errors import Refused
-from appliance.web import api, health, pages, problems
+from appliance.web import api, health, metrics, pages, problems
 from appliance.web.request import Site
 
 log = structlog.get_logger()
@@ -29,16 +30,22 @@ _HEADERS = {
 _FOR_PROGRAMS = frozenset({"/api", "/healthz", "/readyz", "/metrics"})
 
 
-def make_app(site: Site, status: Callable[[], HubStatus]) -> bottle.Bottle:
-    """The application over these use cases."""
+def make_app(site: Site, status: Callable[[], HubStatus], certificate_ends: datetime | None = None) -> bottle.Bottle:
+    """The application over these use cases.
+
+    Args:
+        status: asks the hub.
+        certificate_ends: as for `metrics.Metrics`.
+    """
     app = bottle.Bottle()
-    metrics = health.Metrics(status)
+    counted = metrics.Metrics(status, site.workplace.store, certificate_ends)
     view = pages.View()
-    app.install(metrics)
+    app.install(counted)
     app.install(_refusals(view))
     api.install(app, site)
     pages.install(app, site, view)
-    health.install(app, status, metrics)
+    health.install(app, status)
+    metrics.install(app, counted)
     app.default_error_handler = _error(view)
 
     def finish() -> None:
@@ -46,7 +53,7 @@ def make_app(site: Site, status: Callable[[], HubStatus]) -> bottle.Bottle:
             bottle.response.headers.setdefault(name, value)
         if not bottle.request.path.startswith("/static/"):
             bottle.response.headers.setdefault("Cache-Control", "no-store")
-        metrics.count(bottle.response.status_code)
+        counted.count(bottle.response.status_code)
 
     app.add_hook("after_request", finish)
     return app

@@ -57,7 +57,7 @@ def serve(settings: WebSettings) -> None:
     hub = HubClient(settings.hub_socket)
     workplace = Workplace(Store(settings.database_url), hub, settings.endpoint_host, settings.endpoint_port)
     # Nothing connects before the fork; connections are opened by the threads that use them.
-    app = make_app(Site(workplace, RateLimits(settings.trusted)), hub.status)
+    app = make_app(Site(workplace, RateLimits(settings.trusted)), hub.status, settings.certificate.ends_at())
 
     multiprocessing.set_start_method("fork")
     server = Server(

@@ -24,6 +24,14 @@ class Certificate:
     certificate: Path
     key: Path
 
+    def ends_at(self) -> datetime:
+        """Until when it is good.
+
+        Raises:
+            ValueError: the file holds no certificate.
+        """
+        return x509.load_pem_x509_certificate(self.certificate.read_bytes()).not_valid_after_utc
+
 
 def self_signed(folder: Path, names: Iterable[str]) -> Certificate:
     """The self-signed certificate of this folder, made if it isn't there yet.

@@ -1,0 +1,142 @@
+"""Metrics for Prometheus, at the root: what this process counted, and how hub and store are when somebody looks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+import bottle
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from appliance import __version__
+from appliance.hub.errors import HubError
+from appliance.hub.messages import HubStatus
+from appliance.store import Store, machines
+
+_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class Metrics:
+    """Counts requests as a plugin of bottle, and asks hub and store how they are when somebody looks.
+
+    Args:
+        certificate_ends: when the certificate that is served with does; None where somebody else serves with one.
+    """
+
+    name = "metrics"
+    api = 2
+
+    def __init__(self, status: Callable[[], HubStatus], store: Store, certificate_ends: datetime | None) -> None:
+        self.registry = CollectorRegistry()
+        self._seconds = Histogram(
+            "meshwg_http_request_seconds",
+            "Time to answer",
+            ["method", "route"],
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._answers = Counter("meshwg_http_answers", "Answers by status", ["status"], registry=self.registry)
+        build = Gauge("meshwg_build", "The version that runs", ["version"], registry=self.registry)
+        build.labels(__version__).set(1)
+        if certificate_ends is not None:
+            ends = Gauge(
+                "meshwg_certificate_ends_timestamp_seconds", "When the certificate does", registry=self.registry
+            )
+            ends.set(certificate_ends.timestamp())
+        ProcessCollector(registry=self.registry)
+        self.registry.register(_StoreCollector(store))
+        self.registry.register(_HubCollector(status))
+
+    def apply(self, callback: Callable[..., Any], route: bottle.Route) -> Callable[..., Any]:
+        """Wraps a route's callback (bottle's plugin protocol)."""
+        seconds = self._seconds.labels(route.method, route.rule)
+
+        def timed(*arguments: Any, **parameters: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return callback(*arguments, **parameters)
+            finally:
+                seconds.observe(time.perf_counter() - start)
+
+        return timed
+
+    def count(self, status: int) -> None:
+        """Notes an answer."""
+        self._answers.labels(str(status)).inc()
+
+
+class _HubCollector(Collector):
+    def __init__(self, status: Callable[[], HubStatus]) -> None:
+        self._status = status
+
+    def collect(self) -> Iterable[Metric]:
+        up = GaugeMetricFamily("meshwg_hub_up", "Whether the hub's process answers")
+        try:
+            status = self._status()
+        except HubError:
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        yield up
+        for name, text, value in (
+            ("meshwg_organizations", "Organizations in the store", status.expected),
+            ("meshwg_organizations_enforced", "Organizations enforced in the data plane", status.enforcing),
+        ):
+            family = GaugeMetricFamily(name, text)
+            family.add_metric([], value)
+            yield family
+        implementation = GaugeMetricFamily(
+            "meshwg_wireguard", "The WireGuard implementation in use", labels=["implementation", "version"]
+        )
+        implementation.add_metric([status.wireguard, status.version], 1)
+        yield implementation
+        repairs = CounterMetricFamily(
+            "meshwg_repairs", "Damage that was mended since the hub's start, by what was damaged", labels=["part"]
+        )
+        for part, count in sorted(status.repairs.items()):
+            repairs.add_metric([part], count)
+        yield repairs
+        door = CounterMetricFamily(
+            "meshwg_front_door_packets",
+            "Packets to the public UDP port by what became of them, but for those of sessions",
+            labels=["fate"],
+        )
+        for fate, count in sorted(status.door.items()):
+            door.add_metric([fate], count)
+        yield door
+
+
+class _StoreCollector(Collector):
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def collect(self) -> Iterable[Metric]:
+        up = GaugeMetricFamily("meshwg_store_up", "Whether the store can be read")
+        try:
+            with self._store.read() as transaction:
+                count = machines.count(transaction)
+        except SQLAlchemyError:
+            up.add_metric([], 0)
+            yield up
+            return
+        up.add_metric([], 1)
+        yield up
+        family = GaugeMetricFamily("meshwg_machines", "Machines in the store")
+        family.add_metric([], count)
+        yield family
+
+
+def install(app: bottle.Bottle, metrics: Metrics) -> None:
+    """Adds the path."""
+    app.route(
+        "/metrics",
+        callback=lambda: bottle.HTTPResponse(
+            generate_latest(metrics.registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        ),
+    )

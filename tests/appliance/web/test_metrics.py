@@ -1,0 +1,90 @@
+"""Metrics: what a scrape holds, and that alerts and dashboard speak of nothing else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import bottle
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from appliance import __version__
+from appliance.hub.errors import HubError
+from appliance.hub.messages import HubStatus
+from appliance.service import Workplace
+from appliance.web.app import make_app
+from appliance.web.limits import RateLimits
+from appliance.web.request import Site
+from tests.appliance.fakes import FakeHub
+from tests.appliance.web.client import call
+
+MONITORING = Path(__file__).parents[3] / "deploy" / "monitoring"
+ENDS = datetime(2030, 1, 1, tzinfo=timezone.utc)
+
+
+def scraped(app: bottle.Bottle) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
+    """The samples of a scrape, by name and labels."""
+    found: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
+    for family in text_string_to_metric_families(call(app, "GET", "/metrics").data.decode()):
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[frozenset(sample.labels.items())] = sample.value
+    return found
+
+
+def value(samples: dict[str, dict[frozenset[tuple[str, str]], float]], name: str, **labels: str) -> float:
+    return samples[name][frozenset(labels.items())]
+
+
+def make(workplace: Workplace, status: HubStatus | None) -> bottle.Bottle:
+    def ask() -> HubStatus:
+        if status is None:
+            raise HubError("nobody there")
+        return status
+
+    return make_app(Site(workplace, RateLimits()), ask, ENDS)
+
+
+def busy(hub: FakeHub) -> HubStatus:
+    return replace(hub.status(), expected=2, repairs={"rules": 3}, door={"malformed": 7})
+
+
+def test_a_scrape_tells_how_everything_is(workplace: Workplace, hub: FakeHub) -> None:
+    app = make(workplace, busy(hub))
+    signed_up = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
+    token = call(app, "POST", "/api/v1/signup", signed_up).json["token"]
+    call(app, "POST", "/api/v1/machines", {"name": "mumbai"}, token=token)
+    samples = scraped(app)
+    assert value(samples, "meshwg_hub_up") == value(samples, "meshwg_store_up") == 1
+    assert value(samples, "meshwg_organizations") == 2
+    assert value(samples, "meshwg_machines") == 1
+    assert value(samples, "meshwg_repairs_total", part="rules") == 3
+    assert value(samples, "meshwg_front_door_packets_total", fate="malformed") == 7
+    assert value(samples, "meshwg_build", version=__version__) == 1
+    assert value(samples, "meshwg_certificate_ends_timestamp_seconds") == ENDS.timestamp()
+    assert value(samples, "meshwg_http_answers_total", status="201") == 2
+    assert value(samples, "meshwg_http_request_seconds_count", method="POST", route="/api/v1/machines") == 1
+
+
+def test_a_hub_that_does_not_answer_is_told_of(workplace: Workplace) -> None:
+    samples = scraped(make(workplace, None))
+    assert value(samples, "meshwg_hub_up") == 0
+    assert "meshwg_organizations" not in samples
+
+
+def test_a_store_that_can_not_be_read_is_told_of(workplace: Workplace, hub: FakeHub, tmp_path: Path) -> None:
+    for file in tmp_path.iterdir():
+        file.unlink()
+    workplace.store.close()
+    assert value(scraped(make(workplace, busy(hub))), "meshwg_store_up") == 0
+
+
+@pytest.mark.parametrize("name", ["alerts.yml", "alerts.test.yml", "dashboard.json"])
+def test_alerts_and_dashboard_speak_of_what_a_scrape_has(workplace: Workplace, hub: FakeHub, name: str) -> None:
+    app = make(workplace, busy(hub))
+    call(app, "GET", "/healthz")
+    spoken = set(re.findall(r"\b(?:meshwg|process)_[a-z_]+", (MONITORING / name).read_text(encoding="utf-8")))
+    assert len(spoken) > 5
+    assert spoken <= set(scraped(app))
