@@ -36,6 +36,11 @@ class Folder:
         return self.path / "tls"
 
     @property
+    def transcripts(self) -> Path:
+        """Published runs of the gate, which the web user may only read; not there until one is published."""
+        return self.path / "transcripts"
+
+    @property
     def is_new(self) -> bool:
         """Whether no service ever ran here."""
         return not self.store.exists()

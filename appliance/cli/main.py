@@ -24,6 +24,7 @@ _OWN = {
     "backup": "appliance.cli.backup:backup",
     "restore": "appliance.cli.backup:restore",
     "rotate-unlock-secret": "appliance.cli.rotation:rotate_unlock_secret",
+    "publish": "appliance.cli.publish:publish",
 }
 _PROCESSES = {"hub": "appliance.cli.hub:hub", "web": "appliance.cli.web:web"}
 """For `up` to start, not for people."""

@@ -15,7 +15,8 @@ def web() -> None:
     """The unprivileged process that serves pages and API. It reads its settings from the environment."""
     logs.configure("web")
     settings = resolve({})
-    files = certificate(settings, Folder(settings.data), web_uid())
+    folder = Folder(settings.data)
+    files = certificate(settings, folder, web_uid())
     store = Store(settings.database_url)
     with store.read() as transaction:
         found = instance.find(transaction)
@@ -33,5 +34,6 @@ def web() -> None:
             endpoint_port=found.port,
             trusted=settings.trusted_source,
             uid=web_uid(),
+            transcripts=folder.transcripts,
         )
     )

@@ -23,6 +23,7 @@ from appliance import lifeline, privileges
 from appliance.hub.client import HubClient
 from appliance.model.addresses import Network
 from appliance.service import Workplace
+from appliance.service.transcripts import Shelf
 from appliance.store import Store
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
@@ -39,6 +40,7 @@ class WebSettings:
     Attributes:
         endpoint_host, endpoint_port: what configurations name as the hub's.
         uid: the user to become once the port is bound.
+        transcripts: where published runs of the gate lie.
     """
 
     host: str
@@ -50,6 +52,7 @@ class WebSettings:
     endpoint_port: int
     trusted: Sequence[Network]
     uid: int
+    transcripts: Path
 
 
 def serve(settings: WebSettings) -> None:
@@ -57,7 +60,8 @@ def serve(settings: WebSettings) -> None:
     hub = HubClient(settings.hub_socket)
     workplace = Workplace(Store(settings.database_url), hub, settings.endpoint_host, settings.endpoint_port)
     # Nothing connects before the fork; connections are opened by the threads that use them.
-    app = make_app(Site(workplace, RateLimits(settings.trusted)), hub.status, settings.certificate.ends_at())
+    site = Site(workplace, RateLimits(settings.trusted), Shelf(settings.transcripts))
+    app = make_app(site, hub.status, settings.certificate.ends_at())
 
     multiprocessing.set_start_method("fork")
     server = Server(

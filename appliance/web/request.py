@@ -10,6 +10,7 @@ import bottle
 
 from appliance.model.errors import Forbidden, LengthRequired, TooLarge, Unauthenticated
 from appliance.service import Actor, Workplace, accounts, tokens
+from appliance.service.transcripts import Shelf
 from appliance.web.limits import RateLimits
 
 COOKIE = "__Host-meshwg"
@@ -24,6 +25,7 @@ class Site:
 
     workplace: Workplace
     limits: RateLimits
+    shelf: Shelf
 
 
 def address() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from appliance.service import Workplace
+from appliance.service.transcripts import Shelf
 from appliance.store import Store
 from appliance.web.limits import RateLimits
 from appliance.web.request import Site
@@ -18,6 +19,6 @@ def make_store(file: Path) -> Store:
     return store
 
 
-def make_site(store: Store, hub: FakeHub) -> Site:
+def make_site(store: Store, hub: FakeHub, transcripts: Path = Path("nowhere")) -> Site:
     """A site over these."""
-    return Site(Workplace(store, hub, "vpn.example.net", 51820), RateLimits())
+    return Site(Workplace(store, hub, "vpn.example.net", 51820), RateLimits(), Shelf(transcripts))

@@ -15,6 +15,7 @@ from appliance import __version__
 from appliance.hub.errors import HubError
 from appliance.hub.messages import HubStatus
 from appliance.service import Workplace
+from appliance.service.transcripts import Shelf
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.request import Site
@@ -44,7 +45,7 @@ def make(workplace: Workplace, status: HubStatus | None) -> bottle.Bottle:
             raise HubError("nobody there")
         return status
 
-    return make_app(Site(workplace, RateLimits()), ask, ENDS)
+    return make_app(Site(workplace, RateLimits(), Shelf(Path("nowhere"))), ask, ENDS)
 
 
 def busy(hub: FakeHub) -> HubStatus:

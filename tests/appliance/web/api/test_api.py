@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import bottle
@@ -10,6 +11,7 @@ import pytest
 
 from appliance.model.desired import RuleCount
 from appliance.service import Workplace, tokens
+from appliance.service.transcripts import Shelf
 from appliance.web import request
 from appliance.web.api import CALLS
 from appliance.web.app import make_app
@@ -22,8 +24,10 @@ SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organ
 
 
 @pytest.fixture
-def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
-    return make_app(Site(workplace, RateLimits(trusted=[ip_network("192.0.2.0/24")])), hub.status)
+def app(workplace: Workplace, hub: FakeHub, tmp_path: Path) -> bottle.Bottle:
+    return make_app(
+        Site(workplace, RateLimits(trusted=[ip_network("192.0.2.0/24")]), Shelf(tmp_path / "transcripts")), hub.status
+    )
 
 
 @pytest.fixture

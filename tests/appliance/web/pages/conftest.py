@@ -36,7 +36,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def site(tmp_path: Path, empty_store: Path, hub: FakeHub) -> Iterator[Site]:
     store = Store(f"sqlite:///{shutil.copy(empty_store, tmp_path)}")
-    yield make_site(store, hub)
+    yield make_site(store, hub, tmp_path / "transcripts")
     store.close()
 
 

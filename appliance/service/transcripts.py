@@ -1,0 +1,170 @@
+"""Runs of the gate that the operator published: kept as the files that the gate wrote, and told claim by claim.
+
+The gate is another program. What is read of its files is what they promise to others: ``transcript.json`` says what a
+run came to, and the other files go along as they are.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from appliance.model.errors import Invalid, NotFound
+
+FILES: Mapping[str, str] = {
+    "transcript.html": "text/html; charset=utf-8",
+    "transcript.json": "application/json",
+    "junit.xml": "application/xml",
+    "attestation.dsse.json": "application/json",
+    "signing.pub": "application/x-pem-file",
+}
+"""The files of a run, and their media types."""
+
+_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-z_]{1,32}")
+
+
+class ClaimVerdict(msgspec.Struct, frozen=True):
+    """What became of a claim: proven, refuted or inconclusive."""
+
+    id: str
+    verdict: str
+
+
+class SabotageResult(msgspec.Struct, frozen=True):
+    """A known break, and whether it was noticed."""
+
+    caught: bool
+
+
+class Transcript(msgspec.Struct, frozen=True):
+    """What is told of a run; times in RFC 3339, UTC."""
+
+    started_at: str
+    seconds: float
+    profile: str
+    verdict: str
+    claims: tuple[ClaimVerdict, ...]
+    sabotage: tuple[SabotageResult, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A published run.
+
+    Attributes:
+        files: names of those that it has.
+    """
+
+    id: str
+    transcript: Transcript
+    files: tuple[str, ...]
+
+    @property
+    def proven(self) -> int:
+        """How many claims it proved."""
+        return sum(claim.verdict == "proven" for claim in self.transcript.claims)
+
+    @property
+    def caught(self) -> int:
+        """How many breaks it noticed."""
+        return sum(sabotage.caught for sabotage in self.transcript.sabotage)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The folder of published runs, one folder each. It may not be there yet: then nothing is published."""
+
+    folder: Path
+
+    def runs(self) -> tuple[Run, ...]:
+        """All that can be read, newest first."""
+        try:
+            names = sorted((each.name for each in self.folder.iterdir() if _ID.fullmatch(each.name)), reverse=True)
+        except OSError:
+            return ()
+        found = (_read(self.folder / name) for name in names)
+        return tuple(run for run in found if run is not None)
+
+    def file(self, run: str, name: str) -> bytes:
+        """A file of a run, as the gate wrote it.
+
+        Raises:
+            NotFound: no such run, or it has no such file.
+        """
+        if _ID.fullmatch(run) and name in FILES:
+            try:
+                return (self.folder / run / name).read_bytes()
+            except OSError:
+                pass
+        raise NotFound("No such file was published.")
+
+    def publish(self, run: Path) -> Run:
+        """Puts a run on the shelf, whole or not at all; one that is there already is put there again.
+
+        Args:
+            run: the folder that the gate wrote.
+
+        Raises:
+            Invalid: it is none.
+            OSError: the shelf can't be written.
+        """
+        source = run.resolve()
+        if not _ID.fullmatch(source.name) or _read(source) is None:
+            raise Invalid(f"{run} is not the folder of a gate's run.", field="run")
+        self.folder.mkdir(exist_ok=True)
+        self.folder.chmod(0o755)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=self.folder) as made:
+            new = Path(made) / source.name
+            new.mkdir()
+            for name in FILES:
+                if (source / name).is_file():
+                    shutil.copyfile(source / name, new / name)
+                    (new / name).chmod(0o644)
+            # Whatever the operator's umask: another user serves it.
+            new.chmod(0o755)
+            self._drop(source.name)
+            new.rename(self.folder / source.name)
+        published = _read(self.folder / source.name)
+        if published is None:
+            raise Invalid(f"{run} can't be read any more.", field="run")
+        return published
+
+    def withdraw(self, run: str) -> None:
+        """Takes a run off the shelf.
+
+        Raises:
+            NotFound: it is not there.
+        """
+        if not _ID.fullmatch(run) or not (self.folder / run).is_dir():
+            raise NotFound(f"No run {run} was published.")
+        self._drop(run)
+
+    def _drop(self, run: str) -> None:
+        shutil.rmtree(self.folder / run, ignore_errors=True)
+
+
+def latest_verdicts(runs: tuple[Run, ...]) -> dict[str, tuple[ClaimVerdict, Run]]:
+    """By claim, what the newest run that looked at it says.
+
+    Args:
+        runs: newest first.
+    """
+    found: dict[str, tuple[ClaimVerdict, Run]] = {}
+    for run in runs:
+        for claim in run.transcript.claims:
+            found.setdefault(claim.id, (claim, run))
+    return found
+
+
+def _read(folder: Path) -> Run | None:
+    try:
+        transcript = msgspec.json.decode((folder / "transcript.json").read_bytes(), type=Transcript)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return Run(folder.name, transcript, tuple(name for name in FILES if (folder / name).is_file()))
