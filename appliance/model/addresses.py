@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import timedelta
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Network, NetmaskValueError
 
-from appliance.model.errors import Conflict, Invalid
+from appliance.model.errors import Invalid
 
 Network = IPv4Network | IPv6Network
 
@@ -18,8 +20,12 @@ _PRIVATE = (
     IPv4Network("192.168.0.0/16"),
     IPv4Network("100.64.0.0/10"),
 )
+QUIET_TIME = timedelta(hours=1)
+"""How long nobody gets an address that a removed machine had: what others still send there, or believe of it, must not
+meet a stranger."""
+
 SHORTEST_PREFIX = 8
-LONGEST_PREFIX = 29
+LONGEST_PREFIX = 28
 
 
 def check_network(text: str) -> IPv4Network:
@@ -50,17 +56,25 @@ def hub_address(network: IPv4Network) -> IPv4Address:
     return network.network_address + 1
 
 
-def next_address(network: IPv4Network, taken: Collection[IPv4Address]) -> IPv4Address:
+def next_address(network: IPv4Network, *taken: Sequence[IPv4Address]) -> IPv4Address | None:
     """The lowest free machine address; the range's second address is the first machine's.
 
-    Raises:
-        Conflict: every address of the range is taken.
+    It takes a handful of comparisons, however many addresses are taken.
+
+    Args:
+        taken: addresses that machines can have (not the hub's), in lists of which each is sorted. No address is in
+            them twice.
+
+    Returns:
+        None where every address of the range is taken.
     """
-    occupied = frozenset(taken)
-    candidate = hub_address(network) + 1
-    last = network.broadcast_address - 1
-    while candidate <= last:
-        if candidate not in occupied:
-            return candidate
-        candidate += 1
-    raise Conflict(f"Every address of {network} is taken.", field="network")
+    first = hub_address(network) + 1
+    capacity = network.num_addresses - 3  # less the network's own, the hub's and the one for broadcasts
+
+    def is_full(length: int) -> bool:
+        """Whether the first so many addresses are all taken."""
+        return sum(bisect_left(each, first + length) for each in taken) >= length
+
+    # They are up to some length and not from there on, so there is no need to look at each.
+    free = bisect_left(range(1, capacity + 1), True, key=lambda length: not is_full(length))
+    return first + free if free < capacity else None

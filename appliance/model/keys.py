@@ -6,7 +6,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from appliance.model.errors import Invalid
 
@@ -47,13 +47,25 @@ def check_public_key(text: str) -> str:
     """A public key in its one canonical base64 form.
 
     Raises:
-        Invalid: not base64 of 32 bytes, or the all-zero key, which WireGuard takes for no key.
+        Invalid: not base64 of 32 bytes, or no machine can have it: the all-zero key, which WireGuard takes for no key,
+            or another point of small order (RFC 7748, section 6.1).
     """
     try:
         raw = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):
         raw = b""
-    if len(raw) != KEY_BYTES or not any(raw):
+    if len(raw) != KEY_BYTES:
         raise Invalid("The public key is not a WireGuard key: 32 bytes in base64, 44 characters.", field="public_key")
+    if not _agrees(raw):
+        raise Invalid("The public key is none that a private key has.", field="public_key")
     # base64 has several spellings for the last bits; the database's uniqueness wants one.
     return base64.b64encode(raw).decode()
+
+
+def _agrees(public: bytes) -> bool:
+    """Whether a secret can be agreed upon with it: with a point of small order, all agree on zero."""
+    try:
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError:
+        return False
+    return True

@@ -8,30 +8,43 @@ import unicodedata
 
 from appliance.model.errors import Invalid
 
-LONGEST_NAME = 200
-LONGEST_GROUP = 63
+LONGEST_NAME = 255
 
 # Linux: IFNAMSIZ is 16 with the closing NUL; wg-quick(8) takes [a-zA-Z0-9_=+.-]{1,15}.
 LONGEST_INTERFACE = 15
 
-# Control characters, lone surrogates, line and paragraph separators could start a new line somewhere; unassigned code
-# points can't be judged. Bidirectional controls make a name look like another one.
-_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cs", "Cn", "Zl", "Zp"})
-_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Control characters, lone surrogates, line and paragraph separators could start a new line somewhere. Nobody can say
+# what code points look like that are unassigned or for private use. Format characters show nothing: some make a name
+# look like another one (bidirectional controls), others make two names look the same.
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+# Persian, the scripts of India and emoji can't be written without the joiners (U+200C, U+200D). The signs that stand
+# around a number in Arabic, Syriac and Kaithi are visible, although Unicode counts them among the format characters.
+_FORMAT_OF_SCRIPTS = frozenset(
+    "\u200c\u200d\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+)
+_SPACES = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+# Letters and symbols without a shape: the fillers of Hangul and the empty cell of Braille.
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+_VISIBLE_CATEGORIES = frozenset("LNPS")
+
+# What Windows takes for a device whatever follows its first dot, and what Linux has a link or a setting of.
+_RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?|lo|all|default")
 
 
 def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -> str:
-    """The name in Unicode's composed form, without surrounding white space.
+    """The name in Unicode's composed form (NFC), without surrounding spaces.
 
     Raises:
-        Invalid: it is empty, too long, or has a character that can't be shown on one line.
+        Invalid: it shows nothing, is too long, or has a character that can't be shown on one line.
     """
-    name = unicodedata.normalize("NFC", text).strip()
+    name = unicodedata.normalize("NFC", text).strip(_SPACES)
     for character in name:
-        if unicodedata.category(character) in _FORBIDDEN_CATEGORIES or character in _BIDI_CONTROLS:
+        if unicodedata.category(character) in _FORBIDDEN_CATEGORIES and character not in _FORMAT_OF_SCRIPTS:
             raise Invalid(f"The {field} has a character that a name can't have: U+{ord(character):04X}.", field=field)
     if not name:
         raise Invalid(f"The {field} is empty.", field=field)
+    if not any(unicodedata.category(each)[0] in _VISIBLE_CATEGORIES and each not in _BLANKS for each in name):
+        raise Invalid(f"The {field} has no character that can be seen.", field=field)
     if len(name) > longest:
         raise Invalid(f"The {field} has {len(name)} characters; {longest} is the most.", field=field)
     return name
@@ -39,17 +52,18 @@ def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -
 
 def check_group(text: str) -> str:
     """A group's name, checked like any other name."""
-    return check_name(text, field="group", longest=LONGEST_GROUP)
+    return check_name(text, field="group")
 
 
 def interface_name(machine_name: str) -> str:
     """A valid wg-quick interface name that resembles the machine's name.
 
     Letters of other scripts have no counterpart in the 67 characters that wg-quick takes; a short digest stands in
-    when nothing readable is left, so that two such machines don't get the same file.
+    when nothing readable is left, so that two such machines don't get the same file. It stands in, too, for what the
+    machine's system would take for something else.
     """
     ascii_name = unicodedata.normalize("NFKD", machine_name).encode("ascii", "ignore").decode()
     readable = re.sub(r"[^a-zA-Z0-9_=+.-]+", "-", ascii_name).strip("-.")[:LONGEST_INTERFACE].strip("-.")
-    if re.search(r"[a-zA-Z0-9]", readable):
+    if re.search(r"[a-zA-Z0-9]", readable) and not _RESERVED.fullmatch(readable):
         return readable
     return "wg-" + hashlib.sha256(machine_name.encode()).hexdigest()[:8]

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Address
 
 from appliance.hub.errors import HubError
-from appliance.model.addresses import next_address
 from appliance.model.configuration import Configuration
 from appliance.model.desired import Peer, PeerStatus
-from appliance.model.errors import Invalid, NotFound, PlanLimit
+from appliance.model.errors import Conflict, Invalid, NotFound, PlanLimit
 from appliance.model.ids import new_id
 from appliance.model.keys import check_public_key, new_key_pair
 from appliance.model.names import check_group, check_name
 from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Kind, Selector
+from appliance.service import addresses
 from appliance.service.workplace import Actor, Change, Workplace, changing
 from appliance.store import machines, policies
 
@@ -45,7 +45,7 @@ class Seen:
 def add(
     workplace: Workplace, actor: Actor, *, name: str, groups: Iterable[str] = (), public_key: str | None = None
 ) -> Issued:
-    """A new machine, at the lowest free address; its tunnel can come up when this returns.
+    """A new machine, at the lowest free address (`addresses.allocate`); its tunnel can come up when this returns.
 
     Without ``public_key`` the hub makes the pair, and forgets the private half with the answer.
 
@@ -59,13 +59,15 @@ def add(
     with changing(workplace, actor) as change:
         organization = change.organization
         _check_plan(change)
+        _check_not_hub(organization, public)
+        now = workplace.clock()
         machine = Machine(
             id=new_id(),
             name=checked_name,
-            address=next_address(organization.network, {peer.address for peer in change.before.peers}),
+            address=addresses.allocate(change, now),
             public_key=public,
             groups=checked_groups,
-            created_at=workplace.clock(),
+            created_at=now,
         )
         machines.create(change.transaction, organization.id, machine)
         change.after = change.before.with_peer(_peer(machine))
@@ -131,11 +133,19 @@ def change(
 
 
 def rotate(workplace: Workplace, actor: Actor, machine_id: str, *, public_key: str | None = None) -> Issued:
-    """A new key pair for the machine; the old key is dead when this returns."""
+    """A new key pair for the machine; the old key is dead when this returns.
+
+    Raises:
+        Invalid, Conflict: ``public_key`` can't be taken, or is the machine's already.
+    """
     actor.must_change()
     private, public = _keys(public_key)
     with changing(workplace, actor) as open_change:
-        machine = replace(_find(open_change, machine_id), public_key=public)
+        before = _find(open_change, machine_id)
+        _check_not_hub(open_change.organization, public)
+        if public == before.public_key:
+            raise Conflict("This is the key that the machine has already.", field="public_key")
+        machine = replace(before, public_key=public)
         machines.change(open_change.transaction, actor.organization_id, machine)
         open_change.after = open_change.before.with_peer(_peer(machine))
         open_change.note("machine.rotated", machine=machine_id, name=machine.name)
@@ -154,6 +164,7 @@ def remove(workplace: Workplace, actor: Actor, machine_id: str) -> None:
         if dropped:
             policies.save(transaction, actor.organization_id, policy, replace(policy, rules=kept))
         machines.remove(transaction, actor.organization_id, machine_id)
+        addresses.give_back(open_change, machine.address, workplace.clock())
         left = open_change.before.without_peer(machine_id)
         open_change.after = replace(left, policy=replace(policy, rules=kept))
         open_change.note("machine.removed", machine=machine_id, name=machine.name, rules_removed=dropped)
@@ -168,6 +179,11 @@ def _keys(public_key: str | None) -> tuple[str | None, str]:
         return None, check_public_key(public_key)
     pair = new_key_pair()
     return pair.private, pair.public
+
+
+def _check_not_hub(organization: Organization, public_key: str) -> None:
+    if public_key == organization.hub_public_key:
+        raise Invalid("This is the hub's public key, and no machine can have it.", field="public_key")
 
 
 def _check_groups(groups: Iterable[str]) -> tuple[str, ...]:

@@ -107,6 +107,15 @@ machines = Table(
     UniqueConstraint("organization_id", "public_key"),
 )
 
+# Nobody gets these again before their quiet time is over.
+released_addresses = Table(
+    "released_addresses",
+    metadata,
+    Column("organization_id", String(10), ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True),
+    Column("address", BigInteger, primary_key=True, autoincrement=False),
+    Column("released_at", Float, nullable=False),
+)
+
 rules = Table(
     "rules",
     metadata,

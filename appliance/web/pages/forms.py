@@ -15,7 +15,8 @@ from appliance.web import request
 
 CSRF_FIELD = "csrf"
 FORM_COOKIE = "__Host-meshwg-form"
-LARGEST_FORM = 64 * 2**10
+LARGEST_FORM = 128 * 2**10
+"""Bytes: as many groups as a machine can be in, with the longest names, escaped."""
 _MOST_FIELDS = 50
 _CONTENT_TYPE = "application/x-www-form-urlencoded"
 

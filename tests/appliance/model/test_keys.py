@@ -25,6 +25,12 @@ def test_every_spelling_of_a_key_is_the_same_key() -> None:
     assert check_public_key(other) == public
 
 
+@pytest.mark.parametrize("raw", [bytes(32), b"\x01" + bytes(31), b"\xec" + b"\xff" * 30 + b"\x7f"])
+def test_a_point_of_small_order_is_nobody_s_key(raw: bytes) -> None:
+    with pytest.raises(Invalid, match="private key"):
+        check_public_key(base64.b64encode(raw).decode())
+
+
 @pytest.mark.parametrize(
     "text", ["", "x", base64.b64encode(bytes(32)).decode(), base64.b64encode(b"a" * 31).decode(), "é" * 44]
 )

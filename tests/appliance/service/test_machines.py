@@ -18,8 +18,6 @@ from tests.appliance.conftest import sign_up
 def test_addresses_are_handed_out_from_the_second_one(workplace: Workplace, owner: Actor) -> None:
     addresses = [str(machines.add(workplace, owner, name=name).machine.address) for name in ("a", "b")]
     assert addresses == ["10.100.0.2", "10.100.0.3"]
-    machines.remove(workplace, owner, machines.page(workplace, owner)[0][0].machine.id)
-    assert str(machines.add(workplace, owner, name="c").machine.address) == "10.100.0.2"
 
 
 def test_the_free_plan_ends_at_two_and_tells_the_way_on(workplace: Workplace, owner: Actor) -> None:
@@ -86,6 +84,18 @@ def test_a_removed_machine_takes_its_rules_along(workplace: Workplace, owner: Ac
     policies.save(workplace, owner, Policy(Action.ALLOW, (about, other)))
     machines.remove(workplace, owner, machine.id)
     assert [rule.id for rule in policies.get(workplace, owner).policy.rules] == ["y"]
+
+
+def test_a_key_that_changes_nothing_or_is_the_hub_s_is_refused(workplace: Workplace, owner: Actor) -> None:
+    machine = machines.add(workplace, owner, name="a", public_key=new_key_pair().public).machine
+    hub_key = organizations.get(workplace, owner).hub_public_key
+    with pytest.raises(Conflict, match="already"):
+        machines.rotate(workplace, owner, machine.id, public_key=machine.public_key)
+    with pytest.raises(Invalid, match="the hub's"):
+        machines.rotate(workplace, owner, machine.id, public_key=hub_key)
+    with pytest.raises(Invalid, match="the hub's"):
+        machines.add(workplace, owner, name="b", public_key=hub_key)
+    assert machines.get(workplace, owner, machine.id).machine == machine
 
 
 def test_another_organization_s_machine_does_not_exist(workplace: Workplace, owner: Actor) -> None:

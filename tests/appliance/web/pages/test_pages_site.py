@@ -138,7 +138,7 @@ def test_errors_are_pages_for_people_and_documents_for_programs(
         (b"\xff", "application/x-www-form-urlencoded", 400),
         (b"&".join(b"a%d=1" % n for n in range(60)), "application/x-www-form-urlencoded", 400),
         (b"{}", "application/json", 400),
-        (b"a=" + b"x" * 70_000, "application/x-www-form-urlencoded", 413),
+        (b"a=" + b"x" * 140_000, "application/x-www-form-urlencoded", 413),
     ],
 )
 def test_what_is_no_form_of_ours_is_refused(owner: Visitor, data: bytes, content_type: str, status: int) -> None:

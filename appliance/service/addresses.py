@@ -1,0 +1,49 @@
+"""Which address a new machine gets, and when one that was given back may be given again."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from ipaddress import IPv4Address
+
+from appliance.model.addresses import QUIET_TIME, next_address
+from appliance.model.errors import Conflict
+from appliance.service.workplace import Change
+from appliance.store import addresses
+from appliance.store.addresses import Released
+
+
+def allocate(change: Change, now: datetime) -> IPv4Address:
+    """The lowest address that no machine has, or had less than the quiet time ago.
+
+    The change holds the organization, so nobody else is given the same one; the database would refuse it.
+
+    Raises:
+        Conflict: there is none; it says whether, and when, there will be one.
+    """
+    organization = change.organization
+    quiet = addresses.released_since(change.transaction, organization.id, now - QUIET_TIME)
+    found = next_address(
+        organization.network, [peer.address for peer in change.before.peers], [each.address for each in quiet]
+    )
+    if found is not None:
+        return found
+    if not quiet:
+        raise Conflict(
+            f"Every address of {organization.network} is taken: it has room for {len(change.before.peers)} machines.",
+            field="network",
+        )
+    free_at = min(each.at for each in quiet) + QUIET_TIME
+    raise Conflict(
+        f"Every address of {organization.network} is taken, or was a removed machine's less than an hour ago. "
+        f"The next one is free at {free_at:%Y-%m-%d %H:%M:%S} UTC.",
+        field="network",
+        retry_after=max(1, math.ceil((free_at - now).total_seconds())),
+    )
+
+
+def give_back(change: Change, address: IPv4Address, now: datetime) -> None:
+    """A machine has this address no more; its quiet time begins."""
+    addresses.release(
+        change.transaction, change.organization.id, Released(address, now), forget_before=now - QUIET_TIME
+    )

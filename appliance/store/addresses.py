@@ -1,0 +1,48 @@
+"""Overlay addresses that were a machine's until lately."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address
+
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from appliance.store import times
+from appliance.store.schema import released_addresses as _table
+
+# Read with every machine that is added, and so built once: building costs as much as executing.
+_SINCE = (
+    select(_table.c.address, _table.c.released_at)
+    .where(_table.c.organization_id == bindparam("organization"), _table.c.released_at > bindparam("since"))
+    .order_by(_table.c.address)
+)
+
+
+@dataclass(frozen=True)
+class Released:
+    """An address that a machine had, and when it had it no more."""
+
+    address: IPv4Address
+    at: datetime
+
+
+def release(transaction: Connection, organization_id: str, released: Released, *, forget_before: datetime) -> None:
+    """Notes that a machine has this address no more, and forgets what was noted before a moment."""
+    transaction.execute(
+        delete(_table).where(
+            _table.c.organization_id == organization_id,
+            (_table.c.released_at <= times.stored(forget_before)) | (_table.c.address == int(released.address)),
+        )
+    )
+    transaction.execute(
+        insert(_table).values(
+            organization_id=organization_id, address=int(released.address), released_at=times.stored(released.at)
+        )
+    )
+
+
+def released_since(transaction: Connection, organization_id: str, since: datetime) -> list[Released]:
+    """What the organization's machines had until some moment after ``since``, by address."""
+    rows = transaction.execute(_SINCE, {"organization": organization_id, "since": times.stored(since)})
+    return [Released(IPv4Address(row.address), times.loaded(row.released_at)) for row in rows]
