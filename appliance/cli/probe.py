@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from http.client import HTTPException, HTTPSConnection
 
-from appliance.cli.settings import Settings
+from appliance.cli.settings import Settings, listen_url
 
 _TIMEOUT = 5.0
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
@@ -29,5 +29,4 @@ def answer(settings: Settings, path: str) -> int | None:
 
 def url(settings: Settings) -> str:
     """Where people find the pages."""
-    host = settings.endpoint if settings.host in _EVERYWHERE else settings.host
-    return f"https://{f'[{host}]' if ':' in host else host}:{settings.port}/"
+    return listen_url(settings.host, settings.endpoint, settings.port) + "/"

@@ -9,12 +9,14 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from appliance.cli.errors import CommandError, Exit
+from appliance.mail import Relay
 from appliance.model.addresses import Network
 
 if sys.version_info >= (3, 11):
@@ -35,6 +37,9 @@ _KEYS = (
     "tls_cert",
     "tls_key",
     "trusted_source",
+    "public_url",
+    "smtp_url",
+    "mail_from",
     "unlock_secret_file",
 )
 
@@ -45,6 +50,9 @@ class Settings:
 
     Attributes:
         udp_port: the public one; None leaves it to the first start.
+        public_url: where people find the pages, without a slash at its end.
+        smtp_url: the mail relay with its password, if there is one.
+        mail_from: the address that letters come from.
     """
 
     data: Path
@@ -57,7 +65,15 @@ class Settings:
     tls_cert: Path | None
     tls_key: Path | None
     trusted_source: tuple[Network, ...]
+    public_url: str
+    smtp_url: str | None = field(repr=False)
+    mail_from: str
     unlock_secret_file: Path | None
+
+    @property
+    def relay(self) -> Relay | None:
+        """Where mail goes; None where nobody said so, and no mail is sent."""
+        return None if self.smtp_url is None else Relay.parse(self.smtp_url, self.mail_from)
 
     def environment(self) -> dict[str, str]:
         """The same decisions as variables, for a process that takes no options. The unlock secret is not among them."""
@@ -72,6 +88,9 @@ class Settings:
             "tls_cert": str(self.tls_cert or ""),
             "tls_key": str(self.tls_key or ""),
             "trusted_source": " ".join(map(str, self.trusted_source)),
+            "public_url": self.public_url,
+            "smtp_url": self.smtp_url or "",
+            "mail_from": self.mail_from,
         }
         return {_variable(key): value for key, value in found.items() if value}
 
@@ -91,19 +110,33 @@ def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
     tls_cert, tls_key = _path(chosen.get("tls_cert")), _path(chosen.get("tls_key"))
     if (tls_cert is None) != (tls_key is None):
         raise CommandError("A certificate needs its key and a key its certificate.", Exit.NOT_CONFIGURED)
-    return Settings(
+    endpoint = _endpoint(str(chosen.get("endpoint") or ""), host)
+    public_url = _public_url(str(chosen.get("public_url") or ""), host, endpoint, port)
+    found = Settings(
         data=data,
         host=host,
         port=port,
-        endpoint=_endpoint(str(chosen.get("endpoint") or ""), host),
+        endpoint=endpoint,
         database_url=str(chosen.get("database_url") or f"sqlite:///{data / 'store' / 'meshwg.sqlite'}"),
         wireguard=str(chosen["wireguard"]),
         udp_port=_port(chosen.get("udp_port")),
         tls_cert=tls_cert,
         tls_key=tls_key,
         trusted_source=_networks(chosen.get("trusted_source") or ()),
+        public_url=public_url,
+        smtp_url=str(chosen.get("smtp_url") or "") or None,
+        mail_from=str(chosen.get("mail_from") or f"meshwg@{urlsplit(public_url).hostname}"),
         unlock_secret_file=_path(chosen.get("unlock_secret_file")),
     )
+    _check_mail(found)
+    return found
+
+
+def listen_url(host: str, endpoint: str, port: int) -> str:
+    """Where the pages are without a proxy in front, without a slash at the end."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104
+        host = endpoint
+    return f"https://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _defaults() -> dict[str, Any]:
@@ -163,6 +196,25 @@ def _endpoint(text: str, listen_host: str) -> str:
     if any(character.isspace() or not character.isprintable() for character in endpoint):
         raise _wrong("endpoint", "a host name or an address", text)
     return endpoint.strip("[]")
+
+
+def _public_url(text: str, listen_host: str, endpoint: str, port: int) -> str:
+    if not text:
+        return listen_url(listen_host, endpoint, port)
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
+        raise _wrong("public_url", "https://HOST[:PORT]", text)
+    return f"https://{parts.netloc}"
+
+
+def _check_mail(found: Settings) -> None:
+    """The URL has a password in it, so it is not repeated."""
+    try:
+        _ = found.relay
+    except ValueError as error:
+        raise CommandError(
+            f"Mail can't be sent with --smtp-url and --mail-from: {error}.", Exit.NOT_CONFIGURED
+        ) from None
 
 
 def _own_address(listen_host: str) -> str:

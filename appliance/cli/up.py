@@ -54,6 +54,12 @@ def up(
     trusted_source: Annotated[
         list[str] | None, typer.Option(help="Range without limits on sign-up and changes; repeatable.")
     ] = None,
+    public_url: Annotated[str | None, typer.Option(help="https://HOST[:PORT] that links begin with.")] = None,
+    smtp_url: Annotated[
+        str | None,
+        typer.Option(help="Mail relay, smtps://USER:PASSWORD@HOST; better in file or environment."),
+    ] = None,
+    mail_from: Annotated[str | None, typer.Option(help="Address that letters come from.")] = None,
     config: Config = None,
 ) -> None:
     """Run the appliance in the foreground: hub, pages and API.
@@ -75,6 +81,9 @@ def up(
             "tls_cert": tls_cert,
             "tls_key": tls_key,
             "trusted_source": trusted_source,
+            "public_url": public_url,
+            "smtp_url": smtp_url,
+            "mail_from": mail_from,
         },
         config,
     )

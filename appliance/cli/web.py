@@ -33,6 +33,8 @@ def web() -> None:
             endpoint_host=settings.endpoint,
             endpoint_port=found.port,
             trusted=settings.trusted_source,
+            site=settings.public_url,
+            relay=settings.relay,
             uid=web_uid(),
             transcripts=folder.transcripts,
         )

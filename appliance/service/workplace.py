@@ -45,6 +45,8 @@ class Workplace:
     Attributes:
         endpoint_host: what configurations name as the hub's address.
         endpoint_port: the public UDP port, which all organizations share.
+        site: where people find the pages, without a slash at its end; links in letters begin with it.
+        sends_mail: whether letters find their way; without, an operator's command hands out the links.
         clock: gives the current time in UTC.
         states: what the data plane should have, as far as it is known without asking the store.
     """
@@ -53,6 +55,8 @@ class Workplace:
     hub: HubPort
     endpoint_host: str
     endpoint_port: int
+    site: str = "https://localhost:8443"
+    sends_mail: bool = False
     clock: Callable[[], datetime] = times.now
     states: States = field(default_factory=States)
 

@@ -142,3 +142,18 @@ audit = Table(
     Column("detail", JSON, nullable=False),
     Index(None, "organization_id", "id"),
 )
+
+mail = Table(
+    "mail",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    _belongs_to_organization(),
+    Column("kind", String(16), nullable=False),
+    # The id of what a letter of this kind is about, which need not be in the store any more.
+    Column("about", String(12), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Float, nullable=False),
+    UniqueConstraint("kind", "about"),
+    Index(None, "organization_id"),
+    Index(None, "due_at"),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,12 @@ from granian.server import Server
 
 from appliance import lifeline, privileges
 from appliance.hub.client import HubClient
+from appliance.mail import Relay
 from appliance.model.addresses import Network
 from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
 from appliance.store import Store
+from appliance.web import postman
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.request import Site
@@ -39,6 +42,8 @@ class WebSettings:
 
     Attributes:
         endpoint_host, endpoint_port: what configurations name as the hub's.
+        site: where people find the pages.
+        relay: where mail goes, if it does.
         uid: the user to become once the port is bound.
         transcripts: where published runs of the gate lie.
     """
@@ -51,6 +56,8 @@ class WebSettings:
     endpoint_host: str
     endpoint_port: int
     trusted: Sequence[Network]
+    site: str
+    relay: Relay | None
     uid: int
     transcripts: Path
 
@@ -58,7 +65,14 @@ class WebSettings:
 def serve(settings: WebSettings) -> None:
     """Serves until SIGTERM or SIGINT. Raises OSError where the address can't be bound."""
     hub = HubClient(settings.hub_socket)
-    workplace = Workplace(Store(settings.database_url), hub, settings.endpoint_host, settings.endpoint_port)
+    workplace = Workplace(
+        Store(settings.database_url),
+        hub,
+        settings.endpoint_host,
+        settings.endpoint_port,
+        settings.site,
+        sends_mail=settings.relay is not None,
+    )
     # Nothing connects before the fork; connections are opened by the threads that use them.
     site = Site(workplace, RateLimits(settings.trusted), Shelf(settings.transcripts))
     app = make_app(site, hub.status, settings.certificate.ends_at())
@@ -87,6 +101,9 @@ def serve(settings: WebSettings) -> None:
 
     def load(_: str) -> Any:
         lifeline.hold(main)
+        if settings.relay is not None:
+            arguments = (workplace, settings.relay, threading.Event())
+            threading.Thread(target=postman.work, args=arguments, name="postman", daemon=True).start()
         return app
 
     server.serve(target_loader=load)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from appliance.cli.settings import resolve
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DATA", "LISTEN", "ENDPOINT", "WIREGUARD", "TRUSTED_SOURCE", "TLS_CERT", "TLS_KEY", "CONFIG"):
-        monkeypatch.delenv(f"MESHWG_{name}", raising=False)
+    for name in [name for name in os.environ if name.startswith("MESHWG_")]:
+        monkeypatch.delenv(name)
 
 
 def test_the_command_line_comes_before_environment_file_and_default(
@@ -39,6 +40,9 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         "trusted_source": ["192.0.2.0/24", "2001:db8::/32"],
         "tls_cert": tmp_path / "c",
         "tls_key": tmp_path / "k",
+        "public_url": "https://mesh.example.net",
+        "smtp_url": "smtps://user:pass%40word@mail.example.net",
+        "mail_from": "hub@example.net",
     }
     parent = resolve(given)
     for name, value in parent.environment().items():
@@ -59,6 +63,10 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         {"endpoint": "a\nPostUp = x"},
         {"endpoint": "a b"},
         {"tls_cert": "/c"},
+        {"public_url": "http://mesh.example.net"},
+        {"public_url": "https://mesh.example.net/below"},
+        {"smtp_url": "http://mail.example.net"},
+        {"smtp_url": "smtp://mail.example.net", "mail_from": "nobody"},
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(given: dict[str, Any]) -> None:
@@ -74,3 +82,21 @@ def test_a_file_that_can_t_be_read_is_one_sentence(tmp_path: Path, text: str) ->
     file.write_text(text)
     with pytest.raises(CommandError):
         resolve({}, file)
+
+
+def test_links_lead_to_where_people_find_the_pages(tmp_path: Path) -> None:
+    given = {"data": tmp_path, "endpoint": "vpn.example.net"}
+    assert resolve(given).public_url == "https://127.0.0.1:8443"
+    assert resolve({**given, "listen": "[::1]:443"}).public_url == "https://[::1]:443"
+    assert resolve({**given, "listen": "0.0.0.0:8443"}).public_url == "https://vpn.example.net:8443"
+    found = resolve({**given, "public_url": "https://mesh.example.net/", "smtp_url": "smtp://mail.example.net"})
+    assert found.public_url == "https://mesh.example.net"
+    assert found.relay is not None
+    assert found.relay.sender == found.mail_from == "meshwg@mesh.example.net"
+
+
+def test_the_password_of_the_relay_is_not_shown() -> None:
+    assert "hidden" not in repr(resolve({"smtp_url": "smtps://user:hidden@mail.example.net"}))
+    with pytest.raises(CommandError) as refused:
+        resolve({"smtp_url": "smtps://user:hidden@mail.example.net:x"})
+    assert "hidden" not in str(refused.value)

@@ -1,0 +1,9 @@
+"""The letters that there are, by their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from appliance.service.mail import Composer
+
+COMPOSERS: Mapping[str, Composer] = {}

@@ -1,0 +1,72 @@
+"""Takes letters from the queue to the relay, one after the other, and comes again where the relay is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from appliance.mail import Undeliverable, Unreachable
+from appliance.model.letters import Letter
+from appliance.service.mail import Composer
+from appliance.service.workplace import Workplace
+from appliance.store import mail
+from appliance.store.mail import Queued
+
+log = structlog.get_logger()
+
+MOST_ATTEMPTS = 8
+_FIRST_PAUSE = timedelta(minutes=1)
+_LONGEST_PAUSE = timedelta(hours=6)
+
+
+class RelayPort(Protocol):
+    """What takes letters; `appliance.mail.Relay` is one."""
+
+    def send(self, letter: Letter) -> None: ...
+
+
+def pause_after(attempt: int) -> timedelta:
+    """How long a letter waits after its attempt of this number, from 1; all of them take about 18 hours."""
+    return min(_FIRST_PAUSE * pow(4.0, attempt - 1), _LONGEST_PAUSE)
+
+
+def deliver_one(workplace: Workplace, relay: RelayPort, composers: Mapping[str, Composer]) -> bool:
+    """Tries one letter that is due. False where none is.
+
+    A letter is claimed before it is sent and dropped afterwards: a process that is killed in between sends it once
+    more later, with another link.
+    """
+    with workplace.store.read() as transaction:
+        queued = mail.next_due(transaction, workplace.clock())
+    if queued is None:
+        return False
+    attempt = queued.attempts + 1
+    with workplace.store.write() as transaction:
+        is_ours = mail.claim(transaction, queued, workplace.clock() + pause_after(attempt))
+    if is_ours:
+        _deliver(workplace, relay, composers[queued.kind], queued, attempt)
+    return True
+
+
+def _deliver(workplace: Workplace, relay: RelayPort, compose: Composer, queued: Queued, attempt: int) -> None:
+    with workplace.store.write() as transaction:
+        letter = compose(workplace, transaction, queued.about)
+    # The reasons name neither the person nor what was written.
+    facts = {"kind": queued.kind, "organization": queued.organization_id, "attempt": attempt}
+    if letter is not None:
+        try:
+            relay.send(letter)
+        except Unreachable as error:
+            if attempt < MOST_ATTEMPTS:
+                log.warning("a letter waits", reason=str(error), **facts)
+                return
+            log.error("a letter was given up", reason=str(error), **facts)
+        except Undeliverable as error:
+            log.error("a letter was given up", reason=str(error), **facts)
+        else:
+            log.info("a letter was sent", **facts)
+    with workplace.store.write() as transaction:
+        mail.drop(transaction, queued)

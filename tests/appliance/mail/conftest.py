@@ -1,0 +1,15 @@
+"""A mail relay on this host that keeps what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.appliance.mail.mailbox import Mailbox
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with Mailbox.open() as opened:
+        yield opened

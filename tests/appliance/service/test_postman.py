@@ -1,0 +1,161 @@
+"""From the queue to the relay: once it has committed, again where it failed, and never without end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+import structlog
+from sqlalchemy import Connection, func, select
+
+from appliance.mail import Undeliverable, Unreachable
+from appliance.model.letters import Letter
+from appliance.service import Actor, Workplace, mail, organizations, postman
+from appliance.store import schema
+from tests.appliance.conftest import sign_up
+
+
+@dataclass
+class FakeRelay:
+    """Keeps letters; fails as often as it is told to."""
+
+    failures: list[Exception] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+
+    def send(self, letter: Letter) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.letters.append(letter)
+
+
+@pytest.fixture
+def workplace(workplace: Workplace) -> Workplace:
+    return replace(workplace, sends_mail=True)
+
+
+def compose(workplace: Workplace, transaction: Connection, about: str) -> Letter | None:
+    del workplace, transaction
+    return None if about == "gone" else Letter(f"{about}@example.net", "Hello", "mws_hidden")
+
+
+def queue(workplace: Workplace, owner: Actor, *about: str) -> None:
+    with workplace.store.write() as transaction:
+        for each in about:
+            mail.queue(workplace, transaction, owner.organization_id, "greeting", each)
+
+
+def deliver(workplace: Workplace, relay: FakeRelay) -> Sequence[str]:
+    """Tries all that is due; tells what the relay has by now."""
+    while postman.deliver_one(workplace, relay, {"greeting": compose}):
+        pass
+    return [letter.recipient for letter in relay.letters]
+
+
+def queued(workplace: Workplace) -> int:
+    with workplace.store.read() as transaction:
+        return transaction.execute(select(func.count()).select_from(schema.mail)).scalar_one()
+
+
+def after(workplace: Workplace, waited: timedelta) -> Workplace:
+    now = workplace.clock()
+    return replace(workplace, clock=lambda: now + waited)
+
+
+def test_each_letter_is_sent_once(workplace: Workplace, owner: Actor) -> None:
+    queue(workplace, owner, "asha", "ravi")
+    relay = FakeRelay()
+    assert deliver(workplace, relay) == ["asha@example.net", "ravi@example.net"]
+    assert queued(workplace) == 0
+    assert len(deliver(after(workplace, timedelta(days=1)), relay)) == 2
+
+
+def test_what_did_not_commit_sends_nothing(workplace: Workplace, owner: Actor) -> None:
+    def fail() -> None:
+        with workplace.store.write() as transaction:
+            assert mail.queue(workplace, transaction, owner.organization_id, "greeting", "asha")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert deliver(workplace, FakeRelay()) == []
+
+
+def test_without_a_relay_nothing_is_queued(workplace: Workplace, owner: Actor) -> None:
+    with workplace.store.write() as transaction:
+        assert not mail.queue(
+            replace(workplace, sends_mail=False), transaction, owner.organization_id, "greeting", "asha"
+        )
+    assert queued(workplace) == 0
+
+
+def test_one_letter_about_one_thing(workplace: Workplace, owner: Actor) -> None:
+    for _ in range(3):
+        queue(workplace, owner, "asha")
+    assert queued(workplace) == 1
+
+
+def test_what_there_is_nothing_to_write_about_any_more_is_dropped(workplace: Workplace, owner: Actor) -> None:
+    queue(workplace, owner, "gone")
+    assert deliver(workplace, FakeRelay()) == []
+    assert queued(workplace) == 0
+
+
+def test_a_relay_that_is_away_gets_it_later_and_others_meanwhile(workplace: Workplace, owner: Actor) -> None:
+    queue(workplace, owner, "asha", "ravi")
+    relay = FakeRelay([Unreachable("away")])
+    assert deliver(workplace, relay) == ["ravi@example.net"]
+    early = after(workplace, postman.pause_after(1) - timedelta(seconds=1))
+    assert len(deliver(early, relay)) == 1
+    assert deliver(after(workplace, postman.pause_after(1) + timedelta(seconds=1)), relay)[-1] == "asha@example.net"
+
+
+def test_attempts_have_an_end_and_pauses_grow(workplace: Workplace, owner: Actor) -> None:
+    queue(workplace, owner, "asha")
+    relay = FakeRelay([Unreachable("away")] * 100)
+    later = workplace
+    for attempt in range(1, postman.MOST_ATTEMPTS + 1):
+        deliver(later, relay)
+        later = after(later, postman.pause_after(attempt))
+    assert len(relay.failures) == 100 - postman.MOST_ATTEMPTS
+    assert queued(workplace) == 0
+    pauses = [postman.pause_after(attempt) for attempt in range(1, postman.MOST_ATTEMPTS)]
+    assert pauses == sorted(pauses)
+    assert timedelta(hours=12) < sum(pauses, timedelta()) < timedelta(days=1)
+
+
+def test_what_is_refused_for_good_is_not_tried_again(workplace: Workplace, owner: Actor) -> None:
+    queue(workplace, owner, "asha")
+    assert deliver(workplace, FakeRelay([Undeliverable("no such person")])) == []
+    assert queued(workplace) == 0
+
+
+def test_the_log_names_neither_person_nor_content(workplace: Workplace, owner: Actor) -> None:
+    queue(workplace, owner, "asha", "ravi", "uma")
+    with structlog.testing.capture_logs() as lines:
+        deliver(workplace, FakeRelay([Unreachable("away"), Undeliverable("never")]))
+    assert [line["event"] for line in lines] == ["a letter waits", "a letter was given up", "a letter was sent"]
+    for secret in ("asha", "ravi", "uma", "mws_"):
+        assert secret not in str(lines)
+
+
+def test_two_processes_do_not_send_the_same_letter(workplace: Workplace, owner: Actor) -> None:
+    queue(workplace, owner, "asha")
+    first = FakeRelay()
+
+    class Meanwhile(FakeRelay):
+        def send(self, letter: Letter) -> None:
+            deliver(workplace, first)
+            super().send(letter)
+
+    assert deliver(workplace, Meanwhile()) == ["asha@example.net"]
+    assert first.letters == []
+
+
+def test_an_organization_takes_its_mail_with_it(workplace: Workplace, owner: Actor) -> None:
+    other = sign_up(workplace, "other@example.net")
+    queue(workplace, owner, "asha")
+    queue(workplace, other, "ravi")
+    organizations.delete(workplace, owner, confirm="acme-networks")
+    assert deliver(workplace, FakeRelay()) == ["ravi@example.net"]
