@@ -21,6 +21,7 @@ _OWN = {
     "status": "appliance.cli.status:status",
     "doctor": "appliance.cli.doctor:doctor",
     "census": "appliance.cli.census:census",
+    "deletions": "appliance.cli.deletions:deletions",
     "backup": "appliance.cli.backup:backup",
     "restore": "appliance.cli.backup:restore",
     "rotate-unlock-secret": "appliance.cli.rotation:rotate_unlock_secret",

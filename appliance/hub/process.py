@@ -28,7 +28,7 @@ from appliance.hub.plane import DataPlane
 from appliance.hub.server import Server
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
-from appliance.store import Store, audit, machines, organizations, rotation
+from appliance.store import Store, audit, deletions, machines, organizations, rotation
 from appliance.store.times import now
 from appliance.vault import Vault, WrongSecret
 
@@ -89,7 +89,8 @@ class Hub:
         present = self._plane.present()
         with self._store.read() as transaction:
             active = organizations.active_ids(transaction)
-            known = set(organizations.names(transaction))
+            # One whose deletion has begun is nobody's any more; who called for it may be gone.
+            known = set(organizations.names(transaction)) - set(deletions.begun(transaction))
         for organization in set(present) - known:
             log.info("an orphan was removed", organization=organization)
             self._plane.remove(organization)

@@ -1,14 +1,11 @@
-"""An organization's own record: name, plan, and its end."""
+"""An organization's own record: name, plan, and what happened to it."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from appliance.hub.errors import HubError
 from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.names import check_name
 from appliance.model.organization import AuditEntry, Organization, Plan
-from appliance.service.workplace import Actor, Workplace, changing, enforce
+from appliance.service.workplace import Actor, Workplace, changing
 from appliance.store import audit, organizations
 
 LONGEST_PAGE = 500
@@ -45,35 +42,6 @@ def change(workplace: Workplace, actor: Actor, *, name: str | None = None, plan:
         organizations.change(open_change.transaction, before.id, name=new_name, plan=new_plan)
         open_change.note("organization.changed", name=new_name, plan=new_plan.value)
     return get(workplace, actor)
-
-
-def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int]:
-    """Removes the organization and everything that belonged to it; tells how many there were of what.
-
-    Raises:
-        Invalid: ``confirm`` is not the organization's name.
-        NotEnforced: the data plane could not be removed; everything is as before.
-    """
-    actor.must_own()
-    taken_back = None
-    try:
-        with workplace.store.write() as transaction:
-            organization = organizations.find_locked(transaction, actor.organization_id)
-            if organization is None:
-                raise NotFound("This organization does not exist any more.")
-            if confirm != organization.name:
-                raise Invalid("To confirm, give the organization's name exactly as it is.", field="confirm")
-            before = organizations.desired(transaction, actor.organization_id)
-            removed = organizations.remove(transaction, actor.organization_id)
-            enforce(workplace, None, actor.organization_id)
-            taken_back = before
-    except BaseException:
-        if taken_back is not None:
-            with suppress(HubError):
-                workplace.hub.apply(taken_back)
-        raise
-    workplace.states.forget(actor.organization_id)
-    return removed
 
 
 def trail(

@@ -20,6 +20,8 @@ from sqlalchemy.engine import make_url
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _WAIT_FOR_WRITER = 10.0
+# Writers wait meanwhile.
+_WAIT_FOR_READERS = 0.5
 _WRITES = "meshwg_writes"
 
 
@@ -91,6 +93,22 @@ class Store:
                 assert isinstance(source, sqlite3.Connection)
                 source.backup(copy)
             yield content
+
+    def scrub(self) -> bool:
+        """The files of a SQLite store have nothing left of rows that were deleted before; PostgreSQL sees to its own.
+
+        Pages that became free were overwritten with zeros (secure_delete), but what they held before is in the
+        write-ahead log until that is written back and emptied.
+
+        Returns:
+            Whether it is so; not while somebody reads an older state.
+        """
+        file = sqlite_file(str(self._url))
+        if file is None:
+            return True
+        with closing(sqlite3.connect(file, timeout=_WAIT_FOR_READERS)) as connection:
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
 
     def close(self) -> None:
         """Gives the connections back."""

@@ -1,13 +1,14 @@
-"""What the store keeps on behalf of each organization, counted table by table.
+"""What the store keeps on behalf of each organization, table by table.
 
-The tables are asked, not the code that fills them: a table that a deletion forgets is counted all the same.
+The tables are asked, not the code that fills them: what a table gets tomorrow is counted and removed all the same.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
-from sqlalchemy import Connection, FromClause, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table, delete, func, select
 
 from appliance.store import schema
 
@@ -21,6 +22,28 @@ def count(transaction: Connection) -> dict[str, dict[str, int]]:
             for organization, rows in transaction.execute(query):
                 found[organization][table.name] = rows
     return dict(found)
+
+
+def remove(transaction: Connection, organization_id: str) -> dict[str, int]:
+    """Removes every row of the organization; tells how many there were in each table but that of organizations."""
+    removed = {
+        table.name: transaction.execute(delete(table).where(belongs)).rowcount
+        for table, belongs in _belonging_to(organization_id)
+    }
+    del removed[schema.organizations.name]
+    return removed
+
+
+def _belonging_to(organization_id: str) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """Each table that has rows of organizations, those that refer to others first, and which rows are this one's."""
+    people = select(schema.members.c.id).where(schema.members.c.organization_id == organization_id)
+    for table in reversed(schema.metadata.sorted_tables):
+        if table is schema.organizations:
+            yield table, table.c.id == organization_id
+        elif "organization_id" in table.c:
+            yield table, table.c.organization_id == organization_id
+        elif "member_id" in table.c:
+            yield table, table.c.member_id.in_(people)
 
 
 def _by_organization(table: Table) -> Select[tuple[str, int]] | None:

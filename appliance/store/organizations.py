@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from appliance.model.desired import Desired, Peer
 from appliance.model.ids import new_revision
 from appliance.model.organization import Organization, Plan
 from appliance.model.policy import Action
-from appliance.store import machines, policies, schema, times
+from appliance.store import holdings, machines, policies, schema, times
 from appliance.vault import SealedKeys
 
 # Below what Linux hands out to outgoing connections (32768 up, ip(7)), above what servers are usually given.
 FIRST_PORT = 20_000
 LAST_PORT = 32_767
 _table = schema.organizations
+# What lets somebody in counts as one thing.
+_TOLD_AS = {"sessions": "tokens"}
 
 # Read with every change, and so built once: building costs as much as executing.
 _BY_ID = select(_table).where(_table.c.id == bindparam("organization"))
-_LOCKED = _BY_ID.with_for_update()
+_ACTIVE = _BY_ID.where(_table.c.active)
+_LOCKED = _ACTIVE.with_for_update()
 _REVISE = update(_table).where(_table.c.id == bindparam("organization")).values(revision=bindparam("new"))
 
 
@@ -60,8 +64,8 @@ def activate(transaction: Connection, organization_id: str) -> None:
 
 
 def find(transaction: Connection, organization_id: str) -> Organization | None:
-    """The organization of that id, if there is one."""
-    row = transaction.execute(_BY_ID, {"organization": organization_id}).one_or_none()
+    """The active organization of that id, if there is one."""
+    row = transaction.execute(_ACTIVE, {"organization": organization_id}).one_or_none()
     return None if row is None else _loaded(row)
 
 
@@ -91,22 +95,16 @@ def remove(transaction: Connection, organization_id: str) -> dict[str, int]:
     transaction.execute(
         update(_table).where(_table.c.id == organization_id).values(sealed_data_key=b"", sealed_private_key=b"")
     )
-    removed = {"tokens": _remove_sessions(transaction, organization_id)}
-    for table in (schema.machines, schema.rules, schema.members, schema.audit):
-        gone = transaction.execute(delete(table).where(table.c.organization_id == organization_id))
-        removed[table.name] = gone.rowcount
-    transaction.execute(delete(_table).where(_table.c.id == organization_id))
-    return removed
-
-
-def _remove_sessions(transaction: Connection, organization_id: str) -> int:
-    people = select(schema.members.c.id).where(schema.members.c.organization_id == organization_id)
-    return transaction.execute(delete(schema.sessions).where(schema.sessions.c.member_id.in_(people))).rowcount
+    removed: Counter[str] = Counter()
+    for table, rows in holdings.remove(transaction, organization_id).items():
+        removed[_TOLD_AS.get(table, table)] += rows
+    return dict(removed)
 
 
 def unfinished(transaction: Connection) -> Sequence[str]:
     """Organizations whose sign-up was interrupted before anyone was told of it."""
-    return transaction.execute(select(_table.c.id).where(_table.c.active.is_(False))).scalars().all()
+    wanted = select(_table.c.id).where(_table.c.active.is_(False), _table.c.deleting_since.is_(None))
+    return transaction.execute(wanted).scalars().all()
 
 
 def active_ids(transaction: Connection) -> Sequence[str]:

@@ -63,6 +63,8 @@ organizations = Table(
     Column("revision", BigInteger, nullable=False, server_default="0"),
     # False while the data plane is being made: nobody was told yet that the organization exists.
     Column("active", Boolean, nullable=False),
+    # Set when its deletion has begun: it is not active any more, and its keys are destroyed.
+    Column("deleting_since", Float, nullable=True),
     Column("created_at", Float, nullable=False),
 )
 
@@ -156,4 +158,16 @@ mail = Table(
     UniqueConstraint("kind", "about"),
     Index(None, "organization_id"),
     Index(None, "due_at"),
+)
+
+# Nothing here tells which organization it was.
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("actor", String(8), nullable=False),
+    Column("removed", JSON, nullable=False),
+    # Whether the files of the store have nothing of it any more, free pages and journal included.
+    Column("scrubbed", Boolean, nullable=False),
 )

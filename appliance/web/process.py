@@ -27,7 +27,7 @@ from appliance.model.addresses import Network
 from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
 from appliance.store import Store
-from appliance.web import postman
+from appliance.web import cleanup, postman
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.request import Site
@@ -101,6 +101,7 @@ def serve(settings: WebSettings) -> None:
 
     def load(_: str) -> Any:
         lifeline.hold(main)
+        threading.Thread(target=cleanup.keep_at_it, args=(workplace,), name="web-cleanup", daemon=True).start()
         if settings.relay is not None:
             arguments = (workplace, settings.relay, threading.Event())
             threading.Thread(target=postman.work, args=arguments, name="postman", daemon=True).start()

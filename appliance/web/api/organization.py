@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from appliance.service import organizations
+from appliance.service import deletion, organizations
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, OrganizationAnswer
 
@@ -36,7 +36,7 @@ def _change_organization(asked: Asked) -> OrganizationAnswer:
 
 def _delete_organization(asked: Asked) -> Removed:
     body: DeleteOrganization = asked.body
-    return Removed(organizations.delete(asked.site.workplace, asked.actor, confirm=body.confirm))
+    return Removed(deletion.delete(asked.site.workplace, asked.actor, confirm=body.confirm))
 
 
 CALLS = (

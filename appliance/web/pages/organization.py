@@ -7,7 +7,7 @@ import unicodedata
 import bottle
 
 from appliance.model.errors import Refused
-from appliance.service import organizations
+from appliance.service import deletion, organizations
 from appliance.web import request
 from appliance.web.pages import routes, words
 from appliance.web.pages.routes import Page, Visit
@@ -38,7 +38,7 @@ def _delete(visit: Visit) -> bottle.HTTPResponse:
     typed = unicodedata.normalize("NFC", visit.form.text("confirm")).strip()
     name = visit.signed_in.organization.name
     try:
-        removed = organizations.delete(visit.workplace, visit.actor, confirm=typed)
+        removed = deletion.delete(visit.workplace, visit.actor, confirm=typed)
     except Refused as refusal:
         return _page(visit, refusal, "delete")
     # Whoever asked is gone with it, so the page knows nobody.

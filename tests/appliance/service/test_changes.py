@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from appliance.hub.errors import HubError
 from appliance.model.errors import Invalid, NotEnforced, Refused
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
-from appliance.service import Actor, Workplace, accounts, machines, organizations
+from appliance.service import Actor, Workplace, accounts, deletion, machines, organizations
 from appliance.service import policy as policies
 from appliance.store import organizations as stored
 from appliance.store import schema
@@ -48,7 +48,7 @@ WISHES = [
     Wish("remove", lambda w, a, m: machines.remove(w, a, m)),
     Wish("save", lambda w, a, _: policies.save(w, a, Policy(Action.DENY, (RULE,)))),
     Wish("add rule", lambda w, a, _: policies.add_rule(w, a, RULE)),
-    Wish("delete", lambda w, a, _: organizations.delete(w, a, confirm="acme-networks")),
+    Wish("delete", lambda w, a, _: deletion.delete(w, a, confirm="acme-networks")),
     Wish(
         "sign up",
         lambda w, *_: accounts.sign_up(w, email="b@example.net", password="correct horse battery", organization="bolt"),

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from appliance.mail import Undeliverable, Unreachable
 from appliance.model.letters import Letter
-from appliance.service import Actor, Workplace, mail, organizations, postman
+from appliance.service import Actor, Workplace, deletion, mail, postman
 from appliance.store import schema
 from tests.appliance.conftest import sign_up
 
@@ -157,5 +157,5 @@ def test_an_organization_takes_its_mail_with_it(workplace: Workplace, owner: Act
     other = sign_up(workplace, "other@example.net")
     queue(workplace, owner, "asha")
     queue(workplace, other, "ravi")
-    organizations.delete(workplace, owner, confirm="acme-networks")
+    deletion.delete(workplace, owner, confirm="acme-networks")
     assert deliver(workplace, FakeRelay()) == ["ravi@example.net"]

@@ -1,0 +1,39 @@
+"""``deletions``: what is known of organizations that were deleted, which is not who they were."""
+
+from __future__ import annotations
+
+import json
+
+from appliance.cli import present
+from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
+from appliance.cli.settings import resolve
+from appliance.store import deletions as store
+from appliance.store.deletions import Tombstone
+
+
+def deletions(
+    as_json: AsJson = False, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
+) -> None:
+    """List when an organization was deleted and how much of what it had; neither its name nor its id is kept.
+
+    Works with the service up or down. Exit codes: 0 done, 73 the database can't be used, 77 not root, 78 settings that
+    make no sense or no store yet.
+    """
+    settings = resolve({"data": data, "database_url": database_url}, config)
+    with present.opened(settings) as found, found.store.read() as transaction:
+        tombstones = store.tombstones(transaction)
+    if as_json:
+        print(json.dumps({"deletions": [_document(each) for each in tombstones]}, indent=2))
+        return
+    for each in tombstones:
+        counts = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in each.removed.items() if count)
+        print(f"{each.at:%Y-%m-%d %H:%M:%S} UTC  by {each.actor}: {counts}")
+    print(f"{len(tombstones)} organization{'' if len(tombstones) == 1 else 's'} deleted.")
+
+
+def _document(tombstone: Tombstone) -> dict[str, object]:
+    return {
+        "at": f"{tombstone.at:%Y-%m-%dT%H:%M:%SZ}",
+        "actor": tombstone.actor,
+        "removed": dict(tombstone.removed),
+    }

@@ -1,0 +1,104 @@
+"""The end of an organization.
+
+First its keys are destroyed and it is nobody's any more, then its part of the data plane goes, then its rows, then what
+the store's files still have of them. Each step can be made again: a deletion that is cut off between two of them is
+finished by the next call for it, or by the next start.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from appliance.hub.errors import HubError
+from appliance.model.errors import Invalid, NotEnforced, NotFound
+from appliance.service.workplace import Actor, Workplace, enforce
+from appliance.store import deletions, organizations
+from appliance.store.deletions import Doomed, Tombstone
+
+log = structlog.get_logger()
+
+_SERVICE = "service"
+
+
+def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int]:
+    """Removes the organization and everything that belonged to it; tells how many there were of what.
+
+    Raises:
+        Invalid: ``confirm`` is not the organization's name.
+        NotEnforced: the data plane could not be removed; everything is as before.
+    """
+    actor.must_own()
+    with workplace.store.write() as transaction:
+        doomed = deletions.find_locked(transaction, actor.organization_id)
+        if doomed is None:
+            raise _gone()
+        if confirm != doomed.name:
+            raise Invalid("To confirm, give the organization's name exactly as it is.", field="confirm")
+        deletions.begin(transaction, doomed.id, workplace.clock())
+    try:
+        enforce(workplace, None, doomed.id)
+    except NotEnforced:
+        _take_back(workplace, doomed)
+        raise
+    removed = _finish(workplace, doomed.id, actor.role.value)
+    scrub(workplace)
+    return removed
+
+
+def resume(workplace: Workplace) -> None:
+    """Finishes what was cut off.
+
+    Raises:
+        NotEnforced: a part of the data plane could not be removed; what is left of its organization stays for now.
+    """
+    with workplace.store.read() as transaction:
+        begun = deletions.begun(transaction)
+    for organization_id in begun:
+        enforce(workplace, None, organization_id)
+        _finish(workplace, organization_id, _SERVICE)
+        log.info("a deletion that was cut off is finished", organization=organization_id)
+    scrub(workplace)
+
+
+def scrub(workplace: Workplace) -> None:
+    """The store's files have nothing left of what was deleted, unless somebody reads them just now: then the next
+    call does it."""
+    with workplace.store.read() as transaction:
+        if deletions.are_scrubbed(transaction):
+            return
+    until = workplace.clock()
+    if not workplace.store.scrub():
+        log.warning("what was deleted is still in the store's log; it goes when nobody reads that any more")
+        return
+    with workplace.store.write() as transaction:
+        deletions.note_scrubbed(transaction, until)
+
+
+def _finish(workplace: Workplace, organization_id: str, actor: str) -> dict[str, int]:
+    with workplace.store.write() as transaction:
+        doomed = deletions.find_locked(transaction, organization_id)
+        if doomed is None:
+            raise _gone()
+        if doomed.keys is not None:
+            # Another call for the same deletion met a data plane that refused, and took it back.
+            raise NotEnforced("The data plane could not take the change; everything is as it was before.")
+        removed = organizations.remove(transaction, organization_id)
+        deletions.bury(transaction, Tombstone(workplace.clock(), actor, removed))
+    workplace.states.forget(organization_id)
+    return removed
+
+
+def _take_back(workplace: Workplace, doomed: Doomed) -> None:
+    with workplace.store.write() as transaction:
+        if not deletions.take_back(transaction, doomed):
+            return
+        before = organizations.desired(transaction, doomed.id)
+        if before is not None:
+            try:
+                workplace.hub.apply(before)
+            except HubError as error:
+                log.error("a deletion was taken back, and is not enforced yet", error=str(error))
+
+
+def _gone() -> NotFound:
+    return NotFound("This organization does not exist any more.")

@@ -1,0 +1,47 @@
+"""`deletions`: that there was something, and how much; not whose it was."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from appliance.cli.deletions import deletions
+from appliance.store import deletions as store
+from appliance.store import instance
+from appliance.store.deletions import Tombstone
+from appliance.store.instance import Instance
+from appliance.vault import Lock
+from tests.appliance.sites import make_store
+
+BURIED = Tombstone(datetime(2026, 3, 1, 12, 0, 5, tzinfo=timezone.utc), "owner", {"machines": 3, "rules": 0})
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder with one deletion in its store."""
+    file = tmp_path / "store" / "meshwg.sqlite"
+    file.parent.mkdir()
+    made = make_store(file)
+    with made.write() as transaction:
+        instance.create(transaction, Instance("abc", Lock(b"salt", 2, 1, 1, b"proof")))
+        store.bury(transaction, BURIED)
+    made.close()
+    return tmp_path
+
+
+def test_words_tell_when_by_whom_and_how_much(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deletions(data=data)
+    assert capsys.readouterr().out.splitlines() == [
+        "2026-03-01 12:00:05 UTC  by owner: 3 machines",
+        "1 organization deleted.",
+    ]
+
+
+def test_programs_get_the_same(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deletions(data=data, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {
+        "deletions": [{"at": "2026-03-01T12:00:05Z", "actor": "owner", "removed": {"machines": 3, "rules": 0}}]
+    }

@@ -1,0 +1,231 @@
+"""Nothing of an organization outlives it, wherever its deletion is cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from appliance.model.errors import NotEnforced, NotFound, Unauthenticated
+from appliance.service import Actor, Workplace, accounts, deletion, machines, organizations
+from appliance.store import Store, deletions, schema
+from appliance.store import organizations as stored
+from appliance.store.deletions import Tombstone
+from tests.appliance.conftest import sign_up
+from tests.appliance.fakes import FakeHub
+from tests.appliance.rows import everything, fill
+from tests.appliance.sites import make_store
+
+NAME = "acme-networks"
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def tombstones(store: Store) -> list[Tombstone]:
+    with store.read() as transaction:
+        return deletions.tombstones(transaction)
+
+
+def rows_naming(store: Store, *texts: str) -> list[tuple[str, tuple[Any, ...]]]:
+    """Rows with one of these in them."""
+    with store.read() as transaction:
+        return [
+            (table, row)
+            for table, rows in everything(transaction).items()
+            for row in rows
+            if any(text in repr(row) for text in texts)
+        ]
+
+
+def test_no_row_of_any_table_is_left(workplace: Workplace, store: Store, owner: Actor) -> None:
+    other = sign_up(workplace, "other@example.net")
+    with store.write() as transaction:
+        for each in (owner, other):
+            assert {"sessions", "machines", "audit"} <= set(fill(transaction, each.organization_id, each.member_id))
+    others = rows_naming(store, other.organization_id, other.member_id)
+    assert rows_naming(store, owner.organization_id, owner.member_id)
+
+    removed = deletion.delete(workplace, owner, confirm=NAME)
+
+    assert rows_naming(store, owner.organization_id, owner.member_id, owner.email) == []
+    assert rows_naming(store, other.organization_id, other.member_id) == others
+    assert (removed["machines"], removed["rules"], removed["members"], removed["tokens"]) == (1, 1, 1, 2)
+
+
+def test_one_tombstone_is_left_that_names_nobody(workplace: Workplace, store: Store, owner: Actor) -> None:
+    machines.add(workplace, owner, name="branch-mumbai")
+    deletion.delete(workplace, owner, confirm=NAME)
+    (tombstone,) = tombstones(store)
+    assert (tombstone.actor, tombstone.removed["machines"]) == ("owner", 1)
+    for text in (NAME, "mumbai", owner.email, owner.organization_id, owner.member_id):
+        assert text not in repr(tombstone)
+
+
+def test_the_data_key_is_destroyed_first(
+    workplace: Workplace, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def remove(organization: str) -> None:
+        with store.read() as transaction:
+            seen.append(transaction.execute(select(schema.organizations)).one())
+            assert stored.find(transaction, organization) is None
+
+    monkeypatch.setattr(hub, "remove", remove)
+    deletion.delete(workplace, owner, confirm=NAME)
+    (row,) = seen
+    assert (row.sealed_data_key, row.sealed_private_key, row.active) == (b"", b"", False)
+
+
+def cut_before_data_plane(monkeypatch: pytest.MonkeyPatch, hub: FakeHub) -> None:
+    monkeypatch.setattr(hub, "remove", _kill)
+
+
+def cut_before_rows(monkeypatch: pytest.MonkeyPatch, hub: FakeHub) -> None:
+    del hub
+    monkeypatch.setattr(stored, "remove", _kill)
+
+
+def cut_before_files(monkeypatch: pytest.MonkeyPatch, hub: FakeHub) -> None:
+    del hub
+    monkeypatch.setattr(Store, "scrub", _kill)
+
+
+CUTS = [cut_before_data_plane, cut_before_rows, cut_before_files]
+Cut = Callable[[pytest.MonkeyPatch, FakeHub], None]
+
+
+def cut_off(workplace: Workplace, hub: FakeHub, owner: Actor, cut: Cut) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        cut(patch, hub)
+        with pytest.raises(Killed):
+            deletion.delete(workplace, owner, confirm=NAME)
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_the_next_start_finishes_what_was_cut_off(
+    cut: Cut, workplace: Workplace, store: Store, hub: FakeHub, owner: Actor
+) -> None:
+    machines.add(workplace, owner, name="branch-mumbai")
+    cut_off(workplace, hub, owner, cut)
+    accounts.forget_unfinished(workplace)
+    for _ in range(2):
+        deletion.resume(workplace)
+        assert not hub.enforced
+        assert rows_naming(store, owner.organization_id, owner.member_id) == []
+        (tombstone,) = tombstones(store)
+        assert tombstone.removed["machines"] == 1
+        with store.read() as transaction:
+            assert deletions.are_scrubbed(transaction)
+
+
+@pytest.mark.parametrize("cut", CUTS[:2])
+def test_a_second_call_finishes_what_was_cut_off(
+    cut: Cut, workplace: Workplace, store: Store, hub: FakeHub, owner: Actor
+) -> None:
+    cut_off(workplace, hub, owner, cut)
+    assert deletion.delete(workplace, owner, confirm=NAME)["members"] == 1
+    assert not hub.enforced
+    assert rows_naming(store, owner.organization_id, owner.member_id) == []
+    with pytest.raises(NotFound):
+        deletion.delete(workplace, owner, confirm=NAME)
+    assert len(tombstones(store)) == 1
+
+
+def test_what_is_being_deleted_is_nobody_s(workplace: Workplace, hub: FakeHub, owner: Actor) -> None:
+    cut_off(workplace, hub, owner, cut_before_data_plane)
+    for wish in (organizations.get, lambda w, a: machines.add(w, a, name="late")):
+        with pytest.raises(NotFound):
+            wish(workplace, owner)
+    with pytest.raises(Unauthenticated):
+        accounts.log_in(workplace, email=owner.email, password="correct horse battery")
+
+
+def test_a_data_plane_that_refuses_leaves_the_keys_as_they_were(
+    workplace: Workplace, store: Store, hub: FakeHub, owner: Actor
+) -> None:
+    with store.read() as transaction:
+        before = everything(transaction)
+    hub.refuses = True
+    with pytest.raises(NotEnforced):
+        deletion.delete(workplace, owner, confirm=NAME)
+    with store.read() as transaction:
+        assert everything(transaction) == before
+
+
+def test_a_deletion_that_was_taken_back_meanwhile_removes_nothing(
+    workplace: Workplace, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two calls, one meets a data plane that refuses, and the other goes on."""
+    with store.read() as transaction:
+        doomed = deletions.find_locked(transaction, owner.organization_id)
+    assert doomed is not None
+    monkeypatch.setattr(hub, "remove", lambda _: deletion._take_back(workplace, doomed))
+    with pytest.raises(NotEnforced):
+        deletion.delete(workplace, owner, confirm=NAME)
+    assert organizations.get(workplace, owner).name == NAME
+    assert owner.organization_id in hub.enforced
+
+
+@pytest.fixture
+def filed(tmp_path: Path, hub: FakeHub) -> tuple[Workplace, Path]:
+    """A workplace on SQLite, and the folder of its files."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    return Workplace(make_store(folder / "store.sqlite"), hub, "vpn.example.net", 51820), folder
+
+
+def test_the_files_of_the_store_keep_nothing(filed: tuple[Workplace, Path]) -> None:
+    workplace, folder = filed
+    kept = sign_up(workplace, "kept@example.net")
+    owner = sign_up(workplace, "gone@example.net")
+    organizations.change(workplace, owner, name="zebra-crossing", plan="paid")
+    # Enough to fill pages, so that some become free.
+    for number in range(60):
+        issued = machines.add(workplace, owner, name=f"yak-{number}-" + "x" * 200, groups=["wombats"])
+    machines.add(workplace, kept, name="stays")
+    with workplace.store.read() as transaction:
+        state = stored.desired(transaction, owner.organization_id)
+    assert state is not None
+    traces = [
+        b"zebra-crossing",
+        b"yak-",
+        b"wombats",
+        b"gone@example.net",
+        issued.machine.public_key.encode(),
+        owner.organization_id.encode(),
+        owner.member_id.encode(),
+        state.hub_public_key.encode(),
+        state.sealed_data_key,
+        state.sealed_private_key,
+    ]
+    assert all(found_in(folder, trace) for trace in traces)
+    deletion.delete(workplace, owner, confirm="zebra-crossing")
+    assert [trace for trace in traces if found_in(folder, trace)] == []
+    assert found_in(folder, b"stays")
+    workplace.store.close()
+
+
+def test_files_that_are_being_read_are_scrubbed_later(filed: tuple[Workplace, Path]) -> None:
+    workplace, folder = filed
+    owner = sign_up(workplace, "gone@example.net")
+    with workplace.store.read() as reader:
+        everything(reader)
+        deletion.delete(workplace, owner, confirm=NAME)
+        assert found_in(folder, b"gone@example.net")
+    deletion.resume(workplace)
+    assert not found_in(folder, b"gone@example.net")
+    workplace.store.close()
+
+
+def found_in(folder: Path, trace: bytes) -> bool:
+    return any(trace in file.read_bytes() for file in folder.iterdir())
+
+
+def _kill(*_: Any) -> None:
+    raise Killed

@@ -1,0 +1,32 @@
+"""What holds for every table, those of tomorrow included."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import ForeignKey, delete
+
+from appliance.service import Actor
+from appliance.store import Store, schema
+from tests.appliance.rows import everything, fill
+
+KEYS = [key for table in schema.metadata.sorted_tables for key in table.foreign_keys]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: str(key.parent))
+def test_what_refers_to_an_organization_goes_with_it(key: ForeignKey) -> None:
+    assert key.ondelete == "CASCADE"
+
+
+def test_columns_that_name_an_owner_are_foreign_keys() -> None:
+    for table in schema.metadata.sorted_tables:
+        for name in {"organization_id", "member_id"} & set(table.c.keys()):
+            assert table.c[name].foreign_keys, f"{table.name}.{name} may outlive whom it names"
+
+
+def test_the_database_itself_leaves_nothing_of_an_organization(store: Store, owner: Actor) -> None:
+    with store.write() as transaction:
+        before = everything(transaction)
+        fill(transaction, owner.organization_id, owner.member_id)
+        transaction.execute(delete(schema.organizations))
+        assert not any(everything(transaction).values())
+    assert before["organizations"]

@@ -1,0 +1,28 @@
+"""Deletions that were cut off are finished beside the requests."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.model.errors import NotEnforced
+from appliance.service import Workplace, deletion
+from appliance.web import cleanup
+
+
+class Enough(BaseException):
+    """The test has seen what it wanted."""
+
+
+def test_what_was_in_the_way_once_is_tried_again(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = iter([NotEnforced("the hub is away"), None, Enough()])
+
+    def resume(_: Workplace) -> None:
+        outcome = next(outcomes)
+        if outcome is not None:
+            raise outcome
+
+    monkeypatch.setattr(deletion, "resume", resume)
+    monkeypatch.setattr(cleanup, "_EVERY_S", 0.0)
+    with pytest.raises(Enough):
+        cleanup.keep_at_it(workplace)
+    assert list(outcomes) == []
