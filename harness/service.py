@@ -28,8 +28,8 @@ _COMMANDS = ("hub", "web")
 _READY = "MeshWG is up at"
 # One that ends is noticed at once; more than both of its processes are given.
 _START_DEADLINE = 300.0
-# It ends by itself, in seconds where the processor is emulated; this is for one that hangs.
-_STOP_GRACE = 60.0
+# It ends by itself, where the processor is emulated in minutes; this is for one that hangs.
+_STOP_GRACE = 300.0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from netlab import Host
 _ALL = 3  # ETH_P_ALL
 _SO_RCVBUFFORCE = 33
 _SOL_PACKET, _STATISTICS = 263, 6
-_BUFFER = 16 << 20
+# Frames wait here from look to look: where the processor is emulated, many.
+_BUFFER = 64 << 20
 _DEADLINE = 5.0
 _NUMBER = struct.Struct("!H")
 

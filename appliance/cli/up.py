@@ -165,7 +165,7 @@ def _run(
         try:
             client.tear_down()
         except HubError as error:
-            log.warning("the data plane was left as it is", error=str(error))
+            log.warning("something of the data plane is left", error=str(error))
         hub.stop()
 
 

@@ -18,6 +18,8 @@ from appliance.vault import SealedKeys
 T = TypeVar("T")
 
 _TIMEOUT = 60.0
+_FOR_ALL_TIMEOUT = 900.0
+"""Seconds for what goes through every organization: there may be thousands."""
 
 
 class HubClient:
@@ -56,7 +58,7 @@ class HubClient:
 
     def census(self) -> Sequence[Footprint]:
         """What exists on the host for this instance."""
-        return self._call(messages.Census(), list[Footprint])
+        return self._call(messages.Census(), list[Footprint], _FOR_ALL_TIMEOUT)
 
     def status(self) -> HubStatus:
         """How the hub is."""
@@ -64,38 +66,42 @@ class HubClient:
 
     def tear_down(self) -> None:
         """Nothing of this instance is left on the host when it returns."""
-        self._call(messages.TearDown(), type(None))
+        self._call(messages.TearDown(), type(None), _FOR_ALL_TIMEOUT)
 
     def rotate_secret(self, present: str, new: str) -> None:
         """Only the new unlock secret opens the store when it returns; if it raises, one of the two does, nothing else.
 
         Only the hub's own user may ask for it.
         """
-        self._call(messages.RotateSecret(present, new), type(None))
+        self._call(messages.RotateSecret(present, new), type(None), _FOR_ALL_TIMEOUT)
 
-    def _call(self, call: messages.Call, kind: type[T]) -> T:
-        data = self._exchange(call)
+    def _call(self, call: messages.Call, kind: type[T], timeout_s: float = _TIMEOUT) -> T:
+        data = self._exchange(call, timeout_s)
         answer = messages.decode(data, messages.Done | messages.Failed)
         if isinstance(answer, messages.Failed):
             raise HubError(answer.reason)
         return messages.decode(bytes(answer.answer), kind)
 
-    def _exchange(self, call: messages.Call) -> bytes:
+    def _exchange(self, call: messages.Call, timeout_s: float) -> bytes:
         kept: socket.socket | None = getattr(self._local, "connection", None)
         if kept is not None:
             # A kept connection to a hub that was restarted ends without an answer; every call may be made twice.
             try:
-                return self._ask(kept, call)
+                return self._ask(kept, call, timeout_s)
+            except TimeoutError as error:
+                self._close(kept)
+                raise HubUnreachable(f"the hub did not answer in {timeout_s:.0f} s") from error
             except OSError:
                 self._close(kept)
         connection = self._connect()
         try:
-            return self._ask(connection, call)
+            return self._ask(connection, call, timeout_s)
         except OSError as error:
             self._close(connection)
             raise HubUnreachable(f"the hub did not answer: {error}") from error
 
-    def _ask(self, connection: socket.socket, call: messages.Call) -> bytes:
+    def _ask(self, connection: socket.socket, call: messages.Call, timeout_s: float) -> bytes:
+        connection.settimeout(timeout_s)
         messages.send(connection, call)
         data = messages.receive(connection)
         if data is None:

@@ -229,12 +229,22 @@ class Hub:
         del call
         self._healer.stop()
         self._note_all_endpoints()
-        for organization in self._plane.present():
-            self._plane.remove(organization)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            complaints = [each for each in pool.map(self._complaint_of_removal, self._plane.present()) if each]
         self._watcher.forget(FRONT_DOOR)
         self._door.remove()
         self._ledger.close()
+        if complaints:
+            raise HubError(f"organizations that could not be removed: {len(complaints)} ({complaints[0]})")
         return None
+
+    def _complaint_of_removal(self, organization: str) -> str:
+        """Removes it; one that can't be removed does not keep the others."""
+        try:
+            self._plane.remove(organization)
+        except HubError as error:
+            return str(error)
+        return ""
 
     @answer.register
     def _(self, call: messages.RotateSecret) -> object:

@@ -20,7 +20,6 @@ from harness.world import World
 
 MACHINES = 10
 _START_DEADLINE = 300.0
-_STOP_GRACE = 300.0
 _POLL = 0.05
 _PING_EVERY = 0.2
 
@@ -56,7 +55,7 @@ def measure(world: World, organizations: int, rounds: int, tell: Callable[[str],
     Raises:
         Inconclusive: what should be gone is not, or the service does not come back.
     """
-    world.service.stop(_STOP_GRACE)
+    world.service.stop()
     none = world.service.start(_START_DEADLINE)
     tell(f"a start without organizations: {none:.1f} s")
     mumbai, pune = world.organization(Record()).machines("mumbai", "pune")
@@ -64,7 +63,7 @@ def measure(world: World, organizations: int, rounds: int, tell: Callable[[str],
     cold, warm, stopped = [], [], []
     for number in range(rounds):
         start = time.monotonic()
-        world.service.stop(_STOP_GRACE)
+        world.service.stop()
         stopped.append(time.monotonic() - start)
         _check_nothing_left(world)
         cold.append(_start(world, mumbai, pune))

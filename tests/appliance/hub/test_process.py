@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.hub.door import FrontDoor
 from appliance.hub.errors import HubError
-from appliance.hub.messages import CreateKeys, RotateSecret
+from appliance.hub.messages import CreateKeys, RotateSecret, TearDown
 from appliance.hub.names import Names
 from appliance.hub.process import Hub
 from appliance.hub.wireguard import Backend
@@ -130,3 +130,23 @@ def test_where_a_machine_is_is_noted_when_it_shakes_hands(
     finally:
         hub._healer.stop()
         hub._watcher.close()
+
+
+def test_an_organization_that_can_not_be_removed_keeps_none_of_the_others(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = make_hub(sealed, [], tmp_path)
+    removed: list[str] = []
+
+    def remove(organization: str) -> None:
+        if organization == "stuck":
+            raise HubError("its namespace is busy")
+        removed.append(organization)
+
+    monkeypatch.setattr(hub._plane, "present", lambda: ("one", "stuck", "two"))
+    monkeypatch.setattr(hub._plane, "remove", remove)
+    monkeypatch.setattr(hub._door, "remove", lambda: removed.append("the door"))
+    with pytest.raises(HubError, match="could not be removed: 1"):
+        hub.answer(TearDown())
+    assert sorted(removed) == ["one", "the door", "two"]
+    hub._watcher.close()

@@ -13,7 +13,7 @@ import pytest
 from appliance.hub import server
 from appliance.hub.client import HubClient
 from appliance.hub.errors import HubError, HubUnreachable
-from appliance.hub.messages import HubStatus, RotateSecret, Status, TearDown
+from appliance.hub.messages import HubStatus, Remove, RotateSecret, Status, TearDown
 
 WEB = 64217
 
@@ -60,3 +60,29 @@ def test_a_stranger_is_turned_away(calls: list[Any], tmp_path: Path, monkeypatch
     with pytest.raises(HubUnreachable):
         HubClient(tmp_path / "sock").status()
     assert calls == []
+
+
+def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would do twice what it was too slow for once."""
+    asked: list[Any] = []
+    go_on = threading.Event()
+
+    def answer(call: Any) -> object:
+        asked.append(call)
+        if isinstance(call, Remove):
+            go_on.wait(10.0)
+        return HubStatus("none", "1", 0, 0) if isinstance(call, Status) else None
+
+    serving = server.Server(tmp_path / "sock", {os.getuid()}, answer)
+    thread = threading.Thread(target=serving.serve)
+    thread.start()
+    hub = HubClient(tmp_path / "sock")
+    hub.status()
+    monkeypatch.setattr(HubClient._call, "__defaults__", (0.05,))
+    with pytest.raises(HubUnreachable, match="did not answer in"):
+        hub.remove("acme")
+    go_on.set()
+    hub.tear_down()
+    assert asked == [Status(), Remove("acme"), TearDown()]
+    serving.close()
+    thread.join()
