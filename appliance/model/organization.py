@@ -20,10 +20,6 @@ class Plan(str, Enum):
         return 2 if self is Plan.FREE else None
 
 
-PRICE_PER_MACHINE_MONTH = 349
-"""INR, on the paid plan."""
-
-
 class Role(str, Enum):
     """What a member may do."""
 

@@ -1,102 +1,82 @@
-"""Machine-months, metered from the audit trail: what a statement says can be checked entry by entry."""
+"""Usage, metered from the audit trail: what a statement says can be checked entry by entry."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timezone
-from decimal import ROUND_HALF_UP, Decimal
+from datetime import datetime
 
-from appliance.model.organization import PRICE_PER_MACHINE_MONTH, AuditEntry, Plan
+from appliance.model import usage
+from appliance.model.errors import NotFound
+from appliance.model.organization import AuditEntry, Plan
+from appliance.model.usage import History, Item, Lifetime, Month, Span
 from appliance.service.workplace import Actor, Workplace
 from appliance.store import audit
 
-CURRENCY = "INR"
-_MACHINES = ("machine.added", "machine.removed")
-_PLANS = ("organization.created", "organization.changed")
-
-
-@dataclass(frozen=True)
-class Month:
-    """One line of a statement.
-
-    Attributes:
-        month: ``YYYY-MM``, in UTC.
-        machine_months: machines, each counted for the part of the month in which it existed.
-        amount: in INR; only what fell into times on the paid plan costs anything.
-    """
-
-    month: str
-    machine_months: Decimal
-    amount: Decimal
+_ADDED, _CHANGED, _REMOVED = "machine.added", "machine.changed", "machine.removed"
+_FOUNDED, _PLAN = "organization.created", "organization.changed"
+_ACTIONS = (_ADDED, _CHANGED, _REMOVED, _FOUNDED, _PLAN)
 
 
 def statement(workplace: Workplace, actor: Actor) -> list[Month]:
     """The organization's usage, month by month until now."""
-    with workplace.store.read() as transaction:
-        entries = audit.of_actions(transaction, actor.organization_id, _MACHINES + _PLANS)
-    return meter(entries, workplace.clock())
+    return usage.months(_history(workplace, actor))
 
 
-def meter(entries: Iterable[AuditEntry], until: datetime) -> list[Month]:
-    """Usage from the trail's entries, oldest first, as of ``until``."""
-    seconds: defaultdict[str, float] = defaultdict(float)
-    billed: defaultdict[str, float] = defaultdict(float)
-    machines, plan, since = 0, Plan.FREE, None
+def month(workplace: Workplace, actor: Actor, name: str) -> tuple[Month, list[Item]]:
+    """One month (``YYYY-MM``), and what each machine has to do with it.
 
-    def count(start: datetime | None, end: datetime) -> None:
-        if start is None:
-            return
-        for begin, finish in _by_month(start, end):
-            spent = machines * (finish - begin).total_seconds()
-            seconds[_name(begin)] += spent
-            if plan is Plan.PAID:
-                billed[_name(begin)] += spent
+    Raises:
+        NotFound: the organization has no such month.
+    """
+    history = _history(workplace, actor)
+    for found in usage.months(history):
+        if found.name == name:
+            return found, usage.items(history, name)
+    raise NotFound(f"There is no statement of {name!r}.")
 
+
+def history_of(entries: Iterable[AuditEntry], until: datetime) -> History:
+    """What the trail tells, oldest entry first, as of ``until``.
+
+    Entries come in the order of what happened; where a clock was set back meanwhile, minutes that are told of already
+    are not told of again.
+    """
+    names: dict[str, str] = {}
+    added: dict[str, int] = {}
+    ended: list[tuple[str, Span]] = []
+    paid: list[Span] = []
+    founded: int | None = None
+    paid_since: int | None = None
+    at = 0
     for entry in entries:
-        count(since, entry.at)
-        since = entry.at
-        if entry.action == "machine.added":
-            machines += 1
-        elif entry.action == "machine.removed":
-            machines -= 1
-        elif entry.action == "organization.changed":
-            plan = Plan(str(entry.detail["plan"]))
-    count(since, until)
-    return [
-        Month(
-            month,
-            _rounded(Decimal(spent) / length, "0.0001"),
-            _rounded(Decimal(billed[month]) / length * PRICE_PER_MACHINE_MONTH, "0.01"),
-        )
-        for month, spent in sorted(seconds.items())
-        for length in (Decimal(_length(month)),)
-    ]
+        at = max(at, usage.minute_of(entry.at))
+        founded = at if founded is None else founded
+        machine = str(entry.detail.get("machine", ""))
+        if entry.action in (_ADDED, _CHANGED):
+            names[machine] = str(entry.detail["name"])
+        if entry.action == _ADDED:
+            added[machine] = at
+        elif entry.action == _REMOVED and machine in added:
+            ended.append((machine, Span(added.pop(machine), at)))
+        elif entry.action == _PLAN and "plan" in entry.detail:
+            is_paid = Plan(str(entry.detail["plan"])) is Plan.PAID
+            if is_paid and paid_since is None:
+                paid_since = at
+            elif not is_paid and paid_since is not None:
+                paid.append(Span(paid_since, at))
+                paid_since = None
+    now = max(at, usage.minute_of(until))
+    ended += [(machine, Span(since, now)) for machine, since in added.items()]
+    if paid_since is not None:
+        paid.append(Span(paid_since, now))
+    return History(
+        Span(now if founded is None else founded, now),
+        tuple(Lifetime(machine, names[machine], span) for machine, span in ended),
+        tuple(paid),
+    )
 
 
-def _by_month(start: datetime, end: datetime) -> Iterable[tuple[datetime, datetime]]:
-    begin = start
-    while begin < end:
-        finish = min(end, _next_month(begin))
-        yield begin, finish
-        begin = finish
-
-
-def _next_month(moment: datetime) -> datetime:
-    years, month = divmod(moment.month, 12)
-    return datetime(moment.year + years, month + 1, 1, tzinfo=timezone.utc)
-
-
-def _name(moment: datetime) -> str:
-    return f"{moment.year:04d}-{moment.month:02d}"
-
-
-def _length(month: str) -> float:
-    year, number = map(int, month.split("-"))
-    start = datetime(year, number, 1, tzinfo=timezone.utc)
-    return (_next_month(start) - start).total_seconds()
-
-
-def _rounded(value: Decimal, step: str) -> Decimal:
-    return value.quantize(Decimal(step), ROUND_HALF_UP)
+def _history(workplace: Workplace, actor: Actor) -> History:
+    with workplace.store.read() as transaction:
+        entries = audit.of_actions(transaction, actor.organization_id, _ACTIONS)
+    return history_of(entries, workplace.clock())

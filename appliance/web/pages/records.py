@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import bottle
 
+from appliance.model.usage import CURRENCY, rupees
 from appliance.service import organizations, usage
-from appliance.web.pages import words
+from appliance.web.pages import sheets, words
 from appliance.web.pages.routes import Page, Visit
 
 _PAGE_LENGTH = 50
@@ -26,26 +24,54 @@ def _audit(visit: Visit) -> bottle.HTTPResponse:
 
 def _usage(visit: Visit) -> bottle.HTTPResponse:
     months = usage.statement(visit.workplace, visit.actor)
-    return visit.page("usage.html", months=months[::-1], currency=usage.CURRENCY)
+    return visit.page("usage.html", months=months[::-1], currency=CURRENCY)
 
 
 def _usage_csv(visit: Visit) -> bottle.HTTPResponse:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["month", "machine_months", "amount", "currency"])
-    for month in usage.statement(visit.workplace, visit.actor):
-        writer.writerow([month.month, month.machine_months, month.amount, usage.CURRENCY])
-    return bottle.HTTPResponse(
-        text.getvalue().encode("ascii"),
-        headers={
-            "Content-Type": "text/csv; charset=utf-8; header=present",
-            "Content-Disposition": 'attachment; filename="meshwg-usage.csv"',
-        },
+    header = ("month", "machine_months", "amount", "currency", "machine_minutes", "billed_minutes", "amount_paise")
+    rows = (
+        (
+            month.name,
+            month.machine_months,
+            rupees(month.amount),
+            CURRENCY,
+            month.minutes,
+            month.billed_minutes,
+            month.amount,
+        )
+        for month in usage.statement(visit.workplace, visit.actor)
     )
+    return sheets.download("meshwg-usage.csv", header, rows)
+
+
+def _month(visit: Visit) -> bottle.HTTPResponse:
+    month, items = usage.month(visit.workplace, visit.actor, visit.parameters["month"])
+    return visit.page("usage_month.html", month=month, items=items, currency=CURRENCY)
+
+
+def _month_csv(visit: Visit) -> bottle.HTTPResponse:
+    month, items = usage.month(visit.workplace, visit.actor, visit.parameters["month"])
+    header = ("month", "machine", "name", "minutes", "billed_minutes", "amount", "currency", "amount_paise")
+    rows = (
+        (
+            month.name,
+            item.machine,
+            item.name,
+            item.minutes,
+            item.billed_minutes,
+            rupees(item.amount),
+            CURRENCY,
+            item.amount,
+        )
+        for item in items
+    )
+    return sheets.download(f"meshwg-usage-{month.name}.csv", header, rows)
 
 
 PAGES = (
     Page("GET", "/audit", _audit),
     Page("GET", "/usage", _usage),
     Page("GET", "/usage.csv", _usage_csv),
+    Page("GET", "/usage/<month:re:[0-9]{4}-[0-9]{2}>", _month),
+    Page("GET", "/usage/<month:re:[0-9]{4}-[0-9]{2}>.csv", _month_csv),
 )

@@ -8,7 +8,8 @@ from typing import Any
 import bottle
 import jinja2
 
-from appliance.model.organization import PRICE_PER_MACHINE_MONTH, Plan
+from appliance.model.organization import Plan
+from appliance.model.usage import PRICE, rupees
 from appliance.store import times
 from appliance.web.pages import words
 from appliance.web.pages.assets import Assets
@@ -31,10 +32,15 @@ class View:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            asset=self.assets.url, price=PRICE_PER_MACHINE_MONTH, free_machines=Plan.FREE.machine_limit
+            asset=self.assets.url, price=PRICE // 100, free_machines=Plan.FREE.machine_limit
         )
         self._environment.filters.update(
-            ago=words.ago, from_epoch=times.loaded, moment=words.moment, precise=words.precise, size=words.size
+            ago=words.ago,
+            from_epoch=times.loaded,
+            moment=words.moment,
+            precise=words.precise,
+            rupees=rupees,
+            size=words.size,
         )
         for name in self._environment.list_templates():
             self._environment.get_template(name)

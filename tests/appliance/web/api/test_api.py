@@ -10,6 +10,7 @@ import bottle
 import pytest
 
 from appliance.model.desired import RuleCount
+from appliance.model.usage import Item, Month
 from appliance.service import Workplace, tokens
 from appliance.service.transcripts import Shelf
 from appliance.web import request
@@ -214,6 +215,33 @@ def test_deleting_tells_what_was_removed(app: bottle.Bottle, token: str) -> None
         "machines": 1, "rules": 0, "members": 1, "tokens": 1,
     }  # fmt: skip
     assert_problem(call(app, "GET", "/api/v1/organization", token=token), 401)
+
+
+def test_usage_is_told_in_minutes_and_paise(app: bottle.Bottle, token: str) -> None:
+    call(app, "PATCH", "/api/v1/organization", {"plan": "paid"}, token=token)
+    call(app, "POST", "/api/v1/machines", {"name": "a"}, token=token)
+    usage = call(app, "GET", "/api/v1/usage", token=token).json
+    (month,) = usage["months"]
+    assert set(month) == {
+        "month", "machine_minutes", "billed_minutes", "machine_months", "amount_paise", "amount", "currency",
+    }  # fmt: skip
+    assert (month["currency"], type(month["amount_paise"])) == ("INR", int)
+    assert usage["next"] is None
+    assert_problem(call(app, "GET", "/api/v1/usage/1999-01", token=token), 404)
+    for query, status in (("?after=x", 422), ("?limit=x", 422), ("?limit=1", 200)):
+        assert call(app, "GET", f"/api/v1/usage/{month['month']}{query}", token=token).status == status
+
+
+def test_a_month_s_machines_come_in_pages(app: bottle.Bottle, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = [Item(f"m{number}", f"name {number}", 1, 1, number) for number in range(5)]
+    monkeypatch.setattr("appliance.service.usage.month", lambda *_: (Month("2026-11", 5, 5, 10), items))
+    found, after = [], ""
+    while after is not None:
+        page = call(app, "GET", f"/api/v1/usage/2026-11?limit=2{after}", token=token).json
+        found += page["machines"]
+        after = page["next"] and f"&after={page['next']}"
+    assert [each["machine"] for each in found] == ["m0", "m1", "m2", "m3", "m4"]
+    assert sum(each["amount_paise"] for each in found) == page["month"]["amount_paise"] == 10
 
 
 def test_the_openapi_document_has_every_call(app: bottle.Bottle) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
+from datetime import datetime, timezone
 
 import bottle
 import pytest
 
 from appliance.service import accounts
 from appliance.store import audit, times
+from appliance.web.app import make_app
 from appliance.web.request import COOKIE, Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Visitor
@@ -176,9 +179,35 @@ def test_usage_is_a_table_and_a_file(owner: Visitor) -> None:
     answer = owner.get("/usage.csv")
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.headers["content-disposition"] == 'attachment; filename="meshwg-usage.csv"'
-    rows = list(csv.reader(io.StringIO(answer.text)))
-    assert rows[0] == ["month", "machine_months", "amount", "currency"]
-    assert rows[1][3] == "INR"
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert list(rows[0])[:4] == ["month", "machine_months", "amount", "currency"]
+    assert (rows[0]["amount"], rows[0]["currency"], rows[0]["amount_paise"]) == ("0.00", "INR", "0")
+
+
+def test_a_month_is_told_machine_by_machine(site: Site, hub: FakeHub) -> None:
+    def at(*date: int) -> Visitor:
+        moment = datetime(*date, tzinfo=timezone.utc)  # type: ignore[arg-type, misc]
+        return Visitor(make_app(replace(site, workplace=replace(site.workplace, clock=lambda: moment)), hub.status))
+
+    early = at(2026, 11, 25)
+    early.sign_up()
+    early.get("/settings")
+    early.send("/settings/plan", plan="paid")
+    early.add_machine("=cmd|' /C calc'!A0")
+    late = at(2027, 1, 9)
+    assert late.log_in("asha@example.net").status == 303
+    links = [each["href"] for each in late.get("/usage").page.all("a") if "/usage/" in each["href"]]
+    assert links == ["/usage/2027-01", "/usage/2026-12", "/usage/2026-11"]
+    text = late.get("/usage/2026-12").page.text
+    assert "349.00" in text
+    assert "=cmd|' /C calc'!A0" in text
+    sheet = late.get("/usage/2026-12.csv")
+    assert sheet.headers["content-disposition"] == 'attachment; filename="meshwg-usage-2026-12.csv"'
+    (row,) = csv.DictReader(io.StringIO(sheet.text))
+    assert row["name"] == "'=cmd|' /C calc'!A0"
+    assert (row["minutes"], row["amount"], row["amount_paise"]) == (row["billed_minutes"], "349.00", "34900")
+    for path in ("/usage/1999-01", "/usage/1999-01.csv", "/usage/0000-00", "/usage/x"):
+        assert late.get(path).status == 404
 
 
 def test_a_plan_that_does_not_cover_the_machines_is_refused(owner: Visitor) -> None:

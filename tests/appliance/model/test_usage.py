@@ -1,0 +1,135 @@
+"""Minutes and paise: parts add up to what they are parts of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.model.usage import (
+    PRICE,
+    History,
+    Item,
+    Lifetime,
+    Month,
+    Span,
+    cost,
+    items,
+    minute_of,
+    months,
+    months_of,
+    rupees,
+    span_of,
+)
+
+# The leap day of 2028, a turn of the year and months of every length are in there.
+FIRST, LAST = span_of("2027-11").start, span_of("2028-05").start
+MINUTES = st.integers(FIRST, LAST)
+MONTHS = [f"{year}-{month:02d}" for year in (2027, 2028, 2100) for month in range(1, 13)]
+
+
+@st.composite
+def spans(draw: st.DrawFn) -> Span:
+    start = draw(MINUTES)
+    return Span(start, start + draw(st.integers(0, 100_000)))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    lifetimes = [
+        Lifetime(f"m{number}", f"name {number}", span)
+        for number, span in enumerate(draw(st.lists(spans(), max_size=8)))
+    ]
+    turns = sorted(draw(st.sets(MINUTES, max_size=6)))
+    paid = [Span(start, end) for start, end in zip(turns[::2], turns[1::2], strict=False)]
+    return History(Span(FIRST + draw(st.integers(0, 50_000)), draw(MINUTES)), lifetimes, paid)
+
+
+def sums(lines: Iterable[Month | Item]) -> tuple[int, int, int]:
+    lines = list(lines)
+    return (
+        sum(line.minutes for line in lines),
+        sum(line.billed_minutes for line in lines),
+        sum(line.amount for line in lines),
+    )
+
+
+@given(histories())
+def test_the_lines_of_a_month_add_up_to_it(history: History) -> None:
+    for month in months(history):
+        assert sums(items(history, month.name)) == (month.minutes, month.billed_minutes, month.amount)
+
+
+@given(histories())
+def test_the_months_add_up_to_the_lifetimes(history: History) -> None:
+    minutes, billed, _ = sums(months(history))
+    there = [lifetime.span.within(history.span) for lifetime in history.lifetimes]
+    assert minutes == sum(span.length for span in there)
+    assert billed == sum(span.within(paid).length for span in there for paid in history.paid)
+
+
+@given(histories(), st.data())
+def test_a_lifetime_in_two_parts_costs_what_it_did_in_one(history: History, data: st.DataObject) -> None:
+    halves = []
+    for lifetime in history.lifetimes:
+        cut = data.draw(st.integers(lifetime.span.start, lifetime.span.end))
+        halves += [Lifetime(lifetime.machine, "", Span(lifetime.span.start, cut))]
+        halves += [Lifetime(lifetime.machine, "", Span(cut, lifetime.span.end))]
+    assert months(History(history.span, halves, history.paid)) == months(history)
+
+
+@given(histories(), st.integers(0, 50_000))
+def test_a_month_that_is_over_changes_no_more(history: History, later: int) -> None:
+    now = history.span.end
+    grown = History(Span(history.span.start, now + later), history.lifetimes, history.paid)
+    over = [month for month in months(history) if span_of(month.name).end <= now]
+    assert months(grown)[: len(over)] == over
+
+
+@given(histories())
+def test_a_month_is_rounded_once_and_by_half_a_paisa_at_most(history: History) -> None:
+    for month in months(history):
+        exact = Decimal(PRICE) * month.billed_minutes / span_of(month.name).length
+        assert abs(month.amount - exact) <= Decimal("0.5")
+        assert all(item.amount >= 0 for item in items(history, month.name))
+
+
+@given(st.sampled_from(MONTHS), st.integers(0, 50))
+def test_a_whole_month_costs_the_price_whatever_its_length(name: str, machines: int) -> None:
+    whole = span_of(name)
+    lifetimes = [Lifetime(f"m{number}", "", whole) for number in range(machines)]
+    (month,) = months(History(whole, lifetimes, [whole]))
+    assert (month.amount, month.machine_months) == (machines * PRICE, Decimal(f"{machines}.0000"))
+
+
+def test_half_a_paisa_goes_up() -> None:
+    # 34900 paise over 69800 minutes: each minute costs half a paisa.
+    length = Span(0, 2 * PRICE)
+    assert [cost(minutes, length) for minutes in range(5)] == [0, 1, 1, 2, 2]
+
+
+def test_months_have_their_own_lengths_and_years_their_turn() -> None:
+    days = {name: span_of(name).length // 1440 for name in ("2027-02", "2028-02", "2100-02", "2027-12")}
+    assert days == {"2027-02": 28, "2028-02": 29, "2100-02": 28, "2027-12": 31}
+    assert list(months_of(Span(span_of("2027-12").start, span_of("2028-02").start))) == ["2027-12", "2028-01"]
+    assert list(months_of(Span(FIRST, FIRST))) == ["2027-11"]
+    for name in ("2027-13", "", "2027", "x"):
+        with pytest.raises(ValueError, match=r"."):
+            span_of(name)
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)), st.integers(-12, 12))  # noqa: DTZ001
+def test_a_moment_is_in_the_same_minute_whatever_the_zone(moment: datetime, hours: int) -> None:
+    here = moment.replace(tzinfo=timezone.utc)
+    there = here.astimezone(timezone(timedelta(hours=hours)))
+    assert minute_of(here) == minute_of(there)
+    assert minute_of(here) == minute_of(here.replace(second=0, microsecond=0))
+
+
+@pytest.mark.parametrize(("paise", "text"), [(0, "0.00"), (5, "0.05"), (34_900, "349.00"), (123_456, "1234.56")])
+def test_money_reads_as_rupees(paise: int, text: str) -> None:
+    assert rupees(paise) == text
