@@ -6,20 +6,22 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
 
 from appliance import files
-from appliance.cli import present, unlocking
+from appliance.cli import operations, present, unlocking
 from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, web_uid
 from appliance.cli.options import Config, Data, DatabaseUrl
 from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings, resolve
 from appliance.service import backup as service
+from appliance.store import Store
+from appliance.store import operations as trail
 from appliance.store.database import sqlite_file
 from appliance.vault import WrongSecret
 from appliance.vault.archive import NoArchive
@@ -46,6 +48,7 @@ def backup(
         try:
             with _replaced(file) as sealed:
                 service.write(found.store, sealed, secret)
+            operations.note(found.store, trail.BACKED_UP)
         except (OSError, sqlite3.Error) as error:
             raise CommandError(f"The backup {file} can't be written: {_reason(error)}.", Exit.CANNOT_CREATE) from None
     print(f"The store is in {file}. The unlock secret of today opens it, also after a rotation: keep both, apart.")
@@ -77,6 +80,7 @@ def restore(
     try:
         with file.open("rb") as sealed, folder.locked():
             instance = service.read(sealed, store_file, secret, web_uid())
+            _note_restored(settings)
     except WrongSecret:
         raise CommandError(f"This unlock secret does not open the backup {file}.", Exit.WRONG_SECRET) from None
     except NoArchive as error:
@@ -88,6 +92,13 @@ def restore(
         what = f"{file} can't be read" if opened else f"The store in {store_file.parent} can't be written"
         raise CommandError(f"{what}: {error.strerror}.", Exit.NO_INPUT if opened else Exit.CANNOT_CREATE) from None
     print(f"Instance {instance} is in {folder.path}; `meshwg up` with the same unlock secret goes on with it.")
+
+
+def _note_restored(settings: Settings) -> None:
+    with unlocking.database(), closing(Store(settings.database_url)) as store:
+        # A backup of an older version has the tables of its day.
+        store.upgrade()
+        operations.note(store, trail.RESTORED)
 
 
 def _sqlite_file(settings: Settings, program: str) -> Path:

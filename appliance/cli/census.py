@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from appliance.cli import present
+from appliance.cli import operations, present
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import hub_state
 from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
@@ -25,6 +25,7 @@ from appliance.hub.plane import DataPlane
 from appliance.model.desired import Desired
 from appliance.service import census as service
 from appliance.service.census import Holding, HostPort
+from appliance.store import operations as trail
 
 
 def census(
@@ -49,6 +50,8 @@ def census(
         holdings = [each for each in service.take(found.store, host) if _is_wanted(each, organization, orphans)]
         for each in holdings if remove else ():
             service.remove(found.store, host, each)
+        if remove and holdings:
+            operations.note(found.store, trail.ORPHANS_REMOVED, count=len(holdings))
     if as_json:
         print(json.dumps(document(found.instance.id, holdings, removed=remove), indent=2))
     else:

@@ -26,6 +26,7 @@ _OWN = {
     "restore": "appliance.cli.backup:restore",
     "rotate-unlock-secret": "appliance.cli.rotation:rotate_unlock_secret",
     "publish": "appliance.cli.publish:publish",
+    "operations": "appliance.cli.operations:operations",
 }
 _PROCESSES = {"hub": "appliance.cli.hub:hub", "web": "appliance.cli.web:web"}
 """For `up` to start, not for people."""

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import present
+from appliance.cli import operations, present
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder
-from appliance.cli.options import Config, Data
+from appliance.cli.options import Config, Data, DatabaseUrl
 from appliance.cli.settings import resolve
 from appliance.model.errors import Refused
 from appliance.service.transcripts import Run, Shelf
+from appliance.store import operations as trail
 
 _LATEST = Path("reports/out/latest")
 
@@ -23,29 +23,32 @@ def publish(
     withdraw: Annotated[str | None, typer.Option(help="Take this run off instead.")] = None,
     as_list: Annotated[bool, typer.Option("--list", help="Only tell what is published.")] = False,
     data: Data = None,
+    database_url: DatabaseUrl = None,
     config: Config = None,
 ) -> None:
     """Publish a run of the gate: the page /transcripts has its files, and /claims its verdicts. Evidence stays here.
 
-    Exit codes: 66 no such run, 73 the data folder can't be written, 77 not root, 78 no service has this data folder.
+    Exit codes: 66 no such run, 73 the data folder or the database can't be used, 77 not root, 78 settings that make no
+    sense or no store yet.
     """
-    present.must_be_root()
-    folder = Folder(resolve({"data": data}, config).data)
-    if folder.is_new:
-        raise CommandError(f"There is no service in {folder.path} yet.", Exit.NOT_CONFIGURED)
-    shelf = Shelf(folder.transcripts)
-    try:
-        if withdraw is not None:
-            shelf.withdraw(withdraw)
-            print(f"{withdraw} is not published any more.")
-        elif not as_list:
-            print(f"Published: {_words(shelf.publish(run or _LATEST))}")
-    except Refused as error:
-        raise CommandError(error.detail, Exit.NO_INPUT) from None
-    except OSError as error:
-        raise CommandError(f"{folder.transcripts} can't be written: {error.strerror}.", Exit.CANNOT_CREATE) from None
-    if as_list:
-        print("\n".join(map(_words, shelf.runs())) or "Nothing is published.")
+    with present.opened(resolve({"data": data, "database_url": database_url}, config)) as found:
+        shelf = Shelf(found.folder.transcripts)
+        if as_list:
+            print("\n".join(map(_words, shelf.runs())) or "Nothing is published.")
+            return
+        try:
+            if withdraw is not None:
+                shelf.withdraw(withdraw)
+                operations.note(found.store, trail.WITHDRAWN, run=withdraw)
+                print(f"{withdraw} is not published any more.")
+            else:
+                published = shelf.publish(run or _LATEST)
+                operations.note(found.store, trail.PUBLISHED, run=published.id)
+                print(f"Published: {_words(published)}")
+        except Refused as error:
+            raise CommandError(error.detail, Exit.NO_INPUT) from None
+        except OSError as error:
+            raise CommandError(f"{shelf.folder} can't be written: {error.strerror}.", Exit.CANNOT_CREATE) from None
 
 
 def _words(run: Run) -> str:

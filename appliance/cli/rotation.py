@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import present
+from appliance.cli import operations, present
 from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.options import Config, Data, DatabaseUrl
 from appliance.cli.present import Present
 from appliance.cli.settings import SECRET_FILE_VARIABLE, resolve
 from appliance.hub.errors import HubError
+from appliance.store import operations as trail
 from appliance.store import rotation
 from appliance.vault import WrongSecret
 
@@ -36,6 +37,7 @@ def rotate_unlock_secret(
         if not _is_done(found, new_secret_file):
             old = found.secret()
             _rotate(found, old, secrets.successor(new_secret_file, found.folder.path))
+            operations.note(found.store, trail.ROTATED)
     print(
         f"Only the unlock secret in {new_secret_file} opens the store now. A running service has learned it; "
         f"start the next one with {SECRET_FILE_VARIABLE}={new_secret_file}"

@@ -16,7 +16,8 @@ import structlog
 import typer
 from rich.console import Console
 
-from appliance.cli import checks, entrance, probe, secret
+from appliance import __version__
+from appliance.cli import checks, entrance, operations, probe, secret
 from appliance.cli.certificate import certificate
 from appliance.cli.entrance import Entrance
 from appliance.cli.errors import CommandError, Exit
@@ -30,6 +31,7 @@ from appliance.hub.client import HubClient
 from appliance.hub.errors import HubError
 from appliance.service import accounts
 from appliance.service.workplace import Workplace
+from appliance.store import operations as trail
 
 log = structlog.get_logger()
 
@@ -110,6 +112,7 @@ def up(
         ):
             _tell_of(console, door)
             accounts.forget_unfinished(Workplace(unlocked.store, client, settings.endpoint, door.port))
+            operations.note(unlocked.store, trail.STARTED, version=__version__)
             unlocked.store.close()
             _run(console, settings, Handed(handover, door), client, implementation, Asked(stopped, renewed))
 

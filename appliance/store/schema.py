@@ -171,3 +171,13 @@ deletions = Table(
     # Whether the files of the store have nothing of it any more, free pages and journal included.
     Column("scrubbed", Boolean, nullable=False),
 )
+
+operations = Table(
+    "operations",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("detail", JSON, nullable=False),
+)

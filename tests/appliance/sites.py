@@ -6,7 +6,9 @@ from pathlib import Path
 
 from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
-from appliance.store import Store
+from appliance.store import Store, instance
+from appliance.store.instance import Instance
+from appliance.vault import Lock
 from appliance.web.limits import RateLimits
 from appliance.web.request import Site
 from tests.appliance.fakes import FakeHub
@@ -16,6 +18,16 @@ def make_store(file: Path) -> Store:
     """An empty store in this file."""
     store = Store(f"sqlite:///{file}")
     store.upgrade()
+    return store
+
+
+def make_data(folder: Path) -> Store:
+    """The store of a data folder where a service ran once."""
+    file = folder / "store" / "meshwg.sqlite"
+    file.parent.mkdir(parents=True)
+    store = make_store(file)
+    with store.write() as transaction:
+        instance.create(transaction, Instance("abc", Lock(b"salt", 2, 1, 1, b"proof")))
     return store
 
 

@@ -10,11 +10,8 @@ import pytest
 
 from appliance.cli.deletions import deletions
 from appliance.store import deletions as store
-from appliance.store import instance
 from appliance.store.deletions import Tombstone
-from appliance.store.instance import Instance
-from appliance.vault import Lock
-from tests.appliance.sites import make_store
+from tests.appliance.sites import make_data
 
 BURIED = Tombstone(datetime(2026, 3, 1, 12, 0, 5, tzinfo=timezone.utc), "owner", {"machines": 3, "rules": 0})
 
@@ -22,11 +19,8 @@ BURIED = Tombstone(datetime(2026, 3, 1, 12, 0, 5, tzinfo=timezone.utc), "owner",
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A data folder with one deletion in its store."""
-    file = tmp_path / "store" / "meshwg.sqlite"
-    file.parent.mkdir()
-    made = make_store(file)
+    made = make_data(tmp_path)
     with made.write() as transaction:
-        instance.create(transaction, Instance("abc", Lock(b"salt", 2, 1, 1, b"proof")))
         store.bury(transaction, BURIED)
     made.close()
     return tmp_path

@@ -11,13 +11,13 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder
 from appliance.cli.publish import publish
 from tests.appliance.published import written
+from tests.appliance.sites import make_data
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    made = Folder(tmp_path / "data")
-    made.store.mkdir(parents=True)
-    return made
+    make_data(tmp_path / "data").close()
+    return Folder(tmp_path / "data")
 
 
 def test_a_run_is_published_told_and_withdrawn(

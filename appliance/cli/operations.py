@@ -1,0 +1,70 @@
+"""``operations``: what was done to the service from the command line, and the trail that these commands leave."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+from typing import Annotated, Any
+
+import typer
+
+from appliance.cli import present
+from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
+from appliance.cli.settings import resolve
+from appliance.store import Store, times
+from appliance.store import operations as trail
+from appliance.store.operations import Operation
+
+
+def operations(
+    as_json: AsJson = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """List what operators did with their commands, newest first: starts, backups, rotations, and by whom.
+
+    Works with the service up or down. Exit codes: 0 done, 73 the database can't be used, 77 not root, 78 settings that
+    make no sense or no store yet.
+    """
+    settings = resolve({"data": data, "database_url": database_url}, config)
+    with present.opened(settings) as found, found.store.read() as transaction:
+        listed = trail.latest(transaction, limit)
+    if as_json:
+        print(json.dumps({"operations": [_document(each) for each in listed]}, indent=2))
+        return
+    for each in listed:
+        facts = ", ".join(f"{name} {value}" for name, value in each.detail.items())
+        print(f"{each.at:%Y-%m-%d %H:%M:%S} UTC  {each.user:12} {each.action}{f': {facts}' if facts else ''}")
+
+
+def note(store: Store, action: str, **detail: Any) -> None:
+    """Leaves an entry about a command that was carried out; secrets never belong here.
+
+    Raises:
+        SQLAlchemyError: the store can't be written.
+    """
+    with store.write() as transaction:
+        trail.record(transaction, Operation(times.now(), _user(), action, detail))
+
+
+def _user() -> str:
+    """Who became root, where sudo tells; else who the process is."""
+    given = os.environ.get("SUDO_USER")
+    if given:
+        return given
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _document(operation: Operation) -> dict[str, object]:
+    return {
+        "at": f"{operation.at:%Y-%m-%dT%H:%M:%SZ}",
+        "user": operation.user,
+        "action": operation.action,
+        "detail": operation.detail,
+    }

@@ -1,0 +1,50 @@
+"""What operators did with their commands. What customers did is told in their organizations' own trails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from appliance.store import times
+from appliance.store.schema import operations as _table
+
+STARTED = "service.started"
+BACKED_UP = "backup.written"
+RESTORED = "backup.restored"
+ROTATED = "unlock-secret.rotated"
+ORPHANS_REMOVED = "orphans.removed"
+PUBLISHED = "transcript.published"
+WITHDRAWN = "transcript.withdrawn"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One command.
+
+    Attributes:
+        user: the host's name for who gave it.
+        detail: plain JSON data, without secrets and without anybody's name.
+    """
+
+    at: datetime
+    user: str
+    action: str
+    detail: dict[str, Any]
+
+
+def record(transaction: Connection, operation: Operation) -> None:
+    """Adds an entry."""
+    transaction.execute(
+        insert(_table).values(
+            at=times.stored(operation.at), user=operation.user, action=operation.action, detail=operation.detail
+        )
+    )
+
+
+def latest(transaction: Connection, limit: int) -> list[Operation]:
+    """The newest entries, newest first."""
+    rows = transaction.execute(select(_table).order_by(_table.c.id.desc()).limit(limit))
+    return [Operation(times.loaded(row.at), row.user, row.action, row.detail) for row in rows]

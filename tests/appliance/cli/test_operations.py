@@ -1,0 +1,44 @@
+"""`operations`: what was done from the command line, and by whom."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from appliance.cli.operations import note, operations
+from appliance.store import Store
+from appliance.store import operations as trail
+from tests.appliance.sites import make_data
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Store:
+    return make_data(tmp_path)
+
+
+def test_a_command_leaves_who_gave_it_and_the_newest_comes_first(
+    made: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    note(made, trail.STARTED, version="1.0")
+    monkeypatch.setenv("SUDO_USER", "asha")
+    note(made, trail.BACKED_UP)
+    operations(data=tmp_path)
+    newest, oldest = capsys.readouterr().out.splitlines()
+    assert "asha" in newest
+    assert newest.endswith("backup.written")
+    assert "root" in oldest
+    assert oldest.endswith("service.started: version 1.0")
+
+
+def test_programs_get_the_same_and_no_more_than_they_want(
+    made: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        note(made, trail.ORPHANS_REMOVED, count=number)
+    operations(data=tmp_path, as_json=True, limit=2)
+    listed = json.loads(capsys.readouterr().out)["operations"]
+    assert [each["detail"] for each in listed] == [{"count": 2}, {"count": 1}]
+    assert {each["action"] for each in listed} == {"orphans.removed"}
