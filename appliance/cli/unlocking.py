@@ -14,6 +14,7 @@ from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder
 from appliance.cli.settings import Settings
+from appliance.model.errors import Unavailable
 from appliance.model.ids import new_instance_id
 from appliance.store import Store, instance
 from appliance.store.instance import Instance
@@ -95,5 +96,6 @@ def database() -> Iterator[None]:
     """
     try:
         yield
-    except (SQLAlchemyError, ModuleNotFoundError) as error:
-        raise CommandError(f"The database can't be used: {str(error).splitlines()[0]}.", Exit.CANNOT_CREATE) from None
+    except (SQLAlchemyError, ModuleNotFoundError, Unavailable) as error:
+        reason = str(error.__cause__ or error) if isinstance(error, Unavailable) else str(error)
+        raise CommandError(f"The database can't be used: {reason.splitlines()[0]}.", Exit.CANNOT_CREATE) from None

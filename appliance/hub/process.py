@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from appliance.hub import messages
 from appliance.hub.door import FrontDoor, is_free
@@ -28,6 +28,7 @@ from appliance.hub.plane import DataPlane
 from appliance.hub.server import Server
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
+from appliance.model.errors import Unavailable
 from appliance.store import Store, audit, deletions, machines, organizations, rotation
 from appliance.store.times import now
 from appliance.vault import Vault, WrongSecret
@@ -129,7 +130,7 @@ class Hub:
             return self._door.heal()
         repair = None if change is Change.MACHINES else self._plane.heal(organization, change)
         if change is not Change.RULES:
-            with suppress(HubError, SQLAlchemyError):
+            with suppress(HubError, Unavailable):
                 self._note_endpoints(organization)
         return repair
 
@@ -146,7 +147,7 @@ class Hub:
     def _note_all_endpoints(self) -> None:
         """For a later hub that has to make the links anew."""
         for organization in self._plane.organizations():
-            with suppress(HubError, SQLAlchemyError):
+            with suppress(HubError, Unavailable):
                 self._note_endpoints(organization)
 
     def _sweep(self) -> tuple[str, ...]:
@@ -164,7 +165,7 @@ class Hub:
                 audit.record(
                     transaction, repair.organization, _ACTOR, audit.MENDED, {"found": found, "seconds": seconds}, now()
                 )
-        except SQLAlchemyError as error:
+        except (IntegrityError, Unavailable) as error:
             # Gone meanwhile, or a store that can't be written: what counts is that the damage is mended.
             log.error("a repair could not be stored", organization=repair.organization, error=str(error))
 

@@ -16,6 +16,7 @@ import structlog
 
 from appliance.hub import messages
 from appliance.hub.errors import HubError
+from appliance.model.errors import Unavailable
 
 log = structlog.get_logger()
 
@@ -83,7 +84,7 @@ class Server:
             if isinstance(call, messages.RESERVED) and uid != os.getuid():
                 raise HubError(f"{type(call).__name__} is not for user {uid}")
             return messages.Done(msgspec.Raw(messages.encode(self._handler(call))))
-        except (HubError, msgspec.DecodeError) as error:
+        except (HubError, Unavailable, msgspec.DecodeError) as error:
             log.warning("a call was refused", error=str(error))
             return messages.Failed(str(error))
         except Exception as error:

@@ -112,3 +112,11 @@ class NotEnforced(Refused):
     code = "not-enforced"
     status = 503
     title = "The change could not be enforced and was undone"
+
+
+class Unavailable(Refused):
+    """The store can't be used for now; nothing was changed. What its database said is the cause (``__cause__``)."""
+
+    code = "unavailable"
+    status = 503
+    title = "The service can't do this for now"

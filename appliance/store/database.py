@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,14 +15,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from appliance.model.errors import Invalid, Unavailable
+from appliance.store import engines
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_WAIT_FOR_WRITER = 10.0
 # Writers wait meanwhile.
 _WAIT_FOR_READERS = 0.5
-_WRITES = "meshwg_writes"
+_WAIT_FOR_TURN = 30.0
+_RETRY_AFTER = 5
 
 
 class Store:
@@ -35,26 +40,54 @@ class Store:
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
         is_sqlite = self._url.get_backend_name() == "sqlite"
-        self._engine = _sqlite(url) if is_sqlite else create_engine(url, pool_size=16)
+        self._engine = engines.sqlite(url) if is_sqlite else engines.postgresql(url)
+        # One statement may see what another transaction committed after the one before it; these see one state.
+        self._view: dict[str, Any] = (
+            {} if is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        )
         # SQLite takes one writer at a time, and has those that wait look again after longer and longer sleeps, up to a
         # tenth of a second. Those of this process wait for each other here, and are woken.
-        self._turn: AbstractContextManager[object] = threading.Lock() if is_sqlite else nullcontext()
+        self._turn = threading.Lock() if is_sqlite else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view; nothing is written."""
-        with self._engine.begin() as transaction:
-            yield transaction
+        """A consistent view; nothing is written.
+
+        Raises:
+            Unavailable: the database does not answer, or refuses for now.
+            Invalid: a text has a character that the database can't have.
+        """
+        with _told(), self._engine.connect().execution_options(**self._view) as connection, connection.begin():
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits when the block ends, and leaves no trace when it raises."""
+        """A transaction that commits when the block ends, and leaves no trace when it raises.
+
+        Raises:
+            Unavailable: as for `read`; or the disk is full, read-only, or others write for too long. Where the database
+                was lost in the very moment of the commit, nobody knows whether it took place.
+            Invalid: as for `read`.
+        """
         with (
-            self._turn,
-            self._engine.connect().execution_options(**{_WRITES: True}) as connection,
+            _told(),
+            self._taking_turns(),
+            self._engine.connect().execution_options(**{engines.WRITES: True}) as connection,
             connection.begin(),
         ):
             yield connection
+
+    @contextmanager
+    def _taking_turns(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=_WAIT_FOR_TURN):
+            raise _unavailable()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def upgrade(self) -> None:
         """Brings the schema to what this version expects; an up-to-date one stays as it is."""
@@ -128,26 +161,19 @@ def known_revisions() -> tuple[str, ...]:
     return tuple(script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions())
 
 
-def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": _WAIT_FOR_WRITER}, pool_size=16, max_overflow=48)
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a database says of itself becomes what a caller can do about it; what is a fault of ours stays one."""
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise
+    except DataError as error:
+        raise Invalid("The input has a character or a number that can't be stored.") from error
+    # SQLite's connections are prepared outside of SQLAlchemy's care.
+    except (DBAPIError, NoConnection, sqlite3.OperationalError) as error:
+        raise _unavailable() from error
 
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _: Any) -> None:
-        # The driver would begin transactions late and commit before DDL; BEGIN below is ours alone.
-        connection.isolation_level = None
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            # A destroyed data key must not linger in free pages.
-            "secure_delete = ON",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A transaction that reads first and then writes could lose its place to another writer halfway.
-        writes = connection.get_execution_options().get(_WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+def _unavailable() -> Unavailable:
+    return Unavailable("The store can't be used for now; nothing was changed.", retry_after=_RETRY_AFTER)

@@ -20,6 +20,8 @@ from appliance.vault import SealedKeys
 # Below what Linux hands out to outgoing connections (32768 up, ip(7)), above what servers are usually given.
 FIRST_PORT = 20_000
 LAST_PORT = 32_767
+# Any number that nobody else takes for a lock of this kind.
+_PORTS_LOCK = 0x6D657368
 _table = schema.organizations
 # What lets somebody in counts as one thing.
 _TOLD_AS = {"sessions": "tokens"}
@@ -53,7 +55,12 @@ def create(transaction: Connection, organization: Organization, keys: SealedKeys
 
 
 def free_ports(transaction: Connection, count: int) -> list[int]:
-    """The lowest UDP ports that no organization has, at most so many."""
+    """The lowest UDP ports that no organization has, at most so many.
+
+    Nobody else is told of them before the transaction ends, also where the database takes several writers.
+    """
+    if transaction.dialect.name == "postgresql":
+        transaction.execute(select(func.pg_advisory_xact_lock(_PORTS_LOCK)))
     taken = set(transaction.execute(select(_table.c.port)).scalars())
     return list(islice((port for port in range(FIRST_PORT, LAST_PORT + 1) if port not in taken), count))
 

@@ -19,7 +19,7 @@ def rotated(store: Store, present: str, new: str, guard: AbstractContextManager[
 
     Raises:
         WrongSecret: ``present`` does not open the store; it is as it was.
-        sqlalchemy.exc.SQLAlchemyError: the store did not take it; it is as it was.
+        Unavailable, sqlalchemy.exc.SQLAlchemyError: the store did not take it; it is as it was.
     """
     with store.read() as transaction:
         before = _lock_of(instance.find(transaction))

@@ -10,7 +10,7 @@ import bottle
 import structlog
 
 from appliance.hub.messages import HubStatus
-from appliance.model.errors import Refused
+from appliance.model.errors import Refused, Unavailable
 from appliance.web import api, health, metrics, pages, problems
 from appliance.web.request import Site
 
@@ -67,7 +67,9 @@ def _refusals(view: pages.View) -> Callable[..., Any]:
             try:
                 return callback(*arguments, **parameters)
             except Refused as error:
-                return problems.answer(error)
+                if isinstance(error, Unavailable):
+                    log.error("the store can't be used", path=bottle.request.path, error=str(error.__cause__))
+                return problems.answer(error) if _is_for_programs() else view.refusal(error)
             except bottle.HTTPResponse:
                 raise
             except Exception:
@@ -91,10 +93,14 @@ def _error(view: pages.View) -> Callable[[bottle.HTTPError], bytes]:
 
 
 def _unexpected(view: pages.View, status: int, title: str, detail: str) -> bottle.HTTPResponse:
-    path = bottle.request.path
-    if path.startswith("/api/") or path in _FOR_PROGRAMS:
+    if _is_for_programs():
         return problems.respond(problems.unexpected(status, title, detail))
     return view.problem(status, title, detail)
+
+
+def _is_for_programs() -> bool:
+    path = bottle.request.path
+    return path.startswith("/api/") or path in _FOR_PROGRAMS
 
 
 def _words(error: bottle.HTTPError) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import bottle
 import msgspec
 
-from appliance.hub.errors import HubError
+from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.messages import HubStatus
 from appliance.web import problems
 
@@ -19,8 +19,10 @@ def install(app: bottle.Bottle, status: Callable[[], HubStatus]) -> None:
     def ready() -> Any:
         try:
             now = status()
-        except HubError as error:
+        except HubUnreachable as error:
             return problems.respond(problems.unexpected(503, "Not ready", f"The hub does not answer: {error}."))
+        except HubError as error:
+            return problems.respond(problems.unexpected(503, "Not ready", f"The hub can't tell: {error}"))
         if now.enforcing < now.expected:
             return problems.respond(
                 problems.unexpected(503, "Not ready", f"{now.enforcing} of {now.expected} organizations are enforced.")

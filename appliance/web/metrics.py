@@ -11,11 +11,11 @@ import bottle
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
 
 from appliance import __version__
-from appliance.hub.errors import HubError
+from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.messages import HubStatus
+from appliance.model.errors import Unavailable
 from appliance.store import Store, machines
 
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -78,8 +78,9 @@ class _HubCollector(Collector):
         up = GaugeMetricFamily("meshwg_hub_up", "Whether the hub's process answers")
         try:
             status = self._status()
-        except HubError:
-            up.add_metric([], 0)
+        except HubError as error:
+            # One that answers that it can't tell is there all the same.
+            up.add_metric([], 0 if isinstance(error, HubUnreachable) else 1)
             yield up
             return
         up.add_metric([], 1)
@@ -121,7 +122,7 @@ class _StoreCollector(Collector):
         try:
             with self._store.read() as transaction:
                 count = machines.count(transaction)
-        except SQLAlchemyError:
+        except Unavailable:
             up.add_metric([], 0)
             yield up
             return

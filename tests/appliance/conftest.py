@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +11,47 @@ import pytest
 from appliance.service import Actor, Workplace, accounts
 from appliance.store import Store
 from tests.appliance.fakes import FakeHub
+from tests.appliance.postgres import Cluster
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL that runs."""
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        made = Cluster(Path(folder) / "cluster")
+        made.start()
+        try:
+            yield made
+        finally:
+            made.stop()
+
+
+@pytest.fixture(scope="session")
+def template(cluster: Cluster) -> str:
+    """A database with the schema in it."""
+    name = cluster.create()
+    store = Store(cluster.url(name))
+    store.upgrade()
+    store.close()
+    return name
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A new store on SQLite."""
-    made = Store(f"sqlite:///{tmp_path / 'store.sqlite'}")
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a new database: SQLite, where a test or its folder has no other wish (`databases.wish`)."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'store.sqlite'}"
+        return
+    cluster: Cluster = request.getfixturevalue("cluster")
+    name = cluster.create(request.getfixturevalue("template"))
+    yield cluster.url(name)
+    cluster.drop(name)
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    """A new store."""
+    made = Store(database)
     made.upgrade()
     yield made
     made.close()

@@ -16,8 +16,12 @@ NEW = "the new secret, long enough"
 
 
 def sealed_store(folder: Path, name: str = "sealed.sqlite") -> Store:
-    """A store that `OLD` opens, with the organization ``acme`` in it."""
-    store = make_store(folder / name)
+    """A new SQLite store that `OLD` opens, with the organization ``acme`` in it."""
+    return sealed(make_store(folder / name))
+
+
+def sealed(store: Store) -> Store:
+    """The store, empty until now, which `OLD` opens and which has the organization ``acme`` in it."""
     vault, lock = Vault.make(OLD)
     with store.write() as transaction:
         instance.create(transaction, Instance("abc", lock))

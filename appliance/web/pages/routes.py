@@ -97,15 +97,13 @@ class Visit:
         answer = self.view.answer(template, status=status, who=self.who, refusal=refusal, notice=notice, **data)
         if notice is not None:
             forget_cookie(answer, _DONE_COOKIE)
-        if refusal is not None:
-            _retry_after(answer, refusal)
+        if refusal is not None and refusal.retry_after is not None:
+            answer.set_header("Retry-After", str(refusal.retry_after))
         return answer
 
     def problem(self, refusal: Refused) -> bottle.HTTPResponse:
         """The page that tells of a refusal which no form can show."""
-        answer = self.view.problem(refusal.status, refusal.title, refusal.detail, self.who)
-        _retry_after(answer, refusal)
-        return answer
+        return self.view.refusal(refusal, self.who)
 
     def done(self, path: str, notice: str) -> bottle.HTTPResponse:
         """Leads from a change that was made to the page that shows it."""
@@ -196,8 +194,3 @@ def _to_log_in() -> bottle.HTTPResponse:
     if bottle.request.method not in ("GET", "HEAD") or not is_local(path) or path == HOME:
         return see_other("/login")
     return see_other("/login?next=" + quote(path, safe="/"))
-
-
-def _retry_after(answer: bottle.HTTPResponse, refusal: Refused) -> None:
-    if refusal.retry_after is not None:
-        answer.set_header("Retry-After", str(refusal.retry_after))

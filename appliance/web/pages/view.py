@@ -8,6 +8,7 @@ from typing import Any
 import bottle
 import jinja2
 
+from appliance.model.errors import Refused
 from appliance.model.organization import Plan
 from appliance.model.usage import PRICE, rupees
 from appliance.store import times
@@ -55,3 +56,10 @@ class View:
     def problem(self, status: int, title: str, detail: str, who: Any = None) -> bottle.HTTPResponse:
         """The page that says why there is no other one; ``who`` is signed in, if somebody is."""
         return self.answer("problem.html", status=status, code=status, title=title, detail=detail, who=who, notice=None)
+
+    def refusal(self, refusal: Refused, who: Any = None) -> bottle.HTTPResponse:
+        """The page that tells of a refusal, and when to try again."""
+        answer = self.problem(refusal.status, refusal.title, refusal.detail, who)
+        if refusal.retry_after is not None:
+            answer.set_header("Retry-After", str(refusal.retry_after))
+        return answer

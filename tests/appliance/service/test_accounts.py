@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import pytest
 from appliance.model.errors import Conflict, Invalid, Unauthenticated
 from appliance.service import Workplace, accounts, tokens
 from appliance.store import schema
+from tests.appliance.fakes import FakeHub
 
 PASSWORD = "correct horse battery"
 
@@ -35,6 +37,25 @@ def test_each_log_in_has_a_session_of_its_own_and_log_out_ends_one(workplace: Wo
     with pytest.raises(Unauthenticated):
         accounts.actor_of(workplace, one)
     assert accounts.actor_of(workplace, two).email == "a@example.net"
+
+
+def test_many_sign_ups_at_once_each_have_a_port_of_their_own(workplace: Workplace, hub: FakeHub) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: sign_up(workplace, f"{number}@example.net"), range(12)))
+    assert len({desired.port for desired in hub.enforced.values()}) == 12
+
+
+def test_of_many_sign_ups_with_one_address_one_is_taken(workplace: Workplace, hub: FakeHub) -> None:
+    def try_it(_: int) -> int:
+        try:
+            sign_up(workplace)
+        except Conflict:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(try_it, range(8))) == 1
+    assert len(hub.enforced) == 1
 
 
 @pytest.mark.parametrize(("email", "password"), [("a@example.net", "wrong"), ("b@example.net", PASSWORD), ("", "")])

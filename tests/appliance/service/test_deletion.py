@@ -162,7 +162,7 @@ def test_a_deletion_that_was_taken_back_meanwhile_removes_nothing(
     workplace: Workplace, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two calls, one meets a data plane that refuses, and the other goes on."""
-    with store.read() as transaction:
+    with store.write() as transaction:
         doomed = deletions.find_locked(transaction, owner.organization_id)
     assert doomed is not None
     monkeypatch.setattr(hub, "remove", lambda _: deletion._take_back(workplace, doomed))

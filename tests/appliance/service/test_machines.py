@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,8 +12,10 @@ from appliance.model.keys import new_key_pair
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
 from appliance.service import Actor, Workplace, machines, organizations
 from appliance.service import policy as policies
+from appliance.store import organizations as stored
 from appliance.store import schema
 from tests.appliance.conftest import sign_up
+from tests.appliance.fakes import FakeHub
 
 
 def test_addresses_are_handed_out_from_the_second_one(workplace: Workplace, owner: Actor) -> None:
@@ -37,6 +40,41 @@ def test_many_at_once_never_collide(workplace: Workplace, owner: Actor) -> None:
         made = list(pool.map(lambda n: machines.add(workplace, owner, name=f"m{n}").machine.address, range(40)))
     assert len(set(made)) == 40
     assert {int(address) & 0xFFFF for address in made} == set(range(2, 42))
+
+
+def test_of_many_at_once_with_one_name_one_is_taken(workplace: Workplace, hub: FakeHub, owner: Actor) -> None:
+    organizations.change(workplace, owner, plan="paid")
+
+    def add(_: int) -> str | None:
+        try:
+            return machines.add(workplace, owner, name="mumbai").machine.id
+        except Conflict:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        made = [machine for machine in pool.map(add, range(16)) if machine is not None]
+    assert [seen.machine.id for seen in machines.page(workplace, owner)[0]] == made
+    assert [peer.id for peer in hub.enforced[owner.organization_id].peers] == made
+    assert len(made) == 1
+
+
+def test_adds_removals_and_rotations_at_once_leave_what_is_enforced(
+    workplace: Workplace, hub: FakeHub, owner: Actor
+) -> None:
+    organizations.change(workplace, owner, plan="paid")
+    first = [machines.add(workplace, owner, name=f"first {number}").machine.id for number in range(12)]
+    change: list[Callable[[str], object]] = [
+        lambda machine: machines.remove(workplace, owner, machine),
+        lambda machine: machines.rotate(workplace, owner, machine),
+        lambda machine: machines.change(workplace, owner, machine, groups=["red"]),
+        lambda machine: machines.add(workplace, owner, name=f"beside {machine}"),
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda at: change[at % 4](first[at]), range(12)))
+    with workplace.store.read() as transaction:
+        assert hub.enforced[owner.organization_id] == stored.desired(transaction, owner.organization_id)
+    seen, _ = machines.page(workplace, owner)
+    assert len(seen) == len({each.machine.address for each in seen}) == 12
 
 
 def test_names_and_keys_are_unique_within_an_organization_only(workplace: Workplace, owner: Actor) -> None:

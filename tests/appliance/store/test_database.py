@@ -9,10 +9,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
+from appliance.model.errors import Invalid, Unavailable
+from appliance.model.organization import Plan
 from appliance.service import Actor
-from appliance.store import Store, audit, database, organizations, times
+from appliance.store import Store, audit, engines, organizations, people, schema, times
 from appliance.store.database import known_revisions, sqlite_file
+from tests.appliance.databases import on_postgresql, on_sqlite
 
 
 def test_a_new_store_has_no_revision_and_an_upgraded_one_the_newest(tmp_path: Path) -> None:
@@ -29,6 +33,7 @@ def test_only_sqlite_has_a_file() -> None:
     assert sqlite_file("sqlite://") is None
 
 
+@on_sqlite
 def test_a_snapshot_is_a_whole_store_and_leaves_no_file(store: Store, owner: Actor, tmp_path: Path) -> None:
     before = set(tmp_path.iterdir())
     copy = tmp_path / "copy.sqlite"
@@ -41,6 +46,7 @@ def test_a_snapshot_is_a_whole_store_and_leaves_no_file(store: Store, owner: Act
     copied.close()
 
 
+@on_sqlite
 def test_a_snapshot_amid_writes_has_each_change_as_a_whole(store: Store, owner: Actor, tmp_path: Path) -> None:
     """Every transaction writes two entries; a copy with an odd number of them has half of one."""
     stopped, begun = threading.Event(), threading.Event()
@@ -73,7 +79,7 @@ def test_a_snapshot_amid_writes_has_each_change_as_a_whole(store: Store, owner: 
 def test_writers_of_one_process_wait_for_each_other_not_for_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "_WAIT_FOR_WRITER", 0.0)
+    monkeypatch.setattr(engines, "_WAIT_FOR_WRITER", 0.0)
     store = Store(f"sqlite:///{tmp_path / 'store.sqlite'}")
     store.upgrade()
     with store.write() as transaction:
@@ -88,3 +94,34 @@ def test_writers_of_one_process_wait_for_each_other_not_for_the_database(
     with store.read() as transaction:
         assert transaction.exec_driver_sql("SELECT count(*) FROM turns").scalar_one() == 200
     store.close()
+
+
+def test_who_reads_sees_one_state_whatever_others_commit_meanwhile(store: Store, owner: Actor) -> None:
+    with store.read() as reading:
+        before = organizations.find(reading, owner.organization_id)
+        with store.write() as transaction:
+            organizations.change(transaction, owner.organization_id, name="another", plan=Plan.PAID)
+        assert organizations.find(reading, owner.organization_id) == before
+    with store.read() as reading:
+        after = organizations.find(reading, owner.organization_id)
+    assert after is not None
+    assert after.name == "another"
+
+
+@on_postgresql
+def test_who_only_reads_can_t_write(store: Store, owner: Actor) -> None:
+    with pytest.raises(Unavailable), store.read() as transaction:
+        organizations.revise(transaction, owner.organization_id)
+
+
+@on_postgresql
+def test_a_character_that_the_database_can_t_have_is_the_input_s_fault(store: Store) -> None:
+    with pytest.raises(Invalid), store.read() as transaction:
+        people.by_email(transaction, "a\0@example.net")
+
+
+def test_an_error_s_text_has_no_values_in_it(store: Store, owner: Actor) -> None:
+    with pytest.raises(SQLAlchemyError) as failed, store.write() as transaction:
+        transaction.execute(schema.members.insert().values(id="one", password_hash="argon2-of-something"))
+    assert "argon2-of-something" not in str(failed.value)
+    assert owner.member_id not in str(failed.value)

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from appliance.service import Actor, Workplace, machines
 from appliance.store import Store, holdings, organizations, schema
 from tests.appliance.conftest import sign_up
+from tests.appliance.databases import on_sqlite
 
 
 def test_rows_are_counted_by_owner(workplace: Workplace, store: Store, owner: Actor) -> None:
@@ -27,6 +28,7 @@ def test_every_table_is_somebody_s_or_the_instance_s() -> None:
     assert unowned == {"instance", "deletions", "operations"}
 
 
+@on_sqlite
 def test_rows_without_an_organization_are_found_and_removed(store: Store, owner: Actor) -> None:
     with store._engine.connect() as connection:
         connection.exec_driver_sql("COMMIT")

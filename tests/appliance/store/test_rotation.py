@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
@@ -16,15 +15,16 @@ from sqlalchemy import Connection
 from appliance.store import Store, organizations
 from appliance.store.rotation import rotated
 from appliance.vault import Vault, WrongSecret
-from tests.appliance.sealed import NEW, OLD, add_organization, opens, sealed_store
+from tests.appliance import sealed as sealing
+from tests.appliance.sealed import NEW, OLD, add_organization, opens
 
 ORGANIZATIONS = ("acme", "bolt", "core")
 
 
 @pytest.fixture
-def sealed(tmp_path: Path) -> Store:
+def sealed(store: Store) -> Store:
     """A store that the old secret opens, with three organizations."""
-    store = sealed_store(tmp_path)
+    sealing.sealed(store)
     vault = opens(store, OLD)
     for name in ORGANIZATIONS[1:]:
         add_organization(store, name, vault.new_organization_keys(name))
@@ -98,7 +98,8 @@ def test_who_changes_the_store_meanwhile_can_still_open_keys(sealed: Store, monk
             assert guard.locked()
 
     thread = threading.Thread(target=rotate)
-    with write():
+    with write() as transaction:
+        organizations.find_locked(transaction, "acme")
         monkeypatch.setattr(sealed, "write", announced)
         thread.start()
         assert waits.wait(30)
@@ -123,11 +124,10 @@ with rotation.rotated(Store(sys.argv[1]), {OLD!r}, {NEW!r}, nullcontext()):
 
 
 @pytest.mark.parametrize("step", ["organizations.replace_data_key", "instance.replace_lock"])
-def test_killed_in_the_middle_the_old_secret_opens_everything(sealed: Store, tmp_path: Path, step: str) -> None:
+def test_killed_in_the_middle_the_old_secret_opens_everything(sealed: Store, database: str, step: str) -> None:
     before = private_keys(sealed, opens(sealed, OLD))
     module, function = step.split(".")
     program = KILLED.format(module=module, function=function)
-    url = f"sqlite:///{tmp_path / 'sealed.sqlite'}"
-    done = subprocess.run([sys.executable, "-c", program, url], check=False, timeout=60, env=dict(os.environ))
+    done = subprocess.run([sys.executable, "-c", program, database], check=False, timeout=60, env=dict(os.environ))
     assert done.returncode == -signal.SIGKILL
     assert private_keys(sealed, opens(sealed, OLD)) == before

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from appliance import __version__
-from appliance.hub.errors import HubError
+from appliance.hub.errors import HubUnreachable
 from appliance.hub.messages import HubStatus
 from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
@@ -42,7 +42,7 @@ def value(samples: dict[str, dict[frozenset[tuple[str, str]], float]], name: str
 def make(workplace: Workplace, status: HubStatus | None) -> bottle.Bottle:
     def ask() -> HubStatus:
         if status is None:
-            raise HubError("nobody there")
+            raise HubUnreachable("nobody there")
         return status
 
     return make_app(Site(workplace, RateLimits(), Shelf(Path("nowhere"))), ask, ENDS)

@@ -1,0 +1,110 @@
+"""A PostgreSQL of the tests' own: no port, no user of the host, and nothing left of it.
+
+pytest-postgresql does much of this, but not as root, not without a TCP port, and not on the oldest Python that we have.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+_DEADLINE = 60.0
+_USER = "meshwg"
+# It refuses to run as root. In a user namespace of its own the same user has another number, whoever he is outside.
+_ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+# What is lost with the power is no loss here.
+_SETTINGS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "listen_addresses=", "max_connections=64")
+
+
+class Cluster:
+    """A cluster in a folder; its unix socket is there too.
+
+    Args:
+        folder: made by this; its path has to be short enough for a socket's (unix(7)).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names = (f"meshwg_{number}" for number in count())
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = folder / "log"
+        folder.mkdir(mode=0o700)
+        subprocess.run(
+            [*_ORDINARY, _program("initdb"), "--no-sync", "--auth=trust", f"--username={_USER}", "--pgdata=data"],
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"LC_ALL": "C.UTF-8"},
+        )
+
+    def start(self) -> None:
+        """Starts the server, and returns when it takes connections."""
+        assert self._process is None
+        options = [word for setting in _SETTINGS for word in ("-c", setting)]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*_ORDINARY, _program("postgres"), "-D", "data", "-k", str(self._folder), *options],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + _DEADLINE
+        while True:
+            try:
+                psycopg.connect(self._address("postgres")).close()
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, self._log.read_text()
+                assert time.monotonic() < deadline, self._log.read_text()
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stops the server; whoever is connected is thrown out."""
+        if self._process is not None:
+            # "Fast shutdown" of the server's manual.
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(_DEADLINE)
+            self._process = None
+
+    def create(self, template: str = "template1") -> str:
+        """A new database; gives its name."""
+        name = next(self._names)
+        self._execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        return name
+
+    def drop(self, name: str) -> None:
+        """Removes a database; whoever is connected to it is thrown out."""
+        self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def url(self, name: str) -> str:
+        """What `Store` takes for this database."""
+        return f"postgresql+psycopg://{_USER}@/{name}?host={self._folder}"
+
+    def _execute(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def _address(self, name: str) -> str:
+        return f"host={self._folder} user={_USER} dbname={name}"
+
+
+def _program(name: str) -> str:
+    # Debian has one folder for each version, and only some of its programs in PATH.
+    found = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))]
+    program = found[-1] if found else shutil.which(name)
+    assert program is not None, f"There is no {name}; `./meshwg setup` installs PostgreSQL."
+    return program

@@ -1,0 +1,155 @@
+"""A database in trouble: each change is refused as a whole, what is in force stays, and nobody has to help later."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from appliance.model.errors import Unavailable
+from appliance.model.policy import ANYONE, Action, Policy, Rule
+from appliance.service import Workplace, accounts, deletion, machines
+from appliance.service import policy as policies
+from appliance.store import engines
+from appliance.store import organizations as stored
+from appliance.store.database import sqlite_file
+from tests.appliance.conftest import sign_up
+from tests.appliance.databases import on_postgresql, on_sqlite
+from tests.appliance.fakes import FakeHub
+from tests.appliance.postgres import Cluster
+from tests.appliance.sites import make_store
+
+DENIED = Policy(Action.DENY, (Rule("r", Action.DENY, ANYONE, ANYONE),))
+ALLOWED = Policy(Action.ALLOW)
+
+
+class Tenant:
+    """An organization that denies everything, and what it can be asked."""
+
+    def __init__(self, workplace: Workplace, hub: FakeHub) -> None:
+        self.workplace, self.hub = workplace, hub
+        self.actor = sign_up(workplace, "owner@example.net")
+        policies.save(workplace, self.actor, DENIED)
+
+    def adds_rules(self, count: int) -> None:
+        """Rules that deny what is denied."""
+        for number in range(count):
+            policies.add_rule(self.workplace, self.actor, Rule(f"r{number}", Action.DENY, ANYONE, ANYONE))
+
+    def is_refused(self) -> None:
+        """Nothing can be changed, and what was denied is."""
+        before = dict(self.hub.enforced)
+        with pytest.raises(Unavailable) as refused:
+            policies.save(self.workplace, self.actor, ALLOWED)
+        assert refused.value.retry_after
+        with pytest.raises(Unavailable):
+            machines.add(self.workplace, self.actor, name="mumbai")
+        with pytest.raises(Unavailable):
+            deletion.delete(self.workplace, self.actor, confirm="acme-networks")
+        assert self.hub.enforced == before
+
+    def goes_on(self) -> None:
+        """What was refused is taken now, and store and data plane are one."""
+        name = f"machine {len(machines.page(self.workplace, self.actor)[0])}"
+        machines.add(self.workplace, self.actor, name=name)
+        with self.workplace.store.read() as transaction:
+            state = stored.desired(transaction, self.actor.organization_id)
+        assert state == self.hub.enforced[self.actor.organization_id]
+        assert state is not None
+        assert state.policy == DENIED
+
+
+@on_postgresql
+def test_a_server_that_is_gone_for_a_while(cluster: Cluster, workplace: Workplace, hub: FakeHub) -> None:
+    tenant = Tenant(workplace, hub)
+    cluster.stop()
+    try:
+        tenant.is_refused()
+    finally:
+        cluster.start()
+    tenant.goes_on()
+
+
+@on_postgresql
+def test_a_server_that_is_lost_amid_a_change(cluster: Cluster, workplace: Workplace, hub: FakeHub) -> None:
+    tenant = Tenant(workplace, hub)
+    apply = hub.apply
+
+    def lose(_: object) -> None:
+        cluster.stop()
+        hub.apply = apply  # type: ignore[method-assign]
+
+    hub.apply = lose  # type: ignore[assignment,method-assign]
+    try:
+        with pytest.raises(Unavailable):
+            policies.save(workplace, tenant.actor, ALLOWED)
+    finally:
+        cluster.start()
+    tenant.goes_on()
+
+
+@on_sqlite
+def test_a_database_that_somebody_else_holds(database: str, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "_WAIT_FOR_WRITER", 0.05)
+    file = sqlite_file(database)
+    assert file is not None
+    tenant = Tenant(Workplace(make_store(file), hub, "vpn.example.net", 51820), hub)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        tenant.is_refused()
+    tenant.goes_on()
+    tenant.workplace.store.close()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of four megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "meshwg-test", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """The file that has all the room there was."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    return filler
+
+
+@pytest.fixture
+def tenant(disk: Path, hub: FakeHub) -> Iterator[Tenant]:
+    """An organization whose store is on that disk."""
+    store = make_store(disk / "store.sqlite")
+    yield Tenant(Workplace(store, hub, "vpn.example.net", 51820), hub)
+    store.close()
+
+
+def test_a_disk_that_is_full(disk: Path, tenant: Tenant) -> None:
+    filler = fill(disk)
+    # What fits into pages that are there already is taken, and no more than that.
+    with pytest.raises(Unavailable):
+        tenant.adds_rules(200)
+    tenant.is_refused()
+    with pytest.raises(Unavailable):
+        accounts.log_in(tenant.workplace, email="owner@example.net", password="correct horse battery")
+    # Whoever is signed in can still look.
+    assert machines.page(tenant.workplace, tenant.actor) == ([], None)
+    filler.unlink()
+    policies.save(tenant.workplace, tenant.actor, DENIED)
+    tenant.goes_on()
+
+
+def test_a_file_system_that_turned_read_only(disk: Path, tenant: Tenant) -> None:
+    tenant.workplace.store.close()
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    tenant.is_refused()
+    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    tenant.goes_on()

@@ -1,0 +1,70 @@
+"""A store that can't be used is told of in the words of whoever asks, with when to come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import bottle
+import pytest
+
+from appliance.service import Workplace
+from appliance.service.transcripts import Shelf
+from appliance.store import Store
+from appliance.web.app import make_app
+from appliance.web.limits import RateLimits
+from appliance.web.request import COOKIE, Site
+from tests.appliance.fakes import FakeHub
+from tests.appliance.web.client import call
+
+SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
+
+
+@pytest.fixture
+def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
+    return make_app(Site(workplace, RateLimits(), Shelf(Path("nowhere"))), hub.status)
+
+
+@pytest.fixture
+def token(app: bottle.Bottle) -> str:
+    return str(call(app, "POST", "/api/v1/signup", SIGN_UP).json["token"])
+
+
+@pytest.fixture
+def gone(token: str, store: Store, tmp_path: Path) -> Iterator[str]:
+    """The token of somebody whose store was taken away for as long as the test runs."""
+    store.close()
+    away = tmp_path / "away"
+    away.mkdir()
+    for file in list(tmp_path.glob("store.sqlite*")):
+        file.rename(away / file.name)
+    (tmp_path / "store.sqlite").mkdir()
+    yield token
+    (tmp_path / "store.sqlite").rmdir()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_programs_get_a_problem_document(app: bottle.Bottle, gone: str, method: str) -> None:
+    answer = call(app, method, "/api/v1/machines", {"name": "mumbai"} if method == "POST" else None, token=gone)
+    assert (answer.status, answer.headers["Content-Type"]) == (503, "application/problem+json")
+    assert answer.json["type"] == "urn:meshwg:problem:unavailable"
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "sqlite" not in answer.data.decode()
+
+
+def test_people_get_a_page(app: bottle.Bottle, gone: str) -> None:
+    answer = call(app, "GET", "/machines", headers={"Cookie": f"{COOKIE}={gone}"})
+    assert answer.status == 503
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "nothing was changed" in answer.data.decode()
+
+
+def test_nobody_has_to_help_when_it_is_back(app: bottle.Bottle, token: str, store: Store, tmp_path: Path) -> None:
+    store.close()
+    (tmp_path / "store.sqlite").rename(tmp_path / "away")
+    (tmp_path / "store.sqlite").mkdir()
+    assert call(app, "GET", "/api/v1/machines", token=token).status == 503
+    (tmp_path / "store.sqlite").rmdir()
+    (tmp_path / "away").rename(tmp_path / "store.sqlite")
+    assert call(app, "GET", "/api/v1/machines", token=token).status == 200
