@@ -50,6 +50,22 @@ class Unauthenticated(Refused):
     title = "Sign in first"
 
 
+class CodeNeeded(Refused):
+    """The password is right, and the account has a second factor: the same again with a code."""
+
+    code = "code-needed"
+    status = 401
+    title = "A code is needed too"
+
+
+class WrongProof(Refused):
+    """Somebody is signed in, and what they gave to show that it is still them was wrong."""
+
+    code = "wrong-proof"
+    status = 403
+    title = "The password or the code is wrong"
+
+
 class Forbidden(Refused):
     """Somebody is signed in, and may not do this."""
 

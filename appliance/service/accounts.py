@@ -1,11 +1,9 @@
-"""Sign-up, log-in, sessions."""
+"""Sign-up, log-in, and who holds a session."""
 
 from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -15,28 +13,19 @@ from appliance.model.errors import Invalid, NotEnforced, Unauthenticated
 from appliance.model.ids import new_id, new_organization_id, new_revision
 from appliance.model.names import check_name
 from appliance.model.organization import Member, Organization, Plan, Role
-from appliance.service import passwords, tokens
+from appliance.service import passwords, sessions
+from appliance.service.sessions import NOWHERE, Session
 from appliance.service.workplace import Actor, Workplace, enforce
 from appliance.store import audit, organizations, people
+from appliance.store.sessions import Device
 
-IDLE = timedelta(hours=12)
-ABSOLUTE = timedelta(days=14)
-_NOTED_EVERY = timedelta(minutes=1)
-
+_WRONG = "The e-mail address or the password is wrong."
 _NO_HUB = "The hub is not there to make an organization; nothing was stored."
 _CANDIDATES = 64
 
 LONGEST_EMAIL = 254
 # RFC 5321 allows far more than people have; what matters is one @, a domain, and nothing that is not one line.
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f.]+")
-
-
-@dataclass(frozen=True)
-class Session:
-    """A session that was just opened; the token is shown here and never again."""
-
-    token: str
-    expires_at: datetime
 
 
 def check_email(text: str) -> str:
@@ -52,9 +41,15 @@ def check_email(text: str) -> str:
 
 
 def sign_up(
-    workplace: Workplace, *, email: str, password: str, organization: str, network: str | None = None
+    workplace: Workplace,
+    *,
+    email: str,
+    password: str,
+    organization: str,
+    network: str | None = None,
+    device: Device = NOWHERE,
 ) -> tuple[Session, Organization]:
-    """A new organization with its owner; its mesh works when this returns.
+    """A new organization with its owner, who is signed in; its mesh works when this returns.
 
     Raises:
         Invalid, Conflict: the input can't be taken, or the address has an account.
@@ -101,13 +96,14 @@ def sign_up(
                 {"name": name, "network": str(overlay)},
                 workplace.clock(),
             )
+            session = sessions.begin(workplace, transaction, owner, device)
     except BaseException:
         with workplace.store.write() as transaction:
             organizations.remove(transaction, organization_id)
         with suppress(HubError):
             workplace.hub.remove(organization_id)
         raise
-    return _open(workplace, owner), new
+    return session, new
 
 
 def _free_port(workplace: Workplace, transaction: Connection) -> int:
@@ -128,7 +124,7 @@ def forget_unfinished(workplace: Workplace) -> None:
             organizations.remove(transaction, organization_id)
 
 
-def log_in(workplace: Workplace, *, email: str, password: str) -> Session:
+def log_in(workplace: Workplace, *, email: str, password: str, device: Device = NOWHERE) -> Session:
     """A new session.
 
     Raises:
@@ -138,11 +134,25 @@ def log_in(workplace: Workplace, *, email: str, password: str) -> Session:
     with workplace.store.read() as transaction:
         member = people.by_email(transaction, address)
     if not passwords.verify(member.password_hash if member else None, password) or member is None:
-        raise Unauthenticated("The e-mail address or the password is wrong.")
-    if passwords.is_outdated(member.password_hash):
-        with workplace.store.write() as transaction:
-            people.change_password_hash(transaction, member.id, passwords.hash_password(password))
-    return _open(workplace, member)
+        raise Unauthenticated(_WRONG)
+    fresh = passwords.hash_password(password) if passwords.is_outdated(member.password_hash) else None
+    with workplace.store.write() as transaction:
+        # The check took its time, and a password that was changed meanwhile opens nothing any more.
+        now = people.by_id(transaction, member.id)
+        if now is None or now.password_hash != member.password_hash:
+            raise Unauthenticated(_WRONG)
+        if fresh is not None:
+            people.change_password_hash(transaction, member.id, fresh)
+        session = sessions.begin(workplace, transaction, member, device)
+        audit.record(
+            transaction,
+            member.organization_id,
+            member.email,
+            "session.opened",
+            {"address": device.address},
+            workplace.clock(),
+        )
+    return session
 
 
 def actor_of(workplace: Workplace, token: str) -> Actor:
@@ -151,30 +161,5 @@ def actor_of(workplace: Workplace, token: str) -> Actor:
     Raises:
         Unauthenticated: there is no such session, or it ended.
     """
-    now = workplace.clock()
-    token_hash = tokens.hash_of(token)
-    with workplace.store.read() as transaction:
-        member = people.by_session(transaction, token_hash, now, now - IDLE)
-        seen = people.last_seen(transaction, token_hash)
-    if member is None:
-        raise Unauthenticated("This session has ended. Sign in again.")
-    if seen is not None and now - seen > _NOTED_EVERY:
-        with workplace.store.write() as transaction:
-            people.touch_session(transaction, token_hash, now)
+    member = sessions.holder(workplace, token)
     return Actor(member.organization_id, member.id, member.email, member.role)
-
-
-def log_out(workplace: Workplace, token: str) -> None:
-    """Ends the session."""
-    with workplace.store.write() as transaction:
-        people.close_session(transaction, tokens.hash_of(token))
-
-
-def _open(workplace: Workplace, member: Member) -> Session:
-    token = tokens.new_token()
-    now = workplace.clock()
-    session = Session(token, now + ABSOLUTE)
-    with workplace.store.write() as transaction:
-        people.forget_ended(transaction, now)
-        people.open_session(transaction, member.id, tokens.hash_of(token), now, session.expires_at)
-    return session

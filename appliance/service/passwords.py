@@ -16,16 +16,16 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$NksaE20mW6tY8jr3wKlCag$b8UxOPnXnWSt4Ik5cUaqJ5A4PjV9uHDubVEKq1zB2j0"
 
 
-def check_new(password: str) -> str:
+def check_new(password: str, *, field: str = "password") -> str:
     """A password that may be chosen.
 
     Raises:
         Invalid: too short or too long.
     """
     if len(password) < SHORTEST:
-        raise Invalid(f"The password has {len(password)} characters; {SHORTEST} is the least.", field="password")
+        raise Invalid(f"The password has {len(password)} characters; {SHORTEST} is the least.", field=field)
     if len(password) > LONGEST:
-        raise Invalid(f"The password has more than {LONGEST} characters.", field="password")
+        raise Invalid(f"The password has more than {LONGEST} characters.", field=field)
     return password
 
 

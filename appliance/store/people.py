@@ -1,30 +1,16 @@
-"""Members and their sessions."""
+"""Members."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from appliance.model.errors import Conflict
 from appliance.model.organization import Member, Role
 from appliance.store import times
-from appliance.store.schema import members, organizations, sessions
-
-# Read with every request, and so built once: building costs as much as executing.
-_BY_SESSION = (
-    select(members)
-    .join(sessions, sessions.c.member_id == members.c.id)
-    .where(
-        sessions.c.token_hash == bindparam("token"),
-        sessions.c.expires_at > bindparam("now"),
-        sessions.c.last_seen_at > bindparam("idle_since"),
-    )
-)
-_LAST_SEEN = select(sessions.c.last_seen_at).where(sessions.c.token_hash == bindparam("token"))
-
+from appliance.store.schema import members, organizations
 
 def create(transaction: Connection, member: Member) -> None:
     """Stores a new member.
@@ -52,7 +38,13 @@ def by_email(transaction: Connection, email: str) -> Member | None:
     row = transaction.execute(
         select(members).join(organizations).where(members.c.email == email, organizations.c.active)
     ).one_or_none()
-    return None if row is None else _loaded(row)
+    return None if row is None else loaded(row)
+
+
+def by_id(transaction: Connection, member_id: str) -> Member | None:
+    """The member of that id, if there is one."""
+    row = transaction.execute(select(members).where(members.c.id == member_id)).one_or_none()
+    return None if row is None else loaded(row)
 
 
 def change_password_hash(transaction: Connection, member_id: str, password_hash: str) -> None:
@@ -60,48 +52,6 @@ def change_password_hash(transaction: Connection, member_id: str, password_hash:
     transaction.execute(update(members).where(members.c.id == member_id).values(password_hash=password_hash))
 
 
-def open_session(transaction: Connection, member_id: str, token_hash: str, now: datetime, until: datetime) -> None:
-    """Stores a session under its token's hash."""
-    transaction.execute(
-        insert(sessions).values(
-            token_hash=token_hash,
-            member_id=member_id,
-            created_at=times.stored(now),
-            last_seen_at=times.stored(now),
-            expires_at=times.stored(until),
-        )
-    )
-
-
-def by_session(transaction: Connection, token_hash: str, now: datetime, idle_since: datetime) -> Member | None:
-    """Whose session this is, unless it ended, or nobody used it since ``idle_since``."""
-    wanted = {"token": token_hash, "now": times.stored(now), "idle_since": times.stored(idle_since)}
-    row = transaction.execute(_BY_SESSION, wanted).one_or_none()
-    return None if row is None else _loaded(row)
-
-
-def last_seen(transaction: Connection, token_hash: str) -> datetime | None:
-    """When the session was last used, as far as that was noted."""
-    seconds = transaction.execute(_LAST_SEEN, {"token": token_hash}).scalar_one_or_none()
-    return None if seconds is None else times.loaded(seconds)
-
-
-def touch_session(transaction: Connection, token_hash: str, now: datetime) -> None:
-    """Notes that the session is in use."""
-    transaction.execute(
-        update(sessions).where(sessions.c.token_hash == token_hash).values(last_seen_at=times.stored(now))
-    )
-
-
-def close_session(transaction: Connection, token_hash: str) -> None:
-    """Ends a session."""
-    transaction.execute(delete(sessions).where(sessions.c.token_hash == token_hash))
-
-
-def forget_ended(transaction: Connection, now: datetime) -> None:
-    """Removes sessions past their end."""
-    transaction.execute(delete(sessions).where(sessions.c.expires_at <= times.stored(now)))
-
-
-def _loaded(row: Any) -> Member:
+def loaded(row: Any) -> Member:
+    """The member of a row of the table, whatever else it has."""
     return Member(row.id, row.organization_id, row.email, row.password_hash, Role(row.role))

@@ -33,6 +33,10 @@ def _belongs_to_organization() -> Column[str]:
     return Column("organization_id", String(10), ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False)
 
 
+def _belongs_to_member() -> Column[str]:
+    return Column("member_id", String(12), ForeignKey("members.id", ondelete="CASCADE"), nullable=False)
+
+
 instance = Table(
     "instance",
     metadata,
@@ -84,7 +88,10 @@ sessions = Table(
     "sessions",
     metadata,
     Column("token_hash", String(64), primary_key=True),
-    Column("member_id", String(12), ForeignKey("members.id", ondelete="CASCADE"), nullable=False),
+    _belongs_to_member(),
+    # What it was opened from; empty where that is not known.
+    Column("address", Text, nullable=False, server_default=""),
+    Column("agent", Text, nullable=False, server_default=""),
     Column("created_at", Float, nullable=False),
     Column("last_seen_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from appliance.model.errors import Conflict, Invalid, Unauthenticated
-from appliance.service import Workplace, accounts, tokens
+from appliance.service import Workplace, accounts, sessions, tokens
 from appliance.store import schema
 from tests.appliance.fakes import FakeHub
 
@@ -33,7 +33,7 @@ def test_each_log_in_has_a_session_of_its_own_and_log_out_ends_one(workplace: Wo
     sign_up(workplace)
     one, two = (accounts.log_in(workplace, email=" A@Example.net", password=PASSWORD).token for _ in range(2))
     assert one != two
-    accounts.log_out(workplace, one)
+    sessions.log_out(workplace, one)
     with pytest.raises(Unauthenticated):
         accounts.actor_of(workplace, one)
     assert accounts.actor_of(workplace, two).email == "a@example.net"
@@ -73,14 +73,14 @@ def test_sessions_end_when_idle_and_in_any_case(workplace: Workplace) -> None:
     def later(by: timedelta) -> Workplace:
         return replace(workplace, clock=lambda: now + by)
 
-    accounts.actor_of(later(accounts.IDLE - timedelta(minutes=1)), token)
-    accounts.actor_of(later(2 * accounts.IDLE - timedelta(minutes=5)), token)
+    accounts.actor_of(later(sessions.IDLE - timedelta(minutes=1)), token)
+    accounts.actor_of(later(2 * sessions.IDLE - timedelta(minutes=5)), token)
     with pytest.raises(Unauthenticated):
-        accounts.actor_of(later(3 * accounts.IDLE), token)
+        accounts.actor_of(later(3 * sessions.IDLE), token)
     fresh = sign_up(workplace, "b@example.net")
     for half_days in range(1, 40):
         moment = later(half_days * timedelta(hours=11))
-        if half_days * timedelta(hours=11) < accounts.ABSOLUTE:
+        if half_days * timedelta(hours=11) < sessions.ABSOLUTE:
             accounts.actor_of(moment, fresh)
         else:
             with pytest.raises(Unauthenticated):

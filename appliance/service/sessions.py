@@ -1,0 +1,141 @@
+"""Sessions: opened by whoever proved who they are, listed, and ended one by one or all together.
+
+A session is a random token that only its holder has; the store keeps its hash. Whatever changes how somebody proves who
+they are ends every session of theirs, and gives the one that asked a token that nobody has seen yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from appliance.model.errors import NotFound, Unauthenticated
+from appliance.model.organization import Member
+from appliance.service import tokens
+from appliance.service.workplace import Actor, Workplace
+from appliance.store import audit, sessions
+from appliance.store.sessions import Device
+
+IDLE = timedelta(hours=12)
+ABSOLUTE = timedelta(days=14)
+_NOTED_EVERY = timedelta(minutes=1)
+
+NOWHERE = Device("", "")
+"""Where nobody knows from what a session is opened."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session that was just opened; the token is shown here and never again."""
+
+    token: str = field(repr=False)
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """A session as its owner sees it.
+
+    Attributes:
+        id: names it, and lets nobody in.
+        device: what it was opened from.
+        last_seen_at: to the minute.
+        expires_at: when it ends in any case; unused it ends earlier.
+        is_current: whether it is the one that asks.
+    """
+
+    id: str
+    device: Device
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    is_current: bool
+
+
+def begin(workplace: Workplace, transaction: Connection, member: Member, device: Device) -> Session:
+    """A new session of this member; it is there once the transaction commits."""
+    token = tokens.new_token()
+    now = workplace.clock()
+    session = Session(token, now + ABSOLUTE)
+    sessions.forget_ended(transaction, now, now - IDLE)
+    sessions.create(transaction, member.id, tokens.hash_of(token), device, now, session.expires_at)
+    return session
+
+
+def start_over(workplace: Workplace, transaction: Connection, member: Member, device: Device) -> Session:
+    """Ends every session of this member and begins a new one: how they prove who they are is another way now."""
+    sessions.end_all(transaction, member.id)
+    return begin(workplace, transaction, member, device)
+
+
+def holder(workplace: Workplace, token: str) -> Member:
+    """Whose session this is; it is in use, and does not count as idle.
+
+    Raises:
+        Unauthenticated: there is no such session, or it ended.
+    """
+    now = workplace.clock()
+    token_hash = tokens.hash_of(token)
+    with workplace.store.read() as transaction:
+        found = sessions.find(transaction, token_hash, now, now - IDLE)
+    if found is None:
+        raise Unauthenticated("This session has ended. Sign in again.")
+    member, seen = found
+    if now - seen > _NOTED_EVERY:
+        with workplace.store.write() as transaction:
+            sessions.touch(transaction, token_hash, now)
+    return member
+
+
+def all_of(workplace: Workplace, actor: Actor, token: str) -> list[OpenSession]:
+    """The actor's sessions that have not ended, the one last used first; ``token`` is of the one that asks."""
+    now = workplace.clock()
+    current = tokens.hash_of(token)
+    with workplace.store.read() as transaction:
+        found = sessions.of_member(transaction, actor.member_id, now, now - IDLE)
+    return [
+        OpenSession(
+            sessions.id_of(each.token_hash),
+            each.device,
+            each.created_at,
+            each.last_seen_at,
+            each.expires_at,
+            each.token_hash == current,
+        )
+        for each in found
+    ]
+
+
+def log_out(workplace: Workplace, token: str) -> None:
+    """Ends the session of this token."""
+    with workplace.store.write() as transaction:
+        sessions.close(transaction, tokens.hash_of(token))
+
+
+def end(workplace: Workplace, actor: Actor, session_id: str) -> None:
+    """Ends one of the actor's sessions, which may be the one that asks.
+
+    Raises:
+        NotFound: there is no such session of theirs.
+    """
+    with workplace.store.write() as transaction:
+        if not sessions.end(transaction, actor.member_id, session_id):
+            raise NotFound("You have no such session; it may have ended.")
+        _record(workplace, transaction, actor, 1)
+
+
+def end_others(workplace: Workplace, actor: Actor, token: str) -> int:
+    """Ends every session of the actor's but the one with this token; tells how many there were."""
+    with workplace.store.write() as transaction:
+        ended = sessions.end_all(transaction, actor.member_id, but=tokens.hash_of(token))
+        if ended:
+            _record(workplace, transaction, actor, ended)
+    return ended
+
+
+def _record(workplace: Workplace, transaction: Connection, actor: Actor, ended: int) -> None:
+    audit.record(
+        transaction, actor.organization_id, actor.email, "session.ended", {"sessions": ended}, workplace.clock()
+    )
