@@ -12,6 +12,7 @@ from appliance.model.organization import Member, Role
 from appliance.store import times
 from appliance.store.schema import members, organizations
 
+
 def create(transaction: Connection, member: Member) -> None:
     """Stores a new member.
 

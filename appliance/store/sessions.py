@@ -107,9 +107,7 @@ def of_member(transaction: Connection, member_id: str, now: datetime, idle_since
 
 def touch(transaction: Connection, token_hash: str, now: datetime) -> None:
     """Notes that the session is in use."""
-    transaction.execute(
-        update(_table).where(_table.c.token_hash == token_hash).values(last_seen_at=times.stored(now))
-    )
+    transaction.execute(update(_table).where(_table.c.token_hash == token_hash).values(last_seen_at=times.stored(now)))
 
 
 def close(transaction: Connection, token_hash: str) -> None:

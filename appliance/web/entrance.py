@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from appliance.model.errors import Unauthenticated
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from appliance.model.errors import Unauthenticated, WrongProof
 from appliance.service import accounts
+from appliance.service.sessions import Session
 from appliance.web import request
 from appliance.web.request import Site
 
 
-def log_in(site: Site, email: str, password: str) -> accounts.Session:
-    """Logs in within the limits; a failed attempt counts, a successful one does not."""
+@contextmanager
+def guessing(site: Site, email: str) -> Iterator[None]:
+    """For a block that says whether a password or a code is right: a wrong one counts, and too many end it.
+
+    Raises:
+        TooMany: there were too many wrong ones from this address, or for this account.
+    """
     site.limits.log_in(request.address(), email)
     try:
-        return accounts.log_in(site.workplace, email=email, password=password)
-    except Unauthenticated:
+        yield
+    except (Unauthenticated, WrongProof):
         site.limits.log_in_failed(request.address(), email)
         raise
+
+
+def log_in(site: Site, email: str, password: str) -> Session:
+    """Logs in within the limits; a failed attempt counts, a successful one does not."""
+    with guessing(site, email):
+        return accounts.log_in(site.workplace, email=email, password=password, device=request.device())

@@ -11,6 +11,7 @@ import bottle
 from appliance.model.errors import Forbidden, LengthRequired, TooLarge, Unauthenticated
 from appliance.service import Actor, Workplace, accounts, tokens
 from appliance.service.transcripts import Shelf
+from appliance.store.sessions import Device
 from appliance.web.limits import RateLimits
 
 COOKIE = "__Host-meshwg"
@@ -31,6 +32,11 @@ class Site:
 def address() -> str:
     """The caller's address. Headers that a caller could write are not asked."""
     return str(bottle.request.environ.get("REMOTE_ADDR", ""))
+
+
+def device() -> Device:
+    """What the caller uses, as far as it says."""
+    return Device(address(), str(bottle.request.headers.get("User-Agent", "")))
 
 
 def token() -> str | None:

@@ -75,9 +75,9 @@ def owner(workplace: Workplace) -> Actor:
     return sign_up(workplace, "owner@example.net")
 
 
-def sign_up(workplace: Workplace, email: str, **wishes: str) -> Actor:
+def sign_up(workplace: Workplace, email: str, network: str | None = None) -> Actor:
     """Signs an organization up, and gives its owner."""
     session, _ = accounts.sign_up(
-        workplace, email=email, password="correct horse battery", organization="acme-networks", **wishes
+        workplace, email=email, password="correct horse battery", organization="acme-networks", network=network
     )
     return accounts.actor_of(workplace, session.token)

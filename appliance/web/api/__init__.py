@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import bottle
 
-from appliance.web.api import accounts, machines, openapi, organization, policy, records, routes
+from appliance.web.api import account, accounts, machines, openapi, organization, policy, records, routes, sessions
 from appliance.web.request import Site
 
 __all__ = ["CALLS", "install"]
 
-CALLS = accounts.CALLS + organization.CALLS + machines.CALLS + policy.CALLS + records.CALLS
+CALLS = (
+    accounts.CALLS + sessions.CALLS + account.CALLS + organization.CALLS + machines.CALLS + policy.CALLS + records.CALLS
+)
 
 
 def install(app: bottle.Bottle, site: Site) -> None:

@@ -1,4 +1,4 @@
-"""Sign-up and sessions."""
+"""Sign-up and log-in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import msgspec
 from appliance.service import accounts
 from appliance.web import entrance, request
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body, OrganizationAnswer, moment
+from appliance.web.api.schemas import Body, OrganizationAnswer, SessionAnswer
 
 
 class SignUp(Body, frozen=True):
@@ -28,11 +28,6 @@ class SignedUp(msgspec.Struct, frozen=True):
     organization: OrganizationAnswer
 
 
-class SessionAnswer(msgspec.Struct, frozen=True):
-    token: str
-    expires_at: str
-
-
 def _sign_up(asked: Asked) -> SignedUp:
     body: SignUp = asked.body
     asked.site.limits.sign_up(request.address())
@@ -42,6 +37,7 @@ def _sign_up(asked: Asked) -> SignedUp:
         password=body.password,
         organization=body.organization,
         network=body.network,
+        device=request.device(),
     )
     return SignedUp(session.token, OrganizationAnswer.of(organization, asked.site.workplace))
 
@@ -49,16 +45,10 @@ def _sign_up(asked: Asked) -> SignedUp:
 def _log_in(asked: Asked) -> SessionAnswer:
     body: LogIn = asked.body
     session = entrance.log_in(asked.site, body.email, body.password)
-    return SessionAnswer(session.token, moment(session.expires_at))
-
-
-def _log_out(asked: Asked) -> None:
-    if asked.signed_in is not None:
-        accounts.log_out(asked.site.workplace, asked.signed_in[1])
+    return SessionAnswer.of(session)
 
 
 CALLS = (
     Call("POST", "/signup", "Sign up an organization", _sign_up, SignUp, SignedUp, 201, public=True),
     Call("POST", "/sessions", "Log in", _log_in, LogIn, SessionAnswer, 201, public=True),
-    Call("DELETE", "/sessions/current", "Log out", _log_out, status=204),
 )

@@ -35,6 +35,13 @@ class Asked:
             raise LookupError("this call needs no session, so nobody is known")
         return self.signed_in[0]
 
+    @property
+    def token(self) -> str:
+        """What the caller's session is held by; as `actor`."""
+        if self.signed_in is None:
+            raise LookupError("this call needs no session, so there is no token")
+        return self.signed_in[1]
+
     def number(self, name: str) -> int | None:
         """A whole number of the query, if it is given.
 

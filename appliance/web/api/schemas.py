@@ -8,6 +8,7 @@ import msgspec
 
 from appliance.model.organization import Organization
 from appliance.service import Workplace
+from appliance.service.sessions import Session
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,6 +37,15 @@ class OrganizationAnswer(msgspec.Struct, frozen=True):
             machine_limit=organization.plan.machine_limit,
             created_at=moment(organization.created_at),
         )
+
+
+class SessionAnswer(msgspec.Struct, frozen=True):
+    token: str
+    expires_at: str
+
+    @classmethod
+    def of(cls, session: Session) -> SessionAnswer:
+        return cls(session.token, moment(session.expires_at))
 
 
 def moment(at: datetime) -> str:

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import bottle
 
-from appliance.web.pages import accounts, assets, machines, organization, policy, records, routes, transcripts
+from appliance.web.pages import account, accounts, assets, machines, organization, policy, records, routes, transcripts
 from appliance.web.pages.view import View
 from appliance.web.request import Site
 
 __all__ = ["View", "install"]
 
-PAGES = accounts.PAGES + machines.PAGES + policy.PAGES + records.PAGES + organization.PAGES + transcripts.PAGES
+PAGES = (
+    accounts.PAGES
+    + account.PAGES
+    + machines.PAGES
+    + policy.PAGES
+    + records.PAGES
+    + organization.PAGES
+    + transcripts.PAGES
+)
 
 
 def install(app: bottle.Bottle, site: Site, view: View) -> None:

@@ -10,7 +10,7 @@ from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import Refused
 from appliance.service import accounts, passwords
 from appliance.web import entrance, request
-from appliance.web.pages import forms, routes
+from appliance.web.pages import forms, routes, session_cookie
 from appliance.web.pages.routes import HOME, Page, Visit
 
 
@@ -34,10 +34,11 @@ def _sign_up(visit: Visit) -> bottle.HTTPResponse:
             password=form.text("password"),
             organization=form.text("organization"),
             network=form.optional("network"),
+            device=request.device(),
         )
     except Refused as refusal:
         return _sign_up_page(visit, refusal=refusal)
-    return _enter(visit, session, HOME)
+    return session_cookie.enter(visit, session, HOME)
 
 
 def _show_log_in(visit: Visit) -> bottle.HTTPResponse:
@@ -58,24 +59,11 @@ def _log_in(visit: Visit) -> bottle.HTTPResponse:
         session = entrance.log_in(visit.site, form.text("email"), form.text("password"))
     except Refused as refusal:
         return _log_in_page(visit, following, refusal=refusal)
-    return _enter(visit, session, following)
+    return session_cookie.enter(visit, session, following)
 
 
 def _log_out(visit: Visit) -> bottle.HTTPResponse:
-    accounts.log_out(visit.workplace, visit.signed_in.token)
-    answer = routes.see_other("/")
-    routes.forget_cookie(answer, request.COOKIE)
-    return answer
-
-
-def _enter(visit: Visit, session: accounts.Session, path: str) -> bottle.HTTPResponse:
-    if visit.who is not None:
-        accounts.log_out(visit.workplace, visit.who.token)
-    answer = routes.see_other(path)
-    left = session.expires_at - visit.workplace.clock()
-    routes.set_cookie(answer, request.COOKIE, session.token, seconds=int(left.total_seconds()))
-    routes.forget_cookie(answer, forms.FORM_COOKIE)
-    return answer
+    return session_cookie.leave(visit, "/")
 
 
 def _sign_up_page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:

@@ -29,6 +29,9 @@ _NOTICES = {
     "saved": "The policy is saved, and the hub enforces it.",
     "renamed": "The organization has its new name.",
     "plan": "The plan is switched.",
+    "password": "Your password is changed, and every other session of yours has ended.",
+    "session-ended": "The session has ended.",
+    "sessions-ended": "Every other session of yours has ended.",
 }
 # A path of this site and nothing that a browser could take for another one's: no //host, no backslash, no scheme.
 _LOCAL = re.compile(r"/(?:[A-Za-z0-9_.~?&=%-][A-Za-z0-9_.~?&=%/-]*)?", re.ASCII)

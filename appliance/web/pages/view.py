@@ -40,6 +40,7 @@ class View:
             from_epoch=times.loaded,
             moment=words.moment,
             precise=words.precise,
+            program=words.program,
             rupees=rupees,
             size=words.size,
         )

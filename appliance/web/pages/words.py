@@ -45,6 +45,33 @@ def size(count: int) -> str:
     raise AssertionError("the last unit takes what is left")
 
 
+# Of what a browser calls itself, the first that fits: several name those that they descend from.
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def program(agent: str) -> str:
+    """What somebody uses, of what it says of itself: ``Firefox on Linux``, ``curl/8.5.0``."""
+    browser = next((name for mark, name in _BROWSERS if mark in agent), None)
+    system = next((name for mark, name in _SYSTEMS if mark in agent), None)
+    if browser is None:
+        return agent[:40] or "unknown"
+    return f"{browser} on {system}" if system else browser
+
+
 def group_list(groups: Iterable[str]) -> str:
     """Groups as one line of a form; one that has a comma itself comes in quotes."""
     return ", ".join(map(_quoted, groups))
@@ -105,6 +132,9 @@ _ACTIONS = {
     "machine.removed": "removed a machine",
     "policy.saved": "saved the policy",
     "hub.mended": "mended damage",
+    "session.opened": "signed in",
+    "session.ended": "ended sessions",
+    "password.changed": "changed their password",
 }
 
 

@@ -18,7 +18,7 @@ from appliance.web.request import COOKIE, Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Visitor
 
-PAGES = ("/machines", "/policy", "/audit", "/usage", "/settings")
+PAGES = ("/machines", "/policy", "/audit", "/usage", "/settings", "/account")
 
 
 def changing_paths(app: bottle.Bottle) -> list[str]:

@@ -1,0 +1,65 @@
+"""A person's sessions."""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.service import sessions
+from appliance.service.sessions import OpenSession
+from appliance.web.api.routes import Asked, Call
+from appliance.web.api.schemas import moment
+
+
+class SessionShown(msgspec.Struct, frozen=True):
+    id: str
+    address: str
+    user_agent: str
+    created_at: str
+    last_seen_at: str
+    expires_at: str
+    current: bool
+
+    @classmethod
+    def of(cls, session: OpenSession) -> SessionShown:
+        return cls(
+            session.id,
+            session.device.address,
+            session.device.agent,
+            moment(session.created_at),
+            moment(session.last_seen_at),
+            moment(session.expires_at),
+            session.is_current,
+        )
+
+
+class SessionList(msgspec.Struct, frozen=True):
+    sessions: list[SessionShown]
+
+
+class SessionsEnded(msgspec.Struct, frozen=True):
+    ended: int
+
+
+def _list_sessions(asked: Asked) -> SessionList:
+    found = sessions.all_of(asked.site.workplace, asked.actor, asked.token)
+    return SessionList([SessionShown.of(each) for each in found])
+
+
+def _end_session(asked: Asked) -> None:
+    sessions.end(asked.site.workplace, asked.actor, asked.parameters["id"])
+
+
+def _end_other_sessions(asked: Asked) -> SessionsEnded:
+    return SessionsEnded(sessions.end_others(asked.site.workplace, asked.actor, asked.token))
+
+
+def _log_out(asked: Asked) -> None:
+    sessions.log_out(asked.site.workplace, asked.token)
+
+
+CALLS = (
+    Call("GET", "/sessions", "Your sessions, the one last used first", _list_sessions, answer=SessionList),
+    Call("DELETE", "/sessions", "End every session of yours but this one", _end_other_sessions, answer=SessionsEnded),
+    Call("DELETE", "/sessions/current", "Log out", _log_out, status=204),
+    Call("DELETE", "/sessions/{id}", "End a session of yours", _end_session, status=204),
+)

@@ -1,0 +1,61 @@
+"""A person's own account: password and sessions."""
+
+from __future__ import annotations
+
+import bottle
+
+from appliance.model.errors import Refused
+from appliance.service import password_change, passwords, sessions
+from appliance.web import entrance, request
+from appliance.web.pages import session_cookie
+from appliance.web.pages.routes import Page, Visit
+
+PATH = "/account"
+
+
+def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> bottle.HTTPResponse:
+    """The page; with a refusal, and which of its forms was refused."""
+    return visit.page(
+        "account.html",
+        refusal=refusal,
+        refused_form=refused_form,
+        sessions=sessions.all_of(visit.workplace, visit.actor, visit.signed_in.token),
+        now=visit.workplace.clock(),
+        shortest_password=passwords.SHORTEST,
+    )
+
+
+def _change_password(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        with entrance.guessing(visit.site, visit.actor.email):
+            session = password_change.change(
+                visit.workplace,
+                visit.actor,
+                password=visit.form.text("password"),
+                new_password=visit.form.text("new_password"),
+                device=request.device(),
+            )
+    except Refused as refusal:
+        return show(visit, refusal, "password")
+    return session_cookie.enter(visit, session, PATH, "password")
+
+
+def _end_session(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        sessions.end(visit.workplace, visit.actor, visit.parameters["id"])
+    except Refused as refusal:
+        return show(visit, refusal, "sessions")
+    return visit.done(PATH, "session-ended")
+
+
+def _end_other_sessions(visit: Visit) -> bottle.HTTPResponse:
+    sessions.end_others(visit.workplace, visit.actor, visit.signed_in.token)
+    return visit.done(PATH, "sessions-ended")
+
+
+PAGES = (
+    Page("GET", PATH, show),
+    Page("POST", f"{PATH}/password", _change_password),
+    Page("POST", f"{PATH}/sessions/end-others", _end_other_sessions),
+    Page("POST", f"{PATH}/sessions/<id>/end", _end_session),
+)

@@ -1,0 +1,116 @@
+"""Sessions are listed, end one by one or together, and none outlives the password that opened it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from appliance.model.errors import Invalid, NotFound, Unauthenticated, WrongProof
+from appliance.service import Actor, Workplace, accounts, organizations, password_change, passwords, sessions
+from appliance.store.sessions import Device
+from tests.appliance.conftest import sign_up
+
+PASSWORD = "correct horse battery"
+OTHER = "staple the correct horse"
+LAPTOP = Device("192.0.2.7", "curl/8.5.0\n\x1b[31m" + "x" * 300)
+
+
+def log_in(workplace: Workplace, password: str = PASSWORD) -> str:
+    return accounts.log_in(workplace, email="owner@example.net", password=password, device=LAPTOP).token
+
+
+def is_open(workplace: Workplace, token: str) -> bool:
+    try:
+        accounts.actor_of(workplace, token)
+    except Unauthenticated:
+        return False
+    return True
+
+
+def test_a_list_says_what_each_was_opened_from_and_lets_nobody_in(workplace: Workplace, owner: Actor) -> None:
+    token = log_in(workplace)
+    found = sessions.all_of(workplace, owner, token)
+    assert [each.is_current for each in found].count(True) == 1
+    current = next(each for each in found if each.is_current)
+    assert current.device.address == "192.0.2.7"
+    assert current.device.agent.startswith("curl/8.5.0[31mxx")
+    assert len(current.device.agent) == 200
+    assert len(found) == 2
+    assert not is_open(workplace, current.id)
+    assert current.id not in token
+
+
+def test_one_session_ends_or_all_others_do(workplace: Workplace, owner: Actor) -> None:
+    one, two, three = (log_in(workplace) for _ in range(3))
+    doomed = next(each.id for each in sessions.all_of(workplace, owner, one) if each.is_current)
+    sessions.end(workplace, owner, doomed)
+    assert [is_open(workplace, each) for each in (one, two, three)] == [False, True, True]
+    # The one of the sign-up, too.
+    assert sessions.end_others(workplace, owner, two) == 2
+    assert [is_open(workplace, each) for each in (two, three)] == [True, False]
+    assert sessions.end_others(workplace, owner, two) == 0
+    trail = [entry.action for entry in organizations.trail(workplace, owner)[0]]
+    assert trail == ["session.ended", "session.ended", *["session.opened"] * 3, "organization.created"]
+
+
+def test_nobody_ends_the_session_of_somebody_else(workplace: Workplace, owner: Actor) -> None:
+    stranger = sign_up(workplace, "stranger@example.net")
+    token = log_in(workplace)
+    for each in sessions.all_of(workplace, owner, token):
+        with pytest.raises(NotFound):
+            sessions.end(workplace, stranger, each.id)
+    assert is_open(workplace, token)
+
+
+def test_ended_sessions_are_not_listed_and_not_kept(workplace: Workplace, owner: Actor) -> None:
+    token = log_in(workplace)
+    now = workplace.clock()
+    later = replace(workplace, clock=lambda: now + sessions.IDLE + timedelta(minutes=1))
+    assert sessions.all_of(later, owner, token) == []
+    fresh = log_in(later)
+    assert len(sessions.all_of(workplace, owner, fresh)) == 1
+
+
+def test_another_password_ends_every_session_and_gives_a_new_one(workplace: Workplace, owner: Actor) -> None:
+    mine, other = log_in(workplace), log_in(workplace)
+    fresh = password_change.change(workplace, owner, password=PASSWORD, new_password=OTHER).token
+    assert [is_open(workplace, each) for each in (mine, other, fresh)] == [False, False, True]
+    with pytest.raises(Unauthenticated):
+        log_in(workplace)
+    assert is_open(workplace, log_in(workplace, OTHER))
+
+
+@pytest.mark.parametrize(
+    ("password", "new", "error", "field"),
+    [("wrong", OTHER, WrongProof, "password"), (PASSWORD, "short", Invalid, "new_password")],
+)
+def test_a_password_that_is_not_changed_stays_with_its_sessions(
+    workplace: Workplace, owner: Actor, password: str, new: str, error: type[WrongProof | Invalid], field: str
+) -> None:
+    token = log_in(workplace)
+    with pytest.raises(error) as refused:
+        password_change.change(workplace, owner, password=password, new_password=new)
+    assert refused.value.field == field
+    assert is_open(workplace, token)
+    assert is_open(workplace, log_in(workplace))
+
+
+def test_a_password_that_changes_while_it_is_checked_opens_nothing(
+    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verify = passwords.verify
+
+    def slowly(stored: str | None, password: str) -> bool:
+        monkeypatch.setattr(passwords, "verify", verify)
+        right = verify(stored, password)
+        password_change.change(workplace, owner, password=PASSWORD, new_password=OTHER)
+        return right
+
+    monkeypatch.setattr(passwords, "verify", slowly)
+    with pytest.raises(Unauthenticated):
+        log_in(workplace)
+    monkeypatch.setattr(passwords, "verify", slowly)
+    with pytest.raises(WrongProof):
+        password_change.change(workplace, owner, password=OTHER, new_password="yet another password")

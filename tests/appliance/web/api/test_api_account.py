@@ -1,0 +1,73 @@
+"""A person's own account over the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bottle
+import pytest
+
+from appliance.service import Workplace
+from appliance.service.transcripts import Shelf
+from appliance.web.app import make_app
+from appliance.web.limits import RateLimits
+from appliance.web.request import Site
+from tests.appliance.fakes import FakeHub
+from tests.appliance.web.client import Response, call
+
+SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
+LOG_IN = {"email": "a@example.net", "password": "correct horse battery"}
+
+
+@pytest.fixture
+def app(workplace: Workplace, hub: FakeHub, tmp_path: Path) -> bottle.Bottle:
+    return make_app(Site(workplace, RateLimits(), Shelf(tmp_path / "transcripts")), hub.status)
+
+
+@pytest.fixture
+def token(app: bottle.Bottle) -> str:
+    return str(call(app, "POST", "/api/v1/signup", SIGN_UP, headers={"User-Agent": "fleet/1"}).json["token"])
+
+
+def log_in(app: bottle.Bottle, **fields: str) -> Response:
+    return call(app, "POST", "/api/v1/sessions", LOG_IN | fields, address="198.51.100.8")
+
+
+def test_sessions_are_listed_and_ended(app: bottle.Bottle, token: str) -> None:
+    other = log_in(app).json["token"]
+    found = call(app, "GET", "/api/v1/sessions", token=token).json["sessions"]
+    assert {(each["address"], each["user_agent"], each["current"]) for each in found} == {
+        ("198.51.100.7", "fleet/1", True),
+        ("198.51.100.8", "", False),
+    }
+    (doomed,) = (each["id"] for each in found if not each["current"])
+    assert call(app, "DELETE", f"/api/v1/sessions/{doomed}", token=token).status == 204
+    assert call(app, "GET", "/api/v1/sessions", token=other).status == 401
+    assert call(app, "DELETE", f"/api/v1/sessions/{doomed}", token=token).status == 404
+    log_in(app)
+    assert call(app, "DELETE", "/api/v1/sessions", token=token).json == {"ended": 1}
+    assert call(app, "DELETE", "/api/v1/sessions/current", token=token).status == 204
+    assert call(app, "GET", "/api/v1/sessions", token=token).status == 401
+
+
+def test_another_password_is_answered_with_another_session(app: bottle.Bottle, token: str) -> None:
+    wish = {"password": SIGN_UP["password"], "new_password": "staple the correct horse"}
+    answer = call(app, "PUT", "/api/v1/account/password", wish, token=token)
+    assert answer.status == 200
+    assert call(app, "GET", "/api/v1/organization", token=token).status == 401
+    assert call(app, "GET", "/api/v1/organization", token=answer.json["token"]).status == 200
+    assert log_in(app).status == 401
+    assert log_in(app, password=wish["new_password"]).status == 201
+
+
+def test_who_guesses_the_present_password_is_stopped(app: bottle.Bottle, token: str) -> None:
+    wish = {"password": "a guess", "new_password": "staple the correct horse"}
+    for _ in range(5):
+        answer = call(app, "PUT", "/api/v1/account/password", wish, token=token)
+        assert answer.status == 403
+        assert answer.json["type"] == "urn:meshwg:problem:wrong-proof"
+        assert answer.json["field"] == "password"
+    right = wish | {"password": SIGN_UP["password"]}
+    answer = call(app, "PUT", "/api/v1/account/password", right, token=token)
+    assert answer.status == 429
+    assert int(answer.headers["Retry-After"]) > 0
