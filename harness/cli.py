@@ -19,7 +19,11 @@ Wireguard = Annotated[str, typer.Option(help="The hub's implementation: auto, ke
 
 def gate(
     claim: Annotated[str | None, typer.Option(help="Only this claim.")] = None,
-    profile: Annotated[str, typer.Option(help="quick, full or soak.")] = "quick",
+    profile: Annotated[
+        str, typer.Option(help="quick, full, or soak: rounds of full, each with another seed, until one fails.")
+    ] = "quick",
+    minutes: Annotated[float | None, typer.Option(min=1, help="How long a soak lasts; 60 if not given.")] = None,
+    sabotage: Annotated[bool, typer.Option("--sabotage", help="Only the sabotages.")] = False,
     seed: Annotated[int | None, typer.Option(help="Makes the run's choices; drawn if not given.")] = None,
     wireguard: Wireguard = "auto",
     patience: Annotated[
@@ -30,7 +34,7 @@ def gate(
 
     Exit codes: 0 every claim is proven and every sabotage was noticed, 1 not so, 64 bad usage, 77 no sandbox possible.
     """
-    _commands().gate(claim, profile, seed, wireguard, patience)
+    _commands().gate(claim, profile, seed, wireguard, patience, minutes, sabotages_only=sabotage)
 
 
 def run_everything(

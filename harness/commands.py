@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,13 +25,14 @@ from harness.bench.targets import TARGETS, Measured, rows
 from harness.claims import BY_ID
 from harness.paths import REPORTS
 from harness.runs import RunOptions
-from harness.verdicts import Inconclusive, Refuted, Verdict
+from harness.verdicts import Inconclusive, Refuted
 from netlab import SandboxError, sandbox
 from reports.attest import AttestationError, Signer
 from reports.cli import summarize
 
 _PROFILES = ("quick", "full", "soak")
 _WIREGUARD = ("auto", "kernel", "wireguard-go", "boringtun")
+_SOAK_MINUTES = 60.0
 _BAD_USAGE = 64
 _UNAVAILABLE = 69
 _ADDRESS_IN_USE = 71
@@ -41,15 +43,27 @@ _NO_SANDBOX = 77
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
-def gate(claim: str | None, profile: str, seed: int | None, wireguard: str, patience: float) -> None:
+def gate(
+    claim: str | None,
+    profile: str,
+    seed: int | None,
+    wireguard: str,
+    patience: float,
+    minutes: float | None,
+    *,
+    sabotages_only: bool,
+) -> None:
     """Runs the gate and ends with its exit code."""
+    if minutes is not None and profile != "soak":
+        _end("--minutes goes with --profile soak.", _BAD_USAGE)
+    if sabotages_only and profile == "soak":
+        _end("--sabotage is one round: it does not go with --profile soak.", _BAD_USAGE)
     _check_choice("claim", claim, (None, *BY_ID))
     _check_choice("profile", profile, _PROFILES)
     _check_choice("wireguard", wireguard, _WIREGUARD)
     _enter_sandbox()
     seed = random.SystemRandom().randrange(2**31) if seed is None else seed
-    options = RunOptions(claim, profile, seed, wireguard, patience)
-    passed, _, _ = _gate(options)
+    passed, _, _ = _gate(_plan(RunOptions(claim, profile, seed, wireguard, patience), minutes, sabotages_only))
     raise typer.Exit(0 if passed else 1)
 
 
@@ -65,7 +79,8 @@ def run_everything(only: str | None, profile: str) -> None:
         _console.rule(name, align="left")
         if name == "gate":
             began = time.monotonic()
-            _, good, bad = _gate(RunOptions(profile=profile, seed=random.SystemRandom().randrange(2**31)))
+            options = RunOptions(profile=profile, seed=random.SystemRandom().randrange(2**31))
+            _, good, bad = _gate(_plan(options, None, sabotages_only=False))
             outcomes.append(stages.Outcome(name, good, bad, time.monotonic() - began))
         else:
             outcomes.append(stages.STAGES[name]())
@@ -126,7 +141,13 @@ def bench(json: Path | None, profile: str, only: list[str], organizations: int |
     raise typer.Exit(1 if any(row.met is False for row in rows(outcome.measured)) else 0)
 
 
-def _gate(options: RunOptions) -> tuple[bool, int, int]:
+def _plan(options: RunOptions, minutes: float | None, sabotages_only: bool) -> gates.Plan:
+    if options.profile != "soak":
+        return gates.Plan(options, sabotages_only)
+    return gates.Plan(replace(options, profile="full"), minutes=_SOAK_MINUTES if minutes is None else minutes)
+
+
+def _gate(plan: gates.Plan) -> tuple[bool, int, int]:
     """Runs the gate and publishes its transcript; tells whether it passed, and how much of it did and did not."""
     try:
         signer = Signer.find()
@@ -134,14 +155,14 @@ def _gate(options: RunOptions) -> tuple[bool, int, int]:
         _end(str(error), _BAD_USAGE)
     evidence = Path(tempfile.mkdtemp(prefix="evidence-"))
     try:
-        run = gates.run(options, evidence, _console)
+        run = gates.run(plan, evidence, _console)
         transcript = transcripts.transcript_of(run)
         folder = transcripts.publish(transcript, REPORTS, signer, evidence)
     finally:
         shutil.rmtree(evidence, ignore_errors=True)
     summarize(transcript, _console)
     _console.print(f"transcript: {os.path.relpath(folder)}/transcript.html ({transcript.verdict}, {run.seconds:.0f} s)")
-    good = sum(each.verdict == Verdict.PROVEN.value for each in run.scenarios) + sum(e.caught for e in run.sabotages)
+    good = sum(each.is_proven for each in run.scenarios) + sum(each.caught for each in run.sabotages)
     bad = len(run.scenarios) + len(run.sabotages) - good
     passed = transcript.verdict == "pass"
     return passed, good, bad if passed or bad else 1

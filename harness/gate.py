@@ -21,6 +21,8 @@ from harness.sabotage.catalogue import SABOTAGES, Sabotage
 from harness.verdicts import Verdict
 
 _CORES = os.cpu_count() or 1
+_MOST_RERUNS = 8
+"""Where more has failed, nobody doubts it."""
 
 
 @dataclass(frozen=True)
@@ -52,53 +54,117 @@ class SabotageResult:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What a gate is asked for.
+
+    Attributes:
+        sabotages_only: whether it runs the sabotages and nothing else.
+        minutes: how long rounds of the scenarios follow each other, each with a seed of its own; one round if None.
+    """
+
+    options: RunOptions
+    sabotages_only: bool = False
+    minutes: float | None = None
+
+    @property
+    def profile(self) -> str:
+        """As it is asked for and told."""
+        return self.options.profile if self.minutes is None else "soak"
+
+
+@dataclass(frozen=True)
 class GateRun:
     """What a run came to.
 
     Attributes:
+        scenarios: of several rounds, what each scenario failed with, or the last outcome.
+        again: what the scenarios that failed came to when they were run once more alike, each by itself.
+        rounds: how many there were.
         hub_wireguard: the implementation that the hub used, with its version; "" if no hub came up.
     """
 
-    options: RunOptions
+    plan: Plan
     started_at: float
     seconds: float
     scenarios: tuple[ScenarioResult, ...]
     sabotages: tuple[SabotageResult, ...]
+    again: tuple[ScenarioResult, ...] = ()
+    rounds: int = 1
     hub_wireguard: str = ""
 
 
-def run(options: RunOptions, evidence: Path, console: Console) -> GateRun:
-    """Runs scenarios and sabotages side by side, each run in a world of its own.
+@dataclass(frozen=True)
+class _Round:
+    scenarios: tuple[ScenarioResult, ...]
+    sabotages: tuple[SabotageResult, ...]
+    hub_wireguard: str
+
+
+def run(plan: Plan, evidence: Path, console: Console) -> GateRun:
+    """Runs scenarios and sabotages side by side, each run in a world of its own, and what failed once more.
 
     Args:
         evidence: folder for what failed scenarios leave.
         console: where progress is told.
     """
     started_at, start = time.time(), time.monotonic()
+    options = plan.options
+    wanted = [each for each in SABOTAGES if options.claim in (None, each.claim)]
+    what = "" if plan.sabotages_only else "scenarios, and "
+    console.print(f"{what}{len(wanted)} sabotages (profile {plan.profile}, seed {options.seed})")
+    rounds = [_round(options, wanted, evidence, console, scenarios=not plan.sabotages_only)]
+    until = start + 60 * (plan.minutes or 0)
+    while time.monotonic() < until and all(each.is_proven for each in rounds[-1].scenarios):
+        seeded = replace(options, seed=options.seed + len(rounds))
+        console.print(f"round {len(rounds) + 1} (seed {seeded.seed})")
+        rounds.append(_round(seeded, (), evidence, console))
+    outcomes = results.worst([each.scenarios for each in rounds])
+    return GateRun(
+        plan,
+        started_at,
+        time.monotonic() - start,
+        tuple(outcomes),
+        rounds[0].sabotages,
+        tuple(_again(options, outcomes, console)),
+        len(rounds),
+        next((each.hub_wireguard for each in rounds if each.hub_wireguard), ""),
+    )
+
+
+def _round(
+    options: RunOptions, breaks: Sequence[Sabotage], evidence: Path, console: Console, *, scenarios: bool = True
+) -> _Round:
     many = crowd(options.patience)
-    # Those of the last claims take longest: begun first, none of them is left over at the end.
-    wanted = [each for each in reversed(SABOTAGES) if options.claim in (None, each.claim)]
-    console.print(f"scenarios, and {len(wanted)} sabotages (profile {options.profile}, seed {options.seed})")
     with _told(console) as progress, runs.turns() as turns, _opened(evidence) as folder:
         shared = [f"--turns={turns}", f"--progress={progress}", f"--evidence=/dev/fd/{folder}"]
         with ThreadPoolExecutor(many.runs) as pool:
             parts = [
                 pool.submit(runs.run, options, *shared, inherited=[turns, progress, folder])
-                for _ in range(many.scenarios)
+                for _ in range(many.scenarios if scenarios else 0)
             ]
-            breaks = [pool.submit(_sabotage, options, each, console) for each in wanted][::-1]
-    for part in parts:
-        if part.result().complaint:
-            console.print(escape(part.result().complaint[-2000:]), style="red")
+            # Those of the last claims take longest: begun first, none of them is left over at the end.
+            broken = [pool.submit(_sabotage, options, each, console) for each in reversed(breaks)][::-1]
     finished = [part.result() for part in parts]
-    return GateRun(
-        options,
-        started_at,
-        time.monotonic() - start,
+    for each in finished:
+        if each.complaint:
+            console.print(escape(each.complaint[-2000:]), style="red")
+    return _Round(
         tuple(results.merge([each.outcomes for each in finished])),
-        tuple(each.result() for each in breaks),
-        hub_wireguard=next((each.hub_wireguard for each in finished if each.hub_wireguard), ""),
+        tuple(each.result() for each in broken),
+        next((each.hub_wireguard for each in finished if each.hub_wireguard), ""),
     )
+
+
+def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], console: Console) -> Iterator[ScenarioResult]:
+    """What failed is run once more with the same choices: a verdict that chance decides is none."""
+    failed = [each for each in outcomes if not each.is_proven and each.failure != results.NOT_RUN]
+    for each in failed[:_MOST_RERUNS]:
+        _tell(console, "again", f"{each.name} ({each.claim})")
+        alike = replace(options, claim=each.claim, seed=each.seed)
+        for outcome in runs.run(alike, f"--scenario={each.name.partition('[')[0]}").outcomes:
+            if outcome.name == each.name:
+                _tell(console, outcome.verdict, f"{each.name}, run again")
+                yield outcome
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--turns", type=int, help="open file to draw the places of the scenarios from that are to be run")
     group.addoption("--progress", type=int, help="open file to tell what runs, a line each")
     group.addoption("--sabotage", help="put this break into the service")
-    group.addoption("--profile", default="quick", choices=("quick", "full", "soak"))
+    group.addoption("--profile", default="quick", choices=("quick", "full"))
     group.addoption("--seed", type=int, default=0)
     group.addoption("--hub-wireguard", default="auto")
 
@@ -121,7 +121,7 @@ def record(request: pytest.FixtureRequest) -> Record:
 
 @pytest.fixture
 def profile(request: pytest.FixtureRequest) -> str:
-    """How long this run may take: quick, full or soak."""
+    """How long this run may take: quick or full."""
     return str(request.config.getoption("--profile"))
 
 
@@ -149,6 +149,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         controls=record.controls,
         failure=None if error is None else _words(error),
         evidence=files,
+        seed=config.getoption("--seed"),
     )
     _tell(item, item.stash[_OUTCOME].verdict)
     if config.getoption("--sabotage") and isinstance(error, Refuted):

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from harness.verdicts import Verdict
+
 NOT_RUN = "The run ended before it."
 """The failure of a scenario whose turn never came."""
 
@@ -19,6 +21,7 @@ class ScenarioResult(msgspec.Struct, frozen=True):
         title: what it shows, in words.
         failure: why it is not proven, or None.
         evidence: files below the run's evidence folder.
+        seed: what made its choices.
     """
 
     name: str
@@ -30,6 +33,12 @@ class ScenarioResult(msgspec.Struct, frozen=True):
     controls: list[str]
     failure: str | None
     evidence: list[str]
+    seed: int = 0
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether it came to what it wants to show."""
+        return self.verdict == Verdict.PROVEN.value
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -53,6 +62,16 @@ def read(path: Path) -> Results:
     if not path.exists() or path.stat().st_size == 0:
         return Results()
     return msgspec.json.decode(path.read_bytes(), type=Results)
+
+
+def worst(rounds: Sequence[Sequence[ScenarioResult]]) -> list[ScenarioResult]:
+    """One list of what the same scenarios came to in several rounds: of each the first that failed, else the last."""
+    found: dict[tuple[str, str], ScenarioResult] = {}
+    for each in (result for one in rounds for result in one):
+        before = found.get((each.claim, each.name))
+        if before is None or before.is_proven:
+            found[each.claim, each.name] = each
+    return list(found.values())
 
 
 def merge(parts: Sequence[Sequence[ScenarioResult]]) -> list[ScenarioResult]:

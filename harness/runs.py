@@ -17,7 +17,7 @@ from harness.plugin import TURN
 from harness.results import ScenarioResult
 from netlab import sandbox
 
-_DEADLINE = {"quick": 900.0, "full": 3600.0, "soak": 24 * 3600.0}
+_DEADLINE = {"quick": 900.0, "full": 3600.0}
 _MOST_SCENARIOS = 4096
 _ENDED_WELL = (0, 1)
 """Exit codes of pytest: all passed, some failed."""
@@ -29,6 +29,7 @@ class RunOptions:
 
     Attributes:
         claim: only its scenarios; all if None.
+        profile: how often scenarios try: quick or full.
         seed: makes the run's choices.
         patience: how many times slower than a usual machine this one is; a run may take so much longer.
     """

@@ -19,7 +19,9 @@ from reports.schema import Scenario, Transcript
 
 def transcript_of(run: GateRun) -> Transcript:
     """The record of a run, with the verdict on each claim."""
-    wanted = [claim for claim in CLAIMS if run.options.claim in (None, claim.id)]
+    options = run.plan.options
+    asked = [claim for claim in CLAIMS if options.claim in (None, claim.id)]
+    wanted = [] if run.plan.sabotages_only else asked
     claims = [_claim(claim, run) for claim in wanted]
     sabotages = [
         SabotageRecord(
@@ -32,13 +34,14 @@ def transcript_of(run: GateRun) -> Transcript:
         )
         for each in run.sabotages
     ]
+    rounds = {"rounds": run.rounds} if run.rounds > 1 else {}
     problems = verdict.problems_of(claims, sabotages)
     return Transcript(
         started_at=datetime.fromtimestamp(run.started_at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         seconds=round(run.seconds, 1),
-        profile=run.options.profile,
-        seed=run.options.seed,
-        environment=environment.facts(run.hub_wireguard or run.options.wireguard),
+        profile=run.plan.profile,
+        seed=options.seed,
+        environment={**environment.facts(run.hub_wireguard or options.wireguard), **rounds},
         claims=claims,
         sabotage=sabotages,
         verdict="fail" if problems else "pass",
@@ -58,10 +61,11 @@ def _claim(claim: Claim, run: GateRun) -> ClaimRecord:
 
 
 def _scenario(result: ScenarioResult, run: GateRun) -> Scenario:
-    options = run.options
-    again = f"./meshwg gate --claim {result.claim} --profile {options.profile} --seed {options.seed}"
+    options = run.plan.options
+    command = f"./meshwg gate --claim {result.claim} --profile {options.profile} --seed {result.seed}"
     if options.wireguard != "auto":
-        again += f" --wireguard {options.wireguard}"
+        command += f" --wireguard {options.wireguard}"
+    again = [each.verdict for each in run.again if (each.claim, each.name) == (result.claim, result.name)]
     return Scenario(
         name=result.name,
         verdict=result.verdict,
@@ -70,6 +74,7 @@ def _scenario(result: ScenarioResult, run: GateRun) -> Scenario:
         title=result.title,
         controls=result.controls,
         failure=result.failure,
-        rerun=None if result.failure is None else again,
+        rerun=None if result.failure is None else command,
+        again=again[0] if again else None,
         evidence=result.evidence,
     )

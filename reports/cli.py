@@ -51,6 +51,8 @@ def summarize(run: Transcript, console: Console) -> None:
             table.add_row("", _text(scenario.name), _coloured(scenario.verdict), texts.duration(scenario.seconds))
             if scenario.failure:
                 table.add_row("", _text(scenario.failure, "red"), "", "")
+            if scenario.again:
+                table.add_row("", "run once more alike", _coloured(scenario.again), "")
     console.print(table)
     unnoticed = [sabotage.id for sabotage in run.sabotage if not sabotage.caught]
     if run.left_out:

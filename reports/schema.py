@@ -23,6 +23,7 @@ class Scenario(msgspec.Struct, frozen=True):
         controls: what was shown about the probes themselves.
         failure: why it is not proven, or None.
         rerun: the command that runs it again, if it failed.
+        again: what it came to when it was run once more alike, if it failed; proven then means that it is unstable.
         evidence: files that it left.
     """
 
@@ -34,7 +35,13 @@ class Scenario(msgspec.Struct, frozen=True):
     controls: list[str] = []
     failure: str | None = None
     rerun: str | None = None
+    again: str | None = None
     evidence: list[str] = []
+
+    @property
+    def is_unstable(self) -> bool:
+        """Whether it failed, and did not when it was run again alike."""
+        return self.verdict != PROVEN and self.again == PROVEN
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -29,6 +29,11 @@ def problems_of(claims: Iterable[Claim], sabotages: Sequence[Sabotage]) -> list[
             found.append(f"{claim.id} is {claim.verdict}.")
         if not any(sabotage.claim == claim.id for sabotage in sabotages):
             found.append(f"{claim.id} has no sabotage.")
+        found += [
+            f"{scenario.name} is unstable: run again alike, it was proven."
+            for scenario in claim.scenarios
+            if scenario.is_unstable
+        ]
     found += [
         f"The sabotage {sabotage.id} went unnoticed by {sabotage.claim}."
         for sabotage in sabotages

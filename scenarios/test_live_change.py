@@ -12,7 +12,7 @@ from harness.world import World
 
 pytestmark = pytest.mark.claim("live-change")
 
-CHANGES = {"quick": 12, "full": 100, "soak": 2000}
+CHANGES = {"quick": 12, "full": 100}
 
 
 def test_what_no_rule_speaks_of_loses_nothing(world: World, record: Record, profile: str) -> None:

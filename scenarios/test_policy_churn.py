@@ -34,7 +34,7 @@ from harness.world import World
 
 pytestmark = pytest.mark.claim("policy-churn")
 
-FLIPS = {"quick": 30, "full": 300, "soak": 5000}
+FLIPS = {"quick": 30, "full": 300}
 # Bytes: more than fit into one packet of the tunnel, and how many of them are in the first of two.
 FRAGMENTED, FRAGMENT = 1800, 1200
 PROBES = 5
@@ -42,7 +42,7 @@ ABSORBED = 9
 ECHO, UNREACHABLE = (8, 0), (3, 3)
 MOST_MACHINES = 4
 # Histories, and steps of each at most.
-HISTORIES = {"quick": (3, 8), "full": (15, 25), "soak": (400, 50)}
+HISTORIES = {"quick": (3, 8), "full": (15, 25)}
 SERVICES = (Service("tcp", 22), Service("tcp", 8080), Service("udp", 53), Service("icmp"))
 KINDS = (Service("udp", 9), Service("tcp", 9), Service("icmp"))
 

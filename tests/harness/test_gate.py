@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
+from pathlib import Path
 
+import msgspec
 import pytest
+from rich.console import Console
 
-from harness import runs
-from harness.gate import Crowd, crowd, judge
+from harness import gate, runs
+from harness.gate import Crowd, Plan, crowd, judge
 from harness.plugin import TURN
 from harness.results import ScenarioResult
 from harness.runs import Finished, RunOptions
@@ -62,3 +66,73 @@ def test_a_slow_machine_gets_more_time_and_less_to_do_at_once() -> None:
     assert crowd(slow.patience, cores=2) == Crowd(scenarios=1, runs=2)
     assert crowd(slow.patience, cores=1) == Crowd(scenarios=1, runs=1)
     assert crowd(usual.patience, cores=16).scenarios == 4
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, tuple[str, ...]]]:
+    """Runs that are only noted, by seed and arguments, and come to what `VERDICTS` says of their seed, in turns."""
+    noted: list[tuple[int, tuple[str, ...]]] = []
+
+    def run(options: RunOptions, *arguments: str, inherited: object = ()) -> Finished:
+        del inherited
+        noted.append((options.seed, arguments))
+        if any(each.startswith("--sabotage") for each in arguments):
+            return said("proven", None)
+        verdict = VERDICTS[options.seed].pop(0)
+        (outcome,) = said(verdict, None if verdict == "proven" else "it failed").outcomes
+        return Finished((msgspec.structs.replace(outcome, seed=options.seed),), "")
+
+    monkeypatch.setattr(runs, "run", run)
+    monkeypatch.setattr(gate, "SABOTAGES", (LEAK,))
+    monkeypatch.setattr(gate, "crowd", lambda _: Crowd(1, 1))
+    return noted
+
+
+VERDICTS: dict[int, list[str]] = {}
+
+
+def gated(tmp_path: Path, plan: Plan, verdicts: dict[int, list[str]]) -> gate.GateRun:
+    VERDICTS.clear()
+    VERDICTS.update(verdicts)
+    return gate.run(plan, tmp_path, Console(file=io.StringIO()))
+
+
+def is_scenarios(arguments: tuple[str, ...]) -> bool:
+    return arguments[0].startswith("--turns")
+
+
+def test_what_failed_is_run_once_more_by_itself_with_the_same_choices(
+    made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path
+) -> None:
+    run = gated(tmp_path, Plan(RunOptions(seed=3)), {3: ["refuted", "proven"]})
+    assert [each.verdict for each in run.scenarios] == ["refuted"]
+    assert [each.verdict for each in run.again] == ["proven"]
+    assert made_up[-1] == (3, ("--scenario=test_nothing_gets_out",))
+
+
+def test_what_is_proven_is_not_run_again(made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path) -> None:
+    run = gated(tmp_path, Plan(RunOptions(seed=3)), {3: ["proven"]})
+    assert (run.again, run.rounds) == ((), 1)
+    assert len(made_up) == 2
+
+
+def test_a_soak_goes_on_with_other_seeds_until_a_round_fails(
+    made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path
+) -> None:
+    verdicts = {3: ["proven"], 4: ["proven"], 5: ["refuted", "refuted"]}
+    run = gated(tmp_path, Plan(RunOptions(seed=3), minutes=60), verdicts)
+    assert run.rounds == 3
+    assert [(each.verdict, each.seed) for each in run.scenarios] == [("refuted", 5)]
+    assert [seed for seed, arguments in made_up if is_scenarios(arguments)] == [3, 4, 5]
+    assert sum(arguments[0].startswith("--sabotage") for _, arguments in made_up) == 1
+
+
+def test_a_soak_ends_when_its_time_is_over(made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path) -> None:
+    assert gated(tmp_path, Plan(RunOptions(seed=3), minutes=0), {3: ["proven"]}).rounds == 1
+    assert [seed for seed, arguments in made_up if is_scenarios(arguments)] == [3]
+
+
+def test_the_sabotages_can_be_run_alone(made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path) -> None:
+    run = gated(tmp_path, Plan(RunOptions(seed=3), sabotages_only=True), {})
+    assert (run.scenarios, len(run.sabotages)) == ((), 1)
+    assert [arguments[0] for _, arguments in made_up] == ["--sabotage=leak"]

@@ -9,7 +9,7 @@ import pytest
 
 from harness import environment, transcripts
 from harness.claims import CLAIMS
-from harness.gate import GateRun, SabotageResult
+from harness.gate import GateRun, Plan, SabotageResult
 from harness.results import ScenarioResult
 from harness.runs import RunOptions
 from harness.sabotage.catalogue import SABOTAGES
@@ -18,11 +18,11 @@ from harness.sabotage.catalogue import SABOTAGES
 def result(claim: str, verdict: str = "proven", name: str = "test_x") -> ScenarioResult:
     """One scenario's outcome."""
     failure = None if verdict == "proven" else "3 packets got out"
-    return ScenarioResult(name, "It works.", claim, verdict, 1.25, {"pings": 20}, ["held: it"], failure, ["a/b.txt"])
+    return ScenarioResult(name, "It works.", claim, verdict, 1.25, {"pings": 20}, ["held: it"], failure, ["a/b.txt"], 7)
 
 
 GOOD = GateRun(
-    options=RunOptions(profile="full", seed=7, wireguard="kernel"),
+    plan=Plan(RunOptions(profile="full", seed=7, wireguard="kernel")),
     started_at=1772368259.9,
     seconds=48.2345,
     scenarios=tuple(result(claim.id) for claim in CLAIMS),
@@ -88,7 +88,7 @@ def test_one_scenario_that_is_not_proven_fails_the_run_and_says_how_to_repeat_it
 
 
 def test_a_run_that_named_no_implementation_is_repeated_without_one() -> None:
-    run = replace(GOOD, options=RunOptions(profile="full", seed=7), scenarios=(result(SOME, "refuted"),))
+    run = replace(GOOD, plan=Plan(RunOptions(profile="full", seed=7)), scenarios=(result(SOME, "refuted"),))
     assert transcripts.transcript_of(run).claims[0].scenarios[0].rerun == (
         f"./meshwg gate --claim {SOME} --profile full --seed 7"
     )
@@ -105,7 +105,7 @@ def test_one_claim_that_was_asked_for_is_the_only_one_in_it() -> None:
     made = transcripts.transcript_of(
         replace(
             GOOD,
-            options=RunOptions(claim=SOME),
+            plan=Plan(RunOptions(claim=SOME)),
             scenarios=(result(SOME),),
             sabotages=tuple(each for each in GOOD.sabotages if each.sabotage.claim == SOME),
         )
@@ -113,3 +113,23 @@ def test_one_claim_that_was_asked_for_is_the_only_one_in_it() -> None:
     assert [each.id for each in made.claims] == [SOME]
     assert set(made.left_out) == {each.id for each in CLAIMS} - {SOME}
     assert made.verdict == "pass"
+
+
+def test_only_the_sabotages_judge_no_claim() -> None:
+    made = transcripts.transcript_of(replace(GOOD, plan=Plan(RunOptions(), sabotages_only=True), scenarios=()))
+    assert (made.claims, made.verdict, len(made.sabotage)) == ([], "pass", len(SABOTAGES))
+    assert set(made.left_out) == {each.id for each in CLAIMS}
+
+
+def test_a_scenario_that_failed_and_then_did_not_is_unstable_and_fails_the_run() -> None:
+    run = replace(
+        GOOD, scenarios=(*GOOD.scenarios, result(SOME, "refuted", "test_y")), again=(result(SOME, name="test_y"),)
+    )
+    made = transcripts.transcript_of(run)
+    assert made.problems == [f"{SOME} is refuted.", "test_y is unstable: run again alike, it was proven."]
+    assert [each.is_unstable for each in made.claims[0].scenarios] == [False, True]
+
+
+def test_a_soak_tells_how_many_rounds_it_had() -> None:
+    made = transcripts.transcript_of(replace(GOOD, plan=Plan(RunOptions(profile="full"), minutes=5), rounds=4))
+    assert (made.profile, made.environment["rounds"]) == ("soak", 4)

@@ -51,7 +51,7 @@ def test_every_name_of_the_contract_is_always_there(made: Transcript) -> None:
     for each in written["claims"]:
         assert each.keys() == CLAIM | {"claim"}
         for one in each["scenarios"]:
-            assert one.keys() == SCENARIO | {"title", "controls", "failure", "rerun", "evidence"}
+            assert one.keys() == SCENARIO | {"title", "controls", "failure", "rerun", "again", "evidence"}
     for each in written["sabotage"]:
         assert each.keys() == SABOTAGE | {"broke", "noticed", "seconds"}
 
