@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 PREFIX = "/api/v1"
+_COOKIE = "__Host-meshwg"
 _TIMEOUT = 30.0
 
 
@@ -34,12 +36,14 @@ class Answer:
 
     Attributes:
         requested_ns, answered_ns: on the monotonic clock; before the first byte went out, after the last came in.
+        headers: by name, in any case.
     """
 
     status: int
     body: Any
     requested_ns: int
     answered_ns: int
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -67,6 +71,10 @@ class Api:
         """Another connection to the same service, signed in as nobody."""
         return Api(self.url, self._certificate)
 
+    def twin(self) -> Api:
+        """Another connection to the same service, in the same session."""
+        return Api(self.url, self._certificate, self.token)
+
     def close(self) -> None:
         """Closes the connection."""
         self._client.close()
@@ -89,7 +97,14 @@ class Api:
         response = self._client.request(method, full, json=body if raw is None else None, content=raw, headers=sent)
         answered = time.monotonic_ns()
         is_json = "json" in response.headers.get("content-type", "")
-        return Answer(response.status_code, response.json() if is_json else response.text, requested, answered)
+        body = response.json() if is_json else response.text
+        return Answer(response.status_code, body, requested, answered, response.headers)
+
+    def page(self, path: str) -> Answer:
+        """A page, as the browser of who is signed in gets it."""
+        requested = time.monotonic_ns()
+        response = self._client.get(path, headers={"Cookie": f"{_COOKIE}={self.token}"})
+        return Answer(response.status_code, response.text, requested, time.monotonic_ns(), response.headers)
 
     def call(self, method: str, path: str, body: Any = None) -> Answer:
         """A call that has to succeed.

@@ -54,6 +54,18 @@ CLAIMS = (
         "After damage to the hub's state by force, what is allowed gets through again by itself, and what is denied "
         "stays or is denied again.",
     ),
+    Claim(
+        "concurrent-adds",
+        "Many machines added in parallel never collide on an overlay address.",
+    ),
+    Claim(
+        "edge-names",
+        "Long names and names with special characters onboard cleanly and leave nothing behind.",
+    ),
+    Claim(
+        "delete-org",
+        "Deleting an organization removes everything that belonged to it: on the host, in the store and in its files.",
+    ),
 )
 
 BY_ID = {claim.id: claim for claim in CLAIMS}

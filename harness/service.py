@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import secrets
@@ -14,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import httpx
 
@@ -175,6 +177,21 @@ class Service:
     def api(self) -> Api:
         """A customer's connection to it."""
         return Api(self.url, self.certificate)
+
+    def census(self) -> dict[str, Any]:
+        """What the operator's command says that there is, by organization.
+
+        Raises:
+            Inconclusive: it says nothing.
+        """
+        done = self.host.run(
+            *(sys.executable, "-m", "appliance", "census", "--json", f"--data={self.data}"),
+            timeout=_START_DEADLINE,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise Inconclusive(f"there is no census: {done.stderr[-2000:]}")
+        return {each["id"]: each for each in json.loads(done.stdout)["organizations"]}
 
     def wireguard(self) -> str:
         """The implementation that its hub uses, with the version, as its metrics tell.

@@ -158,7 +158,7 @@ def months(history: History) -> list[Month]:
 
 
 def items(history: History, month: str) -> list[Item]:
-    """What each machine has to do with a month, the oldest machine first; those that were there in it.
+    """What each machine has to do with a month, the oldest machine first; also one that was there for no whole minute.
 
     Raises:
         ValueError: no month is called so.
@@ -169,7 +169,7 @@ def items(history: History, month: str) -> list[Item]:
     found, running = [], 0
     for lifetime in sorted(history.lifetimes, key=lambda each: (each.span.start, each.machine)):
         there = lifetime.span.within(spent)
-        if not there.length:
+        if not there.length and not whole.start <= lifetime.span.start < whole.end:
             continue
         billed = sum(there.within(each).length for each in paid)
         amount = cost(running + billed, whole) - cost(running, whole)

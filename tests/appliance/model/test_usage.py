@@ -106,6 +106,12 @@ def test_a_whole_month_costs_the_price_whatever_its_length(name: str, machines: 
     assert (month.amount, month.machine_months) == (machines * PRICE, Decimal(f"{machines}.0000"))
 
 
+def test_a_machine_that_was_just_added_is_told_of_in_its_month_only() -> None:
+    history = History(span_of("2027-11"), [Lifetime("m", "name", Span(FIRST, FIRST))])
+    assert items(history, "2027-11") == [Item("m", "name", 0, 0, 0)]
+    assert items(history, "2027-12") == []
+
+
 def test_half_a_paisa_goes_up() -> None:
     # 34900 paise over 69800 minutes: each minute costs half a paisa.
     length = Span(0, 2 * PRICE)

@@ -1,0 +1,40 @@
+"""Breaks of the end of an organization."""
+
+from __future__ import annotations
+
+from appliance.hub.client import HubClient
+from appliance.service import Actor, Workplace, accounts
+from appliance.store import Store
+
+_actor_of = accounts.actor_of
+
+
+def leave_the_link() -> None:
+    """The data plane is never told."""
+
+    def remove(hub: HubClient, organization: str) -> None:
+        del hub, organization
+
+    HubClient.remove = remove  # type: ignore[method-assign,assignment]
+
+
+def remember_sessions() -> None:
+    """Whose a session is, is looked up once."""
+    known: dict[str, Actor] = {}
+
+    def actor_of(workplace: Workplace, token: str) -> Actor:
+        if token not in known:
+            known[token] = _actor_of(workplace, token)
+        return known[token]
+
+    accounts.actor_of = actor_of
+
+
+def leave_the_files() -> None:
+    """Rows are removed, and their bytes stay in the store's journal."""
+
+    def scrub(store: Store) -> bool:
+        del store
+        return True
+
+    Store.scrub = scrub  # type: ignore[method-assign,assignment]

@@ -1,0 +1,31 @@
+"""Breaks of what becomes of names."""
+
+from __future__ import annotations
+
+import jinja2
+
+from appliance.model import names
+from appliance.service import accounts, machines, organizations
+
+_SHORT = 200
+_check_name = names.check_name
+
+
+def cut_names() -> None:
+    """What is beyond some length is dropped without a word."""
+
+    def check_name(text: str, *, field: str = "name", longest: int = names.LONGEST_NAME) -> str:
+        return _check_name(text, field=field, longest=longest)[:_SHORT]
+
+    for module in (names, accounts, machines, organizations):
+        vars(module)["check_name"] = check_name
+
+
+def show_names_raw() -> None:
+    """Templates escape nothing."""
+    environment = jinja2.Environment.__init__
+
+    def init(self: jinja2.Environment, *arguments: object, **options: object) -> None:
+        environment(self, *arguments, **{**options, "autoescape": False})  # type: ignore[arg-type]
+
+    jinja2.Environment.__init__ = init  # type: ignore[method-assign]

@@ -1,0 +1,161 @@
+"""Many machines added in parallel never collide on an overlay address."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+import httpx
+import pytest
+
+from harness.api import Answer, Api
+from harness.mesh import PROBE_DEADLINE, Machine, Mesh
+from harness.record import Record
+from harness.verdicts import Refuted
+from harness.world import World
+from netlab import UdpEcho, genkey, pubkey, udp_probe
+
+pytestmark = pytest.mark.claim("concurrent-adds")
+
+CROWD = {"quick": 48, "full": 400, "soak": 4000}
+AT_ONCE = 8
+SMALL = "192.168.77.0/28"
+PORT = 4000
+HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A machine that is about to be added, with its own key."""
+
+    name: str
+    private_key: str
+
+    @property
+    def body(self) -> dict[str, str]:
+        """What is asked for."""
+        return {"name": self.name, "public_key": pubkey(self.private_key)}
+
+
+def test_a_crowd_gets_an_address_each(world: World, record: Record, profile: str) -> None:
+    """Two organizations with the same range add many machines at once. Each gets every address once and passes none
+    over, the hub's link has each for its machine alone, and machines of the crowd are reached at theirs.
+    """
+    meshes = [world.organization(record, "acme"), world.organization(record, "bolt")]
+    wanted = [[Wanted(f"m{number}", genkey()) for number in range(CROWD[profile])] for _ in meshes]
+    with ThreadPoolExecutor(len(meshes)) as pool:
+        answers = list(pool.map(lambda mesh, crowd: _add_at_once(mesh.api, crowd), meshes, wanted))
+    for mesh, given in zip(meshes, answers, strict=True):
+        refused = [f"{answer.status} {answer.body}" for answer in given if answer.status != httpx.codes.CREATED]
+        record.none_of("refused", refused, "a machine was refused although there was room")
+        _each_once(record, mesh, [answer.body["machine"]["address"] for answer in given])
+        _known_to_the_link(world, mesh, given)
+    record.measure("machines added at once", sum(map(len, wanted)))
+
+    mesh, crowd, given = meshes[0], wanted[0], answers[0]
+    chosen = (0, len(crowd) // 2, len(crowd) - 1)
+    _are_reached_at_their_own([_bring_up(mesh, crowd[number], given[number]) for number in chosen], record)
+
+
+def test_a_small_range_is_used_up_and_not_given_again_at_once(world: World, record: Record) -> None:
+    """More machines at once than a /28 has room for: it is filled to the last address, and the rest is told so. The
+    address of a machine that is removed then is nobody's for an hour.
+    """
+    mesh = world.organization(record, network=SMALL)
+    room = IPv4Network(SMALL).num_addresses - 3
+    crowd = [Wanted(f"m{number}", genkey()) for number in range(room + AT_ONCE)]
+    answers = _add_at_once(mesh.api, crowd)
+    given = [answer for answer in answers if answer.status == httpx.codes.CREATED]
+    _each_once(record, mesh, [answer.body["machine"]["address"] for answer in given])
+    record.at_least("addresses given out", len(given), room)
+    told = [answer for answer in answers if answer not in given]
+    clear = [answer for answer in told if answer.status == httpx.codes.CONFLICT and SMALL in answer.body["detail"]]
+    if len(clear) != AT_ONCE:
+        raise Refuted(f"a range without room was not told of: {[each.body for each in told if each not in clear]}")
+
+    stays, leaves = (_bring_up(mesh, wanted, answer) for wanted, answer in _of_those(crowd, answers, given)[:2])
+    with record.control("the machine that will be removed is reached before"):
+        assert stays.reaches(leaves)
+    mesh.api.call("DELETE", f"/machines/{leaves.id}")
+    again = _add_at_once(mesh.api, [Wanted(f"late{number}", genkey()) for number in range(AT_ONCE)])
+    takers = [each.body["machine"]["address"] for each in again if each.status == httpx.codes.CREATED]
+    record.none_of("given again at once", takers, "the address of a removed machine was another's at once")
+    waits = {each.headers.get("retry-after", "") for each in again}
+    if not all(wait.isdigit() and HOUR - 60 <= int(wait) <= HOUR for wait in waits):
+        raise Refuted(f"nobody is told when an address gets free: Retry-After is {waits}")
+    if stays.host.ping(leaves.address, timeout=0.5):
+        raise Refuted("somebody answers at the address of a removed machine")
+
+
+def _add_at_once(api: Api, crowd: Sequence[Wanted]) -> list[Answer]:
+    """Adds all of them, so many at a time; gives the answers in their order."""
+    begin = threading.Barrier(AT_ONCE)
+    with ThreadPoolExecutor(AT_ONCE) as pool, ExitStack() as connections:
+        apis = [api.twin() for _ in range(AT_ONCE)]
+        for each in apis:
+            connections.callback(each.close)
+
+        def add(place: int) -> list[Answer]:
+            begin.wait()
+            return [apis[place].send("POST", "/machines", each.body) for each in crowd[place::AT_ONCE]]
+
+        answers = list(pool.map(add, range(AT_ONCE)))
+    return [answers[number % AT_ONCE][number // AT_ONCE] for number in range(len(crowd))]
+
+
+def _each_once(record: Record, mesh: Mesh, addresses: Sequence[str]) -> None:
+    """Nobody shares one, none is the hub's or nobody's, none is passed over, and the list of machines says the same."""
+    twice = [address for address, count in Counter(addresses).items() if count > 1]
+    record.none_of("collisions", twice, "addresses were given to two machines")
+    network = IPv4Network(mesh.organization["network"])
+    lowest = {str(network[2] + number) for number in range(len(addresses))}
+    if set(addresses) != lowest or IPv4Address(max(map(IPv4Address, addresses))) >= network.broadcast_address:
+        raise Refuted(f"these are not the lowest addresses of {network}: {sorted(set(addresses) ^ lowest)}")
+    listed = [machine["address"] for machine in mesh.api.call("GET", "/machines").body["machines"]]
+    if sorted(listed) != sorted(addresses):
+        raise Refuted(f"the list of machines has other addresses: {sorted(set(listed) ^ set(addresses))}")
+
+
+def _known_to_the_link(world: World, mesh: Mesh, given: Sequence[Answer]) -> None:
+    """The hub's own link lets each machine send from its address, and from no other."""
+    script = 'ip -n "$1" -oneline link | cut -d: -f2 | grep -vw lo | xargs -I@ ip netns exec "$1" wg show @ allowed-ips'
+    told = world.hub_host.run("sh", "-ec", script, "sh", _namespace_of(world, mesh)).stdout
+    known = dict(re.findall(r"^(\S+)\t(.*)$", told, re.MULTILINE))
+    wanted = {each.body["machine"]["public_key"]: f"{each.body['machine']['address']}/32" for each in given}
+    if known != wanted:
+        raise Refuted(f"the hub's link knows other addresses: {set(known.items()) ^ set(wanted.items())}")
+
+
+def _namespace_of(world: World, mesh: Mesh) -> str:
+    names = [line.split()[0] for line in world.hub_host.run("ip", "netns", "list").stdout.splitlines()]
+    return next(name for name in names if name.endswith(mesh.organization["id"]))
+
+
+def _of_those(
+    crowd: Sequence[Wanted], answers: Sequence[Answer], given: Sequence[Answer]
+) -> list[tuple[Wanted, Answer]]:
+    return [(wanted, answer) for wanted, answer in zip(crowd, answers, strict=True) if answer in given]
+
+
+def _bring_up(mesh: Mesh, wanted: Wanted, answer: Answer) -> Machine:
+    """The machine with its own key in the place of the placeholder."""
+    lines = answer.body["config"].splitlines(keepends=True)
+    own = [f"PrivateKey = {wanted.private_key}\n" if line.startswith("PrivateKey") else line for line in lines]
+    return mesh.bring_up(wanted.name, {**answer.body, "config": "".join(own)})
+
+
+def _are_reached_at_their_own(machines: Sequence[Machine], record: Record) -> None:
+    """The one that was given an address is the one that hears what is sent there."""
+    for destination in machines:
+        others = [each for each in machines if each is not destination]
+        with UdpEcho(destination.host, PORT) as echo:
+            for source in others:
+                if udp_probe(source.host, destination.address, PORT, timeout_s=PROBE_DEADLINE) is None:
+                    raise Refuted(f"{destination.name} is not reached at {destination.address}")
+        record.at_least(f"packets that {destination.name} heard", echo.heard, len(others))

@@ -1,0 +1,152 @@
+"""Deleting an organization removes everything that belonged to it; no orphans."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+import httpx
+import pytest
+
+from harness import remains
+from harness.api import Api
+from harness.flow import Flow
+from harness.mesh import Mesh
+from harness.record import Record
+from harness.verdicts import Refuted
+from harness.world import PASSWORD, World
+
+pytestmark = pytest.mark.claim("delete-org")
+
+MARK = "zzyzx"
+SILENCE = 0.5
+DEADLINE = 60.0
+
+
+def test_nothing_of_it_is_left(world: World, record: Record) -> None:
+    """From the answer on its tunnels are dead, its sessions and accounts unknown; host, store and files have nothing.
+
+    The census of the operator's command, the host's own tools and every byte of the service's files tell the same
+    before the organization and after it, and another organization's stream loses nothing meanwhile.
+    """
+    other = world.organization(record)
+    kolkata, delhi = other.machines("kolkata", "delhi")
+    census, host = world.service.census(), remains.on_host(world.hub_host)
+    email = f"{MARK}-owner@example.net"
+    mesh, second = _sign_up(world, record, email)
+    mumbai, pune = mesh.machines(f"{MARK}-mumbai", f"{MARK}-pune", groups=[[f"{MARK}-office"], []])
+    mesh.save("allow", [{"action": "deny", "source": f"group:{MARK}-office", "destination": "any", "protocol": "tcp"}])
+    traces = [MARK, mesh.organization["id"], mesh.organization["hub_public_key"], mumbai.id]
+    traces += [each["public_key"] for each in mesh.api.call("GET", "/machines").body["machines"]]
+    with record.control("what is looked for is there before"):
+        assert set(remains.in_files(world.service, traces)) == set(traces)
+        assert world.service.census().keys() - census.keys() == {mesh.organization["id"]}
+        assert len(remains.on_host(world.hub_host) - host) > len(("a namespace", "a socket", "a rule"))
+        assert second.send("GET", "/organization").status == httpx.codes.OK
+
+    # Its own hub will answer no fence any more; the other organization's is the same one.
+    own = Flow(mumbai.host, pune.host, pune.address, record, "mumbai→pune", 0.002, kolkata.fence)
+    with kolkata.stream_to(delhi) as others, own:
+        with record.control("both organizations' streams flow before"):
+            others.flows()
+            own.flows()
+        deleted = mesh.api.call("DELETE", "/organization", {"confirm": mesh.organization["name"]})
+        own.stops(deleted)
+        others.flows()
+    if mumbai.host.ping(mesh.hub_address, timeout=SILENCE):
+        raise Refuted("the hub answers a machine of an organization that is deleted")
+    removed = deleted.body["removed"]
+    record.measure("rows removed", sum(removed.values()))
+    if (removed["machines"], removed["rules"], removed["members"], removed["tokens"]) != (2, 1, 1, 2):
+        raise Refuted(f"two machines, a rule, a person and two sessions went, and the answer says {removed}")
+
+    record.none_of("on the host", sorted(remains.on_host(world.hub_host) ^ host), "the hub's host is not as before")
+    left = world.service.census()
+    if left != census:
+        raise Refuted(f"the census is not as before: {left}, not {census}")
+    record.none_of("in files", remains.in_files(world.service, traces), "the service's files still have")
+    for api in (mesh.api, second):
+        status = api.send("GET", "/organization").status
+        if status != httpx.codes.UNAUTHORIZED:
+            raise Refuted(f"a session outlived its organization: GET /organization was answered {status}")
+    status = second.fresh().send("POST", "/sessions", {"email": email, "password": PASSWORD}).status
+    if status != httpx.codes.UNAUTHORIZED:
+        raise Refuted(f"an account outlived its organization: a log-in was answered {status}")
+    if MARK in world.service.log_text():
+        raise Refuted("the service's log tells of what was deleted")
+    again, _ = _sign_up(world, record, email)
+    again.api.call("DELETE", "/organization", {"confirm": again.organization["name"]})
+
+
+def test_a_deletion_that_is_cut_off_is_finished(world: World, record: Record) -> None:
+    """The web process is killed while the hub has not answered yet; the next one finishes what it began, by itself."""
+    host = remains.on_host(world.hub_host)
+    mesh, watcher = _sign_up(world, record, f"{MARK}-cut@example.net")
+    mesh.add("left-behind")
+    started = world.service.children("web")
+    asked = threading.Thread(target=_ask_to_delete, args=(mesh,))
+    with _stopped(world.service.children("hub")):
+        asked.start()
+        _wait_for_status(watcher, {httpx.codes.NOT_FOUND}, "the deletion does not begin")
+        with record.control("it was cut off in the middle"):
+            assert remains.on_host(world.hub_host) != host
+        for pid in started:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        asked.join()
+    start = time.monotonic()
+    _wait_for_status(watcher, {httpx.codes.UNAUTHORIZED}, "a deletion that was cut off is not finished")
+    record.measure("cut off to finished", time.monotonic() - start, "s")
+    record.none_of("on the host", sorted(remains.on_host(world.hub_host) ^ host), "the hub's host is not as before")
+    left = world.service.census()
+    if mesh.organization["id"] in left:
+        raise Refuted(f"the census has what is left of it: {left[mesh.organization['id']]}")
+
+
+def _sign_up(world: World, record: Record, email: str) -> tuple[Mesh, Api]:
+    """A marked organization on the paid plan, and another session of its owner."""
+    api = world.service.api()
+    api.sign_up(email, PASSWORD, f"{MARK} networks")
+    api.call("PATCH", "/organization", {"plan": "paid"})
+    second = api.fresh()
+    second.token = second.call("POST", "/sessions", {"email": email, "password": PASSWORD}).body["token"]
+    return Mesh(api, world.client, record), second
+
+
+def _ask_to_delete(mesh: Mesh) -> None:
+    # Whoever would answer is killed meanwhile.
+    with suppress(httpx.TransportError):
+        mesh.api.send("DELETE", "/organization", {"confirm": mesh.organization["name"]})
+
+
+@contextmanager
+def _stopped(pids: Iterable[int]) -> Iterator[None]:
+    """These processes stand still (SIGSTOP) for as long as ``with`` lasts."""
+    known = tuple(pids)
+    try:
+        for pid in known:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in known:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _wait_for_status(api: Api, wanted: Collection[int], otherwise: str) -> None:
+    """Asks for the organization until the answer has one of these statuses.
+
+    Raises:
+        Refuted: it never has.
+    """
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        with suppress(httpx.TransportError):
+            if api.send("GET", "/organization").status in wanted:
+                return
+        if time.monotonic() > deadline:
+            raise Refuted(f"{otherwise} in {DEADLINE:.0f} s")
+        time.sleep(0.02)

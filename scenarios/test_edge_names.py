@@ -1,0 +1,241 @@
+"""Long names and names with special characters onboard cleanly and leave nothing behind."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections import Counter
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx
+import pytest
+
+from harness import remains
+from harness.mesh import Mesh
+from harness.record import Record
+from harness.verdicts import Refuted
+from harness.world import PASSWORD, World
+from netlab import genkey, pubkey
+
+pytestmark = pytest.mark.claim("edge-names")
+
+LONGEST = 255
+MARKER = "qxyzzyq"
+TRACE = "wvvwx"
+"""In names of an organization that goes; other scenarios leave theirs."""
+NAMES = (
+    "n" * LONGEST,
+    "n" * (LONGEST - 1) + "m",
+    "\U0001f9d1\u200d\U0001f4bb" + "é" * (LONGEST - 3),
+    "मुंबई कार्यालय",
+    "می\u200cخواهم",  # noqa: RUF001 - Persian
+    "東京・本社",
+    "אבג abc",
+    "Zu\u0308rich",
+    "  between spaces\u3000",
+    "$(touch /qxyzzyq) `touch /qxyzzyq`; touch /qxyzzyq & | > /qxyzzyq",
+    "../../../etc/qxyzzyq",
+    "-rf /",
+    "'; DROP TABLE machines; --",
+    "=cmd|' /C calc'!A0",
+    "@SUM(1+1)*cmd",
+    '<script src="//qxyzzyq">alert(1)</script>',
+    "\"><img src=x onerror=alert('qxyzzyq')>",
+    "{{ 7 * 7 }} %(name)s {0} \\n %n",
+    'quote " and # and = and [Peer]',
+    "con",
+    "null",
+    "0",
+)
+REFUSED = (
+    "",
+    "   ",
+    "n" * (LONGEST + 1),
+    "line\nPostUp = touch /qxyzzyq",
+    "line\r\nEndpoint = 198.51.100.1:1",
+    "ends with a line\n",
+    "next\u0085line",
+    "line\u2028separator",
+    "paragraph\u2029separator",
+    "nul\x00byte",
+    "escape\x1b[31m",
+    "\u202egnirts",
+    "zero\u200bwidth",
+    "\ufeffmark",
+    "\U000e0041tag",
+    "private\ue000use",
+    "\u2800",
+)
+GROUP = 'दफ़्तर: "a",b\' & <c>'
+SILENCE = 0.5
+_ACTIVE = ("script", "img", "iframe", "object", "embed", "link", "form", "base")
+
+
+def kept(name: str) -> str:
+    """The name as the service keeps it: composed, without spaces around it."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page.
+
+    Attributes:
+        active: elements that load or do something, and attributes that do, with their numbers.
+        texts: without the spaces around them.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.active: Counter[str] = Counter()
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Called for each element."""
+        self.active.update([tag] if tag in _ACTIVE else [])
+        self.active.update(f"{tag} {name}" for name, _ in attrs if name.startswith("on"))
+
+    def handle_data(self, data: str) -> None:
+        """Called for each text."""
+        self.texts.append(data.strip())
+
+
+def test_every_name_onboards_and_is_data_wherever_it_shows(world: World, record: Record) -> None:
+    """Organizations, machines and groups with such names: they are the same in every answer, in the configuration, on
+    the page and in the CSV file, and are taken for syntax nowhere.
+    """
+    mesh = _organization(world, record, NAMES[2], "names")
+    plain, before = mesh.add("plain"), Page(mesh.api.page("/machines").body)
+    given = {name: _add(mesh, name) for name in NAMES}
+    listed = {each["id"]: each["name"] for each in mesh.api.call("GET", "/machines").body["machines"]}
+    for name, answer in given.items():
+        if listed[answer["machine"]["id"]] != kept(name):
+            raise Refuted(f"{name!r} is called otherwise in the list: {listed[answer['machine']['id']]!r}")
+        _check_configuration(mesh, kept(name), answer["config"], plain["config"])
+    record.measure("names taken", len(given))
+    _check_page(Page(mesh.api.page("/machines").body), before)
+    month = mesh.api.call("GET", "/usage").body["months"][-1]["month"]
+    _check_sheet(mesh.api.page(f"/usage/{month}.csv").body)
+    if MARKER in world.service.log_text() or kept(NAMES[3]) in world.service.log_text():
+        raise Refuted("names are in the service's log")
+    if world.hub_host.run("test", "-e", f"/{MARKER}", check=False).returncode == 0:
+        raise Refuted("a name was run as a command")
+
+
+def test_what_could_start_a_line_or_is_not_seen_is_refused(world: World, record: Record) -> None:
+    """Such a name is refused for a machine, a group and an organization, and leaves nothing behind; so is another
+    spelling of a name that is taken.
+    """
+    mesh = _organization(world, record, NAMES[0], "refused")
+    mesh.add("Zu\u0308rich")
+    before = mesh.api.call("GET", "/machines").body["machines"]
+    attempts = [
+        (method, path, body)
+        for name in REFUSED
+        for method, path, body in (
+            ("POST", "/machines", {"name": name}),
+            ("POST", "/machines", {"name": "grouped", "groups": [name]}),
+            ("PATCH", "/organization", {"name": name}),
+        )
+    ]
+    answers = [(body, mesh.api.send(method, path, body)) for method, path, body in attempts]
+    taken = [
+        f"{body} was answered {answer.status}"
+        for body, answer in answers
+        if answer.status != httpx.codes.UNPROCESSABLE_ENTITY
+    ]
+    record.none_of("taken although refused", taken, "a name was taken that could start a line or is not seen")
+    record.measure("names refused", len(attempts))
+    if (status := mesh.api.send("POST", "/machines", {"name": "Z\u00fcrich"}).status) != httpx.codes.CONFLICT:
+        raise Refuted(f"another spelling of a name that is taken was answered {status}")
+    if mesh.api.call("GET", "/machines").body["machines"] != before:
+        raise Refuted("a name that was refused left something behind")
+
+
+def test_machines_and_groups_called_so_work(world: World, record: Record) -> None:
+    """Two machines with the longest and the nastiest name talk, and a rule about a group with such a name holds."""
+    mesh = _organization(world, record, NAMES[9], "traffic")
+    longest = mesh.machine(NAMES[0])
+    nasty = mesh.machine(NAMES[9], groups=[GROUP])
+    with record.control("they talk before the rule"):
+        assert nasty.reaches(longest)
+    mesh.save("allow", [{"action": "deny", "source": f"group:{GROUP}", "destination": "any"}])
+    if nasty.host.ping(longest.address, timeout=SILENCE):
+        raise Refuted(f"a rule about the group {GROUP!r} does not hold")
+    if not longest.reaches(nasty):
+        raise Refuted(f"a rule about the group {GROUP!r} holds for who is not in it")
+    mesh.save("allow", [])
+    if not nasty.reaches(longest):
+        raise Refuted(f"a machine called {nasty.name!r} is not let through again")
+
+
+def test_nothing_is_left_of_such_names(world: World, record: Record) -> None:
+    """Host, census and files tell the same before such an organization and after it."""
+    census, host = world.service.census(), remains.on_host(world.hub_host)
+    name = f"{TRACE} {NAMES[15]}"
+    mesh = _organization(world, record, name, "gone")
+    for each in NAMES[:6]:
+        mesh.add(each, groups=[f"{TRACE} {each}"[:LONGEST]])
+    with record.control("it is there before"):
+        assert remains.in_files(world.service, [TRACE])
+        assert remains.on_host(world.hub_host) != host
+    mesh.api.call("DELETE", "/organization", {"confirm": name})
+    record.none_of("in files", remains.in_files(world.service, [TRACE]), "the service's files still have")
+    record.none_of("on the host", sorted(remains.on_host(world.hub_host) ^ host), "the hub's host is not as before")
+    left = world.service.census()
+    if left != census:
+        raise Refuted(f"the census is not as before: {left}, not {census}")
+
+
+def _organization(world: World, record: Record, name: str, person: str) -> Mesh:
+    api = world.service.api()
+    api.sign_up(f"{person}@example.net", PASSWORD, name)
+    api.call("PATCH", "/organization", {"plan": "paid"})
+    mesh = Mesh(api, world.client, record)
+    if mesh.organization["name"] != kept(name):
+        raise Refuted(f"the organization {name!r} is called otherwise: {mesh.organization['name']!r}")
+    return mesh
+
+
+def _add(mesh: Mesh, name: str) -> dict[str, Any]:
+    """Adds a machine with its own key, in a group of the same name; returns the answer."""
+    answer = mesh.api.send("POST", "/machines", {"name": name, "public_key": pubkey(genkey()), "groups": [name]})
+    if answer.status != httpx.codes.CREATED:
+        raise Refuted(f"the name {name!r} was answered {answer.status}: {answer.body!r}")
+    machine = answer.body["machine"]
+    if (machine["name"], machine["groups"]) != (kept(name), [kept(name)]):
+        raise Refuted(f"{name!r} is called otherwise: {machine['name']!r} in {machine['groups']!r}")
+    return dict(answer.body)
+
+
+def _check_configuration(mesh: Mesh, name: str, config: str, plain: str) -> None:
+    """The text is that of a machine with a harmless name, but for the name in its comment, its key and its address."""
+    wanted = plain.split("\n")
+    lines = config.split("\n")
+    wanted[0] = f'# WireGuard config for machine "{name}"'
+    for number, key in ((2, "PrivateKey "), (3, "Address ")):
+        if lines[number].startswith(key):
+            wanted[number] = lines[number]
+    if lines != wanted or f'# MeshWG hub for "{mesh.organization["name"]}"' not in lines:
+        raise Refuted(f"the name {name!r} changed the configuration: {config!r}")
+
+
+def _check_page(page: Page, before: Page) -> None:
+    """Each name is a text of the page, and none has become an element of it."""
+    missing = [name for name in NAMES if kept(name) not in page.texts]
+    if page.active != before.active:
+        raise Refuted(f"a name is markup on the page, which has {page.active} and had {before.active}")
+    if missing:
+        raise Refuted(f"names are not on the page as they are: {missing}")
+
+
+def _check_sheet(text: str) -> None:
+    """Each name is in the file, as text."""
+    cells = [row["name"] for row in csv.DictReader(io.StringIO(text))]
+    formulas = [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+    if formulas:
+        raise Refuted(f"names are formulas in the CSV file: {formulas}")
+    if not set(map(kept, NAMES)) <= {cell.removeprefix("'") for cell in cells} | set(cells):
+        raise Refuted(f"names are not in the CSV file as they are: {cells}")
