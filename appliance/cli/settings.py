@@ -37,6 +37,7 @@ _KEYS = (
     "tls_cert",
     "tls_key",
     "trusted_source",
+    "trusted_proxy",
     "public_url",
     "smtp_url",
     "mail_from",
@@ -50,6 +51,8 @@ class Settings:
 
     Attributes:
         udp_port: the public one; None leaves it to the first start.
+        trusted_source: ranges without limits but on log-in.
+        trusted_proxy: ranges of proxies whose X-Forwarded-For is believed.
         public_url: where people find the pages, without a slash at its end.
         smtp_url: the mail relay with its password, if there is one.
         mail_from: the address that letters come from.
@@ -65,6 +68,7 @@ class Settings:
     tls_cert: Path | None
     tls_key: Path | None
     trusted_source: tuple[Network, ...]
+    trusted_proxy: tuple[Network, ...]
     public_url: str
     smtp_url: str | None = field(repr=False)
     mail_from: str
@@ -88,6 +92,7 @@ class Settings:
             "tls_cert": str(self.tls_cert or ""),
             "tls_key": str(self.tls_key or ""),
             "trusted_source": " ".join(map(str, self.trusted_source)),
+            "trusted_proxy": " ".join(map(str, self.trusted_proxy)),
             "public_url": self.public_url,
             "smtp_url": self.smtp_url or "",
             "mail_from": self.mail_from,
@@ -122,7 +127,8 @@ def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
         udp_port=_port(chosen.get("udp_port")),
         tls_cert=tls_cert,
         tls_key=tls_key,
-        trusted_source=_networks(chosen.get("trusted_source") or ()),
+        trusted_source=_networks("trusted_source", chosen.get("trusted_source") or ()),
+        trusted_proxy=_networks("trusted_proxy", chosen.get("trusted_proxy") or ()),
         public_url=public_url,
         smtp_url=str(chosen.get("smtp_url") or "") or None,
         mail_from=str(chosen.get("mail_from") or f"meshwg@{urlsplit(public_url).hostname}"),
@@ -230,14 +236,14 @@ def _own_address(listen_host: str) -> str:
             return "127.0.0.1"
 
 
-def _networks(value: str | Sequence[str]) -> tuple[Network, ...]:
+def _networks(key: str, value: str | Sequence[str]) -> tuple[Network, ...]:
     texts = value.replace(",", " ").split() if isinstance(value, str) else value
     found = []
     for text in texts:
         try:
             found.append(ip_network(str(text).strip()))
         except ValueError:
-            raise _wrong("trusted_source", "a range like 192.0.2.0/24 with no host bits set", text) from None
+            raise _wrong(key, "a range like 192.0.2.0/24 with no host bits set", text) from None
     return tuple(found)
 
 

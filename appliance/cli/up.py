@@ -56,6 +56,9 @@ def up(
     trusted_source: Annotated[
         list[str] | None, typer.Option(help="Range without limits on sign-up and changes; repeatable.")
     ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(help="Range of proxies whose X-Forwarded-For is believed; repeatable.")
+    ] = None,
     public_url: Annotated[str | None, typer.Option(help="https://HOST[:PORT] that links begin with.")] = None,
     smtp_url: Annotated[
         str | None,
@@ -83,6 +86,7 @@ def up(
             "tls_cert": tls_cert,
             "tls_key": tls_key,
             "trusted_source": trusted_source,
+            "trusted_proxy": trusted_proxy,
             "public_url": public_url,
             "smtp_url": smtp_url,
             "mail_from": mail_from,

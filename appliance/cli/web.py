@@ -33,6 +33,7 @@ def web() -> None:
             endpoint_host=settings.endpoint,
             endpoint_port=found.port,
             trusted=settings.trusted_source,
+            proxies=settings.trusted_proxy,
             site=settings.public_url,
             relay=settings.relay,
             uid=web_uid(),

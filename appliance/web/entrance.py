@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-from appliance.model.errors import Unauthenticated, WrongProof
 from appliance.service import accounts
 from appliance.service.sessions import Session
 from appliance.web import request
 from appliance.web.request import Site
 
 
-@contextmanager
-def guessing(site: Site, email: str) -> Iterator[None]:
+def guessing(site: Site, email: str) -> AbstractContextManager[None]:
     """For a block that says whether a password or a code is right: a wrong one counts, and too many end it.
 
     Raises:
         TooMany: there were too many wrong ones from this address, or for this account.
     """
-    site.limits.log_in(request.address(), email)
-    try:
-        yield
-    except (Unauthenticated, WrongProof):
-        site.limits.log_in_failed(request.address(), email)
-        raise
+    return site.limits.guessing(request.address(), email)
 
 
 def log_in(site: Site, email: str, password: str) -> Session:

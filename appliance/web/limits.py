@@ -1,92 +1,136 @@
-"""Rate limits: how often one address, account or organization may try what costs or what can be guessed.
+"""Rate limits: how often one address, account or organization may do what costs, or try what can be guessed.
 
-Attempts to log in have several windows, so that who goes on trying waits longer and longer.
+They hold for one web process and are forgotten with it.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address
-
-from limits import RateLimitItem, parse_many
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from ipaddress import IPv6Address, ip_network
 
 from appliance.model.addresses import Network
-from appliance.model.errors import TooMany
+from appliance.model.errors import TooMany, Unauthenticated, WrongProof
+from appliance.web.allowance import Allowance, Rate
+from appliance.web.proxies import is_one_of, parse_address
 
-SIGN_UP_PER_ADDRESS = parse_many("20/hour")
-LOG_IN_PER_ADDRESS = parse_many("30/minute; 200/hour")
-LOG_IN_PER_ACCOUNT = parse_many("5/minute; 15/15minute; 50/day")
-WRITES_PER_ORGANIZATION = parse_many("300/minute")
-CONFIGURATIONS_PER_ORGANIZATION = parse_many("60/minute")
+_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
+
+SIGN_UPS_PER_ADDRESS = (Rate(20, _HOUR),)
+# Five at once, then one in 12 seconds, after fifteen one in a minute, after fifty one in half an hour: the waits grow,
+# and in no day are there more than a hundred (NIST SP 800-63B, 3.2.2).
+GUESSES_PER_ACCOUNT = (Rate(5, _MINUTE), Rate(15, 15 * _MINUTE), Rate(50, _DAY))
+GUESSES_PER_ADDRESS = (Rate(30, _MINUTE), Rate(200, _HOUR))
+STRANGERS_PER_ADDRESS = (Rate(600, _MINUTE),)
+READS_PER_ORGANIZATION = (Rate(3000, _MINUTE),)
+WRITES_PER_ORGANIZATION = (Rate(300, _MINUTE),)
+CONFIGURATIONS_PER_ORGANIZATION = (Rate(60, _MINUTE),)
+
+_MOST_KNOWN = 20_000
 
 
 @dataclass
 class RateLimits:
-    """Counts in memory, for one web process.
+    """What was used up so far.
 
     Attributes:
-        trusted: addresses in these ranges have no limit on sign-up and changes; on log-in everybody has.
+        trusted: addresses in these ranges have no limit but on guessing, which everybody has.
+        clock: seconds that only grow.
     """
 
     trusted: Sequence[Network] = ()
-    _window: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
+    clock: Callable[[], float] = time.monotonic
+    _known: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        self._sign_ups = Allowance(*SIGN_UPS_PER_ADDRESS, clock=self.clock)
+        self._by_account = Allowance(*GUESSES_PER_ACCOUNT, clock=self.clock)
+        self._by_address = Allowance(*GUESSES_PER_ADDRESS, clock=self.clock)
+        self._strangers = Allowance(*STRANGERS_PER_ADDRESS, clock=self.clock)
+        self._reads = Allowance(*READS_PER_ORGANIZATION, clock=self.clock)
+        self._writes = Allowance(*WRITES_PER_ORGANIZATION, clock=self.clock)
+        self._configurations = Allowance(*CONFIGURATIONS_PER_ORGANIZATION, clock=self.clock)
 
     def is_trusted(self, address: str) -> bool:
         """Whether the operator exempted this address."""
-        parsed = _address(address)
-        return parsed is not None and any(parsed in network for network in self.trusted)
+        return is_one_of(address, self.trusted)
+
+    def stranger(self, address: str) -> None:
+        """Counts a request of somebody who is not signed in; raises `TooMany` where it is one too many."""
+        self._count(self._strangers, address, _neighbourhood(address))
 
     def sign_up(self, address: str) -> None:
         """Counts a sign-up; raises `TooMany` where it is one too many."""
-        if not self.is_trusted(address):
-            self._hit(SIGN_UP_PER_ADDRESS, "sign-up", address)
+        self._count(self._sign_ups, address, _neighbourhood(address))
+
+    def read(self, address: str, organization_id: str) -> None:
+        """Counts a look at something; raises `TooMany` where it is one too many."""
+        self._count(self._reads, address, organization_id)
 
     def write(self, address: str, organization_id: str) -> None:
         """Counts a change; raises `TooMany` where it is one too many."""
-        if not self.is_trusted(address):
-            self._hit(WRITES_PER_ORGANIZATION, "write", organization_id)
+        self._count(self._writes, address, organization_id)
 
     def configuration(self, address: str, organization_id: str) -> None:
         """Counts a configuration that is made; raises `TooMany` where it is one too many."""
-        if not self.is_trusted(address):
-            self._hit(CONFIGURATIONS_PER_ORGANIZATION, "configuration", organization_id)
+        self._count(self._configurations, address, organization_id)
 
-    def log_in(self, address: str, email: str) -> None:
-        """Raises `TooMany` where there were too many failures from this address or for this account.
+    @contextmanager
+    def guessing(self, address: str, email: str) -> Iterator[None]:
+        """For a block that says whether a password or a code is right; a wrong one counts.
 
-        A trusted address is no exception: who guesses passwords may sit anywhere.
+        It counts from the beginning, so that many at once are no more than many in a row. A trusted address is no
+        exception: who guesses may sit anywhere. An address that the account was opened from before has an allowance of
+        its own, so that nobody locks an account's people out by guessing wrong from elsewhere.
+
+        Raises:
+            TooMany: there were too many wrong ones from this address, or for this account.
         """
-        self._test(LOG_IN_PER_ACCOUNT, "log-in-account", email.strip().lower())
-        self._test(LOG_IN_PER_ADDRESS, "log-in-address", address)
+        source, account = _neighbourhood(address), email.strip().lower()
+        pair = f"{account} {source}"
+        counted = ((self._by_address, source), (self._by_account, pair if pair in self._known else account))
+        taken: list[tuple[Allowance, str]] = []
+        try:
+            for allowance, who in counted:
+                _take(allowance, who)
+                taken.append((allowance, who))
+            yield
+        except (Unauthenticated, WrongProof):
+            raise
+        except BaseException:
+            _give_back(taken)
+            raise
+        _give_back(taken)
+        self._known[pair] = None
+        self._known.move_to_end(pair)
+        if len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
 
-    def log_in_failed(self, address: str, email: str) -> None:
-        """Counts a failed attempt against both."""
-        for limit in LOG_IN_PER_ACCOUNT:
-            self._window.hit(limit, "log-in-account", email.strip().lower())
-        for limit in LOG_IN_PER_ADDRESS:
-            self._window.hit(limit, "log-in-address", address)
-
-    def _hit(self, limits: Sequence[RateLimitItem], what: str, who: str) -> None:
-        self._test(limits, what, who)
-        for limit in limits:
-            self._window.hit(limit, what, who)
-
-    def _test(self, limits: Sequence[RateLimitItem], what: str, who: str) -> None:
-        for limit in limits:
-            if not self._window.test(limit, what, who):
-                seconds = max(1, math.ceil(self._window.get_window_stats(limit, what, who).reset_time - time.time()))
-                raise TooMany(f"Too many tries. Try again in {seconds} seconds.", retry_after=seconds)
+    def _count(self, allowance: Allowance, address: str, who: str) -> None:
+        if not self.is_trusted(address):
+            _take(allowance, who)
 
 
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        parsed = ip_address(text)
-    except ValueError:
-        return None
-    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
-    return mapped or parsed
+def _take(allowance: Allowance, who: str) -> None:
+    wait = allowance.take(who)
+    if wait:
+        seconds = math.ceil(wait)
+        raise TooMany(f"Too many tries. Try again in {seconds} seconds.", retry_after=seconds)
+
+
+def _give_back(taken: Sequence[tuple[Allowance, str]]) -> None:
+    for allowance, who in taken:
+        allowance.give_back(who)
+
+
+def _neighbourhood(address: str) -> str:
+    """What counts as one address: of IPv6 the 64 bits that a customer is given, of which each host has as many as it
+    likes."""
+    parsed = parse_address(address)
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((parsed, 64), strict=False))
+    return str(parsed or address)

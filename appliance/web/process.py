@@ -30,6 +30,7 @@ from appliance.store import Store
 from appliance.web import cleanup, postman
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
+from appliance.web.proxies import behind
 from appliance.web.request import Site
 from appliance.web.tls import Certificate
 
@@ -42,6 +43,8 @@ class WebSettings:
 
     Attributes:
         endpoint_host, endpoint_port: what configurations name as the hub's.
+        trusted: ranges without limits but on log-in.
+        proxies: whose word on a caller's address is taken.
         site: where people find the pages.
         relay: where mail goes, if it does.
         uid: the user to become once the port is bound.
@@ -56,6 +59,7 @@ class WebSettings:
     endpoint_host: str
     endpoint_port: int
     trusted: Sequence[Network]
+    proxies: Sequence[Network]
     site: str
     relay: Relay | None
     uid: int
@@ -75,7 +79,7 @@ def serve(settings: WebSettings) -> None:
     )
     # Nothing connects before the fork; connections are opened by the threads that use them.
     site = Site(workplace, RateLimits(settings.trusted), Shelf(settings.transcripts))
-    app = make_app(site, hub.status, settings.certificate.ends_at())
+    app = behind(settings.proxies, make_app(site, hub.status, settings.certificate.ends_at()))
 
     multiprocessing.set_start_method("fork")
     server = Server(

@@ -30,7 +30,7 @@ class Site:
 
 
 def address() -> str:
-    """The caller's address. Headers that a caller could write are not asked."""
+    """The caller's address; what a proxy says counts only where the operator trusts it (`proxies`)."""
     return str(bottle.request.environ.get("REMOTE_ADDR", ""))
 
 

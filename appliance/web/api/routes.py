@@ -9,7 +9,7 @@ from typing import Any
 import bottle
 import msgspec
 
-from appliance.model.errors import Invalid, Malformed
+from appliance.model.errors import Invalid, Malformed, Unauthenticated
 from appliance.service import Actor
 from appliance.web import request
 from appliance.web.request import Site
@@ -87,9 +87,7 @@ def install(app: bottle.Bottle, site: Site, calls: Sequence[Call]) -> None:
 
 def _callback(call: Call, site: Site) -> Callable[..., Any]:
     def handle(**parameters: str) -> Any:
-        signed_in = None if call.public else request.authenticated(site)
-        if signed_in is not None and call.method not in _SAFE:
-            site.limits.write(request.address(), signed_in[0].organization_id)
+        signed_in = _let_in(call, site)
         body = _decode(call.body) if call.body is not None else None
         answer = call.handler(Asked(site, body, parameters, request.query(), signed_in))
         if call.answer is None:
@@ -97,6 +95,22 @@ def _callback(call: Call, site: Site) -> Callable[..., Any]:
         return json_answer(msgspec.json.encode(answer), call.status)
 
     return handle
+
+
+def _let_in(call: Call, site: Site) -> tuple[Actor, str] | None:
+    """Who calls, within the limits; None where the call is anybody's."""
+    address = request.address()
+    if call.public:
+        site.limits.stranger(address)
+        return None
+    try:
+        signed_in = request.authenticated(site)
+    except Unauthenticated:
+        site.limits.stranger(address)
+        raise
+    count = site.limits.read if call.method in _SAFE else site.limits.write
+    count(address, signed_in[0].organization_id)
+    return signed_in
 
 
 def _decode(kind: type[msgspec.Struct]) -> msgspec.Struct:

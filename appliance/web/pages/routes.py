@@ -158,9 +158,13 @@ def forget_cookie(answer: bottle.HTTPResponse, name: str) -> None:
 def _callback(page: Page, site: Site, view: View) -> Callable[..., bottle.HTTPResponse]:
     def handle(**parameters: str) -> bottle.HTTPResponse:
         visit = Visit(site, view, _who(site), Form(), parameters)
-        if visit.who is None and not page.public:
-            return _to_log_in()
         try:
+            if visit.who is None:
+                site.limits.stranger(request.address())
+                if not page.public:
+                    return _to_log_in()
+            else:
+                site.limits.read(request.address(), visit.who.actor.organization_id)
             if page.method == "POST":
                 visit = Visit(site, view, visit.who, forms.read(), parameters)
                 _check_post(page, visit)

@@ -38,6 +38,7 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         "endpoint": "vpn.example.net",
         "wireguard": "wireguard-go",
         "trusted_source": ["192.0.2.0/24", "2001:db8::/32"],
+        "trusted_proxy": ["203.0.113.7/32"],
         "tls_cert": tmp_path / "c",
         "tls_key": tmp_path / "k",
         "public_url": "https://mesh.example.net",

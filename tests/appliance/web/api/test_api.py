@@ -16,7 +16,7 @@ from appliance.service.transcripts import Shelf
 from appliance.web import request
 from appliance.web.api import CALLS
 from appliance.web.app import make_app
-from appliance.web.limits import RateLimits
+from appliance.web.limits import STRANGERS_PER_ADDRESS, RateLimits
 from appliance.web.request import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import Response, call
@@ -27,7 +27,12 @@ SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organ
 @pytest.fixture
 def app(workplace: Workplace, hub: FakeHub, tmp_path: Path) -> bottle.Bottle:
     return make_app(
-        Site(workplace, RateLimits(trusted=[ip_network("192.0.2.0/24")]), Shelf(tmp_path / "transcripts")), hub.status
+        Site(
+            workplace,
+            RateLimits(trusted=[ip_network("192.0.2.0/24")], clock=lambda: 0.0),
+            Shelf(tmp_path / "transcripts"),
+        ),
+        hub.status,
     )
 
 
@@ -179,6 +184,15 @@ def test_sign_ups_are_limited_but_not_from_a_trusted_source(app: bottle.Bottle) 
     assert_problem(refused, 429)
     assert 0 < int(refused.headers["Retry-After"]) <= 3600
     assert call(app, "POST", "/api/v1/signup", SIGN_UP, address="192.0.2.9").status == 201
+
+
+def test_strangers_and_readers_are_limited_generously(app: bottle.Bottle, token: str) -> None:
+    for _ in range(STRANGERS_PER_ADDRESS[0].amount):
+        assert call(app, "GET", "/api/v1/machines", token="mws_guess", address="203.0.113.9").status == 401
+    refused = call(app, "GET", "/api/v1/machines", token="mws_guess", address="203.0.113.9")
+    assert_problem(refused, 429)
+    assert refused.headers["Retry-After"] == "1"
+    assert call(app, "GET", "/api/v1/machines", token=token, address="203.0.113.9").status == 200
 
 
 def test_guessing_is_limited_from_everywhere_and_waits_grow(app: bottle.Bottle, token: str) -> None:

@@ -1,0 +1,80 @@
+"""How often somebody may do something: so much at once, and so much over time, in memory that is bounded."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most ``amount`` at once, and over time ``amount`` in each ``seconds``."""
+
+    amount: int
+    seconds: float
+
+    @property
+    def interval(self) -> float:
+        """Seconds until one of a used up amount comes back."""
+        return self.seconds / self.amount
+
+
+class Allowance:
+    """Counts by whom, within one or several rates (GCRA: ITU-T I.371, annex A).
+
+    What is kept of somebody is one point in time for each rate: when the whole amount will be back. Whoever is past
+    that is as good as unknown, so forgetting the one who was not seen for longest costs little; it happens when there
+    are too many.
+
+    Args:
+        rates: all of them hold. A longer one with a larger amount makes waits grow for who goes on.
+        most: how many are remembered.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, *rates: Rate, most: int = 50_000, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rates = rates
+        self._most = most
+        self._clock = clock
+        self._whole_at: OrderedDict[bytes, tuple[float, ...]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, who: str) -> float:
+        """Takes one and gives 0, or takes none and gives the seconds until there is one."""
+        key = _key(who)
+        with self._lock:
+            now = self._clock()
+            known = self._whole_at.get(key, ())
+            taken = tuple(
+                max(now, whole_at) + rate.interval
+                for rate, whole_at in zip(self._rates, known or [now] * len(self._rates), strict=True)
+            )
+            wait = max(whole_at - now - rate.seconds for rate, whole_at in zip(self._rates, taken, strict=True))
+            # A float's last digit is not worth a wait.
+            if wait > 1e-6:
+                self._whole_at.move_to_end(key)
+                return wait
+            self._whole_at[key] = taken
+            self._whole_at.move_to_end(key)
+            if len(self._whole_at) > self._most:
+                self._whole_at.popitem(last=False)
+            return 0.0
+
+    def give_back(self, who: str) -> None:
+        """What was taken last did not count after all."""
+        key = _key(who)
+        with self._lock:
+            known = self._whole_at.get(key)
+            if known is not None:
+                self._whole_at[key] = tuple(
+                    whole_at - rate.interval for rate, whole_at in zip(self._rates, known, strict=True)
+                )
+
+
+def _key(who: str) -> bytes:
+    """Of one length, however long the text is that somebody sent."""
+    return hashlib.blake2b(who.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,0 +1,72 @@
+"""Whose request it is where proxies stand before the service. Source: X-Forwarded-For as proxies write it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from appliance.model.addresses import Network
+
+_Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def behind(proxies: Sequence[Network], application: _Application) -> _Application:
+    """The same WSGI application, which sees as ``REMOTE_ADDR`` whom these proxies speak for.
+
+    Without proxies nothing is changed, and the header is not looked at: anybody could have written it.
+    """
+    if not proxies:
+        return application
+
+    def resolved(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        peer, forwarded = str(environ.get("REMOTE_ADDR", "")), str(environ.get("HTTP_X_FORWARDED_FOR", ""))
+        return application({**environ, "REMOTE_ADDR": client_address(peer, forwarded, proxies)}, start)
+
+    return resolved
+
+
+def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str:
+    """The first address from the right that is not a proxy of ours; what stands left of it may be invented.
+
+    Args:
+        peer: who opened the connection.
+        forwarded: the header's value; several headers joined by commas.
+        proxies: whose word is taken.
+    """
+    nearest = peer
+    for text in reversed(forwarded.split(",")):
+        if not is_one_of(nearest, proxies):
+            break
+        address = _address(text)
+        if address is None:
+            # Whoever is beyond is not known; what is known is the proxy that let it through.
+            break
+        nearest = str(address)
+    return nearest
+
+
+def is_one_of(text: str, networks: Sequence[Network]) -> bool:
+    """Whether this is an address in one of these ranges."""
+    address = parse_address(text)
+    return address is not None and any(address in network for network in networks)
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """An address; an IPv4 one in IPv6's clothes as what it is; None where it is none."""
+    try:
+        parsed = ip_address(text)
+    except ValueError:
+        return None
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return mapped or parsed
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """As it stands in the header: some proxies add the port."""
+    text = text.strip()
+    if text.startswith("["):
+        return parse_address(text[1:].partition("]")[0])
+    if text.count(":") == 1:
+        return parse_address(text.partition(":")[0])
+    return parse_address(text)

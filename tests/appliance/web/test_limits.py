@@ -1,0 +1,110 @@
+"""Whose tries are counted together, whose are not, and what does not count."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+
+from appliance.model.errors import NotEnforced, TooMany, Unauthenticated
+from appliance.web.limits import GUESSES_PER_ACCOUNT, SIGN_UPS_PER_ADDRESS, RateLimits
+
+AT_ONCE = GUESSES_PER_ACCOUNT[0].amount
+
+
+@pytest.fixture
+def limits() -> RateLimits:
+    return RateLimits(trusted=[ip_network("192.0.2.0/24"), ip_network("2001:db8:1::/48")], clock=lambda: 1000.0)
+
+
+def guess(limits: RateLimits, address: str, email: str = "a@example.net", *, right: bool = False) -> None:
+    with limits.guessing(address, email):
+        if not right:
+            raise Unauthenticated("wrong")
+
+
+def use_up_sign_ups(limits: RateLimits, addresses: list[str]) -> None:
+    for number in range(SIGN_UPS_PER_ADDRESS[0].amount):
+        limits.sign_up(addresses[number % len(addresses)])
+
+
+def test_an_ipv6_customer_is_one_address(limits: RateLimits) -> None:
+    use_up_sign_ups(limits, [f"2001:db8:0:7::{number:x}" for number in range(1, 50)])
+    with pytest.raises(TooMany):
+        limits.sign_up("2001:db8:0:7:ffff::1")
+    limits.sign_up("2001:db8:0:8::1")
+
+
+def test_an_ipv4_address_is_itself_however_it_is_written(limits: RateLimits) -> None:
+    use_up_sign_ups(limits, ["203.0.113.1", "::ffff:203.0.113.1"])
+    with pytest.raises(TooMany) as refused:
+        limits.sign_up("203.0.113.1")
+    assert refused.value.retry_after is not None
+    assert 0 < refused.value.retry_after <= 3600
+    limits.sign_up("203.0.113.2")
+
+
+def test_a_trusted_source_has_no_limit_but_on_guessing(limits: RateLimits) -> None:
+    for _ in range(5000):
+        limits.sign_up("192.0.2.9")
+        limits.write("2001:db8:1::5", "acme")
+        limits.read("::ffff:192.0.2.9", "acme")
+        limits.stranger("192.0.2.9")
+    for _ in range(AT_ONCE):
+        with pytest.raises(Unauthenticated):
+            guess(limits, "192.0.2.9")
+    with pytest.raises(TooMany):
+        guess(limits, "192.0.2.9")
+
+
+def test_an_organization_is_limited_from_all_its_addresses_together(limits: RateLimits) -> None:
+    for number in range(60):
+        limits.configuration(f"203.0.113.{number}", "acme")
+    with pytest.raises(TooMany):
+        limits.configuration("198.51.100.1", "acme")
+    limits.configuration("198.51.100.1", "another")
+
+
+def test_a_right_password_and_a_fault_of_ours_do_not_count(limits: RateLimits) -> None:
+    for _ in range(3 * AT_ONCE):
+        guess(limits, "203.0.113.1", right=True)
+        with pytest.raises(NotEnforced), limits.guessing("203.0.113.1", "a@example.net"):
+            raise NotEnforced("a fault")
+
+
+def test_guesses_that_are_still_being_checked_count_already(limits: RateLimits) -> None:
+    open_guesses = [limits.guessing("203.0.113.1", "a@example.net") for _ in range(AT_ONCE)]
+    for each in open_guesses:
+        each.__enter__()
+    with pytest.raises(TooMany):
+        guess(limits, "203.0.113.2")
+    for each in open_guesses:
+        each.__exit__(None, None, None)
+    guess(limits, "203.0.113.2", right=True)
+
+
+def test_nobody_locks_an_accounts_people_out(limits: RateLimits) -> None:
+    guess(limits, "203.0.113.1", "A@example.net ", right=True)
+    for number in range(AT_ONCE):
+        with pytest.raises(Unauthenticated):
+            guess(limits, f"198.51.100.{number}")
+    with pytest.raises(TooMany):
+        guess(limits, "198.51.100.77", right=True)
+    guess(limits, "203.0.113.1", right=True)
+
+
+def test_a_known_address_guesses_no_more_than_any(limits: RateLimits) -> None:
+    guess(limits, "203.0.113.1", right=True)
+    for _ in range(AT_ONCE):
+        with pytest.raises(Unauthenticated):
+            guess(limits, "203.0.113.1")
+    with pytest.raises(TooMany):
+        guess(limits, "203.0.113.1", right=True)
+
+
+def test_one_address_guesses_at_many_accounts_only_so_often(limits: RateLimits) -> None:
+    for number in range(30):
+        with pytest.raises(Unauthenticated):
+            guess(limits, "203.0.113.1", f"{number}@example.net")
+    with pytest.raises(TooMany):
+        guess(limits, "203.0.113.1", "another@example.net")
