@@ -25,7 +25,7 @@ def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int
 
     Raises:
         Invalid: ``confirm`` is not the organization's name.
-        NotEnforced: the data plane could not be removed; everything is as before.
+        NotEnforced: the data plane could not be removed; it says whether everything is as before, or goes on by itself.
     """
     actor.must_own()
     with workplace.store.write() as transaction:
@@ -37,9 +37,10 @@ def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int
         deletions.begin(transaction, doomed.id, workplace.clock())
     try:
         enforce(workplace, None, doomed.id)
-    except NotEnforced:
-        _take_back(workplace, doomed)
-        raise
+    except NotEnforced as error:
+        if _take_back(workplace, doomed):
+            raise
+        raise NotEnforced("The data plane could not be removed yet; the deletion goes on by itself.") from error
     removed = _finish(workplace, doomed.id, actor.role.value)
     scrub(workplace)
     return removed
@@ -88,16 +89,18 @@ def _finish(workplace: Workplace, organization_id: str, actor: str) -> dict[str,
     return removed
 
 
-def _take_back(workplace: Workplace, doomed: Doomed) -> None:
+def _take_back(workplace: Workplace, doomed: Doomed) -> bool:
+    """Whether everything is as it was before."""
     with workplace.store.write() as transaction:
         if not deletions.take_back(transaction, doomed):
-            return
+            return False
         before = organizations.desired(transaction, doomed.id)
         if before is not None:
             try:
                 workplace.hub.apply(before)
             except HubError as error:
                 log.error("a deletion was taken back, and is not enforced yet", error=str(error))
+    return True
 
 
 def _gone() -> NotFound:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from appliance.store import times
 from appliance.store.schema import deletions as _deletions
+from appliance.store.schema import instance as _instance
 from appliance.store.schema import organizations as _organizations
 
 
@@ -23,11 +24,13 @@ class Doomed:
 
     Attributes:
         keys: its sealed data key and private key; none where the deletion has begun.
+        lock: tells the unlock secret that they are sealed under from any other.
     """
 
     id: str
     name: str
     keys: tuple[bytes, bytes] | None
+    lock: bytes | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def find_locked(transaction: Connection, organization_id: str) -> Doomed | None:
     if row is None:
         return None
     keys = (row.sealed_data_key, row.sealed_private_key) if row.active else None
-    return Doomed(row.id, row.name, keys)
+    return Doomed(row.id, row.name, keys, _lock(transaction))
 
 
 def begin(transaction: Connection, organization_id: str, at: datetime) -> None:
@@ -70,8 +73,8 @@ def begin(transaction: Connection, organization_id: str, at: datetime) -> None:
 
 
 def take_back(transaction: Connection, doomed: Doomed) -> bool:
-    """The organization as it was before `begin`, if it is still there."""
-    if doomed.keys is None:
+    """The organization as it was before `begin`: if it is still there, and if its keys can still be opened."""
+    if doomed.keys is None or doomed.lock != _lock(transaction):
         return False
     data_key, private_key = doomed.keys
     restored = transaction.execute(
@@ -111,6 +114,10 @@ def note_scrubbed(transaction: Connection, until: datetime) -> None:
 def tombstones(transaction: Connection) -> list[Tombstone]:
     """Every deletion that is finished, oldest first."""
     return [_loaded(row) for row in transaction.execute(select(_deletions).order_by(_deletions.c.id))]
+
+
+def _lock(transaction: Connection) -> bytes | None:
+    return transaction.execute(select(_instance.c.salt)).scalar_one_or_none()
 
 
 def _loaded(row: Any) -> Tombstone:

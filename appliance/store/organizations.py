@@ -135,8 +135,9 @@ def lock_all(transaction: Connection) -> None:
 
 
 def sealed_data_keys(transaction: Connection) -> dict[str, bytes]:
-    """Every organization's data key, as it lies in the store."""
-    return {row.id: row.sealed_data_key for row in transaction.execute(select(_table.c.id, _table.c.sealed_data_key))}
+    """Every organization's data key, as it lies in the store; one whose deletion has begun has none."""
+    wanted = select(_table.c.id, _table.c.sealed_data_key).where(_table.c.deleting_since.is_(None))
+    return {row.id: row.sealed_data_key for row in transaction.execute(wanted)}
 
 
 def replace_data_key(transaction: Connection, organization_id: str, sealed: bytes) -> None:

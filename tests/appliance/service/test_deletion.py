@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from appliance.hub.errors import HubError
 from appliance.model.errors import NotEnforced, NotFound, Unauthenticated
 from appliance.service import Actor, Workplace, accounts, deletion, machines, organizations
-from appliance.store import Store, deletions, schema
+from appliance.store import Store, deletions, instance, schema
 from appliance.store import organizations as stored
 from appliance.store.deletions import Tombstone
+from appliance.store.instance import Instance
+from appliance.vault import Lock
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 from tests.appliance.rows import everything, fill
@@ -156,6 +159,24 @@ def test_a_data_plane_that_refuses_leaves_the_keys_as_they_were(
         deletion.delete(workplace, owner, confirm=NAME)
     with store.read() as transaction:
         assert everything(transaction) == before
+
+
+def test_keys_of_another_unlock_secret_are_not_put_back(
+    workplace: Workplace, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sealed anew meanwhile, those that the call still has open no more."""
+
+    def rotate_and_refuse(_: str) -> None:
+        with store.write() as transaction:
+            instance.create(transaction, Instance("abc", Lock(b"another salt", 2, 1, 1, b"proof")))
+        raise HubError("told to refuse")
+
+    monkeypatch.setattr(hub, "remove", rotate_and_refuse)
+    with pytest.raises(NotEnforced, match="goes on by itself"):
+        deletion.delete(workplace, owner, confirm=NAME)
+    monkeypatch.undo()
+    deletion.resume(workplace)
+    assert rows_naming(store, owner.organization_id) == []
 
 
 def test_a_deletion_that_was_taken_back_meanwhile_removes_nothing(

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 import pytest
 from sqlalchemy import Connection
 
-from appliance.store import Store, organizations
+from appliance.store import Store, deletions, organizations, times
 from appliance.store.rotation import rotated
 from appliance.vault import Vault, WrongSecret
 from tests.appliance import sealed as sealing
@@ -63,6 +63,16 @@ def test_a_key_that_can_t_be_opened_leaves_the_old_secret_for_all(sealed: Store)
     with pytest.raises(WrongSecret), rotated(sealed, OLD, NEW, nullcontext()):
         pass
     private_keys(sealed, opens(sealed, OLD))
+
+
+def test_an_organization_that_is_being_deleted_is_in_nobody_s_way(sealed: Store) -> None:
+    with sealed.write() as transaction:
+        deletions.begin(transaction, "acme", times.now())
+    with rotated(sealed, OLD, NEW, nullcontext()):
+        pass
+    with sealed.read() as transaction:
+        assert deletions.begun(transaction) == ["acme"]
+    opens(sealed, NEW)
 
 
 def test_of_two_at_once_one_is_told_that_it_was_too_late(sealed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
