@@ -7,6 +7,8 @@ finished by the next call for it, or by the next start.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import structlog
 
 from appliance.hub.errors import HubError
@@ -46,14 +48,17 @@ def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int
     return removed
 
 
-def resume(workplace: Workplace) -> None:
+def resume(workplace: Workplace, begun_until: datetime) -> None:
     """Finishes what was cut off.
+
+    Args:
+        begun_until: what begun later may still be somebody's who is at it.
 
     Raises:
         NotEnforced: a part of the data plane could not be removed; what is left of its organization stays for now.
     """
     with workplace.store.read() as transaction:
-        begun = deletions.begun(transaction)
+        begun = deletions.begun(transaction, begun_until)
     for organization_id in begun:
         enforce(workplace, None, organization_id)
         _finish(workplace, organization_id, _SERVICE)

@@ -85,9 +85,11 @@ def take_back(transaction: Connection, doomed: Doomed) -> bool:
     return restored.rowcount == 1
 
 
-def begun(transaction: Connection) -> Sequence[str]:
-    """Organizations whose deletion has begun and is not finished."""
+def begun(transaction: Connection, until: datetime | None = None) -> Sequence[str]:
+    """Organizations whose deletion has begun, until some moment if one is given, and is not finished."""
     wanted = select(_organizations.c.id).where(_organizations.c.deleting_since.is_not(None))
+    if until is not None:
+        wanted = wanted.where(_organizations.c.deleting_since <= times.stored(until))
     return transaction.execute(wanted).scalars().all()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,14 +14,19 @@ from appliance.service import Workplace, deletion
 log = structlog.get_logger()
 
 _EVERY_S = 60.0
+# A call that waits for a hub that hangs gives up before.
+_LONGEST_CALL = timedelta(minutes=5)
 
 
 def keep_at_it(workplace: Workplace) -> None:
     """Finishes deletions, at once and then every minute if something was in the way. Never returns."""
     never = threading.Event()
+    # What was begun before this process was is nobody's who is still at it.
+    begun_until = workplace.clock()
     while True:
         try:
-            deletion.resume(workplace)
+            deletion.resume(workplace, begun_until)
         except (Refused, SQLAlchemyError) as error:
             log.warning("a deletion can't be finished yet", error=str(error))
         never.wait(_EVERY_S)
+        begun_until = workplace.clock() - _LONGEST_CALL

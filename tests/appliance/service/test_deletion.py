@@ -12,7 +12,7 @@ from sqlalchemy import select
 from appliance.hub.errors import HubError
 from appliance.model.errors import NotEnforced, NotFound, Unauthenticated
 from appliance.service import Actor, Workplace, accounts, deletion, machines, organizations
-from appliance.store import Store, deletions, instance, schema
+from appliance.store import Store, deletions, instance, schema, times
 from appliance.store import organizations as stored
 from appliance.store.deletions import Tombstone
 from appliance.store.instance import Instance
@@ -118,13 +118,20 @@ def test_the_next_start_finishes_what_was_cut_off(
     cut_off(workplace, hub, owner, cut)
     accounts.forget_unfinished(workplace)
     for _ in range(2):
-        deletion.resume(workplace)
+        deletion.resume(workplace, times.now())
         assert not hub.enforced
         assert rows_naming(store, owner.organization_id, owner.member_id) == []
         (tombstone,) = tombstones(store)
         assert tombstone.removed["machines"] == 1
         with store.read() as transaction:
             assert deletions.are_scrubbed(transaction)
+
+
+def test_who_is_still_at_it_is_not_overtaken(workplace: Workplace, store: Store, hub: FakeHub, owner: Actor) -> None:
+    before = times.now()
+    cut_off(workplace, hub, owner, cut_before_rows)
+    deletion.resume(workplace, before)
+    assert rows_naming(store, owner.organization_id)
 
 
 @pytest.mark.parametrize("cut", CUTS[:2])
@@ -175,7 +182,7 @@ def test_keys_of_another_unlock_secret_are_not_put_back(
     with pytest.raises(NotEnforced, match="goes on by itself"):
         deletion.delete(workplace, owner, confirm=NAME)
     monkeypatch.undo()
-    deletion.resume(workplace)
+    deletion.resume(workplace, times.now())
     assert rows_naming(store, owner.organization_id) == []
 
 
@@ -239,7 +246,7 @@ def test_files_that_are_being_read_are_scrubbed_later(filed: tuple[Workplace, Pa
         everything(reader)
         deletion.delete(workplace, owner, confirm=NAME)
         assert found_in(folder, b"gone@example.net")
-    deletion.resume(workplace)
+    deletion.resume(workplace, times.now())
     assert not found_in(folder, b"gone@example.net")
     workplace.store.close()
 

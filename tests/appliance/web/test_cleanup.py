@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from appliance.model.errors import NotEnforced
@@ -16,7 +18,10 @@ class Enough(BaseException):
 def test_what_was_in_the_way_once_is_tried_again(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = iter([NotEnforced("the hub is away"), None, Enough()])
 
-    def resume(_: Workplace) -> None:
+    asked: list[datetime] = []
+
+    def resume(_: Workplace, begun_until: datetime) -> None:
+        asked.append(begun_until)
         outcome = next(outcomes)
         if outcome is not None:
             raise outcome
@@ -26,3 +31,4 @@ def test_what_was_in_the_way_once_is_tried_again(workplace: Workplace, monkeypat
     with pytest.raises(Enough):
         cleanup.keep_at_it(workplace)
     assert list(outcomes) == []
+    assert asked[0] > max(asked[1:]), "what begins later is given its time"
