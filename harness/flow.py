@@ -53,8 +53,12 @@ class Flow:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close_phase(self._stream.mark())
-        self._stream.stop()
+        try:
+            if error is None:
+                self._still_flows()
+        finally:
+            self._close_phase(self._stream.mark())
+            self._stream.stop()
         if error is None:
             self._judge()
 
@@ -95,6 +99,14 @@ class Flow:
             Refuted: something has.
         """
         self._judge_denied()
+
+    def _still_flows(self) -> None:
+        """Without a later packet that arrives, nothing would tell that the last ones of the stream were lost."""
+        if self._phases and self._phases[-1].allowed:
+            try:
+                self._stream.wait_delivery(self._stream.mark(), _DEADLINE)
+            except NothingArrived as error:
+                raise Refuted(f"{self.name} is allowed, and nothing arrives any more") from error
 
     def _begin(self, change: Answer | None, *, allowed: bool) -> int:
         start = self._stream.mark() if change is None else change.answered_ns

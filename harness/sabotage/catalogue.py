@@ -107,6 +107,14 @@ SABOTAGES = (
         "packets that are allowed were lost",
     ),
     Sabotage(
+        "peers-anew",
+        "live-change",
+        "with a machine that goes, all others are taken off the link and added again",
+        "dataplane:add_every_peer_anew",
+        "test_rules_that_change_nothing_for_a_stream_don_t_touch_it",
+        "nothing arrives any more",
+    ),
+    Sabotage(
         "masquerade",
         "no-egress",
         "every namespace has an uplink, and packets to elsewhere leave through it under the hub's address",

@@ -11,6 +11,7 @@ from appliance.hub import routing
 from appliance.hub.findings import Finding
 from appliance.hub.names import Names, Places
 from appliance.hub.plane import DataPlane
+from appliance.hub.reconcile import Reconciler
 from appliance.hub.ruleset import Statements
 from appliance.model.desired import Desired
 from harness.sabotage.rules import change_chains
@@ -18,6 +19,7 @@ from harness.sabotage.rules import change_chains
 _apply = DataPlane.apply
 _places = Names.places
 _mend = routing.mend
+_change = Reconciler.change
 
 
 def keep_peers_from_the_link() -> None:
@@ -37,6 +39,19 @@ def answer_before_enforcing() -> None:
             _apply(self, desired)
 
     DataPlane.apply = apply  # type: ignore[method-assign]
+
+
+def add_every_peer_anew() -> None:
+    """Peers are replaced together, as a configuration that is loaded anew does; each loses its session."""
+
+    def change(self: Reconciler, before: Desired, after: Desired) -> None:
+        # A machine that only comes is added as it should be: the scenario's own have to connect.
+        if len(after.peers) < len(before.peers):
+            _change(self, before, replace(before, peers=()))
+            before = replace(before, peers=())
+        _change(self, before, after)
+
+    Reconciler.change = change  # type: ignore[method-assign]
 
 
 def share_a_namespace_by_range() -> None:

@@ -100,3 +100,8 @@ def test_the_code_of_a_sabotage_is_there(sabotage: Sabotage) -> None:
     assert callable(function)
     assert not inspect.signature(function).parameters
     assert inspect.getdoc(function)
+
+
+@pytest.mark.parametrize("claim", [claim.id for claim in CLAIMS])
+def test_every_claim_is_broken_in_two_ways_at_least(claim: str) -> None:
+    assert len([sabotage for sabotage in SABOTAGES if sabotage.claim == claim]) >= 2

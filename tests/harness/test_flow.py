@@ -288,6 +288,14 @@ def test_a_flow_that_never_began_refutes(stage: Stage) -> None:
     assert stage.stream.stopped
 
 
+def test_a_stream_that_breaks_off_before_its_end_refutes(stage: Stage) -> None:
+    with stage.ends(Refuted, "mumbai→pune is allowed, and nothing arrives any more") as running:
+        running.flows()
+        flip(stage, running)
+        stage.stream.passes = False
+    assert stage.stream.stopped
+
+
 def test_too_few_packets_show_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow, "_DEADLINE", -1.0)
     with stage.ends(Inconclusive, "the lab sent fewer than 25 packets") as running:
