@@ -15,7 +15,10 @@ settings.register_profile("emulated", deadline=None, suppress_health_check=[Heal
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """For machines that are slow by what they are."""
+    """For machines that are slow by what they are, and for runs that may take longer."""
+    parser.addoption(
+        "--crashes", type=int, default=3, help="how often the test of crashes kills a process; 200 take half an hour"
+    )
     parser.addoption(
         "--patience", type=float, default=1.0, help="multiplies how long healing may take: for an emulated machine"
     )

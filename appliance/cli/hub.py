@@ -15,7 +15,7 @@ from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked,
 from appliance.cli.handover import Handover
 from appliance.cli.settings import resolve
 from appliance.cli.unlocking import unlock
-from appliance.hub import limits, process
+from appliance.hub import limits, process, server
 from appliance.hub.client import HubClient
 from appliance.hub.door import FrontDoor
 from appliance.hub.errors import HubError
@@ -76,7 +76,7 @@ def hub() -> None:
         served = process.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)
         allowed = {os.getuid(), web_uid()}
-        process.serve(served, hub_socket(name), allowed, on_ready=_tell_that_it_is_ready)
+        server.serve(served, hub_socket(name), allowed, on_ready=_tell_that_it_is_ready)
 
 
 def _tell_that_it_is_ready() -> None:

@@ -17,6 +17,7 @@ class Part(str, Enum):
     RULESET = "ruleset"
     PEER = "peer"
     FRONT_DOOR = "front-door"
+    STATE = "state"
 
 
 @dataclass(frozen=True)

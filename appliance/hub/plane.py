@@ -180,6 +180,10 @@ class DataPlane:
         """The organizations that there should be."""
         return tuple(self._wanted)
 
+    def states(self) -> dict[str, Desired]:
+        """The organizations that there should be, and how."""
+        return dict(self._wanted)
+
     def organizations(self) -> tuple[str, ...]:
         """The organizations that are enforced now."""
         return tuple(self._whole)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import singledispatchmethod
@@ -16,6 +15,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 
 from appliance.hub import messages
+from appliance.hub.agreement import Agreement
 from appliance.hub.door import FrontDoor, is_free
 from appliance.hub.doorkeeper import FRONT_DOOR, Doorkeeper
 from appliance.hub.errors import HubError
@@ -25,7 +25,6 @@ from appliance.hub.generation import Ledger
 from appliance.hub.healing import Healer
 from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
-from appliance.hub.server import Server
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.model.errors import Unavailable
@@ -69,6 +68,7 @@ class Hub:
         self._ledger = Ledger(state_folder)
         self._plane = DataPlane(names, backend, self._private_key, self._ledger, self._watcher)
         self._door = Doorkeeper(door, self._plane)
+        self._agreement = Agreement(store, self._plane.states, self._enforce, self._remove, self._mended)
         self._repairs: Counter[str] = Counter()
         self._restored = False
 
@@ -104,9 +104,15 @@ class Hub:
             self._healer.notice(FRONT_DOOR, Change.ANYTHING)
         self._restored = True
         self._healer.start()
+        self._agreement.start()
+
+    def caller_is_gone(self) -> None:
+        """A caller ended its connection, or was killed in the middle of a change."""
+        self._agreement.hurry()
 
     def close(self) -> None:
         """Looks after the data plane no more; it stays as it is."""
+        self._agreement.stop()
         self._healer.stop()
         self._note_all_endpoints()
         self._watcher.close()
@@ -185,14 +191,12 @@ class Hub:
 
     @answer.register
     def _(self, call: messages.Apply) -> object:
-        self._door.admit(call.desired)
-        self._plane.apply(call.desired)
+        self._enforce(call.desired)
         return None
 
     @answer.register
     def _(self, call: messages.Remove) -> object:
-        self._door.dismiss(call.organization)
-        self._plane.remove(call.organization)
+        self._remove(call.organization)
         return None
 
     @answer.register
@@ -228,6 +232,7 @@ class Hub:
     @answer.register
     def _(self, call: messages.TearDown) -> object:
         del call
+        self._agreement.stop()
         self._healer.stop()
         self._note_all_endpoints()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -259,6 +264,14 @@ class Hub:
         log.info("the unlock secret was rotated")
         return None
 
+    def _enforce(self, desired: Desired) -> None:
+        self._door.admit(desired)
+        self._plane.apply(desired)
+
+    def _remove(self, organization: str) -> None:
+        self._door.dismiss(organization)
+        self._plane.remove(organization)
+
     def _private_key(self, desired: Desired) -> str:
         with self._unlocking:
             with suppress(WrongSecret):
@@ -273,19 +286,3 @@ class Hub:
 
     def _open(self, state: Desired) -> str:
         return self._vault.private_key(state.organization, state.sealed_data_key, state.sealed_private_key)
-
-
-def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: Callable[[], None]) -> None:
-    """Answers until SIGTERM or SIGINT, and restores the data plane meanwhile. The data plane stays as it is."""
-    hub.open()
-    server = Server(socket_path, allowed_uids, hub.answer)
-    thread = threading.Thread(target=server.serve, name="hub-accept")
-    thread.start()
-    # A call for an organization that is not restored yet makes it so by itself.
-    restoring = threading.Thread(target=hub.restore, name="hub-restore", daemon=True)
-    restoring.start()
-    on_ready()
-    signal.sigwait({signal.SIGTERM, signal.SIGINT})
-    server.close()
-    thread.join()
-    hub.close()

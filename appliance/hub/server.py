@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import struct
 import threading
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
@@ -17,6 +18,9 @@ import structlog
 from appliance.hub import messages
 from appliance.hub.errors import HubError
 from appliance.model.errors import Unavailable
+
+if TYPE_CHECKING:
+    from appliance.hub.process import Hub
 
 log = structlog.get_logger()
 
@@ -34,12 +38,20 @@ class Server:
         allowed_uids: users whose processes may call; everyone else is turned away. `messages.RESERVED` calls are for
             the user of this process alone.
         handler: takes a call, gives its answer or raises `HubError`.
+        gone: is told when a caller ended its connection, of whatever cause.
     """
 
-    def __init__(self, path: Path, allowed_uids: Collection[int], handler: Handler) -> None:
+    def __init__(
+        self,
+        path: Path,
+        allowed_uids: Collection[int],
+        handler: Handler,
+        gone: Callable[[], None] = lambda: None,
+    ) -> None:
         self._path = path
         self._allowed = frozenset(allowed_uids)
         self._handler = handler
+        self._gone = gone
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -77,6 +89,7 @@ class Server:
                     messages.send(connection, self._answer(data, uid))
             except OSError as error:
                 log.warning("a caller went away", error=str(error))
+            self._gone()
 
     def _answer(self, data: bytes, uid: int) -> messages.Done | messages.Failed:
         try:
@@ -96,3 +109,19 @@ def _uid_of(connection: socket.socket) -> int:
     data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     _, uid, _ = _CREDENTIALS.unpack(data)
     return int(uid)
+
+
+def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: Callable[[], None]) -> None:
+    """Answers until SIGTERM or SIGINT, and restores the data plane meanwhile. The data plane stays as it is."""
+    hub.open()
+    server = Server(socket_path, allowed_uids, hub.answer, hub.caller_is_gone)
+    thread = threading.Thread(target=server.serve, name="hub-accept")
+    thread.start()
+    # A call for an organization that is not restored yet makes it so by itself.
+    restoring = threading.Thread(target=hub.restore, name="hub-restore", daemon=True)
+    restoring.start()
+    on_ready()
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    server.close()
+    thread.join()
+    hub.close()

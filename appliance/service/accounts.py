@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -117,10 +118,14 @@ def _free_port(workplace: Workplace, transaction: Connection) -> int:
     return port
 
 
-def forget_unfinished(workplace: Workplace) -> None:
-    """Removes what a sign-up left that was interrupted before anyone was told of it."""
+def forget_unfinished(workplace: Workplace, until: datetime | None = None) -> None:
+    """Removes what a sign-up left that was interrupted before anyone was told of it.
+
+    Args:
+        until: those that began later may still be under way; None: there are none.
+    """
     with workplace.store.write() as transaction:
-        for organization_id in organizations.unfinished(transaction):
+        for organization_id in organizations.unfinished(transaction, until or workplace.clock()):
             organizations.remove(transaction, organization_id)
 
 

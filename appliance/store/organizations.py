@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from ipaddress import IPv4Network
 from itertools import islice
 from typing import Any
@@ -108,15 +109,25 @@ def remove(transaction: Connection, organization_id: str) -> dict[str, int]:
     return dict(removed)
 
 
-def unfinished(transaction: Connection) -> Sequence[str]:
-    """Organizations whose sign-up was interrupted before anyone was told of it."""
-    wanted = select(_table.c.id).where(_table.c.active.is_(False), _table.c.deleting_since.is_(None))
+def unfinished(transaction: Connection, until: datetime) -> Sequence[str]:
+    """Organizations whose sign-up began by then and was interrupted before anyone was told of it."""
+    wanted = select(_table.c.id).where(
+        _table.c.active.is_(False),
+        _table.c.deleting_since.is_(None),
+        _table.c.created_at <= times.stored(until),
+    )
     return transaction.execute(wanted).scalars().all()
 
 
 def active_ids(transaction: Connection) -> Sequence[str]:
     """All organizations."""
     return transaction.execute(select(_table.c.id).where(_table.c.active).order_by(_table.c.created_at)).scalars().all()
+
+
+def revisions(transaction: Connection) -> dict[str, int]:
+    """The revision of each organization by its id."""
+    wanted = select(_table.c.id, _table.c.revision).where(_table.c.active)
+    return {row.id: row.revision for row in transaction.execute(wanted)}
 
 
 def names(transaction: Connection) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What an earlier process began to delete and did not finish, beside the requests."""
+"""What an earlier process began and did not finish, sign-ups and deletions, beside the requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.model.errors import Refused
-from appliance.service import Workplace, deletion
+from appliance.service import Workplace, accounts, deletion
 
 log = structlog.get_logger()
 
@@ -19,14 +19,16 @@ _LONGEST_CALL = timedelta(minutes=5)
 
 
 def keep_at_it(workplace: Workplace) -> None:
-    """Finishes deletions, at once and then every minute if something was in the way. Never returns."""
+    """Forgets sign-ups and finishes deletions, at once and then every minute if something was in the way. Never
+    returns."""
     never = threading.Event()
     # What was begun before this process was is nobody's who is still at it.
     begun_until = workplace.clock()
     while True:
         try:
+            accounts.forget_unfinished(workplace, begun_until)
             deletion.resume(workplace, begun_until)
         except (Refused, SQLAlchemyError) as error:
-            log.warning("a deletion can't be finished yet", error=str(error))
+            log.warning("what was cut off can't be finished yet", error=str(error))
         never.wait(_EVERY_S)
         begun_until = workplace.clock() - _LONGEST_CALL

@@ -18,6 +18,8 @@ from tests.appliance.postgres import Cluster
 def cluster() -> Iterator[Cluster]:
     """A PostgreSQL that runs."""
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        # The web process is another user, who has to get to the socket.
+        Path(folder).chmod(0o755)
         made = Cluster(Path(folder) / "cluster")
         made.start()
         try:

@@ -36,7 +36,7 @@ class Cluster:
         self._names = (f"meshwg_{number}" for number in count())
         self._process: subprocess.Popen[bytes] | None = None
         self._log = folder / "log"
-        folder.mkdir(mode=0o700)
+        folder.mkdir(mode=0o755)
         subprocess.run(
             [*_ORDINARY, _program("initdb"), "--no-sync", "--auth=trust", f"--username={_USER}", "--pgdata=data"],
             cwd=folder,

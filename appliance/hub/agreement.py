@@ -1,0 +1,161 @@
+"""What the data plane was told is what the store has.
+
+Whoever changes an organization tells the data plane first, and commits then. Where he is killed in between, or his
+database is lost in that moment, the data plane has what nobody was promised. The store is right: this notices and
+settles it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import structlog
+
+from appliance.hub.errors import HubError
+from appliance.hub.findings import Finding, Part, Repair
+from appliance.model.desired import Desired
+from appliance.model.errors import Unavailable
+from appliance.store import Store, organizations
+
+log = structlog.get_logger()
+
+_ROUND_S = 2.0
+# Rests so many times longer than it works, unless somebody who may have been killed has just gone.
+_REST = 30
+_FOUND = Finding(Part.STATE, "not what the store has")
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The last look at an organization: what the data plane wanted, and the store's revision; None: not there.
+
+    Attributes:
+        agreed: whether they were the same.
+    """
+
+    wanted: Desired | None
+    revision: int | None
+    agreed: bool
+
+
+class Agreement:
+    """Compares what the data plane wants with the store, organization by organization, and settles what differs.
+
+    Args:
+        wanted: what the data plane wants, by organization.
+        enforce: has the data plane want this.
+        remove: has the data plane want nothing of this organization.
+        settled: is told of what was settled.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        wanted: Callable[[], Mapping[str, Desired]],
+        enforce: Callable[[Desired], None],
+        remove: Callable[[str], None],
+        settled: Callable[[Repair], None],
+    ) -> None:
+        self._store = store
+        self._wanted = wanted
+        self._enforce = enforce
+        self._remove = remove
+        self._settled = settled
+        self._seen: dict[str, _Seen] = {}
+        self._stopped = False
+        self._hurried = threading.Event()
+        self._thread = threading.Thread(target=self._go_round, name="hub-agree", daemon=True)
+
+    def start(self) -> None:
+        """Begins to compare."""
+        self._thread.start()
+
+    def hurry(self) -> None:
+        """Somebody who changes organizations is gone, perhaps in the middle of it. Returns at once."""
+        self._hurried.set()
+
+    def stop(self) -> None:
+        """Ends with the comparison that is under way."""
+        self._stopped = True
+        self._hurried.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def look(self, *, doubtful: bool) -> None:
+        """Compares everything once.
+
+        Args:
+            doubtful: whether to settle at once what differs. Otherwise only what has differed since the look before: a
+                change under way differs for a moment, too.
+
+        Raises:
+            Unavailable, HubError: the store or the data plane can't do it now.
+        """
+        with self._store.read() as transaction:
+            revisions, known = organizations.revisions(transaction), organizations.names(transaction)
+        # After the store: what was stored since then and is wanted already is no reason to remove it.
+        wanted = self._wanted()
+        for organization in (*revisions, *(wanted.keys() - known.keys())):
+            if self._stopped:
+                return
+            began = time.thread_time()
+            self._compare(organization, wanted.get(organization), revisions.get(organization), doubtful=doubtful)
+            if not doubtful and self._hurried.wait(_REST * (time.thread_time() - began)):
+                doubtful = True
+        self._seen = {each: seen for each, seen in self._seen.items() if each in revisions or each in wanted}
+
+    def _compare(self, organization: str, wanted: Desired | None, revision: int | None, *, doubtful: bool) -> None:
+        seen = self._seen.get(organization)
+        is_as_before = seen is not None and seen.wanted is wanted and seen.revision == revision
+        if seen is not None and is_as_before and seen.agreed:
+            return
+        if not is_as_before:
+            with self._store.read() as transaction:
+                stored = organizations.desired(transaction, organization)
+            agreed = _is_same(wanted, stored)
+            self._seen[organization] = _Seen(wanted, revision, agreed)
+            if agreed or not doubtful:
+                return
+        self._settle(organization)
+
+    def _settle(self, organization: str) -> None:
+        start = time.monotonic()
+        # A change under way holds the organization until it has committed, and then there is nothing to settle.
+        with self._store.write() as transaction:
+            active = organizations.find_locked(transaction, organization)
+            stored = organizations.desired(transaction, organization)
+            if (stored is not None and active is None) or _is_same(self._wanted().get(organization), stored):
+                # In the second case a change was under way; in the first a sign-up or a deletion is, or was cut off,
+                # and that is the web process's to see to.
+                return
+            if stored is None:
+                self._remove(organization)
+            else:
+                self._enforce(stored)
+        self._settled(Repair(organization, time.time(), time.monotonic() - start, (_FOUND,)))
+
+    def _go_round(self) -> None:
+        failing = False
+        while not self._stopped:
+            doubtful = self._hurried.is_set()
+            self._hurried.clear()
+            try:
+                self.look(doubtful=doubtful)
+                failing = False
+            except (Unavailable, HubError) as error:
+                if not failing:
+                    log.error("store and data plane can't be compared now", error=str(error))
+                failing = True
+            self._hurried.wait(_ROUND_S)
+
+
+def _is_same(wanted: Desired | None, stored: Desired | None) -> bool:
+    if wanted is None or stored is None:
+        return wanted is stored
+    # A new unlock secret seals the same keys anew.
+    return wanted == replace(
+        stored, sealed_data_key=wanted.sealed_data_key, sealed_private_key=wanted.sealed_private_key
+    )
