@@ -5,25 +5,54 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+import threading
+from collections.abc import Mapping, MutableMapping
+from types import TracebackType
 from typing import Any
 
 import structlog
 
-_SECRET_FIELDS = frozenset({"password", "private_key", "token", "secret", "unlock_secret", "config", "configuration"})
-# A WireGuard key, or a session token, wherever in a text it stands.
-_SECRET_TEXT = re.compile(r"\bmws_[A-Za-z0-9_-]{20,}|(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")
+log = structlog.get_logger()
+
+_SECRET_FIELD = re.compile(
+    r"password|passphrase|secret|token|private_key|data_key|recovery|cookie|authorization|^(config|configuration|code)$"
+)
+_SECRET_TEXTS = (
+    # What has a prefix by which leak scanners know it.
+    re.compile(r"\bmw[a-z]_[A-Za-z0-9_-]{20,}"),
+    # 32 bytes as WireGuard writes a key, in hexadecimal, and as a link has them. The last has to look random, or long
+    # names of functions would go too.
+    re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="),
+    re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{64}(?![0-9A-Fa-f])"),
+    re.compile(r"(?<![\w-])(?=[\w-]*[0-9])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{43,}", re.ASCII),
+    # The password of a URL, and what a caller shows of himself.
+    re.compile(r"(?<=://)[^\s/@]*:[^\s/@]+(?=@)"),
+    re.compile(r"(?i)(?<=bearer )\S+"),
+)
 _REMOVED = "[removed]"
 
 
 def remove_secrets(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: fields that name a secret, and texts that look like one, lose their value."""
     for key, value in event.items():
-        if key in _SECRET_FIELDS:
-            event[key] = _REMOVED
-        elif isinstance(value, str):
-            event[key] = _SECRET_TEXT.sub(_REMOVED, value)
+        event[key] = _cleaned(key, value)
     return event
+
+
+def _cleaned(key: str, value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if _SECRET_FIELD.search(key):
+        return _REMOVED
+    if isinstance(value, Mapping):
+        return {str(name): _cleaned(str(name), each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_cleaned("", each) for each in value]
+    # Whatever else it is, the renderer would make it a text.
+    text = value if isinstance(value, str) else repr(value)
+    for pattern in _SECRET_TEXTS:
+        text = pattern.sub(_REMOVED, text)
+    return text
 
 
 def _naming(process: str) -> structlog.typing.Processor:
@@ -36,17 +65,29 @@ def _naming(process: str) -> structlog.typing.Processor:
 
 
 def configure(process: str) -> None:
-    """Logs to standard error: for people where that is a terminal, as JSON elsewhere."""
-    readable = sys.stderr.isatty()
+    """Logs to standard error: for people where that is a terminal, as JSON elsewhere. What nobody catches, too."""
     structlog.configure(
         processors=[
             _naming(process),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *(() if readable else (structlog.processors.format_exc_info,)),
+            # As text before secrets are removed: what the console makes of it shows variables.
+            structlog.processors.format_exc_info,
             remove_secrets,
-            structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer(),
+            structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
+    sys.excepthook = _process_fails
+    threading.excepthook = _thread_fails
+
+
+def _process_fails(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    log.critical("the process ends by a fault", exc_info=(kind, error, trace))
+
+
+def _thread_fails(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None:
+        trace = (failed.exc_type, failed.exc_value, failed.exc_traceback)
+        log.critical("a thread ends by a fault", thread=getattr(failed.thread, "name", None), exc_info=trace)

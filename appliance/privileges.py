@@ -45,13 +45,25 @@ def keep(capabilities: Collection[Capability]) -> None:
             _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
     _set_capabilities(sum(1 << capability for capability in capabilities) & _permitted())
     _never_gain()
+    never_dump()
+
+
+def never_dump() -> None:
+    """Nothing of this process lands in a core dump, and no other process of its user may look into it (prctl(2)).
+
+    The limit alone would not keep it from a program that the kernel hands dumps to (core(5)). A child has the limit,
+    too, and a forked one all of it.
+
+    Raises:
+        OSError: the kernel refused a step.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "dumpable")
 
 
 def drop(uid: int) -> None:
-    """Becomes this user, without groups and capabilities, and with no way back (capabilities(7), prctl(2)).
+    """Becomes this user, without groups, capabilities and core dumps, and with no way back (capabilities(7), prctl(2)).
 
     In a user namespace that maps root alone there is no other user to become; then the capabilities go all the same.
 
@@ -59,6 +71,7 @@ def drop(uid: int) -> None:
         OSError: the kernel refused a step.
     """
     if os.geteuid() != 0:
+        never_dump()
         return
     for capability in range(_LAST_CAPABILITY + 1):
         # One that this kernel does not know yet is none that we could have.
@@ -69,6 +82,8 @@ def drop(uid: int) -> None:
         os.setresuid(uid, uid, uid)
     _set_capabilities(0)
     _never_gain()
+    # Last: a change of the user takes it back.
+    never_dump()
 
 
 def _never_gain() -> None:

@@ -36,8 +36,8 @@ def backup(
 ) -> None:
     """Write the whole store into one file, sealed under the unlock secret. The service may go on meanwhile.
 
-    Exit codes: 65 wrong unlock secret, 69 the store is no SQLite file, 73 the file exists or can't be written, 77 not
-    root, 78 settings that make no sense, no unlock secret or no store yet.
+    Exit codes: 69 the store is no SQLite file, 73 the file exists or can't be written, 77 not root, 78 settings that
+    make no sense, no unlock secret or a wrong one, or no store yet.
     """
     settings = resolve({"data": data, "database_url": database_url}, config)
     _sqlite_file(settings, "pg_dump")
@@ -62,9 +62,9 @@ def restore(
 ) -> None:
     """Make a new data folder from a backup, with the unlock secret of its day; `up` then goes on where it was made.
 
-    Machines need no new configuration. Exit codes: 65 wrong unlock secret, 66 no backup or a damaged one, 69 the store
-    is to be no SQLite file, 73 there is a store already or the folder can't be written, 75 a service runs on it, 77 not
-    root, 78 settings that make no sense or no unlock secret.
+    Machines need no new configuration. Exit codes: 66 no backup or a damaged one, 69 the store is to be no SQLite file,
+    73 there is a store already or the folder can't be written, 75 a service runs on it, 77 not root, 78 settings that
+    make no sense, no unlock secret or a wrong one.
     """
     settings = resolve({"data": data, "database_url": database_url}, config)
     present.must_be_root()
@@ -82,7 +82,7 @@ def restore(
             instance = service.read(sealed, store_file, secret, web_uid())
             _note_restored(settings)
     except WrongSecret:
-        raise CommandError(f"This unlock secret does not open the backup {file}.", Exit.WRONG_SECRET) from None
+        raise CommandError(f"This unlock secret does not open the backup {file}.", Exit.NOT_CONFIGURED) from None
     except NoArchive as error:
         raise CommandError(f"{file} {error}; nothing was restored.", Exit.NO_INPUT) from None
     except FileExistsError:

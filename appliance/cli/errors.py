@@ -8,7 +8,6 @@ from enum import IntEnum
 class Exit(IntEnum):
     """Exit codes, after sysexits(3) where it has a word for it."""
 
-    WRONG_SECRET = 65
     NO_INPUT = 66
     UNAVAILABLE = 69
     ADDRESS_IN_USE = 71

@@ -7,18 +7,19 @@ import secrets
 import stat
 from pathlib import Path
 
-from appliance import files
+from appliance import files, privileges
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings
 from appliance.vault.vault import SHORTEST_SECRET
 
 
 def given(settings: Settings) -> tuple[str, ...]:
-    """The secret that the operator supplied, or none.
+    """The secret that the operator supplied, or none. Who knows it leaves no core dump.
 
     Raises:
         CommandError: the file can't be read, is open to others, or the secret is too short to be one.
     """
+    privileges.never_dump()
     if settings.unlock_secret_file is not None:
         return (_checked(_read(settings.unlock_secret_file), str(settings.unlock_secret_file)),)
     value = os.environ.get(SECRET_VARIABLE)
@@ -94,7 +95,7 @@ def missing(folder: Path) -> CommandError:
 
 def wrong(folder: Path) -> CommandError:
     """What to say where the supplied secret is another store's."""
-    return CommandError(f"This unlock secret does not open the store of {folder}.", Exit.WRONG_SECRET)
+    return CommandError(f"This unlock secret does not open the store of {folder}.", Exit.NOT_CONFIGURED)
 
 
 def _read(path: Path) -> str:

@@ -16,7 +16,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from appliance import __version__
+from appliance import __version__, logs
 from appliance.cli import checks, entrance, operations, probe, secret
 from appliance.cli.certificate import certificate
 from appliance.cli.entrance import Entrance
@@ -70,10 +70,11 @@ def up(
     """Run the appliance in the foreground: hub, pages and API.
 
     Ends with Ctrl-C or SIGTERM, and then removes what it made on the host. SIGHUP starts both processes again, after an
-    upgrade for instance, and no tunnel notices. Exit codes: 65 wrong unlock secret, 69 the
-    host lacks something, 71 address taken, 73 data folder unusable, 75 data folder in use, 77 not root, 78 settings
-    that make no sense or no unlock secret.
+    upgrade for instance, and no tunnel notices. Exit codes: 69 the host lacks something,
+    71 address taken, 73 data folder unusable, 75 data folder in use, 77 not root, 78 settings that make no sense, no
+    unlock secret or a wrong one.
     """
+    logs.configure("up")
     console = Console(highlight=False, soft_wrap=True)
     settings = resolve(
         {

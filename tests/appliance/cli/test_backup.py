@@ -111,7 +111,7 @@ def test_what_a_backup_refuses(backed: Backed) -> None:
     before = backed.file.read_bytes()
     target, data = str(backed.file), backed.data
     assert_refused(meshwg(data, "backup", target, **SECRET), Exit.CANNOT_CREATE)
-    assert_refused(meshwg(data, "backup", target, "--force", MESHWG_UNLOCK_SECRET=NEW), Exit.WRONG_SECRET)
+    assert_refused(meshwg(data, "backup", target, "--force", MESHWG_UNLOCK_SECRET=NEW), Exit.NOT_CONFIGURED)
     assert_refused(meshwg(data, "backup", target, "--force"), Exit.NOT_CONFIGURED)
     assert_refused(meshwg(data, "backup", "/nowhere/x", **SECRET), Exit.CANNOT_CREATE)
     assert backed.file.read_bytes() == before
@@ -159,7 +159,7 @@ def test_what_a_restore_refuses_leaves_nothing(backed: Backed, tmp_path: Path) -
         damaged.write_bytes(broken)
         refuses(Exit.NO_INPUT)
     refuses(Exit.NO_INPUT, tmp_path / "none")
-    refuses(Exit.WRONG_SECRET, backed.file, MESHWG_UNLOCK_SECRET=NEW)
+    refuses(Exit.NOT_CONFIGURED, backed.file, MESHWG_UNLOCK_SECRET=NEW)
     refuses(Exit.NOT_CONFIGURED, backed.file, MESHWG_ENDPOINT="x")
 
 

@@ -34,7 +34,7 @@ def test_under_a_running_service(data: Path, runs: list[Run], tmp_path: Path) ->
     before, processes = answer(data, "census"), children(run.process.pid)
 
     wrong = meshwg(data, "rotate-unlock-secret", f"--new-secret-file={new}", MESHWG_UNLOCK_SECRET=NEW)
-    assert_refused(wrong, Exit.WRONG_SECRET)
+    assert_refused(wrong, Exit.NOT_CONFIGURED)
     assert not new.exists()
 
     done = meshwg(data, "rotate-unlock-secret", f"--new-secret-file={new}", MESHWG_UNLOCK_SECRET=OLD)
@@ -57,7 +57,7 @@ def test_under_a_running_service(data: Path, runs: list[Run], tmp_path: Path) ->
     assert run.stop() == 0
 
     code, _ = refused(runs, data, MESHWG_UNLOCK_SECRET=OLD)
-    assert code == Exit.WRONG_SECRET
+    assert code == Exit.NOT_CONFIGURED
     again = start(runs, data, MESHWG_UNLOCK_SECRET_FILE=str(new))
     again.wait_until_ready()
     wait_for_health("/readyz")

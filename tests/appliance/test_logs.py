@@ -1,0 +1,131 @@
+"""No secret reaches a log, in whatever form somebody hands it over."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from appliance import logs
+from appliance.model.keys import new_key_pair
+
+KEY = new_key_pair().private
+RAW = base64.b64decode(KEY)
+TOKEN = "mws_" + secrets.token_urlsafe(32)
+FORMS = {
+    "base64": KEY,
+    "hex": RAW.hex(),
+    "HEX": RAW.hex().upper(),
+    "session": TOKEN,
+    # Letters of each case and a digit, which a random one has in all but a millionth of cases.
+    "link": "aB3" + secrets.token_urlsafe(32),
+    "another prefix": TOKEN.replace("mws_", "mwx_"),
+}
+WRAPS: dict[str, Callable[[str], object]] = {
+    "alone": str,
+    "path": lambda secret: f"at /reset/{secret}?x=1",
+    "list": lambda secret: [secret],
+    "deep": lambda secret: {"deep": (secret,)},
+    "error": ValueError,
+}
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What is logged."""
+    text = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", text)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr("threading.excepthook", sys.__excepthook__)
+    logs.configure("test")
+    yield text
+    structlog.reset_defaults()
+
+
+def fail(private: str) -> None:
+    raise ValueError(f"no key: {private}")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_what_looks_like_a_secret_is_removed(written: io.StringIO, form: str, wrap: str) -> None:
+    secret = FORMS[form]
+    structlog.get_logger().info("something", detail=WRAPS[wrap](secret))
+    assert secret not in written.getvalue()
+    assert "[removed]" in written.getvalue()
+
+
+@pytest.mark.parametrize("field", ["password", "new_password", "unlock_secret", "code", "recovery_codes", "csrf_token"])
+def test_what_is_called_a_secret_is_removed(written: io.StringIO, field: str) -> None:
+    structlog.get_logger().info("something", **{field: "swordfish", "also": {field: ["swordfish"]}})
+    assert "swordfish" not in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text", ["postgresql+psycopg://meshwg:swordfish@db/meshwg", "smtps://u:sword%40fish@mail", "Bearer swordfish"]
+)
+def test_passwords_of_urls_and_bearers_are_removed(written: io.StringIO, text: str) -> None:
+    structlog.get_logger().info("something", error=f"can't reach {text} now")
+    assert "fish" not in written.getvalue()
+    assert "now" in written.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_fault_is_told_with_its_trace_and_without_its_values(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    text = io.StringIO()
+    monkeypatch.setattr(text, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", text)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr("threading.excepthook", sys.__excepthook__)
+    logs.configure("test")
+    try:
+        fail(KEY)
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    structlog.reset_defaults()
+    assert "in fail" in text.getvalue()
+    assert KEY not in text.getvalue()
+
+
+def test_what_nobody_catches_is_cleaned_too() -> None:
+    program = f"""
+import threading
+from appliance import logs
+logs.configure("test")
+def fail():
+    raise ValueError("no key: {KEY}")
+thread = threading.Thread(target=fail, name="worker")
+thread.start()
+thread.join()
+fail()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    first, second = map(json.loads, done.stderr.splitlines())
+    assert (first["thread"], "ValueError" in first["exception"]) == ("worker", True)
+    assert "ValueError" in second["exception"]
+    assert KEY not in done.stderr
+
+
+def test_what_is_no_secret_stays(written: io.StringIO) -> None:
+    said: dict[str, Any] = {
+        "organization": "tcbm838zt8",
+        "path": "/api/v1/machines/kjmn9s3v6pf2/rotate",
+        "error": "test_what_the_store_refuses_is_taken_back_from_the_data_plane",
+        "found": ["ruleset: table gone", "peer: a stranger"],
+        "seconds": 0.0123,
+        "repairs": {"rules": 3},
+        "command": None,
+        "version": "5.1.0-0ubuntu1~22.04.1",
+    }
+    structlog.get_logger().info("damage was mended", **said)
+    shown = json.loads(written.getvalue())
+    assert {key: shown[key] for key in said} == said
