@@ -21,7 +21,7 @@ class Plan(str, Enum):
 
 
 class Role(str, Enum):
-    """What a member may do."""
+    """What a member may do; each role may do all that those after it may."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -31,6 +31,11 @@ class Role(str, Enum):
     def may_change(self) -> bool:
         """Whether machines and policy may be changed."""
         return self is not Role.VIEWER
+
+    def covers(self, other: Role) -> bool:
+        """Whether who has this role may do all that the other one may."""
+        ranks = list(Role)
+        return ranks.index(self) <= ranks.index(other)
 
 
 @dataclass(frozen=True)

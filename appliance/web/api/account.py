@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from appliance.model.access import SELF
 from appliance.service import password_change
 from appliance.web import entrance, request
 from appliance.web.api.routes import Asked, Call
@@ -34,5 +35,6 @@ CALLS = (
         _change_password,
         ChangePassword,
         SessionAnswer,
+        access=SELF,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from appliance.model.access import PUBLIC
 from appliance.service import accounts
 from appliance.web import entrance, request
 from appliance.web.api.routes import Asked, Call
@@ -49,6 +50,6 @@ def _log_in(asked: Asked) -> SessionAnswer:
 
 
 CALLS = (
-    Call("POST", "/signup", "Sign up an organization", _sign_up, SignUp, SignedUp, 201, public=True),
-    Call("POST", "/sessions", "Log in", _log_in, LogIn, SessionAnswer, 201, public=True),
+    Call("POST", "/signup", "Sign up an organization", _sign_up, SignUp, SignedUp, 201, access=PUBLIC),
+    Call("POST", "/sessions", "Log in", _log_in, LogIn, SessionAnswer, 201, access=PUBLIC),
 )

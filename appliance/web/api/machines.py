@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 import msgspec
 
+from appliance.model.access import CHANGE, LOOK
 from appliance.service import machines
 from appliance.service.machines import Issued, Seen
 from appliance.web import request
@@ -119,10 +120,10 @@ def _remove_machine(asked: Asked) -> None:
 
 
 CALLS = (
-    Call("POST", "/machines", "Add a machine", _add_machine, AddMachine, IssuedAnswer, 201),
-    Call("GET", "/machines", "The machines", _machines, answer=MachinesAnswer, query=("after", "limit")),
-    Call("GET", "/machines/{id}", "A machine", _machine, answer=MachineAnswer),
-    Call("PATCH", "/machines/{id}", "Rename or regroup", _change_machine, ChangeMachine, MachineAnswer),
+    Call("POST", "/machines", "Add a machine", _add_machine, AddMachine, IssuedAnswer, 201, access=CHANGE),
+    Call("GET", "/machines", "The machines", _machines, answer=MachinesAnswer, query=("after", "limit"), access=LOOK),
+    Call("GET", "/machines/{id}", "A machine", _machine, answer=MachineAnswer, access=LOOK),
+    Call("PATCH", "/machines/{id}", "Rename or regroup", _change_machine, ChangeMachine, MachineAnswer, access=CHANGE),
     Call(
         "POST",
         "/machines/{id}/rotate",
@@ -130,6 +131,7 @@ CALLS = (
         _rotate_machine,
         RotateMachine,
         IssuedAnswer,
+        access=CHANGE,
     ),
-    Call("DELETE", "/machines/{id}", "Remove a machine", _remove_machine, status=204),
+    Call("DELETE", "/machines/{id}", "Remove a machine", _remove_machine, status=204, access=CHANGE),
 )

@@ -50,7 +50,7 @@ def _operation(call: Call, schemas: dict[type[msgspec.Struct], dict[str, Any]]) 
     operation: dict[str, Any] = {
         "summary": call.summary,
         "operationId": call.handler.__name__.lstrip("_"),
-        "security": [] if call.public else [{"session": []}],
+        "security": [] if call.access.is_public else [{"session": []}],
         "parameters": [
             *(_parameter(name, "path") for name in re.findall(r"{(\w+)}", call.path)),
             *(_parameter(name, "query") for name in call.query),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from appliance.model.access import LOOK, MANAGE
 from appliance.service import deletion, organizations
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, OrganizationAnswer
@@ -40,7 +41,7 @@ def _delete_organization(asked: Asked) -> Removed:
 
 
 CALLS = (
-    Call("GET", "/organization", "The organization", _organization, answer=OrganizationAnswer),
+    Call("GET", "/organization", "The organization", _organization, answer=OrganizationAnswer, access=LOOK),
     Call(
         "PATCH",
         "/organization",
@@ -48,6 +49,7 @@ CALLS = (
         _change_organization,
         ChangeOrganization,
         OrganizationAnswer,
+        access=MANAGE,
     ),
     Call(
         "DELETE",
@@ -56,5 +58,6 @@ CALLS = (
         _delete_organization,
         DeleteOrganization,
         Removed,
+        access=MANAGE,
     ),
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
 from appliance.model.errors import Invalid
 from appliance.model.ids import new_id
@@ -163,10 +164,10 @@ def read_protocol(text: str) -> Protocol:
 
 
 CALLS = (
-    Call("GET", "/policy", "The policy", _policy, answer=PolicyAnswer),
-    Call("PUT", "/policy", "Save the policy", _save_policy, SavePolicy, PolicyAnswer),
-    Call("POST", "/policy/rules", "Add a rule", _add_rule, RuleBody, RuleAnswer, 201),
-    Call("DELETE", "/policy/rules/{id}", "Remove a rule", _remove_rule, status=204),
+    Call("GET", "/policy", "The policy", _policy, answer=PolicyAnswer, access=LOOK),
+    Call("PUT", "/policy", "Save the policy", _save_policy, SavePolicy, PolicyAnswer, access=CHANGE),
+    Call("POST", "/policy/rules", "Add a rule", _add_rule, RuleBody, RuleAnswer, 201, access=CHANGE),
+    Call("DELETE", "/policy/rules/{id}", "Remove a rule", _remove_rule, status=204, access=CHANGE),
     Call(
         "POST",
         "/policy/check",
@@ -174,6 +175,7 @@ CALLS = (
         _check_policy,
         CheckPolicy,
         VerdictAnswer,
+        access=LOOK,
     ),
-    Call("GET", "/policy/counters", "What each rule decided", _counters, answer=CountersAnswer),
+    Call("GET", "/policy/counters", "What each rule decided", _counters, answer=CountersAnswer, access=LOOK),
 )

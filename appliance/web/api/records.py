@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from appliance.model.access import LOOK
 from appliance.model.errors import Invalid
 from appliance.model.organization import AuditEntry
 from appliance.model.usage import CURRENCY, Item, Month
@@ -110,8 +111,8 @@ def _month(asked: Asked) -> MonthUsageAnswer:
 
 
 CALLS = (
-    Call("GET", "/audit", "The audit trail", _audit, answer=AuditAnswer, query=("before", "limit")),
-    Call("GET", "/usage", "Machine-months", _usage, answer=UsageAnswer, query=("after", "limit")),
+    Call("GET", "/audit", "The audit trail", _audit, answer=AuditAnswer, query=("before", "limit"), access=LOOK),
+    Call("GET", "/usage", "Machine-months", _usage, answer=UsageAnswer, query=("after", "limit"), access=LOOK),
     Call(
         "GET",
         "/usage/{month}",
@@ -119,5 +120,6 @@ CALLS = (
         _month,
         answer=MonthUsageAnswer,
         query=("after", "limit"),
+        access=LOOK,
     ),
 )

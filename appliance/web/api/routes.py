@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import bottle
 import msgspec
 
+from appliance.model.access import Access
 from appliance.model.errors import Invalid, Malformed, Unauthenticated
 from appliance.service import Actor
 from appliance.web import request
@@ -64,7 +65,7 @@ class Call:
         path: below the prefix, with ``{name}`` for parameters.
         body: the struct that the body decodes to, or None; a call whose every field is optional takes no body too.
         answer: the struct that it gives, or None for an empty answer.
-        public: whether it needs no session.
+        access: who may make it.
     """
 
     method: str
@@ -74,8 +75,8 @@ class Call:
     body: type[msgspec.Struct] | None = None
     answer: type[msgspec.Struct] | None = None
     status: int = 200
-    public: bool = False
     query: tuple[str, ...] = ()
+    access: Access = field(kw_only=True)
 
 
 def install(app: bottle.Bottle, site: Site, calls: Sequence[Call]) -> None:
@@ -100,7 +101,7 @@ def _callback(call: Call, site: Site) -> Callable[..., Any]:
 def _let_in(call: Call, site: Site) -> tuple[Actor, str] | None:
     """Who calls, within the limits; None where the call is anybody's."""
     address = request.address()
-    if call.public:
+    if call.access.is_public:
         site.limits.stranger(address)
         return None
     try:
@@ -110,6 +111,7 @@ def _let_in(call: Call, site: Site) -> tuple[Actor, str] | None:
         raise
     count = site.limits.read if call.method in _SAFE else site.limits.write
     count(address, signed_in[0].organization_id)
+    call.access.check(signed_in[0].role, None)
     return signed_in
 
 

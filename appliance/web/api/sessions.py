@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from appliance.model.access import SELF
 from appliance.service import sessions
 from appliance.service.sessions import OpenSession
 from appliance.web.api.routes import Asked, Call
@@ -58,8 +59,15 @@ def _log_out(asked: Asked) -> None:
 
 
 CALLS = (
-    Call("GET", "/sessions", "Your sessions, the one last used first", _list_sessions, answer=SessionList),
-    Call("DELETE", "/sessions", "End every session of yours but this one", _end_other_sessions, answer=SessionsEnded),
-    Call("DELETE", "/sessions/current", "Log out", _log_out, status=204),
-    Call("DELETE", "/sessions/{id}", "End a session of yours", _end_session, status=204),
+    Call("GET", "/sessions", "Your sessions, the one last used first", _list_sessions, answer=SessionList, access=SELF),
+    Call(
+        "DELETE",
+        "/sessions",
+        "End every session of yours but this one",
+        _end_other_sessions,
+        answer=SessionsEnded,
+        access=SELF,
+    ),
+    Call("DELETE", "/sessions/current", "Log out", _log_out, status=204, access=SELF),
+    Call("DELETE", "/sessions/{id}", "End a session of yours", _end_session, status=204, access=SELF),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bottle
 
+from appliance.model.access import SELF
 from appliance.model.errors import Refused
 from appliance.service import password_change, passwords, sessions
 from appliance.web import entrance, request
@@ -54,8 +55,8 @@ def _end_other_sessions(visit: Visit) -> bottle.HTTPResponse:
 
 
 PAGES = (
-    Page("GET", PATH, show),
-    Page("POST", f"{PATH}/password", _change_password),
-    Page("POST", f"{PATH}/sessions/end-others", _end_other_sessions),
-    Page("POST", f"{PATH}/sessions/<id>/end", _end_session),
+    Page("GET", PATH, show, access=SELF),
+    Page("POST", f"{PATH}/password", _change_password, access=SELF),
+    Page("POST", f"{PATH}/sessions/end-others", _end_other_sessions, access=SELF),
+    Page("POST", f"{PATH}/sessions/<id>/end", _end_session, access=SELF),
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import bottle
 
+from appliance.model.access import PUBLIC, SELF
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import Refused
 from appliance.service import accounts, passwords
@@ -87,10 +88,10 @@ def _guarded(visit: Visit, template: str, **data: Any) -> bottle.HTTPResponse:
 
 
 PAGES = (
-    Page("GET", "/", _landing, public=True),
-    Page("GET", "/signup", _show_sign_up, public=True),
-    Page("POST", "/signup", _sign_up, public=True),
-    Page("GET", "/login", _show_log_in, public=True),
-    Page("POST", "/login", _log_in, public=True),
-    Page("POST", "/logout", _log_out),
+    Page("GET", "/", _landing, access=PUBLIC),
+    Page("GET", "/signup", _show_sign_up, access=PUBLIC),
+    Page("POST", "/signup", _sign_up, access=PUBLIC),
+    Page("GET", "/login", _show_log_in, access=PUBLIC),
+    Page("POST", "/login", _log_in, access=PUBLIC),
+    Page("POST", "/logout", _log_out, access=SELF),
 )

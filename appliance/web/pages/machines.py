@@ -7,6 +7,7 @@ from urllib.parse import quote
 import bottle
 import segno
 
+from appliance.model.access import CHANGE, LOOK
 from appliance.model.addresses import hub_address
 from appliance.model.errors import Refused
 from appliance.model.names import interface_name
@@ -138,11 +139,11 @@ def _qr_code(text: str) -> str:
 
 
 PAGES = (
-    Page("GET", "/machines", _show_all),
-    Page("POST", "/machines", _add),
-    Page("GET", "/machines/<id>", _show),
-    Page("POST", "/machines/<id>", _change),
-    Page("POST", "/machines/<id>/rotate", _rotate),
-    Page("GET", "/machines/<id>/remove", _ask_removal),
-    Page("POST", "/machines/<id>/remove", _remove),
+    Page("GET", "/machines", _show_all, access=LOOK),
+    Page("POST", "/machines", _add, access=CHANGE),
+    Page("GET", "/machines/<id>", _show, access=LOOK),
+    Page("POST", "/machines/<id>", _change, access=CHANGE),
+    Page("POST", "/machines/<id>/rotate", _rotate, access=CHANGE),
+    Page("GET", "/machines/<id>/remove", _ask_removal, access=CHANGE),
+    Page("POST", "/machines/<id>/remove", _remove, access=CHANGE),
 )

@@ -6,6 +6,7 @@ import unicodedata
 
 import bottle
 
+from appliance.model.access import LOOK, MANAGE
 from appliance.model.errors import Refused
 from appliance.service import deletion, organizations
 from appliance.web import request
@@ -62,8 +63,8 @@ def _page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") 
 
 
 PAGES = (
-    Page("GET", "/settings", _show),
-    Page("POST", "/settings/name", _rename),
-    Page("POST", "/settings/plan", _switch_plan),
-    Page("POST", "/settings/delete", _delete),
+    Page("GET", "/settings", _show, access=LOOK),
+    Page("POST", "/settings/name", _rename, access=MANAGE),
+    Page("POST", "/settings/plan", _switch_plan, access=MANAGE),
+    Page("POST", "/settings/delete", _delete, access=MANAGE),
 )

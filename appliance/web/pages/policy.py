@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import bottle
 
+from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
 from appliance.model.errors import NotFound, Refused
 from appliance.model.organization import Machine
@@ -197,9 +198,9 @@ def _verdict_line(verdict: Verdict, query: Form, names: dict[str, str]) -> Verdi
 
 
 PAGES = (
-    Page("GET", "/policy", _show),
-    Page("GET", "/policy/check", _check),
-    Page("POST", "/policy/default", _save_default),
-    Page("POST", "/policy/rules", _add_rule),
-    Page("POST", "/policy/rules/<id>/remove", _remove_rule),
+    Page("GET", "/policy", _show, access=LOOK),
+    Page("GET", "/policy/check", _check, access=LOOK),
+    Page("POST", "/policy/default", _save_default, access=CHANGE),
+    Page("POST", "/policy/rules", _add_rule, access=CHANGE),
+    Page("POST", "/policy/rules/<id>/remove", _remove_rule, access=CHANGE),
 )

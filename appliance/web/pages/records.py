@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bottle
 
+from appliance.model.access import LOOK
 from appliance.model.usage import CURRENCY, rupees
 from appliance.service import organizations, usage
 from appliance.web.pages import sheets, words
@@ -69,9 +70,9 @@ def _month_csv(visit: Visit) -> bottle.HTTPResponse:
 
 
 PAGES = (
-    Page("GET", "/audit", _audit),
-    Page("GET", "/usage", _usage),
-    Page("GET", "/usage.csv", _usage_csv),
-    Page("GET", "/usage/<month:re:[0-9]{4}-[0-9]{2}>", _month),
-    Page("GET", "/usage/<month:re:[0-9]{4}-[0-9]{2}>.csv", _month_csv),
+    Page("GET", "/audit", _audit, access=LOOK),
+    Page("GET", "/usage", _usage, access=LOOK),
+    Page("GET", "/usage.csv", _usage_csv, access=LOOK),
+    Page("GET", "/usage/<month:re:[0-9]{4}-[0-9]{2}>", _month, access=LOOK),
+    Page("GET", "/usage/<month:re:[0-9]{4}-[0-9]{2}>.csv", _month_csv, access=LOOK),
 )

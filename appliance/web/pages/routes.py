@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import bottle
 
+from appliance.model.access import Access
 from appliance.model.errors import NotFound, Refused, Unauthenticated
 from appliance.model.organization import Organization, Role
 from appliance.service import Actor, Workplace, accounts, organizations, tokens
@@ -120,13 +121,13 @@ class Page:
     """One row: what answers a path.
 
     Attributes:
-        public: whether it needs no session; its form is then protected by a cookie of its own.
+        access: who may open or send it; a public page's form is protected by a cookie of its own.
     """
 
     method: str
     path: str
     handler: Callable[[Visit], bottle.HTTPResponse]
-    public: bool = False
+    access: Access
 
 
 def install(app: bottle.Bottle, site: Site, view: View, pages: Sequence[Page]) -> None:
@@ -161,10 +162,11 @@ def _callback(page: Page, site: Site, view: View) -> Callable[..., bottle.HTTPRe
         try:
             if visit.who is None:
                 site.limits.stranger(request.address())
-                if not page.public:
+                if not page.access.is_public:
                     return _to_log_in()
             else:
                 site.limits.read(request.address(), visit.who.actor.organization_id)
+                page.access.check(visit.actor.role, None)
             if page.method == "POST":
                 visit = Visit(site, view, visit.who, forms.read(), parameters)
                 _check_post(page, visit)
@@ -176,7 +178,7 @@ def _callback(page: Page, site: Site, view: View) -> Callable[..., bottle.HTTPRe
 
 
 def _check_post(page: Page, visit: Visit) -> None:
-    if page.public:
+    if page.access.is_public:
         forms.check_form_token(visit.form)
         return
     forms.check_csrf(visit.form, visit.signed_in.token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bottle
 
+from appliance.model.access import PUBLIC
 from appliance.model.claims import PUBLISHED
 from appliance.service.transcripts import FILES, latest_verdicts
 from appliance.web.pages.routes import Page, Visit
@@ -31,7 +32,7 @@ def _file(visit: Visit) -> bottle.HTTPResponse:
 
 
 PAGES = (
-    Page("GET", "/claims", _claims, public=True),
-    Page("GET", "/transcripts", _transcripts, public=True),
-    Page("GET", "/transcripts/<run>/<name>", _file, public=True),
+    Page("GET", "/claims", _claims, access=PUBLIC),
+    Page("GET", "/transcripts", _transcripts, access=PUBLIC),
+    Page("GET", "/transcripts/<run>/<name>", _file, access=PUBLIC),
 )

@@ -33,6 +33,7 @@ def call(
     raw: bytes | None = None,
     token: str | None = None,
     headers: dict[str, str] | None = None,
+    form: bool = False,
     address: str = "198.51.100.7",
 ) -> Response:
     """One request, as a WSGI server would hand it over."""
@@ -50,6 +51,8 @@ def call(
         "wsgi.errors": io.StringIO(),
         "wsgi.url_scheme": "https",
     }
+    if form:
+        environ["CONTENT_TYPE"] = "application/x-www-form-urlencoded"
     if token is not None:
         environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
     for name, value in (headers or {}).items():

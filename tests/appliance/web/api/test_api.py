@@ -157,7 +157,9 @@ def test_bad_input_is_a_problem_document(
     assert_problem(call(app, method, "/api/v1" + path, raw=raw, token=token), status)
 
 
-@pytest.mark.parametrize("row", [c for c in CALLS if not c.public], ids=lambda row: f"{row.method} {row.path}")
+@pytest.mark.parametrize(
+    "row", [c for c in CALLS if not c.access.is_public], ids=lambda row: f"{row.method} {row.path}"
+)
 def test_every_call_but_two_needs_a_session(app: bottle.Bottle, row: Any) -> None:
     path = "/api/v1" + row.path.replace("{id}", "x")
     answer = call(app, row.method, path, {})

@@ -1,0 +1,32 @@
+"""People of an organization that a test needs to be there already."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from appliance.model.ids import new_id
+from appliance.model.organization import Member, Role
+from appliance.service import Actor, Workplace, accounts, tokens
+from appliance.service.sessions import NOWHERE
+from appliance.store import people, sessions
+
+
+def join(workplace: Workplace, organization_id: str, role: Role) -> str:
+    """A new member of this role, signed in; gives the session's token."""
+    member = Member(new_id(), organization_id, f"{new_id()}@example.net", "no password", role)
+    with workplace.store.write() as transaction:
+        people.create(transaction, member)
+    return sign_in(workplace, member.id)
+
+
+def sign_in(workplace: Workplace, member_id: str) -> str:
+    """Another session of a member, without the work of a log-in."""
+    token, now = tokens.new_token(), workplace.clock()
+    with workplace.store.write() as transaction:
+        sessions.create(transaction, member_id, tokens.hash_of(token), NOWHERE, now, now + timedelta(hours=1))
+    return token
+
+
+def colleague(workplace: Workplace, owner: Actor, role: Role) -> Actor:
+    """A new member of the owner's organization."""
+    return accounts.actor_of(workplace, join(workplace, owner.organization_id, role))

@@ -1,0 +1,91 @@
+"""Every call and every page for every role: what their table says is what happens."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode
+
+import bottle
+import pytest
+
+from appliance.model.errors import Forbidden
+from appliance.model.organization import Role
+from appliance.service import Actor, Workplace, tokens
+from appliance.web.api import CALLS
+from appliance.web.api.routes import PREFIX, Call
+from appliance.web.app import make_app
+from appliance.web.pages import PAGES
+from appliance.web.pages.routes import Page
+from appliance.web.request import COOKIE
+from tests.appliance.fakes import FakeHub
+from tests.appliance.members import join
+from tests.appliance.sites import make_site
+from tests.appliance.web.client import Response, call
+
+# What is there for everybody, beside the tables.
+OPEN = {"/static/<name>", f"{PREFIX}/openapi.json", "/healthz", "/readyz", "/metrics"}
+
+
+@pytest.fixture
+def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
+    return make_app(make_site(workplace.store, hub), hub.status)
+
+
+def path_of(row: Call | Page) -> str:
+    """The path with something in the place of each parameter; those with a pattern are months."""
+    return re.sub(r"[{<]\w+(:[^>]*)?[}>]", lambda found: "2026-01" if found[1] else "x", row.path)
+
+
+def send(app: bottle.Bottle, row: Call | Page, token: str | None) -> Response:
+    if isinstance(row, Call):
+        return call(app, row.method, PREFIX + path_of(row), {}, token=token)
+    form = {} if token is None else {"csrf": tokens.csrf_of(token)}
+    headers = {} if token is None else {"Cookie": f"{COOKIE}={token}"}
+    return call(app, row.method, path_of(row), raw=urlencode(form).encode(), headers=headers, form=True)
+
+
+def name_of(row: Call | Page) -> str:
+    return f"{row.method} {PREFIX if isinstance(row, Call) else ''}{row.path}"
+
+
+@pytest.mark.parametrize("row", [row for row in (*CALLS, *PAGES) if row.access.role is not None], ids=name_of)
+def test_the_least_role_may_and_the_next_lower_one_may_not(
+    app: bottle.Bottle, workplace: Workplace, owner: Actor, row: Call | Page
+) -> None:
+    assert row.access.role is not None
+    anonymous = send(app, row, None)
+    if isinstance(row, Call):
+        assert anonymous.status == 401
+    else:
+        assert (anonymous.status, anonymous.headers["Location"].partition("?")[0]) == (303, "/login")
+    for role in Role:
+        answer = send(app, row, join(workplace, owner.organization_id, role))
+        # A wrong password is a 403, too, and another one.
+        is_refused = answer.status == 403 and Forbidden.title.encode() in answer.data
+        assert is_refused is not role.covers(row.access.role), f"{role}: {answer.status}"
+        assert answer.status != 401
+
+
+@pytest.mark.parametrize("row", [row for row in (*CALLS, *PAGES) if row.access.role is None], ids=name_of)
+def test_what_is_public_asks_for_no_session(app: bottle.Bottle, row: Call | Page) -> None:
+    answer = send(app, row, None)
+    if isinstance(row, Call):
+        assert answer.status in (400, 422)
+    elif row.method == "POST":
+        assert answer.status == 403, "a form that no page of ours was shown with"
+    else:
+        assert answer.status in (200, 404)
+
+
+def test_every_path_is_in_a_table(app: bottle.Bottle) -> None:
+    stated = {(row.method, PREFIX + re.sub(r"{(\w+)}", r"<\1>", row.path)) for row in CALLS}
+    stated |= {(page.method, page.path) for page in PAGES}
+    assert {(route.method, route.rule) for route in app.routes if route.rule not in OPEN} == stated
+
+
+def test_roles_are_read_with_every_call(app: bottle.Bottle, workplace: Workplace, owner: Actor) -> None:
+    token = join(workplace, owner.organization_id, Role.ADMIN)
+    assert call(app, "POST", f"{PREFIX}/machines", {"name": "one"}, token=token).status == 201
+    with workplace.store.write() as transaction:
+        transaction.exec_driver_sql("UPDATE members SET role = 'viewer' WHERE role = 'admin'")
+    assert call(app, "POST", f"{PREFIX}/machines", {"name": "two"}, token=token).status == 403
