@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from appliance.service import invitations
 from appliance.service.mail import Composer
 
-COMPOSERS: Mapping[str, Composer] = {}
+COMPOSERS: Mapping[str, Composer] = {invitations.LETTER: invitations.compose}

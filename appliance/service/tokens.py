@@ -1,4 +1,4 @@
-"""Session tokens: random, shown once, stored as a hash."""
+"""Tokens: random, shown once, stored as a hash."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import hashlib
 import hmac
 import secrets
 
-_PREFIX = "mws_"
+SESSION = "mws_"
+INVITATION = "mwi_"
+API = "mwt_"
 
 
-def new_token() -> str:
-    """256 random bits, with a prefix by which leak scanners know it."""
-    return _PREFIX + secrets.token_urlsafe(32)
+def new_token(prefix: str = SESSION) -> str:
+    """256 random bits, with a prefix that says what they are for, and by which leak scanners know them."""
+    return prefix + secrets.token_urlsafe(32)
+
+
+def is_for_programs(token: str) -> bool:
+    """Whether it was made as an API token."""
+    return token.startswith(API)
 
 
 def hash_of(token: str) -> str:

@@ -12,8 +12,9 @@ import structlog
 from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
+from appliance.model.access import CHANGE, MANAGE, Scope
 from appliance.model.desired import Desired, PeerStatus, RuleCount
-from appliance.model.errors import Forbidden, NotEnforced, NotFound
+from appliance.model.errors import NotEnforced, NotFound
 from appliance.model.organization import Organization, Role
 from appliance.service.states import States
 from appliance.store import Store, audit, organizations, times
@@ -69,44 +70,77 @@ class Workplace:
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks, within which organization."""
+    """Who asks, within which organization.
+
+    Attributes:
+        email: the member's; of the operator, who is no member, just that word.
+        token: the name of the API token that the call came with; None for a session.
+        scope: what that token may be used for.
+    """
 
     organization_id: str
     member_id: str
     email: str
     role: Role
+    token: str | None = None
+    scope: Scope | None = None
+
+    @property
+    def name(self) -> str:
+        """Who it was, for the audit trail."""
+        return self.email if self.token is None else f"{self.email} (token {self.token})"
 
     def must_change(self) -> None:
         """Raises `Forbidden` unless this member may change machines and policy."""
-        if not self.role.may_change:
-            raise Forbidden(f"A {self.role.value} may look, not change.")
+        CHANGE.check(self.role, self.scope)
 
     def must_own(self) -> None:
-        """Raises `Forbidden` unless this member owns the organization."""
-        if self.role is not Role.OWNER:
-            raise Forbidden("Only an owner may do this.")
+        """Raises `Forbidden` unless this member owns the organization, and is there in person."""
+        MANAGE.check(self.role, self.scope)
 
 
 @dataclass
-class Change:
-    """An open change: the transaction, and what the audit trail will say of it.
+class Record:
+    """An open change of what the store alone has: the transaction, and what the audit trail will say of it.
 
     Attributes:
-        organization: as it was before.
-        before: what the data plane has.
-        after: what it shall have; who changes the store so that it is another state says so here.
+        organization: as it was before; nobody else changes it until this is over.
     """
 
     transaction: Connection
     organization: Organization
-    before: Desired
-    after: Desired
     action: str = ""
     detail: dict[str, Any] | None = None
 
     def note(self, action: str, **detail: Any) -> None:
         """What happened, for the audit trail; secrets never belong here."""
         self.action, self.detail = action, detail
+
+
+@dataclass
+class Change(Record):
+    """An open change of what the data plane has, too.
+
+    Attributes:
+        before: what the data plane has.
+        after: what it shall have; who changes the store so that it is another state says so here.
+    """
+
+    before: Desired = field(kw_only=True)
+    after: Desired = field(kw_only=True)
+
+
+@contextmanager
+def recording(workplace: Workplace, actor: Actor) -> Iterator[Record]:
+    """A change of one organization that concerns the store alone, together with its entry in the audit trail.
+
+    Raises:
+        NotFound: the organization is gone.
+    """
+    with _locked(workplace, actor) as (transaction, organization):
+        record = Record(transaction, organization)
+        yield record
+        _write(workplace, actor, record)
 
 
 @contextmanager
@@ -122,15 +156,11 @@ def changing(workplace: Workplace, actor: Actor) -> Iterator[Change]:
     """
     taken_back: Desired | None = None
     try:
-        with workplace.store.write() as transaction:
-            organization = organizations.find_locked(transaction, actor.organization_id)
-            before = None if organization is None else _state_of(workplace, transaction, organization)
-            if organization is None or before is None:
-                raise NotFound("This organization does not exist any more.")
-            change = Change(transaction, organization, before, before)
+        with _locked(workplace, actor) as (transaction, organization):
+            before = _state_of(workplace, transaction, organization)
+            change = Change(transaction, organization, before=before, after=before)
             yield change
-            if change.detail is not None:
-                audit.record(transaction, organization.id, actor.email, change.action, change.detail, workplace.clock())
+            _write(workplace, actor, change)
             revision = organization.revision
             if change.after != before:
                 change.after.check_size()
@@ -146,9 +176,32 @@ def changing(workplace: Workplace, actor: Actor) -> Iterator[Change]:
         raise
 
 
-def _state_of(workplace: Workplace, transaction: Connection, organization: Organization) -> Desired | None:
+@contextmanager
+def _locked(workplace: Workplace, actor: Actor) -> Iterator[tuple[Connection, Organization]]:
+    with workplace.store.write() as transaction:
+        organization = organizations.find_locked(transaction, actor.organization_id)
+        if organization is None:
+            raise _gone()
+        yield transaction, organization
+
+
+def _write(workplace: Workplace, actor: Actor, record: Record) -> None:
+    if record.detail is not None:
+        audit.record(
+            record.transaction, actor.organization_id, actor.name, record.action, record.detail, workplace.clock()
+        )
+
+
+def _gone() -> NotFound:
+    return NotFound("This organization does not exist any more.")
+
+
+def _state_of(workplace: Workplace, transaction: Connection, organization: Organization) -> Desired:
     kept = workplace.states.get(organization.id, organization.revision)
-    return organizations.desired(transaction, organization.id) if kept is None else kept
+    state = organizations.desired(transaction, organization.id) if kept is None else kept
+    if state is None:
+        raise _gone()
+    return state
 
 
 def enforce(workplace: Workplace, desired: Desired | None, organization_id: str) -> None:

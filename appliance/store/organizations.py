@@ -25,7 +25,7 @@ LAST_PORT = 32_767
 _PORTS_LOCK = 0x6D657368
 _table = schema.organizations
 # What lets somebody in counts as one thing.
-_TOLD_AS = {"sessions": "tokens"}
+_TOLD_AS = {"sessions": "tokens", "api_tokens": "tokens"}
 
 # Read with every change, and so built once: building costs as much as executing.
 _BY_ID = select(_table).where(_table.c.id == bindparam("organization"))

@@ -152,6 +152,35 @@ audit = Table(
     Index(None, "organization_id", "id"),
 )
 
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    _belongs_to_organization(),
+    Column("email", Text, nullable=False),
+    Column("role", String(8), nullable=False),
+    Column("invited_by", Text, nullable=False),
+    # Null until the letter with the link is sent.
+    Column("token_hash", String(64), nullable=True, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    UniqueConstraint("organization_id", "email"),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("member_id", String(12), ForeignKey("members.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scope", String(8), nullable=False),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("last_used_at", Float, nullable=True),
+    UniqueConstraint("member_id", "name"),
+)
+
 mail = Table(
     "mail",
     metadata,

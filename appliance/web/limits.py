@@ -29,6 +29,7 @@ STRANGERS_PER_ADDRESS = (Rate(600, _MINUTE),)
 READS_PER_ORGANIZATION = (Rate(3000, _MINUTE),)
 WRITES_PER_ORGANIZATION = (Rate(300, _MINUTE),)
 CONFIGURATIONS_PER_ORGANIZATION = (Rate(60, _MINUTE),)
+INVITATIONS_PER_ORGANIZATION = (Rate(30, _HOUR), Rate(100, _DAY))
 
 _MOST_KNOWN = 20_000
 
@@ -54,6 +55,7 @@ class RateLimits:
         self._reads = Allowance(*READS_PER_ORGANIZATION, clock=self.clock)
         self._writes = Allowance(*WRITES_PER_ORGANIZATION, clock=self.clock)
         self._configurations = Allowance(*CONFIGURATIONS_PER_ORGANIZATION, clock=self.clock)
+        self._invitations = Allowance(*INVITATIONS_PER_ORGANIZATION, clock=self.clock)
 
     def is_trusted(self, address: str) -> bool:
         """Whether the operator exempted this address."""
@@ -78,6 +80,10 @@ class RateLimits:
     def configuration(self, address: str, organization_id: str) -> None:
         """Counts a configuration that is made; raises `TooMany` where it is one too many."""
         self._count(self._configurations, address, organization_id)
+
+    def invitation(self, address: str, organization_id: str) -> None:
+        """Counts an invitation, which may be a letter to a stranger; raises `TooMany` where it is one too many."""
+        self._count(self._invitations, address, organization_id)
 
     @contextmanager
     def guessing(self, address: str, email: str) -> Iterator[None]:

@@ -9,7 +9,7 @@ from typing import Any
 import bottle
 
 from appliance.model.errors import Forbidden, LengthRequired, TooLarge, Unauthenticated
-from appliance.service import Actor, Workplace, accounts, tokens
+from appliance.service import Actor, Workplace, accounts, api_tokens, tokens
 from appliance.service.transcripts import Shelf
 from appliance.store.sessions import Device
 from appliance.web.limits import RateLimits
@@ -59,7 +59,7 @@ def comes_from_cookie() -> bool:
 
 
 def authenticated(site: Site) -> tuple[Actor, str]:
-    """Who calls, and with which session.
+    """Who calls, and with which token: a session's, or one for programs.
 
     Raises:
         Unauthenticated: nobody that we know.
@@ -67,8 +67,8 @@ def authenticated(site: Site) -> tuple[Actor, str]:
     """
     held = token()
     if held is None:
-        raise Unauthenticated("This needs a session: sign in, or send Authorization: Bearer.")
-    actor = accounts.actor_of(site.workplace, held)
+        raise Unauthenticated("This needs a session or a token: sign in, or send Authorization: Bearer.")
+    actor = _actor(site.workplace, held)
     if (
         bottle.request.method not in _SAFE_METHODS
         and comes_from_cookie()
@@ -76,6 +76,13 @@ def authenticated(site: Site) -> tuple[Actor, str]:
     ):
         raise Forbidden(f"A change by cookie needs the {CSRF_HEADER} header.")
     return actor, held
+
+
+def _actor(workplace: Workplace, held: str) -> Actor:
+    # A cookie is a person's: no page of ours puts a program's token there.
+    if tokens.is_for_programs(held) and not comes_from_cookie():
+        return api_tokens.holder(workplace, held)
+    return accounts.actor_of(workplace, held)
 
 
 def matches_csrf(held: str, shown: str) -> bool:

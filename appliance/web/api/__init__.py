@@ -7,13 +7,33 @@ from __future__ import annotations
 
 import bottle
 
-from appliance.web.api import account, accounts, machines, openapi, organization, policy, records, routes, sessions
+from appliance.web.api import (
+    account,
+    accounts,
+    machines,
+    members,
+    openapi,
+    organization,
+    policy,
+    records,
+    routes,
+    sessions,
+    tokens,
+)
 from appliance.web.request import Site
 
 __all__ = ["CALLS", "install"]
 
 CALLS = (
-    accounts.CALLS + sessions.CALLS + account.CALLS + organization.CALLS + machines.CALLS + policy.CALLS + records.CALLS
+    accounts.CALLS
+    + sessions.CALLS
+    + account.CALLS
+    + organization.CALLS
+    + members.CALLS
+    + tokens.CALLS
+    + machines.CALLS
+    + policy.CALLS
+    + records.CALLS
 )
 
 

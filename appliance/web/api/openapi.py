@@ -10,6 +10,7 @@ import bottle
 import msgspec
 
 from appliance import __version__
+from appliance.model.access import Access
 from appliance.web.api.routes import PREFIX, Call, json_answer
 from appliance.web.problems import CONTENT_TYPE, Problem
 
@@ -38,7 +39,10 @@ def document(calls: Sequence[Call]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"session": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "session": {"type": "http", "scheme": "bearer", "description": "What signing in gives: mws_…"},
+                "token": {"type": "http", "scheme": "bearer", "description": "What POST /tokens gives: mwt_…"},
+            },
         },
     }
 
@@ -50,7 +54,8 @@ def _operation(call: Call, schemas: dict[type[msgspec.Struct], dict[str, Any]]) 
     operation: dict[str, Any] = {
         "summary": call.summary,
         "operationId": call.handler.__name__.lstrip("_"),
-        "security": [] if call.access.is_public else [{"session": []}],
+        "description": _who(call.access),
+        "security": _security(call.access),
         "parameters": [
             *(_parameter(name, "path") for name in re.findall(r"{(\w+)}", call.path)),
             *(_parameter(name, "query") for name in call.query),
@@ -64,6 +69,20 @@ def _operation(call: Call, schemas: dict[type[msgspec.Struct], dict[str, Any]]) 
         required = any(field.required for field in msgspec.structs.fields(call.body))
         operation["requestBody"] = {"required": required} | _content("application/json", schemas[call.body])
     return operation
+
+
+def _who(access: Access) -> str:
+    if access.role is None:
+        return "Takes no session."
+    if access.scope is None:
+        return f"For a signed-in {access.role.value} or more; not for API tokens."
+    return f"For a {access.role.value} or more; API tokens need the scope {access.scope.value}."
+
+
+def _security(access: Access) -> list[dict[str, list[str]]]:
+    if access.is_public:
+        return []
+    return [{"session": []}] if access.scope is None else [{"session": []}, {"token": [access.scope.value]}]
 
 
 def _parameter(name: str, place: str) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def _let_in(call: Call, site: Site) -> tuple[Actor, str] | None:
         raise
     count = site.limits.read if call.method in _SAFE else site.limits.write
     count(address, signed_in[0].organization_id)
-    call.access.check(signed_in[0].role, None)
+    call.access.check(signed_in[0].role, signed_in[0].scope)
     return signed_in
 
 

@@ -8,7 +8,20 @@ from __future__ import annotations
 
 import bottle
 
-from appliance.web.pages import account, accounts, assets, machines, organization, policy, records, routes, transcripts
+from appliance.web.pages import (
+    account,
+    accounts,
+    assets,
+    joining,
+    machines,
+    organization,
+    people,
+    policy,
+    records,
+    routes,
+    tokens,
+    transcripts,
+)
 from appliance.web.pages.view import View
 from appliance.web.request import Site
 
@@ -21,6 +34,9 @@ PAGES = (
     + policy.PAGES
     + records.PAGES
     + organization.PAGES
+    + people.PAGES
+    + joining.PAGES
+    + tokens.PAGES
     + transcripts.PAGES
 )
 

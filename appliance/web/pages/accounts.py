@@ -68,16 +68,16 @@ def _log_out(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _sign_up_page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
-    return _guarded(
+    return guarded(
         visit, "signup.html", refusal=refusal, shortest_password=passwords.SHORTEST, default_network=DEFAULT_NETWORK
     )
 
 
 def _log_in_page(visit: Visit, following: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
-    return _guarded(visit, "login.html", refusal=refusal, following=following)
+    return guarded(visit, "login.html", refusal=refusal, following=following)
 
 
-def _guarded(visit: Visit, template: str, **data: Any) -> bottle.HTTPResponse:
+def guarded(visit: Visit, template: str, **data: Any) -> bottle.HTTPResponse:
     """A page with a form that is sent before there is a session."""
     held = forms.form_token()
     token = held or forms.new_form_token()

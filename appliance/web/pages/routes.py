@@ -33,6 +33,12 @@ _NOTICES = {
     "password": "Your password is changed, and every other session of yours has ended.",
     "session-ended": "The session has ended.",
     "sessions-ended": "Every other session of yours has ended.",
+    "invited": "A letter with a link is on its way.",
+    "revoked": "The invitation is revoked, and its link leads nowhere.",
+    "role": "The role is changed, and holds at once.",
+    "member": "The member is removed, and signed out everywhere.",
+    "transferred": "The organization has its new owner, and you are an admin.",
+    "token": "The token is revoked, and refused at once.",
 }
 # A path of this site and nothing that a browser could take for another one's: no //host, no backslash, no scheme.
 _LOCAL = re.compile(r"/(?:[A-Za-z0-9_.~?&=%-][A-Za-z0-9_.~?&=%/-]*)?", re.ASCII)

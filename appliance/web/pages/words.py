@@ -135,6 +135,15 @@ _ACTIONS = {
     "session.opened": "signed in",
     "session.ended": "ended sessions",
     "password.changed": "changed their password",
+    "member.invited": "invited a person",
+    "member.joined": "joined the organization",
+    "member.changed": "gave a member another role",
+    "member.removed": "removed a member",
+    "member.left": "left the organization",
+    "invitation.revoked": "revoked an invitation",
+    "organization.transferred": "handed the organization over",
+    "token.issued": "made a token",
+    "token.revoked": "revoked a token",
 }
 
 

@@ -57,7 +57,7 @@ def test_no_row_of_any_table_is_left(workplace: Workplace, store: Store, owner: 
 
     assert rows_naming(store, owner.organization_id, owner.member_id, owner.email) == []
     assert rows_naming(store, other.organization_id, other.member_id) == others
-    assert (removed["machines"], removed["rules"], removed["members"], removed["tokens"]) == (1, 1, 1, 2)
+    assert (removed["machines"], removed["rules"], removed["members"], removed["tokens"]) == (1, 1, 1, 3)
 
 
 def test_one_tombstone_is_left_that_names_nobody(workplace: Workplace, store: Store, owner: Actor) -> None:

@@ -18,7 +18,7 @@ from appliance.web.request import COOKIE, Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Visitor
 
-PAGES = ("/machines", "/policy", "/audit", "/usage", "/settings", "/account")
+PAGES = ("/machines", "/policy", "/audit", "/usage", "/settings", "/settings/people", "/settings/tokens", "/account")
 
 
 def changing_paths(app: bottle.Bottle) -> list[str]:
@@ -45,7 +45,7 @@ def test_every_change_needs_the_session_s_token(app: bottle.Bottle, owner: Visit
 def test_nobody_changes_anything_without_a_session(app: bottle.Bottle, stranger: Visitor) -> None:
     for path in changing_paths(app):
         answer = stranger.post(path)
-        if path in ("/signup", "/login"):
+        if path in ("/signup", "/login", "/join/something"):
             assert answer.status == 403
         else:
             assert (answer.status, answer.headers["location"]) == (303, "/login")

@@ -1,0 +1,125 @@
+"""Tokens for programs: made by a member, with a scope and an end, shown once.
+
+A token may do what its scope and its member's role both allow, as the role is at the time of the call; never what takes
+a person (`Access.scope`). It goes with the member's account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from appliance.model.access import Scope
+from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from appliance.model.ids import new_id
+from appliance.model.names import check_name
+from appliance.model.organization import Role
+from appliance.service import tokens
+from appliance.service.workplace import Actor, Workplace, recording
+from appliance.store import api_tokens
+from appliance.store.api_tokens import ApiToken
+
+LONGEST_PAGE = 500
+LONGEST_NAME = 63
+LONGEST_DAYS = 366
+USUAL_DAYS = 90
+MOST_PER_MEMBER = 50
+_NOTED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class IssuedToken:
+    """A token that was just made; its text is shown here and never again."""
+
+    token: ApiToken
+    text: str = field(repr=False)
+
+
+def issue(workplace: Workplace, actor: Actor, *, name: str, scope: str, days: int = USUAL_DAYS) -> IssuedToken:
+    """A new token of the actor's.
+
+    Args:
+        days: how long it holds.
+
+    Raises:
+        Invalid: the name, scope or days can't be taken.
+        Forbidden: a viewer wants one to write with.
+        Conflict: the actor has one of this name, or too many.
+    """
+    checked, wanted = check_name(name, longest=LONGEST_NAME), _scope(scope)
+    if not 1 <= days <= LONGEST_DAYS:
+        raise Invalid(f"A token holds from 1 to {LONGEST_DAYS} days.", field="days")
+    if wanted is Scope.WRITE and not actor.role.may_change:
+        raise Forbidden("A viewer's token can only read.", field="scope")
+    now, text = workplace.clock(), tokens.new_token(tokens.API)
+    new = ApiToken(
+        id=new_id(),
+        organization_id=actor.organization_id,
+        member_id=actor.member_id,
+        email=actor.email,
+        role=actor.role,
+        name=checked,
+        scope=wanted,
+        created_at=now,
+        expires_at=now + timedelta(days=days),
+    )
+    with recording(workplace, actor) as record:
+        if api_tokens.count(record.transaction, actor.member_id) >= MOST_PER_MEMBER:
+            raise Conflict(f"You have {MOST_PER_MEMBER} tokens, which is the most. Revoke some first.")
+        api_tokens.create(record.transaction, new, tokens.hash_of(text))
+        record.note("token.issued", token=checked, scope=wanted.value, days=days)
+    return IssuedToken(new, text)
+
+
+def page(
+    workplace: Workplace, actor: Actor, *, after: str | None = None, limit: int = LONGEST_PAGE
+) -> tuple[list[ApiToken], str | None]:
+    """A page of tokens by id, and where the next one begins: the actor's own, and for an owner everybody's."""
+    limit = max(1, min(limit, LONGEST_PAGE))
+    with workplace.store.read() as transaction:
+        found = api_tokens.page_of(
+            transaction, actor.organization_id, member_id=_whose(actor), after=after, limit=limit + 1
+        )
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def revoke(workplace: Workplace, actor: Actor, token_id: str) -> None:
+    """The token is refused from now on.
+
+    Raises:
+        NotFound: the actor has no such token, and for an owner: nobody has.
+    """
+    with recording(workplace, actor) as record:
+        token = api_tokens.find(record.transaction, actor.organization_id, token_id)
+        if token is None or _whose(actor) not in (None, token.member_id):
+            raise NotFound("There is no such token.")
+        api_tokens.remove(record.transaction, token.id)
+        record.note("token.revoked", token=token.name, member=token.email)
+
+
+def holder(workplace: Workplace, text: str) -> Actor:
+    """Whose token this is, with what it may be used for.
+
+    Raises:
+        Unauthenticated: there is no such token, or it is over.
+    """
+    now = workplace.clock()
+    with workplace.store.read() as transaction:
+        token = api_tokens.by_hash(transaction, tokens.hash_of(text), now)
+    if token is None:
+        raise Unauthenticated("This token does not hold: it was revoked, or it has expired.")
+    if token.last_used_at is None or now - token.last_used_at > _NOTED_EVERY:
+        with workplace.store.write() as transaction:
+            api_tokens.touch(transaction, token.id, now)
+    return Actor(token.organization_id, token.member_id, token.email, token.role, token.name, token.scope)
+
+
+def _whose(actor: Actor) -> str | None:
+    return None if actor.role is Role.OWNER else actor.member_id
+
+
+def _scope(text: str) -> Scope:
+    try:
+        return Scope(text)
+    except ValueError:
+        raise Invalid("The scope is neither read nor write.", field="scope") from None

@@ -1,0 +1,169 @@
+"""Invitations: a link that lets one person in, once, in one role.
+
+Where mail is sent, the link goes to the address that is invited and to nobody else; without, whoever invites gets it to
+pass on. Either way the store has its hash alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from appliance.model.errors import Conflict, NotFound
+from appliance.model.ids import new_id
+from appliance.model.letters import Letter
+from appliance.model.organization import Member
+from appliance.service import accounts, mail, passwords, sessions, tokens
+from appliance.service.members import parse_role
+from appliance.service.sessions import NOWHERE, Session
+from appliance.service.workplace import Actor, Record, Workplace, recording
+from appliance.store import invitations, members, organizations, people
+from appliance.store.invitations import Invitation
+from appliance.store.sessions import Device
+
+LIFETIME = timedelta(days=7)
+MOST_PENDING = 100
+LETTER = "invitation"
+_OVER = "This invitation does not hold: it was accepted or revoked, or its seven days are over. Ask for another one."
+
+
+@dataclass(frozen=True)
+class Invited:
+    """An invitation that was just made.
+
+    Attributes:
+        link: to pass on, and never shown again; None where a letter brings it.
+    """
+
+    invitation: Invitation
+    link: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What somebody who holds a link is offered."""
+
+    invitation: Invitation
+    organization: str
+
+
+def invite(workplace: Workplace, actor: Actor, *, email: str, role: str, by_mail: bool = True) -> Invited:
+    """Invites a person into the actor's organization.
+
+    Args:
+        by_mail: whether a letter may bring the link, where mail is sent.
+
+    Raises:
+        Invalid: no such address or role.
+        Conflict: a member or a pending invitation has the address, or too many are pending.
+    """
+    actor.must_own()
+    address, wanted = accounts.check_email(email), parse_role(role)
+    now = workplace.clock()
+    new = Invitation(new_id(), actor.organization_id, address, wanted, actor.name, now, now + LIFETIME)
+    with recording(workplace, actor) as record:
+        _make_room(record, address, workplace)
+        invitations.create(record.transaction, new)
+        is_mailed = by_mail and mail.queue(workplace, record.transaction, actor.organization_id, LETTER, new.id)
+        link = None if is_mailed else _new_link(workplace, record.transaction, new)
+        record.note("member.invited", member=address, role=wanted.value)
+    return Invited(new, link)
+
+
+def pending(workplace: Workplace, actor: Actor) -> list[Invitation]:
+    """The organization's invitations that can still be accepted, oldest first."""
+    actor.must_own()
+    with workplace.store.read() as transaction:
+        return invitations.of_organization(transaction, actor.organization_id, workplace.clock())
+
+
+def revoke(workplace: Workplace, actor: Actor, invitation_id: str) -> None:
+    """The invitation's link leads nowhere from now on.
+
+    Raises:
+        NotFound: there is no such invitation; it may have been accepted.
+    """
+    actor.must_own()
+    with recording(workplace, actor) as record:
+        revoked = invitations.remove(record.transaction, actor.organization_id, invitation_id)
+        if revoked is None:
+            raise NotFound("There is no such invitation any more.")
+        record.note("invitation.revoked", member=revoked.email, role=revoked.role.value)
+
+
+def offer(workplace: Workplace, token: str) -> Offer:
+    """What the link with this token is an invitation to.
+
+    Raises:
+        NotFound: it leads nowhere, or not any more.
+    """
+    with workplace.store.read() as transaction:
+        invitation = invitations.by_link(transaction, tokens.hash_of(token), workplace.clock())
+        organization = invitation and organizations.find(transaction, invitation.organization_id)
+    if not invitation or not organization:
+        raise NotFound(_OVER)
+    return Offer(invitation, organization.name)
+
+
+def accept(workplace: Workplace, *, token: str, password: str, device: Device = NOWHERE) -> Session:
+    """A new account for the address that was invited, signed in.
+
+    Raises:
+        NotFound: the link leads nowhere, or not any more.
+        Invalid: the password may not be chosen.
+        Conflict: the address has an account in another organization.
+    """
+    invitation = offer(workplace, token).invitation
+    password_hash = passwords.hash_password(passwords.check_new(password))
+    member = Member(new_id(), invitation.organization_id, invitation.email, password_hash, invitation.role)
+    actor = Actor(member.organization_id, member.id, member.email, member.role)
+    with recording(workplace, actor) as record:
+        # Whoever is first takes it: it is looked up again now that nobody else changes the organization.
+        now = invitations.by_link(record.transaction, tokens.hash_of(token), workplace.clock())
+        if now != invitation:
+            raise NotFound(_OVER)
+        invitations.remove(record.transaction, invitation.organization_id, invitation.id)
+        try:
+            people.create(record.transaction, member)
+        except Conflict:
+            raise Conflict(
+                "This address has an account already, and an account belongs to one organization. Delete that account "
+                "first, or ask for an invitation to another address."
+            ) from None
+        record.note("member.joined", member=member.email, role=member.role.value, invited_by=invitation.invited_by)
+        return sessions.begin(workplace, record.transaction, member, device)
+
+
+def compose(workplace: Workplace, transaction: Connection, invitation_id: str) -> Letter | None:
+    """The letter with the link, which is made here (`mail.Composer`)."""
+    invitation = invitations.by_id(transaction, invitation_id, workplace.clock())
+    organization = invitation and organizations.find(transaction, invitation.organization_id)
+    if not invitation or not organization:
+        return None
+    # Whoever founds an organization chooses its name: it stands where it can't be taken for words of ours.
+    text = (
+        f"You are invited to join an organization on MeshWG as {invitation.role.value}.\n\n"
+        f"    Organization: {organization.name}\n"
+        f"    Invited by: {invitation.invited_by}\n\n"
+        f"To accept, choose a password here until {invitation.expires_at:%Y-%m-%d %H:%M} UTC:\n\n"
+        f"    {_new_link(workplace, transaction, invitation)}\n\n"
+        "The link works once. If you don't know what this is about, do nothing.\n"
+    )
+    return Letter(invitation.email, "An invitation to MeshWG", text)
+
+
+def _new_link(workplace: Workplace, transaction: Connection, invitation: Invitation) -> str:
+    token = tokens.new_token(tokens.INVITATION)
+    invitations.replace_link(transaction, invitation.id, tokens.hash_of(token))
+    return f"{workplace.site}/join/{token}"
+
+
+def _make_room(record: Record, address: str, workplace: Workplace) -> None:
+    organization, now = record.organization.id, workplace.clock()
+    invitations.forget_expired(record.transaction, organization, now)
+    if members.has_email(record.transaction, organization, address):
+        raise Conflict("A member of the organization has this address.", field="email")
+    if len(invitations.of_organization(record.transaction, organization, now)) >= MOST_PENDING:
+        raise Conflict(f"{MOST_PENDING} invitations are pending, which is the most. Revoke some first.")

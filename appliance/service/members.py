@@ -1,0 +1,122 @@
+"""The people of an organization: who there is, in which role, and how they go.
+
+One account belongs to one organization, so whoever is removed or leaves has no account any more. There is always an
+owner: the last one can neither go nor become something else.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from appliance.model.errors import Conflict, Invalid, NotFound
+from appliance.model.organization import Role
+from appliance.service import password_change
+from appliance.service.workplace import Actor, Record, Workplace, recording
+from appliance.store import members
+from appliance.store.members import Membership
+
+LONGEST_PAGE = 500
+
+
+def page(
+    workplace: Workplace, actor: Actor, *, after: str | None = None, limit: int = LONGEST_PAGE
+) -> tuple[list[Membership], str | None]:
+    """A page of the actor's organization's members by id, and where the next one begins."""
+    limit = max(1, min(limit, LONGEST_PAGE))
+    with workplace.store.read() as transaction:
+        found = members.page_of(transaction, actor.organization_id, after=after, limit=limit + 1)
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def get(workplace: Workplace, actor: Actor, member_id: str) -> Membership:
+    """One member of the actor's organization.
+
+    Raises:
+        NotFound: it has none of that id.
+    """
+    with workplace.store.read() as transaction:
+        return _find(transaction, actor, member_id)
+
+
+def change_role(workplace: Workplace, actor: Actor, member_id: str, role: str) -> Membership:
+    """Another role for a member, from their next request on.
+
+    Raises:
+        Invalid: no such role.
+        Conflict: nobody else owns the organization.
+    """
+    actor.must_own()
+    new = parse_role(role)
+    with recording(workplace, actor) as record:
+        member = _find(record.transaction, actor, member_id)
+        if new is not Role.OWNER:
+            _check_not_last_owner(record, member)
+        members.change_role(record.transaction, member.id, new)
+        record.note("member.changed", member=member.email, role=new.value)
+        return _find(record.transaction, actor, member_id)
+
+
+def remove(workplace: Workplace, actor: Actor, member_id: str) -> None:
+    """Removes a member's account; their sessions and tokens end with it.
+
+    Raises:
+        Conflict: it is the actor's own, which `leave` removes.
+    """
+    actor.must_own()
+    if member_id == actor.member_id:
+        raise Conflict("This is your own account. Leave the organization instead, which asks for your password.")
+    with recording(workplace, actor) as record:
+        member = _find(record.transaction, actor, member_id)
+        _check_not_last_owner(record, member)
+        members.remove(record.transaction, member.id)
+        record.note("member.removed", member=member.email, role=member.role.value)
+
+
+def transfer(workplace: Workplace, actor: Actor, member_id: str) -> Membership:
+    """Makes another member an owner and the actor an admin, in one step; gives the new owner."""
+    actor.must_own()
+    if member_id == actor.member_id:
+        raise Conflict("The organization is yours already.", field="member")
+    with recording(workplace, actor) as record:
+        heir = _find(record.transaction, actor, member_id)
+        members.change_role(record.transaction, heir.id, Role.OWNER)
+        members.change_role(record.transaction, actor.member_id, Role.ADMIN)
+        record.note("organization.transferred", to=heir.email)
+        return _find(record.transaction, actor, member_id)
+
+
+def leave(workplace: Workplace, actor: Actor, *, password: str) -> None:
+    """Removes the actor's own account, with every session and token of it.
+
+    Raises:
+        WrongProof: it is another password.
+        Conflict: nobody else owns the organization.
+    """
+    confirmed = password_change.confirm(workplace, actor, password)
+    with recording(workplace, actor) as record:
+        password_change.still_holds(record.transaction, confirmed)
+        member = _find(record.transaction, actor, actor.member_id)
+        _check_not_last_owner(record, member)
+        members.remove(record.transaction, member.id)
+        record.note("member.left", member=member.email, role=member.role.value)
+
+
+def parse_role(text: str) -> Role:
+    """Raises `Invalid` unless it is owner, admin or viewer."""
+    try:
+        return Role(text)
+    except ValueError:
+        raise Invalid("The role is not owner, admin or viewer.", field="role") from None
+
+
+def _find(transaction: Connection, actor: Actor, member_id: str) -> Membership:
+    found = members.find(transaction, actor.organization_id, member_id)
+    if found is None:
+        raise NotFound("The organization has no such member.")
+    return found
+
+
+def _check_not_last_owner(record: Record, member: Membership) -> None:
+    owners = members.count_by_role(record.transaction, record.organization.id, Role.OWNER)
+    if member.role is Role.OWNER and owners == 1:
+        raise Conflict("An organization needs an owner, and there is no other one. Make somebody else an owner first.")

@@ -1,0 +1,111 @@
+"""Invitations that nobody has accepted yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from appliance.model.errors import Conflict
+from appliance.model.organization import Role
+from appliance.store import times
+from appliance.store.schema import invitations as _table
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """Who may join, as what.
+
+    Attributes:
+        invited_by: as the audit trail names them.
+    """
+
+    id: str
+    organization_id: str
+    email: str
+    role: Role
+    invited_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
+def create(transaction: Connection, new: Invitation) -> None:
+    """Stores an invitation that has no link yet.
+
+    Raises:
+        Conflict: the organization has invited this address already.
+    """
+    try:
+        transaction.execute(
+            insert(_table).values(
+                id=new.id,
+                organization_id=new.organization_id,
+                email=new.email,
+                role=new.role.value,
+                invited_by=new.invited_by,
+                created_at=times.stored(new.created_at),
+                expires_at=times.stored(new.expires_at),
+            )
+        )
+    except IntegrityError as error:
+        raise Conflict("This address is invited already; revoke that invitation first.", field="email") from error
+
+
+def replace_link(transaction: Connection, invitation_id: str, token_hash: str) -> None:
+    """The link with this token, and no other one, accepts it from now on."""
+    transaction.execute(update(_table).where(_table.c.id == invitation_id).values(token_hash=token_hash))
+
+
+def by_link(transaction: Connection, token_hash: str, now: datetime) -> Invitation | None:
+    """The invitation that this link accepts, unless it has expired."""
+    return _one(transaction, _table.c.token_hash == token_hash, _table.c.expires_at > times.stored(now))
+
+
+def by_id(transaction: Connection, invitation_id: str, now: datetime) -> Invitation | None:
+    """The invitation of this id, unless it has expired."""
+    return _one(transaction, _table.c.id == invitation_id, _table.c.expires_at > times.stored(now))
+
+
+def of_organization(transaction: Connection, organization_id: str, now: datetime) -> list[Invitation]:
+    """Those that can be accepted, or will be as soon as their letter is sent; oldest first."""
+    rows = transaction.execute(
+        select(_table)
+        .where(_table.c.organization_id == organization_id, _table.c.expires_at > times.stored(now))
+        .order_by(_table.c.created_at, _table.c.id)
+    )
+    return [_loaded(row) for row in rows]
+
+
+def remove(transaction: Connection, organization_id: str, invitation_id: str) -> Invitation | None:
+    """Takes an invitation of this organization away, and gives it; None where there is none."""
+    found = _one(transaction, _table.c.id == invitation_id, _table.c.organization_id == organization_id)
+    if found is None or transaction.execute(delete(_table).where(_table.c.id == found.id)).rowcount != 1:
+        return None
+    return found
+
+
+def forget_expired(transaction: Connection, organization_id: str, now: datetime) -> None:
+    """Removes those of the organization that nobody can accept any more."""
+    transaction.execute(
+        delete(_table).where(_table.c.organization_id == organization_id, _table.c.expires_at <= times.stored(now))
+    )
+
+
+def _one(transaction: Connection, *conditions: Any) -> Invitation | None:
+    row = transaction.execute(select(_table).where(*conditions)).one_or_none()
+    return None if row is None else _loaded(row)
+
+
+def _loaded(row: Any) -> Invitation:
+    return Invitation(
+        id=row.id,
+        organization_id=row.organization_id,
+        email=row.email,
+        role=Role(row.role),
+        invited_by=row.invited_by,
+        created_at=times.loaded(row.created_at),
+        expires_at=times.loaded(row.expires_at),
+    )

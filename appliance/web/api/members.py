@@ -1,0 +1,168 @@
+"""The people of the organization, and invitations to it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.model.access import LOOK, MANAGE, PUBLIC, SELF
+from appliance.service import invitations, members
+from appliance.store.invitations import Invitation
+from appliance.store.members import Membership
+from appliance.web import entrance, request
+from appliance.web.api.routes import Asked, Call
+from appliance.web.api.schemas import Body, SessionAnswer, moment
+
+
+class ChangeMember(Body, frozen=True):
+    role: str
+
+
+class Transfer(Body, frozen=True):
+    member: str
+
+
+class Leave(Body, frozen=True):
+    password: str
+
+
+class Invite(Body, frozen=True):
+    email: str
+    role: str = "viewer"
+
+
+class Accept(Body, frozen=True):
+    token: str
+    password: str
+
+
+class MemberAnswer(msgspec.Struct, frozen=True):
+    id: str
+    email: str
+    role: str
+    since: str
+
+    @classmethod
+    def of(cls, member: Membership) -> MemberAnswer:
+        return cls(member.id, member.email, member.role.value, moment(member.since))
+
+
+class MembersAnswer(msgspec.Struct, frozen=True):
+    members: list[MemberAnswer]
+    next: str | None
+
+
+class InvitationAnswer(msgspec.Struct, frozen=True):
+    id: str
+    email: str
+    role: str
+    invited_by: str
+    created_at: str
+    expires_at: str
+
+    @classmethod
+    def of(cls, invitation: Invitation) -> InvitationAnswer:
+        return cls(
+            id=invitation.id,
+            email=invitation.email,
+            role=invitation.role.value,
+            invited_by=invitation.invited_by,
+            created_at=moment(invitation.created_at),
+            expires_at=moment(invitation.expires_at),
+        )
+
+
+class InvitedAnswer(msgspec.Struct, frozen=True):
+    """``link`` is shown here once; null where a letter brings it."""
+
+    invitation: InvitationAnswer
+    link: str | None
+
+
+class InvitationsAnswer(msgspec.Struct, frozen=True):
+    invitations: list[InvitationAnswer]
+
+
+def _members(asked: Asked) -> MembersAnswer:
+    limit = asked.number("limit")
+    found, following = members.page(
+        asked.site.workplace,
+        asked.actor,
+        after=asked.query.get("after"),
+        limit=members.LONGEST_PAGE if limit is None else limit,
+    )
+    return MembersAnswer([MemberAnswer.of(each) for each in found], following)
+
+
+def _change_member(asked: Asked) -> MemberAnswer:
+    body: ChangeMember = asked.body
+    return MemberAnswer.of(members.change_role(asked.site.workplace, asked.actor, asked.parameters["id"], body.role))
+
+
+def _remove_member(asked: Asked) -> None:
+    members.remove(asked.site.workplace, asked.actor, asked.parameters["id"])
+
+
+def _transfer_organization(asked: Asked) -> MemberAnswer:
+    body: Transfer = asked.body
+    return MemberAnswer.of(members.transfer(asked.site.workplace, asked.actor, body.member))
+
+
+def _delete_account(asked: Asked) -> None:
+    body: Leave = asked.body
+    with entrance.guessing(asked.site, asked.actor.email):
+        members.leave(asked.site.workplace, asked.actor, password=body.password)
+
+
+def _invite(asked: Asked) -> InvitedAnswer:
+    body: Invite = asked.body
+    asked.site.limits.invitation(request.address(), asked.actor.organization_id)
+    invited = invitations.invite(asked.site.workplace, asked.actor, email=body.email, role=body.role)
+    return InvitedAnswer(InvitationAnswer.of(invited.invitation), invited.link)
+
+
+def _invitations(asked: Asked) -> InvitationsAnswer:
+    found = invitations.pending(asked.site.workplace, asked.actor)
+    return InvitationsAnswer([InvitationAnswer.of(each) for each in found])
+
+
+def _revoke_invitation(asked: Asked) -> None:
+    invitations.revoke(asked.site.workplace, asked.actor, asked.parameters["id"])
+
+
+def _accept_invitation(asked: Asked) -> SessionAnswer:
+    body: Accept = asked.body
+    asked.site.limits.sign_up(request.address())
+    session = invitations.accept(
+        asked.site.workplace, token=body.token, password=body.password, device=request.device()
+    )
+    return SessionAnswer.of(session)
+
+
+CALLS = (
+    Call("GET", "/members", "The members", _members, answer=MembersAnswer, query=("after", "limit"), access=LOOK),
+    Call("PATCH", "/members/{id}", "Another role", _change_member, ChangeMember, MemberAnswer, access=MANAGE),
+    Call("DELETE", "/members/{id}", "Remove a member's account", _remove_member, status=204, access=MANAGE),
+    Call(
+        "POST",
+        "/organization/transfer",
+        "Make another member the owner, and yourself an admin",
+        _transfer_organization,
+        Transfer,
+        MemberAnswer,
+        access=MANAGE,
+    ),
+    Call("DELETE", "/account", "Leave: delete your own account", _delete_account, Leave, status=204, access=SELF),
+    Call("POST", "/invitations", "Invite a person", _invite, Invite, InvitedAnswer, 201, access=MANAGE),
+    Call("GET", "/invitations", "Pending invitations", _invitations, answer=InvitationsAnswer, access=MANAGE),
+    Call("DELETE", "/invitations/{id}", "Revoke an invitation", _revoke_invitation, status=204, access=MANAGE),
+    Call(
+        "POST",
+        "/invitations/accept",
+        "Accept an invitation: a new account, signed in",
+        _accept_invitation,
+        Accept,
+        SessionAnswer,
+        201,
+        access=PUBLIC,
+    ),
+)

@@ -1,0 +1,89 @@
+"""Tokens for programs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.model.access import SELF
+from appliance.service import api_tokens
+from appliance.store.api_tokens import ApiToken
+from appliance.web.api.routes import Asked, Call
+from appliance.web.api.schemas import Body, moment
+
+
+class IssueToken(Body, frozen=True):
+    name: str
+    scope: str = "read"
+    days: int = api_tokens.USUAL_DAYS
+
+
+class TokenAnswer(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    scope: str
+    member: str
+    created_at: str
+    expires_at: str
+    last_used_at: str | None
+
+    @classmethod
+    def of(cls, token: ApiToken) -> TokenAnswer:
+        return cls(
+            id=token.id,
+            name=token.name,
+            scope=token.scope.value,
+            member=token.email,
+            created_at=moment(token.created_at),
+            expires_at=moment(token.expires_at),
+            last_used_at=None if token.last_used_at is None else moment(token.last_used_at),
+        )
+
+
+class IssuedTokenAnswer(msgspec.Struct, frozen=True):
+    """``token`` is what goes after ``Authorization: Bearer``, shown here once."""
+
+    token: str
+    api_token: TokenAnswer
+
+
+class TokensAnswer(msgspec.Struct, frozen=True):
+    tokens: list[TokenAnswer]
+    next: str | None
+
+
+def _issue_token(asked: Asked) -> IssuedTokenAnswer:
+    body: IssueToken = asked.body
+    issued = api_tokens.issue(asked.site.workplace, asked.actor, name=body.name, scope=body.scope, days=body.days)
+    return IssuedTokenAnswer(issued.text, TokenAnswer.of(issued.token))
+
+
+def _tokens(asked: Asked) -> TokensAnswer:
+    limit = asked.number("limit")
+    found, following = api_tokens.page(
+        asked.site.workplace,
+        asked.actor,
+        after=asked.query.get("after"),
+        limit=api_tokens.LONGEST_PAGE if limit is None else limit,
+    )
+    return TokensAnswer([TokenAnswer.of(each) for each in found], following)
+
+
+def _revoke_token(asked: Asked) -> None:
+    api_tokens.revoke(asked.site.workplace, asked.actor, asked.parameters["id"])
+
+
+CALLS = (
+    Call(
+        "POST", "/tokens", "Make a token for a program", _issue_token, IssueToken, IssuedTokenAnswer, 201, access=SELF
+    ),
+    Call(
+        "GET",
+        "/tokens",
+        "Your tokens, and for an owner everybody's",
+        _tokens,
+        answer=TokensAnswer,
+        query=("after", "limit"),
+        access=SELF,
+    ),
+    Call("DELETE", "/tokens/{id}", "Revoke a token", _revoke_token, status=204, access=SELF),
+)

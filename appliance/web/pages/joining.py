@@ -1,0 +1,50 @@
+"""Where the link of an invitation leads."""
+
+from __future__ import annotations
+
+import bottle
+
+from appliance.model.access import PUBLIC
+from appliance.model.errors import NotFound, Refused
+from appliance.service import invitations, passwords
+from appliance.web import request
+from appliance.web.pages import accounts, session_cookie
+from appliance.web.pages.routes import HOME, Page, Visit
+
+
+def _show(visit: Visit) -> bottle.HTTPResponse:
+    return _page(visit)
+
+
+def _join(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        visit.site.limits.sign_up(request.address())
+        session = invitations.accept(
+            visit.workplace,
+            token=visit.parameters["token"],
+            password=visit.form.text("password"),
+            device=request.device(),
+        )
+    except NotFound:
+        raise
+    except Refused as refusal:
+        return _page(visit, refusal)
+    return session_cookie.enter(visit, session, HOME)
+
+
+def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    token = visit.parameters["token"]
+    return accounts.guarded(
+        visit,
+        "join.html",
+        refusal=refusal,
+        offer=invitations.offer(visit.workplace, token),
+        token=token,
+        shortest_password=passwords.SHORTEST,
+    )
+
+
+PAGES = (
+    Page("GET", "/join/<token>", _show, access=PUBLIC),
+    Page("POST", "/join/<token>", _join, access=PUBLIC),
+)

@@ -1,0 +1,106 @@
+"""The organization's people: who there is, whom it invited, and what an owner does about a member."""
+
+from __future__ import annotations
+
+import bottle
+
+from appliance.model.access import LOOK, MANAGE, SELF
+from appliance.model.errors import NotFound, Refused
+from appliance.model.organization import Role
+from appliance.service import invitations, members
+from appliance.web import entrance, request
+from appliance.web.pages import account, session_cookie
+from appliance.web.pages.routes import Page, Visit
+
+_HERE = "/settings/people"
+_PAGE_LENGTH = 200
+_ROLES = [(role.value, role.value) for role in reversed(Role)]
+
+
+def _show(visit: Visit) -> bottle.HTTPResponse:
+    return _page(visit)
+
+
+def _invite(visit: Visit) -> bottle.HTTPResponse:
+    form = visit.form
+    try:
+        visit.site.limits.invitation(request.address(), visit.actor.organization_id)
+        invited = invitations.invite(visit.workplace, visit.actor, email=form.text("email"), role=form.text("role"))
+    except Refused as refusal:
+        return _page(visit, refusal)
+    if invited.link is None:
+        return visit.done(_HERE, "invited")
+    return visit.page("invited.html", invitation=invited.invitation, link=invited.link)
+
+
+def _revoke(visit: Visit) -> bottle.HTTPResponse:
+    invitations.revoke(visit.workplace, visit.actor, visit.parameters["id"])
+    return visit.done(_HERE, "revoked")
+
+
+def _show_member(visit: Visit) -> bottle.HTTPResponse:
+    return _member_page(visit)
+
+
+def _change_role(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        members.change_role(visit.workplace, visit.actor, visit.parameters["id"], visit.form.text("role"))
+    except NotFound:
+        raise
+    except Refused as refusal:
+        return _member_page(visit, refusal)
+    return visit.done(_HERE, "role")
+
+
+def _remove(visit: Visit) -> bottle.HTTPResponse:
+    members.remove(visit.workplace, visit.actor, visit.parameters["id"])
+    return visit.done(_HERE, "member")
+
+
+def _transfer(visit: Visit) -> bottle.HTTPResponse:
+    members.transfer(visit.workplace, visit.actor, visit.parameters["id"])
+    return visit.done(_HERE, "transferred")
+
+
+def _leave(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        with entrance.guessing(visit.site, visit.actor.email):
+            members.leave(visit.workplace, visit.actor, password=visit.form.text("password"))
+    except Refused as refusal:
+        return account.show(visit, refusal, "leave")
+    # The session is gone with the account.
+    return session_cookie.leave(visit, "/")
+
+
+def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    after = visit.query.optional("after")
+    found, following = members.page(visit.workplace, visit.actor, after=after, limit=_PAGE_LENGTH)
+    return visit.page(
+        "people.html",
+        refusal=refusal,
+        members=found,
+        after=after,
+        following=following,
+        pending=invitations.pending(visit.workplace, visit.actor) if visit.signed_in.owns else [],
+        roles=_ROLES,
+        days=invitations.LIFETIME.days,
+        sends_mail=visit.workplace.sends_mail,
+        typed=visit.form,
+    )
+
+
+def _member_page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    member = members.get(visit.workplace, visit.actor, visit.parameters["id"])
+    return visit.page("member.html", refusal=refusal, member=member, roles=_ROLES)
+
+
+PAGES = (
+    Page("GET", _HERE, _show, access=LOOK),
+    Page("POST", _HERE, _invite, access=MANAGE),
+    Page("POST", f"{_HERE}/invitations/<id>/revoke", _revoke, access=MANAGE),
+    Page("GET", f"{_HERE}/<id>", _show_member, access=MANAGE),
+    Page("POST", f"{_HERE}/<id>/role", _change_role, access=MANAGE),
+    Page("POST", f"{_HERE}/<id>/remove", _remove, access=MANAGE),
+    Page("POST", f"{_HERE}/<id>/transfer", _transfer, access=MANAGE),
+    Page("POST", f"{account.PATH}/delete", _leave, access=SELF),
+)

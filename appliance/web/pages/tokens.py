@@ -1,0 +1,64 @@
+"""Tokens for programs: the table, and a token that is shown once."""
+
+from __future__ import annotations
+
+import bottle
+
+from appliance.model.access import SELF, Scope
+from appliance.model.errors import Refused
+from appliance.service import api_tokens
+from appliance.web.pages.routes import Page, Visit
+
+_HERE = "/settings/tokens"
+_PAGE_LENGTH = 200
+_SCOPES = {Scope.READ: "reading", Scope.WRITE: "reading and changing"}
+
+
+def _show(visit: Visit) -> bottle.HTTPResponse:
+    return _page(visit)
+
+
+def _issue(visit: Visit) -> bottle.HTTPResponse:
+    form = visit.form
+    try:
+        days = form.number("days")
+        issued = api_tokens.issue(
+            visit.workplace,
+            visit.actor,
+            name=form.text("name"),
+            scope=form.text("scope"),
+            days=api_tokens.USUAL_DAYS if days is None else days,
+        )
+    except Refused as refusal:
+        return _page(visit, refusal)
+    return visit.page("token.html", token=issued.token, text=issued.text)
+
+
+def _revoke(visit: Visit) -> bottle.HTTPResponse:
+    api_tokens.revoke(visit.workplace, visit.actor, visit.parameters["id"])
+    return visit.done(_HERE, "token")
+
+
+def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    after = visit.query.optional("after")
+    found, following = api_tokens.page(visit.workplace, visit.actor, after=after, limit=_PAGE_LENGTH)
+    allowed = [scope for scope in Scope if scope is Scope.READ or visit.actor.role.may_change]
+    return visit.page(
+        "tokens.html",
+        refusal=refusal,
+        tokens=found,
+        after=after,
+        following=following,
+        scopes=[(scope.value, _SCOPES[scope]) for scope in allowed],
+        usual_days=api_tokens.USUAL_DAYS,
+        longest_days=api_tokens.LONGEST_DAYS,
+        now=visit.workplace.clock(),
+        typed=visit.form,
+    )
+
+
+PAGES = (
+    Page("GET", _HERE, _show, access=SELF),
+    Page("POST", _HERE, _issue, access=SELF),
+    Page("POST", f"{_HERE}/<id>/revoke", _revoke, access=SELF),
+)
