@@ -8,6 +8,7 @@ from enum import IntEnum
 class Exit(IntEnum):
     """Exit codes, after sysexits(3) where it has a word for it."""
 
+    REFUSED = 64
     NO_INPUT = 66
     UNAVAILABLE = 69
     ADDRESS_IN_USE = 71

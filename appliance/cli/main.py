@@ -20,6 +20,7 @@ _OWN = {
     "up": "appliance.cli.up:up",
     "status": "appliance.cli.status:status",
     "doctor": "appliance.cli.doctor:doctor",
+    "admin": "appliance.cli.admin:admin",
     "census": "appliance.cli.census:census",
     "deletions": "appliance.cli.deletions:deletions",
     "backup": "appliance.cli.backup:backup",

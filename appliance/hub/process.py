@@ -89,10 +89,11 @@ class Hub:
         # The host before the store: a sign-up is stored first, so what is being made is no orphan.
         present = self._plane.present()
         with self._store.read() as transaction:
-            active = organizations.active_ids(transaction)
+            active = organizations.enforced_ids(transaction)
             # One whose deletion has begun is nobody's any more; who called for it may be gone.
             known = set(organizations.names(transaction)) - set(deletions.begun(transaction))
-        for organization in set(present) - known:
+            known -= set(organizations.suspended_ids(transaction))
+        for organization in set(present) - known - set(self._plane.wanted()):
             log.info("an orphan was removed", organization=organization)
             self._plane.remove(organization)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -216,7 +217,7 @@ class Hub:
     def _(self, call: messages.Status) -> object:
         del call
         with self._store.read() as transaction:
-            expected = organizations.count(transaction)
+            expected = organizations.count_enforced(transaction)
         backend = self._plane.backend
         return messages.HubStatus(
             backend.name,

@@ -74,6 +74,14 @@ class Forbidden(Refused):
     title = "Not allowed"
 
 
+class Suspended(Refused):
+    """The operator suspended the organization; nobody of it may do anything until that is over."""
+
+    code = "suspended"
+    status = 403
+    title = "The organization is suspended"
+
+
 class NotFound(Refused):
     """There is no such thing in this organization."""
 

@@ -46,6 +46,7 @@ class Organization:
         port: UDP port of its WireGuard link, closed to the outside.
         policy_version: counts the saves of its policy.
         revision: another number with each change of what the data plane should have for it.
+        suspended_at: since when the operator has it suspended; None: it is not.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Organization:
     policy_version: int
     revision: int
     created_at: datetime
+    suspended_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from appliance.model.access import Scope
-from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound, Suspended, Unauthenticated
 from appliance.model.ids import new_id
 from appliance.model.names import check_name
 from appliance.model.organization import Role
 from appliance.service import tokens
-from appliance.service.workplace import Actor, Workplace, recording
+from appliance.service.workplace import SUSPENDED, Actor, Workplace, recording
 from appliance.store import api_tokens
 from appliance.store.api_tokens import ApiToken
 
@@ -102,12 +102,15 @@ def holder(workplace: Workplace, text: str) -> Actor:
 
     Raises:
         Unauthenticated: there is no such token, or it is over.
+        Suspended: it is of an organization that is suspended.
     """
     now = workplace.clock()
     with workplace.store.read() as transaction:
         token = api_tokens.by_hash(transaction, tokens.hash_of(text), now)
     if token is None:
         raise Unauthenticated("This token does not hold: it was revoked, or it has expired.")
+    if token.is_suspended:
+        raise Suspended(SUSPENDED)
     if token.last_used_at is None or now - token.last_used_at > _NOTED_EVERY:
         with workplace.store.write() as transaction:
             api_tokens.touch(transaction, token.id, now)

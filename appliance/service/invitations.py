@@ -49,11 +49,8 @@ class Offer:
     organization: str
 
 
-def invite(workplace: Workplace, actor: Actor, *, email: str, role: str, by_mail: bool = True) -> Invited:
+def invite(workplace: Workplace, actor: Actor, *, email: str, role: str) -> Invited:
     """Invites a person into the actor's organization.
-
-    Args:
-        by_mail: whether a letter may bring the link, where mail is sent.
 
     Raises:
         Invalid: no such address or role.
@@ -66,7 +63,7 @@ def invite(workplace: Workplace, actor: Actor, *, email: str, role: str, by_mail
     with recording(workplace, actor) as record:
         _make_room(record, address, workplace)
         invitations.create(record.transaction, new)
-        is_mailed = by_mail and mail.queue(workplace, record.transaction, actor.organization_id, LETTER, new.id)
+        is_mailed = mail.queue(workplace, record.transaction, actor.organization_id, LETTER, new.id)
         link = None if is_mailed else _new_link(workplace, record.transaction, new)
         record.note("member.invited", member=address, role=wanted.value)
     return Invited(new, link)

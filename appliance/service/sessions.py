@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from appliance.model.errors import NotFound, Unauthenticated
+from appliance.model.errors import NotFound, Suspended, Unauthenticated
 from appliance.model.organization import Member
 from appliance.service import tokens
-from appliance.service.workplace import Actor, Workplace
-from appliance.store import audit, sessions
+from appliance.service.workplace import SUSPENDED, Actor, Workplace
+from appliance.store import audit, organizations, sessions
 from appliance.store.sessions import Device
 
 IDLE = timedelta(hours=12)
@@ -55,7 +55,18 @@ class OpenSession:
 
 
 def begin(workplace: Workplace, transaction: Connection, member: Member, device: Device) -> Session:
-    """A new session of this member; it is there once the transaction commits."""
+    """A new session of this member; it is there once the transaction commits.
+
+    Raises:
+        Unauthenticated: the organization is gone.
+        Suspended: nobody of it signs in now.
+    """
+    # Locked: an organization that is being suspended ends every session, and none may begin beside that.
+    organization = organizations.find_locked(transaction, member.organization_id)
+    if organization is None:
+        raise Unauthenticated("This organization does not exist any more.")
+    if organization.suspended_at is not None:
+        raise Suspended(SUSPENDED)
     token = tokens.new_token()
     now = workplace.clock()
     session = Session(token, now + ABSOLUTE)

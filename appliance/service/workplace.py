@@ -14,13 +14,15 @@ from sqlalchemy import Connection
 from appliance.hub.errors import HubError
 from appliance.model.access import CHANGE, MANAGE, Scope
 from appliance.model.desired import Desired, PeerStatus, RuleCount
-from appliance.model.errors import NotEnforced, NotFound
+from appliance.model.errors import NotEnforced, NotFound, Suspended
 from appliance.model.organization import Organization, Role
 from appliance.service.states import States
 from appliance.store import Store, audit, organizations, times
 from appliance.vault import SealedKeys
 
 log = structlog.get_logger()
+
+SUSPENDED = "The operator of this service has suspended your organization. Ask them; nothing of it is deleted."
 
 
 class HubPort(Protocol):
@@ -85,6 +87,16 @@ class Actor:
     token: str | None = None
     scope: Scope | None = None
 
+    @classmethod
+    def operator(cls, organization_id: str) -> Actor:
+        """Who runs the service, at work on this organization."""
+        return cls(organization_id, "", "operator", Role.OWNER)
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether it is nobody of the organization."""
+        return not self.member_id
+
     @property
     def name(self) -> str:
         """Who it was, for the audit trail."""
@@ -136,6 +148,7 @@ def recording(workplace: Workplace, actor: Actor) -> Iterator[Record]:
 
     Raises:
         NotFound: the organization is gone.
+        Suspended: nobody of it may change anything now.
     """
     with _locked(workplace, actor) as (transaction, organization):
         record = Record(transaction, organization)
@@ -153,6 +166,7 @@ def changing(workplace: Workplace, actor: Actor) -> Iterator[Change]:
     Raises:
         NotEnforced: the data plane could not take it.
         NotFound: the organization is gone.
+        Suspended: nobody of it may change anything now.
     """
     taken_back: Desired | None = None
     try:
@@ -182,6 +196,8 @@ def _locked(workplace: Workplace, actor: Actor) -> Iterator[tuple[Connection, Or
         organization = organizations.find_locked(transaction, actor.organization_id)
         if organization is None:
             raise _gone()
+        if organization.suspended_at is not None and not actor.is_operator:
+            raise Suspended(SUSPENDED)
         yield transaction, organization
 
 
@@ -198,7 +214,7 @@ def _gone() -> NotFound:
 
 def _state_of(workplace: Workplace, transaction: Connection, organization: Organization) -> Desired:
     kept = workplace.states.get(organization.id, organization.revision)
-    state = organizations.desired(transaction, organization.id) if kept is None else kept
+    state = organizations.state(transaction, organization.id) if kept is None else kept
     if state is None:
         raise _gone()
     return state

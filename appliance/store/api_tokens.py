@@ -14,7 +14,7 @@ from appliance.model.errors import Conflict
 from appliance.model.organization import Role
 from appliance.store import times
 from appliance.store.schema import api_tokens as _table
-from appliance.store.schema import members
+from appliance.store.schema import members, organizations
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class ApiToken:
 
     Attributes:
         member_id, email, role: whose it is.
+        is_suspended: whether nobody of the organization may do anything now.
         last_used_at: to the minute; None: never.
     """
 
@@ -36,9 +37,14 @@ class ApiToken:
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None = None
+    is_suspended: bool = False
 
 
-_WITH_MEMBER = select(_table, members.c.organization_id, members.c.email, members.c.role).join(members)
+_WITH_MEMBER = (
+    select(_table, members.c.organization_id, members.c.email, members.c.role, organizations.c.suspended_at)
+    .join(members, members.c.id == _table.c.member_id)
+    .join(organizations, organizations.c.id == members.c.organization_id)
+)
 # Read with every call by token, and so built once: building costs as much as executing.
 _BY_HASH = _WITH_MEMBER.where(_table.c.token_hash == bindparam("hash"), _table.c.expires_at > bindparam("now"))
 
@@ -120,4 +126,5 @@ def _loaded(row: Any) -> ApiToken:
         created_at=times.loaded(row.created_at),
         expires_at=times.loaded(row.expires_at),
         last_used_at=None if row.last_used_at is None else times.loaded(row.last_used_at),
+        is_suspended=row.suspended_at is not None,
     )

@@ -18,6 +18,10 @@ ROTATED = "unlock-secret.rotated"
 ORPHANS_REMOVED = "orphans.removed"
 PUBLISHED = "transcript.published"
 WITHDRAWN = "transcript.withdrawn"
+PLAN_CHANGED = "organization.plan"
+SUSPENDED = "organization.suspended"
+RESUMED = "organization.resumed"
+INVITED = "member.invited"
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ _TOLD_AS = {"sessions": "tokens", "api_tokens": "tokens"}
 # Read with every change, and so built once: building costs as much as executing.
 _BY_ID = select(_table).where(_table.c.id == bindparam("organization"))
 _ACTIVE = _BY_ID.where(_table.c.active)
+_ENFORCED = (_table.c.active, _table.c.suspended_at.is_(None))
 _LOCKED = _ACTIVE.with_for_update()
 _REVISE = update(_table).where(_table.c.id == bindparam("organization")).values(revision=bindparam("new"))
 
@@ -119,9 +120,28 @@ def unfinished(transaction: Connection, until: datetime) -> Sequence[str]:
     return transaction.execute(wanted).scalars().all()
 
 
-def active_ids(transaction: Connection) -> Sequence[str]:
-    """All organizations."""
-    return transaction.execute(select(_table.c.id).where(_table.c.active).order_by(_table.c.created_at)).scalars().all()
+def enforced_ids(transaction: Connection) -> Sequence[str]:
+    """The organizations that the data plane should have."""
+    return transaction.execute(select(_table.c.id).where(*_ENFORCED).order_by(_table.c.created_at)).scalars().all()
+
+
+def count_enforced(transaction: Connection) -> int:
+    """How many organizations the data plane should have."""
+    return transaction.execute(select(func.count()).select_from(_table).where(*_ENFORCED)).scalar_one()
+
+
+def suspended_ids(transaction: Connection) -> Sequence[str]:
+    """The organizations that the operator has suspended."""
+    return transaction.execute(select(_table.c.id).where(_table.c.suspended_at.is_not(None))).scalars().all()
+
+
+def suspend(transaction: Connection, organization_id: str, since: datetime | None) -> None:
+    """Suspends the organization; with None, it is suspended no more."""
+    transaction.execute(
+        update(_table)
+        .where(_table.c.id == organization_id)
+        .values(suspended_at=None if since is None else times.stored(since), revision=new_revision())
+    )
 
 
 def revisions(transaction: Connection) -> dict[str, int]:
@@ -159,10 +179,18 @@ def replace_data_key(transaction: Connection, organization_id: str, sealed: byte
 
 
 def desired(transaction: Connection, organization_id: str) -> Desired | None:
-    """What the kernel should have for it; None if there is no such organization."""
+    """What the kernel should have for it; None: nothing, as there is no such organization, or it is suspended."""
     row = transaction.execute(_BY_ID, {"organization": organization_id}).one_or_none()
-    if row is None:
-        return None
+    return None if row is None or row.suspended_at is not None else _state(transaction, row)
+
+
+def state(transaction: Connection, organization_id: str) -> Desired | None:
+    """What the kernel should have for it if it is not suspended; None if there is no such organization."""
+    row = transaction.execute(_BY_ID, {"organization": organization_id}).one_or_none()
+    return None if row is None else _state(transaction, row)
+
+
+def _state(transaction: Connection, row: Any) -> Desired:
     return Desired(
         organization=row.id,
         network=IPv4Network(row.network),
@@ -172,9 +200,9 @@ def desired(transaction: Connection, organization_id: str) -> Desired | None:
         sealed_private_key=row.sealed_private_key,
         peers=tuple(
             Peer(machine.id, machine.public_key, machine.address, frozenset(machine.groups))
-            for machine in machines.all_of(transaction, organization_id)
+            for machine in machines.all_of(transaction, row.id)
         ),
-        policy=policies.load(transaction, organization_id).policy,
+        policy=policies.load(transaction, row.id).policy,
     )
 
 
@@ -189,4 +217,5 @@ def _loaded(row: Any) -> Organization:
         policy_version=row.policy_version,
         revision=row.revision,
         created_at=times.loaded(row.created_at),
+        suspended_at=None if row.suspended_at is None else times.loaded(row.suspended_at),
     )

@@ -67,6 +67,8 @@ organizations = Table(
     Column("revision", BigInteger, nullable=False, server_default="0"),
     # False while the data plane is being made: nobody was told yet that the organization exists.
     Column("active", Boolean, nullable=False),
+    # Since when the operator has it suspended: it is stored and not enforced. Null: it is not.
+    Column("suspended_at", Float, nullable=True),
     # Set when its deletion has begun: it is not active any more, and its keys are destroyed.
     Column("deleting_since", Float, nullable=True),
     Column("created_at", Float, nullable=False),

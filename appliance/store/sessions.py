@@ -133,6 +133,12 @@ def end_all(transaction: Connection, member_id: str, but: str | None = None) -> 
     return transaction.execute(ending).rowcount
 
 
+def end_all_of(transaction: Connection, organization_id: str) -> None:
+    """Ends the sessions of everybody in the organization."""
+    theirs = select(members.c.id).where(members.c.organization_id == organization_id)
+    transaction.execute(delete(_table).where(_table.c.member_id.in_(theirs)))
+
+
 def forget_ended(transaction: Connection, now: datetime, idle_since: datetime) -> None:
     """Removes sessions that have ended."""
     transaction.execute(

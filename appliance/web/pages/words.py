@@ -142,6 +142,8 @@ _ACTIONS = {
     "member.left": "left the organization",
     "invitation.revoked": "revoked an invitation",
     "organization.transferred": "handed the organization over",
+    "organization.suspended": "suspended the organization",
+    "organization.resumed": "resumed the organization",
     "token.issued": "made a token",
     "token.revoked": "revoked a token",
 }

@@ -11,7 +11,7 @@ from appliance.hub.agreement import Agreement
 from appliance.hub.findings import Part, Repair
 from appliance.model.desired import Desired
 from appliance.model.policy import Action, Policy
-from appliance.service import Actor, Workplace, machines
+from appliance.service import Actor, Workplace, machines, suspension
 from appliance.service import policy as policies
 from appliance.store import Store, organizations
 from tests.appliance.conftest import sign_up
@@ -134,3 +134,22 @@ def test_it_goes_round_by_itself_when_a_caller_is_gone(
         agreement.stop()
     assert owner.organization_id in hub.enforced
     assert workplace
+
+
+def test_what_is_suspended_is_wanted_by_nobody(
+    agreement: Agreement, repairs: list[Repair], workplace: Workplace, hub: FakeHub, owner: Actor
+) -> None:
+    enforced = dict(hub.enforced)
+    agreement.look(doubtful=True)
+    suspension.suspend(workplace, owner.organization_id)
+    agreement.look(doubtful=True)
+    assert not hub.enforced
+    assert not repairs
+    # As of a hub that read the store just before, and made the organization just after it had been removed.
+    hub.enforced |= enforced
+    agreement.look(doubtful=True)
+    assert not hub.enforced
+    suspension.resume(workplace, owner.organization_id)
+    agreement.look(doubtful=True)
+    assert hub.enforced == enforced
+    assert len(repairs) == 1

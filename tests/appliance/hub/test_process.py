@@ -41,7 +41,7 @@ def make_hub(store: Store, remembered: list[str], tmp_path: Path) -> Hub:
 
 def stored(store: Store) -> Desired:
     with store.read() as transaction:
-        (organization,) = organizations.active_ids(transaction)
+        (organization,) = organizations.enforced_ids(transaction)
         found = organizations.desired(transaction, organization)
     assert found is not None
     return found

@@ -1,0 +1,175 @@
+"""``admin``: what an operator decides about organizations, with the service running."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from appliance.cli import operations, present
+from appliance.cli.errors import CommandError, Exit
+from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
+from appliance.cli.present import Present
+from appliance.cli.settings import resolve
+from appliance.model.errors import NotEnforced, Refused
+from appliance.service import Actor, Workplace, invitations, suspension
+from appliance.service import organizations as service
+from appliance.store import operations as trail
+from appliance.store import overview
+from appliance.store.overview import Line
+
+admin = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Decide about organizations. Their own audit trails tell of it, as the operator's doing.",
+)
+
+Organization = Annotated[str, typer.Argument(help="Its id, or its name where no other one has the same.")]
+PublicUrl = Annotated[str | None, typer.Option(help="https://HOST[:PORT] that links begin with.")]
+
+_EXITS = (
+    "Exit codes: 0 done, 64 refused, 66 no such organization, 69 the hub does not answer or could not take it, 73 the "
+    "database can't be used, 77 not root, 78 settings that make no sense or no store yet."
+)
+
+
+@admin.command("list")
+def list_organizations(
+    as_json: AsJson = False, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
+) -> None:
+    """List every organization: plan, machines, members, since when, and whether it is suspended."""
+    settings = resolve({"data": data, "database_url": database_url}, config)
+    with present.opened(settings) as found, found.store.read() as transaction:
+        lines = overview.lines(transaction)
+    if as_json:
+        print(json.dumps({"organizations": [_document(line) for line in lines]}, indent=2))
+    else:
+        _print_table(lines)
+
+
+@admin.command("plan", epilog=_EXITS)
+def change_plan(
+    organization: Organization,
+    plan: Annotated[str, typer.Argument(help="free or paid.")],
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Switch an organization to another plan; to the free one only if that covers its machines."""
+    with _at_work(data, database_url, config) as (found, workplace):
+        line = _find(found, organization)
+        service.change(workplace, Actor.operator(line.id), plan=plan)
+        operations.note(found.store, trail.PLAN_CHANGED, plan=plan)
+    print(f"{_called(line)} is on the {plan} plan.")
+
+
+@admin.command("suspend", epilog=_EXITS)
+def suspend(
+    organization: Organization, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
+) -> None:
+    """Suspend an organization: its tunnels are dead, nobody of it signs in, and all that it has is kept."""
+    with _at_work(data, database_url, config) as (found, workplace):
+        line = _find(found, organization)
+        suspension.suspend(workplace, line.id)
+        operations.note(found.store, trail.SUSPENDED)
+    print(f"{_called(line)} is suspended: no packet of it passes, and nobody of it signs in.")
+
+
+@admin.command("resume", epilog=_EXITS)
+def resume(
+    organization: Organization, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
+) -> None:
+    """Resume an organization that was suspended: its machines reconnect, and its people sign in again."""
+    with _at_work(data, database_url, config) as (found, workplace):
+        line = _find(found, organization)
+        suspension.resume(workplace, line.id)
+        operations.note(found.store, trail.RESUMED)
+    print(f"{_called(line)} is resumed, and enforced.")
+
+
+@admin.command("invite", epilog=_EXITS)
+def invite(
+    organization: Organization,
+    email: Annotated[str, typer.Argument(help="Whom; the account will have this address.")],
+    role: Annotated[str, typer.Option(help="owner, admin or viewer.")] = "viewer",
+    public_url: PublicUrl = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Make an invitation into an organization, and print its link, which works once and for seven days."""
+    with _at_work(data, database_url, config, public_url) as (found, workplace):
+        line = _find(found, organization)
+        invited = invitations.invite(workplace, Actor.operator(line.id), email=email, role=role)
+        operations.note(found.store, trail.INVITED)
+    print(invited.link)
+
+
+@contextmanager
+def _at_work(
+    data: Any, database_url: str | None, config: Any, public_url: str | None = None
+) -> Iterator[tuple[Present, Workplace]]:
+    """The store, and what use cases work with; what they refuse is one sentence.
+
+    Raises:
+        CommandError: it was refused, or there is no store.
+    """
+    settings = resolve({"data": data, "database_url": database_url, "public_url": public_url}, config)
+    with present.opened(settings) as found:
+        workplace = Workplace(
+            found.store, found.client(), settings.endpoint, found.instance.port or 0, settings.public_url
+        )
+        try:
+            yield found, workplace
+        except NotEnforced as error:
+            raise CommandError(error.detail, Exit.UNAVAILABLE) from None
+        except Refused as error:
+            raise CommandError(error.detail, Exit.REFUSED) from None
+
+
+def _find(found: Present, text: str) -> Line:
+    with found.store.read() as transaction:
+        lines = overview.lines(transaction)
+    named = [line for line in lines if line.id == text] or [line for line in lines if line.name == text]
+    if not named:
+        raise CommandError(
+            f"There is no organization {text!r}; `meshwg admin list` tells which there are.", Exit.NO_INPUT
+        )
+    if len(named) > 1:
+        ids = ", ".join(line.id for line in named)
+        raise CommandError(
+            f"{len(named)} organizations are called {text!r}: name one by its id ({ids}).", Exit.NO_INPUT
+        )
+    return named[0]
+
+
+def _called(line: Line) -> str:
+    return f"{line.id} ({line.name})"
+
+
+def _document(line: Line) -> dict[str, object]:
+    return {
+        "id": line.id,
+        "name": line.name,
+        "plan": line.plan.value,
+        "machines": line.machines,
+        "members": line.members,
+        "created_at": f"{line.created_at:%Y-%m-%dT%H:%M:%SZ}",
+        "suspended_at": None if line.suspended_at is None else f"{line.suspended_at:%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def _print_table(lines: Sequence[Line]) -> None:
+    table = Table("id", "name", "plan", "machines", "members", "created", "suspended", box=None)
+    for line in lines:
+        suspended = "" if line.suspended_at is None else f"{line.suspended_at:%Y-%m-%d %H:%M}"
+        cells = (line.id, line.name, line.plan.value, str(line.machines), str(line.members))
+        table.add_row(*cells, f"{line.created_at:%Y-%m-%d %H:%M}", suspended)
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    console.print(f"{len(lines)} organization{'' if len(lines) == 1 else 's'}; times are UTC.")

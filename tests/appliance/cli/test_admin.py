@@ -1,0 +1,87 @@
+"""`admin`: what an operator decides about organizations, under a running service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.cli.errors import Exit
+from tests.appliance.cli.started import Run, answer, assert_refused, call, meshwg, sign_up, start, wait_for_health
+from tests.appliance.sealed import OLD, sealed_store
+
+
+def test_under_a_running_service(data: Path, runs: list[Run]) -> None:
+    run = start(runs, data, MESHWG_UNLOCK_SECRET=OLD)
+    run.wait_until_ready()
+    acme, token = sign_up("acme")
+    bolt, other = sign_up("bolt")
+    for name in ("one", "two"):
+        assert call("POST", "/api/v1/machines", {"name": name}, token)[0] == 201
+    assert call("POST", "/api/v1/machines", {"name": "three"}, token)[0] == 402
+
+    # A plan, by the organization's name.
+    done = meshwg(data, "admin", "plan", "acme", "paid")
+    assert done.returncode == 0, done.stderr
+    assert call("POST", "/api/v1/machines", {"name": "three"}, token)[0] == 201
+    assert_refused(meshwg(data, "admin", "plan", acme, "free"), Exit.REFUSED)
+    assert_refused(meshwg(data, "admin", "plan", "nobody", "free"), Exit.NO_INPUT)
+
+    # An invitation.
+    done = meshwg(
+        data, "admin", "invite", acme, "ravi@example.net", "--role=owner", "--public-url=https://mesh.example"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("https://mesh.example/join/mwi_")
+    body = {"token": done.stdout.strip().rpartition("/")[2], "password": "a password of their own"}
+    assert call("POST", "/api/v1/invitations/accept", body)[0] == 201
+
+    # A suspension: its part of the host is gone, the other one's is as it was, and so it stays over a restart.
+    before = hosts(data)
+    done = meshwg(data, "admin", "suspend", acme)
+    assert done.returncode == 0, done.stderr
+    assert hosts(data) == {acme: None, bolt: before[bolt]}
+    assert call("GET", "/api/v1/machines", token=token)[0] == 401
+    log_in = {"email": "owner@acme.example", "password": "correct horse battery"}
+    status, problem = call("POST", "/api/v1/sessions", log_in)
+    assert (status, problem["type"]) == (403, "urn:meshwg:problem:suspended")
+    assert call("GET", "/readyz")[0] == 200
+    assert call("POST", "/api/v1/machines", {"name": "one"}, other)[0] == 201
+    listed = {each["id"]: each for each in answer(data, "admin", "list")["organizations"]}
+    assert (listed[acme]["name"], listed[acme]["plan"], listed[acme]["machines"], listed[acme]["members"]) == (
+        "acme", "paid", 3, 2,
+    )  # fmt: skip
+    assert listed[acme]["suspended_at"] is not None
+    assert listed[bolt]["suspended_at"] is None
+    assert run.stop() == 0
+    run = start(runs, data, MESHWG_UNLOCK_SECRET=OLD)
+    run.wait_until_ready()
+    wait_for_health("/readyz")
+    assert hosts(data)[acme] is None
+
+    done = meshwg(data, "admin", "resume", acme)
+    assert done.returncode == 0, done.stderr
+    assert hosts(data)[acme] is not None
+    status, session = call("POST", "/api/v1/sessions", log_in)
+    assert status == 201
+    entries = call("GET", "/api/v1/audit", token=session["token"])[1]["entries"]
+    assert {entry["action"] for entry in entries if entry["actor"] == "operator"} == {
+        "organization.changed", "member.invited", "organization.suspended", "organization.resumed",
+    }  # fmt: skip
+    assert run.stop() == 0
+
+
+def hosts(data: Path) -> dict[str, object]:
+    """What exists on the host, by organization."""
+    return {each["id"]: each["host"] for each in answer(data, "census")["organizations"]}
+
+
+@pytest.mark.parametrize(("command", "code"), [("suspend", Exit.UNAVAILABLE), ("resume", Exit.REFUSED)])
+def test_without_a_service_nothing_is_decided(data: Path, command: str, code: int) -> None:
+    (data / "store").mkdir(parents=True)
+    sealed_store(data / "store", "meshwg.sqlite")
+    assert_refused(meshwg(data, "admin", command, "nobody"), Exit.NO_INPUT)
+    before = answer(data, "admin", "list")
+    done = meshwg(data, "admin", command, before["organizations"][0]["id"])
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, 1)
+    assert answer(data, "admin", "list") == before
