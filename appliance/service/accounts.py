@@ -57,8 +57,8 @@ def sign_up(
         NotEnforced: the data plane could not be made; nothing is left of it.
     """
     address = check_email(email)
-    passwords.check_new(password)
     name = check_name(organization, field="organization")
+    passwords.check_new(password, about=(address, name))
     overlay = check_network(network) if network else DEFAULT_NETWORK
     password_hash = passwords.hash_password(password)
 

@@ -112,8 +112,10 @@ def accept(workplace: Workplace, *, token: str, password: str, device: Device = 
         Invalid: the password may not be chosen.
         Conflict: the address has an account in another organization.
     """
-    invitation = offer(workplace, token).invitation
-    password_hash = passwords.hash_password(passwords.check_new(password))
+    offered = offer(workplace, token)
+    invitation = offered.invitation
+    about = (invitation.email, offered.organization)
+    password_hash = passwords.hash_password(passwords.check_new(password, about=about))
     member = Member(new_id(), invitation.organization_id, invitation.email, password_hash, invitation.role)
     actor = Actor(member.organization_id, member.id, member.email, member.role)
     with recording(workplace, actor) as record:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from appliance.model.errors import WrongProof
 from appliance.model.organization import Member
-from appliance.service import passwords, sessions
+from appliance.service import organizations, passwords, sessions
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.workplace import Actor, Workplace
 from appliance.store import audit, people
@@ -43,7 +43,8 @@ def change(
         Invalid: the new one may not be chosen.
     """
     member = confirm(workplace, actor, password)
-    new_hash = passwords.hash_password(passwords.check_new(new_password, field="new_password"))
+    about = (member.email, organizations.get(workplace, actor).name)
+    new_hash = passwords.hash_password(passwords.check_new(new_password, about=about, field="new_password"))
     with workplace.store.write() as transaction:
         still_holds(transaction, member)
         people.change_password_hash(transaction, member.id, new_hash)

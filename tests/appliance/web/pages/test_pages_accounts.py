@@ -69,7 +69,9 @@ def test_a_taken_address_is_told_beside_its_field(owner: Visitor, stranger: Visi
 def test_without_the_hub_nobody_signs_up(stranger: Visitor, hub: FakeHub) -> None:
     hub.refuses = True
     stranger.get("/signup")
-    answer = stranger.send("/signup", email="a@example.net", password="long enough", organization="B", network="")
+    answer = stranger.send(
+        "/signup", email="a@example.net", password="long enough, surely", organization="B", network=""
+    )
     assert answer.status == 503
     assert 'role="alert"' in answer.text
 
@@ -143,7 +145,7 @@ def test_a_local_path_never_begins_another_address(path: str) -> None:
 def test_sign_up_and_log_in_need_a_form_of_ours(stranger: Visitor) -> None:
     stranger.get("/signup")
     good = stranger.cookies[FORM_COOKIE]
-    fields = {"email": "a@example.net", "password": "long enough", "organization": "A"}
+    fields = {"email": "a@example.net", "password": "long enough, surely", "organization": "A"}
     for path in ("/signup", "/login"):
         for cookie, shown in ((good, None), (good, "wrong"), (None, good), ("", "")):
             visitor = Visitor(stranger.app, cookies={} if cookie is None else {FORM_COOKIE: cookie})
@@ -167,7 +169,9 @@ def test_too_many_sign_ups_get_a_page_with_the_time_to_wait(stranger: Visitor, s
     for _ in range(20):
         site.limits.sign_up(stranger.address)
     stranger.get("/signup")
-    answer = stranger.send("/signup", email="a@example.net", password="long enough", organization="A", network="")
+    answer = stranger.send(
+        "/signup", email="a@example.net", password="long enough, surely", organization="A", network=""
+    )
     assert answer.status == 429
     assert int(answer.headers["retry-after"]) > 0
 

@@ -1,0 +1,87 @@
+"""Which passwords may be chosen, and that the same text opens whatever keyboard it came from."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.model.errors import Invalid
+from appliance.service import passwords
+
+ABOUT = ("asha.rao@example.net", "Acme Networks")
+
+
+def refusal(password: str) -> str:
+    with pytest.raises(Invalid) as refused:
+        passwords.check_new(password, about=ABOUT)
+    assert refused.value.field == "password"
+    assert password not in refused.value.detail
+    return refused.value.detail
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "correct horse battery",
+        "several words and a space at the end ",
+        "नमस्ते दुनिया फिर",
+        "🐎🔋📎✅🐎🔋📎✅🐎🔋📎✅",
+        "lower case only, no digit",
+        "acme networks sells good cables",
+        "x" * 5 + "yzw" * 300,
+    ],
+)
+def test_any_characters_make_a_password(password: str) -> None:
+    assert passwords.check_new(password, about=ABOUT) == password
+
+
+def test_it_is_counted_in_characters() -> None:
+    assert "9 characters" in refusal("ÄÖÜäöüßñç")
+    assert "9 characters" in refusal("a\u0308" * 9)
+    passwords.check_new("ÄÖÜäöüßñçø", about=ABOUT)
+    assert "more than 1024" in refusal("correct horse battery " * 47)
+    assert "more than 1024" in refusal("x" * 2**20)
+
+
+@pytest.mark.parametrize("password", ["password123", "PassWord123", "QWERTYUIOP", "1q2w3e4r5t", "\uff50assword123"])
+def test_what_attackers_try_first_is_refused(password: str) -> None:
+    assert "try first" in refusal(password)
+
+
+def test_the_list_is_worth_its_name() -> None:
+    listed = passwords._COMMON.decode().split()
+    assert len(listed) >= 10_000
+    assert min(map(len, listed)) >= passwords.SHORTEST
+    for each in listed[::5000]:
+        assert "try first" in refusal(each)
+
+
+@pytest.mark.parametrize("password", ["abababababab", "!!!!!!!!!!!!!", "pqrstuvwxyz{|", "{zyxwvutsrqpon"])
+def test_what_repeats_or_counts_is_refused(password: str) -> None:
+    assert "repeats or counts" in refusal(password)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "asha.rao@example.net",
+        "Asha.Rao2026!",
+        "acme networks 1",
+        "AcmeNetworks2026",
+        "MeshWG-MeshWG",
+        "acme-meshwg-rao1",
+    ],
+)
+def test_names_that_others_know_are_refused(password: str) -> None:
+    assert "a name that others know" in refusal(password)
+
+
+def test_another_way_to_type_it_opens_too() -> None:
+    stored = passwords.hash_password("Zoë spricht 5 Sprachen")
+    assert passwords.verify(stored, "Zoe\u0308 spricht 5 Sprachen")
+    assert not passwords.verify(stored, "Zoe spricht 5 Sprachen")
+
+
+def test_the_longest_password_opens_however_it_is_typed() -> None:
+    stored = passwords.hash_password(passwords.check_new("äöüx" * 256, about=ABOUT))
+    assert passwords.verify(stored, "a\u0308o\u0308u\u0308x" * 256)
+    assert not passwords.verify(stored, "a\u0308o\u0308u\u0308x" * 255)
