@@ -25,6 +25,8 @@ from netlab import Host, Process
 from netlab.errors import NothingArrived
 
 PORT = 8443
+_OTHER_PORT = 8444
+_SECRET = "MESHWG_UNLOCK_SECRET"  # noqa: S105 - the name of a variable
 _PROGRAMS = ("appliance", "harness.sabotage")
 _COMMANDS = ("hub", "web")
 _READY = "MeshWG is up at"
@@ -57,7 +59,7 @@ class Service:
         self.host = host
         self.options = options
         self.data = host.folder / "data"
-        self._secret = secrets.token_urlsafe(24)
+        self.unlock_secret = secrets.token_urlsafe(24)
         self._starts = itertools.count(1)
         self._process: Process | None = None
 
@@ -89,19 +91,18 @@ class Service:
         Raises:
             Inconclusive: it did not come up.
         """
-        program = ("harness.sabotage", self.options.sabotage) if self.options.sabotage else ("appliance",)
         trusted = [word for source in self.options.trusted for word in ("--trusted-source", source)]
         self._process = self.host.start(
             sys.executable,
             "-m",
-            *program,
+            *self._program,
             "up",
             f"--data={self.data}",
             f"--listen={self.options.address}:{PORT}",
             f"--endpoint={self.options.address}",
             f"--wireguard={self.options.wireguard}",
             *trusted,
-            env={"MESHWG_UNLOCK_SECRET": self._secret},
+            env={_SECRET: self.unlock_secret},
             # A log of its own for each start: the words that are waited for must not be those of the one before.
             log=f"service-{next(self._starts)}",
         )
@@ -109,6 +110,25 @@ class Service:
             return self._process.wait_for_log(_READY, deadline_s)
         except NothingArrived as error:
             raise Inconclusive(f"the service did not start: {self._process.log_text()[-2000:]}") from error
+
+    def another_start(self, data: Path, secret: str | None) -> tuple[int, str]:
+        """A start of the same program on another data folder, for one that must not come up; its exit code and words.
+
+        Args:
+            secret: the unlock secret that it is given, if any.
+        """
+        done = self.host.run(
+            *(sys.executable, "-m", *self._program, "up", f"--data={data}"),
+            *(f"--listen={self.options.address}:{_OTHER_PORT}", f"--wireguard={self.options.wireguard}"),
+            env={_SECRET: secret} if secret else {},
+            timeout=_START_DEADLINE,
+            check=False,
+        )
+        return done.returncode, done.stderr.strip()
+
+    @property
+    def _program(self) -> tuple[str, ...]:
+        return ("harness.sabotage", self.options.sabotage) if self.options.sabotage else ("appliance",)
 
     def stop(self, grace_s: float = _STOP_GRACE) -> int:
         """Stops it; returns its exit code. After ``grace_s`` seconds it is killed."""
