@@ -24,6 +24,13 @@ def gate(
     ] = "quick",
     minutes: Annotated[float | None, typer.Option(min=1, help="How long a soak lasts; 60 if not given.")] = None,
     sabotage: Annotated[bool, typer.Option("--sabotage", help="Only the sabotages.")] = False,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A service that runs already, reached as customers reach it; none is broken."),
+    ] = None,
+    authority: Annotated[
+        Path | None, typer.Option(help="PEM that the target's certificate is checked against, like a self-signed one.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Makes the run's choices; drawn if not given.")] = None,
     wireguard: Wireguard = "auto",
     patience: Annotated[
@@ -34,7 +41,7 @@ def gate(
 
     Exit codes: 0 every claim is proven and every sabotage was noticed, 1 not so, 64 bad usage, 77 no sandbox possible.
     """
-    _commands().gate(claim, profile, seed, wireguard, patience, minutes, sabotages_only=sabotage)
+    _commands().gate(claim, profile, seed, wireguard, patience, minutes, target, authority, sabotages_only=sabotage)
 
 
 def run_everything(

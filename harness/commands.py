@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -18,6 +19,7 @@ from rich.console import Console
 from harness import door as doors
 from harness import gate as gates
 from harness import lab as labs
+from harness import live as lives
 from harness import stages, transcripts
 from harness.bench import run as benches
 from harness.bench.plan import EFFORTS, chosen
@@ -50,6 +52,8 @@ def gate(
     wireguard: str,
     patience: float,
     minutes: float | None,
+    target: str | None,
+    authority: Path | None,
     *,
     sabotages_only: bool,
 ) -> None:
@@ -61,9 +65,15 @@ def gate(
     _check_choice("claim", claim, (None, *BY_ID))
     _check_choice("profile", profile, _PROFILES)
     _check_choice("wireguard", wireguard, _WIREGUARD)
+    if target is not None:
+        _check_target(target, sabotages_only)
+        if not sandbox.inside():
+            _hand_over(authority)
     _enter_sandbox()
+    live = None if target is None else lives.find(target)
     seed = random.SystemRandom().randrange(2**31) if seed is None else seed
-    passed, _, _ = _gate(_plan(RunOptions(claim, profile, seed, wireguard, patience), minutes, sabotages_only))
+    options = RunOptions(claim, profile, seed, wireguard, patience, live)
+    passed, _, _ = _gate(_plan(options, minutes, sabotages_only))
     raise typer.Exit(0 if passed else 1)
 
 
@@ -139,6 +149,21 @@ def bench(json: Path | None, profile: str, only: list[str], organizations: int |
     if outcome.failed:
         raise typer.Exit(_UNAVAILABLE)
     raise typer.Exit(1 if any(row.met is False for row in rows(outcome.measured)) else 0)
+
+
+def _check_target(url: str, sabotages_only: bool) -> None:
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or parts.path.rstrip("/") or parts.query:
+        _end(f"--target takes https://HOST[:PORT], not {url!r}.", _BAD_USAGE)
+    if sabotages_only:
+        _end("--sabotage breaks the service, which --target says is somebody's.", _BAD_USAGE)
+
+
+def _hand_over(authority: Path | None) -> None:
+    try:
+        lives.hand_over(authority)
+    except OSError as error:
+        _end(f"{authority} can't be read: {error.strerror}.", _BAD_USAGE)
 
 
 def _plan(options: RunOptions, minutes: float | None, sabotages_only: bool) -> gates.Plan:

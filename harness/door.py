@@ -1,4 +1,4 @@
-"""A way into a sandbox's network for the outside: a socket that listens there, and a relay that runs in here.
+"""A way into a sandbox's network for the outside: a socket that listens there, for a relay that runs in here.
 
 A socket stays in the network namespace that it was made in. So one that listens on the loopback of the machine is made
 before the sandbox is entered, and handed through: whoever connects to it meets the relay.
@@ -6,15 +6,11 @@ before the sandbox is entered, and handed through: whoever connects to it meets 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
-import threading
-from contextlib import suppress
 from dataclasses import dataclass
 
 _VARIABLE = "MESHWG_DOOR"
-_CHUNK = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -65,46 +61,3 @@ def find() -> Door | None:
     # What the lab starts has no business with it.
     listener.set_inheritable(False)
     return Door(listener, starter)
-
-
-class Relay:
-    """Passes every connection on to an address in here, until ``with`` ends.
-
-    Args:
-        door: is closed with the relay.
-        host, port: where to.
-    """
-
-    def __init__(self, door: Door, host: str, port: int) -> None:
-        self._door = door
-        self._target = (host, port)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="door", daemon=True)
-
-    def __enter__(self) -> Relay:
-        self._thread.start()
-        opened = asyncio.start_server(self._pass_on, sock=self._door.listener)
-        self._server = asyncio.run_coroutine_threadsafe(opened, self._loop).result()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._server.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    async def _pass_on(self, outside: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        try:
-            inside, forth = await asyncio.open_connection(*self._target)
-        except OSError:
-            back.close()
-            return
-        await asyncio.gather(_copy(outside, forth), _copy(inside, back))
-
-
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await source.read(_CHUNK):
-            target.write(data)
-            await target.drain()
-    with suppress(OSError):
-        target.close()

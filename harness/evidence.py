@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
+from harness.verdicts import Inconclusive
 from harness.world import World
 from netlab import Host, NetlabError
 
@@ -22,9 +24,10 @@ def collect(world: World, folder: Path) -> list[str]:
     for host in world.lab.hosts.values():
         for name, command in _HOST_COMMANDS.items():
             (folder / f"{host.name}.{name}.txt").write_text(_output(host, command))
-    _namespaces_of_hub(world.hub_host, folder)
-    log = world.service.log_text()
-    (folder / "service.log").write_text(log)
+    # Of a service that others run, there is nothing more to be seen.
+    with suppress(Inconclusive):
+        _namespaces_of_hub(world.hub_host, folder)
+        (folder / "service.log").write_text(world.service.log_text())
     for capture in world.lab.folder.rglob("*.pcap"):
         shutil.copyfile(capture, folder / f"{capture.parent.name}.{capture.name}")
     return sorted(str(path.relative_to(folder.parent)) for path in folder.iterdir())

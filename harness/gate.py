@@ -109,7 +109,8 @@ def run(plan: Plan, evidence: Path, console: Console) -> GateRun:
     """
     started_at, start = time.time(), time.monotonic()
     options = plan.options
-    wanted = [each for each in SABOTAGES if options.claim in (None, each.claim)]
+    # Nobody breaks a service that others run.
+    wanted = [each for each in SABOTAGES if options.claim in (None, each.claim) and options.live is None]
     what = "" if plan.sabotages_only else "scenarios, and "
     console.print(f"{what}{len(wanted)} sabotages (profile {plan.profile}, seed {options.seed})")
     rounds = [_round(options, wanted, evidence, console, scenarios=not plan.sabotages_only)]
@@ -157,7 +158,14 @@ def _round(
 
 def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], console: Console) -> Iterator[ScenarioResult]:
     """What failed is run once more with the same choices: a verdict that chance decides is none."""
-    failed = [each for each in outcomes if not each.is_proven and each.failure != results.NOT_RUN]
+    failed = [
+        each
+        for each in outcomes
+        if not each.is_proven
+        and each.failure != results.NOT_RUN
+        # What can't be seen of a service that others run, can't be seen the second time either.
+        and (options.live is None or each.verdict == Verdict.REFUTED.value)
+    ]
     for each in failed[:_MOST_RERUNS]:
         _tell(console, "again", f"{each.name} ({each.claim})")
         alike = replace(options, claim=each.claim, seed=each.seed)

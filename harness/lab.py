@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 
 from rich.console import Console
 
-from harness.door import Door, Relay
+from harness.door import Door
 from harness.mesh import Machine, Mesh
 from harness.record import Record
+from harness.relay import StreamRelay
 from harness.service import PORT
 from harness.world import HUB, World
 from netlab import Host
@@ -33,7 +35,7 @@ def run(machines: int, wireguard: str, door: Door, console: Console) -> None:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         console.print("Building the lab…")
-        with World(wireguard=wireguard) as world, Relay(door, HUB, PORT):
+        with World(wireguard=wireguard) as world, StreamRelay(door.listener, _to_the_service):
             api = world.service.api()
             api.sign_up(EMAIL, PASSWORD, "Lab")
             api.call("PATCH", "/organization", {"plan": "paid"})
@@ -44,6 +46,10 @@ def run(machines: int, wireguard: str, door: Door, console: Console) -> None:
     except KeyboardInterrupt:
         pass
     console.print("The lab is gone.")
+
+
+def _to_the_service() -> socket.socket:
+    return socket.create_connection((HUB, PORT))
 
 
 def _tell(door: Door, machines: Sequence[Machine], shells: dict[str, Host], console: Console) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from harness import evidence, results
 from harness.claims import BY_ID
+from harness.live import Live
+from harness.outlet import Outlet
 from harness.record import Record
 from harness.verdicts import Refuted, Verdict
 from harness.world import World
@@ -39,6 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--profile", default="quick", choices=("quick", "full"))
     group.addoption("--seed", type=int, default=0)
     group.addoption("--hub-wireguard", default="auto")
+    group.addoption("--target", help="URL of a service that somebody else runs")
+    group.addoption("--outlet", type=int, help="open file that leads to it")
+    group.addoption("--authority", type=int, help="open file with what its certificate is checked against")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -106,10 +111,17 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         wireguard=config.getoption("--hub-wireguard"),
         sabotage=config.getoption("--sabotage"),
         seed=config.getoption("--seed"),
+        live=_live(config),
     ) as made:
         config.stash[_WORLD] = made
-        config.stash[_HUB_WIREGUARD] = made.service.wireguard()
+        if config.getoption("--target") is None:
+            config.stash[_HUB_WIREGUARD] = made.service.wireguard()
         yield made
+
+
+def _live(config: pytest.Config) -> Live | None:
+    url = config.getoption("--target")
+    return None if url is None else Live(url, Outlet(config.getoption("--outlet")), config.getoption("--authority"))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import results
+from harness.live import Live
 from harness.paths import CACHE, ROOT, SCENARIOS
 from harness.plugin import TURN
 from harness.results import ScenarioResult
@@ -31,6 +32,7 @@ class RunOptions:
         claim: only its scenarios; all if None.
         profile: how often scenarios try: quick or full.
         seed: makes the run's choices.
+        live: the service, if it is not one of the lab's own.
         patience: how many times slower than a usual machine this one is; a run may take so much longer.
     """
 
@@ -39,6 +41,7 @@ class RunOptions:
     seed: int = 0
     wireguard: str = "auto"
     patience: float = 1.0
+    live: Live | None = None
 
     @property
     def deadline_s(self) -> float:
@@ -79,6 +82,7 @@ def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> 
         arguments: more of them for pytest.
         inherited: open files that the arguments name. Temporary files of other sandboxes can't be seen in this one.
     """
+    live = () if options.live is None else options.live.descriptors
     with tempfile.TemporaryFile() as file:
         target = Path(f"/dev/fd/{file.fileno()}")
         command = sandbox.command([*_pytest(options, target), *arguments], die_with_parent=True)
@@ -87,7 +91,7 @@ def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> 
                 command,
                 cwd=ROOT,
                 env=_environment(),
-                pass_fds=[file.fileno(), *inherited],
+                pass_fds=[file.fileno(), *inherited, *live],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -103,6 +107,10 @@ def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> 
 
 def _pytest(options: RunOptions, target: Path) -> list[str]:
     claim = [] if options.claim is None else [f"--claim={options.claim}"]
+    service = options.live
+    live = [] if service is None else [f"--target={service.url}", f"--outlet={service.outlet.descriptor}"]
+    if service is not None and service.authority is not None:
+        live.append(f"--authority={service.authority}")
     return [
         sys.executable,
         "-m",
@@ -121,6 +129,7 @@ def _pytest(options: RunOptions, target: Path) -> list[str]:
         f"--hub-wireguard={options.wireguard}",
         f"--timeout={options.deadline_s:.0f}",
         *claim,
+        *live,
     ]
 
 

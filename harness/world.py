@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
+import httpx
+
+from harness.api import Api, ApiError
+from harness.live import Live, LiveService
 from harness.mesh import Mesh
 from harness.record import Record
 from harness.service import Service, ServiceOptions
+from harness.verdicts import Inconclusive
 from netlab import Host, Lab
 
 # RFC 5737: addresses for documentation, which no real network has.
@@ -21,32 +28,46 @@ _FIRST_CLIENT, _LAST_CLIENT = 2, 249
 
 
 class World:
-    """A lab with the service in it. The program that runs the scenarios sits on the same underlay, as a browser would.
+    """A lab with the service in it, or with a way to one. Who runs the scenarios sits on its underlay.
 
     Args:
         wireguard: the hub's implementation.
         sabotage: id of a break to put into the service, or None.
         seed: makes the run's choices; the same seed makes the same ones.
+        live: the service, if the lab has none of its own.
     """
 
-    def __init__(self, *, wireguard: str = "auto", sabotage: str | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, *, wireguard: str = "auto", sabotage: str | None = None, seed: int = 0, live: Live | None = None
+    ) -> None:
         self.seed = seed
         self.lab = Lab()
         self.internet = self.lab.switch("internet")
-        self.hub_host = self.lab.host("hub")
-        self.lab.connect(self.hub_host, self.internet, f"{HUB}/24")
+        self._hub_host = self.lab.host("hub")
+        self.lab.connect(self._hub_host, self.internet, f"{HUB}/24")
         self.lab.connect_here(self.internet, f"{OFFICE}/24")
-        self.service = Service(
-            self.hub_host,
-            ServiceOptions(address=HUB, trusted=[f"{OFFICE}/32"], wireguard=wireguard, sabotage=sabotage),
-        )
+        self._live: LiveService | None = None
+        self._service: Service | None = None
+        if live is not None:
+            self._live = LiveService(live, self.lab, self._hub_host, HUB)
+        else:
+            self._service = Service(
+                self._hub_host,
+                ServiceOptions(address=HUB, trusted=[f"{OFFICE}/32"], wireguard=wireguard, sabotage=sabotage),
+            )
         self._addresses = iter(range(_FIRST_CLIENT, _LAST_CLIENT + 1))
         self._organizations = itertools.count(1)
+        # Somebody else's service keeps its customers from run to run.
+        self._run = secrets.token_hex(4)
+        self._owned: list[Api] = []
         self._lock = threading.Lock()
 
     def __enter__(self) -> World:
         try:
-            self.service.start()
+            if self._service is not None:
+                self._service.start()
+            if self._live is not None:
+                self._live.__enter__()
         except BaseException:
             self.lab.close()
             raise
@@ -57,16 +78,51 @@ class World:
     ) -> None:
         try:
             # Whether a broken service ends well is no question.
-            if self.service.options.sabotage is None:
-                self.service.stop()
+            if self._service is not None and self._service.options.sabotage is None:
+                self._service.stop()
+            if self._live is not None:
+                self._leave()
+                self._live.__exit__(kind, error, trace)
         finally:
             self.lab.close()
+
+    @property
+    def service(self) -> Service:
+        """The service that the lab has.
+
+        Raises:
+            Inconclusive: somebody else runs it.
+        """
+        if self._service is None:
+            raise Inconclusive("it takes what the service's own host shows, and --target names one that others run")
+        return self._service
+
+    @property
+    def hub_host(self) -> Host:
+        """The host that the service runs on. Raises as `service` does."""
+        return self.service.host
+
+    @property
+    def endpoint_host(self) -> str:
+        """What configurations have to name as the hub; of somebody else's service, what the first one named."""
+        return HUB if self._live is None else self._live.endpoint_host
+
+    @property
+    def hub_address(self) -> str:
+        """Where machines reach the hub."""
+        return HUB if self._live is None else self._live.hub_address
+
+    def api(self) -> Api:
+        """A customer's connection to the service, signed in as nobody."""
+        return self.service.api() if self._live is None else self._live.api()
 
     def client(self, name: str) -> Host:
         """A customer's machine on the underlay, without a tunnel yet."""
         address = self.free_address()
         host = self.lab.host(f"{name}-{address.rpartition('.')[2]}")
         self.lab.connect(host, self.internet, f"{address}/24")
+        if self._live is not None:
+            self._live.lead(host)
         return host
 
     def bare_host(self) -> tuple[Host, str]:
@@ -96,7 +152,17 @@ class World:
         """
         with self._lock:
             number = next(self._organizations)
-        api = self.service.api()
-        api.sign_up(f"owner{number}@example.net", PASSWORD, name or f"organization-{number}", network)
+        api = self.api()
+        email = f"owner{number}-{self._run}@example.net"
+        signed_up = api.sign_up(email, PASSWORD, name or f"organization-{number}", network)
+        if self._live is not None:
+            self._owned.append(api)
+            self._live.meet(signed_up.body["organization"]["endpoint"])
         api.call("PATCH", "/organization", {"plan": "paid"})
         return Mesh(api, new_host or self.client, record)
+
+    def _leave(self) -> None:
+        """Deletes what was signed up at somebody else's; what can't be is theirs to find by its owner's address."""
+        for api in self._owned:
+            with suppress(ApiError, httpx.TransportError):
+                api.call("DELETE", "/organization", {"confirm": api.call("GET", "/organization").body["name"]})

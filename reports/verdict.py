@@ -15,11 +15,14 @@ def of_claim(scenarios: Sequence[Scenario]) -> str:
     return PROVEN if verdicts == {PROVEN} else INCONCLUSIVE
 
 
-def problems_of(claims: Iterable[Claim], sabotages: Sequence[Sabotage]) -> list[str]:
+def problems_of(claims: Iterable[Claim], sabotages: Sequence[Sabotage], *, broken: bool = True) -> list[str]:
     """Why the gate does not pass, one sentence each; it passes where there is none.
 
     A claim without a scenario is a problem, and so is one without a break that its scenarios notice: nobody knows then
     whether they could.
+
+    Args:
+        broken: whether breaks could be put into the service at all.
     """
     found = []
     for claim in claims:
@@ -27,7 +30,7 @@ def problems_of(claims: Iterable[Claim], sabotages: Sequence[Sabotage]) -> list[
             found.append(f"{claim.id} has no scenario.")
         elif claim.verdict != PROVEN:
             found.append(f"{claim.id} is {claim.verdict}.")
-        if not any(sabotage.claim == claim.id for sabotage in sabotages):
+        if broken and not any(sabotage.claim == claim.id for sabotage in sabotages):
             found.append(f"{claim.id} has no sabotage.")
         found += [
             f"{scenario.name} is unstable: run again alike, it was proven."

@@ -42,7 +42,7 @@ def test_every_message_passes_the_hub(world: World, record: Record, profile: str
     meshes = [world.organization(record, name) for name in ("acme", "bolt")]
     pairs = [mesh.machines("mumbai", "pune") for mesh in meshes]
     machines = [machine for pair in pairs for machine in pair]
-    port = _port(meshes)
+    port = _port(world, meshes)
     addresses = {_outside(machine) for machine in machines}
     hosts = [world.hub_host, *(machine.host for machine in machines)]
     with ExitStack() as stack:
@@ -91,7 +91,7 @@ def test_a_configuration_names_nothing_but_the_hub(world: World, record: Record)
     what a machine was told is all that it ever knows.
     """
     meshes = [world.organization(record, name) for name in ("acme", "bolt")]
-    port = _port(meshes)
+    port = _port(world, meshes)
     machines = [machine for mesh in meshes for machine in mesh.machines("mumbai", "pune", "kolkata")]
     told = []
     for machine in machines:
@@ -99,18 +99,18 @@ def test_a_configuration_names_nothing_but_the_hub(world: World, record: Record)
         if lines.count("[Peer]") != 1:
             raise Refuted(f"the configuration of {machine.name} has {lines.count('[Peer]')} peers")
         # Its own and the hub's, and the range of the overlay.
-        known = {machine.address, HUB, "10.100.0.0"}
+        known = {machine.address, world.endpoint_host, "10.100.0.0"}
         told += [f"{machine.name}: {each}" for each in _addresses_in(machine.config) if each not in known]
         endpoints = [line.partition("=")[2].strip() for line in lines if line.startswith("Endpoint")]
-        if endpoints != [f"{HUB}:{port}"]:
-            raise Refuted(f"the configuration of {machine.name} names {endpoints}, and the hub is {HUB}:{port}")
+        if endpoints != [f"{world.endpoint_host}:{port}"]:
+            raise Refuted(f"the configuration of {machine.name} names {endpoints}, and not the hub alone, port {port}")
     record.none_of("other addresses in configurations", told, "a configuration names another address")
     for mesh in range(len(meshes)):
         for source, destination in permutations(machines[3 * mesh : 3 * mesh + 3], 2):
             if not source.reaches(destination):
                 raise Refuted(f"{source.name} does not reach {destination.name}")
     peers = [(peer.endpoint, peer.allowed_ips) for machine in machines for peer in machine.tunnel.peers()]
-    if peers != [(f"{HUB}:{port}", ("10.100.0.0/16",))] * len(machines):
+    if peers != [(f"{world.hub_address}:{port}", ("10.100.0.0/16",))] * len(machines):
         raise Refuted(f"machines know other peers than the hub: {peers}")
     record.measure("configurations read", len(machines))
     with record.control("an address of a mate would be noticed"):
@@ -210,14 +210,14 @@ def _stopped(service: Service) -> Iterator[None]:
         service.start()
 
 
-def _port(meshes: Sequence[Mesh]) -> int:
+def _port(world: World, meshes: Sequence[Mesh]) -> int:
     """The one public port.
 
     Raises:
         Refuted: organizations are told different ones, or another host.
     """
     told = {str(mesh.organization["endpoint"]) for mesh in meshes}
-    if len(told) != 1 or not (only := min(told)).startswith(f"{HUB}:"):
+    if len(told) != 1 or not (only := min(told)).startswith(f"{world.endpoint_host}:"):
         raise Refuted(f"organizations are told these hubs: {sorted(told)}")
     return int(only.rpartition(":")[2])
 
