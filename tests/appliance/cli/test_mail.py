@@ -1,0 +1,38 @@
+"""Mail of a running service: sent by a process without privileges, to a relay, with a link that works."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.appliance.cli.started import PORT, Run, call, meshwg, sign_up, start, wait_until
+from tests.appliance.mail.mailbox import Mailbox
+from tests.appliance.sealed import OLD
+
+
+def test_an_invitation_arrives_and_its_link_leads_in(data: Path, runs: list[Run]) -> None:
+    with Mailbox.open() as mailbox:
+        run = start(
+            runs,
+            data,
+            f"--smtp-url=smtp://127.0.0.1:{mailbox.port}",
+            "--mail-from=hub@mesh.example",
+            MESHWG_UNLOCK_SECRET=OLD,
+        )
+        run.wait_until_ready()
+        organization, token = sign_up("acme")
+        wish = {"email": "ravi@example.net", "role": "admin"}
+        status, invited = call("POST", "/api/v1/invitations", wish, token)
+        assert (status, invited["link"]) == (201, None)
+        wait_until(lambda: "ravi@example.net" in mailbox.recipients)
+        letter = next(each for each in mailbox.letters if each["To"] == "ravi@example.net")
+        assert letter["From"] == "MeshWG <hub@mesh.example>"
+        link = re.search(rf"https://127\.0\.0\.1:{PORT}/join/(mwi_\S+)", letter.get_content())
+        assert link is not None
+        body = {"token": link[1], "password": "a password of their own"}
+        assert call("POST", "/api/v1/invitations/accept", body)[0] == 201
+        # What an operator invites by hand gets no letter: the link is printed.
+        done = meshwg(data, "admin", "invite", organization, "uma@example.net")
+        assert "/join/mwi_" in done.stdout, done.stderr
+        assert run.stop() == 0
+    assert "uma@example.net" not in mailbox.recipients
