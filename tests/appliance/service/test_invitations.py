@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 
@@ -55,6 +57,24 @@ def test_it_is_stored_as_a_hash_and_works_once(workplace: Workplace, owner: Acto
     ):
         with pytest.raises(NotFound):
             wish()
+
+
+def test_of_two_who_accept_at_once_one_does(workplace: Workplace, owner: Actor) -> None:
+    token = invite(workplace, owner)
+    together = Barrier(2)
+
+    def accept(password: str) -> bool:
+        together.wait()
+        try:
+            invitations.accept(workplace, token=token, password=password)
+        except NotFound:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(accept, (PASSWORD, PASSWORD + "s")))
+    assert sorted(done) == [False, True]
+    assert len(members.page(workplace, owner)[0]) == 2
 
 
 def test_it_holds_for_a_week(workplace: Workplace, owner: Actor) -> None:

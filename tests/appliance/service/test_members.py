@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 
 from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated, WrongProof
@@ -128,3 +131,21 @@ def test_who_leaves_shows_the_password_and_has_no_account_any_more(workplace: Wo
         accounts.log_in(workplace, email=owner.email, password="correct horse battery")
     # The address is free for another organization.
     assert sign_up(workplace, owner.email).organization_id != owner.organization_id
+
+
+def test_two_owners_who_demote_each_other_leave_one(workplace: Workplace, owner: Actor) -> None:
+    second = colleague(workplace, owner, Role.OWNER)
+    together = Barrier(2)
+
+    def demote(actor: Actor, other: Actor) -> bool:
+        together.wait()
+        try:
+            members.change_role(workplace, actor, other.member_id, "viewer")
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(demote, (owner, second), (second, owner)))
+    assert sorted(done) == [False, True]
+    assert sorted(roles(workplace, owner).values()) == ["owner", "viewer"]
