@@ -64,6 +64,10 @@ class Mailbox:
         finally:
             controller.stop()
 
+    def to(self, address: str) -> list[EmailMessage]:
+        """What arrived for this address."""
+        return [letter for letter in self.letters if letter["To"] == address]
+
     def _admit(self, *arguments: Any) -> AuthResult:
         login = arguments[-1]
         self.users.append(login.login.decode())
