@@ -37,6 +37,11 @@ PUBLISHED = (
         "is lost.",
     ),
     Claim(
+        "keys-at-rest",
+        "The keys held for a customer are encrypted at rest; the service cannot start without the unlock secret; a "
+        "machine's private key is shown once and never stored.",
+    ),
+    Claim(
         "no-egress",
         "The hub forwards only between machines of one organization: nothing outside is reachable through it.",
     ),
