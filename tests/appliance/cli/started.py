@@ -39,7 +39,8 @@ class Run:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Its exit code after this signal."""
         self.process.send_signal(number)
-        self.process.communicate(timeout=DEADLINE)
+        rest, _ = self.process.communicate(timeout=DEADLINE)
+        self.output.append(rest)
         return self.process.returncode
 
 
@@ -97,6 +98,12 @@ def assert_one_sentence(output: str) -> None:
 
 def call(method: str, path: str, body: Any = None, token: str = "") -> tuple[int, Any]:
     """Status and JSON of a call to the service."""
+    status, content = fetch(method, path, body, token)
+    return status, json.loads(content) if content else None
+
+
+def fetch(method: str, path: str, body: Any = None, token: str = "") -> tuple[int, bytes]:
+    """Status and content of a call to the service."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = HTTPSConnection("127.0.0.1", PORT, context=context, timeout=DEADLINE)
@@ -104,8 +111,7 @@ def call(method: str, path: str, body: Any = None, token: str = "") -> tuple[int
     try:
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
-        text = response.read()
-        return response.status, json.loads(text) if text else None
+        return response.status, response.read()
     finally:
         connection.close()
 
