@@ -17,7 +17,7 @@ from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
 from appliance.cli.present import Present
 from appliance.cli.settings import resolve
 from appliance.model.errors import NotEnforced, Refused
-from appliance.service import Actor, Workplace, invitations, suspension
+from appliance.service import Actor, Workplace, invitations, resets, suspension, verification
 from appliance.service import organizations as service
 from appliance.store import operations as trail
 from appliance.store import overview
@@ -30,6 +30,7 @@ admin = typer.Typer(
 )
 
 Organization = Annotated[str, typer.Argument(help="Its id, or its name where no other one has the same.")]
+Email = Annotated[str, typer.Argument(help="Of the account.")]
 PublicUrl = Annotated[str | None, typer.Option(help="https://HOST[:PORT] that links begin with.")]
 
 _EXITS = (
@@ -108,6 +109,36 @@ def invite(
         invited = invitations.invite(workplace, Actor.operator(line.id), email=email, role=role)
         operations.note(found.store, trail.INVITED)
     print(invited.link)
+
+
+@admin.command("reset-link", epilog=_EXITS)
+def reset_link(
+    email: Email,
+    public_url: PublicUrl = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Print a link with which a person chooses another password. It works once, and for an hour."""
+    with _at_work(data, database_url, config, public_url) as (found, workplace):
+        link = resets.issue(workplace, email)
+        operations.note(found.store, trail.RESET_LINK_ISSUED)
+    print(link)
+
+
+@admin.command("verification-link", epilog=_EXITS)
+def verification_link(
+    email: Email,
+    public_url: PublicUrl = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Print a link with which a person verifies their address. It works once, and for three days."""
+    with _at_work(data, database_url, config, public_url) as (found, workplace):
+        link = verification.issue(workplace, email)
+        operations.note(found.store, trail.VERIFICATION_LINK_ISSUED)
+    print(link)
 
 
 @contextmanager

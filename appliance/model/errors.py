@@ -130,6 +130,14 @@ class TooMany(Refused):
     title = "Too many requests"
 
 
+class NotPossible(Refused):
+    """What it takes is not there, or not now."""
+
+    code = "not-possible"
+    status = 503
+    title = "Not possible here and now"
+
+
 class NotEnforced(Refused):
     """The data plane could not take the change; nothing was changed."""
 

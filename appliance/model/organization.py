@@ -63,13 +63,18 @@ class Organization:
 
 @dataclass(frozen=True)
 class Member:
-    """A person of an organization."""
+    """A person of an organization.
+
+    Attributes:
+        verified_at: when somebody showed that the e-mail address is this person's.
+    """
 
     id: str
     organization_id: str
     email: str
     password_hash: str
     role: Role
+    verified_at: datetime | None = None
 
 
 @dataclass(frozen=True)

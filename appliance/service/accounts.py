@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from datetime import datetime
 
@@ -10,11 +9,12 @@ from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
 from appliance.model.addresses import DEFAULT_NETWORK, check_network
-from appliance.model.errors import Invalid, NotEnforced, Unauthenticated
+from appliance.model.emails import check_email
+from appliance.model.errors import NotEnforced, NotFound, Unauthenticated
 from appliance.model.ids import new_id, new_organization_id, new_revision
 from appliance.model.names import check_name
 from appliance.model.organization import Member, Organization, Plan, Role
-from appliance.service import passwords, sessions
+from appliance.service import passwords, sessions, verification
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.workplace import Actor, Workplace, enforce
 from appliance.store import audit, organizations, people
@@ -23,22 +23,6 @@ from appliance.store.sessions import Device
 _WRONG = "The e-mail address or the password is wrong."
 _NO_HUB = "The hub is not there to make an organization; nothing was stored."
 _CANDIDATES = 64
-
-LONGEST_EMAIL = 254
-# RFC 5321 allows far more than people have; what matters is one @, a domain, and nothing that is not one line.
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f.]+")
-
-
-def check_email(text: str) -> str:
-    """The address as accounts are found by: trimmed, in lower case.
-
-    Raises:
-        Invalid: it can't be an e-mail address.
-    """
-    email = text.strip().lower()
-    if len(email) > LONGEST_EMAIL or _EMAIL.fullmatch(email) is None:
-        raise Invalid("This is not an e-mail address.", field="email")
-    return email
 
 
 def sign_up(
@@ -97,6 +81,7 @@ def sign_up(
                 {"name": name, "network": str(overlay)},
                 workplace.clock(),
             )
+            verification.ask(workplace, transaction, owner)
             session = sessions.begin(workplace, transaction, owner, device)
     except BaseException:
         with workplace.store.write() as transaction:
@@ -168,3 +153,16 @@ def actor_of(workplace: Workplace, token: str) -> Actor:
     """
     member = sessions.holder(workplace, token)
     return Actor(member.organization_id, member.id, member.email, member.role)
+
+
+def member_of(workplace: Workplace, actor: Actor) -> Member:
+    """The actor's account.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    with workplace.store.read() as transaction:
+        member = people.by_id(transaction, actor.member_id)
+    if member is None:
+        raise NotFound("This account does not exist any more.")
+    return member

@@ -11,11 +11,12 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from appliance.model.emails import check_email
 from appliance.model.errors import Conflict, NotFound
 from appliance.model.ids import new_id
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
-from appliance.service import accounts, mail, passwords, sessions, tokens
+from appliance.service import mail, passwords, sessions, tokens
 from appliance.service.members import parse_role
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.workplace import Actor, Record, Workplace, recording
@@ -57,7 +58,7 @@ def invite(workplace: Workplace, actor: Actor, *, email: str, role: str) -> Invi
         Conflict: a member or a pending invitation has the address, or too many are pending.
     """
     actor.must_own()
-    address, wanted = accounts.check_email(email), parse_role(role)
+    address, wanted = check_email(email), parse_role(role)
     now = workplace.clock()
     new = Invitation(new_id(), actor.organization_id, address, wanted, actor.name, now, now + LIFETIME)
     with recording(workplace, actor) as record:

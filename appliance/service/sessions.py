@@ -15,8 +15,9 @@ from appliance.model.errors import NotFound, Suspended, Unauthenticated
 from appliance.model.organization import Member
 from appliance.service import tokens
 from appliance.service.workplace import SUSPENDED, Actor, Workplace
-from appliance.store import audit, organizations, sessions
+from appliance.store import audit, organizations, sessions, tickets
 from appliance.store.sessions import Device
+from appliance.store.tickets import Kind
 
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=14)
@@ -75,9 +76,15 @@ def begin(workplace: Workplace, transaction: Connection, member: Member, device:
     return session
 
 
+def end_every(transaction: Connection, member: Member) -> None:
+    """Ends every session of this member, and what would lead to one."""
+    sessions.end_all(transaction, member.id)
+    tickets.drop(transaction, member.id, Kind.RESET)
+
+
 def start_over(workplace: Workplace, transaction: Connection, member: Member, device: Device) -> Session:
     """Ends every session of this member and begins a new one: how they prove who they are is another way now."""
-    sessions.end_all(transaction, member.id)
+    end_every(transaction, member)
     return begin(workplace, transaction, member, device)
 
 

@@ -8,6 +8,7 @@ import secrets
 
 SESSION = "mws_"
 INVITATION = "mwi_"
+TICKET = "mwl_"
 API = "mwt_"
 
 

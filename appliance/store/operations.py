@@ -22,6 +22,8 @@ PLAN_CHANGED = "organization.plan"
 SUSPENDED = "organization.suspended"
 RESUMED = "organization.resumed"
 INVITED = "member.invited"
+RESET_LINK_ISSUED = "reset-link.issued"
+VERIFICATION_LINK_ISSUED = "verification-link.issued"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -53,6 +54,12 @@ def change_password_hash(transaction: Connection, member_id: str, password_hash:
     transaction.execute(update(members).where(members.c.id == member_id).values(password_hash=password_hash))
 
 
+def verify(transaction: Connection, member_id: str, now: datetime) -> None:
+    """The e-mail address is this person's."""
+    transaction.execute(update(members).where(members.c.id == member_id).values(verified_at=times.stored(now)))
+
+
 def loaded(row: Any) -> Member:
     """The member of a row of the table, whatever else it has."""
-    return Member(row.id, row.organization_id, row.email, row.password_hash, Role(row.role))
+    verified_at = None if row.verified_at is None else times.loaded(row.verified_at)
+    return Member(row.id, row.organization_id, row.email, row.password_hash, Role(row.role), verified_at)

@@ -82,6 +82,8 @@ members = Table(
     Column("email", Text, nullable=False, unique=True),
     Column("password_hash", Text, nullable=False),
     Column("role", String(8), nullable=False),
+    # Null until somebody shows that the e-mail address is theirs.
+    Column("verified_at", Float, nullable=True),
     Column("created_at", Float, nullable=False),
     Index(None, "organization_id"),
 )
@@ -98,6 +100,26 @@ sessions = Table(
     Column("last_seen_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
     Index(None, "member_id"),
+)
+
+# What links stand for: whoever holds the token may do one thing as this member, once.
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    _belongs_to_member(),
+    Column("kind", String(12), nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Index(None, "member_id"),
+)
+
+# Addresses that somebody gave, whether anybody has them or not: gone some seconds later.
+reset_requests = Table(
+    "reset_requests",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("at", Float, nullable=False),
 )
 
 machines = Table(

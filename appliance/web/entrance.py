@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from appliance.service import accounts
+from appliance.service import Actor, accounts, resets, verification
 from appliance.service.sessions import Session
 from appliance.web import request
 from appliance.web.request import Site
@@ -23,3 +23,15 @@ def log_in(site: Site, email: str, password: str) -> Session:
     """Logs in within the limits; a failed attempt counts, a successful one does not."""
     with guessing(site, email):
         return accounts.log_in(site.workplace, email=email, password=password, device=request.device())
+
+
+def ask_for_reset(site: Site, email: str) -> None:
+    """Asks for a link to another password, within the limits."""
+    site.limits.letter(request.address(), email)
+    resets.ask(site.workplace, email)
+
+
+def ask_for_verification(site: Site, actor: Actor) -> None:
+    """Asks for another link that verifies the actor's address, within the limits."""
+    site.limits.letter(request.address(), actor.email)
+    verification.ask_again(site.workplace, actor)

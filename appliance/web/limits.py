@@ -27,6 +27,8 @@ GUESSES_PER_ACCOUNT = (Rate(5, _MINUTE), Rate(15, 15 * _MINUTE), Rate(50, _DAY))
 GUESSES_PER_ADDRESS = (Rate(30, _MINUTE), Rate(200, _HOUR))
 STRANGERS_PER_ADDRESS = (Rate(600, _MINUTE),)
 READS_PER_ORGANIZATION = (Rate(3000, _MINUTE),)
+LETTERS_PER_ADDRESS = (Rate(20, _HOUR),)
+LETTERS_PER_RECIPIENT = (Rate(3, _HOUR), Rate(10, _DAY))
 WRITES_PER_ORGANIZATION = (Rate(300, _MINUTE),)
 CONFIGURATIONS_PER_ORGANIZATION = (Rate(60, _MINUTE),)
 INVITATIONS_PER_ORGANIZATION = (Rate(30, _HOUR), Rate(100, _DAY))
@@ -52,6 +54,8 @@ class RateLimits:
         self._by_account = Allowance(*GUESSES_PER_ACCOUNT, clock=self.clock)
         self._by_address = Allowance(*GUESSES_PER_ADDRESS, clock=self.clock)
         self._strangers = Allowance(*STRANGERS_PER_ADDRESS, clock=self.clock)
+        self._letters = Allowance(*LETTERS_PER_ADDRESS, clock=self.clock)
+        self._letters_to = Allowance(*LETTERS_PER_RECIPIENT, clock=self.clock)
         self._reads = Allowance(*READS_PER_ORGANIZATION, clock=self.clock)
         self._writes = Allowance(*WRITES_PER_ORGANIZATION, clock=self.clock)
         self._configurations = Allowance(*CONFIGURATIONS_PER_ORGANIZATION, clock=self.clock)
@@ -84,6 +88,19 @@ class RateLimits:
     def invitation(self, address: str, organization_id: str) -> None:
         """Counts an invitation, which may be a letter to a stranger; raises `TooMany` where it is one too many."""
         self._count(self._invitations, address, organization_id)
+
+    def letter(self, address: str, email: str) -> None:
+        """Counts a letter that somebody asks for; raises `TooMany` where it is one too many.
+
+        It is counted alike whether there is such a recipient or not, and a trusted address is no exception.
+        """
+        source = _neighbourhood(address)
+        _take(self._letters, source)
+        try:
+            _take(self._letters_to, email.strip().lower())
+        except TooMany:
+            self._letters.give_back(source)
+            raise
 
     @contextmanager
     def guessing(self, address: str, email: str) -> Iterator[None]:

@@ -10,6 +10,7 @@ import bottle
 from appliance.web.api import (
     account,
     accounts,
+    links,
     machines,
     members,
     openapi,
@@ -28,6 +29,7 @@ CALLS = (
     accounts.CALLS
     + sessions.CALLS
     + account.CALLS
+    + links.CALLS
     + organization.CALLS
     + members.CALLS
     + tokens.CALLS

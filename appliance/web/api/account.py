@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from appliance.model.access import SELF
-from appliance.service import password_change
+from appliance.service import accounts, password_change
 from appliance.web import entrance, request
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, SessionAnswer
@@ -12,6 +14,18 @@ from appliance.web.api.schemas import Body, SessionAnswer
 class ChangePassword(Body, frozen=True):
     password: str
     new_password: str
+
+
+class AccountAnswer(msgspec.Struct, frozen=True):
+    id: str
+    email: str
+    role: str
+    verified: bool
+
+
+def _account(asked: Asked) -> AccountAnswer:
+    member = accounts.member_of(asked.site.workplace, asked.actor)
+    return AccountAnswer(member.id, member.email, member.role.value, member.verified_at is not None)
 
 
 def _change_password(asked: Asked) -> SessionAnswer:
@@ -28,6 +42,7 @@ def _change_password(asked: Asked) -> SessionAnswer:
 
 
 CALLS = (
+    Call("GET", "/account", "Your account", _account, answer=AccountAnswer, access=SELF),
     Call(
         "PUT",
         "/account/password",

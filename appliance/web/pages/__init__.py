@@ -13,6 +13,7 @@ from appliance.web.pages import (
     accounts,
     assets,
     joining,
+    links,
     machines,
     organization,
     people,
@@ -30,6 +31,7 @@ __all__ = ["View", "install"]
 PAGES = (
     accounts.PAGES
     + account.PAGES
+    + links.PAGES
     + machines.PAGES
     + policy.PAGES
     + records.PAGES

@@ -6,7 +6,7 @@ import bottle
 
 from appliance.model.access import SELF
 from appliance.model.errors import Refused
-from appliance.service import password_change, passwords, sessions
+from appliance.service import accounts, password_change, passwords, sessions
 from appliance.web import entrance, request
 from appliance.web.pages import session_cookie
 from appliance.web.pages.routes import Page, Visit
@@ -20,6 +20,8 @@ def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
         "account.html",
         refusal=refusal,
         refused_form=refused_form,
+        member=accounts.member_of(visit.workplace, visit.actor),
+        sends_mail=visit.workplace.sends_mail,
         sessions=sessions.all_of(visit.workplace, visit.actor, visit.signed_in.token),
         now=visit.workplace.clock(),
         shortest_password=passwords.SHORTEST,
@@ -41,6 +43,14 @@ def _change_password(visit: Visit) -> bottle.HTTPResponse:
     return session_cookie.enter(visit, session, PATH, "password")
 
 
+def _ask_for_verification(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        entrance.ask_for_verification(visit.site, visit.actor)
+    except Refused as refusal:
+        return show(visit, refusal, "verification")
+    return visit.done(PATH, "verification")
+
+
 def _end_session(visit: Visit) -> bottle.HTTPResponse:
     try:
         sessions.end(visit.workplace, visit.actor, visit.parameters["id"])
@@ -57,6 +67,7 @@ def _end_other_sessions(visit: Visit) -> bottle.HTTPResponse:
 PAGES = (
     Page("GET", PATH, show, access=SELF),
     Page("POST", f"{PATH}/password", _change_password, access=SELF),
+    Page("POST", f"{PATH}/verification", _ask_for_verification, access=SELF),
     Page("POST", f"{PATH}/sessions/end-others", _end_other_sessions, access=SELF),
     Page("POST", f"{PATH}/sessions/<id>/end", _end_session, access=SELF),
 )

@@ -31,6 +31,7 @@ _NOTICES = {
     "renamed": "The organization has its new name.",
     "plan": "The plan is switched.",
     "password": "Your password is changed, and every other session of yours has ended.",
+    "verification": "A letter with a link is on its way to your address.",
     "session-ended": "The session has ended.",
     "sessions-ended": "Every other session of yours has ended.",
     "invited": "A letter with a link is on its way.",

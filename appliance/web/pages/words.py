@@ -146,6 +146,10 @@ _ACTIONS = {
     "organization.resumed": "resumed the organization",
     "token.issued": "made a token",
     "token.revoked": "revoked a token",
+    "password.reset": "chose another password by a link",
+    "reset.sent": "asked for a link to another password",
+    "reset.issued": "issued a link to another password",
+    "address.verified": "verified their address",
 }
 
 

@@ -36,6 +36,24 @@ def test_under_a_running_service(data: Path, runs: list[Run]) -> None:
     body = {"token": done.stdout.strip().rpartition("/")[2], "password": "a password of their own"}
     assert call("POST", "/api/v1/invitations/accept", body)[0] == 201
 
+    # Links for who has lost a password, and where no mail is sent.
+    done = meshwg(data, "admin", "reset-link", "owner@bolt.example", "--public-url=https://mesh.example")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("https://mesh.example/reset?token=mwl_")
+    body = {"token": done.stdout.strip().rpartition("=")[2], "password": "a password of their own"}
+    assert call("PUT", "/api/v1/resets", body)[0] == 204
+    assert call("GET", "/api/v1/machines", token=other)[0] == 401
+    log_in = {"email": "owner@bolt.example", "password": "a password of their own"}
+    status, opened = call("POST", "/api/v1/sessions", log_in)
+    assert status == 201
+    other = opened["token"]
+    done = meshwg(data, "admin", "verification-link", "owner@bolt.example")
+    assert done.returncode == 0, done.stderr
+    body = {"token": done.stdout.strip().rpartition("=")[2]}
+    assert call("PUT", "/api/v1/verifications", body)[0] == 204
+    assert call("GET", "/api/v1/account", token=other)[1]["verified"] is True
+    assert_refused(meshwg(data, "admin", "reset-link", "nobody@example.net"), Exit.REFUSED)
+
     # A suspension: its part of the host is gone, the other one's is as it was, and so it stays over a restart.
     before = hosts(data)
     done = meshwg(data, "admin", "suspend", acme)

@@ -10,7 +10,17 @@ from sqlalchemy import Connection
 
 from appliance.model.errors import Conflict, NotEnforced, NotFound, Suspended, Unauthenticated
 from appliance.model.organization import Plan
-from appliance.service import Actor, Workplace, accounts, api_tokens, invitations, machines, organizations, suspension
+from appliance.service import (
+    Actor,
+    Workplace,
+    accounts,
+    api_tokens,
+    invitations,
+    log_in,
+    machines,
+    organizations,
+    suspension,
+)
 from appliance.store import Store
 from appliance.store import organizations as stored
 from tests.appliance.conftest import sign_up
@@ -43,7 +53,7 @@ def test_nobody_gets_in_and_the_reason_is_told(workplace: Workplace, owner: Acto
     with pytest.raises(Unauthenticated):
         accounts.actor_of(workplace, session)
     for wish in (
-        lambda: accounts.log_in(workplace, email=owner.email, password=PASSWORD),
+        lambda: log_in.at_once(workplace, email=owner.email, password=PASSWORD),
         lambda: api_tokens.holder(workplace, program),
         lambda: invitations.accept(workplace, token=link.rpartition("/")[2], password=PASSWORD),
         # Whoever was let in just before.
@@ -53,9 +63,9 @@ def test_nobody_gets_in_and_the_reason_is_told(workplace: Workplace, owner: Acto
             wish()
     # A stranger is not told.
     with pytest.raises(Unauthenticated):
-        accounts.log_in(workplace, email=owner.email, password="another one")
+        log_in.at_once(workplace, email=owner.email, password="another one")
     suspension.resume(workplace, owner.organization_id)
-    assert accounts.log_in(workplace, email=owner.email, password=PASSWORD)
+    assert log_in.at_once(workplace, email=owner.email, password=PASSWORD)
     assert api_tokens.holder(workplace, program)
 
 

@@ -1,0 +1,110 @@
+"""Another password for who has forgotten theirs, by a link that is good once and for an hour.
+
+Who asks for one learns nothing about who has an account: what is asked for is noted, in the same way for each address,
+and looked into later by the thread that sends mail.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from appliance.model.emails import check_email
+from appliance.model.errors import NotFound, NotPossible
+from appliance.model.letters import Letter
+from appliance.service import mail, passwords, sessions, tickets
+from appliance.service.workplace import Workplace
+from appliance.store import audit, organizations, people, resets
+from appliance.store.tickets import Kind
+
+OPERATOR = "operator"
+SOMEBODY = "somebody"
+"""In the audit trail: whoever asked for a link, who may be anybody."""
+LETTER = "reset"
+
+_TEXT = """\
+Somebody, hopefully you, asked for another password for your account at MeshWG. With this link you choose one:
+
+{link}
+
+It is good once, and for an hour. If you did not ask, you need not do anything: your password stays as it is.
+"""
+
+
+def ask(workplace: Workplace, email: str) -> None:
+    """Notes that the person of this address, if there is one, wants a link.
+
+    Raises:
+        Invalid: this is no e-mail address.
+        NotPossible: this service sends no mail.
+    """
+    address = check_email(email)
+    if not workplace.sends_mail:
+        raise NotPossible("This service sends no mail. Its operator can give you a link.")
+    with workplace.store.write() as transaction:
+        resets.note(transaction, address, workplace.clock())
+
+
+def answer_all(workplace: Workplace) -> None:
+    """Queues the letters that were asked for; who has no account gets none."""
+    with workplace.store.read() as transaction:
+        if not resets.are_any(transaction):
+            return
+    with workplace.store.write() as transaction:
+        for email in resets.take_all(transaction):
+            member = people.by_email(transaction, email)
+            if member is not None:
+                mail.queue(workplace, transaction, member.organization_id, LETTER, member.id)
+
+
+def compose(workplace: Workplace, transaction: Connection, member_id: str) -> Letter | None:
+    """The letter with the link."""
+    member = people.by_id(transaction, member_id)
+    if member is None:
+        return None
+    link = _link(workplace, tickets.issue(workplace, transaction, member, Kind.RESET))
+    audit.record(
+        transaction, member.organization_id, SOMEBODY, "reset.sent", {"person": member.email}, workplace.clock()
+    )
+    return Letter(member.email, "Another password for MeshWG", _TEXT.format(link=link))
+
+
+def issue(workplace: Workplace, email: str) -> str:
+    """A link, for the operator to hand over to whom they know.
+
+    Raises:
+        NotFound: nobody has this address.
+    """
+    with workplace.store.write() as transaction:
+        member = people.by_email(transaction, email.strip().lower())
+        if member is None:
+            raise NotFound("Nobody has an account with this e-mail address.")
+        token = tickets.issue(workplace, transaction, member, Kind.RESET)
+        audit.record(
+            transaction, member.organization_id, OPERATOR, "reset.issued", {"person": member.email}, workplace.clock()
+        )
+    return _link(workplace, token)
+
+
+def complete(workplace: Workplace, token: str, new_password: str) -> None:
+    """Another password. Every session of its owner ends, and the link is good no more.
+
+    A second factor stays as it is, and is asked for at the next log-in.
+
+    Raises:
+        NotFound: the link is not good.
+        Invalid: the password may not be chosen; the link stays good.
+    """
+    with workplace.store.read() as transaction:
+        member = tickets.holder(workplace, transaction, token, Kind.RESET)
+        organization = organizations.find(transaction, member.organization_id)
+    known = (member.email, organization.name if organization else "")
+    new_hash = passwords.hash_password(passwords.check_new(new_password, about=known))
+    with workplace.store.write() as transaction:
+        member = tickets.use(workplace, transaction, token, Kind.RESET)
+        people.change_password_hash(transaction, member.id, new_hash)
+        sessions.end_every(transaction, member)
+        audit.record(transaction, member.organization_id, member.email, "password.reset", {}, workplace.clock())
+
+
+def _link(workplace: Workplace, token: str) -> str:
+    return f"{workplace.site}/reset?token={token}"

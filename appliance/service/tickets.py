@@ -1,0 +1,59 @@
+"""Tickets of links and of half-way log-ins: random, stored hashed, good once and for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from appliance.model.errors import NotFound
+from appliance.model.organization import Member
+from appliance.service import tokens
+from appliance.service.workplace import Workplace
+from appliance.store import people, tickets
+from appliance.store.tickets import Kind
+
+LIFETIMES: Mapping[Kind, timedelta] = {
+    Kind.RESET: timedelta(hours=1),
+    Kind.VERIFICATION: timedelta(days=3),
+}
+
+
+def issue(workplace: Workplace, transaction: Connection, member: Member, kind: Kind) -> str:
+    """A new ticket, which is good once the transaction commits; an earlier one of its kind is good no more."""
+    token = tokens.new_token(tokens.TICKET)
+    now = workplace.clock()
+    tickets.forget_ended(transaction, now)
+    tickets.drop(transaction, member.id, kind)
+    tickets.create(transaction, tokens.hash_of(token), member.id, kind, now + LIFETIMES[kind])
+    return token
+
+
+def holder(workplace: Workplace, transaction: Connection, token: str, kind: Kind) -> Member:
+    """Whom the ticket speaks for; it stays good.
+
+    Raises:
+        NotFound: there is no such ticket, it was used, or its time is over.
+    """
+    member_id = tickets.holder(transaction, tokens.hash_of(token), kind, workplace.clock())
+    member = None if member_id is None else people.by_id(transaction, member_id)
+    if member is None:
+        raise _not_good()
+    return member
+
+
+def use(workplace: Workplace, transaction: Connection, token: str, kind: Kind) -> Member:
+    """Whom the ticket speaks for; it is good no more.
+
+    Raises:
+        NotFound: as for `holder`.
+    """
+    member = holder(workplace, transaction, token, kind)
+    if not tickets.take(transaction, tokens.hash_of(token)):
+        raise _not_good()
+    return member
+
+
+def _not_good() -> NotFound:
+    return NotFound("This link was used already, or its time is over. Ask for another one.")

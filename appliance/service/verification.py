@@ -1,0 +1,89 @@
+"""Whether an e-mail address is its account's: shown by a link that was sent there.
+
+An account whose address is not verified works all the same; its page says so.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from appliance.model.errors import Conflict, NotFound, NotPossible
+from appliance.model.letters import Letter
+from appliance.model.organization import Member
+from appliance.service import mail, tickets
+from appliance.service.workplace import Actor, Workplace
+from appliance.store import audit, people
+from appliance.store.tickets import Kind
+
+LETTER = "verification"
+
+_TEXT = """\
+This address was given for an account at MeshWG. With this link you confirm that it is yours:
+
+{link}
+
+It is good for three days. If you know nothing of it, you need not do anything.
+"""
+
+
+def ask(workplace: Workplace, transaction: Connection, member: Member) -> None:
+    """Queues the letter, where this service sends any."""
+    mail.queue(workplace, transaction, member.organization_id, LETTER, member.id)
+
+
+def ask_again(workplace: Workplace, actor: Actor) -> None:
+    """Another letter with another link.
+
+    Raises:
+        Conflict: the address is verified.
+        NotPossible: this service sends no mail.
+    """
+    if not workplace.sends_mail:
+        raise NotPossible("This service sends no mail. Its operator can give you a link.")
+    with workplace.store.write() as transaction:
+        ask(workplace, transaction, _unverified(people.by_id(transaction, actor.member_id)))
+
+
+def compose(workplace: Workplace, transaction: Connection, member_id: str) -> Letter | None:
+    """The letter with the link."""
+    member = people.by_id(transaction, member_id)
+    if member is None or member.verified_at is not None:
+        return None
+    link = _link(workplace, tickets.issue(workplace, transaction, member, Kind.VERIFICATION))
+    return Letter(member.email, "Your e-mail address at MeshWG", _TEXT.format(link=link))
+
+
+def issue(workplace: Workplace, email: str) -> str:
+    """A link, for the operator to hand over.
+
+    Raises:
+        NotFound: nobody has this address.
+        Conflict: it is verified.
+    """
+    with workplace.store.write() as transaction:
+        member = _unverified(people.by_email(transaction, email.strip().lower()))
+        return _link(workplace, tickets.issue(workplace, transaction, member, Kind.VERIFICATION))
+
+
+def confirm(workplace: Workplace, token: str) -> None:
+    """The address is its account's.
+
+    Raises:
+        NotFound: the link is not good.
+    """
+    with workplace.store.write() as transaction:
+        member = tickets.use(workplace, transaction, token, Kind.VERIFICATION)
+        people.verify(transaction, member.id, workplace.clock())
+        audit.record(transaction, member.organization_id, member.email, "address.verified", {}, workplace.clock())
+
+
+def _unverified(member: Member | None) -> Member:
+    if member is None:
+        raise NotFound("Nobody has an account with this e-mail address.")
+    if member.verified_at is not None:
+        raise Conflict("This address is verified already.")
+    return member
+
+
+def _link(workplace: Workplace, token: str) -> str:
+    return f"{workplace.site}/verify?token={token}"

@@ -1,0 +1,71 @@
+"""Where links of letters lead: another password, and a verified address.
+
+Opening a link changes nothing, since programs that look through mail open links too; the form on its page does.
+"""
+
+from __future__ import annotations
+
+import bottle
+
+from appliance.model.access import PUBLIC
+from appliance.model.errors import Refused
+from appliance.service import passwords, resets, verification
+from appliance.web import entrance
+from appliance.web.pages import accounts
+from appliance.web.pages.routes import Page, Visit
+
+
+def _show_forgotten(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    return accounts.guarded(visit, "forgotten.html", refusal=refusal, sends_mail=visit.workplace.sends_mail)
+
+
+def _ask_for_reset(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        entrance.ask_for_reset(visit.site, visit.form.text("email"))
+    except Refused as refusal:
+        return _show_forgotten(visit, refusal)
+    return visit.page("forgotten_sent.html")
+
+
+def _show_reset(visit: Visit) -> bottle.HTTPResponse:
+    return _reset_page(visit, visit.query.text("token"))
+
+
+def _reset(visit: Visit) -> bottle.HTTPResponse:
+    token = visit.form.text("token")
+    try:
+        resets.complete(visit.workplace, token, visit.form.text("password"))
+    except Refused as refusal:
+        return _reset_page(visit, token, refusal)
+    return visit.page("reset_done.html")
+
+
+def _reset_page(visit: Visit, token: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    return accounts.guarded(visit, "reset.html", refusal=refusal, token=token, shortest_password=passwords.SHORTEST)
+
+
+def _show_verify(visit: Visit) -> bottle.HTTPResponse:
+    return _verify_page(visit, visit.query.text("token"))
+
+
+def _verify(visit: Visit) -> bottle.HTTPResponse:
+    token = visit.form.text("token")
+    try:
+        verification.confirm(visit.workplace, token)
+    except Refused as refusal:
+        return _verify_page(visit, token, refusal)
+    return visit.page("verify_done.html")
+
+
+def _verify_page(visit: Visit, token: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    return accounts.guarded(visit, "verify.html", refusal=refusal, token=token)
+
+
+PAGES = (
+    Page("GET", "/forgotten", _show_forgotten, access=PUBLIC),
+    Page("POST", "/forgotten", _ask_for_reset, access=PUBLIC),
+    Page("GET", "/reset", _show_reset, access=PUBLIC),
+    Page("POST", "/reset", _reset, access=PUBLIC),
+    Page("GET", "/verify", _show_verify, access=PUBLIC),
+    Page("POST", "/verify", _verify, access=PUBLIC),
+)

@@ -1,0 +1,222 @@
+"""Links to another password and for verified addresses: good once and for a while, and telling nothing of others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event, select
+
+from appliance.model.errors import Conflict, Invalid, NotFound, NotPossible, Unauthenticated
+from appliance.model.letters import Letter
+from appliance.service import (
+    Actor,
+    Workplace,
+    accounts,
+    letters,
+    organizations,
+    password_change,
+    postman,
+    resets,
+    tickets,
+    tokens,
+    verification,
+)
+from appliance.store import schema
+from appliance.store.tickets import Kind
+from tests.appliance.conftest import sign_up
+
+EMAIL = "owner@example.net"
+PASSWORD = "correct horse battery"
+OTHER = "staple the correct horse"
+
+
+class Mailbox:
+    """Takes every letter."""
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+
+    def send(self, letter: Letter) -> None:
+        self.letters.append(letter)
+
+
+@pytest.fixture
+def workplace(workplace: Workplace) -> Workplace:
+    return replace(workplace, sends_mail=True, site="https://hub.example.net")
+
+
+@pytest.fixture
+def arrived(workplace: Workplace) -> Callable[[], list[Letter]]:
+    """The letters that are sent now."""
+
+    def collect() -> list[Letter]:
+        mailbox = Mailbox()
+        resets.answer_all(workplace)
+        while postman.deliver_one(workplace, mailbox, letters.COMPOSERS):
+            pass
+        return mailbox.letters
+
+    return collect
+
+
+def token_in(letter: Letter | str, path: str) -> str:
+    text = letter.text if isinstance(letter, Letter) else letter
+    found = re.search(rf"https://hub\.example\.net/{path}\?token=(mwl_\S+)", text)
+    assert found is not None
+    return found[1]
+
+
+def log_in(workplace: Workplace, password: str) -> str:
+    return accounts.log_in(workplace, email=EMAIL, password=password).token
+
+
+def after(workplace: Workplace, waited: timedelta) -> Workplace:
+    now = workplace.clock()
+    return replace(workplace, clock=lambda: now + waited)
+
+
+def actions(workplace: Workplace, actor: Actor) -> list[tuple[str, str]]:
+    return [(entry.action, entry.actor) for entry in organizations.trail(workplace, actor)[0]]
+
+
+def test_a_link_from_a_letter_gives_another_password_once(
+    workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]
+) -> None:
+    arrived()
+    session = log_in(workplace, PASSWORD)
+    resets.ask(workplace, " Owner@Example.net ")
+    (letter,) = arrived()
+    assert letter.recipient == EMAIL
+    token = token_in(letter, "reset")
+    resets.complete(workplace, token, OTHER)
+    with pytest.raises(Unauthenticated):
+        accounts.actor_of(workplace, session)
+    with pytest.raises(Unauthenticated):
+        log_in(workplace, PASSWORD)
+    log_in(workplace, OTHER)
+    with pytest.raises(NotFound):
+        resets.complete(workplace, token, "yet another password")
+    assert actions(workplace, owner)[1:3] == [("password.reset", EMAIL), ("reset.sent", "somebody")]
+
+
+def test_nothing_that_is_done_at_once_depends_on_who_has_an_account(workplace: Workplace, owner: Actor) -> None:
+    """The answer can't tell by its time: the database is asked for the same."""
+    del owner
+    asked: dict[str, list[str]] = {}
+    for email in (EMAIL, "nobody@example.net"):
+        statements = asked.setdefault(email, [])
+
+        def hear(_: object, __: object, statement: str, *___: object, heard: list[str] = statements) -> None:
+            heard.append(statement)
+
+        event.listen(workplace.store._engine, "before_cursor_execute", hear)
+        resets.ask(workplace, email)
+        event.remove(workplace.store._engine, "before_cursor_execute", hear)
+    assert asked[EMAIL] == asked["nobody@example.net"] != []
+
+
+def test_who_has_no_account_gets_no_letter_and_is_not_remembered(
+    workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]
+) -> None:
+    del owner
+    arrived()
+    resets.ask(workplace, "nobody@example.net")
+    assert arrived() == []
+    with workplace.store.read() as transaction:
+        assert transaction.execute(select(schema.reset_requests)).all() == []
+
+
+def test_a_link_is_good_for_an_hour_and_only_the_last_one(workplace: Workplace, owner: Actor) -> None:
+    del owner
+    first, second = (token_in(resets.issue(workplace, EMAIL), "reset") for _ in range(2))
+    with pytest.raises(NotFound):
+        resets.complete(workplace, first, OTHER)
+    with pytest.raises(NotFound):
+        resets.complete(after(workplace, timedelta(hours=1)), second, OTHER)
+    with pytest.raises(Invalid):
+        resets.complete(workplace, second, "short")
+    resets.complete(after(workplace, timedelta(minutes=59)), second, OTHER)
+
+
+def test_tickets_are_stored_as_hashes_and_good_for_one_purpose(workplace: Workplace, owner: Actor) -> None:
+    del owner
+    token = token_in(resets.issue(workplace, EMAIL), "reset")
+    with workplace.store.read() as transaction:
+        (row,) = transaction.execute(select(schema.tickets)).all()
+    assert row.token_hash == tokens.hash_of(token)
+    assert token not in repr(row)
+    with pytest.raises(NotFound):
+        verification.confirm(workplace, token)
+    with pytest.raises(Unauthenticated):
+        accounts.actor_of(workplace, token)
+
+
+def test_another_password_ends_links_to_another_password(workplace: Workplace, owner: Actor) -> None:
+    token = token_in(resets.issue(workplace, EMAIL), "reset")
+    password_change.change(workplace, owner, password=PASSWORD, new_password=OTHER)
+    with pytest.raises(NotFound):
+        resets.complete(workplace, token, PASSWORD)
+
+
+def test_the_operator_is_told_who_has_no_account(workplace: Workplace, owner: Actor) -> None:
+    with pytest.raises(NotFound):
+        resets.issue(workplace, "nobody@example.net")
+    resets.issue(workplace, EMAIL)
+    assert actions(workplace, owner)[0] == ("reset.issued", "operator")
+
+
+def test_without_mail_everybody_is_told_so(workplace: Workplace, owner: Actor) -> None:
+    del owner
+    for email in (EMAIL, "nobody@example.net"):
+        with pytest.raises(NotPossible):
+            resets.ask(replace(workplace, sends_mail=False), email)
+
+
+def test_an_address_is_verified_by_the_letter_of_the_sign_up(
+    workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]
+) -> None:
+    (letter,) = arrived()
+    token = token_in(letter, "verify")
+    assert accounts.member_of(workplace, owner).verified_at is None
+    verification.confirm(workplace, token)
+    assert accounts.member_of(workplace, owner).verified_at is not None
+    with pytest.raises(NotFound):
+        verification.confirm(workplace, token)
+    with pytest.raises(Conflict):
+        verification.ask_again(workplace, owner)
+    assert actions(workplace, owner)[0] == ("address.verified", EMAIL)
+
+
+def test_another_letter_has_another_link_and_the_first_is_dead(
+    workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]
+) -> None:
+    (first,) = arrived()
+    verification.ask_again(workplace, owner)
+    (second,) = arrived()
+    with pytest.raises(NotFound):
+        verification.confirm(workplace, token_in(first, "verify"))
+    verification.confirm(workplace, token_in(second, "verify"))
+
+
+def test_the_operator_hands_out_what_no_letter_does(workplace: Workplace) -> None:
+    silent = replace(workplace, sends_mail=False)
+    actor = sign_up(silent, "silent@example.net")
+    with pytest.raises(NotPossible):
+        verification.ask_again(silent, actor)
+    verification.confirm(silent, token_in(verification.issue(silent, "silent@example.net"), "verify"))
+    with pytest.raises(Conflict):
+        verification.issue(silent, "silent@example.net")
+
+
+def test_tickets_whose_time_is_over_are_not_kept(workplace: Workplace, owner: Actor) -> None:
+    member = accounts.member_of(workplace, owner)
+    with workplace.store.write() as transaction:
+        tickets.issue(workplace, transaction, member, Kind.VERIFICATION)
+    later = after(workplace, timedelta(days=4))
+    resets.issue(later, EMAIL)
+    with workplace.store.read() as transaction:
+        assert len(transaction.execute(select(schema.tickets)).all()) == 1
