@@ -13,7 +13,7 @@ from appliance.hub.census import Footprint
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
-from appliance.vault import SealedKeys
+from appliance.vault import CodeSecret, SealedKeys
 
 T = TypeVar("T")
 
@@ -35,6 +35,14 @@ class HubClient:
     def create_keys(self, organization: str) -> SealedKeys:
         """A hub key pair for a new organization, sealed."""
         return self._call(messages.CreateKeys(organization), SealedKeys)
+
+    def create_code_secret(self, organization: str, member: str) -> CodeSecret:
+        """A secret for one-time codes of a member, plain and sealed."""
+        return self._call(messages.CreateCodeSecret(organization, member), CodeSecret)
+
+    def match_code(self, organization: str, member: str, sealed: bytes, code: str, at: float) -> int | None:
+        """The step that a member's one-time code is of, about this time; None where it is wrong."""
+        return self._call(messages.MatchCode(organization, member, sealed, code, at), int | None)  # type: ignore[arg-type]
 
     def find_port(self, candidates: Sequence[int]) -> int | None:
         """The first of these UDP ports that nothing on the host has."""

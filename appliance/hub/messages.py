@@ -24,6 +24,26 @@ class CreateKeys(msgspec.Struct, frozen=True, tag=True):
     organization: str
 
 
+class CreateCodeSecret(msgspec.Struct, frozen=True, tag=True):
+    """A secret for one-time codes of a member; answered with `CodeSecret`."""
+
+    organization: str
+    member: str
+
+
+class MatchCode(msgspec.Struct, frozen=True, tag=True):
+    """The step that a member's one-time code is of, about this time; answered with its number, or None."""
+
+    organization: str
+    member: str
+    sealed: bytes
+    code: str
+    at: float
+
+    def __repr__(self) -> str:
+        return "MatchCode()"
+
+
 class FindPort(msgspec.Struct, frozen=True, tag=True):
     """The first of these UDP ports that nothing on the host has; answered with its number, or None."""
 
@@ -76,7 +96,20 @@ class RotateSecret(msgspec.Struct, frozen=True, tag=True):
         return "RotateSecret()"
 
 
-Call = CreateKeys | FindPort | Apply | Remove | Peers | Counters | Census | Status | TearDown | RotateSecret
+Call = (
+    CreateKeys
+    | CreateCodeSecret
+    | MatchCode
+    | FindPort
+    | Apply
+    | Remove
+    | Peers
+    | Counters
+    | Census
+    | Status
+    | TearDown
+    | RotateSecret
+)
 
 RESERVED = (TearDown, RotateSecret)
 """Calls that the hub's own user may make, and not the web process, which faces the internet."""

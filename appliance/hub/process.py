@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,14 +22,15 @@ from appliance.hub.events import Change, Watcher
 from appliance.hub.findings import Repair
 from appliance.hub.generation import Ledger
 from appliance.hub.healing import Healer
+from appliance.hub.keyring import Keyring
 from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.model.errors import Unavailable
-from appliance.store import Store, audit, deletions, machines, organizations, rotation
+from appliance.store import Store, audit, deletions, machines, organizations
 from appliance.store.times import now
-from appliance.vault import Vault, WrongSecret
+from appliance.vault import Vault
 
 log = structlog.get_logger()
 
@@ -59,14 +59,11 @@ class Hub:
         remember_secret: Callable[[str], None] | None = None,
     ) -> None:
         self._store = store
-        self._vault = vault
-        self._remember_secret = remember_secret
-        # Held while a key is sealed or opened: nobody works with the old vault once the store is sealed anew.
-        self._unlocking = threading.Lock()
+        self._keyring = Keyring(store, vault, remember_secret)
         self._healer = Healer(self._heal, self._sweep, self._mended)
         self._watcher = Watcher(self._healer.notice)
         self._ledger = Ledger(state_folder)
-        self._plane = DataPlane(names, backend, self._private_key, self._ledger, self._watcher)
+        self._plane = DataPlane(names, backend, self._keyring.private_key, self._ledger, self._watcher)
         self._door = Doorkeeper(door, self._plane)
         self._agreement = Agreement(store, self._plane.states, self._enforce, self._remove, self._mended)
         self._repairs: Counter[str] = Counter()
@@ -183,8 +180,15 @@ class Hub:
 
     @answer.register
     def _(self, call: messages.CreateKeys) -> object:
-        with self._unlocking:
-            return self._vault.new_organization_keys(call.organization)
+        return self._keyring.new_organization_keys(call.organization)
+
+    @answer.register
+    def _(self, call: messages.CreateCodeSecret) -> object:
+        return self._keyring.new_code_secret(call.organization, call.member)
+
+    @answer.register
+    def _(self, call: messages.MatchCode) -> object:
+        return self._keyring.matching_step(call.organization, call.member, call.sealed, call.code, call.at)
 
     @answer.register
     def _(self, call: messages.FindPort) -> object:
@@ -255,14 +259,7 @@ class Hub:
 
     @answer.register
     def _(self, call: messages.RotateSecret) -> object:
-        if self._remember_secret is not None:
-            self._remember_secret(call.new)
-        try:
-            with rotation.rotated(self._store, call.present, call.new, self._unlocking) as vault:
-                self._vault = vault
-        except WrongSecret as error:
-            raise HubError(str(error)) from error
-        log.info("the unlock secret was rotated")
+        self._keyring.rotate(call.present, call.new)
         return None
 
     def _enforce(self, desired: Desired) -> None:
@@ -272,18 +269,3 @@ class Hub:
     def _remove(self, organization: str) -> None:
         self._door.dismiss(organization)
         self._plane.remove(organization)
-
-    def _private_key(self, desired: Desired) -> str:
-        with self._unlocking:
-            with suppress(WrongSecret):
-                return self._open(desired)
-            # What was computed before a rotation carries its data key as it was sealed then.
-            with self._store.read() as transaction:
-                stored = organizations.desired(transaction, desired.organization)
-            with suppress(WrongSecret):
-                if stored is not None:
-                    return self._open(stored)
-        raise HubError(f"the keys of organization {desired.organization} can't be opened")
-
-    def _open(self, state: Desired) -> str:
-        return self._vault.private_key(state.organization, state.sealed_data_key, state.sealed_private_key)

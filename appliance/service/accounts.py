@@ -1,4 +1,4 @@
-"""Sign-up, log-in, and who holds a session."""
+"""Sign-up, and who holds a session."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from appliance.hub.errors import HubError
 from appliance.model.addresses import DEFAULT_NETWORK, check_network
 from appliance.model.emails import check_email
-from appliance.model.errors import NotEnforced, NotFound, Unauthenticated
+from appliance.model.errors import NotEnforced, NotFound
 from appliance.model.ids import new_id, new_organization_id, new_revision
 from appliance.model.names import check_name
 from appliance.model.organization import Member, Organization, Plan, Role
@@ -20,7 +20,6 @@ from appliance.service.workplace import Actor, Workplace, enforce
 from appliance.store import audit, organizations, people
 from appliance.store.sessions import Device
 
-_WRONG = "The e-mail address or the password is wrong."
 _NO_HUB = "The hub is not there to make an organization; nothing was stored."
 _CANDIDATES = 64
 
@@ -112,37 +111,6 @@ def forget_unfinished(workplace: Workplace, until: datetime | None = None) -> No
     with workplace.store.write() as transaction:
         for organization_id in organizations.unfinished(transaction, until or workplace.clock()):
             organizations.remove(transaction, organization_id)
-
-
-def log_in(workplace: Workplace, *, email: str, password: str, device: Device = NOWHERE) -> Session:
-    """A new session.
-
-    Raises:
-        Unauthenticated: no such account, or another password; which of the two is not told.
-    """
-    address = email.strip().lower()
-    with workplace.store.read() as transaction:
-        member = people.by_email(transaction, address)
-    if not passwords.verify(member.password_hash if member else None, password) or member is None:
-        raise Unauthenticated(_WRONG)
-    fresh = passwords.hash_password(password) if passwords.is_outdated(member.password_hash) else None
-    with workplace.store.write() as transaction:
-        # The check took its time, and a password that was changed meanwhile opens nothing any more.
-        now = people.by_id(transaction, member.id)
-        if now is None or now.password_hash != member.password_hash:
-            raise Unauthenticated(_WRONG)
-        if fresh is not None:
-            people.change_password_hash(transaction, member.id, fresh)
-        session = sessions.begin(workplace, transaction, member, device)
-        audit.record(
-            transaction,
-            member.organization_id,
-            member.email,
-            "session.opened",
-            {"address": device.address},
-            workplace.clock(),
-        )
-    return session
 
 
 def actor_of(workplace: Workplace, token: str) -> Actor:

@@ -17,15 +17,20 @@ from appliance.store.tickets import Kind
 LIFETIMES: Mapping[Kind, timedelta] = {
     Kind.RESET: timedelta(hours=1),
     Kind.VERIFICATION: timedelta(days=3),
+    Kind.LOG_IN: timedelta(minutes=5),
 }
 
 
 def issue(workplace: Workplace, transaction: Connection, member: Member, kind: Kind) -> str:
-    """A new ticket, which is good once the transaction commits; an earlier one of its kind is good no more."""
+    """A new ticket, which is good once the transaction commits.
+
+    Of a link only the last one is good; two browsers may be half-way in at the same time.
+    """
     token = tokens.new_token(tokens.TICKET)
     now = workplace.clock()
     tickets.forget_ended(transaction, now)
-    tickets.drop(transaction, member.id, kind)
+    if kind is not Kind.LOG_IN:
+        tickets.drop(transaction, member.id, kind)
     tickets.create(transaction, tokens.hash_of(token), member.id, kind, now + LIFETIMES[kind])
     return token
 

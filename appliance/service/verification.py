@@ -11,6 +11,7 @@ from appliance.model.errors import Conflict, NotFound, NotPossible
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
 from appliance.service import mail, tickets
+from appliance.service.resets import OPERATOR
 from appliance.service.workplace import Actor, Workplace
 from appliance.store import audit, people
 from appliance.store.tickets import Kind
@@ -62,7 +63,16 @@ def issue(workplace: Workplace, email: str) -> str:
     """
     with workplace.store.write() as transaction:
         member = _unverified(people.by_email(transaction, email.strip().lower()))
-        return _link(workplace, tickets.issue(workplace, transaction, member, Kind.VERIFICATION))
+        token = tickets.issue(workplace, transaction, member, Kind.VERIFICATION)
+        audit.record(
+            transaction,
+            member.organization_id,
+            OPERATOR,
+            "verification.issued",
+            {"person": member.email},
+            workplace.clock(),
+        )
+    return _link(workplace, token)
 
 
 def confirm(workplace: Workplace, token: str) -> None:

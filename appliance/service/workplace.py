@@ -18,7 +18,7 @@ from appliance.model.errors import NotEnforced, NotFound, Suspended
 from appliance.model.organization import Organization, Role
 from appliance.service.states import States
 from appliance.store import Store, audit, organizations, times
-from appliance.vault import SealedKeys
+from appliance.vault import CodeSecret, SealedKeys
 
 log = structlog.get_logger()
 
@@ -29,6 +29,10 @@ class HubPort(Protocol):
     """What use cases ask of the data plane; `appliance.hub.client.HubClient` is one."""
 
     def create_keys(self, organization: str) -> SealedKeys: ...
+
+    def create_code_secret(self, organization: str, member: str) -> CodeSecret: ...
+
+    def match_code(self, organization: str, member: str, sealed: bytes, code: str, at: float) -> int | None: ...
 
     def find_port(self, candidates: Sequence[int]) -> int | None: ...
 

@@ -171,6 +171,13 @@ def sealed_data_keys(transaction: Connection) -> dict[str, bytes]:
     return {row.id: row.sealed_data_key for row in transaction.execute(wanted)}
 
 
+def sealed_data_key(transaction: Connection, organization_id: str) -> bytes | None:
+    """One organization's, if there is one."""
+    return transaction.execute(
+        select(_table.c.sealed_data_key).where(_table.c.id == organization_id)
+    ).scalar_one_or_none()
+
+
 def replace_data_key(transaction: Connection, organization_id: str, sealed: bytes) -> None:
     """The same key, sealed anew."""
     transaction.execute(

@@ -44,8 +44,10 @@ def by_email(transaction: Connection, email: str) -> Member | None:
 
 
 def by_id(transaction: Connection, member_id: str) -> Member | None:
-    """The member of that id, if there is one."""
-    row = transaction.execute(select(members).where(members.c.id == member_id)).one_or_none()
+    """The member of that id; none while the organization is not active."""
+    row = transaction.execute(
+        select(members).join(organizations).where(members.c.id == member_id, organizations.c.active)
+    ).one_or_none()
     return None if row is None else loaded(row)
 
 

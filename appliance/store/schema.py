@@ -113,6 +113,24 @@ tickets = Table(
     Index(None, "member_id"),
 )
 
+second_factors = Table(
+    "second_factors",
+    metadata,
+    Column("member_id", String(12), ForeignKey("members.id", ondelete="CASCADE"), primary_key=True),
+    # The secret of one-time codes, sealed under the organization's data key.
+    Column("sealed_secret", LargeBinary, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    # Null until its owner has shown a code of it.
+    Column("enabled_at", Float, nullable=True),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("member_id", String(12), ForeignKey("members.id", ondelete="CASCADE"), primary_key=True),
+    Column("code_hash", String(64), primary_key=True),
+)
+
 # Addresses that somebody gave, whether anybody has them or not: gone some seconds later.
 reset_requests = Table(
     "reset_requests",

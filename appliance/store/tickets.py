@@ -16,6 +16,8 @@ class Kind(str, Enum):
 
     RESET = "reset"
     VERIFICATION = "verification"
+    LOG_IN = "log-in"
+    """The password was right, and a code of the second factor is to come."""
 
 
 def create(transaction: Connection, token_hash: str, member_id: str, kind: Kind, until: datetime) -> None:

@@ -67,7 +67,7 @@ class Vault:
         salt = secrets.token_bytes(_SALT_BYTES)
         lock = Lock(salt, cost=2**15, block_size=8, parallelism=1, proof=b"")
         vault = cls(_derive(secret, lock))
-        return vault, Lock(lock.salt, lock.cost, lock.block_size, lock.parallelism, vault._sealed(_PROOF, _PROOF))
+        return vault, Lock(lock.salt, lock.cost, lock.block_size, lock.parallelism, vault.sealed(_PROOF, _PROOF))
 
     @classmethod
     def open(cls, secret: str, lock: Lock) -> Vault:
@@ -77,7 +77,7 @@ class Vault:
             WrongSecret: this is not the secret that the lock was made with.
         """
         vault = cls(_derive(secret, lock))
-        vault._opened(lock.proof, _PROOF)
+        vault.opened(lock.proof, _PROOF)
         return vault
 
     def new_organization_keys(self, organization: str) -> SealedKeys:
@@ -87,7 +87,7 @@ class Vault:
         return SealedKeys(
             public_key=pair.public,
             sealed_data_key=sealed_data_key,
-            sealed_private_key=Vault(data_key)._sealed(pair.private.encode(), organization.encode()),
+            sealed_private_key=Vault(data_key).sealed(pair.private.encode(), organization.encode()),
         )
 
     def private_key(self, organization: str, sealed_data_key: bytes, sealed_private_key: bytes) -> str:
@@ -97,12 +97,12 @@ class Vault:
             WrongSecret: damaged, or sealed for another organization or under another secret.
         """
         data_key = self.data_key(organization, sealed_data_key)
-        return Vault(data_key)._opened(sealed_private_key, organization.encode()).decode()
+        return Vault(data_key).opened(sealed_private_key, organization.encode()).decode()
 
     def new_data_key(self, owner: str) -> tuple[bytes, bytes]:
         """A fresh key of 32 bytes, plain and sealed for this owner."""
         data_key = secrets.token_bytes(_KEY_BYTES)
-        return data_key, self._sealed(data_key, owner.encode())
+        return data_key, self.sealed(data_key, owner.encode())
 
     def data_key(self, owner: str, sealed_data_key: bytes) -> bytes:
         """The inverse of `new_data_key`.
@@ -110,7 +110,7 @@ class Vault:
         Raises:
             WrongSecret: damaged, or sealed for another owner or under another secret.
         """
-        return self._opened(sealed_data_key, owner.encode())
+        return self.opened(sealed_data_key, owner.encode())
 
     def resealed_for(self, successor: Vault, organization: str, sealed_data_key: bytes) -> bytes:
         """The same data key, sealed under another unlock secret.
@@ -118,13 +118,19 @@ class Vault:
         Raises:
             WrongSecret: it was not sealed by this vault.
         """
-        return successor._sealed(self.data_key(organization, sealed_data_key), organization.encode())
+        return successor.sealed(self.data_key(organization, sealed_data_key), organization.encode())
 
-    def _sealed(self, plain: bytes, context: bytes) -> bytes:
+    def sealed(self, plain: bytes, context: bytes) -> bytes:
+        """Sealed under this vault's key; only together with the same context it opens again."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + self._seal.encrypt(nonce, plain, context)
 
-    def _opened(self, sealed: bytes, context: bytes) -> bytes:
+    def opened(self, sealed: bytes, context: bytes) -> bytes:
+        """The inverse of `sealed`.
+
+        Raises:
+            WrongSecret: damaged, or sealed under another key or with another context.
+        """
         try:
             return self._seal.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
         except (InvalidTag, ValueError) as error:

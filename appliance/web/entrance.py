@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from appliance.service import Actor, accounts, resets, verification
+from appliance.service import Actor, resets, verification
+from appliance.service import log_in as login
 from appliance.service.sessions import Session
 from appliance.web import request
 from appliance.web.request import Site
@@ -19,10 +20,22 @@ def guessing(site: Site, email: str) -> AbstractContextManager[None]:
     return site.limits.guessing(request.address(), email)
 
 
-def log_in(site: Site, email: str, password: str) -> Session:
+def log_in(site: Site, email: str, password: str, code: str | None) -> Session:
     """Logs in within the limits; a failed attempt counts, a successful one does not."""
     with guessing(site, email):
-        return accounts.log_in(site.workplace, email=email, password=password, device=request.device())
+        return login.at_once(site.workplace, email=email, password=password, code=code, device=request.device())
+
+
+def begin_log_in(site: Site, email: str, password: str) -> Session:
+    """As `log_in`, where a code is asked for only after the password: then raises `HalfWay`."""
+    with guessing(site, email):
+        return login.begin(site.workplace, email=email, password=password, device=request.device())
+
+
+def finish_log_in(site: Site, ticket: str, code: str) -> Session:
+    """The code that was missing."""
+    with guessing(site, login.half_way(site.workplace, ticket).email):
+        return login.finish(site.workplace, ticket, code=code, device=request.device())
 
 
 def ask_for_reset(site: Site, email: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from appliance.hub.errors import HubError
 from appliance.hub.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
-from appliance.vault import SealedKeys, Vault
+from appliance.vault import CodeSecret, SealedKeys, Vault, codes
 
 
 @dataclass
@@ -33,6 +33,17 @@ class FakeHub:
     def create_keys(self, organization: str) -> SealedKeys:
         self._check()
         return self._vault.new_organization_keys(organization)
+
+    def create_code_secret(self, organization: str, member: str) -> CodeSecret:
+        self._check()
+        return codes.make(self._vault, organization, self._data_key(organization), member)
+
+    def match_code(self, organization: str, member: str, sealed: bytes, code: str, at: float) -> int | None:
+        self._check()
+        return codes.matching_step(self._vault, organization, self._data_key(organization), member, sealed, code, at)
+
+    def _data_key(self, organization: str) -> bytes:
+        return self.enforced[organization].sealed_data_key
 
     def find_port(self, candidates: Sequence[int]) -> int | None:
         self._check()

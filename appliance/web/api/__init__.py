@@ -18,6 +18,7 @@ from appliance.web.api import (
     policy,
     records,
     routes,
+    second_factor,
     sessions,
     tokens,
 )
@@ -29,6 +30,7 @@ CALLS = (
     accounts.CALLS
     + sessions.CALLS
     + account.CALLS
+    + second_factor.CALLS
     + links.CALLS
     + organization.CALLS
     + members.CALLS

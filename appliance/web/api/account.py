@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from appliance.model.access import SELF
-from appliance.service import accounts, password_change
+from appliance.service import accounts, password_change, second_factor
 from appliance.web import entrance, request
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, SessionAnswer
@@ -21,11 +21,22 @@ class AccountAnswer(msgspec.Struct, frozen=True):
     email: str
     role: str
     verified: bool
+    second_factor: bool
+    recovery_codes_left: int
 
 
 def _account(asked: Asked) -> AccountAnswer:
-    member = accounts.member_of(asked.site.workplace, asked.actor)
-    return AccountAnswer(member.id, member.email, member.role.value, member.verified_at is not None)
+    workplace = asked.site.workplace
+    member = accounts.member_of(workplace, asked.actor)
+    factor = second_factor.state(workplace, asked.actor)
+    return AccountAnswer(
+        member.id,
+        member.email,
+        member.role.value,
+        member.verified_at is not None,
+        factor.enabled,
+        factor.recovery_codes_left,
+    )
 
 
 def _change_password(asked: Asked) -> SessionAnswer:

@@ -45,7 +45,7 @@ def _sign_up(asked: Asked) -> SignedUp:
 
 def _log_in(asked: Asked) -> SessionAnswer:
     body: LogIn = asked.body
-    session = entrance.log_in(asked.site, body.email, body.password)
+    session = entrance.log_in(asked.site, body.email, body.password, body.code)
     return SessionAnswer.of(session)
 
 

@@ -20,6 +20,8 @@ from appliance.web.pages import (
     policy,
     records,
     routes,
+    second_factor,
+    second_step,
     tokens,
     transcripts,
 )
@@ -30,7 +32,9 @@ __all__ = ["View", "install"]
 
 PAGES = (
     accounts.PAGES
+    + second_step.PAGES
     + account.PAGES
+    + second_factor.PAGES
     + links.PAGES
     + machines.PAGES
     + policy.PAGES

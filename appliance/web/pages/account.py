@@ -6,7 +6,7 @@ import bottle
 
 from appliance.model.access import SELF
 from appliance.model.errors import Refused
-from appliance.service import accounts, password_change, passwords, sessions
+from appliance.service import accounts, password_change, passwords, second_factor, sessions
 from appliance.web import entrance, request
 from appliance.web.pages import session_cookie
 from appliance.web.pages.routes import Page, Visit
@@ -21,6 +21,7 @@ def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
         refusal=refusal,
         refused_form=refused_form,
         member=accounts.member_of(visit.workplace, visit.actor),
+        factor=second_factor.state(visit.workplace, visit.actor),
         sends_mail=visit.workplace.sends_mail,
         sessions=sessions.all_of(visit.workplace, visit.actor, visit.signed_in.token),
         now=visit.workplace.clock(),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bottle
 
 from appliance.model.access import PUBLIC, SELF
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import Refused
 from appliance.service import accounts, passwords
+from appliance.service.log_in import HalfWay
 from appliance.web import entrance, request
-from appliance.web.pages import forms, routes, session_cookie
+from appliance.web.pages import public_forms, routes, second_step, session_cookie
 from appliance.web.pages.routes import HOME, Page, Visit
 
 
@@ -57,7 +56,9 @@ def _log_in(visit: Visit) -> bottle.HTTPResponse:
     if not routes.is_local(following):
         following = HOME
     try:
-        session = entrance.log_in(visit.site, form.text("email"), form.text("password"))
+        session = entrance.begin_log_in(visit.site, form.text("email"), form.text("password"))
+    except HalfWay as half_way:
+        return second_step.lead_to(half_way, following)
     except Refused as refusal:
         return _log_in_page(visit, following, refusal=refusal)
     return session_cookie.enter(visit, session, following)
@@ -68,23 +69,13 @@ def _log_out(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _sign_up_page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
-    return guarded(
+    return public_forms.page(
         visit, "signup.html", refusal=refusal, shortest_password=passwords.SHORTEST, default_network=DEFAULT_NETWORK
     )
 
 
 def _log_in_page(visit: Visit, following: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
-    return guarded(visit, "login.html", refusal=refusal, following=following)
-
-
-def guarded(visit: Visit, template: str, **data: Any) -> bottle.HTTPResponse:
-    """A page with a form that is sent before there is a session."""
-    held = forms.form_token()
-    token = held or forms.new_form_token()
-    answer = visit.page(template, typed=visit.form, form_token=token, **data)
-    if held is None:
-        routes.set_cookie(answer, forms.FORM_COOKIE, token)
-    return answer
+    return public_forms.page(visit, "login.html", refusal=refusal, following=following)
 
 
 PAGES = (

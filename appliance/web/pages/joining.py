@@ -8,7 +8,7 @@ from appliance.model.access import PUBLIC
 from appliance.model.errors import NotFound, Refused
 from appliance.service import invitations, passwords
 from appliance.web import request
-from appliance.web.pages import accounts, session_cookie
+from appliance.web.pages import public_forms, session_cookie
 from appliance.web.pages.routes import HOME, Page, Visit
 
 
@@ -34,7 +34,7 @@ def _join(visit: Visit) -> bottle.HTTPResponse:
 
 def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
     token = visit.parameters["token"]
-    return accounts.guarded(
+    return public_forms.page(
         visit,
         "join.html",
         refusal=refusal,

@@ -11,12 +11,12 @@ from appliance.model.access import PUBLIC
 from appliance.model.errors import Refused
 from appliance.service import passwords, resets, verification
 from appliance.web import entrance
-from appliance.web.pages import accounts
+from appliance.web.pages import public_forms
 from appliance.web.pages.routes import Page, Visit
 
 
 def _show_forgotten(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
-    return accounts.guarded(visit, "forgotten.html", refusal=refusal, sends_mail=visit.workplace.sends_mail)
+    return public_forms.page(visit, "forgotten.html", refusal=refusal, sends_mail=visit.workplace.sends_mail)
 
 
 def _ask_for_reset(visit: Visit) -> bottle.HTTPResponse:
@@ -41,7 +41,7 @@ def _reset(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _reset_page(visit: Visit, token: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
-    return accounts.guarded(visit, "reset.html", refusal=refusal, token=token, shortest_password=passwords.SHORTEST)
+    return public_forms.page(visit, "reset.html", refusal=refusal, token=token, shortest_password=passwords.SHORTEST)
 
 
 def _show_verify(visit: Visit) -> bottle.HTTPResponse:
@@ -58,7 +58,7 @@ def _verify(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _verify_page(visit: Visit, token: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
-    return accounts.guarded(visit, "verify.html", refusal=refusal, token=token)
+    return public_forms.page(visit, "verify.html", refusal=refusal, token=token)
 
 
 PAGES = (

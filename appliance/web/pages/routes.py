@@ -32,6 +32,7 @@ _NOTICES = {
     "plan": "The plan is switched.",
     "password": "Your password is changed, and every other session of yours has ended.",
     "verification": "A letter with a link is on its way to your address.",
+    "second-factor-off": "Your second factor is turned off, and every other session of yours has ended.",
     "session-ended": "The session has ended.",
     "sessions-ended": "Every other session of yours has ended.",
     "invited": "A letter with a link is on its way.",

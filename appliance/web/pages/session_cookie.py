@@ -16,10 +16,15 @@ def enter(visit: Visit, session: Session, path: str, notice: str | None = None) 
     if visit.who is not None:
         sessions.log_out(visit.workplace, visit.who.token)
     answer = routes.see_other(path) if notice is None else visit.done(path, notice)
-    left = session.expires_at - visit.workplace.clock()
-    routes.set_cookie(answer, request.COOKIE, session.token, seconds=int(left.total_seconds()))
+    give(visit, answer, session)
     routes.forget_cookie(answer, forms.FORM_COOKIE)
     return answer
+
+
+def give(visit: Visit, answer: bottle.HTTPResponse, session: Session) -> None:
+    """Has the browser keep this session with the answer."""
+    left = session.expires_at - visit.workplace.clock()
+    routes.set_cookie(answer, request.COOKIE, session.token, seconds=int(left.total_seconds()))
 
 
 def leave(visit: Visit, path: str) -> bottle.HTTPResponse:

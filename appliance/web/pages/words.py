@@ -149,6 +149,11 @@ _ACTIONS = {
     "password.reset": "chose another password by a link",
     "reset.sent": "asked for a link to another password",
     "reset.issued": "issued a link to another password",
+    "second-factor.enabled": "turned on a second factor",
+    "second-factor.disabled": "turned off the second factor",
+    "recovery-code.used": "used a recovery code",
+    "recovery-codes.made": "made new recovery codes",
+    "verification.issued": "issued a link that verifies an address",
     "address.verified": "verified their address",
 }
 

@@ -6,18 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from queue import Queue
 
+import pyotp
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.hub.door import FrontDoor
 from appliance.hub.errors import HubError
-from appliance.hub.messages import CreateKeys, RotateSecret, TearDown
+from appliance.hub.messages import CreateCodeSecret, CreateKeys, MatchCode, RotateSecret, TearDown
 from appliance.hub.names import Names
 from appliance.hub.process import Hub
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.store import Store, organizations
-from appliance.vault import SealedKeys
+from appliance.vault import CodeSecret, SealedKeys, WrongSecret
 from tests.appliance.sealed import NEW, OLD, add_organization, opens, sealed_store
 
 
@@ -39,6 +40,14 @@ def make_hub(store: Store, remembered: list[str], tmp_path: Path) -> Hub:
     return Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules", remembered.append)
 
 
+def opens_with(store: Store, secret: str) -> bool:
+    try:
+        opens(store, secret)
+    except WrongSecret:
+        return False
+    return True
+
+
 def stored(store: Store) -> Desired:
     with store.read() as transaction:
         (organization,) = organizations.enforced_ids(transaction)
@@ -51,14 +60,30 @@ def test_after_a_rotation_states_of_before_and_after_open_to_the_same_key(sealed
     remembered: list[str] = []
     hub = make_hub(sealed, remembered, tmp_path)
     before = stored(sealed)
-    key = hub._private_key(before)
+    key = hub._keyring.private_key(before)
     hub.answer(RotateSecret(OLD, NEW))
     assert remembered == [NEW]
     after = stored(sealed)
     assert before.sealed_data_key != after.sealed_data_key
-    assert hub._private_key(before) == hub._private_key(after) == key
+    assert hub._keyring.private_key(before) == hub._keyring.private_key(after) == key
     # The next hub has nothing but the new secret.
     assert opens(sealed, NEW).private_key(after.organization, after.sealed_data_key, after.sealed_private_key) == key
+
+
+def test_codes_match_before_and_after_a_rotation(sealed: Store, tmp_path: Path) -> None:
+    hub = make_hub(sealed, [], tmp_path)
+    made = hub.answer(CreateCodeSecret("acme", "asha"))
+    assert isinstance(made, CodeSecret)
+    at = 1_750_000_000.0
+    code = pyotp.TOTP(made.secret).at(int(at))
+    for _ in range(2):
+        assert hub.answer(MatchCode("acme", "asha", made.sealed, code, at)) == at // 30
+        assert hub.answer(MatchCode("acme", "asha", made.sealed, code, at + 90)) is None
+        for stranger in (MatchCode("acme", "ravi", made.sealed, code, at), MatchCode("bolt", "asha", b"", code, at)):
+            with pytest.raises(HubError):
+                hub.answer(stranger)
+        if opens_with(sealed, OLD):
+            hub.answer(RotateSecret(OLD, NEW))
 
 
 def test_keys_that_a_rotation_left_behind_are_refused(sealed: Store, tmp_path: Path) -> None:
@@ -72,7 +97,7 @@ def test_keys_that_a_rotation_left_behind_are_refused(sealed: Store, tmp_path: P
         stored_of(sealed, "late"), sealed_data_key=keys.sealed_data_key, sealed_private_key=keys.sealed_private_key
     )
     with pytest.raises(HubError):
-        hub._private_key(late)
+        hub._keyring.private_key(late)
     fresh = hub.answer(CreateKeys("fresh"))
     assert isinstance(fresh, SealedKeys)
     assert opens(sealed, NEW).private_key("fresh", fresh.sealed_data_key, fresh.sealed_private_key)
@@ -91,7 +116,7 @@ def test_a_wrong_present_secret_changes_nothing(sealed: Store, tmp_path: Path) -
     with pytest.raises(HubError):
         hub.answer(RotateSecret("another secret that is long enough", NEW))
     assert stored(sealed) == before
-    assert hub._private_key(before)
+    assert hub._keyring.private_key(before)
     opens(sealed, OLD)
 
 
@@ -108,7 +133,7 @@ def test_a_store_that_fails_leaves_the_hub_with_the_old_secret(
     with pytest.raises(SQLAlchemyError):
         hub.answer(RotateSecret(OLD, NEW))
     assert stored(sealed) == before
-    assert hub._private_key(before)
+    assert hub._keyring.private_key(before)
     hub.answer(CreateKeys("next"))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from appliance.model.emails import check_email
 from appliance.model.errors import Conflict, Invalid, Unauthenticated
-from appliance.service import Workplace, accounts, sessions, tokens
+from appliance.service import Workplace, accounts, log_in, sessions, tokens
 from appliance.store import schema
 from tests.appliance.fakes import FakeHub
 
@@ -32,7 +32,7 @@ def test_a_session_is_stored_as_a_hash(workplace: Workplace) -> None:
 
 def test_each_log_in_has_a_session_of_its_own_and_log_out_ends_one(workplace: Workplace) -> None:
     sign_up(workplace)
-    one, two = (accounts.log_in(workplace, email=" A@Example.net", password=PASSWORD).token for _ in range(2))
+    one, two = (log_in.at_once(workplace, email=" A@Example.net", password=PASSWORD).token for _ in range(2))
     assert one != two
     sessions.log_out(workplace, one)
     with pytest.raises(Unauthenticated):
@@ -63,7 +63,7 @@ def test_of_many_sign_ups_with_one_address_one_is_taken(workplace: Workplace, hu
 def test_which_of_the_two_is_wrong_is_not_told(workplace: Workplace, email: str, password: str) -> None:
     sign_up(workplace)
     with pytest.raises(Unauthenticated) as refused:
-        accounts.log_in(workplace, email=email, password=password)
+        log_in.at_once(workplace, email=email, password=password)
     assert refused.value.detail == "The e-mail address or the password is wrong."
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from appliance.hub.errors import HubError
 from appliance.model.errors import NotEnforced, NotFound, Unauthenticated
-from appliance.service import Actor, Workplace, accounts, deletion, machines, organizations
+from appliance.service import Actor, Workplace, accounts, deletion, log_in, machines, organizations
 from appliance.store import Store, deletions, instance, schema, times
 from appliance.store import organizations as stored
 from appliance.store.deletions import Tombstone
@@ -153,7 +153,7 @@ def test_what_is_being_deleted_is_nobody_s(workplace: Workplace, hub: FakeHub, o
         with pytest.raises(NotFound):
             wish(workplace, owner)
     with pytest.raises(Unauthenticated):
-        accounts.log_in(workplace, email=owner.email, password="correct horse battery")
+        log_in.at_once(workplace, email=owner.email, password="correct horse battery")
 
 
 def test_a_data_plane_that_refuses_leaves_the_keys_as_they_were(

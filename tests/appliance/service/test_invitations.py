@@ -12,7 +12,7 @@ import pytest
 from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound
 from appliance.model.letters import Letter
 from appliance.model.organization import Role
-from appliance.service import Actor, Workplace, accounts, invitations, members, organizations, postman, tokens
+from appliance.service import Actor, Workplace, accounts, invitations, log_in, members, organizations, postman, tokens
 from appliance.service.letters import COMPOSERS
 from appliance.store import schema
 from tests.appliance.conftest import sign_up
@@ -38,7 +38,7 @@ def test_an_invitation_makes_an_account_in_its_role(workplace: Workplace, owner:
     session = invitations.accept(workplace, token=token, password=PASSWORD)
     actor = accounts.actor_of(workplace, session.token)
     assert (actor.organization_id, actor.email, actor.role) == (owner.organization_id, "ravi@example.net", Role.ADMIN)
-    assert accounts.log_in(workplace, email="ravi@example.net", password=PASSWORD)
+    assert log_in.at_once(workplace, email="ravi@example.net", password=PASSWORD)
     entries, _ = organizations.trail(workplace, owner)
     assert ("ravi@example.net", "member.joined") in [(entry.actor, entry.action) for entry in entries]
     assert ("owner@example.net", "member.invited") in [(entry.actor, entry.action) for entry in entries]
@@ -125,7 +125,7 @@ def test_an_account_belongs_to_one_organization(workplace: Workplace, owner: Act
     token = invite(workplace, owner, "ravi@example.net")
     with pytest.raises(Conflict, match="belongs to one organization"):
         invitations.accept(workplace, token=token, password=PASSWORD)
-    found = accounts.log_in(workplace, email="ravi@example.net", password="correct horse battery")
+    found = log_in.at_once(workplace, email="ravi@example.net", password="correct horse battery")
     assert accounts.actor_of(workplace, found.token).organization_id == other.organization_id
     # The invitation is not used up by that.
     colleague(workplace, other, Role.OWNER)

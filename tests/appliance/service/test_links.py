@@ -25,6 +25,7 @@ from appliance.service import (
     tokens,
     verification,
 )
+from appliance.service import log_in as login
 from appliance.store import schema
 from appliance.store.tickets import Kind
 from tests.appliance.conftest import sign_up
@@ -71,7 +72,7 @@ def token_in(letter: Letter | str, path: str) -> str:
 
 
 def log_in(workplace: Workplace, password: str) -> str:
-    return accounts.log_in(workplace, email=EMAIL, password=password).token
+    return login.at_once(workplace, email=EMAIL, password=password).token
 
 
 def after(workplace: Workplace, waited: timedelta) -> Workplace:

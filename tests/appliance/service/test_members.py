@@ -9,7 +9,7 @@ import pytest
 
 from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated, WrongProof
 from appliance.model.organization import Role
-from appliance.service import Actor, Workplace, accounts, api_tokens, members, organizations
+from appliance.service import Actor, Workplace, accounts, api_tokens, log_in, members, organizations
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import colleague, join, sign_in
 
@@ -128,7 +128,7 @@ def test_who_leaves_shows_the_password_and_has_no_account_any_more(workplace: Wo
     with pytest.raises(Unauthenticated):
         accounts.actor_of(workplace, session)
     with pytest.raises(Unauthenticated):
-        accounts.log_in(workplace, email=owner.email, password="correct horse battery")
+        log_in.at_once(workplace, email=owner.email, password="correct horse battery")
     # The address is free for another organization.
     assert sign_up(workplace, owner.email).organization_id != owner.organization_id
 

@@ -9,6 +9,7 @@ import pytest
 
 from appliance.model.errors import Invalid, NotFound, Unauthenticated, WrongProof
 from appliance.service import Actor, Workplace, accounts, organizations, password_change, passwords, sessions
+from appliance.service import log_in as login
 from appliance.store.sessions import Device
 from tests.appliance.conftest import sign_up
 
@@ -18,7 +19,7 @@ LAPTOP = Device("192.0.2.7", "curl/8.5.0\n\x1b[31m" + "x" * 300)
 
 
 def log_in(workplace: Workplace, password: str = PASSWORD) -> str:
-    return accounts.log_in(workplace, email="owner@example.net", password=password, device=LAPTOP).token
+    return login.at_once(workplace, email="owner@example.net", password=password, device=LAPTOP).token
 
 
 def is_open(workplace: Workplace, token: str) -> bool:

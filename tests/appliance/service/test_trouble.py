@@ -12,7 +12,7 @@ import pytest
 
 from appliance.model.errors import Unavailable
 from appliance.model.policy import ANYONE, Action, Policy, Rule
-from appliance.service import Workplace, accounts, deletion, machines
+from appliance.service import Workplace, deletion, log_in, machines
 from appliance.service import policy as policies
 from appliance.store import engines
 from appliance.store import organizations as stored
@@ -139,7 +139,7 @@ def test_a_disk_that_is_full(disk: Path, tenant: Tenant) -> None:
         tenant.adds_rules(200)
     tenant.is_refused()
     with pytest.raises(Unavailable):
-        accounts.log_in(tenant.workplace, email="owner@example.net", password="correct horse battery")
+        log_in.at_once(tenant.workplace, email="owner@example.net", password="correct horse battery")
     # Whoever is signed in can still look.
     assert machines.page(tenant.workplace, tenant.actor) == ([], None)
     filler.unlink()

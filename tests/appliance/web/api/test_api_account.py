@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import bottle
+import pyotp
 import pytest
 
 from appliance.service import Workplace
@@ -20,8 +24,21 @@ LOG_IN = {"email": "a@example.net", "password": "correct horse battery"}
 
 
 @pytest.fixture
-def app(workplace: Workplace, hub: FakeHub, tmp_path: Path) -> bottle.Bottle:
-    return make_app(Site(workplace, RateLimits(), Shelf(tmp_path / "transcripts")), hub.status)
+def clock() -> Callable[[timedelta], datetime]:
+    """A clock that stands still, and is moved by this much."""
+    now = [datetime(2026, 3, 1, 12, tzinfo=timezone.utc)]
+
+    def move(by: timedelta) -> datetime:
+        now[0] += by
+        return now[0]
+
+    return move
+
+
+@pytest.fixture
+def app(workplace: Workplace, hub: FakeHub, tmp_path: Path, clock: Callable[[timedelta], datetime]) -> bottle.Bottle:
+    timed = replace(workplace, clock=lambda: clock(timedelta()))
+    return make_app(Site(timed, RateLimits(), Shelf(tmp_path / "transcripts")), hub.status)
 
 
 @pytest.fixture
@@ -71,3 +88,38 @@ def test_who_guesses_the_present_password_is_stopped(app: bottle.Bottle, token: 
     answer = call(app, "PUT", "/api/v1/account/password", right, token=token)
     assert answer.status == 429
     assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_second_factor_from_its_secret_to_its_end(
+    app: bottle.Bottle, token: str, clock: Callable[[timedelta], datetime]
+) -> None:
+    password = {"password": SIGN_UP["password"]}
+    made = call(app, "POST", "/api/v1/account/second-factor", password, token=token)
+    assert made.status == 201
+    phone = pyotp.parse_uri(made.json["uri"])
+    assert isinstance(phone, pyotp.TOTP)
+    assert phone.secret == made.json["secret"]
+    code = phone.at(clock(timedelta()))
+    enabled = call(app, "PUT", "/api/v1/account/second-factor", {"code": code}, token=token).json
+    assert call(app, "GET", "/api/v1/account", token=token).status == 401
+    token = enabled["token"]
+    account = call(app, "GET", "/api/v1/account", token=token).json
+    assert account["second_factor"] is True
+    assert account["recovery_codes_left"] == len(enabled["recovery_codes"]) == 10
+
+    # A client can tell that it has to ask for a code, and that the code was wrong.
+    needed = log_in(app)
+    assert needed.status == 401
+    assert needed.json["type"] == "urn:meshwg:problem:code-needed"
+    assert log_in(app, code=code).json["type"] == "urn:meshwg:problem:unauthenticated"
+    assert log_in(app, code=phone.at(clock(timedelta(seconds=30)))).status == 201
+    assert log_in(app, code=enabled["recovery_codes"][0]).status == 201
+
+    proof = password | {"code": enabled["recovery_codes"][1]}
+    renewed = call(app, "POST", "/api/v1/account/recovery-codes", proof, token=token)
+    assert renewed.status == 201
+    proof = password | {"code": renewed.json["recovery_codes"][0]}
+    ended = call(app, "DELETE", "/api/v1/account/second-factor", proof, token=renewed.json["token"])
+    assert ended.status == 200
+    assert call(app, "GET", "/api/v1/account", token=ended.json["token"]).json["second_factor"] is False
+    assert log_in(app).status == 201

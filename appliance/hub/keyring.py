@@ -1,0 +1,103 @@
+"""Everything that is sealed, opened here and nowhere else, also while the unlock secret becomes another one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import structlog
+
+from appliance.hub.errors import HubError
+from appliance.model.desired import Desired
+from appliance.store import Store, organizations, rotation
+from appliance.vault import CodeSecret, SealedKeys, Vault, WrongSecret, codes
+
+log = structlog.get_logger()
+
+
+class Keyring:
+    """Seals and opens what the store keeps, on behalf of the hub.
+
+    Args:
+        remember_secret: is told a new unlock secret just before it becomes the one that opens the store, for the hub
+            that is started next.
+    """
+
+    def __init__(self, store: Store, vault: Vault, remember_secret: Callable[[str], None] | None = None) -> None:
+        self._store = store
+        self._vault = vault
+        self._remember_secret = remember_secret
+        # Held while a key is sealed or opened: nobody works with the old vault once the store is sealed anew.
+        self._unlocking = threading.Lock()
+
+    def new_organization_keys(self, organization: str) -> SealedKeys:
+        """A fresh hub key pair for an organization that is about to be stored."""
+        with self._unlocking:
+            return self._vault.new_organization_keys(organization)
+
+    def private_key(self, desired: Desired) -> str:
+        """The hub's private key for an organization.
+
+        Raises:
+            HubError: it can't be opened.
+        """
+        with self._unlocking:
+            with suppress(WrongSecret):
+                return self._open(desired)
+            # What was computed before a rotation carries its data key as it was sealed then.
+            with self._store.read() as transaction:
+                stored = organizations.desired(transaction, desired.organization)
+            with suppress(WrongSecret):
+                if stored is not None:
+                    return self._open(stored)
+        raise HubError(f"the keys of organization {desired.organization} can't be opened")
+
+    def new_code_secret(self, organization: str, member: str) -> CodeSecret:
+        """A secret for one-time codes of a member.
+
+        Raises:
+            HubError: there is no such organization.
+        """
+        with self._data_key_of(organization) as data_key:
+            return codes.make(self._vault, organization, data_key, member)
+
+    def matching_step(self, organization: str, member: str, sealed: bytes, code: str, at: float) -> int | None:
+        """The step that a member's code is of; as `codes.matching_step`.
+
+        Raises:
+            HubError: there is no such organization, or its secrets can't be opened.
+        """
+        with self._data_key_of(organization) as data_key:
+            return codes.matching_step(self._vault, organization, data_key, member, sealed, code, at)
+
+    def rotate(self, present: str, new: str) -> None:
+        """Only the new unlock secret opens the store when it returns.
+
+        Raises:
+            HubError: ``present`` does not open it; everything is as before.
+        """
+        if self._remember_secret is not None:
+            self._remember_secret(new)
+        try:
+            with rotation.rotated(self._store, present, new, self._unlocking) as vault:
+                self._vault = vault
+        except WrongSecret as error:
+            raise HubError(str(error)) from error
+        log.info("the unlock secret was rotated")
+
+    @contextmanager
+    def _data_key_of(self, organization: str) -> Iterator[bytes]:
+        """The organization's data key, sealed by the vault of now as long as the block lasts."""
+        with self._unlocking:
+            with self._store.read() as transaction:
+                data_key = organizations.sealed_data_key(transaction, organization)
+            if data_key is None:
+                raise HubError(f"there is no organization {organization}")
+            try:
+                yield data_key
+            except WrongSecret as error:
+                raise HubError(f"what is sealed for organization {organization} can't be opened") from error
+
+    def _open(self, state: Desired) -> str:
+        return self._vault.private_key(state.organization, state.sealed_data_key, state.sealed_private_key)

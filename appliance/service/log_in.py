@@ -1,0 +1,139 @@
+"""Log-in: a password, and a code too where the account has a second factor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from appliance.model.errors import CodeNeeded, NotFound, Unauthenticated, WrongProof
+from appliance.model.organization import Member
+from appliance.service import passwords, second_factor, sessions, tickets
+from appliance.service.second_factor import Proof
+from appliance.service.sessions import NOWHERE, Session
+from appliance.service.workplace import Workplace
+from appliance.store import audit, people
+from appliance.store.sessions import Device
+from appliance.store.tickets import Kind
+
+_WRONG = "The e-mail address or the password is wrong."
+
+
+class HalfWay(CodeNeeded):
+    """The password was right, and a code is to come: `finish` takes both, within five minutes.
+
+    Attributes:
+        ticket: stands for the password.
+    """
+
+    def __init__(self, needed: CodeNeeded, ticket: str) -> None:
+        super().__init__(needed.detail, field=needed.field)
+        self.ticket = ticket
+
+
+def at_once(
+    workplace: Workplace, *, email: str, password: str, code: str | None = None, device: Device = NOWHERE
+) -> Session:
+    """A new session.
+
+    Raises:
+        Unauthenticated: no such account, or another password; which of the two is not told. Or a wrong code.
+        CodeNeeded: the password is right, and there is no code.
+    """
+    member = _proven(workplace, email, password)
+    return _open(workplace, member, _examined(workplace, member, code), device)
+
+
+def begin(workplace: Workplace, *, email: str, password: str, device: Device = NOWHERE) -> Session:
+    """A new session, where that takes no code.
+
+    Raises:
+        Unauthenticated: as for `at_once`.
+        HalfWay: the password is right, and that is half of it.
+    """
+    member = _proven(workplace, email, password)
+    try:
+        return _open(workplace, member, second_factor.examine(workplace, member, None), device)
+    except CodeNeeded as needed:
+        with workplace.store.write() as transaction:
+            _still_proven(transaction, member)
+            ticket = tickets.issue(workplace, transaction, member, Kind.LOG_IN)
+        raise HalfWay(needed, ticket) from None
+
+
+def half_way(workplace: Workplace, ticket: str) -> Member:
+    """Whose password was right.
+
+    Raises:
+        Unauthenticated: that is too long ago, or is over.
+    """
+    try:
+        with workplace.store.read() as transaction:
+            return tickets.holder(workplace, transaction, ticket, Kind.LOG_IN)
+    except NotFound:
+        raise _begin_again() from None
+
+
+def finish(workplace: Workplace, ticket: str, *, code: str, device: Device = NOWHERE) -> Session:
+    """The rest of the way.
+
+    Raises:
+        Unauthenticated: as for `half_way`; or the code is wrong, and may be given again.
+        CodeNeeded: there is no code.
+    """
+    member = half_way(workplace, ticket)
+    return _open(workplace, member, _examined(workplace, member, code), device, ticket)
+
+
+def _proven(workplace: Workplace, email: str, password: str) -> Member:
+    with workplace.store.read() as transaction:
+        member = people.by_email(transaction, email.strip().lower())
+    if not passwords.verify(member.password_hash if member else None, password) or member is None:
+        raise Unauthenticated(_WRONG)
+    if passwords.is_outdated(member.password_hash):
+        fresh = passwords.hash_password(password)
+        with workplace.store.write() as transaction:
+            _still_proven(transaction, member)
+            people.change_password_hash(transaction, member.id, fresh)
+        return replace(member, password_hash=fresh)
+    return member
+
+
+def _examined(workplace: Workplace, member: Member, code: str | None) -> Proof:
+    try:
+        return second_factor.examine(workplace, member, code)
+    except WrongProof as error:
+        raise Unauthenticated(error.detail, field=error.field) from error
+
+
+def _open(workplace: Workplace, member: Member, proof: Proof, device: Device, ticket: str | None = None) -> Session:
+    with workplace.store.write() as transaction:
+        _still_proven(transaction, member)
+        try:
+            second_factor.take(workplace, transaction, member, proof)
+            if ticket is not None:
+                tickets.use(workplace, transaction, ticket, Kind.LOG_IN)
+        except WrongProof as error:
+            raise Unauthenticated(error.detail, field=error.field) from error
+        except NotFound:
+            raise _begin_again() from None
+        audit.record(
+            transaction,
+            member.organization_id,
+            member.email,
+            "session.opened",
+            {"address": device.address},
+            workplace.clock(),
+        )
+        return sessions.begin(workplace, transaction, member, device)
+
+
+def _still_proven(transaction: Connection, member: Member) -> None:
+    """The check took its time, and a password that was changed meanwhile opens nothing any more."""
+    now = people.by_id(transaction, member.id)
+    if now is None or now.password_hash != member.password_hash:
+        raise Unauthenticated(_WRONG)
+
+
+def _begin_again() -> Unauthenticated:
+    return Unauthenticated("That took too long. Begin again with your password.")

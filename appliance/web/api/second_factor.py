@@ -1,0 +1,108 @@
+"""A person's second factor."""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.model.access import SELF
+from appliance.service import enrolment
+from appliance.service.enrolment import Recovery
+from appliance.web import entrance, request
+from appliance.web.api.routes import Asked, Call
+from appliance.web.api.schemas import Body, SessionAnswer, moment
+
+
+class Password(Body, frozen=True):
+    password: str
+
+
+class Code(Body, frozen=True):
+    code: str
+
+
+class PasswordAndCode(Body, frozen=True):
+    password: str
+    code: str
+
+
+class NewSecret(msgspec.Struct, frozen=True):
+    secret: str
+    uri: str
+
+
+class NewRecoveryCodes(msgspec.Struct, frozen=True):
+    recovery_codes: list[str]
+    token: str
+    expires_at: str
+
+    @classmethod
+    def of(cls, recovery: Recovery) -> NewRecoveryCodes:
+        return cls(recovery.codes, recovery.session.token, moment(recovery.session.expires_at))
+
+
+def _propose(asked: Asked) -> NewSecret:
+    body: Password = asked.body
+    with entrance.guessing(asked.site, asked.actor.email):
+        made = enrolment.propose(asked.site.workplace, asked.actor, password=body.password)
+    return NewSecret(made.secret, made.uri)
+
+
+def _enable(asked: Asked) -> NewRecoveryCodes:
+    body: Code = asked.body
+    with entrance.guessing(asked.site, asked.actor.email):
+        return NewRecoveryCodes.of(
+            enrolment.enable(asked.site.workplace, asked.actor, code=body.code, device=request.device())
+        )
+
+
+def _disable(asked: Asked) -> SessionAnswer:
+    body: PasswordAndCode = asked.body
+    with entrance.guessing(asked.site, asked.actor.email):
+        session = enrolment.disable(
+            asked.site.workplace, asked.actor, password=body.password, code=body.code, device=request.device()
+        )
+    return SessionAnswer.of(session)
+
+
+def _renew_recovery_codes(asked: Asked) -> NewRecoveryCodes:
+    body: PasswordAndCode = asked.body
+    with entrance.guessing(asked.site, asked.actor.email):
+        return NewRecoveryCodes.of(
+            enrolment.renew_recovery_codes(
+                asked.site.workplace, asked.actor, password=body.password, code=body.code, device=request.device()
+            )
+        )
+
+
+_PATH = "/account/second-factor"
+CALLS = (
+    Call("POST", _PATH, "A secret for an authenticator, shown once", _propose, Password, NewSecret, 201, access=SELF),
+    Call(
+        "PUT",
+        _PATH,
+        "Enable it with a code; every session ends but a new one",
+        _enable,
+        Code,
+        NewRecoveryCodes,
+        access=SELF,
+    ),
+    Call(
+        "DELETE",
+        _PATH,
+        "Give it up; every session ends but a new one",
+        _disable,
+        PasswordAndCode,
+        SessionAnswer,
+        access=SELF,
+    ),
+    Call(
+        "POST",
+        "/account/recovery-codes",
+        "Ten new recovery codes, shown once; every session ends but a new one",
+        _renew_recovery_codes,
+        PasswordAndCode,
+        NewRecoveryCodes,
+        201,
+        access=SELF,
+    ),
+)

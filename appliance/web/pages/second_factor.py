@@ -1,0 +1,85 @@
+"""Getting a second factor, and giving it up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bottle
+import segno
+
+from appliance.model.access import SELF
+from appliance.model.errors import Refused
+from appliance.service import enrolment
+from appliance.service.enrolment import Recovery
+from appliance.web import entrance, request
+from appliance.web.pages import account, session_cookie
+from appliance.web.pages.routes import Page, Visit
+
+_PATH = f"{account.PATH}/second-factor"
+
+
+def _propose(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        with entrance.guessing(visit.site, visit.actor.email):
+            made = enrolment.propose(visit.workplace, visit.actor, password=visit.form.text("password"))
+    except Refused as refusal:
+        return account.show(visit, refusal, "second-factor")
+    picture = segno.make(made.uri, micro=False).svg_inline(scale=4, border=2, dark="#000", light="#fff", omitsize=True)
+    return visit.page("second_factor.html", qr_code=picture, secret=made.secret)
+
+
+def _enable(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        with entrance.guessing(visit.site, visit.actor.email):
+            recovery = enrolment.enable(
+                visit.workplace, visit.actor, code=visit.form.text("code"), device=request.device()
+            )
+    except Refused as refusal:
+        # The secret was shown once, so the page has it no more; the authenticator may.
+        return visit.page("second_factor.html", refusal=refusal, qr_code=None, secret=None)
+    return _recovery_page(visit, recovery)
+
+
+def _disable(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        with entrance.guessing(visit.site, visit.actor.email):
+            session = enrolment.disable(
+                visit.workplace,
+                visit.actor,
+                password=visit.form.text("password"),
+                code=visit.form.text("code"),
+                device=request.device(),
+            )
+    except Refused as refusal:
+        return account.show(visit, refusal, "second-factor")
+    return session_cookie.enter(visit, session, account.PATH, "second-factor-off")
+
+
+def _renew(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        with entrance.guessing(visit.site, visit.actor.email):
+            recovery = enrolment.renew_recovery_codes(
+                visit.workplace,
+                visit.actor,
+                password=visit.form.text("password"),
+                code=visit.form.text("code"),
+                device=request.device(),
+            )
+    except Refused as refusal:
+        return account.show(visit, refusal, "second-factor")
+    return _recovery_page(visit, recovery)
+
+
+def _recovery_page(visit: Visit, recovery: Recovery) -> bottle.HTTPResponse:
+    renewed = replace(visit, who=replace(visit.signed_in, token=recovery.session.token))
+    answer = renewed.page("recovery_codes.html", codes=recovery.codes)
+    session_cookie.give(visit, answer, recovery.session)
+    return answer
+
+
+PAGES = (
+    Page("POST", _PATH, _propose, access=SELF),
+    Page("POST", f"{_PATH}/enable", _enable, access=SELF),
+    Page("POST", f"{_PATH}/disable", _disable, access=SELF),
+    Page("POST", f"{_PATH}/recovery-codes", _renew, access=SELF),
+)

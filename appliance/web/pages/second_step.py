@@ -1,0 +1,55 @@
+"""The second step of a log-in: a code of the second factor."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import bottle
+
+from appliance.model.access import PUBLIC
+from appliance.model.errors import Refused
+from appliance.service import tickets
+from appliance.service.log_in import HalfWay
+from appliance.store.tickets import Kind
+from appliance.web import entrance
+from appliance.web.pages import public_forms, routes, session_cookie
+from appliance.web.pages.routes import HOME, Page, Visit
+
+PATH = "/login/code"
+_COOKIE = "__Host-meshwg-half-way"
+
+
+def lead_to(half_way: HalfWay, following: str) -> bottle.HTTPResponse:
+    """From the password to the code. The browser keeps the ticket where neither scripts nor people see it."""
+    answer = routes.see_other(f"{PATH}?next={quote(following, safe='/')}")
+    seconds = int(tickets.LIFETIMES[Kind.LOG_IN].total_seconds())
+    routes.set_cookie(answer, _COOKIE, half_way.ticket, seconds=seconds)
+    return answer
+
+
+def _show(visit: Visit) -> bottle.HTTPResponse:
+    return _page(visit, visit.query.text("next", HOME))
+
+
+def _finish(visit: Visit) -> bottle.HTTPResponse:
+    following = visit.form.text("next", HOME)
+    if not routes.is_local(following):
+        following = HOME
+    ticket = str(bottle.request.get_cookie(_COOKIE, ""))
+    try:
+        session = entrance.finish_log_in(visit.site, ticket, visit.form.text("code"))
+    except Refused as refusal:
+        return _page(visit, following, refusal)
+    answer = session_cookie.enter(visit, session, following)
+    routes.forget_cookie(answer, _COOKIE)
+    return answer
+
+
+def _page(visit: Visit, following: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    return public_forms.page(visit, "login_code.html", following=following, refusal=refusal)
+
+
+PAGES = (
+    Page("GET", PATH, _show, access=PUBLIC),
+    Page("POST", PATH, _finish, access=PUBLIC),
+)

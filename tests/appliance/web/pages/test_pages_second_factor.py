@@ -1,0 +1,137 @@
+"""The pages of a second factor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import bottle
+import pyotp
+import pytest
+
+from appliance.web.app import make_app
+from appliance.web.request import COOKIE, Site
+from tests.appliance.fakes import FakeHub
+from tests.appliance.web.pages.visitor import PASSWORD, Visitor
+
+EMAIL = "asha@example.net"
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+
+    def wait(self) -> None:
+        self.now += timedelta(seconds=30)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def app(site: Site, hub: FakeHub, clock: Clock) -> bottle.Bottle:
+    return make_app(replace(site, workplace=replace(site.workplace, clock=lambda: clock.now)), hub.status)
+
+
+@pytest.fixture
+def phone(owner: Visitor, clock: Clock) -> pyotp.TOTP:
+    """The authenticator of the owner, who has set it up; the page of recovery codes is the last answer."""
+    owner.get("/account")
+    page = owner.send("/account/second-factor", password=PASSWORD).page
+    assert "This is shown once." in page.text
+    assert page.all("svg")
+    secret = next(line for line in page.text.split() if len(line) == 32 and line.isupper())
+    made = pyotp.TOTP(secret)
+    answer = owner.send("/account/second-factor/enable", code="000000")
+    assert answer.status == 403
+    assert secret not in answer.text
+    assert owner.send("/account/second-factor/enable", code=made.at(clock.now)).status == 200
+    clock.wait()
+    return made
+
+
+def recovery_codes(visitor: Visitor) -> list[str]:
+    return [line for line in visitor.answer.page.text.split() if line.count("-") == 3]
+
+
+def test_setting_it_up_shows_recovery_codes_once_and_renews_the_session(
+    owner: Visitor, stranger: Visitor, phone: pyotp.TOTP
+) -> None:
+    del phone
+    assert len(recovery_codes(owner)) == 10
+    # The forms of that page belong to the new session already.
+    assert owner.answer.page.forms["/logout"]["csrf"]
+    text = owner.get("/account").page.text
+    assert "Recovery codes that are left: 10" in " ".join(text.split())
+    assert stranger.log_in(EMAIL).headers["location"] == "/login/code?next=/machines"
+    assert COOKIE not in stranger.cookies
+
+
+def test_a_log_in_takes_two_steps(owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock) -> None:
+    del owner
+    answer = stranger.log_in(EMAIL, path="/login?next=/audit")
+    stranger.get(answer.headers["location"])
+    answer = stranger.send("/login/code", code="000000")
+    assert answer.status == 401
+    assert "wrong" in answer.page.text
+    answer = stranger.send("/login/code", code=phone.at(clock.now))
+    assert answer.headers["location"] == "/audit"
+    assert stranger.get("/audit").status == 200
+    assert len(stranger.cookies) == 1
+
+
+def test_no_ticket_no_second_step(owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock) -> None:
+    del owner
+    stranger.get("/login/code")
+    answer = stranger.send("/login/code", code=phone.at(clock.now))
+    assert answer.status == 401
+    assert "Begin again" in answer.page.text
+
+
+def test_who_guesses_codes_is_stopped(owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock) -> None:
+    del owner
+    stranger.log_in(EMAIL)
+    stranger.get("/login/code")
+    # One more was made while it was set up.
+    statuses = [stranger.send("/login/code", code=f"{guess:06}").status for guess in range(1, 5)]
+    assert statuses == [401] * 4
+    assert stranger.send("/login/code", code=phone.at(clock.now)).status == 429
+
+
+def test_it_is_turned_off_with_password_and_code(
+    owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock
+) -> None:
+    (code, *_) = recovery_codes(owner)
+    owner.get("/account")
+    answer = owner.send("/account/second-factor/disable", password="wrong", code=code)
+    assert answer.status == 403
+    fields = {each["id"]: each for each in answer.page.all("input") if "id" in each}
+    assert fields["second-factor-password"]["aria-invalid"] == "true"
+    to = "/account/second-factor/recovery-codes"
+    answer = owner.send("/account/second-factor/disable", to=to, password=PASSWORD, code=phone.at(clock.now))
+    assert answer.status == 200
+    assert code not in recovery_codes(owner)
+    assert len(recovery_codes(owner)) == 10
+    (code, *_) = recovery_codes(owner)
+    owner.get("/account")
+    assert owner.send("/account/second-factor/disable", password=PASSWORD, code=code).status == 303
+    assert "turned off" in owner.get("/account").page.text
+    assert stranger.log_in(EMAIL).headers["location"] == "/machines"
+
+
+def test_who_knows_the_password_has_no_more_guesses_from_more_addresses(
+    owner: Visitor, phone: pyotp.TOTP, app: bottle.Bottle
+) -> None:
+    """Half-way in is not in: no address is known as the account's before it has given a code too."""
+    del owner, phone
+    statuses = []
+    for number in range(6):
+        visitor = Visitor(app, address=f"198.51.100.{number + 1}")
+        if visitor.log_in(EMAIL).status == 303:
+            visitor.get("/login/code")
+            statuses.append(visitor.send("/login/code", code=f"{number:06}").status)
+    assert statuses == [401] * 5
