@@ -26,15 +26,22 @@ from appliance.store.database import sqlite_file
 from appliance.vault import WrongSecret
 from appliance.vault.archive import NoArchive
 
+_Passphrase = Annotated[
+    Path | None, typer.Option("--passphrase-file", help="File of a passphrase that seals it, not the unlock secret.")
+]
+
 
 def backup(
     file: Annotated[Path, typer.Argument(help="The file to write.")],
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    passphrase_file: _Passphrase = None,
     data: Data = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
 ) -> None:
     """Write the whole store into one file, sealed under the unlock secret. The service may go on meanwhile.
+
+    Under a passphrase it opens with that; the keys in it still take the unlock secret of its day.
 
     Exit codes: 69 the store is no SQLite file, 73 the file exists or can't be written, 77 not root, 78 settings that
     make no sense, no unlock secret or a wrong one, or no store yet.
@@ -42,7 +49,10 @@ def backup(
     settings = resolve({"data": data, "database_url": database_url}, config)
     _sqlite_file(settings, "pg_dump")
     with present.opened(settings) as found:
+        # Asked for in any case: who may take a backup is who knows it.
         secret = found.secret()
+        if passphrase_file is not None:
+            secret = secrets.passphrase(passphrase_file)
         if file.exists() and not force:
             raise CommandError(f"{file} exists; --force replaces it.", Exit.CANNOT_CREATE)
         try:
@@ -51,11 +61,13 @@ def backup(
             operations.note(found.store, trail.BACKED_UP)
         except (OSError, sqlite3.Error) as error:
             raise CommandError(f"The backup {file} can't be written: {_reason(error)}.", Exit.CANNOT_CREATE) from None
-    print(f"The store is in {file}. The unlock secret of today opens it, also after a rotation: keep both, apart.")
+    opens = "The unlock secret of today opens it" if passphrase_file is None else f"What {passphrase_file} has opens it"
+    print(f"The store is in {file}. {opens}, also after a rotation: keep both, apart.")
 
 
 def restore(
     file: Annotated[Path, typer.Argument(help="The file that `backup` wrote.")],
+    passphrase_file: _Passphrase = None,
     data: Data = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
@@ -69,7 +81,8 @@ def restore(
     settings = resolve({"data": data, "database_url": database_url}, config)
     present.must_be_root()
     folder, store_file = Folder(settings.data), _sqlite_file(settings, "pg_restore")
-    secret = next(iter(secrets.given(settings)), None)
+    given = (secrets.passphrase(passphrase_file),) if passphrase_file is not None else secrets.given(settings)
+    secret = next(iter(given), None)
     if secret is None:
         raise CommandError(
             f"A backup opens with its unlock secret; set {SECRET_FILE_VARIABLE} or {SECRET_VARIABLE}.",
@@ -82,7 +95,10 @@ def restore(
             instance = service.read(sealed, store_file, secret, web_uid())
             _note_restored(settings)
     except WrongSecret:
-        raise CommandError(f"This unlock secret does not open the backup {file}.", Exit.NOT_CONFIGURED) from None
+        raise CommandError(
+            f"This {'unlock secret' if passphrase_file is None else 'passphrase'} does not open the backup {file}.",
+            Exit.NOT_CONFIGURED,
+        ) from None
     except NoArchive as error:
         raise CommandError(f"{file} {error}; nothing was restored.", Exit.NO_INPUT) from None
     except FileExistsError:
@@ -91,7 +107,7 @@ def restore(
         opened = error.filename == str(file)
         what = f"{file} can't be read" if opened else f"The store in {store_file.parent} can't be written"
         raise CommandError(f"{what}: {error.strerror}.", Exit.NO_INPUT if opened else Exit.CANNOT_CREATE) from None
-    print(f"Instance {instance} is in {folder.path}; `meshwg up` with the same unlock secret goes on with it.")
+    print(f"Instance {instance} is in {folder.path}; `meshwg up` with the unlock secret of its day goes on with it.")
 
 
 def _note_restored(settings: Settings) -> None:

@@ -64,6 +64,15 @@ def successor(path: Path, folder: Path) -> str:
         return _checked(_read(path), str(path))
 
 
+def passphrase(path: Path) -> str:
+    """The passphrase in this file, for a backup that shall open without the unlock secret.
+
+    Raises:
+        CommandError: the file can't be read, is open to others, or the passphrase is too short to be one.
+    """
+    return _checked(_read(path, "passphrase"), str(path), "passphrase")
+
+
 def _make(path: Path) -> str:
     secret = secrets.token_urlsafe(32)
     try:
@@ -98,21 +107,17 @@ def wrong(folder: Path) -> CommandError:
     return CommandError(f"This unlock secret does not open the store of {folder}.", Exit.NOT_CONFIGURED)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, what: str = "unlock secret") -> str:
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode) and mode & 0o077:
-            raise CommandError(
-                f"The unlock secret {path} can be read by others; chmod 600 it first.", Exit.NOT_CONFIGURED
-            )
+            raise CommandError(f"The {what} {path} can be read by others; chmod 600 it first.", Exit.NOT_CONFIGURED)
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"The unlock secret {path} can't be read: {error}.", Exit.NOT_CONFIGURED) from None
+        raise CommandError(f"The {what} {path} can't be read: {error}.", Exit.NOT_CONFIGURED) from None
 
 
-def _checked(secret: str, source: str) -> str:
+def _checked(secret: str, source: str, what: str = "unlock secret") -> str:
     if len(secret.strip()) < SHORTEST_SECRET:
-        raise CommandError(
-            f"The unlock secret in {source} has fewer than {SHORTEST_SECRET} characters.", Exit.NOT_CONFIGURED
-        )
+        raise CommandError(f"The {what} in {source} has fewer than {SHORTEST_SECRET} characters.", Exit.NOT_CONFIGURED)
     return secret.strip()

@@ -121,6 +121,29 @@ def test_what_a_backup_refuses(backed: Backed) -> None:
     assert backed.file.stat().st_mode & 0o777 == 0o600
 
 
+def test_under_a_passphrase_it_opens_with_that_and_its_keys_with_the_unlock_secret(
+    backed: Backed, tmp_path: Path
+) -> None:
+    file, passphrase, other = tmp_path / "sealed", tmp_path / "passphrase", tmp_path / "other"
+    for path, text in ((passphrase, "four words and a horse"), (other, "four words and a cow, too")):
+        path.touch(0o600)
+        path.write_text(text)
+    sealed_with = (str(file), f"--passphrase-file={passphrase}")
+    assert_refused(meshwg(backed.data, "backup", *sealed_with), Exit.NOT_CONFIGURED)
+    done = meshwg(backed.data, "backup", *sealed_with, **SECRET)
+    assert (done.returncode, done.stderr) == (0, "")
+    new = tmp_path / "new"
+    assert_refused(meshwg(new, "restore", str(file), **SECRET), Exit.NOT_CONFIGURED)
+    assert_refused(meshwg(new, "restore", str(file), f"--passphrase-file={other}"), Exit.NOT_CONFIGURED)
+    done = meshwg(new, "restore", *sealed_with)
+    assert (done.returncode, done.stderr) == (0, "")
+    store = Store(f"sqlite:///{new / 'store' / 'meshwg.sqlite'}")
+    opens(store, OLD)
+    store.close()
+    passphrase.chmod(0o644)
+    assert_refused(meshwg(backed.data, "backup", *sealed_with, "--force", **SECRET), Exit.NOT_CONFIGURED)
+
+
 def test_a_backup_that_is_killed_leaves_the_one_before(backed: Backed) -> None:
     before = backed.file.read_bytes()
     program = """
