@@ -1,0 +1,63 @@
+"""A backup on another host that takes over the address: machines reconnect with the configuration that they have."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from harness.mesh import Mesh
+from harness.record import Record
+from harness.service import Service, ServiceOptions
+from harness.world import HUB, OFFICE, PASSWORD
+from netlab import Host, Lab
+
+DEADLINE = 60.0
+
+
+def operate(service: Service, command: str, file: Path) -> None:
+    """Backs a service's store up to a file, or restores it from there."""
+    service.host.run(
+        *(sys.executable, "-m", "appliance", command, str(file), f"--data={service.data}"),
+        env={"MESHWG_UNLOCK_SECRET": service.unlock_secret},
+        timeout=DEADLINE,
+    )
+
+
+def client(lab: Lab, number: int) -> Host:
+    host = lab.host(f"client-{number}")
+    lab.connect(host, lab.switches["internet"], f"192.0.2.{number}/24")
+    return host
+
+
+def test_machines_reconnect_to_another_host(tmp_path: Path) -> None:
+    file = tmp_path / "backup"
+    with Lab() as lab:
+        internet = lab.switch("internet")
+        lab.connect_here(internet, f"{OFFICE}/24")
+        options = ServiceOptions(address=HUB, trusted=[f"{OFFICE}/32"])
+        old, new = Service(lab.host("old"), options), Service(lab.host("new"), options)
+        new.unlock_secret = old.unlock_secret
+        link = lab.connect(old.host, internet, f"{HUB}/24")
+        numbers = iter(range(2, 10))
+        with old:
+            api = old.api()
+            api.sign_up("owner@example.net", PASSWORD, "acme")
+            mesh = Mesh(api, lambda _: client(lab, next(numbers)), Record())
+            mumbai, pune = mesh.machines("mumbai", "pune")
+            mesh.save("allow", [{"action": "deny", "source": "any", "destination": "any", "protocol": "tcp"}])
+            policy = api.call("GET", "/policy").body
+            assert mumbai.reaches(pune)
+            operate(old, "backup", file)
+            link.down()
+        assert not mumbai.reaches(pune, timeout=1.0)
+
+        lab.connect(new.host, internet, f"{HUB}/24")
+        operate(new, "restore", file)
+        with new:
+            after = new.api()
+            after.token = api.token
+            # Same session, same organization, same policy; and nobody touched the machines.
+            assert after.call("GET", "/organization").body == mesh.organization
+            assert after.call("GET", "/policy").body == policy
+            assert mumbai.reaches(pune, timeout=DEADLINE)
+            assert pune.reaches(mumbai, timeout=DEADLINE)
