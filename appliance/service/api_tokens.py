@@ -6,11 +6,12 @@ a person (`Access.scope`). It goes with the member's account.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from appliance.model.access import Scope
-from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound, Suspended, Unauthenticated
+from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound, Suspended, Unauthenticated, Unavailable
 from appliance.model.ids import new_id
 from appliance.model.names import check_name
 from appliance.model.organization import Role
@@ -112,7 +113,8 @@ def holder(workplace: Workplace, text: str) -> Actor:
     if token.is_suspended:
         raise Suspended(SUSPENDED)
     if token.last_used_at is None or now - token.last_used_at > _NOTED_EVERY:
-        with workplace.store.write() as transaction:
+        # Who only wants to look still may where the disk is full.
+        with suppress(Unavailable), workplace.store.write() as transaction:
             api_tokens.touch(transaction, token.id, now)
     return Actor(token.organization_id, token.member_id, token.email, token.role, token.name, token.scope)
 

@@ -6,12 +6,13 @@ they are ends every session of theirs, and gives the one that asked a token that
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from appliance.model.errors import NotFound, Suspended, Unauthenticated
+from appliance.model.errors import NotFound, Suspended, Unauthenticated, Unavailable
 from appliance.model.organization import Member
 from appliance.service import tokens
 from appliance.service.workplace import SUSPENDED, Actor, Workplace
@@ -102,7 +103,8 @@ def holder(workplace: Workplace, token: str) -> Member:
         raise Unauthenticated("This session has ended. Sign in again.")
     member, seen = found
     if now - seen > _NOTED_EVERY:
-        with workplace.store.write() as transaction:
+        # Who only wants to look still may where the disk is full.
+        with suppress(Unavailable), workplace.store.write() as transaction:
             sessions.touch(transaction, token_hash, now)
     return member
 

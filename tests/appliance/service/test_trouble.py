@@ -6,15 +6,17 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from appliance.model.errors import Unavailable
 from appliance.model.policy import ANYONE, Action, Policy, Rule
-from appliance.service import Workplace, deletion, log_in, machines
+from appliance.service import Workplace, accounts, deletion, log_in, machines, sessions
 from appliance.service import policy as policies
-from appliance.store import engines
+from appliance.store import engines, times
 from appliance.store import organizations as stored
 from appliance.store.database import sqlite_file
 from tests.appliance.conftest import sign_up
@@ -32,6 +34,10 @@ class Tenant:
 
     def __init__(self, workplace: Workplace, hub: FakeHub) -> None:
         self.workplace, self.hub = workplace, hub
+        session, _ = accounts.sign_up(
+            workplace, email="looks@example.net", password="correct horse battery", organization="bolt"
+        )
+        self.token = session.token
         self.actor = sign_up(workplace, "owner@example.net")
         policies.save(workplace, self.actor, DENIED)
 
@@ -140,7 +146,9 @@ def test_a_disk_that_is_full(disk: Path, tenant: Tenant) -> None:
     tenant.is_refused()
     with pytest.raises(Unavailable):
         log_in.at_once(tenant.workplace, email="owner@example.net", password="correct horse battery")
-    # Whoever is signed in can still look.
+    # Whoever is signed in can still look, although when he did can't be noted.
+    later = replace(tenant.workplace, clock=lambda: times.now() + timedelta(hours=1))
+    assert sessions.holder(later, tenant.token).email == "looks@example.net"
     assert machines.page(tenant.workplace, tenant.actor) == ([], None)
     filler.unlink()
     policies.save(tenant.workplace, tenant.actor, DENIED)
