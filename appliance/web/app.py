@@ -11,21 +11,12 @@ import structlog
 
 from appliance.hub.messages import HubStatus
 from appliance.model.errors import Refused, Unavailable
-from appliance.web import api, health, metrics, pages, problems
+from appliance.web import api, health, metrics, origin, pages, problems
+from appliance.web.headers import HEADERS
 from appliance.web.request import Site
 
 log = structlog.get_logger()
 
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Strict-Transport-Security": "max-age=31536000",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
 # Paths that programs ask: their errors are problem documents, all others are pages.
 _FOR_PROGRAMS = frozenset({"/api", "/healthz", "/readyz", "/metrics"})
 
@@ -41,7 +32,7 @@ def make_app(site: Site, status: Callable[[], HubStatus], certificate_ends: date
     counted = metrics.Metrics(status, site.workplace.store, certificate_ends)
     view = pages.View()
     app.install(counted)
-    app.install(_refusals(view))
+    app.install(_refusals(view, site.workplace.site))
     api.install(app, site)
     pages.install(app, site, view)
     health.install(app, status)
@@ -49,7 +40,7 @@ def make_app(site: Site, status: Callable[[], HubStatus], certificate_ends: date
     app.default_error_handler = _error(view)
 
     def finish() -> None:
-        for name, value in _HEADERS.items():
+        for name, value in HEADERS.items():
             bottle.response.headers.setdefault(name, value)
         if not bottle.request.path.startswith("/static/"):
             bottle.response.headers.setdefault("Cache-Control", "no-store")
@@ -59,12 +50,17 @@ def make_app(site: Site, status: Callable[[], HubStatus], certificate_ends: date
     return app
 
 
-def _refusals(view: pages.View) -> Callable[..., Any]:
-    """A bottle plugin: refusals become problem documents, and faults are logged and told without their insides."""
+def _refusals(view: pages.View, site: str) -> Callable[..., Any]:
+    """A bottle plugin: refusals become problem documents, and faults are logged and told without their insides.
+
+    Args:
+        site: as for `origin.check`, which comes before anything else.
+    """
 
     def plugin(callback: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*arguments: Any, **parameters: Any) -> Any:
             try:
+                origin.check(site)
                 return callback(*arguments, **parameters)
             except Refused as error:
                 if isinstance(error, Unavailable):

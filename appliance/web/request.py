@@ -17,7 +17,7 @@ from appliance.web.limits import RateLimits
 COOKIE = "__Host-meshwg"
 CSRF_HEADER = "X-CSRF-Token"
 LARGEST_BODY = 8 * 2**20
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def authenticated(site: Site) -> tuple[Actor, str]:
         raise Unauthenticated("This needs a session or a token: sign in, or send Authorization: Bearer.")
     actor = _actor(site.workplace, held)
     if (
-        bottle.request.method not in _SAFE_METHODS
+        bottle.request.method not in SAFE_METHODS
         and comes_from_cookie()
         and not matches_csrf(held, str(bottle.request.headers.get(CSRF_HEADER, "")))
     ):

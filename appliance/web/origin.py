@@ -1,0 +1,57 @@
+"""Where a change comes from: a browser says so, and a change from another site is refused before anything is looked at.
+
+This stands beside the CSRF tokens: each of the two is enough by itself. A program that sends a bearer token is no
+browser that somebody else could lead, so it is not asked.
+
+Source: Fetch Metadata (W3C), the Origin header (RFC 6454).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import bottle
+
+from appliance.model.errors import Forbidden
+from appliance.web import request
+
+# What a browser sends for a page of this very origin, and for an address that somebody typed.
+_OURS = frozenset({"same-origin", "none"})
+_HTTPS = 443
+
+
+def check(site: str) -> None:
+    """Whether this request may change anything, as far as a browser says where it comes from.
+
+    Args:
+        site: where people find the pages; where a proxy stands in front, requests may carry another name.
+
+    Raises:
+        Forbidden: it comes from another site.
+    """
+    if bottle.request.method in request.SAFE_METHODS or not request.comes_from_cookie():
+        return
+    fetched = bottle.request.headers.get("Sec-Fetch-Site")
+    origin = bottle.request.headers.get("Origin")
+    if fetched is not None and fetched not in _OURS:
+        raise _foreign()
+    if origin is None:
+        return
+    asked_of = f"https://{bottle.request.headers.get('Host', '')}"
+    came_from = _authority(origin)
+    if came_from is None or came_from not in (_authority(site), _authority(asked_of)):
+        raise _foreign()
+
+
+def _authority(url: str) -> tuple[str, int] | None:
+    """Host and port of an HTTPS URL; None for any other."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _HTTPS
+    except ValueError:
+        return None
+    return (parts.hostname, port) if parts.scheme == "https" and parts.hostname else None
+
+
+def _foreign() -> Forbidden:
+    return Forbidden("This change was asked for by a page of another site.")

@@ -1,0 +1,87 @@
+"""A change that a page of another site asks for is refused, whatever route it takes; and headers of every answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bottle
+import pytest
+
+from appliance.service import Workplace
+from appliance.web.app import make_app
+from tests.appliance.fakes import FakeHub
+from tests.appliance.sites import make_site
+from tests.appliance.web.client import call
+
+OURS = "https://mesh.example.net"
+SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
+
+
+@pytest.fixture
+def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
+    site = make_site(workplace.store, hub)
+    return make_app(replace(site, workplace=replace(site.workplace, site=OURS)), hub.status)
+
+
+FOREIGN = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://mesh.example.net"},
+    {"Origin": "https://mesh.example.net:8443"},
+    {"Origin": "https://mesh.example.net.evil.example"},
+    {"Origin": "https://[bad"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site", "Origin": OURS},
+]
+HOME = [
+    {},
+    {"Origin": OURS},
+    {"Origin": "https://mesh.example.net:443", "Sec-Fetch-Site": "same-origin"},
+    {"Origin": "https://inner.example:8443", "Host": "inner.example:8443"},
+    {"Sec-Fetch-Site": "none"},
+]
+
+
+def is_refused(app: bottle.Bottle, method: str, path: str, headers: dict[str, str], token: str | None = None) -> bool:
+    answer = call(app, method, path, {}, headers=headers, token=token)
+    return answer.status == 403 and b"page of another site" in answer.data
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_every_route_refuses_a_change_from_elsewhere(app: bottle.Bottle, headers: dict[str, str]) -> None:
+    changing = [(route.method, route.rule) for route in app.routes if route.method not in ("GET", "HEAD")]
+    assert len(changing) > 50
+    for method, rule in changing:
+        path = rule.replace("<", "").replace(">", "")
+        assert is_refused(app, method, path, headers), (method, rule)
+
+
+@pytest.mark.parametrize("headers", HOME)
+def test_what_comes_from_here_is_not_asked_twice(app: bottle.Bottle, headers: dict[str, str]) -> None:
+    answer = call(app, "POST", "/api/v1/signup", SIGN_UP, headers=headers)
+    assert answer.status == 201
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_looking_and_programs_with_a_token_are_free_to_come_from_anywhere(
+    app: bottle.Bottle, headers: dict[str, str]
+) -> None:
+    token = call(app, "POST", "/api/v1/signup", SIGN_UP).json["token"]
+    assert call(app, "GET", "/", headers=headers).status == 200
+    assert call(app, "POST", "/api/v1/machines", {"name": "one"}, headers=headers, token=token).status == 201
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/nowhere", "/api/v1/organization", "/api/v1/nowhere", "/healthz"])
+def test_every_answer_has_the_headers(app: bottle.Bottle, path: str) -> None:
+    headers = call(app, "GET", path).headers
+    policy = dict(each.strip().partition(" ")[::2] for each in headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "camera=()" in headers["Permissions-Policy"]
