@@ -131,6 +131,29 @@ recovery_codes = Table(
     Column("code_hash", String(64), primary_key=True),
 )
 
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    _belongs_to_member(),
+    Column("credential_id", LargeBinary, nullable=False, unique=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("last_used_at", Float, nullable=True),
+    Index(None, "member_id"),
+)
+
+# What passkeys are asked to sign: random, nobody's, and gone some minutes later.
+challenges = Table(
+    "challenges",
+    metadata,
+    Column("challenge_hash", String(64), primary_key=True),
+    Column("holder_hash", String(64), nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
 # Addresses that somebody gave, whether anybody has them or not: gone some seconds later.
 reset_requests = Table(
     "reset_requests",

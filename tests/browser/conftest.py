@@ -7,7 +7,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -95,15 +95,18 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     hub = FakeHub()
     store = make_store(folder / "store.sqlite")
     server = _Server(("127.0.0.1", 0), _Quiet)
-    certificate = self_signed(folder, ["127.0.0.1"])
+    certificate = self_signed(folder, ["localhost"])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.certificate, certificate.key)
     # The handshake belongs to the thread of the connection: a slow client keeps nobody waiting.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    server.set_app(make_app(make_site(store, hub), hub.status))
+    # By name, as passkeys are for names alone.
+    made = f"https://localhost:{server.server_port}"
+    site = make_site(store, hub)
+    server.set_app(make_app(replace(site, workplace=replace(site.workplace, site=made)), hub.status))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
-    yield f"https://127.0.0.1:{server.server_port}"
+    yield made
     server.shutdown()
     thread.join()
     server.server_close()

@@ -15,6 +15,7 @@ from appliance.web.api import (
     members,
     openapi,
     organization,
+    passkeys,
     policy,
     records,
     routes,
@@ -31,6 +32,7 @@ CALLS = (
     + sessions.CALLS
     + account.CALLS
     + second_factor.CALLS
+    + passkeys.CALLS
     + links.CALLS
     + organization.CALLS
     + members.CALLS

@@ -1,4 +1,4 @@
-"""The pages that people use in a browser: plain forms, no script.
+"""The pages that people use in a browser: plain forms, and no script but for what only a script can do.
 
 Each module has a subject and lists its pages in ``PAGES``; `routes` makes routes of them and holds what is true for
 every page: who visits, CSRF, limits, refusals in words.
@@ -16,6 +16,7 @@ from appliance.web.pages import (
     links,
     machines,
     organization,
+    passkeys,
     people,
     policy,
     records,
@@ -35,6 +36,7 @@ PAGES = (
     + second_step.PAGES
     + account.PAGES
     + second_factor.PAGES
+    + passkeys.PAGES
     + links.PAGES
     + machines.PAGES
     + policy.PAGES

@@ -6,7 +6,7 @@ import bottle
 
 from appliance.model.access import SELF
 from appliance.model.errors import Refused
-from appliance.service import accounts, password_change, passwords, second_factor, sessions
+from appliance.service import accounts, passkeys, password_change, passwords, second_factor, sessions
 from appliance.web import entrance, request
 from appliance.web.pages import session_cookie
 from appliance.web.pages.routes import Page, Visit
@@ -22,6 +22,8 @@ def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
         refused_form=refused_form,
         member=accounts.member_of(visit.workplace, visit.actor),
         factor=second_factor.state(visit.workplace, visit.actor),
+        passkeys=passkeys.all_of(visit.workplace, visit.actor),
+        passkeys_possible=passkeys.are_possible(visit.workplace),
         sends_mail=visit.workplace.sends_mail,
         sessions=sessions.all_of(visit.workplace, visit.actor, visit.signed_in.token),
         now=visit.workplace.clock(),

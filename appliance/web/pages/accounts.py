@@ -7,7 +7,7 @@ import bottle
 from appliance.model.access import PUBLIC, SELF
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import Refused
-from appliance.service import accounts, passwords
+from appliance.service import accounts, passkeys, passwords
 from appliance.service.log_in import HalfWay
 from appliance.web import entrance, request
 from appliance.web.pages import public_forms, routes, second_step, session_cookie
@@ -47,7 +47,7 @@ def _show_log_in(visit: Visit) -> bottle.HTTPResponse:
         following = HOME
     if visit.who is not None:
         return routes.see_other(following)
-    return _log_in_page(visit, following)
+    return show_log_in(visit, following)
 
 
 def _log_in(visit: Visit) -> bottle.HTTPResponse:
@@ -60,7 +60,7 @@ def _log_in(visit: Visit) -> bottle.HTTPResponse:
     except HalfWay as half_way:
         return second_step.lead_to(half_way, following)
     except Refused as refusal:
-        return _log_in_page(visit, following, refusal=refusal)
+        return show_log_in(visit, following, refusal=refusal)
     return session_cookie.enter(visit, session, following)
 
 
@@ -74,8 +74,15 @@ def _sign_up_page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPRe
     )
 
 
-def _log_in_page(visit: Visit, following: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
-    return public_forms.page(visit, "login.html", refusal=refusal, following=following)
+def show_log_in(visit: Visit, following: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    """The page; afterwards it leads to ``following``."""
+    return public_forms.page(
+        visit,
+        "login.html",
+        refusal=refusal,
+        following=following,
+        passkeys_possible=passkeys.are_possible(visit.workplace),
+    )
 
 
 PAGES = (

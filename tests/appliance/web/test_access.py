@@ -70,7 +70,7 @@ def test_the_least_role_may_and_the_next_lower_one_may_not(
 def test_what_is_public_asks_for_no_session(app: bottle.Bottle, row: Call | Page) -> None:
     answer = send(app, row, None)
     if isinstance(row, Call):
-        assert answer.status in (400, 422)
+        assert answer.status in (200, 400, 422)
     elif row.method == "POST":
         assert answer.status == 403, "a form that no page of ours was shown with"
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -16,6 +17,7 @@ from appliance.service.transcripts import Shelf
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.request import Site
+from tests.appliance.authenticator import Authenticator
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import Response, call
 
@@ -123,3 +125,30 @@ def test_a_second_factor_from_its_secret_to_its_end(
     assert ended.status == 200
     assert call(app, "GET", "/api/v1/account", token=ended.json["token"]).json["second_factor"] is False
     assert log_in(app).status == 201
+
+
+def test_a_passkey_from_its_options_to_its_end(workplace: Workplace, hub: FakeHub, tmp_path: Path) -> None:
+    named = replace(workplace, site="https://mesh.example.net")
+    app = make_app(Site(named, RateLimits(), Shelf(tmp_path)), hub.status)
+    token = call(app, "POST", "/api/v1/signup", SIGN_UP).json["token"]
+    device = Authenticator(named.site)
+    options = call(app, "POST", "/api/v1/account/passkeys/options", token=token).json["options"]
+    made = json.loads(device.create(json.dumps(options)))
+    body = {"password": SIGN_UP["password"], "name": "Laptop", "credential": made}
+    added = call(app, "POST", "/api/v1/account/passkeys", body, token=token)
+    assert added.status == 201
+    token = added.json["token"]
+
+    begun = call(app, "POST", "/api/v1/sessions/passkey/options").json
+    body = {"handle": begun["handle"], "credential": json.loads(device.get(json.dumps(begun["options"])))}
+    assert call(app, "POST", "/api/v1/sessions/passkey", body | {"handle": "another"}).status == 401
+    assert call(app, "POST", "/api/v1/sessions/passkey", body).status == 201
+    assert call(app, "POST", "/api/v1/sessions/passkey", body).status == 401
+
+    (known,) = call(app, "GET", "/api/v1/account/passkeys", token=token).json["passkeys"]
+    path = f"/api/v1/account/passkeys/{known['id']}"
+    assert known["last_used_at"] is not None
+    assert call(app, "PATCH", path, {"name": "Phone"}, token=token).status == 204
+    removed = call(app, "DELETE", path, {"password": SIGN_UP["password"]}, token=token)
+    assert removed.status == 200
+    assert call(app, "GET", "/api/v1/account/passkeys", token=removed.json["token"]).json == {"passkeys": []}

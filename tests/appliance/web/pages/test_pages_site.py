@@ -73,7 +73,7 @@ def test_headers_and_landmarks_of_every_page(owner: Visitor, stranger: Visitor, 
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "strict-transport-security" in answer.headers
     page = answer.page
-    assert not page.all("script")
+    assert all(each["src"].startswith("/static/") and "defer" in each for each in page.all("script"))
     assert not page.all("style")
     assert not any("style" in attributes for _, attributes in page.elements)
     for tag in ("main", "header", "footer", "h1", "title"):

@@ -1,0 +1,220 @@
+"""Passkeys: added and removed by who knows the password, and then a way in without it."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import Connection
+from webauthn.helpers import (
+    parse_authentication_credential_json,
+    parse_client_data_json,
+    parse_registration_credential_json,
+)
+
+from appliance.model.errors import Conflict, Invalid, NotFound, NotPossible, Unauthenticated
+from appliance.model.ids import new_id
+from appliance.model.names import check_name
+from appliance.model.organization import Member
+from appliance.service import accounts, password_change, sessions, tokens
+from appliance.service.sessions import NOWHERE, Session
+from appliance.service.webauthn_party import NotValid, Party
+from appliance.service.workplace import Actor, Workplace
+from appliance.store import audit, passkeys, people
+from appliance.store.passkeys import Passkey
+from appliance.store.sessions import Device
+
+MOST = 20
+_LIFETIME = timedelta(minutes=5)
+_CHALLENGE_BYTES = 32
+
+
+def are_possible(workplace: Workplace) -> bool:
+    """Whether this service has a name, as passkeys are for names alone."""
+    return Party.of(workplace.site) is not None
+
+
+def all_of(workplace: Workplace, actor: Actor) -> list[Passkey]:
+    """The actor's, the oldest first."""
+    with workplace.store.read() as transaction:
+        return passkeys.of_member(transaction, actor.member_id)
+
+
+def begin_adding(workplace: Workplace, actor: Actor, holder: str) -> str:
+    """What a browser needs to make a passkey, in JSON.
+
+    Args:
+        holder: a secret of who asks. Only together with it the challenge is good, once, and for five minutes.
+
+    Raises:
+        NotPossible: this service has no name.
+        Conflict: the actor has as many as anybody may.
+    """
+    party = _party(workplace)
+    member = accounts.member_of(workplace, actor)
+    with workplace.store.write() as transaction:
+        present = _check_room(transaction, member)
+        challenge = _new_challenge(workplace, transaction, holder)
+    return party.creation_options(challenge, member.id, member.email, [each.credential_id for each in present])
+
+
+def add(
+    workplace: Workplace,
+    actor: Actor,
+    holder: str,
+    *,
+    password: str,
+    name: str,
+    credential: str,
+    device: Device = NOWHERE,
+) -> Session:
+    """A new passkey. Every session ends but the one that this gives.
+
+    Args:
+        credential: what the browser made, in JSON.
+
+    Raises:
+        WrongProof: this is not the password.
+        Invalid: the name can't be taken, or what the browser made is not what it was asked for.
+        Conflict: it was added already, or the actor has as many as anybody may.
+    """
+    party = _party(workplace)
+    named = check_name(name)
+    member = password_change.confirm(workplace, actor, password)
+    try:
+        parsed = parse_registration_credential_json(credential)
+        challenge = parse_client_data_json(parsed.response.client_data_json).challenge
+        _take_challenge(workplace, holder, challenge)
+        made = party.registered(parsed, challenge)
+    except NotValid:
+        raise Invalid("This passkey is not what your browser was asked for. Try again.", field="credential") from None
+    with workplace.store.write() as transaction:
+        password_change.still_holds(transaction, member)
+        _check_room(transaction, member)
+        now = workplace.clock()
+        passkeys.create(
+            transaction,
+            Passkey(new_id(), member.id, made.credential_id, made.credential_public_key, made.sign_count, named, now),
+        )
+        _record(workplace, transaction, member, "passkey.added", named)
+        return sessions.start_over(workplace, transaction, member, device)
+
+
+def rename(workplace: Workplace, actor: Actor, passkey_id: str, *, name: str) -> None:
+    """Another name.
+
+    Raises:
+        NotFound: the actor has no such passkey.
+        Invalid: the name can't be taken.
+    """
+    named = check_name(name)
+    member = accounts.member_of(workplace, actor)
+    with workplace.store.write() as transaction:
+        if not passkeys.rename(transaction, member.id, passkey_id, named):
+            raise _no_such()
+        _record(workplace, transaction, member, "passkey.renamed", named)
+
+
+def remove(workplace: Workplace, actor: Actor, passkey_id: str, *, password: str, device: Device = NOWHERE) -> Session:
+    """It opens nothing any more. Every session ends but the one that this gives.
+
+    Raises:
+        WrongProof: this is not the password.
+        NotFound: the actor has no such passkey.
+    """
+    member = password_change.confirm(workplace, actor, password)
+    with workplace.store.write() as transaction:
+        password_change.still_holds(transaction, member)
+        name = passkeys.remove(transaction, member.id, passkey_id)
+        if name is None:
+            raise _no_such()
+        _record(workplace, transaction, member, "passkey.removed", name)
+        return sessions.start_over(workplace, transaction, member, device)
+
+
+def begin_log_in(workplace: Workplace, holder: str) -> str:
+    """What a browser needs to use a passkey, in JSON; ``holder`` as for `begin_adding`.
+
+    Raises:
+        NotPossible: this service has no name.
+    """
+    party = _party(workplace)
+    with workplace.store.write() as transaction:
+        challenge = _new_challenge(workplace, transaction, holder)
+    return party.request_options(challenge)
+
+
+def log_in(workplace: Workplace, holder: str, *, credential: str, device: Device = NOWHERE) -> Session:
+    """A new session of whoever the passkey is of.
+
+    Raises:
+        Unauthenticated: it is nobody's, or did not sign what it was asked to.
+    """
+    party = _party(workplace)
+    try:
+        parsed = parse_authentication_credential_json(credential)
+        challenge = parse_client_data_json(parsed.response.client_data_json).challenge
+        _take_challenge(workplace, holder, challenge)
+        with workplace.store.read() as transaction:
+            passkey = passkeys.by_credential(transaction, parsed.raw_id)
+        if passkey is None or parsed.response.user_handle != passkey.member_id.encode():
+            raise _refused()
+        used = party.used(parsed, challenge, passkey.public_key, passkey.sign_count)
+    except NotValid:
+        raise _refused() from None
+    with workplace.store.write() as transaction:
+        member = people.by_id(transaction, passkey.member_id)
+        if member is None or not passkeys.note_use(transaction, passkey, used.new_sign_count, workplace.clock()):
+            raise _refused()
+        audit.record(
+            transaction,
+            member.organization_id,
+            member.email,
+            "session.opened",
+            {"address": device.address, "passkey": passkey.name},
+            workplace.clock(),
+        )
+        return sessions.begin(workplace, transaction, member, device)
+
+
+def _party(workplace: Workplace) -> Party:
+    party = Party.of(workplace.site)
+    if party is None:
+        raise NotPossible("Passkeys are for services that have a name, and this one is opened by its address.")
+    return party
+
+
+def _check_room(transaction: Connection, member: Member) -> list[Passkey]:
+    present = passkeys.of_member(transaction, member.id)
+    if len(present) >= MOST:
+        raise Conflict(f"You have {MOST} passkeys, which is the most. Remove one first.")
+    return present
+
+
+def _new_challenge(workplace: Workplace, transaction: Connection, holder: str) -> bytes:
+    challenge = secrets.token_bytes(_CHALLENGE_BYTES)
+    now = workplace.clock()
+    passkeys.challenge(transaction, tokens.hash_of(challenge.hex()), tokens.hash_of(holder), now, now + _LIFETIME)
+    return challenge
+
+
+def _take_challenge(workplace: Workplace, holder: str, challenge: bytes) -> None:
+    """Whatever comes of it, the challenge is used up."""
+    with workplace.store.write() as transaction:
+        taken = passkeys.take_challenge(
+            transaction, tokens.hash_of(challenge.hex()), tokens.hash_of(holder), workplace.clock()
+        )
+    if not taken:
+        raise ValueError("the challenge is not one of this holder's")
+
+
+def _record(workplace: Workplace, transaction: Connection, member: Member, action: str, name: str) -> None:
+    audit.record(transaction, member.organization_id, member.email, action, {"name": name}, workplace.clock())
+
+
+def _refused() -> Unauthenticated:
+    return Unauthenticated("This passkey opens no account here. Try again, or use your password.")
+
+
+def _no_such() -> NotFound:
+    return NotFound("You have no such passkey.")

@@ -1,0 +1,166 @@
+"""A person's passkeys, and the way in with one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from appliance.model.access import PUBLIC, SELF
+from appliance.service import passkeys, tokens
+from appliance.store.passkeys import Passkey
+from appliance.web import entrance, request
+from appliance.web.api.routes import Asked, Call
+from appliance.web.api.schemas import Body, SessionAnswer, moment
+
+
+class AddPasskey(Body, frozen=True):
+    password: str
+    name: str
+    credential: dict[str, Any]
+
+
+class RenamePasskey(Body, frozen=True):
+    name: str
+
+
+class RemovePasskey(Body, frozen=True):
+    password: str
+
+
+class LogInByPasskey(Body, frozen=True):
+    handle: str
+    credential: dict[str, Any]
+
+
+class PasskeyShown(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    created_at: str
+    last_used_at: str | None
+
+    @classmethod
+    def of(cls, passkey: Passkey) -> PasskeyShown:
+        used = None if passkey.last_used_at is None else moment(passkey.last_used_at)
+        return cls(passkey.id, passkey.name, moment(passkey.created_at), used)
+
+
+class PasskeyList(msgspec.Struct, frozen=True):
+    passkeys: list[PasskeyShown]
+
+
+class CreationOptions(msgspec.Struct, frozen=True):
+    options: msgspec.Raw
+
+
+class RequestOptions(msgspec.Struct, frozen=True):
+    handle: str
+    options: msgspec.Raw
+
+
+def _list_passkeys(asked: Asked) -> PasskeyList:
+    return PasskeyList([PasskeyShown.of(each) for each in passkeys.all_of(asked.site.workplace, asked.actor)])
+
+
+def _begin_adding_passkey(asked: Asked) -> CreationOptions:
+    options = passkeys.begin_adding(asked.site.workplace, asked.actor, asked.token)
+    return CreationOptions(msgspec.Raw(options.encode()))
+
+
+def _add_passkey(asked: Asked) -> SessionAnswer:
+    body: AddPasskey = asked.body
+    with entrance.guessing(asked.site, asked.actor.email):
+        session = passkeys.add(
+            asked.site.workplace,
+            asked.actor,
+            asked.token,
+            password=body.password,
+            name=body.name,
+            credential=msgspec.json.encode(body.credential).decode(),
+            device=request.device(),
+        )
+    return SessionAnswer.of(session)
+
+
+def _rename_passkey(asked: Asked) -> None:
+    body: RenamePasskey = asked.body
+    passkeys.rename(asked.site.workplace, asked.actor, asked.parameters["id"], name=body.name)
+
+
+def _remove_passkey(asked: Asked) -> SessionAnswer:
+    body: RemovePasskey = asked.body
+    with entrance.guessing(asked.site, asked.actor.email):
+        session = passkeys.remove(
+            asked.site.workplace,
+            asked.actor,
+            asked.parameters["id"],
+            password=body.password,
+            device=request.device(),
+        )
+    return SessionAnswer.of(session)
+
+
+def _begin_log_in_by_passkey(asked: Asked) -> RequestOptions:
+    handle = tokens.new_token(tokens.TICKET)
+    options = passkeys.begin_log_in(asked.site.workplace, handle)
+    return RequestOptions(handle, msgspec.Raw(options.encode()))
+
+
+def _log_in_by_passkey(asked: Asked) -> SessionAnswer:
+    body: LogInByPasskey = asked.body
+    credential = msgspec.json.encode(body.credential).decode()
+    return SessionAnswer.of(
+        passkeys.log_in(asked.site.workplace, body.handle, credential=credential, device=request.device())
+    )
+
+
+_PATH = "/account/passkeys"
+CALLS = (
+    Call("GET", _PATH, "Your passkeys, the oldest first", _list_passkeys, answer=PasskeyList, access=SELF),
+    Call(
+        "POST",
+        f"{_PATH}/options",
+        "What a browser needs to make a passkey, good once and for five minutes",
+        _begin_adding_passkey,
+        answer=CreationOptions,
+        access=SELF,
+    ),
+    Call(
+        "POST",
+        _PATH,
+        "Add a passkey that the browser made; every session ends but a new one",
+        _add_passkey,
+        AddPasskey,
+        SessionAnswer,
+        201,
+        access=SELF,
+    ),
+    Call("PATCH", f"{_PATH}/{{id}}", "Rename a passkey", _rename_passkey, RenamePasskey, status=204, access=SELF),
+    Call(
+        "DELETE",
+        f"{_PATH}/{{id}}",
+        "Remove a passkey; every session ends but a new one",
+        _remove_passkey,
+        RemovePasskey,
+        SessionAnswer,
+        access=SELF,
+    ),
+    Call(
+        "POST",
+        "/sessions/passkey/options",
+        "What a browser needs to log in with a passkey, good once and for five minutes",
+        _begin_log_in_by_passkey,
+        answer=RequestOptions,
+        access=PUBLIC,
+    ),
+    Call(
+        "POST",
+        "/sessions/passkey",
+        "Log in with what the passkey signed",
+        _log_in_by_passkey,
+        LogInByPasskey,
+        SessionAnswer,
+        201,
+        access=PUBLIC,
+    ),
+)

@@ -1,0 +1,92 @@
+"""Passkeys: adding, naming, removing, and the way in. Asking the browser for one takes the script `passkeys.js`."""
+
+from __future__ import annotations
+
+import bottle
+
+from appliance.model.access import PUBLIC, SELF
+from appliance.model.errors import Refused
+from appliance.service import passkeys
+from appliance.web import entrance, request
+from appliance.web.pages import account, accounts, forms, routes, session_cookie
+from appliance.web.pages.routes import HOME, Page, Visit
+
+_PATH = f"{account.PATH}/passkeys"
+
+
+def _begin_adding(visit: Visit) -> bottle.HTTPResponse:
+    return _for_script(passkeys.begin_adding(visit.workplace, visit.actor, visit.signed_in.token))
+
+
+def _add(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        with entrance.guessing(visit.site, visit.actor.email):
+            session = passkeys.add(
+                visit.workplace,
+                visit.actor,
+                visit.signed_in.token,
+                password=visit.form.text("password"),
+                name=visit.form.text("name"),
+                credential=visit.form.text("credential"),
+                device=request.device(),
+            )
+    except Refused as refusal:
+        return account.show(visit, refusal, "passkey")
+    return session_cookie.enter(visit, session, account.PATH, "passkey-added")
+
+
+def _rename(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        passkeys.rename(visit.workplace, visit.actor, visit.parameters["id"], name=visit.form.text("name"))
+    except Refused as refusal:
+        return account.show(visit, refusal, "passkeys")
+    return visit.done(account.PATH, "passkey-renamed")
+
+
+def _remove(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        with entrance.guessing(visit.site, visit.actor.email):
+            session = passkeys.remove(
+                visit.workplace,
+                visit.actor,
+                visit.parameters["id"],
+                password=visit.form.text("password"),
+                device=request.device(),
+            )
+    except Refused as refusal:
+        return account.show(visit, refusal, "passkeys")
+    return session_cookie.enter(visit, session, account.PATH, "passkey-removed")
+
+
+def _begin_log_in(visit: Visit) -> bottle.HTTPResponse:
+    return _for_script(passkeys.begin_log_in(visit.workplace, forms.form_token() or ""))
+
+
+def _log_in(visit: Visit) -> bottle.HTTPResponse:
+    following = visit.form.text("next", HOME)
+    if not routes.is_local(following):
+        following = HOME
+    try:
+        session = passkeys.log_in(
+            visit.workplace,
+            forms.form_token() or "",
+            credential=visit.form.text("credential"),
+            device=request.device(),
+        )
+    except Refused as refusal:
+        return accounts.show_log_in(visit, following, refusal)
+    return session_cookie.enter(visit, session, following)
+
+
+def _for_script(options: str) -> bottle.HTTPResponse:
+    return bottle.HTTPResponse(options.encode(), headers={"Content-Type": "application/json"})
+
+
+PAGES = (
+    Page("POST", f"{_PATH}/options", _begin_adding, access=SELF),
+    Page("POST", _PATH, _add, access=SELF),
+    Page("POST", f"{_PATH}/<id>/name", _rename, access=SELF),
+    Page("POST", f"{_PATH}/<id>/remove", _remove, access=SELF),
+    Page("POST", "/login/passkey/options", _begin_log_in, access=PUBLIC),
+    Page("POST", "/login/passkey", _log_in, access=PUBLIC),
+)

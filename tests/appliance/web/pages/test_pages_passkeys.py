@@ -1,0 +1,94 @@
+"""The pages of passkeys, with an authenticator in software in the place of script and browser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bottle
+import pytest
+
+from appliance.web.app import make_app
+from appliance.web.request import COOKIE, Site
+from tests.appliance.authenticator import Authenticator
+from tests.appliance.fakes import FakeHub
+from tests.appliance.web.pages.visitor import PASSWORD, Visitor
+
+SITE = "https://mesh.example.net"
+
+
+@pytest.fixture
+def app(site: Site, hub: FakeHub) -> bottle.Bottle:
+    return make_app(replace(site, workplace=replace(site.workplace, site=SITE)), hub.status)
+
+
+@pytest.fixture
+def device(owner: Visitor) -> Authenticator:
+    """One with a passkey of the owner's."""
+    made = Authenticator(SITE)
+    csrf = owner.get("/account").page.forms["/account/passkeys"]
+    credential = made.create(owner.post("/account/passkeys/options", csrf).text)
+    owner.get("/account")
+    before = owner.cookies[COOKIE]
+    assert owner.send("/account/passkeys", name="Laptop", password=PASSWORD, credential=credential).status == 303
+    assert owner.cookies[COOKIE] != before
+    return made
+
+
+def sign(visitor: Visitor, device: Authenticator) -> str:
+    """What the script would send from the page of the log-in."""
+    form = visitor.get("/login").page.forms["/login/passkey"]
+    credential = device.get(visitor.post("/login/passkey/options", form).text)
+    visitor.get("/login?next=/audit")
+    return credential
+
+
+def test_a_log_in_by_passkey_leads_where_it_was_going_to(stranger: Visitor, device: Authenticator) -> None:
+    credential = sign(stranger, device)
+    assert stranger.send("/login/passkey", credential=credential).headers["location"] == "/audit"
+    assert "Laptop" in stranger.get("/audit").page.text
+
+
+def test_what_was_signed_for_one_browser_is_nothing_in_another(
+    stranger: Visitor, device: Authenticator, app: bottle.Bottle
+) -> None:
+    credential = sign(stranger, device)
+    thief = Visitor(app)
+    thief.get("/login")
+    answer = thief.send("/login/passkey", credential=credential)
+    assert answer.status == 401
+    assert "opens no account here" in answer.page.text
+    assert COOKIE not in thief.cookies
+
+
+def test_a_passkey_is_renamed_and_removed(owner: Visitor, stranger: Visitor, device: Authenticator) -> None:
+    forms = owner.get("/account").page.forms
+    rename = next(action for action in forms if action.endswith("/name"))
+    remove = next(action for action in forms if action.startswith("/account/passkeys/") and action.endswith("/remove"))
+    assert owner.send(rename, name="Phone").status == 303
+    assert "Phone" in owner.get("/account").page.text
+    assert owner.send(remove, password="wrong").status == 403
+    assert owner.send(remove, password=PASSWORD).status == 303
+    assert stranger.send("/login/passkey", credential=sign(stranger, device)).status == 401
+
+
+def test_without_a_script_the_pages_say_what_it_takes(owner: Visitor, stranger: Visitor) -> None:
+    page = owner.get("/account").page
+    assert "To add one takes a browser that knows passkeys" in page.text
+    hidden = [each for each in page.all("form") if "data-passkey" in each]
+    assert [each["action"] for each in hidden] == ["/account/passkeys"]
+    assert all("hidden" in each for each in hidden)
+    (form,) = (each for each in stranger.get("/login").page.all("form") if "data-passkey" in each)
+    assert "hidden" in form
+    (script,) = stranger.answer.page.all("script")
+    assert script["src"].startswith("/static/passkeys.")
+    assert stranger.get(script["src"]).headers["content-type"].startswith("text/javascript")
+
+
+def test_a_service_without_a_name_offers_none(site: Site, hub: FakeHub) -> None:
+    nameless = make_app(replace(site, workplace=replace(site.workplace, site="https://192.0.2.1")), hub.status)
+    visitor = Visitor(nameless)
+    assert not visitor.get("/login").page.all("script")
+    visitor.sign_up()
+    assert "opened by a name" in visitor.get("/account").page.text
+    token = visitor.answer.page.forms["/logout"]
+    assert visitor.post("/account/passkeys/options", token).status == 503
