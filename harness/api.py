@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from harness.visitor import Visitor
+
 PREFIX = "/api/v1"
 _COOKIE = "__Host-meshwg"
 _TIMEOUT = 30.0
@@ -74,6 +76,10 @@ class Api:
     def twin(self) -> Api:
         """Another connection to the same service, in the same session."""
         return Api(self.url, self._certificate, self.token)
+
+    def visitor(self) -> Visitor:
+        """A browser at the same service, which is nobody's yet."""
+        return Visitor(self.url, self._certificate)
 
     def close(self) -> None:
         """Closes the connection."""

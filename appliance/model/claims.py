@@ -60,6 +60,10 @@ PUBLISHED = (
         "stays or is denied again.",
     ),
     Claim(
+        "sign-in",
+        "Login, session, CSRF and rate-limit protections behave as advertised.",
+    ),
+    Claim(
         "concurrent-adds",
         "Many machines added in parallel never collide on an overlay address.",
     ),

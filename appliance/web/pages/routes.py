@@ -158,8 +158,13 @@ def is_local(path: str) -> bool:
 
 
 def set_cookie(answer: bottle.HTTPResponse, name: str, value: str, *, seconds: int | None = None) -> None:
-    """A cookie that scripts can't read and that only this host gets back, over TLS."""
-    answer.set_cookie(name, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="lax")
+    """A cookie that scripts can't read and that only this host gets back, over TLS.
+
+    Args:
+        seconds: how long it is kept; None: until the browser ends.
+    """
+    limits = {} if seconds is None else {"max_age": seconds}
+    answer.set_cookie(name, value, **limits, path="/", secure=True, httponly=True, samesite="lax")
 
 
 def forget_cookie(answer: bottle.HTTPResponse, name: str) -> None:

@@ -43,6 +43,11 @@ def test_the_session_cookie_is_for_this_host_and_no_script(stranger: Visitor) ->
     assert int(cookie["max-age"]) > 0
 
 
+def test_the_cookie_of_a_form_ends_with_the_browser(stranger: Visitor) -> None:
+    cookie = stranger.get("/signup").cookies[FORM_COOKIE]
+    assert cookie["max-age"] == cookie["expires"] == ""
+
+
 def test_what_was_typed_stays_except_the_password(stranger: Visitor) -> None:
     stranger.get("/signup")
     answer = stranger.send("/signup", email="nobody", password="a secret phrase", organization="A & B", network="")

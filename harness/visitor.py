@@ -1,0 +1,86 @@
+"""The product's pages, as a person's browser uses them: it keeps cookies, and sends the forms that it is shown."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+
+SESSION_COOKIE = "__Host-meshwg"
+_TIMEOUT = 30.0
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of a page.
+
+    Attributes:
+        action: the path that it is sent to.
+        fields: what it has filled in by itself, hidden fields above all.
+    """
+
+    action: str
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+class Visitor:
+    """A browser at one service.
+
+    Args:
+        url: ``https://host:port``.
+        certificate: PEM of what the service's certificate is checked against; None takes the system's authorities.
+    """
+
+    def __init__(self, url: str, certificate: Path | None = None) -> None:
+        context = ssl.create_default_context(cafile=str(certificate) if certificate else None)
+        self._client = httpx.Client(base_url=url, verify=context, timeout=_TIMEOUT, trust_env=False)
+
+    @property
+    def session(self) -> str | None:
+        """The token of the session that it holds, if any."""
+        return self._client.cookies.get(SESSION_COOKIE)
+
+    def open(self, path: str) -> httpx.Response:
+        """A page."""
+        return self._client.get(path)
+
+    def forms(self, path: str) -> list[Form]:
+        """The forms of a page."""
+        parsed = _Forms()
+        parsed.feed(self.open(path).text)
+        return parsed.found
+
+    def send(
+        self, method: str, path: str, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """Any request, as some page of some site could have the browser send it."""
+        return self._client.request(method, path, data=fields or {}, headers=headers)
+
+    def fill_in(self, path: str, action: str, **typed: str) -> httpx.Response:
+        """Opens a page, and sends its form with this action."""
+        (form,) = (each for each in self.forms(path) if each.action == action)
+        return self.send("POST", form.action, form.fields | typed)
+
+    def sign_up(self, email: str, password: str, organization: str) -> httpx.Response:
+        """A new organization; the browser holds its owner's session afterwards."""
+        return self.fill_in("/signup", "/signup", email=email, password=password, organization=organization)
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._client.close()
+
+
+class _Forms(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[Form] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        if tag == "form" and attributes.get("method", "").lower() == "post":
+            self.found.append(Form(attributes["action"]))
+        elif tag == "input" and attributes.get("type") == "hidden" and self.found:
+            self.found[-1].fields[attributes["name"]] = attributes["value"]

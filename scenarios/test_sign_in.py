@@ -1,0 +1,204 @@
+"""Login, session, CSRF and rate-limit protections behave as advertised."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from harness import authenticator
+from harness.api import Answer, Api
+from harness.record import Record
+from harness.verdicts import Refuted
+from harness.visitor import SESSION_COOKIE, Visitor
+from harness.world import PASSWORD, World
+
+pytestmark = pytest.mark.claim("sign-in")
+
+OTHER = "staple the correct horse"
+WRONG = "a wrong guess at it"
+PAGES = ("/machines", "/policy", "/settings", "/settings/people", "/settings/tokens", "/account")
+ELSEWHERE = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
+# Five at once are a person who has forgotten which it was; nobody is let guess three times as often.
+MOST_GUESSES = 15
+SLOWEST = 1800
+# Between a check of 30 ms and none at all lies far more than any other load of the machine.
+LEAST_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Person:
+    """The owner of an organization, signed in."""
+
+    api: Api
+    email: str
+
+    def log_in(self, password: str = PASSWORD, **more: str) -> Answer:
+        """A try at another session."""
+        return self.api.fresh().send("POST", "/sessions", {"email": self.email, "password": password, **more})
+
+    def session(self, password: str = PASSWORD, **more: str) -> Api:
+        """Another session."""
+        answer = self.log_in(password, **more)
+        assert answer.status == 201, answer.body
+        api = self.api.fresh()
+        api.token = answer.body["token"]
+        return api
+
+
+@pytest.fixture
+def person(world: World) -> Iterator[Person]:
+    """Somebody new, whose organization is gone afterwards."""
+    api = world.api()
+    email = f"{secrets.token_hex(6)}@example.net"
+    api.sign_up(email, PASSWORD, "sign-in")
+    owner = Person(api, email)
+    yield owner
+    api.send("DELETE", "/organization", {"confirm": "sign-in"})
+
+
+def test_a_session_ends_for_good(person: Person, record: Record) -> None:
+    """Each log-in has a token of its own, which opens nothing once its session has ended; none outlives a password."""
+    first, second, third = (person.session() for _ in range(3))
+    everybody = {"first": first, "second": second, "third": third}
+    with record.control("each session opens the account until it is ended"):
+        assert len({each.token for each in everybody.values()}) == 3
+        assert all(_is_open(each) for each in everybody.values())
+    first.call("DELETE", "/sessions/current")
+    (listed,) = (each for each in second.call("GET", "/sessions").body["sessions"] if each["current"])
+    third.call("DELETE", f"/sessions/{listed['id']}")
+    record.none_of(
+        "open after their end", [name for name in ("first", "second") if _is_open(everybody[name])], "sessions go on"
+    )
+    changed = third.call("PUT", "/account/password", {"password": PASSWORD, "new_password": OTHER})
+    outlived = [name for name, each in {"another": person.api, "the one that asked": third}.items() if _is_open(each)]
+    record.none_of("open after another password", outlived, "sessions outlived the password")
+    person.api.token = changed.body["token"]
+    with record.control("the session that the change gave opens the account"):
+        assert _is_open(person.api)
+    if person.log_in().status != 401:
+        raise Refuted("the password of before still opens the account")
+    with record.control("the new password opens it"):
+        assert _is_open(person.session(OTHER))
+
+
+def test_a_change_needs_the_session_s_own_token(world: World, record: Record) -> None:
+    """Every form and call that changes something, sent with a browser's cookie as another site could have it sent."""
+    names = [f"{secrets.token_hex(6)}@example.net" for _ in range(2)]
+    victim, attacker = (_browser(world, name) for name in names)
+    forms = {form.action: form.fields for path in PAGES for form in victim.forms(path) if "csrf" in form.fields}
+    foreign = attacker.forms("/machines")[0].fields["csrf"]
+    own = next(iter(forms.values()))["csrf"]
+    ways: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+        "no token": ({}, {}),
+        "another session's token": ({"csrf": foreign}, {"X-CSRF-Token": foreign}),
+        "its token, from another site": ({"csrf": own}, {"X-CSRF-Token": own} | ELSEWHERE),
+    }
+    cookie = victim.send("GET", "/machines").request.headers["cookie"]
+    with record.control("the browser sends its cookie by itself, and its own form is taken"):
+        assert SESSION_COOKIE in cookie
+        renamed = victim.fill_in("/settings", "/settings/name", name="renamed")
+        assert renamed.status_code == 303, renamed.text
+        assert victim.send("DELETE", "/api/v1/sessions", headers={"X-CSRF-Token": own}).status_code == 200
+    taken = []
+    targets = [("POST", action) for action in forms] + _changing_calls(victim)
+    for way, (fields, headers) in ways.items():
+        for method, path in targets:
+            answer = victim.send(method, path, fields, headers)
+            if answer.status_code != 403:
+                taken.append(f"{method} {path} with {way}: {answer.status_code}")
+    record.measure("forms and calls", len(targets))
+    record.none_of("taken", taken, "changes were not refused")
+    with record.control("the account is as it was, and its own form is taken still"):
+        assert victim.fill_in("/settings", "/settings/name", name="sign-in").status_code == 303
+    for browser in (victim, attacker):
+        browser.fill_in("/settings", "/settings/delete", confirm="sign-in")
+        browser.close()
+
+
+def test_guessing_is_slowed_and_tells_nothing(person: Person, record: Record) -> None:
+    """Wrong passwords for an account and for nobody's: the same answers, for as long, and then a time to wait."""
+    stranger = Person(person.api, f"{secrets.token_hex(6)}@example.net")
+    with record.control("the right password opens the account"):
+        assert _is_open(person.session())
+    known: list[Answer] = []
+    unknown: list[Answer] = []
+    # By turns, so that whatever else the machine does slows both.
+    while len(known) < MOST_GUESSES and (not known or known[-1].status == 401 or unknown[-1].status == 401):
+        known.append(person.log_in(WRONG))
+        unknown.append(stranger.log_in(WRONG))
+    guesses = sum(answer.status == 401 for answer in known)
+    record.measure("guesses until the limit", guesses, limit=f"< {MOST_GUESSES}")
+    if guesses >= MOST_GUESSES:
+        raise Refuted(f"{guesses} wrong passwords in a row were all looked at")
+    refused = person.log_in()
+    if refused.status != 429:
+        raise Refuted(f"past the limit, the right password was answered {refused.status}")
+    wait = int(refused.headers.get("Retry-After", "0"))
+    record.measure("time to wait", wait, "s", limit=f"1 to {SLOWEST}")
+    if not 1 <= wait <= SLOWEST:
+        raise Refuted(f"Retry-After says {wait}")
+    told = [_words(answer) for answer in known], [_words(answer) for answer in unknown]
+    record.none_of("told apart", [pair for pair in zip(*told, strict=True) if pair[0] != pair[1]], "answers differ")
+    times = [min(each.seconds for each in side if each.status == 401) for side in (known, unknown)]
+    share = times[1] / times[0]
+    record.measure("quickest answer for nobody, against an account's", share, limit=f">= {LEAST_SHARE}")
+    if share < LEAST_SHARE:
+        raise Refuted(f"nobody's account is answered in {share:.2f} of the time")
+
+
+def test_a_second_factor_opens_once(person: Person, record: Record) -> None:
+    """With a second factor the password alone opens nothing; a code opens once, and so does a recovery code."""
+    owner = person.api
+    made = owner.call("POST", "/account/second-factor", {"password": PASSWORD}).body
+    with record.control("the password alone opens the account before"):
+        assert person.log_in().status == 201
+    confirmed = {"code": authenticator.code(made["secret"])}
+    enabled = owner.call("PUT", "/account/second-factor", confirmed).body
+    owner.token = enabled["token"]
+    alone = person.log_in()
+    if alone.status == 201:
+        raise Refuted("the password alone opens an account that has a second factor")
+    if not str(alone.body["type"]).endswith(":code-needed"):
+        raise Refuted(f"a client can't tell that a code is needed: {alone.body}")
+    # The clock of a phone may be one step ahead, so nobody has to wait for the next code.
+    code = authenticator.code(made["secret"], steps=1)
+    with record.control("the password and a code open it"):
+        assert person.log_in(code=code).status == 201
+    with record.control("the password and a recovery code open it"):
+        assert person.log_in(code=enabled["recovery_codes"][0]).status == 201
+    used = {"a code": code, "a recovery code": enabled["recovery_codes"][0], "the set-up's code": confirmed["code"]}
+    opened = [what for what, each in used.items() if person.log_in(code=each).status == 201]
+    record.none_of("opened twice", opened, "used codes open")
+    if person.log_in(WRONG, code=enabled["recovery_codes"][1]).status != 401:
+        raise Refuted("a code opens the account without the password")
+
+
+def _is_open(api: Api) -> bool:
+    return api.send("GET", "/organization").status == 200
+
+
+def _browser(world: World, email: str) -> Visitor:
+    browser = world.api().visitor()
+    browser.sign_up(email, PASSWORD, "sign-in")
+    return browser
+
+
+def _changing_calls(browser: Visitor) -> list[tuple[str, str]]:
+    """Every call of the API that changes something and needs a session."""
+    document: dict[str, Any] = browser.open("/api/v1/openapi.json").json()
+    return [
+        (method.upper(), "/api/v1" + path.replace("{", "").replace("}", ""))
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if method != "get" and operation.get("security")
+    ]
+
+
+def _words(answer: Answer) -> tuple[int, str]:
+    """What an answer tells, but for how long to wait."""
+    body = answer.body
+    return answer.status, body["detail"] if answer.status == 401 else body["type"]
