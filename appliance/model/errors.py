@@ -131,11 +131,19 @@ class TooMany(Refused):
 
 
 class NotPossible(Refused):
-    """What it takes is not there, or not now."""
+    """The operator's settings leave it out: no relay for mail, no name for passkeys."""
 
     code = "not-possible"
+    status = 409
+    title = "Not possible at this service"
+
+
+class NotNow(Refused):
+    """The hub is not there to seal or check a secret; nothing was changed."""
+
+    code = "not-now"
     status = 503
-    title = "Not possible here and now"
+    title = "Not possible for now"
 
 
 class NotEnforced(Refused):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
-from appliance.model.errors import Conflict, NotPossible
+from appliance.model.errors import Conflict, NotNow
 from appliance.model.organization import Member
 from appliance.service import accounts, password_change, recovery_codes, second_factor, sessions
 from appliance.service.sessions import NOWHERE, Session
@@ -46,13 +46,15 @@ def propose(workplace: Workplace, actor: Actor, *, password: str) -> Proposal:
     Raises:
         WrongProof: this is not the password.
         Conflict: there is a second factor.
-        NotPossible: the hub, which seals the secret, is not there.
+        NotNow: the hub, which seals the secret, is not there.
     """
     member = password_change.confirm(workplace, actor, password)
     try:
         made = workplace.hub.create_code_secret(member.organization_id, member.id)
     except HubError as error:
-        raise NotPossible("The hub is not there to make a secret. Try again soon.") from error
+        raise NotNow(
+            "The hub is not there to make a secret. Try again soon.", retry_after=second_factor.RETRY_AFTER_S
+        ) from error
     with workplace.store.write() as transaction:
         password_change.still_holds(transaction, member)
         found = second_factors.find(transaction, member.id)

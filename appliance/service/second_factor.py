@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
-from appliance.model.errors import CodeNeeded, NotPossible, WrongProof
+from appliance.model.errors import CodeNeeded, NotNow, WrongProof
 from appliance.model.organization import Member
 from appliance.service import recovery_codes
 from appliance.service.workplace import Actor, Workplace
 from appliance.store import audit, second_factors
 from appliance.store.second_factors import SecondFactor
 
+RETRY_AFTER_S = 5
+"""A hub that was killed is back by then."""
 _DIGITS = 6
 _WRONG = "This code is wrong, or it was used already."
 
@@ -60,7 +62,7 @@ def examine(workplace: Workplace, member: Member, code: str | None) -> Proof:
     Raises:
         CodeNeeded: the member has a second factor, and there is no code.
         WrongProof: the code is wrong.
-        NotPossible: the hub can't be asked.
+        NotNow: the hub can't be asked.
     """
     typed = "".join((code or "").split())
     with workplace.store.read() as transaction:
@@ -105,14 +107,14 @@ def matching_step(workplace: Workplace, member: Member, factor: SecondFactor, co
 
     Raises:
         WrongProof: it is of none.
-        NotPossible: the hub can't be asked.
+        NotNow: the hub can't be asked.
     """
     try:
         step = workplace.hub.match_code(
             member.organization_id, member.id, factor.sealed_secret, code, workplace.clock().timestamp()
         )
     except HubError as error:
-        raise NotPossible("The hub is not there to check the code. Try again soon.") from error
+        raise NotNow("The hub is not there to check the code. Try again soon.", retry_after=RETRY_AFTER_S) from error
     if step is None or step <= factor.last_step:
         raise _wrong()
     return step

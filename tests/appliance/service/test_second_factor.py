@@ -9,7 +9,7 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
-from appliance.model.errors import CodeNeeded, Conflict, NotPossible, Unauthenticated, WrongProof
+from appliance.model.errors import CodeNeeded, Conflict, NotNow, Unauthenticated, WrongProof
 from appliance.service import (
     Actor,
     Workplace,
@@ -235,7 +235,7 @@ def test_one_that_is_turned_on_while_somebody_logs_in_is_asked_for(
 @pytest.mark.usefixtures("recovery")
 def test_without_the_hub_nobody_passes_by_an_authenticator(workplace: Workplace, hub: FakeHub, phone: Phone) -> None:
     hub.refuses = True
-    with pytest.raises(NotPossible):
+    with pytest.raises(NotNow):
         enter(workplace, phone.code())
     with pytest.raises(CodeNeeded):
         enter(workplace, None)

@@ -91,4 +91,4 @@ def test_a_service_without_a_name_offers_none(site: Site, hub: FakeHub) -> None:
     visitor.sign_up()
     assert "opened by a name" in visitor.get("/account").page.text
     token = visitor.answer.page.forms["/logout"]
-    assert visitor.post("/account/passkeys/options", token).status == 503
+    assert visitor.post("/account/passkeys/options", token).status == 409
