@@ -122,6 +122,22 @@ class LengthRequired(Refused):
     title = "The length of the body is missing"
 
 
+class TooSlow(Refused):
+    """The body was not there in time."""
+
+    code = "too-slow"
+    status = 408
+    title = "The body took too long"
+
+
+class Busy(Refused):
+    """There is too much to do at this moment."""
+
+    code = "busy"
+    status = 503
+    title = "Too much at once"
+
+
 class TooMany(Refused):
     """A rate limit holds; ``retry_after`` says for how long."""
 

@@ -11,7 +11,7 @@ import structlog
 
 from appliance.hub.messages import HubStatus
 from appliance.model.errors import Refused, Unavailable
-from appliance.web import api, health, metrics, origin, pages, problems
+from appliance.web import api, health, metrics, origin, pages, problems, request
 from appliance.web.headers import HEADERS
 from appliance.web.request import Site
 
@@ -60,6 +60,7 @@ def _refusals(view: pages.View, site: str) -> Callable[..., Any]:
     def plugin(callback: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*arguments: Any, **parameters: Any) -> Any:
             try:
+                request.check_read()
                 origin.check(site)
                 return callback(*arguments, **parameters)
             except Refused as error:

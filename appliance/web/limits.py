@@ -11,12 +11,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_network
 
 from appliance.model.addresses import Network
 from appliance.model.errors import TooMany, Unauthenticated, WrongProof
 from appliance.web.allowance import Allowance, Rate
-from appliance.web.proxies import is_one_of, parse_address
+from appliance.web.proxies import is_one_of, neighbourhood
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
@@ -67,11 +66,11 @@ class RateLimits:
 
     def stranger(self, address: str) -> None:
         """Counts a request of somebody who is not signed in; raises `TooMany` where it is one too many."""
-        self._count(self._strangers, address, _neighbourhood(address))
+        self._count(self._strangers, address, neighbourhood(address))
 
     def sign_up(self, address: str) -> None:
         """Counts a sign-up; raises `TooMany` where it is one too many."""
-        self._count(self._sign_ups, address, _neighbourhood(address))
+        self._count(self._sign_ups, address, neighbourhood(address))
 
     def read(self, address: str, organization_id: str) -> None:
         """Counts a look at something; raises `TooMany` where it is one too many."""
@@ -94,7 +93,7 @@ class RateLimits:
 
         It is counted alike whether there is such a recipient or not, and a trusted address is no exception.
         """
-        source = _neighbourhood(address)
+        source = neighbourhood(address)
         _take(self._letters, source)
         try:
             _take(self._letters_to, email.strip().lower())
@@ -113,7 +112,7 @@ class RateLimits:
         Raises:
             TooMany: there were too many wrong ones from this address, or for this account.
         """
-        source, account = _neighbourhood(address), email.strip().lower()
+        source, account = neighbourhood(address), email.strip().lower()
         pair = f"{account} {source}"
         counted = ((self._by_address, source), (self._by_account, pair if pair in self._known else account))
         taken: list[tuple[Allowance, str]] = []
@@ -148,12 +147,3 @@ def _take(allowance: Allowance, who: str) -> None:
 def _give_back(taken: Sequence[tuple[Allowance, str]]) -> None:
     for allowance, who in taken:
         allowance.give_back(who)
-
-
-def _neighbourhood(address: str) -> str:
-    """What counts as one address: of IPv6 the 64 bits that a customer is given, of which each host has as many as it
-    likes."""
-    parsed = parse_address(address)
-    if isinstance(parsed, IPv6Address):
-        return str(ip_network((parsed, 64), strict=False))
-    return str(parsed or address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,7 @@ from typing import Any
 import cryptography.hazmat.backends.openssl.backend  # noqa: F401
 import granian._loops
 import granian._signals
-import granian.wsgi  # noqa: F401
-from granian.constants import Interfaces, SSLProtocols
-from granian.log import LogLevels
-from granian.server import Server
+import granian.rsgi  # noqa: F401
 
 from appliance import lifeline, privileges
 from appliance.hub.client import HubClient
@@ -27,11 +24,13 @@ from appliance.model.addresses import Network
 from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
 from appliance.store import Store
-from appliance.web import cleanup, postman
+from appliance.web import cleanup, connections, postman
 from appliance.web.app import make_app
+from appliance.web.gateway import Gateway
 from appliance.web.limits import RateLimits
 from appliance.web.proxies import behind
 from appliance.web.request import Site
+from appliance.web.server import make_server
 from appliance.web.tls import Certificate
 
 _THREADS = 16
@@ -82,19 +81,7 @@ def serve(settings: WebSettings) -> None:
     app = behind(settings.proxies, make_app(site, hub.status, settings.certificate.ends_at()))
 
     multiprocessing.set_start_method("fork")
-    server = Server(
-        "appliance.web.app",
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.WSGI,
-        workers=1,
-        blocking_threads=_THREADS,
-        log_level=LogLevels.error,
-        ssl_cert=settings.certificate.certificate,
-        ssl_key=settings.certificate.key,
-        ssl_protocol_min=SSLProtocols.tls12,
-        workers_kill_timeout=5,
-    )
+    server = make_server(settings.host, settings.port, settings.certificate)
     supervisor, main = os.getppid(), os.getpid()
 
     # After the port is bound, which may take root, and before a worker is forked.
@@ -105,10 +92,15 @@ def serve(settings: WebSettings) -> None:
 
     def load(_: str) -> Any:
         lifeline.hold(main)
-        threading.Thread(target=cleanup.keep_at_it, args=(workplace,), name="web-cleanup", daemon=True).start()
+        _keep_doing(cleanup.keep_at_it, workplace)
         if settings.relay is not None:
-            arguments = (workplace, settings.relay, threading.Event())
-            threading.Thread(target=postman.work, args=arguments, name="postman", daemon=True).start()
-        return app
+            _keep_doing(postman.work, workplace, settings.relay, threading.Event())
+        connections.allow_many()
+        _keep_doing(connections.watch, settings.port, (*settings.proxies, *settings.trusted), threading.Event())
+        return Gateway(app, threads=_THREADS)
 
     server.serve(target_loader=load)
+
+
+def _keep_doing(work: Callable[..., None], *arguments: Any) -> None:
+    threading.Thread(target=work, args=arguments, name=work.__module__.rpartition(".")[2], daemon=True).start()

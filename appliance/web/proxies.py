@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from appliance.model.addresses import Network
@@ -60,6 +60,15 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
         return None
     mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
     return mapped or parsed
+
+
+def neighbourhood(address: str) -> str:
+    """What counts as one address: of IPv6 the 64 bits that a customer is given, of which each host has as many as it
+    likes."""
+    parsed = parse_address(address)
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((parsed, 64), strict=False))
+    return str(parsed or address)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

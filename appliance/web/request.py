@@ -8,15 +8,15 @@ from typing import Any
 
 import bottle
 
-from appliance.model.errors import Forbidden, LengthRequired, TooLarge, Unauthenticated
+from appliance.model.errors import Forbidden, Unauthenticated
 from appliance.service import Actor, Workplace, accounts, api_tokens, tokens
 from appliance.service.transcripts import Shelf
 from appliance.store.sessions import Device
+from appliance.web.gateway import REFUSED
 from appliance.web.limits import RateLimits
 
 COOKIE = "__Host-meshwg"
 CSRF_HEADER = "X-CSRF-Token"
-LARGEST_BODY = 8 * 2**20
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -90,21 +90,16 @@ def matches_csrf(held: str, shown: str) -> bool:
     return bool(shown) and tokens.same(tokens.csrf_of(held), shown)
 
 
-def body() -> bytes:
-    """The request's body.
+def check_read() -> None:
+    """Raises why the request was not read to its end, if it was not."""
+    refusal = bottle.request.environ.get(REFUSED)
+    if refusal is not None:
+        raise refusal
 
-    Raises:
-        TooLarge: longer than any call needs.
-        LengthRequired: sent in chunks.
-    """
-    if bottle.request.chunked:
-        raise LengthRequired("Send the body with a Content-Length.")
-    if bottle.request.content_length > LARGEST_BODY:
-        raise TooLarge(f"The body is longer than {LARGEST_BODY} bytes.")
-    data = bottle.request.body.read(LARGEST_BODY + 1)
-    if len(data) > LARGEST_BODY:
-        raise TooLarge(f"The body is longer than {LARGEST_BODY} bytes.")
-    return bytes(data)
+
+def body() -> bytes:
+    """The request's body, which the gateway has read."""
+    return bytes(bottle.request.environ["wsgi.input"].read(max(0, bottle.request.content_length)))
 
 
 def query() -> Mapping[str, Any]:

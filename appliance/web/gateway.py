@@ -1,0 +1,171 @@
+"""Between the server and the WSGI application: a body is read here, within its bounds, before a thread is spent on it.
+
+The server reads heads by itself. Were a body read by the application's thread, as WSGI has it, a handful of clients
+that send theirs byte by byte would hold every thread there is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import structlog
+
+from appliance.model.errors import LengthRequired, Malformed, Refused, TooLarge, TooSlow
+from appliance.web.bodies import Budget
+
+log = structlog.get_logger()
+
+REFUSED = "meshwg.refused"
+"""The key in the environment for why a body was not read; the application answers with it."""
+
+LARGEST_BODY = 8 * 2**20
+_PATIENCE = 10.0
+_SLOWEST = 50_000
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Scope(Protocol):
+    """A request's head, as the server gives it (RSGI)."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def query_string(self) -> str: ...
+
+    @property
+    def scheme(self) -> str: ...
+
+    @property
+    def http_version(self) -> str: ...
+
+    @property
+    def server(self) -> str: ...
+
+    @property
+    def client(self) -> str: ...
+
+    @property
+    def headers(self) -> Any: ...
+
+
+class Exchange(Protocol):
+    """A request's body and its answer (RSGI)."""
+
+    async def __call__(self) -> bytes: ...
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None: ...
+
+
+class Gateway:
+    """An RSGI application that hands whole requests to a WSGI application in its threads.
+
+    Args:
+        application: the WSGI application.
+        threads: how many requests are worked on at once.
+        patience: seconds that the smallest body may take; a larger one has as many more as it has `_SLOWEST` bytes.
+        budget: how much of bodies may be on its way at once.
+    """
+
+    def __init__(
+        self, application: Application, *, threads: int, patience: float = _PATIENCE, budget: Budget | None = None
+    ) -> None:
+        self._application = application
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._patience = patience
+        self._budget = Budget() if budget is None else budget
+
+    async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
+        """One request, from its head to its answer."""
+        environ = _environ(scope)
+        try:
+            body = await self._read(environ, exchange)
+        except Refused as refusal:
+            # The rest of the body would be taken for the next request, so the connection ends with the answer.
+            environ[REFUSED], body = refusal, b""
+        environ["wsgi.input"] = io.BytesIO(body)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, environ, exchange)
+
+    async def _read(self, environ: dict[str, Any], exchange: Exchange) -> bytes:
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            raise LengthRequired("Send the body with a Content-Length.")
+        length = _length(environ)
+        if length == 0:
+            return b""
+        if length > LARGEST_BODY:
+            raise TooLarge(f"The body is longer than {LARGEST_BODY} bytes.")
+        with self._budget.taken(str(environ["REMOTE_ADDR"]), length):
+            seconds = self._patience + length / _SLOWEST
+            try:
+                return bytes(await asyncio.wait_for(exchange(), seconds))
+            except asyncio.TimeoutError:
+                raise TooSlow(f"The body was not there after {seconds:.0f} seconds.") from None
+            except RuntimeError:
+                raise Malformed("The body ended before its Content-Length.") from None
+
+    def _answer(self, environ: dict[str, Any], exchange: Exchange) -> None:
+        started: list[tuple[int, list[tuple[str, str]]]] = []
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            del exc_info
+            started[:] = [(int(status[:3]), headers)]
+
+        try:
+            chunks = self._application(environ, start)
+            try:
+                body = b"".join(chunks)
+            finally:
+                close = getattr(chunks, "close", None)
+                if close is not None:
+                    close()
+        except Exception:
+            log.exception("a request failed outside of the application", path=environ["PATH_INFO"])
+            started, body = [(500, [])], b""
+        status, headers = started[0]
+        if REFUSED in environ:
+            headers = [*headers, ("Connection", "close")]
+        exchange.response_bytes(status, headers, body)
+
+
+def _environ(scope: Scope) -> dict[str, Any]:
+    """The head as WSGI has it. Source: PEP 3333."""
+    server, _, port = scope.server.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": server.strip("[]"),
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        key = name.upper().replace("-", "_")
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        # Cookies can't be joined by commas (RFC 9110, 5.3).
+        environ[key] = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{value}" if key in environ else value
+    return environ
+
+
+def _length(environ: dict[str, Any]) -> int:
+    text = str(environ.get("CONTENT_LENGTH", "0"))
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Malformed("The Content-Length is not a number.")
+    return int(text)

@@ -1,0 +1,48 @@
+"""The server that speaks TLS and HTTP to the internet, within bounds of its own. What it can't bound, `gateway` and
+`connections` do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server import Server
+from granian.server.common import AbstractServer
+
+from appliance.web.connections import MOST
+from appliance.web.tls import Certificate
+
+LARGEST_HEAD = 64 * 2**10
+"""Bytes of a request's first line and headers."""
+
+_HEAD_SECONDS = 30.0
+
+
+def make_server(
+    host: str, port: int, certificate: Certificate, head_seconds: float = _HEAD_SECONDS
+) -> AbstractServer[Any]:
+    """A server with one worker, which has an RSGI application.
+
+    Args:
+        head_seconds: from the answer before, or from the handshake, to the end of a request's head.
+    """
+    return Server(
+        "appliance.web.app",
+        address=host,
+        port=port,
+        interface=Interfaces.RSGI,
+        loop=Loops.asyncio,
+        workers=1,
+        # With HTTP/2 one connection could have hundreds of requests at once, and nobody here needs it.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=round(1000 * head_seconds), max_buffer_size=LARGEST_HEAD),
+        websockets=False,
+        backpressure=MOST,
+        log_level=LogLevels.error,
+        ssl_cert=certificate.certificate,
+        ssl_key=certificate.key,
+        ssl_protocol_min=SSLProtocols.tls12,
+        workers_kill_timeout=5,
+    )

@@ -1,0 +1,58 @@
+"""A server as the service has it, with impatient bounds and an application that tells what it was sent.
+
+Run as a program: folder for the certificate, port.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from appliance.web import connections
+from appliance.web.connections import Bounds
+from appliance.web.gateway import REFUSED, Gateway
+from appliance.web.server import make_server
+from appliance.web.tls import self_signed
+
+MOST_OF_ONE_ADDRESS = 20
+HEAD_SECONDS = 1.0
+BODY_SECONDS = 1.0
+THREADS = 2
+
+
+def echo(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    """Tells what arrived."""
+    refusal = environ.get(REFUSED)
+    start(f"{refusal.status if refusal else 200} x", [("Content-Type", "application/json")])
+    told = {
+        "method": environ["REQUEST_METHOD"],
+        "path": environ["PATH_INFO"],
+        "query": environ["QUERY_STRING"],
+        "address": environ["REMOTE_ADDR"],
+        "headers": {name: value for name, value in environ.items() if name.startswith(("HTTP_", "CONTENT_"))},
+        "body": environ["wsgi.input"].read().decode("latin-1"),
+    }
+    return [json.dumps(told).encode()]
+
+
+def serve(folder: Path, port: int) -> None:
+    """Until it is killed."""
+    multiprocessing.set_start_method("fork")
+
+    def load(_: str) -> Any:
+        connections.allow_many()
+        bounds = Bounds(of_one=MOST_OF_ONE_ADDRESS)
+        arguments = (port, (), threading.Event(), bounds)
+        threading.Thread(target=connections.watch, args=arguments, daemon=True).start()
+        return Gateway(echo, threads=THREADS, patience=BODY_SECONDS)
+
+    make_server("127.0.0.1", port, self_signed(folder, ["127.0.0.1"]), HEAD_SECONDS).serve(target_loader=load)
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), int(sys.argv[2]))

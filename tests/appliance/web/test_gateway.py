@@ -1,0 +1,98 @@
+"""What the application gets of a request, and what becomes of one that can't be read or answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from appliance.model.errors import Malformed
+from appliance.web.gateway import REFUSED, Gateway
+
+
+@dataclass
+class Exchange:
+    """A body that arrives, or breaks off, and the answer."""
+
+    data: bytes | None = b""
+    answer: tuple[int, list[tuple[str, str]], bytes] | None = None
+
+    async def __call__(self) -> bytes:
+        if self.data is None:
+            raise RuntimeError("transport closed")
+        return self.data
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.answer = status, headers, body
+
+
+@dataclass
+class Application:
+    """Keeps what it was given."""
+
+    fails: bool = False
+    seen: list[dict[str, Any]] = field(default_factory=list)
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        self.seen.append(environ)
+        if self.fails:
+            raise ZeroDivisionError
+        start("204 No Content", [("X-Answer", "1")])
+        return []
+
+
+def ask(application: Application, exchange: Exchange, headers: list[tuple[str, str]]) -> dict[str, Any]:
+    scope = SimpleNamespace(
+        method="PUT",
+        path="/süß",
+        query_string="a=%20b",
+        scheme="https",
+        http_version="1.1",
+        server="[2001:db8::1]:8443",
+        client="[2001:db8::2]:4711",
+        headers=SimpleNamespace(items=lambda: headers),
+    )
+    asyncio.run(Gateway(application, threads=1).__rsgi__(scope, exchange))
+    return application.seen[-1]
+
+
+def test_the_application_gets_a_request_as_wsgi_has_it() -> None:
+    exchange = Exchange(b"body")
+    environ = ask(
+        Application(),
+        exchange,
+        [
+            ("content-length", "4"),
+            ("content-type", "text/plain"),
+            ("cookie", "a=1"),
+            ("cookie", "b=2"),
+            ("x-many", "1"),
+            ("x-many", "2"),
+        ],
+    )
+    assert environ["REQUEST_METHOD"] == "PUT"
+    assert environ["PATH_INFO"].encode("latin-1").decode() == "/süß"
+    assert environ["QUERY_STRING"] == "a=%20b"
+    assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == ("2001:db8::1", "8443")
+    assert environ["REMOTE_ADDR"] == "2001:db8::2"
+    assert (environ["CONTENT_LENGTH"], environ["CONTENT_TYPE"]) == ("4", "text/plain")
+    assert (environ["HTTP_COOKIE"], environ["HTTP_X_MANY"]) == ("a=1; b=2", "1,2")
+    assert environ["wsgi.input"].read() == b"body"
+    assert exchange.answer == (204, [("X-Answer", "1")], b"")
+
+
+def test_a_body_that_breaks_off_is_refused_and_ends_the_connection() -> None:
+    exchange = Exchange(None)
+    environ = ask(Application(), exchange, [("content-length", "4")])
+    assert isinstance(environ[REFUSED], Malformed)
+    assert environ["wsgi.input"].read() == b""
+    assert exchange.answer is not None
+    assert ("Connection", "close") in exchange.answer[1]
+
+
+def test_an_application_that_fails_answers_all_the_same() -> None:
+    exchange = Exchange()
+    ask(Application(fails=True), exchange, [])
+    assert exchange.answer == (500, [], b"")

@@ -1,0 +1,151 @@
+"""Clients that are slow, many, or talk nonsense: the others are served all the while."""
+
+from __future__ import annotations
+
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from appliance.web.gateway import LARGEST_BODY
+from tests.appliance.web.serving import MOST_OF_ONE_ADDRESS, THREADS
+from tests.appliance.web.wire import Served, everything, statuses
+
+HEAD = b"POST /x HTTP/1.1\r\nHost: h\r\n"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    folder = str(tmp_path_factory.mktemp("server"))
+    with subprocess.Popen([sys.executable, "-m", "tests.appliance.web.serving", folder, str(port)]) as program:
+        found = Served(port)
+        while program.poll() is None:
+            with suppress(OSError):
+                if found.answers():
+                    break
+        yield found
+        program.terminate()
+
+
+def test_a_client_that_says_nothing_is_let_go(served: Served) -> None:
+    with served.tls() as connection:
+        assert everything(connection) == b""
+
+
+def test_a_client_that_does_not_even_shake_hands_is_let_go(served: Served) -> None:
+    with served.tcp() as connection:
+        assert everything(connection) == b""
+
+
+def test_a_head_that_trickles_is_let_go(served: Served) -> None:
+    with served.tls() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
+        while not select.select([connection], [], [], 0.1)[0]:
+            connection.sendall(b"x")
+        assert statuses(everything(connection)) in ([], [408])
+
+
+def test_slow_bodies_hold_no_thread(served: Served) -> None:
+    with ExitStack() as opened:
+        slow = [opened.enter_context(served.tls()) for _ in range(4 * THREADS)]
+        for each in slow:
+            each.sendall(HEAD + b"Content-Length: 100\r\n\r\nx")
+        assert served.answers()
+        for each in slow:
+            answer = everything(each)
+            assert statuses(answer) == [408]
+            assert b"connection: close" in answer.lower()
+
+
+def test_a_body_that_is_too_long_is_refused_unread(served: Served) -> None:
+    answer = served.ask(HEAD + b"Content-Length: %d\r\n\r\n" % (LARGEST_BODY + 1))
+    assert statuses(answer) == [413]
+
+
+def test_a_body_of_unknown_length_is_refused(served: Served) -> None:
+    answer = served.ask(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
+    assert statuses(answer) == [411]
+
+
+def test_the_largest_body_arrives(served: Served) -> None:
+    answer = served.ask(HEAD + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % LARGEST_BODY + b"x" * LARGEST_BODY)
+    assert statuses(answer) == [200]
+    assert len(answer) > LARGEST_BODY
+
+
+def test_large_bodies_have_few_places(served: Served) -> None:
+    with ExitStack() as opened:
+        large = [opened.enter_context(served.tls()) for _ in range(8)]
+        for each in large:
+            each.sendall(HEAD + b"Content-Length: 70000\r\n\r\n")
+        answers = [statuses(everything(each)) for each in large]
+        assert sorted(answers) == [[408]] * 4 + [[503]] * 4
+    assert served.answers()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"X-Large: " + b"x" * 200_000 + b"\r\n", b"".join(b"X-%d: y\r\n" % number for number in range(5000))],
+    ids=["one", "many"],
+)
+def test_a_huge_head_is_refused(served: Served, head: bytes) -> None:
+    assert statuses(served.ask(b"GET / HTTP/1.1\r\nHost: h\r\n" + head + b"\r\n")) in ([431], [])
+    assert served.answers()
+
+
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        HEAD + b"Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+        HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n" + SMUGGLED,
+        HEAD + b"Transfer-Encoding: xchunked\r\nContent-Length: 4\r\n\r\n" + SMUGGLED,
+        HEAD + b"Transfer-Encoding : chunked\r\nContent-Length: 4\r\n\r\n" + SMUGGLED,
+        HEAD + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + SMUGGLED,
+        HEAD + b"Content-Length: 4\r\nContent-Length: 40\r\n\r\nabcd" + SMUGGLED,
+        HEAD + b"Content-Length: 4, 40\r\n\r\nabcd" + SMUGGLED,
+        HEAD + b"Content-Length: +4\r\n\r\nabcd" + SMUGGLED,
+        HEAD + b"Content-Length: -4\r\n\r\nabcd" + SMUGGLED,
+        HEAD + b"Content-Length: 0x4\r\n\r\nabcd" + SMUGGLED,
+        HEAD + b" Content-Length: 4\r\n\r\nabcd" + SMUGGLED,
+        HEAD + b"X-Folded: a\r\n Content-Length: 4\r\n\r\n" + SMUGGLED,
+        HEAD + b"X-Bare: a\rContent-Length: 4\r\n\r\n" + SMUGGLED,
+        HEAD + b"X-Nul: a\0b\r\n\r\n" + SMUGGLED,
+        b"GET  / HTTP/1.1\r\nHost: h\r\n\r\n" + SMUGGLED,
+        b"GET / HTTP/9.9\r\nHost: h\r\n\r\n" + SMUGGLED,
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SMUGGLED,
+    ],
+)
+def test_what_two_could_read_in_two_ways_is_refused(served: Served, request_: bytes) -> None:
+    """A request behind it is never answered: a proxy in front of us might have taken it for a body."""
+    answer = served.ask(request_)
+    assert b"/smuggled" not in answer
+    assert all(status >= 400 for status in statuses(answer)), answer
+    assert len(statuses(answer)) <= 1
+
+
+def test_requests_in_a_row_are_answered_in_a_row(served: Served) -> None:
+    body = HEAD + b"Content-Length: 4\r\n\r\nabcd"
+    answer = served.ask(body + SMUGGLED + b"GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    assert statuses(answer) == [200, 200, 200]
+    assert answer.index(b"abcd") < answer.index(b"/smuggled") < answer.index(b"/last")
+
+
+def test_one_address_does_not_hold_every_connection(served: Served) -> None:
+    with ExitStack() as opened:
+        crowd = [opened.enter_context(served.tcp()) for _ in range(3 * MOST_OF_ONE_ADDRESS)]
+        ended = 0
+        while ended < 2 * MOST_OF_ONE_ADDRESS:
+            for each in select.select(crowd, [], [])[0]:
+                assert everything(each) == b""
+                crowd.remove(each)
+                ended += 1
+        assert served.answers()
