@@ -17,7 +17,7 @@ from harness.truth import Prober, Service
 from harness.verdicts import Inconclusive, Refuted
 from harness.witness import Marks, Witness
 from harness.world import World
-from netlab import Host
+from netlab import LabHost
 
 _ECHO = (8, 0)
 _DEADLINE = 5.0
@@ -28,12 +28,12 @@ _LEAST = 32 + 28 + 12
 class Hosts:
     """Hosts of a lab that serve one machine after another; many histories would need more than the lab has room for."""
 
-    def __init__(self, new_host: Callable[[str], Host]) -> None:
+    def __init__(self, new_host: Callable[[str], LabHost]) -> None:
         self._new_host = new_host
-        self._free: list[Host] = []
+        self._free: list[LabHost] = []
         self._lock = threading.Lock()
 
-    def take(self, name: str) -> Host:
+    def take(self, name: str) -> LabHost:
         """One without a tunnel."""
         del name
         with self._lock:

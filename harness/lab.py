@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -17,7 +16,7 @@ from harness.record import Record
 from harness.relay import StreamRelay
 from harness.service import PORT
 from harness.world import HUB, World
-from netlab import Host
+from netlab import LabHost
 
 NAMES = ("mumbai", "pune", "chennai", "kolkata", "jaipur", "nagpur", "indore", "kochi")
 EMAIL, PASSWORD = "owner@example.net", "correct horse battery"
@@ -52,7 +51,7 @@ def _to_the_service() -> socket.socket:
     return socket.create_connection((HUB, PORT))
 
 
-def _tell(door: Door, machines: Sequence[Machine], shells: dict[str, Host], console: Console) -> None:
+def _tell(door: Door, machines: Sequence[Machine], shells: dict[str, LabHost], console: Console) -> None:
     host, port = door.address
     console.print(f"\nURL       https://{f'[{host}]' if ':' in host else host}:{port}/  (its certificate is its own)")
     console.print(f"Sign in   {EMAIL}  {PASSWORD}\n")
@@ -67,7 +66,7 @@ def _tell(door: Door, machines: Sequence[Machine], shells: dict[str, Host], cons
     console.print()
 
 
-def shell_from_outside(door: Door, host: Host) -> str:
+def shell_from_outside(door: Door, host: LabHost) -> str:
     """The command that opens a shell in a host of the lab from outside of the sandbox.
 
     Process ids of the sandbox mean nothing outside, so its mounts are entered first, among them its ``/proc``.
@@ -75,7 +74,7 @@ def shell_from_outside(door: Door, host: Host) -> str:
     return f"nsenter --target {door.starter} --mount nsenter --target {host.pid} --net --mount --uts"
 
 
-def _serve(shells: dict[str, Host], console: Console) -> None:
+def _serve(shells: dict[str, LabHost], console: Console) -> None:
     if not sys.stdin.isatty():
         signal.pause()
         return
@@ -94,11 +93,11 @@ def _serve(shells: dict[str, Host], console: Console) -> None:
             console.print(f"There are: {', '.join(shells)}. {_HELP}")
 
 
-def _shell(host: Host) -> None:
+def _shell(host: LabHost) -> None:
     # Ctrl-C belongs to the shell while there is one.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        subprocess.run(host.shell_command(), check=False)
+        host.shell()
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -10,7 +10,7 @@ from harness.api import Answer, Api
 from harness.flow import Flow
 from harness.record import Record
 from harness.verdicts import Refuted
-from netlab import Host, NothingArrived, Tunnel
+from netlab import LabHost, NothingArrived, Tunnel
 
 HANDSHAKE_DEADLINE = 6.0
 """Seconds: one more than WireGuard's own REKEY_TIMEOUT (5), so that a first packet may get lost."""
@@ -35,7 +35,7 @@ class Machine:
     groups: tuple[str, ...]
     config: str
     hub: str
-    host: Host
+    host: LabHost
     tunnel: Tunnel
     record: Record
 
@@ -68,7 +68,7 @@ class Mesh:
         record: of the scenario that this is for.
     """
 
-    def __init__(self, api: Api, new_host: Callable[[str], Host], record: Record) -> None:
+    def __init__(self, api: Api, new_host: Callable[[str], LabHost], record: Record) -> None:
         self.api = api
         self.record = record
         self._new_host = new_host
@@ -102,7 +102,7 @@ class Mesh:
         return answer
 
     def bring_up(
-        self, name: str, answer: dict[str, Any], groups: Sequence[str] = (), *, host: Host | None = None
+        self, name: str, answer: dict[str, Any], groups: Sequence[str] = (), *, host: LabHost | None = None
     ) -> Machine:
         """Brings the tunnel of a machine up that was added.
 

@@ -21,7 +21,7 @@ import httpx
 
 from harness.api import Api
 from harness.verdicts import Inconclusive
-from netlab import Host, Process
+from netlab import LabHost, Process
 from netlab.errors import NothingArrived
 
 PORT = 8443
@@ -55,7 +55,7 @@ class ServiceOptions:
 class Service:
     """A running service; leaving ``with`` stops it as an operator would, with SIGTERM."""
 
-    def __init__(self, host: Host, options: ServiceOptions) -> None:
+    def __init__(self, host: LabHost, options: ServiceOptions) -> None:
         self.host = host
         self.options = options
         self.data = host.folder / "data"

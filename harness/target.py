@@ -13,7 +13,7 @@ from harness.damage import Damage
 from harness.mesh import Machine, Mesh
 from harness.service import Service
 from harness.verdicts import Inconclusive
-from netlab import Completed, Host, genkey, pubkey
+from netlab import Completed, LabHost, genkey, pubkey
 
 # A look is a dozen programs, one after the other: seconds where the processor is emulated. This is for one that hangs.
 _TOOLS_DEADLINE = 60.0
@@ -33,7 +33,7 @@ class Target:
 
     def __init__(self, service: Service, mesh: Mesh, machine: Machine, other: Machine) -> None:
         self._service = service
-        self._hub: Host = service.host
+        self._hub: LabHost = service.host
         namespaces = [line.split()[0] for line in self._run("ip netns list").stdout.splitlines()]
         own = [name for name in namespaces if name.endswith(mesh.organization["id"])]
         if len(own) != 1:

@@ -17,7 +17,7 @@ from harness.mesh import Mesh
 from harness.record import Record
 from harness.service import Service, ServiceOptions
 from harness.verdicts import Inconclusive
-from netlab import Host, Lab
+from netlab import LabHost, Lab
 
 # RFC 5737: addresses for documentation, which no real network has.
 UNDERLAY = "192.0.2.0/24"
@@ -98,7 +98,7 @@ class World:
         return self._service
 
     @property
-    def hub_host(self) -> Host:
+    def hub_host(self) -> LabHost:
         """The host that the service runs on. Raises as `service` does."""
         return self.service.host
 
@@ -116,7 +116,7 @@ class World:
         """A customer's connection to the service, signed in as nobody."""
         return self.service.api() if self._live is None else self._live.api()
 
-    def client(self, name: str) -> Host:
+    def client(self, name: str) -> LabHost:
         """A customer's machine on the underlay, without a tunnel yet."""
         address = self.free_address()
         host = self.lab.host(f"{name}-{address.rpartition('.')[2]}")
@@ -125,7 +125,7 @@ class World:
             self._live.lead(host)
         return host
 
-    def bare_host(self) -> tuple[Host, str]:
+    def bare_host(self) -> tuple[LabHost, str]:
         """A host that forwards and has nothing of the service, with its address on the underlay."""
         address = self.free_address()
         host = self.lab.router(f"router-{address.rpartition('.')[2]}")
@@ -143,7 +143,7 @@ class World:
         name: str | None = None,
         *,
         network: str | None = None,
-        new_host: Callable[[str], Host] | None = None,
+        new_host: Callable[[str], LabHost] | None = None,
     ) -> Mesh:
         """Signs an organization up, on the paid plan, with no machine yet.
 

@@ -4,45 +4,61 @@ from netlab.capture import Capture
 from netlab.errors import (
     CommandFailed,
     CommandTimedOut,
+    HostUnavailable,
     InvalidName,
+    InvalidPlan,
     NetlabError,
     NothingArrived,
+    OutOfReach,
     SandboxError,
     Unsupported,
 )
 from netlab.host import Host
 from netlab.keys import genkey, pubkey
 from netlab.lab import Lab
-from netlab.link import Link, LinkShape
+from netlab.labhost import LabHost
+from netlab.link import Link
+from netlab.namespacehost import NamespaceHost
 from netlab.pcap import Packet
 from netlab.ping import PingResult
+from netlab.plan import Cable, HostPlan, LinkShape, Plan, Route
 from netlab.probe import Answer, Outcome, TcpListener, UdpEcho, tcp_probe, udp_probe
 from netlab.process import Completed, Process
 from netlab.stream import Received, Sent, UdpStream
 from netlab.switch import Switch
 from netlab.tcpstream import Echo, TcpStream
+from netlab.together import together
 from netlab.wireguard import Peer, Tunnel, wireguard_implementation
 
 __all__ = [
     "Answer",
+    "Cable",
     "Capture",
     "CommandFailed",
     "CommandTimedOut",
     "Completed",
     "Echo",
     "Host",
+    "HostPlan",
+    "HostUnavailable",
     "InvalidName",
+    "InvalidPlan",
     "Lab",
+    "LabHost",
     "Link",
     "LinkShape",
+    "NamespaceHost",
     "NetlabError",
     "NothingArrived",
+    "OutOfReach",
     "Outcome",
     "Packet",
     "Peer",
     "PingResult",
+    "Plan",
     "Process",
     "Received",
+    "Route",
     "SandboxError",
     "Sent",
     "Switch",
@@ -55,6 +71,7 @@ __all__ = [
     "genkey",
     "pubkey",
     "tcp_probe",
+    "together",
     "udp_probe",
     "wireguard_implementation",
 ]

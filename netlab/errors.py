@@ -17,6 +17,38 @@ class Unsupported(NetlabError):
     """The running kernel, or an installed tool, lacks what was asked for."""
 
 
+class OutOfReach(Unsupported):
+    """What was asked for takes a host whose kernel the caller runs on, and this host is on another machine.
+
+    Attributes:
+        host: name of the host.
+        what: what can't be had of it, such as a socket.
+    """
+
+    def __init__(self, host: str, what: str) -> None:
+        super().__init__(f"{host} is on another machine: {what} is out of this program's reach")
+        self.host = host
+        self.what = what
+
+
+class HostUnavailable(NetlabError):
+    """A host that is not of this program's making can't be used: no way to it, or it isn't what was said of it.
+
+    Attributes:
+        host: name of the host.
+        reason: in a few words.
+    """
+
+    def __init__(self, host: str, reason: str) -> None:
+        super().__init__(f"{host}: {reason}")
+        self.host = host
+        self.reason = reason
+
+
+class InvalidPlan(NetlabError, ValueError):
+    """A plan of a lab that contradicts itself."""
+
+
 class InvalidName(NetlabError, ValueError):
     """A name that the kernel or a tool would refuse or misread."""
 

@@ -1,27 +1,24 @@
-"""A host of a lab: namespaces with a name, in which programs run and sockets live."""
+"""A host: what can be done with one, wherever it is.
+
+`NamespaceHost` is made of namespaces, `container.Container` by Docker, `ssh.SshHost` is reached over the network. What
+is written against `Host` runs on each; what one of them can't do, it refuses with `OutOfReach`.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import abc
 import itertools
 import json
-import os
 import re
-import signal
 import socket
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TypeVar
 
-from netlab import kernel
-from netlab.errors import CommandFailed, CommandTimedOut, InvalidName, NothingArrived
-from netlab.namespaces import Namespaces, lives_in, processes_in
-from netlab.ping import PingResult, ping
+from netlab.errors import InvalidName
+from netlab.ping import PingResult
 from netlab.process import Completed, Process
-from netlab.rtnetlink import Netlink
 
 if TYPE_CHECKING:
     from netlab.capture import Capture
@@ -30,61 +27,41 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class Host:
-    """One network, mount and UTS namespace, held by one small process. Made by `Lab.host`.
+def check_name(name: str) -> str:
+    """Returns what is a host's name; raises InvalidName otherwise."""
+    if not _NAME.fullmatch(name):
+        raise InvalidName(f"{name!r} is no host name: 1 to 63 of a-z, 0-9 and -, no - at either end")
+    return name
 
-    `/run` is private, so that interface names, `ip netns` names and the sockets of userspace WireGuard never collide
-    between hosts. All other files are shared with the caller.
+
+class Host(abc.ABC):
+    """A machine in which programs run.
 
     Attributes:
-        name: also its host name.
-        folder: its own writable folder, at the same path everywhere.
-        pid: a process that lives in its namespaces until the lab closes.
+        name: what the caller calls it.
+        folder: a writable folder of its own, which is gone when the host is closed.
     """
 
-    def __init__(self, name: str, folder: Path, hosts_file: Path, *, forwards: bool = False) -> None:
-        if not _NAME.fullmatch(name):
-            raise InvalidName(f"{name!r} is no host name: 1 to 63 of a-z, 0-9 and -, no - at either end")
+    folder: PurePath
+
+    def __init__(self, name: str, folder: PurePath) -> None:
         self.name = name
         self.folder = folder
-        self.folder.mkdir()
-        self._processes: list[Process] = []
-        self._logs = itertools.count(1)
-        self._namespaces = Namespaces.create(("net", "mnt", "uts"), lambda: _furnish(name, hosts_file, forwards))
-        try:
-            # Reads the pipe until the lab's process is gone, however that happens. (PDEATHSIG would not do: it fires
-            # when the thread ends that started the process.)
-            self._holder = self._namespaces.enter(
-                lambda: subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd="/")
-            )
-            self.netlink = Netlink(self.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE))
-        except BaseException:
-            self._namespaces.close()
-            raise
+        self._numbers = itertools.count(1)
 
     def __repr__(self) -> str:
-        return f"<Host {self.name} pid {self.pid}>"
+        return f"<{type(self).__name__} {self.name}>"
 
-    @property
-    def pid(self) -> int:
-        """Id of the process that holds the namespaces, for `nsenter --target`."""
-        return self._holder.pid
+    def number(self) -> int:
+        """A number that this host has not given before, for names of files in its folder."""
+        return next(self._numbers)
 
-    @property
-    def namespaces(self) -> Namespaces:
-        """The namespaces themselves."""
-        return self._namespaces
-
-    def shell_command(self) -> list[str]:
-        """What to run, as root in the caller's pid namespace, for a shell in this host."""
-        return ["nsenter", f"--target={self.pid}", "--net", "--mount", "--uts", os.environ.get("SHELL", "/bin/sh")]
-
+    @abc.abstractmethod
     def run(
         self,
-        *argv: str | Path,
+        *argv: str | PurePath,
         input: str | None = None,
         timeout: float = 10.0,
         check: bool = True,
@@ -98,81 +75,99 @@ class Host:
             input: its standard input; empty if None.
             timeout: seconds until it is killed, with its process group.
             check: raise if its exit status is not 0.
-            env: variables on top of the caller's.
-            cwd: its working directory; the caller's if None.
+            env: variables on top of those that programs have there: the caller's, where it shares its files.
+            cwd: its working directory; the caller's if None, or `folder` where it does not share its files.
 
         Raises:
             CommandFailed: it could not be started, or ended with another status than 0.
             CommandTimedOut: its time was up.
         """
-        words = tuple(map(str, argv))
-        start = time.monotonic()
-        popen = self._spawn(words, env, cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        try:
-            out, err = popen.communicate(None if input is None else input.encode(), timeout)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(popen.pid, signal.SIGKILL)
-            out, err = popen.communicate()
-            raise CommandTimedOut(self.name, words, None, _text(out), _text(err)) from None
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(popen.pid, signal.SIGKILL)
-            popen.wait()
-            raise
-        done = Completed(words, popen.returncode, _text(out), _text(err), time.monotonic() - start)
-        if check and done.returncode != 0:
-            raise CommandFailed(self.name, words, done.returncode, done.stdout, done.stderr)
-        return done
 
+    @abc.abstractmethod
     def start(
-        self, *argv: str | Path, env: Mapping[str, str] | None = None, log: str | None = None, cwd: Path | None = None
+        self,
+        *argv: str | PurePath,
+        env: Mapping[str, str] | None = None,
+        log: str | None = None,
+        cwd: Path | None = None,
     ) -> Process:
         """Starts a program in this host and leaves it running; its output goes to `folder/LOG.log`.
 
         Args:
             argv: the program and its arguments.
-            env: variables on top of the caller's.
+            env: as for `run`.
             log: name of the log; the program's name and a number if None. An existing one is continued.
-            cwd: its working directory; the caller's if None.
+            cwd: as for `run`.
 
         Raises:
             CommandFailed: it could not be started.
         """
-        words = tuple(map(str, argv))
-        path = self.folder / f"{log or f'{Path(words[0]).name}-{next(self._logs)}'}.log"
-        with path.open("ab") as file:
-            popen = self._spawn(words, env, cwd, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
-        process = Process(words, popen, path)
-        self._processes.append(process)
-        return process
 
-    def _spawn(
-        self, argv: tuple[str, ...], env: Mapping[str, str] | None, cwd: Path | None, **streams: object
-    ) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, **(env or {})}
-        environment["PATH"] = f"{environment.get('PATH', '')}:{_PATH}".lstrip(":")
-        folder = cwd or Path.cwd()
-        try:
-            return self._namespaces.enter(
-                lambda: subprocess.Popen(  # type: ignore[call-overload]
-                    argv, env=environment, cwd=folder, start_new_session=True, **streams
-                )
-            )
-        except OSError as error:
-            raise CommandFailed(self.name, argv, None, "", str(error)) from error
+    @abc.abstractmethod
+    def start_tool(self, source: Path, *arguments: str | PurePath, log: str) -> Process:
+        """Starts one of netlab's own programs in this host's network, as `start` does.
 
+        Args:
+            source: a Python file that needs the standard library only.
+            arguments: its arguments.
+            log: name of the log.
+        """
+
+    @abc.abstractmethod
+    def read(self, path: PurePath) -> bytes:
+        """What a file of this host holds (raises CommandFailed or OSError)."""
+
+    @abc.abstractmethod
+    def write(self, path: PurePath, data: bytes, mode: int = 0o644) -> None:
+        """Makes a file of this host, or overwrites it; nobody reads it with more rights than `mode` gives."""
+
+    @abc.abstractmethod
+    def which(self, program: str) -> str | None:
+        """Path of a program in this host, None if it has none of that name."""
+
+    @abc.abstractmethod
     def in_network(self, function: Callable[[], T]) -> T:
-        """Runs `function` in a short-lived thread inside this host's network namespace and returns its result."""
-        return self._namespaces.enter(function, only_network=True)
+        """Runs `function` in a short-lived thread inside this host's network namespace and returns its result.
+
+        Raises:
+            OutOfReach: the host is on another machine.
+        """
 
     def socket(self, family: int, kind: int, proto: int = 0) -> socket.socket:
-        """A socket that lives in this host's network; any thread may use it, and must close it."""
+        """A socket that lives in this host's network; any thread may use it, and must close it.
+
+        Raises:
+            OutOfReach: the host is on another machine.
+        """
         return self.in_network(lambda: socket.socket(family, kind, proto))
 
+    @abc.abstractmethod
     def route(self, destination: str, *, via: str | None = None, interface: str | None = None) -> None:
-        """Adds a route; `destination` is a network or `default`."""
-        self.netlink.add_route(destination, via, interface)
+        """Adds a route; `destination` is a network or `default` (IPv4)."""
+
+    @abc.abstractmethod
+    def ping(
+        self,
+        address: str,
+        count: int = 1,
+        timeout: float = 1.0,
+        interval: float = 0.2,
+        source: str | None = None,
+        size: int = 56,
+    ) -> PingResult:
+        """Sends ICMP echo requests from this host; see `netlab.ping.ping`."""
+
+    @abc.abstractmethod
+    def shell_command(self) -> list[str]:
+        """What to run, where the caller runs and with its rights, for a shell in this host."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Ends all that was started in it, and removes what was written into `folder`. May be called twice."""
+
+    def shell(self) -> int:
+        """Opens a shell in this host on the caller's terminal; returns its exit status when it is left."""
+        return subprocess.run(self.shell_command(), check=False).returncode
 
     def addresses(self, interface: str | None = None) -> list[str]:
         """Its addresses with prefix length, of one interface or of all but `lo`; no link-local ones."""
@@ -183,18 +178,6 @@ class Host:
             for address in link.get("addr_info", ())
             if address["scope"] == "global"
         ]
-
-    def ping(
-        self,
-        address: str,
-        count: int = 1,
-        timeout: float = 1.0,
-        interval: float = 0.2,
-        source: str | None = None,
-        size: int = 56,
-    ) -> PingResult:
-        """Sends ICMP echo requests from this host, without a child process; see `netlab.ping.ping`."""
-        return ping(self.socket, address, count, timeout, interval, source, size)
 
     def wg_quick(
         self, config_text: str, file_name: str = "wg-mesh.conf", *, implementation: str = "auto", timeout: float = 10.0
@@ -209,80 +192,3 @@ class Host:
         from netlab.capture import Capture
 
         return Capture(self, interface, filter, snaplen)
-
-    def processes(self) -> list[int]:
-        """Ids of all processes that live in it now, daemons and the holder included."""
-        return processes_in(self._namespaces.identity)
-
-    def close(self, timeout_s: float = 5.0) -> None:
-        """Kills all that runs in it and lets its namespaces go. The lab calls this.
-
-        Raises:
-            NothingArrived: a process did not die in time.
-        """
-        self.netlink.close()
-        deadline = time.monotonic() + timeout_s
-        own = {process.pid: process for process in self._processes}
-        while True:
-            left = [pid for pid in self.processes() if pid != self._holder.pid]
-            for pid in left:
-                # A pid read from /proc may be another's by now: the descriptor pins it, then it is looked at again.
-                with contextlib.suppress(OSError):
-                    handle = os.pidfd_open(pid)
-                    try:
-                        if lives_in(pid, self._namespaces.identity):
-                            signal.pidfd_send_signal(handle, signal.SIGKILL)
-                    finally:
-                        os.close(handle)
-            for process in own.values():
-                process.poll()
-            if not left:
-                break
-            if time.monotonic() > deadline:
-                raise NothingArrived(f"end of processes {left} in {self.name}", timeout_s)
-            time.sleep(0.002)
-        if self._holder.stdin is not None:
-            self._holder.stdin.close()
-        self._holder.kill()
-        self._holder.wait()
-        self._namespaces.close()
-
-
-def _text(data: bytes) -> str:
-    return data.decode(errors="replace")
-
-
-def _furnish(name: str, hosts_file: Path, forwards: bool) -> None:
-    """Runs inside the new namespaces."""
-    kernel.make_mounts_private()
-    kernel.set_hostname(name)
-    temporary = Path(tempfile.gettempdir()).resolve()
-    handle = os.open(temporary, os.O_PATH | os.O_CLOEXEC)
-    try:
-        kernel.mount("tmpfs", "/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
-        for folder in ("netns", "wireguard", "lock"):
-            Path("/run", folder).mkdir()
-        if temporary.is_relative_to("/run"):
-            # The private /run just covered the temporary folder, where the folders of hosts lie.
-            temporary.mkdir(parents=True)
-            kernel.mount(f"/proc/thread-self/fd/{handle}", str(temporary), None, kernel.MS_BIND)
-    finally:
-        os.close(handle)
-    other = Path("/var/run")
-    if other.is_dir() and other.resolve() != Path("/run"):
-        kernel.mount("/run", str(other), None, kernel.MS_BIND | kernel.MS_REC)
-    if Path("/etc/hosts").is_file():
-        kernel.mount(str(hosts_file), "/etc/hosts", None, kernel.MS_BIND)
-    # /sys shows the network namespace that it was mounted in. Where it can't be mounted anew, only tools that look
-    # for links below /sys/class/net notice.
-    with contextlib.suppress(OSError):
-        kernel.mount("sysfs", "/sys", "sysfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-    # Said either way: a new namespace begins with what the machine itself does.
-    Path("/proc/sys/net/ipv4/ip_forward").write_text(str(int(forwards)))
-    with contextlib.suppress(FileNotFoundError):
-        Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text(str(int(forwards)))
-    netlink = Netlink.here()
-    try:
-        netlink.set_up("lo")
-    finally:
-        netlink.close()

@@ -6,20 +6,29 @@ import contextlib
 import itertools
 import os
 import shutil
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
+from typing import Protocol
 
-from netlab.errors import CommandFailed, InvalidName, SandboxError
-from netlab.host import Host
-from netlab.link import CARRIER_TIMEOUT_S, Link, LinkShape, shape_egress
+from netlab.errors import InvalidName, SandboxError
+from netlab.labhost import LabHost
+from netlab.link import CARRIER_TIMEOUT_S, Link
+from netlab.namespacehost import NamespaceHost
 from netlab.namespaces import Namespaces
-from netlab.process import Completed
+from netlab.plan import LinkShape, Plan
+from netlab.programs import Programs
 from netlab.rtnetlink import Netlink
+from netlab.shape import shape_egress
 from netlab.switch import Switch
+
+
+class HostMaker(Protocol):
+    """Makes the hosts of a lab."""
+
+    def __call__(self, name: str, folder: Path, hosts_file: Path, *, forwards: bool) -> LabHost:
+        """Makes one, without links; the arguments are those of `NamespaceHost`."""
 
 
 class Lab:
@@ -36,17 +45,19 @@ class Lab:
         ...     assert lab.hosts["mumbai"].ping("192.0.2.12")
     """
 
-    def __init__(self, keep_folder: Path | None = None) -> None:
+    def __init__(self, keep_folder: Path | None = None, *, make_host: HostMaker = NamespaceHost) -> None:
         """Makes an empty lab.
 
         Args:
             keep_folder: where to move the lab's folder (logs, captures) at close; it is removed if None.
+            make_host: `NamespaceHost`, or a `netlab.container.Containers`.
 
         Raises:
             SandboxError: the caller may not make namespaces.
         """
         self._keep_folder = keep_folder
-        self._hosts: dict[str, Host] = {}
+        self._make_host = make_host
+        self._hosts: dict[str, LabHost] = {}
         self._switches: dict[str, Switch] = {}
         self._names: dict[str, str] = {}
         # Counters are drawn from by `next`, which is atomic: threads may build a lab together.
@@ -77,7 +88,7 @@ class Lab:
         self.close()
 
     @property
-    def hosts(self) -> Mapping[str, Host]:
+    def hosts(self) -> Mapping[str, LabHost]:
         """Hosts by name."""
         return MappingProxyType(self._hosts)
 
@@ -86,18 +97,26 @@ class Lab:
         """Switches by name."""
         return MappingProxyType(self._switches)
 
-    def host(self, name: str) -> Host:
+    def host(self, name: str) -> LabHost:
         """Adds a host, with `lo` up and no other link."""
         return self._add_host(name, forwards=False)
 
-    def router(self, name: str) -> Host:
-        """Adds a host that forwards IPv4 and IPv6."""
-        return self._add_host(name, forwards=True)
+    def router(self, name: str, *, masquerade: str | None = None) -> LabHost:
+        """Adds a host that forwards IPv4 and IPv6.
 
-    def _add_host(self, name: str, *, forwards: bool) -> Host:
+        Args:
+            name: also its host name.
+            masquerade: the interface out of which what it forwards carries its own address (NAT); None for none.
+        """
+        host = self._add_host(name, forwards=True)
+        if masquerade is not None:
+            host.masquerade(masquerade)
+        return host
+
+    def _add_host(self, name: str, *, forwards: bool) -> LabHost:
         if name in self._hosts:
             raise InvalidName(f"the lab has a host {name!r} already")
-        host = Host(name, self.folder / name, self._hosts_file, forwards=forwards)
+        host = self._make_host(name, self.folder / name, self._hosts_file, forwards=forwards)
         self._hosts[name] = host
         self._interfaces[name] = itertools.count()
         return host
@@ -121,46 +140,68 @@ class Lab:
         # Written in place: hosts have this very file mounted.
         self._hosts_file.write_text("\n".join(lines) + "\n")
 
+    def build(self, plan: Plan) -> None:
+        """Adds all that a plan has (raises what its parts raise)."""
+        for name in plan.switches:
+            if name not in self._switches:
+                self.switch(name)
+        for host in plan.hosts:
+            added = self.router(host.name) if host.forwards else self.host(host.name)
+            if host.masquerade is not None:
+                added.masquerade(host.masquerade)
+        for cable in plan.cables:
+            owner, switch = self._hosts[cable.host], self._switches[cable.switch]
+            self._connect(owner, switch, cable.addresses, cable.shape, cable.interface)
+        for route in plan.routes:
+            self._hosts[route.host].route(route.destination, via=route.via)
+        for name, address in plan.names:
+            self.name(name, address)
+
     def connect(
         self,
-        host: Host,
+        host: LabHost,
         switch: Switch,
-        address: str | None = None,
-        *,
+        *addresses: str,
         mtu: int = 1500,
         rate: int | None = None,
         delay: float | None = None,
         loss: float | None = None,
+        reorder: float | None = None,
         interface: str | None = None,
     ) -> Link:
-        """Plugs a host into a switch.
+        """Plugs a host into a switch, once more if it is connected already.
 
         Args:
             host: of this lab.
             switch: of this lab.
-            address: IPv4 or IPv6, with prefix length (`192.0.2.11/24`); None for none.
+            addresses: IPv4 or IPv6, with prefix length (`192.0.2.11/24`).
             mtu: bytes.
             rate: bits per second in each direction.
             delay: seconds in each direction.
             loss: share of packets lost in each direction, 0 to 1.
+            reorder: share of packets that overtake delayed ones, in each direction, 0 to 1.
             interface: its name in the host; `eth0`, `eth1`, … if None.
 
         Raises:
+            InvalidPlan: a link can't be like that.
             Unsupported: the kernel can't shape links like that.
         """
-        shape = LinkShape(mtu, rate, delay, loss)
+        return self._connect(host, switch, addresses, LinkShape(mtu, rate, delay, loss, reorder), interface)
+
+    def _connect(
+        self, host: LabHost, switch: Switch, addresses: tuple[str, ...], shape: LinkShape, interface: str | None
+    ) -> Link:
         if interface is None:
             interface = f"eth{next(self._interfaces[host.name])}"
-        port = self._plug(switch, interface, host.namespaces.net, mtu)
-        if address is not None:
+        port = self._plug(switch, interface, host.namespaces.net, shape.mtu)
+        for address in addresses:
             host.netlink.add_address(interface, address)
         host.netlink.set_up(interface)
         for netlink, end in ((self.netlink, port), (host.netlink, interface)):
             netlink.wait_until_running(end, CARRIER_TIMEOUT_S)
-        if (rate, delay, loss) != (None, None, None):
-            shape_egress(host.run, interface, shape)
-            shape_egress(self._run_in_fabric, port, shape)
-        return Link(host.name, switch, interface, port, address, shape, self.netlink)
+        shape_egress(host.outside, interface, shape)
+        shape_egress(Programs("switches", self._fabric), port, shape)
+        return Link(host.name, switch, interface, port, addresses, shape, self.netlink)
 
     def connect_here(self, switch: Switch, address: str) -> Link:
         """Plugs the caller's own network namespace (the sandbox's) into a switch, until the lab closes."""
@@ -175,7 +216,7 @@ class Lab:
             netlink.wait_until_running(interface, CARRIER_TIMEOUT_S)
         finally:
             netlink.close()
-        return Link("here", switch, interface, port, address, LinkShape(), self.netlink)
+        return Link("here", switch, interface, port, (address,), LinkShape(), self.netlink)
 
     def _plug(self, switch: Switch, interface: str, namespace: int, mtu: int) -> str:
         port = f"p{next(self._ports)}"
@@ -183,13 +224,6 @@ class Lab:
         self.netlink.set_bridge(port, switch.interface)
         self.netlink.set_up(port)
         return port
-
-    def _run_in_fabric(self, *argv: str) -> Completed:
-        start = time.monotonic()
-        done = self._fabric.enter(lambda: subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10))
-        if done.returncode != 0:
-            raise CommandFailed("switches", argv, done.returncode, done.stdout, done.stderr)
-        return Completed(argv, done.returncode, done.stdout, done.stderr, time.monotonic() - start)
 
     def close(self) -> None:
         """Takes everything away. May be called twice."""

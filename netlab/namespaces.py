@@ -96,6 +96,11 @@ class Namespaces:
         """The network namespace of the calling thread."""
         return cls(_open_own(("net",)))
 
+    @classmethod
+    def of_network(cls, pid: int) -> Namespaces:
+        """The network namespace of a process (raises OSError)."""
+        return cls({"net": os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)})
+
     @property
     def net(self) -> int:
         """File descriptor of the network namespace."""

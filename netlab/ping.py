@@ -1,18 +1,36 @@
-"""ICMP echo without a child process."""
+"""ICMP echo without a child process.
+
+Also a program of its own, of the standard library only: `python3 -I -S - REQUEST <ping.py`, where a host can be reached
+but not entered. REQUEST is a `Request` in JSON, and so is the `PingResult` that it prints.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import select
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 _ECHO_REQUEST, _ECHO_REPLY, _UNREACHABLE = 8, 0, 3
 _ECHO_REQUEST_6, _ECHO_REPLY_6 = 128, 129
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `ping` is asked for; its arguments say what they mean."""
+
+    address: str
+    count: int
+    timeout: float
+    interval: float
+    source: str | None
+    size: int
 
 
 @dataclass(frozen=True)
@@ -38,6 +56,12 @@ class PingResult:
 
     def __bool__(self) -> bool:
         return bool(self.round_trips)
+
+    @classmethod
+    def from_json(cls, text: str) -> PingResult:
+        """What the program printed."""
+        said = json.loads(text)
+        return cls(said["sent"], tuple(said["round_trips"]), said["unreachable"], tuple(said["errors"]))
 
 
 def ping(
@@ -131,3 +155,8 @@ def _quotes(packet: bytes, identity: int) -> bool:
         return False
     kind, quoted = struct.unpack_from("!BxxxH", packet, (packet[0] & 15) * 4)
     return bool(kind == _ECHO_REQUEST and quoted == identity)
+
+
+if __name__ == "__main__":
+    result = ping(socket.socket, **json.loads(sys.argv[1]))
+    print(json.dumps(asdict(result)))

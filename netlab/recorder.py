@@ -1,14 +1,16 @@
 """Writes the packets of an interface to a pcap file: a program of its own, started in a host by `netlab.capture`.
 
-Not tcpdump, since that wants to change its user when it runs as root, which a sandbox made without root forbids. Run as
-`python -I -S recorder.py INTERFACE LINK_TYPE FILE FILTER_INSTRUCTION…`, each instruction as `code,jt,jf,k`. SIGTERM
-ends it, after all that the kernel holds for it is written. Standard library only: it is started for each capture.
+Not tcpdump, since that wants to change its user when it runs as root, which a sandbox made without root forbids; it
+only compiles filters. Run as `python -I -S recorder.py INTERFACE FILE SNAPLEN FILTER`. What it prints: `listening` once
+it records; `written N`, the Nth time that it got SIGUSR1, when all packets from before that are in the file; and after
+SIGTERM, which ends it, `dropped N`. Standard library only: it is started for each capture, and copied to other hosts.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import select
 import signal
@@ -21,6 +23,39 @@ _SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 26, 33, 35
 _SOL_PACKET, _PACKET_STATISTICS, _PACKET_AUXDATA = 263, 6, 8
 _PACKET_OUTGOING = 4
 _BUFFER = 32 << 20
+_SIOCGIFHWADDR = 0x8927
+# Of an interface (ARPHRD_…): the pcap link type, and tcpdump's name for it.
+_LINK_TYPES = {1: (1, "EN10MB"), 772: (1, "EN10MB"), 65534: (101, "RAW")}
+
+
+class Refused(Exception):
+    """Why it can't record, in words."""
+
+
+def _link_type(interface: str) -> tuple[int, str]:
+    request = struct.pack("16s24x", interface.encode())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        (kind,) = struct.unpack_from("H", fcntl.ioctl(sock, _SIOCGIFHWADDR, request), 16)
+    if kind not in _LINK_TYPES:
+        raise Refused(f"{interface} is a link of kind {kind}, unknown here")
+    return _LINK_TYPES[kind]
+
+
+def _compile(type_name: str, expression: str, snaplen: str) -> list[str]:
+    """Compiles a filter to instructions of the kernel's packet filter, `code,jt,jf,k`; opens no interface."""
+    if not expression:
+        return [f"6,0,0,{snaplen}"]
+    import subprocess  # half of this program's start otherwise
+
+    argv = ["tcpdump", "-ddd", "-s", snaplen, "-y", type_name, expression]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise Refused("filters of captures need tcpdump, which is not installed") from None
+    if done.returncode != 0:
+        raise Refused(f"filter {expression!r}: {done.stderr.strip()}")
+    # The first line is the number of instructions.
+    return [line.replace(" ", ",") for line in done.stdout.splitlines()[1:]]
 
 
 def _attach_filter(sock: socket.socket, instructions: list[str]) -> None:
@@ -69,30 +104,42 @@ def _drain(sock: socket.socket, buffer: bytearray, skip_outgoing: bool) -> list[
     return records
 
 
-def main(interface: str, link_type: str, path: str, *instructions: str) -> int:
+def main(interface: str, path: str, snaplen: str, expression: str) -> int:
     """Records until SIGTERM; returns the exit status."""
     woken, wake = os.pipe()
-    os.set_blocking(wake, False)
+    for end in (woken, wake):
+        os.set_blocking(end, False)
     signal.set_wakeup_fd(wake)
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda *_: None)
     try:
-        sock = _open(interface, list(instructions))
+        link_type, type_name = _link_type(interface)
+        sock = _open(interface, _compile(type_name, expression, snaplen))
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     except OSError as error:
         print(f"{interface}: {error.strerror}", flush=True)
         return 1
-    os.write(file, struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, int(link_type)))
+    except Refused as error:
+        print(error, flush=True)
+        return 1
+    os.write(file, struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, link_type))
     print("listening", flush=True)
     buffer = bytearray(1 << 18)
     # The loopback shows each packet twice, leaving and arriving.
     skip_outgoing = interface == "lo"
     # A link that goes down or away is an error of one read, not the end of the recording.
-    ended = False
+    asked, told, ended = 0, 0, False
     while not ended:
-        ended = woken in select.select([sock.fileno(), woken], [], [])[0]
+        if woken in select.select([sock.fileno(), woken], [], [])[0]:
+            signals = os.read(woken, 4096)
+            asked += signals.count(signal.SIGUSR1)
+            ended = signal.SIGTERM in signals
         with contextlib.suppress(OSError):
             while records := _drain(sock, buffer, skip_outgoing):
                 os.write(file, b"".join(records))
+        while told < asked:
+            told += 1
+            print(f"written {told}", flush=True)
     _, dropped = struct.unpack("=II", sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
     print(f"dropped {dropped}", flush=True)
     return 0

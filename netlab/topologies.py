@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netlab.host import Host
 from netlab.lab import Lab
+from netlab.labhost import LabHost
 from netlab.switch import Switch
 
 
@@ -15,17 +15,17 @@ class Pair:
 
     lab: Lab
     internet: Switch
-    mumbai: Host
-    pune: Host
+    mumbai: LabHost
+    pune: LabHost
 
 
 @dataclass(frozen=True)
 class Gated:
     """`left` 198.51.100.2 and `right` 203.0.113.2, with a router between them that can drop all that it forwards."""
 
-    left: Host
-    right: Host
-    router: Host
+    left: LabHost
+    right: LabHost
+    router: LabHost
 
     def deny(self) -> None:
         """From when it returns, the router drops what it would forward."""

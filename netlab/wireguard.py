@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePath
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -94,7 +93,7 @@ class Tunnel:
         log: what wg-quick wrote.
     """
 
-    def __init__(self, host: Host, path: Path, seconds: float, log: str) -> None:
+    def __init__(self, host: Host, path: PurePath, seconds: float, log: str) -> None:
         self.host = host
         self.path = path
         self.interface = path.stem
@@ -171,9 +170,7 @@ def wg_quick(
             f"{file_name!r} is no name for wg-quick: 1 to 15 of a-z, A-Z, 0-9 and _=+.-, followed by .conf"
         )
     path = host.folder / file_name
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_bytes(config_text.encode())
+    host.write(path, config_text.encode(), 0o600)
     environment = _environment(host, implementation)
     try:
         done = host.run("wg-quick", "up", path, env=environment, timeout=timeout)
@@ -190,18 +187,18 @@ def _environment(host: Host, implementation: str) -> dict[str, str]:
         # Any program that exists will do: without the kernel's link type it is run, and fails.
         return {"WG_QUICK_USERSPACE_IMPLEMENTATION": "false"}
     if implementation == "auto":
-        program = next(filter(None, map(shutil.which, USERSPACE.values())), None)
+        program = next(filter(None, map(host.which, USERSPACE.values())), None)
         if program is None:
             return {}
         starter = host.folder / "start-userspace-wireguard"
-        starter.write_text(f'#!/bin/bash\nstart() {{\n{_START_AND_WAIT}}}\nstart "$1" "{program}"\n')
-        starter.chmod(0o755)
+        script = f'#!/bin/bash\nstart() {{\n{_START_AND_WAIT}}}\nstart "$1" "{program}"\n'
+        host.write(starter, script.encode(), 0o755)
         return {"WG_QUICK_USERSPACE_IMPLEMENTATION": str(starter), "WG_SUDO": "1"}
     if implementation not in USERSPACE:
         raise ValueError(f"no implementation {implementation!r}: auto, kernel, {', '.join(USERSPACE)}")
-    program = shutil.which(USERSPACE[implementation])
+    program = host.which(USERSPACE[implementation])
     if program is None:
-        raise Unsupported(f"{USERSPACE[implementation]} is not installed")
+        raise Unsupported(f"{USERSPACE[implementation]} is not installed in {host.name}")
     # WG_SUDO keeps boringtun from dropping root, which it needs to remove its link.
     return {
         "BASH_FUNC_ip%%": _IP_THAT_STARTS.format(program=program, start=_START_AND_WAIT.replace("\n", "\n  ").rstrip()),
@@ -220,7 +217,7 @@ def wireguard_implementation(host: Host) -> str:
         host.run("ip", "link", "delete", "dev", probe)
         return f"kernel {host.run('uname', '-r').stdout.strip()}"
     for name, program in USERSPACE.items():
-        if shutil.which(program):
+        if host.which(program):
             version = re.search(r"\d+\.\d+\.\d+\S*", host.run(program, "--version").stdout)
             return f"{name} {version[0] if version else '(unknown version)'}"
     raise Unsupported("neither the kernel nor a program here implements WireGuard")

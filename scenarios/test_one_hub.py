@@ -19,7 +19,7 @@ from harness.service import Service
 from harness.underlay import Leg
 from harness.verdicts import Refuted
 from harness.world import HUB, World
-from netlab import Host
+from netlab import LabHost
 
 pytestmark = pytest.mark.claim("one-hub")
 
@@ -231,7 +231,7 @@ def _addresses_in(text: str) -> list[str]:
     return re.findall(r"\b\d+\.\d+\.\d+\.\d+\b", text)
 
 
-def _alone_with_the_hub(world: World, name: str) -> Host:
+def _alone_with_the_hub(world: World, name: str) -> LabHost:
     """A host on a network of its own, on which the hub has a link."""
     switch, host = world.lab.switch(name), world.lab.host(name)
     world.lab.connect(world.hub_host, switch, f"{_APART}.1/24")
@@ -240,7 +240,7 @@ def _alone_with_the_hub(world: World, name: str) -> Host:
     return host
 
 
-def _behind_a_router(world: World, name: str) -> tuple[Host, Host, str]:
+def _behind_a_router(world: World, name: str) -> tuple[LabHost, LabHost, str]:
     """A host on a network of its own, its router, which translates addresses as at home, and that one's address."""
     router, address = world.bare_host()
     switch, host = world.lab.switch(name), world.lab.host(name)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from netlab import Host
+from netlab import LabHost
 
 _USERSPACE = ("wireguard-go", "boringtun-cli")
 # What the kernel allocates for namespaces, links, rules, sockets and processes. No field has all of it.
@@ -33,7 +33,7 @@ class Memory:
     processes: int
 
 
-def read(host: Host) -> Memory:
+def read(host: LabHost) -> Memory:
     """How it is now in a host of the lab."""
     wireguard = service = 0.0
     count = 0

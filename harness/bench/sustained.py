@@ -16,7 +16,7 @@ from harness.bench.population import CONNECTIONS, Connections
 from harness.bench.targets import Measured
 from harness.verdicts import Inconclusive
 from harness.world import PASSWORD, World
-from netlab import Host, NetlabError
+from netlab import LabHost, NetlabError
 
 _BATCHES = 4
 _HUB_ALONE_SHARE = 5
@@ -51,7 +51,7 @@ def measure(world: World, organizations: int, tell: Callable[[str], None]) -> di
     Args:
         organizations: to sign up with clients.
     """
-    hosts: queue.SimpleQueue[tuple[Host, Host]] = queue.SimpleQueue()
+    hosts: queue.SimpleQueue[tuple[LabHost, LabHost]] = queue.SimpleQueue()
     for _ in range(CONNECTIONS):
         hosts.put((world.client("first"), world.client("second")))
     connections = Connections(world.service)
@@ -90,7 +90,7 @@ def _summary(batches: list[_Batch], alone: list[float], asked: int) -> dict[str,
     }
 
 
-def _batch(connections: Connections, hosts: queue.SimpleQueue[tuple[Host, Host]], size: int) -> _Batch:
+def _batch(connections: Connections, hosts: queue.SimpleQueue[tuple[LabHost, LabHost]], size: int) -> _Batch:
     seconds: list[float] = []
     errors: list[str] = []
 
@@ -109,7 +109,7 @@ def _batch(connections: Connections, hosts: queue.SimpleQueue[tuple[Host, Host]]
     return _Batch(seconds, errors, len(seconds) / (time.monotonic() - start))
 
 
-def _onboard(connections: Connections, pair: tuple[Host, Host]) -> float:
+def _onboard(connections: Connections, pair: tuple[LabHost, LabHost]) -> float:
     number = next(_numbers)
     # Of its own for each: the program that served the last link may still be about to end.
     link = f"m{number}"

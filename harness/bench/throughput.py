@@ -7,13 +7,13 @@ import statistics
 import time
 from collections.abc import Callable
 
-from harness.bench import bare
 from harness.bench.targets import Measured
 from harness.mesh import Machine, between
 from harness.record import Record
 from harness.verdicts import Inconclusive
 from harness.world import World
 from netlab import Host
+from netlab.examples import plainhub
 
 PORT = 5201
 _MANY_RULES = 10_000
@@ -32,7 +32,7 @@ def measure(world: World, rounds: int, seconds: int, tell: Callable[[str], None]
     mesh = world.organization(Record())
     mumbai, pune = mesh.machines("mumbai", "pune")
     router, address = world.bare_host()
-    other = bare.connect(router, address, [mumbai.host, pune.host]).addresses[1]
+    other = plainhub.connect(router, address, [mumbai.host, pune.host]).addresses[1]
     server = pune.host.start("iperf3", "--server", "--forceflush", "--port", str(PORT))
     server.wait_for_log("Server listening", 10.0)
     few, many = mesh.rules, _many_rules(mumbai, pune)

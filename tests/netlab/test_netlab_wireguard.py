@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import stat
-
 import pytest
 
 from netlab import CommandFailed, InvalidName, NothingArrived, Unsupported, genkey, pubkey, wireguard_implementation
@@ -31,8 +29,8 @@ def test_tunnels_of_one_name_do_not_collide(pair: Pair) -> None:
     text = config(first, "10.100.0.1/16", pubkey(second), "pune.example.net:51820")
     tunnel = pair.mumbai.wg_quick(text, "wg0.conf")
     other = pair.pune.wg_quick(config(second, "10.100.0.2/16", pubkey(first), "192.0.2.11:51820"), "wg0.conf")
-    assert tunnel.path.read_bytes() == text.encode()
-    assert stat.S_IMODE(tunnel.path.stat().st_mode) == 0o600
+    assert pair.mumbai.read(tunnel.path) == text.encode()
+    assert pair.mumbai.run("stat", "--format=%a", tunnel.path).stdout == "600\n"
     assert pair.mumbai.ping("10.100.0.2", timeout=5.0)
     assert tunnel.wait_for_handshake(5.0) >= 0
     assert other.wait_for_handshake(5.0, pubkey(first)) >= 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from appliance.hub.door import FrontDoor, Repair
 from appliance.hub.names import Names
 from appliance.model.keys import KeyPair, new_key_pair
-from netlab import Host, Lab, Tunnel, wireguard_implementation
+from netlab import Lab, LabHost, Tunnel, wireguard_implementation
 
 PORT = 51820
 HUB4, HUB6 = "192.0.2.1", "2001:db8::1"
@@ -31,7 +31,7 @@ class Machine:
     """A client of one organization."""
 
     organization: Organization
-    host: Host
+    host: LabHost
     tunnel: Tunnel
     keys: KeyPair
 
@@ -52,7 +52,7 @@ class World:
         self.organizations: list[Organization] = []
         self.has_kernel_wireguard = wireguard_implementation(self.hub).startswith("kernel")
 
-    def connect(self, host: Host, number: int) -> None:
+    def connect(self, host: LabHost, number: int) -> None:
         """Plugs a host into the internet, with an address of each family that ends in this number."""
         interface = self.lab.connect(host, self.internet, f"192.0.2.{number}/24").interface
         host.run("ip", "address", "add", f"2001:db8::{number:x}/64", "dev", interface, "nodad")
@@ -78,7 +78,7 @@ class World:
         self.organizations.append(made)
         return made
 
-    def host(self, number: int) -> Host:
+    def host(self, number: int) -> LabHost:
         """Another host on the internet."""
         made = self.lab.host(f"host{number}")
         self.connect(made, number)
@@ -88,7 +88,7 @@ class World:
         """A new host with a client that is the organization's; its addresses end in this number."""
         return self.client(organization, self.host(number), number, hub)
 
-    def client(self, organization: Organization, host: Host, number: int, hub: str = HUB4) -> Machine:
+    def client(self, organization: Organization, host: LabHost, number: int, hub: str = HUB4) -> Machine:
         """A client of the organization on any host."""
         keys, address = new_key_pair(), f"10.100.0.{number}"
         self.wg(organization, "set", organization.id, "peer", keys.public, "allowed-ips", f"{address}/32")

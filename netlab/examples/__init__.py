@@ -1,0 +1,1 @@
+"""Labs to read, to run, and to build on."""

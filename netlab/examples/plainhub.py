@@ -1,0 +1,107 @@
+"""A hub as anyone sets one up in ten minutes: plain wg-quick, forwarding on, and no rules.
+
+    python -m netlab.sandbox -- python -m netlab.examples.plainhub 50
+
+builds a lab of that many machines around such a hub and tells how long each part took.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from netlab.host import Host
+from netlab.keys import genkey, pubkey
+from netlab.lab import Lab
+from netlab.plan import Cable, HostPlan, Plan
+from netlab.together import together
+from netlab.wireguard import Tunnel
+
+NETWORK = "10.200.0.0/16"
+_FIRST = IPv4Address("10.200.0.1")
+_PORT = 51999
+_HANDSHAKE_S = 10.0
+#: The underlay's: 198.18.0.0/15 is for tests (RFC 2544).
+_HUB = IPv4Address("198.18.0.1")
+
+
+@dataclass(frozen=True)
+class PlainHub:
+    """A running hub.
+
+    Attributes:
+        address: the hub's in the tunnels.
+        addresses: the machines', in the order in which they were given.
+        tunnel: at the hub.
+        tunnels: at the machines, in that order.
+    """
+
+    address: str
+    addresses: tuple[str, ...]
+    tunnel: Tunnel
+    tunnels: tuple[Tunnel, ...]
+
+
+def connect(hub: Host, hub_address: str, machines: Sequence[Host]) -> PlainHub:
+    """Makes a host such a hub and connects machines to it, beside whatever other tunnels they have.
+
+    Args:
+        hub: one that forwards.
+        hub_address: its address on the underlay.
+        machines: any hosts that reach it.
+
+    Raises:
+        CommandFailed: wg-quick failed somewhere.
+        NothingArrived: a machine's handshake was not answered.
+    """
+    hub_key, keys = genkey(), [genkey() for _ in machines]
+    addresses = tuple(str(_FIRST + number) for number in range(1, len(machines) + 1))
+    peers = [
+        f"[Peer]\nPublicKey = {pubkey(key)}\nAllowedIPs = {ip}/32" for key, ip in zip(keys, addresses, strict=True)
+    ]
+    interface = f"[Interface]\nPrivateKey = {hub_key}\nAddress = {_FIRST}/16\nMTU = 1420\nListenPort = {_PORT}"
+    tunnel = hub.wg_quick("\n".join([interface, *peers, ""]), "plain.conf")
+
+    def bring_up(number: int) -> Tunnel:
+        made = machines[number].wg_quick(
+            f"[Interface]\nPrivateKey = {keys[number]}\nAddress = {addresses[number]}/16\nMTU = 1420\n"
+            f"[Peer]\nPublicKey = {pubkey(hub_key)}\nEndpoint = {hub_address}:{_PORT}\n"
+            f"AllowedIPs = {NETWORK}\nPersistentKeepalive = 25\n",
+            "plain.conf",
+        )
+        made.wait_for_handshake(_HANDSHAKE_S)
+        return made
+
+    return PlainHub(str(_FIRST), addresses, tunnel, tuple(together(bring_up, range(len(machines)))))
+
+
+def plan(machines: int) -> Plan:
+    """A router `hub` and that many hosts `machine-1`, … on one switch."""
+    hosts = [HostPlan("hub", forwards=True), *(HostPlan(f"machine-{number}") for number in range(1, machines + 1))]
+    return Plan(tuple(hosts), tuple(Cable(host.name, "internet", (f"{_HUB + n}/15",)) for n, host in enumerate(hosts)))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Builds the lab and tells how long it took; returns the exit status."""
+    count = int(arguments[0]) if arguments else 2
+    begun = time.monotonic()
+    with Lab() as lab:
+        lab.build(plan(count))
+        built = time.monotonic()
+        hub, *machines = lab.hosts.values()
+        made = connect(hub, str(_HUB), machines)
+        connected = time.monotonic()
+        reached = sum(together(lambda address: bool(hub.ping(address)), made.addresses))
+        answered = time.monotonic()
+    ended = time.monotonic()
+    print(f"{count} machines and a hub are plugged in after {built - begun:.3f} s,")
+    print(f"connected after {connected - begun:.3f} s: {reached} of {count} answer a ping.")
+    print(f"Taken away in {ended - answered:.3f} s.")
+    return 0 if reached == count else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

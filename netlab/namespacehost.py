@@ -1,0 +1,179 @@
+"""A host made of namespaces, held by one small process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+
+from netlab import kernel
+from netlab.errors import NothingArrived
+from netlab.host import check_name
+from netlab.labhost import LabHost, set_forwarding
+from netlab.namespaces import Namespaces, lives_in
+from netlab.process import Completed, LocalProcess
+from netlab.programs import FOLDERS, Programs
+from netlab.rtnetlink import Netlink
+
+
+class NamespaceHost(LabHost):
+    """One network, mount and UTS namespace. What `Lab.host` makes unless it is told otherwise.
+
+    `/run` is private, so that interface names, `ip netns` names and the sockets of userspace WireGuard never collide
+    between hosts. All other files are shared with the caller.
+    """
+
+    def __init__(self, name: str, folder: Path, hosts_file: Path, *, forwards: bool = False) -> None:
+        """Makes it, with `lo` up and no other link.
+
+        Args:
+            name: also its host name.
+            folder: which it makes.
+            hosts_file: what it has as `/etc/hosts`.
+            forwards: packets from one link to another, IPv4 and IPv6.
+
+        Raises:
+            InvalidName: that is no host name.
+        """
+        check_name(name)
+        folder.mkdir()
+        namespaces = Namespaces.create(("net", "mnt", "uts"), lambda: _furnish(name, hosts_file, forwards))
+        self._inside = Programs(name, namespaces)
+        try:
+            # Reads the pipe until the lab's process is gone, however that happens. (PDEATHSIG would not do: it fires
+            # when the thread ends that started the process.)
+            self._holder = namespaces.enter(
+                lambda: subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd="/")
+            )
+            super().__init__(name, folder, namespaces)
+        except BaseException:
+            namespaces.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """Id of the process that holds the namespaces, for `nsenter --target`."""
+        return self._holder.pid
+
+    def shell_command(self) -> list[str]:
+        """What to run, as root in the caller's pid namespace, for a shell in this host."""
+        return ["nsenter", f"--target={self.pid}", "--net", "--mount", "--uts", os.environ.get("SHELL", "/bin/sh")]
+
+    def run(
+        self,
+        *argv: str | PurePath,
+        input: str | None = None,
+        timeout: float = 10.0,
+        check: bool = True,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> Completed:
+        """Runs a program in this host and waits for its end; see `Host.run`."""
+        words = tuple(map(str, argv))
+        return self._inside.run(words, input=input, timeout=timeout, check=check, env=env, cwd=cwd)
+
+    def start(
+        self,
+        *argv: str | PurePath,
+        env: Mapping[str, str] | None = None,
+        log: str | None = None,
+        cwd: Path | None = None,
+    ) -> LocalProcess:
+        """Starts a program in this host and leaves it running; see `Host.start`."""
+        words = tuple(map(str, argv))
+        path = self.folder / f"{log or f'{Path(words[0]).name}-{self.number()}'}.log"
+        process = self._inside.start(words, path, env=env, cwd=cwd)
+        self._processes.append(process)
+        return process
+
+    def read(self, path: PurePath) -> bytes:
+        """What a file of this host holds; `/run` and `/etc/hosts` are its own."""
+        return self._namespaces.enter(Path(path).read_bytes)
+
+    def write(self, path: PurePath, data: bytes, mode: int = 0o644) -> None:
+        """Makes a file of this host, or overwrites it; see `Host.write`."""
+
+        def body() -> None:
+            file = Path(path)
+            file.touch(mode=mode)
+            file.chmod(mode)
+            file.write_bytes(data)
+
+        self._namespaces.enter(body)
+
+    def which(self, program: str) -> str | None:
+        """Path of a program in this host, None if it has none of that name."""
+        return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{FOLDERS}")
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Kills all that runs in it and lets its namespaces go. The lab calls this.
+
+        Raises:
+            NothingArrived: a process did not die in time.
+        """
+        if self._holder.returncode is not None:
+            return
+        self.netlink.close()
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left = [pid for pid in self.processes() if pid != self._holder.pid]
+            for pid in left:
+                # A pid read from /proc may be another's by now: the descriptor pins it, then it is looked at again.
+                with contextlib.suppress(OSError):
+                    handle = os.pidfd_open(pid)
+                    try:
+                        if lives_in(pid, self._namespaces.identity):
+                            signal.pidfd_send_signal(handle, signal.SIGKILL)
+                    finally:
+                        os.close(handle)
+            for process in self._processes:
+                process.poll()
+            if not left:
+                break
+            if time.monotonic() > deadline:
+                raise NothingArrived(f"end of processes {left} in {self.name}", timeout_s)
+            time.sleep(0.002)
+        if self._holder.stdin is not None:
+            self._holder.stdin.close()
+        self._holder.kill()
+        self._holder.wait()
+        self._namespaces.close()
+
+
+def _furnish(name: str, hosts_file: Path, forwards: bool) -> None:
+    """Runs inside the new namespaces."""
+    kernel.make_mounts_private()
+    kernel.set_hostname(name)
+    temporary = Path(tempfile.gettempdir()).resolve()
+    handle = os.open(temporary, os.O_PATH | os.O_CLOEXEC)
+    try:
+        kernel.mount("tmpfs", "/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
+        for folder in ("netns", "wireguard", "lock"):
+            Path("/run", folder).mkdir()
+        if temporary.is_relative_to("/run"):
+            # The private /run just covered the temporary folder, where the folders of hosts lie.
+            temporary.mkdir(parents=True)
+            kernel.mount(f"/proc/thread-self/fd/{handle}", str(temporary), None, kernel.MS_BIND)
+    finally:
+        os.close(handle)
+    other = Path("/var/run")
+    if other.is_dir() and other.resolve() != Path("/run"):
+        kernel.mount("/run", str(other), None, kernel.MS_BIND | kernel.MS_REC)
+    if Path("/etc/hosts").is_file():
+        kernel.mount(str(hosts_file), "/etc/hosts", None, kernel.MS_BIND)
+    # /sys shows the network namespace that it was mounted in. Where it can't be mounted anew, only tools that look
+    # for links below /sys/class/net notice.
+    with contextlib.suppress(OSError):
+        kernel.mount("sysfs", "/sys", "sysfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+    set_forwarding(forwards)
+    netlink = Netlink.here()
+    try:
+        netlink.set_up("lo")
+    finally:
+        netlink.close()
