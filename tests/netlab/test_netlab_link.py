@@ -41,6 +41,8 @@ def test_a_rate_is_kept_or_refused_clearly(lab: Lab) -> None:
 def test_loss_is_by_chance(lab: Lab) -> None:
     """By netem or without: half of the echo requests, and of the answers to the rest half."""
     first = connected(lab, loss=0.5)
+    # The questions where the other is get lost as well, and are asked again after a second.
+    assert any(first.ping("192.0.2.2", timeout=1.0) for _ in range(30))
     result = first.ping("192.0.2.2", count=400, interval=0.0, timeout=0.5)
     # Six standard deviations around 100.
     assert 48 <= result.received <= 152
