@@ -17,7 +17,7 @@ from harness.mesh import Mesh
 from harness.record import Record
 from harness.service import Service, ServiceOptions
 from harness.verdicts import Inconclusive
-from netlab import LabHost, Lab
+from netlab import Lab, LabHost
 
 # RFC 5737: addresses for documentation, which no real network has.
 UNDERLAY = "192.0.2.0/24"

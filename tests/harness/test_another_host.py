@@ -9,7 +9,7 @@ from harness.mesh import Mesh
 from harness.record import Record
 from harness.service import Service, ServiceOptions
 from harness.world import HUB, OFFICE, PASSWORD
-from netlab import Host, Lab
+from netlab import Lab, LabHost
 
 DEADLINE = 60.0
 
@@ -23,7 +23,7 @@ def operate(service: Service, command: str, file: Path) -> None:
     )
 
 
-def client(lab: Lab, number: int) -> Host:
+def client(lab: Lab, number: int) -> LabHost:
     host = lab.host(f"client-{number}")
     lab.connect(host, lab.switches["internet"], f"192.0.2.{number}/24")
     return host
