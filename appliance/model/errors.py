@@ -98,6 +98,38 @@ class Conflict(Refused):
     title = "It collides with what is there"
 
 
+class PreconditionFailed(Refused):
+    """What the caller has seen is not what is there any more."""
+
+    code = "precondition-failed"
+    status = 412
+    title = "It has changed meanwhile"
+
+
+class KeyReused(Refused):
+    """A key that stands for one request came with another."""
+
+    code = "key-reused"
+    status = 422
+    title = "The key belongs to another request"
+
+
+class InProgress(Refused):
+    """The same request came before, and nobody knows yet what comes of it."""
+
+    code = "in-progress"
+    status = 409
+    title = "The same request is being worked on"
+
+
+class DoneBefore(Refused):
+    """The same request came before and was done; its answer held what is shown once."""
+
+    code = "done-before"
+    status = 409
+    title = "This was done already"
+
+
 class PlanLimit(Refused):
     """The plan of the organization doesn't cover it."""
 

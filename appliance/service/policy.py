@@ -40,16 +40,16 @@ def save(workplace: Workplace, actor: Actor, policy: Policy, *, version: int | N
         return _save(change, policy, version)
 
 
-def add_rule(workplace: Workplace, actor: Actor, rule: Rule) -> Rule:
+def add_rule(workplace: Workplace, actor: Actor, rule: Rule, *, version: int | None = None) -> Rule:
     """One more rule; raises as `save` does."""
     actor.must_change()
     with changing(workplace, actor) as change:
         before = change.before.policy
-        _save(change, replace(before, rules=(*before.rules, rule)), None)
+        _save(change, replace(before, rules=(*before.rules, rule)), version)
     return rule
 
 
-def remove_rule(workplace: Workplace, actor: Actor, rule_id: str) -> None:
+def remove_rule(workplace: Workplace, actor: Actor, rule_id: str, *, version: int | None = None) -> None:
     """One rule less; raises as `save` does, and NotFound where there is no such rule."""
     actor.must_change()
     with changing(workplace, actor) as change:
@@ -57,7 +57,7 @@ def remove_rule(workplace: Workplace, actor: Actor, rule_id: str) -> None:
         kept = tuple(rule for rule in before.rules if rule.id != rule_id)
         if len(kept) == len(before.rules):
             raise NotFound(f"This organization has no rule {rule_id!r}.")
-        _save(change, replace(before, rules=kept), None)
+        _save(change, replace(before, rules=kept), version)
 
 
 def counters(workplace: Workplace, actor: Actor) -> Mapping[str | None, RuleCount]:

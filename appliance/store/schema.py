@@ -13,6 +13,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -259,6 +260,25 @@ mail = Table(
     UniqueConstraint("kind", "about"),
     Index(None, "organization_id"),
     Index(None, "due_at"),
+)
+
+# Requests that came with a key of the caller's own, so that a repetition is known as one.
+repeats = Table(
+    "repeats",
+    metadata,
+    _belongs_to_organization(),
+    Column("key_hash", String(64), nullable=False),
+    # Keyed by the key, of which the store has no more than a hash: nobody can guess a password in it.
+    Column("request_hash", String(64), nullable=False),
+    Column("began_at", Float, nullable=False),
+    # Null while the request is worked on, and for good where that was cut off.
+    Column("status", Integer, nullable=True),
+    # What it made, as a path of the API.
+    Column("location", Text, nullable=True),
+    # Null where the answer held what is shown once.
+    Column("body", LargeBinary, nullable=True),
+    PrimaryKeyConstraint("organization_id", "key_hash"),
+    Index(None, "began_at"),
 )
 
 # Nothing here tells which organization it was.

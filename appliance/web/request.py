@@ -17,6 +17,7 @@ from appliance.web.limits import RateLimits
 
 COOKIE = "__Host-meshwg"
 CSRF_HEADER = "X-CSRF-Token"
+_BODY = "meshwg.body"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -99,7 +100,10 @@ def check_read() -> None:
 
 def body() -> bytes:
     """The request's body, which the gateway has read."""
-    return bytes(bottle.request.environ["wsgi.input"].read(max(0, bottle.request.content_length)))
+    environ = bottle.request.environ
+    if _BODY not in environ:
+        environ[_BODY] = bytes(environ["wsgi.input"].read(max(0, bottle.request.content_length)))
+    return bytes(environ[_BODY])
 
 
 def query() -> Mapping[str, Any]:

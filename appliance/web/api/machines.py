@@ -119,8 +119,12 @@ def _remove_machine(asked: Asked) -> None:
     machines.remove(asked.site.workplace, asked.actor, asked.parameters["id"])
 
 
+def _where(issued: IssuedAnswer) -> str:
+    return f"/machines/{issued.machine.id}"
+
+
 CALLS = (
-    Call("POST", "/machines", "Add a machine", _add_machine, AddMachine, IssuedAnswer, 201, access=CHANGE),
+    Call("POST", "/machines", "Add a machine", _add_machine, AddMachine, IssuedAnswer, 201, access=CHANGE, made=_where),
     Call("GET", "/machines", "The machines", _machines, answer=MachinesAnswer, query=("after", "limit"), access=LOOK),
     Call("GET", "/machines/{id}", "A machine", _machine, answer=MachineAnswer, access=LOOK),
     Call("PATCH", "/machines/{id}", "Rename or regroup", _change_machine, ChangeMachine, MachineAnswer, access=CHANGE),
@@ -132,6 +136,7 @@ CALLS = (
         RotateMachine,
         IssuedAnswer,
         access=CHANGE,
+        made=_where,
     ),
     Call("DELETE", "/machines/{id}", "Remove a machine", _remove_machine, status=204, access=CHANGE),
 )

@@ -150,6 +150,7 @@ CALLS = (
         Transfer,
         MemberAnswer,
         access=MANAGE,
+        keeps_answer=True,
     ),
     Call("DELETE", "/account", "Leave: delete your own account", _delete_account, Leave, status=204, access=SELF),
     Call("POST", "/invitations", "Invite a person", _invite, Invite, InvitedAnswer, 201, access=MANAGE),

@@ -11,14 +11,15 @@ import msgspec
 
 from appliance import __version__
 from appliance.model.access import Access
-from appliance.web.api.routes import PREFIX, Call, json_answer
+from appliance.web.api.reply import Reply
+from appliance.web.api.routes import PREFIX, Call
 from appliance.web.problems import CONTENT_TYPE, Problem
 
 
 def install(app: bottle.Bottle, calls: Sequence[Call]) -> None:
     """Adds the document that describes these calls to the application."""
     text = msgspec.json.encode(document(calls))
-    app.route(f"{PREFIX}/openapi.json", callback=lambda: json_answer(text))
+    app.route(f"{PREFIX}/openapi.json", callback=lambda: Reply(200, text).response())
 
 
 def document(calls: Sequence[Call]) -> dict[str, Any]:

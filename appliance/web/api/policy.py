@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import msgspec
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
-from appliance.model.errors import Invalid
+from appliance.model.errors import Conflict, Invalid, PreconditionFailed
 from appliance.model.ids import new_id
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, format_ports, parse_ports
 from appliance.service import policy as policies
 from appliance.store.policies import Saved
+from appliance.web.api import conditions
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body
 
@@ -105,15 +107,49 @@ def _policy(asked: Asked) -> PolicyAnswer:
 def _save_policy(asked: Asked) -> PolicyAnswer:
     body: SavePolicy = asked.body
     policy = Policy(read_action(body.default, "default"), tuple(read_rule(rule) for rule in body.rules))
-    return PolicyAnswer.of(policies.save(asked.site.workplace, asked.actor, policy, version=body.version))
+    with _seen(asked) as seen:
+        version = seen if body.version is None else body.version
+        return PolicyAnswer.of(policies.save(asked.site.workplace, asked.actor, policy, version=version))
 
 
 def _add_rule(asked: Asked) -> RuleAnswer:
-    return RuleAnswer.of(policies.add_rule(asked.site.workplace, asked.actor, read_rule(asked.body)))
+    rule = read_rule(asked.body)
+    with _seen(asked) as version:
+        return RuleAnswer.of(policies.add_rule(asked.site.workplace, asked.actor, rule, version=version))
 
 
 def _remove_rule(asked: Asked) -> None:
-    policies.remove_rule(asked.site.workplace, asked.actor, asked.parameters["id"])
+    with _seen(asked) as version:
+        policies.remove_rule(asked.site.workplace, asked.actor, asked.parameters["id"], version=version)
+
+
+@contextmanager
+def _seen(asked: Asked) -> Iterator[int | None]:
+    """The version that the caller has seen, for a block that changes no other one; None where it does not say.
+
+    Raises:
+        PreconditionFailed: there is another one.
+    """
+    if not conditions.is_asked():
+        yield None
+        return
+    present = policies.get(asked.site.workplace, asked.actor).version
+    if not conditions.is_met(_etag(present)):
+        raise PreconditionFailed(f"The policy was saved by someone else meanwhile: it is at version {present}.")
+    try:
+        yield present
+    except Conflict as error:
+        if error.field == "version" and getattr(asked.body, "version", None) in (None, present):
+            raise PreconditionFailed(error.detail) from error
+        raise
+
+
+def _etag(version: int) -> str:
+    return f'"{version}"'
+
+
+def _etag_of(answer: PolicyAnswer) -> str:
+    return _etag(answer.version)
 
 
 def _check_policy(asked: Asked) -> VerdictAnswer:
@@ -164,9 +200,9 @@ def read_protocol(text: str) -> Protocol:
 
 
 CALLS = (
-    Call("GET", "/policy", "The policy", _policy, answer=PolicyAnswer, access=LOOK),
-    Call("PUT", "/policy", "Save the policy", _save_policy, SavePolicy, PolicyAnswer, access=CHANGE),
-    Call("POST", "/policy/rules", "Add a rule", _add_rule, RuleBody, RuleAnswer, 201, access=CHANGE),
+    Call("GET", "/policy", "The policy", _policy, answer=PolicyAnswer, access=LOOK, etag=_etag_of),
+    Call("PUT", "/policy", "Save the policy", _save_policy, SavePolicy, PolicyAnswer, access=CHANGE, etag=_etag_of),
+    Call("POST", "/policy/rules", "Add a rule", _add_rule, RuleBody, RuleAnswer, 201, access=CHANGE, keeps_answer=True),
     Call("DELETE", "/policy/rules/{id}", "Remove a rule", _remove_rule, status=204, access=CHANGE),
     Call(
         "POST",
@@ -176,6 +212,7 @@ CALLS = (
         CheckPolicy,
         VerdictAnswer,
         access=LOOK,
+        keeps_answer=True,
     ),
     Call("GET", "/policy/counters", "What each rule decided", _counters, answer=CountersAnswer, access=LOOK),
 )

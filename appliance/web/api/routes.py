@@ -13,6 +13,8 @@ from appliance.model.access import Access
 from appliance.model.errors import Invalid, Malformed, Unauthenticated
 from appliance.service import Actor
 from appliance.web import request
+from appliance.web.api import conditions, repetition
+from appliance.web.api.reply import Reply
 from appliance.web.request import Site
 
 PREFIX = "/api/v1"
@@ -66,6 +68,10 @@ class Call:
         body: the struct that the body decodes to, or None; a call whose every field is optional takes no body too.
         answer: the struct that it gives, or None for an empty answer.
         access: who may make it.
+        keeps_answer: whether a repetition with the same Idempotency-Key may be given the same answer: it holds nothing
+            that is shown once.
+        made: gives the path of what was made, from the answer.
+        etag: gives what a later request may refer to the answer by; without it, that of a GET is made of its content.
     """
 
     method: str
@@ -77,6 +83,9 @@ class Call:
     status: int = 200
     query: tuple[str, ...] = ()
     access: Access = field(kw_only=True)
+    keeps_answer: bool = field(default=False, kw_only=True)
+    made: Callable[[Any], str] | None = field(default=None, kw_only=True)
+    etag: Callable[[Any], str] | None = field(default=None, kw_only=True)
 
 
 def install(app: bottle.Bottle, site: Site, calls: Sequence[Call]) -> None:
@@ -90,12 +99,28 @@ def _callback(call: Call, site: Site) -> Callable[..., Any]:
     def handle(**parameters: str) -> Any:
         signed_in = _let_in(call, site)
         body = _decode(call.body) if call.body is not None else None
-        answer = call.handler(Asked(site, body, parameters, request.query(), signed_in))
-        if call.answer is None:
-            return bottle.HTTPResponse(status=204)
-        return json_answer(msgspec.json.encode(answer), call.status)
+        asked = Asked(site, body, parameters, request.query(), signed_in)
+        if call.method == "POST" and signed_in is not None:
+            return repetition.once(
+                site.workplace, signed_in[0], lambda: _reply(call, asked), may_keep=call.keeps_answer
+            )
+        reply = _reply(call, asked)
+        if call.method == "GET" and reply.etag is not None and conditions.has_it_already(reply.etag):
+            return Reply(304, etag=reply.etag).response()
+        return reply.response()
 
     return handle
+
+
+def _reply(call: Call, asked: Asked) -> Reply:
+    answer = call.handler(asked)
+    if call.answer is None:
+        return Reply(204)
+    data = msgspec.json.encode(answer)
+    location = None if call.made is None else PREFIX + call.made(answer)
+    if call.etag is not None:
+        return Reply(call.status, data, location, call.etag(answer))
+    return Reply(call.status, data, location, conditions.etag_of(data) if call.method == "GET" else None)
 
 
 def _let_in(call: Call, site: Site) -> tuple[Actor, str] | None:
@@ -125,8 +150,3 @@ def _decode(kind: type[msgspec.Struct]) -> msgspec.Struct:
         raise Invalid(f"The body is not what this call takes: {error}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"The body is not JSON: {error}.") from None
-
-
-def json_answer(data: bytes, status: int = 200) -> bottle.HTTPResponse:
-    """An answer of this JSON text."""
-    return bottle.HTTPResponse(data, status=status, headers={"Content-Type": "application/json"})

@@ -1,0 +1,61 @@
+"""Requests that may be repeated: what has a key of the caller's own happens once, whatever is lost on the way back."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+
+from appliance.model.errors import InProgress, KeyReused, NotFound, Refused
+from appliance.service.workplace import Actor, Workplace
+from appliance.store import organizations, repeats
+from appliance.store.repeats import Answered
+
+REMEMBERED = timedelta(hours=24)
+
+
+def once(
+    workplace: Workplace, actor: Actor, *, key: str, request: bytes, work: Callable[[], Answered]
+) -> Answered | None:
+    """Does the work and gives None, or gives what was answered when it was done before.
+
+    What is refused was not done, and a repetition tries again. Where the process was cut off in the middle nobody knows
+    whether it was done, and that is what a repetition is told.
+
+    Args:
+        key: chosen by the caller, and known within the organization for `REMEMBERED`.
+        request: everything that tells this request from another.
+        work: what is to be done; it may raise `Refused`.
+
+    Raises:
+        KeyReused: another request had this key.
+        InProgress: the same request is worked on, or was cut off.
+    """
+    key_hash = hashlib.sha256(key.encode()).hexdigest()
+    request_hash = hmac.new(key.encode(), actor.member_id.encode() + b"\0" + request, "sha256").hexdigest()
+    with workplace.store.write() as transaction:
+        if organizations.find_locked(transaction, actor.organization_id) is None:
+            raise NotFound("This organization does not exist any more.")
+        repeats.forget_older(transaction, workplace.clock() - REMEMBERED)
+        known = repeats.find(transaction, actor.organization_id, key_hash)
+        if known is None:
+            repeats.begin(transaction, actor.organization_id, key_hash, request_hash, workplace.clock())
+    if known is not None:
+        if not hmac.compare_digest(known.request_hash, request_hash):
+            raise KeyReused("Another request came with this key before. Choose a new one for each request.")
+        if known.answer is None:
+            raise InProgress(
+                "The same request is being worked on, or was cut off: then look whether it was done.", retry_after=1
+            )
+        return known.answer
+    try:
+        answer = work()
+    except Refused:
+        with suppress(Refused), workplace.store.write() as transaction:
+            repeats.forget(transaction, actor.organization_id, key_hash)
+        raise
+    with workplace.store.write() as transaction:
+        repeats.finish(transaction, actor.organization_id, key_hash, answer)
+    return None

@@ -1,0 +1,32 @@
+"""Requests on a condition: only if it is still what the caller has seen. Source: RFC 9110, 13.1."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import bottle
+
+_TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+
+
+def etag_of(data: bytes) -> str:
+    """A tag that changes with the content."""
+    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+
+def has_it_already(etag: str) -> bool:
+    """Whether the caller asks for nothing that it has (If-None-Match)."""
+    header = str(bottle.request.headers.get("If-None-Match", ""))
+    return header.strip() == "*" or etag in {tag for _, tag in _TAG.findall(header)}
+
+
+def is_asked() -> bool:
+    """Whether the caller wants it done only if it has seen what is there (If-Match)."""
+    return "If-Match" in bottle.request.headers
+
+
+def is_met(etag: str) -> bool:
+    """Whether what the caller has seen is this."""
+    header = str(bottle.request.headers.get("If-Match", ""))
+    return header.strip() == "*" or etag in {tag for weak, tag in _TAG.findall(header) if not weak}

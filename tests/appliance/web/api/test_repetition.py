@@ -1,0 +1,136 @@
+"""Requests that are sent twice, and requests on a condition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bottle
+import pytest
+
+from appliance.model.keys import new_key_pair
+from appliance.service import Workplace
+from appliance.web.app import make_app
+from tests.appliance.fakes import FakeHub
+from tests.appliance.sites import make_site
+from tests.appliance.web.client import Response, call
+
+RULE = {"action": "deny", "source": "any", "destination": "group:red"}
+
+
+@pytest.fixture
+def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
+    return make_app(make_site(workplace.store, hub), hub.status)
+
+
+@pytest.fixture
+def token(app: bottle.Bottle) -> str:
+    body = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
+    return str(call(app, "POST", "/api/v1/signup", body).json["token"])
+
+
+def post(app: bottle.Bottle, token: str, path: str, body: Any, key: str = "0c7a6bd2") -> Response:
+    return call(app, "POST", f"/api/v1{path}", body, token=token, headers={"Idempotency-Key": key})
+
+
+def put(app: bottle.Bottle, token: str, body: dict[str, Any], **headers: str) -> Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return call(app, "PUT", "/api/v1/policy", body, token=token, headers=named)
+
+
+def code_of(response: Response) -> str:
+    return str(response.json["type"]).rpartition(":")[2]
+
+
+def test_a_rule_is_added_once_and_told_twice(app: bottle.Bottle, token: str) -> None:
+    first, second = (post(app, token, "/policy/rules", RULE) for _ in range(2))
+    assert (first.status, second.status) == (201, 201)
+    assert first.json == second.json
+    assert len(call(app, "GET", "/api/v1/policy", token=token).json["rules"]) == 1
+
+
+def test_a_key_stands_for_one_request(app: bottle.Bottle, token: str) -> None:
+    post(app, token, "/policy/rules", RULE)
+    for path, body in (
+        ("/policy/rules", {**RULE, "action": "allow"}),
+        ("/policy/check", {"source": "any", "destination": "any"}),
+    ):
+        refused = post(app, token, path, body)
+        assert (refused.status, code_of(refused)) == (422, "key-reused")
+
+
+def test_a_private_key_is_not_told_twice_and_kept_nowhere(app: bottle.Bottle, token: str, workplace: Workplace) -> None:
+    first = post(app, token, "/machines", {"name": "one"})
+    where = first.headers["Location"]
+    assert where == f"/api/v1/machines/{first.json['machine']['id']}"
+    second = post(app, token, "/machines", {"name": "one"})
+    assert (second.status, code_of(second)) == (409, "done-before")
+    assert second.headers["Location"] == where
+    assert call(app, "GET", where, token=token).json["name"] == "one"
+    assert len(call(app, "GET", "/api/v1/machines", token=token).json["machines"]) == 1
+    secret = next(line for line in first.json["config"].splitlines() if line.startswith("PrivateKey")).split()[-1]
+    with workplace.store.read() as transaction:
+        kept = transaction.exec_driver_sql("SELECT * FROM repeats").fetchall()
+    assert len(kept) == 1
+    assert secret not in str(kept)
+
+
+def test_a_rotation_that_was_repeated_leaves_the_new_key(app: bottle.Bottle, token: str) -> None:
+    machine = post(app, token, "/machines", {"name": "one"}, "a").json["machine"]["id"]
+    mine = new_key_pair().public
+    post(app, token, f"/machines/{machine}/rotate", {"public_key": mine}, "b")
+    assert post(app, token, f"/machines/{machine}/rotate", {"public_key": mine}, "b").status == 409
+    assert call(app, "GET", f"/api/v1/machines/{machine}", token=token).json["public_key"] == mine
+
+
+def test_what_was_refused_is_tried_again(app: bottle.Bottle, token: str, hub: FakeHub) -> None:
+    hub.refuses = True
+    assert post(app, token, "/policy/rules", RULE).status == 503
+    hub.refuses = False
+    assert post(app, token, "/policy/rules", RULE).status == 201
+
+
+@pytest.mark.parametrize("key", ["x" * 256, "a\x01b"])
+def test_a_key_is_short_and_plain(app: bottle.Bottle, token: str, key: str) -> None:
+    assert post(app, token, "/policy/rules", RULE, key).status == 400
+
+
+def test_a_policy_is_saved_only_over_the_one_that_was_seen(app: bottle.Bottle, token: str) -> None:
+    got = call(app, "GET", "/api/v1/policy", token=token)
+    seen = got.headers["Etag"]
+    assert seen == f'"{got.json["version"]}"'
+    policy = {"default": "deny", "rules": []}
+    saved = put(app, token, policy, If_Match=f'"7", {seen}')
+    assert saved.status == 200
+    assert saved.headers["Etag"] != seen
+    late = put(app, token, policy, If_Match=seen)
+    assert (late.status, code_of(late)) == (412, "precondition-failed")
+    assert put(app, token, policy, If_Match=f"W/{saved.headers['Etag']}").status == 412
+    assert put(app, token, policy, If_Match="*").status == 200
+    assert put(app, token, policy, If_Match="nonsense").status == 412
+
+
+def test_the_version_in_the_body_still_makes_a_conflict(app: bottle.Bottle, token: str) -> None:
+    seen = call(app, "GET", "/api/v1/policy", token=token)
+    policy = {"default": "deny", "rules": [], "version": seen.json["version"] + 5}
+    assert put(app, token, policy).status == 409
+    assert put(app, token, policy, If_Match=seen.headers["Etag"]).status == 409
+
+
+def test_rules_keep_to_the_condition_too(app: bottle.Bottle, token: str) -> None:
+    seen = {"If-Match": call(app, "GET", "/api/v1/policy", token=token).headers["Etag"]}
+    made = call(app, "POST", "/api/v1/policy/rules", RULE, token=token, headers=seen)
+    assert made.status == 201
+    assert call(app, "POST", "/api/v1/policy/rules", RULE, token=token, headers=seen).status == 412
+    path = f"/api/v1/policy/rules/{made.json['id']}"
+    assert call(app, "DELETE", path, token=token, headers=seen).status == 412
+    now = {"If-Match": call(app, "GET", "/api/v1/policy", token=token).headers["Etag"]}
+    assert call(app, "DELETE", path, token=token, headers=now).status == 204
+
+
+@pytest.mark.parametrize("path", ["/policy", "/organization", "/machines", "/members"])
+def test_who_has_it_already_is_sent_nothing(app: bottle.Bottle, token: str, path: str) -> None:
+    seen = call(app, "GET", f"/api/v1{path}", token=token).headers["Etag"]
+    for header in (seen, f"W/{seen}", f'"x", {seen}', "*"):
+        answer = call(app, "GET", f"/api/v1{path}", token=token, headers={"If-None-Match": header})
+        assert (answer.status, answer.data, answer.headers["Etag"]) == (304, b"", seen)
+    assert call(app, "GET", f"/api/v1{path}", token=token, headers={"If-None-Match": '"x"'}).status == 200
