@@ -75,6 +75,10 @@ CLAIMS = (
         "delete-org",
         "Deleting an organization removes everything that belonged to it: on the host, in the store and in its files.",
     ),
+    Claim(
+        "onboarding-burst",
+        "Many organizations that are created at once: each gets a working mesh.",
+    ),
 )
 
 BY_ID = {claim.id: claim for claim in CLAIMS}

@@ -1,4 +1,4 @@
-"""``gate``, ``test``, ``lab``, ``bench``: what this package adds to the command line.
+"""``gate``, ``test``, ``lab``, ``bench``, ``burst``: what this package adds to the command line.
 
 Only their options are here, so that help can be had where what the commands need is not installed.
 """
@@ -6,9 +6,10 @@ Only their options are here, so that help can be had where what the commands nee
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -88,13 +89,50 @@ def bench(
     _commands().bench(json, profile, only or [], organizations, wireguard)
 
 
-def _commands() -> ModuleType:
+def burst(
+    organizations: Annotated[int, typer.Option(min=1, help="How many sign up.")] = 20,
+    at_once: Annotated[
+        int, typer.Option(min=1, max=100, help="At most so many side by side; each takes two machines of the lab.")
+    ] = 10,
+    keep: Annotated[bool, typer.Option("--keep", help="Organizations stay when their mesh is proven.")] = False,
+    processes: Annotated[int, typer.Option(min=1, help="Of locust, which share the organizations.")] = 1,
+    web: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Serve locust's page there, and begin when it says so.")
+    ] = None,
+    slo: Annotated[
+        Path | None, typer.Option(help="What has to be met, as TOML or JSON; harness/burst/slo.toml if not given.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the figures to this file too.")] = None,
+    wireguard: Wireguard = "auto",
+) -> None:
+    """Have many organizations sign up at once, each with two machines whose mesh is proven by real packets.
+
+    Exit codes: 0 the figures are as good as they have to be, 1 they are not, 64 bad usage, 69 it could not be run, 71
+    the page's address is taken, 73 the file can't be written, 77 no sandbox possible.
+    """
+    _commands("locust").burst(organizations, at_once, keep, processes, web, slo, json, wireguard)
+
+
+def _commands(*needed: str) -> ModuleType:
+    """The commands themselves.
+
+    Args:
+        needed: modules that the one that is wanted takes beside those of all.
+    """
     try:
         from harness import commands
     except ModuleNotFoundError as error:
-        print(
-            f"meshwg: This command needs {error.name}, which comes with the harness: pip install 'meshwg[harness]'.",
-            file=sys.stderr,
-        )
-        raise typer.Exit(_UNAVAILABLE) from None
+        _lack(error.name)
+    for name in needed:
+        # Looked for, not imported: nothing but its own processes may.
+        if find_spec(name) is None:
+            _lack(name)
     return commands
+
+
+def _lack(module: str | None) -> NoReturn:
+    print(
+        f"meshwg: This command needs {module}, which comes with the harness: pip install 'meshwg[harness]'.",
+        file=sys.stderr,
+    )
+    raise typer.Exit(_UNAVAILABLE) from None

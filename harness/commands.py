@@ -24,11 +24,18 @@ from harness import stages, transcripts
 from harness.bench import run as benches
 from harness.bench.plan import EFFORTS, chosen
 from harness.bench.targets import TARGETS, Measured, rows
+from harness.burst import command as bursts
+from harness.burst.command import BurstOptions
+from harness.burst.report import write as write_report
+from harness.burst.slo import DEFAULT as DEFAULT_SLO
+from harness.burst.slo import BadSlo
+from harness.burst.slo import read as read_slo
 from harness.claims import BY_ID
+from harness.door import Door
 from harness.paths import REPORTS
 from harness.runs import RunOptions
 from harness.verdicts import Inconclusive, Refuted
-from netlab import SandboxError, sandbox
+from netlab import NetlabError, SandboxError, sandbox
 from reports.attest import AttestationError, Signer
 from reports.cli import summarize
 
@@ -108,18 +115,7 @@ def run_everything(only: str | None, profile: str) -> None:
 def lab(machines: int, listen: str, wireguard: str) -> None:
     """Runs a lab until it is no longer wanted."""
     _check_choice("wireguard", wireguard, _WIREGUARD)
-    door = doors.find()
-    if door is None:
-        host, _, port = listen.rpartition(":")
-        if not host or not port.isdecimal() or int(port) > 65535:
-            _end(f"--listen takes HOST:PORT, not {listen!r}.", _BAD_USAGE)
-        try:
-            door = doors.make(host.strip("[]"), int(port))
-        except OSError as error:
-            _end(f"The lab's pages can't be reached at {listen}: {error.strerror}.", _ADDRESS_IN_USE)
-        if not sandbox.inside():
-            door.hand_over()
-            _enter_sandbox()
+    door = _enter_sandbox_with_door("listen", listen)
     try:
         labs.run(machines, wireguard, door, _console)
     except (Inconclusive, Refuted) as error:
@@ -133,8 +129,8 @@ def bench(json: Path | None, profile: str, only: list[str], organizations: int |
     wanted = [row for words in only for row in words.split(",")]
     for row in wanted:
         _check_choice("only", row, tuple(target.id for target in TARGETS))
-    if json is not None and not os.access(json.resolve().parent, os.W_OK):
-        _end(f"{json} can't be written.", _CANNOT_CREATE)
+    if json is not None:
+        _check_writable(json)
     _enter_sandbox()
     effort = EFFORTS[profile] if organizations is None else EFFORTS[profile].with_at_most(organizations)
 
@@ -166,6 +162,42 @@ def _hand_over(authority: Path | None) -> None:
         _end(f"{authority} can't be read: {error.strerror}.", _BAD_USAGE)
 
 
+def burst(
+    organizations: int,
+    at_once: int,
+    keep: bool,
+    processes: int,
+    web: str | None,
+    slo: Path | None,
+    json: Path | None,
+    wireguard: str,
+) -> None:
+    """Runs a burst, shows and writes its figures, and ends with the exit code."""
+    _check_choice("wireguard", wireguard, _WIREGUARD)
+    try:
+        wanted = read_slo(slo or DEFAULT_SLO)
+    except BadSlo as error:
+        _end(str(error), _BAD_USAGE)
+    if json is not None:
+        _check_writable(json)
+        # Whatever comes of it: an older file must not pass for this run's.
+        json.unlink(missing_ok=True)
+    door = None
+    if web is None:
+        _enter_sandbox()
+    else:
+        door = _enter_sandbox_with_door("web", web)
+    try:
+        options = BurstOptions(organizations, at_once, keep, processes, wireguard)
+        figures = bursts.run(options, door, wanted, _console)
+    except (Inconclusive, NetlabError) as error:
+        _end(f"The burst could not be run: {error}", _UNAVAILABLE)
+    met = not wanted.missed_by(figures)
+    if json is not None:
+        write_report(json, figures, met=met)
+    raise typer.Exit(0 if met else 1)
+
+
 def _plan(options: RunOptions, minutes: float | None, sabotages_only: bool) -> gates.Plan:
     if options.profile != "soak":
         return gates.Plan(options, sabotages_only)
@@ -193,6 +225,24 @@ def _gate(plan: gates.Plan) -> tuple[bool, int, int]:
     return passed, good, bad if passed or bad else 1
 
 
+def _enter_sandbox_with_door(option: str, listen: str) -> Door:
+    """Goes on inside a sandbox that is reached at an address of the outside."""
+    door = doors.find()
+    if door is not None:
+        return door
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        _end(f"--{option} takes HOST:PORT, not {listen!r}.", _BAD_USAGE)
+    try:
+        door = doors.make(host.strip("[]"), int(port))
+    except OSError as error:
+        _end(f"The lab's pages can't be reached at {listen}: {error.strerror}.", _ADDRESS_IN_USE)
+    if not sandbox.inside():
+        door.hand_over()
+        _enter_sandbox()
+    return door
+
+
 def _enter_sandbox() -> None:
     """Goes on inside a sandbox, of which nothing is left however the command ends."""
     if sandbox.inside():
@@ -202,6 +252,11 @@ def _enter_sandbox() -> None:
     except SandboxError as error:
         _end(f"{error} Run it as root or with sudo.", _NO_SANDBOX)
     sandbox.enter([sys.executable, "-m", "appliance", *sys.argv[1:]])
+
+
+def _check_writable(path: Path) -> None:
+    if not os.access(path.resolve().parent, os.W_OK):
+        _end(f"{path} can't be written.", _CANNOT_CREATE)
 
 
 def _check_choice(option: str, value: str | None, choices: tuple[str | None, ...]) -> None:

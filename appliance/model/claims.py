@@ -75,4 +75,8 @@ PUBLISHED = (
         "delete-org",
         "Deleting an organization removes everything that belonged to it: on the host, in the store and in its files.",
     ),
+    Claim(
+        "onboarding-burst",
+        "Many organizations that are created at once: each gets a working mesh.",
+    ),
 )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import queue
-import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.api import Api
+from harness.progress import Progress
 from harness.service import Service
 from harness.world import PASSWORD
 
 CONNECTIONS = 4
 """Side by side: enough to keep two cores at work, too few to queue."""
 _FREE_MACHINES = 2
-_TELL_EVERY = 10.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def sign_up(
     Raises:
         ApiError: the service refused one.
     """
-    connections, progress = Connections(service), _Progress(count, "organizations signed up", tell)
+    connections, progress = Connections(service), Progress(count, "organizations signed up", tell)
 
     def one(number: int) -> Tenant:
         with connections.one() as api:
@@ -106,7 +104,7 @@ def _sign_up_one(api: Api, name: str, machines: int) -> Tenant:
 
 def remove(service: Service, tenants: list[Tenant], tell: Callable[[str], None] = lambda _: None) -> None:
     """Deletes organizations again. Raises ApiError where the service refuses."""
-    connections, progress = Connections(service), _Progress(len(tenants), "organizations deleted", tell)
+    connections, progress = Connections(service), Progress(len(tenants), "organizations deleted", tell)
 
     def one(tenant: Tenant) -> None:
         with connections.one(tenant.token) as api:
@@ -118,23 +116,6 @@ def remove(service: Service, tenants: list[Tenant], tell: Callable[[str], None] 
             list(pool.map(one, tenants))
     finally:
         connections.close()
-
-
-class _Progress:
-    def __init__(self, total: int, what: str, tell: Callable[[str], None]) -> None:
-        self._total, self._what, self._tell = total, what, tell
-        self._lock = threading.Lock()
-        self._done = 0
-        self._start = self._told = time.monotonic()
-
-    def step(self) -> None:
-        with self._lock:
-            self._done += 1
-            now = time.monotonic()
-            if now - self._told < _TELL_EVERY and self._done < self._total:
-                return
-            self._told = now
-            self._tell(f"{self._done} of {self._total} {self._what}, {self._done / (now - self._start):.1f}/s")
 
 
 def _any_key() -> str:

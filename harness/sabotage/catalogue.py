@@ -338,6 +338,30 @@ SABOTAGES = (
         "test_nothing_of_it_is_left",
         "the service's files still have",
     ),
+    Sabotage(
+        "port-remembered-as-free",
+        "onboarding-burst",
+        "which port is free for a new link is asked outside of the transaction that takes it",
+        "burst:remember_the_free_port",
+        "test_each_of_many_organizations_has_a_working_mesh",
+        "POST /signup was answered 500",
+    ),
+    Sabotage(
+        "address-of-before",
+        "onboarding-burst",
+        "a machine gets the address that was free before the transaction that adds it",
+        "burst:take_the_address_that_was_free",
+        "test_each_of_many_organizations_has_a_working_mesh",
+        "has 10.100.0.2 for 2 of its machines",
+    ),
+    Sabotage(
+        "mesh-on-order",
+        "onboarding-burst",
+        "sign-ups and machines are answered at once, and meshes are made afterwards, one after the other",
+        "burst:answer_before_the_mesh_is_made",
+        "test_each_of_many_organizations_has_a_working_mesh",
+        "heard nothing of",
+    ),
 )
 
 BY_ID = {sabotage.id: sabotage for sabotage in SABOTAGES}

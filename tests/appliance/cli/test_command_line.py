@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HARNESS_ONLY = ("httpx", "hypothesis", "playwright", "pytest", "securesystemslib", "xdist")
+HARNESS_ONLY = ("httpx", "hypothesis", "locust", "playwright", "pytest", "securesystemslib", "xdist")
 
 WITHOUT_HARNESS = f"""
 import sys

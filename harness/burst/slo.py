@@ -1,0 +1,66 @@
+"""What a burst has to come to, as a file says it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from harness.burst.report import Figures
+
+DEFAULT = Path(__file__).with_name("slo.toml")
+
+
+class BadSlo(Exception):
+    """The file can't be read, or says something else; the message is a sentence."""
+
+
+class Slo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits; what is None is not asked for.
+
+    Attributes:
+        errors, collisions: at most so many.
+        meshes_working_share: of the organizations, at least this share has a working mesh, 0 to 1.
+        p95_ms: the slowest of twenty may take so many milliseconds from sign-up to a working mesh.
+        rate_per_s: at least so many working meshes a second.
+    """
+
+    errors: int | None = None
+    collisions: int | None = None
+    meshes_working_share: float | None = None
+    p95_ms: float | None = None
+    rate_per_s: float | None = None
+
+    def missed_by(self, figures: Figures) -> list[str]:
+        """The limits that a burst did not keep to, by their names in the file."""
+        kept = {
+            "errors": _at_most(figures.errors, self.errors),
+            "collisions": _at_most(figures.collisions, self.collisions),
+            "meshes_working_share": _at_least(figures.meshes_working_share, self.meshes_working_share),
+            "p95_ms": _at_most(figures.p95_ms, self.p95_ms),
+            "rate_per_s": _at_least(figures.rate_per_s, self.rate_per_s),
+        }
+        return [name for name, good in kept.items() if not good]
+
+
+def read(path: Path) -> Slo:
+    """Reads a file: TOML, or JSON where its name ends so.
+
+    Raises:
+        BadSlo: it can't be used.
+    """
+    decode = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
+    try:
+        return decode(path.read_bytes(), type=Slo)
+    except OSError as error:
+        raise BadSlo(f"{path} can't be read: {error.strerror}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadSlo(f"{path} says nothing that a burst can be held to: {error}.") from error
+
+
+def _at_most(value: float | None, limit: float | None) -> bool:
+    return limit is None or (value is not None and value <= limit)
+
+
+def _at_least(value: float | None, limit: float | None) -> bool:
+    return limit is None or (value is not None and value >= limit)

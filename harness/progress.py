@@ -1,0 +1,35 @@
+"""Tells now and then how far something is that takes its time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+_TELL_EVERY = 10.0
+
+
+class Progress:
+    """Counts steps, from any thread.
+
+    Args:
+        total: how many steps there are.
+        what: what each step is, in the plural.
+        tell: hears of it every ten seconds, and at the end.
+    """
+
+    def __init__(self, total: int, what: str, tell: Callable[[str], None]) -> None:
+        self._total, self._what, self._tell = total, what, tell
+        self._lock = threading.Lock()
+        self._done = 0
+        self._start = self._told = time.monotonic()
+
+    def step(self) -> None:
+        """One more is done."""
+        with self._lock:
+            self._done += 1
+            now = time.monotonic()
+            if now - self._told < _TELL_EVERY and self._done < self._total:
+                return
+            self._told = now
+            self._tell(f"{self._done} of {self._total} {self._what}, {self._done / (now - self._start):.1f}/s")

@@ -1,0 +1,81 @@
+"""Breaks that many organizations at once meet, each of which would have been served well alone or slowly enough."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+from sqlalchemy import Connection
+
+from appliance.hub.plane import DataPlane
+from appliance.model.desired import Desired
+from appliance.model.organization import Machine
+from appliance.service import accounts, addresses
+from appliance.service.workplace import Change, Workplace
+from appliance.store import machines
+
+_apply = DataPlane.apply
+_create = machines.create
+_free_port = accounts._free_port
+_UP_TO_DATE_S = 1.0
+_ONE_TAKES_S = 1.0
+
+
+def remember_the_free_port() -> None:
+    """Which port is free is asked outside of the transaction that takes it, and the answer is good for a second."""
+    lock = threading.Lock()
+    known = [(0, -_UP_TO_DATE_S)]
+
+    def free_port(workplace: Workplace, transaction: Connection) -> int:
+        with lock:
+            port, asked = known[-1]
+            if time.monotonic() - asked >= _UP_TO_DATE_S:
+                known.append((_free_port(workplace, transaction), time.monotonic()))
+                port, _ = known[-1]
+            return port
+
+    accounts._free_port = free_port
+
+
+def take_the_address_that_was_free() -> None:
+    """A machine gets the address that was free when the organization was made; the store files it under another."""
+
+    def allocate(change: Change, now: object) -> IPv4Address:
+        del now
+        return change.organization.network[2]
+
+    def create(transaction: Connection, organization_id: str, machine: Machine) -> None:
+        filed = len(machines.all_of(transaction, organization_id))
+        _create(transaction, organization_id, replace(machine, address=machine.address + filed))
+
+    addresses.allocate = allocate
+    machines.create = create
+
+
+def answer_before_the_mesh_is_made() -> None:
+    """What an organization has in the kernel is made after the answer, one organization after the other."""
+    waiting: queue.SimpleQueue[tuple[DataPlane, str]] = queue.SimpleQueue()
+    newest: dict[str, Desired] = {}
+    made: set[str] = set()
+
+    def make() -> None:
+        while True:
+            plane, organization = waiting.get()
+            time.sleep(_ONE_TAKES_S)
+            made.add(organization)
+            _apply(plane, newest[organization])
+
+    def apply(self: DataPlane, desired: Desired) -> None:
+        if desired.organization in made:
+            _apply(self, desired)
+            return
+        if desired.organization not in newest:
+            if not newest:
+                threading.Thread(target=make, daemon=True).start()
+            waiting.put((self, desired.organization))
+        newest[desired.organization] = desired
+
+    DataPlane.apply = apply  # type: ignore[method-assign]

@@ -1,0 +1,47 @@
+"""onboarding-burst: many organizations created at once; each gets a working mesh."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.burst.attempt import collisions
+from harness.burst.clients import pairs
+from harness.burst.desk import Offer
+from harness.burst.proof import End, Unproven, converse
+from harness.burst.report import figures_of
+from harness.burst.run import burst
+from harness.record import Record
+from harness.world import World
+
+pytestmark = pytest.mark.claim("onboarding-burst")
+
+ORGANIZATIONS = {"quick": 20, "full": 100, "soak": 500}
+AT_ONCE = 20
+PROOF_DEADLINE = 5.0
+
+
+def test_each_of_many_organizations_has_a_working_mesh(world: World, record: Record, profile: str) -> None:
+    """Organizations equal in all that may be equal sign up side by side, each over a connection of its own; two real
+    machines of each hear ten numbers of each other and nobody else's, and no two have what only one may."""
+    asked = ORGANIZATIONS[profile]
+    attempts = burst(world, pairs(world, AT_ONCE), Offer(asked, "burst"))
+    figures = figures_of(attempts, asked)
+    record.measure("organizations", asked)
+    record.measure("organizations at once", AT_ONCE)
+    record.measure("working meshes a second", figures.rate_per_s, "1/s")
+    record.measure("from sign-up to a working mesh, median", figures.p50_ms, "ms")
+    record.measure("from sign-up to a working mesh, the slowest of twenty", figures.p95_ms, "ms")
+    record.none_of("collisions", collisions(attempts), "two have what only one may")
+    failed = [f"{each.number}: {each.error}" for each in attempts if each.error is not None]
+    record.none_of("organizations that met an error", failed, "organizations were not served")
+    record.none_of("organizations without a result", range(asked - len(attempts)), "nobody knows what became of some")
+
+    with record.control("machines between which a rule denies are no working mesh, and without it they are"):
+        mesh = world.organization(record)
+        mumbai, pune = mesh.machines("mumbai", "pune")
+        ends = End(mumbai.host, mumbai.address), End(pune.host, pune.address)
+        mesh.deny(mumbai, pune)
+        with pytest.raises(Unproven, match="heard nothing"):
+            converse(*ends, 0.5)
+        mesh.allow(mumbai, pune)
+        converse(*ends, PROOF_DEADLINE)

@@ -1,0 +1,13 @@
+"""locust turns the program that imports it into one of greenlets: none but its own may."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+MODULES = ("harness.commands", "harness.plugin", "harness.bench.plan", "harness.burst.command", "harness.sabotage")
+
+
+def test_nothing_else_imports_locust() -> None:
+    code = f"import sys, {', '.join(MODULES)}; sys.exit('locust' in sys.modules or 'gevent' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
