@@ -18,7 +18,17 @@ RUN_PACKAGES = {
     *("ca-certificates", "iproute2", "kmod", "libnftables1", "nftables", "python3", "python3-venv"),
     *("wireguard-go", "wireguard-tools"),
 }
-TEST_PACKAGES = {"chromium", "git", "iperf3", "iputils-ping", "libatomic1", "postgresql", "procps", "tcpdump"}
+TEST_PACKAGES = {
+    "chromium",
+    "dropbear-bin",
+    "git",
+    "iperf3",
+    "iputils-ping",
+    "libatomic1",
+    "postgresql",
+    "procps",
+    "tcpdump",
+}
 SHELLS = [
     (found, *options)
     for name, *options in (["sh"], ["dash"], ["bash", "--posix"], ["busybox", "sh"])
