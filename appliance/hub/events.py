@@ -20,6 +20,7 @@ from enum import Enum
 import structlog
 
 from appliance.hub import namespace
+from appliance.hub.descriptors import raised
 
 log = structlog.get_logger()
 
@@ -84,7 +85,7 @@ class Watcher:
         """
         with ExitStack() as stack:
             before = self.namespace_of(owner)
-            home = namespace.held(name) if before is None else os.dup(before)
+            home = raised(namespace.held(name) if before is None else os.dup(before))
             stack.callback(os.close, home)
             with namespace.inside(home):
                 routing = stack.enter_context(_listener(socket.NETLINK_ROUTE, _ROUTING))
@@ -93,7 +94,7 @@ class Watcher:
             if process is not None:
                 # Ended already: the look that follows every event is due at once.
                 try:
-                    ended = os.pidfd_open(process)
+                    ended = raised(os.pidfd_open(process))
                 except OSError:
                     self._heard(owner, Change.ANYTHING)
                 else:
@@ -160,7 +161,8 @@ class Watcher:
 
 
 def _listener(protocol: int, groups: tuple[int, ...]) -> socket.socket:
-    made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
+    low = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
+    made = socket.socket(fileno=raised(low.detach()))
     # Bound first: groups that are joined before hear nothing.
     made.bind((0, 0))
     # That some events were lost says no more than that there were some.

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.hub import namespace
+from appliance.hub.descriptors import raised
 from appliance.hub.errors import RulesetError
 
 _NLMSGHDR = struct.Struct("=IHHII")
@@ -49,7 +50,8 @@ class Generations:
         connection = self._open.get(name)
         if connection is None:
             with namespace.entered(name):
-                connection = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER)
+                low = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER)
+                connection = socket.socket(fileno=raised(low.detach()))
             connection.settimeout(_TIMEOUT)
             self._open[name] = connection
         body = _NFGENMSG.pack(0, 0, 0)
