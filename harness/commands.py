@@ -222,6 +222,10 @@ def _gate(plan: gates.Plan) -> tuple[bool, int, int]:
     good = sum(each.is_proven for each in run.scenarios) + sum(each.caught for each in run.sabotages)
     bad = len(run.scenarios) + len(run.sabotages) - good
     passed = transcript.verdict == "pass"
+    if plan.has_contract:
+        _console.print("the API's contract: made up requests for each call")
+        contract = stages.contract(plan.options.seed)
+        passed, good, bad = passed and contract.failed == 0, good + contract.passed, bad + contract.failed
     return passed, good, bad if passed or bad else 1
 
 

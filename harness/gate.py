@@ -71,6 +71,12 @@ class Plan:
         """As it is asked for and told."""
         return self.options.profile if self.minutes is None else "soak"
 
+    @property
+    def has_contract(self) -> bool:
+        """Whether the API is held to the document that describes it, too: in one full round of everything."""
+        is_everything = self.options.claim is None and self.options.live is None and not self.sabotages_only
+        return self.profile == "full" and is_everything
+
 
 @dataclass(frozen=True)
 class GateRun:

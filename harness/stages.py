@@ -1,4 +1,4 @@
-"""What `test` runs before the gate: lint, types, import rules, unit tests."""
+"""What `test` runs before the gate: lint, types, import rules, unit tests. And the contract, which a full gate adds."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from netlab import sandbox
 
 _CODE = ("appliance", "harness", "netlab", "reports", "scenarios", "tests", "conftest.py")
 _DEADLINE = 1200.0
+_CONTRACT = "tests/appliance/web/api/test_contract.py"
+_EXAMPLES = 50
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,20 @@ def imports() -> Outcome:
 
 def unit() -> Outcome:
     """Unit tests, on every core, each worker in a sandbox of its own."""
+    return _pytest("unit", "tests")
+
+
+def contract(seed: int) -> Outcome:
+    """Many made up requests for each call of the API, held to the document that describes them."""
+    return _pytest("contract", _CONTRACT, f"--examples={_EXAMPLES}", f"--hypothesis-seed={seed}")
+
+
+def _pytest(stage: str, *arguments: str) -> Outcome:
     start = time.monotonic()
     last = ""
     worker = shlex.join(sandbox.command([sys.executable]))
     workers = ["--dist=load", f"--tx={os.cpu_count() or 1}*popen//python={worker}"]
-    command = [sys.executable, "-m", "pytest", "tests", "-p", "no:cacheprovider", "--no-header", *workers]
+    command = [sys.executable, "-m", "pytest", *arguments, "-p", "no:cacheprovider", "--no-header", *workers]
     with subprocess.Popen(command, cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -63,7 +74,7 @@ def unit() -> Outcome:
     failed = counts.get("failed", 0) + counts.get("error", 0)
     if process.returncode != 0 and failed == 0:
         failed = 1
-    return Outcome("unit", counts.get("passed", 0), failed, time.monotonic() - start)
+    return Outcome(stage, counts.get("passed", 0), failed, time.monotonic() - start)
 
 
 def _commands(stage: str, commands: list[list[str]]) -> Outcome:

@@ -20,7 +20,7 @@ from appliance.service.workplace import SUSPENDED, Actor, Workplace, recording
 from appliance.store import api_tokens
 from appliance.store.api_tokens import ApiToken
 
-LONGEST_PAGE = 500
+LONGEST_PAGE = 1000
 LONGEST_NAME = 63
 LONGEST_DAYS = 366
 USUAL_DAYS = 90

@@ -15,7 +15,7 @@ from appliance.service.workplace import Actor, Record, Workplace, recording
 from appliance.store import members
 from appliance.store.members import Membership
 
-LONGEST_PAGE = 500
+LONGEST_PAGE = 1000
 
 
 def page(

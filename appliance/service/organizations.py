@@ -8,7 +8,7 @@ from appliance.model.organization import AuditEntry, Organization, Plan
 from appliance.service.workplace import Actor, Workplace, changing
 from appliance.store import audit, organizations
 
-LONGEST_PAGE = 500
+LONGEST_PAGE = 1000
 
 
 def get(workplace: Workplace, actor: Actor) -> Organization:

@@ -8,7 +8,7 @@ import msgspec
 from appliance.model.errors import Refused
 
 CONTENT_TYPE = "application/problem+json"
-_TYPE = "urn:meshwg:problem:"
+PREFIX_OF_TYPES = "urn:meshwg:problem:"
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -23,7 +23,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def problem_of(error: Refused) -> Problem:
     """The document that tells of this refusal."""
-    return Problem(_TYPE + error.code, error.title, error.status, error.detail, error.field)
+    return Problem(PREFIX_OF_TYPES + error.code, error.title, error.status, error.detail, error.field)
 
 
 def answer(error: Refused) -> bottle.HTTPResponse:

@@ -30,6 +30,11 @@ class Site:
     shelf: Shelf
 
 
+def header(name: str) -> str:
+    """A header as it was sent, whatever bytes it has; nothing where it was not."""
+    return str(bottle.request.environ.get("HTTP_" + name.upper().replace("-", "_"), ""))
+
+
 def address() -> str:
     """The caller's address; what a proxy says counts only where the operator trusts it (`proxies`)."""
     return str(bottle.request.environ.get("REMOTE_ADDR", ""))
@@ -37,12 +42,12 @@ def address() -> str:
 
 def device() -> Device:
     """What the caller uses, as far as it says."""
-    return Device(address(), str(bottle.request.headers.get("User-Agent", "")))
+    return Device(address(), header("User-Agent"))
 
 
 def token() -> str | None:
     """The bearer token, else the session cookie's."""
-    scheme, _, credentials = str(bottle.request.headers.get("Authorization", "")).partition(" ")
+    scheme, _, credentials = header("Authorization").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():
         return credentials.strip()
     return cookie_token()
@@ -56,7 +61,7 @@ def cookie_token() -> str | None:
 
 def comes_from_cookie() -> bool:
     """Whether the browser vouches for the caller, who then must show that the page was ours."""
-    return not str(bottle.request.headers.get("Authorization", "")).lower().startswith("bearer ")
+    return not header("Authorization").lower().startswith("bearer ")
 
 
 def authenticated(site: Site) -> tuple[Actor, str]:
@@ -73,7 +78,7 @@ def authenticated(site: Site) -> tuple[Actor, str]:
     if (
         bottle.request.method not in SAFE_METHODS
         and comes_from_cookie()
-        and not matches_csrf(held, str(bottle.request.headers.get(CSRF_HEADER, "")))
+        and not matches_csrf(held, header(CSRF_HEADER))
     ):
         raise Forbidden(f"A change by cookie needs the {CSRF_HEADER} header.")
     return actor, held

@@ -136,3 +136,17 @@ def test_the_sabotages_can_be_run_alone(made_up: list[tuple[int, tuple[str, ...]
     run = gated(tmp_path, Plan(RunOptions(seed=3), sabotages_only=True), {})
     assert (run.scenarios, len(run.sabotages)) == ((), 1)
     assert [arguments[0] for _, arguments in made_up] == ["--sabotage=leak"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "has_it"),
+    [
+        (Plan(RunOptions(profile="full")), True),
+        (Plan(RunOptions(profile="quick")), False),
+        (Plan(RunOptions(profile="full"), minutes=60), False),
+        (Plan(RunOptions(profile="full"), sabotages_only=True), False),
+        (Plan(RunOptions(claim="one-hub", profile="full")), False),
+    ],
+)
+def test_a_full_round_of_everything_holds_the_api_to_its_document(plan: Plan, has_it: bool) -> None:
+    assert plan.has_contract is has_it

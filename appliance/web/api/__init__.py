@@ -23,27 +23,27 @@ from appliance.web.api import (
     sessions,
     tokens,
 )
+from appliance.web.api.routes import Section
 from appliance.web.request import Site
 
-__all__ = ["CALLS", "install"]
+__all__ = ["CALLS", "SECTIONS", "install"]
 
-CALLS = (
-    accounts.CALLS
-    + sessions.CALLS
-    + account.CALLS
-    + second_factor.CALLS
-    + passkeys.CALLS
-    + links.CALLS
-    + organization.CALLS
-    + members.CALLS
-    + tokens.CALLS
-    + machines.CALLS
-    + policy.CALLS
-    + records.CALLS
+SECTIONS = (
+    Section("Signing in", "How somebody gets a session, and a way in again.", accounts.CALLS + links.CALLS),
+    Section("Sessions", "Where you are signed in.", sessions.CALLS),
+    Section("Your account", "Your password, second factor and passkeys.", account.CALLS + second_factor.CALLS),
+    Section("Passkeys", "Keys of your devices, which sign you in without a password.", passkeys.CALLS),
+    Section("The organization", "Its name, plan and end.", organization.CALLS),
+    Section("People", "Who belongs to the organization, and who is invited.", members.CALLS),
+    Section("API tokens", "What programs sign in with.", tokens.CALLS),
+    Section("Machines", "What is in the network, each with its configuration.", machines.CALLS),
+    Section("Policy", "Who may connect to whom.", policy.CALLS),
+    Section("Records", "What happened, and what it costs.", records.CALLS),
 )
+CALLS = tuple(call for section in SECTIONS for call in section.calls)
 
 
 def install(app: bottle.Bottle, site: Site) -> None:
     """Adds every call of the API to the application, and the document that describes them."""
     routes.install(app, site, CALLS)
-    openapi.install(app, CALLS)
+    openapi.install(app, SECTIONS)

@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from appliance.model.access import PUBLIC
-from appliance.service import accounts
+from appliance.model.addresses import DEFAULT_NETWORK
+from appliance.model.errors import CodeNeeded, Suspended, Unauthenticated
+from appliance.service import accounts, passwords
 from appliance.web import entrance, request
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, OrganizationAnswer, SessionAnswer
 
+Email = Annotated[str, msgspec.Meta(description="Finds the account.", examples=["asha@example.net"])]
+
 
 class SignUp(Body, frozen=True):
-    email: str
-    password: str
-    organization: str
-    network: str | None = None
+    email: Email
+    password: Annotated[
+        str,
+        msgspec.Meta(
+            description=f"At least {passwords.SHORTEST} characters of any kind; none that is known from breaches.",
+            examples=["correct horse battery"],
+        ),
+    ]
+    organization: Annotated[str, msgspec.Meta(description="Its name.", examples=["acme-networks"])]
+    network: Annotated[
+        str | None,
+        msgspec.Meta(
+            description=f"A private IPv4 range for the machines, /8 to /28; {DEFAULT_NETWORK} if it is not given.",
+            examples=[str(DEFAULT_NETWORK)],
+        ),
+    ] = None
 
 
 class LogIn(Body, frozen=True):
-    email: str
+    email: Email
     password: str
-    code: str | None = None
+    code: Annotated[str | None, msgspec.Meta(description="Of the authenticator, or a recovery code.")] = None
 
 
 class SignedUp(msgspec.Struct, frozen=True):
@@ -49,7 +67,9 @@ def _log_in(asked: Asked) -> SessionAnswer:
     return SessionAnswer.of(session)
 
 
+_NOT_LET_IN = (Unauthenticated, CodeNeeded, Suspended)
+
 CALLS = (
     Call("POST", "/signup", "Sign up an organization", _sign_up, SignUp, SignedUp, 201, access=PUBLIC),
-    Call("POST", "/sessions", "Log in", _log_in, LogIn, SessionAnswer, 201, access=PUBLIC),
+    Call("POST", "/sessions", "Log in", _log_in, LogIn, SessionAnswer, 201, access=PUBLIC, refusals=_NOT_LET_IN),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-import bottle
+from appliance.web import request
 
 _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
@@ -17,16 +17,16 @@ def etag_of(data: bytes) -> str:
 
 def has_it_already(etag: str) -> bool:
     """Whether the caller asks for nothing that it has (If-None-Match)."""
-    header = str(bottle.request.headers.get("If-None-Match", ""))
+    header = request.header("If-None-Match")
     return header.strip() == "*" or etag in {tag for _, tag in _TAG.findall(header)}
 
 
 def is_asked() -> bool:
     """Whether the caller wants it done only if it has seen what is there (If-Match)."""
-    return "If-Match" in bottle.request.headers
+    return request.header("If-Match") != ""
 
 
 def is_met(etag: str) -> bool:
     """Whether what the caller has seen is this."""
-    header = str(bottle.request.headers.get("If-Match", ""))
+    header = request.header("If-Match")
     return header.strip() == "*" or etag in {tag for weak, tag in _TAG.findall(header) if not weak}

@@ -3,36 +3,54 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Annotated
 
 import msgspec
 
 from appliance.model.access import CHANGE, LOOK
+from appliance.model.errors import PlanLimit
 from appliance.service import machines
 from appliance.service.machines import Issued, Seen
 from appliance.web import request
+from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, moment
 
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        description="One line of at most 255 characters, unlike any other machine's of the organization.",
+        examples=["branch-mumbai"],
+    ),
+]
+Groups = Annotated[
+    list[str], msgspec.Meta(description="Names that rules can speak of.", examples=[["branches", "asia"]])
+]
+PublicKey = Annotated[
+    str,
+    msgspec.Meta(description="A WireGuard public key of your own, so that the service never sees the private one."),
+]
+
 
 class AddMachine(Body, frozen=True):
-    name: str
-    groups: list[str] = msgspec.field(default_factory=list)
-    public_key: str | None = None
+    name: Name
+    groups: Groups = msgspec.field(default_factory=list)
+    public_key: PublicKey | None = None
 
 
 class ChangeMachine(Body, frozen=True):
-    name: str | None = None
-    groups: list[str] | None = None
+    name: Name | None = None
+    groups: Groups | None = None
 
 
 class RotateMachine(Body, frozen=True):
-    public_key: str | None = None
+    public_key: PublicKey | None = None
 
 
 class MachineAnswer(msgspec.Struct, frozen=True):
     id: str
     name: str
-    address: str
+    address: Annotated[str, msgspec.Meta(description="In the overlay network.", examples=["10.100.0.2"])]
     public_key: str
     groups: list[str]
     created_at: str
@@ -64,7 +82,12 @@ class MachineAnswer(msgspec.Struct, frozen=True):
 
 class IssuedAnswer(msgspec.Struct, frozen=True):
     machine: MachineAnswer
-    config: str
+    config: Annotated[
+        str,
+        msgspec.Meta(
+            description="For wg-quick, shown once. With a public key of your own, put the private key into it."
+        ),
+    ]
 
     @classmethod
     def of(cls, issued: Issued) -> IssuedAnswer:
@@ -86,12 +109,11 @@ def _add_machine(asked: Asked) -> IssuedAnswer:
 
 
 def _machines(asked: Asked) -> MachinesAnswer:
-    limit = asked.number("limit")
     seen, following = machines.page(
         asked.site.workplace,
         asked.actor,
         after=asked.query.get("after"),
-        limit=machines.LONGEST_PAGE if limit is None else limit,
+        limit=paging.limit_of(asked),
     )
     return MachinesAnswer([MachineAnswer.of(each) for each in seen], following)
 
@@ -124,8 +146,19 @@ def _where(issued: IssuedAnswer) -> str:
 
 
 CALLS = (
-    Call("POST", "/machines", "Add a machine", _add_machine, AddMachine, IssuedAnswer, 201, access=CHANGE, made=_where),
-    Call("GET", "/machines", "The machines", _machines, answer=MachinesAnswer, query=("after", "limit"), access=LOOK),
+    Call(
+        "POST",
+        "/machines",
+        "Add a machine",
+        _add_machine,
+        AddMachine,
+        IssuedAnswer,
+        201,
+        access=CHANGE,
+        made=_where,
+        refusals=(PlanLimit,),
+    ),
+    Call("GET", "/machines", "The machines", _machines, answer=MachinesAnswer, query=paging.QUERY, access=LOOK),
     Call("GET", "/machines/{id}", "A machine", _machine, answer=MachineAnswer, access=LOOK),
     Call("PATCH", "/machines/{id}", "Rename or regroup", _change_machine, ChangeMachine, MachineAnswer, access=CHANGE),
     Call(
@@ -137,6 +170,7 @@ CALLS = (
         IssuedAnswer,
         access=CHANGE,
         made=_where,
+        refusals=(PlanLimit,),
     ),
     Call("DELETE", "/machines/{id}", "Remove a machine", _remove_machine, status=204, access=CHANGE),
 )

@@ -9,6 +9,7 @@ from appliance.service import invitations, members
 from appliance.store.invitations import Invitation
 from appliance.store.members import Membership
 from appliance.web import entrance, request
+from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, SessionAnswer, moment
 
@@ -80,15 +81,15 @@ class InvitedAnswer(msgspec.Struct, frozen=True):
 
 class InvitationsAnswer(msgspec.Struct, frozen=True):
     invitations: list[InvitationAnswer]
+    next: str | None
 
 
 def _members(asked: Asked) -> MembersAnswer:
-    limit = asked.number("limit")
     found, following = members.page(
         asked.site.workplace,
         asked.actor,
         after=asked.query.get("after"),
-        limit=members.LONGEST_PAGE if limit is None else limit,
+        limit=paging.limit_of(asked),
     )
     return MembersAnswer([MemberAnswer.of(each) for each in found], following)
 
@@ -122,7 +123,8 @@ def _invite(asked: Asked) -> InvitedAnswer:
 
 def _invitations(asked: Asked) -> InvitationsAnswer:
     found = invitations.pending(asked.site.workplace, asked.actor)
-    return InvitationsAnswer([InvitationAnswer.of(each) for each in found])
+    page, following = paging.page_of(asked, found, lambda each: each.id)
+    return InvitationsAnswer([InvitationAnswer.of(each) for each in page], following)
 
 
 def _revoke_invitation(asked: Asked) -> None:
@@ -139,7 +141,7 @@ def _accept_invitation(asked: Asked) -> SessionAnswer:
 
 
 CALLS = (
-    Call("GET", "/members", "The members", _members, answer=MembersAnswer, query=("after", "limit"), access=LOOK),
+    Call("GET", "/members", "The members", _members, answer=MembersAnswer, query=paging.QUERY, access=LOOK),
     Call("PATCH", "/members/{id}", "Another role", _change_member, ChangeMember, MemberAnswer, access=MANAGE),
     Call("DELETE", "/members/{id}", "Remove a member's account", _remove_member, status=204, access=MANAGE),
     Call(
@@ -154,7 +156,15 @@ CALLS = (
     ),
     Call("DELETE", "/account", "Leave: delete your own account", _delete_account, Leave, status=204, access=SELF),
     Call("POST", "/invitations", "Invite a person", _invite, Invite, InvitedAnswer, 201, access=MANAGE),
-    Call("GET", "/invitations", "Pending invitations", _invitations, answer=InvitationsAnswer, access=MANAGE),
+    Call(
+        "GET",
+        "/invitations",
+        "Pending invitations",
+        _invitations,
+        answer=InvitationsAnswer,
+        query=paging.QUERY,
+        access=MANAGE,
+    ),
     Call("DELETE", "/invitations/{id}", "Revoke an invitation", _revoke_invitation, status=204, access=MANAGE),
     Call(
         "POST",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import bottle
@@ -11,19 +12,57 @@ import msgspec
 
 from appliance import __version__
 from appliance.model.access import Access
-from appliance.web.api.reply import Reply
-from appliance.web.api.routes import PREFIX, Call
-from appliance.web.problems import CONTENT_TYPE, Problem
+from appliance.web.api import paging, repetition
+from appliance.web.api.reply import JSON, Reply
+from appliance.web.api.routes import PREFIX, Call, Section
+from appliance.web.api.statuses import refusals
+from appliance.web.problems import CONTENT_TYPE, PREFIX_OF_TYPES, Problem
+
+_ABOUT = (
+    "A change is answered when it is committed and enforced; otherwise nothing has changed. Refusals are problem "
+    "documents (RFC 9457). Lists come in pages: `next` of one is `after` of the following. Times are RFC 3339 in UTC."
+)
+_QUERY: dict[str, dict[str, Any]] = {
+    "limit": {
+        "description": "How many entries at most.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": paging.LONGEST},
+    },
+    "after": {"description": "`next` of the page before.", "schema": {"type": "string"}},
+    "before": {
+        "description": "Only entries that are older than the one of this id; the same as `after`.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
+    },
+}
+_HEADERS: dict[str, dict[str, Any]] = {
+    repetition.HEADER: {
+        "description": "A key of your own for this request: sent again within 24 hours, it is not done again.",
+        "schema": {"type": "string", "maxLength": repetition.LONGEST_KEY, "pattern": "^[ -~]*$"},
+    },
+    "If-None-Match": {
+        "description": "The `ETag` of an earlier answer: 304 where nothing has changed.",
+        "schema": {"type": "string"},
+    },
+    "If-Match": {
+        "description": "The `ETag` that you have seen: 412 where there is another one meanwhile.",
+        "schema": {"type": "string"},
+    },
+}
+_SENT: dict[str, dict[str, Any]] = {
+    "ETag": {"description": "What a later request may refer to this by.", "schema": {"type": "string"}},
+    "Location": {"description": "The path of what was made.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds until another try makes sense.", "schema": {"type": "integer"}},
+}
 
 
-def install(app: bottle.Bottle, calls: Sequence[Call]) -> None:
+def install(app: bottle.Bottle, sections: Sequence[Section]) -> None:
     """Adds the document that describes these calls to the application."""
-    text = msgspec.json.encode(document(calls))
+    text = msgspec.json.encode(document(sections))
     app.route(f"{PREFIX}/openapi.json", callback=lambda: Reply(200, text).response())
 
 
-def document(calls: Sequence[Call]) -> dict[str, Any]:
+def document(sections: Sequence[Section]) -> dict[str, Any]:
     """Describes every call, with the schemas of what it takes and gives."""
+    calls = [call for section in sections for call in section.calls]
     kinds = sorted(
         {kind for call in calls for kind in (call.body, call.answer) if kind is not None} | {Problem},
         key=lambda kind: kind.__name__,
@@ -31,12 +70,19 @@ def document(calls: Sequence[Call]) -> dict[str, Any]:
     references, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     schemas = dict(zip(kinds, references, strict=True))
     paths: dict[str, dict[str, Any]] = {}
-    for call in calls:
-        paths.setdefault(call.path, {})[call.method.lower()] = _operation(call, schemas)
+    for section in sections:
+        for call in section.calls:
+            paths.setdefault(call.path, {})[call.method.lower()] = _operation(call, section.name, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "MeshWG", "version": __version__},
+        "info": {
+            "title": "MeshWG",
+            "version": __version__,
+            "description": _ABOUT,
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        },
         "servers": [{"url": PREFIX}],
+        "tags": [{"name": section.name, "description": section.about} for section in sections],
         "paths": paths,
         "components": {
             "schemas": components,
@@ -48,28 +94,40 @@ def document(calls: Sequence[Call]) -> dict[str, Any]:
     }
 
 
-def _operation(call: Call, schemas: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
-    success = {"description": "Committed, and enforced in the data plane" if call.method != "GET" else "As it is now"}
-    if call.answer is not None:
-        success |= _content("application/json", schemas[call.answer])
+def _operation(call: Call, tag: str, schemas: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
     operation: dict[str, Any] = {
+        "tags": [tag],
         "summary": call.summary,
         "operationId": call.handler.__name__.lstrip("_"),
         "description": _who(call.access),
         "security": _security(call.access),
-        "parameters": [
-            *(_parameter(name, "path") for name in re.findall(r"{(\w+)}", call.path)),
-            *(_parameter(name, "query") for name in call.query),
-        ],
-        "responses": {
-            str(call.status): success,
-            "default": {"description": "Refused"} | _content(CONTENT_TYPE, schemas[Problem]),
-        },
+        "parameters": _parameters(call),
+        "responses": {str(call.status): _success(call, schemas)}
+        | ({"304": {"description": "Nothing has changed"}} if call.method == "GET" else {})
+        | {str(status): _refusal(status, codes, schemas[Problem]) for status, codes in refusals(call).items()}
+        | {"500": {"description": "A fault of the service"} | _content(CONTENT_TYPE, schemas[Problem])},
     }
     if call.body is not None:
         required = any(field.required for field in msgspec.structs.fields(call.body))
-        operation["requestBody"] = {"required": required} | _content("application/json", schemas[call.body])
+        operation["requestBody"] = {"required": required} | _content(JSON, schemas[call.body])
     return operation
+
+
+def _success(call: Call, schemas: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
+    success: dict[str, Any] = {
+        "description": "As it is now" if call.method == "GET" else "Committed, and enforced in the data plane"
+    }
+    if call.answer is not None:
+        success |= _content(JSON, schemas[call.answer])
+    sent = [name for name, is_sent in (("ETag", call.method == "GET" or call.etag), ("Location", call.made)) if is_sent]
+    return success | ({"headers": {name: _SENT[name] for name in sent}} if sent else {})
+
+
+def _refusal(status: int, codes: Sequence[str], problem: dict[str, Any]) -> dict[str, Any]:
+    types = ", ".join(f"`{PREFIX_OF_TYPES}{code}`" for code in codes)
+    answer = {"description": f"{HTTPStatus(status).phrase}: {types}"} | _content(CONTENT_TYPE, problem)
+    waits = status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+    return answer | ({"headers": {"Retry-After": _SENT["Retry-After"]}} if waits else {})
 
 
 def _who(access: Access) -> str:
@@ -86,8 +144,30 @@ def _security(access: Access) -> list[dict[str, list[str]]]:
     return [{"session": []}] if access.scope is None else [{"session": []}, {"token": [access.scope.value]}]
 
 
-def _parameter(name: str, place: str) -> dict[str, Any]:
-    return {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}}
+def _parameters(call: Call) -> list[dict[str, Any]]:
+    headers = {
+        repetition.HEADER: call.method == "POST" and not call.access.is_public,
+        "If-None-Match": call.method == "GET",
+        "If-Match": call.takes_condition,
+    }
+    return [
+        *(
+            {"name": name, "in": "path", "required": True} | _in_path(name)
+            for name in re.findall(r"{(\w+)}", call.path)
+        ),
+        *({"name": name, "in": "query", "required": False} | _QUERY[name] for name in call.query),
+        *(
+            {"name": name, "in": "header", "required": False} | _HEADERS[name]
+            for name, is_taken in headers.items()
+            if is_taken
+        ),
+    ]
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    if name == "month":
+        return {"description": "A month of the statement.", "schema": {"type": "string", "pattern": r"^\d{4}-\d{2}$"}}
+    return {"description": "As the list has it.", "schema": {"type": "string", "pattern": "^[^/]+$"}}
 
 
 def _content(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:

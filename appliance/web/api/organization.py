@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from appliance.model.access import LOOK, MANAGE
+from appliance.model.organization import Plan
 from appliance.service import deletion, organizations
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, OrganizationAnswer
@@ -12,11 +15,11 @@ from appliance.web.api.schemas import Body, OrganizationAnswer
 
 class ChangeOrganization(Body, frozen=True):
     name: str | None = None
-    plan: str | None = None
+    plan: Annotated[str | None, msgspec.Meta(extra_json_schema={"enum": [*(plan.value for plan in Plan), None]})] = None
 
 
 class DeleteOrganization(Body, frozen=True):
-    confirm: str
+    confirm: Annotated[str, msgspec.Meta(description="The organization's name, exactly as it is.")]
 
 
 class Removed(msgspec.Struct, frozen=True):

@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from appliance.model.access import PUBLIC, SELF
+from appliance.model.errors import Suspended, Unauthenticated
 from appliance.service import passkeys, tokens
 from appliance.store.passkeys import Passkey
 from appliance.web import entrance, request
+from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, SessionAnswer, moment
 
@@ -47,6 +49,7 @@ class PasskeyShown(msgspec.Struct, frozen=True):
 
 class PasskeyList(msgspec.Struct, frozen=True):
     passkeys: list[PasskeyShown]
+    next: str | None
 
 
 class CreationOptions(msgspec.Struct, frozen=True):
@@ -59,7 +62,9 @@ class RequestOptions(msgspec.Struct, frozen=True):
 
 
 def _list_passkeys(asked: Asked) -> PasskeyList:
-    return PasskeyList([PasskeyShown.of(each) for each in passkeys.all_of(asked.site.workplace, asked.actor)])
+    found = passkeys.all_of(asked.site.workplace, asked.actor)
+    page, following = paging.page_of(asked, found, lambda each: each.id)
+    return PasskeyList([PasskeyShown.of(each) for each in page], following)
 
 
 def _begin_adding_passkey(asked: Asked) -> CreationOptions:
@@ -116,7 +121,15 @@ def _log_in_by_passkey(asked: Asked) -> SessionAnswer:
 
 _PATH = "/account/passkeys"
 CALLS = (
-    Call("GET", _PATH, "Your passkeys, the oldest first", _list_passkeys, answer=PasskeyList, access=SELF),
+    Call(
+        "GET",
+        _PATH,
+        "Your passkeys, the oldest first",
+        _list_passkeys,
+        answer=PasskeyList,
+        query=paging.QUERY,
+        access=SELF,
+    ),
     Call(
         "POST",
         f"{_PATH}/options",
@@ -162,5 +175,6 @@ CALLS = (
         SessionAnswer,
         201,
         access=PUBLIC,
+        refusals=(Unauthenticated, Suspended),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Annotated
 
 import msgspec
 
@@ -11,35 +12,54 @@ from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
 from appliance.model.errors import Conflict, Invalid, PreconditionFailed
 from appliance.model.ids import new_id
-from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, format_ports, parse_ports
+from appliance.model.policy import HIGHEST_PORT, Action, Policy, Protocol, Rule, Selector, format_ports, parse_ports
 from appliance.service import policy as policies
 from appliance.store.policies import Saved
 from appliance.web.api import conditions
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body
 
+ActionText = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [each.value for each in Action]})]
+ProtocolText = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [each.value for each in Protocol]})]
+End = Annotated[
+    str,
+    msgspec.Meta(description="`any`, `machine:<id>` or `group:<name>`.", examples=["group:branches"]),
+]
+
 
 class RuleBody(Body, frozen=True):
-    action: str
-    source: str
-    destination: str
-    protocol: str = "any"
-    ports: str | None = None
+    action: ActionText
+    source: End
+    destination: End
+    protocol: ProtocolText = "any"
+    ports: Annotated[
+        str | None,
+        msgspec.Meta(description="Of tcp and udp; all of them if none are given.", examples=["22,80,8000-8100"]),
+    ] = None
     description: str = ""
-    id: str | None = None
+    id: Annotated[
+        str | None, msgspec.Meta(description="As it was read; ids are the service's to give, so this one is ignored.")
+    ] = None
 
 
 class SavePolicy(Body, frozen=True):
-    default: str
+    default: ActionText
     rules: list[RuleBody]
-    version: int | None = None
+    version: Annotated[
+        int | None, msgspec.Meta(description="The one that you have seen: 409 where there is another meanwhile.")
+    ] = None
 
 
 class CheckPolicy(Body, frozen=True):
-    source: str
-    destination: str
-    protocol: str | None = None
-    port: int | None = None
+    source: Annotated[str, msgspec.Meta(description="A machine: `machine:<id>`, or its id.")]
+    destination: Annotated[str, msgspec.Meta(description="As the source.")]
+    protocol: Annotated[
+        str | None, msgspec.Meta(extra_json_schema={"enum": [*(each.value for each in Protocol), None]})
+    ] = None
+    port: Annotated[
+        int | None,
+        msgspec.Meta(description="Of tcp and udp.", extra_json_schema={"minimum": 1, "maximum": HIGHEST_PORT}),
+    ] = None
 
 
 class RuleAnswer(msgspec.Struct, frozen=True):
@@ -201,9 +221,32 @@ def read_protocol(text: str) -> Protocol:
 
 CALLS = (
     Call("GET", "/policy", "The policy", _policy, answer=PolicyAnswer, access=LOOK, etag=_etag_of),
-    Call("PUT", "/policy", "Save the policy", _save_policy, SavePolicy, PolicyAnswer, access=CHANGE, etag=_etag_of),
-    Call("POST", "/policy/rules", "Add a rule", _add_rule, RuleBody, RuleAnswer, 201, access=CHANGE, keeps_answer=True),
-    Call("DELETE", "/policy/rules/{id}", "Remove a rule", _remove_rule, status=204, access=CHANGE),
+    Call(
+        "PUT",
+        "/policy",
+        "Save the policy",
+        _save_policy,
+        SavePolicy,
+        PolicyAnswer,
+        access=CHANGE,
+        etag=_etag_of,
+        takes_condition=True,
+    ),
+    Call(
+        "POST",
+        "/policy/rules",
+        "Add a rule",
+        _add_rule,
+        RuleBody,
+        RuleAnswer,
+        201,
+        access=CHANGE,
+        keeps_answer=True,
+        takes_condition=True,
+    ),
+    Call(
+        "DELETE", "/policy/rules/{id}", "Remove a rule", _remove_rule, status=204, access=CHANGE, takes_condition=True
+    ),
     Call(
         "POST",
         "/policy/check",

@@ -7,14 +7,12 @@ from typing import Annotated, Any
 import msgspec
 
 from appliance.model.access import LOOK
-from appliance.model.errors import Invalid
 from appliance.model.organization import AuditEntry
 from appliance.model.usage import CURRENCY, Item, Month
 from appliance.service import organizations, usage
+from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import moment
-
-_LONGEST_PAGE = 1000
 
 
 class AuditEntryAnswer(msgspec.Struct, frozen=True):
@@ -80,46 +78,41 @@ class MonthUsageAnswer(msgspec.Struct, frozen=True):
 
 
 def _audit(asked: Asked) -> AuditAnswer:
-    limit = asked.number("limit")
+    older_than = asked.number("after")
     entries, following = organizations.trail(
-        asked.site.workplace, asked.actor, before=asked.number("before"), limit=100 if limit is None else limit
+        asked.site.workplace,
+        asked.actor,
+        before=asked.number("before") if older_than is None else older_than,
+        limit=paging.limit_of(asked, usual=100),
     )
     return AuditAnswer([AuditEntryAnswer.of(entry) for entry in entries], following)
 
 
 def _usage(asked: Asked) -> UsageAnswer:
-    months = usage.statement(asked.site.workplace, asked.actor)
-    after, limit = asked.query.get("after", ""), asked.number("limit")
-    later = [month for month in months if month.name > after]
-    page = later if limit is None else later[: max(1, limit)]
-    return UsageAnswer([MonthAnswer.of(month) for month in page], page[-1].name if len(later) > len(page) else None)
+    after, limit = asked.query.get("after", ""), paging.limit_of(asked)
+    later = [month for month in usage.statement(asked.site.workplace, asked.actor) if month.name > after]
+    page = later[:limit]
+    return UsageAnswer([MonthAnswer.of(month) for month in page], page[-1].name if len(later) > limit else None)
 
 
 def _month(asked: Asked) -> MonthUsageAnswer:
     month, items = usage.month(asked.site.workplace, asked.actor, asked.parameters["month"])
-    after, limit = asked.query.get("after"), asked.number("limit")
-    places = {item.machine: place for place, item in enumerate(items)}
-    if after is not None and after not in places:
-        raise Invalid("This is not where a page of machines can begin.", field="after")
-    start = 0 if after is None else places[after] + 1
-    end = start + _LONGEST_PAGE if limit is None else start + max(1, min(limit, _LONGEST_PAGE))
-    return MonthUsageAnswer(
-        MonthAnswer.of(month),
-        [ItemAnswer.of(item) for item in items[start:end]],
-        items[end - 1].machine if end < len(items) else None,
-    )
+    page, following = paging.page_of(asked, items, lambda item: item.machine)
+    return MonthUsageAnswer(MonthAnswer.of(month), [ItemAnswer.of(item) for item in page], following)
 
 
 CALLS = (
-    Call("GET", "/audit", "The audit trail", _audit, answer=AuditAnswer, query=("before", "limit"), access=LOOK),
-    Call("GET", "/usage", "Machine-months", _usage, answer=UsageAnswer, query=("after", "limit"), access=LOOK),
+    Call(
+        "GET", "/audit", "The audit trail", _audit, answer=AuditAnswer, query=("after", "before", "limit"), access=LOOK
+    ),
+    Call("GET", "/usage", "Machine-months", _usage, answer=UsageAnswer, query=paging.QUERY, access=LOOK),
     Call(
         "GET",
         "/usage/{month}",
         "A month, machine by machine",
         _month,
         answer=MonthUsageAnswer,
-        query=("after", "limit"),
+        query=paging.QUERY,
         access=LOOK,
     ),
 )

@@ -26,7 +26,7 @@ def once(workplace: Workplace, actor: Actor, work: Callable[[], Reply], *, may_k
     Raises:
         Malformed, KeyReused, InProgress: the key can't be taken.
     """
-    key = str(bottle.request.headers.get(HEADER, ""))
+    key = request.header(HEADER)
     if not key:
         return work().response()
     if len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):

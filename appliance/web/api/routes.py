@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ import bottle
 import msgspec
 
 from appliance.model.access import Access
-from appliance.model.errors import Invalid, Malformed, Unauthenticated
+from appliance.model.errors import Invalid, Malformed, Refused, Unauthenticated
 from appliance.service import Actor
 from appliance.web import request
 from appliance.web.api import conditions, repetition
@@ -19,6 +20,8 @@ from appliance.web.request import Site
 
 PREFIX = "/api/v1"
 _SAFE = frozenset({"GET", "HEAD"})
+# Where msgspec says that something is wrong: "… field `name`", "… - at `$.rules[0].ports`".
+_AT_FAULT = re.compile(r"field `(\w+)`$|at `\$\.([^`]+)`$")
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Call:
         keeps_answer: whether a repetition with the same Idempotency-Key may be given the same answer: it holds nothing
             that is shown once.
         made: gives the path of what was made, from the answer.
+        takes_condition: whether it can be made to depend on what the caller has seen (If-Match).
+        refusals: what it may be refused for beside what follows from the rest (`statuses`).
         etag: gives what a later request may refer to the answer by; without it, that of a GET is made of its content.
     """
 
@@ -86,6 +91,21 @@ class Call:
     keeps_answer: bool = field(default=False, kw_only=True)
     made: Callable[[Any], str] | None = field(default=None, kw_only=True)
     etag: Callable[[Any], str] | None = field(default=None, kw_only=True)
+    takes_condition: bool = field(default=False, kw_only=True)
+    refusals: tuple[type[Refused], ...] = field(default=(), kw_only=True)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Calls about one subject.
+
+    Attributes:
+        about: a sentence for the document and the page that describe the API.
+    """
+
+    name: str
+    about: str
+    calls: tuple[Call, ...]
 
 
 def install(app: bottle.Bottle, site: Site, calls: Sequence[Call]) -> None:
@@ -147,6 +167,9 @@ def _decode(kind: type[msgspec.Struct]) -> msgspec.Struct:
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
-        raise Invalid(f"The body is not what this call takes: {error}.") from None
+        found = _AT_FAULT.search(str(error))
+        raise Invalid(
+            f"The body is not what this call takes: {error}.", field=found and (found[1] or found[2])
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"The body is not JSON: {error}.") from None

@@ -7,6 +7,7 @@ import msgspec
 from appliance.model.access import SELF
 from appliance.service import sessions
 from appliance.service.sessions import OpenSession
+from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import moment
 
@@ -35,6 +36,7 @@ class SessionShown(msgspec.Struct, frozen=True):
 
 class SessionList(msgspec.Struct, frozen=True):
     sessions: list[SessionShown]
+    next: str | None
 
 
 class SessionsEnded(msgspec.Struct, frozen=True):
@@ -43,7 +45,8 @@ class SessionsEnded(msgspec.Struct, frozen=True):
 
 def _list_sessions(asked: Asked) -> SessionList:
     found = sessions.all_of(asked.site.workplace, asked.actor, asked.token)
-    return SessionList([SessionShown.of(each) for each in found])
+    page, following = paging.page_of(asked, found, lambda each: each.id)
+    return SessionList([SessionShown.of(each) for each in page], following)
 
 
 def _end_session(asked: Asked) -> None:
@@ -59,7 +62,15 @@ def _log_out(asked: Asked) -> None:
 
 
 CALLS = (
-    Call("GET", "/sessions", "Your sessions, the one last used first", _list_sessions, answer=SessionList, access=SELF),
+    Call(
+        "GET",
+        "/sessions",
+        "Your sessions, the one last used first",
+        _list_sessions,
+        answer=SessionList,
+        query=paging.QUERY,
+        access=SELF,
+    ),
     Call(
         "DELETE",
         "/sessions",

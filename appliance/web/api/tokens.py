@@ -7,6 +7,7 @@ import msgspec
 from appliance.model.access import SELF
 from appliance.service import api_tokens
 from appliance.store.api_tokens import ApiToken
+from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, moment
 
@@ -58,12 +59,11 @@ def _issue_token(asked: Asked) -> IssuedTokenAnswer:
 
 
 def _tokens(asked: Asked) -> TokensAnswer:
-    limit = asked.number("limit")
     found, following = api_tokens.page(
         asked.site.workplace,
         asked.actor,
         after=asked.query.get("after"),
-        limit=api_tokens.LONGEST_PAGE if limit is None else limit,
+        limit=paging.limit_of(asked),
     )
     return TokensAnswer([TokenAnswer.of(each) for each in found], following)
 
@@ -82,7 +82,7 @@ CALLS = (
         "Your tokens, and for an owner everybody's",
         _tokens,
         answer=TokensAnswer,
-        query=("after", "limit"),
+        query=paging.QUERY,
         access=SELF,
     ),
     Call("DELETE", "/tokens/{id}", "Revoke a token", _revoke_token, status=204, access=SELF),

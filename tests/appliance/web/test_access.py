@@ -26,6 +26,9 @@ from tests.appliance.web.client import Response, call
 OPEN = {"/static/<name>", f"{PREFIX}/openapi.json", "/healthz", "/readyz", "/metrics"}
 
 
+ROWS: tuple[Call | Page, ...] = (*CALLS, *PAGES)
+
+
 @pytest.fixture
 def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
     return make_app(make_site(workplace.store, hub), hub.status)
@@ -48,7 +51,7 @@ def name_of(row: Call | Page) -> str:
     return f"{row.method} {PREFIX if isinstance(row, Call) else ''}{row.path}"
 
 
-@pytest.mark.parametrize("row", [row for row in (*CALLS, *PAGES) if row.access.role is not None], ids=name_of)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.access.role is not None], ids=name_of)
 def test_the_least_role_may_and_the_next_lower_one_may_not(
     app: bottle.Bottle, workplace: Workplace, owner: Actor, row: Call | Page
 ) -> None:
@@ -66,7 +69,7 @@ def test_the_least_role_may_and_the_next_lower_one_may_not(
         assert answer.status != 401
 
 
-@pytest.mark.parametrize("row", [row for row in (*CALLS, *PAGES) if row.access.role is None], ids=name_of)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.access.role is None], ids=name_of)
 def test_what_is_public_asks_for_no_session(app: bottle.Bottle, row: Call | Page) -> None:
     answer = send(app, row, None)
     if isinstance(row, Call):

@@ -151,4 +151,7 @@ def test_a_passkey_from_its_options_to_its_end(workplace: Workplace, hub: FakeHu
     assert call(app, "PATCH", path, {"name": "Phone"}, token=token).status == 204
     removed = call(app, "DELETE", path, {"password": SIGN_UP["password"]}, token=token)
     assert removed.status == 200
-    assert call(app, "GET", "/api/v1/account/passkeys", token=removed.json["token"]).json == {"passkeys": []}
+    assert call(app, "GET", "/api/v1/account/passkeys", token=removed.json["token"]).json == {
+        "passkeys": [],
+        "next": None,
+    }

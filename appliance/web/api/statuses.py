@@ -1,0 +1,47 @@
+"""Which refusals a call may answer with: what follows from the call itself, and what it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from appliance.model import errors
+from appliance.model.errors import Refused
+from appliance.web.api.routes import Call
+
+_TO_EVERY_CALL = (errors.TooMany, errors.Unavailable)
+_TO_WHO_SIGNS_IN = (errors.Unauthenticated, errors.Forbidden)
+_TO_A_BODY = (errors.LengthRequired, errors.TooLarge, errors.TooSlow, errors.Malformed, errors.Invalid, errors.Busy)
+_TO_A_CHANGE = (
+    errors.WrongProof,
+    errors.Conflict,
+    errors.NotFound,
+    errors.NotPossible,
+    errors.NotEnforced,
+    errors.NotNow,
+)
+_TO_A_KEY = (errors.KeyReused, errors.InProgress, errors.DoneBefore)
+
+
+def refusals(call: Call) -> dict[int, list[str]]:
+    """Statuses of refusals, each with the ``type`` of every problem that has it, without the prefix."""
+    kinds: list[type[Refused]] = [*_TO_EVERY_CALL, *call.refusals]
+    if not call.access.is_public:
+        kinds += _TO_WHO_SIGNS_IN
+    if call.method != "GET":
+        kinds += (*_TO_A_BODY, *_TO_A_CHANGE)
+    if call.method == "POST" and not call.access.is_public:
+        kinds += _TO_A_KEY
+    if call.query:
+        kinds.append(errors.Invalid)
+    if "{" in call.path:
+        kinds.append(errors.NotFound)
+    if call.takes_condition:
+        kinds.append(errors.PreconditionFailed)
+    return _by_status(kinds)
+
+
+def _by_status(kinds: Iterable[type[Refused]]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for kind in sorted(set(kinds), key=lambda kind: (kind.status, kind.code)):
+        found.setdefault(kind.status, []).append(kind.code)
+    return found

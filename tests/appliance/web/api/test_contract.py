@@ -1,0 +1,97 @@
+"""Requests that nobody would think of, made up from the OpenAPI document, and answers held to it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import CHECKS
+from schemathesis.openapi import from_wsgi
+
+from appliance.model.organization import Member
+from appliance.service import Actor, Workplace, sessions
+from appliance.service.sessions import NOWHERE
+from appliance.service.transcripts import Shelf
+from appliance.store import people
+from appliance.web.api import CALLS
+from appliance.web.api.routes import PREFIX, Call
+from appliance.web.app import make_app
+from appliance.web.limits import RateLimits
+from appliance.web.request import Site
+from tests.appliance.conftest import sign_up
+from tests.appliance.fakes import FakeHub
+
+HELD = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+)
+
+
+def name_of(row: Call) -> str:
+    return f"{row.method} {row.path}"
+
+
+class Somebody:
+    """An owner with a session for each request, whatever the last one did to the organization and its people."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._workplace = workplace
+        self._signed_up = 0
+        self._actor: Actor | None = None
+
+    def token(self) -> str:
+        """Of a new session."""
+        member = self._member()
+        with self._workplace.store.write() as transaction:
+            return sessions.begin(self._workplace, transaction, member, NOWHERE).token
+
+    def _member(self) -> Member:
+        found = None
+        if self._actor is not None:
+            with self._workplace.store.read() as transaction:
+                found = people.by_id(transaction, self._actor.member_id)
+        if found is None:
+            self._signed_up += 1
+            self._actor = sign_up(self._workplace, f"owner{self._signed_up}@example.net")
+            return self._member()
+        return found
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["in", "out"])
+@pytest.mark.parametrize("row", CALLS, ids=name_of)
+def test_a_call_keeps_to_what_the_document_says(
+    workplace: Workplace, hub: FakeHub, tmp_path: Path, pytestconfig: pytest.Config, row: Call, mode: GenerationMode
+) -> None:
+    limits = RateLimits(trusted=[ip_network("127.0.0.0/8")], clock=iter(range(10**9)).__next__)
+    app = make_app(Site(workplace, limits, Shelf(tmp_path)), hub.status)
+    operation = from_wsgi(f"{PREFIX}/openapi.json", app)[row.path][row.method]
+    somebody = Somebody(workplace)
+    also = () if mode is GenerationMode.POSITIVE else ("negative_data_rejection",)
+    held: Any = CHECKS.get_by_names([*HELD, *also])
+
+    @settings(
+        max_examples=pytestconfig.getoption("--examples"),
+        deadline=None,
+        database=None,
+        derandomize=pytestconfig.getoption("hypothesis_seed") is None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def hold(case: Case[Any]) -> None:
+        # A request may be wrong by having no token; then it stays so.
+        signs_in = not row.access.is_public and (mode is GenerationMode.POSITIVE or "Authorization" in case.headers)
+        headers = {"Authorization": f"Bearer {somebody.token()}"} if signs_in else {}
+        case.call_and_validate(headers=headers, checks=held)
+
+    # A call that takes nothing can't be asked in a wrong way.
+    with suppress(Unsatisfiable):
+        hold()

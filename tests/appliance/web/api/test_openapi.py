@@ -1,0 +1,78 @@
+"""The document that describes the API: valid, complete, and true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bottle
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from appliance.service import Workplace
+from appliance.web.api import CALLS
+from appliance.web.app import make_app
+from tests.appliance.fakes import FakeHub
+from tests.appliance.sites import make_site
+from tests.appliance.web.client import call
+
+
+@pytest.fixture
+def document(workplace: Workplace, hub: FakeHub) -> dict[str, Any]:
+    app: bottle.Bottle = make_app(make_site(workplace.store, hub), hub.status)
+    found: dict[str, Any] = call(app, "GET", "/api/v1/openapi.json").json
+    return found
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{method.upper()} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_it_is_valid(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_it_has_every_call_under_a_name_of_its_own(document: dict[str, Any]) -> None:
+    found = operations(document)
+    assert {name for name, _ in found} == {f"{row.method} {row.path}" for row in CALLS}
+    assert len({operation["operationId"] for _, operation in found}) == len(CALLS)
+    tags = {tag["name"] for tag in document["tags"]}
+    assert {operation["tags"][0] for _, operation in found} == tags
+
+
+def test_every_parameter_has_a_type_and_words(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for parameter in operation["parameters"]:
+            assert parameter["schema"]["type"], name
+            assert parameter["description"], name
+
+
+def test_every_list_comes_in_pages(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    lists = []
+    for name, operation in operations(document):
+        content = operation["responses"].get("200", {}).get("content")
+        if not name.startswith("GET") or not content:
+            continue
+        properties = schemas[content["application/json"]["schema"]["$ref"].rpartition("/")[2]]["properties"]
+        if "next" in properties:
+            lists.append(name)
+            taken = {parameter["name"] for parameter in operation["parameters"]}
+            assert {"after", "limit"} <= taken, name
+    assert len(lists) == 9
+
+
+def test_refusals_are_told_with_their_types(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        refused = {int(status) for status in operation["responses"] if status >= "400"}
+        assert {429, 500, 503} <= refused, name
+        assert ({401, 403} <= refused) or not operation["security"], name
+        assert "default" not in operation["responses"]
+    add = document["paths"]["/machines"]["post"]["responses"]
+    assert "urn:meshwg:problem:plan-limit" in add["402"]["description"]
+    assert "Location" in add["201"]["headers"]
+    assert "412" in document["paths"]["/policy"]["put"]["responses"]
