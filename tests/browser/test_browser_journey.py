@@ -81,7 +81,7 @@ def test_an_organization_is_deleted(open_desk: Callable[..., Desk]) -> None:
 def test_a_narrow_screen_never_scrolls_sideways(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk(width=NARROW, height=740)
     page = desk.page
-    for path in ("/", "/login", "/signup", "/nowhere"):
+    for path in ("/", "/docs/api", "/login", "/signup", "/nowhere"):
         desk.open(path)
         assert _width(desk) <= NARROW, path
     desk.sign_up("narrow@example.net", "W" * 200)

@@ -134,8 +134,8 @@ def _who(access: Access) -> str:
     if access.role is None:
         return "Takes no session."
     if access.scope is None:
-        return f"For a signed-in {access.role.value} or more; not for API tokens."
-    return f"For a {access.role.value} or more; API tokens need the scope {access.scope.value}."
+        return f"Takes somebody who is signed in, of the role {access.role.value} or a higher one; no API token."
+    return f"Takes the role {access.role.value} or a higher one; an API token, the scope {access.scope.value}."
 
 
 def _security(access: Access) -> list[dict[str, list[str]]]:

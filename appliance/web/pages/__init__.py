@@ -11,6 +11,7 @@ import bottle
 from appliance.web.pages import (
     account,
     accounts,
+    api_docs,
     assets,
     joining,
     links,
@@ -46,6 +47,7 @@ PAGES = (
     + joining.PAGES
     + tokens.PAGES
     + transcripts.PAGES
+    + api_docs.PAGES
 )
 
 

@@ -36,6 +36,7 @@ class View:
             asset=self.assets.url, price=PRICE // 100, free_machines=Plan.FREE.machine_limit
         )
         self._environment.filters.update(
+            plain=words.plain,
             ago=words.ago,
             from_epoch=times.loaded,
             moment=words.moment,

@@ -175,6 +175,11 @@ def facts(detail: Mapping[str, object]) -> list[tuple[str, str]]:
     ]
 
 
+def plain(text: str) -> str:
+    """Without the marks that a description for programs has around code."""
+    return text.replace("`", "")
+
+
 _BELONGINGS = {"tokens": "sessions and tokens", "members": "people", "audit": "entries of the audit trail"}
 
 

@@ -60,7 +60,7 @@ def test_a_bearer_token_opens_no_page(owner: Visitor, stranger: Visitor) -> None
     assert stranger.ask("GET", "/machines", HTTP_AUTHORIZATION=f"Bearer {token}").status == 303
 
 
-@pytest.mark.parametrize("path", ["/", "/login", "/signup", "/claims", "/transcripts", *PAGES])
+@pytest.mark.parametrize("path", ["/", "/docs/api", "/login", "/signup", "/claims", "/transcripts", *PAGES])
 def test_headers_and_landmarks_of_every_page(owner: Visitor, stranger: Visitor, path: str) -> None:
     visitor = owner if path in PAGES else stranger
     answer = visitor.get(path)

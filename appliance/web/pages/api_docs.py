@@ -1,0 +1,171 @@
+"""The API's description for people: made of the same document that programs get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import bottle
+import msgspec
+
+from appliance.model.access import PUBLIC
+from appliance.web.api import SECTIONS, openapi
+from appliance.web.api.reply import JSON
+from appliance.web.pages.routes import Page, Visit
+
+
+@dataclass(frozen=True)
+class Input:
+    """A parameter, or a field of a body or an answer.
+
+    Attributes:
+        place: path, query, header or body; "" for a field of a shape.
+        shape: what the type is made of, to look up below.
+    """
+
+    name: str
+    place: str
+    type: str
+    shape: str | None
+    required: bool
+    about: str
+    example: str | None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A status with what it may stand for."""
+
+    status: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A call."""
+
+    id: str
+    method: str
+    path: str
+    summary: str
+    about: str
+    inputs: tuple[Input, ...]
+    status: str
+    given: str | None
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a body or an answer is made of."""
+
+    name: str
+    about: str
+    fields: tuple[Input, ...]
+
+
+@dataclass(frozen=True)
+class Description:
+    """All of it.
+
+    Attributes:
+        sections: name, a sentence, and the calls of each subject.
+    """
+
+    about: str
+    prefix: str
+    sections: tuple[tuple[str, str, tuple[Operation, ...]], ...]
+    shapes: tuple[Shape, ...]
+
+
+@cache
+def description() -> Description:
+    """The document as the page shows it."""
+    document = openapi.document(SECTIONS)
+    schemas = document["components"]["schemas"]
+    operations = [
+        _operation(method.upper(), path, operation, schemas)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    tags = {
+        operation["operationId"]: operation["tags"][0]
+        for each in document["paths"].values()
+        for operation in each.values()
+    }
+    return Description(
+        document["info"]["description"],
+        document["servers"][0]["url"],
+        tuple(
+            (tag["name"], tag["description"], tuple(each for each in operations if tags[each.id] == tag["name"]))
+            for tag in document["tags"]
+        ),
+        tuple(
+            Shape(name, schema.get("description", ""), tuple(_fields(schema, ""))) for name, schema in schemas.items()
+        ),
+    )
+
+
+def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Operation:
+    inputs = [
+        _input(each["name"], each["in"], each["schema"], each["required"], each["description"])
+        for each in operation["parameters"]
+    ]
+    if "requestBody" in operation:
+        name = str(_shape(operation["requestBody"]["content"][JSON]["schema"]))
+        inputs += _fields(schemas[name], "body")
+    status, success = next(iter(operation["responses"].items()))
+    return Operation(
+        operation["operationId"],
+        method,
+        path,
+        operation["summary"],
+        operation["description"],
+        tuple(inputs),
+        status,
+        _shape(success["content"][JSON]["schema"]) if "content" in success else None,
+        tuple(Refusal(code, each["description"]) for code, each in operation["responses"].items() if code >= "400"),
+    )
+
+
+def _fields(schema: Mapping[str, Any], place: str) -> Iterable[Input]:
+    needed = schema.get("required", ())
+    for name, field in schema.get("properties", {}).items():
+        yield _input(name, place, field, name in needed)
+
+
+def _input(name: str, place: str, schema: Mapping[str, Any], required: bool, about: str = "") -> Input:
+    meant: Mapping[str, Any] = next((each for each in schema.get("anyOf", ()) if each.get("type") != "null"), {})
+    facts = {**meant, **schema}
+    examples = facts.get("examples")
+    example = msgspec.json.encode(examples[0]).decode() if examples else None
+    return Input(name, place, _type(schema), _shape(schema), required, about or facts.get("description", ""), example)
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return " or ".join("null" if each is None else str(each) for each in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(_type(each) for each in schema["anyOf"])
+    if "$ref" in schema:
+        return str(_shape(schema))
+    if schema.get("type") == "array":
+        return f"list of {_type(schema['items'])}"
+    bounds = f", {schema['minimum']} to {schema['maximum']}" if "minimum" in schema and "maximum" in schema else ""
+    return str(schema.get("type", "anything")) + bounds
+
+
+def _shape(schema: Mapping[str, Any]) -> str | None:
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    inner = [*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else [])]
+    return next((found for found in map(_shape, inner) if found is not None), None)
+
+
+def _show(visit: Visit) -> bottle.HTTPResponse:
+    return visit.page("api.html", api=description())
+
+
+PAGES = (Page("GET", "/docs/api", _show, access=PUBLIC),)
