@@ -22,6 +22,7 @@ from appliance.service import organizations as service
 from appliance.store import operations as trail
 from appliance.store import overview
 from appliance.store.overview import Line
+from appliance.store.times import rfc3339
 
 admin = typer.Typer(
     add_completion=False,
@@ -190,8 +191,8 @@ def _document(line: Line) -> dict[str, object]:
         "plan": line.plan.value,
         "machines": line.machines,
         "members": line.members,
-        "created_at": f"{line.created_at:%Y-%m-%dT%H:%M:%SZ}",
-        "suspended_at": None if line.suspended_at is None else f"{line.suspended_at:%Y-%m-%dT%H:%M:%SZ}",
+        "created_at": rfc3339(line.created_at),
+        "suspended_at": None if line.suspended_at is None else rfc3339(line.suspended_at),
     }
 
 

@@ -9,6 +9,7 @@ from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
 from appliance.cli.settings import resolve
 from appliance.store import deletions as store
 from appliance.store.deletions import Tombstone
+from appliance.store.times import rfc3339
 
 
 def deletions(
@@ -33,7 +34,7 @@ def deletions(
 
 def _document(tombstone: Tombstone) -> dict[str, object]:
     return {
-        "at": f"{tombstone.at:%Y-%m-%dT%H:%M:%SZ}",
+        "at": rfc3339(tombstone.at),
         "actor": tombstone.actor,
         "removed": dict(tombstone.removed),
     }

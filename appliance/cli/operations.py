@@ -15,6 +15,7 @@ from appliance.cli.settings import resolve
 from appliance.store import Store, times
 from appliance.store import operations as trail
 from appliance.store.operations import Operation
+from appliance.store.times import rfc3339
 
 
 def operations(
@@ -63,7 +64,7 @@ def _user() -> str:
 
 def _document(operation: Operation) -> dict[str, object]:
     return {
-        "at": f"{operation.at:%Y-%m-%dT%H:%M:%SZ}",
+        "at": rfc3339(operation.at),
         "user": operation.user,
         "action": operation.action,
         "detail": operation.detail,

@@ -18,3 +18,8 @@ def stored(moment: datetime) -> float:
 def loaded(seconds: float) -> datetime:
     """As the program knows it."""
     return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def rfc3339(moment: datetime) -> str:
+    """For programs: RFC 3339, in UTC, to the second."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

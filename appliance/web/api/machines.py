@@ -11,10 +11,11 @@ from appliance.model.access import CHANGE, LOOK
 from appliance.model.errors import PlanLimit
 from appliance.service import machines
 from appliance.service.machines import Issued, Seen
+from appliance.store.times import rfc3339
 from appliance.web import request
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body, moment
+from appliance.web.api.schemas import Body
 
 Name = Annotated[
     str,
@@ -68,10 +69,10 @@ class MachineAnswer(msgspec.Struct, frozen=True):
             address=str(machine.address),
             public_key=machine.public_key,
             groups=list(machine.groups),
-            created_at=moment(machine.created_at),
+            created_at=rfc3339(machine.created_at),
             online=seen.online,
             last_handshake=(
-                moment(datetime.fromtimestamp(status.last_handshake, timezone.utc))
+                rfc3339(datetime.fromtimestamp(status.last_handshake, timezone.utc))
                 if status is not None and status.last_handshake
                 else None
             ),

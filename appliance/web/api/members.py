@@ -8,10 +8,11 @@ from appliance.model.access import LOOK, MANAGE, PUBLIC, SELF
 from appliance.service import invitations, members
 from appliance.store.invitations import Invitation
 from appliance.store.members import Membership
+from appliance.store.times import rfc3339
 from appliance.web import entrance, request
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body, SessionAnswer, moment
+from appliance.web.api.schemas import Body, SessionAnswer
 
 
 class ChangeMember(Body, frozen=True):
@@ -44,7 +45,7 @@ class MemberAnswer(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, member: Membership) -> MemberAnswer:
-        return cls(member.id, member.email, member.role.value, moment(member.since))
+        return cls(member.id, member.email, member.role.value, rfc3339(member.since))
 
 
 class MembersAnswer(msgspec.Struct, frozen=True):
@@ -67,8 +68,8 @@ class InvitationAnswer(msgspec.Struct, frozen=True):
             email=invitation.email,
             role=invitation.role.value,
             invited_by=invitation.invited_by,
-            created_at=moment(invitation.created_at),
-            expires_at=moment(invitation.expires_at),
+            created_at=rfc3339(invitation.created_at),
+            expires_at=rfc3339(invitation.expires_at),
         )
 
 

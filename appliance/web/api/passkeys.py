@@ -10,10 +10,11 @@ from appliance.model.access import PUBLIC, SELF
 from appliance.model.errors import Suspended, Unauthenticated
 from appliance.service import passkeys, tokens
 from appliance.store.passkeys import Passkey
+from appliance.store.times import rfc3339
 from appliance.web import entrance, request
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body, SessionAnswer, moment
+from appliance.web.api.schemas import Body, SessionAnswer
 
 
 class AddPasskey(Body, frozen=True):
@@ -43,8 +44,8 @@ class PasskeyShown(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, passkey: Passkey) -> PasskeyShown:
-        used = None if passkey.last_used_at is None else moment(passkey.last_used_at)
-        return cls(passkey.id, passkey.name, moment(passkey.created_at), used)
+        used = None if passkey.last_used_at is None else rfc3339(passkey.last_used_at)
+        return cls(passkey.id, passkey.name, rfc3339(passkey.created_at), used)
 
 
 class PasskeyList(msgspec.Struct, frozen=True):

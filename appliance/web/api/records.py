@@ -10,9 +10,9 @@ from appliance.model.access import LOOK
 from appliance.model.organization import AuditEntry
 from appliance.model.usage import CURRENCY, Item, Month
 from appliance.service import organizations, usage
+from appliance.store.times import rfc3339
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import moment
 
 
 class AuditEntryAnswer(msgspec.Struct, frozen=True):
@@ -24,7 +24,7 @@ class AuditEntryAnswer(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, entry: AuditEntry) -> AuditEntryAnswer:
-        return cls(entry.id, moment(entry.at), entry.actor, entry.action, entry.detail)
+        return cls(entry.id, rfc3339(entry.at), entry.actor, entry.action, entry.detail)
 
 
 class AuditAnswer(msgspec.Struct, frozen=True):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
 import msgspec
 
 from appliance.model.organization import Organization
 from appliance.service import Workplace
 from appliance.service.sessions import Session
+from appliance.store.times import rfc3339
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,7 +34,7 @@ class OrganizationAnswer(msgspec.Struct, frozen=True):
             hub_public_key=organization.hub_public_key,
             plan=organization.plan.value,
             machine_limit=organization.plan.machine_limit,
-            created_at=moment(organization.created_at),
+            created_at=rfc3339(organization.created_at),
         )
 
 
@@ -45,9 +44,4 @@ class SessionAnswer(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, session: Session) -> SessionAnswer:
-        return cls(session.token, moment(session.expires_at))
-
-
-def moment(at: datetime) -> str:
-    """RFC 3339, in UTC, to the second."""
-    return at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return cls(session.token, rfc3339(session.expires_at))

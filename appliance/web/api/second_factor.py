@@ -7,9 +7,10 @@ import msgspec
 from appliance.model.access import SELF
 from appliance.service import enrolment
 from appliance.service.enrolment import Recovery
+from appliance.store.times import rfc3339
 from appliance.web import entrance, request
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body, SessionAnswer, moment
+from appliance.web.api.schemas import Body, SessionAnswer
 
 
 class Password(Body, frozen=True):
@@ -37,7 +38,7 @@ class NewRecoveryCodes(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, recovery: Recovery) -> NewRecoveryCodes:
-        return cls(recovery.codes, recovery.session.token, moment(recovery.session.expires_at))
+        return cls(recovery.codes, recovery.session.token, rfc3339(recovery.session.expires_at))
 
 
 def _propose(asked: Asked) -> NewSecret:

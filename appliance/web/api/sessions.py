@@ -7,9 +7,9 @@ import msgspec
 from appliance.model.access import SELF
 from appliance.service import sessions
 from appliance.service.sessions import OpenSession
+from appliance.store.times import rfc3339
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import moment
 
 
 class SessionShown(msgspec.Struct, frozen=True):
@@ -27,9 +27,9 @@ class SessionShown(msgspec.Struct, frozen=True):
             session.id,
             session.device.address,
             session.device.agent,
-            moment(session.created_at),
-            moment(session.last_seen_at),
-            moment(session.expires_at),
+            rfc3339(session.created_at),
+            rfc3339(session.last_seen_at),
+            rfc3339(session.expires_at),
             session.is_current,
         )
 

@@ -7,9 +7,10 @@ import msgspec
 from appliance.model.access import SELF
 from appliance.service import api_tokens
 from appliance.store.api_tokens import ApiToken
+from appliance.store.times import rfc3339
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body, moment
+from appliance.web.api.schemas import Body
 
 
 class IssueToken(Body, frozen=True):
@@ -34,9 +35,9 @@ class TokenAnswer(msgspec.Struct, frozen=True):
             name=token.name,
             scope=token.scope.value,
             member=token.email,
-            created_at=moment(token.created_at),
-            expires_at=moment(token.expires_at),
-            last_used_at=None if token.last_used_at is None else moment(token.last_used_at),
+            created_at=rfc3339(token.created_at),
+            expires_at=rfc3339(token.expires_at),
+            last_used_at=None if token.last_used_at is None else rfc3339(token.last_used_at),
         )
 
 

@@ -42,9 +42,7 @@ def _sign_up(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _show_log_in(visit: Visit) -> bottle.HTTPResponse:
-    following = visit.query.text("next", HOME)
-    if not routes.is_local(following):
-        following = HOME
+    following = routes.following(visit.query)
     if visit.who is not None:
         return routes.see_other(following)
     return show_log_in(visit, following)
@@ -52,9 +50,7 @@ def _show_log_in(visit: Visit) -> bottle.HTTPResponse:
 
 def _log_in(visit: Visit) -> bottle.HTTPResponse:
     form = visit.form
-    following = form.text("next", HOME)
-    if not routes.is_local(following):
-        following = HOME
+    following = routes.following(form)
     try:
         session = entrance.begin_log_in(visit.site, form.text("email"), form.text("password"))
     except HalfWay as half_way:

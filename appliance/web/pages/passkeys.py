@@ -9,7 +9,7 @@ from appliance.model.errors import Refused
 from appliance.service import passkeys
 from appliance.web import entrance, request
 from appliance.web.pages import account, accounts, forms, routes, session_cookie
-from appliance.web.pages.routes import HOME, Page, Visit
+from appliance.web.pages.routes import Page, Visit
 
 _PATH = f"{account.PATH}/passkeys"
 
@@ -63,9 +63,7 @@ def _begin_log_in(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _log_in(visit: Visit) -> bottle.HTTPResponse:
-    following = visit.form.text("next", HOME)
-    if not routes.is_local(following):
-        following = HOME
+    following = routes.following(visit.form)
     try:
         session = passkeys.log_in(
             visit.workplace,

@@ -157,6 +157,12 @@ def is_local(path: str) -> bool:
     return _LOCAL.fullmatch(path) is not None
 
 
+def following(form: Form) -> str:
+    """Where its ``next`` leads after a log-in; home, if that is not a path of this site."""
+    path = form.text("next", HOME)
+    return path if is_local(path) else HOME
+
+
 def set_cookie(answer: bottle.HTTPResponse, name: str, value: str, *, seconds: int | None = None) -> None:
     """A cookie that scripts can't read and that only this host gets back, over TLS.
 

@@ -32,9 +32,7 @@ def _show(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _finish(visit: Visit) -> bottle.HTTPResponse:
-    following = visit.form.text("next", HOME)
-    if not routes.is_local(following):
-        following = HOME
+    following = routes.following(visit.form)
     ticket = str(bottle.request.get_cookie(_COOKIE, ""))
     try:
         session = entrance.finish_log_in(visit.site, ticket, visit.form.text("code"))

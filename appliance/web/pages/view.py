@@ -40,7 +40,7 @@ class View:
             ago=words.ago,
             from_epoch=times.loaded,
             moment=words.moment,
-            precise=words.precise,
+            precise=times.rfc3339,
             program=words.program,
             rupees=rupees,
             size=words.size,

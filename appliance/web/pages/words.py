@@ -18,11 +18,6 @@ def moment(at: datetime) -> str:
     return at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def precise(at: datetime) -> str:
-    """For a ``time`` element: RFC 3339, to the second."""
-    return at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def ago(at: datetime, now: datetime) -> str:
     """``3 minutes ago``."""
     seconds = int((now - at).total_seconds())
