@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ HANDSHAKE_DEADLINE = 6.0
 """Seconds: one more than WireGuard's own REKEY_TIMEOUT (5), so that a first packet may get lost."""
 
 PROBE_DEADLINE = 5.0
+_LOST_AFTER = 0.3
 _FENCE_ROUNDS = 3
 
 Rule = dict[str, Any]
@@ -42,6 +44,19 @@ class Machine:
     def reaches(self, other: Machine, timeout: float = PROBE_DEADLINE) -> bool:
         """Whether a ping is answered."""
         return bool(self.host.ping(other.address, timeout=timeout))
+
+    def wait_until_it_reaches(self, other: Machine, deadline_s: float) -> None:
+        """Pings until one is answered, which takes both directions.
+
+        A ping that is sent while a tunnel is gone is lost, however long its answer is awaited.
+
+        Raises:
+            Refuted: none is.
+        """
+        start = time.monotonic()
+        while not self.reaches(other, _LOST_AFTER):
+            if time.monotonic() - start > deadline_s:
+                raise Refuted(f"{self.name} does not reach {other.name} for {deadline_s:.0f} s")
 
     def stream_to(self, other: Machine, *, interval: float = 0.002) -> Flow:
         """Numbered packets toward another machine, for as long as ``with`` lasts."""

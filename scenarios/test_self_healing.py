@@ -92,7 +92,7 @@ class Siege:
             whole = self.allowed.arrives(deadline_s)
             mumbai, *others = self.machines
             for other in others:
-                wait_until_reached(other, mumbai, deadline_s)
+                other.wait_until_it_reaches(mumbai, deadline_s)
             self.denied.stays_stopped()
             if any(damage.noticed is Noticed.RESTART for damage in damages):
                 self._wait_until_ready(deadline_s)
@@ -218,7 +218,7 @@ def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record
         assert not mumbai.reaches(pune, _LONGEST_POLL)
     start = time.monotonic()
     wait_until_seen(target, before, Noticed.EVENT.value)
-    wait_until_reached(mumbai, pune, Noticed.EVENT.value)
+    mumbai.wait_until_it_reaches(pune, Noticed.EVENT.value)
     record.measure("back after", time.monotonic() - start, "s", limit=f"<= {Noticed.EVENT.value}")
     if [peer.endpoint for peer in mumbai.tunnel.peers()] != [endpoint]:
         raise Refuted("a machine is back through another port than the public one")
@@ -261,18 +261,6 @@ def wait_until_seen(target: Target, before: str, deadline_s: float) -> None:
         time.sleep(pause)
         # A look takes a dozen programs: what takes long is not looked at as often.
         pause = min(2 * pause, _LONGEST_POLL)
-
-
-def wait_until_reached(source: Machine, destination: Machine, deadline_s: float) -> None:
-    """Waits until a ping is answered, which takes both directions.
-
-    Raises:
-        Refuted: none is.
-    """
-    start = time.monotonic()
-    while not source.reaches(destination, _LONGEST_POLL):
-        if time.monotonic() - start > deadline_s:
-            raise Refuted(f"{source.name} does not reach {destination.name} for {deadline_s:.0f} s")
 
 
 def _some(kinds: Sequence[Damage], seed: int) -> list[Damage]:

@@ -5,10 +5,14 @@ Each worker of a parallel run has a sandbox of its own, so that no test sees ano
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from netlab import sandbox
 
 # An emulated processor makes examples as slowly as it does everything.
 settings.register_profile("emulated", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,3 +34,18 @@ def pytest_configure(config: pytest.Config) -> None:
     chosen = config.getoption("basetemp")
     if hasattr(config, "workerinput") and chosen is not None:
         Path(chosen).parent.mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tidy() -> Iterator[None]:
+    """A module leaves the network of its sandbox as it found it: the next one's hub works there too."""
+    found = _network()
+    yield
+    assert _network() == found
+
+
+def _network() -> tuple[str, ...]:
+    if not sandbox.inside():
+        return ()
+    looks = (["nft", "list", "tables"], ["ip", "-brief", "address"], ["ip", "netns", "list"])
+    return tuple(subprocess.run(look, capture_output=True, text=True, check=True).stdout for look in looks)
