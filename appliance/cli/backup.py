@@ -23,7 +23,7 @@ from appliance.service import backup as service
 from appliance.store import Store
 from appliance.store import operations as trail
 from appliance.store.database import sqlite_file
-from appliance.vault import WrongSecret
+from appliance.vault import FOR_PASSPHRASES, FOR_SECRETS, WrongSecret
 from appliance.vault.archive import NoArchive
 
 _Passphrase = Annotated[
@@ -50,14 +50,14 @@ def backup(
     _sqlite_file(settings, "pg_dump")
     with present.opened(settings) as found:
         # Asked for in any case: who may take a backup is who knows it.
-        secret = found.secret()
+        secret, work = found.secret(), FOR_SECRETS
         if passphrase_file is not None:
-            secret = secrets.passphrase(passphrase_file)
+            secret, work = secrets.passphrase(passphrase_file), FOR_PASSPHRASES
         if file.exists() and not force:
             raise CommandError(f"{file} exists; --force replaces it.", Exit.CANNOT_CREATE)
         try:
             with _replaced(file) as sealed:
-                service.write(found.store, sealed, secret)
+                service.write(found.store, sealed, secret, work)
             operations.note(found.store, trail.BACKED_UP)
         except (OSError, sqlite3.Error) as error:
             raise CommandError(f"The backup {file} can't be written: {_reason(error)}.", Exit.CANNOT_CREATE) from None

@@ -10,20 +10,23 @@ from typing import BinaryIO
 from appliance import files
 from appliance.store import Store, instance
 from appliance.store.database import known_revisions
-from appliance.vault import archive
+from appliance.vault import FOR_SECRETS, Work, archive
 from appliance.vault.archive import NoArchive
 
 _STAGING = ".restoring"
 
 
-def write(store: Store, sealed: BinaryIO, secret: str) -> None:
+def write(store: Store, sealed: BinaryIO, secret: str, work: Work = FOR_SECRETS) -> None:
     """Writes a consistent copy of a SQLite store, sealed; the service may go on meanwhile.
+
+    Args:
+        work: what each guess at the secret is to cost.
 
     Raises:
         OSError, sqlite3.Error: something can't be written.
     """
     with store.snapshot() as plain:
-        archive.seal(plain, sealed, secret)
+        archive.seal(plain, sealed, secret, work)
 
 
 def read(sealed: BinaryIO, file: Path, secret: str, uid: int) -> str:

@@ -17,18 +17,18 @@ from typing import BinaryIO
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from appliance.vault.vault import Lock, Vault, WrongSecret
+from appliance.vault.vault import Lock, Vault, Work, WrongSecret
 
 _MAGIC = b"MESHWG BACKUP\n"
-_VERSION = 1
+_VERSION = 2
 _OWNER = "meshwg backup"
 _CHUNK = 64 * 2**10
 _TAG_BYTES = 16
 _DIGEST_BYTES = hashlib.sha256().digest_size
-# Version, salt, scrypt's N, r and p, proof, sealed data key.
-_FIELDS = struct.Struct("!B16sIHH48s60s")
+# By version: salt, scrypt's N, r and p, proof, sealed data key. What `Vault` seals has a byte more since the second.
+_FIELDS = {1: struct.Struct("!16sIHH48s60s"), 2: struct.Struct("!16sIHH49s61s")}
 _NONCE = struct.Struct("!3xQ?")
-# What this program writes costs 32 MiB; what it reads may be anybody's file. scrypt takes 128 N r bytes.
+# What this program writes costs 128 MiB at most; what it reads may be anybody's file. scrypt takes 128 N r bytes.
 _MOST_MEMORY, _MOST_PARALLELISM = 256 * 2**20, 4
 
 
@@ -36,13 +36,18 @@ class NoArchive(Exception):
     """The file is none of this kind, of a later version, or damaged; the message, a part of a sentence, says which."""
 
 
-def seal(plain: BinaryIO, sealed: BinaryIO, secret: str) -> None:
-    """Writes the content of ``plain`` to ``sealed``, which only this secret opens. Memory does not grow with it."""
-    vault, lock = Vault.make(secret)
+def seal(plain: BinaryIO, sealed: BinaryIO, secret: str, work: Work) -> None:
+    """Writes the content of ``plain`` to ``sealed``, which only this secret opens. Memory does not grow with it.
+
+    Args:
+        work: what each guess at the secret is to cost.
+    """
+    vault, lock = Vault.make(secret, work)
     data_key, sealed_data_key = vault.new_data_key(_OWNER)
-    header = _MAGIC + _FIELDS.pack(
-        _VERSION, lock.salt, lock.cost, lock.block_size, lock.parallelism, lock.proof, sealed_data_key
+    fields = _FIELDS[_VERSION].pack(
+        lock.salt, lock.cost, lock.block_size, lock.parallelism, lock.proof, sealed_data_key
     )
+    header = _MAGIC + bytes([_VERSION]) + fields
     sealed.write(header + hashlib.sha256(header).digest())
     cipher = ChaCha20Poly1305(data_key)
     for nonce, chunk in _numbered(plain, _CHUNK):
@@ -57,7 +62,8 @@ def unseal(sealed: BinaryIO, plain: BinaryIO, secret: str) -> None:
         NoArchive: it is no such file, or not as it was written.
     """
     header = _read_header(sealed)
-    _, salt, cost, block_size, parallelism, proof, sealed_data_key = _FIELDS.unpack(header[len(_MAGIC) :])
+    version, fields = header[len(_MAGIC)], header[len(_MAGIC) + 1 :]
+    salt, cost, block_size, parallelism, proof, sealed_data_key = _FIELDS[version].unpack(fields)
     if 128 * cost * block_size > _MOST_MEMORY or parallelism > _MOST_PARALLELISM:
         raise NoArchive("asks for more work than any backup does")
     try:
@@ -75,10 +81,11 @@ def unseal(sealed: BinaryIO, plain: BinaryIO, secret: str) -> None:
 def _read_header(sealed: BinaryIO) -> bytes:
     if sealed.read(len(_MAGIC)) != _MAGIC:
         raise NoArchive("is no backup")
-    fields, digest = sealed.read(_FIELDS.size), sealed.read(_DIGEST_BYTES)
-    if fields[:1] not in (b"", bytes([_VERSION])):
-        raise NoArchive("was made by a later version")
-    header = _MAGIC + fields
+    version = sealed.read(1)
+    layout = _FIELDS.get(int.from_bytes(version, "big"))
+    if layout is None:
+        raise NoArchive("was made by a later version" if version else "is damaged or cut short")
+    header, digest = _MAGIC + version + sealed.read(layout.size), sealed.read(_DIGEST_BYTES)
     # Only to tell damage from a wrong secret: whoever forges a header can forge this too, and gains nothing by it.
     if hashlib.sha256(header).digest() != digest:
         raise NoArchive("is damaged or cut short")

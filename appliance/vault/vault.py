@@ -3,13 +3,18 @@
 Destroying an organization's data key makes everything sealed under it unreadable, wherever copies may lie. The
 organization's id is associated data of both seals, so a sealed key can't be passed off as another organization's.
 
-Source: scrypt is RFC 7914, ChaCha20-Poly1305 is RFC 8439.
+What is sealed begins with the version of its format, so that another cipher can be taken one day and what lies in a
+store still opens: version 1 is a nonce and what ChaCha20-Poly1305 made, with version and context as associated data.
+
+Source: scrypt is RFC 7914, ChaCha20-Poly1305 is RFC 8439; what passphrases cost is twice what OWASP's password storage
+cheat sheet has.
 """
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -24,6 +29,22 @@ _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _SALT_BYTES = 16
 _PROOF = b"meshwg unlock secret"
+_VERSION = b"\x01"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What scrypt does to turn a secret into a key: its N, r and p. It takes 128 N r bytes of memory."""
+
+    cost: int
+    block_size: int
+    parallelism: int
+
+
+FOR_SECRETS = Work(2**15, 8, 1)
+"""For what a machine made and remembers: nobody guesses it, whatever a guess costs."""
+FOR_PASSPHRASES = Work(2**17, 8, 2)
+"""For what a person chose: each guess takes 128 MiB and a second or so."""
 
 
 class WrongSecret(Exception):
@@ -62,12 +83,12 @@ class Vault:
         self._seal = ChaCha20Poly1305(key)
 
     @classmethod
-    def make(cls, secret: str) -> tuple[Vault, Lock]:
+    def make(cls, secret: str, work: Work = FOR_SECRETS) -> tuple[Vault, Lock]:
         """A vault for a new store, and the lock to store beside what it seals."""
         salt = secrets.token_bytes(_SALT_BYTES)
-        lock = Lock(salt, cost=2**15, block_size=8, parallelism=1, proof=b"")
+        lock = Lock(salt, work.cost, work.block_size, work.parallelism, proof=b"")
         vault = cls(_derive(secret, lock))
-        return vault, Lock(lock.salt, lock.cost, lock.block_size, lock.parallelism, vault.sealed(_PROOF, _PROOF))
+        return vault, replace(lock, proof=vault.sealed(_PROOF, _PROOF))
 
     @classmethod
     def open(cls, secret: str, lock: Lock) -> Vault:
@@ -123,7 +144,7 @@ class Vault:
     def sealed(self, plain: bytes, context: bytes) -> bytes:
         """Sealed under this vault's key; only together with the same context it opens again."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._seal.encrypt(nonce, plain, context)
+        return _VERSION + nonce + self._seal.encrypt(nonce, plain, _VERSION + context)
 
     def opened(self, sealed: bytes, context: bytes) -> bytes:
         """The inverse of `sealed`.
@@ -131,10 +152,17 @@ class Vault:
         Raises:
             WrongSecret: damaged, or sealed under another key or with another context.
         """
+        if sealed.startswith(_VERSION):
+            with suppress(InvalidTag, ValueError):
+                return self._unsealed(sealed[len(_VERSION) :], _VERSION + context)
+        # Stores of before there were versions: a nonce, which may begin with any byte, and no version in the context.
         try:
-            return self._seal.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
+            return self._unsealed(sealed, context)
         except (InvalidTag, ValueError) as error:
             raise WrongSecret("the unlock secret does not open this store") from error
+
+    def _unsealed(self, sealed: bytes, context: bytes) -> bytes:
+        return self._seal.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
 
 
 def _derive(secret: str, lock: Lock) -> bytes:

@@ -150,8 +150,8 @@ def test_a_backup_that_is_killed_leaves_the_one_before(backed: Backed) -> None:
 import os, signal
 from appliance.service import backup
 write = backup.write
-def die(store, sealed, secret):
-    write(store, sealed, secret)
+def die(store, sealed, secret, work):
+    write(store, sealed, secret, work)
     os.kill(os.getpid(), signal.SIGKILL)
 backup.write = die
 from appliance.cli import main

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import struct
 
 import pytest
 
-from appliance.vault import WrongSecret
+from appliance.vault import FOR_PASSPHRASES, FOR_SECRETS, Work, WrongSecret
 from appliance.vault.archive import NoArchive, seal, unseal
 
 SECRET = "a secret that is long enough"
 CHUNK = 64 * 2**10
-HEADER = 14 + struct.calcsize("!B16sIHH48s60s")
+HEADER = 14 + struct.calcsize("!B16sIHH49s61s")
+# What the first version made of b"content".
+OF_THE_FIRST_VERSION = base64.b64decode(
+    "TUVTSFdHIEJBQ0tVUAoBBIAIx4WXWJBJG3MDRr6tXwAAgAAACAAB03JcDP4krpyX6Zlyud6GErTDAFOMwy+8B7gqBszgCWTa4YI8YP6OKdL6eZPE"
+    "uSuhYPCjgP2lgzjxJ1KiEd6lez/9sClXUwqUgAX2uBkniQYg0AJ1po9foFYu5G/l9yt0DCez1x9o+MvAdGyAdR23zAO/bX7PCYIPot+MkUYhetM+"
+    "qea9Kpn5Y1XD76swNZCuOSli6iqq8fJO8pHGCjHOXCEfNg=="
+)
 
 
-def sealed(content: bytes) -> bytes:
+def sealed(content: bytes, work: Work = FOR_SECRETS) -> bytes:
     file = io.BytesIO()
-    seal(io.BytesIO(content), file, SECRET)
+    seal(io.BytesIO(content), file, SECRET, work)
     return file.getvalue()
 
 
@@ -45,6 +52,30 @@ def test_another_secret_is_told_from_damage() -> None:
     data = sealed(b"content")
     with pytest.raises(WrongSecret):
         opened(data, SECRET + "x")
+
+
+def test_a_file_of_the_first_version_opens() -> None:
+    assert opened(OF_THE_FIRST_VERSION) == b"content"
+    with pytest.raises(WrongSecret):
+        opened(OF_THE_FIRST_VERSION, SECRET + "x")
+
+
+@pytest.mark.parametrize("version", [0, 1, 3, 255])
+def test_another_version_s_number_opens_nothing(version: int) -> None:
+    data = bytearray(sealed(b"content"))
+    data[14] = version
+    data[HEADER:BODY] = hashlib.sha256(data[:HEADER]).digest()
+    with pytest.raises(NoArchive):
+        opened(bytes(data))
+
+
+def test_a_passphrase_s_file_says_what_it_costs_and_opens() -> None:
+    data = sealed(b"content", FOR_PASSPHRASES)
+    cost, block_size, parallelism = struct.unpack("!IHH", data[14 + 17 : 14 + 25])
+    # OWASP's password storage cheat sheet: N = 2^17, r = 8, p = 1.
+    assert (cost, block_size) == (2**17, 8)
+    assert parallelism >= 1
+    assert opened(data) == b"content"
 
 
 CONTENT = b"a" * CHUNK + b"b" * CHUNK + b"c" * 100

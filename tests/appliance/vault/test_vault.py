@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from appliance.vault import Vault, WrongSecret
+from appliance.vault import Lock, Vault, WrongSecret
 
 SECRET = "a secret that is long enough"
 
@@ -46,3 +46,51 @@ def test_a_new_secret_opens_what_was_resealed_for_it() -> None:
         old.private_key("acme", resealed, keys.sealed_private_key)
     with pytest.raises(WrongSecret):
         Vault.open(SECRET, replace(lock, salt=b"0" * 16))
+
+
+# As stores have them that were made before there were versions.
+OLD_LOCK = Lock(
+    bytes.fromhex("22ccebf21005050417fbd76cd06c4b58"),
+    2**15,
+    8,
+    1,
+    bytes.fromhex("8e70e8af1633bf23f0db4f0d97c2032a14abf45da861f66a88e0e09d2e643163e369fff72e598107042914ca772f7eab"),
+)
+OLD_DATA_KEY = base64.b64decode("UFVUWySSxk704T0CNpBoV+AYQQL6d63ysG1u7DRiQWW8ypNVuXGbJCahp69l/Ee5XHYBlRLjwbQU6Bvo")
+OLD_PRIVATE_KEY = base64.b64decode(
+    "4k+5gWYnX6d5sE4QTexEk6Emebrb8qMkkmB3Cy/eGyEoSyRDGQk2QU2xqjLzeIq3GGdPT1eIlrOiZKNV8KDWOT2487ACFOsP"
+)
+OLD_SEALED = {
+    "a nonce that begins with 0": base64.b64decode("AAsu2sxTO78pCC/7JLq+pnqpKx8KrUfndV7q82lpiIHS"),
+    "a nonce that begins as the version does": base64.b64decode("AeVM0IExKJd6QAlls9+UXKtgSEz50v/y7OstNiQq7eW7"),
+}
+
+
+def test_a_store_without_versions_opens_and_goes_on() -> None:
+    vault = Vault.open(SECRET, OLD_LOCK)
+    private = vault.private_key("acme", OLD_DATA_KEY, OLD_PRIVATE_KEY)
+    assert private == "sNVJFzAjbF0VtnfhL4FMK3VLWHN9xBwOfOC92Kjj+EE="
+    new, lock = Vault.make("another secret that is long enough")
+    resealed = vault.resealed_for(new, "acme", OLD_DATA_KEY)
+    again = Vault.open("another secret that is long enough", lock)
+    assert again.private_key("acme", resealed, OLD_PRIVATE_KEY) == private
+    with pytest.raises(WrongSecret):
+        vault.private_key("bolt", OLD_DATA_KEY, OLD_PRIVATE_KEY)
+
+
+@pytest.mark.parametrize("what", OLD_SEALED)
+def test_what_has_no_version_is_told_by_its_tag(what: str) -> None:
+    vault = Vault(b"k" * 32)
+    assert vault.opened(OLD_SEALED[what], b"context") == b"plain"
+    with pytest.raises(WrongSecret):
+        vault.opened(OLD_SEALED[what], b"another context")
+
+
+def test_what_is_sealed_says_its_version_and_is_bound_to_it() -> None:
+    vault = Vault(b"k" * 32)
+    sealed = vault.sealed(b"plain", b"context")
+    assert sealed[0] == 1
+    assert vault.opened(sealed, b"context") == b"plain"
+    for damaged in (sealed[1:], b"\0" + sealed[1:], b"\2" + sealed[1:], sealed[:-1], b"\1", b""):
+        with pytest.raises(WrongSecret):
+            vault.opened(damaged, b"context")
