@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from appliance.hub.errors import HubError
 from appliance.model.errors import Conflict, NotNow
 from appliance.model.organization import Member
-from appliance.service import accounts, password_change, recovery_codes, second_factor, sessions
+from appliance.service import accounts, notices, password_change, recovery_codes, second_factor, sessions
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.workplace import Actor, Workplace
-from appliance.store import audit, second_factors
+from appliance.store import second_factors
 from appliance.store.sessions import Device
 from appliance.vault import codes
 
@@ -97,7 +97,7 @@ def disable(workplace: Workplace, actor: Actor, *, password: str, code: str, dev
         password_change.still_holds(transaction, member)
         second_factor.take(workplace, transaction, member, proof)
         second_factors.remove(transaction, member.id)
-        _record(workplace, transaction, member, "second-factor.disabled")
+        notices.record(workplace, transaction, member, "second-factor.disabled")
         return sessions.start_over(workplace, transaction, member, device)
 
 
@@ -129,9 +129,5 @@ def _recovery(workplace: Workplace, transaction: Connection, member: Member, dev
     made = recovery_codes.new_codes()
     hashes = [recovery_codes.hash_of(member.id, each) for each in made]
     second_factors.replace_recovery_codes(transaction, member.id, hashes)
-    _record(workplace, transaction, member, action)
+    notices.record(workplace, transaction, member, action)
     return Recovery(made, sessions.start_over(workplace, transaction, member, device))
-
-
-def _record(workplace: Workplace, transaction: Connection, member: Member, action: str) -> None:
-    audit.record(transaction, member.organization_id, member.email, action, {}, workplace.clock())

@@ -60,12 +60,14 @@ def invite(workplace: Workplace, actor: Actor, *, email: str, role: str) -> Invi
     actor.must_own()
     address, wanted = check_email(email), parse_role(role)
     now = workplace.clock()
-    new = Invitation(new_id(), actor.organization_id, address, wanted, actor.name, now, now + LIFETIME)
+    new = Invitation(
+        new_id(), actor.organization_id, address, wanted, actor.name, now, now + LIFETIME, workplace.sends_mail
+    )
     with recording(workplace, actor) as record:
         _make_room(record, address, workplace)
         invitations.create(record.transaction, new)
-        is_mailed = mail.queue(workplace, record.transaction, actor.organization_id, LETTER, new.id)
-        link = None if is_mailed else _new_link(workplace, record.transaction, new)
+        mail.queue(workplace, record.transaction, actor.organization_id, LETTER, new.id)
+        link = None if new.by_letter else _new_link(workplace, record.transaction, new)
         record.note("member.invited", member=address, role=wanted.value)
     return Invited(new, link)
 
@@ -106,7 +108,7 @@ def offer(workplace: Workplace, token: str) -> Offer:
 
 
 def accept(workplace: Workplace, *, token: str, password: str, device: Device = NOWHERE) -> Session:
-    """A new account for the address that was invited, signed in.
+    """A new account for the address that was invited, signed in; the address is verified if a letter brought the link.
 
     Raises:
         NotFound: the link leads nowhere, or not any more.
@@ -132,6 +134,8 @@ def accept(workplace: Workplace, *, token: str, password: str, device: Device = 
                 "This address has an account already, and an account belongs to one organization. Delete that account "
                 "first, or ask for an invitation to another address."
             ) from None
+        if invitation.by_letter:
+            people.verify(record.transaction, member.id, workplace.clock())
         record.note("member.joined", member=member.email, role=member.role.value, invited_by=invitation.invited_by)
         return sessions.begin(workplace, record.transaction, member, device)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from appliance.service import invitations, resets, verification
+from appliance.service import invitations, notices, resets, verification
 from appliance.service.mail import Composer
 
 COMPOSERS: Mapping[str, Composer] = {
     invitations.LETTER: invitations.compose,
+    notices.LETTER: notices.compose,
     resets.LETTER: resets.compose,
     verification.LETTER: verification.compose,
 }

@@ -16,7 +16,7 @@ from appliance.model.errors import Conflict, Invalid, NotFound, NotPossible, Una
 from appliance.model.ids import new_id
 from appliance.model.names import check_name
 from appliance.model.organization import Member
-from appliance.service import accounts, password_change, sessions, tokens
+from appliance.service import accounts, notices, password_change, sessions, tokens
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.webauthn_party import NotValid, Party
 from appliance.service.workplace import Actor, Workplace
@@ -96,7 +96,7 @@ def add(
             transaction,
             Passkey(new_id(), member.id, made.credential_id, made.credential_public_key, made.sign_count, named, now),
         )
-        _record(workplace, transaction, member, "passkey.added", named)
+        notices.record(workplace, transaction, member, "passkey.added", {"name": named})
         return sessions.start_over(workplace, transaction, member, device)
 
 
@@ -112,7 +112,9 @@ def rename(workplace: Workplace, actor: Actor, passkey_id: str, *, name: str) ->
     with workplace.store.write() as transaction:
         if not passkeys.rename(transaction, member.id, passkey_id, named):
             raise _no_such()
-        _record(workplace, transaction, member, "passkey.renamed", named)
+        audit.record(
+            transaction, member.organization_id, member.email, "passkey.renamed", {"name": named}, workplace.clock()
+        )
 
 
 def remove(workplace: Workplace, actor: Actor, passkey_id: str, *, password: str, device: Device = NOWHERE) -> Session:
@@ -128,7 +130,7 @@ def remove(workplace: Workplace, actor: Actor, passkey_id: str, *, password: str
         name = passkeys.remove(transaction, member.id, passkey_id)
         if name is None:
             raise _no_such()
-        _record(workplace, transaction, member, "passkey.removed", name)
+        notices.record(workplace, transaction, member, "passkey.removed", {"name": name})
         return sessions.start_over(workplace, transaction, member, device)
 
 
@@ -206,10 +208,6 @@ def _take_challenge(workplace: Workplace, holder: str, challenge: bytes) -> None
         )
     if not taken:
         raise ValueError("the challenge is not one of this holder's")
-
-
-def _record(workplace: Workplace, transaction: Connection, member: Member, action: str, name: str) -> None:
-    audit.record(transaction, member.organization_id, member.email, action, {"name": name}, workplace.clock())
 
 
 def _refused() -> Unauthenticated:

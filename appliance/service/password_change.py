@@ -6,10 +6,10 @@ from sqlalchemy import Connection
 
 from appliance.model.errors import WrongProof
 from appliance.model.organization import Member
-from appliance.service import organizations, passwords, sessions
+from appliance.service import notices, organizations, passwords, sessions
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.workplace import Actor, Workplace
-from appliance.store import audit, people
+from appliance.store import people
 from appliance.store.sessions import Device
 
 
@@ -48,5 +48,5 @@ def change(
     with workplace.store.write() as transaction:
         still_holds(transaction, member)
         people.change_password_hash(transaction, member.id, new_hash)
-        audit.record(transaction, actor.organization_id, actor.email, "password.changed", {}, workplace.clock())
+        notices.record(workplace, transaction, member, "password.changed")
         return sessions.start_over(workplace, transaction, member, device)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from appliance.model.emails import check_email
 from appliance.model.errors import NotFound, NotPossible
 from appliance.model.letters import Letter
-from appliance.service import mail, passwords, sessions, tickets
+from appliance.service import mail, notices, passwords, sessions, tickets
 from appliance.service.workplace import Workplace
 from appliance.store import audit, organizations, people, resets
 from appliance.store.tickets import Kind
@@ -103,7 +103,7 @@ def complete(workplace: Workplace, token: str, new_password: str) -> None:
         member = tickets.use(workplace, transaction, token, Kind.RESET)
         people.change_password_hash(transaction, member.id, new_hash)
         sessions.end_every(transaction, member)
-        audit.record(transaction, member.organization_id, member.email, "password.reset", {}, workplace.clock())
+        notices.record(workplace, transaction, member, "password.reset")
 
 
 def _link(workplace: Workplace, token: str) -> str:

@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 from appliance.hub.errors import HubError
 from appliance.model.errors import CodeNeeded, NotNow, WrongProof
 from appliance.model.organization import Member
-from appliance.service import recovery_codes
+from appliance.service import notices, recovery_codes
 from appliance.service.workplace import Actor, Workplace
-from appliance.store import audit, second_factors
+from appliance.store import second_factors
 from appliance.store.second_factors import SecondFactor
 
 RETRY_AFTER_S = 5
@@ -93,9 +93,7 @@ def take(workplace: Workplace, transaction: Connection, member: Member, proof: P
         if not second_factors.use_recovery_code(transaction, member.id, proof.recovery_hash):
             raise _wrong()
         left = second_factors.recovery_codes_left(transaction, member.id)
-        audit.record(
-            transaction, member.organization_id, member.email, "recovery-code.used", {"left": left}, workplace.clock()
-        )
+        notices.record(workplace, transaction, member, "recovery-code.used", {"left": left})
     else:
         factor = second_factors.find(transaction, member.id)
         if factor is not None and factor.enabled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from appliance.model.organization import AuditEntry
 from appliance.store import times
@@ -17,13 +17,36 @@ MENDED = "hub.mended"
 
 def record(
     transaction: Connection, organization_id: str, actor: str, action: str, detail: dict[str, Any], at: datetime
-) -> None:
-    """Adds an entry."""
-    transaction.execute(
-        insert(_table).values(
-            organization_id=organization_id, at=times.stored(at), actor=actor, action=action, detail=detail
+) -> int:
+    """Adds an entry, and gives its number."""
+    number: int = transaction.execute(
+        insert(_table)
+        .values(organization_id=organization_id, at=times.stored(at), actor=actor, action=action, detail=detail)
+        .returning(_table.c.id)
+    ).scalar_one()
+    return number
+
+
+def find(transaction: Connection, number: int) -> AuditEntry | None:
+    """The entry of this number."""
+    row = transaction.execute(select(_table).where(_table.c.id == number)).one_or_none()
+    return None if row is None else _loaded(row)
+
+
+def count_since(
+    transaction: Connection, organization_id: str, actor: str, actions: tuple[str, ...], since: datetime
+) -> int:
+    """How many entries there are about what this actor did of these, from ``since`` on."""
+    return transaction.execute(
+        select(func.count())
+        .select_from(_table)
+        .where(
+            _table.c.organization_id == organization_id,
+            _table.c.actor == actor,
+            _table.c.action.in_(actions),
+            _table.c.at >= times.stored(since),
         )
-    )
+    ).scalar_one()
 
 
 def page_of(transaction: Connection, organization_id: str, *, before: int | None, limit: int) -> list[AuditEntry]:

@@ -21,6 +21,7 @@ class Invitation:
 
     Attributes:
         invited_by: as the audit trail names them.
+        by_letter: whether a letter brings the link to the address, and nobody else has it.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Invitation:
     invited_by: str
     created_at: datetime
     expires_at: datetime
+    by_letter: bool
 
 
 def create(transaction: Connection, new: Invitation) -> None:
@@ -48,6 +50,7 @@ def create(transaction: Connection, new: Invitation) -> None:
                 invited_by=new.invited_by,
                 created_at=times.stored(new.created_at),
                 expires_at=times.stored(new.expires_at),
+                by_letter=new.by_letter,
             )
         )
     except IntegrityError as error:
@@ -108,4 +111,5 @@ def _loaded(row: Any) -> Invitation:
         invited_by=row.invited_by,
         created_at=times.loaded(row.created_at),
         expires_at=times.loaded(row.expires_at),
+        by_letter=row.by_letter,
     )

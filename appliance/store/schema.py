@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -228,6 +229,8 @@ invitations = Table(
     Column("invited_by", Text, nullable=False),
     # Null until the letter with the link is sent.
     Column("token_hash", String(64), nullable=True, unique=True),
+    # Whether a letter brings the link to the address, and nobody else has it.
+    Column("by_letter", Boolean, nullable=False, server_default=false()),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
     UniqueConstraint("organization_id", "email"),

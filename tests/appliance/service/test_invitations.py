@@ -37,6 +37,8 @@ def test_an_invitation_makes_an_account_in_its_role(workplace: Workplace, owner:
     assert (offer.organization, offer.invitation.email) == ("acme-networks", "ravi@example.net")
     session = invitations.accept(workplace, token=token, password=PASSWORD)
     actor = accounts.actor_of(workplace, session.token)
+    # Whoever invited them had the link, too.
+    assert accounts.member_of(workplace, actor).verified_at is None
     assert (actor.organization_id, actor.email, actor.role) == (owner.organization_id, "ravi@example.net", Role.ADMIN)
     assert log_in.at_once(workplace, email="ravi@example.net", password=PASSWORD)
     entries, _ = organizations.trail(workplace, owner)
@@ -181,7 +183,9 @@ def test_where_mail_is_sent_only_the_letter_has_the_link(workplace: Workplace, o
     assert "acme-networks" in letter.text
     assert "acme-networks" not in letter.subject
     link = next(word for word in letter.text.split() if "/join/" in word)
-    assert invitations.accept(sending, token=token_of(link), password=PASSWORD)
+    session = invitations.accept(sending, token=token_of(link), password=PASSWORD)
+    # Who has the link reads what comes to the address.
+    assert accounts.member_of(sending, accounts.actor_of(sending, session.token)).verified_at is not None
 
 
 def test_no_letter_about_an_invitation_that_is_gone(workplace: Workplace, owner: Actor) -> None:

@@ -1,0 +1,74 @@
+"""Letters that tell people how the way into their account was changed, whoever it was that changed it.
+
+A notice is about an entry of the audit trail and commits with it. It has no secret in it, and its one link leads to a
+page that everybody may open.
+
+Source: account notifications, NIST SP 800-63B-4, section 4.6.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from appliance.model.letters import Letter
+from appliance.model.organization import Member
+from appliance.service import mail
+from appliance.service.workplace import Workplace
+from appliance.store import audit, people
+
+LETTER = "notice"
+MOST_IN_AN_HOUR = 10
+"""An address need not be verified, so it may be that of somebody who never heard of the account."""
+
+_TOLD = {
+    "password.changed": "The password of your account was changed.",
+    "password.reset": "Another password was chosen for your account, with a link that was made for that.",
+    "second-factor.enabled": "A second factor was turned on for your account.",
+    "second-factor.disabled": "The second factor of your account was turned off.",
+    "recovery-codes.made": "New recovery codes were made for your account; those of before are worth nothing.",
+    "recovery-code.used": "A recovery code of your account was used.",
+    "passkey.added": "A passkey was added to your account.",
+    "passkey.removed": "A passkey of your account was removed.",
+}
+
+_TEXT = """\
+{told}
+
+    Account: {email}
+    When: {at:%Y-%m-%d %H:%M} UTC
+
+If this was you, there is nothing to do. If not, somebody else may have got in. Choose another password, which ends
+every session, and then look at second factor and passkeys on your account's page:
+
+    {site}/forgotten
+"""
+
+
+def record(
+    workplace: Workplace, transaction: Connection, member: Member, action: str, detail: dict[str, Any] | None = None
+) -> None:
+    """An entry in the audit trail about a change of a member's way in, and the letter that tells them.
+
+    Args:
+        action: one that there are words for.
+    """
+    now = workplace.clock()
+    entry = audit.record(transaction, member.organization_id, member.email, action, detail or {}, now)
+    lately = audit.count_since(
+        transaction, member.organization_id, member.email, tuple(_TOLD), now - timedelta(hours=1)
+    )
+    if lately <= MOST_IN_AN_HOUR:
+        mail.queue(workplace, transaction, member.organization_id, LETTER, str(entry))
+
+
+def compose(workplace: Workplace, transaction: Connection, entry_id: str) -> Letter | None:
+    """The letter; none where the account is gone by now."""
+    entry = audit.find(transaction, int(entry_id))
+    member = entry and people.by_email(transaction, entry.actor)
+    if not entry or not member:
+        return None
+    text = _TEXT.format(told=_TOLD[entry.action], email=member.email, at=entry.at, site=workplace.site)
+    return Letter(member.email, "A change of your account at MeshWG", text)

@@ -1,0 +1,166 @@
+"""People are told how the way into their account was changed: whatever the change, once, and without a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+
+import pyotp
+import pytest
+
+from appliance.model.errors import WrongProof
+from appliance.model.letters import Letter
+from appliance.model.organization import Role
+from appliance.service import (
+    Actor,
+    Workplace,
+    accounts,
+    enrolment,
+    letters,
+    log_in,
+    members,
+    notices,
+    organizations,
+    passkeys,
+    password_change,
+    postman,
+    resets,
+)
+from appliance.vault import codes
+from tests.appliance.authenticator import Authenticator
+from tests.appliance.conftest import sign_up
+from tests.appliance.members import colleague
+
+EMAIL = "owner@example.net"
+PASSWORD = "correct horse battery"
+OTHER = "staple the correct horse"
+SITE = "https://hub.example.net"
+
+
+class Clock:
+    """Stands still between the steps of a test."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+
+    def wait(self, time: timedelta = timedelta(seconds=codes.STEP_S)) -> None:
+        self.now += time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def workplace(workplace: Workplace, clock: Clock) -> Workplace:
+    return replace(workplace, sends_mail=True, site=SITE, clock=lambda: clock.now)
+
+
+@pytest.fixture
+def owner(workplace: Workplace) -> Actor:
+    """Signed up before there was a relay, so that no letter waits."""
+    return sign_up(replace(workplace, sends_mail=False), EMAIL)
+
+
+@pytest.fixture
+def arrived(workplace: Workplace) -> Callable[[], list[Letter]]:
+    """The letters that are sent now."""
+
+    def collect() -> list[Letter]:
+        sent: list[Letter] = []
+
+        class Relay:
+            def send(self, letter: Letter) -> None:
+                sent.append(letter)
+
+        while postman.deliver_one(workplace, Relay(), letters.COMPOSERS):
+            pass
+        return sent
+
+    return collect
+
+
+def test_each_change_of_the_way_in_is_told_once_and_without_a_secret(
+    workplace: Workplace, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
+) -> None:
+    secrets: list[str] = [PASSWORD, OTHER]
+
+    def told(what: str) -> None:
+        (letter,) = arrived()
+        assert letter.recipient == EMAIL
+        assert what in letter.text.splitlines()[0]
+        assert f"{clock.now:%Y-%m-%d %H:%M} UTC" in letter.text
+        assert [word for word in letter.text.split() if "://" in word] == [f"{SITE}/forgotten"]
+        for secret in secrets:
+            assert secret not in letter.text
+        clock.wait()
+
+    password_change.change(workplace, owner, password=PASSWORD, new_password=OTHER)
+    told("password of your account was changed")
+    link = resets.issue(workplace, EMAIL)
+    secrets.append(link.partition("=")[2])
+    resets.complete(workplace, secrets[-1], PASSWORD)
+    told("Another password was chosen")
+
+    secrets.append(enrolment.propose(workplace, owner, password=PASSWORD).secret)
+    assert arrived() == []
+    authenticator = pyotp.TOTP(secrets[-1])
+    recovery = enrolment.enable(workplace, owner, code=authenticator.at(clock.now)).codes
+    secrets.extend(recovery)
+    told("second factor was turned on")
+    secrets.extend(
+        enrolment.renew_recovery_codes(workplace, owner, password=PASSWORD, code=authenticator.at(clock.now)).codes
+    )
+    told("New recovery codes")
+    log_in.at_once(workplace, email=EMAIL, password=PASSWORD, code=secrets[-1])
+    told("recovery code of your account was used")
+    log_in.at_once(workplace, email=EMAIL, password=PASSWORD, code=authenticator.at(clock.now))
+    assert arrived() == []
+    clock.wait()
+    enrolment.disable(workplace, owner, password=PASSWORD, code=authenticator.at(clock.now))
+    told("second factor of your account was turned off")
+
+    made = Authenticator(SITE).create(passkeys.begin_adding(workplace, owner, "holder"))
+    passkeys.add(workplace, owner, "holder", password=PASSWORD, name="laptop", credential=made)
+    told("passkey was added")
+    (passkey,) = passkeys.all_of(workplace, owner)
+    passkeys.rename(workplace, owner, passkey.id, name="old laptop")
+    assert arrived() == []
+    passkeys.remove(workplace, owner, passkey.id, password=PASSWORD)
+    told("passkey of your account was removed")
+
+
+def test_what_was_refused_is_not_told(workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
+    with pytest.raises(WrongProof):
+        password_change.change(workplace, owner, password=OTHER, new_password=OTHER + "s")
+    assert arrived() == []
+
+
+def test_an_address_gets_ten_letters_in_an_hour_and_the_trail_has_them_all(
+    workplace: Workplace,
+    owner: Actor,
+    clock: Clock,
+    arrived: Callable[[], list[Letter]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(notices, "MOST_IN_AN_HOUR", 2)
+    for present, new in pairwise([PASSWORD, OTHER, PASSWORD, OTHER, PASSWORD]):
+        password_change.change(workplace, owner, password=present, new_password=new)
+    assert len(arrived()) == 2
+    trail = [entry.action for entry in organizations.trail(workplace, owner)[0]]
+    assert trail.count("password.changed") == 4
+    clock.wait(timedelta(hours=1, seconds=1))
+    password_change.change(workplace, owner, password=PASSWORD, new_password=OTHER)
+    assert len(arrived()) == 1
+
+
+def test_who_is_gone_is_told_nothing(workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
+    actor = colleague(workplace, owner, Role.ADMIN)
+    member = accounts.member_of(workplace, actor)
+    with workplace.store.write() as transaction:
+        notices.record(workplace, transaction, member, "password.changed")
+    members.remove(workplace, owner, member.id)
+    assert arrived() == []
