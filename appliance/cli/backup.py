@@ -20,7 +20,7 @@ from appliance.cli.folder import Folder, web_uid
 from appliance.cli.options import Config, Data, DatabaseUrl
 from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings, resolve
 from appliance.service import backup as service
-from appliance.store import Store
+from appliance.store import Store, migration
 from appliance.store import operations as trail
 from appliance.store.database import sqlite_file
 from appliance.vault import FOR_PASSPHRASES, FOR_SECRETS, WrongSecret
@@ -113,7 +113,7 @@ def restore(
 def _note_restored(settings: Settings) -> None:
     with unlocking.database(), closing(Store(settings.database_url)) as store:
         # A backup of an older version has the tables of its day.
-        store.upgrade()
+        migration.upgrade(store)
         operations.note(store, trail.RESTORED)
 
 

@@ -14,6 +14,7 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked, web_uid
 from appliance.cli.handover import Handover
 from appliance.cli.settings import resolve
+from appliance.cli.succession import wait_for_turn
 from appliance.cli.unlocking import unlock
 from appliance.hub import limits, process, server
 from appliance.hub.client import HubClient
@@ -47,6 +48,7 @@ _NEEDED = (
 
 def hub() -> None:
     """The privileged process that owns the data plane. It reads its settings from the environment."""
+    wait_for_turn()
     # Blocked before any thread starts, so that each inherits it and the signal waits for the one that asks.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     logs.configure("hub")

@@ -16,7 +16,7 @@ from appliance.cli.present import Present
 from appliance.cli.settings import resolve
 from appliance.hub.messages import HubStatus
 from appliance.store import machines, organizations
-from appliance.store.database import known_revisions
+from appliance.store.migration import known_revisions, revision
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,6 @@ def status(
 def look(found: Present) -> Status:
     """Asks the store, the hub and the web process."""
     hub = found.hub_status()
-    revision = found.store.revision()
     with found.store.read() as transaction:
         counted = organizations.count(transaction), machines.count(transaction)
     return Status(
@@ -83,7 +82,7 @@ def look(found: Present) -> Status:
         probe.answer(found.settings, "/healthz") == HTTPStatus.OK,
         probe.answer(found.settings, "/readyz") == HTTPStatus.OK,
         *counted,
-        revision,
+        revision(found.store),
         known_revisions()[0],
     )
 

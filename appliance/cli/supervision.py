@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
@@ -14,6 +15,7 @@ from threading import Event
 import structlog
 
 from appliance import lifeline
+from appliance.cli.succession import Turn
 
 log = structlog.get_logger()
 
@@ -26,10 +28,19 @@ _LOOK = 0.05
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
 _STEADY = 30.0
+_LOAD_DEADLINE = 30.0
 
 
 class NotStarted(Exception):
     """A child ended, or did not become ready in time."""
+
+
+@dataclass(frozen=True)
+class Successor:
+    """A process that waits for its turn."""
+
+    process: subprocess.Popen[bytes]
+    turn: Turn
 
 
 @dataclass
@@ -47,6 +58,7 @@ class Child:
     is_ready: Callable[[], bool]
     descriptors: tuple[int, ...] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _successor: Successor | None = field(default=None, repr=False)
     _started_at: float = 0.0
     _pause: float = _FIRST_PAUSE
     # When it is started again, once it was found dead.
@@ -69,17 +81,20 @@ class Child:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         self._started_at, self._due = time.monotonic(), None
-        self._process = subprocess.Popen(
+        self._process = self._popen(self.environment, self.descriptors)
+        return self._process
+
+    def _popen(self, environment: Mapping[str, str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [*PROGRAM, self.command],
-            env=dict(self.environment),
+            env=dict(environment),
             stdin=subprocess.DEVNULL,
-            pass_fds=self.descriptors,
+            pass_fds=descriptors,
             # A signal from the terminal is for the supervisor, which stops its children in order.
             start_new_session=True,
             # A supervisor that is killed must not leave a service behind that nobody supervises.
             preexec_fn=partial(lifeline.hold, os.getpid()),
         )
-        return self._process
 
     def revive(self) -> None:
         """Starts it again if it died; who dies soon after its start waits longer each time."""
@@ -96,11 +111,38 @@ class Child:
         # Nobody waits until it is ready: the other one may have died too.
         self._spawn()
 
+    def prepare(self) -> None:
+        """Starts the one that is to follow, which loads its code while this one works."""
+        turn = Turn()
+        process = self._popen({**self.environment, **turn.environment()}, (*self.descriptors, turn.descriptor))
+        turn.handed()
+        self._successor = Successor(process, turn)
+
+    def is_prepared(self, deadline: float) -> bool:
+        """Waits at most so many seconds until that one has loaded; false where it can't."""
+        return self._successor is not None and self._successor.turn.is_awaited(deadline)
+
     def renew(self) -> None:
-        """Sees to it that it ends, and starts it again, as after an upgrade of the program."""
+        """Sees to it that it ends, and lets the one that was prepared follow."""
         self.stop()
+        if self._successor is None:
+            return
         log.info("a process is started again, as asked", command=self.command)
-        self._spawn()
+        self._started_at, self._due = time.monotonic(), None
+        self._process, turn = self._successor.process, self._successor.turn
+        self._successor = None
+        # One that ended while it waited is noticed as any that ends.
+        with suppress(OSError):
+            turn.give()
+        turn.close()
+
+    def forget_successor(self) -> None:
+        """Ends the one that was prepared."""
+        if self._successor is not None:
+            self._successor.turn.close()
+            self._successor.process.kill()
+            self._successor.process.wait()
+            self._successor = None
 
     def end(self) -> None:
         """Asks it to end. Returns at once."""
@@ -137,10 +179,21 @@ def watch(children: list[Child], asked: Asked) -> None:
     while not asked.stopped.wait(_LOOK):
         if asked.renewed.is_set():
             asked.renewed.clear()
-            # Side by side: neither waits for the other's end.
-            for child in children:
-                child.end()
-            for child in children:
-                child.renew()
+            _renew(children)
         for child in children:
             child.revive()
+
+
+def _renew(children: list[Child]) -> None:
+    for child in children:
+        child.prepare()
+    if all(child.is_prepared(_LOAD_DEADLINE) for child in children):
+        # Side by side: neither waits for the other's end.
+        for child in children:
+            child.end()
+        for child in children:
+            child.renew()
+        return
+    for child in children:
+        child.forget_successor()
+    log.error("no process is started again, because what is installed does not load; the running ones go on")

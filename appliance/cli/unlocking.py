@@ -16,7 +16,7 @@ from appliance.cli.folder import Folder
 from appliance.cli.settings import Settings
 from appliance.model.errors import Unavailable
 from appliance.model.ids import new_instance_id
-from appliance.store import Store, instance
+from appliance.store import Store, instance, migration
 from appliance.store.instance import Instance
 from appliance.vault import Vault, WrongSecret
 
@@ -56,7 +56,7 @@ def unlock(settings: Settings, folder: Folder, uid: int, supplied: Sequence[str]
     folder.prepare(uid)
     with database():
         store = Store(settings.database_url)
-        store.upgrade()
+        migration.upgrade(store)
         with store.read() as transaction:
             found = instance.find(transaction)
         if own_database:

@@ -7,12 +7,14 @@ from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, web_uid
 from appliance.cli.settings import resolve
+from appliance.cli.succession import wait_for_turn
 from appliance.store import Store, instance
 from appliance.web import process
 
 
 def web() -> None:
     """The unprivileged process that serves pages and API. It reads its settings from the environment."""
+    wait_for_turn()
     logs.configure("web")
     settings = resolve({})
     folder = Folder(settings.data)

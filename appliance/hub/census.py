@@ -10,32 +10,9 @@ from pathlib import Path
 from appliance.hub import links, namespace, nft, uapi
 from appliance.hub.door import table as door
 from appliance.hub.errors import HubError
+from appliance.hub.footprint import Footprint
 from appliance.hub.names import Names, Places
 from appliance.hub.wireguard import kernel, userspace
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """What exists on the host on behalf of one organization of this instance.
-
-    Attributes:
-        namespace: the name of its network namespace, if there is one.
-        links: those in its namespace, and a half made one in the hub's.
-        tables: nftables tables in its namespace.
-        process: process id of the userspace WireGuard that serves its link.
-        socket: path of that one's control socket.
-        port: UDP port that its link listens on; None also where the link does not answer.
-        front_door: whether the front door lets packets through to that port.
-    """
-
-    organization: str
-    namespace: str | None = None
-    links: tuple[str, ...] = ()
-    tables: tuple[str, ...] = ()
-    process: int | None = None
-    socket: str | None = None
-    port: int | None = None
-    front_door: bool = False
 
 
 @dataclass(frozen=True)

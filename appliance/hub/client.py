@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from appliance.hub import messages
-from appliance.hub.census import Footprint
 from appliance.hub.errors import HubError, HubUnreachable
+from appliance.hub.footprint import Footprint
 from appliance.hub.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.vault import CodeSecret, SealedKeys

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from appliance.hub import census, namespace
-from appliance.hub.census import Footprint
 from appliance.hub.errors import HubError
 from appliance.hub.events import Change, Watcher
 from appliance.hub.findings import Finding, Repair
+from appliance.hub.footprint import Footprint
 from appliance.hub.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.reconcile import Reconciler

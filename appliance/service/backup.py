@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from appliance import files
 from appliance.store import Store, instance
-from appliance.store.database import known_revisions
+from appliance.store.migration import known_revisions, revision
 from appliance.vault import FOR_SECRETS, Work, archive
 from appliance.vault.archive import NoArchive
 
@@ -69,7 +69,7 @@ def read(sealed: BinaryIO, file: Path, secret: str, uid: int) -> str:
 def _identity(file: Path) -> str:
     store = Store(f"sqlite:///{file}")
     try:
-        if store.revision() not in known_revisions():
+        if revision(store) not in known_revisions():
             raise NoArchive("was made by a later version")
         with store.read() as transaction:
             found = instance.find(transaction)

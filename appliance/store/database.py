@@ -11,10 +11,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
@@ -23,7 +19,6 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from appliance.model.errors import Invalid, Unavailable
 from appliance.store import engines
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 # Writers wait meanwhile.
 _WAIT_FOR_READERS = 0.5
 _WAIT_FOR_TURN = 30.0
@@ -89,19 +84,6 @@ class Store:
         finally:
             self._turn.release()
 
-    def upgrade(self) -> None:
-        """Brings the schema to what this version expects; an up-to-date one stays as it is."""
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS))
-        with self.write() as transaction:
-            config.attributes["connection"] = transaction
-            command.upgrade(config, "head")
-
-    def revision(self) -> str | None:
-        """The schema's revision; None where there is no schema."""
-        with self.read() as transaction:
-            return MigrationContext.configure(transaction).get_current_revision()
-
     @contextmanager
     def snapshot(self) -> Iterator[BinaryIO]:
         """A consistent copy of a SQLite store, while others go on reading and writing.
@@ -154,11 +136,6 @@ def sqlite_file(url: str) -> Path | None:
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         return None
     return Path(parsed.database)
-
-
-def known_revisions() -> tuple[str, ...]:
-    """The schema revisions that this version can bring up to date, the newest first."""
-    return tuple(script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions())
 
 
 @contextmanager

@@ -10,9 +10,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -25,34 +24,32 @@ from appliance.cli.supervision import Child
 
 def instead_of_programs() -> None:
     """From now on a child is forked where it would have been started as a program."""
-    Child._spawn = _spawn  # type: ignore[method-assign,assignment]
+    Child._popen = _popen  # type: ignore[method-assign,assignment]
 
 
-def _spawn(child: Child) -> subprocess.Popen[bytes]:
-    child._started_at = time.monotonic()
-    child._process = subprocess.Popen(
+def _popen(child: Child, environment: Mapping[str, str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         # Never executed: the forked process goes on by itself before it would be.
         ["false"],
         stdin=subprocess.DEVNULL,
-        pass_fds=child.descriptors,
+        pass_fds=descriptors,
         start_new_session=True,
-        preexec_fn=partial(_go_on, child, os.getpid()),
+        preexec_fn=partial(_go_on, child.command, environment, descriptors, os.getpid()),
     )
-    return child._process
 
 
-def _go_on(child: Child, supervisor: int) -> NoReturn:
+def _go_on(command: str, environment: Mapping[str, str], descriptors: tuple[int, ...], supervisor: int) -> NoReturn:
     code = 1
     try:
         lifeline.hold(supervisor)
         # As executing would do. `Popen` returns when its pipe is closed here, too.
-        _close_all_but(child.descriptors)
+        _close_all_but(descriptors)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         os.environ.clear()
-        os.environ.update(child.environment)
-        sys.argv[1:] = [child.command]
-        Path("/proc/self/comm").write_text(child.command)
+        os.environ.update(environment)
+        sys.argv[1:] = [command]
+        Path("/proc/self/comm").write_text(command)
         main()
         code = 0
     except SystemExit as end:

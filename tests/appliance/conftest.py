@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance.service import Actor, Workplace, accounts
-from appliance.store import Store
+from appliance.store import Store, migration
 from tests.appliance.fakes import FakeHub
 from tests.appliance.postgres import Cluster
 
@@ -33,7 +33,7 @@ def template(cluster: Cluster) -> str:
     """A database with the schema in it."""
     name = cluster.create()
     store = Store(cluster.url(name))
-    store.upgrade()
+    migration.upgrade(store)
     store.close()
     return name
 
@@ -54,7 +54,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 def store(database: str) -> Iterator[Store]:
     """A new store."""
     made = Store(database)
-    made.upgrade()
+    migration.upgrade(made)
     yield made
     made.close()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
-from appliance.store import Store, instance
+from appliance.store import Store, instance, migration
 from appliance.store.instance import Instance
 from appliance.vault import Lock
 from appliance.web.limits import RateLimits
@@ -17,7 +17,7 @@ from tests.appliance.fakes import FakeHub
 def make_store(file: Path) -> Store:
     """An empty store in this file."""
     store = Store(f"sqlite:///{file}")
-    store.upgrade()
+    migration.upgrade(store)
     return store
 
 

@@ -11,7 +11,7 @@ import pytest
 from appliance.cli import census
 from appliance.cli.errors import CommandError, Exit
 from appliance.hub import namespace
-from appliance.hub.census import Footprint
+from appliance.hub.footprint import Footprint
 from appliance.hub.names import Names
 from appliance.model.ids import new_organization_id
 from appliance.service.census import Holding

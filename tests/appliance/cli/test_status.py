@@ -14,7 +14,7 @@ from appliance.cli import present, status
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.settings import resolve
 from appliance.hub.messages import HubStatus
-from appliance.store.database import known_revisions
+from appliance.store.migration import known_revisions
 from tests.appliance.cli.started import PORT, Run, assert_refused, children, meshwg, sign_up, start
 
 LISTEN = f"--listen=127.0.0.1:{PORT}"

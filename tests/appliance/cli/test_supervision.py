@@ -1,17 +1,45 @@
-"""Processes that die are started again, and those that die at once wait longer each time."""
+"""Processes are started again: those that die, ever later if at once; and all when asked, by ones that load first."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from appliance.cli import supervision
-from appliance.cli.supervision import Child
+from appliance.cli.supervision import Asked, Child, watch
+from tests.appliance.cli.started import wait_until
 
 _LOOKS = 0.002
+# Its second argument is the command, the first a folder: what it does there is written down, and it takes long to end.
+_DIARIST = """
+import os, signal, sys, time
+from pathlib import Path
+from appliance.cli.succession import wait_for_turn
+folder, command = Path(sys.argv[1]), sys.argv[2]
+if (folder / "broken").exists():
+    raise SystemExit("does not load")
+def note(what):
+    with (folder / command).open("a") as diary:
+        print(what, os.getpid(), file=diary)
+def end(*_):
+    time.sleep(0.3)
+    note("ends")
+    raise SystemExit(0)
+note("loads")
+wait_for_turn()
+signal.signal(signal.SIGTERM, end)
+note("works")
+while True:
+    signal.pause()
+"""
 
 
 def test_who_dies_at_once_waits_longer_with_each_death_not_with_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,3 +63,71 @@ def test_who_dies_at_once_waits_longer_with_each_death_not_with_each_look(monkey
     # 0.4, 0.8 and 1.6 s: twice as long each time, and no longer than that but for a busy machine.
     assert len(pauses) == 3
     assert pauses[0] < pauses[1] < pauses[2] < supervision._LONGEST_PAUSE / 2
+
+
+@contextmanager
+def diarists(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
+    """Two of them at work, and a supervisor that watches them."""
+    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", _DIARIST, str(folder)))
+    children = [Child(each, {}, partial(_is_at_work, folder, each)) for each in ("hub", "web")]
+    asked = Asked(Event(), Event())
+    for child in children:
+        child.start(10.0)
+    watcher = Thread(target=watch, args=(children, asked))
+    watcher.start()
+    try:
+        yield asked
+    finally:
+        asked.stopped.set()
+        watcher.join()
+        for child in children:
+            child.stop()
+
+
+def diary(folder: Path, command: str) -> list[list[str]]:
+    file = folder / command
+    return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def works(folder: Path, command: str) -> list[str]:
+    return [pid for what, pid in diary(folder, command) if what == "works"]
+
+
+def _is_at_work(folder: Path, command: str) -> bool:
+    return bool(works(folder, command))
+
+
+def _was_renewed(folder: Path, command: str) -> bool:
+    return len(works(folder, command)) == 2
+
+
+def test_who_follows_has_loaded_while_the_one_before_works_and_works_when_that_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with diarists(tmp_path, monkeypatch) as asked:
+        asked.renewed.set()
+        for command in ("hub", "web"):
+            wait_until(partial(_was_renewed, tmp_path, command))
+            old, new = works(tmp_path, command)
+            assert diary(tmp_path, command) == [
+                ["loads", old],
+                ["works", old],
+                ["loads", new],
+                ["ends", old],
+                ["works", new],
+            ]
+
+
+def test_nobody_ends_for_a_program_that_does_not_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with diarists(tmp_path, monkeypatch) as asked:
+        (tmp_path / "broken").touch()
+        asked.renewed.set()
+        wait_until(lambda: "the running ones go on" in capfd.readouterr().out)
+        for command in ("hub", "web"):
+            assert [what for what, _ in diary(tmp_path, command)] == ["loads", "works"]
+        # Once it is put right, it is as if nothing had been.
+        (tmp_path / "broken").unlink()
+        asked.renewed.set()
+        wait_until(lambda: all(_was_renewed(tmp_path, command) for command in ("hub", "web")))

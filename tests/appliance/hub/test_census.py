@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from appliance.hub import namespace, uapi
-from appliance.hub.census import Footprint
 from appliance.hub.events import Watcher
+from appliance.hub.footprint import Footprint
 from appliance.hub.generation import Ledger
 from appliance.hub.messages import decode, encode
 from appliance.hub.names import Names

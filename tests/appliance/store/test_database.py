@@ -15,15 +15,16 @@ from appliance.model.errors import Invalid, Unavailable
 from appliance.model.organization import Plan
 from appliance.service import Actor
 from appliance.store import Store, audit, engines, organizations, people, schema, times
-from appliance.store.database import known_revisions, sqlite_file
+from appliance.store.database import sqlite_file
+from appliance.store.migration import known_revisions, revision, upgrade
 from tests.appliance.databases import on_postgresql, on_sqlite
 
 
 def test_a_new_store_has_no_revision_and_an_upgraded_one_the_newest(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'new.sqlite'}")
-    assert store.revision() is None
-    store.upgrade()
-    assert store.revision() == known_revisions()[0]
+    assert revision(store) is None
+    upgrade(store)
+    assert revision(store) == known_revisions()[0]
     store.close()
 
 
@@ -81,7 +82,7 @@ def test_writers_of_one_process_wait_for_each_other_not_for_the_database(
 ) -> None:
     monkeypatch.setattr(engines, "_WAIT_FOR_WRITER", 0.0)
     store = Store(f"sqlite:///{tmp_path / 'store.sqlite'}")
-    store.upgrade()
+    upgrade(store)
     with store.write() as transaction:
         transaction.exec_driver_sql("CREATE TABLE turns (number INTEGER)")
 

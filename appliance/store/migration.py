@@ -1,0 +1,34 @@
+"""The schema's revisions. Apart from the store, because who only uses a store need not load what changes its schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from appliance.store.database import Store
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade(store: Store) -> None:
+    """Brings the schema to what this version expects; an up-to-date one stays as it is."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    with store.write() as transaction:
+        config.attributes["connection"] = transaction
+        command.upgrade(config, "head")
+
+
+def revision(store: Store) -> str | None:
+    """The schema's revision; None where there is no schema."""
+    with store.read() as transaction:
+        return MigrationContext.configure(transaction).get_current_revision()
+
+
+def known_revisions() -> tuple[str, ...]:
+    """The schema revisions that this version can bring up to date, the newest first."""
+    return tuple(script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions())
