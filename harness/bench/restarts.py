@@ -1,11 +1,13 @@
-"""Both processes of the service started again under a running stream: what is lost, and when the API is back."""
+"""Both processes of the service started again under a running stream: what is lost, and how long the API is away."""
 
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import httpx
 
@@ -32,13 +34,13 @@ class _Period:
     """A stretch of the stream.
 
     Attributes:
-        back_s: until a save was answered again; None where nothing was disturbed.
+        away_s: the longest that no save was answered; None where nothing was disturbed.
     """
 
     what: str
     start_ns: int
     end_ns: int
-    back_s: float | None = None
+    away_s: float | None = None
 
 
 def measure(world: World, organizations: int, rounds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
@@ -61,7 +63,7 @@ def measure(world: World, organizations: int, rounds: int, tell: Callable[[str],
             periods.append(_disturbed(world, mesh, "SIGHUP", world.service.renew))
             periods.append(_quiet(_STEADY_S))
             periods.append(_disturbed(world, mesh, "SIGKILL", world.service.kill_children))
-            tell(f"restarts, round {number + 1} of {rounds}: the API was back after {_back(periods[-3:])}")
+            tell(f"restarts, round {number + 1} of {rounds}: no save was answered for {_away(periods[-3:])}")
     if stream.receiver_drops:
         raise Inconclusive(f"the lab's own receiver was too slow for {stream.receiver_drops} packets")
     return {"restart-loss": _summary(stream, periods, organizations)}
@@ -77,16 +79,16 @@ def _summary(stream: UdpStream, periods: list[_Period], organizations: int) -> M
     seconds = sum(each.end_ns - each.start_ns for each in periods) / 1e9
     text = (
         f"{'; '.join(texts)}; {sum(sent.values()) / seconds:.0f} packets/s, {organizations} organizations besides; "
-        f"a save answered again after {_back(periods)}"
+        f"no save answered for {_away(periods)}"
     )
-    each = [float(lost[period]) for period in periods if period.back_s is not None]
+    each = [float(lost[period]) for period in periods if period.away_s is not None]
     return Measured(sum(each), text, (min(each), max(each)))
 
 
-def _back(periods: list[_Period]) -> str:
-    kinds = {each.what: None for each in periods if each.back_s is not None}
+def _away(periods: list[_Period]) -> str:
+    kinds = {each.what: None for each in periods if each.away_s is not None}
     medians = {
-        what: statistics.median(p.back_s for p in periods if p.what == what and p.back_s is not None) for what in kinds
+        what: statistics.median(p.away_s for p in periods if p.what == what and p.away_s is not None) for what in kinds
     }
     return ", ".join(f"{seconds:.2f} s ({what})" for what, seconds in medians.items())
 
@@ -100,13 +102,50 @@ def _quiet(seconds: float) -> _Period:
 
 def _disturbed(world: World, mesh: Mesh, what: str, disturb: Callable[[], None]) -> _Period:
     before = world.service.children()
-    start = UdpStream.mark()
-    disturb()
-    _wait(lambda: not before & world.service.children(), f"{what}: the processes did not end")
-    _wait(lambda: _saves(world, str(mesh.api.token)), f"{what}: no save was answered")
-    back = UdpStream.mark()
+    with _Saver(world, str(mesh.api.token)) as saver:
+        _wait(lambda: bool(saver.answered_ns), f"{what}: no save was answered before")
+        start = UdpStream.mark()
+        disturb()
+        _wait(lambda: not before & world.service.children(), f"{what}: the processes did not end")
+        ended = UdpStream.mark()
+        _wait(lambda: saver.asked_ns > ended, f"{what}: no save was answered")
     # What was lost meanwhile shows only after what was sent has had its time.
-    return _Period(what, start, back, (back - start) / 1e9)
+    return _Period(what, start, UdpStream.mark(), saver.longest_pause_s())
+
+
+class _Saver:
+    """Saves one policy after the other while `with` lasts, each on a connection of its own.
+
+    Attributes:
+        asked_ns: when the last one that was answered was asked for.
+        answered_ns: when each was answered.
+    """
+
+    def __init__(self, world: World, token: str) -> None:
+        self._world, self._token = world, token
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._save, name="saver")
+        self.asked_ns = 0
+        self.answered_ns: list[int] = []
+
+    def longest_pause_s(self) -> float:
+        """Between two answers."""
+        return max(later - sooner for sooner, later in pairwise(self.answered_ns)) / 1e9
+
+    def __enter__(self) -> _Saver:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _save(self) -> None:
+        while not self._ended.wait(_POLL):
+            asked = UdpStream.mark()
+            if _saves(self._world, self._token):
+                self.answered_ns.append(UdpStream.mark())
+                self.asked_ns = asked
 
 
 def _saves(world: World, token: str) -> bool:
