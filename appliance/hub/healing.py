@@ -20,9 +20,10 @@ Sweep = Callable[[], tuple[str, ...]]
 
 _WORKERS = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-# The sweep rests so many times longer than it works: about three hundredths of a core, however many there are.
-_REST = 30
-_SHORTEST_ROUND = 2.0
+# The sweep rests so many times longer than it works: about three hundredths of a core, or up to a tenth where a round
+# would take long otherwise.
+_LONGEST_REST, _SHORTEST_REST = 30, 9
+_SHORTEST_ROUND, _LONG_ROUND = 2.0, 8.0
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Healer:
     def _go_round(self) -> None:
         while not self._stopped.is_set():
             began = time.monotonic()
-            for organization in self._sweep():
+            for organization in (organizations := self._sweep()):
                 start, worked = time.monotonic(), time.thread_time()
                 with self._changed:
                     skipped = organization in self._busy or organization in self._due
@@ -135,7 +136,17 @@ class Healer:
                         self._due.setdefault(organization, again)
                         self._changed.notify()
                 # Of processor time alone: that one of them kept us waiting must not keep the others waiting longer.
-                if self._stopped.wait(_REST * (time.thread_time() - worked)):
+                if self._stopped.wait(rest(time.thread_time() - worked, len(organizations))):
                     return
             if self._stopped.wait(max(0.0, began + _SHORTEST_ROUND - time.monotonic())):
                 return
+
+
+def rest(worked_s: float, organizations: int) -> float:
+    """Seconds between one look of a sweep and the next.
+
+    Args:
+        worked_s: processor time of the look.
+        organizations: how many the round goes through.
+    """
+    return max(_SHORTEST_REST * worked_s, min(_LONGEST_REST * worked_s, _LONG_ROUND / organizations))
