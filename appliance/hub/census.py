@@ -12,7 +12,7 @@ from appliance.hub.door import table as door
 from appliance.hub.errors import HubError
 from appliance.hub.footprint import Footprint
 from appliance.hub.names import Names, Places
-from appliance.hub.wireguard import kernel, userspace
+from appliance.hub.wireguard import kernel, processes
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def look(names: Names) -> Sight:
     Raises:
         LinkError: the host's links can't be listed.
     """
-    sight = (frozenset(namespace.names()), frozenset(links.names()), userspace.processes(), uapi.sockets())
+    sight = (frozenset(namespace.names()), frozenset(links.names()), processes.by_link(), uapi.sockets())
     found = {names.organization_of(name) for kind in sight for name in kind}
     return Sight(frozenset(each for each in found if each is not None), *sight)
 

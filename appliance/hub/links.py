@@ -50,18 +50,20 @@ def names() -> tuple[str, ...]:
         raise LinkError(f"the links can't be listed: {error}") from error
 
 
-def delete(places: Places) -> None:
-    """Deletes the link, in its namespace and in the caller's (where a half made one is). None there is fine."""
+def delete(places: Places) -> bool:
+    """Deletes it, in its namespace and in the caller's (where a half made one is), and tells whether there was one."""
+    found = False
     with suppress(NamespaceError), namespace.entered(places.namespace):
-        _delete_here(places.link)
-    _delete_here(places.link)
+        found = _delete_here(places.link)
+    return _delete_here(places.link) or found
 
 
-def _delete_here(link: str) -> None:
+def _delete_here(link: str) -> bool:
     if not is_here(link):
-        return
+        return False
     with IPRoute() as netlink, suppress(NetlinkError, LinkError):
         netlink.link("del", index=index(link))
+    return True
 
 
 def is_here(link: str) -> bool:

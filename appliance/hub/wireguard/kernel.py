@@ -12,7 +12,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from appliance.hub import links, namespace, uapi
 from appliance.hub.errors import HubError, LinkError
 from appliance.hub.names import Places
-from appliance.hub.wireguard import userspace
+from appliance.hub.wireguard import processes
 from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.model.desired import Peer, PeerStatus
 
@@ -100,7 +100,7 @@ class Kernel:
         links.delete(places)
         if uapi.path_of(places.link).exists():
             # The hub ran with a userspace implementation before.
-            userspace.end(places.link)
+            processes.end(places.link)
 
 
 def listen_port(places: Places) -> int | None:

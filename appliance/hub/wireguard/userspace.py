@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -22,6 +21,7 @@ from appliance import privileges
 from appliance.hub import links, uapi
 from appliance.hub.errors import LinkError
 from appliance.hub.names import Places
+from appliance.hub.wireguard import processes
 from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.model.desired import Peer, PeerStatus
 
@@ -57,7 +57,6 @@ BORINGTUN = Program(
     ),
     hands_socket_over=False,
 )
-_EXECUTABLES = frozenset({WIREGUARD_GO.executable, BORINGTUN.executable})
 
 
 class Userspace:
@@ -157,7 +156,7 @@ class Userspace:
 
     def process(self, places: Places) -> int | None:
         child = self._children.get(places.link)
-        return child.pid if child is not None else processes().get(places.link)
+        return child.pid if child is not None else processes.serving(places.link)
 
     def peers(self, places: Places) -> Sequence[PeerStatus]:
         return uapi.get_device(places.link).peers
@@ -167,12 +166,14 @@ class Userspace:
 
     def remove(self, places: Places) -> None:
         # A process ends by itself when its link is gone; an adopted one is no child of ours to wait for.
-        links.delete(places)
+        had_link = links.delete(places)
         child = self._children.pop(places.link, None)
         if child is not None:
             with suppress(subprocess.TimeoutExpired):
                 child.wait(timeout=0.2)
-        end(places.link)
+        # Without any of these there is none, and to look for one takes a look at every process of the host.
+        if had_link or child is not None or uapi.path_of(places.link).exists():
+            processes.end(places.link)
         if child is not None:
             child.wait(timeout=_DEADLINE)
 
@@ -198,31 +199,6 @@ def _fewer_privileges(program: Program) -> list[str]:
 
 def _tun_is_everybody_s() -> bool:
     return _TUN.exists() and _TUN.stat().st_mode & 0o006 == 0o006
-
-
-def processes() -> dict[str, int]:
-    """Every process of a userspace implementation on this host, by the link that it serves."""
-    found: dict[str, int] = {}
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            words = (folder / "cmdline").read_bytes().rstrip(b"\0").decode().split("\0")
-        except (OSError, UnicodeDecodeError):
-            continue
-        if Path(words[0]).name in _EXECUTABLES:
-            found[words[-1]] = int(folder.name)
-    return found
-
-
-def end(link: str) -> None:
-    """No process serves the link any more, and its control socket is gone. None there is fine."""
-    pid = processes().get(link)
-    if pid is not None:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    with suppress(FileNotFoundError):
-        uapi.path_of(link).unlink()
 
 
 def _first_version(text: str) -> str:

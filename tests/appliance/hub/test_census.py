@@ -17,7 +17,7 @@ from appliance.hub.generation import Ledger
 from appliance.hub.messages import decode, encode
 from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
-from appliance.hub.wireguard import Backend, userspace
+from appliance.hub.wireguard import Backend, processes
 from appliance.hub.wireguard.kernel import Kernel
 from appliance.model.desired import Desired
 from appliance.model.ids import new_organization_id
@@ -107,7 +107,7 @@ def test_the_kernel_s_backend_ends_a_process_that_another_one_left(
     (before,) = plane.census()
     DataPlane(names, Kernel(), lambda _: "", ledger, watcher).remove(desired.organization)
     assert plane.census() == ()
-    assert before.process not in userspace.processes().values()
+    assert before.process not in processes.by_link().values()
 
 
 def test_another_instance_s_things_are_not_seen(

@@ -21,7 +21,7 @@ from appliance.hub.findings import Finding, Part, Repair
 from appliance.hub.healing import Healer
 from appliance.hub.names import Names, Places
 from appliance.hub.plane import DataPlane
-from appliance.hub.wireguard import Backend, userspace
+from appliance.hub.wireguard import Backend, processes
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, parse_ports
@@ -237,7 +237,7 @@ def test_what_can_t_be_mended_is_tried_again(
     link = names.places(state.organization).link
     deadline = time.monotonic() + deadline_s
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        os.kill(userspace.processes()[link], signal.SIGKILL)
+        os.kill(processes.by_link()[link], signal.SIGKILL)
         while other.getsockname()[1] != state.port:
             with suppress(OSError):
                 other.bind(("", state.port))

@@ -9,7 +9,7 @@ import pytest
 from appliance import privileges
 from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
-from appliance.hub.wireguard import Backend, userspace
+from appliance.hub.wireguard import Backend, processes, userspace
 from appliance.model.desired import Desired
 
 CAP_NET_ADMIN = 1 << 12
@@ -21,7 +21,7 @@ def test_its_process_has_one_capability_and_is_nobody(
     if backend.name == "kernel":
         pytest.skip("the kernel's WireGuard has no process")
     plane.apply(desired)
-    pid = userspace.processes()[names.places(desired.organization).link]
+    pid = processes.by_link()[names.places(desired.organization).link]
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     status = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
     for kind in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
@@ -30,3 +30,24 @@ def test_its_process_has_one_capability_and_is_nobody(
     if backend.name == "wireguard-go" and userspace._tun_is_everybody_s() and privileges.is_mapped(userspace._UID):
         assert set(status["Uid"].split()) == {str(userspace._UID)}
         assert status["Groups"] == ""
+
+
+def test_hundreds_are_found_by_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = {pid: f"mw{pid}" for pid in range(1, 301)}
+    looks: list[int] = []
+
+    def look() -> dict[str, int]:
+        looks.append(len(served))
+        return {link: pid for pid, link in served.items()}
+
+    monkeypatch.setattr(processes, "by_link", look)
+    monkeypatch.setattr(processes, "_served_by", served.get)
+    monkeypatch.setattr(processes, "_seen", {})
+    assert [processes.serving(link) for link in served.values()] == list(served)
+    assert len(looks) == 1
+    # Another process has its number meanwhile, and another one serves the link.
+    served[7], served[1007] = "something else", "mw7"
+    assert processes.serving("mw7") == 1007
+    assert processes.serving("mw8") == 8
+    del served[8]
+    assert processes.serving("mw8") is None

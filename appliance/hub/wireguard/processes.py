@@ -1,0 +1,53 @@
+"""Processes of userspace implementations: which there are, which serves a link, and its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from appliance.hub import uapi
+
+EXECUTABLES = frozenset({"wireguard-go", "boringtun-cli"})
+
+# What the last look found. A look reads a file of each process on the host, which a thousand links must not do each.
+_seen: dict[str, int] = {}
+_looking = threading.Lock()
+
+
+def by_link() -> dict[str, int]:
+    """The process ids of all on this host, by the link that each serves."""
+    found: dict[str, int] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and (link := _served_by(pid := int(folder.name))) is not None:
+            found[link] = pid
+    return found
+
+
+def serving(link: str) -> int | None:
+    """The id of the process that serves a link."""
+    with _looking:
+        if link not in _seen or _served_by(_seen[link]) != link:
+            _seen.clear()
+            _seen.update(by_link())
+        return _seen.get(link)
+
+
+def end(link: str) -> None:
+    """No process serves the link any more, and its control socket is gone. None there is fine."""
+    pid = serving(link)
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    with suppress(FileNotFoundError):
+        uapi.path_of(link).unlink()
+
+
+def _served_by(pid: int) -> str | None:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode().split("\0")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return words[-1] if Path(words[0]).name in EXECUTABLES else None
