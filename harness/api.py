@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,11 +10,10 @@ from typing import Any
 
 import httpx
 
-from harness.visitor import Visitor
+from harness.visitor import Visitor, client
 
 PREFIX = "/api/v1"
 _COOKIE = "__Host-meshwg"
-_TIMEOUT = 30.0
 
 
 class ApiError(Exception):
@@ -60,26 +58,33 @@ class Api:
         url: ``https://host:port``.
         certificate: PEM of what the service's certificate is checked against; None takes the system's authorities.
         token: of a session; `sign_up` and `log_in` set it.
+        transport: what takes the calls in place of a connection.
     """
 
-    def __init__(self, url: str, certificate: Path | None = None, token: str | None = None) -> None:
-        context = ssl.create_default_context(cafile=str(certificate) if certificate else None)
+    def __init__(
+        self,
+        url: str,
+        certificate: Path | None = None,
+        token: str | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         self.url = url
         self._certificate = certificate
-        self._client = httpx.Client(base_url=url, verify=context, timeout=_TIMEOUT, trust_env=False)
+        self._transport = transport
+        self._client = client(url, certificate, transport)
         self.token = token
 
     def fresh(self) -> Api:
         """Another connection to the same service, signed in as nobody."""
-        return Api(self.url, self._certificate)
+        return Api(self.url, self._certificate, transport=self._transport)
 
     def twin(self) -> Api:
         """Another connection to the same service, in the same session."""
-        return Api(self.url, self._certificate, self.token)
+        return Api(self.url, self._certificate, self.token, self._transport)
 
     def visitor(self) -> Visitor:
         """A browser at the same service, which is nobody's yet."""
-        return Visitor(self.url, self._certificate)
+        return Visitor(self.url, self._certificate, self._transport)
 
     def close(self) -> None:
         """Closes the connection."""

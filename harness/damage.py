@@ -1,6 +1,6 @@
 """Damage by force: what an intruder, or an admin in a hurry, does to a running hub with a shell on its host.
 
-The commands speak of what `target.Target` finds with the host's own tools. Nothing here knows the appliance.
+The commands speak of what `inside.Inside` finds with the host's own tools. Nothing here knows the appliance.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Damage:
 
     Attributes:
         name: what is wrong afterwards.
-        command: for ``sh``, with what `target.Target.variables` gives; it succeeds where the damage is done.
+        command: for ``sh``, with what `inside.Inside.variables` gives; it succeeds where the damage is done.
         cuts: whether machines' traffic stops for as long as it stands.
         lock: which of the two it forces open. One alone lets nothing denied through.
         needs_process: whether it takes a WireGuard that is a process, as the kernel's is not.

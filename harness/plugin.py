@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import struct
 import sys
 import traceback
@@ -16,12 +17,15 @@ from harness.claims import BY_ID
 from harness.live import Live
 from harness.outlet import Outlet
 from harness.record import Record
-from harness.verdicts import Refuted, Verdict
+from harness.summary import summary
+from harness.target import Target
+from harness.verdicts import Inconclusive, Refuted, Verdict
 from harness.world import World
 from netlab import sandbox
 
 _RECORD = pytest.StashKey[Record]()
 _OUTCOME = pytest.StashKey[results.ScenarioResult]()
+_OUTCOMES = pytest.StashKey[list[results.ScenarioResult]]()
 _WORLD = pytest.StashKey[World]()
 _HUB_WIREGUARD = pytest.StashKey[str]()
 TURN = struct.Struct("=I")
@@ -44,6 +48,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--target", help="URL of a service that somebody else runs")
     group.addoption("--outlet", type=int, help="open file that leads to it")
     group.addoption("--authority", type=int, help="open file with what its certificate is checked against")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tells pytest of the marker, whatever project the run is one of, and looks whether there is such a hub."""
+    config.addinivalue_line("markers", "claim(id): the published claim that a scenario proves or refutes")
+    if _hub(config) is not None and (config.getoption("--target") or config.getoption("--sabotage")):
+        raise pytest.UsageError("--hub is another hub: --target and --sabotage are for the service.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -103,25 +114,47 @@ def _tell(item: pytest.Item, word: str) -> None:
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """The lab with the service in it, for all scenarios of the run."""
     if not sandbox.inside():
-        pytest.exit("Scenarios run in a sandbox: use `./meshwg gate`.", returncode=4)
+        pytest.exit("Scenarios run in a sandbox: use `./meshwg gate`, or python -m netlab.sandbox.", returncode=4)
     # Streams run in threads of this process; the default would let one of them keep the others waiting for 5 ms.
     sys.setswitchinterval(0.0005)
     config = request.config
+    hub = _hub(config)
     with World(
         wireguard=config.getoption("--hub-wireguard"),
         sabotage=config.getoption("--sabotage"),
         seed=config.getoption("--seed"),
         live=_live(config),
+        hub=hub,
     ) as made:
         config.stash[_WORLD] = made
-        if config.getoption("--target") is None:
+        if config.getoption("--target") is None and hub is None:
             config.stash[_HUB_WIREGUARD] = made.service.wireguard()
         yield made
+
+
+def _hub(config: pytest.Config) -> type[Target] | None:
+    name = config.getoption("--hub", None)
+    if name is None:
+        return None
+    try:
+        found = pkgutil.resolve_name(name)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise pytest.UsageError(f"--hub takes MODULE:CLASS, and {name} can't be had: {error}") from error
+    if not isinstance(found, type):
+        raise pytest.UsageError(f"--hub takes MODULE:CLASS, and {name} is no class.")
+    return found
 
 
 def _live(config: pytest.Config) -> Live | None:
     url = config.getoption("--target")
     return None if url is None else Live(url, Outlet(config.getoption("--outlet")), config.getoption("--authority"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Whoever else's hub it is gets rid of what the scenario signed up."""
+    if _WORLD in item.config.stash:
+        item.config.stash[_WORLD].leave()
 
 
 @pytest.fixture
@@ -170,14 +203,23 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Writes the results for the gate."""
-    target = session.config.getoption("--results")
-    if target is not None:
-        outcomes = [
-            item.stash.get(_OUTCOME, None) or _not_run(item, marker.args[0])
-            for item in session.items
-            if (marker := item.get_closest_marker("claim")) is not None and marker.args[0] in BY_ID
-        ]
-        results.write(target, results.Results(outcomes, session.config.stash.get(_HUB_WIREGUARD, "")))
+    config = session.config
+    config.stash[_OUTCOMES] = [
+        item.stash.get(_OUTCOME, None) or _not_run(item, marker.args[0])
+        for item in session.items
+        if (marker := item.get_closest_marker("claim")) is not None and marker.args[0] in BY_ID
+    ]
+    if config.getoption("--results") is not None:
+        told = results.Results(config.stash[_OUTCOMES], config.stash.get(_HUB_WIREGUARD, ""))
+        results.write(config.getoption("--results"), told)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Of another hub, which no gate makes a transcript of, tells what each claim came to."""
+    if _hub(config) is not None:
+        terminalreporter.section("claims")
+        for line in summary(config.stash[_OUTCOMES] if _OUTCOMES in config.stash else ()):
+            terminalreporter.line(line)
 
 
 def _not_run(item: pytest.Item, claim: str) -> results.ScenarioResult:
@@ -197,6 +239,6 @@ def _title(item: pytest.Item) -> str:
 
 
 def _words(error: BaseException) -> str:
-    if isinstance(error, Refuted):
+    if isinstance(error, (Refuted, Inconclusive)):
         return str(error)
     return "".join(traceback.format_exception_only(type(error), error)).strip()

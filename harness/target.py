@@ -1,149 +1,179 @@
-"""What of an organization there is on the hub's host, found with the host's own tools, and damage done to it."""
+"""What it takes to gate a hub: the few things that an admin does with one, as another project writes them for its own.
+
+A class with the methods of `Target` is enough to bring machines up and to measure what passes between them. Whatever of
+`Lists`, `Shows`, `Judges` and `Stops` it has as well is asked for, too; scenarios that need more are inconclusive.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, runtime_checkable
 
-from harness.damage import Damage
-from harness.mesh import Machine, Mesh
-from harness.service import Service
-from harness.verdicts import Inconclusive
-from netlab import Completed, LabHost, genkey, pubkey
+from netlab import LabHost
 
-# A look is a dozen programs, one after the other: seconds where the processor is emulated. This is for one that hangs.
-_TOOLS_DEADLINE = 60.0
+Rule = Mapping[str, str]
+"""``action`` (allow, deny), ``source`` and ``destination`` (any, machine:ID, group:NAME), ``protocol`` (any, tcp, udp,
+icmp) and ``ports`` (``22,8000-8100``); the last two are left out where they limit nothing."""
 
 
-class Target:
-    """What there is of an organization on the hub's host.
+class Refused(Exception):
+    """The hub refuses what it was asked for.
 
     Args:
-        mesh: the organization.
-        machine: the machine that damage is done to.
-        other: the one that gets what was its.
-
-    Raises:
-        Inconclusive: it can't be found.
+        why: in its words.
+        status: 422 for what makes no sense, 404 for what the organization does not have, 409 for what is taken, or
+            speaks of a policy that is another one by now.
     """
 
-    def __init__(self, service: Service, mesh: Mesh, machine: Machine, other: Machine) -> None:
-        self._service = service
-        self._hub: LabHost = service.host
-        namespaces = [line.split()[0] for line in self._run("ip netns list").stdout.splitlines()]
-        own = [name for name in namespaces if name.endswith(mesh.organization["id"])]
-        if len(own) != 1:
-            raise Inconclusive(f"one organization, and {len(own)} of these namespaces are its own: {namespaces}")
-        (namespace,) = own
-        links = json.loads(self._run(f"ip -n {namespace} -json link").stdout)
-        rules = json.loads(self._run(f"ip -n {namespace} -json rule").stdout)
-        marked = next(rule for rule in rules if "fwmark" in rule)
-        table, gate = self._judging_chain(namespace)
-        self._variables = {
-            "NS": namespace,
-            "LINK": next(str(link["ifname"]) for link in links if link["ifname"] != "lo"),
-            "TABLE": table,
-            "GATE": gate,
-            "MARK": str(marked["fwmark"]),
-            "ROUTES": str(marked["table"]),
-            "NETWORK": str(mesh.organization["network"]),
-            "DOOR": self._front_door(),
-            "KEY": self._key(mesh, machine),
-            "ADDRESS": machine.address,
-            "OTHER_KEY": self._key(mesh, other),
-            "OTHER_ADDRESS": other.address,
-            "STRANGER": pubkey(genkey()),
-            "NEW_KEY": genkey(),
-            "FOLDER": str(self._hub.folder),
-        }
-
-    @property
-    def wireguard(self) -> str:
-        """The implementation that serves the link."""
-        return self._wireguard()[1]
-
-    def applies(self, damage: Damage) -> bool:
-        """Whether this hub has what the damage is done to."""
-        return not damage.needs_process or bool(self._wireguard()[0])
-
-    def variables(self) -> Mapping[str, str]:
-        """What commands may speak of; the processes are those of now."""
-        return {
-            **self._variables,
-            "WIREGUARD": self._wireguard()[0],
-            "HUB": " ".join(map(str, self._service.children("hub"))),
-            "WEB": " ".join(map(str, self._service.children("web"))),
-        }
-
-    def suffer(self, damage: Damage) -> bool:
-        """Does it; returns whether the host's tools say that it is done."""
-        return self._run(damage.command, check=False, env=self.variables()).returncode == 0
-
-    @contextmanager
-    def unattended(self) -> Iterator[None]:
-        """The hub's process is stopped (SIGSTOP) for as long as ``with`` lasts, so that damage stands for a while."""
-        pids = self._service.children("hub")
-        try:
-            for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
-            yield
-        finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
-
-    def undo(self, damage: Damage) -> None:
-        """Takes back what the hub has no business to mend."""
-        if damage.undo:
-            self._run(damage.undo, env=self.variables())
-
-    def seen(self) -> str:
-        """All that the host's tools tell of the organization and of the front door; equal while nothing is wrong."""
-        done = self._run(_LOOK, check=False, env=self._variables)
-        return done.stdout + done.stderr
-
-    def _judging_chain(self, namespace: str) -> tuple[str, str]:
-        listed = json.loads(self._run(f"ip netns exec {namespace} nft --json list chains").stdout)["nftables"]
-        chains = [each["chain"] for each in listed if "chain" in each]
-        return next((each["table"], each["name"]) for each in chains if each.get("hook") == "prerouting")
-
-    def _front_door(self) -> str:
-        tables = [line.split()[-1] for line in self._run("nft list tables").stdout.splitlines()]
-        if len(tables) != 1:
-            raise Inconclusive(f"the hub's host has these tables, and one was expected: {tables}")
-        return tables[0]
-
-    def _key(self, mesh: Mesh, machine: Machine) -> str:
-        return str(mesh.api.call("GET", f"/machines/{machine.id}").body["public_key"])
-
-    def _wireguard(self) -> tuple[str, str]:
-        """Process id and name of what serves the link."""
-        link = self._variables["LINK"].encode()
-        for pid in self._hub.processes():
-            with suppress(OSError):
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-                if words[-1] == link:
-                    return str(pid), Path(words[0].decode()).name
-        return "", "kernel"
-
-    def _run(self, command: str, *, check: bool = True, env: Mapping[str, str] | None = None) -> Completed:
-        return self._hub.run("sh", "-ec", command, check=check, env=env, timeout=_TOOLS_DEADLINE)
+    def __init__(self, why: str, status: int = 422) -> None:
+        super().__init__(why)
+        self.status = status
 
 
-# Links are numbered as they come; machines, routes and chains are listed as they come; queues depend on who made the
-# link.
-_LOOK = r"""
-ip netns exec $NS sh -c '{
-    printf "address\nlink\nroute show table all\nrule\n" | ip -oneline -batch -
-    cd /proc/sys/net/ipv4
-    head ip_forward conf/all/rp_filter conf/$LINK/rp_filter | tr "\n" " "
-    echo
-    wg show $LINK dump | awk "NR == 1 { print \$1, \$3 } NR > 1 { print \$1, \$4 }"
-} 2>&1 | sed -E "s/^[0-9]+: //; s/ (qlen|qdisc) [^ ]+//g" | sort
-nft --stateless list ruleset | sort'
-nft --stateless --terse list table inet $DOOR
-nft --stateless list set inet $DOOR inner
-"""
+@dataclass(frozen=True)
+class Organization:
+    """A tenant of the hub.
+
+    Attributes:
+        network: the range of its addresses.
+        endpoint: ``HOST:PORT`` that its machines send to.
+        hub_public_key: that they know the hub by.
+    """
+
+    id: str
+    network: str
+    endpoint: str
+    hub_public_key: str
+
+
+@dataclass(frozen=True)
+class Added:
+    """A new machine, with the text that wg-quick is to take as it is.
+
+    Attributes:
+        address: without prefix length.
+    """
+
+    id: str
+    address: str
+    public_key: str
+    config: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the hub tells of a machine.
+
+    Attributes:
+        last_handshake: Unix time in seconds; 0 for never.
+    """
+
+    id: str
+    name: str
+    address: str
+    public_key: str
+    groups: tuple[str, ...]
+    online: bool
+    last_handshake: int
+    received_bytes: int
+    sent_bytes: int
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What an organization's admin saves.
+
+    Attributes:
+        default: allow or deny; a deny rule that matches wins over an allow rule, and that one over the default.
+        version: of the policy that this one was made of, or None to save over whatever there is.
+    """
+
+    default: str
+    rules: Sequence[Rule]
+    version: int | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """May ``source`` open this of ``destination``? Both as in a rule."""
+
+    source: str
+    destination: str
+    protocol: str
+    port: int | None = None
+
+
+class Target(Protocol):
+    """A hub in a host of the lab, for as long as ``with`` lasts; calls come from several threads at once.
+
+    Args:
+        host: where it is to run; it has nothing but a link to the lab's underlay.
+        address: the host's, which machines reach it at.
+
+    What a method answers is enforced when it returns.
+
+    Raises (each method):
+        Refused: it won't do that.
+    """
+
+    def __init__(self, host: LabHost, address: str) -> None: ...
+
+    def __enter__(self) -> object:
+        """Starts it."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends it. The lab is taken away afterwards."""
+
+    def sign_up(self, name: str, network: str) -> Organization:
+        """A new organization without a machine, which allows everything within it."""
+
+    def delete(self, organization: str) -> None:
+        """Deletes one, with all that belongs to it."""
+
+    def add(self, organization: str, name: str, groups: Sequence[str], public_key: str | None) -> Added:
+        """A new machine; with a public key of its own the text has a placeholder in angle brackets for the other."""
+
+    def remove(self, organization: str, machine: str) -> None:
+        """Removes a machine, and the rules about it."""
+
+    def save(self, organization: str, policy: Policy) -> None:
+        """Puts another policy in force."""
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """A hub that tells of its machines."""
+
+    def machines(self, organization: str) -> Sequence[Seen]:
+        """All of the organization's."""
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """A hub that tells its policy, with the version."""
+
+    def policy(self, organization: str) -> Policy:
+        """The one in force."""
+
+
+@runtime_checkable
+class Judges(Protocol):
+    """A hub that tells what its policy means, without traffic."""
+
+    def verdict(self, organization: str, question: Question) -> str:
+        """``allow`` or ``deny``."""
+
+
+@runtime_checkable
+class Stops(Protocol):
+    """A hub that can be stopped and started again."""
+
+    def stop(self) -> object:
+        """Nothing passes it when this returns."""
+
+    def start(self) -> object:
+        """It is as before when this returns."""

@@ -13,6 +13,14 @@ SESSION_COOKIE = "__Host-meshwg"
 _TIMEOUT = 30.0
 
 
+def client(url: str, certificate: Path | None, transport: httpx.BaseTransport | None) -> httpx.Client:
+    """Kept connections to one service, whatever the environment says of proxies; or that transport for them."""
+    if transport is not None:
+        return httpx.Client(base_url=url, transport=transport)
+    context = ssl.create_default_context(cafile=str(certificate) if certificate else None)
+    return httpx.Client(base_url=url, verify=context, timeout=_TIMEOUT, trust_env=False)
+
+
 @dataclass(frozen=True)
 class Form:
     """A form of a page.
@@ -32,11 +40,11 @@ class Visitor:
     Args:
         url: ``https://host:port``.
         certificate: PEM of what the service's certificate is checked against; None takes the system's authorities.
+        transport: what takes the requests in place of a connection.
     """
 
-    def __init__(self, url: str, certificate: Path | None = None) -> None:
-        context = ssl.create_default_context(cafile=str(certificate) if certificate else None)
-        self._client = httpx.Client(base_url=url, verify=context, timeout=_TIMEOUT, trust_env=False)
+    def __init__(self, url: str, certificate: Path | None = None, transport: httpx.BaseTransport | None = None) -> None:
+        self._client = client(url, certificate, transport)
 
     @property
     def session(self) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import secrets
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 
 import httpx
@@ -16,6 +16,8 @@ from harness.live import Live, LiveService
 from harness.mesh import Mesh
 from harness.record import Record
 from harness.service import Service, ServiceOptions
+from harness.target import Stops, Target
+from harness.translation import URL, Translation
 from harness.verdicts import Inconclusive
 from netlab import Lab, LabHost
 
@@ -35,10 +37,17 @@ class World:
         sabotage: id of a break to put into the service, or None.
         seed: makes the run's choices; the same seed makes the same ones.
         live: the service, if the lab has none of its own.
+        hub: another hub, which takes the service's place.
     """
 
     def __init__(
-        self, *, wireguard: str = "auto", sabotage: str | None = None, seed: int = 0, live: Live | None = None
+        self,
+        *,
+        wireguard: str = "auto",
+        sabotage: str | None = None,
+        seed: int = 0,
+        live: Live | None = None,
+        hub: Callable[[LabHost, str], Target] | None = None,
     ) -> None:
         self.seed = seed
         self.lab = Lab()
@@ -48,7 +57,12 @@ class World:
         self.lab.connect_here(self.internet, f"{OFFICE}/24")
         self._live: LiveService | None = None
         self._service: Service | None = None
-        if live is not None:
+        self._target: Target | None = None
+        self._translation: Translation | None = None
+        if hub is not None:
+            self._target = hub(self._hub_host, HUB)
+            self._translation = Translation(self._target)
+        elif live is not None:
             self._live = LiveService(live, self.lab, self._hub_host, HUB)
         else:
             self._service = Service(
@@ -68,6 +82,8 @@ class World:
                 self._service.start()
             if self._live is not None:
                 self._live.__enter__()
+            if self._target is not None:
+                self._target.__enter__()
         except BaseException:
             self.lab.close()
             raise
@@ -80,9 +96,11 @@ class World:
             # Whether a broken service ends well is no question.
             if self._service is not None and self._service.options.sabotage is None:
                 self._service.stop()
+            self.leave()
             if self._live is not None:
-                self._leave()
                 self._live.__exit__(kind, error, trace)
+            if self._target is not None:
+                self._target.__exit__(kind, error, trace)
         finally:
             self.lab.close()
 
@@ -91,16 +109,42 @@ class World:
         """The service that the lab has.
 
         Raises:
-            Inconclusive: somebody else runs it.
+            Inconclusive: somebody else runs it, or the hub is another one.
         """
+        if self._target is not None:
+            raise Inconclusive("it takes the service's own processes, files and commands, and --hub names another hub")
         if self._service is None:
             raise Inconclusive("it takes what the service's own host shows, and --target names one that others run")
         return self._service
 
     @property
     def hub_host(self) -> LabHost:
-        """The host that the service runs on. Raises as `service` does."""
-        return self.service.host
+        """The host that the hub runs on.
+
+        Raises:
+            Inconclusive: somebody else has it.
+        """
+        return self.service.host if self._target is None else self._hub_host
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The hub is down for as long as ``with`` lasts; others find it running, whatever comes of it.
+
+        Raises:
+            Inconclusive: nobody here can stop it.
+        """
+        stops: Stops
+        if self._target is None:
+            stops = self.service
+        elif isinstance(self._target, Stops):
+            stops = self._target
+        else:
+            raise Inconclusive("the hub that is gated can't be stopped")
+        stops.stop()
+        try:
+            yield
+        finally:
+            stops.start()
 
     @property
     def endpoint_host(self) -> str:
@@ -114,6 +158,8 @@ class World:
 
     def api(self) -> Api:
         """A customer's connection to the service, signed in as nobody."""
+        if self._translation is not None:
+            return Api(URL, transport=self._translation)
         return self.service.api() if self._live is None else self._live.api()
 
     def client(self, name: str) -> LabHost:
@@ -155,14 +201,17 @@ class World:
         api = self.api()
         email = f"owner{number}-{self._run}@example.net"
         signed_up = api.sign_up(email, PASSWORD, name or f"organization-{number}", network)
-        if self._live is not None:
+        if self._service is None:
             self._owned.append(api)
+        if self._live is not None:
             self._live.meet(signed_up.body["organization"]["endpoint"])
-        api.call("PATCH", "/organization", {"plan": "paid"})
+        if self._target is None:
+            api.call("PATCH", "/organization", {"plan": "paid"})
         return Mesh(api, new_host or self.client, record)
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """Deletes what was signed up at somebody else's; what can't be is theirs to find by its owner's address."""
-        for api in self._owned:
+        while self._owned:
+            api = self._owned.pop()
             with suppress(ApiError, httpx.TransportError):
                 api.call("DELETE", "/organization", {"confirm": api.call("GET", "/organization").body["name"]})

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
-from reports.schema import INCONCLUSIVE, PROVEN, REFUTED, Claim, Sabotage, Scenario
+from reports.schema import INCONCLUSIVE, PROVEN, REFUTED, Claim, Sabotage
 
 
-def of_claim(scenarios: Sequence[Scenario]) -> str:
+class Judged(Protocol):
+    """What has a verdict: a scenario, in a transcript or on its way there."""
+
+    @property
+    def verdict(self) -> str:
+        """One of the three."""
+
+
+def of_claim(scenarios: Sequence[Judged]) -> str:
     """Proven if every scenario is, and there is one; refuted if any is; else inconclusive."""
     verdicts = {scenario.verdict for scenario in scenarios}
     if REFUTED in verdicts:

@@ -17,7 +17,7 @@ import pytest
 from harness.api import Answer, Api
 from harness.mesh import PROBE_DEADLINE, Machine, Mesh
 from harness.record import Record
-from harness.verdicts import Refuted
+from harness.verdicts import Inconclusive, Refuted
 from harness.world import World
 from netlab import UdpEcho, genkey, pubkey, udp_probe
 
@@ -134,7 +134,10 @@ def _known_to_the_link(world: World, mesh: Mesh, given: Sequence[Answer]) -> Non
 
 def _namespace_of(world: World, mesh: Mesh) -> str:
     names = [line.split()[0] for line in world.hub_host.run("ip", "netns", "list").stdout.splitlines()]
-    return next(name for name in names if name.endswith(mesh.organization["id"]))
+    own = [name for name in names if name.endswith(mesh.organization["id"])]
+    if not own:
+        raise Inconclusive("no namespace of the hub's host is the organization's, so its link can't be looked at")
+    return own[0]
 
 
 def _of_those(

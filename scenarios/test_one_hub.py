@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from itertools import permutations
 
 import pytest
@@ -15,7 +15,6 @@ from harness import underlay
 from harness.mesh import HANDSHAKE_DEADLINE, Machine, Mesh
 from harness.outage import Lifeline
 from harness.record import Record
-from harness.service import Service
 from harness.underlay import Leg
 from harness.verdicts import Refuted
 from harness.world import HUB, World
@@ -157,7 +156,7 @@ def test_a_stopped_hub_stops_everything(world: World, record: Record, profile: s
                 stream.arrives(HANDSHAKE_DEADLINE)
         for stream in streams:
             stream.breaks()
-        with _stopped(world.service):
+        with world.stopped():
             until = time.monotonic() + STOPPED_S[profile]
             delivered = 0
             while time.monotonic() < until:
@@ -198,16 +197,6 @@ def test_a_machine_that_moves_stays_connected(world: World, record: Record) -> N
     with record.control("it speaks from the new address, and not from the one before"):
         assert any(packet.src == now and packet.proto == "udp" for packet in packets)
         assert not any(packet.src == before and packet.proto == "udp" for packet in packets)
-
-
-@contextmanager
-def _stopped(service: Service) -> Iterator[None]:
-    """The service is down for as long as ``with`` lasts; the other scenarios find it running, whatever comes of it."""
-    service.stop()
-    try:
-        yield
-    finally:
-        service.start()
 
 
 def _port(world: World, meshes: Sequence[Mesh]) -> int:

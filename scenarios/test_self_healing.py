@@ -14,10 +14,10 @@ import pytest
 
 from harness.damage import CATALOGUE, FAMILIES, FORCED_OPEN, UNMASKED, Damage, Lock, Noticed
 from harness.flow import Flow
+from harness.inside import Inside
 from harness.mesh import Machine, Mesh
 from harness.outage import Lifeline
 from harness.record import Record
-from harness.target import Target
 from harness.verdicts import Inconclusive, Refuted
 from harness.world import World
 from netlab import UdpStream
@@ -48,7 +48,7 @@ class Siege:
     world: World
     record: Record
     machines: Sequence[Machine]
-    target: Target
+    target: Inside
     allowed: Lifeline
     denied: Flow
     before: str
@@ -122,7 +122,7 @@ def besieged(world: World, record: Record, mesh: Mesh, machines: Sequence[Machin
             allowed.arrives(Noticed.EVENT.value)
             denied.flows()
         denied.stops(mesh.deny(kolkata, pune))
-        target = Target(world.service, mesh, pune, mumbai)
+        target = Inside(world.service, mesh, pune, mumbai)
         yield Siege(world, record, machines, target, allowed, denied, target.seen())
         denied.stays_stopped()
         with record.control("the denied stream flows when the rule is gone"):
@@ -172,7 +172,7 @@ def test_what_was_opened_by_force_is_closed_again(world: World, record: Record) 
     """Who is root on the hub's host can let a denied packet through. How long that lasts is measured, and it ends."""
     mesh = world.organization(record)
     mumbai, pune, kolkata = mesh.machines("mumbai", "pune", "kolkata")
-    target = Target(world.service, mesh, pune, mumbai)
+    target = Inside(world.service, mesh, pune, mumbai)
     with UdpStream(kolkata.host, pune.host, pune.address, 0, interval_s=INTERVAL) as denied:
         with record.control("the stream flows before the rule"):
             denied.wait_delivery(denied.mark(), Noticed.EVENT.value)
@@ -204,7 +204,7 @@ def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
-    target = Target(world.service, mesh, pune, mumbai)
+    target = Inside(world.service, mesh, pune, mumbai)
     before = target.seen()
     with record.control("both talk before"):
         assert mumbai.reaches(pune)
@@ -248,7 +248,7 @@ def test_a_service_that_was_stopped_finds_its_machines_again(world: World, recor
         siege.denied.stays_stopped()
 
 
-def wait_until_seen(target: Target, before: str, deadline_s: float) -> None:
+def wait_until_seen(target: Inside, before: str, deadline_s: float) -> None:
     """Waits until the host's tools tell what they told before the damage.
 
     Raises:
@@ -275,7 +275,7 @@ def _some(kinds: Sequence[Damage], seed: int) -> list[Damage]:
     return [each for each in kinds if each in chosen]
 
 
-def _pairs(chance: random.Random, target: Target, number: int, *, quick: bool) -> list[tuple[Damage, Damage]]:
+def _pairs(chance: random.Random, target: Inside, number: int, *, quick: bool) -> list[tuple[Damage, Damage]]:
     kinds = [each for each in CATALOGUE if target.applies(each) and (each.noticed is Noticed.EVENT or not quick)]
     # Both locks forced open at once are another scenario's.
     pairs = [pair for pair in itertools.permutations(kinds, 2) if {each.lock for each in pair} != set(Lock)]

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from harness.bench.targets import Measured
 from harness.damage import LINK, PROCESSES, ROUTES, RULES, Damage
+from harness.inside import Inside
 from harness.outage import Lifeline
 from harness.record import Record
-from harness.target import Target
 from harness.verdicts import Inconclusive
 from harness.world import World
 
@@ -37,7 +37,7 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
     """
     mesh = world.organization(Record())
     mumbai, pune = mesh.machines("mumbai", "pune")
-    target = Target(world.service, mesh, mumbai, pune)
+    target = Inside(world.service, mesh, mumbai, pune)
     known = {damage.name: damage for damage in (*RULES, *ROUTES, *LINK, *PROCESSES)}
     rows = {row: [known[name] for name in names if target.applies(known[name])] for row, names in _ROWS.items()}
     outages: dict[str, list[float]] = {damage.name: [] for of in rows.values() for damage in of}
@@ -66,7 +66,7 @@ def _told(times: dict[str, list[float]]) -> str:
     return ", ".join(f"{name} {statistics.median(values):.0f} ms" for name, values in times.items())
 
 
-def _one(world: World, target: Target, stream: Lifeline, damage: Damage) -> tuple[float, float]:
+def _one(world: World, target: Inside, stream: Lifeline, damage: Damage) -> tuple[float, float]:
     """Seconds for which packets were lost, and seconds of the service's own account."""
     before = len(_repairs(world))
     start = stream.breaks()

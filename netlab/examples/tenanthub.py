@@ -1,0 +1,292 @@
+"""A hub for several tenants as a script would make it: a wg-quick interface and an nftables table for each.
+
+    with Lab() as lab:
+        hub = TenantHub(lab.host("hub"), "198.18.0.1")
+        acme = hub.open("10.100.0.0/16")
+        print(hub.add(acme, "laptop").config)
+
+All tenants share one network namespace, each has a port of its own, and nothing watches over what was set up. Two
+tenants may ask for the same range; the kernel then has one way for both.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+
+from netlab.host import Host
+from netlab.keys import genkey, pubkey
+from netlab.wireguard import Peer, Tunnel
+
+_FIRST_PORT = 51820
+_PROTOCOLS = ("any", "tcp", "udp", "icmp")
+_PLACEHOLDER = "<the private key of this machine>"
+
+# What is not this tenant's passes its table; what is judged is who opened a connection, and by every packet.
+_TABLE = """\
+table inet {link}
+delete table inet {link}
+table inet {link} {{
+    chain judge {{
+        type filter hook forward priority 0; policy {default};
+        iifname != "{link}" oifname != "{link}" accept
+        iifname != "{link}" drop
+        oifname != "{link}" drop
+        ct state invalid drop
+        {rules}
+    }}
+}}
+"""
+
+
+class Refusal(ValueError):
+    """What was asked for makes no sense."""
+
+
+class Unknown(LookupError):
+    """The tenant has no such machine, or there is no such tenant."""
+
+
+class Conflict(Exception):
+    """It would make sense, but not now: no address is left, or the policy was changed since."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A machine of a tenant; `config` is its wg-quick configuration."""
+
+    id: str
+    name: str
+    address: str
+    public_key: str
+    groups: tuple[str, ...]
+    config: str
+
+
+@dataclass
+class Tenant:
+    """One tenant.
+
+    Attributes:
+        tunnel: its link on the hub.
+        rules: of `action`, `source`, `destination`, `protocol` and `ports`, as texts.
+    """
+
+    id: str
+    name: str
+    network: IPv4Network
+    port: int
+    private_key: str
+    tunnel: Tunnel | None = None
+    members: dict[str, Member] = field(default_factory=dict)
+    default: str = "allow"
+    rules: tuple[Mapping[str, str], ...] = ()
+    version: int = 1
+
+
+class TenantHub:
+    """Sets such a hub up on a host.
+
+    Args:
+        host: which then forwards.
+        address: that machines reach it at.
+    """
+
+    def __init__(self, host: Host, address: str) -> None:
+        self._host = host
+        self._address = address
+        self._tenants: dict[str, Tenant] = {}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+
+    def open(self, network: str, name: str = "tenant") -> Tenant:
+        """A new tenant, whose machines may all speak with each other."""
+        with self._lock:
+            taken = {tenant.port for tenant in self._tenants.values()}
+            port = next(port for port in itertools.count(_FIRST_PORT) if port not in taken)
+            tenant = Tenant(f"tenant{port}", _checked(name), IPv4Network(network), port, genkey())
+            self._tenants[tenant.id] = tenant
+            self._bring_up(tenant)
+            self._load(tenant)
+        return tenant
+
+    def close(self, tenant_id: str) -> None:
+        """Takes all away that a tenant has."""
+        with self._lock:
+            tenant = self.tenant(tenant_id)
+            if tenant.tunnel is not None:
+                tenant.tunnel.down()
+            self._host.run("nft", "delete", "table", "inet", tenant.id)
+            del self._tenants[tenant_id]
+
+    def tenant(self, tenant_id: str) -> Tenant:
+        """Raises Unknown where there is none."""
+        if tenant_id not in self._tenants:
+            raise Unknown(tenant_id)
+        return self._tenants[tenant_id]
+
+    def add(self, tenant: Tenant, name: str, groups: Sequence[str] = (), public_key: str | None = None) -> Member:
+        """A new machine, known to the link when this returns; without a public key, it gets a pair."""
+        name = _checked(name)
+        private = genkey() if public_key is None else _PLACEHOLDER
+        with self._lock:
+            taken = {member.address for member in tenant.members.values()}
+            free = (str(host) for host in itertools.islice(tenant.network.hosts(), 1, None))
+            address = next((each for each in free if each not in taken), None)
+            if address is None:
+                raise Conflict(f"{tenant.network} has no address left")
+            known = pubkey(private) if public_key is None else public_key
+            config = self._config(tenant, name, address, private)
+            member = Member(f"m{next(self._numbers)}", name, address, known, tuple(groups), config)
+            tenant.members[member.id] = member
+            self._sync(tenant)
+            self._load(tenant)
+        return member
+
+    def remove(self, tenant: Tenant, member_id: str) -> None:
+        """Its tunnel is dead when this returns, and the rules about it are gone."""
+        with self._lock:
+            if tenant.members.pop(member_id, None) is None:
+                raise Unknown(member_id)
+            about = f"machine:{member_id}"
+            tenant.rules = tuple(r for r in tenant.rules if about not in (r["source"], r["destination"]))
+            self._sync(tenant)
+            self._load(tenant)
+
+    def save(
+        self, tenant: Tenant, default: str, rules: Sequence[Mapping[str, str]], version: int | None = None
+    ) -> None:
+        """Another policy, in one transaction of nft."""
+        with self._lock:
+            if version not in (None, tenant.version):
+                raise Conflict(f"it is at version {tenant.version}")
+            if default not in ("allow", "deny"):
+                raise Refusal(f"no default: {default}")
+            for rule in rules:
+                _check_rule(tenant, rule)
+            tenant.default, tenant.rules, tenant.version = default, tuple(rules), tenant.version + 1
+            self._load(tenant)
+
+    def verdict(self, tenant: Tenant, source: str, destination: str, protocol: str, port: int | None) -> str:
+        """What the policy says of machines given as in a rule: allow or deny."""
+        ends = [next(iter(_addresses(tenant, each)), "") for each in (source, destination)]
+        matching = {
+            rule["action"]
+            for rule in tenant.rules
+            if all(
+                selector == "any" or end in _addresses(tenant, selector)
+                for selector, end in zip((rule["source"], rule["destination"]), ends, strict=True)
+            )
+            and rule.get("protocol", "any") in ("any", protocol)
+            and any(first <= (port or 0) <= last for first, last in _ports(rule.get("ports", "")) or [(0, 65535)])
+        }
+        return "deny" if "deny" in matching else "allow" if "allow" in matching else tenant.default
+
+    def peers(self, tenant: Tenant) -> dict[str, Peer]:
+        """What WireGuard tells of its machines, by public key."""
+        return {} if tenant.tunnel is None else {peer.public_key: peer for peer in tenant.tunnel.peers()}
+
+    def stop(self) -> None:
+        """Takes all links down."""
+        for tenant in self._tenants.values():
+            if tenant.tunnel is not None:
+                tenant.tunnel.down()
+
+    def start(self) -> None:
+        """Brings them up again."""
+        for tenant in self._tenants.values():
+            self._bring_up(tenant)
+
+    def _bring_up(self, tenant: Tenant) -> None:
+        tenant.tunnel = self._host.wg_quick(_hub_config(tenant), f"{tenant.id}.conf")
+
+    def _sync(self, tenant: Tenant) -> None:
+        """As wg(8) tells: peers come and go without a restart of the link."""
+        path = self._host.folder / f"{tenant.id}.conf"
+        self._host.write(path, _hub_config(tenant).encode(), 0o600)
+        strip_and_sync = 'wg-quick strip "$1" | wg syncconf "$2" /dev/stdin'
+        self._host.run("sh", "-ec", strip_and_sync, "sh", path, tenant.id)
+
+    def _load(self, tenant: Tenant) -> None:
+        words = {"allow": "accept", "deny": "drop"}
+        # A deny rule wins, wherever it stands.
+        ordered = sorted(tenant.rules, key=lambda rule: rule["action"] != "deny")
+        lines = [f"{match} {words[rule['action']]}" for rule in ordered for match in _matches(tenant, rule)]
+        text = _TABLE.format(link=tenant.id, default=words[tenant.default], rules="\n        ".join(lines))
+        self._host.run("nft", "-f", "-", input=text)
+
+    def _config(self, tenant: Tenant, name: str, address: str, private_key: str) -> str:
+        lines = (
+            f'# WireGuard config for machine "{name}"',
+            "[Interface]",
+            f"PrivateKey          = {private_key}",
+            f"Address             = {address}/{tenant.network.prefixlen}",
+            "MTU                 = 1420",
+            "",
+            "[Peer]",
+            f'# MeshWG hub for "{tenant.name}"',
+            f"PublicKey           = {pubkey(tenant.private_key)}",
+            f"Endpoint            = {self._address}:{tenant.port}",
+            f"AllowedIPs          = {tenant.network}",
+            "PersistentKeepalive = 25",
+        )
+        return "\n".join(lines) + "\n"
+
+
+def _hub_config(tenant: Tenant) -> str:
+    interface = (
+        f"[Interface]\nPrivateKey = {tenant.private_key}\nAddress = {tenant.network[1]}/{tenant.network.prefixlen}\n"
+        f"MTU = 1420\nListenPort = {tenant.port}\n"
+    )
+    peers = (f"[Peer]\nPublicKey = {m.public_key}\nAllowedIPs = {m.address}/32\n" for m in tenant.members.values())
+    return interface + "".join(peers)
+
+
+def _checked(name: str) -> str:
+    name = name.strip()
+    # A line break would end the comment that the name is in.
+    if not name or not name.isprintable():
+        raise Refusal(f"no name: {name!r}")
+    return name
+
+
+def _check_rule(tenant: Tenant, rule: Mapping[str, str]) -> None:
+    protocol, ports = rule.get("protocol", "any"), rule.get("ports", "")
+    if rule["action"] not in ("allow", "deny") or protocol not in _PROTOCOLS:
+        raise Refusal(f"no rule: {rule}")
+    if ports and (protocol not in ("tcp", "udp") or any(first > last for first, last in _ports(ports))):
+        raise Refusal(f"no ports: {ports}")
+    for selector in (rule["source"], rule["destination"]):
+        kind, _, what = selector.partition(":")
+        if kind not in ("any", "group", "machine") or (kind == "machine" and what not in tenant.members):
+            raise Refusal(f"nobody is {selector}")
+
+
+def _ports(text: str) -> list[tuple[int, int]]:
+    spans = (span.partition("-") for span in text.split(",") if span)
+    return [(int(first), int(last or first)) for first, _, last in spans]
+
+
+def _addresses(tenant: Tenant, selector: str) -> set[str]:
+    kind, _, what = selector.partition(":")
+    return {m.address for m in tenant.members.values() if (kind == "machine" and m.id == what) or what in m.groups}
+
+
+def _matches(tenant: Tenant, rule: Mapping[str, str]) -> list[str]:
+    """The rule's condition; nothing where it speaks of a group without a machine."""
+    words = []
+    for side, selector in (("saddr", rule["source"]), ("daddr", rule["destination"])):
+        if selector != "any":
+            addresses = _addresses(tenant, selector)
+            if not addresses:
+                return []
+            words.append(f"ct original ip {side} {{ {', '.join(sorted(addresses))} }}")
+    if rule.get("protocol", "any") != "any":
+        words.append(f"meta l4proto {rule['protocol']}")
+    if rule.get("ports"):
+        words.append(f"ct original proto-dst {{ {rule['ports']} }}")
+    return [" ".join(words)]

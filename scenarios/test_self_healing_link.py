@@ -1,0 +1,45 @@
+"""Self-healing of what every hub has, however it is built: one WireGuard link with an organization's key."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.damage import Noticed
+from harness.outage import Lifeline
+from harness.record import Record
+from harness.verdicts import Inconclusive
+from harness.world import World
+
+pytestmark = pytest.mark.claim("self-healing")
+
+_DELETE_LINK = """\
+for space in "" $(ip netns list | cut -d" " -f1); do
+    inside() { ${space:+ip netns exec "$space"} "$@"; }
+    for link in $(inside wg show interfaces); do
+        inside ip link show dev "$link" >/dev/null 2>&1 || continue
+        [ "$(inside wg show "$link" public-key)" = "$1" ] || continue
+        inside ip link delete dev "$link"
+        exit
+    done
+done
+exit 1
+"""
+
+
+def test_the_link_with_an_organization_s_key_is_made_anew(world: World, record: Record) -> None:
+    """It is found on the hub's host by that key, wherever it is there, and deleted by force; machines that spoke with
+    each other do so again soon after.
+    """
+    mesh = world.organization(record)
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    with Lifeline(mumbai, pune, record) as stream:
+        with record.control("the stream flows before"):
+            stream.arrives(Noticed.EVENT.value)
+        start = stream.breaks()
+        key = mesh.organization["hub_public_key"]
+        if world.hub_host.run("sh", "-c", _DELETE_LINK, "sh", key, check=False).returncode != 0:
+            raise Inconclusive("no link of the hub's host has the organization's key")
+        cut = stream.outage(start, stream.arrives(Noticed.EVENT.value))
+        record.measure("cut for", cut, "s", limit=f"<= {Noticed.EVENT.value}")
+        if not cut:
+            raise Inconclusive("a link that is gone cut nothing")
