@@ -217,8 +217,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Of another hub, which no gate makes a transcript of, tells what each claim came to."""
     if _hub(config) is not None:
+        outcomes: list[results.ScenarioResult] = config.stash.get(_OUTCOMES, [])
         terminalreporter.section("claims")
-        for line in summary(config.stash[_OUTCOMES] if _OUTCOMES in config.stash else ()):
+        for line in summary(outcomes):
             terminalreporter.line(line)
 
 
