@@ -128,7 +128,7 @@ class SshHost(RemotePrograms):
                 raise HostUnavailable(name, "the connection is closed")
             channel = transport.open_session(timeout=deadline_s)
             channel.settimeout(deadline_s)
-            channel.exec_command(shlex.join([*self.login.elevate, *argv]))
+            channel.exec_command(shlex.join([*self.login.elevate, *argv]))  # each word is quoted  # nosec B601
         except (SSHException, EOFError, OSError) as error:
             raise HostUnavailable(name, f"ssh: {error}") from error
         return channel

@@ -74,9 +74,8 @@ def _add_rule(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _remove_rule(visit: Visit) -> bottle.HTTPResponse:
-    rule_id = visit.parameters["id"]
     try:
-        return _save(visit, lambda policy: _without(policy, rule_id))
+        return _save(visit, lambda policy: _without(policy, visit.form.text("rule")))
     except Refused as error:
         return _page(visit, Refusal("rules", error))
 
@@ -202,5 +201,5 @@ PAGES = (
     Page("GET", "/policy/check", _check, access=LOOK),
     Page("POST", "/policy/default", _save_default, access=CHANGE),
     Page("POST", "/policy/rules", _add_rule, access=CHANGE),
-    Page("POST", "/policy/rules/<id>/remove", _remove_rule, access=CHANGE),
+    Page("POST", "/policy/rules/remove", _remove_rule, access=CHANGE),
 )

@@ -88,7 +88,8 @@ def test_a_rule_is_removed(owner: Visitor, saved: Callable[[], Saved]) -> None:
     owner.add_rule(action="allow", source="any", destination="any", protocol="icmp")
     rule = saved().policy.rules[0]
     owner.get("/policy")
-    owner.send("/policy", to=f"/policy/rules/{rule.id}/remove")
+    assert owner.send("/policy/rules/remove", rule="another").status == 404
+    owner.send("/policy/rules/remove", rule=rule.id)
     assert [each.action for each in saved().policy.rules] == [Action.ALLOW]
 
 
@@ -116,9 +117,10 @@ def test_a_stale_removal_and_default_save_nothing(owner: Visitor, saved: Callabl
     stale = owner.get("/policy")
     owner.send("/policy/default", default="deny")
     before = saved()
-    for action, to in (("/policy", f"/policy/rules/{before.policy.rules[0].id}/remove"), ("/policy/default", None)):
+    (rule,) = before.policy.rules
+    for action, fields in (("/policy/rules/remove", {"rule": rule.id}), ("/policy/default", {"default": "allow"})):
         owner.answer = stale
-        assert owner.send(action, to=to, default="allow").status == 409
+        assert owner.send(action, **fields).status == 409
     assert saved() == before
 
 
