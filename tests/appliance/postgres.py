@@ -86,6 +86,17 @@ class Cluster:
         )
         return name
 
+    def move(self, name: str, folder: Path) -> None:
+        """Moves a database, which nobody is connected to, into a folder of this user's that is empty."""
+        space = sql.Identifier(f"{name}_space")
+        self._execute(sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(space, sql.Literal(str(folder))))
+        self._execute(sql.SQL("ALTER DATABASE {} SET TABLESPACE {}").format(sql.Identifier(name), space))
+
+    def drop_moved(self, name: str) -> None:
+        """Removes a database that was moved, and what it was moved with."""
+        self.drop(name)
+        self._execute(sql.SQL("DROP TABLESPACE {}").format(sql.Identifier(f"{name}_space")))
+
     def drop(self, name: str) -> None:
         """Removes a database; whoever is connected to it is thrown out."""
         self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

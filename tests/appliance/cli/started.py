@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.message import Message
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -98,12 +99,21 @@ def assert_one_sentence(output: str) -> None:
 
 def call(method: str, path: str, body: Any = None, token: str = "") -> tuple[int, Any]:
     """Status and JSON of a call to the service."""
-    status, content = fetch(method, path, body, token)
-    return status, json.loads(content) if content else None
+    answered = fetch(method, path, body, token)
+    return answered.status, json.loads(answered.content) if answered.content else None
 
 
-def fetch(method: str, path: str, body: Any = None, token: str = "") -> tuple[int, bytes]:
-    """Status and content of a call to the service."""
+@dataclass(frozen=True)
+class Answer:
+    """What came of a call."""
+
+    status: int
+    headers: Message
+    content: bytes
+
+
+def fetch(method: str, path: str, body: Any = None, token: str = "") -> Answer:
+    """Makes a call to the service."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = HTTPSConnection("127.0.0.1", PORT, context=context, timeout=DEADLINE)
@@ -111,7 +121,7 @@ def fetch(method: str, path: str, body: Any = None, token: str = "") -> tuple[in
     try:
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         response = connection.getresponse()
-        return response.status, response.read()
+        return Answer(response.status, response.headers, response.read())
     finally:
         connection.close()
 

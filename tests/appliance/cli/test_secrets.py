@@ -64,7 +64,7 @@ def test_no_secret_of_a_run_is_anywhere(data: Path, runs: list[Run], tmp_path: P
     assert done.returncode == 0, done.stderr
     secrets = {**walk.secrets, **hub_keys(data), "old unlock secret": OLD, "new unlock secret": rotated}
     misuse(walk.secrets)
-    _, metrics = fetch("GET", "/metrics")
+    metrics = fetch("GET", "/metrics").content
     # Neither leaves a core dump, not even where it would be written beside the store.
     for name in ("web", "hub"):
         before = children(run.process.pid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from appliance.model.errors import Unavailable
 from appliance.model.policy import ANYONE, Action, Policy, Rule
 from appliance.service import Workplace, accounts, deletion, log_in, machines, sessions
 from appliance.service import policy as policies
-from appliance.store import engines, times
+from appliance.store import Store, engines, times
 from appliance.store import organizations as stored
 from appliance.store.database import sqlite_file
 from tests.appliance.conftest import sign_up
@@ -111,14 +111,21 @@ def test_a_database_that_somebody_else_holds(database: str, hub: FakeHub, monkey
     tenant.workplace.store.close()
 
 
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A file system of this size (tmpfs(5)) in the folder."""
+    disk = folder / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "meshwg-test", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of four megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "meshwg-test", str(folder)], check=True)
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk(tmp_path, "4m") as folder:
+        yield folder
 
 
 def fill(folder: Path) -> Path:
@@ -149,6 +156,36 @@ def test_a_disk_that_is_full(disk: Path, tenant: Tenant) -> None:
     # Whoever is signed in can still look, although when he did can't be noted.
     later = replace(tenant.workplace, clock=lambda: times.now() + timedelta(hours=1))
     assert sessions.holder(later, tenant.token).email == "looks@example.net"
+    assert machines.page(tenant.workplace, tenant.actor) == ([], None)
+    filler.unlink()
+    policies.save(tenant.workplace, tenant.actor, DENIED)
+    tenant.goes_on()
+
+
+@pytest.fixture
+def moved(cluster: Cluster, template: str, tmp_path: Path, hub: FakeHub) -> Iterator[tuple[Path, Tenant]]:
+    """A file system of 32 megabytes, and an organization whose PostgreSQL has its tables there."""
+    name = cluster.create(template)
+    with small_disk(tmp_path, "32m") as folder:
+        try:
+            cluster.move(name, folder)
+            store = Store(cluster.url(name))
+            yield folder, Tenant(Workplace(store, hub, "vpn.example.net", 51820), hub)
+            store.close()
+        finally:
+            cluster.drop_moved(name)
+
+
+def test_a_postgresql_whose_disk_is_full(moved: tuple[Path, Tenant], hub: FakeHub) -> None:
+    disk, tenant = moved
+    filler = fill(disk)
+    with pytest.raises(Unavailable) as refused:
+        tenant.adds_rules(500)
+    assert refused.value.retry_after
+    # What was refused is in neither; whoever only looks may.
+    saved = policies.get(tenant.workplace, tenant.actor).policy
+    assert saved == hub.enforced[tenant.actor.organization_id].policy
+    assert 1 < len(saved.rules) < 500
     assert machines.page(tenant.workplace, tenant.actor) == ([], None)
     filler.unlink()
     policies.save(tenant.workplace, tenant.actor, DENIED)
