@@ -32,6 +32,15 @@ def gate(
     authority: Annotated[
         Path | None, typer.Option(help="PEM that the target's certificate is checked against, like a self-signed one.")
     ] = None,
+    ssh: Annotated[
+        str | None,
+        typer.Option(metavar="USER@HOST[:PORT]", help="Shell on the target's host, which is looked at and damaged."),
+    ] = None,
+    ssh_key: Annotated[Path | None, typer.Option(help="Private key for it; ~/.ssh has those if not given.")] = None,
+    ssh_known_hosts: Annotated[Path, typer.Option(help="Keys that hosts may have.")] = Path("~/.ssh/known_hosts"),
+    ssh_control: Annotated[
+        str, typer.Option(help="Stops and starts the service there; {} stands for stop or start.")
+    ] = "systemctl {} meshwg",
     seed: Annotated[int | None, typer.Option(help="Makes the run's choices; drawn if not given.")] = None,
     wireguard: Wireguard = "auto",
     patience: Annotated[
@@ -42,7 +51,9 @@ def gate(
 
     Exit codes: 0 every claim is proven and every sabotage was noticed, 1 not so, 64 bad usage, 77 no sandbox possible.
     """
-    _commands().gate(claim, profile, seed, wireguard, patience, minutes, target, authority, sabotages_only=sabotage)
+    commands = _commands(*(["paramiko"] if ssh is not None else []))
+    way = None if ssh is None else commands.Ssh(ssh, ssh_key, ssh_known_hosts, ssh_control)
+    commands.gate(claim, profile, seed, wireguard, patience, minutes, target, authority, way, sabotages_only=sabotage)
 
 
 def run_everything(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -32,6 +33,7 @@ from harness.burst.slo import BadSlo
 from harness.burst.slo import read as read_slo
 from harness.claims import BY_ID
 from harness.door import Door
+from harness.live import Ssh
 from harness.paths import REPORTS
 from harness.runs import RunOptions
 from harness.verdicts import Inconclusive, Refuted
@@ -61,6 +63,7 @@ def gate(
     minutes: float | None,
     target: str | None,
     authority: Path | None,
+    ssh: Ssh | None,
     *,
     sabotages_only: bool,
 ) -> None:
@@ -72,12 +75,14 @@ def gate(
     _check_choice("claim", claim, (None, *BY_ID))
     _check_choice("profile", profile, _PROFILES)
     _check_choice("wireguard", wireguard, _WIREGUARD)
+    if ssh is not None and (target is None or not re.fullmatch(r"[^@\s]+@[^@\s]+", ssh.destination)):
+        _end("--ssh takes USER@HOST[:PORT], and goes with --target.", _BAD_USAGE)
     if target is not None:
         _check_target(target, sabotages_only)
         if not sandbox.inside():
-            _hand_over(authority)
+            _hand_over(target, authority, ssh)
     _enter_sandbox()
-    live = None if target is None else lives.find(target)
+    live = None if target is None else lives.find()
     seed = random.SystemRandom().randrange(2**31) if seed is None else seed
     options = RunOptions(claim, profile, seed, wireguard, patience, live)
     passed, _, _ = _gate(_plan(options, minutes, sabotages_only))
@@ -155,11 +160,11 @@ def _check_target(url: str, sabotages_only: bool) -> None:
         _end("--sabotage breaks the service, which --target says is somebody's.", _BAD_USAGE)
 
 
-def _hand_over(authority: Path | None) -> None:
+def _hand_over(url: str, authority: Path | None, ssh: Ssh | None) -> None:
     try:
-        lives.hand_over(authority)
+        lives.hand_over(url, authority, ssh)
     except OSError as error:
-        _end(f"{authority} can't be read: {error.strerror}.", _BAD_USAGE)
+        _end(f"{error.filename} can't be read: {error.strerror}.", _BAD_USAGE)
 
 
 def burst(

@@ -26,8 +26,8 @@ def collect(world: World, folder: Path) -> list[str]:
             (folder / f"{host.name}.{name}.txt").write_text(_output(host, command))
     # Of a service that others run, there is nothing more to be seen.
     with suppress(Inconclusive):
-        _namespaces_of_hub(world.hub_host, folder)
-        (folder / "service.log").write_text(world.service.log_text())
+        _namespaces_of_hub(world.inside, folder)
+        (folder / "service.log").write_text(world.installed.log_text())
     for capture in world.lab.folder.rglob("*.pcap"):
         shutil.copyfile(capture, folder / f"{capture.parent.name}.{capture.name}")
     return sorted(str(path.relative_to(folder.parent)) for path in folder.iterdir())

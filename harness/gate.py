@@ -38,8 +38,14 @@ class Crowd:
     runs: int
 
 
-def crowd(patience: float, cores: int = _CORES) -> Crowd:
-    """As many as the processors can serve: a slow machine's have no time left, and a start has its deadline too."""
+def crowd(options: RunOptions, cores: int = _CORES) -> Crowd:
+    """As many as the processors can serve: a slow machine's have no time left, and a start has its deadline too.
+
+    Where one service is damaged for all runs, there is one at a time.
+    """
+    if options.live is not None and options.live.ssh is not None:
+        return Crowd(1, 1)
+    patience = options.patience
     return Crowd(min(cores, 4), 2 * cores) if patience <= 1 else Crowd(max(1, cores // 2), cores)
 
 
@@ -141,7 +147,7 @@ def run(plan: Plan, evidence: Path, console: Console) -> GateRun:
 def _round(
     options: RunOptions, breaks: Sequence[Sabotage], evidence: Path, console: Console, *, scenarios: bool = True
 ) -> _Round:
-    many = crowd(options.patience)
+    many = crowd(options)
     with _told(console) as progress, runs.turns() as turns, _opened(evidence) as folder:
         shared = [f"--turns={turns}", f"--progress={progress}", f"--evidence=/dev/fd/{folder}"]
         with ThreadPoolExecutor(many.runs) as pool:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 from harness.damage import Damage
+from harness.installed import Installed
 from harness.mesh import Machine, Mesh
-from harness.service import Service
 from harness.verdicts import Inconclusive
-from netlab import Completed, LabHost, genkey, pubkey
+from netlab import Completed, genkey, pubkey
 
 # A look is a dozen programs, one after the other: seconds where the processor is emulated. This is for one that hangs.
 _TOOLS_DEADLINE = 60.0
@@ -31,9 +29,9 @@ class Inside:
         Inconclusive: it can't be found.
     """
 
-    def __init__(self, service: Service, mesh: Mesh, machine: Machine, other: Machine) -> None:
+    def __init__(self, service: Installed, mesh: Mesh, machine: Machine, other: Machine) -> None:
         self._service = service
-        self._hub: LabHost = service.host
+        self._hub = service.host
         namespaces = [line.split()[0] for line in self._run("ip netns list").stdout.splitlines()]
         own = [name for name in namespaces if name.endswith(mesh.organization["id"])]
         if len(own) != 1:
@@ -88,12 +86,10 @@ class Inside:
         """The hub's process is stopped (SIGSTOP) for as long as ``with`` lasts, so that damage stands for a while."""
         pids = self._service.children("hub")
         try:
-            for pid in pids:
-                os.kill(pid, signal.SIGSTOP)
+            self._service.signal(pids, signal.SIGSTOP)
             yield
         finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+            self._service.signal(pids, signal.SIGCONT)
 
     def undo(self, damage: Damage) -> None:
         """Takes back what the hub has no business to mend."""
@@ -121,17 +117,21 @@ class Inside:
 
     def _wireguard(self) -> tuple[str, str]:
         """Process id and name of what serves the link."""
-        link = self._variables["LINK"].encode()
-        for pid in self._hub.processes():
-            with suppress(OSError):
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-                if words[-1] == link:
-                    return str(pid), Path(words[0].decode()).name
-        return "", "kernel"
+        told = self._run(_SERVES, env=self._variables).stdout.split()
+        return (told[0], told[1]) if told else ("", "kernel")
 
     def _run(self, command: str, *, check: bool = True, env: Mapping[str, str] | None = None) -> Completed:
         return self._hub.run("sh", "-ec", command, check=check, env=env, timeout=_TOOLS_DEADLINE)
 
+
+# A program is known by its name, and its link by a word of its own.
+_SERVES = r"""
+for file in $(grep --files-with-matches --null-data --line-regexp --no-messages -- "$LINK" /proc/[0-9]*/cmdline); do
+    program=$(head --zero-terminated --lines=1 "$file" | tr -d '\0')
+    pid=${file#/proc/}
+    case $program in *wireguard-go | *boringtun-cli) echo "${pid%/cmdline} ${program##*/}"; break ;; esac
+done
+"""
 
 # Links are numbered as they come; machines, routes and chains are listed as they come; queues depend on who made the
 # link.

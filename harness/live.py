@@ -1,18 +1,19 @@
 """A service that somebody else runs, reached from a lab as customers reach it: its pages and API, and its UDP port.
 
-Nothing of its host can be seen or changed. What its organizations are told to be the hub is a host of the lab, which
-passes datagrams on to the real one.
+Nothing of its host can be seen or changed, unless there is a shell on it. What its organizations are told to be the hub
+is a host of the lab, which passes datagrams on to the real one.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import socket
 import subprocess
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -23,9 +24,58 @@ from harness.outlet import Outlet
 from harness.relay import DatagramRelay, StreamRelay
 from harness.verdicts import Inconclusive
 from netlab import Host, Lab
+from netlab.sshlogin import Login
 
+CONTROL = "systemctl {} meshwg"
+"""How the service's unit is stopped and started, where it is installed as `docs/operating.md` tells."""
 _HERE = "127.0.0.1"
 _VARIABLE = "MESHWG_LIVE"
+
+
+@dataclass(frozen=True)
+class Ssh:
+    """As it is asked for: see `Shell`."""
+
+    destination: str
+    key: Path | None = None
+    known_hosts: Path = Path("~/.ssh/known_hosts")
+    control: str = CONTROL
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The way to a shell on the service's host.
+
+    Attributes:
+        destination: ``USER@HOST[:PORT]``; whoever is not root there has sudo.
+        known_hosts, key: open files: keys that hosts may have, and the private key to log in with. Where there is none
+            of the latter, those are tried that the user has.
+        control: the command that stops or starts the service there, with ``{}`` for the verb.
+    """
+
+    destination: str
+    known_hosts: int
+    key: int | None = None
+    control: str = CONTROL
+
+    @property
+    def connection(self) -> tuple[socket.SocketKind, str, int]:
+        """What the outlet is asked for."""
+        return socket.SOCK_STREAM, self.login.address, self.login.port
+
+    @property
+    def login(self) -> Login:
+        """As SSH takes it."""
+        user, _, rest = self.destination.rpartition("@")
+        parts = urlsplit(f"//{rest}")
+        return Login(
+            str(parts.hostname),
+            user,
+            parts.port or 22,
+            key_file=None if self.key is None else Path(f"/dev/fd/{self.key}"),
+            known_hosts=Path(f"/dev/fd/{self.known_hosts}"),
+            elevate=() if user == "root" else ("sudo", "-n"),
+        )
 
 
 @dataclass(frozen=True)
@@ -36,37 +86,61 @@ class Live:
         url: ``https://HOST[:PORT]``.
         outlet: the way to it out of the sandbox.
         authority: open file with what its certificate is checked against; None takes the system's authorities.
+        ssh: the way to its host, if that may be looked at and damaged.
     """
 
     url: str
     outlet: Outlet
     authority: int | None = None
+    ssh: Shell | None = None
+
+    @property
+    def certificate(self) -> Path | None:
+        """What its certificate is checked against."""
+        return None if self.authority is None else Path(f"/dev/fd/{self.authority}")
 
     @property
     def descriptors(self) -> tuple[int, ...]:
         """Open files that another process needs to work with it."""
-        return (self.outlet.descriptor, *(() if self.authority is None else (self.authority,)))
+        shell = () if self.ssh is None else (self.ssh.known_hosts, self.ssh.key)
+        return tuple(each for each in (self.outlet.descriptor, self.authority, *shell) if each is not None)
+
+    def to_text(self) -> str:
+        """What another process that has the same open files makes the same of."""
+        return json.dumps({**asdict(self), "outlet": self.outlet.descriptor})
+
+    @staticmethod
+    def from_text(text: str) -> Live:
+        """The other way round."""
+        facts = json.loads(text)
+        shell = None if facts["ssh"] is None else Shell(**facts["ssh"])
+        return Live(facts["url"], Outlet(facts["outlet"]), facts["authority"], shell)
 
 
-def hand_over(authority: Path | None) -> None:
+def hand_over(url: str, authority: Path | None, ssh: Ssh | None) -> None:
     """Lets the program find the way that this process becomes in its sandbox.
 
     Raises:
-        OSError: the authority's file can't be read.
+        OSError: a file can't be read.
     """
-    held = ""
-    if authority is not None:
-        # Whatever folder it lies in: a sandbox has some of its own.
-        descriptor = os.memfd_create("authority", 0)
-        os.write(descriptor, authority.read_bytes())
-        held = str(descriptor)
-    os.environ[_VARIABLE] = f"{outlet.start()}:{held}"
+    shell = None
+    if ssh is not None:
+        key = None if ssh.key is None else _held(ssh.key)
+        shell = Shell(ssh.destination, _held(ssh.known_hosts.expanduser()), key, ssh.control)
+    held = None if authority is None else _held(authority)
+    os.environ[_VARIABLE] = Live(url, Outlet(outlet.start()), held, shell).to_text()
 
 
-def find(url: str) -> Live:
+def find() -> Live:
     """The way that was handed over."""
-    descriptor, _, authority = os.environ.pop(_VARIABLE).partition(":")
-    return Live(url, Outlet(int(descriptor)), int(authority) if authority else None)
+    return Live.from_text(os.environ.pop(_VARIABLE))
+
+
+def _held(file: Path) -> int:
+    """An open file with the same content. Whatever folder it lies in: a sandbox has some of its own."""
+    descriptor = os.memfd_create(file.name, 0)
+    os.write(descriptor, file.read_bytes())
+    return descriptor
 
 
 class LiveService:
@@ -83,7 +157,7 @@ class LiveService:
         parts = urlsplit(live.url)
         self._host, self._port = str(parts.hostname), parts.port or 443
         self._outlet = live.outlet
-        self._certificate = None if live.authority is None else Path(f"/dev/fd/{live.authority}")
+        self._certificate = live.certificate
         self._lab = lab
         self._gateway = gateway
         self._address = address

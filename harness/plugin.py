@@ -15,7 +15,6 @@ import pytest
 from harness import evidence, results
 from harness.claims import BY_ID
 from harness.live import Live
-from harness.outlet import Outlet
 from harness.record import Record
 from harness.summary import summary
 from harness.target import Target
@@ -45,16 +44,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--profile", default="quick", choices=("quick", "full"))
     group.addoption("--seed", type=int, default=0)
     group.addoption("--hub-wireguard", default="auto")
-    group.addoption("--target", help="URL of a service that somebody else runs")
-    group.addoption("--outlet", type=int, help="open file that leads to it")
-    group.addoption("--authority", type=int, help="open file with what its certificate is checked against")
+    group.addoption("--live", help="service that somebody else runs, as harness.live.Live tells it")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tells pytest of the marker, whatever project the run is one of, and looks whether there is such a hub."""
     config.addinivalue_line("markers", "claim(id): the published claim that a scenario proves or refutes")
-    if _hub(config) is not None and (config.getoption("--target") or config.getoption("--sabotage")):
-        raise pytest.UsageError("--hub is another hub: --target and --sabotage are for the service.")
+    if _hub(config) is not None and (config.getoption("--live") or config.getoption("--sabotage")):
+        raise pytest.UsageError("--hub is another hub: --live and --sabotage are for the service.")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -127,7 +124,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         hub=hub,
     ) as made:
         config.stash[_WORLD] = made
-        if config.getoption("--target") is None and hub is None:
+        if config.getoption("--live") is None and hub is None:
             config.stash[_HUB_WIREGUARD] = made.service.wireguard()
         yield made
 
@@ -146,8 +143,8 @@ def _hub(config: pytest.Config) -> type[Target] | None:
 
 
 def _live(config: pytest.Config) -> Live | None:
-    url = config.getoption("--target")
-    return None if url is None else Live(url, Outlet(config.getoption("--outlet")), config.getoption("--authority"))
+    told = config.getoption("--live")
+    return None if told is None else Live.from_text(told)
 
 
 @pytest.hookimpl(trylast=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.service import Service
+from harness.installed import Installed
 from harness.verdicts import Inconclusive
 from netlab import Host
 
@@ -20,7 +20,7 @@ def on_host(hub: Host) -> frozenset[str]:
     return frozenset(" ".join(line.split()) for line in listed)
 
 
-def in_files(service: Service, texts: Iterable[str]) -> list[str]:
+def in_files(service: Installed, texts: Iterable[str]) -> list[str]:
     """Those of these texts that some file of the service has, below its data folder or ``/run``, free pages included.
 
     Raises:

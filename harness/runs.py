@@ -108,9 +108,7 @@ def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> 
 def _pytest(options: RunOptions, target: Path) -> list[str]:
     claim = [] if options.claim is None else [f"--claim={options.claim}"]
     service = options.live
-    live = [] if service is None else [f"--target={service.url}", f"--outlet={service.outlet.descriptor}"]
-    if service is not None and service.authority is not None:
-        live.append(f"--authority={service.authority}")
+    live = [] if service is None else [f"--live={service.to_text()}"]
     return [
         sys.executable,
         "-m",

@@ -10,7 +10,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,9 +162,7 @@ class Service:
             Inconclusive: one of them lives on.
         """
         killed = self.children()
-        for pid in killed:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self.signal(killed, signal.SIGKILL)
         deadline = time.monotonic() + _STOP_GRACE
         while killed & self.children():
             if time.monotonic() > deadline:
@@ -183,6 +181,12 @@ class Service:
                 if words[1:2] == ["-m"] and words[2] in _PROGRAMS and names & set(commands or _COMMANDS):
                     found.add(pid)
         return found
+
+    def signal(self, pids: Collection[int], number: int) -> None:
+        """Sends a signal to processes; those that are gone are passed over."""
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def is_ready(self) -> bool:
         """Whether it answers, and says that every organization is enforced."""

@@ -12,6 +12,7 @@ from types import TracebackType
 import httpx
 
 from harness.api import Api, ApiError
+from harness.installed import Installed, OverSsh
 from harness.live import Live, LiveService
 from harness.mesh import Mesh
 from harness.record import Record
@@ -19,7 +20,7 @@ from harness.service import Service, ServiceOptions
 from harness.target import Stops, Target
 from harness.translation import URL, Translation
 from harness.verdicts import Inconclusive
-from netlab import Lab, LabHost
+from netlab import Host, Lab, LabHost
 
 # RFC 5737: addresses for documentation, which no real network has.
 UNDERLAY = "192.0.2.0/24"
@@ -56,6 +57,8 @@ class World:
         self.lab.connect(self._hub_host, self.internet, f"{HUB}/24")
         self.lab.connect_here(self.internet, f"{OFFICE}/24")
         self._live: LiveService | None = None
+        self._way: Live | None = None
+        self._over_ssh: OverSsh | None = None
         self._service: Service | None = None
         self._target: Target | None = None
         self._translation: Translation | None = None
@@ -63,6 +66,7 @@ class World:
             self._target = hub(self._hub_host, HUB)
             self._translation = Translation(self._target)
         elif live is not None:
+            self._way = live
             self._live = LiveService(live, self.lab, self._hub_host, HUB)
         else:
             self._service = Service(
@@ -97,6 +101,8 @@ class World:
             if self._service is not None and self._service.options.sabotage is None:
                 self._service.stop()
             self.leave()
+            if self._over_ssh is not None:
+                self._over_ssh.close()
             if self._live is not None:
                 self._live.__exit__(kind, error, trace)
             if self._target is not None:
@@ -114,12 +120,32 @@ class World:
         if self._target is not None:
             raise Inconclusive("it takes the service's own processes, files and commands, and --hub names another hub")
         if self._service is None:
-            raise Inconclusive("it takes what the service's own host shows, and --target names one that others run")
+            lacks = "it takes what the service's own host shows, and --target names one that others run"
+            raise Inconclusive(lacks if self._way is None or self._way.ssh is None else f"{lacks}; SSH is not enough")
         return self._service
 
     @property
+    def installed(self) -> Installed:
+        """The service as root on its host has it.
+
+        Raises:
+            Inconclusive: nobody is, or the hub is another one.
+        """
+        if self._way is None or self._way.ssh is None:
+            return self.service
+        with self._lock:
+            if self._over_ssh is None:
+                self._over_ssh = OverSsh(self._way)
+        return self._over_ssh
+
+    @property
+    def inside(self) -> Host:
+        """The host that the hub runs on, for programs of its own. Raises as `installed` does."""
+        return self.installed.host if self._target is None else self._hub_host
+
+    @property
     def hub_host(self) -> LabHost:
-        """The host that the hub runs on.
+        """The same where it is a host of the lab.
 
         Raises:
             Inconclusive: somebody else has it.
@@ -135,7 +161,7 @@ class World:
         """
         stops: Stops
         if self._target is None:
-            stops = self.service
+            stops = self.installed
         elif isinstance(self._target, Stops):
             stops = self._target
         else:
@@ -188,19 +214,21 @@ class World:
         record: Record,
         name: str | None = None,
         *,
+        email: str | None = None,
         network: str | None = None,
         new_host: Callable[[str], LabHost] | None = None,
     ) -> Mesh:
         """Signs an organization up, on the paid plan, with no machine yet.
 
         Args:
+            email: the owner's.
             new_host: where its machines are made; `client` if None.
         """
         with self._lock:
             number = next(self._organizations)
         api = self.api()
-        email = f"owner{number}-{self._run}@example.net"
-        signed_up = api.sign_up(email, PASSWORD, name or f"organization-{number}", network)
+        owner = email or f"owner{number}-{self._run}@example.net"
+        signed_up = api.sign_up(owner, PASSWORD, name or f"organization-{number}", network)
         if self._service is None:
             self._owned.append(api)
         if self._live is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -51,8 +52,11 @@ class SshHost(RemotePrograms):
     Sockets and threads of the caller can't be in its network: `socket` and `in_network` raise OutOfReach.
     """
 
-    def __init__(self, name: str, login: Login, *, timeout_s: float = 10.0) -> None:
+    def __init__(self, name: str, login: Login, *, timeout_s: float = 10.0, sock: socket.socket | None = None) -> None:
         """Connects.
+
+        Args:
+            sock: a connection to the server that is there already.
 
         Raises:
             HostUnavailable: no connection, another host key than expected, no login, or no shell.
@@ -60,7 +64,7 @@ class SshHost(RemotePrograms):
         """
         check_name(name)
         self.login = login
-        self._client = connect(name, login, timeout_s)
+        self._client = connect(name, login, timeout_s, sock)
         try:
             self._holder = self._open(name, ["sh", "-c", _HOLD], timeout_s)
             folder = self._holder.makefile("r").readline().strip()

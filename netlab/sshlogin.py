@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,8 @@ class Login:
         port: TCP port.
         key_file: private key, OpenSSH's format; agent and default keys are tried if None.
         host_key: the only key that the host may have, as in a `.pub` file (`ssh-ed25519 AAAA…`); where None, the key
-            has to be in the caller's `known_hosts`.
+            has to be in `known_hosts`.
+        known_hosts: a file as OpenSSH keeps it; the caller's own if None.
         elevate: what commands are put behind to have those rights, such as `("sudo", "-n")`.
     """
 
@@ -31,11 +33,15 @@ class Login:
     port: int = 22
     key_file: Path | None = None
     host_key: str | None = None
+    known_hosts: Path | None = None
     elevate: tuple[str, ...] = ()
 
 
-def connect(name: str, login: Login, timeout_s: float) -> SSHClient:
+def connect(name: str, login: Login, timeout_s: float, sock: socket.socket | None = None) -> SSHClient:
     """Opens a connection.
+
+    Args:
+        sock: one that leads to the host already; the client closes it.
 
     Raises:
         HostUnavailable: no way there, another host key than expected, or no login.
@@ -48,7 +54,7 @@ def connect(name: str, login: Login, timeout_s: float) -> SSHClient:
     known = login.address if login.port == 22 else f"[{login.address}]:{login.port}"
     try:
         if login.host_key is None:
-            client.load_system_host_keys()
+            client.load_system_host_keys(None if login.known_hosts is None else str(login.known_hosts))
         else:
             entry = HostKeyEntry.from_line(f"{known} {login.host_key}")
             if entry is None or entry.key is None:
@@ -64,6 +70,7 @@ def connect(name: str, login: Login, timeout_s: float) -> SSHClient:
             timeout=timeout_s,
             banner_timeout=timeout_s,
             auth_timeout=timeout_s,
+            sock=sock,
         )
     except (paramiko.SSHException, EOFError, OSError) as error:
         client.close()

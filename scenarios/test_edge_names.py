@@ -16,7 +16,7 @@ from harness import remains
 from harness.mesh import Mesh
 from harness.record import Record
 from harness.verdicts import Refuted
-from harness.world import PASSWORD, World
+from harness.world import World
 from netlab import genkey, pubkey
 
 pytestmark = pytest.mark.claim("edge-names")
@@ -118,9 +118,9 @@ def test_every_name_onboards_and_is_data_wherever_it_shows(world: World, record:
     _check_page(Page(mesh.api.page("/machines").body), before)
     month = mesh.api.call("GET", "/usage").body["months"][-1]["month"]
     _check_sheet(mesh.api.page(f"/usage/{month}.csv").body)
-    if MARKER in world.service.log_text() or kept(NAMES[3]) in world.service.log_text():
+    if MARKER in world.installed.log_text() or kept(NAMES[3]) in world.installed.log_text():
         raise Refuted("names are in the service's log")
-    if world.hub_host.run("test", "-e", f"/{MARKER}", check=False).returncode == 0:
+    if world.inside.run("test", "-e", f"/{MARKER}", check=False).returncode == 0:
         raise Refuted("a name was run as a command")
 
 
@@ -173,27 +173,24 @@ def test_machines_and_groups_called_so_work(world: World, record: Record) -> Non
 
 def test_nothing_is_left_of_such_names(world: World, record: Record) -> None:
     """Host, census and files tell the same before such an organization and after it."""
-    census, host = world.service.census(), remains.on_host(world.hub_host)
+    census, host = world.installed.census(), remains.on_host(world.inside)
     name = f"{TRACE} {NAMES[15]}"
     mesh = _organization(world, record, name, "gone")
     for each in NAMES[:6]:
         mesh.add(each, groups=[f"{TRACE} {each}"[:LONGEST]])
     with record.control("it is there before"):
-        assert remains.in_files(world.service, [TRACE])
-        assert remains.on_host(world.hub_host) != host
+        assert remains.in_files(world.installed, [TRACE])
+        assert remains.on_host(world.inside) != host
     mesh.api.call("DELETE", "/organization", {"confirm": name})
-    record.none_of("in files", remains.in_files(world.service, [TRACE]), "the service's files still have")
-    record.none_of("on the host", sorted(remains.on_host(world.hub_host) ^ host), "the hub's host is not as before")
-    left = world.service.census()
+    record.none_of("in files", remains.in_files(world.installed, [TRACE]), "the service's files still have")
+    record.none_of("on the host", sorted(remains.on_host(world.inside) ^ host), "the hub's host is not as before")
+    left = world.installed.census()
     if left != census:
         raise Refuted(f"the census is not as before: {left}, not {census}")
 
 
 def _organization(world: World, record: Record, name: str, person: str) -> Mesh:
-    api = world.service.api()
-    api.sign_up(f"{person}@example.net", PASSWORD, name)
-    api.call("PATCH", "/organization", {"plan": "paid"})
-    mesh = Mesh(api, world.client, record)
+    mesh = world.organization(record, name, email=f"{person}@example.net")
     if mesh.organization["name"] != kept(name):
         raise Refuted(f"the organization {name!r} is called otherwise: {mesh.organization['name']!r}")
     return mesh

@@ -104,7 +104,7 @@ class Siege:
 
     def _wait_until_ready(self, deadline_s: float) -> None:
         start = time.monotonic()
-        while not self.world.service.is_ready():
+        while not self.world.installed.is_ready():
             if time.monotonic() - start > deadline_s:
                 raise Refuted(f"the service is not back after {deadline_s:.0f} s")
             time.sleep(_POLL)
@@ -122,7 +122,7 @@ def besieged(world: World, record: Record, mesh: Mesh, machines: Sequence[Machin
             allowed.arrives(Noticed.EVENT.value)
             denied.flows()
         denied.stops(mesh.deny(kolkata, pune))
-        target = Inside(world.service, mesh, pune, mumbai)
+        target = Inside(world.installed, mesh, pune, mumbai)
         yield Siege(world, record, machines, target, allowed, denied, target.seen())
         denied.stays_stopped()
         with record.control("the denied stream flows when the rule is gone"):
@@ -172,7 +172,7 @@ def test_what_was_opened_by_force_is_closed_again(world: World, record: Record) 
     """Who is root on the hub's host can let a denied packet through. How long that lasts is measured, and it ends."""
     mesh = world.organization(record)
     mumbai, pune, kolkata = mesh.machines("mumbai", "pune", "kolkata")
-    target = Inside(world.service, mesh, pune, mumbai)
+    target = Inside(world.installed, mesh, pune, mumbai)
     with UdpStream(kolkata.host, pune.host, pune.address, 0, interval_s=INTERVAL) as denied:
         with record.control("the stream flows before the rule"):
             denied.wait_delivery(denied.mark(), Noticed.EVENT.value)
@@ -204,7 +204,7 @@ def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
-    target = Inside(world.service, mesh, pune, mumbai)
+    target = Inside(world.installed, mesh, pune, mumbai)
     before = target.seen()
     with record.control("both talk before"):
         assert mumbai.reaches(pune)
@@ -232,13 +232,13 @@ def test_a_service_that_was_stopped_finds_its_machines_again(world: World, recor
     machines = mesh.machines("mumbai", "pune", "kolkata")
     with besieged(world, record, mesh, machines) as siege:
         start = siege.allowed.breaks()
-        world.service.stop()
+        world.installed.stop()
         try:
             with record.control("nothing of the service is left on its host"):
-                assert world.hub_host.run("ip", "netns", "list").stdout == ""
+                assert world.inside.run("ip", "netns", "list").stdout == ""
         finally:
             # The other scenarios find it running, whatever comes of this one.
-            ready_after = world.service.start()
+            ready_after = world.installed.start()
         record.measure("start to ready", ready_after, "s")
         whole = siege.allowed.arrives(Noticed.RESTART.value)
         cut = siege.allowed.outage(start, whole)

@@ -37,7 +37,7 @@ def test_the_link_with_an_organization_s_key_is_made_anew(world: World, record: 
             stream.arrives(Noticed.EVENT.value)
         start = stream.breaks()
         key = mesh.organization["hub_public_key"]
-        if world.hub_host.run("sh", "-c", _DELETE_LINK, "sh", key, check=False).returncode != 0:
+        if world.inside.run("sh", "-c", _DELETE_LINK, "sh", key, check=False).returncode != 0:
             raise Inconclusive("no link of the hub's host has the organization's key")
         cut = stream.outage(start, stream.arrives(Noticed.EVENT.value))
         record.measure("cut for", cut, "s", limit=f"<= {Noticed.EVENT.value}")

@@ -25,6 +25,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--crashes", type=int, default=3, help="how often the test of crashes kills a process; 200 take half an hour"
     )
     parser.addoption(
+        "--over-ssh",
+        default="concurrent-adds",
+        help="claims that are proven of a live service with a shell on its host, with commas",
+    )
+    parser.addoption(
         "--patience", type=float, default=1.0, help="multiplies how long healing may take: for an emulated machine"
     )
 

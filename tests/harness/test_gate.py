@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,8 @@ from rich.console import Console
 
 from harness import gate, runs
 from harness.gate import Crowd, Plan, crowd, judge
+from harness.live import Live, Shell
+from harness.outlet import Outlet
 from harness.plugin import TURN
 from harness.results import ScenarioResult
 from harness.runs import Finished, RunOptions
@@ -62,10 +65,17 @@ def test_turns_come_in_order_and_then_there_are_no_more() -> None:
 def test_a_slow_machine_gets_more_time_and_less_to_do_at_once() -> None:
     usual, slow = RunOptions(profile="full"), RunOptions(profile="full", patience=10)
     assert slow.deadline_s == 10 * usual.deadline_s
-    assert crowd(usual.patience, cores=2) == Crowd(scenarios=2, runs=4)
-    assert crowd(slow.patience, cores=2) == Crowd(scenarios=1, runs=2)
-    assert crowd(slow.patience, cores=1) == Crowd(scenarios=1, runs=1)
-    assert crowd(usual.patience, cores=16).scenarios == 4
+    assert crowd(usual, cores=2) == Crowd(scenarios=2, runs=4)
+    assert crowd(slow, cores=2) == Crowd(scenarios=1, runs=2)
+    assert crowd(slow, cores=1) == Crowd(scenarios=1, runs=1)
+    assert crowd(usual, cores=16).scenarios == 4
+
+
+def test_a_service_that_is_damaged_for_all_runs_has_one_at_a_time() -> None:
+    live = Live("https://vpn.example.net", Outlet(3))
+    assert crowd(RunOptions(live=live), cores=2).scenarios == 2
+    with_shell = replace(live, ssh=Shell("root@vpn.example.net", known_hosts=4))
+    assert crowd(RunOptions(live=with_shell), cores=2) == Crowd(1, 1)
 
 
 @pytest.fixture

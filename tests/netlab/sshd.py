@@ -52,7 +52,9 @@ def start(program: str, host: NamespaceHost, address: str, user: Key, key_file: 
     """Starts a server on port 22 of `address` that lets `user` in as root, and knows its users by files of its own."""
     own = new_key()
     folder = host.folder
-    users = f"root:*:0:0::{folder}:/bin/sh\nsshd:*:64220:64220::/run/sshd:/usr/sbin/nologin\n"
+    # Nobody is who other programs of the host become.
+    nobodies = ("sshd:*:64220:64220::/run/sshd:/usr/sbin/nologin", "nobody:*:65534:65534::/:/usr/sbin/nologin")
+    users = "\n".join((f"root:*:0:0::{folder}:/bin/sh", *nobodies, ""))
     for name, text in (("passwd", users), ("shadow", "root:*:19000::::::\nsshd:*:19000::::::\n")):
         host.write(folder / name, text.encode())
         host.run("mount", "--bind", folder / name, f"/etc/{name}")
