@@ -121,7 +121,8 @@ class World:
             raise Inconclusive("it takes the service's own processes, files and commands, and --hub names another hub")
         if self._service is None:
             lacks = "it takes what the service's own host shows, and --target names one that others run"
-            raise Inconclusive(lacks if self._way is None or self._way.ssh is None else f"{lacks}; SSH is not enough")
+            more = self._way is not None and self._way.ssh is not None
+            raise Inconclusive(f"{lacks}; a shell there is not enough" if more else lacks)
         return self._service
 
     @property

