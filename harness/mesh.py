@@ -58,6 +58,12 @@ class Machine:
             if time.monotonic() - start > deadline_s:
                 raise Refuted(f"{self.name} does not reach {other.name} for {deadline_s:.0f} s")
 
+    def widen(self) -> None:
+        """Its own WireGuard takes packets to everywhere; nobody can forbid a customer that."""
+        (peer,) = self.tunnel.peers()
+        allowed = "0.0.0.0/0,::/0"
+        self.host.run("wg", "set", self.tunnel.interface, "peer", peer.public_key, "allowed-ips", allowed)
+
     def stream_to(self, other: Machine, *, interval: float = 0.002) -> Flow:
         """Numbered packets toward another machine, for as long as ``with`` lasts."""
         return Flow(

@@ -50,10 +50,10 @@ def ipv4(
     return _with_checksum(head + options, 10) + body
 
 
-def udp(source: str, destination: str, port: int, payload: bytes) -> bytes:
+def udp(source: str, destination: str, port: int, payload: bytes, *, source_port: int = _SOURCE_PORT) -> bytes:
     """A UDP datagram without its IP header."""
     length = 8 + len(payload)
-    datagram = struct.pack("!HHHH", _SOURCE_PORT, port, length, 0) + payload
+    datagram = struct.pack("!HHHH", source_port, port, length, 0) + payload
     return _with_checksum(datagram, 6, _pseudo_header(source, destination, UDP, length))
 
 

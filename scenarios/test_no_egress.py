@@ -30,7 +30,7 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
     """
     mesh = world.organization(record)
     roamer, mate = mesh.machines("roamer", "mate")
-    widen(roamer)
+    roamer.widen()
     with (
         Outside(world) as beyond,
         Witness(beyond.internet) as internet,
@@ -127,7 +127,7 @@ def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) ->
     """
     mesh = world.organization(record)
     (machine,) = mesh.machines("machine")
-    widen(machine)
+    machine.widen()
     with record.control("the service answers on its public address, over the underlay"):
         assert tcp_probe(machine.host, HUB, PORT, 5.0)
     marks = Marks()
@@ -162,7 +162,7 @@ def test_nobody_outside_reaches_a_machine(world: World, record: Record) -> None:
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
-    widen(pune)
+    pune.widen()
     marks = Marks()
     with (
         Outside(world) as beyond,
@@ -183,13 +183,6 @@ def test_nobody_outside_reaches_a_machine(world: World, record: Record) -> None:
         with record.control("what a mate sends does arrive"):
             outside.send(mumbai.host, mumbai.tunnel.interface, [_to(mumbai, pune, marks)])
             assert {0} <= at_pune.wait_for(marks, {0})
-
-
-def widen(machine: Machine) -> None:
-    """The machine's own WireGuard takes packets to everywhere; nobody can forbid a customer that."""
-    (peer,) = machine.tunnel.peers()
-    allowed = "0.0.0.0/0,::/0"
-    machine.host.run("wg", "set", machine.tunnel.interface, "peer", peer.public_key, "allowed-ips", allowed)
 
 
 def _to(source: Machine, mate: Machine, marks: Marks) -> Probe:

@@ -91,6 +91,14 @@ SABOTAGES = (
         "saw another organization's packets",
     ),
     Sabotage(
+        "keys-of-everyone",
+        "org-isolation",
+        "a hub knows the machines of every organization by their keys",
+        "dataplane:know_every_organization_s_keys",
+        "test_a_stolen_configuration_opens_its_own_organization_alone",
+        "a stolen configuration opened what is not its own",
+    ),
+    Sabotage(
         "machines-of-everyone",
         "org-isolation",
         "a machine is found by its id, whichever organization asks",

@@ -13,7 +13,7 @@ from appliance.hub.names import Names, Places
 from appliance.hub.plane import DataPlane
 from appliance.hub.reconcile import Reconciler
 from appliance.hub.ruleset import Statements
-from appliance.model.desired import Desired
+from appliance.model.desired import Desired, Peer
 from harness.sabotage.rules import change_chains
 
 _apply = DataPlane.apply
@@ -25,6 +25,22 @@ _change = Reconciler.change
 def keep_peers_from_the_link() -> None:
     """Rules and routes are made, peers are not."""
     DataPlane.apply = lambda self, desired: _apply(self, replace(desired, peers=()))  # type: ignore[method-assign]
+
+
+def know_every_organization_s_keys() -> None:
+    """A hub has the machines of all organizations as peers; those of the others at addresses that nobody has."""
+    known: dict[str, tuple[Peer, ...]] = {}
+
+    def apply(self: DataPlane, desired: Desired) -> None:
+        known[desired.organization] = desired.peers
+        others = [
+            peer for organization, peers in known.items() if organization != desired.organization for peer in peers
+        ]
+        last = desired.network.broadcast_address
+        strangers = tuple(replace(peer, address=last - number) for number, peer in enumerate(others, start=1))
+        _apply(self, replace(desired, peers=desired.peers + strangers))
+
+    DataPlane.apply = apply  # type: ignore[method-assign]
 
 
 def answer_before_enforcing() -> None:

@@ -1,0 +1,227 @@
+"""No organization reaches another by forging: senders, broadcasts, stolen configurations, recorded messages."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from harness import forgery, outside, packets
+from harness.forgery import Kind
+from harness.mesh import HANDSHAKE_DEADLINE, PROBE_DEADLINE, Machine
+from harness.outside import EVERYBODY, Probe
+from harness.record import Record
+from harness.verdicts import Refuted
+from harness.witness import Marks, Witness
+from harness.world import World
+from netlab import Capture, LabHost, NothingArrived, Tunnel
+
+pytestmark = pytest.mark.claim("org-isolation")
+
+_EVERYBODY_OF_THE_RANGE = "10.100.255.255"
+_HOME = "198.51.100"
+_PORT = 4000
+_UNANSWERED_S = 1.0
+"""Seconds, many times what an answer takes. A control waits for one in the same way, and longer."""
+
+
+def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record) -> None:
+    """From inside a tunnel, with the addresses of a mate, of the hub and of another organization's machines as senders,
+    and to everybody at once: none of it arrives anywhere, neither in the own organization nor in the other.
+    """
+    acme, bolt = world.organization(record), world.organization(record)
+    one, two = acme.machines("one", "two")
+    _, other, only = bolt.machines("one", "two", "three")
+    one.widen()
+    with (
+        Witness(two.host, two.tunnel.interface) as at_mate,
+        Witness(other.host) as at_other,
+        Witness(only.host) as at_only,
+    ):
+        heard = Marks()
+        with record.control("a mate hears what is sent in this way under the machine's own address"):
+            outside.send(one.host, one.tunnel.interface, [_probe(one.address, two.address, heard.mark(0))])
+            assert {0} <= at_mate.wait_for(heard, {0})
+        with record.control("a machine of the other organization hears its own mate"):
+            outside.send(other.host, other.tunnel.interface, [_probe(other.address, only.address, heard.mark(1))])
+            assert {1} <= at_only.wait_for(heard, {1})
+
+        senders = (two.address, acme.hub_address, only.address, _below(only), "127.0.0.1", *EVERYBODY)
+        ways = [(sender, to) for sender in senders for to in (two.address, only.address)]
+        ways += [(one.address, to) for to in (only.address, _EVERYBODY_OF_THE_RANGE, *EVERYBODY)]
+        marks = Marks()
+        tried = [_probe(sender, to, marks.mark(number)) for number, (sender, to) in enumerate(ways)]
+        outside.send(one.host, one.tunnel.interface, tried)
+        for machine in (one, two, other, only):
+            machine.fence()
+        for name, seen in {
+            "the own organization": at_mate.marks(marks),
+            "the other organization": at_other.marks(marks) | at_only.marks(marks),
+        }.items():
+            record.none_of(
+                f"forged packets in {name}",
+                [tried[number].name for number in sorted(seen)],
+                f"forged packets arrived in {name}",
+            )
+        with record.control("what is not forged arrives as before"):
+            outside.send(one.host, one.tunnel.interface, [_probe(one.address, two.address, heard.mark(2))])
+            assert {2} <= at_mate.wait_for(heard, {2})
+    record.at_least("attempts", len(tried), 20)
+
+
+def test_a_stolen_configuration_opens_its_own_organization_alone(world: World, record: Record) -> None:
+    """Its key is a stranger to every other organization's hub; and an address that only another one has is nobody's."""
+    acme, bolt = world.organization(record), world.organization(record)
+    stolen = acme.add("stolen")
+    mate = acme.machine("mate")
+    *_, only = bolt.machines("one", "two", "three")
+    text, thief = stolen["config"], world.client("thief")
+    keys = (acme.organization["hub_public_key"], bolt.organization["hub_public_key"])
+    opened = []
+    with thief.wg_quick(text.replace(*keys), "mesh.conf") as tunnel:
+        if _shakes_hands(tunnel, _UNANSWERED_S):
+            opened.append("another organization's hub, by its key")
+    with thief.wg_quick(text.replace(stolen["machine"]["address"], only.address), "mesh.conf") as tunnel:
+        with record.control("its own organization's hub shakes hands with it"):
+            assert _shakes_hands(tunnel, HANDSHAKE_DEADLINE)
+        opened += [
+            f"{address}, under an address of the other organization"
+            for address in (acme.hub_address, mate.address)
+            if thief.ping(address, timeout=_UNANSWERED_S)
+        ]
+    record.none_of("opened", opened, "a stolen configuration opened what is not its own")
+    with thief.wg_quick(text, "mesh.conf"):
+        with record.control("as it is, it opens its own organization"):
+            assert thief.ping(mate.address, timeout=HANDSHAKE_DEADLINE)
+        if thief.ping(only.address, timeout=_UNANSWERED_S):
+            raise Refuted("a stolen configuration reached a machine of another organization")
+
+
+def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
+    """Who sits on the way of one organization's machine records its messages and sends them again: as they are, into
+    another organization's session, and as handshakes with its hub. Nobody hears them, and nobody's tunnel notices.
+    """
+    acme, bolt = world.organization(record), world.organization(record)
+    two, (other, only) = acme.machine("two"), bolt.machines("one", "two")
+    home, router, inside = _behind_a_router(world)
+    thief = world.client("thief")
+    hub = (world.hub_address, int(str(acme.organization["endpoint"]).rpartition(":")[2]))
+    marks = Marks()
+    with (
+        router.capture(inside, "udp") as taken,
+        other.host.capture("eth0", "udp") as at_other,
+        thief.capture("eth0", "udp") as at_thief,
+        Witness(two.host, two.tunnel.interface) as at_mate,
+        Witness(only.host, only.tunnel.interface) as at_only,
+        thief.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        one = acme.bring_up("one", acme.add("one"), host=home)
+        with record.control("both organizations' machines hear their mates"):
+            _say(one, two, marks.mark(0))
+            _say(other, only, marks.mark(1))
+            assert at_mate.wait_for(marks, {0}) == {0}
+            assert at_only.wait_for(marks, {1}) == {1}
+        with record.control("a message that was taken from the way is heard when the thief sends it first"):
+            before = len(_messages(taken, hub))
+            router.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+            _say(one, two, marks.mark(2))
+            fresh = _wait_for_messages(taken, hub, before)
+            for message in fresh:
+                sender.sendto(message, hub)
+            assert at_mate.wait_for(marks, {2}) == {2}
+            router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+            one.fence()
+            to_thief = len(at_thief.packets())
+
+        recorded, theirs = _messages(taken, hub), _messages(at_other, hub)
+        (session, *_) = (forgery.receiver(each) for each in theirs if forgery.kind(each) is Kind.DATA)
+        forged = {
+            "as they were": recorded,
+            "into the other's session": [
+                forgery.for_session(each, session) for each in recorded if forgery.kind(each) is Kind.DATA
+            ],
+            "as handshakes with the other's hub": [
+                forgery.for_hub(each, bolt.organization["hub_public_key"])
+                for each in recorded
+                if forgery.kind(each) is Kind.INITIATION
+            ],
+        }
+        for way, messages in forged.items():
+            record.at_least(f"sent {way}", len(messages), 1, "messages")
+            for message in messages:
+                sender.sendto(message, hub)
+                # And as if they came from the other organization's machine, whose address everybody on the way sees.
+                outside.send(thief, "eth0", [_from(_below(other), hub, message)])
+        for machine in (one, two, other, only):
+            machine.fence()
+        heard = {"its own": at_mate.marks(marks), "the other": at_only.marks(marks)}
+        for name, numbers in heard.items():
+            record.none_of(
+                f"recorded messages that {name} organization heard", sorted(numbers), "a recorded message was heard"
+            )
+        answers = [each for each in at_thief.packets()[to_thief:] if each.src == hub[0] and _opens(each.payload)]
+        record.none_of("answers to the thief", answers, "a recorded message was answered")
+        for source, destination in ((two, one), (only, other)):
+            if not source.reaches(destination):
+                raise Refuted(f"{source.name} lost {destination.name} to recorded messages")
+
+
+def _probe(source: str, destination: str, mark: bytes) -> Probe:
+    packet = packets.ipv4(source, destination, packets.UDP, packets.udp(source, destination, _PORT, mark))
+    return Probe(f"from {source} to {destination}", destination, (packet,))
+
+
+def _from(source: str, hub: tuple[str, int], message: bytes) -> Probe:
+    packet = packets.ipv4(source, hub[0], packets.UDP, packets.udp(source, *hub, message))
+    return Probe(f"from {source}", hub[0], (packet,))
+
+
+def _say(source: Machine, destination: Machine, mark: bytes) -> None:
+    with source.host.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(mark, (destination.address, _PORT))
+
+
+def _below(machine: Machine) -> str:
+    """Its address on the underlay."""
+    return machine.host.addresses("eth0")[0].partition("/")[0]
+
+
+def _shakes_hands(tunnel: Tunnel, deadline_s: float) -> bool:
+    try:
+        tunnel.wait_for_handshake(deadline_s)
+    except NothingArrived:
+        return False
+    return True
+
+
+def _messages(capture: Capture, hub: tuple[str, int]) -> list[bytes]:
+    """WireGuard's, to the hub."""
+    return [
+        each.payload
+        for each in capture.packets()
+        if (each.dst, each.dport) == hub and forgery.kind(each.payload) is not None
+    ]
+
+
+def _wait_for_messages(capture: Capture, hub: tuple[str, int], before: int) -> list[bytes]:
+    deadline = time.monotonic() + PROBE_DEADLINE
+    while not (found := _messages(capture, hub)[before:]) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found
+
+
+def _opens(message: bytes) -> bool:
+    """Whether it is what only a hub sends that takes the other for one of its machines."""
+    return forgery.kind(message) in (Kind.INITIATION, Kind.RESPONSE, Kind.DATA)
+
+
+def _behind_a_router(world: World) -> tuple[LabHost, LabHost, str]:
+    """A host on a network of its own, its router, and the router's link there."""
+    router, _ = world.bare_host()
+    router.masquerade("eth0")
+    switch, host = world.lab.switch("way"), world.lab.host("home")
+    inside = world.lab.connect(router, switch, f"{_HOME}.1/24").interface
+    world.lab.connect(host, switch, f"{_HOME}.2/24")
+    host.route("default", via=f"{_HOME}.1")
+    return host, router, inside
