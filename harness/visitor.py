@@ -57,9 +57,30 @@ class Visitor:
 
     def forms(self, path: str) -> list[Form]:
         """The forms of a page."""
-        parsed = _Forms()
-        parsed.feed(self.open(path).text)
-        return parsed.found
+        return self._parsed(path).forms
+
+    def walk(self, start: str, most: int = 200) -> set[tuple[str, str]]:
+        """All that pages lead to, from one on: ``("GET", path)`` for links, ``("POST", path)`` for forms.
+
+        Args:
+            most: pages that are opened; links to other sites and to what is no page are not followed.
+        """
+        found: set[tuple[str, str]] = set()
+        waiting, known = [start], {start}
+        while waiting and len(known) <= most:
+            page = self._parsed(waiting.pop(0))
+            links = {link.partition("#")[0] for link in page.links if link.startswith("/")}
+            found |= {("GET", link) for link in links} | {("POST", form.action) for form in page.forms}
+            waiting += sorted(links - known)
+            known |= links
+        return found
+
+    def _parsed(self, path: str) -> _Page:
+        answer = self.open(path)
+        parsed = _Page()
+        if "html" in answer.headers.get("content-type", ""):
+            parsed.feed(answer.text)
+        return parsed
 
     def send(
         self, method: str, path: str, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None
@@ -76,19 +97,26 @@ class Visitor:
         """A new organization; the browser holds its owner's session afterwards."""
         return self.fill_in("/signup", "/signup", email=email, password=password, organization=organization)
 
+    def log_in(self, email: str, password: str) -> httpx.Response:
+        """A session of an account without a second factor."""
+        return self.fill_in("/login", "/login", email=email, password=password)
+
     def close(self) -> None:
         """Closes its connections."""
         self._client.close()
 
 
-class _Forms(HTMLParser):
+class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[Form] = []
+        self.forms: list[Form] = []
+        self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
         if tag == "form" and attributes.get("method", "").lower() == "post":
-            self.found.append(Form(attributes["action"]))
-        elif tag == "input" and attributes.get("type") == "hidden" and self.found:
-            self.found[-1].fields[attributes["name"]] = attributes["value"]
+            self.forms.append(Form(attributes["action"]))
+        elif tag == "a" and "href" in attributes:
+            self.links.append(attributes["href"])
+        elif tag == "input" and attributes.get("type") == "hidden" and self.forms:
+            self.forms[-1].fields[attributes["name"]] = attributes["value"]
