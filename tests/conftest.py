@@ -22,9 +22,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """For machines that are slow by what they are, and for runs that may take longer."""
     parser.addoption("--examples", type=int, default=4, help="how many requests are made up for each call of the API")
     parser.addoption(
-        "--crashes", type=int, default=3, help="how often the test of crashes kills a process; 200 take half an hour"
-    )
-    parser.addoption(
         "--over-ssh",
         default="concurrent-adds",
         help="claims that are proven of a live service with a shell on its host, with commas",

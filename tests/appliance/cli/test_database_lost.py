@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.api import Api
+from harness.customer import Customer
 from netlab import Lab, LabHost
-from tests.appliance.cli.started import DEADLINE, Run, call, children, fetch, start, wait_for_health, wait_until
-from tests.appliance.cli.tenant import Tenant
+from tests.appliance.cli.started import DEADLINE, PORT, Run, call, children, fetch, start, wait_for_health, wait_until
 from tests.appliance.databases import on_postgresql
 from tests.appliance.postgres import Cluster
 
@@ -66,16 +67,17 @@ def test_a_server_that_is_gone_under_a_running_service(
         return bool(pune.ping(one["address"], timeout=DEADLINE)) and not mumbai.ping(two["address"], timeout=0.3)
 
     assert is_enforced()
-    tenant, ended = Tenant("tenant", 3), threading.Event()
+    customer = Customer(lambda: Api(f"https://127.0.0.1:{PORT}", data / "tls" / "certificate.pem"), "bolt", seed=3)
+    ended = threading.Event()
 
     def keep_changing() -> None:
         while not ended.is_set():
-            tenant.step()
+            customer.step()
 
     with ThreadPoolExecutor(1) as pool:
         working = pool.submit(keep_changing)
         try:
-            wait_until(lambda: tenant.done > 5 or working.done())
+            wait_until(lambda: customer.done > 5 or working.done())
             cluster.stop()
             try:
                 for method, path, body in (
@@ -98,12 +100,12 @@ def test_a_server_that_is_gone_under_a_running_service(
             finally:
                 cluster.start()
             wait_for_health("/readyz")
-            enough = tenant.done + 5
-            wait_until(lambda: tenant.done > enough or working.done())
+            enough = customer.done + 5
+            wait_until(lambda: customer.done > enough or working.done())
         finally:
             ended.set()
         working.result()
-    assert tenant.look() == tenant.state
+    assert customer.look() == customer.state
     after = [call("GET", f"/api/v1{path}", None, token) for path in ("/policy", "/organization")]
     assert after == before
     assert is_enforced()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from functools import partial
@@ -35,9 +36,10 @@ def is_another(run: Run, name: str, pid: int) -> bool:
 
 
 def misuse(secrets: dict[str, str]) -> None:
-    """Each secret where it does not belong, so that errors have something to tell of."""
+    """A secret of each kind where it does not belong, so that errors have something to tell of."""
     token = next(secret for name, secret in secrets.items() if name.startswith("session"))
-    for secret in secrets.values():
+    kinds = {re.sub(r"\d+", "", name): secret for name, secret in secrets.items()}
+    for secret in kinds.values():
         word = secret.replace("/", "_").replace(" ", "_")
         for method, path, body in (
             ("POST", "/sessions", {"email": secret, "password": secret}),

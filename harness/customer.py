@@ -1,0 +1,249 @@
+"""A customer who never loses count: what was answered holds, and what was not was done as a whole or not at all."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+
+from harness.api import Answer, Api
+from harness.verdicts import Refuted
+
+PASSWORD = "correct horse battery"  # noqa: S105 - of customers that live as long as the lab
+DEADLINE_S = 60.0
+"""A process that was killed is back long before, also where there are many at once."""
+
+_POLL_S = 0.05
+_AGAIN_S = 0.2
+_FORGOTTEN_S = 1.0
+"""A sign-up that was cut off is forgotten about so soon."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What an organization is, for its owner.
+
+    Attributes:
+        machines: by id, name and groups.
+        keys: of those machines.
+    """
+
+    machines: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    keys: frozenset[str] = frozenset()
+    default: str = "allow"
+
+
+class Customer:
+    """The owner of an organization of their own, who asks for random changes, one after the other.
+
+    Args:
+        new_api: makes a connection that is signed in as nobody.
+        name: of the organization; nobody else's address has it.
+        seed: makes the choices.
+
+    Attributes:
+        state: what was there when it was looked at last.
+        cut_off: how many changes were not answered.
+        refused: how many were answered 503.
+        done: how many were answered as done.
+    """
+
+    def __init__(self, new_api: Callable[[], Api], name: str, seed: int) -> None:
+        self.name = name
+        self.cut_off = self.refused = self.done = 0
+        self._random = random.Random(seed)  # noqa: S311 - a choice, no secret
+        self._number = 0
+        self._api = new_api()
+        self.id = sign_up(self._api, name)
+        while self._ask("PATCH", "/organization", {"plan": "paid"}) is None:
+            pass
+        self.state = State()
+
+    def step(self) -> None:
+        """One change.
+
+        Raises:
+            Refuted: its outcome is not what was answered; or it was not answered, and is neither done nor not done.
+        """
+        before = self.state
+        wish = self._random.choice([self._add, self._remove, self._rotate, self._regroup, self._flip])
+        expected = wish()
+        after = self.look()
+        if expected is None:
+            if after != before and not _is_one_step(before, after):
+                raise Refuted(f"{self.name}: a change that was not answered is half there: {before} became {after}")
+        else:
+            self.done += 1
+            if after != expected:
+                raise Refuted(f"{self.name}: a change was answered, and is not there: {expected} is {after}")
+        self.state = after
+
+    def look(self) -> State:
+        """What there is, as soon as somebody tells."""
+        machines = told(self._api, "/machines")["machines"]
+        return State(
+            tuple(sorted((each["id"], each["name"], tuple(each["groups"])) for each in machines)),
+            frozenset(each["public_key"] for each in machines),
+            told(self._api, "/policy")["default"],
+        )
+
+    # Each wish gives the state that its answer promises; None where there was no such answer.
+
+    def _add(self) -> State | None:
+        self._number += 1
+        name = f"machine {self._number}"
+        answer = self._ask("POST", "/machines", {"name": name})
+        if answer is None:
+            return None
+        machine = answer.body["machine"]
+        machines = tuple(sorted((*self.state.machines, (machine["id"], name, ()))))
+        return replace(self.state, machines=machines, keys=self.state.keys | {machine["public_key"]})
+
+    def _remove(self) -> State | None:
+        if len(self.state.machines) < 3:
+            return self._add()
+        gone = self._random.choice(self.state.machines)
+        key = told(self._api, f"/machines/{gone[0]}")["public_key"]
+        if self._ask("DELETE", f"/machines/{gone[0]}") is None:
+            return None
+        machines = tuple(each for each in self.state.machines if each != gone)
+        return replace(self.state, machines=machines, keys=self.state.keys - {key})
+
+    def _rotate(self) -> State | None:
+        if not self.state.machines:
+            return self._add()
+        machine, _, _ = self._random.choice(self.state.machines)
+        key = told(self._api, f"/machines/{machine}")["public_key"]
+        answer = self._ask("POST", f"/machines/{machine}/rotate", {})
+        if answer is None:
+            return None
+        return replace(self.state, keys=self.state.keys - {key} | {answer.body["machine"]["public_key"]})
+
+    def _regroup(self) -> State | None:
+        if not self.state.machines:
+            return self._add()
+        machine, name, _ = self._random.choice(self.state.machines)
+        groups = (self._random.choice(["red", "green", "blue"]),)
+        if self._ask("PATCH", f"/machines/{machine}", {"groups": list(groups)}) is None:
+            return None
+        others = (each for each in self.state.machines if each[0] != machine)
+        return replace(self.state, machines=tuple(sorted((*others, (machine, name, groups)))))
+
+    def _flip(self) -> State | None:
+        default = "deny" if self.state.default == "allow" else "allow"
+        if self._ask("PUT", "/policy", {"default": default, "rules": []}) is None:
+            return None
+        return replace(self.state, default=default)
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Answer | None:
+        """The answer, or None where the change was refused for now or not answered."""
+        try:
+            answer = self._api.send(method, path, body)
+        except httpx.TransportError:
+            self.cut_off += 1
+            wait_for_health(self._api)
+            return None
+        if answer.status == httpx.codes.SERVICE_UNAVAILABLE:
+            self.refused += 1
+            return None
+        return _succeeded(answer, f"{method} {path}")
+
+
+def sign_up(api: Api, name: str) -> str:
+    """Signs an organization up and gives its id, whoever is killed meanwhile.
+
+    A sign-up that was not answered has made an organization that its owner can log in to, or it can be made again.
+
+    Raises:
+        Refuted: neither is so.
+    """
+    email, deadline = f"{name}@example.net", time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            answer = api.send("POST", "/signup", {"email": email, "password": PASSWORD, "organization": name})
+            if answer.status == httpx.codes.CONFLICT:
+                answer = log_in(api, name)
+        except httpx.TransportError:
+            wait_for_health(api)
+            continue
+        if answer.status == httpx.codes.CREATED:
+            api.token = str(answer.body["token"])
+            return str(told(api, "/organization")["id"])
+        # 401: the address is taken by what was cut off, and will be forgotten in a moment; 429: it was asked often.
+        if answer.status not in (401, 429, 503) or time.monotonic() > deadline:
+            raise Refuted(f"{name}: whoever was cut off can neither sign up nor log in: {answer.status} {answer.body}")
+        time.sleep(_FORGOTTEN_S)
+
+
+def log_in(api: Api, name: str) -> Answer:
+    """What an organization's owner is answered at log-in."""
+    return api.send("POST", "/sessions", {"email": f"{name}@example.net", "password": PASSWORD})
+
+
+def told(api: Api, path: str) -> Any:
+    """What there is, as soon as somebody tells.
+
+    Raises:
+        Refuted: nobody does.
+    """
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            answer = api.send("GET", path)
+        except httpx.TransportError:
+            wait_for_health(api)
+            continue
+        if answer.status != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+            return _succeeded(answer, f"GET {path}").body
+        time.sleep(_AGAIN_S)
+
+
+def wait_for_health(api: Api, path: str = "/healthz") -> None:
+    """Until the service says that it is well.
+
+    Raises:
+        Refuted: it does not.
+    """
+
+    def is_well() -> bool:
+        try:
+            return api.send("GET", path).status == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    wait_until(is_well, f"the service does not say at {path} that it is well")
+
+
+def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
+    """Until the condition holds.
+
+    Raises:
+        Refuted: it does not for a minute; ``otherwise`` says what that means.
+    """
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Refuted(f"{otherwise}, for {DEADLINE_S:.0f} s")
+        time.sleep(_POLL_S)
+
+
+def _succeeded(answer: Answer, call: str) -> Answer:
+    if not 200 <= answer.status < 300:
+        raise Refuted(f"{call} was answered {answer.status}: {answer.body}")
+    return answer
+
+
+def _is_one_step(before: State, after: State) -> bool:
+    """Whether one change of a customer leads from the one to the other."""
+    machines = len(set(before.machines) ^ set(after.machines))
+    keys = len(before.keys ^ after.keys)
+    return (machines, keys, before.default != after.default) in {
+        (1, 1, False),  # added, removed
+        (0, 2, False),  # rotated
+        (2, 0, False),  # regrouped
+        (0, 0, True),
+    }

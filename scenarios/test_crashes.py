@@ -1,0 +1,37 @@
+"""Processes of the service are killed at any moment, and nothing that was answered is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.crashes import Ground, survive
+from harness.record import Record
+from harness.service import Service
+from harness.world import World
+
+pytestmark = pytest.mark.claim("self-healing")
+
+KILLS = {"quick": 3, "full": 20}
+
+
+def test_nothing_that_was_answered_is_lost(world: World, record: Record, profile: str) -> None:
+    """Hub and web processes are killed under random changes of three customers, while others sign up and leave.
+
+    What was answered holds; what was not was done as a whole or not at all; links and store agree in the end.
+    """
+    service = world.service
+    account = survive(ground_of(service), KILLS[profile], world.seed)
+    record.measure("processes killed", account.kills)
+    record.measure("changes answered", account.done)
+    record.measure("changes refused for a moment", account.refused)
+    record.measure("changes cut off", account.cut_off)
+
+
+def ground_of(service: Service) -> Ground:
+    """What the service's own host shows."""
+
+    def peers(namespace: str, link: str) -> frozenset[str]:
+        shown = service.host.run("ip", "netns", "exec", namespace, "wg", "show", link, "peers")
+        return frozenset(shown.stdout.split())
+
+    return Ground(service.api, service.children, lambda: service.census().values(), peers)
