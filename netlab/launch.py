@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from netlab import kernel
+from netlab import idmap, kernel
 from netlab.errors import SandboxError
 
 _FORWARDED = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2})
@@ -67,8 +67,7 @@ def _in_child(body: Callable[[], int]) -> NoReturn:
 
 
 def _unshare() -> None:
-    user, group = os.geteuid(), os.getegid()
-    if user == 0:
+    if os.geteuid() == 0:
         try:
             kernel.unshare(_NAMESPACES)
         except PermissionError:
@@ -77,10 +76,7 @@ def _unshare() -> None:
         else:
             return
     try:
-        kernel.unshare(kernel.CLONE_NEWUSER | _NAMESPACES)
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+        idmap.map_users(lambda: kernel.unshare(kernel.CLONE_NEWUSER | _NAMESPACES))
     except OSError as error:
         raise SandboxError(_why_no_namespaces(error)) from error
 

@@ -1,0 +1,60 @@
+"""Sandboxes of ordinary users, with the users that the machine lends them and without."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from netlab import idmap, sandbox
+
+TRY = "cat /proc/self/uid_map; touch /run/mine && chown nobody /run/mine && stat --format=%U /run/mine"
+LENT = 'mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && exec "$@"'
+
+
+def as_nobody(lent: Path) -> subprocess.CompletedProcess[str]:
+    """A sandbox of nobody's, on a machine that lends what the file says."""
+    if not Path("/etc/subuid").exists():
+        pytest.skip("this machine has no /etc/subuid: the package login makes it")
+    ordinary = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *sandbox.command(["sh", "-c", TRY])]
+    return subprocess.run(
+        ["unshare", "--mount", "sh", "-c", LENT, str(lent), *ordinary],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+
+
+def test_who_is_lent_nobody_is_alone(tmp_path: Path) -> None:
+    (tmp_path / "lent").write_text("somebody:100000:65536\n")
+    done = as_nobody(tmp_path / "lent")
+    assert done.stdout.split() == ["0", "65534", "1"]
+    assert "chown" in done.stderr
+
+
+def test_lent_users_are_there_and_can_be_become(tmp_path: Path) -> None:
+    if shutil.which("newuidmap") is None or Path("/proc/self/uid_map").read_text().split()[2] != str(2**32 - 1):
+        pytest.skip("it takes newuidmap (uidmap), and root of the machine to lend users")
+    lent = tmp_path / "lent"
+    lent.write_text("nobody:200000:65536\n")
+    done = as_nobody(lent)
+    assert done.stdout.split() == ["0", "65534", "1", "1", "200000", "65535", "nobody"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("", None),
+        ("asha:100000:65536\n", 100000),
+        ("bela:100000:65536\nasha:165536:65536\n", 165536),
+        ("1000:300000:65536\n", 300000),
+        ("asha:100000:1000\nasha:200000:65536\n", 200000),
+        ("asha:100000:65534\n", None),
+        ("asha\nasha:x:y\n:1:2\n", None),
+    ],
+)
+def test_the_first_that_is_long_enough_is_taken(text: str, first: int | None) -> None:
+    assert idmap.first_lent(text, 1000, "asha") == first
