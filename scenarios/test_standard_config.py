@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import base64
 import re
+import socket
+import struct
 
 import pytest
 
-from harness.mesh import Mesh
+from harness import packets
+from harness.mesh import HANDSHAKE_DEADLINE, Mesh
+from harness.noiseclient import NoiseClient
 from harness.record import Record
 from harness.verdicts import Refuted
 from harness.world import World
-from netlab import genkey, pubkey
+from netlab import NothingArrived, genkey, pubkey
+from netlab.wireguard import USERSPACE
 
 pytestmark = pytest.mark.claim("standard-config")
 
@@ -94,6 +99,41 @@ def test_the_text_is_exact_and_wg_quick_takes_it(world: World, record: Record) -
     with record.control("the comparison notices one changed byte"):
         changed = mumbai.config.replace("MTU                 = 1420", "MTU                 = 1421")
         assert changed != expected(mesh, mumbai.name, "10.100.0.2", key_in(mumbai.config))
+
+
+def test_other_programs_take_it_as_it_is(world: World, record: Record) -> None:
+    """A client that shares no code with the others reads the text as an INI file and reaches its mate; `wg setconf`
+    takes what `wg-quick strip` leaves of it; and so does every implementation of WireGuard that there is here.
+    """
+    mesh = world.organization(record)
+    (mate,) = mesh.machines("mate")
+    added = mesh.add("other")
+    address = added["machine"]["address"]
+    with NoiseClient(world.client("noise"), added["config"], world.hub_address) as client:
+        try:
+            client.shake_hands()
+            for number, destination in enumerate((mesh.hub_address, mate.address)):
+                echo = packets.icmp(8, 0, struct.pack("!HH", 1, number), b"meshwg")
+                client.send(packets.ipv4(address, destination, packets.ICMP, echo))
+                answer = client.receive()
+                if not packets.is_echo_reply(answer) or socket.inet_ntoa(answer[12:16]) != destination:
+                    raise Refuted(f"{destination} answered {answer!r} to a ping of another client")
+        except NothingArrived as error:
+            raise Refuted(f"a client that shares no code with the others had no answer: {error}") from error
+    stripped = mate.host.run("wg-quick", "strip", str(mate.tunnel.path)).stdout
+    mate.host.run("wg", "setconf", mate.tunnel.interface, "/dev/stdin", input=stripped)
+    if not mate.host.ping(mesh.hub_address, timeout=HANDSHAKE_DEADLINE):
+        raise Refuted("after `wg setconf` with its own configuration a machine does not reach its hub")
+    took = ["a Noise library's", "wg setconf"]
+    for name, program in USERSPACE.items():
+        host = world.client(name)
+        if host.which(program) is None:
+            continue
+        with host.wg_quick(added["config"], "mesh.conf", implementation=name):
+            if not host.ping(mate.address, timeout=HANDSHAKE_DEADLINE):
+                raise Refuted(f"{name} does not reach a mate with the configuration")
+        took.append(name)
+    record.measure("clients that took it", took)
 
 
 def test_a_name_is_data(world: World, record: Record) -> None:
