@@ -83,9 +83,9 @@ class Visitor:
         """Sends fields that no page asked for."""
         return self.ask("POST", path, urlencode(fields or {}).encode())
 
-    def send(self, action: str, /, **fields: str) -> Answer:
-        """Fills in the form of the last page with this action."""
-        return self.post(action, self.answer.page.forms[action] | fields)
+    def send(self, action: str, /, *, to: str | None = None, **fields: str) -> Answer:
+        """Fills in the form of the last page with this action (`to`: a button of it that leads elsewhere)."""
+        return self.post(to or action, self.answer.page.forms[action] | fields)
 
     def ask(self, method: str, path: str, data: bytes = b"", **environment: Any) -> Answer:
         """One request."""
