@@ -3,7 +3,7 @@
     with Lab() as lab:
         hub = TenantHub(lab.host("hub"), "198.18.0.1")
         acme = hub.open("10.100.0.0/16")
-        print(hub.add(acme, "laptop").config)
+        print(hub.config(acme, hub.add(acme, "laptop")))
 
 All tenants share one network namespace, each has a port of its own, and nothing watches over what was set up. Two
 tenants may ask for the same range; the kernel then has one way for both.
@@ -23,7 +23,6 @@ from netlab.wireguard import Peer, Tunnel
 
 _FIRST_PORT = 51820
 _PROTOCOLS = ("any", "tcp", "udp", "icmp")
-_PLACEHOLDER = "<the private key of this machine>"
 
 # What is not this tenant's passes its table; what is judged is who opened a connection, and by every packet.
 _TABLE = """\
@@ -56,14 +55,14 @@ class Conflict(Exception):
 
 @dataclass(frozen=True)
 class Member:
-    """A machine of a tenant; `config` is its wg-quick configuration."""
+    """A machine of a tenant; `private_key` is empty where it came with a key of its own."""
 
     id: str
     name: str
     address: str
     public_key: str
     groups: tuple[str, ...]
-    config: str
+    private_key: str
 
 
 @dataclass
@@ -132,20 +131,32 @@ class TenantHub:
     def add(self, tenant: Tenant, name: str, groups: Sequence[str] = (), public_key: str | None = None) -> Member:
         """A new machine, known to the link when this returns; without a public key, it gets a pair."""
         name = _checked(name)
-        private = genkey() if public_key is None else _PLACEHOLDER
+        private = genkey() if public_key is None else ""
         with self._lock:
             taken = {member.address for member in tenant.members.values()}
             free = (str(host) for host in itertools.islice(tenant.network.hosts(), 1, None))
             address = next((each for each in free if each not in taken), None)
             if address is None:
                 raise Conflict(f"{tenant.network} has no address left")
-            known = pubkey(private) if public_key is None else public_key
-            config = self._config(tenant, name, address, private)
-            member = Member(f"m{next(self._numbers)}", name, address, known, tuple(groups), config)
+            known = public_key or pubkey(private)
+            member = Member(f"m{next(self._numbers)}", name, address, known, tuple(groups), private)
             tenant.members[member.id] = member
             self._sync(tenant)
             self._load(tenant)
         return member
+
+    def config(self, tenant: Tenant, member: Member) -> str:
+        """What wg-quick takes at the machine; one with a key of its own puts that where nothing is."""
+        return (
+            f"# {member.name}\n[Interface]\nPrivateKey = {member.private_key}\n"
+            f"Address = {member.address}/{tenant.network.prefixlen}\nMTU = 1420\n"
+            f"[Peer]\nPublicKey = {pubkey(tenant.private_key)}\nEndpoint = {self.endpoint(tenant)}\n"
+            f"AllowedIPs = {tenant.network}\nPersistentKeepalive = 25\n"
+        )
+
+    def endpoint(self, tenant: Tenant) -> str:
+        """Where the tenant's machines send to."""
+        return f"{self._address}:{tenant.port}"
 
     def remove(self, tenant: Tenant, member_id: str) -> None:
         """Its tunnel is dead when this returns, and the rules about it are gone."""
@@ -218,23 +229,6 @@ class TenantHub:
         lines = [f"{match} {words[rule['action']]}" for rule in ordered for match in _matches(tenant, rule)]
         text = _TABLE.format(link=tenant.id, default=words[tenant.default], rules="\n        ".join(lines))
         self._host.run("nft", "-f", "-", input=text)
-
-    def _config(self, tenant: Tenant, name: str, address: str, private_key: str) -> str:
-        lines = (
-            f'# WireGuard config for machine "{name}"',
-            "[Interface]",
-            f"PrivateKey          = {private_key}",
-            f"Address             = {address}/{tenant.network.prefixlen}",
-            "MTU                 = 1420",
-            "",
-            "[Peer]",
-            f'# MeshWG hub for "{tenant.name}"',
-            f"PublicKey           = {pubkey(tenant.private_key)}",
-            f"Endpoint            = {self._address}:{tenant.port}",
-            f"AllowedIPs          = {tenant.network}",
-            "PersistentKeepalive = 25",
-        )
-        return "\n".join(lines) + "\n"
 
 
 def _hub_config(tenant: Tenant) -> str:

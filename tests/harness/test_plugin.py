@@ -395,6 +395,18 @@ def test_options_that_make_no_sense_are_bad_usage(gate: Gate, option: str) -> No
     assert gate(TWO_CLAIMS, option).code == pytest.ExitCode.USAGE_ERROR
 
 
+@pytest.mark.parametrize("hub", ["plain", "nowhere:Hub", "pathlib:Nobody", "os:sep"])
+def test_a_hub_that_is_no_class_is_bad_usage(gate: Gate, hub: str) -> None:
+    run = gate(TWO_CLAIMS, "-p", "harness.entry", f"--hub={hub}")
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+    assert hub in run.output
+
+
+def test_another_hub_is_neither_broken_nor_somebody_s(gate: Gate) -> None:
+    run = gate(TWO_CLAIMS, "-p", "harness.entry", "--hub=pathlib:Path", "--sabotage=flush-then-load")
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+
+
 def test_a_failure_while_cleaning_up_is_not_proven(gate: Gate) -> None:
     run = gate("""
         @pytest.fixture

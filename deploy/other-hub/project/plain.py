@@ -11,6 +11,20 @@ from netlab import LabHost, pubkey
 from netlab.examples.tenanthub import Conflict, Refusal, TenantHub, Unknown
 
 _ONLINE_S = 180
+CONFIG = """\
+# WireGuard config for machine "{machine}"
+[Interface]
+PrivateKey          = {private_key}
+Address             = {address}
+MTU                 = 1420
+
+[Peer]
+# MeshWG hub for "{organization}"
+PublicKey           = {hub_public_key}
+Endpoint            = {endpoint}
+AllowedIPs          = {network}
+PersistentKeepalive = 25
+"""
 
 
 class PlainHub:
@@ -18,7 +32,6 @@ class PlainHub:
 
     def __init__(self, host: LabHost, address: str) -> None:
         self._hub = TenantHub(host, address)
-        self._address = address
         self.stop, self.start = self._hub.stop, self._hub.start
 
     def __enter__(self) -> PlainHub:
@@ -30,8 +43,8 @@ class PlainHub:
     def sign_up(self, name: str, network: str) -> Organization:
         with _refusals():
             tenant = self._hub.open(network, name)
-        endpoint = f"{self._address}:{tenant.port}"
-        return Organization(tenant.id, str(tenant.network), endpoint, pubkey(tenant.private_key))
+        endpoint, key = self._hub.endpoint(tenant), pubkey(tenant.private_key)
+        return Organization(tenant.id, str(tenant.network), endpoint, key)
 
     def delete(self, organization: str) -> None:
         with _refusals():
@@ -39,8 +52,19 @@ class PlainHub:
 
     def add(self, organization: str, name: str, groups: Sequence[str], public_key: str | None) -> Added:
         with _refusals():
-            made = self._hub.add(self._hub.tenant(organization), name, groups, public_key)
-        return Added(made.id, made.address, made.public_key, made.config)
+            tenant = self._hub.tenant(organization)
+            made = self._hub.add(tenant, name, groups, public_key)
+        # standard-config is about this text, byte for byte; the hub's own would do for every other claim.
+        config = CONFIG.format(
+            machine=made.name,
+            private_key=made.private_key or "<the machine's own>",
+            address=f"{made.address}/{tenant.network.prefixlen}",
+            organization=tenant.name,
+            hub_public_key=pubkey(tenant.private_key),
+            endpoint=self._hub.endpoint(tenant),
+            network=tenant.network,
+        )
+        return Added(made.id, made.address, made.public_key, config)
 
     def remove(self, organization: str, machine: str) -> None:
         with _refusals():
