@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Collection
 from pathlib import PurePath, PurePosixPath
 from typing import Any, Protocol
 
 import httpx
+import msgspec
 
 from harness.api import Api
 from harness.live import Live
@@ -71,13 +71,12 @@ class OverSsh:
         except (HostUnavailable, OSError) as error:
             raise Inconclusive(f"there is no way to the service's host: {error}") from error
         try:
-            environment = self._environment()
+            self._settings = self._environment()
+            self.data = PurePosixPath(self._data_folder())
             self._python, self._folder = self._program()
         except BaseException:
             self.host.close()
             raise
-        self.data = PurePosixPath(environment["MESHWG_DATA"])
-        self._settings = {name: value for name, value in environment.items() if name.startswith(("MESHWG_", "PYTHON"))}
 
     def close(self) -> None:
         """Closes the connection; what was started there ends with it."""
@@ -102,8 +101,8 @@ class OverSsh:
 
     def census(self) -> dict[str, Any]:
         """What the operator's command says; see `Installed.census`."""
-        command = 'cd "$1" && exec "$2" -m appliance census --json --data="$3"'
-        words = (self._folder, self._python, str(self.data))
+        command = 'cd "$1" && exec "$2" -m appliance census --json'
+        words = (self._folder, self._python)
         done = self.host.run("sh", "-c", command, "sh", *words, env=self._settings, timeout=_DEADLINE, check=False)
         if done.returncode != 0:
             raise Inconclusive(f"there is no census: {done.stderr[-2000:]}")
@@ -148,18 +147,26 @@ class OverSsh:
         return min(found)
 
     def _environment(self) -> dict[str, str]:
-        """What its hub was started with.
+        """The settings that its hub was started with.
 
         Raises:
             Inconclusive: there is more than one service, and what is done would be done to all.
         """
         files = [f"/proc/{pid}/environ" for pid in self.children("hub")]
-        text = self.host.run("cat", *files, check=False).stdout
-        found = re.findall(r"([^\0=]+)=([^\0]*)\0", text)
-        folders = {value for name, value in found if name == "MESHWG_DATA"}
-        if len(folders) != 1:
-            raise Inconclusive(f"one service is expected on the host that --ssh leads to, and there are {len(folders)}")
-        return dict(found)
+        if not files:
+            raise Inconclusive("no service runs on the host that --ssh leads to")
+        texts = self.host.run("sh", "-c", _SETTINGS, "sh", *files).stdout.split("\n\n")
+        found = {text.strip() for text in texts if text.strip()}
+        if len(found) != 1:
+            raise Inconclusive(f"one service is expected on the host that --ssh leads to, and there are {len(found)}")
+        return dict(line.split("=", 1) for line in found.pop().splitlines())
+
+    def _data_folder(self) -> str:
+        if "MESHWG_DATA" in self._settings:
+            return self._settings["MESHWG_DATA"]
+        file = self._settings.get("MESHWG_CONFIG")
+        told = msgspec.toml.decode(self.host.read(PurePosixPath(file))) if file else {}
+        return str(told.get("data", "/var/lib/meshwg"))
 
     def _program(self) -> tuple[str, str]:
         """The interpreter that runs it, and the folder that it runs in."""
@@ -175,5 +182,13 @@ for folder in /proc/[0-9]*; do
     case $words in *" -m appliance hub " | *" -m appliance web ") echo "${folder#/proc/} ${words##*appliance }" ;; esac
 done 2>/dev/null
 true
+"""
+# Forks may end meanwhile. What is handed from start to start is none of the settings.
+_SETTINGS = r"""
+for file in "$@"; do
+    tr '\0' '\n' <"$file" 2>/dev/null |
+        grep -E '^(MESHWG_(CONFIG|DATA|DATABASE_URL|LISTEN|PUBLIC_URL|UDP_PORT)|PYTHONPATH)=' | sort
+    echo
+done
 """
 _LOG = """[ -f "$(readlink -f "/proc/$1/fd/2")" ] && cat "/proc/$1/fd/2" """
