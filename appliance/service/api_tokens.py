@@ -6,6 +6,7 @@ a person (`Access.scope`). It goes with the member's account.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,12 +16,11 @@ from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound, Suspe
 from appliance.model.ids import new_id
 from appliance.model.names import check_name
 from appliance.model.organization import Role
-from appliance.service import tokens
+from appliance.service import pages, tokens
 from appliance.service.workplace import SUSPENDED, Actor, Workplace, recording
 from appliance.store import api_tokens
 from appliance.store.api_tokens import ApiToken
 
-LONGEST_PAGE = 1000
 LONGEST_NAME = 63
 LONGEST_DAYS = 366
 USUAL_DAYS = 90
@@ -73,15 +73,17 @@ def issue(workplace: Workplace, actor: Actor, *, name: str, scope: str, days: in
 
 
 def page(
-    workplace: Workplace, actor: Actor, *, after: str | None = None, limit: int = LONGEST_PAGE
-) -> tuple[list[ApiToken], str | None]:
+    workplace: Workplace, actor: Actor, *, after: str | None = None, limit: int = pages.LONGEST
+) -> tuple[Sequence[ApiToken], str | None]:
     """A page of tokens by id, and where the next one begins: the actor's own, and for an owner everybody's."""
-    limit = max(1, min(limit, LONGEST_PAGE))
     with workplace.store.read() as transaction:
-        found = api_tokens.page_of(
-            transaction, actor.organization_id, member_id=_whose(actor), after=after, limit=limit + 1
+        return pages.cut(
+            lambda count: api_tokens.page_of(
+                transaction, actor.organization_id, member_id=_whose(actor), after=after, limit=count
+            ),
+            limit,
+            lambda each: each.id,
         )
-    return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
 def revoke(workplace: Workplace, actor: Actor, token_id: str) -> None:

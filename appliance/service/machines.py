@@ -15,12 +15,11 @@ from appliance.model.keys import check_public_key, new_key_pair
 from appliance.model.names import check_group, check_name
 from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Kind, Selector
-from appliance.service import addresses
+from appliance.service import addresses, pages
 from appliance.service.workplace import Actor, Change, Workplace, changing
 from appliance.store import machines, policies
 
 MOST_GROUPS = 32
-LONGEST_PAGE = 1000
 ONLINE_SECONDS = 180
 """A peer that talks makes a new handshake every two minutes (WireGuard, section 6.1); three is silence."""
 
@@ -82,18 +81,21 @@ def add(
 
 
 def page(
-    workplace: Workplace, actor: Actor, *, after: str | None = None, limit: int = LONGEST_PAGE
+    workplace: Workplace, actor: Actor, *, after: str | None = None, limit: int = pages.LONGEST
 ) -> tuple[Sequence[Seen], str | None]:
     """A page of machines by address, and where the next one begins.
 
     Raises:
         Invalid: ``after`` is not what an earlier page gave.
     """
-    limit = max(1, min(limit, LONGEST_PAGE))
+    beyond = _address(after)
     with workplace.store.read() as transaction:
-        found = machines.page_of(transaction, actor.organization_id, after=_address(after), limit=limit + 1)
-    seen = _seen(workplace, actor, found[:limit])
-    return seen, str(seen[-1].machine.address) if len(found) > limit else None
+        found, following = pages.cut(
+            lambda count: machines.page_of(transaction, actor.organization_id, after=beyond, limit=count),
+            limit,
+            lambda each: str(each.address),
+        )
+    return _seen(workplace, actor, found), following
 
 
 def get(workplace: Workplace, actor: Actor, machine_id: str) -> Seen:

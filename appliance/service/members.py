@@ -6,26 +6,28 @@ owner: the last one can neither go nor become something else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.organization import Role
-from appliance.service import password_change
+from appliance.service import pages, password_change
 from appliance.service.workplace import Actor, Record, Workplace, recording
 from appliance.store import members
 from appliance.store.members import Membership
 
-LONGEST_PAGE = 1000
-
 
 def page(
-    workplace: Workplace, actor: Actor, *, after: str | None = None, limit: int = LONGEST_PAGE
-) -> tuple[list[Membership], str | None]:
+    workplace: Workplace, actor: Actor, *, after: str | None = None, limit: int = pages.LONGEST
+) -> tuple[Sequence[Membership], str | None]:
     """A page of the actor's organization's members by id, and where the next one begins."""
-    limit = max(1, min(limit, LONGEST_PAGE))
     with workplace.store.read() as transaction:
-        found = members.page_of(transaction, actor.organization_id, after=after, limit=limit + 1)
-    return found[:limit], found[limit - 1].id if len(found) > limit else None
+        return pages.cut(
+            lambda count: members.page_of(transaction, actor.organization_id, after=after, limit=count),
+            limit,
+            lambda each: each.id,
+        )
 
 
 def get(workplace: Workplace, actor: Actor, member_id: str) -> Membership:

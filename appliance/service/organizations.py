@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.names import check_name
 from appliance.model.organization import AuditEntry, Organization, Plan
+from appliance.service import pages
 from appliance.service.workplace import Actor, Workplace, changing
 from appliance.store import audit, organizations
-
-LONGEST_PAGE = 1000
 
 
 def get(workplace: Workplace, actor: Actor) -> Organization:
@@ -46,13 +47,14 @@ def change(workplace: Workplace, actor: Actor, *, name: str | None = None, plan:
 
 def trail(
     workplace: Workplace, actor: Actor, *, before: int | None = None, limit: int = 100
-) -> tuple[list[AuditEntry], int | None]:
+) -> tuple[Sequence[AuditEntry], int | None]:
     """A page of the audit trail, newest first, and where the next one begins."""
-    limit = max(1, min(limit, LONGEST_PAGE))
     with workplace.store.read() as transaction:
-        entries = audit.page_of(transaction, actor.organization_id, before=before, limit=limit + 1)
-    page = entries[:limit]
-    return page, page[-1].id if len(entries) > limit else None
+        return pages.cut(
+            lambda count: audit.page_of(transaction, actor.organization_id, before=before, limit=count),
+            limit,
+            lambda each: each.id,
+        )
 
 
 def repairs(workplace: Workplace, actor: Actor, *, limit: int = 20) -> list[AuditEntry]:

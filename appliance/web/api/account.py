@@ -6,7 +6,7 @@ import msgspec
 
 from appliance.model.access import SELF
 from appliance.service import accounts, password_change, second_factor
-from appliance.web import entrance, request
+from appliance.web import request
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, SessionAnswer
 
@@ -41,15 +41,15 @@ def _account(asked: Asked) -> AccountAnswer:
 
 def _change_password(asked: Asked) -> SessionAnswer:
     body: ChangePassword = asked.body
-    with entrance.guessing(asked.site, asked.actor.email):
-        session = password_change.change(
+    return SessionAnswer.of(
+        password_change.change(
             asked.site.workplace,
             asked.actor,
             password=body.password,
             new_password=body.new_password,
             device=request.device(),
         )
-    return SessionAnswer.of(session)
+    )
 
 
 CALLS = (
@@ -62,5 +62,6 @@ CALLS = (
         ChangePassword,
         SessionAnswer,
         access=SELF,
+        asks_for_proof=True,
     ),
 )

@@ -110,12 +110,7 @@ def _add_machine(asked: Asked) -> IssuedAnswer:
 
 
 def _machines(asked: Asked) -> MachinesAnswer:
-    seen, following = machines.page(
-        asked.site.workplace,
-        asked.actor,
-        after=asked.query.get("after"),
-        limit=paging.limit_of(asked),
-    )
+    seen, following = paging.page_from(asked, machines.page)
     return MachinesAnswer([MachineAnswer.of(each) for each in seen], following)
 
 

@@ -9,7 +9,7 @@ from appliance.service import invitations, members
 from appliance.store.invitations import Invitation
 from appliance.store.members import Membership
 from appliance.store.times import rfc3339
-from appliance.web import entrance, request
+from appliance.web import request
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, SessionAnswer
@@ -86,12 +86,7 @@ class InvitationsAnswer(msgspec.Struct, frozen=True):
 
 
 def _members(asked: Asked) -> MembersAnswer:
-    found, following = members.page(
-        asked.site.workplace,
-        asked.actor,
-        after=asked.query.get("after"),
-        limit=paging.limit_of(asked),
-    )
+    found, following = paging.page_from(asked, members.page)
     return MembersAnswer([MemberAnswer.of(each) for each in found], following)
 
 
@@ -111,8 +106,7 @@ def _transfer_organization(asked: Asked) -> MemberAnswer:
 
 def _delete_account(asked: Asked) -> None:
     body: Leave = asked.body
-    with entrance.guessing(asked.site, asked.actor.email):
-        members.leave(asked.site.workplace, asked.actor, password=body.password)
+    members.leave(asked.site.workplace, asked.actor, password=body.password)
 
 
 def _invite(asked: Asked) -> InvitedAnswer:
@@ -155,7 +149,16 @@ CALLS = (
         access=MANAGE,
         keeps_answer=True,
     ),
-    Call("DELETE", "/account", "Leave: delete your own account", _delete_account, Leave, status=204, access=SELF),
+    Call(
+        "DELETE",
+        "/account",
+        "Leave: delete your own account",
+        _delete_account,
+        Leave,
+        status=204,
+        access=SELF,
+        asks_for_proof=True,
+    ),
     Call("POST", "/invitations", "Invite a person", _invite, Invite, InvitedAnswer, 201, access=MANAGE),
     Call(
         "GET",

@@ -12,7 +12,8 @@ import msgspec
 
 from appliance import __version__
 from appliance.model.access import Access
-from appliance.web.api import paging, repetition
+from appliance.service import pages
+from appliance.web.api import repetition
 from appliance.web.api.reply import JSON, Reply
 from appliance.web.api.routes import PREFIX, Call, Section
 from appliance.web.api.statuses import refusals
@@ -25,7 +26,7 @@ _ABOUT = (
 _QUERY: dict[str, dict[str, Any]] = {
     "limit": {
         "description": "How many entries at most.",
-        "schema": {"type": "integer", "minimum": 1, "maximum": paging.LONGEST},
+        "schema": {"type": "integer", "minimum": 1, "maximum": pages.LONGEST},
     },
     "after": {"description": "`next` of the page before.", "schema": {"type": "string"}},
     "before": {

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from appliance.model.errors import Invalid
+from appliance.service import Actor, Workplace, pages
 from appliance.web.api.routes import Asked
-
-LONGEST = 1000
-"""Entries of one page."""
 
 QUERY = ("after", "limit")
 """What every list takes."""
 
 _Entry = TypeVar("_Entry")
+_Stored = TypeVar("_Stored", covariant=True)
 
 
-def limit_of(asked: Asked, usual: int = LONGEST) -> int:
+class _Pages(Protocol[_Stored]):
+    """A use case that gives a list page by page."""
+
+    def __call__(
+        self, workplace: Workplace, actor: Actor, *, after: str | None, limit: int
+    ) -> tuple[Sequence[_Stored], str | None]: ...
+
+
+def limit_of(asked: Asked, usual: int = pages.LONGEST) -> int:
     """How many entries the caller wants at most.
 
     Raises:
@@ -26,9 +33,18 @@ def limit_of(asked: Asked, usual: int = LONGEST) -> int:
     limit = asked.number("limit")
     if limit is None:
         return usual
-    if not 1 <= limit <= LONGEST:
-        raise Invalid(f"limit is a number from 1 to {LONGEST}.", field="limit")
+    if not 1 <= limit <= pages.LONGEST:
+        raise Invalid(f"limit is a number from 1 to {pages.LONGEST}.", field="limit")
     return limit
+
+
+def page_from(asked: Asked, use_case: _Pages[_Entry]) -> tuple[Sequence[_Entry], str | None]:
+    """A page of a list that may be long, and where the next one begins.
+
+    Raises:
+        Invalid: as for `page_of`.
+    """
+    return use_case(asked.site.workplace, asked.actor, after=asked.query.get("after"), limit=limit_of(asked))
 
 
 def page_of(
@@ -39,11 +55,10 @@ def page_of(
     Raises:
         Invalid: ``after`` is not what an earlier page gave, or the ``limit`` is out of bounds.
     """
-    limit, after, start = limit_of(asked), asked.query.get("after"), 0
+    after, start = asked.query.get("after"), 0
     if after is not None:
         places = [place for place, entry in enumerate(entries) if key(entry) == after]
         if not places:
             raise Invalid("This is not where a page can begin.", field="after")
         start = places[0] + 1
-    page = entries[start : start + limit]
-    return page, key(page[-1]) if start + limit < len(entries) else None
+    return pages.cut(lambda count: entries[start : start + count], limit_of(asked), key)

@@ -11,7 +11,7 @@ from appliance.model.errors import Suspended, Unauthenticated
 from appliance.service import passkeys, tokens
 from appliance.store.passkeys import Passkey
 from appliance.store.times import rfc3339
-from appliance.web import entrance, request
+from appliance.web import request
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, SessionAnswer
@@ -75,8 +75,8 @@ def _begin_adding_passkey(asked: Asked) -> CreationOptions:
 
 def _add_passkey(asked: Asked) -> SessionAnswer:
     body: AddPasskey = asked.body
-    with entrance.guessing(asked.site, asked.actor.email):
-        session = passkeys.add(
+    return SessionAnswer.of(
+        passkeys.add(
             asked.site.workplace,
             asked.actor,
             asked.token,
@@ -85,7 +85,7 @@ def _add_passkey(asked: Asked) -> SessionAnswer:
             credential=msgspec.json.encode(body.credential).decode(),
             device=request.device(),
         )
-    return SessionAnswer.of(session)
+    )
 
 
 def _rename_passkey(asked: Asked) -> None:
@@ -95,15 +95,15 @@ def _rename_passkey(asked: Asked) -> None:
 
 def _remove_passkey(asked: Asked) -> SessionAnswer:
     body: RemovePasskey = asked.body
-    with entrance.guessing(asked.site, asked.actor.email):
-        session = passkeys.remove(
+    return SessionAnswer.of(
+        passkeys.remove(
             asked.site.workplace,
             asked.actor,
             asked.parameters["id"],
             password=body.password,
             device=request.device(),
         )
-    return SessionAnswer.of(session)
+    )
 
 
 def _begin_log_in_by_passkey(asked: Asked) -> RequestOptions:
@@ -148,6 +148,7 @@ CALLS = (
         SessionAnswer,
         201,
         access=SELF,
+        asks_for_proof=True,
     ),
     Call("PATCH", f"{_PATH}/{{id}}", "Rename a passkey", _rename_passkey, RenamePasskey, status=204, access=SELF),
     Call(
@@ -158,6 +159,7 @@ CALLS = (
         RemovePasskey,
         SessionAnswer,
         access=SELF,
+        asks_for_proof=True,
     ),
     Call(
         "POST",

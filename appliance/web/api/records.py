@@ -89,10 +89,9 @@ def _audit(asked: Asked) -> AuditAnswer:
 
 
 def _usage(asked: Asked) -> UsageAnswer:
-    after, limit = asked.query.get("after", ""), paging.limit_of(asked)
-    later = [month for month in usage.statement(asked.site.workplace, asked.actor) if month.name > after]
-    page = later[:limit]
-    return UsageAnswer([MonthAnswer.of(month) for month in page], page[-1].name if len(later) > limit else None)
+    months = usage.statement(asked.site.workplace, asked.actor)
+    page, following = paging.page_of(asked, months, lambda month: month.name)
+    return UsageAnswer([MonthAnswer.of(month) for month in page], following)
 
 
 def _month(asked: Asked) -> MonthUsageAnswer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ import msgspec
 from appliance.model.access import Access
 from appliance.model.errors import Invalid, Malformed, Refused, Unauthenticated
 from appliance.service import Actor
-from appliance.web import request
+from appliance.web import entrance, request
 from appliance.web.api import conditions, repetition
 from appliance.web.api.reply import Reply
 from appliance.web.request import Site
@@ -75,6 +76,7 @@ class Call:
             that is shown once.
         made: gives the path of what was made, from the answer.
         takes_condition: whether it can be made to depend on what the caller has seen (If-Match).
+        asks_for_proof: whether it takes a password or a code of who calls; wrong ones count (`entrance.guessing`).
         refusals: what it may be refused for beside what follows from the rest (`statuses`).
         etag: gives what a later request may refer to the answer by; without it, that of a GET is made of its content.
     """
@@ -92,6 +94,7 @@ class Call:
     made: Callable[[Any], str] | None = field(default=None, kw_only=True)
     etag: Callable[[Any], str] | None = field(default=None, kw_only=True)
     takes_condition: bool = field(default=False, kw_only=True)
+    asks_for_proof: bool = field(default=False, kw_only=True)
     refusals: tuple[type[Refused], ...] = field(default=(), kw_only=True)
 
 
@@ -133,7 +136,8 @@ def _callback(call: Call, site: Site) -> Callable[..., Any]:
 
 
 def _reply(call: Call, asked: Asked) -> Reply:
-    answer = call.handler(asked)
+    with entrance.guessing(asked.site, asked.actor.email) if call.asks_for_proof else nullcontext():
+        answer = call.handler(asked)
     if call.answer is None:
         return Reply(204)
     data = msgspec.json.encode(answer)

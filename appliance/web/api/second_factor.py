@@ -8,7 +8,7 @@ from appliance.model.access import SELF
 from appliance.service import enrolment
 from appliance.service.enrolment import Recovery
 from appliance.store.times import rfc3339
-from appliance.web import entrance, request
+from appliance.web import request
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, SessionAnswer
 
@@ -43,41 +43,48 @@ class NewRecoveryCodes(msgspec.Struct, frozen=True):
 
 def _propose(asked: Asked) -> NewSecret:
     body: Password = asked.body
-    with entrance.guessing(asked.site, asked.actor.email):
-        made = enrolment.propose(asked.site.workplace, asked.actor, password=body.password)
+    made = enrolment.propose(asked.site.workplace, asked.actor, password=body.password)
     return NewSecret(made.secret, made.uri)
 
 
 def _enable(asked: Asked) -> NewRecoveryCodes:
     body: Code = asked.body
-    with entrance.guessing(asked.site, asked.actor.email):
-        return NewRecoveryCodes.of(
-            enrolment.enable(asked.site.workplace, asked.actor, code=body.code, device=request.device())
-        )
+    return NewRecoveryCodes.of(
+        enrolment.enable(asked.site.workplace, asked.actor, code=body.code, device=request.device())
+    )
 
 
 def _disable(asked: Asked) -> SessionAnswer:
     body: PasswordAndCode = asked.body
-    with entrance.guessing(asked.site, asked.actor.email):
-        session = enrolment.disable(
+    return SessionAnswer.of(
+        enrolment.disable(
             asked.site.workplace, asked.actor, password=body.password, code=body.code, device=request.device()
         )
-    return SessionAnswer.of(session)
+    )
 
 
 def _renew_recovery_codes(asked: Asked) -> NewRecoveryCodes:
     body: PasswordAndCode = asked.body
-    with entrance.guessing(asked.site, asked.actor.email):
-        return NewRecoveryCodes.of(
-            enrolment.renew_recovery_codes(
-                asked.site.workplace, asked.actor, password=body.password, code=body.code, device=request.device()
-            )
+    return NewRecoveryCodes.of(
+        enrolment.renew_recovery_codes(
+            asked.site.workplace, asked.actor, password=body.password, code=body.code, device=request.device()
         )
+    )
 
 
 _PATH = "/account/second-factor"
 CALLS = (
-    Call("POST", _PATH, "A secret for an authenticator, shown once", _propose, Password, NewSecret, 201, access=SELF),
+    Call(
+        "POST",
+        _PATH,
+        "A secret for an authenticator, shown once",
+        _propose,
+        Password,
+        NewSecret,
+        201,
+        access=SELF,
+        asks_for_proof=True,
+    ),
     Call(
         "PUT",
         _PATH,
@@ -86,6 +93,7 @@ CALLS = (
         Code,
         NewRecoveryCodes,
         access=SELF,
+        asks_for_proof=True,
     ),
     Call(
         "DELETE",
@@ -95,6 +103,7 @@ CALLS = (
         PasswordAndCode,
         SessionAnswer,
         access=SELF,
+        asks_for_proof=True,
     ),
     Call(
         "POST",
@@ -105,5 +114,6 @@ CALLS = (
         NewRecoveryCodes,
         201,
         access=SELF,
+        asks_for_proof=True,
     ),
 )

@@ -60,12 +60,7 @@ def _issue_token(asked: Asked) -> IssuedTokenAnswer:
 
 
 def _tokens(asked: Asked) -> TokensAnswer:
-    found, following = api_tokens.page(
-        asked.site.workplace,
-        asked.actor,
-        after=asked.query.get("after"),
-        limit=paging.limit_of(asked),
-    )
+    found, following = paging.page_from(asked, api_tokens.page)
     return TokensAnswer([TokenAnswer.of(each) for each in found], following)
 
 

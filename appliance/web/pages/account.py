@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import bottle
 
 from appliance.model.access import SELF
 from appliance.model.errors import Refused
 from appliance.service import accounts, passkeys, password_change, passwords, second_factor, sessions
+from appliance.service.sessions import Session
 from appliance.web import entrance, request
 from appliance.web.pages import session_cookie
 from appliance.web.pages.routes import Page, Visit
 
 PATH = "/account"
+_Made = TypeVar("_Made")
 
 
 def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> bottle.HTTPResponse:
@@ -31,19 +36,42 @@ def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
     )
 
 
-def _change_password(visit: Visit) -> bottle.HTTPResponse:
+def proven(
+    visit: Visit, form: str, change: Callable[[], _Made], answer: Callable[[_Made], bottle.HTTPResponse]
+) -> bottle.HTTPResponse:
+    """The answer to a form that asks for a password or a code; a wrong one counts (`entrance.guessing`).
+
+    Args:
+        form: which of the page's forms it is, for what it is refused for.
+        change: what is done, if that is right.
+        answer: what follows from it.
+    """
     try:
         with entrance.guessing(visit.site, visit.actor.email):
-            session = password_change.change(
-                visit.workplace,
-                visit.actor,
-                password=visit.form.text("password"),
-                new_password=visit.form.text("new_password"),
-                device=request.device(),
-            )
+            made = change()
     except Refused as refusal:
-        return show(visit, refusal, "password")
-    return session_cookie.enter(visit, session, PATH, "password")
+        return show(visit, refusal, form)
+    return answer(made)
+
+
+def entered(visit: Visit, done: str) -> Callable[[Session], bottle.HTTPResponse]:
+    """For `proven`: to the page again, in the session that took the place of all others; ``done`` is what it says."""
+    return lambda session: session_cookie.enter(visit, session, PATH, done)
+
+
+def _change_password(visit: Visit) -> bottle.HTTPResponse:
+    return proven(
+        visit,
+        "password",
+        lambda: password_change.change(
+            visit.workplace,
+            visit.actor,
+            password=visit.form.text("password"),
+            new_password=visit.form.text("new_password"),
+            device=request.device(),
+        ),
+        entered(visit, "password"),
+    )
 
 
 def _ask_for_verification(visit: Visit) -> bottle.HTTPResponse:

@@ -7,7 +7,7 @@ import bottle
 from appliance.model.access import PUBLIC, SELF
 from appliance.model.errors import Refused
 from appliance.service import passkeys
-from appliance.web import entrance, request
+from appliance.web import request
 from appliance.web.pages import account, accounts, forms, routes, session_cookie
 from appliance.web.pages.routes import Page, Visit
 
@@ -19,20 +19,20 @@ def _begin_adding(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _add(visit: Visit) -> bottle.HTTPResponse:
-    try:
-        with entrance.guessing(visit.site, visit.actor.email):
-            session = passkeys.add(
-                visit.workplace,
-                visit.actor,
-                visit.signed_in.token,
-                password=visit.form.text("password"),
-                name=visit.form.text("name"),
-                credential=visit.form.text("credential"),
-                device=request.device(),
-            )
-    except Refused as refusal:
-        return account.show(visit, refusal, "passkey")
-    return session_cookie.enter(visit, session, account.PATH, "passkey-added")
+    return account.proven(
+        visit,
+        "passkey",
+        lambda: passkeys.add(
+            visit.workplace,
+            visit.actor,
+            visit.signed_in.token,
+            password=visit.form.text("password"),
+            name=visit.form.text("name"),
+            credential=visit.form.text("credential"),
+            device=request.device(),
+        ),
+        account.entered(visit, "passkey-added"),
+    )
 
 
 def _rename(visit: Visit) -> bottle.HTTPResponse:
@@ -44,18 +44,18 @@ def _rename(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _remove(visit: Visit) -> bottle.HTTPResponse:
-    try:
-        with entrance.guessing(visit.site, visit.actor.email):
-            session = passkeys.remove(
-                visit.workplace,
-                visit.actor,
-                visit.parameters["id"],
-                password=visit.form.text("password"),
-                device=request.device(),
-            )
-    except Refused as refusal:
-        return account.show(visit, refusal, "passkeys")
-    return session_cookie.enter(visit, session, account.PATH, "passkey-removed")
+    return account.proven(
+        visit,
+        "passkeys",
+        lambda: passkeys.remove(
+            visit.workplace,
+            visit.actor,
+            visit.parameters["id"],
+            password=visit.form.text("password"),
+            device=request.device(),
+        ),
+        account.entered(visit, "passkey-removed"),
+    )
 
 
 def _begin_log_in(visit: Visit) -> bottle.HTTPResponse:

@@ -8,7 +8,7 @@ from appliance.model.access import LOOK, MANAGE, SELF
 from appliance.model.errors import NotFound, Refused
 from appliance.model.organization import Role
 from appliance.service import invitations, members
-from appliance.web import entrance, request
+from appliance.web import request
 from appliance.web.pages import account, session_cookie
 from appliance.web.pages.routes import Page, Visit
 
@@ -63,13 +63,13 @@ def _transfer(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _leave(visit: Visit) -> bottle.HTTPResponse:
-    try:
-        with entrance.guessing(visit.site, visit.actor.email):
-            members.leave(visit.workplace, visit.actor, password=visit.form.text("password"))
-    except Refused as refusal:
-        return account.show(visit, refusal, "leave")
-    # The session is gone with the account.
-    return session_cookie.leave(visit, "/")
+    return account.proven(
+        visit,
+        "leave",
+        lambda: members.leave(visit.workplace, visit.actor, password=visit.form.text("password")),
+        # The session is gone with the account.
+        lambda _: session_cookie.leave(visit, "/"),
+    )
 
 
 def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:

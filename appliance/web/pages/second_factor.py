@@ -10,20 +10,25 @@ import segno
 from appliance.model.access import SELF
 from appliance.model.errors import Refused
 from appliance.service import enrolment
-from appliance.service.enrolment import Recovery
+from appliance.service.enrolment import Proposal, Recovery
 from appliance.web import entrance, request
 from appliance.web.pages import account, session_cookie
 from appliance.web.pages.routes import Page, Visit
 
 _PATH = f"{account.PATH}/second-factor"
+_FORM = "second-factor"
 
 
 def _propose(visit: Visit) -> bottle.HTTPResponse:
-    try:
-        with entrance.guessing(visit.site, visit.actor.email):
-            made = enrolment.propose(visit.workplace, visit.actor, password=visit.form.text("password"))
-    except Refused as refusal:
-        return account.show(visit, refusal, "second-factor")
+    return account.proven(
+        visit,
+        _FORM,
+        lambda: enrolment.propose(visit.workplace, visit.actor, password=visit.form.text("password")),
+        lambda made: _proposal_page(visit, made),
+    )
+
+
+def _proposal_page(visit: Visit, made: Proposal) -> bottle.HTTPResponse:
     picture = segno.make(made.uri, micro=False).svg_inline(scale=4, border=2, dark="#000", light="#fff", omitsize=True)
     return visit.page("second_factor.html", qr_code=picture, secret=made.secret)
 
@@ -41,33 +46,33 @@ def _enable(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _disable(visit: Visit) -> bottle.HTTPResponse:
-    try:
-        with entrance.guessing(visit.site, visit.actor.email):
-            session = enrolment.disable(
-                visit.workplace,
-                visit.actor,
-                password=visit.form.text("password"),
-                code=visit.form.text("code"),
-                device=request.device(),
-            )
-    except Refused as refusal:
-        return account.show(visit, refusal, "second-factor")
-    return session_cookie.enter(visit, session, account.PATH, "second-factor-off")
+    return account.proven(
+        visit,
+        _FORM,
+        lambda: enrolment.disable(
+            visit.workplace,
+            visit.actor,
+            password=visit.form.text("password"),
+            code=visit.form.text("code"),
+            device=request.device(),
+        ),
+        account.entered(visit, "second-factor-off"),
+    )
 
 
 def _renew(visit: Visit) -> bottle.HTTPResponse:
-    try:
-        with entrance.guessing(visit.site, visit.actor.email):
-            recovery = enrolment.renew_recovery_codes(
-                visit.workplace,
-                visit.actor,
-                password=visit.form.text("password"),
-                code=visit.form.text("code"),
-                device=request.device(),
-            )
-    except Refused as refusal:
-        return account.show(visit, refusal, "second-factor")
-    return _recovery_page(visit, recovery)
+    return account.proven(
+        visit,
+        _FORM,
+        lambda: enrolment.renew_recovery_codes(
+            visit.workplace,
+            visit.actor,
+            password=visit.form.text("password"),
+            code=visit.form.text("code"),
+            device=request.device(),
+        ),
+        lambda recovery: _recovery_page(visit, recovery),
+    )
 
 
 def _recovery_page(visit: Visit, recovery: Recovery) -> bottle.HTTPResponse:

@@ -44,6 +44,16 @@ def test_it_has_every_call_under_a_name_of_its_own(document: dict[str, Any]) -> 
     assert {operation["tags"][0] for _, operation in found} == tags
 
 
+def test_what_asks_who_calls_for_a_password_or_a_code_counts_wrong_ones() -> None:
+    asking = {
+        f"{row.method} {row.path}"
+        for row in CALLS
+        if not row.access.is_public and row.body is not None and {"password", "code"} & set(row.body.__struct_fields__)
+    }
+    assert asking == {f"{row.method} {row.path}" for row in CALLS if row.asks_for_proof}
+    assert "PUT /account/password" in asking
+
+
 def test_every_parameter_has_a_type_and_words(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         for parameter in operation["parameters"]:
