@@ -30,7 +30,14 @@ def test_an_invitation_arrives_and_its_link_leads_in(data: Path, runs: list[Run]
         link = re.search(rf"https://127\.0\.0\.1:{PORT}/join/(mwi_\S+)", letter.get_content())
         assert link is not None
         body = {"token": link[1], "password": "a password of their own"}
-        assert call("POST", "/api/v1/invitations/accept", body)[0] == 201
+        status, joined = call("POST", "/api/v1/invitations/accept", body)
+        assert status == 201
+        # Whoever has the link reads what comes to the address, and is told when the way into the account changes.
+        assert call("GET", "/api/v1/account", token=joined["token"])[1]["verified"]
+        change = {"password": body["password"], "new_password": "another of their own"}
+        assert call("PUT", "/api/v1/account/password", change, joined["token"])[0] == 200
+        wait_until(lambda: len(mailbox.to("ravi@example.net")) == 2)
+        assert "password of your account was changed" in mailbox.to("ravi@example.net")[1].get_content()
         # What an operator invites by hand gets no letter: the link is printed.
         done = meshwg(data, "admin", "invite", organization, "uma@example.net")
         assert "/join/mwi_" in done.stdout, done.stderr
