@@ -1,4 +1,4 @@
-"""Self-healing of what every hub has, however it is built: one WireGuard link with an organization's key."""
+"""Self-healing of what every hub has, however it is built: a WireGuard link with an organization's machines as peers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ for space in "" $(ip netns list | cut -d" " -f1); do
     inside() { ${space:+ip netns exec "$space"} "$@"; }
     for link in $(inside wg show interfaces); do
         inside ip link show dev "$link" >/dev/null 2>&1 || continue
-        [ "$(inside wg show "$link" public-key)" = "$1" ] || continue
+        inside wg show "$link" peers | grep -qxF "$1" || continue
         inside ip link delete dev "$link"
         exit
     done
@@ -26,9 +26,9 @@ exit 1
 """
 
 
-def test_the_link_with_an_organization_s_key_is_made_anew(world: World, record: Record) -> None:
-    """It is found on the hub's host by that key, wherever it is there, and deleted by force; machines that spoke with
-    each other do so again soon after.
+def test_the_link_of_an_organization_is_made_anew(world: World, record: Record) -> None:
+    """It is found on the hub's host by a machine's key, wherever it is there, and deleted by force; machines that spoke
+    with each other do so again soon after.
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
@@ -36,9 +36,10 @@ def test_the_link_with_an_organization_s_key_is_made_anew(world: World, record: 
         with record.control("the stream flows before"):
             stream.arrives(Noticed.EVENT.value)
         start = stream.breaks()
-        key = mesh.organization["hub_public_key"]
+        # Not every implementation tells its own key.
+        key = mumbai.host.run("wg", "show", mumbai.tunnel.interface, "public-key").stdout.strip()
         if world.inside.run("sh", "-c", _DELETE_LINK, "sh", key, check=False).returncode != 0:
-            raise Inconclusive("no link of the hub's host has the organization's key")
+            raise Inconclusive("no link of the hub's host has the machine as a peer")
         cut = stream.outage(start, stream.arrives(Noticed.EVENT.value))
         record.measure("cut for", cut, "s", limit=f"<= {Noticed.EVENT.value}")
         if not cut:

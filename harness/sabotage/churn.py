@@ -11,6 +11,7 @@ from appliance.hub.enforcement import Enforcement, _Judged
 from appliance.hub.names import Places
 from appliance.hub.plane import DataPlane
 from appliance.hub.ruleset import ALLOWED_MARK, Ruleset
+from appliance.hub.wireguard.boringtun import Boringtun
 from appliance.hub.wireguard.kernel import Kernel
 from appliance.hub.wireguard.userspace import Userspace
 from appliance.model.desired import Desired, Peer
@@ -57,14 +58,14 @@ def leave_peers_in_the_link() -> None:
     """A machine that is removed stays a peer of the link: nobody takes it out, and nobody finds it there."""
 
     def without_removals(change: Callable[..., None]) -> Callable[..., None]:
-        def kept(self: Any, places: Places, add: Iterable[Peer], remove: Iterable[str]) -> None:
+        def kept(self: Any, places: Places, add: Iterable[Peer], remove: Iterable[str], **others: Any) -> None:
             del remove
-            change(self, places, add, ())
+            change(self, places, add, (), **others)
 
         return kept
 
-    Kernel.change = without_removals(Kernel.change)  # type: ignore[method-assign]
-    Userspace.change = without_removals(Userspace.change)  # type: ignore[method-assign]
+    for backend in (Kernel, Userspace, Boringtun):
+        backend.change = without_removals(backend.change)  # type: ignore[method-assign]
 
 
 def look_at_rules_alone() -> None:

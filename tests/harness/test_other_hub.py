@@ -65,7 +65,7 @@ def test_a_plain_hub_proves_what_it_holds(run: Run) -> None:
 
 
 def test_what_it_does_not_hold_is_refuted(run: Run) -> None:
-    verdict, reason = run.outcomes["test_the_link_with_an_organization_s_key_is_made_anew"]
+    verdict, reason = run.outcomes["test_the_link_of_an_organization_is_made_anew"]
     assert (verdict, reason) == ("refuted", "mumbai→pune is allowed, and its packets don't arrive for 5 s")
     assert "refuted      self-healing" in run.said
 
