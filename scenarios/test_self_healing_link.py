@@ -1,4 +1,4 @@
-"""Self-healing of what every hub has, however it is built: a WireGuard link with an organization's machines as peers."""
+"""Self-healing of what every hub has, however it is built: a link with an organization's machines as peers."""
 
 from __future__ import annotations
 
