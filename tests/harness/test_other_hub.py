@@ -18,7 +18,7 @@ PROJECT = ROOT / "deploy" / "other-hub" / "project"
 SOME = (
     "test_two_machines_shake",
     "test_the_text_is_exact",
-    "test_the_link_with",
+    "test_the_link_of",
     "test_no_start_without",
     "test_no_call_tells",
 )

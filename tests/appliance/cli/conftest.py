@@ -28,14 +28,21 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def runs() -> Iterator[list[Run]]:
-    """What a test started; whatever still runs is killed, and what a killed one leaves on the host is removed."""
+def runs(swept: None) -> Iterator[list[Run]]:
+    """What a test started; whatever still runs is killed."""
+    del swept
     started: list[Run] = []
     yield started
     for run in started:
         if run.process.poll() is None:
             run.process.kill()
             run.process.communicate()
+
+
+@pytest.fixture
+def swept() -> Iterator[None]:
+    """What a hub that ended or was killed leaves on the host is removed in the end."""
+    yield
     backend = choose("auto")
     for name in namespace.names():
         backend.remove(Places(namespace=name, link=name))

@@ -29,8 +29,9 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
+def processes(swept: None) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Whatever is started; none is left."""
+    del swept
     started: list[subprocess.Popen[bytes]] = []
     yield started
     for process in started:
