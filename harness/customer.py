@@ -12,8 +12,8 @@ import httpx
 
 from harness.api import Answer, Api
 from harness.verdicts import Refuted
+from harness.world import PASSWORD
 
-PASSWORD = "correct horse battery"  # noqa: S105 - of customers that live as long as the lab
 DEADLINE_S = 60.0
 """A process that was killed is back long before, also where there are many at once."""
 

@@ -41,6 +41,11 @@ class Machine:
     tunnel: Tunnel
     record: Record
 
+    @property
+    def underlay_address(self) -> str:
+        """Its own address below the tunnel."""
+        return self.host.addresses("eth0")[0].partition("/")[0]
+
     def reaches(self, other: Machine, timeout: float = PROBE_DEADLINE) -> bool:
         """Whether a ping is answered."""
         return bool(self.host.ping(other.address, timeout=timeout))

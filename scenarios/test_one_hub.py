@@ -12,7 +12,8 @@ from itertools import permutations
 import pytest
 
 from harness import underlay
-from harness.mesh import HANDSHAKE_DEADLINE, Machine, Mesh
+from harness.home import behind_a_router
+from harness.mesh import HANDSHAKE_DEADLINE, Mesh
 from harness.outage import Lifeline
 from harness.record import Record
 from harness.underlay import Leg
@@ -31,7 +32,7 @@ _PAYLOADS = (196, 404)
 _BACK_DEADLINE = 60.0
 """For all organizations of the run to be whole again where the processor is emulated; the claim promises no time."""
 
-_APART, _HOME = "198.18.7", "192.168.77"
+_APART = "198.18.7"
 """Networks of RFC 2544 and RFC 1918, on which the hub's machines are alone."""
 
 
@@ -43,7 +44,7 @@ def test_every_message_passes_the_hub(world: World, record: Record, profile: str
     pairs = [mesh.machines("mumbai", "pune") for mesh in meshes]
     machines = [machine for pair in pairs for machine in pair]
     port = _port(world, meshes)
-    addresses = {_outside(machine) for machine in machines}
+    addresses = {machine.underlay_address for machine in machines}
     hosts = [world.hub_host, *(machine.host for machine in machines)]
     with ExitStack() as stack:
         captures = [stack.enter_context(host.capture("eth0")) for host in hosts]
@@ -55,7 +56,7 @@ def test_every_message_passes_the_hub(world: World, record: Record, profile: str
         seen = [capture.packets() for capture in captures]
         with record.control("a packet that goes directly is seen, on both machines' links"):
             (mumbai, pune), *_ = pairs
-            assert mumbai.host.ping(_outside(pune))
+            assert mumbai.host.ping(pune.underlay_address)
             for host, capture in zip(hosts, captures, strict=True):
                 direct = underlay.direct(capture.packets(), addresses)
                 assert bool(direct) or host not in (mumbai.host, pune.host)
@@ -63,7 +64,7 @@ def test_every_message_passes_the_hub(world: World, record: Record, profile: str
         expected = Counter(
             {
                 Leg(source, destination, port): PINGS[profile]
-                for machine in (_outside(mumbai), _outside(pune))
+                for machine in (mumbai.underlay_address, pune.underlay_address)
                 for source, destination in ((machine, HUB), (HUB, machine))
             }
         )
@@ -73,7 +74,8 @@ def test_every_message_passes_the_hub(world: World, record: Record, profile: str
             raise Refuted(f"the hub's link has {dict(found)}, and {dict(expected)} were sent")
         for machine in (mumbai, pune):
             at_home = underlay.messages(seen[hosts.index(machine.host)], HUB, length)
-            own = Counter({leg: n for leg, n in expected.items() if _outside(machine) in (leg.source, leg.destination)})
+            address = machine.underlay_address
+            own = Counter({leg: n for leg, n in expected.items() if address in (leg.source, leg.destination)})
             if at_home != own:
                 raise Refuted(f"the link of {machine.name} has {dict(at_home)}, and {dict(own)} were meant")
     record.measure("messages accounted for at the hub", 4 * PINGS[profile] * len(pairs))
@@ -114,7 +116,7 @@ def test_a_configuration_names_nothing_but_the_hub(world: World, record: Record)
         raise Refuted(f"machines know other peers than the hub: {peers}")
     record.measure("configurations read", len(machines))
     with record.control("an address of a mate would be noticed"):
-        assert set(_addresses_in(f"Endpoint = {_outside(machines[1])}:51820")) - {machines[0].address, HUB}
+        assert set(_addresses_in(f"Endpoint = {machines[1].underlay_address}:51820")) - {machines[0].address, HUB}
 
 
 def test_machines_that_can_not_reach_each_other_talk(world: World, record: Record) -> None:
@@ -122,15 +124,15 @@ def test_machines_that_can_not_reach_each_other_talk(world: World, record: Recor
     one to the other except through the hub, and by its policy.
     """
     mesh = world.organization(record)
-    apart, (home, _, _) = _alone_with_the_hub(world, "apart"), _behind_a_router(world, "home")
+    apart, home = _alone_with_the_hub(world, "apart"), behind_a_router(world, "home")
     mumbai = mesh.bring_up("mumbai", mesh.add("mumbai"), host=apart)
-    pune = mesh.bring_up("pune", mesh.add("pune"), host=home)
+    pune = mesh.bring_up("pune", mesh.add("pune"), host=home.host)
     with record.control("the hub's host does not forward, and below the tunnels neither machine reaches the other"):
         assert world.hub_host.run("sysctl", "-n", "net.ipv4.ip_forward").stdout == "0\n"
         assert apart.ping(HUB)
-        assert home.ping(HUB)
-        assert not apart.ping(f"{_HOME}.2", timeout=0.3)
-        assert not home.ping(f"{_APART}.2", timeout=0.3)
+        assert home.host.ping(HUB)
+        assert not apart.ping(home.own_address, timeout=0.3)
+        assert not home.host.ping(f"{_APART}.2", timeout=0.3)
     with mumbai.stream_to(pune) as forth, pune.stream_to(mumbai) as back:
         forth.flows()
         back.flows()
@@ -145,7 +147,7 @@ def test_a_stopped_hub_stops_everything(world: World, record: Record, profile: s
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
-    addresses = {_outside(mumbai), _outside(pune)}
+    addresses = {mumbai.underlay_address, pune.underlay_address}
     with ExitStack() as stack:
         streams = [
             stack.enter_context(Lifeline(source, destination, record, 0.002))
@@ -174,16 +176,16 @@ def test_a_stopped_hub_stops_everything(world: World, record: Record, profile: s
 def test_a_machine_that_moves_stays_connected(world: World, record: Record) -> None:
     """Its address on the underlay changes, and nobody tells it; it is back after one handshake at most."""
     mesh = world.organization(record)
-    host, router, before = _behind_a_router(world, "road")
-    mumbai = mesh.bring_up("mumbai", mesh.add("mumbai"), host=host)
+    road = behind_a_router(world, "road")
+    mumbai = mesh.bring_up("mumbai", mesh.add("mumbai"), host=road.host)
     pune = mesh.machine("pune")
     with record.control("both talk before the move"):
         assert mumbai.reaches(pune)
         assert pune.reaches(mumbai)
     now = world.free_address()
     with world.hub_host.capture("eth0") as capture:
-        router.run("ip", "address", "flush", "dev", "eth0")
-        router.run("ip", "address", "add", f"{now}/24", "dev", "eth0")
+        road.router.run("ip", "address", "flush", "dev", "eth0")
+        road.router.run("ip", "address", "add", f"{now}/24", "dev", "eth0")
         start = time.monotonic()
         if not mumbai.reaches(pune, HANDSHAKE_DEADLINE):
             raise Refuted(f"a machine that moved reaches nobody for {HANDSHAKE_DEADLINE:.0f} s")
@@ -197,7 +199,7 @@ def test_a_machine_that_moves_stays_connected(world: World, record: Record) -> N
         raise Refuted(f"{handshakes} handshakes were begun from the new address")
     with record.control("it speaks from the new address, and not from the one before"):
         assert any(packet.src == now and packet.proto == "udp" for packet in packets)
-        assert not any(packet.src == before and packet.proto == "udp" for packet in packets)
+        assert not any(packet.src == road.address and packet.proto == "udp" for packet in packets)
 
 
 def _port(world: World, meshes: Sequence[Mesh]) -> int:
@@ -212,11 +214,6 @@ def _port(world: World, meshes: Sequence[Mesh]) -> int:
     return int(only.rpartition(":")[2])
 
 
-def _outside(machine: Machine) -> str:
-    """Its address below the tunnel."""
-    return machine.host.addresses("eth0")[0].partition("/")[0]
-
-
 def _addresses_in(text: str) -> list[str]:
     return re.findall(r"\b\d+\.\d+\.\d+\.\d+\b", text)
 
@@ -228,16 +225,3 @@ def _alone_with_the_hub(world: World, name: str) -> LabHost:
     world.lab.connect(host, switch, f"{_APART}.2/24")
     host.route("default", via=f"{_APART}.1")
     return host
-
-
-def _behind_a_router(world: World, name: str) -> tuple[LabHost, LabHost, str]:
-    """A host on a network of its own, its router, which translates addresses as at home, and that one's address."""
-    router, address = world.bare_host()
-    switch, host = world.lab.switch(name), world.lab.host(name)
-    inside = world.lab.connect(router, switch, f"{_HOME}.1/24").interface
-    world.lab.connect(host, switch, f"{_HOME}.2/24")
-    host.route("default", via=f"{_HOME}.1")
-    chain = "type nat hook postrouting priority srcnat;"
-    rules = f'table ip nat {{ chain out {{ {chain} oifname != "{inside}" masquerade; }}; }}\n'
-    router.run("nft", "-f", "-", input=rules)
-    return host, router, address

@@ -9,18 +9,18 @@ import pytest
 
 from harness import forgery, outside, packets
 from harness.forgery import Kind
+from harness.home import behind_a_router
 from harness.mesh import HANDSHAKE_DEADLINE, PROBE_DEADLINE, Machine
 from harness.outside import EVERYBODY, Probe
 from harness.record import Record
 from harness.verdicts import Refuted
 from harness.witness import Marks, Witness
 from harness.world import World
-from netlab import Capture, LabHost, NothingArrived, Tunnel
+from netlab import Capture, NothingArrived, Tunnel
 
 pytestmark = pytest.mark.claim("org-isolation")
 
 _EVERYBODY_OF_THE_RANGE = "10.100.255.255"
-_HOME = "198.51.100"
 _PORT = 4000
 _UNANSWERED_S = 1.0
 """Seconds, many times what an answer takes. A control waits for one in the same way, and longer."""
@@ -47,7 +47,7 @@ def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record
             outside.send(other.host, other.tunnel.interface, [_probe(other.address, only.address, heard.mark(1))])
             assert {1} <= at_only.wait_for(heard, {1})
 
-        senders = (two.address, acme.hub_address, only.address, _below(only), "127.0.0.1", *EVERYBODY)
+        senders = (two.address, acme.hub_address, only.address, only.underlay_address, "127.0.0.1", *EVERYBODY)
         ways = [(sender, to) for sender in senders for to in (two.address, only.address)]
         ways += [(one.address, to) for to in (only.address, _EVERYBODY_OF_THE_RANGE, *EVERYBODY)]
         marks = Marks()
@@ -104,19 +104,19 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
     """
     acme, bolt = world.organization(record), world.organization(record)
     two, (other, only) = acme.machine("two"), bolt.machines("one", "two")
-    home, router, inside = _behind_a_router(world)
+    home = behind_a_router(world, "home-of-one")
     thief = world.client("thief")
     hub = (world.hub_address, int(str(acme.organization["endpoint"]).rpartition(":")[2]))
     marks = Marks()
     with (
-        router.capture(inside, "udp") as taken,
+        home.router.capture(home.inside, "udp") as taken,
         other.host.capture("eth0", "udp") as at_other,
         thief.capture("eth0", "udp") as at_thief,
         Witness(two.host, two.tunnel.interface) as at_mate,
         Witness(only.host, only.tunnel.interface) as at_only,
         thief.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
     ):
-        one = acme.bring_up("one", acme.add("one"), host=home)
+        one = acme.bring_up("one", acme.add("one"), host=home.host)
         with record.control("both organizations' machines hear their mates"):
             _say(one, two, marks.mark(0))
             _say(other, only, marks.mark(1))
@@ -124,13 +124,13 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
             assert at_only.wait_for(marks, {1}) == {1}
         with record.control("a message that was taken from the way is heard when the thief sends it first"):
             before = len(_messages(taken, hub))
-            router.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+            home.router.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
             _say(one, two, marks.mark(2))
             fresh = _wait_for_messages(taken, hub, before)
             for message in fresh:
                 sender.sendto(message, hub)
             assert at_mate.wait_for(marks, {2}) == {2}
-            router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+            home.router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
             one.fence()
             to_thief = len(at_thief.packets())
 
@@ -152,7 +152,7 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
             for message in messages:
                 sender.sendto(message, hub)
                 # And as if they came from the other organization's machine, whose address everybody on the way sees.
-                outside.send(thief, "eth0", [_from(_below(other), hub, message)])
+                outside.send(thief, "eth0", [_from(other.underlay_address, hub, message)])
         for machine in (one, two, other, only):
             machine.fence()
         heard = {"its own": at_mate.marks(marks), "the other": at_only.marks(marks)}
@@ -182,11 +182,6 @@ def _say(source: Machine, destination: Machine, mark: bytes) -> None:
         sender.sendto(mark, (destination.address, _PORT))
 
 
-def _below(machine: Machine) -> str:
-    """Its address on the underlay."""
-    return machine.host.addresses("eth0")[0].partition("/")[0]
-
-
 def _shakes_hands(tunnel: Tunnel, deadline_s: float) -> bool:
     try:
         tunnel.wait_for_handshake(deadline_s)
@@ -214,14 +209,3 @@ def _wait_for_messages(capture: Capture, hub: tuple[str, int], before: int) -> l
 def _opens(message: bytes) -> bool:
     """Whether it is what only a hub sends that takes the other for one of its machines."""
     return forgery.kind(message) in (Kind.INITIATION, Kind.RESPONSE, Kind.DATA)
-
-
-def _behind_a_router(world: World) -> tuple[LabHost, LabHost, str]:
-    """A host on a network of its own, its router, and the router's link there."""
-    router, _ = world.bare_host()
-    router.masquerade("eth0")
-    switch, host = world.lab.switch("way"), world.lab.host("home")
-    inside = world.lab.connect(router, switch, f"{_HOME}.1/24").interface
-    world.lab.connect(host, switch, f"{_HOME}.2/24")
-    host.route("default", via=f"{_HOME}.1")
-    return host, router, inside

@@ -80,9 +80,11 @@ class Child:
             time.sleep(_POLL)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        self._started_at, self._due = time.monotonic(), None
-        self._process = self._popen(self.environment, self.descriptors)
-        return self._process
+        return self._begin(self._popen(self.environment, self.descriptors))
+
+    def _begin(self, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+        self._started_at, self._due, self._process = time.monotonic(), None, process
+        return process
 
     def _popen(self, environment: Mapping[str, str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -124,17 +126,15 @@ class Child:
 
     def renew(self) -> None:
         """Sees to it that it ends, and lets the one that was prepared follow."""
+        successor, self._successor = self._successor, None
+        assert successor is not None
         self.stop()
-        if self._successor is None:
-            return
         log.info("a process is started again, as asked", command=self.command)
-        self._started_at, self._due = time.monotonic(), None
-        self._process, turn = self._successor.process, self._successor.turn
-        self._successor = None
+        self._begin(successor.process)
         # One that ended while it waited is noticed as any that ends.
         with suppress(OSError):
-            turn.give()
-        turn.close()
+            successor.turn.give()
+        successor.turn.close()
 
     def forget_successor(self) -> None:
         """Ends the one that was prepared."""

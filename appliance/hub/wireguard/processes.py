@@ -10,7 +10,8 @@ from pathlib import Path
 
 from appliance.hub import uapi
 
-EXECUTABLES = frozenset({"wireguard-go", "boringtun-cli"})
+WIREGUARD_GO, BORINGTUN = "wireguard-go", "boringtun-cli"
+"""Names of their executables, by which processes are known."""
 
 # What the last look found. A look reads a file of each process on the host, which a thousand links must not do each.
 _seen: dict[str, int] = {}
@@ -50,4 +51,4 @@ def _served_by(pid: int) -> str | None:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode().split("\0")
     except (OSError, UnicodeDecodeError):
         return None
-    return words[-1] if Path(words[0]).name in EXECUTABLES else None
+    return words[-1] if Path(words[0]).name in (WIREGUARD_GO, BORINGTUN) else None

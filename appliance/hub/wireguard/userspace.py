@@ -42,10 +42,10 @@ class Program:
     hands_socket_over: bool
 
 
-WIREGUARD_GO = Program("wireguard-go", "wireguard-go", ("--foreground",), hands_socket_over=True)
+WIREGUARD_GO = Program("wireguard-go", processes.WIREGUARD_GO, ("--foreground",), hands_socket_over=True)
 BORINGTUN = Program(
     "boringtun",
-    "boringtun-cli",
+    processes.BORINGTUN,
     (
         "--foreground",
         # It makes its socket itself and would give up root, and with it the right to it.
