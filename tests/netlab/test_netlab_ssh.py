@@ -53,8 +53,16 @@ def login(network: tuple[Lab, dict[str, Login]]) -> Login:
 def left(host: LabHost) -> list[str]:
     """What a caller would have left there: its tunnel, its program."""
     tunnel = host.run("ip", "link", "show", "dev", "left", check=False).stdout
-    program = [pid for pid in host.processes() if b"76543" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    program = [pid for pid in host.processes() if b"76543" in command_line(pid)]
     return [*tunnel.splitlines(), *map(str, program)]
+
+
+def command_line(pid: int) -> bytes:
+    """Of a process that may end meanwhile, and has none then."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def wait_until_nothing_is_left(host: LabHost, folder: str) -> None:
