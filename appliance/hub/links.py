@@ -54,11 +54,12 @@ def delete(places: Places) -> bool:
     """Deletes it, in its namespace and in the caller's (where a half made one is), and tells whether there was one."""
     found = False
     with suppress(NamespaceError), namespace.entered(places.namespace):
-        found = _delete_here(places.link)
-    return _delete_here(places.link) or found
+        found = delete_here(places.link)
+    return delete_here(places.link) or found
 
 
-def _delete_here(link: str) -> bool:
+def delete_here(link: str) -> bool:
+    """Deletes it in the calling thread's namespace, and tells whether there was one."""
     if not is_here(link):
         return False
     with IPRoute() as netlink, suppress(NetlinkError, LinkError):

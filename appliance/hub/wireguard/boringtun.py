@@ -12,13 +12,28 @@ import struct
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 
-from appliance.hub import namespace, uapi
+from appliance.hub import links, namespace, uapi
 from appliance.hub.errors import LinkError
 from appliance.hub.names import Places
 from appliance.hub.ruleset import ALLOWED_MARK
+from appliance.hub.wireguard import processes
 from appliance.hub.wireguard.protocol import NOWHERE
-from appliance.hub.wireguard.userspace import BORINGTUN, Userspace
+from appliance.hub.wireguard.userspace import Program, Userspace
 from appliance.model.desired import Peer
+
+PROGRAM = Program(
+    "boringtun",
+    processes.BORINGTUN,
+    (
+        "--foreground",
+        # It makes its socket itself and would give up root, and with it the right to it.
+        "--disable-drop-privileges",
+        # A socket for each peer, on the same port, gets packets of others between its bind and its connect.
+        "--disable-connected-udp",
+        # A thread that panics must not leave the others behind to hold the link; and packets stay in order.
+        "--threads=1",
+    ),
+)
 
 # An answer to a ping that nobody sent: the machine's own kernel drops it silently (RFC 1122, 3.2.2.6).
 _ECHO_REPLY = struct.pack("!BBHHH", 0, 0, 0xFFFF, 0, 0)
@@ -28,7 +43,14 @@ class Boringtun(Userspace):
     """boringtun's `Backend`."""
 
     def __init__(self) -> None:
-        super().__init__(BORINGTUN)
+        super().__init__(PROGRAM)
+
+    def _bring_up(self, link: str, private_key: str, port: int) -> None:
+        self._start(link)
+        self._wait_until(link, lambda _: True)
+        uapi.set_device(link, uapi.device_lines(private_key, port))
+        links.set_up(link)
+        self._wait_until(link, lambda device: device.listen_port == port, f"its UDP port {port} can't be bound")
 
     def change(
         self, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE

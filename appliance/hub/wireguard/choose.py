@@ -11,7 +11,7 @@ from appliance.hub.errors import HubError, NoBackend
 from appliance.hub.wireguard.boringtun import Boringtun
 from appliance.hub.wireguard.kernel import Kernel
 from appliance.hub.wireguard.protocol import Backend
-from appliance.hub.wireguard.userspace import WIREGUARD_GO, Userspace
+from appliance.hub.wireguard.wireguard_go import WireguardGo
 
 _PROBE = "mwprobe0"
 
@@ -24,7 +24,7 @@ def choose(wanted: str) -> Backend:
     """
     makers: dict[str, Callable[[], Backend]] = {
         "kernel": _kernel,
-        "wireguard-go": lambda: Userspace(WIREGUARD_GO),
+        "wireguard-go": WireguardGo,
         "boringtun": Boringtun,
     }
     names = list(makers) if wanted == "auto" else [wanted]

@@ -1,21 +1,20 @@
-"""wireguard-go and boringtun: one process for each link, which outlives the hub's process.
+"""What wireguard-go and boringtun have in common: one process for each link, which outlives the hub's process.
 
 The process starts in the hub's network namespace, where its UDP socket stays; then the TUN link moves into the
-organization's. The hub makes the control socket itself and hands it over, so there is no moment in which the process
-runs and can't be asked.
+organization's.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from types import MappingProxyType
 
 from appliance import privileges
 from appliance.hub import links, uapi
@@ -25,9 +24,10 @@ from appliance.hub.wireguard import processes
 from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.model.desired import Peer, PeerStatus
 
-_TUN = Path("/dev/net/tun")
-# A number that distributions give to nobody, and not the web process's.
-_UID = 64218
+UID = 64218
+"""Whom a process becomes that is handed all it needs: a number that distributions give to nobody, and not the web's."""
+
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 _DEADLINE = 5.0
 _POLL = 0.001
 
@@ -39,27 +39,9 @@ class Program:
     name: str
     executable: str
     options: tuple[str, ...]
-    hands_socket_over: bool
 
 
-WIREGUARD_GO = Program("wireguard-go", processes.WIREGUARD_GO, ("--foreground",), hands_socket_over=True)
-BORINGTUN = Program(
-    "boringtun",
-    processes.BORINGTUN,
-    (
-        "--foreground",
-        # It makes its socket itself and would give up root, and with it the right to it.
-        "--disable-drop-privileges",
-        # A socket for each peer, on the same port, gets packets of others between its bind and its connect.
-        "--disable-connected-udp",
-        # A thread that panics must not leave the others behind to hold the link; and packets stay in order.
-        "--threads=1",
-    ),
-    hands_socket_over=False,
-)
-
-
-class Userspace:
+class Userspace(ABC):
     """The `Backend` of a program that speaks the cross-platform protocol as it is written."""
 
     def __init__(self, program: Program) -> None:
@@ -74,45 +56,45 @@ class Userspace:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def create(self, places: Places, private_key: str, port: int) -> None:
-        self._start(places.link)
+        # Whoever left one can't be asked any more.
+        uapi.path_of(places.link).unlink(missing_ok=True)
         try:
-            self._wait_until(places.link, lambda _: True)
-            uapi.set_device(places.link, uapi.device_lines(private_key, port))
-            # The process hears of its link going up only in the namespace that it was started in.
-            links.set_up(places.link)
-            self._wait_until(
-                places.link, lambda device: device.listen_port == port, f"its UDP port {port} can't be bound"
-            )
+            self._bring_up(places.link, private_key, port)
             links.move(places)
         except BaseException:
             self.remove(places)
             raise
 
-    def _start(self, link: str) -> None:
-        uapi.FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
-        path = uapi.path_of(link)
-        with suppress(FileNotFoundError):
-            path.unlink()
+    @abstractmethod
+    def _bring_up(self, link: str, private_key: str, port: int) -> None:
+        """A link in the calling thread's namespace, up, and a process that serves it and has bound its UDP port."""
+
+    def _start(
+        self,
+        link: str,
+        handed: Mapping[str, int] = _NOTHING,
+        uid: int = 0,
+        start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
+    ) -> None:
+        """Starts the process.
+
+        Args:
+            handed: descriptors that the process gets, by the variable of its environment that tells it the number.
+            uid: whom it becomes, where the user namespace has such a user; otherwise it stays root without root's
+                capabilities.
+            start: `subprocess.Popen`, or what is called as it is.
+        """
         environment = {"PATH": os.environ.get("PATH", ""), "LOG_LEVEL": "error", "WG_LOG_LEVEL": "error"}
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            if self._program.hands_socket_over:
-                listener.bind(str(path))
-                # To watch the file the process has to read it; to connect, as only the hub may, takes writing.
-                path.chmod(0o640)
-                if privileges.is_mapped(_UID):
-                    os.chown(path, 0, _UID)
-                listener.listen()
-                environment["WG_UAPI_FD"] = str(listener.fileno())
-            self._children[link] = subprocess.Popen(
-                [*_fewer_privileges(self._program), self._executable, *self._program.options, link],
-                env=environment,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[listener.fileno()] if self._program.hands_socket_over else [],
-                start_new_session=True,
-            )
+        self._children[link] = start(
+            [*_fewer_privileges(uid), self._executable, *self._program.options, link],
+            env=environment | {name: str(descriptor) for name, descriptor in handed.items()},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=tuple(handed.values()),
+            start_new_session=True,
+        )
 
     def _wait_until(
         self, link: str, condition: Callable[[uapi.Device], bool], otherwise: str = "it does not answer"
@@ -165,15 +147,17 @@ class Userspace:
         return uapi.get_device(places.link).allowed
 
     def remove(self, places: Places) -> None:
+        self._end(places.link, had_link=links.delete(places))
+
+    def _end(self, link: str, *, had_link: bool) -> None:
         # A process ends by itself when its link is gone; an adopted one is no child of ours to wait for.
-        had_link = links.delete(places)
-        child = self._children.pop(places.link, None)
+        child = self._children.pop(link, None)
         if child is not None:
             with suppress(subprocess.TimeoutExpired):
                 child.wait(timeout=0.2)
         # Without any of these there is none, and to look for one takes a look at every process of the host.
-        if had_link or child is not None or uapi.path_of(places.link).exists():
-            processes.end(places.link)
+        if had_link or child is not None or uapi.path_of(link).exists():
+            processes.end(link)
         if child is not None:
             child.wait(timeout=_DEADLINE)
 
@@ -185,20 +169,13 @@ def _call(places: Places, endpoints: Mapping[str, str | None]) -> None:
             uapi.set_device(places.link, lines)
 
 
-def _fewer_privileges(program: Program) -> list[str]:
-    """What starts a process that may set its link up and nothing else: setpriv(1), then capabilities(7).
-
-    It stays root, without root's capabilities, where the TUN device is root's alone.
-    """
+def _fewer_privileges(uid: int) -> list[str]:
+    """What starts a process that may set its link up and nothing else: setpriv(1), then capabilities(7)."""
     kinds = ("inh-caps", "ambient-caps", "bounding-set")
     command = ["setpriv", "--no-new-privs", *(f"--{kind}=-all,+net_admin" for kind in kinds)]
-    if program.hands_socket_over and _tun_is_everybody_s() and privileges.is_mapped(_UID):
-        command += [f"--reuid={_UID}", f"--regid={_UID}", "--clear-groups"]
+    if uid and privileges.is_mapped(uid):
+        command += [f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
     return [*command, "--"]
-
-
-def _tun_is_everybody_s() -> bool:
-    return _TUN.exists() and _TUN.stat().st_mode & 0o006 == 0o006
 
 
 def _first_version(text: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from appliance.host import Chosen, Diagnosis, Facts, Finding, Privileges, State, diagnose, inside, system
-from appliance.hub.wireguard import userspace
+from appliance.hub.wireguard import boringtun, wireguard_go
 from tests.appliance.host.made_up import hopeless, host, hosts, trial, without
 
 NO_KERNEL_WIREGUARD = trial(wireguard="Operation not supported")
@@ -179,7 +179,7 @@ def test_the_choice_is_the_kernel_s_then_wireguard_go_then_boringtun() -> None:
 
 
 def test_the_hub_and_the_doctor_know_the_same_userspace_implementations() -> None:
-    hub = {each.name: each.executable for each in (userspace.WIREGUARD_GO, userspace.BORINGTUN)}
+    hub = {each.name: each.executable for each in (wireguard_go.PROGRAM, boringtun.PROGRAM)}
     for name, program in hub.items():
         diagnosis = diagnose(host(own=NO_KERNEL_WIREGUARD, programs={program: "7"}))
         assert diagnosis.chosen == Chosen(name, "7")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
+from pyroute2.netlink import rtnl
 
 from appliance import privileges
 from appliance.hub.names import Names
@@ -27,9 +30,28 @@ def test_its_process_has_one_capability_and_is_nobody(
     for kind in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
         assert int(status[kind], 16) == CAP_NET_ADMIN, kind
     assert status["NoNewPrivs"] == "1"
-    if backend.name == "wireguard-go" and userspace._tun_is_everybody_s() and privileges.is_mapped(userspace._UID):
-        assert set(status["Uid"].split()) == {str(userspace._UID)}
+    if backend.name == "wireguard-go" and privileges.is_mapped(userspace.UID):
+        assert set(status["Uid"].split()) == {str(userspace.UID)}
         assert status["Groups"] == ""
+
+
+def test_its_process_hears_of_no_other_link(plane: DataPlane, names: Names, backend: Backend, desired: Desired) -> None:
+    if backend.name != "wireguard-go":
+        pytest.skip("only wireguard-go listens to netlink")
+    plane.apply(desired)
+    process = processes.by_link()[names.places(desired.organization).link]
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as ours:
+        ours.bind((0, rtnl.RTMGRP_LINK))
+        assert groups_heard(os.getpid()) >= {rtnl.RTMGRP_LINK}
+        assert groups_heard(process) == set()
+
+
+def groups_heard(pid: int) -> set[int]:
+    """The netlink groups that the process's sockets have joined in its network namespace."""
+    inodes = {path.resolve().name[len("socket:[") : -1] for path in Path(f"/proc/{pid}/fd").iterdir()}
+    names, *lines = (line.split() for line in Path(f"/proc/{pid}/net/netlink").read_text().splitlines())
+    sockets = [dict(zip(names, line, strict=True)) for line in lines]
+    return {int(each["Groups"], 16) for each in sockets if each["Inode"] in inodes} - {0}
 
 
 def test_hundreds_are_found_by_one_look(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,78 @@
+"""TUN links that a process is handed (Linux, Documentation/networking/tuntap.rst)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from appliance.hub import links
+from appliance.hub.errors import LinkError
+
+_DEVICE = "/dev/net/tun"
+_TUNSETIFF = 0x400454CA
+_IFF_TUN = 0x0001
+_IFF_NO_PI = 0x1000
+_IFF_VNET_HDR = 0x4000
+# struct ifreq: the name, and of the union the flags.
+_REQUEST = struct.Struct("16sH22x")
+
+
+@dataclass(frozen=True)
+class Format:
+    """What stands before each packet that is read from a TUN link, or written to it.
+
+    Attributes:
+        information: four bytes with its protocol.
+        offloads: a virtio_net header, which lets many packets come in one.
+    """
+
+    information: bool
+    offloads: bool
+
+
+@contextmanager
+def made(link: str, format_: Format) -> Iterator[int]:
+    """A new TUN link in the calling thread's namespace; it lives as long as somebody has this descriptor.
+
+    Raises:
+        LinkError: the kernel makes none.
+    """
+    flags = _IFF_TUN
+    if not format_.information:
+        flags |= _IFF_NO_PI
+    if format_.offloads:
+        flags |= _IFF_VNET_HDR
+    try:
+        descriptor = os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise LinkError(f"{_DEVICE} can't be opened: {error.strerror}") from error
+    try:
+        try:
+            fcntl.ioctl(descriptor, _TUNSETIFF, _REQUEST.pack(link.encode(), flags))
+        except OSError as error:
+            raise LinkError(f"link {link} can't be made: {error.strerror}") from error
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def format_of(link: str) -> Format:
+    """The format of a TUN link of the calling thread's namespace.
+
+    Raises:
+        LinkError: there is no such link.
+    """
+    try:
+        with IPRoute() as netlink:
+            (found,) = netlink.get_links(links.index(link))
+            data = found.get_nested("IFLA_LINKINFO", "IFLA_INFO_DATA")
+    except (NetlinkError, OSError) as error:
+        raise LinkError(f"link {link} can't be looked at: {error}") from error
+    return Format(bool(data.get_attr("IFLA_TUN_PI")), bool(data.get_attr("IFLA_TUN_VNET_HDR")))

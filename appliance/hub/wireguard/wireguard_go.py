@@ -1,0 +1,70 @@
+"""wireguard-go, which is handed its TUN link, up already, and its control socket.
+
+So it needs no device file, can be nobody from its first instruction on, and has nothing to wait for: by itself it looks
+once a second whether its link is up. Source: wireguard-go `main.go` and `tun/tun_linux.go`
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from appliance import privileges
+from appliance.hub import links, uapi
+from appliance.hub.wireguard import processes, tun
+from appliance.hub.wireguard.launcher import Launcher
+from appliance.hub.wireguard.userspace import UID, Program, Userspace
+
+PROGRAM = Program("wireguard-go", processes.WIREGUARD_GO, ("--foreground",))
+
+
+class WireguardGo(Userspace):
+    """wireguard-go's `Backend`."""
+
+    def __init__(self) -> None:
+        super().__init__(PROGRAM)
+        self._launcher = Launcher()
+        self._format: tun.Format | None = None
+        self._looking = threading.Lock()
+
+    def _bring_up(self, link: str, private_key: str, port: int) -> None:
+        with tun.made(link, self._format_of_its_own()) as device, _listening(link) as control:
+            links.set_up(link)
+            self._start(link, {"WG_TUN_FD": device, "WG_UAPI_FD": control}, UID, self._launcher.start)
+        # Once it has bound a port of its own, one that can't be bound is an error that it tells.
+        self._wait_until(link, lambda found: found.listen_port != 0, "it binds no UDP port")
+        uapi.set_device(link, uapi.device_lines(private_key, port))
+
+    def _format_of_its_own(self) -> tun.Format:
+        """The format that this version takes every TUN link to have: that of one which it makes itself.
+
+        Its version does not tell: for two years all had the same number.
+        """
+        with self._looking:
+            if self._format is None:
+                link = f"mwprobe{os.getpid()}"
+                try:
+                    with _listening(link) as control:
+                        self._start(link, {"WG_UAPI_FD": control})
+                    self._wait_until(link, lambda _: True)
+                    self._format = tun.format_of(link)
+                finally:
+                    self._end(link, had_link=links.delete_here(link))
+            return self._format
+
+
+@contextmanager
+def _listening(link: str) -> Iterator[int]:
+    path = uapi.path_of(link)
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        # To watch the file the process has to read it; to connect, as only the hub may, takes writing.
+        path.chmod(0o640)
+        if privileges.is_mapped(UID):
+            os.chown(path, 0, UID)
+        listener.listen()
+        yield listener.fileno()
