@@ -152,7 +152,7 @@ PLAN = (
         quick=True,
     ),
     Measurement(
-        ("onboarding-rate", "onboarding-p95"),
+        ("onboarding-rate", "onboarding-p95", "signup-rate"),
         _with_service(lambda world, e, tell: sustained.measure(world, e.onboarded, tell)),
         quick=True,
     ),

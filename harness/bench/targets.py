@@ -48,6 +48,7 @@ TARGETS = (
     Target("first-ping", "sign-up until the first ping between two machines is answered, median", "ms"),
     Target("onboarding-rate", "organizations signed up to a working mesh of two machines", "1/s", 8.0, True),
     Target("onboarding-p95", "the slowest of twenty of these", "s", 2.0),
+    Target("signup-rate", "organizations signed up with two machines that have no tunnel", "1/s", 20.0, True),
     Target("idle-organization", "memory for each idle organization, userspace WireGuard", "MB", 7.0),
     Target("recovery-rules", "damaged rules or routes until all is as it was", "ms", 100.0),
     Target("recovery-link", "a deleted link or killed WireGuard until all is as it was", "ms", 400.0),

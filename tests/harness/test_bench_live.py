@@ -67,6 +67,7 @@ def test_organizations_come_to_a_working_mesh_and_leave_no_client_behind(world: 
     found = sustained.measure(world, 4, quiet)
     assert found["onboarding-rate"].value > 0
     assert found["onboarding-p95"].value < 10.0
+    assert found["signup-rate"].value > found["onboarding-rate"].value
     assert "4 organizations, 0 errors" in (found["onboarding-rate"].baseline or "")
     clients = [host for name, host in world.lab.hosts.items() if name.startswith(("first-", "second-"))]
     assert clients
