@@ -19,6 +19,10 @@ class Noticed(Enum):
     RESTART = 20.0
     """Processes of the service have to be started again; who dies often waits some seconds for that."""
 
+    def within_s(self, patience: float) -> float:
+        """The same where all programs take so many times as long to start."""
+        return float(self.value) * (patience if self is Noticed.RESTART else 1.0)
+
 
 class Lock(Enum):
     """One of the two things that have to agree before a packet is forwarded: the rules' judgement, and a route."""

@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--profile", default="quick", choices=("quick", "full"))
     group.addoption("--seed", type=int, default=0)
     group.addoption("--hub-wireguard", default="auto")
+    group.addoption("--patience", type=float, default=1.0, help="how many times slower than usual the machine is")
     group.addoption("--live", help="service that somebody else runs, as harness.live.Live tells it")
 
 
@@ -120,6 +121,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         wireguard=config.getoption("--hub-wireguard"),
         sabotage=config.getoption("--sabotage"),
         seed=config.getoption("--seed"),
+        patience=config.getoption("--patience"),
         live=_live(config),
         hub=hub,
     ) as made:

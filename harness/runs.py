@@ -33,7 +33,8 @@ class RunOptions:
         profile: how often scenarios try: quick or full.
         seed: makes the run's choices.
         live: the service, if it is not one of the lab's own.
-        patience: how many times slower than a usual machine this one is; a run may take so much longer.
+        patience: how many times slower than a usual machine this one is; a run, and a start of the service, may take so
+            much longer.
     """
 
     claim: str | None = None
@@ -45,7 +46,7 @@ class RunOptions:
 
     @property
     def deadline_s(self) -> float:
-        """How long a run may take. What a scenario demands of the service is another matter, and stays."""
+        """How long a run may take."""
         return _DEADLINE[self.profile] * self.patience
 
 
@@ -125,6 +126,7 @@ def _pytest(options: RunOptions, target: Path) -> list[str]:
         f"--profile={options.profile}",
         f"--seed={options.seed}",
         f"--hub-wireguard={options.wireguard}",
+        f"--patience={options.patience}",
         f"--timeout={options.deadline_s:.0f}",
         *claim,
         *live,

@@ -37,6 +37,7 @@ class World:
         wireguard: the hub's implementation.
         sabotage: id of a break to put into the service, or None.
         seed: makes the run's choices; the same seed makes the same ones.
+        patience: how many times slower than a usual machine this one is, for what is the machine's and not the hub's.
         live: the service, if the lab has none of its own.
         hub: another hub, which takes the service's place.
     """
@@ -47,10 +48,12 @@ class World:
         wireguard: str = "auto",
         sabotage: str | None = None,
         seed: int = 0,
+        patience: float = 1.0,
         live: Live | None = None,
         hub: Callable[[LabHost, str], Target] | None = None,
     ) -> None:
         self.seed = seed
+        self.patience = patience
         self.lab = Lab()
         self.internet = self.lab.switch("internet")
         self._hub_host = self.lab.host("hub")

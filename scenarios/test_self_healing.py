@@ -66,10 +66,14 @@ class Siege:
         self.allowed.breaks()
         with self.target.unattended():
             self._suffer(damage)
-            arrived = self.allowed.delivered_meanwhile(damage.noticed.value)
+            arrived = self.allowed.delivered_meanwhile(self.within_s(damage))
             if damage.cuts and arrived:
                 raise Inconclusive(f"{damage}: {arrived} packets arrived all the same, so nothing was broken")
         return self._recovers((damage,))
+
+    def within_s(self, damage: Damage) -> float:
+        """How long recovery from it may take on this machine."""
+        return damage.noticed.within_s(self.world.patience)
 
     def recovers(self, *damages: Damage) -> float:
         """As `stands_and_recovers`, at once and while the hub looks on; what comes second may find nothing left."""
@@ -84,7 +88,7 @@ class Siege:
             self.target.suffer(other)
 
     def _recovers(self, damages: Sequence[Damage]) -> float:
-        start, deadline_s = self.allowed.breaks(), max(damage.noticed.value for damage in damages)
+        start, deadline_s = self.allowed.breaks(), max(map(self.within_s, damages))
         try:
             # Packets first: to look takes more of a processor. What is mended last may cut them once more.
             self.allowed.arrives(deadline_s)
@@ -143,7 +147,7 @@ def test_damage_is_mended_and_nothing_denied_gets_through(world: World, record: 
         for damage in wanted:
             stands = damage.noticed is Noticed.EVENT
             cut = siege.stands_and_recovers(damage) if stands else siege.recovers(damage)
-            record.measure(f"{damage}: cut for", cut, "s", limit=f"<= {damage.noticed.value}")
+            record.measure(f"{damage}: cut for", cut, "s", limit=f"<= {siege.within_s(damage):g}")
     record.measure("WireGuard of the hub", siege.target.wireguard)
     record.measure("kinds that do not apply to it", [str(each) for each in CATALOGUE if each not in applying])
     record.measure("kinds left to the full profile", [str(each) for each in applying if each not in wanted])
@@ -164,7 +168,7 @@ def test_damage_of_two_kinds_at_once_is_mended(world: World, record: Record, pro
                 if cut >= worst:
                     worst, told = cut, f"{first} and {second}"
     record.measure("pairs of damage", PAIRS[profile])
-    record.measure("the longest cut", worst, "s", limit=f"<= {Noticed.RESTART.value}")
+    record.measure("the longest cut", worst, "s", limit=f"<= {Noticed.RESTART.within_s(world.patience):g}")
     record.measure("it came from", told)
 
 
@@ -241,7 +245,7 @@ def test_a_service_that_was_stopped_finds_its_machines_again(world: World, recor
             # The other scenarios find it running, whatever comes of this one.
             ready_after = world.installed.start()
         record.measure("start to ready", ready_after, "s")
-        whole = siege.allowed.arrives(Noticed.RESTART.value)
+        whole = siege.allowed.arrives(Noticed.RESTART.within_s(world.patience))
         cut = siege.allowed.outage(start, whole)
         record.measure("cut for", cut, "s")
         if not cut:

@@ -19,15 +19,12 @@ settings.register_profile("emulated", deadline=None, suppress_health_check=[Heal
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """For machines that are slow by what they are, and for runs that may take longer."""
+    """For runs that may take longer."""
     parser.addoption("--examples", type=int, default=4, help="how many requests are made up for each call of the API")
     parser.addoption(
         "--over-ssh",
         default="concurrent-adds",
         help="claims that are proven of a live service with a shell on its host, with commas",
-    )
-    parser.addoption(
-        "--patience", type=float, default=1.0, help="multiplies how long healing may take: for an emulated machine"
     )
 
 

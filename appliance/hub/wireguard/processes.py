@@ -31,19 +31,27 @@ def serving(link: str) -> int | None:
     """The id of the process that serves a link."""
     with _looking:
         if link not in _seen or _served_by(_seen[link]) != link:
-            _seen.clear()
-            _seen.update(by_link())
+            _look()
         return _seen.get(link)
 
 
 def end(link: str) -> None:
     """No process serves the link any more, and its control socket is gone. None there is fine."""
-    pid = serving(link)
-    if pid is not None:
+    with _looking:
+        if link not in _seen:
+            _look()
+        # Whoever served it and does not any more has ended: a look for another one would find none.
+        pid = _seen.pop(link, None)
+    if pid is not None and _served_by(pid) == link:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     with suppress(FileNotFoundError):
         uapi.path_of(link).unlink()
+
+
+def _look() -> None:
+    _seen.clear()
+    _seen.update(by_link())
 
 
 def _served_by(pid: int) -> str | None:

@@ -12,7 +12,6 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -150,16 +149,18 @@ class Userspace(ABC):
         self._end(places.link, had_link=links.delete(places))
 
     def _end(self, link: str, *, had_link: bool) -> None:
-        # A process ends by itself when its link is gone; an adopted one is no child of ours to wait for.
+        # A process ends by itself when its link is gone, unless it was stopped; an adopted one is no child of ours.
         child = self._children.pop(link, None)
         if child is not None:
-            with suppress(subprocess.TimeoutExpired):
+            try:
                 child.wait(timeout=0.2)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait(timeout=_DEADLINE)
+            uapi.path_of(link).unlink(missing_ok=True)
         # Without any of these there is none, and to look for one takes a look at every process of the host.
-        if had_link or child is not None or uapi.path_of(link).exists():
+        elif had_link or uapi.path_of(link).exists():
             processes.end(link)
-        if child is not None:
-            child.wait(timeout=_DEADLINE)
 
 
 def _call(places: Places, endpoints: Mapping[str, str | None]) -> None:

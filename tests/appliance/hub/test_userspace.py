@@ -73,3 +73,25 @@ def test_hundreds_are_found_by_one_look(monkeypatch: pytest.MonkeyPatch) -> None
     assert processes.serving("mw8") == 8
     del served[8]
     assert processes.serving("mw8") is None
+
+
+def test_hundreds_are_ended_after_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = {pid: f"mw{pid}" for pid in range(1, 301)}
+    looks: list[int] = []
+
+    def look() -> dict[str, int]:
+        looks.append(len(served))
+        return {link: pid for pid, link in served.items()}
+
+    monkeypatch.setattr(processes, "by_link", look)
+    monkeypatch.setattr(processes, "_served_by", served.get)
+    monkeypatch.setattr(processes, "_seen", {})
+    ended: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, _signal: ended.append(pid))
+    # One has ended by itself since the look.
+    processes.serving("mw1")
+    del served[7]
+    for pid in range(1, 301):
+        processes.end(f"mw{pid}")
+    assert ended == list(served)
+    assert len(looks) == 1
