@@ -59,6 +59,7 @@ class Flow:
         finally:
             self._close_phase(self._stream.mark())
             self._stream.stop()
+            self._record.streamed(self.name, self._phases, self._stream.sent(), self._stream.received())
         if error is None:
             self._judge()
 

@@ -115,8 +115,7 @@ class History:
 
     def save(self, default: str, rules: Sequence[Rule]) -> None:
         """Another policy."""
-        names = {f"machine:{machine.id}": machine.name for machine in self.machines}
-        self._note(f"default {default}" + "".join(f"; {_in_words(rule, names)}" for rule in rules))
+        self._note(self._mesh.in_words(default, rules))
         self._mesh.save(default, rules)
 
     def check(self) -> None:
@@ -190,9 +189,3 @@ def _wait_until_transmitted(machine: Machine, enough: int) -> None:
 
 def _listed(groups: Iterable[str]) -> str:
     return ", ".join(sorted(groups)) or "no group"
-
-
-def _in_words(rule: Rule, names: dict[str, str]) -> str:
-    ends = (names.get(rule[end], str(rule[end])) for end in ("source", "destination"))
-    limits = (str(rule[limit]) for limit in ("protocol", "ports") if rule.get(limit))
-    return " ".join([rule["action"], "→".join(ends), *limits])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +101,7 @@ class Mesh:
         self.organization: dict[str, Any] = api.call("GET", "/organization").body
         self.default = "allow"
         self.rules: tuple[Rule, ...] = ()
+        self._names: dict[str, str] = {}
 
     @property
     def hub_address(self) -> str:
@@ -146,6 +147,7 @@ class Mesh:
         except NothingArrived as error:
             raise Refuted(f"{name} completed no handshake with the hub in {HANDSHAKE_DEADLINE:.0f} s") from error
         machine = answer["machine"]
+        self._names[f"machine:{machine['id']}"] = name
         return Machine(
             machine["id"],
             name,
@@ -174,7 +176,12 @@ class Mesh:
         """Saves a whole policy; returns the answer with its times."""
         answer = self.api.call("PUT", "/policy", {"default": default, "rules": list(rules)})
         self.default, self.rules = default, tuple(rules)
+        self.record.saved(self.in_words(default, rules), answer)
         return answer
+
+    def in_words(self, default: str, rules: Iterable[Rule]) -> str:
+        """A policy with the machines by their names."""
+        return "; ".join([f"default {default}", *(_in_words(rule, self._names) for rule in rules)])
 
     def forget_rules_about(self, machine: Machine) -> None:
         """The service dropped them with the machine."""
@@ -199,3 +206,9 @@ def between(action: str, source: Machine, destination: Machine, **limits: str) -
         "destination": f"machine:{destination.id}",
         **limits,
     }
+
+
+def _in_words(rule: Rule, names: Mapping[str, str]) -> str:
+    ends = (names.get(rule[end], str(rule[end])) for end in ("source", "destination"))
+    limits = (str(rule[limit]) for limit in ("protocol", "ports") if rule.get(limit))
+    return " ".join([rule["action"], "→".join(ends), *limits])

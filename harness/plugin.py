@@ -194,6 +194,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         failure=None if error is None else _words(error),
         evidence=files,
         seed=config.getoption("--seed"),
+        exhibits=record.exhibits(),
     )
     _tell(item, item.stash[_OUTCOME].verdict)
     if config.getoption("--sabotage") and isinstance(error, Refuted):

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness import exhibits
+from harness.api import Answer
+from harness.exhibits import Saved, Streamed
+from harness.judgement import Phase
 from harness.verdicts import Inconclusive, Refuted
-from netlab import NothingArrived
+from netlab import NothingArrived, Received, Sent
+from reports.exhibits import Cell, Exhibit, TruthTable
+
+_SAVES = "saves of a policy, from request to answer"
+_MOST_HISTOGRAMS = 8
+_MOST_TABLES = 2
 
 Scalar = str | int | float | bool | None
 
@@ -24,6 +33,10 @@ class Record:
 
     measured: dict[str, Any] = field(default_factory=dict)
     controls: list[str] = field(default_factory=list)
+    _times: dict[str, list[float]] = field(default_factory=dict)
+    _saves: list[Saved] = field(default_factory=list)
+    _streams: list[Streamed] = field(default_factory=list)
+    _tables: list[TruthTable] = field(default_factory=list)
 
     def measure(self, name: str, value: Scalar | Sequence[Scalar], unit: str = "", limit: Scalar = None) -> None:
         """Notes a figure, with its unit and the limit that the claim sets, if it sets one."""
@@ -54,6 +67,38 @@ class Record:
         if violations:
             shown = ", ".join(map(str, list(violations)[:5]))
             raise Refuted(f"{meaning}: {len(violations)} ({shown}{', …' if len(violations) > 5 else ''})")
+
+    def took(self, name: str, seconds: Iterable[float]) -> None:
+        """Notes times of one thing that is done often; the transcript shows how they spread."""
+        self._times.setdefault(name, []).extend(seconds)
+
+    def saved(self, policy: str, answer: Answer) -> None:
+        """Notes a change of the policy, in words."""
+        self._saves.append(Saved(policy, answer.requested_ns, answer.answered_ns))
+        self.took(_SAVES, [answer.seconds])
+
+    def streamed(self, name: str, phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> None:
+        """Notes a stream that has ended; the transcript shows it beside the saves that were made meanwhile."""
+        self._streams.append(Streamed(name, tuple(phases), sent, received))
+
+    def table(self, policy: str, cells: Mapping[tuple[str, str, str], Cell]) -> None:
+        """Notes what may pass between whom, and what did; of many tables the transcript shows the most telling.
+
+        Args:
+            policy: what holds, in words.
+            cells: by source, destination, and protocol with port.
+        """
+        self._tables.append(exhibits.truth_table(f"table {len(self._tables) + 1}", policy, cells))
+
+    def exhibits(self) -> list[Exhibit]:
+        """What the transcript shows beside the figures; bounded, whatever was noted."""
+        spread = (exhibits.histogram(name, seconds) for name, seconds in self._times.items())
+        flips = exhibits.timeline("saves and packets", self._streams, self._saves)
+        return [
+            *([flips] if flips else []),
+            *exhibits.most_telling(self._tables, _MOST_TABLES),
+            *[each for each in spread if each is not None][:_MOST_HISTOGRAMS],
+        ]
 
     @contextmanager
     def control(self, text: str) -> Iterator[None]:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from harness.verdicts import Verdict
+from reports.exhibits import Exhibit
 
 NOT_RUN = "The run ended before it."
 """The failure of a scenario whose turn never came."""
@@ -22,6 +23,7 @@ class ScenarioResult(msgspec.Struct, frozen=True):
         failure: why it is not proven, or None.
         evidence: files below the run's evidence folder.
         seed: what made its choices.
+        exhibits: what it shows beside its figures.
     """
 
     name: str
@@ -34,6 +36,7 @@ class ScenarioResult(msgspec.Struct, frozen=True):
     failure: str | None
     evidence: list[str]
     seed: int = 0
+    exhibits: list[Exhibit] = []
 
     @property
     def is_proven(self) -> bool:

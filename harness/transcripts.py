@@ -13,9 +13,9 @@ from harness.runs import RunOptions
 from reports import publish as publishing
 from reports import verdict
 from reports.attest import Signer
+from reports.schema import VERSION, Scenario, Transcript
 from reports.schema import Claim as ClaimRecord
 from reports.schema import Sabotage as SabotageRecord
-from reports.schema import Scenario, Transcript
 
 
 def transcript_of(run: GateRun) -> Transcript:
@@ -48,6 +48,7 @@ def transcript_of(run: GateRun) -> Transcript:
         verdict="fail" if problems else "pass",
         problems=problems,
         left_out=[claim.id for claim in CLAIMS if claim not in wanted],
+        version=VERSION,
     )
 
 
@@ -85,4 +86,5 @@ def _scenario(result: ScenarioResult, run: GateRun) -> Scenario:
         rerun=None if result.failure is None else command,
         again=again[0] if again else None,
         evidence=result.evidence,
+        exhibits=result.exhibits,
     )

@@ -17,6 +17,7 @@ from types import TracebackType
 from harness import table
 from harness.mesh import Machine, Mesh, Rule
 from harness.verdicts import Inconclusive, Refuted
+from reports import exhibits
 
 _DEADLINE = 2.0
 _REQUEST = struct.Struct("!BBHHH")
@@ -233,6 +234,13 @@ def check(mesh: Mesh, prober: Prober) -> int:
     """
     expected = {cell: is_allowed(cell, mesh.default, mesh.rules) for cell in prober.cells()}
     measured = prober.measure(expected)
+    mesh.record.table(
+        mesh.in_words(mesh.default, mesh.rules),
+        {
+            (cell.source.name, cell.destination.name, str(cell.service)): exhibits.Cell(allowed, 1, int(measured[cell]))
+            for cell, allowed in expected.items()
+        },
+    )
     wrong = [
         f"{cell}: {'arrived, though denied' if measured[cell] else 'did not arrive, though allowed'}"
         for cell in expected

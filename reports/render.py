@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jinja2
 
-from reports import texts
+from reports import charts, texts
 from reports.schema import Transcript
 
 
@@ -21,13 +21,22 @@ _environment = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     finalize=_finalize,
 )
-_environment.filters.update(figure=texts.figure, limit=texts.limit, duration=texts.duration)
+_environment.filters.update(
+    figure=texts.figure,
+    limit=texts.limit,
+    duration=texts.duration,
+    amount=texts.amount,
+    outcome=texts.outcome,
+    passed=texts.passed,
+    draw=charts.draw,
+)
 
 
 def html(transcript: Transcript) -> str:
     """The whole page."""
     return _environment.get_template("transcript.html").render(
         run=transcript,
+        width=charts.WIDTH,
         proven=sum(claim.verdict == "proven" for claim in transcript.claims),
         caught=sum(sabotage.caught for sabotage in transcript.sabotage),
         scenarios=sum(len(claim.scenarios) for claim in transcript.claims),

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
+
+from reports.exhibits import MOST_EXHIBITS, Exhibit
+
+VERSION = 2
+"""Of the format; it grows with each kind of exhibit. A file without it is of version 1, which had none."""
 
 PROVEN, REFUTED, INCONCLUSIVE = "proven", "refuted", "inconclusive"
 
@@ -25,6 +31,7 @@ class Scenario(msgspec.Struct, frozen=True):
         rerun: the command that runs it again, if it failed.
         again: what it came to when it was run once more alike, if it failed; proven then means that it is unstable.
         evidence: files that it left.
+        exhibits: what it shows beside its figures.
     """
 
     name: str
@@ -37,6 +44,7 @@ class Scenario(msgspec.Struct, frozen=True):
     rerun: str | None = None
     again: str | None = None
     evidence: list[str] = []
+    exhibits: Annotated[list[Exhibit], Meta(max_length=MOST_EXHIBITS)] = []
 
     @property
     def is_unstable(self) -> bool:
@@ -78,6 +86,7 @@ class Transcript(msgspec.Struct, frozen=True):
         verdict: ``pass`` or ``fail``.
         problems: why it is a fail, one sentence each.
         left_out: published claims that this run did not look at, so that its verdict says nothing of them.
+        version: of the format.
     """
 
     started_at: str
@@ -90,6 +99,11 @@ class Transcript(msgspec.Struct, frozen=True):
     verdict: str = ""
     problems: list[str] = []
     left_out: list[str] = []
+    version: int = 1
+
+
+class _Format(msgspec.Struct):
+    version: int = 1
 
 
 def load(path: Path) -> Transcript:
@@ -100,7 +114,11 @@ def load(path: Path) -> Transcript:
     """
     file = path / "transcript.json" if path.is_dir() else path
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Transcript)
+        content = file.read_bytes()
+        version = msgspec.json.decode(content, type=_Format).version
+        if version > VERSION:
+            raise TranscriptError(f"{file} is of version {version}, and this program reads up to version {VERSION}.")
+        return msgspec.json.decode(content, type=Transcript)
     except OSError as error:
         raise TranscriptError(f"{file} can't be read: {error.strerror}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -110,3 +128,8 @@ def load(path: Path) -> Transcript:
 def dump(transcript: Transcript) -> bytes:
     """The transcript as JSON, for people too."""
     return msgspec.json.format(msgspec.json.encode(transcript), indent=2) + b"\n"
+
+
+def json_schema() -> bytes:
+    """The JSON Schema (2020-12) of what `dump` writes."""
+    return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Transcript)), indent=2) + b"\n"

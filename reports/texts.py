@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
+from reports.exhibits import Cell, Passed
+
 
 def printable(text: str) -> str:
     """The text without characters that XML and terminals can't carry, or that change how others are shown."""
@@ -38,6 +40,28 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.3g} s"
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def outcome(cell: Cell) -> str:
+    """What the policy says of a cell of a truth table, and what was measured; in capitals where the two differ."""
+    many = f" {cell.arrived} of {cell.sent}" if cell.sent > 1 else ""
+    if cell.allowed:
+        return (
+            f"allowed,{many} arrived" if cell.is_right else f"allowed, {cell.sent - cell.arrived} of {cell.sent} LOST"
+        )
+    return "denied, dropped" if cell.is_right else f"denied, {cell.arrived} of {cell.sent} ARRIVED"
+
+
+def passed(of: Passed) -> str:
+    """What became of a stream's packets after a save."""
+    said = {True: "allowed", False: "denied", None: "not judged"}[of.allowed]
+    wrong = f", {of.wrong} of them {'LOST' if of.allowed else 'ARRIVED'}" if of.wrong else ""
+    return f"{said}, {of.delivered} of {of.sent} delivered{wrong}"
+
+
+def amount(value: float, unit: str) -> str:
+    """A number with its unit."""
+    return _with_unit(float(value), unit)
 
 
 def _with_unit(value: Any, unit: str) -> str:

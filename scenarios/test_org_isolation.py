@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -12,6 +12,7 @@ from harness.record import Record
 from harness.verdicts import Refuted
 from harness.visitor import Visitor
 from harness.world import PASSWORD, World
+from reports.exhibits import Cell
 
 pytestmark = pytest.mark.claim("org-isolation")
 
@@ -48,20 +49,22 @@ def test_twins_never_hear_each_other(world: World, record: Record) -> None:
         capture.__enter__()
     for name, (first, second) in everyone.items():
         for source, destination in ((first, second), (second, first)):
-            _send(source, destination.address, name)
+            _send(source, destination.address, f"{name} {source.name}")
             # An address of the range that only the other organization has.
             _send(source, "10.100.0.77", name)
     fenced = [_fence(mesh, machines) for mesh, machines in ((acme, (a1, a2)), (bolt, (b1, b2)))]
-    own = 0
-    for (name, machine_name), capture in captures.items():
+    heard = {}
+    for place, capture in captures.items():
         capture.stop()
-        heard = [packet.payload for packet in capture.packets()]
+        heard[place] = [packet.payload for packet in capture.packets()]
+    record.table("within an organization everything, between two nothing; both have the same addresses", _table(heard))
+    for (name, machine_name), payloads in heard.items():
         record.none_of(
             f"{name}/{machine_name}: packets of the other organization",
-            [payload for payload in heard if not payload.startswith(name.encode())],
+            [payload for payload in payloads if not payload.startswith(name.encode())],
             f"{name}'s machine {machine_name} saw another organization's packets",
         )
-        own += len(heard)
+    own = sum(map(len, heard.values()))
     if not all(fenced):
         raise Refuted("a machine lost its hub while another organization used the same addresses")
     record.at_least("own packets seen by the captures", own, len(captures) * PACKETS, "packets")
@@ -185,6 +188,18 @@ def _send(source: Machine, address: str, text: str) -> None:
     with source.host.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for number in range(PACKETS):
             sender.sendto(f"{text} {number}".encode(), (address, PORT))
+
+
+def _table(heard: Mapping[tuple[str, str], Sequence[bytes]]) -> dict[tuple[str, str, str], Cell]:
+    """Who heard whom. What a machine sends to an address is for the one that its own organization has there."""
+    return {
+        (f"{name} {source}", f"{other} {destination}", f"udp/{PORT}"): Cell(
+            name == other, PACKETS, sum(payload.startswith(f"{name} {source} ".encode()) for payload in payloads)
+        )
+        for (other, destination), payloads in heard.items()
+        for name, source in heard
+        if source != destination
+    }
 
 
 def _fence(mesh: Mesh, machines: tuple[Machine, ...]) -> bool:

@@ -29,6 +29,7 @@ def test_two_machines_shake_hands_and_exchange_packets(world: World, record: Rec
 
     for source, destination in ((mumbai, pune), (pune, mumbai)):
         answered = source.host.ping(destination.address, count=PINGS, timeout=5.0, interval=0.005)
+        record.took("pings between machines, there and back", answered.round_trips)
         record.none_of(
             f"{source.name}→{destination.name} pings lost",
             range(PINGS - answered.received),

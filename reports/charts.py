@@ -1,0 +1,178 @@
+"""Exhibits as drawings: numbers to shapes, in pixels of a drawing as wide as `WIDTH`; templates put them on a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.exhibits import Exhibit, Histogram, Stream, Timeline, TruthTable
+from reports.texts import amount, duration
+
+WIDTH = 720
+_TICKS, _LAST = 8, 0.97
+_UP, _DOWN, _TITLE = 30, 14, 20
+_LANE = _TITLE + _UP + _DOWN + 6
+_HIGH, _COUNTS, _LABELS = 110, 18, 24
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text, centred at ``x``."""
+
+    x: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One stream: what was delivered rises from the base line, what was not hangs below it.
+
+    Attributes:
+        delivered, missing: paths.
+        denied: stretches in which the policy denies it.
+    """
+
+    name: str
+    top: float
+    base: float
+    delivered: str
+    missing: str
+    denied: tuple[Box, ...]
+
+
+@dataclass(frozen=True)
+class TimelineChart:
+    """A drawing of a timeline.
+
+    Attributes:
+        saves: from request to answer.
+        ticks: along the time.
+    """
+
+    exhibit: Timeline
+    height: float
+    lanes: tuple[Lane, ...]
+    saves: tuple[Box, ...]
+    ticks: tuple[Label, ...]
+    template: str = "timeline.html"
+
+
+@dataclass(frozen=True)
+class HistogramChart:
+    """A drawing of a histogram; bars with their counts, and some of the edges."""
+
+    exhibit: Histogram
+    height: float
+    base: float
+    bars: tuple[Box, ...]
+    ticks: tuple[Label, ...]
+    template: str = "histogram.html"
+
+
+@dataclass(frozen=True)
+class TableChart:
+    """A table is its own drawing."""
+
+    exhibit: TruthTable
+    template: str = "table.html"
+
+
+Chart = TimelineChart | HistogramChart | TableChart
+
+
+def draw(exhibit: Exhibit) -> Chart:
+    """The drawing of an exhibit."""
+    if isinstance(exhibit, Timeline):
+        return _timeline(exhibit)
+    if isinstance(exhibit, Histogram):
+        return _histogram(exhibit)
+    return TableChart(exhibit)
+
+
+def _timeline(of: Timeline) -> TimelineChart:
+    scale = WIDTH / of.seconds
+    most = max(1, *(count for stream in of.streams for count in stream.sent))
+    lanes = tuple(_lane(stream, number * _LANE, scale, most) for number, stream in enumerate(of.streams))
+    height = len(lanes) * _LANE
+    saves = tuple(
+        Box(_round(save.asked * scale), 0, max(1.0, _round((save.answered - save.asked) * scale)), height)
+        for save in of.saves
+    )
+    step = _step(of.seconds / _TICKS)
+    # One at the drawing's very end would be cut off.
+    moments = [number * step for number in range(1, _TICKS * 2) if number * step < of.seconds * _LAST]
+    ticks = tuple(Label(_round(moment * scale), duration(moment)) for moment in moments)
+    return TimelineChart(of, height + _LABELS, lanes, saves, ticks)
+
+
+def _step(least: float) -> float:
+    """The next of 1, 2 and 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= least)
+
+
+def _lane(stream: Stream, top: float, scale: float, most: int) -> Lane:
+    base = top + _TITLE + _UP
+    missing = [sent - arrived for sent, arrived in zip(stream.sent, stream.delivered, strict=True)]
+    denied = tuple(
+        Box(_round(start * scale), top + _TITLE, _round((end - start) * scale), _UP + _DOWN)
+        for start, end in stream.denied
+    )
+    return Lane(
+        stream.name,
+        top,
+        base,
+        _steps(stream.delivered, base, -_UP / most),
+        _steps(missing, base, _DOWN / most),
+        denied,
+    )
+
+
+def _steps(counts: Sequence[int], base: float, scale: float) -> str:
+    """A path along the tops of bars that stand side by side; bars of the same height are one."""
+    path = [f"M0 {base:g}"]
+    last = 0
+    for slot, count in enumerate(counts):
+        if count != last:
+            path.append(f"H{_round(slot * WIDTH / len(counts)):g}V{_round(base + count * scale):g}")
+            last = count
+    return "".join([*path, f"H{WIDTH}V{base:g}Z"])
+
+
+def _histogram(of: Histogram) -> HistogramChart:
+    width = WIDTH / len(of.counts)
+    most = max(1, *of.counts)
+    base = _COUNTS + _HIGH
+    bars = tuple(
+        Box(
+            _round(number * width + 1),
+            _round(base - _HIGH * count / most),
+            _round(width - 2),
+            _round(_HIGH * count / most),
+            f"{count}" if count else "",
+        )
+        for number, count in enumerate(of.counts)
+    )
+    every = -(-len(of.counts) // 10)
+    ticks = tuple(
+        Label(_round(number * width), amount(of.edges[number], of.unit))
+        for number in range(1, len(of.counts))
+        if number % every == 0
+    )
+    return HistogramChart(of, base + _LABELS, base, bars, ticks)
+
+
+def _round(pixels: float) -> float:
+    return round(pixels, 1)
