@@ -1,4 +1,4 @@
-"""``transcript show``, ``verify`` and ``diff``.
+"""``transcript show``, ``verify``, ``diff`` and ``schema``.
 
 Exit codes: 1 the signature does not hold, or something got worse; 3 a file that can't be read.
 """
@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports import compare, texts
-from reports.schema import Transcript, TranscriptError, load
+from reports.schema import Transcript, TranscriptError, json_schema, load
 
 _LATEST = Path("reports/out/latest")
 _STYLE = {"proven": "green", "pass": "green", "refuted": "red", "fail": "red", "inconclusive": "yellow"}
@@ -101,6 +101,12 @@ def diff(before: File, after: File) -> None:
     console.print(table)
     if difference.is_worse:
         raise typer.Exit(1)
+
+
+@transcript.command()
+def schema() -> None:
+    """Print the JSON Schema of transcript.json."""
+    print(json_schema().decode(), end="")
 
 
 def _load(file: Path) -> Transcript:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reports.exhibits import Cell, Exhibit, TruthTable
 from reports.schema import PROVEN, Transcript
+from reports.texts import outcome
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,12 @@ class Difference:
 
 
 def compare(before: Transcript, after: Transcript) -> Difference:
-    """Verdicts and sabotages that changed, and the numbers side by side."""
+    """Verdicts, sabotages, exhibits and cells of truth tables that changed, and the numbers side by side."""
     changes = [
         *_changes(_verdicts(before), _verdicts(after), good=PROVEN),
         *_changes(_sabotages(before), _sabotages(after), good="noticed"),
+        *_changes(_exhibits(before), _exhibits(after), good=""),
+        *_cells(before, after),
     ]
     old, new = _numbers(before), _numbers(after)
     figures = [Figure(name, old[name], new[name]) for name in old if name in new and old[name] != new[name]]
@@ -79,6 +83,37 @@ def _sabotages(run: Transcript) -> dict[str, str]:
     return {f"sabotage {each.id}": "noticed" if each.caught else "unnoticed" for each in run.sabotage}
 
 
+def _exhibits(run: Transcript) -> dict[str, str]:
+    # Which tables of many are the most telling is another matter with each seed.
+    return {name: "shown" for name, each in _named(run) if not isinstance(each, TruthTable)}
+
+
+def _cells(before: Transcript, after: Transcript) -> list[Change]:
+    """Cells that both runs measured under the same policy, and that came to something else."""
+    old, new = _questions(before), _questions(after)
+    return [
+        Change(name, outcome(old[name]), outcome(new[name]), worse=old[name].is_right and not new[name].is_right)
+        for name in old
+        if name in new and outcome(old[name]) != outcome(new[name])
+    ]
+
+
+def _questions(run: Transcript) -> dict[str, Cell]:
+    return {
+        f"{name} ({each.policy}), {question}": cell
+        for name, each in _named(run)
+        if isinstance(each, TruthTable)
+        for question, cell in each.cells().items()
+    }
+
+
+def _named(run: Transcript) -> Iterator[tuple[str, Exhibit]]:
+    for claim in run.claims:
+        for scenario in claim.scenarios:
+            for exhibit in scenario.exhibits:
+                yield f"{claim.id} / {scenario.name}: {exhibit.name}", exhibit
+
+
 def _numbers(run: Transcript) -> dict[str, float]:
     found = {"seconds": run.seconds}
     for claim in run.claims:
@@ -87,4 +122,7 @@ def _numbers(run: Transcript) -> dict[str, float]:
                 number: Any = value.get("value") if isinstance(value, dict) else value
                 if isinstance(number, int | float) and not isinstance(number, bool):
                     found[f"{claim.id} / {scenario.name}: {name}"] = float(number)
+            for exhibit in scenario.exhibits:
+                for name, value in exhibit.numbers().items():
+                    found[f"{claim.id} / {scenario.name}: {name}"] = float(value)
     return found
