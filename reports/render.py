@@ -26,6 +26,7 @@ _environment.filters.update(
     limit=texts.limit,
     duration=texts.duration,
     amount=texts.amount,
+    many=texts.many,
     outcome=texts.outcome,
     passed=texts.passed,
     draw=charts.draw,

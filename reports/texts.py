@@ -59,6 +59,11 @@ def passed(of: Passed) -> str:
     return f"{said}, {of.delivered} of {of.sent} delivered{wrong}"
 
 
+def many(count: int, what: str) -> str:
+    """So many of it."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def amount(value: float, unit: str) -> str:
     """A number with its unit."""
     return _with_unit(float(value), unit)

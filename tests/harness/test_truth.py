@@ -17,6 +17,7 @@ from harness.mesh import Machine, Mesh, Rule
 from harness.record import Record
 from harness.truth import Cell, Prober, Service, is_allowed
 from harness.verdicts import Inconclusive, Refuted
+from reports.exhibits import TruthTable
 
 GROUPS = ("red", "green", "blue")
 PORTS = (1, 21, 22, 23, 80, 7999, 8000, 8100, 8101, 65535)
@@ -240,10 +241,15 @@ class FakeProber:
 
 @dataclass
 class FakeMesh:
-    """A policy."""
+    """A policy, and what is noted of it."""
 
     default: str = "allow"
     rules: tuple[Rule, ...] = ()
+    record: Record = field(default_factory=Record)
+
+    def in_words(self, default: str, rules: tuple[Rule, ...]) -> str:
+        """Its default, and how many rules."""
+        return f"{default}, {len(rules)} rules"
 
 
 def check(mesh: FakeMesh, prober: FakeProber) -> int:
@@ -276,6 +282,20 @@ def test_a_table_that_agrees_tells_how_much_is_denied() -> None:
 def test_one_cell_that_differs_refutes(differs: list[Cell], words: str) -> None:
     with pytest.raises(Refuted, match=words):
         check(FakeMesh(rules=(ONE_WAY,)), FakeProber(TABLE, differs))
+
+
+def test_every_table_is_noted_for_the_transcript_also_one_that_refutes() -> None:
+    mesh = FakeMesh(rules=(ONE_WAY,))
+    with pytest.raises(Refuted):
+        check(mesh, FakeProber(TABLE, [TABLE[0]]))
+    (shown,) = mesh.record.exhibits()
+    assert isinstance(shown, TruthTable)
+    assert (shown.policy, shown.columns) == ("allow, 1 rules", ["tcp/22", "icmp"])
+    assert [(row.source, row.destination) for row in shown.rows] == [
+        ("machine-1", "machine-2"),
+        ("machine-2", "machine-1"),
+    ]
+    assert list(shown.wrong) == ["machine-1→machine-2 tcp/22"]
 
 
 def test_an_empty_table_shows_nothing() -> None:

@@ -7,7 +7,18 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from reports.schema import Claim, Sabotage, Scenario, Transcript
+from reports.exhibits import (
+    MOST_BINS,
+    Cell,
+    Histogram,
+    Passed,
+    Row,
+    Save,
+    Stream,
+    Timeline,
+    TruthTable,
+)
+from reports.schema import VERSION, Claim, Sabotage, Scenario, Transcript
 
 # No deadline: how long an example takes says nothing about the code, and much about the machine.
 any_time = settings(deadline=None)
@@ -24,6 +35,62 @@ values = (
     scalars | st.lists(scalars, max_size=3) | st.fixed_dictionaries({"value": scalars, "unit": texts, "limit": scalars})
 )
 
+words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+counts = st.integers(0, 10**9)
+moments = st.floats(0, 1e4)
+
+
+@st.composite
+def histograms(draw: st.DrawFn) -> Histogram:
+    """Any histogram."""
+    edges = sorted(draw(st.sets(st.floats(-1e6, 1e6), min_size=2, max_size=MOST_BINS + 1)))
+    bins = draw(st.lists(counts, min_size=len(edges) - 1, max_size=len(edges) - 1))
+    least, median, most = sorted(draw(st.tuples(moments, moments, moments)))
+    return Histogram(draw(words), draw(st.sampled_from(["s", "packets", ""])), edges, bins, least, median, most)
+
+
+@st.composite
+def timelines(draw: st.DrawFn) -> Timeline:
+    """Any timeline."""
+    slots, streams = draw(st.integers(1, 12)), draw(st.integers(1, 3))
+    passed = st.builds(Passed, allowed=st.none() | st.booleans(), sent=counts, delivered=counts, wrong=counts)
+    saves = st.builds(
+        Save,
+        policy=words,
+        asked=moments,
+        answered=moments,
+        passed=st.lists(passed, min_size=streams, max_size=streams),
+    )
+
+    def stream() -> Stream:
+        sent = draw(st.lists(counts, min_size=slots, max_size=slots))
+        delivered = [draw(st.integers(0, each)) for each in sent]
+        denied = draw(st.lists(st.tuples(moments, moments).map(lambda pair: (min(pair), max(pair))), max_size=2))
+        return Stream(draw(words), sent, delivered, denied)
+
+    return Timeline(
+        draw(words),
+        draw(st.floats(0.001, 100)),
+        draw(st.lists(saves, max_size=3)),
+        [stream() for _ in range(streams)],
+        draw(counts),
+        draw(counts),
+    )
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> TruthTable:
+    """Any truth table."""
+    columns = draw(st.lists(words, min_size=1, max_size=3, unique=True))
+    cells = st.none() | st.builds(Cell, allowed=st.booleans(), sent=counts, arrived=counts)
+    rows = st.builds(
+        Row, source=words, destination=words, cells=st.lists(cells, min_size=len(columns), max_size=len(columns))
+    )
+    return TruthTable(draw(words), draw(words), columns, draw(st.lists(rows, max_size=3)), draw(counts))
+
+
+exhibits = histograms() | timelines() | tables()
+
 scenarios = st.builds(
     Scenario,
     name=texts,
@@ -35,6 +102,7 @@ scenarios = st.builds(
     failure=st.none() | texts,
     rerun=st.none() | texts,
     evidence=st.lists(texts, max_size=2),
+    exhibits=st.lists(exhibits, max_size=2),
 )
 claims = st.builds(
     Claim, id=texts, verdict=st.sampled_from(VERDICTS), scenarios=st.lists(scenarios, max_size=3), claim=texts
@@ -54,6 +122,7 @@ transcripts = st.builds(
     verdict=st.sampled_from(["pass", "fail"]),
     problems=st.lists(texts, max_size=2),
     left_out=st.lists(texts, max_size=2),
+    version=st.integers(1, VERSION),
 )
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 
 from reports.compare import Change, Figure, compare
+from reports.exhibits import Cell, Exhibit, Histogram, Row, TruthTable
 from reports.schema import Sabotage, Transcript
 from tests.reports.samples import any_time_few, claim, run, scenario, transcripts
 
@@ -101,3 +102,36 @@ def test_figures_of_two_claims_are_not_mixed_up() -> None:
 
     found = compare(made(1, 5), made(2, 5))
     assert [(figure.before, figure.after) for figure in found.figures] == [(1.0, 2.0)]
+
+
+def shown(*of: Exhibit) -> Transcript:
+    """A run with these exhibits."""
+    return run(claim("one-hub", scenario("test_x", exhibits=list(of))))
+
+
+def test_a_cell_that_came_to_something_else_under_the_same_policy_is_told() -> None:
+    def table(policy: str, arrived: int) -> TruthTable:
+        return TruthTable("table 1", policy, ["icmp"], [Row("a", "b", [Cell(False, 1, arrived)])])
+
+    right, leak = shown(table("default deny", 0)), shown(table("default deny", 1))
+    name = "one-hub / test_x: table 1 (default deny), a→b icmp"
+    found = compare(right, leak)
+    assert found.changes == (Change(name, "denied, dropped", "denied, 1 of 1 ARRIVED", worse=True),)
+    assert found.is_worse
+    assert not compare(leak, right).is_worse
+    # Another policy is another question.
+    assert compare(right, shown(table("default allow", 1))).changes == ()
+
+
+def test_figures_of_exhibits_are_put_side_by_side() -> None:
+    def pings(median: float) -> Histogram:
+        return Histogram("pings", "s", [0.0, 1.0], [5], 0.1, median, 0.9)
+
+    assert compare(shown(pings(0.4)), shown(pings(0.2))).figures == (
+        Figure("one-hub / test_x: pings: median", 0.4, 0.2),
+    )
+
+
+def test_an_exhibit_that_is_gone_is_told_and_is_not_worse() -> None:
+    found = compare(shown(Histogram("pings", "s", [0.0, 1.0], [5], 0.1, 0.2, 0.9)), shown())
+    assert found.changes == (Change("one-hub / test_x: pings", "shown", None, worse=False),)

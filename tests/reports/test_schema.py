@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from jsonschema import Draft202012Validator
 
-from reports.schema import Transcript, TranscriptError, dump, load
-from tests.reports.samples import any_time, claim, run, scenario, transcripts
+from reports.schema import VERSION, Transcript, TranscriptError, dump, json_schema, load
+from tests.reports.samples import any_time, any_time_few, claim, run, scenario, transcripts
 
 # What is published about transcript.json; every other name in it is ours to add.
 RUN = {"started_at", "seconds", "profile", "seed", "environment", "claims", "sabotage"}
@@ -35,6 +36,16 @@ MINIMAL: dict[str, Any] = {
 }
 
 
+SPREAD = {"least": 0, "median": 1, "most": 2}
+SAVE = {"policy": "default allow", "asked": 0, "answered": 1, "passed": []}
+ROW = {"source": "one", "destination": "two", "cells": []}
+
+
+def stream(slots: int) -> dict[str, Any]:
+    """Packets in so many slots of time."""
+    return {"name": "one→two", "sent": [1] * slots, "delivered": [1] * slots, "denied": []}
+
+
 @given(transcripts)
 @any_time
 def test_a_transcript_survives_writing_and_reading(tmp_path_factory: pytest.TempPathFactory, made: Transcript) -> None:
@@ -47,11 +58,11 @@ def test_a_transcript_survives_writing_and_reading(tmp_path_factory: pytest.Temp
 @any_time
 def test_every_name_of_the_contract_is_always_there(made: Transcript) -> None:
     written = json.loads(dump(made))
-    assert written.keys() == RUN | {"verdict", "problems", "left_out"}
+    assert written.keys() == RUN | {"verdict", "problems", "left_out", "version"}
     for each in written["claims"]:
         assert each.keys() == CLAIM | {"claim"}
         for one in each["scenarios"]:
-            assert one.keys() == SCENARIO | {"title", "controls", "failure", "rerun", "again", "evidence"}
+            assert one.keys() == SCENARIO | {"title", "controls", "failure", "rerun", "again", "evidence", "exhibits"}
     for each in written["sabotage"]:
         assert each.keys() == SABOTAGE | {"broke", "noticed", "seconds"}
 
@@ -84,6 +95,56 @@ def test_what_the_contract_promises_is_enough_to_be_read(tmp_path: Path) -> None
     file.write_text(json.dumps(MINIMAL))
     assert load(tmp_path) == load(file)
     assert load(file).claims[0].scenarios[0].measured == {"pings": 20}
+
+
+def test_a_file_of_the_first_version_has_no_exhibits(tmp_path: Path) -> None:
+    file = tmp_path / "transcript.json"
+    file.write_text(json.dumps(MINIMAL))
+    assert load(file).version == 1
+    assert load(file).claims[0].scenarios[0].exhibits == []
+
+
+def test_a_version_that_this_program_does_not_know_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "transcript.json"
+    file.write_text(json.dumps({**MINIMAL, "version": VERSION + 1, "claims": "of another kind"}))
+    with pytest.raises(TranscriptError, match=rf"is of version {VERSION + 1}, and this program reads up to version"):
+        load(file)
+
+
+@given(transcripts)
+@any_time_few
+def test_what_is_written_is_as_the_schema_says(made: Transcript) -> None:
+    schema = json.loads(json_schema())
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(json.loads(dump(made)))
+
+
+@pytest.mark.parametrize(
+    "exhibit",
+    [
+        {"kind": "histogram", "name": "x", "unit": "s", "edges": [0, 1, 2], "counts": [1], **SPREAD},
+        {"kind": "histogram", "name": "x", "unit": "s", "edges": [1, 0], "counts": [1], **SPREAD},
+        {"kind": "histogram", "name": "x", "unit": "s", "edges": [0, 1], "counts": [-1], **SPREAD},
+        {"kind": "histogram", "name": "x", "unit": "s", "edges": [*range(99)], "counts": [0] * 98, **SPREAD},
+        {"kind": "timeline", "name": "x", "slot": 1, "saves": [], "streams": []},
+        {"kind": "timeline", "name": "x", "slot": 0, "saves": [], "streams": [stream(1)]},
+        {"kind": "timeline", "name": "x", "slot": 1, "saves": [], "streams": [stream(1), stream(2)]},
+        {"kind": "timeline", "name": "x", "slot": 1, "saves": [], "streams": [stream(10_000)]},
+        {"kind": "timeline", "name": "x", "slot": 1, "saves": [SAVE], "streams": [stream(1)]},
+        {"kind": "table", "name": "x", "policy": "y", "columns": ["icmp"], "rows": [ROW]},
+        {"kind": "table", "name": "x" * 241, "policy": "y", "columns": ["icmp"], "rows": []},
+        {"kind": "photograph", "name": "x"},
+    ],
+)
+def test_an_exhibit_that_is_none_is_refused(tmp_path: Path, exhibit: dict[str, Any]) -> None:
+    (only,) = MINIMAL["claims"]
+    (one,) = only["scenarios"]
+    file = tmp_path / "transcript.json"
+    file.write_text(
+        json.dumps({**MINIMAL, "version": 2, "claims": [{**only, "scenarios": [{**one, "exhibits": [exhibit]}]}]})
+    )
+    with pytest.raises(TranscriptError, match="is no transcript"):
+        load(file)
 
 
 def test_names_that_a_newer_version_adds_are_no_error(tmp_path: Path) -> None:
