@@ -49,7 +49,9 @@ def outcome(cell: Cell) -> str:
         return (
             f"allowed,{many} arrived" if cell.is_right else f"allowed, {cell.sent - cell.arrived} of {cell.sent} LOST"
         )
-    return "denied, dropped" if cell.is_right else f"denied, {cell.arrived} of {cell.sent} ARRIVED"
+    if cell.is_right:
+        return f"denied, none of {cell.sent} arrived" if cell.sent > 1 else "denied, dropped"
+    return f"denied, {cell.arrived} of {cell.sent} ARRIVED"
 
 
 def passed(of: Passed) -> str:

@@ -57,6 +57,7 @@ def test_a_crowd_gets_an_address_each(world: World, record: Record, profile: str
         _each_once(record, mesh, [answer.body["machine"]["address"] for answer in given])
         _known_to_the_link(world, mesh, given)
     record.measure("machines added at once", sum(map(len, wanted)))
+    record.took("a machine added, from request to answer", (answer.seconds for given in answers for answer in given))
 
     mesh, crowd, given = meshes[0], wanted[0], answers[0]
     chosen = (0, len(crowd) // 2, len(crowd) - 1)

@@ -8,9 +8,31 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reports import publish
 from reports.attest import Signer
+from reports.exhibits import (
+    Cell,
+    Exhibit,
+    Histogram,
+    Passed,
+    Row,
+    Save,
+    Stream,
+    Timeline,
+    TruthTable,
+)
 from reports.schema import Claim, Sabotage, Scenario, Transcript
 
 ALL = ("no-egress", "one-hub")
+EXHIBITS: list[Exhibit] = [
+    Timeline(
+        "saves and packets",
+        0.5,
+        [Save("default deny", 0.9, 1.0, [Passed(allowed=False, sent=40, delivered=0, wrong=0)])],
+        [Stream("mumbai→pune", [40, 40, 40], [40, 40, 0], [(1.0, 1.5)])],
+    ),
+    TruthTable("table 1", "default deny", ["icmp"], [Row("mumbai", "pune", [Cell(allowed=False, sent=1, arrived=0)])]),
+    Histogram("pings", "s", [0.001, 0.002, 0.003], [7, 3], 0.0011, 0.0015, 0.0028),
+]
+"""One of each kind."""
 
 
 def written(out: Path, started_at: str, verdict: str = "proven", claims: tuple[str, ...] = ALL) -> Path:
@@ -18,7 +40,7 @@ def written(out: Path, started_at: str, verdict: str = "proven", claims: tuple[s
     evidence = out.parent / "evidence"
     evidence.mkdir(parents=True, exist_ok=True)
     (evidence / "hub.pcap").write_bytes(b"packets")
-    scenario = Scenario("test_it", verdict, 1.0, {"<script>": 1})
+    scenario = Scenario("test_it", verdict, 1.0, {"<script>": 1}, exhibits=EXHIBITS)
     transcript = Transcript(
         started_at=started_at,
         seconds=60.0,

@@ -15,6 +15,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from appliance.service.transcripts import Shelf
 from appliance.web.app import make_app
 from appliance.web.tls import self_signed
 from tests.appliance.fakes import FakeHub
@@ -89,7 +90,13 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """The runs of the gate that the pages show."""
+    return Shelf(tmp_path_factory.mktemp("shelf"))
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory, shelf: Shelf) -> Iterator[str]:
     """Where the pages are."""
     folder = tmp_path_factory.mktemp("site")
     hub = FakeHub()
@@ -102,7 +109,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     # By name, as passkeys are for names alone.
     made = f"https://localhost:{server.server_port}"
-    site = make_site(store, hub)
+    site = replace(make_site(store, hub), shelf=shelf)
     server.set_app(make_app(replace(site, workplace=replace(site.workplace, site=made)), hub.status))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
