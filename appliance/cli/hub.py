@@ -20,6 +20,7 @@ from appliance.hub import limits, process, server
 from appliance.hub.client import HubClient
 from appliance.hub.door import FrontDoor
 from appliance.hub.errors import HubError
+from appliance.hub.garbage import Sparing
 from appliance.hub.names import Names
 from appliance.hub.wireguard import choose
 from appliance.privileges import Capability
@@ -77,6 +78,7 @@ def hub() -> None:
         door = FrontDoor(Names(name), public.port, public.sockets)
         served = process.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)
+        Sparing().begin()
         allowed = {os.getuid(), web_uid()}
         server.serve(served, hub_socket(name), allowed, on_ready=_tell_that_it_is_ready)
 

@@ -1,0 +1,50 @@
+"""The garbage collector's pauses.
+
+A full collection looks at all that a process keeps, and stops all of it meanwhile: with five hundred organizations for
+80 ms, some times a minute while they change. Nearly all of it stays.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Any
+
+_EVERYTHING_S = 3600.0
+_OLDEST = 2
+
+
+class Sparing:
+    """Leaves what has outlived a full collection out of the next ones (`gc.freeze`), but for one in an hour.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._looked_at_everything = clock()
+        self._is_next = False
+
+    def begin(self) -> None:
+        """From now on."""
+        gc.collect()
+        gc.freeze()
+        gc.callbacks.append(self._heed)
+
+    def end(self) -> None:
+        """As if it had never begun."""
+        gc.callbacks.remove(self._heed)
+        gc.unfreeze()
+
+    def _heed(self, phase: str, collection: dict[str, Any]) -> None:
+        if phase != "stop" or collection["generation"] != _OLDEST:
+            return
+        if self._is_next:
+            self._is_next, self._looked_at_everything = False, self._clock()
+        elif self._clock() - self._looked_at_everything > _EVERYTHING_S:
+            self._is_next = True
+            gc.unfreeze()
+            return
+        gc.freeze()

@@ -1,0 +1,81 @@
+"""What stays is not looked at again and again, and what does not stay goes nevertheless."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from appliance.hub.garbage import Sparing
+
+
+class Knot:
+    """Something that only a collection ends."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+class Clock:
+    """Tells the time that it was given."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    """Of a sparing that has begun."""
+    made = Clock()
+    sparing = Sparing(made)
+    sparing.begin()
+    yield made
+    sparing.end()
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_outlives_a_full_collection_is_left_out_of_the_next() -> None:
+    before = gc.get_freeze_count()
+    kept = [[number] for number in range(1000)]
+    gc.collect()
+    assert gc.get_freeze_count() >= before + len(kept)
+
+
+@pytest.mark.usefixtures("clock")
+def test_knots_that_come_later_are_still_undone() -> None:
+    gc.collect()
+    gone = weakref.ref(Knot())
+    assert gone() is not None
+    gc.collect()
+    assert gone() is None
+
+
+def test_once_in_an_hour_everything_is_looked_at(clock: Clock) -> None:
+    knot = Knot()
+    gone = weakref.ref(knot)
+    gc.collect()
+    del knot
+    gc.collect()
+    assert gone() is not None
+    clock.now = 3601.0
+    # The one that finds it is time, and the one that follows.
+    gc.collect()
+    gc.collect()
+    assert gone() is None
+    kept = [[number] for number in range(1000)]
+    before = gc.get_freeze_count()
+    gc.collect()
+    assert gc.get_freeze_count() > before
+    assert len(kept) == 1000
+
+
+def test_the_end_leaves_nothing_frozen() -> None:
+    sparing = Sparing()
+    sparing.begin()
+    assert gc.get_freeze_count()
+    sparing.end()
+    assert gc.get_freeze_count() == 0
