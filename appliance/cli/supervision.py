@@ -29,6 +29,7 @@ _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
 _STEADY = 30.0
 _LOAD_DEADLINE = 30.0
+_CANNOT_START = (OSError, subprocess.SubprocessError)
 
 
 class NotStarted(Exception):
@@ -111,14 +112,24 @@ class Child:
             return
         log.warning("a process ended and is started again", command=self.command, code=self._process.returncode)
         # Nobody waits until it is ready: the other one may have died too.
-        self._spawn()
+        try:
+            self._spawn()
+        except _CANNOT_START as error:
+            log.error("a process can't be started", command=self.command, error=str(error))
+            self._started_at, self._due = now, None
 
     def prepare(self) -> None:
         """Starts the one that is to follow, which loads its code while this one works."""
         turn = Turn()
-        process = self._popen({**self.environment, **turn.environment()}, (*self.descriptors, turn.descriptor))
-        turn.handed()
-        self._successor = Successor(process, turn)
+        try:
+            process = self._popen({**self.environment, **turn.environment()}, (*self.descriptors, turn.descriptor))
+        except _CANNOT_START as error:
+            log.error("a process can't be started", command=self.command, error=str(error))
+            turn.close()
+        else:
+            self._successor = Successor(process, turn)
+        finally:
+            turn.handed()
 
     def is_prepared(self, deadline: float) -> bool:
         """Waits at most so many seconds until that one has loaded; false where it can't."""

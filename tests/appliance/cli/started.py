@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPException, HTTPSConnection
@@ -142,6 +142,12 @@ def children(pid: int) -> dict[str, int]:
         found[words[-1].decode()] = int(child)
     found.pop("", None)
     return found
+
+
+def were_replaced(pid: int, before: Mapping[str, int]) -> bool:
+    """Whether `up` has one child of each command again and none of those, which work until their successors do."""
+    now = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return len(now) == len(before) and not set(map(int, now)) & set(before.values())
 
 
 def wait_for_health(path: str = "/healthz") -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -131,3 +133,20 @@ def test_nobody_ends_for_a_program_that_does_not_load(
         (tmp_path / "broken").unlink()
         asked.renewed.set()
         wait_until(lambda: all(_was_renewed(tmp_path, command) for command in ("hub", "web")))
+
+
+def test_a_program_that_can_t_be_executed_ends_nobody_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with diarists(tmp_path, monkeypatch) as asked:
+        program = supervision.PROGRAM
+        monkeypatch.setattr(supervision, "PROGRAM", (str(tmp_path / "nowhere"),))
+        asked.renewed.set()
+        wait_until(lambda: "the running ones go on" in capfd.readouterr().out)
+        # Nor does one that has died keep the other one from being watched.
+        (hub,), (web,) = works(tmp_path, "hub"), works(tmp_path, "web")
+        os.kill(int(hub), signal.SIGKILL)
+        wait_until(lambda: "can't be started" in capfd.readouterr().out)
+        assert works(tmp_path, "web") == [web]
+        monkeypatch.setattr(supervision, "PROGRAM", program)
+        wait_until(lambda: _was_renewed(tmp_path, "hub"))

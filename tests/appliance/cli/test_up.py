@@ -23,6 +23,7 @@ from tests.appliance.cli.started import (
     start,
     wait_for_health,
     wait_until,
+    were_replaced,
 )
 
 
@@ -99,9 +100,7 @@ def test_killed_children_are_started_again(data: Path, runs: list[Run]) -> None:
     assert set(before) == {"hub", "web"}
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
-    wait_until(
-        lambda: set(now := children(run.process.pid)) == {"hub", "web"} and not set(now.values()) & set(before.values())
-    )
+    wait_until(lambda: were_replaced(run.process.pid, before))
     wait_for_health()
     assert run.stop() == 0
 
@@ -132,9 +131,7 @@ def test_sighup_starts_both_processes_again_and_no_tunnel_notices(data: Path, ru
     sign_up("acme")
     before, (tunnel,) = children(run.process.pid), answer(data, "census")["organizations"]
     run.process.send_signal(signal.SIGHUP)
-    wait_until(
-        lambda: set(now := children(run.process.pid)) == {"hub", "web"} and not set(now.values()) & set(before.values())
-    )
+    wait_until(lambda: were_replaced(run.process.pid, before))
     wait_for_health("/readyz")
     (after,) = answer(data, "census")["organizations"]
     assert after == tunnel
