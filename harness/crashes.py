@@ -18,6 +18,7 @@ from harness.api import Api
 from harness.customer import Customer, log_in, sign_up, wait_for_health, wait_until
 from harness.verdicts import Refuted
 
+COMMANDS = ("hub", "web")
 CUSTOMERS = 3
 _MOST_CHANGES = 12
 """Fewer are answered between one kill and the next."""
@@ -29,13 +30,13 @@ class Ground:
 
     Attributes:
         new_api: makes a connection that is signed in as nobody.
-        processes: ids of those that may be killed just now.
+        processes: ids of those of a command, ``hub`` or ``web``, that may be killed just now.
         census: what exists, organization by organization.
         peers: the keys that a link has, of a namespace and a link's name.
     """
 
     new_api: Callable[[], Api]
-    processes: Callable[[], Collection[int]]
+    processes: Callable[[str], Collection[int]]
     census: Callable[[], Collection[Mapping[str, Any]]]
     peers: Callable[[str, str], frozenset[str]]
 
@@ -54,6 +55,7 @@ def survive(ground: Ground, kills: int, seed: int) -> Account:
     """Kills processes, one after the other, while customers change what is theirs and others come and go.
 
     Args:
+        kills: how many; of each command at least one, where they are that many.
         seed: makes the choices; names are of it, so each run on one service takes another one.
 
     Raises:
@@ -76,10 +78,10 @@ def survive(ground: Ground, kills: int, seed: int) -> Account:
     with ThreadPoolExecutor(CUSTOMERS + 1) as pool:
         working = [*(pool.submit(keep_changing, each) for each in customers), pool.submit(come_and_go)]
         try:
-            for _ in range(kills):
+            for command in _commands(kills, chooser):
                 wait_for_health(api)
                 _wait_for_changes(customers, chooser.randrange(1, _MOST_CHANGES), working)
-                _kill(sorted(ground.processes()), chooser)
+                _kill(sorted(ground.processes(command)), chooser)
         finally:
             ended.set()
         for each in working:
@@ -91,6 +93,12 @@ def survive(ground: Ground, kills: int, seed: int) -> Account:
         sum(each.refused for each in customers),
         sum(each.cut_off for each in customers),
     )
+
+
+def _commands(kills: int, chooser: random.Random) -> list[str]:
+    chosen = [*COMMANDS, *chooser.choices(COMMANDS, k=max(0, kills - len(COMMANDS)))]
+    chooser.shuffle(chosen)
+    return chosen[:kills]
 
 
 def _come_and_go(api: Api, name: str) -> None:

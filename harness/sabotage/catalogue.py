@@ -235,6 +235,14 @@ SABOTAGES = (
         "the link is gone: mumbai→pune is allowed, and its packets don't arrive",
     ),
     Sabotage(
+        "taken-for-cut-off",
+        "self-healing",
+        "a web process that is started again takes every sign-up before for one that was cut off, and forgets it",
+        "deletion:take_all_for_cut_off",
+        "test_nothing_that_was_answered_is_lost",
+        "was answered 401",
+    ),
+    Sabotage(
         "any-secret-opens",
         "keys-at-rest",
         "keys are sealed under what the store itself has, whatever the unlock secret is",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Collection
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from harness.api import Api
@@ -16,14 +17,15 @@ KILLS = 2
 SEED = 4_215
 
 
-def victims(run: Run) -> Collection[int]:
-    """Hub, web process, and the worker of that one, which answers requests."""
-    found = set()
-    for name, pid in children(run.process.pid).items():
-        found.add(pid)
-        if name == "web":
-            with suppress(OSError):
-                found.update(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+def victims(run: Run, command: str) -> Collection[int]:
+    """The process of a command, and of the web process the worker too, which answers requests."""
+    pid = children(run.process.pid).get(command)
+    if pid is None:
+        return ()
+    found = {pid}
+    if command == "web":
+        with suppress(OSError):
+            found.update(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
     return found
 
 
@@ -39,7 +41,7 @@ def test_killed_at_random_moments(data: Path, runs: list[Run], database: str) ->
     run.wait_until_ready()
     ground = Ground(
         lambda: Api(f"https://127.0.0.1:{PORT}", data / "tls" / "certificate.pem"),
-        lambda: victims(run),
+        partial(victims, run),
         lambda: answer(data, "census", f"--database-url={database}")["organizations"],
         peers,
     )
