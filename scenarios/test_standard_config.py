@@ -6,16 +6,19 @@ import base64
 import re
 import socket
 import struct
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
-from harness import packets
-from harness.mesh import HANDSHAKE_DEADLINE, Mesh
+from harness import networkmanager, packets
+from harness.mesh import HANDSHAKE_DEADLINE, Machine, Mesh
+from harness.networkmanager import NetworkManager
 from harness.noiseclient import NoiseClient
 from harness.record import Record
 from harness.verdicts import Refuted
 from harness.world import World
-from netlab import NothingArrived, genkey, pubkey
+from netlab import Host, NothingArrived, genkey, pubkey, wireguard_implementation
 from netlab.wireguard import USERSPACE
 
 pytestmark = pytest.mark.claim("standard-config")
@@ -103,7 +106,8 @@ def test_the_text_is_exact_and_wg_quick_takes_it(world: World, record: Record) -
 
 def test_other_programs_take_it_as_it_is(world: World, record: Record) -> None:
     """A client that shares no code with the others reads the text as an INI file and reaches its mate; `wg setconf`
-    takes what `wg-quick strip` leaves of it; and so does every implementation of WireGuard that there is here.
+    takes what `wg-quick strip` leaves of it; and so does every implementation of WireGuard that there is here, and
+    NetworkManager's importer where that is installed.
     """
     mesh = world.organization(record)
     (mate,) = mesh.machines("mate")
@@ -133,7 +137,40 @@ def test_other_programs_take_it_as_it_is(world: World, record: Record) -> None:
             if not host.ping(mate.address, timeout=HANDSHAKE_DEADLINE):
                 raise Refuted(f"{name} does not reach a mate with the configuration")
         took.append(name)
+    if networkmanager.is_on(host := world.client("networkmanager")):
+        took += _taken_by_networkmanager(host, mesh, added, mate)
     record.measure("clients that took it", took)
+
+
+def _taken_by_networkmanager(host: Host, mesh: Mesh, added: Mapping[str, Any], mate: Machine) -> Iterator[str]:
+    with NetworkManager(host) as manager:
+        found = manager.take("mesh", added["config"])
+        peer = found[f"wireguard-peer.{mesh.organization['hub_public_key']}"]
+        made = {
+            "key": found["wireguard"]["private-key"],
+            "MTU": found["wireguard"]["mtu"],
+            "address": found["ipv4"]["address1"],
+            "endpoint": peer["endpoint"],
+            "ranges": peer["allowed-ips"].strip(";"),
+            "keepalive": peer["persistent-keepalive"],
+        }
+        wanted = {
+            "key": key_in(added["config"]),
+            "MTU": "1420",
+            "address": f"{added['machine']['address']}/16",
+            "endpoint": mesh.organization["endpoint"],
+            "ranges": "10.100.0.0/16",
+            "keepalive": "25",
+        }
+        if made != wanted:
+            raise Refuted(f"NetworkManager read {made} in the configuration, and {wanted} was meant")
+        yield "NetworkManager's importer"
+        if wireguard_implementation(host).startswith("kernel"):
+            # It makes links by the kernel alone.
+            manager.bring_up("mesh")
+            if not host.ping(mate.address, timeout=HANDSHAKE_DEADLINE):
+                raise Refuted("a machine that NetworkManager brought up does not reach its mate")
+            yield "NetworkManager"
 
 
 def test_a_name_is_data(world: World, record: Record) -> None:
