@@ -55,7 +55,7 @@ class Installed(Protocol):
 
 
 class OverSsh:
-    """A service that somebody else runs, with a shell on its host for as long as ``with`` lasts.
+    """A service that somebody else runs, with a shell on its host until `close`.
 
     Raises (each method):
         Inconclusive: the host does not show or do that.

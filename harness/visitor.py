@@ -9,6 +9,8 @@ from pathlib import Path
 
 import httpx
 
+from harness.verdicts import Inconclusive
+
 SESSION_COOKIE = "__Host-meshwg"
 _TIMEOUT = 30.0
 
@@ -63,11 +65,16 @@ class Visitor:
         """All that pages lead to, from one on: ``("GET", path)`` for links, ``("POST", path)`` for forms.
 
         Args:
-            most: pages that are opened; links to other sites and to what is no page are not followed.
+            most: pages that may be opened; links to other sites and to what is no page are not followed.
+
+        Raises:
+            Inconclusive: there are more of them.
         """
         found: set[tuple[str, str]] = set()
         waiting, known = [start], {start}
-        while waiting and len(known) <= most:
+        while waiting:
+            if len(known) > most:
+                raise Inconclusive(f"{start} leads to more than {most} pages, and no more of them are opened")
             page = self._parsed(waiting.pop(0))
             links = {link.partition("#")[0] for link in page.links if link.startswith("/")}
             found |= {("GET", link) for link in links} | {("POST", form.action) for form in page.forms}
