@@ -55,6 +55,17 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--hub is another hub: --live and --sabotage are for the service.")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves modules without the one scenario that is asked for alone: loading them all takes as long as running it.
+
+    Which they are is a matter of text, so that none is loaded for the answer.
+    """
+    name = config.getoption("--scenario")
+    if name is None or not collection_path.name.startswith("test_") or collection_path.suffix != ".py":
+        return None
+    return None if f"def {name}(" in collection_path.read_text() else True
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keeps the scenarios of the wanted claim and name; a scenario of no published claim is a mistake."""
     claim, name = config.getoption("--claim"), config.getoption("--scenario")

@@ -220,6 +220,12 @@ def test_one_scenario_can_be_asked_for(gate: Gate) -> None:
     assert run.verdicts == {"test_x[a]": "proven", "test_x[b]": "proven"}
 
 
+def test_modules_without_the_scenario_that_is_asked_for_are_not_loaded(gate: Gate) -> None:
+    run = gate(TWO_CLAIMS, "--scenario=test_x", test_other="def test_xy(): pass\nraise RuntimeError('loaded')")
+    assert run.code == 0
+    assert run.verdicts == {"test_x": "proven"}
+
+
 THREE_SCENARIOS = """
     pytestmark = claim("live-change")
 
