@@ -12,12 +12,14 @@ from harness.judgement import Phase, delivered_although_denied, lost_although_al
 from netlab import Received, Sent
 from reports.exhibits import (
     MOST_COLUMNS,
+    MOST_EVENTS,
     MOST_ROWS,
     MOST_SAVES,
     MOST_SLOTS,
     MOST_STREAMS,
     MOST_WORDS,
     Cell,
+    Event,
     Histogram,
     Passed,
     Row,
@@ -45,6 +47,15 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Happened:
+    """What was done to the service, and until when that was felt."""
+
+    what: str
+    begin_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True)
 class Streamed:
     """A stream that has ended, and what it was judged by."""
 
@@ -69,8 +80,10 @@ def histogram(name: str, seconds: Sequence[float]) -> Histogram | None:
     )
 
 
-def timeline(name: str, streams: Sequence[Streamed], saves: Sequence[Saved]) -> Timeline | None:
-    """The saves that were made while streams ran; None if there were none."""
+def timeline(
+    name: str, streams: Sequence[Streamed], saves: Sequence[Saved], events: Sequence[Happened] = ()
+) -> Timeline | None:
+    """The saves that were made, and what else was done, while streams ran; None if nothing was."""
     ran = [stream for stream in streams if stream.sent]
     shown = ran[:MOST_STREAMS]
     if not shown:
@@ -81,12 +94,14 @@ def timeline(name: str, streams: Sequence[Streamed], saves: Sequence[Saved]) -> 
         (each for each in saves if begin <= each.requested_ns and each.answered_ns <= end),
         key=lambda each: each.answered_ns,
     )
-    if not within:
+    meanwhile = [each for each in events if begin <= each.begin_ns and each.end_ns <= end]
+    if not within and not meanwhile:
         return None
     kept, rest = within[:MOST_SAVES], within[MOST_SAVES:]
     if rest:
         end = rest[0].requested_ns
-    ends = [*(each.requested_ns for each in kept[1:]), end]
+        meanwhile = [each for each in meanwhile if each.end_ns <= end]
+    ends = [*(each.requested_ns for each in kept[1:]), end][: len(kept)]
     passed = [_passed(stream, kept, ends) for stream in shown]
     slots = min(MOST_SLOTS, max(1, math.ceil((end - begin) / 1e9 / _SHORTEST_SLOT)))
     return Timeline(
@@ -99,6 +114,11 @@ def timeline(name: str, streams: Sequence[Streamed], saves: Sequence[Saved]) -> 
         [_stream(stream, begin, end, slots) for stream in shown],
         len(rest),
         len(ran) - len(shown),
+        [
+            Event(clipped(each.what), _since(begin, each.begin_ns), _since(begin, each.end_ns))
+            for each in meanwhile[:MOST_EVENTS]
+        ],
+        max(0, len(meanwhile) - MOST_EVENTS),
     )
 
 

@@ -89,6 +89,7 @@ class Lifeline:
     ) -> None:
         self.breaks()
         self._stream.stop()
+        self._record.streamed(self.name, (), self._stream.sent(), self._stream.received())
         if error is None:
             self._judge()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import exhibits
 from harness.api import Answer
-from harness.exhibits import Saved, Streamed
+from harness.exhibits import Happened, Saved, Streamed
 from harness.judgement import Phase
 from harness.verdicts import Inconclusive, Refuted
 from netlab import NothingArrived, Received, Sent
@@ -35,6 +35,7 @@ class Record:
     controls: list[str] = field(default_factory=list)
     _times: dict[str, list[float]] = field(default_factory=dict)
     _saves: list[Saved] = field(default_factory=list)
+    _events: list[Happened] = field(default_factory=list)
     _streams: list[Streamed] = field(default_factory=list)
     _tables: list[TruthTable] = field(default_factory=list)
 
@@ -77,6 +78,10 @@ class Record:
         self._saves.append(Saved(policy, answer.requested_ns, answer.answered_ns))
         self.took(_SAVES, [answer.seconds])
 
+    def happened(self, what: str, begin_ns: int, end_ns: int) -> None:
+        """Notes what was done to the service, in words, and when all was as before; in ns of the monotonic clock."""
+        self._events.append(Happened(what, begin_ns, end_ns))
+
     def streamed(self, name: str, phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> None:
         """Notes a stream that has ended; the transcript shows it beside the saves that were made meanwhile."""
         self._streams.append(Streamed(name, tuple(phases), sent, received))
@@ -93,7 +98,7 @@ class Record:
     def exhibits(self) -> list[Exhibit]:
         """What the transcript shows beside the figures; bounded, whatever was noted."""
         spread = (exhibits.histogram(name, seconds) for name, seconds in self._times.items())
-        flips = exhibits.timeline("saves and packets", self._streams, self._saves)
+        flips = exhibits.timeline("saves and packets", self._streams, self._saves, self._events)
         return [
             *([flips] if flips else []),
             *exhibits.most_telling(self._tables, _MOST_TABLES),

@@ -58,6 +58,7 @@ class TimelineChart:
 
     Attributes:
         saves: from request to answer.
+        events: from what was done until all was as before.
         ticks: along the time.
     """
 
@@ -65,6 +66,7 @@ class TimelineChart:
     height: float
     lanes: tuple[Lane, ...]
     saves: tuple[Box, ...]
+    events: tuple[Box, ...]
     ticks: tuple[Label, ...]
     template: str = "timeline.html"
 
@@ -110,11 +112,15 @@ def _timeline(of: Timeline) -> TimelineChart:
         Box(_round(save.asked * scale), 0, max(1.0, _round((save.answered - save.asked) * scale)), height)
         for save in of.saves
     )
+    events = tuple(
+        Box(_round(event.begin * scale), 0.5, max(1.0, _round((event.end - event.begin) * scale)), height - 1)
+        for event in of.events
+    )
     step = _step(of.seconds / _TICKS)
     # One at the drawing's very end would be cut off.
     moments = [number * step for number in range(1, _TICKS * 2) if number * step < of.seconds * _LAST]
     ticks = tuple(Label(_round(moment * scale), duration(moment)) for moment in moments)
-    return TimelineChart(of, height + _LABELS, lanes, saves, ticks)
+    return TimelineChart(of, height + _LABELS, lanes, saves, events, ticks)
 
 
 def _step(least: float) -> float:

@@ -11,7 +11,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-MOST_BINS, MOST_SLOTS, MOST_STREAMS, MOST_SAVES, MOST_COLUMNS, MOST_ROWS = 64, 160, 8, 60, 16, 64
+MOST_BINS, MOST_SLOTS, MOST_STREAMS, MOST_COLUMNS, MOST_ROWS = 64, 160, 8, 16, 64
+MOST_SAVES, MOST_EVENTS = 60, 60
 MOST_EXHIBITS = 12
 """Of one scenario."""
 MOST_WORDS = 240
@@ -97,13 +98,26 @@ class Stream(msgspec.Struct, frozen=True):
     denied: Annotated[list[tuple[float, float]], Meta(max_length=MOST_SAVES + 1)]
 
 
+class Event(msgspec.Struct, frozen=True):
+    """What was done to the service beside its policy, damage above all.
+
+    Attributes:
+        what: in words.
+        begin, end: when it was done, and when all was as before, in seconds from the timeline's begin.
+    """
+
+    what: Words
+    begin: float
+    end: float
+
+
 class Timeline(msgspec.Struct, frozen=True, tag_field="kind", tag="timeline"):
-    """When each save was asked and answered, and which packets of the streams beside it were delivered.
+    """When each save was asked and answered, what else was done, and which packets of the streams were delivered.
 
     Attributes:
         slot: seconds of one slot.
         left_out: saves after the last one that is shown; the timeline ends before them.
-        streams_left_out: streams that there is no room for.
+        streams_left_out, events_left_out: those that there is no room for.
     """
 
     name: Words
@@ -112,6 +126,8 @@ class Timeline(msgspec.Struct, frozen=True, tag_field="kind", tag="timeline"):
     streams: Annotated[list[Stream], Meta(min_length=1, max_length=MOST_STREAMS)]
     left_out: Count = 0
     streams_left_out: Count = 0
+    events: Annotated[list[Event], Meta(max_length=MOST_EVENTS)] = []
+    events_left_out: Count = 0
 
     def __post_init__(self) -> None:
         lengths = {len(each) for stream in self.streams for each in (stream.sent, stream.delivered)}
@@ -127,6 +143,9 @@ class Timeline(msgspec.Struct, frozen=True, tag_field="kind", tag="timeline"):
     def numbers(self) -> Mapping[str, float]:
         """The figures to compare by, by name."""
         found: dict[str, float] = {f"{self.name}: saves": len(self.saves) + self.left_out}
+        if self.events:
+            found[f"{self.name}: events"] = len(self.events) + self.events_left_out
+            found[f"{self.name}: the longest of them"] = max(event.end - event.begin for event in self.events)
         for at, stream in enumerate(self.streams):
             found[f"{self.name}: {stream.name} sent"] = sum(stream.sent)
             found[f"{self.name}: {stream.name} delivered"] = sum(stream.delivered)

@@ -104,6 +104,7 @@ class Siege:
             raise Refuted(f"{' and '.join(map(str, damages))}: {error}") from error
         for damage in damages:
             self.target.undo(damage)
+        self.record.happened(" and ".join(map(str, damages)), start, whole)
         return self.allowed.outage(start, whole)
 
     def _wait_until_ready(self, deadline_s: float) -> None:

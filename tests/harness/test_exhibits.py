@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.exhibits import Saved, Streamed, clipped, histogram, most_telling, timeline, truth_table
+from harness.exhibits import Happened, Saved, Streamed, clipped, histogram, most_telling, timeline, truth_table
 from harness.judgement import Phase
 from netlab import Received, Sent
 from reports.exhibits import (
     MOST_BINS,
     MOST_COLUMNS,
+    MOST_EVENTS,
     MOST_ROWS,
     MOST_SAVES,
     MOST_SLOTS,
@@ -22,10 +23,13 @@ from reports.exhibits import (
 )
 
 MS = 1_000_000
+# How long an example takes says much about the machine.
+any_time = settings(deadline=None)
 times = st.floats(1e-7, 1e4)
 
 
 @given(st.lists(times, min_size=5, max_size=300))
+@any_time
 def test_a_histogram_has_every_measurement_once(seconds: list[float]) -> None:
     made = histogram("pings", seconds)
     assert made is not None
@@ -39,6 +43,7 @@ def test_a_histogram_has_every_measurement_once(seconds: list[float]) -> None:
 
 
 @given(st.lists(times, max_size=4))
+@any_time
 def test_few_measurements_do_not_spread(seconds: list[float]) -> None:
     assert histogram("pings", seconds) is None
 
@@ -86,7 +91,8 @@ def test_a_packet_that_the_policy_denies_is_told_where_it_arrived() -> None:
     assert [each.passed[0].wrong for each in made.saves] == [1, 0]
 
 
-@given(st.integers(0, 200), st.integers(1, 12), st.integers(2, 4000))
+@given(st.integers(0, 200), st.integers(1, 12), st.integers(2, 600))
+@any_time
 def test_a_timeline_is_bounded_and_says_what_it_leaves_out(saves: int, streams: int, packets: int) -> None:
     end = packets * MS
     made = timeline(
@@ -107,6 +113,17 @@ def test_a_timeline_is_bounded_and_says_what_it_leaves_out(saves: int, streams: 
         assert sum(made.streams[0].sent) == packets
 
 
+def test_what_was_done_is_told_with_its_time_even_where_nothing_was_saved() -> None:
+    done = [Happened(f"damage {number}", number * MS, number * MS + MS // 2) for number in range(1, 99)]
+    made = timeline("damage", [stream("one→two", set())], [], done)
+    assert made is not None
+    assert made.saves == []
+    assert len(made.events) == MOST_EVENTS
+    assert made.events_left_out == len(done) - MOST_EVENTS
+    assert (made.events[0].what, made.events[0].begin, made.events[0].end) == ("damage 1", 0.001, 0.0015)
+    assert made.numbers()["damage: events"] == len(done)
+
+
 def test_without_saves_or_packets_there_is_no_timeline() -> None:
     assert timeline("flips", [stream("one→two", set(), Phase(True, 0))], []) is None
     assert timeline("flips", [stream("one→two", set(), count=0)], FLIPS) is None
@@ -121,6 +138,7 @@ cells = st.dictionaries(
 
 
 @given(cells)
+@any_time
 def test_a_table_leaves_out_right_cells_only(asked: dict[tuple[str, str, str], Cell]) -> None:
     made = truth_table("table 1", "default allow", asked)
     pairs = {(a, b) for a, b, _ in asked}

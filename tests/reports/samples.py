@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reports.exhibits import (
     MOST_BINS,
     Cell,
+    Event,
     Histogram,
     Passed,
     Row,
@@ -74,6 +75,8 @@ def timelines(draw: st.DrawFn) -> Timeline:
         draw(st.lists(saves, max_size=3)),
         [stream() for _ in range(streams)],
         draw(counts),
+        draw(counts),
+        draw(st.lists(st.builds(Event, what=words, begin=moments, end=moments), max_size=3)),
         draw(counts),
     )
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from reports.charts import WIDTH, HistogramChart, TimelineChart, draw
-from reports.exhibits import Cell, Exhibit, Histogram, Passed, Row, Save, Stream, Timeline, TruthTable
+from reports.exhibits import Cell, Event, Exhibit, Histogram, Passed, Row, Save, Stream, Timeline, TruthTable
 from reports.render import html
 from tests.reports.samples import any_time_few, claim, exhibits, histograms, run, scenario, timelines
 
@@ -21,6 +21,7 @@ FLIPS = Timeline(
         Save("default allow", 1.0, 1.004, [Passed(True, 100, 98, 2)]),
     ],
     [Stream("mumbai→pune", [50, 50, 50, 50, 50, 50, 50, 50], [50, 50, 0, 1, 50, 48, 50, 50], [(0.503, 1.0)])],
+    events=[Event("the link is gone", 1.2, 1.25)],
 )
 PINGS = Histogram("pings", "s", [0.001, 0.002, 0.003], [7, 3], 0.0011, 0.0015, 0.0028)
 WHO = TruthTable(
@@ -93,10 +94,11 @@ def test_a_bar_is_as_high_as_its_count() -> None:
 def test_what_a_drawing_shows_the_page_also_says() -> None:
     text = " ".join(re.sub(r"<[^>]*>", " ", page(FLIPS, PINGS, WHO)).split())
     for said in (
-        "Saves and packets: 2 saves in 2 s, and the packets of 1 stream.",
+        "Saves and packets: 2 saves and 1 event in 2 s, and the packets of 1 stream.",
         "mumbai→pune: 299 of 400 packets delivered.",
         "default allow; deny mumbai→pune denied, 1 of 50 delivered, 1 of them ARRIVED",
         "default allow allowed, 98 of 100 delivered, 2 of them LOST",
+        "1.2 s 50 ms the link is gone",
         "Pings: median 1.5 ms, from 1.1 ms to 2.8 ms.",
         "1 ms 2 ms 7",
         "What may pass, and what did: default deny; allow mumbai→pune tcp 22",

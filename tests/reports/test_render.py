@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from reports import texts
-from reports.exhibits import Cell, Histogram, Passed, Row, Save, Stream, Timeline, TruthTable
+from reports.exhibits import Cell, Event, Histogram, Passed, Row, Save, Stream, Timeline, TruthTable
 from reports.render import html
 from reports.schema import Claim, Sabotage, Scenario, Transcript
 from tests.reports.samples import any_time_few, claim, run, scenario, transcripts
@@ -76,6 +76,10 @@ def hostile_run(text: str, verdict: str = "refuted") -> Transcript:
                 1,
                 [Save(text, 0, 0, [Passed(allowed=True, sent=1, delivered=1, wrong=0)])],
                 [Stream(text, [1], [1], [])],
+                1,
+                1,
+                [Event(text, 0, 1)],
+                1,
             ),
             TruthTable(text, text, [text], [Row(text, text, [Cell(allowed=True, sent=1, arrived=1)])]),
         ],
