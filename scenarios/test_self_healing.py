@@ -63,13 +63,13 @@ class Siege:
             Refuted: something does not come back in time, or a denied packet was delivered.
             Inconclusive: the damage could not be done, or did no harm.
         """
-        self.allowed.breaks()
+        begin = self.allowed.breaks()
         with self.target.unattended():
             self._suffer(damage)
             arrived = self.allowed.delivered_meanwhile(self.within_s(damage))
             if damage.cuts and arrived:
                 raise Inconclusive(f"{damage}: {arrived} packets arrived all the same, so nothing was broken")
-        return self._recovers((damage,))
+        return self._recovers(begin, (damage,))
 
     def within_s(self, damage: Damage) -> float:
         """How long recovery from it may take on this machine."""
@@ -77,9 +77,9 @@ class Siege:
 
     def recovers(self, *damages: Damage) -> float:
         """As `stands_and_recovers`, at once and while the hub looks on; what comes second may find nothing left."""
-        self.allowed.breaks()
+        begin = self.allowed.breaks()
         self._suffer(*damages)
-        return self._recovers(damages)
+        return self._recovers(begin, damages)
 
     def _suffer(self, first: Damage, *others: Damage) -> None:
         if not self.target.suffer(first):
@@ -87,7 +87,7 @@ class Siege:
         for other in others:
             self.target.suffer(other)
 
-    def _recovers(self, damages: Sequence[Damage]) -> float:
+    def _recovers(self, begin: int, damages: Sequence[Damage]) -> float:
         start, deadline_s = self.allowed.breaks(), max(map(self.within_s, damages))
         try:
             # Packets first: to look takes more of a processor. What is mended last may cut them once more.
@@ -104,7 +104,7 @@ class Siege:
             raise Refuted(f"{' and '.join(map(str, damages))}: {error}") from error
         for damage in damages:
             self.target.undo(damage)
-        self.record.happened(" and ".join(map(str, damages)), start, whole)
+        self.record.happened(" and ".join(map(str, damages)), begin, whole)
         return self.allowed.outage(start, whole)
 
     def _wait_until_ready(self, deadline_s: float) -> None:
