@@ -155,17 +155,22 @@ def _round(
                 pool.submit(runs.run, options, *shared, inherited=[turns, progress, folder])
                 for _ in range(many.scenarios if scenarios else 0)
             ]
-            # Those of the last claims take longest: begun first, none of them is left over at the end.
-            broken = [pool.submit(_sabotage, options, each, console) for each in reversed(breaks)][::-1]
+            # Waiting costs a processor nothing: who waits begins beside the scenarios, and is not left over at the end.
+            begun = {each.id: pool.submit(_sabotage, options, each, console) for each in _waiting_first(breaks)}
     finished = [part.result() for part in parts]
     for each in finished:
         if each.complaint:
             console.print(escape(each.complaint[-2000:]), style="red")
     return _Round(
         tuple(results.merge([each.outcomes for each in finished])),
-        tuple(each.result() for each in broken),
+        tuple(begun[each.id].result() for each in breaks),
         next((each.hub_wireguard for each in finished if each.hub_wireguard), ""),
     )
+
+
+def _waiting_first(breaks: Sequence[Sabotage]) -> list[Sabotage]:
+    latest_first = breaks[::-1]
+    return [each for each in latest_first if each.waits] + [each for each in latest_first if not each.waits]
 
 
 def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], console: Console) -> Iterator[ScenarioResult]:

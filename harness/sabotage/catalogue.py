@@ -15,6 +15,7 @@ class Sabotage:
         function: ``module:function`` below this package.
         scenario: the function that has to notice it; the only one that is run against it.
         says: part of what that one has to say, so that it refutes the claim for this break and not for another reason.
+        waits: whether that takes six seconds or more, which the scenario spends on waiting for what does not come.
     """
 
     id: str
@@ -23,6 +24,7 @@ class Sabotage:
     function: str
     scenario: str
     says: str
+    waits: bool = False
 
 
 SABOTAGES = (
@@ -33,6 +35,7 @@ SABOTAGES = (
         "configuration:name_another_hub_key",
         "test_two_machines_shake_hands_and_exchange_packets",
         "completed no handshake with the hub",
+        waits=True,
     ),
     Sabotage(
         "unknown-to-the-link",
@@ -41,6 +44,7 @@ SABOTAGES = (
         "dataplane:keep_peers_from_the_link",
         "test_two_machines_shake_hands_and_exchange_packets",
         "completed no handshake with the hub",
+        waits=True,
     ),
     Sabotage(
         "names-start-lines",
@@ -73,6 +77,7 @@ SABOTAGES = (
         "dataplane:answer_before_enforcing",
         "test_a_denied_machine_hears_nothing",
         "packets sent after the answer that denies them were delivered",
+        waits=True,
     ),
     Sabotage(
         "one-way-is-both",
@@ -89,6 +94,7 @@ SABOTAGES = (
         "dataplane:share_a_namespace_by_range",
         "test_twins_never_hear_each_other",
         "saw another organization's packets",
+        waits=True,
     ),
     Sabotage(
         "keys-of-everyone",
@@ -121,6 +127,7 @@ SABOTAGES = (
         "dataplane:add_every_peer_anew",
         "test_rules_that_change_nothing_for_a_stream_don_t_touch_it",
         "nothing arrives any more",
+        waits=True,
     ),
     Sabotage(
         "masquerade",
@@ -209,6 +216,7 @@ SABOTAGES = (
         "healing:look_after_nothing",
         "test_what_was_opened_by_force_is_closed_again",
         "it is not as it was",
+        waits=True,
     ),
     Sabotage(
         "open-first",
@@ -225,6 +233,7 @@ SABOTAGES = (
         "healing:keep_what_a_stranger_added",
         "test_what_was_opened_by_force_is_closed_again",
         "it is not as it was",
+        waits=True,
     ),
     Sabotage(
         "machines-remembered-as-given",
@@ -233,6 +242,7 @@ SABOTAGES = (
         "healing:remember_machines_as_given",
         "test_damage_is_mended_and_nothing_denied_gets_through",
         "the link is gone: mumbai→pune is allowed, and its packets don't arrive",
+        waits=True,
     ),
     Sabotage(
         "taken-for-cut-off",
@@ -378,6 +388,7 @@ SABOTAGES = (
         "burst:answer_before_the_mesh_is_made",
         "test_each_of_many_organizations_has_a_working_mesh",
         "heard nothing of",
+        waits=True,
     ),
 )
 

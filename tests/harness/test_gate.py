@@ -110,6 +110,16 @@ def gated(tmp_path: Path, plan: Plan, verdicts: dict[int, list[str]]) -> gate.Ga
     return gate.run(plan, tmp_path, Console(file=io.StringIO()))
 
 
+def test_sabotages_that_wait_are_begun_first_and_told_in_their_order(
+    made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaks = tuple(replace(LEAK, id=name, waits=name in "bc") for name in "abcd")
+    monkeypatch.setattr(gate, "SABOTAGES", breaks)
+    run = gated(tmp_path, Plan(RunOptions(), sabotages_only=True), {})
+    assert [arguments[0] for _, arguments in made_up] == [f"--sabotage={name}" for name in "cbda"]
+    assert [each.sabotage.id for each in run.sabotages] == list("abcd")
+
+
 def is_scenarios(arguments: tuple[str, ...]) -> bool:
     return arguments[0].startswith("--turns")
 
