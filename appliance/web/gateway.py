@@ -24,6 +24,9 @@ REFUSED = "meshwg.refused"
 """The key in the environment for why a body was not read; the application answers with it."""
 
 LARGEST_BODY = 8 * 2**20
+
+# What a browser sends on its own, with whatever bytes; without it a request is a stranger's, and decides nothing more.
+_OPAQUE = frozenset({"cookie", "referer", "user-agent"})
 _PATIENCE = 10.0
 _SLOWEST = 50_000
 
@@ -88,6 +91,7 @@ class Gateway:
         """One request, from its head to its answer."""
         environ = _environ(scope)
         try:
+            _check_head(scope)
             body = await self._read(environ, exchange)
         except Refused as refusal:
             # The rest of the body would be taken for the next request, so the connection ends with the answer.
@@ -136,6 +140,20 @@ class Gateway:
         exchange.response_bytes(status, headers, body)
 
 
+def _check_head(scope: Scope) -> None:
+    """Raises Malformed where a header is missing that has to be there, or one that may decide something is unreadable.
+
+    The server leaves out values that are not ASCII, and a change whose condition was left out would be made without it.
+    """
+    found = [name for name, _ in scope.headers.items()]
+    unreadable = set(scope.headers.keys()) - set(found) - _OPAQUE
+    if unreadable:
+        raise Malformed(f"The header {min(unreadable)} has characters other than ASCII's.")
+    # Source: RFC 9112, 3.2.
+    if found.count("host") > 1 or ("host" not in found and scope.http_version != "1.0"):
+        raise Malformed("A request has one Host header.")
+
+
 def _environ(scope: Scope) -> dict[str, Any]:
     """The head as WSGI has it. Source: PEP 3333."""
     server, _, port = scope.server.rpartition(":")
@@ -156,6 +174,9 @@ def _environ(scope: Scope) -> dict[str, Any]:
         "wsgi.run_once": False,
     }
     for name, value in scope.headers.items():
+        if "_" in name:
+            # It would be taken for the one with a hyphen, X-Forwarded-For for one, which a proxy has written.
+            continue
         key = name.upper().replace("-", "_")
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from appliance.model.errors import Malformed
 from appliance.web.gateway import REFUSED, Gateway
 
@@ -43,16 +45,32 @@ class Application:
         return []
 
 
-def ask(application: Application, exchange: Exchange, headers: list[tuple[str, str]]) -> dict[str, Any]:
+HOST = ("host", "h")
+
+
+def ask(
+    application: Application,
+    exchange: Exchange,
+    headers: list[tuple[str, str]],
+    unreadable: tuple[str, ...] = (),
+    http_version: str = "1.1",
+) -> dict[str, Any]:
+    """What the application is given.
+
+    Args:
+        headers: those that the server could read.
+        unreadable: names of those whose values it left out.
+    """
+    names = [*(name for name, _ in headers), *unreadable]
     scope = SimpleNamespace(
         method="PUT",
         path="/süß",
         query_string="a=%20b",
         scheme="https",
-        http_version="1.1",
+        http_version=http_version,
         server="[2001:db8::1]:8443",
         client="[2001:db8::2]:4711",
-        headers=SimpleNamespace(items=lambda: headers),
+        headers=SimpleNamespace(items=lambda: headers, keys=lambda: names),
     )
     asyncio.run(Gateway(application, threads=1).__rsgi__(scope, exchange))
     return application.seen[-1]
@@ -64,6 +82,7 @@ def test_the_application_gets_a_request_as_wsgi_has_it() -> None:
         Application(),
         exchange,
         [
+            HOST,
             ("content-length", "4"),
             ("content-type", "text/plain"),
             ("cookie", "a=1"),
@@ -85,14 +104,43 @@ def test_the_application_gets_a_request_as_wsgi_has_it() -> None:
 
 def test_a_body_that_breaks_off_is_refused_and_ends_the_connection() -> None:
     exchange = Exchange(None)
-    environ = ask(Application(), exchange, [("content-length", "4")])
+    environ = ask(Application(), exchange, [HOST, ("content-length", "4")])
     assert isinstance(environ[REFUSED], Malformed)
     assert environ["wsgi.input"].read() == b""
     assert exchange.answer is not None
     assert ("Connection", "close") in exchange.answer[1]
 
 
+def test_a_name_with_an_underscore_is_not_taken_for_one_with_a_hyphen() -> None:
+    headers = [HOST, ("x-forwarded-for", "192.0.2.1"), ("x_forwarded_for", "198.51.100.1"), ("content_length", "7")]
+    environ = ask(Application(), Exchange(), headers)
+    assert environ["HTTP_X_FORWARDED_FOR"] == "192.0.2.1"
+    assert "CONTENT_LENGTH" not in environ
+
+
+def test_a_header_that_may_decide_something_is_not_left_out() -> None:
+    exchange = Exchange(b"body")
+    environ = ask(Application(), exchange, [HOST, ("content-length", "4")], unreadable=("if-match",))
+    assert isinstance(environ[REFUSED], Malformed)
+    assert environ["wsgi.input"].read() == b""
+    assert exchange.answer is not None
+    assert ("Connection", "close") in exchange.answer[1]
+
+
+def test_what_a_browser_sends_on_its_own_may_have_any_bytes() -> None:
+    assert REFUSED not in ask(Application(), Exchange(), [HOST], unreadable=("cookie", "referer", "user-agent"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "http_version", "is_refused"),
+    [([], "1.1", True), ([], "1.0", False), ([HOST], "1.0", False), ([HOST, ("host", "other")], "1.0", True)],
+    ids=["none", "none-needed", "one", "two"],
+)
+def test_a_request_is_for_one_host(headers: list[tuple[str, str]], http_version: str, is_refused: bool) -> None:
+    assert (REFUSED in ask(Application(), Exchange(), headers, http_version=http_version)) == is_refused
+
+
 def test_an_application_that_fails_answers_all_the_same() -> None:
     exchange = Exchange()
-    ask(Application(fails=True), exchange, [])
+    ask(Application(fails=True), exchange, [HOST])
     assert exchange.answer == (500, [], b"")

@@ -99,6 +99,44 @@ def test_a_huge_head_is_refused(served: Served, head: bytes) -> None:
     assert served.answers()
 
 
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"hello\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\nHost: h\r\n\r\n", 400),
+        (b"GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: h\r\na b: c\r\n\r\n", 400),
+        (HEAD + b"Content-Length: -4\r\n\r\n", 400),
+        (HEAD + b"Transfer-Encoding: gzip\r\n\r\n", 400),
+        (b"GET /" + b"a" * 2**16 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(101)) + b"\r\n", 431),
+    ],
+    ids=["nonsense", "version", "bytes", "name", "length", "coding", "path", "headers"],
+)
+def test_a_head_that_can_t_be_read_has_an_answer_without_words(served: Served, request_: bytes, status: int) -> None:
+    """What the server answers by itself, as docs/operating.md tells."""
+    head, _, body = served.ask(request_).partition(b"\r\n\r\n")
+    assert statuses(head) == [status]
+    assert b"connection: close" in head.lower()
+    assert body == b""
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        HEAD + b"If-Match: \xfc\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    ],
+    ids=["bytes", "no-host", "two-hosts"],
+)
+def test_a_head_that_lacks_something_has_the_application_s_answer(served: Served, request_: bytes) -> None:
+    head, _, body = served.ask(request_).partition(b"\r\n\r\n")
+    assert statuses(head) == [400]
+    assert b"connection: close" in head.lower()
+    assert body != b""
+
+
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
