@@ -12,7 +12,7 @@ from datetime import datetime
 import structlog
 
 from appliance.hub.errors import HubError
-from appliance.model.errors import Invalid, NotEnforced, NotFound
+from appliance.model.errors import Invalid, NotEnforced, NotFound, Unavailable
 from appliance.service.workplace import Actor, Workplace, enforce
 from appliance.store import deletions, organizations
 from appliance.store.deletions import Doomed, Tombstone
@@ -28,6 +28,7 @@ def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int
     Raises:
         Invalid: ``confirm`` is not the organization's name.
         NotEnforced: the data plane could not be removed; it says whether everything is as before, or goes on by itself.
+        Unavailable: the store can't be used; it says where the deletion goes on by itself.
     """
     actor.must_own()
     with workplace.store.write() as transaction:
@@ -43,8 +44,14 @@ def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int
         if _take_back(workplace, doomed):
             raise
         raise NotEnforced("The data plane could not be removed yet; the deletion goes on by itself.") from error
-    removed = _finish(workplace, doomed.id, actor.role.value)
-    scrub(workplace)
+    try:
+        removed = _finish(workplace, doomed.id, actor.role.value)
+    except Unavailable as error:
+        raise Unavailable("The deletion has begun, and goes on by itself as soon as the store can be used.") from error
+    try:
+        scrub(workplace)
+    except Unavailable as error:
+        log.warning("what was deleted is still in the store's log; it goes later", error=str(error.__cause__))
     return removed
 
 

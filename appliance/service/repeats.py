@@ -8,10 +8,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
-from appliance.model.errors import InProgress, KeyReused, NotFound, Refused
+import structlog
+
+from appliance.model.errors import InProgress, KeyReused, NotFound, Refused, Unavailable
 from appliance.service.workplace import Actor, Workplace
 from appliance.store import organizations, repeats
 from appliance.store.repeats import Answered
+
+log = structlog.get_logger()
 
 REMEMBERED = timedelta(hours=24)
 
@@ -56,6 +60,10 @@ def once(
         with suppress(Refused), workplace.store.write() as transaction:
             repeats.forget(transaction, actor.organization_id, key_hash)
         raise
-    with workplace.store.write() as transaction:
-        repeats.finish(transaction, actor.organization_id, key_hash, answer)
+    try:
+        with workplace.store.write() as transaction:
+            repeats.finish(transaction, actor.organization_id, key_hash, answer)
+    except Unavailable as error:
+        # It is done, and to say that nothing was changed would be wrong. A repetition is told to look.
+        log.warning("the answer to a request with a key is not remembered", error=str(error.__cause__))
     return None

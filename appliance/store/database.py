@@ -117,11 +117,14 @@ class Store:
 
         Returns:
             Whether it is so; not while somebody reads an older state.
+
+        Raises:
+            Unavailable: the files can't be written.
         """
         file = sqlite_file(str(self._url))
         if file is None:
             return True
-        with closing(sqlite3.connect(file, timeout=_WAIT_FOR_READERS)) as connection:
+        with _told(), closing(sqlite3.connect(file, timeout=_WAIT_FOR_READERS)) as connection:
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from appliance.hub.errors import HubError
-from appliance.model.errors import NotEnforced, NotFound, Unauthenticated
+from appliance.model.errors import NotEnforced, NotFound, Unauthenticated, Unavailable
 from appliance.service import Actor, Workplace, accounts, deletion, log_in, machines, organizations
 from appliance.store import Store, deletions, instance, schema, times
 from appliance.store import organizations as stored
@@ -249,6 +250,41 @@ def test_files_that_are_being_read_are_scrubbed_later(filed: tuple[Workplace, Pa
     deletion.resume(workplace, times.now())
     assert not found_in(folder, b"gone@example.net")
     workplace.store.close()
+
+
+def test_files_that_can_t_be_written_are_scrubbed_later(
+    filed: tuple[Workplace, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store's own words for it, as SQLite raises them, are no end of whoever tries again."""
+    workplace, folder = filed
+    owner = sign_up(workplace, "gone@example.net")
+
+    def refuse(*_: Any, **__: Any) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", refuse)
+        assert deletion.delete(workplace, owner, confirm=NAME)["machines"] == 0
+        with pytest.raises(Unavailable):
+            deletion.resume(workplace, times.now())
+    deletion.resume(workplace, times.now())
+    assert not found_in(folder, b"gone@example.net")
+    workplace.store.close()
+
+
+def test_a_store_that_is_lost_in_the_middle_is_told_as_that(
+    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise Unavailable("Nothing was changed.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stored, "remove", fail)
+        with pytest.raises(Unavailable, match="goes on by itself"):
+            deletion.delete(workplace, owner, confirm=NAME)
+    deletion.resume(workplace, times.now())
+    with workplace.store.read() as transaction:
+        assert deletions.find_locked(transaction, owner.organization_id) is None
 
 
 def found_in(folder: Path, trace: bytes) -> bool:

@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from appliance.model.errors import InProgress, Invalid, KeyReused
+from appliance.model.errors import InProgress, Invalid, KeyReused, Unavailable
 from appliance.service import Actor, Workplace, repeats
+from appliance.store import repeats as stored
 from appliance.store.repeats import Answered
 from tests.appliance.conftest import sign_up
 
@@ -70,6 +71,21 @@ def test_what_was_cut_off_is_not_done_again(workplace: Workplace, owner: Actor) 
     work = Work(KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         once(workplace, owner, work)
+    with pytest.raises(InProgress):
+        once(workplace, owner, work)
+    assert work.done == 1
+
+
+def test_what_was_done_is_answered_though_it_can_t_be_noted(
+    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise Unavailable("away")
+
+    work = Work()
+    with monkeypatch.context() as patch:
+        patch.setattr(stored, "finish", fail)
+        assert once(workplace, owner, work) is None
     with pytest.raises(InProgress):
         once(workplace, owner, work)
     assert work.done == 1
