@@ -8,9 +8,9 @@ from appliance.model import errors
 from appliance.model.errors import Refused
 from appliance.web.api.routes import Call
 
-_TO_EVERY_CALL = (errors.TooMany, errors.Unavailable)
+_TO_EVERY_CALL = (errors.Malformed, errors.TooMany, errors.Unavailable)
 _TO_WHO_SIGNS_IN = (errors.Unauthenticated, errors.Forbidden)
-_TO_A_BODY = (errors.LengthRequired, errors.TooLarge, errors.TooSlow, errors.Malformed, errors.Invalid, errors.Busy)
+_TO_A_BODY = (errors.LengthRequired, errors.TooLarge, errors.TooSlow, errors.Invalid, errors.Busy)
 _TO_A_CHANGE = (
     errors.WrongProof,
     errors.Conflict,
