@@ -29,7 +29,7 @@ from webauthn.registration.verify_registration_response import VerifiedRegistrat
 _NAME = "MeshWG"
 _HTTPS = 443
 
-NotValid = (WebAuthnException, ValueError, KeyError, TypeError)
+NotValid = (WebAuthnException, ValueError, LookupError, TypeError, RecursionError)
 """What the library raises for what no honest browser sends."""
 
 

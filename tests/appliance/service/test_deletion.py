@@ -283,7 +283,7 @@ def test_a_store_that_is_lost_in_the_middle_is_told_as_that(
         with pytest.raises(Unavailable, match="goes on by itself"):
             deletion.delete(workplace, owner, confirm=NAME)
     deletion.resume(workplace, times.now())
-    with workplace.store.read() as transaction:
+    with workplace.store.write() as transaction:
         assert deletions.find_locked(transaction, owner.organization_id) is None
 
 

@@ -6,8 +6,10 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 
+import cbor2
 import pytest
 from sqlalchemy import select
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from appliance.model.errors import Conflict, Invalid, NotFound, NotPossible, Unauthenticated, WrongProof
 from appliance.service import Actor, Workplace, accounts, enrolment, organizations, passkeys
@@ -127,6 +129,25 @@ def test_what_no_browser_sends_is_refused(workplace: Workplace, owner: Actor, cr
         passkeys.log_in(workplace, HOLDER, credential=credential)
     with pytest.raises(Invalid):
         passkeys.add(workplace, owner, HOLDER, password=PASSWORD, name="Laptop", credential=credential)
+
+
+def test_what_is_nested_too_deep_is_refused(workplace: Workplace, device: Authenticator) -> None:
+    credential = json.loads(device.get(passkeys.begin_log_in(workplace, HOLDER)))
+    credential["response"]["clientDataJSON"] = bytes_to_base64url(b"[" * 50_000)
+    with pytest.raises(Unauthenticated):
+        passkeys.log_in(workplace, HOLDER, credential=json.dumps(credential))
+
+
+@pytest.mark.parametrize("public_key", [[], {}, 1, {1: 2, 3: -7}])
+def test_a_new_passkey_without_a_key_is_refused(workplace: Workplace, owner: Actor, public_key: object) -> None:
+    new = Authenticator(SITE)
+    credential = json.loads(new.create(passkeys.begin_adding(workplace, owner, HOLDER)))
+    made = cbor2.loads(base64url_to_bytes(credential["response"]["attestationObject"]))
+    before_the_key = made["authData"][: made["authData"].index(new.credential_id) + len(new.credential_id)]
+    made["authData"] = before_the_key + cbor2.dumps(public_key)
+    credential["response"]["attestationObject"] = bytes_to_base64url(cbor2.dumps(made))
+    with pytest.raises(Invalid):
+        passkeys.add(workplace, owner, HOLDER, password=PASSWORD, name="Laptop", credential=json.dumps(credential))
 
 
 def test_adding_takes_the_password_and_ends_every_session_but_a_new_one(workplace: Workplace, owner: Actor) -> None:
