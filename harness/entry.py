@@ -1,6 +1,6 @@
-"""What pytest loads of this package in any project that has it installed: one option, and the gate's plugin behind it.
+"""What pytest loads of this package in any project that has it installed: one option, and the gate's plugins behind it.
 
-The plugin itself has options with everyday names, and needs more than every project has.
+Those have options with everyday names, and need more than every project has.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """With ``--hub``, loads the gate's plugin, in time for its own options."""
+    """With ``--hub``, loads the gate's plugins, in time for their own options."""
     if early_config.known_args_namespace.hub is not None:
         early_config.pluginmanager.import_plugin("harness.plugin")
+        early_config.pluginmanager.import_plugin("harness.otherhub")

@@ -36,6 +36,9 @@ def facts(hub_wireguard: str) -> dict[str, str | int]:
 
 def revision() -> str:
     """The commit of the checkout, with a plus sign where files differ from it; "unknown" outside of one."""
+    # Installed elsewhere, it may well lie in a checkout of somebody else's.
+    if not (ROOT / ".git").exists():
+        return "unknown"
     commit = _first_line("git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD")
     changed = _first_line("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
     return f"{commit}+" if commit != "unknown" and changed != "unknown" else commit

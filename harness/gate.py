@@ -93,6 +93,7 @@ class GateRun:
         again: what the scenarios that failed came to when they were run once more alike, each by itself.
         rounds: how many there were.
         hub_wireguard: the implementation that the hub used, with its version; "" if no hub came up.
+        hub: the class of another hub that took the service's place, as MODULE:CLASS.
     """
 
     plan: Plan
@@ -103,6 +104,7 @@ class GateRun:
     again: tuple[ScenarioResult, ...] = ()
     rounds: int = 1
     hub_wireguard: str = ""
+    hub: str | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from harness import evidence, results
 from harness.claims import BY_ID
 from harness.live import Live
 from harness.record import Record
-from harness.summary import summary
 from harness.target import Target
 from harness.verdicts import Inconclusive, Refuted, Verdict
 from harness.world import World
@@ -225,13 +224,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         results.write(config.getoption("--results"), told)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Of another hub, which no gate makes a transcript of, tells what each claim came to."""
-    if _hub(config) is not None:
-        outcomes: list[results.ScenarioResult] = config.stash.get(_OUTCOMES, [])
-        terminalreporter.section("claims")
-        for line in summary(outcomes):
-            terminalreporter.line(line)
+def outcomes(config: pytest.Config) -> list[results.ScenarioResult]:
+    """What the scenarios of a run that ended came to; none if it ended before it had any."""
+    return config.stash.get(_OUTCOMES, [])
 
 
 def _not_run(item: pytest.Item, claim: str) -> results.ScenarioResult:

@@ -9,7 +9,6 @@ from harness import environment
 from harness.claims import CLAIMS, Claim
 from harness.gate import GateRun
 from harness.results import ScenarioResult
-from harness.runs import RunOptions
 from reports import publish as publishing
 from reports import verdict
 from reports.attest import Signer
@@ -36,24 +35,27 @@ def transcript_of(run: GateRun) -> Transcript:
         for each in run.sabotages
     ]
     rounds = {"rounds": run.rounds} if run.rounds > 1 else {}
-    problems = verdict.problems_of(claims, sabotages, broken=options.live is None)
+    problems = verdict.problems_of(claims, sabotages, broken=options.live is None and run.hub is None)
     return Transcript(
         started_at=datetime.fromtimestamp(run.started_at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         seconds=round(run.seconds, 1),
         profile=run.plan.profile,
         seed=options.seed,
-        environment={**environment.facts(run.hub_wireguard or _unseen(options)), **rounds},
+        environment={**environment.facts(run.hub_wireguard or _unseen(run)), **rounds},
         claims=claims,
         sabotage=sabotages,
         verdict="fail" if problems else "pass",
         problems=problems,
         left_out=[claim.id for claim in CLAIMS if claim not in wanted],
         version=VERSION,
+        hub=run.hub,
     )
 
 
-def _unseen(options: RunOptions) -> str:
-    return options.wireguard if options.live is None else "unknown, of a live service"
+def _unseen(run: GateRun) -> str:
+    if run.hub is not None:
+        return f"unknown, of {run.hub}"
+    return run.plan.options.wireguard if run.plan.options.live is None else "unknown, of a live service"
 
 
 def publish(transcript: Transcript, out: Path, signer: Signer, evidence: Path) -> Path:
@@ -67,13 +69,6 @@ def _claim(claim: Claim, run: GateRun) -> ClaimRecord:
 
 
 def _scenario(result: ScenarioResult, run: GateRun) -> Scenario:
-    options = run.plan.options
-    command = f"./meshwg gate --claim {result.claim} --profile {options.profile} --seed {result.seed}"
-    if options.live is not None:
-        # Which one is nobody's business who reads the transcript.
-        command += " --target URL"
-    if options.wireguard != "auto":
-        command += f" --wireguard {options.wireguard}"
     again = [each.verdict for each in run.again if (each.claim, each.name) == (result.claim, result.name)]
     return Scenario(
         name=result.name,
@@ -83,8 +78,23 @@ def _scenario(result: ScenarioResult, run: GateRun) -> Scenario:
         title=result.title,
         controls=result.controls,
         failure=result.failure,
-        rerun=None if result.failure is None else command,
+        rerun=None if result.failure is None else _command(result, run),
         again=again[0] if again else None,
         evidence=result.evidence,
         exhibits=result.exhibits,
     )
+
+
+def _command(result: ScenarioResult, run: GateRun) -> str:
+    """What runs a scenario again, beside the others of its claim."""
+    options = run.plan.options
+    if run.hub is not None:
+        chosen = f"--claim={result.claim} --profile={options.profile} --seed={result.seed}"
+        return f"python -m netlab.sandbox -- pytest --pyargs scenarios --hub={run.hub} {chosen}"
+    command = f"./meshwg gate --claim {result.claim} --profile {options.profile} --seed {result.seed}"
+    if options.live is not None:
+        # Which one is nobody's business who reads the transcript.
+        command += " --target URL"
+    if options.wireguard != "auto":
+        command += f" --wireguard {options.wireguard}"
+    return command

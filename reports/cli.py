@@ -35,6 +35,8 @@ def show(file: File = _LATEST) -> None:
     console = Console(highlight=False)
     facts = f"  {run.started_at}  {texts.duration(run.seconds)}  profile {run.profile}  seed {run.seed}"
     console.print(Text.assemble(_coloured(run.verdict), _text(facts)))
+    if run.hub is not None:
+        console.print(_text(f"Of another hub, {run.hub}", "yellow"))
     summarize(run, console)
     for name, value in run.environment.items():
         console.print(Text.assemble(_text(name, "dim"), " ", _text(str(value))))

@@ -87,6 +87,7 @@ class Transcript(msgspec.Struct, frozen=True):
         problems: why it is a fail, one sentence each.
         left_out: published claims that this run did not look at, so that its verdict says nothing of them.
         version: of the format.
+        hub: the class of another hub that the run was of, as MODULE:CLASS; None if it was of MeshWG's own service.
     """
 
     started_at: str
@@ -100,6 +101,7 @@ class Transcript(msgspec.Struct, frozen=True):
     problems: list[str] = []
     left_out: list[str] = []
     version: int = 1
+    hub: str | None = None
 
 
 class _Format(msgspec.Struct):

@@ -43,7 +43,11 @@ class SabotageResult(msgspec.Struct, frozen=True):
 
 
 class Transcript(msgspec.Struct, frozen=True):
-    """What is told of a run; times in RFC 3339, UTC."""
+    """What is told of a run; times in RFC 3339, UTC.
+
+    Attributes:
+        hub: another hub that the run was of, if it was not of this product.
+    """
 
     started_at: str
     seconds: float
@@ -51,6 +55,7 @@ class Transcript(msgspec.Struct, frozen=True):
     verdict: str
     claims: tuple[ClaimVerdict, ...]
     sabotage: tuple[SabotageResult, ...]
+    hub: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,12 +116,15 @@ class Shelf:
             run: the folder that the gate wrote.
 
         Raises:
-            Invalid: it is none.
+            Invalid: it is none, or one of another hub: claims are shown with the verdicts of published runs.
             OSError: the shelf can't be written.
         """
         source = run.resolve()
-        if not _ID.fullmatch(source.name) or _read(source) is None:
+        found = _read(source)
+        if not _ID.fullmatch(source.name) or found is None:
             raise Invalid(f"{run} is not the folder of a gate's run.", field="run")
+        if found.transcript.hub is not None:
+            raise Invalid(f"{run} is a run of another hub, {found.transcript.hub}.", field="run")
         self.folder.mkdir(exist_ok=True)
         self.folder.chmod(0o755)
         with tempfile.TemporaryDirectory(prefix=".new-", dir=self.folder) as made:

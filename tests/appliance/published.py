@@ -35,7 +35,9 @@ EXHIBITS: list[Exhibit] = [
 """One of each kind."""
 
 
-def written(out: Path, started_at: str, verdict: str = "proven", claims: tuple[str, ...] = ALL) -> Path:
+def written(
+    out: Path, started_at: str, verdict: str = "proven", claims: tuple[str, ...] = ALL, hub: str | None = None
+) -> Path:
     """The folder of a run of these claims, with a break that was noticed and evidence that is nobody's business."""
     evidence = out.parent / "evidence"
     evidence.mkdir(parents=True, exist_ok=True)
@@ -50,6 +52,7 @@ def written(out: Path, started_at: str, verdict: str = "proven", claims: tuple[s
         claims=[Claim(each, verdict, [scenario]) for each in claims],
         sabotage=[Sabotage("broken", claims[0], caught=True), Sabotage("unseen", claims[0], caught=False)],
         verdict="pass" if verdict == "proven" else "fail",
+        hub=hub,
     )
     signer = Signer(Ed25519PrivateKey.generate(), kept=False)
     return publish.write(transcript, out, signer=signer, evidence=evidence)

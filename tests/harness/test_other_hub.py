@@ -7,11 +7,14 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from harness import results
+from harness.claims import CLAIMS
 from harness.paths import ROOT
+from reports import attest, schema
 
 DEADLINE = 120.0
 PROJECT = ROOT / "deploy" / "other-hub" / "project"
@@ -33,17 +36,15 @@ class Run:
     said: str
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def gate(folder: Path, *options: str) -> Run:
     """The gate, in a copy of the project's folder."""
-    folder = tmp_path_factory.mktemp("project")
     shutil.copytree(PROJECT, folder, dirs_exist_ok=True)
     file = folder / "results.json"
     done = subprocess.run(
         [
             # Where the package is installed, nothing has to be named: see deploy/other-hub/prove.
             *(sys.executable, "-m", "pytest", "-p", "harness.entry", "-p", "no:cacheprovider"),
-            *("--pyargs", "scenarios", f"--results={file}", "-k", " or ".join(SOME)),
+            *("--pyargs", "scenarios", f"--results={file}", *options),
         ],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
@@ -55,6 +56,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
     outcomes = {each.name: (each.verdict, each.failure) for each in results.read(file).scenarios}
     return Run(done.returncode, outcomes, done.stdout + done.stderr)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Some scenarios of several claims."""
+    return gate(tmp_path_factory.mktemp("project"), "-k", " or ".join(SOME))
 
 
 def test_a_plain_hub_proves_what_it_holds(run: Run) -> None:
@@ -82,3 +89,36 @@ def test_what_it_does_not_have_is_inconclusive_and_nothing_is_left_out(run: Run)
     assert "skipped" not in run.said
     for name, (verdict, _) in run.outcomes.items():
         assert verdict == "proven" or f"{name} is {verdict}: " in run.said
+
+
+def test_the_run_leaves_a_signed_transcript_that_says_whose_hub_it_was(tmp_path: Path) -> None:
+    run = gate(tmp_path, "--claim=tunnel-handshake", "--seed=7", "--transcript=out")
+    latest = tmp_path / "out" / "latest"
+    assert f"transcript: out/{latest.resolve().name}/transcript.html" in run.said
+    made = schema.load(latest)
+    assert (made.hub, made.seed, made.profile, made.sabotage) == ("plain:PlainHub", 7, "quick", [])
+    assert (made.verdict, made.problems, run.code) == ("pass", [], 0)
+    (claim,) = made.claims
+    assert {each.name: (each.verdict, each.failure) for each in claim.scenarios} == run.outcomes
+    assert claim.scenarios[0].measured
+    assert set(made.left_out) == {each.id for each in CLAIMS} - {"tunnel-handshake"}
+    assert made.environment["wireguard of the hub"] == "unknown, of plain:PlainHub"
+    attest.verify(latest, latest / "signing.pub")
+    assert {each.name for each in latest.iterdir()} >= {"transcript.html", "junit.xml"}
+
+
+@pytest.mark.parametrize(
+    "selection", [("--scenario=test_no_start_without_the_secret",), ("-k", "shake"), ("--ignore-glob=*test_sign_in*",)]
+)
+def test_a_transcript_is_never_of_a_part_of_a_claim(tmp_path: Path, selection: tuple[str, ...]) -> None:
+    run = gate(tmp_path, "--transcript=out", *selection)
+    assert run.code == pytest.ExitCode.USAGE_ERROR
+    assert "--transcript is of all scenarios, or of all of one --claim" in run.said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_key_that_can_t_sign_is_told_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(attest.KEY_VARIABLE, str(tmp_path / "nowhere.pem"))
+    run = gate(tmp_path, "--transcript=out")
+    assert (run.code, run.outcomes) == (pytest.ExitCode.USAGE_ERROR, {})
+    assert "nowhere.pem can't be read" in run.said

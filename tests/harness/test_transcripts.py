@@ -130,6 +130,18 @@ def test_a_scenario_that_failed_and_then_did_not_is_unstable_and_fails_the_run()
     assert [each.is_unstable for each in made.claims[0].scenarios] == [False, True]
 
 
+def test_another_hub_is_named_and_nobody_expects_it_to_be_broken(facts: list[Any]) -> None:
+    run = replace(
+        GOOD, hub="my:Hub", hub_wireguard="", sabotages=(), scenarios=(*GOOD.scenarios, result(SOME, "refuted"))
+    )
+    made = transcripts.transcript_of(run)
+    assert (made.hub, facts) == ("my:Hub", ["unknown, of my:Hub"])
+    assert (made.verdict, made.problems) == ("fail", [f"{SOME} is refuted."])
+    assert made.claims[0].scenarios[1].rerun == (
+        f"python -m netlab.sandbox -- pytest --pyargs scenarios --hub=my:Hub --claim={SOME} --profile=full --seed=7"
+    )
+
+
 def test_a_soak_tells_how_many_rounds_it_had() -> None:
     made = transcripts.transcript_of(replace(GOOD, plan=Plan(RunOptions(profile="full"), minutes=5), rounds=4))
     assert (made.profile, made.environment["rounds"]) == ("soak", 4)

@@ -59,6 +59,13 @@ def test_what_is_no_run_is_refused_and_nothing_is_left(shelf: Shelf, tmp_path: P
     assert not shelf.folder.exists()
 
 
+def test_a_run_of_another_hub_says_nothing_of_this_product_and_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"is a run of another hub, my:Hub\."):
+        shelf.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z", hub="my:Hub"))
+    assert shelf.runs() == ()
+    assert not shelf.folder.exists()
+
+
 @pytest.mark.parametrize("run", ["..", ".", "", "20260301T120000Z-abc/..", "20260301T120000Z-none"])
 @pytest.mark.parametrize("name", ["transcript.json", "../store/meshwg.sqlite", "evidence"])
 def test_nothing_beside_a_runs_files_is_given_out(shelf: Shelf, tmp_path: Path, run: str, name: str) -> None:
