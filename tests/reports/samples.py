@@ -126,6 +126,7 @@ transcripts = st.builds(
     problems=st.lists(texts, max_size=2),
     left_out=st.lists(texts, max_size=2),
     version=st.integers(1, VERSION),
+    hub=st.none() | texts,
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from reports import texts
 from reports.exhibits import Cell, Event, Histogram, Passed, Row, Save, Stream, Timeline, TruthTable
@@ -133,6 +134,19 @@ def test_no_text_becomes_markup(text: str) -> None:
 def test_no_character_of_a_text_acts(made: Transcript) -> None:
     page = html(made)
     assert texts.printable(page) == page
+
+
+def test_a_run_of_another_hub_says_whose_it_was_and_of_no_break() -> None:
+    page = Page(html(replace(run(claim("one-hub")), hub=HOSTILE, sabotage=[])))
+    assert flat(HOSTILE) in page.said
+    assert page.shape == Page(html(replace(run(claim("one-hub")), hub="my:Hub", sabotage=[]))).shape
+    assert "measured on another hub" in page.said
+    assert "the real service" not in page.said
+    assert "of these breaks" not in page.said
+    own = Page(html(run(claim("one-hub")))).said
+    assert "the real service" in own
+    assert "of these breaks" in own
+    assert "another hub" not in own
 
 
 def test_links_lead_to_the_claims() -> None:
