@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.api import Answer, Api
@@ -35,7 +35,8 @@ class Machine:
     name: str
     address: str
     groups: tuple[str, ...]
-    config: str
+    # With a private key in it; the words of an assertion go into transcripts.
+    config: str = field(repr=False)
     hub: str
     host: LabHost
     tunnel: Tunnel

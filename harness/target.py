@@ -7,7 +7,7 @@ A class with the methods of `Target` is enough to bring machines up and to measu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
@@ -59,7 +59,8 @@ class Added:
     id: str
     address: str
     public_key: str
-    config: str
+    # With a private key in it; the words of an assertion go into transcripts.
+    config: str = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,16 @@ def test_the_run_leaves_a_signed_transcript_that_says_whose_hub_it_was(tmp_path:
     assert {each.name for each in latest.iterdir()} >= {"transcript.html", "junit.xml"}
 
 
+def test_no_private_key_is_in_a_transcript_however_much_pytest_is_to_say(tmp_path: Path) -> None:
+    # A control fails here, and the words of its assertion tell of a machine.
+    gate(tmp_path, "--claim=no-egress", "--transcript=out", "-vv")
+    latest = tmp_path / "out" / "latest"
+    failures = [each.failure or "" for claim in schema.load(latest).claims for each in claim.scenarios]
+    assert [each for each in failures if "Machine(id=" in each]
+    for file in ("transcript.json", "transcript.html", "junit.xml"):
+        assert "PrivateKey" not in (latest / file).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     "selection", [("--scenario=test_no_start_without_the_secret",), ("-k", "shake"), ("--ignore-glob=*test_sign_in*",)]
 )
