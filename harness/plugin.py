@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import re
 import struct
 import sys
 import traceback
@@ -26,6 +27,9 @@ _OUTCOME = pytest.StashKey[results.ScenarioResult]()
 _OUTCOMES = pytest.StashKey[list[results.ScenarioResult]]()
 _WORLD = pytest.StashKey[World]()
 _HUB_WIREGUARD = pytest.StashKey[str]()
+# A WireGuard key, and a token of the service's: customers' answers have them, and what failed may quote an answer.
+_SECRET = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|\bmw[a-z]_[A-Za-z0-9_-]{20,}")
+
 TURN = struct.Struct("=I")
 """A scenario's place in the collection, as a process that shares the scenarios with others draws it from a pipe."""
 
@@ -246,6 +250,6 @@ def _title(item: pytest.Item) -> str:
 
 
 def _words(error: BaseException) -> str:
-    if isinstance(error, (Refuted, Inconclusive)):
-        return str(error)
-    return "".join(traceback.format_exception_only(type(error), error)).strip()
+    of_its_own = isinstance(error, (Refuted, Inconclusive))
+    said = str(error) if of_its_own else "".join(traceback.format_exception_only(type(error), error)).strip()
+    return _SECRET.sub("[removed]", said)

@@ -12,6 +12,7 @@ import pytest
 from harness import results
 from harness.plugin import TURN
 from harness.results import NOT_RUN, ScenarioResult
+from netlab import genkey
 
 pytest_plugins = ("pytester",)
 
@@ -104,6 +105,18 @@ def test_refuted_is_a_verdict_with_its_own_words(gate: Gate) -> None:
     assert run.code == 1
     assert (run.only.verdict, run.only.failure) == ("refuted", "packets leaked: 2 (1, 2)")
     assert run.only.measured == {"leaks": {"value": 2, "unit": "", "limit": 0}}
+
+
+@pytest.mark.parametrize("raised", ["Refuted", "Inconclusive", "AssertionError"])
+def test_no_key_and_no_token_is_in_what_is_said(gate: Gate, raised: str) -> None:
+    key, token = genkey(), "mws_" + "x7_-" * 10
+    run = gate(f"""
+        @claim("tunnel-handshake")
+        def test_x():
+            raise {raised}("answered {{'config': 'PrivateKey = {key}', 'token': '{token}'}} to POST /machines")
+    """)
+    said = run.only.failure or ""
+    assert "answered {'config': 'PrivateKey = [removed]', 'token': '[removed]'} to POST /machines" in said
 
 
 @pytest.mark.parametrize(
