@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,15 @@ from appliance.hub.nft import Rulesets
 
 NAMES = ("mwtestone", "mwtesttwo", "mwtestthree")
 TABLE = "table inet t {}\n"
+
+
+@pytest.fixture(autouse=True)
+def enough() -> Iterator[None]:
+    """As many open files as the host lets us have, which a hub takes at its start; most shells begin with 1024."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.fixture
