@@ -115,9 +115,8 @@ class NetworkManager:
         except CommandFailed as error:
             raise Refuted(f"NetworkManager does not bring the connection up: {error}") from error
 
-    def _start(self, *command: str | object) -> None:
-        process = self._host.start(*map(str, command), env=self._bus)
-        self._stack.callback(process.stop)
+    def _start(self, *command: str | PurePath) -> None:
+        self._stack.callback(self._host.start(*command, env=self._bus).stop)
 
     def _nmcli(self, *arguments: str, check: bool = True) -> Completed:
         return self._host.run("nmcli", *arguments, env=self._bus, check=check, timeout=20.0)

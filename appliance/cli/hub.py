@@ -16,11 +16,10 @@ from appliance.cli.handover import Handover
 from appliance.cli.settings import resolve
 from appliance.cli.succession import wait_for_turn
 from appliance.cli.unlocking import unlock
-from appliance.hub import limits, process, server
+from appliance.hub import garbage, limits, process, server
 from appliance.hub.client import HubClient
 from appliance.hub.door import FrontDoor
 from appliance.hub.errors import HubError
-from appliance.hub.garbage import Sparing
 from appliance.hub.names import Names
 from appliance.hub.wireguard import choose
 from appliance.privileges import Capability
@@ -78,9 +77,9 @@ def hub() -> None:
         door = FrontDoor(Names(name), public.port, public.sockets)
         served = process.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)
-        Sparing().begin()
         allowed = {os.getuid(), web_uid()}
-        server.serve(served, hub_socket(name), allowed, on_ready=_tell_that_it_is_ready)
+        with garbage.sparing():
+            server.serve(served, hub_socket(name), allowed, on_ready=_tell_that_it_is_ready)
 
 
 def _tell_that_it_is_ready() -> None:

@@ -8,37 +8,39 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 _EVERYTHING_S = 3600.0
 _OLDEST = 2
 
 
-class Sparing:
+@contextmanager
+def sparing(clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
     """Leaves what has outlived a full collection out of the next ones (`gc.freeze`), but for one in an hour.
 
     Args:
         clock: monotonic seconds.
     """
+    heed = _Sparing(clock).heed
+    gc.collect()
+    gc.freeze()
+    gc.callbacks.append(heed)
+    try:
+        yield
+    finally:
+        gc.callbacks.remove(heed)
+        gc.unfreeze()
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+
+class _Sparing:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._looked_at_everything = clock()
         self._is_next = False
 
-    def begin(self) -> None:
-        """From now on."""
-        gc.collect()
-        gc.freeze()
-        gc.callbacks.append(self._heed)
-
-    def end(self) -> None:
-        """As if it had never begun."""
-        gc.callbacks.remove(self._heed)
-        gc.unfreeze()
-
-    def _heed(self, phase: str, collection: dict[str, Any]) -> None:
+    def heed(self, phase: str, collection: dict[str, Any]) -> None:
         if phase != "stop" or collection["generation"] != _OLDEST:
             return
         if self._is_next:

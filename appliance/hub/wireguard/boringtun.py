@@ -26,7 +26,7 @@ PROGRAM = Program(
     processes.BORINGTUN,
     (
         "--foreground",
-        # It makes its socket itself and would give up root, and with it the right to it.
+        # It makes its socket itself, whatever was left there, and would give up root, and with it the right to it.
         "--disable-drop-privileges",
         # A socket for each peer, on the same port, gets packets of others between its bind and its connect.
         "--disable-connected-udp",

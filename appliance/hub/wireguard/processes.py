@@ -45,8 +45,7 @@ def end(link: str) -> None:
     if pid is not None and _served_by(pid) == link:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    with suppress(FileNotFoundError):
-        uapi.path_of(link).unlink()
+    uapi.path_of(link).unlink(missing_ok=True)
 
 
 def _look() -> None:

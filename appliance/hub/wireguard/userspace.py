@@ -55,8 +55,6 @@ class Userspace(ABC):
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def create(self, places: Places, private_key: str, port: int) -> None:
-        # Whoever left one can't be asked any more.
-        uapi.path_of(places.link).unlink(missing_ok=True)
         try:
             self._bring_up(places.link, private_key, port)
             links.move(places)

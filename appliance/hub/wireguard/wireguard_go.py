@@ -60,6 +60,8 @@ class WireguardGo(Userspace):
 def _listening(link: str) -> Iterator[int]:
     path = uapi.path_of(link)
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    # Whoever left one can't be asked any more.
+    path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(path))
         # To watch the file the process has to read it; to connect, as only the hub may, takes writing.

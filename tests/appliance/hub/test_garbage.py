@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from appliance.hub.garbage import Sparing
+from appliance.hub.garbage import sparing
 
 
 class Knot:
@@ -31,10 +31,8 @@ class Clock:
 def clock() -> Iterator[Clock]:
     """Of a sparing that has begun."""
     made = Clock()
-    sparing = Sparing(made)
-    sparing.begin()
-    yield made
-    sparing.end()
+    with sparing(made):
+        yield made
 
 
 @pytest.mark.usefixtures("clock")
@@ -74,8 +72,6 @@ def test_once_in_an_hour_everything_is_looked_at(clock: Clock) -> None:
 
 
 def test_the_end_leaves_nothing_frozen() -> None:
-    sparing = Sparing()
-    sparing.begin()
-    assert gc.get_freeze_count()
-    sparing.end()
+    with sparing():
+        assert gc.get_freeze_count()
     assert gc.get_freeze_count() == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -54,19 +55,38 @@ def groups_heard(pid: int) -> set[int]:
     return {int(each["Groups"], 16) for each in sockets if each["Inode"] in inodes} - {0}
 
 
-def test_hundreds_are_found_by_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    served = {pid: f"mw{pid}" for pid in range(1, 301)}
-    looks: list[int] = []
+@dataclass
+class Hundreds:
+    """Processes of a host that are none.
 
-    def look() -> dict[str, int]:
-        looks.append(len(served))
-        return {link: pid for pid, link in served.items()}
+    Attributes:
+        served: the link of each, by its number.
+        looks: how many there were at each look at all of them.
+    """
 
-    monkeypatch.setattr(processes, "by_link", look)
-    monkeypatch.setattr(processes, "_served_by", served.get)
+    served: dict[int, str] = field(default_factory=lambda: {pid: f"mw{pid}" for pid in range(1, 301)})
+    looks: list[int] = field(default_factory=list)
+
+    def look(self) -> dict[str, int]:
+        """As `processes.by_link`."""
+        self.looks.append(len(self.served))
+        return {link: pid for pid, link in self.served.items()}
+
+
+@pytest.fixture
+def hundreds(monkeypatch: pytest.MonkeyPatch) -> Hundreds:
+    """All that the host seems to have."""
+    made = Hundreds()
+    monkeypatch.setattr(processes, "by_link", made.look)
+    monkeypatch.setattr(processes, "_served_by", made.served.get)
     monkeypatch.setattr(processes, "_seen", {})
+    return made
+
+
+def test_hundreds_are_found_by_one_look(hundreds: Hundreds) -> None:
+    served = hundreds.served
     assert [processes.serving(link) for link in served.values()] == list(served)
-    assert len(looks) == 1
+    assert len(hundreds.looks) == 1
     # Another process has its number meanwhile, and another one serves the link.
     served[7], served[1007] = "something else", "mw7"
     assert processes.serving("mw7") == 1007
@@ -75,17 +95,8 @@ def test_hundreds_are_found_by_one_look(monkeypatch: pytest.MonkeyPatch) -> None
     assert processes.serving("mw8") is None
 
 
-def test_hundreds_are_ended_after_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    served = {pid: f"mw{pid}" for pid in range(1, 301)}
-    looks: list[int] = []
-
-    def look() -> dict[str, int]:
-        looks.append(len(served))
-        return {link: pid for pid, link in served.items()}
-
-    monkeypatch.setattr(processes, "by_link", look)
-    monkeypatch.setattr(processes, "_served_by", served.get)
-    monkeypatch.setattr(processes, "_seen", {})
+def test_hundreds_are_ended_after_one_look(hundreds: Hundreds, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = hundreds.served
     ended: list[int] = []
     monkeypatch.setattr(os, "kill", lambda pid, _signal: ended.append(pid))
     # One has ended by itself since the look.
@@ -94,4 +105,4 @@ def test_hundreds_are_ended_after_one_look(monkeypatch: pytest.MonkeyPatch) -> N
     for pid in range(1, 301):
         processes.end(f"mw{pid}")
     assert ended == list(served)
-    assert len(looks) == 1
+    assert len(hundreds.looks) == 1
