@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.judgement import Phase, delivered_although_denied, lost_although_allowed
+from harness.judgement import Phase, delivered_although_denied, lost_although_allowed, told_apart
 from netlab import Received, Sent
 from reports.exhibits import (
     MOST_COLUMNS,
@@ -155,9 +155,10 @@ def clipped(text: str) -> str:
 
 
 def _passed(stream: Streamed, saves: Sequence[Saved], ends: Sequence[int]) -> list[Passed]:
+    lost = lost_although_allowed(stream.phases, stream.sent, stream.received)
     wrong = {
         *delivered_although_denied(stream.phases, stream.received),
-        *lost_although_allowed(stream.phases, stream.sent, stream.received),
+        *told_apart(lost, stream.sent, stream.received)[0],
     }
     arrived = {packet.seq for packet in stream.received}
     given = [packet for packet in stream.sent if not packet.errno]

@@ -22,6 +22,9 @@ from netlab import Received, Sent
 
 P = TypeVar("P", Sent, Received)
 
+_STALL_NS = 100_000_000
+"""A queue of WireGuard's, of two or three hundred packets, holds a stream of one packet each ms for longer."""
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -88,6 +91,17 @@ def lost_although_allowed(phases: Sequence[Phase], sent: Sequence[Sent], receive
         and packet.seq not in arrived
         and packet.seq < last_through.get(phase.start_ns, 0)
     ]
+
+
+def told_apart(lost: Sequence[int], sent: Sequence[Sent], received: Sequence[Received]) -> tuple[list[int], list[int]]:
+    """Numbers of lost packets: those for which nothing accounts, and those that a queue was too short for.
+
+    A queue that overflows is full: others were under way when the lost one was sent, and waited in it for a tenth of a
+    second or more, because the machine had no processor for who should empty it.
+    """
+    waits = [(each.sent_ns, each.received_ns) for each in received if each.received_ns - each.sent_ns > _STALL_NS]
+    overflowed = {seq for seq in lost if any(start <= sent[seq].sent_ns <= end for start, end in waits)}
+    return [seq for seq in lost if seq not in overflowed], [seq for seq in lost if seq in overflowed]
 
 
 def sent_while(phases: Sequence[Phase], packets: Sequence[P], *, allowed: bool) -> int:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
+from harness.judgement import told_apart
 from harness.mesh import Machine
 from harness.record import Record
 from harness.verdicts import Inconclusive, Refuted
@@ -15,8 +16,6 @@ ENOUGH = 25
 """Packets in a row that show that a stream is whole again."""
 
 _POLL = 0.005
-_STALL_NS = 100_000_000
-"""A queue of WireGuard's, of two or three hundred packets, holds a stream of one packet each ms for longer."""
 _WAY_NS = 10_000_000
 """Ten times as long as a packet takes through a hub that is well."""
 
@@ -46,22 +45,13 @@ def outage(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, en
     return (after - lost[0].sent_ns) / 1e9
 
 
-def lost_again(
-    sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int
-) -> tuple[list[int], list[int]]:
-    """Packets of [start, end] that were lost, although nothing was broken then.
-
-    Returns:
-        Those for which nothing accounts, and those that a queue was too short for. A queue that overflows is full:
-        other packets of the same time have waited in it, because the machine had no processor for who should empty it.
-    """
+def lost_again(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int) -> list[int]:
+    """Numbers of packets of [start, end] that were lost, although nothing was broken then."""
     arrived = {packet.seq for packet in received}
-    in_time = [packet for packet in received if start_ns <= packet.sent_ns and packet.received_ns <= end_ns]
     # What is under way when the next damage is done is its business.
-    through = max((packet.seq for packet in in_time), default=-1)
-    lost = [each.seq for each in sent if start_ns <= each.sent_ns and each.seq < through and each.seq not in arrived]
-    has_waited = any(packet.received_ns - packet.sent_ns > _STALL_NS for packet in in_time)
-    return ([], lost) if has_waited else (lost, [])
+    in_time = (each.seq for each in received if start_ns <= each.sent_ns and each.received_ns <= end_ns)
+    through = max(in_time, default=-1)
+    return [each.seq for each in sent if start_ns <= each.sent_ns and each.seq < through and each.seq not in arrived]
 
 
 class Lifeline:
@@ -133,13 +123,10 @@ class Lifeline:
             raise Inconclusive(f"{self.name}: the lab's own receiver was too slow for {self._stream.receiver_drops}")
         self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
         sent, received = self._stream.sent(), self._stream.received()
-        lost: list[int] = []
-        stalled: list[int] = []
-        for start, end in self._quiet:
-            without_reason, overflowed = lost_again(sent, received, start, end)
-            lost += without_reason
-            stalled += overflowed
-        self._record.measure(f"{self.name} lost to a busy machine", len(stalled), "packets")
+        lost, overflowed = told_apart(
+            [seq for start, end in self._quiet for seq in lost_again(sent, received, start, end)], sent, received
+        )
+        self._record.measure(f"{self.name} lost to a busy machine", len(overflowed), "packets")
         self._record.none_of(
             f"{self.name} lost while nothing was broken", lost, f"{self.name}: packets were lost again"
         )

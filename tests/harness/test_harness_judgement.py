@@ -5,7 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judgement import Phase, delivered_although_denied, longest_way, lost_although_allowed, sent_while
+from harness.judgement import (
+    Phase,
+    delivered_although_denied,
+    longest_way,
+    lost_although_allowed,
+    sent_while,
+    told_apart,
+)
 from netlab import Received, Sent
 
 ALLOWED, DENIED, AGAIN = Phase(True, 0, 100), Phase(False, 110, 200), Phase(True, 210, 300)
@@ -66,6 +73,30 @@ def test_one_slow_packet_excuses_no_loss() -> None:
 
 def test_a_packet_that_the_sender_could_not_send_is_not_lost() -> None:
     assert lost_although_allowed(PHASES, [Sent(0, 10, 11, 101), Sent(1, 20, 21, 0)], [Received(1, 20, 30)]) == []
+
+
+MS = 1_000_000
+
+
+def stalled(wait_ms: int, *lost: int) -> tuple[list[int], list[int]]:
+    """A packet each ms for a second; from the 400th on nobody empties the queue for so long. These are lost."""
+    packets = sent(*(number * MS for number in range(1000)))
+    free = (400 + wait_ms) * MS
+    ways = [Received(each.seq, each.sent_ns, each.sent_ns + MS // 2) for each in packets if each.seq not in lost]
+    waited = [Received(each.seq, each.sent_ns, free) if 400 * MS <= each.sent_ns < free else each for each in ways]
+    return told_apart(lost, packets, waited)
+
+
+def test_a_queue_that_overflowed_accounts_for_what_was_lost_meanwhile() -> None:
+    assert stalled(184, 560, 583) == ([], [560, 583])
+
+
+def test_but_not_for_what_was_lost_before_or_after() -> None:
+    assert stalled(184, 399, 560, 585) == ([399, 585], [560])
+
+
+def test_a_short_wait_fills_no_queue() -> None:
+    assert stalled(90, 450) == ([450], [])
 
 
 def test_a_way_through_a_change_says_nothing_of_how_long_ways_are() -> None:
