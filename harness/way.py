@@ -21,6 +21,8 @@ KINDS = (Service("udp", 9), Service("tcp", 9), Service("icmp"))
 _FRAGMENTED, _FRAGMENT = 1800, 1200
 _PROBES = 5
 _ABSORBED = 9
+# Streams and connections have packets without number, which would have to wait from look to look.
+_OF_PROBES = f"icmp or udp dst port {_ABSORBED} or (ip and ip[6:2] & 0x3fff != 0)"
 _ECHO, _UNREACHABLE = (8, 0), (3, 3)
 
 
@@ -39,8 +41,8 @@ class Way:
         enter = self._stack.enter_context
         self._flow = enter(self.source.stream_to(self.destination))
         self._connection = enter(Connection(self.source, self.destination))
-        self._at_source = enter(Witness(self.source.host, self.source.tunnel.interface))
-        self._at_destination = enter(Witness(self.destination.host, self.destination.tunnel.interface))
+        self._at_source = enter(Witness(self.source.host, self.source.tunnel.interface, _OF_PROBES))
+        self._at_destination = enter(Witness(self.destination.host, self.destination.tunnel.interface, _OF_PROBES))
         self._passing = dict.fromkeys(KINDS, True)
         # A port that takes what comes, so that no error is about it but those that are sent here.
         absorbing = enter(self.destination.host.socket(socket.AF_INET, socket.SOCK_DGRAM))

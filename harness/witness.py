@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from harness.verdicts import Inconclusive
-from netlab import Host
+from netlab import Host, recorder
 
 _ALL = 3  # ETH_P_ALL
 _SO_RCVBUFFORCE = 33
 _SOL_PACKET, _STATISTICS = 263, 6
 # Frames wait here from look to look: where the processor is emulated, many.
 _BUFFER = 64 << 20
+_WHOLE = 65536
 _DEADLINE = 5.0
 _NUMBER = struct.Struct("!H")
 
@@ -51,10 +52,12 @@ class Witness:
 
     Args:
         link: only this one.
+        filter: a pcap-filter(7) expression for what it takes of that link; everything if empty.
     """
 
-    def __init__(self, host: Host, link: str | None = None) -> None:
+    def __init__(self, host: Host, link: str | None = None, filter: str = "") -> None:
         self._host = host
+        # Protocol 0 receives nothing until it is bound.
         self._socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL) if link is None else 0)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
@@ -63,6 +66,9 @@ class Witness:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self._socket.setblocking(False)
         if link is not None:
+            if filter:
+                _, type_name = host.in_network(lambda: recorder.link_type(link))
+                recorder.attach_filter(self._socket, recorder.compile_filter(type_name, filter, str(_WHOLE)))
             self._socket.bind((link, _ALL))
 
     def __enter__(self) -> Witness:
@@ -82,7 +88,7 @@ class Witness:
         seen = []
         while True:
             try:
-                data, address = self._socket.recvfrom(65536)
+                data, address = self._socket.recvfrom(_WHOLE)
             except BlockingIOError:
                 break
             seen.append(Frame(address[0], data))

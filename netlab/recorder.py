@@ -24,7 +24,7 @@ _SOL_PACKET, _PACKET_STATISTICS, _PACKET_AUXDATA = 263, 6, 8
 _PACKET_OUTGOING = 4
 _BUFFER = 32 << 20
 _SIOCGIFHWADDR = 0x8927
-# Of an interface (ARPHRD_…): the pcap link type, and tcpdump's name for it.
+# By what an interface is (ARPHRD_…).
 _LINK_TYPES = {1: (1, "EN10MB"), 772: (1, "EN10MB"), 65534: (101, "RAW")}
 
 
@@ -32,7 +32,8 @@ class Refused(Exception):
     """Why it can't record, in words."""
 
 
-def _link_type(interface: str) -> tuple[int, str]:
+def link_type(interface: str) -> tuple[int, str]:
+    """Of a link in the calling thread's network: the pcap link type, and tcpdump's name for it."""
     request = struct.pack("16s24x", interface.encode())
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         (kind,) = struct.unpack_from("H", fcntl.ioctl(sock, _SIOCGIFHWADDR, request), 16)
@@ -41,7 +42,7 @@ def _link_type(interface: str) -> tuple[int, str]:
     return _LINK_TYPES[kind]
 
 
-def _compile(type_name: str, expression: str, snaplen: str) -> list[str]:
+def compile_filter(type_name: str, expression: str, snaplen: str) -> list[str]:
     """Compiles a filter to instructions of the kernel's packet filter, `code,jt,jf,k`; opens no interface."""
     if not expression:
         return [f"6,0,0,{snaplen}"]
@@ -58,7 +59,8 @@ def _compile(type_name: str, expression: str, snaplen: str) -> list[str]:
     return [line.replace(" ", ",") for line in done.stdout.splitlines()[1:]]
 
 
-def _attach_filter(sock: socket.socket, instructions: list[str]) -> None:
+def attach_filter(sock: socket.socket, instructions: list[str]) -> None:
+    """Has a packet socket take no more than a filter lets through; see socket(7)."""
     program = b"".join(struct.pack("=HBBI", *map(int, words.split(","))) for words in instructions)
     buffer = ctypes.create_string_buffer(program, len(program))
     sock.setsockopt(
@@ -69,7 +71,7 @@ def _attach_filter(sock: socket.socket, instructions: list[str]) -> None:
 def _open(interface: str, instructions: list[str]) -> socket.socket:
     # Protocol 0 receives nothing until it is bound, so that no packet slips in before the filter is there.
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    _attach_filter(sock, instructions)
+    attach_filter(sock, instructions)
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
     except PermissionError:
@@ -113,8 +115,8 @@ def main(interface: str, path: str, snaplen: str, expression: str) -> int:
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, lambda *_: None)
     try:
-        link_type, type_name = _link_type(interface)
-        sock = _open(interface, _compile(type_name, expression, snaplen))
+        pcap_type, type_name = link_type(interface)
+        sock = _open(interface, compile_filter(type_name, expression, snaplen))
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     except OSError as error:
         print(f"{interface}: {error.strerror}", flush=True)
@@ -122,7 +124,7 @@ def main(interface: str, path: str, snaplen: str, expression: str) -> int:
     except Refused as error:
         print(error, flush=True)
         return 1
-    os.write(file, struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, link_type))
+    os.write(file, struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, pcap_type))
     print("listening", flush=True)
     buffer = bytearray(1 << 18)
     # The loopback shows each packet twice, leaving and arriving.
