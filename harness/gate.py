@@ -17,6 +17,7 @@ from rich.markup import escape
 from harness import results, runs
 from harness.results import ScenarioResult
 from harness.runs import Finished, RunOptions
+from harness.sabotage import runs as broken
 from harness.sabotage.catalogue import SABOTAGES, Sabotage
 from harness.verdicts import Verdict
 
@@ -234,7 +235,7 @@ def _sabotage(options: RunOptions, sabotage: Sabotage, console: Console) -> Sabo
     start = time.monotonic()
     _tell(console, "breaks", f"{sabotage.id} ({sabotage.claim})")
     quick = replace(options, claim=sabotage.claim, profile="quick")
-    finished = runs.run(quick, f"--sabotage={sabotage.id}", f"--scenario={sabotage.scenario}")
+    finished = broken.run(quick, sabotage)
     caught, said = judge(sabotage, finished)
     _tell(console, "noticed" if caught else "UNNOTICED", f"{sabotage.id}: {said[:160]}")
     return SabotageResult(sabotage, caught, said, time.monotonic() - start)

@@ -62,9 +62,12 @@ def write(path: Path, results: Results) -> None:
 
 def read(path: Path) -> Results:
     """Reads it again; a run that ended before it wrote any has none."""
-    if not path.exists() or path.stat().st_size == 0:
-        return Results()
-    return msgspec.json.decode(path.read_bytes(), type=Results)
+    return decode(path.read_bytes() if path.exists() else b"")
+
+
+def decode(written: bytes) -> Results:
+    """The same from what the file has in it."""
+    return msgspec.json.decode(written, type=Results) if written else Results()
 
 
 def worst(rounds: Sequence[Sequence[ScenarioResult]]) -> list[ScenarioResult]:

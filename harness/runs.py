@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from harness import results
 from harness.live import Live
@@ -86,12 +87,12 @@ def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> 
     live = () if options.live is None else options.live.descriptors
     with tempfile.TemporaryFile() as file:
         target = Path(f"/dev/fd/{file.fileno()}")
-        command = sandbox.command([*_pytest(options, target), *arguments], die_with_parent=True)
+        pytest = [sys.executable, "-m", "pytest", *pytest_arguments(options, target), *arguments]
         try:
             done = subprocess.run(
-                command,
+                sandbox.command(pytest, die_with_parent=True),
                 cwd=ROOT,
-                env=_environment(),
+                env=environment(),
                 pass_fds=[file.fileno(), *inherited, *live],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -101,19 +102,22 @@ def run(options: RunOptions, *arguments: str, inherited: Sequence[int] = ()) -> 
             )
         except subprocess.TimeoutExpired as error:
             return Finished((), f"It was ended after {error.timeout:.0f} s.")
-        complaint = "" if done.returncode in _ENDED_WELL else done.stdout
-        told = results.read(target)
-        return Finished(tuple(told.scenarios), complaint, told.hub_wireguard)
+        return finished(done.returncode, done.stdout, file)
 
 
-def _pytest(options: RunOptions, target: Path) -> list[str]:
+def finished(status: int, output: str, file: IO[bytes]) -> Finished:
+    """What a run came to, by its exit status, what it printed, and the file with its results."""
+    file.seek(0)
+    told = results.decode(file.read())
+    return Finished(tuple(told.scenarios), "" if status in _ENDED_WELL else output, told.hub_wireguard)
+
+
+def pytest_arguments(options: RunOptions, target: Path) -> list[str]:
+    """What a run's pytest is told, with the file for its results."""
     claim = [] if options.claim is None else [f"--claim={options.claim}"]
     service = options.live
     live = [] if service is None else [f"--live={service.to_text()}"]
     return [
-        sys.executable,
-        "-m",
-        "pytest",
         str(SCENARIOS),
         "--quiet",
         "--no-header",
@@ -133,7 +137,8 @@ def _pytest(options: RunOptions, target: Path) -> list[str]:
     ]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Of a run."""
     # Settings of an operator on this machine are none of the run's.
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MESHWG_")}
     return {

@@ -21,7 +21,7 @@ import httpx
 
 from harness.api import Api
 from harness.verdicts import Inconclusive
-from netlab import LabHost, Process
+from netlab import LabHost, NamespaceHost, Process
 from netlab.errors import NothingArrived
 
 PORT = 8443
@@ -91,25 +91,36 @@ class Service:
         Raises:
             Inconclusive: it did not come up.
         """
+        # A log of its own for each start: the words that are waited for must not be those of the one before.
+        number = next(self._starts)
+        self._process = self._begin(f"service-{number}", is_first=number == 1)
+        try:
+            return self._process.wait_for_log(_READY, deadline_s)
+        except NothingArrived as error:
+            raise Inconclusive(f"the service did not start: {self._process.log_text()[-2000:]}") from error
+
+    def _begin(self, log: str, *, is_first: bool) -> Process:
         trusted = [word for source in self.options.trusted for word in ("--trusted-source", source)]
-        self._process = self.host.start(
-            sys.executable,
-            "-m",
-            *self._program,
+        arguments = [
             "up",
             f"--data={self.data}",
             f"--listen={self.options.address}:{PORT}",
             f"--endpoint={self.options.address}",
             f"--wireguard={self.options.wireguard}",
             *trusted,
-            env={_SECRET: self.unlock_secret},
-            # A log of its own for each start: the words that are waited for must not be those of the one before.
-            log=f"service-{next(self._starts)}",
-        )
-        try:
-            return self._process.wait_for_log(_READY, deadline_s)
-        except NothingArrived as error:
-            raise Inconclusive(f"the service did not start: {self._process.log_text()[-2000:]}") from error
+        ]
+        environment = {_SECRET: self.unlock_secret}
+        sabotage = self.options.sabotage
+        # Threads of the scenario run later, which no fork may meet.
+        if sabotage is None or not is_first or not isinstance(self.host, NamespaceHost):
+            return self.host.start(sys.executable, "-m", *self._program, *arguments, env=environment, log=log)
+
+        def broken() -> None:
+            from harness.sabotage import forks  # the appliance, which this process has nothing to do with
+
+            forks.command_line(sabotage, arguments)
+
+        return self.host.fork(broken, "up", log=log, env=environment)
 
     def another_start(self, data: Path, secret: str | None) -> tuple[int, str]:
         """A start of the same program on another data folder, for one that must not come up; its exit code and words.
@@ -176,9 +187,10 @@ class Service:
             with suppress(OSError):
                 folder = Path(f"/proc/{pid}")
                 words = (folder / "cmdline").read_bytes().rstrip(b"\0").decode(errors="replace").split("\0")
-                # Those of a broken service are forks of their supervisor, and have their command for a name.
-                names = {words[-1], (folder / "comm").read_text().strip()}
-                if words[1:2] == ["-m"] and words[2] in _PROGRAMS and names & set(commands or _COMMANDS):
+                is_program = words[1:2] == ["-m"] and words[2] in _PROGRAMS
+                # Those of a broken service are forks, and have their command for a name.
+                name = words[-1] if is_program and not self.options.sabotage else (folder / "comm").read_text().strip()
+                if name in (commands or _COMMANDS):
                     found.add(pid)
         return found
 

@@ -14,7 +14,6 @@ from harness.verdicts import Inconclusive
 from netlab import Host, recorder
 
 _ALL = 3  # ETH_P_ALL
-_SO_RCVBUFFORCE = 33
 _SOL_PACKET, _STATISTICS = 263, 6
 # Frames wait here from look to look: where the processor is emulated, many.
 _BUFFER = 64 << 20
@@ -59,11 +58,7 @@ class Witness:
         self._host = host
         # Protocol 0 receives nothing until it is bound.
         self._socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL) if link is None else 0)
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        except PermissionError:
-            # Only root of the machine may exceed net.core.rmem_max.
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        recorder.enlarge_buffer(self._socket, _BUFFER)
         self._socket.setblocking(False)
         if link is not None:
             if filter:

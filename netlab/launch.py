@@ -14,15 +14,19 @@ import shutil
 import signal
 import socket
 import struct
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from netlab import idmap, kernel
+from netlab import forked, idmap, kernel
 from netlab.errors import SandboxError
 
 _FORWARDED = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2})
 _SI_KERNEL = 0x80
+_NOT_EXECUTABLE = 126
+"""As a shell says it."""
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _TEMPORARY = Path("/run/tmp")
 _NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWPID | kernel.CLONE_NEWUTS | kernel.CLONE_NEWIPC
@@ -34,10 +38,15 @@ def launch(argv: Sequence[str], *, die_with_parent: bool = False) -> int:
     Raises:
         SandboxError: there can't be one here.
     """
-    if die_with_parent:
-        kernel.die_with_parent()
     if shutil.which(argv[0]) is None:
         raise SandboxError(f"There is no program {argv[0]!r} to run in the sandbox.")
+    return call(lambda: _become(argv), die_with_parent=die_with_parent)
+
+
+def call(body: Callable[[], object], *, die_with_parent: bool = False) -> int:
+    """As `launch`, but runs a function of this program, in a process of its own that ends when it returns."""
+    if die_with_parent:
+        kernel.die_with_parent()
     _check_tun()
     _unshare()
     # Blocked in all three processes from before they exist, so that no signal is lost; the program unblocks them.
@@ -46,7 +55,7 @@ def launch(argv: Sequence[str], *, die_with_parent: bool = False) -> int:
     first = os.fork()
     if first == 0:
         os.close(only_for_parent)
-        _in_child(lambda: _first_process(argv, alive))
+        _in_child(lambda: _first_process(body, alive))
     os.close(alive)
     status = _wait_for(first)
     os.close(only_for_parent)
@@ -110,7 +119,7 @@ def _check_tun() -> None:
         ) from error
 
 
-def _first_process(argv: Sequence[str], alive: int) -> int:
+def _first_process(body: Callable[[], object], alive: int) -> int:
     kernel.die_with_parent()
     # The launcher may have died before that call: then its end of the pipe is closed.
     fcntl.fcntl(alive, fcntl.F_SETFL, os.O_NONBLOCK)
@@ -120,19 +129,25 @@ def _first_process(argv: Sequence[str], alive: int) -> int:
     os.close(alive)
     _mount_private_folders()
     _bring_loopback_up()
-    environment = {**os.environ, "NETLAB_SANDBOX": "1", "TMPDIR": str(_TEMPORARY)}
+    os.environ.update({"NETLAB_SANDBOX": "1", "TMPDIR": str(_TEMPORARY)})
+    # Somebody may have asked before where temporary files go.
+    tempfile.tempdir = None
     program = os.fork()
     if program == 0:
-        _in_child(lambda: _become(argv, environment))
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        forked.end_with(body)
     return _wait_for(program)
 
 
-def _become(argv: Sequence[str], environment: dict[str, str]) -> int:
+def _become(argv: Sequence[str]) -> NoReturn:
     # Python ignores these two, and ignoring is inherited.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    os.execvpe(argv[0], list(argv), environment)  # noqa: S606 - no shell is wanted
+    try:
+        os.execvp(argv[0], list(argv))  # noqa: S606 - no shell is wanted
+    except OSError as error:
+        print(f"netlab: {argv[0]} can't be run: {error.strerror}.", file=sys.stderr)
+        raise SystemExit(_NOT_EXECUTABLE) from error
 
 
 def _wait_for(child: int) -> int:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 
 from netlab import kernel
@@ -89,6 +89,20 @@ class NamespaceHost(LabHost):
         words = tuple(map(str, argv))
         path = self.folder / f"{log or f'{Path(words[0]).name}-{self.number()}'}.log"
         process = self._inside.start(words, path, env=env, cwd=cwd)
+        self._processes.append(process)
+        return process
+
+    def fork(
+        self, function: Callable[[], object], name: str, *, log: str, env: Mapping[str, str] | None = None
+    ) -> LocalProcess:
+        """As `start`, but the process goes on with a function of the calling program: for what is loaded already.
+
+        Call it while this program has no thread that could hold a lock which the function needs.
+
+        Args:
+            name: of the process, at most 15 bytes.
+        """
+        process = self._inside.start((name,), self.folder / f"{log}.log", env=env, instead=function)
         self._processes.append(process)
         return process
 

@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from netlab import forked
 from netlab.errors import CommandFailed, CommandTimedOut
 from netlab.namespaces import Namespaces
 from netlab.process import Completed, LocalProcess
@@ -64,23 +66,36 @@ class Programs:
         return done
 
     def start(
-        self, argv: tuple[str, ...], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        argv: tuple[str, ...],
+        log: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        instead: Callable[[], object] | None = None,
     ) -> LocalProcess:
-        """Starts a program and leaves it running; see `Host.start`."""
+        """Starts a program and leaves it running; see `Host.start` and `NamespaceHost.fork`."""
         with log.open("ab") as file:
-            popen = self._spawn(argv, env, cwd, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+            streams = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": subprocess.STDOUT}
+            popen = self._spawn(argv, env, cwd, instead, **streams)
         return LocalProcess(argv, popen, log)
 
     def _spawn(
-        self, argv: tuple[str, ...], env: Mapping[str, str] | None, cwd: Path | None, **streams: object
+        self,
+        argv: tuple[str, ...],
+        env: Mapping[str, str] | None,
+        cwd: Path | None,
+        instead: Callable[[], object] | None = None,
+        **streams: object,
     ) -> subprocess.Popen[bytes]:
         environment = {**os.environ, **(env or {})}
         environment["PATH"] = f"{environment.get('PATH', '')}:{FOLDERS}".lstrip(":")
         folder = cwd or Path.cwd()
+        body = instead and partial(forked.become, argv[0], instead, environment)
         try:
             return self.namespaces.enter(
                 lambda: subprocess.Popen(  # type: ignore[call-overload]
-                    argv, env=environment, cwd=folder, start_new_session=True, **streams
+                    argv, env=environment, cwd=folder, start_new_session=True, preexec_fn=body, **streams
                 ),
                 only_network=self.only_network,
             )

@@ -68,15 +68,19 @@ def attach_filter(sock: socket.socket, instructions: list[str]) -> None:
     )
 
 
+def enlarge_buffer(sock: socket.socket, size: int) -> None:
+    """Gives a socket so many bytes for what waits to be received; an ordinary user's gets net.core.rmem_max at most."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
+    except PermissionError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+
 def _open(interface: str, instructions: list[str]) -> socket.socket:
     # Protocol 0 receives nothing until it is bound, so that no packet slips in before the filter is there.
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     attach_filter(sock, instructions)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-    except PermissionError:
-        # Only root of the machine may exceed net.core.rmem_max.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    enlarge_buffer(sock, _BUFFER)
     sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
     sock.setblocking(False)

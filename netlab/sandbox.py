@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -47,6 +47,23 @@ def enter(argv: Sequence[str]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(line[0], line)  # noqa: S606 - no shell is wanted
+
+
+def call(function: Callable[[], object], *, die_with_parent: bool = False) -> int:
+    """Runs a function in a sandbox, in a process of its own, for what is loaded already; returns the exit status.
+
+    That is 0 once the function returns, or what it gives `sys.exit`. Changes the calling process for good, which must
+    have one thread: call it last. It waits, and passes signals on as the launcher of `command` does.
+
+    Args:
+        die_with_parent: as for `command`.
+
+    Raises:
+        SandboxError: this user on this machine can't have one.
+    """
+    from netlab import launch
+
+    return launch.call(function, die_with_parent=die_with_parent)
 
 
 def inside() -> bool:

@@ -18,11 +18,14 @@ from types import TracebackType
 
 from netlab.errors import NothingArrived
 from netlab.host import Host
+from netlab.recorder import enlarge_buffer
 
 _MAGIC = b"nlu1"
 _PAYLOAD = struct.Struct("!4s8sQQ")
 _SO_MEMINFO = 55
 _MEMINFO_DROPS = 8
+# Some seconds of a stream wait in it while a busy machine has no processor for who receives.
+_BUFFER = 16 << 20
 #: How many intervals a sender that fell behind makes up for; older ones are never sent.
 CATCH_UP = 5
 
@@ -98,7 +101,7 @@ class UdpStream:
         self._stop_receiving = threading.Event()
         self._receiving = receiver.socket(family, socket.SOCK_DGRAM)
         self._sending = sender.socket(family, socket.SOCK_DGRAM)
-        self._receiving.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        enlarge_buffer(self._receiving, _BUFFER)
         self._receiving.bind(("", port))
         self._receiving.setblocking(False)
         if source is not None:

@@ -19,6 +19,7 @@ from harness.outlet import Outlet
 from harness.plugin import TURN
 from harness.results import ScenarioResult
 from harness.runs import Finished, RunOptions
+from harness.sabotage import runs as broken
 from harness.sabotage.catalogue import Sabotage
 
 LEAK = Sabotage("leak", "no-egress", "there is a leak", "egress:leak", "test_nothing_gets_out", "packets got out")
@@ -89,13 +90,16 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, tuple[str, ...]]
     def run(options: RunOptions, *arguments: str, inherited: object = ()) -> Finished:
         del inherited
         noted.append((options.seed, arguments))
-        if any(each.startswith("--sabotage") for each in arguments):
-            return said("proven", None)
         verdict = VERDICTS[options.seed].pop(0)
         (outcome,) = said(verdict, None if verdict == "proven" else "it failed").outcomes
         return Finished((msgspec.structs.replace(outcome, seed=options.seed),), "")
 
+    def run_broken(options: RunOptions, sabotage: Sabotage) -> Finished:
+        noted.append((options.seed, (f"--sabotage={sabotage.id}",)))
+        return said("proven", None)
+
     monkeypatch.setattr(runs, "run", run)
+    monkeypatch.setattr(broken, "run", run_broken)
     monkeypatch.setattr(gate, "SABOTAGES", (LEAK,))
     monkeypatch.setattr(gate, "crowd", lambda _: Crowd(1, 1))
     return noted

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import threading
@@ -7,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netlab import CommandFailed, CommandTimedOut, InvalidName, Lab, NothingArrived, UdpEcho, udp_probe
+from netlab import CommandFailed, CommandTimedOut, InvalidName, Lab, NamespaceHost, NothingArrived, UdpEcho, udp_probe
 from netlab.namespaces import Identity, processes_in
 from netlab.topologies import Gated, Pair
 
@@ -184,6 +186,45 @@ def test_a_started_program_is_logged_and_stopped(pair: Pair) -> None:
     assert process.log_text().endswith("bye\n")
     with pytest.raises(NothingArrived):
         pair.mumbai.start("true", log="quiet").wait_for_log("never", 2.0)
+
+
+@pytest.fixture
+def mumbai(pair: Pair) -> NamespaceHost:
+    assert isinstance(pair.mumbai, NamespaceHost)
+    return pair.mumbai
+
+
+def test_a_function_goes_on_as_a_process(mumbai: NamespaceHost) -> None:
+    words = ["loaded", "here"]
+
+    def body() -> None:
+        print(*words, os.environ["WORD"], Path("/proc/self/comm").read_text().strip(), flush=True)
+        print(len(list(Path("/proc/self/fd").iterdir())), Path("/proc/self/ns/net").readlink(), flush=True)
+        signal.pause()
+
+    network = mumbai.in_network(lambda: Path("/proc/thread-self/ns/net").readlink())
+    process = mumbai.fork(body, "forked", log="forked", env={"WORD": "again"})
+    # Standard streams, and the folder that is being listed.
+    process.wait_for_log(f"loaded here again forked\n4 {network}\n", 2.0)
+    assert process.pid in mumbai.processes()
+    assert process.stop() == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(("code", "status", "said"), [(5, 5, ""), ("why", 1, "why"), (None, 0, "")])
+def test_a_forked_function_ends_as_a_program(mumbai: NamespaceHost, code: object, status: int, said: str) -> None:
+    def body() -> None:
+        raise SystemExit(code)
+
+    process = mumbai.fork(body, "forked", log=f"ends-{code}")
+    assert process.wait(2.0) == status
+    assert process.log_text().strip() == said
+
+
+def test_what_a_forked_function_raises_is_in_its_log(mumbai: NamespaceHost) -> None:
+    words: dict[str, str] = {}
+    process = mumbai.fork(lambda: words["absent"], "forked", log="raises")
+    assert process.wait(2.0) == 1
+    assert process.log_text().endswith("KeyError: 'absent'\n")
 
 
 def test_a_program_outlives_the_thread_that_started_it(pair: Pair) -> None:

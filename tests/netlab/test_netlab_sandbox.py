@@ -83,6 +83,35 @@ def test_the_exit_status_is_the_programs(script: str, status: int) -> None:
     assert run("sh", "-c", script).returncode == status
 
 
+CALLER = """
+import os, sys, tempfile
+from netlab import sandbox
+
+def body():
+    print(os.getpid(), os.environ["NETLAB_SANDBOX"], tempfile.gettempdir(), before, flush=True)
+    {last}
+
+before = tempfile.gettempdir()
+sys.exit(sandbox.call(body))
+"""
+
+
+@pytest.mark.parametrize(
+    ("last", "status"), [("return 7", 0), ("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 137), ("raise ValueError", 1)]
+)
+def test_a_function_can_be_called_in_one(last: str, status: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CALLER.format(last=last)],
+        env={**os.environ, "TMPDIR": "/tmp"},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("2 1 /run/tmp /tmp\n", status)
+    assert ("ValueError" in done.stderr) is (last == "raise ValueError")
+
+
 def test_orphans_are_reaped() -> None:
     script = "(sh -c 'sleep 0.01' &) ; sleep 0.3; ps -eo stat= | grep -c Z; true"
     assert run("sh", "-c", script).stdout.strip() == "0"

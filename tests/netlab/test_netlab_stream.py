@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 import time
 from contextlib import ExitStack
 
@@ -22,6 +23,17 @@ def test_a_stream_loses_nothing_by_itself(pair: Pair) -> None:
         assert 500 <= len(stream.sent_in(begin, end)) <= 1010
         assert stream.lost_in(0, UdpStream.mark()) == []
         assert stream.duplicates == stream.receiver_drops == 0
+
+
+def test_seconds_of_a_stream_wait_for_a_receiver_that_has_no_time(pair: Pair) -> None:
+    stream = UdpStream(pair.mumbai, pair.pune, "192.0.2.12", 0)
+    with pair.mumbai.socket(socket.AF_INET, socket.SOCK_DGRAM) as another:
+        # Nobody receives yet.
+        for _ in range(15_000):
+            another.sendto(bytes(64), ("192.0.2.12", stream.port))
+    with stream:
+        stream.wait_delivery(stream.mark(), 2.0)
+    assert stream.receiver_drops == 0
 
 
 def test_exactly_what_is_denied_is_lost(gated: Gated) -> None:

@@ -1,0 +1,18 @@
+"""What a run against a broken service loads, imported by the process that such runs are forked from."""
+
+from __future__ import annotations
+
+import gc
+
+import hypothesis.stateful  # noqa: F401
+import pydantic.type_adapter  # noqa: F401
+import pytest  # noqa: F401
+import pytest_timeout  # type: ignore[import-untyped]  # noqa: F401
+import sqlalchemy.dialects.sqlite  # noqa: F401
+
+import harness.plugin  # noqa: F401
+from harness.sabotage import forks  # noqa: F401
+
+# Nothing of it is garbage, and looking for some would copy its memory into each fork.
+gc.collect()
+gc.freeze()
