@@ -16,7 +16,7 @@ from appliance.cli.present import Present
 from appliance.cli.settings import resolve
 from appliance.hub.messages import HubStatus
 from appliance.store import machines, organizations
-from appliance.store.migration import known_revisions, revision
+from appliance.store.revision import NEWEST, revision
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def look(found: Present) -> Status:
         probe.answer(found.settings, "/readyz") == HTTPStatus.OK,
         *counted,
         revision(found.store),
-        known_revisions()[0],
+        NEWEST,
     )
 
 

@@ -16,8 +16,9 @@ from appliance.cli.folder import Folder
 from appliance.cli.settings import Settings
 from appliance.model.errors import Unavailable
 from appliance.model.ids import new_instance_id
-from appliance.store import Store, instance, migration
+from appliance.store import Store, instance
 from appliance.store.instance import Instance
+from appliance.store.revision import NEWEST, revision
 from appliance.vault import Vault, WrongSecret
 
 
@@ -56,7 +57,11 @@ def unlock(settings: Settings, folder: Folder, uid: int, supplied: Sequence[str]
     folder.prepare(uid)
     with database():
         store = Store(settings.database_url)
-        migration.upgrade(store)
+        if revision(store) != NEWEST:
+            # A tenth of a second to load, which nearly every start can do without.
+            from appliance.store import migration
+
+            migration.upgrade(store)
         with store.read() as transaction:
             found = instance.find(transaction)
         if own_database:

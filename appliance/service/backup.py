@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from appliance import files
 from appliance.store import Store, instance
-from appliance.store.migration import known_revisions, revision
+from appliance.store.migration import known_revisions
+from appliance.store.revision import revision
 from appliance.vault import FOR_SECRETS, Work, archive
 from appliance.vault.archive import NoArchive
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from appliance.store.database import Store
@@ -21,12 +20,6 @@ def upgrade(store: Store) -> None:
     with store.write() as transaction:
         config.attributes["connection"] = transaction
         command.upgrade(config, "head")
-
-
-def revision(store: Store) -> str | None:
-    """The schema's revision; None where there is no schema."""
-    with store.read() as transaction:
-        return MigrationContext.configure(transaction).get_current_revision()
 
 
 def known_revisions() -> tuple[str, ...]:

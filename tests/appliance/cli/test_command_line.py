@@ -36,3 +36,9 @@ def run_without_harness(*arguments: str) -> subprocess.CompletedProcess[str]:
     """A run in which what only the harness needs can't be imported."""
     command = [sys.executable, "-c", WITHOUT_HARNESS, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("command", ["up", "hub", "web", "census"])
+def test_what_changes_the_schema_is_loaded_by_who_changes_it(command: str) -> None:
+    code = f"import sys, appliance.cli.{command}; sys.exit('alembic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

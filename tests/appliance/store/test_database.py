@@ -16,7 +16,8 @@ from appliance.model.organization import Plan
 from appliance.service import Actor
 from appliance.store import Store, audit, engines, organizations, people, schema, times
 from appliance.store.database import sqlite_file
-from appliance.store.migration import known_revisions, revision, upgrade
+from appliance.store.migration import known_revisions, upgrade
+from appliance.store.revision import NEWEST, revision
 from tests.appliance.databases import on_postgresql, on_sqlite
 
 
@@ -24,7 +25,7 @@ def test_a_new_store_has_no_revision_and_an_upgraded_one_the_newest(tmp_path: Pa
     store = Store(f"sqlite:///{tmp_path / 'new.sqlite'}")
     assert revision(store) is None
     upgrade(store)
-    assert revision(store) == known_revisions()[0]
+    assert revision(store) == known_revisions()[0] == NEWEST
     store.close()
 
 
