@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from harness.api import Api
-from harness.customer import Customer, log_in, sign_up, wait_for_health, wait_until
+from harness.customer import DEADLINE_S, Customer, log_in, sign_up, wait_for_health, wait_until
 from harness.verdicts import Refuted
 
 COMMANDS = ("hub", "web")
@@ -33,12 +33,14 @@ class Ground:
         processes: ids of those of a command, ``hub`` or ``web``, that may be killed just now.
         census: what exists, organization by organization.
         peers: the keys that a link has, of a namespace and a link's name.
+        deadline_s: how long a service may take to be back.
     """
 
     new_api: Callable[[], Api]
     processes: Callable[[str], Collection[int]]
     census: Callable[[], Collection[Mapping[str, Any]]]
     peers: Callable[[str, str], frozenset[str]]
+    deadline_s: float = DEADLINE_S
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ def survive(ground: Ground, kills: int, seed: int) -> Account:
         Refuted: what was answered is missing, what was not is half there, or host and store don't agree.
     """
     api, name = ground.new_api(), f"crash-{seed}"
-    customers = [Customer(ground.new_api, f"{name}-{number}", seed + number) for number in range(CUSTOMERS)]
+    customers = [
+        Customer(ground.new_api, f"{name}-{number}", seed + number, ground.deadline_s) for number in range(CUSTOMERS)
+    ]
     chooser, ended = random.Random(seed), threading.Event()  # noqa: S311 - a choice, no secret
 
     def keep_changing(customer: Customer) -> None:
@@ -73,14 +77,14 @@ def survive(ground: Ground, kills: int, seed: int) -> Account:
         number = 0
         while not ended.is_set():
             number += 1
-            _come_and_go(ground.new_api(), f"{name}-guest-{number}")
+            _come_and_go(ground.new_api(), f"{name}-guest-{number}", ground.deadline_s)
 
     with ThreadPoolExecutor(CUSTOMERS + 1) as pool:
         working = [*(pool.submit(keep_changing, each) for each in customers), pool.submit(come_and_go)]
         try:
             for command in _commands(kills, chooser):
-                wait_for_health(api)
-                _wait_for_changes(customers, chooser.randrange(1, _MOST_CHANGES), working)
+                wait_for_health(api, deadline_s=ground.deadline_s)
+                _wait_for_changes(customers, chooser.randrange(1, _MOST_CHANGES), working, ground.deadline_s)
                 _kill(sorted(ground.processes(command)), chooser)
         finally:
             ended.set()
@@ -101,22 +105,25 @@ def _commands(kills: int, chooser: random.Random) -> list[str]:
     return chosen[:kills]
 
 
-def _come_and_go(api: Api, name: str) -> None:
+def _come_and_go(api: Api, name: str, deadline_s: float) -> None:
     try:
-        sign_up(api, name)
+        sign_up(api, name, deadline_s)
         with suppress(httpx.TransportError):
             api.send("DELETE", "/organization", {"confirm": name})
-        wait_for_health(api)
+        wait_for_health(api, deadline_s=deadline_s)
     finally:
         api.close()
 
 
-def _wait_for_changes(customers: Collection[Customer], count: int, working: Collection[Future[None]]) -> None:
+def _wait_for_changes(
+    customers: Collection[Customer], count: int, working: Collection[Future[None]], deadline_s: float
+) -> None:
     """Until so many more changes were answered, or somebody has found a fault."""
     enough = sum(each.done for each in customers) + count
     wait_until(
         lambda: sum(each.done for each in customers) >= enough or any(each.done() for each in working),
         "no change is answered",
+        deadline_s,
     )
 
 
@@ -127,13 +134,14 @@ def _kill(processes: list[int], chooser: random.Random) -> None:
 
 
 def _judge(ground: Ground, api: Api, customers: Collection[Customer], guests: str) -> None:
-    wait_for_health(api, "/readyz")
+    wait_for_health(api, "/readyz", ground.deadline_s)
     for each in customers:
         found = each.look()
         if found != each.state:
             raise Refuted(f"{each.name}: what was answered is not there any more: {each.state} became {found}")
-    wait_until(lambda: _has_its_peers(ground, customers), "a link has other peers than the store")
-    wait_until(lambda: _is_whole(ground), "an organization is in the store or on the host, and not in both")
+    wait_until(lambda: _has_its_peers(ground, customers), "a link has other peers than the store", ground.deadline_s)
+    halves = "an organization is in the store or on the host, and not in both"
+    wait_until(lambda: _is_whole(ground), halves, ground.deadline_s)
     # Guests that were cut off are there as a whole or not at all.
     for name in sorted({each["name"] for each in ground.census() if str(each["name"]).startswith(guests)}):
         answer = log_in(api, name)

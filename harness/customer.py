@@ -44,6 +44,7 @@ class Customer:
         new_api: makes a connection that is signed in as nobody.
         name: of the organization; nobody else's address has it.
         seed: makes the choices.
+        deadline_s: how long a service may take to be back.
 
     Attributes:
         state: what was there when it was looked at last.
@@ -52,13 +53,14 @@ class Customer:
         done: how many were answered as done.
     """
 
-    def __init__(self, new_api: Callable[[], Api], name: str, seed: int) -> None:
+    def __init__(self, new_api: Callable[[], Api], name: str, seed: int, deadline_s: float = DEADLINE_S) -> None:
         self.name = name
         self.cut_off = self.refused = self.done = 0
         self._random = random.Random(seed)  # noqa: S311 - a choice, no secret
         self._number = 0
+        self._deadline_s = deadline_s
         self._api = new_api()
-        self.id = sign_up(self._api, name)
+        self.id = sign_up(self._api, name, deadline_s)
         while self._ask("PATCH", "/organization", {"plan": "paid"}) is None:
             pass
         self.state = State()
@@ -84,11 +86,11 @@ class Customer:
 
     def look(self) -> State:
         """What there is, as soon as somebody tells."""
-        machines = told(self._api, "/machines")["machines"]
+        machines = self._told("/machines")["machines"]
         return State(
             tuple(sorted((each["id"], each["name"], tuple(each["groups"])) for each in machines)),
             frozenset(each["public_key"] for each in machines),
-            told(self._api, "/policy")["default"],
+            self._told("/policy")["default"],
         )
 
     # Each wish gives the state that its answer promises; None where there was no such answer.
@@ -107,7 +109,7 @@ class Customer:
         if len(self.state.machines) < 3:
             return self._add()
         gone = self._random.choice(self.state.machines)
-        key = told(self._api, f"/machines/{gone[0]}")["public_key"]
+        key = self._told(f"/machines/{gone[0]}")["public_key"]
         if self._ask("DELETE", f"/machines/{gone[0]}") is None:
             return None
         machines = tuple(each for each in self.state.machines if each != gone)
@@ -117,7 +119,7 @@ class Customer:
         if not self.state.machines:
             return self._add()
         machine, _, _ = self._random.choice(self.state.machines)
-        key = told(self._api, f"/machines/{machine}")["public_key"]
+        key = self._told(f"/machines/{machine}")["public_key"]
         answer = self._ask("POST", f"/machines/{machine}/rotate", {})
         if answer is None:
             return None
@@ -139,13 +141,16 @@ class Customer:
             return None
         return replace(self.state, default=default)
 
+    def _told(self, path: str) -> Any:
+        return told(self._api, path, self._deadline_s)
+
     def _ask(self, method: str, path: str, body: Any = None) -> Answer | None:
         """The answer, or None where the change was refused for now or not answered."""
         try:
             answer = self._api.send(method, path, body)
         except httpx.TransportError:
             self.cut_off += 1
-            wait_for_health(self._api)
+            wait_for_health(self._api, deadline_s=self._deadline_s)
             return None
         if answer.status == httpx.codes.SERVICE_UNAVAILABLE:
             self.refused += 1
@@ -153,7 +158,7 @@ class Customer:
         return _succeeded(answer, f"{method} {path}")
 
 
-def sign_up(api: Api, name: str) -> str:
+def sign_up(api: Api, name: str, deadline_s: float = DEADLINE_S) -> str:
     """Signs an organization up and gives its id, whoever is killed meanwhile.
 
     A sign-up that was not answered has made an organization that its owner can log in to, or it can be made again.
@@ -161,18 +166,18 @@ def sign_up(api: Api, name: str) -> str:
     Raises:
         Refuted: neither is so.
     """
-    email, deadline = f"{name}@example.net", time.monotonic() + DEADLINE_S
+    email, deadline = f"{name}@example.net", time.monotonic() + deadline_s
     while True:
         try:
             answer = api.send("POST", "/signup", {"email": email, "password": PASSWORD, "organization": name})
             if answer.status == httpx.codes.CONFLICT:
                 answer = log_in(api, name)
         except httpx.TransportError:
-            wait_for_health(api)
+            wait_for_health(api, deadline_s=deadline_s)
             continue
         if answer.status == httpx.codes.CREATED:
             api.token = str(answer.body["token"])
-            return str(told(api, "/organization")["id"])
+            return str(told(api, "/organization", deadline_s)["id"])
         # 401: the address is taken by what was cut off, and will be forgotten in a moment; 429: it was asked often.
         if answer.status not in (401, 429, 503) or time.monotonic() > deadline:
             raise Refuted(f"{name}: whoever was cut off can neither sign up nor log in: {answer.status} {answer.body}")
@@ -184,25 +189,25 @@ def log_in(api: Api, name: str) -> Answer:
     return api.send("POST", "/sessions", {"email": f"{name}@example.net", "password": PASSWORD})
 
 
-def told(api: Api, path: str) -> Any:
+def told(api: Api, path: str, deadline_s: float = DEADLINE_S) -> Any:
     """What there is, as soon as somebody tells.
 
     Raises:
         Refuted: nobody does.
     """
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     while True:
         try:
             answer = api.send("GET", path)
         except httpx.TransportError:
-            wait_for_health(api)
+            wait_for_health(api, deadline_s=deadline_s)
             continue
         if answer.status != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
             return _succeeded(answer, f"GET {path}").body
         time.sleep(_AGAIN_S)
 
 
-def wait_for_health(api: Api, path: str = "/healthz") -> None:
+def wait_for_health(api: Api, path: str = "/healthz", deadline_s: float = DEADLINE_S) -> None:
     """Until the service says that it is well.
 
     Raises:
@@ -215,19 +220,19 @@ def wait_for_health(api: Api, path: str = "/healthz") -> None:
         except httpx.TransportError:
             return False
 
-    wait_until(is_well, f"the service does not say at {path} that it is well")
+    wait_until(is_well, f"the service does not say at {path} that it is well", deadline_s)
 
 
-def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
+def wait_until(condition: Callable[[], bool], otherwise: str, deadline_s: float = DEADLINE_S) -> None:
     """Until the condition holds.
 
     Raises:
-        Refuted: it does not for a minute; ``otherwise`` says what that means.
+        Refuted: it does not in time; ``otherwise`` says what that means.
     """
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     while not condition():
         if time.monotonic() > deadline:
-            raise Refuted(f"{otherwise}, for {DEADLINE_S:.0f} s")
+            raise Refuted(f"{otherwise}, for {deadline_s:.0f} s")
         time.sleep(_POLL_S)
 
 

@@ -191,7 +191,8 @@ def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], console: Con
         alike = replace(options, claim=each.claim, seed=each.seed)
         for outcome in runs.run(alike, f"--scenario={each.name.partition('[')[0]}").outcomes:
             if outcome.name == each.name:
-                _tell(console, outcome.verdict, f"{each.name}, run again")
+                why = f": {results.in_brief(outcome.failure)}" if outcome.failure else ""
+                _tell(console, outcome.verdict, f"{each.name}, run again{why}")
                 yield outcome
 
 
@@ -237,7 +238,7 @@ def _sabotage(options: RunOptions, sabotage: Sabotage, console: Console) -> Sabo
     quick = replace(options, claim=sabotage.claim, profile="quick")
     finished = broken.run(quick, sabotage)
     caught, said = judge(sabotage, finished)
-    _tell(console, "noticed" if caught else "UNNOTICED", f"{sabotage.id}: {said[:160]}")
+    _tell(console, "noticed" if caught else "UNNOTICED", f"{sabotage.id}: {results.in_brief(said)}")
     return SabotageResult(sabotage, caught, said, time.monotonic() - start)
 
 

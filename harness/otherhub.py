@@ -36,8 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Sees to it that there will be a transcript: who signs it, and what it is of.
 
     Raises:
-        pytest.UsageError: the key can't be read, or only part of a claim's scenarios is wanted.
+        pytest.UsageError: the key can't be read, only part of a claim's scenarios is wanted, or pytest-xdist is to
+            share them among processes that know nothing of each other's.
     """
+    if config.getoption("dist", "no") != "no":
+        raise pytest.UsageError(
+            "--hub brings one lab up, for one process: leave out pytest-xdist's -n, --dist and --tx."
+        )
     config.stash[_BEGUN] = time.time()
     if config.getoption("--transcript") is None:
         return

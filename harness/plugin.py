@@ -116,10 +116,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     _tell(item, "runs")
 
 
-def _tell(item: pytest.Item, word: str) -> None:
+def _tell(item: pytest.Item, word: str, why: str | None = None) -> None:
     marker, progress = item.get_closest_marker("claim"), item.config.getoption("--progress")
     if marker is not None and progress is not None:
-        os.write(progress, f"{word} {item.name} ({marker.args[0]})\n".encode())
+        reason = f": {results.in_brief(why)}" if why else ""
+        os.write(progress, f"{word} {item.name} ({marker.args[0]}){reason}\n".encode())
 
 
 @pytest.fixture(scope="session")
@@ -210,7 +211,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         seed=config.getoption("--seed"),
         exhibits=record.exhibits(),
     )
-    _tell(item, item.stash[_OUTCOME].verdict)
+    _tell(item, item.stash[_OUTCOME].verdict, item.stash[_OUTCOME].failure)
     if config.getoption("--sabotage") and isinstance(error, Refuted):
         item.session.shouldstop = "the break was noticed"
 

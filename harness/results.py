@@ -15,6 +15,14 @@ NOT_RUN = "The run ended before it."
 """The failure of a scenario whose turn never came."""
 
 
+_BRIEF = 160
+
+
+def in_brief(words: str) -> str:
+    """The beginning of what was said, on one line."""
+    return " ".join(words.split())[:_BRIEF]
+
+
 class ScenarioResult(msgspec.Struct, frozen=True):
     """One scenario's outcome.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.crashes import Ground, survive
+from harness.customer import DEADLINE_S
 from harness.record import Record
 from harness.service import Service
 from harness.world import World
@@ -20,18 +21,18 @@ def test_nothing_that_was_answered_is_lost(world: World, record: Record, profile
     What was answered holds; what was not was done as a whole or not at all; links and store agree in the end.
     """
     service = world.service
-    account = survive(ground_of(service), KILLS[profile], world.seed)
+    account = survive(ground_of(service, DEADLINE_S * world.patience), KILLS[profile], world.seed)
     record.measure("processes killed", account.kills)
     record.measure("changes answered", account.done)
     record.measure("changes refused for a moment", account.refused)
     record.measure("changes cut off", account.cut_off)
 
 
-def ground_of(service: Service) -> Ground:
+def ground_of(service: Service, deadline_s: float) -> Ground:
     """What the service's own host shows."""
 
     def peers(namespace: str, link: str) -> frozenset[str]:
         shown = service.host.run("ip", "netns", "exec", namespace, "wg", "show", link, "peers")
         return frozenset(shown.stdout.split())
 
-    return Ground(service.api, service.children, lambda: service.census().values(), peers)
+    return Ground(service.api, service.children, lambda: service.census().values(), peers, deadline_s)

@@ -127,6 +127,12 @@ def test_a_transcript_is_never_of_a_part_of_a_claim(tmp_path: Path, selection: t
     assert not (tmp_path / "out").exists()
 
 
+def test_what_pytest_shares_among_processes_is_told_before_anything_runs(tmp_path: Path) -> None:
+    run = gate(tmp_path, "-n2")
+    assert (run.code, run.outcomes) == (pytest.ExitCode.USAGE_ERROR, {})
+    assert "leave out pytest-xdist's -n" in run.said
+
+
 def test_a_key_that_can_t_sign_is_told_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(attest.KEY_VARIABLE, str(tmp_path / "nowhere.pem"))
     run = gate(tmp_path, "--transcript=out")

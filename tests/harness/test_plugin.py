@@ -275,6 +275,14 @@ def test_scenarios_are_run_in_the_turns_that_are_drawn(gate: Gate) -> None:
         os.close(descriptor)
 
 
+def test_why_a_scenario_failed_is_told_at_once(gate: Gate) -> None:
+    told, progress = os.pipe()
+    gate(THREE_SCENARIOS, "--scenario=test_b", f"--progress={progress}")
+    assert os.read(told, 4096).decode().splitlines()[1] == "refuted test_b (live-change): 5 packets lost"
+    for descriptor in (told, progress):
+        os.close(descriptor)
+
+
 def test_a_run_without_a_turn_left_runs_nothing(gate: Gate) -> None:
     read, write = os.pipe()
     os.close(write)
