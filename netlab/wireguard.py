@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 #: Programs for userspace WireGuard, by the name that `implementation` has for them.
 USERSPACE = {"wireguard-go": "wireguard-go", "boringtun": "boringtun-cli"}
 
+_LOOK_S = 0.005
 # The rule of wg-quick itself.
 _FILE_NAME = re.compile(r"([a-zA-Z0-9_=+.-]{1,15})\.conf")
 
@@ -133,7 +134,8 @@ class Tunnel:
                 return waited
             if waited > timeout_s:
                 raise NothingArrived(f"handshake of {self.interface} in {self.host.name}", waited)
-            time.sleep(0.005)
+            # Each look starts a program: the longer it takes, the less a moment more matters.
+            time.sleep(max(_LOOK_S, waited / 20))
 
     def down(self) -> None:
         """Takes it down with `wg-quick down`; nothing happens if it is down."""
