@@ -1,181 +1,20 @@
-"""From outcomes of tests to verdicts: scenarios that are written here and run under the gate's plugin."""
+"""Which scenarios a run has, what it tells, and how it ends."""
 
 from __future__ import annotations
 
 import os
-import textwrap
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import results
 from harness.plugin import TURN
-from harness.results import NOT_RUN, ScenarioResult
-from netlab import genkey
+from harness.results import NOT_RUN
 
-pytest_plugins = ("pytester",)
+if TYPE_CHECKING:
+    # Loaded by pytest, which has to see its assertions first.
+    from tests.harness.written import Gate
 
-Gate = Callable[..., "Run"]
-
-HEAD = """
-import pytest
-from harness.record import Record
-from harness.verdicts import Inconclusive, Refuted
-from netlab import NothingArrived
-claim = pytest.mark.claim
-"""
-
-
-class Run:
-    """One run of scenarios."""
-
-    def __init__(self, done: pytest.RunResult, target: Path) -> None:
-        self.code = int(done.ret)
-        self.output = done.stdout.str() + done.stderr.str()
-        self.counts = done.parseoutcomes() if self.code <= 1 else {}
-        self.outcomes = {each.name: each for each in results.read(target).scenarios}
-
-    @property
-    def verdicts(self) -> dict[str, str]:
-        """By scenario."""
-        return {name: each.verdict for name, each in self.outcomes.items()}
-
-    @property
-    def only(self) -> ScenarioResult:
-        """The one outcome that there is."""
-        (found,) = self.outcomes.values()
-        return found
-
-
-@pytest.fixture
-def gate(pytester: pytest.Pytester) -> Gate:
-    """Runs a module of scenarios."""
-    pytester.makeini("[pytest]\naddopts = --strict-markers\nmarkers = claim(id): what it proves or refutes\n")
-
-    def run(module: str, *options: str, **others: str) -> Run:
-        pytester.makepyfile(
-            **{name: HEAD + textwrap.dedent(text) for name, text in {"test_it": module, **others}.items()}
-        )
-        target = pytester.path / "results.json"
-        done = pytester.runpytest_inprocess(
-            "-p",
-            "harness.plugin",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:xdist",
-            f"--results={target}",
-            *options,
-            no_reraise_ctrlc=True,
-        )
-        return Run(done, target)
-
-    return run
-
-
-def test_a_scenario_that_ends_well_is_proven(gate: Gate) -> None:
-    run = gate('''
-        @claim("tunnel-handshake")
-        def test_x(record):
-            """Two machines shake hands,
-            and more.
-
-            Not this."""
-            record.measure("pings", 20, "packets")
-            with record.control("the probe works"):
-                pass
-    ''')
-    assert run.code == 0
-    only = run.only
-    assert (only.name, only.claim, only.verdict) == ("test_x", "tunnel-handshake", "proven")
-    assert only.title == "Two machines shake hands, and more."
-    assert only.measured == {"pings": {"value": 20, "unit": "packets"}}
-    assert only.controls == ["held: the probe works"]
-    assert (only.failure, only.evidence) == (None, [])
-    assert only.seconds >= 0
-
-
-def test_refuted_is_a_verdict_with_its_own_words(gate: Gate) -> None:
-    run = gate("""
-        @claim("tunnel-handshake")
-        def test_x(record):
-            record.none_of("leaks", [1, 2], "packets leaked")
-    """)
-    assert run.code == 1
-    assert (run.only.verdict, run.only.failure) == ("refuted", "packets leaked: 2 (1, 2)")
-    assert run.only.measured == {"leaks": {"value": 2, "unit": "", "limit": 0}}
-
-
-@pytest.mark.parametrize("raised", ["Refuted", "Inconclusive", "AssertionError"])
-def test_no_key_and_no_token_is_in_what_is_said(gate: Gate, raised: str) -> None:
-    key, token = genkey(), "mws_" + "x7_-" * 10
-    run = gate(f"""
-        @claim("tunnel-handshake")
-        def test_x():
-            raise {raised}("answered {{'config': 'PrivateKey = {key}', 'token': '{token}'}} to POST /machines")
-    """)
-    said = run.only.failure or ""
-    assert "answered {'config': 'PrivateKey = [removed]', 'token': '[removed]'} to POST /machines" in said
-
-
-@pytest.mark.parametrize(
-    ("statement", "words"),
-    [
-        ("raise Inconclusive('the lab is slow')", "the lab is slow"),
-        ("assert 1 == 2, 'not equal'", "not equal"),
-        ("raise NothingArrived('a packet', 2.0)", "a packet: nothing within 2.000 s"),
-        ("raise OSError(28, 'No space left')", "OSError: [Errno 28] No space left"),
-        ("pytest.skip('not today')", "not today"),
-        ("pytest.fail('no')", "no"),
-        ("pytest.xfail('known')", "known"),
-        ("raise BaseException('worse')", "BaseException: worse"),
-    ],
-)
-def test_every_other_error_shows_nothing(gate: Gate, statement: str, words: str) -> None:
-    run = gate(f"""
-        @claim("tunnel-handshake")
-        def test_x():
-            {statement}
-    """)
-    assert run.only.verdict == "inconclusive"
-    assert words in (run.only.failure or "")
-
-
-@pytest.mark.parametrize(("error", "verdict"), [("Refuted", "refuted"), ("OSError", "inconclusive")])
-def test_an_error_before_the_scenario_is_its_outcome_too(gate: Gate, error: str, verdict: str) -> None:
-    run = gate(f"""
-        @pytest.fixture
-        def mesh():
-            raise {error}("no tunnel comes up")
-
-        @claim("tunnel-handshake")
-        def test_x(mesh):
-            pass
-    """)
-    assert run.only.verdict == verdict
-    assert "no tunnel comes up" in (run.only.failure or "")
-
-
-@pytest.mark.parametrize("mark", ["skip", "xfail(run=False)", "skipif(True, reason='x')"])
-def test_a_scenario_that_is_marked_not_to_run_is_not_proven(gate: Gate, mark: str) -> None:
-    run = gate(f"""
-        @pytest.mark.{mark}
-        @claim("tunnel-handshake")
-        def test_x():
-            pass
-    """)
-    assert run.verdicts == {"test_x": "inconclusive"}
-
-
-def test_a_failure_that_was_expected_is_none_the_better(gate: Gate) -> None:
-    run = gate("""
-        @pytest.mark.xfail
-        @claim("tunnel-handshake")
-        def test_x():
-            raise Refuted("it does not work")
-    """)
-    assert (run.only.verdict, run.only.failure) == ("refuted", "it does not work")
+pytest_plugins = ("pytester", "tests.harness.written")
 
 
 def test_a_claim_that_is_not_published_is_bad_usage(gate: Gate) -> None:
@@ -319,20 +158,6 @@ def test_without_a_place_for_them_no_results_are_written(pytester: pytest.Pytest
     assert not (pytester.path / "results.json").exists()
 
 
-def test_a_scenario_that_is_cut_off_leaves_what_was_found_before(gate: Gate) -> None:
-    run = gate("""
-        @claim("tunnel-handshake")
-        def test_x():
-            pass
-
-        @claim("tunnel-handshake")
-        def test_y():
-            raise KeyboardInterrupt
-    """)
-    assert run.verdicts["test_x"] == "proven"
-    assert run.verdicts.get("test_y") != "proven"
-
-
 def test_a_module_that_can_t_be_read_proves_nothing(gate: Gate) -> None:
     run = gate(TWO_CLAIMS, test_broken="import nowhere")
     assert run.code == pytest.ExitCode.INTERRUPTED
@@ -372,39 +197,6 @@ def test_without_a_break_it_goes_on(gate: Gate) -> None:
     assert run.verdicts == {"test_b": "refuted", "test_c": "proven"}
 
 
-def test_what_a_failed_scenario_leaves_is_told(gate: Gate, pytester: pytest.Pytester) -> None:
-    pytester.makeconftest("""
-        from pathlib import Path
-
-        import pytest
-
-        from harness import evidence, plugin
-
-
-        @pytest.fixture(scope="session", autouse=True)
-        def lab(request):
-            request.config.stash[plugin._WORLD] = "the world"
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(evidence, "collect", lambda world, folder: [world, str(folder)])
-                yield
-    """)
-    folder = pytester.path / "evidence"
-    run = gate(
-        """
-        pytestmark = claim("live-change")
-
-        def test_b():
-            raise Refuted("5 packets lost")
-
-        def test_c():
-            pass
-    """,
-        f"--evidence={folder}",
-    )
-    assert run.outcomes["test_b"].evidence == ["the world", str(folder / "test_b")]
-    assert run.outcomes["test_c"].evidence == []
-
-
 def test_scenarios_run_in_a_sandbox_or_not_at_all(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NETLAB_SANDBOX", raising=False)
     run = gate("""
@@ -432,35 +224,3 @@ def test_a_hub_that_is_no_class_is_bad_usage(gate: Gate, hub: str) -> None:
 def test_another_hub_is_neither_broken_nor_somebody_s(gate: Gate) -> None:
     run = gate(TWO_CLAIMS, "-p", "harness.entry", "--hub=pathlib:Path", "--sabotage=flush-then-load")
     assert run.code == pytest.ExitCode.USAGE_ERROR
-
-
-def test_a_failure_while_cleaning_up_is_not_proven(gate: Gate) -> None:
-    run = gate("""
-        @pytest.fixture
-        def mesh():
-            yield
-            raise Refuted("something was left behind")
-
-        @claim("tunnel-handshake")
-        def test_x(mesh):
-            pass
-    """)
-    assert run.code == 1
-    assert (run.only.verdict, run.only.failure) == ("refuted", "something was left behind")
-
-
-def test_a_scenario_that_never_ran_is_not_proven_by_another(gate: Gate) -> None:
-    run = gate("""
-        pytestmark = claim("tunnel-handshake")
-
-        def test_x():
-            pass
-
-        def test_y():
-            pytest.exit("the lab is gone")
-
-        def test_z():
-            pass
-    """)
-    assert run.verdicts["test_x"] == "proven"
-    assert {run.verdicts.get("test_y"), run.verdicts.get("test_z")} == {"inconclusive"}
