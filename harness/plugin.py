@@ -54,6 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Tells pytest of the marker, whatever project the run is one of, and looks whether there is such a hub."""
     config.addinivalue_line("markers", "claim(id): the published claim that a scenario proves or refutes")
+    config.addinivalue_line("markers", "restarts: the scenario stops and starts the service")
     if _hub(config) is not None and (config.getoption("--live") or config.getoption("--sabotage")):
         raise pytest.UsageError("--hub is another hub: --live and --sabotage are for the service.")
 
@@ -70,7 +71,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keeps the scenarios of the wanted claim and name; a scenario of no published claim is a mistake."""
+    """Keeps the scenarios of the wanted claim and name; a scenario of no published claim is a mistake.
+
+    Those that restart the service come first: later, each start would bring back what all others have left in it.
+    """
     claim, name = config.getoption("--claim"), config.getoption("--scenario")
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
@@ -82,7 +86,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if of_claim and name in (None, function_name(item)) else left).append(item)
     if left:
         config.hook.pytest_deselected(items=left)
-        items[:] = kept
+    items[:] = sorted(kept, key=lambda item: item.get_closest_marker("restarts") is None)
 
 
 def function_name(item: pytest.Item) -> str:

@@ -92,6 +92,7 @@ def test_private_keys_are_nowhere(world: World, record: Record) -> None:
     record.none_of("in the log", exposure.in_bytes(log, keys), "the service's log has secrets")
 
 
+@pytest.mark.restarts
 def test_sealed_keys_are_their_organization_s(world: World, record: Record) -> None:
     """Two organizations' sealed keys, exchanged in the database by force: the hub opens neither for the other.
 

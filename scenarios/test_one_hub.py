@@ -141,6 +141,7 @@ def test_machines_that_can_not_reach_each_other_talk(world: World, record: Recor
     record.measure("pings through the hub", pune.host.ping(mumbai.address, 20, 5.0, 0.005).received)
 
 
+@pytest.mark.restarts
 def test_a_stopped_hub_stops_everything(world: World, record: Record, profile: str) -> None:
     """With the service down no packet gets from machine to machine, and none is tried directly. Started again, it is
     the hub as before.

@@ -230,6 +230,7 @@ def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record
         raise Refuted("a machine is back through another port than the public one")
 
 
+@pytest.mark.restarts
 def test_a_service_that_was_stopped_finds_its_machines_again(world: World, record: Record) -> None:
     """Stopped, the service leaves nothing on its host; started again, it builds everything anew, and machines whose
     tunnels stayed up are back without having done anything.

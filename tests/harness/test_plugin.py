@@ -114,6 +114,11 @@ def test_scenarios_are_run_in_the_turns_that_are_drawn(gate: Gate) -> None:
         os.close(descriptor)
 
 
+def test_what_restarts_the_service_comes_first(gate: Gate) -> None:
+    run = gate(THREE_SCENARIOS.replace("def test_c", "@pytest.mark.restarts\n    def test_c"))
+    assert list(run.verdicts) == ["test_c", "test_a", "test_b"]
+
+
 def test_why_a_scenario_failed_is_told_at_once(gate: Gate) -> None:
     told, progress = os.pipe()
     gate(THREE_SCENARIOS, "--scenario=test_b", f"--progress={progress}")
