@@ -90,7 +90,7 @@ def _commands(stage: str, commands: list[list[str]]) -> Outcome:
 
 def _environment() -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MESHWG_UNLOCK")}
-    return {**kept, "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, "HYPOTHESIS_STORAGE_DIRECTORY": str(CACHE / "hypothesis")}
 
 
 STAGES = {"lint": lint, "types": types, "imports": imports, "unit": unit}

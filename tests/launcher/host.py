@@ -85,7 +85,7 @@ case "$1 ${2:-}" in
     esac ;;
 "-m playwright") exit "${PLAYWRIGHT_CODE:-0}" ;;
 "-m appliance")
-    printf '%s\\n' "$(pwd)" "$PLAYWRIGHT_BROWSERS_PATH" "$(cat)"
+    printf '%s\\n' "$(pwd)" "$PLAYWRIGHT_BROWSERS_PATH" "$(cat)" ${PYTHONDONTWRITEBYTECODE:+"keeps no bytecode"}
     exit "${APPLIANCE_CODE:-0}" ;;
 esac
 """

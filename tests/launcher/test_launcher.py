@@ -86,8 +86,8 @@ def test_a_command_is_handed_over_as_it_is(host: Host, tmp_path: Path) -> None:
     arguments = ("-m", "appliance", "up", "--data", "a b", "", "*", "$HOME", "--")
     assert done.calls == [Call("python", arguments)]
     assert done.output.splitlines() == [str(elsewhere), f"{host.venv}/browsers", ""]
-    own = host.run("up", PLAYWRIGHT_BROWSERS_PATH="/opt/browsers")
-    assert own.output.splitlines()[1] == "/opt/browsers"
+    own = host.run("up", PLAYWRIGHT_BROWSERS_PATH="/opt/browsers", PYTHONDONTWRITEBYTECODE="1")
+    assert own.output.splitlines()[1:] == ["/opt/browsers", ""]
 
 
 def test_without_a_command_it_hands_over_too(host: Host) -> None:
