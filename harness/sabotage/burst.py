@@ -22,6 +22,7 @@ _create = machines.create
 _free_port = accounts._free_port
 _UP_TO_DATE_S = 1.0
 _ONE_TAKES_S = 1.0
+_TIMES = 50
 
 
 def remember_the_free_port() -> None:
@@ -56,17 +57,23 @@ def take_the_address_that_was_free() -> None:
 
 
 def answer_before_the_mesh_is_made() -> None:
-    """What an organization has in the kernel is made after the answer, one organization after the other."""
+    """What an organization has in the kernel is made after the answer, one organization after the other.
+
+    On a slow machine, whose organizations come slowly, too, that takes as much longer.
+    """
     waiting: queue.SimpleQueue[tuple[DataPlane, str]] = queue.SimpleQueue()
     newest: dict[str, Desired] = {}
     made: set[str] = set()
 
     def make() -> None:
+        pause = _ONE_TAKES_S
         while True:
             plane, organization = waiting.get()
-            time.sleep(_ONE_TAKES_S)
+            time.sleep(pause)
             made.add(organization)
+            begun = time.monotonic()
             _apply(plane, newest[organization])
+            pause = max(_ONE_TAKES_S, _TIMES * (time.monotonic() - begun))
 
     def apply(self: DataPlane, desired: Desired) -> None:
         if desired.organization in made:
