@@ -5,6 +5,7 @@ Of the three seconds that a sabotage costs a processor as programs, two go into 
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import subprocess
@@ -16,7 +17,7 @@ from functools import partial
 from appliance import lifeline
 from appliance.cli import hub, main, up, web  # noqa: F401
 from appliance.cli.supervision import Child
-from harness.sabotage.breaking import break_in
+from harness.sabotage.catalogue import BY_ID
 from netlab import forked
 
 
@@ -24,13 +25,18 @@ def command_line(sabotage: str, arguments: Sequence[str]) -> None:
     """The appliance's command line with one break in it, in a process that is forked for it."""
     # What `multiprocessing` was told belongs to who forked this process.
     multiprocessing.set_start_method(None, force=True)
-    break_in(sabotage)
-    instead_of_programs()
+    _break_in(sabotage)
+    _instead_of_programs()
     _command_line(arguments)
 
 
-def instead_of_programs() -> None:
-    """From now on a child is forked where it would have been started as a program."""
+def _break_in(sabotage: str) -> None:
+    module, _, function = BY_ID[sabotage].function.partition(":")
+    getattr(importlib.import_module(f"harness.sabotage.{module}"), function)()
+
+
+def _instead_of_programs() -> None:
+    """From now on a child of the supervisor is forked where it would have been started as a program."""
     Child._popen = _popen  # type: ignore[method-assign,assignment]
 
 
