@@ -71,14 +71,22 @@ class Child:
         Raises:
             NotStarted: it ended, or was not ready after ``deadline`` seconds.
         """
-        process = self._spawn()
+        self._spawn()
         while not self.is_ready():
-            code = process.poll()
-            if code is not None:
-                raise NotStarted(f"The {self.command} process ended with code {code}.")
+            self.check()
             if time.monotonic() - self._started_at > deadline:
                 raise NotStarted(f"The {self.command} process was not ready after {deadline:.0f} seconds.")
             time.sleep(_POLL)
+
+    def check(self) -> None:
+        """Looks whether it runs.
+
+        Raises:
+            NotStarted: it ended.
+        """
+        code = None if self._process is None else self._process.poll()
+        if code is not None:
+            raise NotStarted(f"The {self.command} process ended with code {code}.")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         return self._begin(self._popen(self.environment, self.descriptors))

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 # A process that ends is noticed at once. This is for one that hangs, and no slow host may look like that.
 _START_DEADLINE = 120.0
-# A thousand organizations take their time.
+# A thousand organizations take their time, and one that gets on is not given up.
 _RESTORE_DEADLINE = 180.0
 _POLL = 0.01
 
@@ -161,10 +161,10 @@ def _run(
     web = Child("web", inherited, lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK)
     try:
         hub.start(_START_DEADLINE)
-        _wait_until_restored(client)
-        web.start(_START_DEADLINE)
-        console.print(f"MeshWG is up at {probe.url(settings)} (WireGuard: {implementation}; Ctrl-C ends it)")
-        watch([hub, web], asked)
+        if wait_until_restored(hub, client, asked.stopped):
+            web.start(_START_DEADLINE)
+            console.print(f"MeshWG is up at {probe.url(settings)} (WireGuard: {implementation}; Ctrl-C ends it)")
+            watch([hub, web], asked)
         console.print("Stopping.")
     except NotStarted as error:
         raise CommandError(f"{error} Its log above says why.", Exit.UNAVAILABLE) from None
@@ -177,15 +177,27 @@ def _run(
         hub.stop()
 
 
-def _wait_until_restored(client: HubClient) -> None:
-    """What is printed as up enforces what the store has; a hub that is started again later answers at once."""
-    deadline = time.monotonic() + _RESTORE_DEADLINE
-    while time.monotonic() < deadline:
+def wait_until_restored(hub: Child, client: HubClient, stopped: threading.Event) -> bool:
+    """What is printed as up enforces what the store has; a hub that is started again later answers at once.
+
+    Returns:
+        Whether it does; False if it is to stop meanwhile.
+
+    Raises:
+        NotStarted: the hub ended, or has brought nothing more back for a long time.
+    """
+    most, deadline = 0, time.monotonic() + _RESTORE_DEADLINE
+    while not stopped.wait(_POLL):
+        hub.check()
         with suppress(HubError):
-            if client.status().restored:
-                return
-        time.sleep(_POLL)
-    raise NotStarted(f"The data plane was not restored in {_RESTORE_DEADLINE:.0f} seconds.")
+            status = client.status()
+            if status.restored:
+                return True
+            if status.enforcing > most:
+                most, deadline = status.enforcing, time.monotonic() + _RESTORE_DEADLINE
+        if time.monotonic() > deadline:
+            raise NotStarted(f"For {_RESTORE_DEADLINE:.0f} seconds no more organization was enforced than {most}.")
+    return False
 
 
 def _answers(client: HubClient) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,8 @@ class Hub:
         self._agreement = Agreement(store, self._plane.states, self._enforce, self._remove, self._mended)
         self._repairs: Counter[str] = Counter()
         self._restored = False
+        self._ending = threading.Event()
+        self._restoring = threading.Lock()
 
     def open(self) -> None:
         """Opens the front door, or adopts the one that an earlier hub left open.
@@ -81,8 +84,14 @@ class Hub:
     def restore(self) -> None:
         """Makes the kernel what the store says, removes what belongs to no organization any more, and then keeps it so.
 
-        An organization that can't be restored stays denied until it can; the others don't wait for it.
+        An organization that can't be restored stays denied until it can; the others don't wait for it. A hub that is to
+        end meanwhile leaves the rest to the next one.
         """
+        with self._restoring:
+            if not self._ending.is_set():
+                self._restore_all()
+
+    def _restore_all(self) -> None:
         # The host before the store: a sign-up is stored first, so what is being made is no orphan.
         present = self._plane.present()
         with self._store.read() as transaction:
@@ -95,6 +104,8 @@ class Hub:
             self._plane.remove(organization)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._restore_one, active))
+        if self._ending.is_set():
+            return
         try:
             self._door.settle()
         except HubError as error:
@@ -110,13 +121,22 @@ class Hub:
 
     def close(self) -> None:
         """Looks after the data plane no more; it stays as it is."""
+        self._end_restoring()
         self._agreement.stop()
         self._healer.stop()
         self._note_all_endpoints()
         self._watcher.close()
         self._door.close()
 
+    def _end_restoring(self) -> None:
+        """No organization is restored any more when it returns."""
+        self._ending.set()
+        with self._restoring:
+            pass
+
     def _restore_one(self, organization: str) -> None:
+        if self._ending.is_set():
+            return
         with self._store.read() as transaction:
             desired = organizations.desired(transaction, organization)
             endpoints = machines.endpoints(transaction, organization)
@@ -237,6 +257,7 @@ class Hub:
     @answer.register
     def _(self, call: messages.TearDown) -> object:
         del call
+        self._end_restoring()
         self._agreement.stop()
         self._healer.stop()
         self._note_all_endpoints()

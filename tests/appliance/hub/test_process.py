@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from queue import Queue
 
@@ -175,3 +178,53 @@ def test_an_organization_that_can_not_be_removed_keeps_none_of_the_others(
         hub.answer(TearDown())
     assert sorted(removed) == ["one", "the door", "two"]
     hub._watcher.close()
+
+
+@pytest.mark.parametrize("tears_down", [True, False])
+def test_a_hub_that_is_to_end_restores_nothing_more(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tears_down: bool
+) -> None:
+    hub = make_hub(sealed, [], tmp_path)
+    organization, happened, goes_on = stored(sealed).organization, Queue[str](), threading.Event()
+
+    def restore(*_: object) -> None:
+        happened.put("restored")
+        goes_on.wait(5.0)
+
+    monkeypatch.setattr(organizations, "enforced_ids", lambda _: [organization] * 100)
+    monkeypatch.setattr(hub._door, "admit", lambda _: None)
+    monkeypatch.setattr(hub._door, "remove", lambda: None)
+    monkeypatch.setattr(hub._door, "close", lambda: None)
+    monkeypatch.setattr(hub._plane, "restore", restore)
+    monkeypatch.setattr(hub._plane, "present", lambda: () if happened.empty() else (organization,))
+    monkeypatch.setattr(hub._plane, "remove", lambda _: happened.put("removed"))
+    restoring = threading.Thread(target=hub.restore)
+    restoring.start()
+    assert happened.get(timeout=5.0) == "restored"
+    happened.put("restored")
+    ending = threading.Thread(target=partial(hub.answer, TearDown()) if tears_down else hub.close)
+    ending.start()
+    while not hub._ending.is_set():
+        time.sleep(0.001)
+    goes_on.set()
+    ending.join(5.0)
+    restoring.join(5.0)
+    in_order = [happened.get() for _ in range(happened.qsize())]
+    restored = in_order.count("restored")
+    # Those that were begun, side by side.
+    assert 1 <= restored <= 8
+    assert in_order == ["restored"] * restored + ["removed"] * tears_down
+    assert not hub._restored
+    if tears_down:
+        hub._watcher.close()
+
+
+def test_a_hub_that_has_ended_does_not_begin_to_restore(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = make_hub(sealed, [], tmp_path)
+    monkeypatch.setattr(hub._plane, "present", lambda: pytest.fail("it looks at the host"))
+    monkeypatch.setattr(hub._door, "close", lambda: None)
+    hub.close()
+    hub.restore()
+    assert not hub._restored

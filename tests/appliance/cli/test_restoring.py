@@ -1,0 +1,80 @@
+"""`up` waits for the data plane: as long as it gets on, and no longer than somebody wants it to."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from appliance.cli import up
+from appliance.cli.supervision import Child, NotStarted
+from appliance.hub.client import HubClient
+from appliance.hub.errors import HubError
+from appliance.hub.messages import HubStatus
+
+
+class MadeUpHub:
+    """Child and client in one; each look finds the next of these statuses, then the last one for ever."""
+
+    def __init__(self, *statuses: HubStatus | HubError, ends: bool = False) -> None:
+        self._statuses, self._ends = list(statuses), ends
+
+    def check(self) -> None:
+        if self._ends:
+            raise NotStarted("The hub process ended with code 1.")
+
+    def status(self) -> HubStatus:
+        found = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
+        if isinstance(found, HubError):
+            raise found
+        return found
+
+
+def with_enforced(count: int, *, restored: bool = False) -> HubStatus:
+    return HubStatus("none", "1", count, 100, restored=restored)
+
+
+def wait(hub: MadeUpHub, stopped: threading.Event | None = None) -> bool:
+    return up.wait_until_restored(cast(Child, hub), cast(HubClient, hub), stopped or threading.Event())
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Sets how long one that does not get on is waited for."""
+
+    def set_to(seconds: float) -> None:
+        monkeypatch.setattr(up, "_RESTORE_DEADLINE", seconds)
+
+    set_to(10.0)
+    return set_to
+
+
+def test_it_waits_until_all_is_restored() -> None:
+    assert wait(MadeUpHub(HubError("not yet"), with_enforced(5), with_enforced(100, restored=True)))
+
+
+def test_one_that_gets_on_is_not_given_up(patience: Callable[[float], None]) -> None:
+    patience(0.1)
+    start = time.monotonic()
+    assert wait(MadeUpHub(*(with_enforced(count) for count in range(50)), with_enforced(50, restored=True)))
+    assert time.monotonic() - start > 0.3
+
+
+def test_one_that_does_not_is(patience: Callable[[float], None]) -> None:
+    patience(0.1)
+    with pytest.raises(NotStarted, match="no more organization was enforced than 7"):
+        wait(MadeUpHub(with_enforced(7)))
+
+
+def test_one_that_ended_is_noticed_at_once() -> None:
+    with pytest.raises(NotStarted, match="ended with code 1"):
+        wait(MadeUpHub(with_enforced(7), ends=True))
+
+
+def test_who_is_asked_to_stop_meanwhile_stops() -> None:
+    stopped = threading.Event()
+    threading.Timer(0.05, stopped.set).start()
+    assert not wait(MadeUpHub(with_enforced(7)), stopped)
