@@ -15,13 +15,13 @@ class Noticed(Enum):
     EVENT = 5.0
     """The kernel tells of it."""
     SWEEP = 15.0
-    """Nothing tells of it: the hub has to look by itself."""
+    """Nothing tells of it: the hub has to look by itself, for which it takes a tenth of a core at most."""
     RESTART = 20.0
     """Processes of the service have to be started again; who dies often waits some seconds for that."""
 
     def within_s(self, patience: float) -> float:
-        """The same where all programs take so many times as long to start."""
-        return float(self.value) * (patience if self is Noticed.RESTART else 1.0)
+        """The same where everything takes a processor so many times as long."""
+        return float(self.value) * (1.0 if self is Noticed.EVENT else patience)
 
 
 class Lock(Enum):

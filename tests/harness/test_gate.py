@@ -67,7 +67,8 @@ def test_turns_come_in_order_and_then_there_are_no_more() -> None:
 def test_a_slow_machine_gets_more_time_and_less_to_do_at_once() -> None:
     usual, slow = RunOptions(profile="full"), RunOptions(profile="full", patience=10)
     assert slow.deadline_s == 10 * usual.deadline_s
-    assert Noticed.RESTART.within_s(slow.patience) == 10 * Noticed.RESTART.within_s(usual.patience)
+    for each in (Noticed.SWEEP, Noticed.RESTART):
+        assert each.within_s(slow.patience) == 10 * each.within_s(usual.patience)
     assert Noticed.EVENT.within_s(slow.patience) == Noticed.EVENT.within_s(usual.patience)
     assert crowd(usual, cores=2) == Crowd(scenarios=2, runs=4)
     assert crowd(slow, cores=2) == Crowd(scenarios=1, runs=2)
