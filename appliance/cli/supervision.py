@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +11,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event
 
 import structlog
 
@@ -180,24 +180,36 @@ class Child:
             self._process.wait()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asked:
     """What signals ask of a supervisor.
+
+    Plain values: a `threading.Event` has a lock, and whom a signal interrupts may hold it just then, for ever.
 
     Attributes:
         stopped: to end.
         renewed: to start every child again.
     """
 
-    stopped: Event
-    renewed: Event
+    stopped: bool = False
+    renewed: bool = False
+
+    @classmethod
+    def by_signals(cls) -> Asked:
+        """From now on SIGTERM and SIGINT ask to end, and SIGHUP to start every child again."""
+        asked = cls()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: setattr(asked, "stopped", True))
+        signal.signal(signal.SIGHUP, lambda *_: setattr(asked, "renewed", True))
+        return asked
 
 
 def watch(children: list[Child], asked: Asked) -> None:
     """Keeps the children alive until asked to end, and starts each again when asked to."""
-    while not asked.stopped.wait(_LOOK):
-        if asked.renewed.is_set():
-            asked.renewed.clear()
+    while not asked.stopped:
+        time.sleep(_LOOK)
+        if asked.renewed:
+            asked.renewed = False
             _renew(children)
         for child in children:
             child.revive()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -95,10 +93,7 @@ def up(
         config,
     )
     # Blocked first: a signal during the start would leave half of it behind.
-    stopped, renewed = threading.Event(), threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    signal.signal(signal.SIGHUP, lambda *_: renewed.set())
+    asked = Asked.by_signals()
 
     implementation = checks.check_host(settings)
     folder = Folder(settings.data)
@@ -119,7 +114,7 @@ def up(
             accounts.forget_unfinished(Workplace(unlocked.store, client, settings.endpoint, door.port))
             operations.note(unlocked.store, trail.STARTED, version=__version__)
             unlocked.store.close()
-            _run(console, settings, Handed(handover, door), client, implementation, Asked(stopped, renewed))
+            _run(console, settings, Handed(handover, door), client, implementation, asked)
 
 
 @dataclass(frozen=True)
@@ -161,7 +156,7 @@ def _run(
     web = Child("web", inherited, lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK)
     try:
         hub.start(_START_DEADLINE)
-        if wait_until_restored(hub, client, asked.stopped):
+        if wait_until_restored(hub, client, asked):
             web.start(_START_DEADLINE)
             console.print(f"MeshWG is up at {probe.url(settings)} (WireGuard: {implementation}; Ctrl-C ends it)")
             watch([hub, web], asked)
@@ -177,7 +172,7 @@ def _run(
         hub.stop()
 
 
-def wait_until_restored(hub: Child, client: HubClient, stopped: threading.Event) -> bool:
+def wait_until_restored(hub: Child, client: HubClient, asked: Asked) -> bool:
     """What is printed as up enforces what the store has; a hub that is started again later answers at once.
 
     Returns:
@@ -187,7 +182,8 @@ def wait_until_restored(hub: Child, client: HubClient, stopped: threading.Event)
         NotStarted: the hub ended, or has brought nothing more back for a long time.
     """
     most, deadline = 0, time.monotonic() + _RESTORE_DEADLINE
-    while not stopped.wait(_POLL):
+    while not asked.stopped:
+        time.sleep(_POLL)
         hub.check()
         with suppress(HubError):
             status = client.status()

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from appliance.cli import up
-from appliance.cli.supervision import Child, NotStarted
+from appliance.cli.supervision import Asked, Child, NotStarted
 from appliance.hub.client import HubClient
 from appliance.hub.errors import HubError
 from appliance.hub.messages import HubStatus
@@ -37,8 +37,8 @@ def with_enforced(count: int, *, restored: bool = False) -> HubStatus:
     return HubStatus("none", "1", count, 100, restored=restored)
 
 
-def wait(hub: MadeUpHub, stopped: threading.Event | None = None) -> bool:
-    return up.wait_until_restored(cast(Child, hub), cast(HubClient, hub), stopped or threading.Event())
+def wait(hub: MadeUpHub, asked: Asked | None = None) -> bool:
+    return up.wait_until_restored(cast(Child, hub), cast(HubClient, hub), asked or Asked())
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +75,6 @@ def test_one_that_ended_is_noticed_at_once() -> None:
 
 
 def test_who_is_asked_to_stop_meanwhile_stops() -> None:
-    stopped = threading.Event()
-    threading.Timer(0.05, stopped.set).start()
-    assert not wait(MadeUpHub(with_enforced(7)), stopped)
+    asked = Asked()
+    threading.Timer(0.05, lambda: setattr(asked, "stopped", True)).start()
+    assert not wait(MadeUpHub(with_enforced(7)), asked)

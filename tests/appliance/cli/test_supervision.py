@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 
 import pytest
 
@@ -72,7 +74,7 @@ def diarists(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
     """Two of them at work, and a supervisor that watches them."""
     monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", _DIARIST, str(folder)))
     children = [Child(each, {}, partial(_is_at_work, folder, each)) for each in ("hub", "web")]
-    asked = Asked(Event(), Event())
+    asked = Asked()
     for child in children:
         child.start(10.0)
     watcher = Thread(target=watch, args=(children, asked))
@@ -80,7 +82,7 @@ def diarists(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
     try:
         yield asked
     finally:
-        asked.stopped.set()
+        asked.stopped = True
         watcher.join()
         for child in children:
             child.stop()
@@ -107,7 +109,7 @@ def test_who_follows_has_loaded_while_the_one_before_works_and_works_when_that_h
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with diarists(tmp_path, monkeypatch) as asked:
-        asked.renewed.set()
+        asked.renewed = True
         for command in ("hub", "web"):
             wait_until(partial(_was_renewed, tmp_path, command))
             old, new = works(tmp_path, command)
@@ -125,13 +127,13 @@ def test_nobody_ends_for_a_program_that_does_not_load(
 ) -> None:
     with diarists(tmp_path, monkeypatch) as asked:
         (tmp_path / "broken").touch()
-        asked.renewed.set()
+        asked.renewed = True
         wait_until(lambda: "the running ones go on" in capfd.readouterr().out)
         for command in ("hub", "web"):
             assert [what for what, _ in diary(tmp_path, command)] == ["loads", "works"]
         # Once it is put right, it is as if nothing had been.
         (tmp_path / "broken").unlink()
-        asked.renewed.set()
+        asked.renewed = True
         wait_until(lambda: all(_was_renewed(tmp_path, command) for command in ("hub", "web")))
 
 
@@ -141,7 +143,7 @@ def test_a_program_that_can_t_be_executed_ends_nobody_and_is_tried_again(
     with diarists(tmp_path, monkeypatch) as asked:
         program = supervision.PROGRAM
         monkeypatch.setattr(supervision, "PROGRAM", (str(tmp_path / "nowhere"),))
-        asked.renewed.set()
+        asked.renewed = True
         wait_until(lambda: "the running ones go on" in capfd.readouterr().out)
         # Nor does one that has died keep the other one from being watched.
         (hub,), (web,) = works(tmp_path, "hub"), works(tmp_path, "web")
@@ -150,3 +152,29 @@ def test_a_program_that_can_t_be_executed_ends_nobody_and_is_tried_again(
         assert works(tmp_path, "web") == [web]
         monkeypatch.setattr(supervision, "PROGRAM", program)
         wait_until(lambda: _was_renewed(tmp_path, "hub"))
+
+
+_ROUNDS = 5000
+_TELLS = f"""
+import os
+from appliance.cli import supervision
+supervision._LOOK = 0.0001
+for _ in range({_ROUNDS}):
+    asked = supervision.Asked.by_signals()
+    os.write(1, b"looks\\n")
+    supervision.watch([], asked)
+"""
+
+
+def test_no_moment_is_wrong_for_a_signal() -> None:
+    """One that comes as soon as a supervisor says that it is up meets it where it begins to wait."""
+    with subprocess.Popen([sys.executable, "-c", _TELLS], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            for number in range(_ROUNDS):
+                assert select.select([process.stdout], [], [], 10.0)[0], f"it heeds no signal after {number} of them"
+                os.read(process.stdout.fileno(), 64)
+                process.send_signal(signal.SIGTERM)
+            assert process.wait(10.0) == 0
+        finally:
+            process.kill()
