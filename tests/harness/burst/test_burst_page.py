@@ -24,6 +24,11 @@ _POLL_S = 0.1
 pytestmark = pytest.mark.timeout(180)
 
 
+def _as_at_a_terminal() -> None:
+    # Whoever was started in the background of a shell ignores Ctrl-C, and so does all that it starts.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
     """Until it holds."""
     deadline = time.monotonic() + DEADLINE_S
@@ -48,7 +53,7 @@ def test_the_page_begins_a_burst_and_its_end_shows_the_figures(tmp_path: Path) -
     # A sandbox below this one: this one is its outside.
     outside = {key: value for key, value in os.environ.items() if key != sandbox.MARK}
     with log.open("wb") as output:
-        burst = subprocess.Popen(command, env=outside, stdout=output, stderr=output)
+        burst = subprocess.Popen(command, env=outside, stdout=output, stderr=output, preexec_fn=_as_at_a_terminal)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10.0, trust_env=False) as page:
 
