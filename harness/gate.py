@@ -191,8 +191,7 @@ def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], console: Con
         alike = replace(options, claim=each.claim, seed=each.seed)
         for outcome in runs.run(alike, f"--scenario={each.name.partition('[')[0]}").outcomes:
             if outcome.name == each.name:
-                why = f": {results.in_brief(outcome.failure)}" if outcome.failure else ""
-                _tell(console, outcome.verdict, f"{each.name}, run again{why}")
+                _tell(console, outcome.verdict, f"{each.name}, run again{results.because(outcome.failure)}")
                 yield outcome
 
 

@@ -123,8 +123,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _tell(item: pytest.Item, word: str, why: str | None = None) -> None:
     marker, progress = item.get_closest_marker("claim"), item.config.getoption("--progress")
     if marker is not None and progress is not None:
-        reason = f": {results.in_brief(why)}" if why else ""
-        os.write(progress, f"{word} {item.name} ({marker.args[0]}){reason}\n".encode())
+        os.write(progress, f"{word} {item.name} ({marker.args[0]}){results.because(why)}\n".encode())
 
 
 @pytest.fixture(scope="session")

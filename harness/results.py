@@ -23,6 +23,11 @@ def in_brief(words: str) -> str:
     return " ".join(words.split())[:_BRIEF]
 
 
+def because(failure: str | None) -> str:
+    """The same to go after what failed; nothing where nothing did."""
+    return f": {in_brief(failure)}" if failure else ""
+
+
 class ScenarioResult(msgspec.Struct, frozen=True):
     """One scenario's outcome.
 

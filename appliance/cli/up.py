@@ -183,7 +183,6 @@ def wait_until_restored(hub: Child, client: HubClient, asked: Asked) -> bool:
     """
     most, deadline = 0, time.monotonic() + _RESTORE_DEADLINE
     while not asked.stopped:
-        time.sleep(_POLL)
         hub.check()
         with suppress(HubError):
             status = client.status()
@@ -193,6 +192,7 @@ def wait_until_restored(hub: Child, client: HubClient, asked: Asked) -> bool:
                 most, deadline = status.enforcing, time.monotonic() + _RESTORE_DEADLINE
         if time.monotonic() > deadline:
             raise NotStarted(f"For {_RESTORE_DEADLINE:.0f} seconds no more organization was enforced than {most}.")
+        time.sleep(_POLL)
     return False
 
 

@@ -1,6 +1,6 @@
 """The processes of a broken service as forks, of what runs its scenario and of the one that supervises them.
 
-Of the three seconds that a sabotage costs a processor as programs, two go into importing the same modules again.
+As programs they would load the same modules again; see decision 22.
 """
 
 from __future__ import annotations
