@@ -18,9 +18,21 @@ _HOST_COMMANDS = {
 }
 
 
-def collect(world: World, folder: Path) -> list[str]:
-    """Writes what there is into the folder; returns the files' names, relative to the folder's parent."""
+def collect(folder: Path, error: str, world: World | None) -> list[str]:
+    """Writes what there is into the folder; returns the files' names, relative to the folder's parent.
+
+    Args:
+        error: what ended the scenario, in full.
+        world: None if it ended before there was one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "error.txt").write_text(error)
+    if world is not None:
+        _state(world, folder)
+    return sorted(str(path.relative_to(folder.parent)) for path in folder.iterdir())
+
+
+def _state(world: World, folder: Path) -> None:
     for host in world.lab.hosts.values():
         for name, command in _HOST_COMMANDS.items():
             (folder / f"{host.name}.{name}.txt").write_text(_output(host, command))
@@ -30,7 +42,6 @@ def collect(world: World, folder: Path) -> list[str]:
         (folder / "service.log").write_text(world.installed.log_text())
     for capture in world.lab.folder.rglob("*.pcap"):
         shutil.copyfile(capture, folder / f"{capture.parent.name}.{capture.name}")
-    return sorted(str(path.relative_to(folder.parent)) for path in folder.iterdir())
 
 
 def _namespaces_of_hub(hub: Host, folder: Path) -> None:

@@ -12,12 +12,13 @@ import os
 import socket
 import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
 from noise.connection import Keypair, NoiseConnection
 
-from harness import forgery
+from harness import forgery, packets
 from harness.forgery import Kind
 from netlab import Host, NothingArrived
 
@@ -25,6 +26,7 @@ _NAME = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"
 _PROLOGUE = b"WireGuard v1 zx2c4 Jason@zx2c4.com"
 _TAI64_EPOCH = 2**62 + 10
 _BLOCK = 16
+_ECHO = bytes(4)
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,22 @@ class NoiseClient:
         counter = struct.pack("<Q", self._sent)
         self._sent += 1
         self._socket.send(_head(Kind.DATA) + self._hub_index + counter + bytes(self._noise.encrypt(padded)))
+
+    def ping(self, destination: str) -> None:
+        """Asks an address for an echo and waits for it, whatever else comes, such as a router's redirect (RFC 792).
+
+        Raises:
+            NothingArrived: there is no answer from that address.
+        """
+        request = packets.icmp(8, 0, _ECHO, b"meshwg")
+        self.send(packets.ipv4(self.configuration.address, destination, packets.ICMP, request))
+        deadline = time.monotonic() + self._timeout
+        with suppress(NothingArrived):
+            while time.monotonic() < deadline:
+                answer = self.receive()
+                if packets.is_echo_reply(answer) and packets.source(answer) == destination:
+                    return
+        raise NothingArrived(f"answer of {destination} to a ping", self._timeout)
 
     def receive(self) -> bytes:
         """The next IP packet from the tunnel, with the padding behind it.

@@ -20,7 +20,7 @@ _WAY_NS = 10_000_000
 """Ten times as long as a packet takes through a hub that is well."""
 
 
-def whole_since(sent: Sequence[Sent], received: Sequence[Received], since_ns: int) -> int | None:
+def whole_since(received: Sequence[Received], since_ns: int) -> int | None:
     """When the first packet was sent from which on all have arrived; None while too few have.
 
     Packets of a stream stay in order: one that is missing when a later one is there counts as lost.
@@ -28,11 +28,11 @@ def whole_since(sent: Sequence[Sent], received: Sequence[Received], since_ns: in
     Args:
         since_ns: not before this instant.
     """
-    arrived = {packet.seq for packet in received if packet.sent_ns >= since_ns}
+    arrived = {packet.seq: packet.sent_ns for packet in received if packet.sent_ns >= since_ns}
     first = last = max(arrived, default=-1)
     while first - 1 in arrived:
         first -= 1
-    return sent[first].sent_ns if arrived and last - first + 1 >= ENOUGH else None
+    return arrived[first] if last - first + 1 >= ENOUGH else None
 
 
 def outage(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int) -> float:
@@ -107,7 +107,7 @@ class Lifeline:
             Refuted: they don't.
         """
         since, start = self._stream.mark(), time.monotonic()
-        while (whole := whole_since(self._stream.sent(), self._stream.received(), since)) is None:
+        while (whole := whole_since(self._stream.received(), since)) is None:
             if time.monotonic() - start > deadline_s:
                 raise Refuted(f"{self.name} is allowed, and its packets don't arrive for {deadline_s:.0f} s")
             time.sleep(_POLL)

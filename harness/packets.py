@@ -91,6 +91,11 @@ def fragments(source: str, destination: str, protocol: int, body: bytes, first: 
     return one, other
 
 
+def source(packet: bytes) -> str:
+    """The address that an IPv4 packet says it is from."""
+    return str(IPv4Address(packet[12:16]))
+
+
 def is_echo_reply(packet: bytes) -> bool:
     """Whether an IPv4 packet is the answer to a ping."""
     header = (packet[0] & 0x0F) * 4

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import pkgutil
-import re
 import struct
 import sys
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness import evidence, results
+from harness import evidence, failures, results
 from harness.claims import BY_ID
 from harness.live import Live
 from harness.record import Record
 from harness.target import Target
-from harness.verdicts import Inconclusive, Refuted, Verdict
+from harness.verdicts import Refuted, Verdict
 from harness.world import World
 from netlab import sandbox
 
@@ -27,8 +25,6 @@ _OUTCOME = pytest.StashKey[results.ScenarioResult]()
 _OUTCOMES = pytest.StashKey[list[results.ScenarioResult]]()
 _WORLD = pytest.StashKey[World]()
 _HUB_WIREGUARD = pytest.StashKey[str]()
-# A WireGuard key, and a token of the service's: customers' answers have them, and what failed may quote an answer.
-_SECRET = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=|\bmw[a-z]_[A-Za-z0-9_-]{20,}")
 
 TURN = struct.Struct("=I")
 """A scenario's place in the collection, as a process that shares the scenarios with others draws it from a pipe."""
@@ -198,9 +194,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         return
     config, error = item.config, call.excinfo.value if call.excinfo is not None else None
     record = item.stash.setdefault(_RECORD, Record())
-    files: list[str] = []
-    if error is not None and config.getoption("--evidence") and _WORLD in config.stash:
-        files = evidence.collect(config.stash[_WORLD], config.getoption("--evidence") / item.name)
     item.stash[_OUTCOME] = results.ScenarioResult(
         name=item.name,
         title=_title(item),
@@ -209,14 +202,22 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         seconds=round(call.duration, 3),
         measured=record.measured,
         controls=record.controls,
-        failure=None if error is None else _words(error),
-        evidence=files,
+        failure=None if error is None else failures.words(error),
+        evidence=[] if error is None else _leaves(item, error),
         seed=config.getoption("--seed"),
         exhibits=record.exhibits(),
     )
     _tell(item, item.stash[_OUTCOME].verdict, item.stash[_OUTCOME].failure)
     if config.getoption("--sabotage") and isinstance(error, Refuted):
         item.session.shouldstop = "the break was noticed"
+
+
+def _leaves(item: pytest.Item, error: BaseException) -> list[str]:
+    """Writes what a failure leaves; returns the files' names."""
+    config, into = item.config, item.config.getoption("--evidence")
+    if into is None:
+        return []
+    return evidence.collect(into / item.name, failures.in_full(error), config.stash.get(_WORLD, None))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -251,9 +252,3 @@ def _verdict(error: BaseException | None) -> Verdict:
 def _title(item: pytest.Item) -> str:
     document = str(getattr(getattr(item, "function", None), "__doc__", "") or item.name)
     return " ".join(document.split("\n\n")[0].split())
-
-
-def _words(error: BaseException) -> str:
-    of_its_own = isinstance(error, (Refuted, Inconclusive))
-    said = str(error) if of_its_own else "".join(traceback.format_exception_only(type(error), error)).strip()
-    return _SECRET.sub("[removed]", said)

@@ -199,7 +199,9 @@ class UdpStream:
         return list(self._sent)
 
     def received(self) -> list[Received]:
-        """Every packet that has arrived so far, in order of arrival."""
+        """Every packet that has arrived so far, in order of arrival; while the stream runs, `sent` may not yet know of
+        the last of them.
+        """
         with self._arrival:
             return list(self._received.values())
 

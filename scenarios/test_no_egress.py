@@ -152,7 +152,7 @@ def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) ->
         outside.send(machine.host, machine.tunnel.interface, tried)
         mesh.fence(machine)
         other = [
-            f"{frame.data[0:1].hex()}… from {'.'.join(map(str, frame.data[12:16]))}, protocol {frame.data[9]}"
+            f"{frame.data[0:1].hex()}… from {packets.source(frame.data)}, protocol {frame.data[9]}"
             for frame in witness.frames()
             if not _is_from(frame, machine.address) and not packets.is_echo_reply(frame.data)
         ]
@@ -222,4 +222,4 @@ def _received(mesh: Mesh, machine: Machine) -> int:
 
 
 def _is_from(frame: Frame, address: str) -> bool:
-    return frame.data[12:16] == socket.inet_aton(address)
+    return packets.source(frame.data) == address

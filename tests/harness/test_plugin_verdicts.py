@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,14 +50,19 @@ def test_refuted_is_a_verdict_with_its_own_words(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("raised", ["Refuted", "Inconclusive", "AssertionError"])
-def test_no_key_and_no_token_is_in_what_is_said(gate: Gate, raised: str) -> None:
+def test_no_key_and_no_token_is_in_what_is_said(gate: Gate, pytester: pytest.Pytester, raised: str) -> None:
     key, token = genkey(), "mws_" + "x7_-" * 10
-    run = gate(f"""
+    run = gate(
+        f"""
         @claim("tunnel-handshake")
         def test_x():
             raise {raised}("answered {{'config': 'PrivateKey = {key}', 'token': '{token}'}} to POST /machines")
-    """)
+    """,
+        f"--evidence={pytester.path}/evidence",
+    )
     said = run.only.failure or ""
+    assert key not in (kept := (pytester.path / "evidence/test_x/error.txt").read_text())
+    assert token not in kept
     assert "answered {'config': 'PrivateKey = [removed]', 'token': '[removed]'} to POST /machines" in said
 
 
@@ -81,6 +87,28 @@ def test_every_other_error_shows_nothing(gate: Gate, statement: str, words: str)
     """)
     assert run.only.verdict == "inconclusive"
     assert words in (run.only.failure or "")
+
+
+def test_an_error_says_which_line_of_ours_it_came_from(gate: Gate, pytester: pytest.Pytester) -> None:
+    folder = pytester.path / "evidence"
+    run = gate(
+        """
+        from netlab import pubkey
+
+        @claim("tunnel-handshake")
+        def test_x():
+            pubkey("not a key")
+
+        @claim("tunnel-handshake")
+        def test_y():
+            [][3]
+    """,
+        f"--evidence={folder}",
+    )
+    assert re.search(r" \(netlab\.keys, line \d+\)$", run.outcomes["test_x"].failure or "")
+    assert run.outcomes["test_y"].failure == "IndexError: list index out of range (test_it, line 15)"
+    assert run.outcomes["test_y"].evidence == ["test_y/error.txt"]
+    assert "    [][3]\n" in (folder / "test_y" / "error.txt").read_text()
 
 
 @pytest.mark.parametrize(("error", "verdict"), [("Refuted", "refuted"), ("OSError", "inconclusive")])
@@ -146,7 +174,7 @@ def test_what_a_failed_scenario_leaves_is_told(gate: Gate, pytester: pytest.Pyte
         def lab(request):
             request.config.stash[plugin._WORLD] = "the world"
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(evidence, "collect", lambda world, folder: [world, str(folder)])
+                patch.setattr(evidence, "collect", lambda folder, error, world: [error[-17:], world, str(folder)])
                 yield
     """)
     folder = pytester.path / "evidence"
@@ -162,7 +190,11 @@ def test_what_a_failed_scenario_leaves_is_told(gate: Gate, pytester: pytest.Pyte
     """,
         f"--evidence={folder}",
     )
-    assert run.outcomes["test_b"].evidence == ["the world", str(folder / "test_b")]
+    assert run.outcomes["test_b"].evidence == [
+        ": 5 packets lost\n",
+        "the world",
+        str(folder / "test_b"),
+    ]
     assert run.outcomes["test_c"].evidence == []
 
 
