@@ -209,7 +209,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     )
     _tell(item, item.stash[_OUTCOME].verdict, item.stash[_OUTCOME].failure)
     if config.getoption("--sabotage") and isinstance(error, Refuted):
-        item.session.shouldstop = "the break was noticed"
+        item.session.shouldfail = "the break was noticed"
 
 
 def _leaves(item: pytest.Item, error: BaseException) -> list[str]:

@@ -30,7 +30,7 @@ def make_app(site: Site, status: Callable[[], HubStatus], certificate_ends: date
     """
     app = bottle.Bottle()
     counted = metrics.Metrics(status, site.workplace.store, certificate_ends)
-    view = pages.View()
+    view = pages.loaded()
     app.install(counted)
     app.install(_refusals(view, site.workplace.site))
     api.install(app, site)

@@ -10,8 +10,12 @@ import pytest  # noqa: F401
 import pytest_timeout  # type: ignore[import-untyped]  # noqa: F401
 import sqlalchemy.dialects.sqlite  # noqa: F401
 
-import harness.plugin  # noqa: F401
+import appliance.store.migration  # noqa: F401
+from appliance.web.pages import view
 from harness.sabotage import forks  # noqa: F401
+
+# Each start of a service would compile all templates again.
+view.loaded()
 
 # Nothing of it is garbage, and looking for some would copy its memory into each fork.
 gc.collect()

@@ -6,6 +6,7 @@ import jinja2
 
 from appliance.model import names
 from appliance.service import accounts, machines, organizations
+from appliance.web.pages import view
 
 _SHORT = 200
 _check_name = names.check_name
@@ -29,3 +30,4 @@ def show_names_raw() -> None:
         environment(self, *arguments, **{**options, "autoescape": False})  # type: ignore[arg-type]
 
     jinja2.Environment.__init__ = init  # type: ignore[method-assign]
+    view.loaded.cache_clear()

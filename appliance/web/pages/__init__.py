@@ -27,10 +27,10 @@ from appliance.web.pages import (
     tokens,
     transcripts,
 )
-from appliance.web.pages.view import View
+from appliance.web.pages.view import View, loaded
 from appliance.web.request import Site
 
-__all__ = ["View", "install"]
+__all__ = ["View", "install", "loaded"]
 
 PAGES = (
     accounts.PAGES

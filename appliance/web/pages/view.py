@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ from appliance.web.pages import words
 from appliance.web.pages.assets import Assets
 
 _FOLDER = Path(__file__).parent / "templates"
+
+
+@functools.cache
+def loaded() -> View:
+    """The one of this process."""
+    return View()
 
 
 class View:
