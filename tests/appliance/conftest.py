@@ -7,11 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
-from appliance.service import Actor, Workplace, accounts
+from appliance.service import Actor, Workplace, accounts, passwords
 from appliance.store import Store, migration
+from appliance.store.database import sqlite_file
 from tests.appliance.fakes import FakeHub
 from tests.appliance.postgres import Cluster
+from tests.appliance.sites import make_store
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed in a millisecond; those of `test_passwords` as the service hashes them."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +62,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def store(database: str) -> Iterator[Store]:
     """A new store."""
-    made = Store(database)
-    migration.upgrade(made)
+    file = sqlite_file(database)
+    made = Store(database) if file is None else make_store(file)
     yield made
     made.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -55,13 +56,14 @@ _SENT: dict[str, dict[str, Any]] = {
 }
 
 
-def install(app: bottle.Bottle, sections: Sequence[Section]) -> None:
+def install(app: bottle.Bottle, sections: tuple[Section, ...]) -> None:
     """Adds the document that describes these calls to the application."""
     text = msgspec.json.encode(document(sections))
     app.route(f"{PREFIX}/openapi.json", callback=lambda: Reply(200, text).response())
 
 
-def document(sections: Sequence[Section]) -> dict[str, Any]:
+@cache
+def document(sections: tuple[Section, ...]) -> dict[str, Any]:
     """Describes every call, with the schemas of what it takes and gives."""
     calls = [call for section in sections for call in section.calls]
     kinds = sorted(

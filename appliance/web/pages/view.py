@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from appliance.web.pages.assets import Assets
 _FOLDER = Path(__file__).parent / "templates"
 
 
-@functools.cache
+@cache
 def loaded() -> View:
     """The one of this process."""
     return View()

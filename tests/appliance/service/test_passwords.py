@@ -10,6 +10,11 @@ from appliance.service import passwords
 ABOUT = ("asha.rao@example.net", "Acme Networks")
 
 
+@pytest.fixture(autouse=True)
+def cheap_hashes() -> None:
+    """None here."""
+
+
 def refusal(password: str) -> str:
     with pytest.raises(Invalid) as refused:
         passwords.check_new(password, about=ABOUT)
@@ -73,6 +78,12 @@ def test_what_repeats_or_counts_is_refused(password: str) -> None:
 )
 def test_names_that_others_know_are_refused(password: str) -> None:
     assert "a name that others know" in refusal(password)
+
+
+def test_a_hash_costs_what_is_recommended_and_nobody_s_costs_the_same() -> None:
+    cost = "$argon2id$v=19$m=19456,t=2,p=1$"
+    assert passwords.hash_password("correct horse battery").startswith(cost)
+    assert passwords._NOBODY.startswith(cost)
 
 
 def test_another_way_to_type_it_opens_too() -> None:
