@@ -165,9 +165,11 @@ def _live(config: pytest.Config) -> Live | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Whoever else's hub it is gets rid of what the scenario signed up."""
+    """Whoever else's hub it is gets rid of what the scenario signed up; the lab's own is up again for the next one."""
     if _WORLD in item.config.stash:
         item.config.stash[_WORLD].leave()
+        if not item.session.shouldfail:
+            item.config.stash[_WORLD].stand_up()
 
 
 @pytest.fixture

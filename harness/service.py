@@ -99,6 +99,15 @@ class Service:
         except NothingArrived as error:
             raise Inconclusive(f"the service did not start: {self._process.log_text()[-2000:]}") from error
 
+    def stand_up(self) -> None:
+        """Starts it where it is down, as a scenario leaves it that stopped it and failed.
+
+        Raises:
+            Inconclusive: it did not come up.
+        """
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+
     def _begin(self, log: str, *, is_first: bool) -> Process:
         trusted = [word for source in self.options.trusted for word in ("--trusted-source", source)]
         arguments = [

@@ -241,6 +241,11 @@ class World:
             api.call("PATCH", "/organization", {"plan": "paid"})
         return Mesh(api, new_host or self.client, record)
 
+    def stand_up(self) -> None:
+        """The lab's own service is up again for the next scenario, whatever became of the last one."""
+        if self._service is not None:
+            self._service.stand_up()
+
     def leave(self) -> None:
         """Deletes what was signed up at somebody else's; what can't be is theirs to find by its owner's address."""
         while self._owned:

@@ -101,3 +101,15 @@ def test_a_crash_leaves_the_data_plane_and_a_start_adopts_it(world: World) -> No
     assert namespaces(world) == there
     assert "is up at" in world.service.log_text()
     assert Path(world.service.certificate).exists()
+
+
+def test_a_service_that_a_scenario_left_down_is_up_for_the_next_one(world: World) -> None:
+    processes = world.service.children()
+    world.stand_up()
+    assert world.service.children() == processes
+    world.service.crash()
+    world.stand_up()
+    assert world.service.is_ready()
+    world.service.stop()
+    world.stand_up()
+    assert world.service.is_ready()
