@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from argon2 import PasswordHasher
 
 from appliance.model.errors import Invalid, NotFound, Unauthenticated, WrongProof
 from appliance.service import Actor, Workplace, accounts, organizations, password_change, passwords, sessions
 from appliance.service import log_in as login
+from appliance.store import people
 from appliance.store.sessions import Device
 from tests.appliance.conftest import sign_up
 
@@ -115,3 +117,23 @@ def test_a_password_that_changes_while_it_is_checked_opens_nothing(
     monkeypatch.setattr(passwords, "verify", slowly)
     with pytest.raises(WrongProof):
         password_change.change(workplace, owner, password=OTHER, new_password="yet another password")
+
+
+def test_a_hash_of_another_cost_is_made_anew_by_whoever_knows_the_password(
+    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept() -> str:
+        with workplace.store.read() as transaction:
+            member = people.by_id(transaction, owner.member_id)
+        assert member is not None
+        return member.password_hash
+
+    before = kept()
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
+    with pytest.raises(Unauthenticated):
+        log_in(workplace, "wrong")
+    assert kept() == before
+    assert is_open(workplace, log_in(workplace))
+    assert "m=16,t=2,p=1" in (fresh := kept())
+    assert is_open(workplace, log_in(workplace))
+    assert kept() == fresh
