@@ -112,8 +112,10 @@ def _draw(turns: int, items: list[pytest.Item]) -> pytest.Item | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tells what runs now."""
+    """Tells what runs now, and has the service run that another scenario left down."""
     _tell(item, "runs")
+    if _WORLD in item.config.stash:
+        item.config.stash[_WORLD].stand_up()
 
 
 def _tell(item: pytest.Item, word: str, why: str | None = None) -> None:
@@ -165,11 +167,9 @@ def _live(config: pytest.Config) -> Live | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Whoever else's hub it is gets rid of what the scenario signed up; the lab's own is up again for the next one."""
+    """Whoever else's hub it is gets rid of what the scenario signed up."""
     if _WORLD in item.config.stash:
         item.config.stash[_WORLD].leave()
-        if not item.session.shouldfail:
-            item.config.stash[_WORLD].stand_up()
 
 
 @pytest.fixture

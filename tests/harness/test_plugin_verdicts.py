@@ -161,35 +161,53 @@ def test_a_scenario_that_is_cut_off_leaves_what_was_found_before(gate: Gate) -> 
     assert run.verdicts.get("test_y") != "proven"
 
 
-def test_what_a_failed_scenario_leaves_is_told(gate: Gate, pytester: pytest.Pytester) -> None:
+def test_what_a_failed_scenario_leaves_is_told_and_the_next_one_finds_the_service_up(
+    gate: Gate, pytester: pytest.Pytester
+) -> None:
     pytester.makeconftest("""
-        from pathlib import Path
-
         import pytest
 
         from harness import evidence, plugin
 
 
-        @pytest.fixture(scope="session", autouse=True)
+        class World:
+            up = True
+
+            def leave(self):
+                pass
+
+            def stand_up(self):
+                self.up = True
+
+            def __str__(self):
+                return "the world"
+
+
+        @pytest.fixture(scope="session")
         def lab(request):
-            request.config.stash[plugin._WORLD] = "the world"
+            made = request.config.stash[plugin._WORLD] = World()
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(evidence, "collect", lambda folder, error, world: [error[-17:], world, str(folder)])
-                yield
+                patch.setattr(evidence, "collect", lambda folder, error, world: [error[-17:], str(world), str(folder)])
+                yield made
+            # Whoever starts something from here on starts it for nobody.
+            made.stand_up = None
     """)
     folder = pytester.path / "evidence"
     run = gate(
         """
         pytestmark = claim("live-change")
 
-        def test_b():
+        def test_b(lab):
+            lab.up = False
             raise Refuted("5 packets lost")
 
-        def test_c():
-            pass
+        def test_c(lab):
+            assert lab.up
     """,
         f"--evidence={folder}",
     )
+    assert run.code == 1
+    assert run.verdicts == {"test_b": "refuted", "test_c": "proven"}
     assert run.outcomes["test_b"].evidence == [
         ": 5 packets lost\n",
         "the world",
