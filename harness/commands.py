@@ -7,7 +7,6 @@ import random
 import re
 import shutil
 import sys
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +17,10 @@ import typer
 from rich.console import Console
 
 from harness import door as doors
+from harness import evidence, stages, transcripts
 from harness import gate as gates
 from harness import lab as labs
 from harness import live as lives
-from harness import stages, transcripts
 from harness.bench import run as benches
 from harness.bench.plan import EFFORTS, chosen
 from harness.bench.targets import TARGETS, Measured, rows
@@ -215,13 +214,13 @@ def _gate(plan: gates.Plan) -> tuple[bool, int, int]:
         signer = Signer.find()
     except AttestationError as error:
         _end(str(error), _BAD_USAGE)
-    evidence = Path(tempfile.mkdtemp(prefix="evidence-"))
+    left = evidence.place(REPORTS)
     try:
-        run = gates.run(plan, evidence, _console)
+        run = gates.run(plan, left, _console)
         transcript = transcripts.transcript_of(run)
-        folder = transcripts.publish(transcript, REPORTS, signer, evidence)
+        folder = transcripts.publish(transcript, REPORTS, signer, left)
     finally:
-        shutil.rmtree(evidence, ignore_errors=True)
+        shutil.rmtree(left, ignore_errors=True)
     summarize(transcript, _console)
     _console.print(f"transcript: {os.path.relpath(folder)}/transcript.html ({transcript.verdict}, {run.seconds:.0f} s)")
     good = sum(each.is_proven for each in run.scenarios) + sum(each.caught for each in run.sabotages)

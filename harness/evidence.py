@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,12 @@ _HOST_COMMANDS = {
     "sockets": ("ss", "-tuanp"),
     "wireguard": ("wg", "show", "all"),
 }
+
+
+def place(out: Path) -> Path:
+    """A new folder for it beside the transcripts; a sandbox has memory for temporary files, and this may be large."""
+    out.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=".evidence-", dir=out))
 
 
 def collect(folder: Path, error: str, world: World | None) -> list[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from harness import plugin, transcripts
+from harness import evidence, plugin, transcripts
 from harness.gate import GateRun, Plan
 from harness.runs import RunOptions
 from harness.summary import summary
@@ -52,8 +51,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_SIGNER] = Signer.find()
     except AttestationError as error:
         raise pytest.UsageError(str(error)) from error
-    if config.getoption("--evidence") is None:
-        config.stash[_EVIDENCE] = config.option.evidence = Path(tempfile.mkdtemp(prefix="evidence-"))
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
@@ -62,6 +59,14 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
         marker, claim = item.get_closest_marker("claim"), item.config.getoption("--claim")
         if item.config.getoption("--transcript") and marker is not None and claim in (None, marker.args[0]):
             raise pytest.UsageError(f"{_WHOLE}, and {item.name} is left out.")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Has a place for evidence, where a transcript is to be written and nobody named one."""
+    config = session.config
+    if _SIGNER in config.stash and config.getoption("--evidence") is None and not config.option.collectonly:
+        config.stash[_EVIDENCE] = config.option.evidence = evidence.place(config.getoption("--transcript"))
 
 
 @pytest.hookimpl(trylast=True)

@@ -215,11 +215,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def _leaves(item: pytest.Item, error: BaseException) -> list[str]:
-    """Writes what a failure leaves; returns the files' names."""
+    """Writes what a failure leaves; returns the files' names. Where there is no place for it, the verdict stands."""
     config, into = item.config, item.config.getoption("--evidence")
     if into is None:
         return []
-    return evidence.collect(into / item.name, failures.in_full(error), config.stash.get(_WORLD, None))
+    try:
+        return evidence.collect(into / item.name, failures.in_full(error), config.stash.get(_WORLD, None))
+    except OSError as lost:
+        _tell(item, "no evidence", str(lost))
+        return []
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

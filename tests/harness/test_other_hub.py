@@ -105,6 +105,7 @@ def test_the_run_leaves_a_signed_transcript_that_says_whose_hub_it_was(tmp_path:
     assert made.environment["wireguard of the hub"] == "unknown, of plain:PlainHub"
     attest.verify(latest, latest / "signing.pub")
     assert {each.name for each in latest.iterdir()} >= {"transcript.html", "junit.xml"}
+    assert {each.name for each in latest.parent.iterdir()} == {"latest", latest.resolve().name}
 
 
 def test_no_private_key_is_in_a_transcript_however_much_pytest_is_to_say(tmp_path: Path) -> None:
@@ -114,6 +115,7 @@ def test_no_private_key_is_in_a_transcript_however_much_pytest_is_to_say(tmp_pat
     latest = tmp_path / "out" / "latest"
     failures = [each.failure or "" for claim in schema.load(latest).claims for each in claim.scenarios]
     assert [each for each in failures if "Machine(id=" in each]
+    assert (latest / "evidence" / "test_the_hub_answers_pings_and_nothing_else" / "error.txt").is_file()
     for file in ("transcript.json", "transcript.html", "junit.xml"):
         assert "PrivateKey" not in (latest / file).read_text(encoding="utf-8")
 

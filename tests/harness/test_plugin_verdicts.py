@@ -216,6 +216,25 @@ def test_what_a_failed_scenario_leaves_is_told_and_the_next_one_finds_the_servic
     assert run.outcomes["test_c"].evidence == []
 
 
+def test_without_a_place_for_what_it_leaves_a_scenario_has_its_verdict(gate: Gate, pytester: pytest.Pytester) -> None:
+    (pytester.path / "full").write_text("no folder")
+    run = gate(
+        """
+        pytestmark = claim("live-change")
+
+        def test_b():
+            raise Refuted("5 packets lost")
+
+        def test_c():
+            pass
+    """,
+        f"--evidence={pytester.path}/full",
+    )
+    assert run.code == 1
+    assert run.verdicts == {"test_b": "refuted", "test_c": "proven"}
+    assert run.outcomes["test_b"].evidence == []
+
+
 def test_a_failure_while_cleaning_up_is_not_proven(gate: Gate) -> None:
     run = gate("""
         @pytest.fixture
