@@ -15,6 +15,7 @@ from netlab.errors import NothingArrived
 
 #: Seconds for a killed program to be gone.
 _DEATH_S = 10.0
+_LOOK_S = 0.002
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class Process(abc.ABC):
                 return waited
             if ended or waited > timeout_s:
                 raise NothingArrived(f"{text!r} in the log of {self.argv[0]}: {self.log_text()[-2000:]}", waited)
-            time.sleep(0.002)
+            # Each look reads the log: the longer it takes, the less a moment more matters.
+            time.sleep(max(_LOOK_S, waited / 50))
 
 
 class LocalProcess(Process):

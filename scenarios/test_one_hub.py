@@ -23,6 +23,7 @@ from netlab import LabHost
 
 pytestmark = pytest.mark.claim("one-hub")
 
+INTERVAL = 0.002
 PINGS = {"quick": 50, "full": 500}
 STOPPED_S = {"quick": 0.5, "full": 10.0}
 # An IP packet of whole blocks of 16 bytes is as long for an implementation that does not pad (boringtun).
@@ -151,7 +152,7 @@ def test_a_stopped_hub_stops_everything(world: World, record: Record, profile: s
     addresses = {mumbai.underlay_address, pune.underlay_address}
     with ExitStack() as stack:
         streams = [
-            stack.enter_context(Lifeline(source, destination, record, 0.002))
+            stack.enter_context(Lifeline(source, destination, record, INTERVAL * world.patience))
             for source, destination in ((mumbai, pune), (pune, mumbai))
         ]
         captures = [stack.enter_context(machine.host.capture("eth0")) for machine in (mumbai, pune)]

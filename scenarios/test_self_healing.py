@@ -120,8 +120,9 @@ def besieged(world: World, record: Record, mesh: Mesh, machines: Sequence[Machin
     """Streams from the first machine (allowed) and the third (denied) to the second, with controls around."""
     mumbai, pune, kolkata = machines
     with (
-        Lifeline(mumbai, pune, record, INTERVAL) as allowed,
-        kolkata.stream_to(pune, interval=INTERVAL) as denied,
+        # What emulates a processor has none left for a service that starts, beside a thousand packets a second.
+        Lifeline(mumbai, pune, record, INTERVAL * world.patience) as allowed,
+        kolkata.stream_to(pune, interval=INTERVAL * world.patience) as denied,
     ):
         with record.control("both streams flow before the rule and the damage"):
             allowed.arrives(Noticed.EVENT.value)

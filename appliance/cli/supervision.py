@@ -23,7 +23,7 @@ PROGRAM: tuple[str, ...] = (sys.executable, "-m", "appliance")
 """How this program is started again as a child."""
 
 _GRACE = 10.0
-_POLL = 0.02
+_POLL, _LONGEST_POLL = 0.02, 0.5
 _LOOK = 0.05
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
@@ -74,9 +74,10 @@ class Child:
         self._spawn()
         while not self.is_ready():
             self.check()
-            if time.monotonic() - self._started_at > deadline:
+            waited = time.monotonic() - self._started_at
+            if waited > deadline:
                 raise NotStarted(f"The {self.command} process was not ready after {deadline:.0f} seconds.")
-            time.sleep(_POLL)
+            time.sleep(pause(waited))
 
     def check(self) -> None:
         """Looks whether it runs.
@@ -178,6 +179,11 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def pause(waited: float) -> float:
+    """Seconds until the next look at what starts, after so many: looks take the processor from who is slow already."""
+    return min(max(_POLL, waited / 50), _LONGEST_POLL)
 
 
 @dataclass

@@ -23,7 +23,7 @@ from appliance.cli.folder import Folder, hub_socket, instance_locked, web_uid
 from appliance.cli.handover import Handover
 from appliance.cli.options import Config, Data, DatabaseUrl, Listen
 from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings, resolve
-from appliance.cli.supervision import Asked, Child, NotStarted, watch
+from appliance.cli.supervision import Asked, Child, NotStarted, pause, watch
 from appliance.cli.unlocking import unlock
 from appliance.hub.client import HubClient
 from appliance.hub.errors import HubError
@@ -37,7 +37,6 @@ log = structlog.get_logger()
 _START_DEADLINE = 120.0
 # A thousand organizations take their time, and one that gets on is not given up.
 _RESTORE_DEADLINE = 180.0
-_POLL = 0.01
 
 
 def up(
@@ -181,7 +180,8 @@ def wait_until_restored(hub: Child, client: HubClient, asked: Asked) -> bool:
     Raises:
         NotStarted: the hub ended, or has brought nothing more back for a long time.
     """
-    most, deadline = 0, time.monotonic() + _RESTORE_DEADLINE
+    start = time.monotonic()
+    most, deadline = 0, start + _RESTORE_DEADLINE
     while not asked.stopped:
         hub.check()
         with suppress(HubError):
@@ -192,7 +192,7 @@ def wait_until_restored(hub: Child, client: HubClient, asked: Asked) -> bool:
                 most, deadline = status.enforcing, time.monotonic() + _RESTORE_DEADLINE
         if time.monotonic() > deadline:
             raise NotStarted(f"For {_RESTORE_DEADLINE:.0f} seconds no more organization was enforced than {most}.")
-        time.sleep(_POLL)
+        time.sleep(pause(time.monotonic() - start))
     return False
 
 

@@ -178,3 +178,8 @@ def test_no_moment_is_wrong_for_a_signal() -> None:
             assert process.wait(10.0) == 0
         finally:
             process.kill()
+
+
+def test_what_starts_is_looked_at_less_often_the_longer_it_takes() -> None:
+    pauses = [supervision.pause(waited) for waited in (0.0, 0.5, 5.0, 20.0, 1000.0)]
+    assert pauses == pytest.approx([0.02, 0.02, 0.1, 0.4, 0.5])
