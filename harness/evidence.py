@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from harness.verdicts import Inconclusive
 from harness.world import World
 from netlab import Host, NetlabError
 
+_PREFIX = ".evidence-"
+_WEEK_S = 7 * 24 * 3600.0
 _HOST_COMMANDS = {
     "addresses": ("ip", "-details", "address"),
     "routes": ("ip", "route", "show", "table", "all"),
@@ -22,7 +25,11 @@ _HOST_COMMANDS = {
 def place(out: Path) -> Path:
     """A new folder for it beside the transcripts; a sandbox has memory for temporary files, and this may be large."""
     out.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=".evidence-", dir=out))
+    for other in out.glob(f"{_PREFIX}*"):
+        # Of a run that was killed: no other is as old.
+        if time.time() - other.stat().st_mtime > _WEEK_S:
+            shutil.rmtree(other, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=out))
 
 
 def collect(folder: Path, error: str, world: World | None) -> list[str]:
