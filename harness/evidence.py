@@ -26,9 +26,10 @@ def place(out: Path) -> Path:
     """A new folder for it beside the transcripts; a sandbox has memory for temporary files, and this may be large."""
     out.mkdir(parents=True, exist_ok=True)
     for other in out.glob(f"{_PREFIX}*"):
-        # Of a run that was killed: no other is as old.
-        if time.time() - other.stat().st_mtime > _WEEK_S:
-            shutil.rmtree(other, ignore_errors=True)
+        # Of a run that was killed: no other is as old. One that ends meanwhile removes its own.
+        with suppress(FileNotFoundError):
+            if time.time() - other.stat().st_mtime > _WEEK_S:
+                shutil.rmtree(other, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=out))
 
 
