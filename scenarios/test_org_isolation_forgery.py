@@ -133,6 +133,11 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
             home.router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
             one.fence()
             to_thief = len(at_thief.packets())
+        for machine in (two, only):
+            machine.fence()
+        for witness in (at_mate, at_only):
+            # The errors that were answered quote what was said.
+            witness.marks(marks)
 
         recorded, theirs = _messages(taken, hub), _messages(at_other, hub)
         (session, *_) = (forgery.receiver(each) for each in theirs if forgery.kind(each) is Kind.DATA)
