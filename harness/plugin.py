@@ -222,7 +222,7 @@ def _leaves(item: pytest.Item, error: BaseException) -> list[str]:
     try:
         return evidence.collect(into / item.name, failures.in_full(error), config.stash.get(_WORLD, None))
     except OSError as lost:
-        _tell(item, "no evidence", str(lost))
+        _tell(item, "unkept", f"its evidence: {lost}")
         return []
 
 

@@ -218,6 +218,7 @@ def test_what_a_failed_scenario_leaves_is_told_and_the_next_one_finds_the_servic
 
 def test_without_a_place_for_what_it_leaves_a_scenario_has_its_verdict(gate: Gate, pytester: pytest.Pytester) -> None:
     (pytester.path / "full").write_text("no folder")
+    told = (pytester.path / "told").open("w+")
     run = gate(
         """
         pytestmark = claim("live-change")
@@ -229,10 +230,21 @@ def test_without_a_place_for_what_it_leaves_a_scenario_has_its_verdict(gate: Gat
             pass
     """,
         f"--evidence={pytester.path}/full",
+        f"--progress={told.fileno()}",
     )
     assert run.code == 1
     assert run.verdicts == {"test_b": "refuted", "test_c": "proven"}
     assert run.outcomes["test_b"].evidence == []
+    told.seek(0)
+    # The gate takes the first word of a line for what became of it.
+    assert [line.split(" ")[:2] for line in told] == [
+        ["runs", "test_b"],
+        ["unkept", "test_b"],
+        ["refuted", "test_b"],
+        ["runs", "test_c"],
+        ["proven", "test_c"],
+    ]
+    told.close()
 
 
 def test_a_failure_while_cleaning_up_is_not_proven(gate: Gate) -> None:
