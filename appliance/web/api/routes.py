@@ -177,3 +177,5 @@ def _decode(kind: type[msgspec.Struct]) -> msgspec.Struct:
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"The body is not JSON: {error}.") from None
+    except RecursionError:
+        raise Malformed("The body is nested too deeply.") from None

@@ -1,0 +1,60 @@
+"""JSON that is nested more deeply than anybody can read is the caller's fault, at every call that takes a body."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bottle
+import pytest
+
+from appliance.service import Workplace
+from appliance.service.transcripts import Shelf
+from appliance.web.api import CALLS
+from appliance.web.api.routes import PREFIX, Call
+from appliance.web.app import make_app
+from appliance.web.limits import RateLimits
+from appliance.web.request import Site
+from tests.appliance.fakes import FakeHub
+from tests.appliance.web.client import call
+
+DEPTHS = [10, 200, 400, 600, 900, 990, 1_000, 100_000]
+
+
+@pytest.fixture
+def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
+    return make_app(Site(workplace, RateLimits(), Shelf(Path("nowhere"))), hub.status)
+
+
+@pytest.fixture
+def token(app: bottle.Bottle) -> str:
+    body = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
+    return str(call(app, "POST", f"{PREFIX}/signup", body).json["token"])
+
+
+def nested(depth: int, *, around: bytes = b"%s") -> list[bytes]:
+    """Bodies of this depth: in arrays, and in objects."""
+    return [around % (b"[" * depth + b"]" * depth), around % (b'{"a":' * depth + b"1" + b"}" * depth)]
+
+
+@pytest.mark.parametrize("each", [each for each in CALLS if each.body is not None], ids=lambda each: each.path)
+def test_a_body_that_is_nested_deeply_is_refused(app: bottle.Bottle, token: str, each: Call) -> None:
+    assert each.body is not None
+    field = each.body.__struct_fields__[-1].encode()
+    for depth in DEPTHS:
+        for body in nested(depth) + nested(depth, around=b'{"' + field + b'":%s}'):
+            path = PREFIX + each.path.replace("{", "").replace("}", "")
+            answer = call(app, each.method, path, raw=body, token=token)
+            assert answer.status in (400, 401, 404, 422, 429), (depth, answer.data)
+            assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/account/passkeys", "/sessions/passkey"])
+def test_a_credential_is_read_or_refused_at_every_depth(app: bottle.Bottle, token: str, path: str) -> None:
+    """Between what can be read and what can be written again lie a few depths."""
+    around = b'{"handle": "x", "credential": %s}'
+    if path == "/account/passkeys":
+        around = b'{"password": "x", "name": "x", "credential": %s}'
+    for depth in range(700, 1000):
+        for body in nested(depth, around=around):
+            answer = call(app, "POST", PREFIX + path, raw=body, token=token)
+            assert answer.status in (400, 401, 403, 409, 422, 429), (depth, answer.data)
