@@ -27,6 +27,8 @@ else:
 WIREGUARD_CHOICES = ("auto", "kernel", "wireguard-go", "boringtun")
 SECRET_VARIABLE = "MESHWG_UNLOCK_SECRET"  # noqa: S105 - the name of a variable
 SECRET_FILE_VARIABLE = "MESHWG_UNLOCK_SECRET_FILE"  # noqa: S105
+# Fewer characters could be guessed.
+_SHORTEST_TOKEN = 16
 _KEYS = (
     "data",
     "listen",
@@ -41,6 +43,7 @@ _KEYS = (
     "public_url",
     "smtp_url",
     "mail_from",
+    "metrics_token",
     "unlock_secret_file",
 )
 
@@ -56,6 +59,7 @@ class Settings:
         public_url: where people find the pages, without a slash at its end.
         smtp_url: the mail relay with its password, if there is one.
         mail_from: the address that letters come from.
+        metrics_token: lets programs elsewhere read the metrics, if there is one.
     """
 
     data: Path
@@ -72,6 +76,7 @@ class Settings:
     public_url: str
     smtp_url: str | None = field(repr=False)
     mail_from: str
+    metrics_token: str | None = field(repr=False)
     unlock_secret_file: Path | None
 
     @property
@@ -96,6 +101,7 @@ class Settings:
             "public_url": self.public_url,
             "smtp_url": self.smtp_url or "",
             "mail_from": self.mail_from,
+            "metrics_token": self.metrics_token or "",
         }
         return {_variable(key): value for key, value in found.items() if value}
 
@@ -132,6 +138,7 @@ def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
         public_url=public_url,
         smtp_url=str(chosen.get("smtp_url") or "") or None,
         mail_from=str(chosen.get("mail_from") or f"meshwg@{urlsplit(public_url).hostname}"),
+        metrics_token=_metrics_token(str(chosen.get("metrics_token") or "")),
         unlock_secret_file=_path(chosen.get("unlock_secret_file")),
     )
     _check_mail(found)
@@ -211,6 +218,16 @@ def _public_url(text: str, listen_host: str, endpoint: str, port: int) -> str:
     if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
         raise _wrong("public_url", "https://HOST[:PORT]", text)
     return f"https://{parts.netloc}"
+
+
+def _metrics_token(text: str) -> str | None:
+    """The token, which is not repeated where it can't be taken."""
+    if text and (len(text) < _SHORTEST_TOKEN or not text.isascii() or not text.isprintable() or " " in text):
+        raise CommandError(
+            f"--metrics-token takes {_SHORTEST_TOKEN} or more printable ASCII characters without a space.",
+            Exit.NOT_CONFIGURED,
+        )
+    return text or None
 
 
 def _check_mail(found: Settings) -> None:

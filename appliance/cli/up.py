@@ -62,6 +62,10 @@ def up(
         typer.Option(help="Mail relay, smtps://USER:PASSWORD@HOST; better in file or environment."),
     ] = None,
     mail_from: Annotated[str | None, typer.Option(help="Address that letters come from.")] = None,
+    metrics_token: Annotated[
+        str | None,
+        typer.Option(help="Token that lets programs elsewhere read /metrics; better in file or environment."),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Run the appliance in the foreground: hub, pages and API.
@@ -88,6 +92,7 @@ def up(
             "public_url": public_url,
             "smtp_url": smtp_url,
             "mail_from": mail_from,
+            "metrics_token": metrics_token,
         },
         config,
     )

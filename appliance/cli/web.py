@@ -39,6 +39,7 @@ def web() -> None:
             site=settings.public_url,
             relay=settings.relay,
             uid=web_uid(),
+            metrics_token=settings.metrics_token,
             transcripts=folder.transcripts,
         )
     )

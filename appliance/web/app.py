@@ -14,6 +14,7 @@ from appliance.model.errors import Refused, Unavailable
 from appliance.web import api, health, metrics, origin, pages, problems, request
 from appliance.web.headers import HEADERS
 from appliance.web.request import Site
+from appliance.web.watchers import Watchers
 
 log = structlog.get_logger()
 
@@ -21,12 +22,18 @@ log = structlog.get_logger()
 _FOR_PROGRAMS = frozenset({"/api", "/healthz", "/readyz", "/metrics"})
 
 
-def make_app(site: Site, status: Callable[[], HubStatus], certificate_ends: datetime | None = None) -> bottle.Bottle:
+def make_app(
+    site: Site,
+    status: Callable[[], HubStatus],
+    certificate_ends: datetime | None = None,
+    metrics_token: str | None = None,
+) -> bottle.Bottle:
     """The application over these use cases.
 
     Args:
         status: asks the hub.
         certificate_ends: as for `metrics.Metrics`.
+        metrics_token: as for `Watchers`.
     """
     app = bottle.Bottle()
     counted = metrics.Metrics(status, site.workplace.store, certificate_ends)
@@ -35,8 +42,9 @@ def make_app(site: Site, status: Callable[[], HubStatus], certificate_ends: date
     app.install(_refusals(view, site.workplace.site))
     api.install(app, site)
     pages.install(app, site, view)
-    health.install(app, status)
-    metrics.install(app, counted)
+    watchers = Watchers(site.limits, metrics_token)
+    health.install(app, status, watchers)
+    metrics.install(app, counted, watchers)
     app.default_error_handler = _error(view)
 
     def finish() -> None:

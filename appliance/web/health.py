@@ -10,27 +10,56 @@ import msgspec
 
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.messages import HubStatus
-from appliance.web import problems
+from appliance.web import problems, request
+from appliance.web.recent import Recent
+from appliance.web.watchers import Watchers
+
+_Readiness = HubStatus | HubError
 
 
-def install(app: bottle.Bottle, status: Callable[[], HubStatus]) -> None:
-    """Adds the two paths."""
+def install(app: bottle.Bottle, status: Callable[[], HubStatus], watchers: Watchers) -> None:
+    """Adds the two paths.
+
+    Anybody may ask whether the service is ready, as a load balancer does; the hub is asked once a second for all of
+    them. Watchers get an answer of their own, with the reason.
+    """
+
+    def look() -> _Readiness:
+        try:
+            return status()
+        except HubError as error:
+            return error
+
+    recent = Recent(look)
 
     def ready() -> Any:
-        try:
-            now = status()
-        except HubUnreachable as error:
-            return problems.respond(problems.unexpected(503, "Not ready", f"The hub does not answer: {error}."))
-        except HubError as error:
-            return problems.respond(problems.unexpected(503, "Not ready", f"The hub can't tell: {error}"))
-        if now.enforcing < now.expected:
-            return problems.respond(
-                problems.unexpected(503, "Not ready", f"{now.enforcing} of {now.expected} organizations are enforced.")
-            )
-        return _json({"status": "ready", "wireguard": now.wireguard, "organizations": now.expected})
+        if watchers.is_one():
+            return _in_full(look())
+        watchers.limits.stranger(request.address())
+        if _reason(recent.get()) is None:
+            return _json({"status": "ready"})
+        return problems.respond(problems.unexpected(503, "Not ready", "The service is not ready."))
 
     app.route("/healthz", callback=lambda: _json({"status": "alive"}))
     app.route("/readyz", callback=ready)
+
+
+def _in_full(now: _Readiness) -> bottle.HTTPResponse:
+    reason = _reason(now)
+    if reason is None and isinstance(now, HubStatus):
+        return _json({"status": "ready", "wireguard": now.wireguard, "organizations": now.expected})
+    return problems.respond(problems.unexpected(503, "Not ready", str(reason)))
+
+
+def _reason(now: _Readiness) -> str | None:
+    """Why the service is not ready; None where it is."""
+    if isinstance(now, HubUnreachable):
+        return f"The hub does not answer: {now}."
+    if isinstance(now, HubError):
+        return f"The hub can't tell: {now}"
+    if now.enforcing < now.expected:
+        return f"{now.enforcing} of {now.expected} organizations are enforced."
+    return None
 
 
 def _json(value: Any) -> bottle.HTTPResponse:

@@ -17,6 +17,8 @@ from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.messages import HubStatus
 from appliance.model.errors import Unavailable
 from appliance.store import Store, machines
+from appliance.web.recent import Recent
+from appliance.web.watchers import Watchers
 
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
@@ -133,11 +135,12 @@ class _StoreCollector(Collector):
         yield family
 
 
-def install(app: bottle.Bottle, metrics: Metrics) -> None:
-    """Adds the path."""
-    app.route(
-        "/metrics",
-        callback=lambda: bottle.HTTPResponse(
-            generate_latest(metrics.registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        ),
-    )
+def install(app: bottle.Bottle, metrics: Metrics, watchers: Watchers) -> None:
+    """Adds the path. A scrape asks hub and store, so all scrapes within a second get the same one."""
+    recent = Recent(lambda: generate_latest(metrics.registry))
+
+    def scrape() -> bottle.HTTPResponse:
+        watchers.check()
+        return bottle.HTTPResponse(recent.get(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    app.route("/metrics", callback=scrape)

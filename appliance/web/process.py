@@ -47,6 +47,7 @@ class WebSettings:
         site: where people find the pages.
         relay: where mail goes, if it does.
         uid: the user to become once the port is bound.
+        metrics_token: as for `Watchers`.
         transcripts: where published runs of the gate lie.
     """
 
@@ -62,6 +63,7 @@ class WebSettings:
     site: str
     relay: Relay | None
     uid: int
+    metrics_token: str | None
     transcripts: Path
 
 
@@ -78,7 +80,7 @@ def serve(settings: WebSettings) -> None:
     )
     # Nothing connects before the fork; connections are opened by the threads that use them.
     site = Site(workplace, RateLimits(settings.trusted), Shelf(settings.transcripts))
-    app = behind(settings.proxies, make_app(site, hub.status, settings.certificate.ends_at()))
+    app = behind(settings.proxies, make_app(site, hub.status, settings.certificate.ends_at(), settings.metrics_token))
 
     multiprocessing.set_start_method("fork")
     server = make_server(settings.host, settings.port, settings.certificate)

@@ -44,6 +44,7 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         "public_url": "https://mesh.example.net",
         "smtp_url": "smtps://user:pass%40word@mail.example.net",
         "mail_from": "hub@example.net",
+        "metrics_token": "a token of many characters".replace(" ", "-"),
     }
     parent = resolve(given)
     for name, value in parent.environment().items():
@@ -68,6 +69,8 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         {"public_url": "https://mesh.example.net/below"},
         {"smtp_url": "http://mail.example.net"},
         {"smtp_url": "smtp://mail.example.net", "mail_from": "nobody"},
+        {"metrics_token": "short"},
+        {"metrics_token": "with a space in its middle"},
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(given: dict[str, Any]) -> None:

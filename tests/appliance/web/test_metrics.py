@@ -29,7 +29,7 @@ ENDS = datetime(2030, 1, 1, tzinfo=timezone.utc)
 def scraped(app: bottle.Bottle) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
     """The samples of a scrape, by name and labels."""
     found: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
-    for family in text_string_to_metric_families(call(app, "GET", "/metrics").data.decode()):
+    for family in text_string_to_metric_families(call(app, "GET", "/metrics", address="127.0.0.1").data.decode()):
         for sample in family.samples:
             found.setdefault(sample.name, {})[frozenset(sample.labels.items())] = sample.value
     return found

@@ -269,7 +269,7 @@ def test_the_openapi_document_has_every_call(app: bottle.Bottle) -> None:
 def test_health_readiness_and_metrics(app: bottle.Bottle) -> None:
     assert call(app, "GET", "/healthz").status == 200
     assert call(app, "GET", "/readyz").status == 200
-    assert b"meshwg_hub_up 1.0" in call(app, "GET", "/metrics").data
+    assert b"meshwg_hub_up 1.0" in call(app, "GET", "/metrics", address="127.0.0.1").data
 
 
 def test_a_fault_of_ours_tells_nothing_of_its_insides(
