@@ -27,7 +27,10 @@ from appliance.store.sessions import Device
 LIFETIME = timedelta(days=7)
 MOST_PENDING = 100
 LETTER = "invitation"
-_OVER = "This invitation does not hold: it was accepted or revoked, or its seven days are over. Ask for another one."
+_OVER = (
+    "This invitation can't be accepted: it was accepted or revoked, its seven days are over, or its address has an "
+    "account already. Ask for another one."
+)
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,10 @@ def accept(workplace: Workplace, *, token: str, password: str, device: Device = 
     """A new account for the address that was invited, signed in; the address is verified if a letter brought the link.
 
     Raises:
-        NotFound: the link leads nowhere, or not any more.
+        NotFound: the link leads nowhere, or not any more; or the address has an account in another organization, and
+            the link was not in a letter to that address.
         Invalid: the password may not be chosen.
-        Conflict: the address has an account in another organization.
+        Conflict: the address has an account in another organization, and a letter to it brought the link.
     """
     offered = offer(workplace, token)
     invitation = offered.invitation
@@ -130,6 +134,10 @@ def accept(workplace: Workplace, *, token: str, password: str, device: Device = 
         try:
             people.create(record.transaction, member)
         except Conflict:
+            # Only somebody who reads the letters of this address is told what it has. An owner who got the link to
+            # pass on may have invited any address.
+            if not invitation.by_letter:
+                raise NotFound(_OVER) from None
             raise Conflict(
                 "This address has an account already, and an account belongs to one organization. Delete that account "
                 "first, or ask for an invitation to another address."

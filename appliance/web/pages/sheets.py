@@ -1,22 +1,30 @@
-"""Tables as CSV files (RFC 4180) that a spreadsheet opens without doing what is in them."""
+"""Tables as CSV files (RFC 4180) that a spreadsheet opens without doing what is in them.
+
+A spreadsheet takes a cell for a formula by its first character, whoever wrote it (OWASP, CSV injection). Which cells
+there are depends on the reader: one whose locale separates by semicolons splits our lines there, also within a text that
+is in quotes, because for it the quotes do not begin the cell. So a text is made harmless at its beginning and behind
+each character at which some reader splits.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
 import bottle
 
-# A spreadsheet takes a cell that begins so for a formula, whoever wrote it (OWASP, CSV injection). The last four are
-# what an input method for Chinese or Japanese makes of the first ones, and some spreadsheets take them alike.
-_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+# The last four are what an input method for Chinese or Japanese makes of the first ones; some spreadsheets take them
+# alike. Spaces and quotes may be dropped by a reader before it looks.
+_FORMULA = r"(?=[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])"
+_SEPARATOR = r"[,;|\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]"
+_BEGINS_FORMULA = re.compile(rf"\A(?=[\t\r\n])|\A{_FORMULA}|(?<={_SEPARATOR}){_FORMULA}")
 
 
 def cell(value: object) -> object:
-    """The value as it may stand in a file: text that would be a formula has an apostrophe in front, which makes it
-    text and is not shown."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """The value as it may stand in a file: what would be a formula has an apostrophe in front, which makes it text."""
+    return _BEGINS_FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
 def download(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> bottle.HTTPResponse:

@@ -125,7 +125,7 @@ def test_pending_ones_are_bounded(workplace: Workplace, owner: Actor, monkeypatc
 def test_an_account_belongs_to_one_organization(workplace: Workplace, owner: Actor) -> None:
     other = sign_up(workplace, "ravi@example.net")
     token = invite(workplace, owner, "ravi@example.net")
-    with pytest.raises(Conflict, match="belongs to one organization"):
+    with pytest.raises(NotFound):
         invitations.accept(workplace, token=token, password=PASSWORD)
     found = log_in.at_once(workplace, email="ravi@example.net", password="correct horse battery")
     assert accounts.actor_of(workplace, found.token).organization_id == other.organization_id
@@ -133,6 +133,30 @@ def test_an_account_belongs_to_one_organization(workplace: Workplace, owner: Act
     colleague(workplace, other, Role.OWNER)
     members.leave(workplace, other, password="correct horse battery")
     assert invitations.accept(workplace, token=token, password=PASSWORD)
+
+
+def test_only_a_letter_to_the_address_lets_somebody_learn_of_its_account(workplace: Workplace, owner: Actor) -> None:
+    """Who has the link to pass on is told the same as where the link is over."""
+    sign_up(workplace, "ravi@example.net")
+    token = invite(workplace, owner, "ravi@example.net")
+    revoked = invite(workplace, owner, "uma@example.net")
+    invitations.revoke(workplace, owner, invitations.pending(workplace, owner)[-1].id)
+    told = set()
+    for each in (token, revoked, tokens.new_token(tokens.INVITATION)):
+        with pytest.raises(NotFound) as refusal:
+            invitations.accept(workplace, token=each, password=PASSWORD)
+        told.add((refusal.value.detail, refusal.value.field, refusal.value.status))
+    assert len(told) == 1
+
+
+def test_a_letter_s_reader_is_told_of_their_account(workplace: Workplace, owner: Actor) -> None:
+    mailing = replace(workplace, sends_mail=True)
+    sign_up(workplace, "ravi@example.net")
+    invitations.invite(mailing, owner, email="ravi@example.net", role="viewer")
+    (letter,) = sent(mailing)
+    (link,) = (word for word in letter.text.split() if "/join/" in word)
+    with pytest.raises(Conflict, match="belongs to one organization"):
+        invitations.accept(mailing, token=link.rpartition("/")[2], password=PASSWORD)
 
 
 def test_a_password_that_may_not_be_chosen_uses_nothing_up(workplace: Workplace, owner: Actor) -> None:
@@ -165,20 +189,26 @@ def test_another_organization_s_is_not_there(workplace: Workplace, owner: Actor)
         invitations.revoke(workplace, other, pending.id)
 
 
-def test_where_mail_is_sent_only_the_letter_has_the_link(workplace: Workplace, owner: Actor) -> None:
-    sending = replace(workplace, sends_mail=True)
-    invited = invitations.invite(sending, owner, email="ravi@example.net", role="viewer")
-    assert invited.link is None
-    with workplace.store.read() as transaction:
-        assert transaction.execute(schema.invitations.select()).one().token_hash is None
+def sent(workplace: Workplace) -> list[Letter]:
+    """Letters that are due, delivered."""
     letters: list[Letter] = []
 
     class Relay:
         def send(self, letter: Letter) -> None:
             letters.append(letter)
 
-    assert postman.deliver_one(sending, Relay(), COMPOSERS)
-    (letter,) = letters
+    while postman.deliver_one(workplace, Relay(), COMPOSERS):
+        pass
+    return letters
+
+
+def test_where_mail_is_sent_only_the_letter_has_the_link(workplace: Workplace, owner: Actor) -> None:
+    sending = replace(workplace, sends_mail=True)
+    invited = invitations.invite(sending, owner, email="ravi@example.net", role="viewer")
+    assert invited.link is None
+    with workplace.store.read() as transaction:
+        assert transaction.execute(schema.invitations.select()).one().token_hash is None
+    (letter,) = sent(sending)
     assert letter.recipient == "ravi@example.net"
     assert "acme-networks" in letter.text
     assert "acme-networks" not in letter.subject

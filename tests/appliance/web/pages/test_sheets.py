@@ -6,25 +6,47 @@ import csv
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appliance.web.pages.sheets import cell, download
 
+TEXTS = st.text(
+    st.one_of(st.sampled_from(" \"',;|\t\n\r=+-@\uff1d1a"), st.characters(exclude_categories=["Cs"])), max_size=12
+)
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", '=HYPERLINK("http://x")', "\uff1d1", "\t=1"])
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", '=HYPERLINK("http://x")', "\uff1d1", "\t1"])
 def test_what_a_spreadsheet_would_run_is_text(text: str) -> None:
     assert cell(text) == "'" + text
 
 
-@pytest.mark.parametrize("value", ["branch-mumbai", "a=b", "मुंबई", 'quote " and , comma', "", -5, 0, "1,5"])
+@pytest.mark.parametrize(
+    "value", ["branch-mumbai", "a=b", "मुंबई", 'quote " and , comma', "", -5, 0, "1,5", "a;b", "it's; so"]
+)
 def test_other_values_are_as_they_are(value: object) -> None:
     assert cell(value) == value
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=4))
+@pytest.mark.parametrize("text", ["branch;=1+1", 'branch;"=1+1"', "branch\t=1", "branch|@SUM(A1)", "a; +1"])
+def test_behind_a_separator_of_another_locale_it_is_text_too(text: str) -> None:
+    after = next(at for at, letter in enumerate(text) if letter in ";\t|") + 1
+    assert cell(text) == f"{text[:after]}'{text[after:]}"
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=4))
 def test_cells_stay_apart(texts: list[str]) -> None:
     answer = download("x.csv", ["a"], [texts])
     _, row = csv.reader(io.StringIO(answer.body.decode("utf-8"), newline=""))
     assert row == [cell(text) for text in texts]
-    assert not any(each.startswith(("=", "+", "-", "@")) for each in row)
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=4), st.sampled_from(",;|\t"), st.booleans())
+@example(["branch;=1+1"], ";", False)
+@example(['branch;"=1+1"'], ";", False)
+def test_no_reader_finds_a_formula(texts: list[str], separator: str, knows_quotes: bool) -> None:
+    """Whichever separator a reader splits at, and whether it knows quotes or not."""
+    text = download("x.csv", ["a"], [texts]).body.decode("utf-8")
+    quoting = csv.QUOTE_MINIMAL if knows_quotes else csv.QUOTE_NONE
+    for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting):
+        assert not [each for each in row if each.lstrip(' "').startswith(("=", "+", "-", "@", "\uff1d"))]
