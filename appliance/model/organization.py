@@ -91,9 +91,13 @@ class Machine:
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One change, by whom and when; ``detail`` is plain JSON data without secrets."""
+    """One change, by whom and when; ``detail`` is plain JSON data without secrets.
 
-    id: int
+    Attributes:
+        id: random: a number would count what other organizations do.
+    """
+
+    id: str
     at: datetime
     actor: str
     action: str

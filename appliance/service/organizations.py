@@ -46,12 +46,19 @@ def change(workplace: Workplace, actor: Actor, *, name: str | None = None, plan:
 
 
 def trail(
-    workplace: Workplace, actor: Actor, *, before: int | None = None, limit: int = 100
-) -> tuple[Sequence[AuditEntry], int | None]:
-    """A page of the audit trail, newest first, and where the next one begins."""
+    workplace: Workplace, actor: Actor, *, before: str | None = None, limit: int = 100
+) -> tuple[Sequence[AuditEntry], str | None]:
+    """A page of the audit trail, newest first, and where the next one begins.
+
+    Raises:
+        Invalid: ``before`` is not the id of an entry of the organization.
+    """
     with workplace.store.read() as transaction:
+        older_than = None if before is None else audit.number_of(transaction, actor.organization_id, before)
+        if before is not None and older_than is None:
+            raise Invalid("This is not where a page of the audit trail can begin.", field="before")
         return pages.cut(
-            lambda count: audit.page_of(transaction, actor.organization_id, before=before, limit=count),
+            lambda count: audit.page_of(transaction, actor.organization_id, before=older_than, limit=count),
             limit,
             lambda each: each.id,
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
+from appliance.model.ids import new_id
 from appliance.model.organization import AuditEntry
 from appliance.store import times
 from appliance.store.schema import audit as _table
@@ -18,10 +19,17 @@ MENDED = "hub.mended"
 def record(
     transaction: Connection, organization_id: str, actor: str, action: str, detail: dict[str, Any], at: datetime
 ) -> int:
-    """Adds an entry, and gives its number."""
+    """Adds an entry, and gives its number, which is for this program alone."""
     number: int = transaction.execute(
         insert(_table)
-        .values(organization_id=organization_id, at=times.stored(at), actor=actor, action=action, detail=detail)
+        .values(
+            name=new_id(),
+            organization_id=organization_id,
+            at=times.stored(at),
+            actor=actor,
+            action=action,
+            detail=detail,
+        )
         .returning(_table.c.id)
     ).scalar_one()
     return number
@@ -49,8 +57,15 @@ def count_since(
     ).scalar_one()
 
 
+def number_of(transaction: Connection, organization_id: str, entry_id: str) -> int | None:
+    """The number of the organization's entry with this id, if it has one."""
+    return transaction.execute(
+        select(_table.c.id).where(_table.c.name == entry_id, _table.c.organization_id == organization_id)
+    ).scalar_one_or_none()
+
+
 def page_of(transaction: Connection, organization_id: str, *, before: int | None, limit: int) -> list[AuditEntry]:
-    """At most ``limit`` entries, newest first, those older than entry ``before``."""
+    """At most ``limit`` entries, newest first, those older than the one of number ``before``."""
     query = select(_table).where(_table.c.organization_id == organization_id).order_by(_table.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(_table.c.id < before)
@@ -79,4 +94,4 @@ def of_actions(transaction: Connection, organization_id: str, actions: tuple[str
 
 
 def _loaded(row: Any) -> AuditEntry:
-    return AuditEntry(row.id, times.loaded(row.at), row.actor, row.action, row.detail)
+    return AuditEntry(row.name, times.loaded(row.at), row.actor, row.action, row.detail)

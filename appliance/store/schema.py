@@ -210,13 +210,17 @@ rules = Table(
 audit = Table(
     "audit",
     metadata,
+    # The order of entries. It counts those of all organizations, so nobody outside is told of it.
     Column("id", Integer, primary_key=True, autoincrement=True),
+    # Names the entry to its organization; random.
+    Column("name", String(16), nullable=False, server_default=""),
     _belongs_to_organization(),
     Column("at", Float, nullable=False),
     Column("actor", Text, nullable=False),
     Column("action", String(40), nullable=False),
     Column("detail", JSON, nullable=False),
     Index(None, "organization_id", "id"),
+    Index(None, "organization_id", "name", unique=True),
 )
 
 invitations = Table(

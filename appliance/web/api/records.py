@@ -16,7 +16,7 @@ from appliance.web.api.routes import Asked, Call
 
 
 class AuditEntryAnswer(msgspec.Struct, frozen=True):
-    id: int
+    id: str
     at: str
     actor: str
     action: str
@@ -29,7 +29,7 @@ class AuditEntryAnswer(msgspec.Struct, frozen=True):
 
 class AuditAnswer(msgspec.Struct, frozen=True):
     entries: list[AuditEntryAnswer]
-    next: int | None
+    next: str | None
 
 
 class MonthAnswer(msgspec.Struct, frozen=True):
@@ -78,11 +78,10 @@ class MonthUsageAnswer(msgspec.Struct, frozen=True):
 
 
 def _audit(asked: Asked) -> AuditAnswer:
-    older_than = asked.number("after")
     entries, following = organizations.trail(
         asked.site.workplace,
         asked.actor,
-        before=asked.number("before") if older_than is None else older_than,
+        before=asked.query.get("after", asked.query.get("before")),
         limit=paging.limit_of(asked, usual=100),
     )
     return AuditAnswer([AuditEntryAnswer.of(entry) for entry in entries], following)

@@ -14,7 +14,7 @@ _PAGE_LENGTH = 50
 
 
 def _audit(visit: Visit) -> bottle.HTTPResponse:
-    before = visit.query.number("before")
+    before = visit.query.optional("before")
     entries, following = organizations.trail(visit.workplace, visit.actor, before=before, limit=_PAGE_LENGTH)
     lines = [
         {"at": entry.at, "actor": entry.actor, "action": words.action(entry.action), "facts": words.facts(entry.detail)}

@@ -1,9 +1,9 @@
 """Tables as CSV files (RFC 4180) that a spreadsheet opens without doing what is in them.
 
 A spreadsheet takes a cell for a formula by its first character, whoever wrote it (OWASP, CSV injection). Which cells
-there are depends on the reader: one whose locale separates by semicolons splits our lines there, also within a text that
-is in quotes, because for it the quotes do not begin the cell. So a text is made harmless at its beginning and behind
-each character at which some reader splits.
+there are depends on the reader: one whose locale separates by semicolons splits our lines there, also within a text
+that is in quotes, because for it the quotes do not begin the cell. So a text is made harmless at its beginning and
+behind each character at which some reader splits.
 """
 
 from __future__ import annotations

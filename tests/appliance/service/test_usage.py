@@ -19,7 +19,7 @@ DAY = 24 * 60
 
 
 def entry(days: float, action: str, **detail: object) -> AuditEntry:
-    return AuditEntry(0, START + timedelta(days=days), "a", action, dict(detail))
+    return AuditEntry("", START + timedelta(days=days), "a", action, dict(detail))
 
 
 def added(days: float, machine: str = "m") -> AuditEntry:

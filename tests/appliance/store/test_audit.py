@@ -1,0 +1,74 @@
+"""The ids of audit entries tell nothing of what others do."""
+
+from __future__ import annotations
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+
+from appliance.model.errors import Invalid
+from appliance.service import Actor, Workplace, machines, organizations
+from appliance.store import Store, migration, schema
+from appliance.store.revision import revision
+from tests.appliance.conftest import sign_up
+from tests.appliance.postgres import Cluster
+
+
+def test_an_id_is_random_and_a_page_begins_at_one_of_the_organization_s_own(workplace: Workplace, owner: Actor) -> None:
+    other = sign_up(workplace, "other@example.net")
+    machines.add(workplace, owner, name="one")
+    entries, _ = organizations.trail(workplace, owner)
+    assert len({entry.id for entry in entries}) == len(entries) > 1
+    assert not any(entry.id.isdigit() for entry in entries)
+    assert organizations.trail(workplace, owner, before=entries[0].id)[0] == entries[1:]
+    (theirs, *_), _ = organizations.trail(workplace, other)
+    with workplace.store.read() as transaction:
+        numbers = transaction.execute(schema.audit.select().with_only_columns(schema.audit.c.id)).scalars().all()
+    # Neither another organization's entry nor what the store counts by is a place to begin: both would tell of others.
+    for place in (theirs.id, *map(str, numbers), "x"):
+        with pytest.raises(Invalid):
+            organizations.trail(workplace, owner, before=place)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_entries_of_before_get_ids(kind: str, tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> None:
+    name = cluster.create() if kind == "postgresql" else ""
+    file = tmp_path_factory.mktemp("store") / "store.sqlite"
+    store = Store(cluster.url(name) if name else f"sqlite:///{file}")
+    try:
+        _upgrade(store, "0016")
+        with store.write() as transaction:
+            transaction.execute(
+                text(
+                    "INSERT INTO organizations (id, name, network, port, hub_public_key, sealed_data_key, "
+                    "sealed_private_key, plan, policy_default, policy_version, active, created_at) "
+                    "VALUES ('o', 'o', '10.0.0.0/8', 1, 'k', 'k', 'k', 'free', 'allow', 1, true, 0)"
+                )
+            )
+            for number in range(3):
+                transaction.execute(
+                    text(
+                        "INSERT INTO audit (organization_id, at, actor, action, detail) "
+                        f"VALUES ('o', {number}, 'a', 'policy.saved', '{{}}')"
+                    )
+                )
+        migration.upgrade(store)
+        assert revision(store) == migration.known_revisions()[0]
+        with store.read() as transaction:
+            rows = transaction.execute(schema.audit.select().order_by(schema.audit.c.id)).all()
+        assert [row.at for row in rows] == [0, 1, 2]
+        assert len({row.name for row in rows}) == 3
+        assert all(len(row.name) == 16 for row in rows)
+    finally:
+        store.close()
+        if name:
+            cluster.drop(name)
+
+
+def _upgrade(store: Store, to: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migration._MIGRATIONS))
+    with store.write() as transaction:
+        config.attributes["connection"] = transaction
+        command.upgrade(config, to)
