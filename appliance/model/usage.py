@@ -1,8 +1,9 @@
 """What an organization has used and owes: machines by the minute, money by the month.
 
-Everything is whole minutes since the epoch, and whole paise. A moment counts as the minute that it falls into, so a
-machine's first minute counts and its last one does not, and what is cut into parts adds up to what it was. Months are
-UTC's.
+Everything is whole minutes since the epoch, and whole paise. Each minute that has begun counts, of a machine as of the
+paid plan: a machine that was there for some seconds was there for a minute, so nobody uses anything free of charge by
+ending it within the minute. A minute in which an organization was suspended from its first to its last second does not
+count. Months are UTC's.
 
 There is one rounding: what a month costs, from its machine-minutes on the paid plan, half a paisa up. A machine's line
 is the step that it adds to that, so lines add up to their month.
@@ -58,11 +59,13 @@ class History:
         span: of the organization, until now.
         lifetimes: of its machines.
         paid: when it was on the paid plan; no two of these overlap.
+        suspended: when the operator had it suspended, and nothing counts; no two of these overlap.
     """
 
     span: Span
     lifetimes: Sequence[Lifetime] = ()
     paid: Sequence[Span] = ()
+    suspended: Sequence[Span] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,11 @@ def minute_of(moment: datetime) -> int:
     return int(moment.timestamp() // _MINUTE)
 
 
+def minute_after(moment: datetime) -> int:
+    """The first minute that begins at a moment or after it."""
+    return -int(-moment.timestamp() // _MINUTE)
+
+
 def span_of(month: str) -> Span:
     """All of a month that is called ``YYYY-MM``.
 
@@ -131,15 +139,15 @@ def cost(billed_minutes: int, month: Span) -> int:
 
 def months(history: History) -> list[Month]:
     """The statement, from the organization's first month to the present one."""
-    steps: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0])
-    for part, spans in enumerate(((each.span for each in history.lifetimes), history.paid)):
+    steps: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for part, spans in enumerate(((each.span for each in history.lifetimes), history.paid, history.suspended)):
         for span in spans:
             known = span.within(history.span)
             if known.length:
                 steps[known.start][part] += 1
                 steps[known.end][part] -= 1
     turns = sorted(steps)
-    machines = paid = done = 0
+    machines = paid = suspended = done = 0
     statement = []
     for name in months_of(history.span):
         month = span_of(name)
@@ -147,11 +155,12 @@ def months(history: History) -> list[Month]:
         at = month.start
         while at < month.end:
             until = min(turns[done], month.end) if done < len(turns) else month.end
-            minutes += machines * (until - at)
-            billed += machines * (until - at) if paid else 0
+            spent = 0 if suspended else machines * (until - at)
+            minutes += spent
+            billed += spent if paid else 0
             at = until
             if done < len(turns) and turns[done] == at:
-                machines, paid = machines + steps[at][0], paid + steps[at][1]
+                machines, paid, suspended = machines + steps[at][0], paid + steps[at][1], suspended + steps[at][2]
                 done += 1
         statement.append(Month(name, minutes, billed, cost(billed, month)))
     return statement
@@ -167,13 +176,17 @@ def items(history: History, month: str) -> list[Item]:
     spent = whole.within(history.span)
     paid = [each.within(spent) for each in history.paid]
     found, running = [], 0
+
+    def counted(span: Span) -> int:
+        return span.length - sum(span.within(each).length for each in history.suspended)
+
     for lifetime in sorted(history.lifetimes, key=lambda each: (each.span.start, each.machine)):
         there = lifetime.span.within(spent)
         if not there.length and not whole.start <= lifetime.span.start < whole.end:
             continue
-        billed = sum(there.within(each).length for each in paid)
+        billed = sum(counted(there.within(each)) for each in paid)
         amount = cost(running + billed, whole) - cost(running, whole)
-        found.append(Item(lifetime.machine, lifetime.name, there.length, billed, amount))
+        found.append(Item(lifetime.machine, lifetime.name, counted(there), billed, amount))
         running += billed
     return found
 

@@ -14,7 +14,8 @@ from appliance.store import audit
 
 _ADDED, _CHANGED, _REMOVED = "machine.added", "machine.changed", "machine.removed"
 _FOUNDED, _PLAN = "organization.created", "organization.changed"
-_ACTIONS = (_ADDED, _CHANGED, _REMOVED, _FOUNDED, _PLAN)
+_SUSPENDED, _RESUMED = "organization.suspended", "organization.resumed"
+_ACTIONS = (_ADDED, _CHANGED, _REMOVED, _FOUNDED, _PLAN, _SUSPENDED, _RESUMED)
 
 
 def statement(workplace: Workplace, actor: Actor) -> list[Month]:
@@ -45,11 +46,14 @@ def history_of(entries: Iterable[AuditEntry], until: datetime) -> History:
     added: dict[str, int] = {}
     ended: list[tuple[str, Span]] = []
     paid: list[Span] = []
+    suspended: list[Span] = []
     founded: int | None = None
     paid_since: int | None = None
-    at = 0
+    suspended_since: int | None = None
+    at = end = 0
     for entry in entries:
-        at = max(at, usage.minute_of(entry.at))
+        # What begins counts from the start of its minute, what ends to the end of it.
+        at, end = max(at, usage.minute_of(entry.at)), max(end, usage.minute_after(entry.at))
         founded = at if founded is None else founded
         machine = str(entry.detail.get("machine", ""))
         if entry.action in (_ADDED, _CHANGED):
@@ -57,22 +61,31 @@ def history_of(entries: Iterable[AuditEntry], until: datetime) -> History:
         if entry.action == _ADDED:
             added[machine] = at
         elif entry.action == _REMOVED and machine in added:
-            ended.append((machine, Span(added.pop(machine), at)))
+            ended.append((machine, Span(added.pop(machine), end)))
+        elif entry.action == _SUSPENDED:
+            suspended_since = end
+        elif entry.action == _RESUMED and suspended_since is not None:
+            suspended.append(Span(suspended_since, at))
+            suspended_since = None
         elif entry.action == _PLAN and "plan" in entry.detail:
             is_paid = Plan(str(entry.detail["plan"])) is Plan.PAID
             if is_paid and paid_since is None:
-                paid_since = at
+                # A minute that was paid for already, by a switch back within it, is not paid twice.
+                paid_since = max(at, paid[-1].end) if paid else at
             elif not is_paid and paid_since is not None:
-                paid.append(Span(paid_since, at))
+                paid.append(Span(paid_since, max(paid_since, end)))
                 paid_since = None
     now = max(at, usage.minute_of(until))
     ended += [(machine, Span(since, now)) for machine, since in added.items()]
     if paid_since is not None:
         paid.append(Span(paid_since, now))
+    if suspended_since is not None:
+        suspended.append(Span(suspended_since, now))
     return History(
         Span(now if founded is None else founded, now),
         tuple(Lifetime(machine, names[machine], span) for machine, span in ended),
         tuple(paid),
+        tuple(suspended),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -19,6 +20,7 @@ from appliance.model.usage import (
     Span,
     cost,
     items,
+    minute_after,
     minute_of,
     months,
     months_of,
@@ -39,14 +41,20 @@ def spans(draw: st.DrawFn) -> Span:
 
 
 @st.composite
+def apart(draw: st.DrawFn) -> list[Span]:
+    """Spans that don't overlap."""
+    turns = sorted(draw(st.sets(MINUTES, max_size=6)))
+    return [Span(start, end) for start, end in zip(turns[::2], turns[1::2], strict=False)]
+
+
+@st.composite
 def histories(draw: st.DrawFn) -> History:
     lifetimes = [
         Lifetime(f"m{number}", f"name {number}", span)
         for number, span in enumerate(draw(st.lists(spans(), max_size=8)))
     ]
-    turns = sorted(draw(st.sets(MINUTES, max_size=6)))
-    paid = [Span(start, end) for start, end in zip(turns[::2], turns[1::2], strict=False)]
-    return History(Span(FIRST + draw(st.integers(0, 50_000)), draw(MINUTES)), lifetimes, paid)
+    paid, suspended = (draw(apart()) for _ in range(2))
+    return History(Span(FIRST + draw(st.integers(0, 50_000)), draw(MINUTES)), lifetimes, paid, suspended)
 
 
 def sums(lines: Iterable[Month | Item]) -> tuple[int, int, int]:
@@ -68,8 +76,11 @@ def test_the_lines_of_a_month_add_up_to_it(history: History) -> None:
 def test_the_months_add_up_to_the_lifetimes(history: History) -> None:
     minutes, billed, _ = sums(months(history))
     there = [lifetime.span.within(history.span) for lifetime in history.lifetimes]
-    assert minutes == sum(span.length for span in there)
-    assert billed == sum(span.within(paid).length for span in there for paid in history.paid)
+    there_paid = [span.within(paid) for span in there for paid in history.paid]
+    assert (minutes, billed) == tuple(
+        sum(span.length - sum(span.within(each).length for each in history.suspended) for span in spans)
+        for spans in (there, there_paid)
+    )
 
 
 @given(histories(), st.data())
@@ -79,13 +90,13 @@ def test_a_lifetime_in_two_parts_costs_what_it_did_in_one(history: History, data
         cut = data.draw(st.integers(lifetime.span.start, lifetime.span.end))
         halves += [Lifetime(lifetime.machine, "", Span(lifetime.span.start, cut))]
         halves += [Lifetime(lifetime.machine, "", Span(cut, lifetime.span.end))]
-    assert months(History(history.span, halves, history.paid)) == months(history)
+    assert months(History(history.span, halves, history.paid, history.suspended)) == months(history)
 
 
 @given(histories(), st.integers(0, 50_000))
 def test_a_month_that_is_over_changes_no_more(history: History, later: int) -> None:
     now = history.span.end
-    grown = History(Span(history.span.start, now + later), history.lifetimes, history.paid)
+    grown = replace(history, span=Span(history.span.start, now + later))
     over = [month for month in months(history) if span_of(month.name).end <= now]
     assert months(grown)[: len(over)] == over
 
@@ -134,6 +145,7 @@ def test_a_moment_is_in_the_same_minute_whatever_the_zone(moment: datetime, hour
     there = here.astimezone(timezone(timedelta(hours=hours)))
     assert minute_of(here) == minute_of(there)
     assert minute_of(here) == minute_of(here.replace(second=0, microsecond=0))
+    assert minute_after(here) == minute_of(here) + (here.second > 0 or here.microsecond > 0)
 
 
 @pytest.mark.parametrize(("paise", "text"), [(0, "0.00"), (5, "0.05"), (34_900, "349.00"), (123_456, "1234.56")])

@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.model.errors import NotFound
 from appliance.model.organization import AuditEntry
-from appliance.model.usage import PRICE, Item, Month, months
+from appliance.model.usage import PRICE, Item, Month, items, months
 from appliance.service import Actor, Workplace, machines, organizations, usage
 from appliance.service.usage import history_of
 from tests.appliance.conftest import sign_up
@@ -60,6 +62,72 @@ def test_a_clock_that_was_set_back_tells_no_minute_twice() -> None:
     entries = [entry(1, "organization.created"), added(5), entry(3, "machine.removed", machine="m"), added(4)]
     (january,) = meter(entries, 6)
     assert january.minutes == DAY
+
+
+SECOND = 1 / 86_400
+
+
+def test_a_minute_that_has_begun_is_paid() -> None:
+    """On the paid plan for some seconds, with more machines than the free one has."""
+    entries = [entry(0, "organization.created")]
+    for turn in range(3):
+        start = turn / DAY
+        entries.append(entry(start + 1 * SECOND, "organization.changed", plan="paid"))
+        entries += [added(start + (2 + number) * SECOND, f"m{turn}-{number}") for number in range(5)]
+        entries += [
+            entry(start + (50 + number) * SECOND, "machine.removed", machine=f"m{turn}-{number}") for number in range(5)
+        ]
+        entries.append(entry(start + 58 * SECOND, "organization.changed", plan="free"))
+    (january,) = meter(entries, 1)
+    assert (january.minutes, january.billed_minutes) == (15, 15)
+
+
+def test_a_minute_is_paid_once_however_often_the_plan_changes_in_it() -> None:
+    entries = [entry(0, "organization.created"), added(0)]
+    for second in range(0, 60, 10):
+        entries.append(entry(1 + second * SECOND, "organization.changed", plan="paid"))
+        entries.append(entry(1 + (second + 5) * SECOND, "organization.changed", plan="free"))
+    (january,) = meter(entries, 2)
+    assert january.billed_minutes == 1
+
+
+@given(st.lists(st.integers(1, 1000), min_size=2, max_size=12))
+def test_nobody_pays_for_less_than_they_used(pauses: list[int]) -> None:
+    """A machine while the plan is switched to and fro: all started minutes, and no more than one for each switch."""
+    now, used, is_paid = 0, 0, False
+    entries = [entry(0, "organization.created"), added(0)]
+    for pause in pauses:
+        used += pause if is_paid else 0
+        now, is_paid = now + pause, not is_paid
+        entries.append(entry(now * SECOND, "organization.changed", plan="paid" if is_paid else "free"))
+    entries.append(entry((now + 60) * SECOND, "organization.changed", plan="free"))
+    used += 60 if is_paid else 0
+    (january,) = meter(entries, 1)
+    assert used <= 60 * january.billed_minutes <= used + 60 * (len(pauses) + 1)
+
+
+def test_a_suspended_organization_is_not_metered() -> None:
+    entries = [
+        entry(0, "organization.created"),
+        entry(0, "organization.changed", plan="paid"),
+        added(0),
+        entry(2, "organization.suspended"),
+        entry(5, "organization.resumed"),
+        entry(6, "machine.removed", machine="m"),
+        entry(7, "organization.suspended"),
+    ]
+    (january,) = meter(entries, 8)
+    assert (january.minutes, january.billed_minutes) == (3 * DAY, 3 * DAY)
+    (item,) = items(history_of(entries, START + timedelta(days=8)), "2026-01")
+    assert (item.minutes, item.billed_minutes) == (3 * DAY, 3 * DAY)
+
+
+def test_the_minutes_around_a_suspension_count() -> None:
+    entries = [entry(0, "organization.created"), added(0)]
+    entries += [entry(90 * SECOND, "organization.suspended"), entry(210 * SECOND, "organization.resumed")]
+    (january,) = meter(entries, 300 * SECOND)
+    # Suspended from 1:30 to 3:30: the third minute alone was nothing but suspended.
+    assert january.minutes == 4
 
 
 def at(workplace: Workplace, days: float) -> Workplace:

@@ -47,12 +47,9 @@ def test_entries_of_before_get_ids(kind: str, tmp_path_factory: pytest.TempPathF
                 )
             )
             for number in range(3):
-                transaction.execute(
-                    text(
-                        "INSERT INTO audit (organization_id, at, actor, action, detail) "
-                        f"VALUES ('o', {number}, 'a', 'policy.saved', '{{}}')"
-                    )
-                )
+                entry = "INSERT INTO audit (organization_id, at, actor, action, detail) "
+                entry += "VALUES ('o', :number, 'a', 'policy.saved', '{}')"
+                transaction.execute(text(entry), {"number": number})
         migration.upgrade(store)
         assert revision(store) == migration.known_revisions()[0]
         with store.read() as transaction:
