@@ -127,6 +127,8 @@ def _first_process(body: Callable[[], object], alive: int) -> int:
         if os.read(alive, 1) == b"":
             return 137
     os.close(alive)
+    # Other users of the sandbox get into folders that are made in it, whatever the starter's own files are kept at.
+    os.umask(0o022)
     _mount_private_folders()
     _bring_loopback_up()
     os.environ.update({"NETLAB_SANDBOX": "1", "TMPDIR": str(_TEMPORARY)})

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,16 +20,21 @@ from netlab import sandbox
 DEADLINE = 60.0
 
 
-def processes() -> set[str]:
-    """Ids of all that run."""
-    return {entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+def pid_namespaces() -> set[str]:
+    """List the pid namespaces that have a running process."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        # A process may end between the listing and the look at it.
+        with suppress(OSError):
+            if entry.name.isdigit():
+                found.add(str((entry / "ns/pid").readlink()))
+    return found
 
 
 class Lab:
     """A lab that runs in a sandbox below this one, so that this one is its outside."""
 
     def __init__(self) -> None:
-        self.before = processes()
         outside = {key: value for key, value in os.environ.items() if key != sandbox.MARK}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "appliance", "lab"],
@@ -44,6 +50,21 @@ class Lab:
             line = self.process.stdout.readline()
             assert line, self.said
             self.said += line
+        self.namespaces = self._namespaces()
+
+    def _namespaces(self) -> set[str]:
+        """List the pid namespaces below the lab's process: each process of a sandbox is in one of them."""
+        below, found = {str(self.process.pid)}, set[str]()
+        parents = {}
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                parents[status.parent.name] = status.read_text().rpartition(")")[2].split()[1]
+        while more := {pid for pid, parent in parents.items() if parent in below} - below:
+            below |= more
+        for pid in below:
+            with suppress(OSError):
+                found.add(str(Path("/proc", pid, "ns/pid").readlink()))
+        return found - {str(Path("/proc/self/ns/pid").readlink())}
 
     def shell(self, name: str, *command: str) -> str:
         """What a command says in the shell that the lab told of."""
@@ -86,10 +107,12 @@ def test_a_lab_is_reached_from_outside_and_ends_without_a_trace(lab: Lab) -> Non
     assert "1 received" in lab.shell("mumbai", "ping", "-c", "1", "-W", "5", pune[1])
     assert lab.shell("hub", "hostname").strip() == "hub"
 
+    # The sandbox, and not this process, is what has to be gone.
+    assert lab.namespaces
     status, rest = lab.end(signal.SIGTERM)
     assert status == 0, rest
     assert "The lab is gone." in rest
-    assert processes() <= lab.before
+    assert not lab.namespaces & pid_namespaces()
 
 
 def test_a_taken_address_is_told_before_anything_is_built() -> None:

@@ -187,3 +187,15 @@ def test_what_cannot_start_says_so_in_one_sentence() -> None:
     sandbox.check()
     with pytest.raises(ValueError, match="program"):
         sandbox.command([])
+
+
+def test_folders_of_a_sandbox_are_open_to_its_other_users_whatever_its_starter_keeps_private() -> None:
+    script = "mkdir /run/made && stat --format=%a /run/made /run/netns"
+    done = subprocess.run(
+        ["sh", "-c", 'umask 077; exec "$@"', "sh", *sandbox.command(["sh", "-c", script])],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    assert done.stdout.split() == ["755", "755"]
