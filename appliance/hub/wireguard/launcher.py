@@ -1,4 +1,4 @@
-"""Starts processes that can't listen for what the kernel tells of other links."""
+"""Starts WireGuard processes behind a filter that answers system calls which they make and don't need."""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ log = structlog.get_logger()
 
 _SOCKADDR_NL_BYTES = 12
 """Addresses of other families that a WireGuard binds are longer: 16 (IPv4), 28 (IPv6), a path."""
+_SIOCSIFMTU = 0x8922
 
 
 class Launcher:
-    """Starts processes whose netlink sockets join no multicast group, though their `bind` says that they did.
+    """Starts processes for which joining a netlink group and setting a link's MTU succeed and do nothing.
 
     wireguard-go listens for every change of a link, address or route in the namespace that it was started in. All of
     them are started in one, so that the making of a link would wake them all: work that grows with the square of their
-    number. What such a process needs it is given, and its link lives in another namespace anyway.
+    number. The MTU is the one thing that it needs a capability for, and the hub has set it already.
 
-    A filter belongs to a thread and to what that starts (seccomp(2)), so the launcher has a thread of its own.
+    A filter belongs to a thread and to the processes that it starts (seccomp(2)), so the launcher has its own thread.
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "launcher", initializer=_be_deaf)
+        self._thread = ThreadPoolExecutor(1, "launcher")
+        self.is_filtering = self._thread.submit(_filter).result()
+        """Whether there is a filter; without one, a process needs CAP_NET_ADMIN."""
 
     def start(self, command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         """Takes what `subprocess.Popen` takes, and raises what it raises."""
         return self._thread.submit(lambda: subprocess.Popen(command, **options)).result()
 
 
-def _be_deaf() -> None:
+def _filter() -> bool:
     try:
         # It looks for libseccomp, which all but the smallest hosts have.
         import pyseccomp
@@ -41,7 +44,10 @@ def _be_deaf() -> None:
         rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
         rules.set_attr(pyseccomp.Attr.CTL_SSB, 1)
         rules.add_rule(pyseccomp.ERRNO(0), "bind", pyseccomp.Arg(2, pyseccomp.EQ, _SOCKADDR_NL_BYTES))
+        rules.add_rule(pyseccomp.ERRNO(0), "ioctl", pyseccomp.Arg(1, pyseccomp.EQ, _SIOCSIFMTU))
         rules.load()
     except (OSError, RuntimeError) as error:
         # It works without, only slower the more organizations there are.
-        log.warning("each WireGuard process will hear of every link", error=str(error))
+        log.warning("each WireGuard process hears of every link and keeps CAP_NET_ADMIN", error=str(error))
+        return False
+    return True

@@ -23,8 +23,10 @@ from appliance.hub.wireguard import processes
 from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.model.desired import Peer, PeerStatus
 
-UID = 64218
-"""Whom a process becomes that is handed all it needs: a number that distributions give to nobody, and not the web's."""
+_FIRST_UID = 1_900_000_000
+"""Above the ids that systemd and distributions give away, up to 1,879,048,191 (systemd.io/UIDS-GIDS)."""
+_SHARED_UID = 64218
+"""For a user namespace with few users: a number that distributions give to nobody, and not the web process's."""
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 _DEADLINE = 5.0
@@ -71,19 +73,20 @@ class Userspace(ABC):
         link: str,
         handed: Mapping[str, int] = _NOTHING,
         uid: int = 0,
+        capabilities: str = "+net_admin",
         start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
     ) -> None:
         """Starts the process.
 
         Args:
             handed: descriptors that the process gets, by the variable of its environment that tells it the number.
-            uid: whom it becomes, where the user namespace has such a user; otherwise it stays root without root's
-                capabilities.
+            uid: its user; 0 is root without root's capabilities.
+            capabilities: those that it keeps, as setpriv(1) adds them to none; "" for none at all.
             start: `subprocess.Popen`, or what is called as it is.
         """
         environment = {"PATH": os.environ.get("PATH", ""), "LOG_LEVEL": "error", "WG_LOG_LEVEL": "error"}
         self._children[link] = start(
-            [*_fewer_privileges(uid), self._executable, *self._program.options, link],
+            [*_fewer_privileges(uid, capabilities), self._executable, *self._program.options, link],
             env=environment | {name: str(descriptor) for name, descriptor in handed.items()},
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -168,11 +171,23 @@ def _call(places: Places, endpoints: Mapping[str, str | None]) -> None:
             uapi.set_device(places.link, lines)
 
 
-def _fewer_privileges(uid: int) -> list[str]:
-    """What starts a process that may set its link up and nothing else: setpriv(1), then capabilities(7)."""
+def uid_of(port: int) -> int:
+    """User of the one process that has this UDP port in the host's network namespace.
+
+    No two processes share a user, so that one which was taken over can't look into another (ptrace(2)).
+
+    Returns:
+        A user that this user namespace has: the port's own, where there are few users one for all, or 0.
+    """
+    return next((uid for uid in (_FIRST_UID + port, _SHARED_UID) if privileges.is_mapped(uid)), 0)
+
+
+def _fewer_privileges(uid: int, capabilities: str) -> list[str]:
+    """Command line that starts a process with these capabilities and no others (setpriv(1), capabilities(7))."""
+    kept = ",".join(filter(None, ("-all", capabilities)))
     kinds = ("inh-caps", "ambient-caps", "bounding-set")
-    command = ["setpriv", "--no-new-privs", *(f"--{kind}=-all,+net_admin" for kind in kinds)]
-    if uid and privileges.is_mapped(uid):
+    command = ["setpriv", "--no-new-privs", *(f"--{kind}={kept}" for kind in kinds)]
+    if uid:
         command += [f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
     return [*command, "--"]
 

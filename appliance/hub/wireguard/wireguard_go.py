@@ -1,7 +1,7 @@
 """wireguard-go, which is handed its TUN link, up already, and its control socket.
 
-So it needs no device file, can be nobody from its first instruction on, and has nothing to wait for: by itself it looks
-once a second whether its link is up. Source: wireguard-go `main.go` and `tun/tun_linux.go`
+So it needs no device file and no capability, has a user of its own from its first instruction on, and waits for nothing:
+by itself it looks once a second whether its link is up. Source: wireguard-go `main.go` and `tun/tun_linux.go`
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from appliance import privileges
 from appliance.hub import links, uapi
 from appliance.hub.wireguard import processes, tun
 from appliance.hub.wireguard.launcher import Launcher
-from appliance.hub.wireguard.userspace import UID, Program, Userspace
+from appliance.hub.wireguard.userspace import Program, Userspace, uid_of
 
 PROGRAM = Program("wireguard-go", processes.WIREGUARD_GO, ("--foreground",))
 
@@ -31,9 +30,12 @@ class WireguardGo(Userspace):
         self._looking = threading.Lock()
 
     def _bring_up(self, link: str, private_key: str, port: int) -> None:
-        with tun.made(link, self._format_of_its_own()) as device, _listening(link) as control:
+        uid = uid_of(port)
+        capabilities = "" if self._launcher.is_filtering else "+net_admin"
+        with tun.made(link, self._format_of_its_own()) as device, _listening(link, uid) as control:
             links.set_up(link)
-            self._start(link, {"WG_TUN_FD": device, "WG_UAPI_FD": control}, UID, self._launcher.start)
+            handed = {"WG_TUN_FD": device, "WG_UAPI_FD": control}
+            self._start(link, handed, uid, capabilities, self._launcher.start)
         # Once it has bound a port of its own, one that can't be bound is an error that it tells.
         self._wait_until(link, lambda found: found.listen_port != 0, "it binds no UDP port")
         uapi.set_device(link, uapi.device_lines(private_key, port))
@@ -57,7 +59,7 @@ class WireguardGo(Userspace):
 
 
 @contextmanager
-def _listening(link: str) -> Iterator[int]:
+def _listening(link: str, uid: int = 0) -> Iterator[int]:
     path = uapi.path_of(link)
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     # Whoever left one can't be asked any more.
@@ -66,7 +68,6 @@ def _listening(link: str) -> Iterator[int]:
         listener.bind(str(path))
         # To watch the file the process has to read it; to connect, as only the hub may, takes writing.
         path.chmod(0o640)
-        if privileges.is_mapped(UID):
-            os.chown(path, 0, UID)
+        os.chown(path, 0, uid)
         listener.listen()
         yield listener.fileno()

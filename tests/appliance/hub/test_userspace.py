@@ -1,39 +1,67 @@
-"""A userspace WireGuard may set its link up and nothing else."""
+"""A process of a userspace WireGuard has what it needs and nothing else."""
 
 from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass, field
+import subprocess
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from pyroute2.netlink import rtnl
 
 from appliance import privileges
+from appliance.hub import uapi
 from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
 from appliance.hub.wireguard import Backend, processes, userspace
 from appliance.model.desired import Desired
+from appliance.model.ids import new_organization_id
 
 CAP_NET_ADMIN = 1 << 12
+FIRST_OF_THEM = 1_900_000_000
 
 
-def test_its_process_has_one_capability_and_is_nobody(
-    plane: DataPlane, names: Names, backend: Backend, desired: Desired
+def test_its_process_is_a_user_of_its_own_and_has_no_capability_that_it_does_not_need(
+    plane: DataPlane, names: Names, backend: Backend, desired: Desired, keys: dict[str, str]
 ) -> None:
     if backend.name == "kernel":
         pytest.skip("the kernel's WireGuard has no process")
+    other = replace(desired, organization=new_organization_id(), port=desired.port + 1)
+    keys[other.organization] = keys[desired.organization]
+    found = []
+    for each in (desired, other):
+        plane.apply(each)
+        status = status_of(processes.by_link()[names.places(each.organization).link])
+        for kind in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(status[kind], 16) == (CAP_NET_ADMIN if backend.name == "boringtun" else 0), kind
+        assert status["NoNewPrivs"] == "1"
+        found.append((status["Uid"].split(), status["Groups"]))
+    if backend.name == "wireguard-go":
+        assert found == [([str(userspace.uid_of(each.port))] * 4, "") for each in (desired, other)]
+
+
+@pytest.mark.skipif(not privileges.is_mapped(FIRST_OF_THEM), reason="this user namespace has too few users")
+def test_one_that_was_taken_over_reads_no_key_of_another(
+    plane: DataPlane, names: Names, backend: Backend, desired: Desired
+) -> None:
+    if backend.name != "wireguard-go":
+        pytest.skip("boringtun's processes share root without its capabilities")
+    link = names.places(desired.organization).link
     plane.apply(desired)
-    pid = processes.by_link()[names.places(desired.organization).link]
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    status = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    for kind in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
-        assert int(status[kind], 16) == CAP_NET_ADMIN, kind
-    assert status["NoNewPrivs"] == "1"
-    if backend.name == "wireguard-go" and privileges.is_mapped(userspace.UID):
-        assert set(status["Uid"].split()) == {str(userspace.UID)}
-        assert status["Groups"] == ""
+    pid = processes.by_link()[link]
+    own, other = (
+        ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+        for uid in map(userspace.uid_of, (desired.port, desired.port + 1))
+    )
+    read = ["head", "--bytes=1", f"/proc/{pid}/environ"]
+    assert subprocess.run([*own, *read], capture_output=True, check=False).returncode == 0
+    assert subprocess.run([*other, *read], capture_output=True, check=False).returncode == 1
+    ask = f"import socket; socket.socket(socket.AF_UNIX).connect({str(uapi.path_of(link))!r})"
+    asked = subprocess.run([*other, "/usr/bin/python3", "-c", ask], capture_output=True, text=True, check=False)
+    assert "PermissionError" in asked.stderr
+    assert subprocess.run(["/usr/bin/python3", "-c", ask], check=False).returncode == 0
 
 
 def test_its_process_hears_of_no_other_link(plane: DataPlane, names: Names, backend: Backend, desired: Desired) -> None:
@@ -45,6 +73,12 @@ def test_its_process_hears_of_no_other_link(plane: DataPlane, names: Names, back
         ours.bind((0, rtnl.RTMGRP_LINK))
         assert groups_heard(os.getpid()) >= {rtnl.RTMGRP_LINK}
         assert groups_heard(process) == set()
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """Read /proc/PID/status (proc(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
 def groups_heard(pid: int) -> set[int]:
