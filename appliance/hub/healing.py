@@ -116,9 +116,17 @@ class Healer:
         """Returns when to try again, where it failed."""
         try:
             repair = self._look(organization, due.change)
-        except HubError as error:
+        except Exception as error:
+            # An organization that can't be looked at, for whatever reason, must not end the looks at all others.
             pause = min(_FIRST_PAUSE * 2**due.failures, _LONGEST_PAUSE)
-            log.error("damage can't be mended yet", organization=organization, error=str(error), again_in=pause)
+            unforeseen = not isinstance(error, HubError)
+            log.error(
+                "damage can't be mended yet",
+                organization=organization,
+                error=str(error),
+                again_in=pause,
+                exc_info=unforeseen,
+            )
             return replace(due, at=time.monotonic() + pause, change=Change.ANYTHING, failures=min(due.failures + 1, 10))
         if repair is not None:
             self._mended(replace(repair, seconds=time.monotonic() - due.noticed))

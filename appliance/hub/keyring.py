@@ -10,6 +10,7 @@ import structlog
 
 from appliance.hub.errors import HubError
 from appliance.model.desired import Desired
+from appliance.model.keys import public_key_of
 from appliance.store import Store, organizations, rotation
 from appliance.vault import CodeSecret, SealedKeys, Vault, WrongSecret, codes
 
@@ -100,4 +101,7 @@ class Keyring:
                 raise HubError(f"what is sealed for organization {organization} can't be opened") from error
 
     def _open(self, state: Desired) -> str:
-        return self._vault.private_key(state.organization, state.sealed_data_key, state.sealed_private_key)
+        key = self._vault.private_key(state.organization, state.sealed_data_key, state.sealed_private_key)
+        if public_key_of(key) != state.hub_public_key:
+            raise HubError(f"the hub key of organization {state.organization} is not the one that its state names")
+        return key

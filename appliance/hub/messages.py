@@ -6,39 +6,45 @@ import socket
 import struct
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from appliance.model.desired import Desired
+from appliance.model.ids import ORGANIZATION_ID
+from appliance.model.ports import FIRST_PORT, LAST_PORT
 
 T = TypeVar("T")
 
 _LENGTH = struct.Struct("!I")
 _LONGEST = 64 * 2**20
 
+OrganizationId = Annotated[str, msgspec.Meta(pattern=rf"\A{ORGANIZATION_ID}\Z")]
+MemberId = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9]{1,32}\Z")]
+InnerPort = Annotated[int, msgspec.Meta(ge=FIRST_PORT, le=LAST_PORT)]
+
 
 class CreateKeys(msgspec.Struct, frozen=True, tag=True):
     """A hub key pair for a new organization; answered with `SealedKeys`."""
 
-    organization: str
+    organization: OrganizationId
 
 
 class CreateCodeSecret(msgspec.Struct, frozen=True, tag=True):
     """A secret for one-time codes of a member; answered with `CodeSecret`."""
 
-    organization: str
-    member: str
+    organization: OrganizationId
+    member: MemberId
 
 
 class MatchCode(msgspec.Struct, frozen=True, tag=True):
     """The step that a member's one-time code is of, about this time; answered with its number, or None."""
 
-    organization: str
-    member: str
-    sealed: bytes
-    code: str
-    at: float
+    organization: OrganizationId
+    member: MemberId
+    sealed: Annotated[bytes, msgspec.Meta(max_length=1024)]
+    code: Annotated[str, msgspec.Meta(max_length=64)]
+    at: Annotated[float, msgspec.Meta(ge=0, le=2**40)]
 
     def __repr__(self) -> str:
         return "MatchCode()"
@@ -47,7 +53,7 @@ class MatchCode(msgspec.Struct, frozen=True, tag=True):
 class FindPort(msgspec.Struct, frozen=True, tag=True):
     """The first of these UDP ports that nothing on the host has; answered with its number, or None."""
 
-    candidates: tuple[int, ...]
+    candidates: Annotated[tuple[InnerPort, ...], msgspec.Meta(max_length=256)]
 
 
 class Apply(msgspec.Struct, frozen=True, tag=True):
@@ -59,19 +65,19 @@ class Apply(msgspec.Struct, frozen=True, tag=True):
 class Remove(msgspec.Struct, frozen=True, tag=True):
     """Leave nothing of this organization on the host."""
 
-    organization: str
+    organization: OrganizationId
 
 
 class Peers(msgspec.Struct, frozen=True, tag=True):
     """What WireGuard knows of an organization's machines; answered with a list of `PeerStatus`."""
 
-    organization: str
+    organization: OrganizationId
 
 
 class Counters(msgspec.Struct, frozen=True, tag=True):
     """What the kernel counted for each rule of an organization; answered with a list of `RuleCount`."""
 
-    organization: str
+    organization: OrganizationId
 
 
 class Census(msgspec.Struct, frozen=True, tag=True):
@@ -89,8 +95,8 @@ class TearDown(msgspec.Struct, frozen=True, tag=True):
 class RotateSecret(msgspec.Struct, frozen=True, tag=True):
     """Seal every key anew, so that another unlock secret opens the store; answered when it does."""
 
-    present: str
-    new: str
+    present: Annotated[str, msgspec.Meta(max_length=4096)]
+    new: Annotated[str, msgspec.Meta(max_length=4096)]
 
     def __repr__(self) -> str:
         return "RotateSecret()"

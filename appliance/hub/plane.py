@@ -166,8 +166,13 @@ class DataPlane:
         """
         known = self._endpoints.get(organization, {})
         heard = {status.public_key: status.endpoint for status in self.peers(organization) if status.endpoint}
-        now = {**known, **heard}
-        if organization not in self._wanted or now == known:
+        wanted = self._wanted.get(organization)
+        if wanted is None:
+            return None
+        # A key that no machine has any more is forgotten, or rotations would fill the memory.
+        kept = {peer.public_key for peer in wanted.peers}
+        now = {key: where for key, where in {**known, **heard}.items() if key in kept}
+        if now == known:
             return None
         self._endpoints[organization] = now
         return now

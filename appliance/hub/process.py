@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from appliance.hub import messages
 from appliance.hub.agreement import Agreement
+from appliance.hub.checks import check_state, usable_endpoints
 from appliance.hub.door import FrontDoor, is_free
 from appliance.hub.doorkeeper import FRONT_DOOR, Doorkeeper
 from appliance.hub.errors import HubError
@@ -137,16 +138,24 @@ class Hub:
     def _restore_one(self, organization: str) -> None:
         if self._ending.is_set():
             return
-        with self._store.read() as transaction:
-            desired = organizations.desired(transaction, organization)
-            endpoints = machines.endpoints(transaction, organization)
-        if desired is None:
-            return
         try:
+            with self._store.read() as transaction:
+                desired = organizations.desired(transaction, organization)
+                endpoints = machines.endpoints(transaction, organization)
+            if desired is None:
+                return
+            check_state(desired, self._plane.states().values(), self._door.port)
             self._door.admit(desired)
-            self._plane.restore(desired, endpoints)
-        except HubError as error:
-            log.error("an organization could not be restored", organization=organization, error=str(error))
+            self._plane.restore(desired, usable_endpoints(endpoints))
+        except Exception as error:
+            # One organization's row must not keep the others denied.
+            unforeseen = not isinstance(error, HubError | Unavailable)
+            log.error(
+                "an organization could not be restored",
+                organization=organization,
+                error=str(error),
+                exc_info=unforeseen,
+            )
             self._healer.notice(organization, Change.ANYTHING)
 
     def _heal(self, organization: str, change: Change) -> Repair | None:
@@ -284,8 +293,19 @@ class Hub:
         return None
 
     def _enforce(self, desired: Desired) -> None:
+        states = self._plane.states()
+        check_state(desired, states.values(), self._door.port)
         self._door.admit(desired)
-        self._plane.apply(desired)
+        try:
+            self._plane.apply(desired)
+        except HubError:
+            # The port that it had, or none, is what the door leads to again.
+            before = states.get(desired.organization)
+            if before is None:
+                self._door.dismiss(desired.organization)
+            else:
+                self._door.admit(before)
+            raise
 
     def _remove(self, organization: str) -> None:
         self._door.dismiss(organization)

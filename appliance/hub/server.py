@@ -28,6 +28,7 @@ Handler = Callable[[Any], object]
 
 # unix(7), SO_PEERCRED: pid, uid, gid.
 _CREDENTIALS = struct.Struct("3i")
+_PAUSE_S = 0.1
 
 
 class Server:
@@ -52,6 +53,7 @@ class Server:
         self._allowed = frozenset(allowed_uids)
         self._handler = handler
         self._gone = gone
+        self._closed = threading.Event()
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -65,12 +67,18 @@ class Server:
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:
-                return
+            except OSError as error:
+                if self._closed.is_set():
+                    return
+                # A caller that is gone already, or no descriptor left (accept(2)): the next one may find one.
+                log.error("a call could not be accepted", error=str(error))
+                self._closed.wait(_PAUSE_S)
+                continue
             threading.Thread(target=self._converse, args=(connection,), name="hub-call", daemon=True).start()
 
     def close(self) -> None:
         """No further call is taken."""
+        self._closed.set()
         # A close alone does not wake the thread that waits in accept.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

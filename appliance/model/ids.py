@@ -8,6 +8,8 @@ import secrets
 _ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
 ORGANIZATION_ID_LENGTH = 10
 INSTANCE_ID_LENGTH = 3
+ORGANIZATION_ID = f"[a-z0-9]{{{ORGANIZATION_ID_LENGTH}}}"
+"""Pattern of a whole organization's id."""
 
 
 def new_id(length: int = 12) -> str:

@@ -15,12 +15,10 @@ from appliance.model.desired import Desired, Peer
 from appliance.model.ids import new_revision
 from appliance.model.organization import Organization, Plan
 from appliance.model.policy import Action
+from appliance.model.ports import FIRST_PORT, LAST_PORT
 from appliance.store import holdings, machines, policies, schema, times
 from appliance.vault import SealedKeys
 
-# Below what Linux hands out to outgoing connections (32768 up, ip(7)), above what servers are usually given.
-FIRST_PORT = 20_000
-LAST_PORT = 32_767
 # Any number that nobody else takes for a lock of this kind.
 _PORTS_LOCK = 0x6D657368
 _table = schema.organizations

@@ -13,19 +13,21 @@ from tests.appliance.sites import make_store
 
 OLD = "the old secret, long enough"
 NEW = "the new secret, long enough"
+ACME = "acmeacme22"
+"""Id of the organization in a new store."""
 
 
 def sealed_store(folder: Path, name: str = "sealed.sqlite") -> Store:
-    """A new SQLite store that `OLD` opens, with the organization ``acme`` in it."""
+    """A new SQLite store that `OLD` opens, with the organization `ACME` in it."""
     return sealed(make_store(folder / name))
 
 
 def sealed(store: Store) -> Store:
-    """The store, empty until now, which `OLD` opens and which has the organization ``acme`` in it."""
+    """The store, empty until now, which `OLD` opens and which has the organization `ACME` in it."""
     vault, lock = Vault.make(OLD)
     with store.write() as transaction:
         instance.create(transaction, Instance("abc", lock))
-    add_organization(store, "acme", vault.new_organization_keys("acme"))
+    add_organization(store, ACME, vault.new_organization_keys(ACME))
     return store
 
 

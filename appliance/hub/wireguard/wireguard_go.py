@@ -1,7 +1,9 @@
 """wireguard-go, which is handed its TUN link, up already, and its control socket.
 
-So it needs no device file and no capability, has a user of its own from its first instruction on, and waits for nothing:
-by itself it looks once a second whether its link is up. Source: wireguard-go `main.go` and `tun/tun_linux.go`
+So it needs no device file and no capability, has a user of its own from its first instruction on, and waits for
+nothing: by itself it looks once a second whether its link is up.
+
+Source: wireguard-go `main.go` and `tun/tun_linux.go`
 """
 
 from __future__ import annotations

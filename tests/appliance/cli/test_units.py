@@ -93,3 +93,9 @@ def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
         timeout=DEADLINE,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_image_is_made_from_one_that_can_t_change() -> None:
+    text = UNITS[0].parents[1].joinpath("container", "Containerfile").read_text()
+    assert re.search(r"^ARG BASE=\S+@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${BASE}"}

@@ -186,3 +186,13 @@ def test_two_instances_share_a_host(make_plane: Callable[..., DataPlane], desire
         plane.apply(replace(desired, port=desired.port + number))
     planes[0].remove(desired.organization)
     assert [len(plane.census()) for plane in planes] == [0, 1]
+
+
+def test_where_a_key_was_heard_from_is_forgotten_with_the_key(plane: DataPlane, desired: Desired) -> None:
+    first, second = (
+        replace(desired, peers=(Peer("m2", new_key_pair().public, IPv4Address("10.100.0.2")),)) for _ in range(2)
+    )
+    plane.restore(first, {first.peers[0].public_key: "192.0.2.1:5"})
+    plane.apply(second)
+    assert plane.note_endpoints(desired.organization) == {}
+    assert plane.endpoints()[desired.organization] == {}

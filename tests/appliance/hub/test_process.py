@@ -22,7 +22,7 @@ from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.store import Store, organizations
 from appliance.vault import CodeSecret, SealedKeys, WrongSecret
-from tests.appliance.sealed import NEW, OLD, add_organization, opens, sealed_store
+from tests.appliance.sealed import ACME, NEW, OLD, add_organization, opens, sealed_store
 
 
 class NoBackend:
@@ -75,14 +75,14 @@ def test_after_a_rotation_states_of_before_and_after_open_to_the_same_key(sealed
 
 def test_codes_match_before_and_after_a_rotation(sealed: Store, tmp_path: Path) -> None:
     hub = make_hub(sealed, [], tmp_path)
-    made = hub.answer(CreateCodeSecret("acme", "asha"))
+    made = hub.answer(CreateCodeSecret(ACME, "asha"))
     assert isinstance(made, CodeSecret)
     at = 1_750_000_000.0
     code = pyotp.TOTP(made.secret).at(int(at))
     for _ in range(2):
-        assert hub.answer(MatchCode("acme", "asha", made.sealed, code, at)) == at // 30
-        assert hub.answer(MatchCode("acme", "asha", made.sealed, code, at + 90)) is None
-        for stranger in (MatchCode("acme", "ravi", made.sealed, code, at), MatchCode("bolt", "asha", b"", code, at)):
+        assert hub.answer(MatchCode(ACME, "asha", made.sealed, code, at)) == at // 30
+        assert hub.answer(MatchCode(ACME, "asha", made.sealed, code, at + 90)) is None
+        for stranger in (MatchCode(ACME, "ravi", made.sealed, code, at), MatchCode("bolt", "asha", b"", code, at)):
             with pytest.raises(HubError):
                 hub.answer(stranger)
         if opens_with(sealed, OLD):

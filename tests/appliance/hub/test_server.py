@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.messages import HubStatus, Remove, RotateSecret, Status, TearDown
 
 WEB = 64217
+ACME = "acmeacme22"
 
 
 @pytest.fixture
@@ -55,6 +58,28 @@ def test_the_web_process_may_not_end_the_service_or_change_its_secret(
     assert calls == [Status()]
 
 
+def test_an_accept_that_fails_ends_no_listening(
+    calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = socket.socket.accept
+    failed: list[socket.socket] = []
+
+    def out_of_descriptors(listener: socket.socket) -> tuple[socket.socket, Any]:
+        if len(failed) < 2:
+            failed.append(listener)
+            raise OSError(errno.EMFILE, "Too many open files")
+        return accept(listener)
+
+    client = HubClient(tmp_path / "sock")
+    client.status()
+    monkeypatch.setattr(socket.socket, "accept", out_of_descriptors)
+    # The first is accepted by the call that is under way.
+    for _ in range(3):
+        HubClient(tmp_path / "sock").status()
+    assert len(failed) == 2
+    assert calls == [Status()] * 4
+
+
 def test_a_stranger_is_turned_away(calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_uid_of", lambda _: WEB + 1)
     with pytest.raises(HubUnreachable):
@@ -80,9 +105,9 @@ def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path, monkeypatch: pyte
     hub.status()
     monkeypatch.setattr(HubClient._call, "__defaults__", (0.05,))
     with pytest.raises(HubUnreachable, match="did not answer in"):
-        hub.remove("acme")
+        hub.remove(ACME)
     go_on.set()
     hub.tear_down()
-    assert asked == [Status(), Remove("acme"), TearDown()]
+    assert asked == [Status(), Remove(ACME), TearDown()]
     serving.close()
     thread.join()

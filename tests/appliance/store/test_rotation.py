@@ -16,9 +16,9 @@ from appliance.store import Store, deletions, organizations, times
 from appliance.store.rotation import rotated
 from appliance.vault import Vault, WrongSecret
 from tests.appliance import sealed as sealing
-from tests.appliance.sealed import NEW, OLD, add_organization, opens
+from tests.appliance.sealed import ACME, NEW, OLD, add_organization, opens
 
-ORGANIZATIONS = ("acme", "bolt", "core")
+ORGANIZATIONS = (ACME, "bolt", "core")
 
 
 @pytest.fixture
@@ -67,11 +67,11 @@ def test_a_key_that_can_t_be_opened_leaves_the_old_secret_for_all(sealed: Store)
 
 def test_an_organization_that_is_being_deleted_is_in_nobody_s_way(sealed: Store) -> None:
     with sealed.write() as transaction:
-        deletions.begin(transaction, "acme", times.now())
+        deletions.begin(transaction, ACME, times.now())
     with rotated(sealed, OLD, NEW, nullcontext()):
         pass
     with sealed.read() as transaction:
-        assert deletions.begun(transaction) == ["acme"]
+        assert deletions.begun(transaction) == [ACME]
     opens(sealed, NEW)
 
 
@@ -109,7 +109,7 @@ def test_who_changes_the_store_meanwhile_can_still_open_keys(sealed: Store, monk
 
     thread = threading.Thread(target=rotate)
     with write() as transaction:
-        organizations.find_locked(transaction, "acme")
+        organizations.find_locked(transaction, ACME)
         monkeypatch.setattr(sealed, "write", announced)
         thread.start()
         assert waits.wait(30)

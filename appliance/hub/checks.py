@@ -1,0 +1,116 @@
+"""Checks of what others hand to the hub: a desired state and last endpoints.
+
+The web process and the store, which that process writes, are on the far side of the hub's boundary. Whatever comes from
+there is refused before anything changes unless each part of it is of the right form and the organization's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from ipaddress import IPv4Network, ip_address
+
+from appliance.hub.errors import HubError
+from appliance.model.addresses import check_network, hub_address
+from appliance.model.desired import Desired, Peer
+from appliance.model.errors import Invalid
+from appliance.model.ids import ORGANIZATION_ID
+from appliance.model.policy import HIGHEST_PORT, PortRange, Rule
+from appliance.model.ports import FIRST_PORT, LAST_PORT
+
+_ORGANIZATION = re.compile(ORGANIZATION_ID)
+_ID = re.compile(r"[a-z0-9]{1,32}")
+# 32 bytes in their one canonical form: two bits of the last character are zero (RFC 4648, section 3.5).
+_KEY = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")
+_LONGEST_SEALED = 1024
+_MOST_PEERS = 70_000
+_MOST_RULES = 50_000
+_LONGEST_NAME = 512
+
+
+class Distrusted(HubError):
+    """A state has a part that no organization can have, or that is another one's; nothing was changed."""
+
+
+def check_state(desired: Desired, others: Iterable[Desired], public_port: int) -> None:
+    """Check that a state can be an organization's, and takes nothing that another organization has.
+
+    Args:
+        others: the states of all organizations, this one's earlier state included.
+        public_port: UDP port of the front door.
+
+    Raises:
+        Distrusted: names the first part that is wrong, in words for the log.
+    """
+    _expect(bool(_ORGANIZATION.fullmatch(desired.organization)), "the organization's id")
+    _expect(FIRST_PORT <= desired.port <= LAST_PORT and desired.port != public_port, f"the port {desired.port}")
+    for other in others:
+        if other.organization != desired.organization:
+            _expect(other.port != desired.port, f"the port {desired.port}, which is another organization's")
+            _expect(other.hub_public_key != desired.hub_public_key, "a hub key that is another organization's")
+    _expect(bool(_KEY.fullmatch(desired.hub_public_key)), "the hub's public key")
+    _expect(max(len(desired.sealed_data_key), len(desired.sealed_private_key)) <= _LONGEST_SEALED, "a sealed key")
+    try:
+        check_network(str(desired.network))
+    except Invalid:
+        raise Distrusted("the state can't be trusted: the network") from None
+    _check_peers(desired.peers, desired)
+    _check_rules(desired.policy.rules)
+
+
+def usable_endpoints(endpoints: Mapping[str, str]) -> dict[str, str]:
+    """Keep the endpoints that are an IP address and a port; a link is not told of the others.
+
+    Args:
+        endpoints: ``address:port`` by public key, an IPv6 address in brackets.
+    """
+    return {key: where for key, where in endpoints.items() if _KEY.fullmatch(key) and is_endpoint(where)}
+
+
+def is_endpoint(text: str) -> bool:
+    """Tell whether a text is ``address:port``, with an IPv6 address in brackets."""
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= HIGHEST_PORT):
+        return False
+    try:
+        version = ip_address(host.removeprefix("[").removesuffix("]")).version
+    except ValueError:
+        return False
+    return (version == 6) == (host.startswith("[") and host.endswith("]"))
+
+
+def _check_peers(peers: Collection[Peer], desired: Desired) -> None:
+    _expect(len(peers) <= _MOST_PEERS, f"{len(peers)} machines")
+    machines = _machine_addresses(desired.network)
+    for peer in peers:
+        _expect(bool(_ID.fullmatch(peer.id)), "a machine's id")
+        _expect(bool(_KEY.fullmatch(peer.public_key)), "a machine's public key")
+        _expect(int(peer.address) in machines, f"a machine's address {peer.address}")
+        _expect(all(0 < len(group) <= _LONGEST_NAME for group in peer.groups), "the name of a group")
+    for what, found in (
+        ("id", {peer.id for peer in peers}),
+        ("address", {peer.address for peer in peers}),
+        ("public key", {peer.public_key for peer in peers} - {desired.hub_public_key}),
+    ):
+        _expect(len(found) == len(peers), f"two machines with one {what}")
+
+
+def _machine_addresses(network: IPv4Network) -> range:
+    return range(int(hub_address(network)) + 1, int(network.broadcast_address))
+
+
+def _check_rules(rules: Collection[Rule]) -> None:
+    _expect(len(rules) <= _MOST_RULES, f"{len(rules)} rules")
+    for rule in rules:
+        _expect(bool(_ID.fullmatch(rule.id)), "a rule's id")
+        _expect(all(map(_is_range, rule.ports)), "a rule's ports")
+    _expect(len({rule.id for rule in rules}) == len(rules), "two rules with one id")
+
+
+def _is_range(ports: PortRange) -> bool:
+    return 1 <= ports.first <= ports.last <= HIGHEST_PORT
+
+
+def _expect(holds: bool, what: str) -> None:
+    if not holds:
+        raise Distrusted(f"the state can't be trusted: {what}")

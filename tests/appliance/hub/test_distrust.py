@@ -1,0 +1,263 @@
+"""Calls with anything in them, made to a hub at work: what it refuses changes nothing on the host."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from appliance.hub import messages
+from appliance.hub.door import FrontDoor
+from appliance.hub.events import Change
+from appliance.hub.healing import Healer
+from appliance.hub.names import Names
+from appliance.hub.process import Hub
+from appliance.hub.server import Server
+from appliance.hub.wireguard import Backend
+from appliance.model.desired import Desired
+from appliance.model.keys import new_key_pair
+from appliance.model.organization import Machine
+from appliance.store import Store, machines, organizations, times
+from tests.appliance.sealed import ACME, OLD, opens, sealed_store
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**40), 2**40),
+    st.sampled_from([0, 53, 51820, 19_999, 32_768, -1, 2**32]),
+    st.floats(),
+    st.text(max_size=40),
+    st.sampled_from(["", "a\n", "../../../x", 'r" drop; include "/etc/shadow', "0.0.0.0/0", "10.100.0.1", "a" * 5000]),
+    st.binary(max_size=40),
+    st.lists(st.integers(-(2**40), 2**40), max_size=3),
+)
+
+
+@dataclass
+class Running:
+    """A hub at work, and a way to send it bytes.
+
+    Attributes:
+        desired: the state of its one organization.
+    """
+
+    hub: Hub
+    path: Path
+    desired: Desired
+
+    def ask(self, data: bytes) -> messages.Done | messages.Failed:
+        """Send a message as the web process would; returns the answer."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(20.0)
+            connection.connect(str(self.path))
+            connection.sendall(struct.pack("!I", len(data)) + data)
+            answer = messages.receive(connection)
+        assert answer is not None
+        found = messages.decode(answer, messages.Done | messages.Failed)
+        assert isinstance(found, messages.Done | messages.Failed)
+        return found
+
+    def enforced(self) -> str:
+        """Show everything on the host that a call could change."""
+        name = self.hub._plane._names.places(ACME).namespace
+        looks = (
+            ["nft", "--stateless", "list", "chain", "inet", self.hub._plane._names.door, "enter"],
+            ["nft", "list", "set", "inet", self.hub._plane._names.door, "inner"],
+            ["ip", "netns", "list"],
+            ["ip", "netns", "exec", name, "nft", "--stateless", "list", "ruleset"],
+            ["ls", "/run/wireguard"],
+            ["ss", "--udp", "--listening", "--numeric", "--no-header"],
+        )
+        return "".join(subprocess.run(each, capture_output=True, text=True, check=True).stdout for each in looks)
+
+
+def call_of(kind: type, **fields: Any) -> bytes:
+    return msgspec.msgpack.encode({"type": kind.__name__, **fields})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A store with an organization in it."""
+    return sealed_store(tmp_path)
+
+
+@pytest.fixture
+def running(store: Store, names: Names, backend: Backend, tmp_path: Path) -> Iterator[Running]:
+    """A hub that has restored its one organization."""
+    hub = Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules")
+    hub.open()
+    hub.restore()
+    # It would put back what the store has, which these states are not.
+    hub._agreement.stop()
+    server = Server(tmp_path / "sock", {0}, hub.answer)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    with store.read() as transaction:
+        desired = organizations.desired(transaction, ACME)
+    assert desired is not None
+    yield Running(hub, tmp_path / "sock", desired)
+    hub.answer(messages.TearDown())
+    server.close()
+    thread.join()
+    hub.close()
+
+
+def places_in(value: Any) -> list[tuple[Any, ...]]:
+    """List the paths to every value inside a nested one."""
+    if isinstance(value, dict):
+        inner = list(value.items())
+    elif isinstance(value, list):
+        inner = list(enumerate(value))
+    else:
+        return [()]
+    return [()] + [(key, *rest) for key, each in inner for rest in places_in(each)]
+
+
+def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
+    if not path:
+        return by
+    head, *rest = path
+    if isinstance(value, dict):
+        return {**value, head: replaced(value[head], tuple(rest), by)}
+    return [replaced(each, tuple(rest), by) if number == head else each for number, each in enumerate(value)]
+
+
+def full_state(desired: Desired) -> Any:
+    """The state as it is sent, with a machine and a rule in it."""
+    state = msgspec.msgpack.decode(messages.encode(desired))
+    peer = {"id": "m2", "public_key": "A" * 42 + "E=", "address": "10.100.0.2", "groups": ["red"]}
+    ends = {"source": {"kind": "any", "name": ""}, "destination": {"kind": "machine", "name": "m2"}}
+    rule = {"id": "r2", "action": "deny", **ends, "protocol": "tcp", "ports": [{"first": 22, "last": 80}]}
+    return {**state, "peers": [peer], "policy": {"default": "allow", "rules": [{**rule, "description": ""}]}}
+
+
+def test_a_good_state_is_enforced_and_what_is_wrong_in_it_is_refused(running: Running) -> None:
+    good = full_state(running.desired)
+    assert isinstance(running.ask(call_of(messages.Apply, desired=good)), messages.Done)
+    before = running.enforced()
+    places = places_in(good)
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.sampled_from(places), ODD)
+    def try_one(place: tuple[Any, ...], odd: Any) -> None:
+        with capture_logs() as logs:
+            answer = running.ask(call_of(messages.Apply, desired=replaced(good, place, odd)))
+        assert not [each for each in logs if each.get("exc_info")]
+        if isinstance(answer, messages.Failed):
+            assert running.enforced() == before
+        else:
+            # It was no other state than one that an organization can have.
+            assert isinstance(running.ask(call_of(messages.Apply, desired=good)), messages.Done)
+
+    try_one()
+
+
+def test_any_other_call_with_anything_in_it_fails_or_succeeds_and_changes_nothing(running: Running) -> None:
+    before = running.enforced()
+    kinds: dict[type, dict[str, Any]] = {
+        messages.CreateKeys: {"organization": ACME},
+        messages.CreateCodeSecret: {"organization": ACME, "member": "asha"},
+        messages.MatchCode: {"organization": ACME, "member": "asha", "sealed": b"", "code": "123456", "at": 0.0},
+        messages.FindPort: {"candidates": [20_000]},
+        messages.Remove: {"organization": "bcdfghjkm2"},
+        messages.Peers: {"organization": ACME},
+        messages.Counters: {"organization": ACME},
+        messages.Census: {},
+        messages.Status: {},
+    }
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.sampled_from([(kind, field) for kind, fields in kinds.items() for field in (None, *fields)]), ODD)
+    def try_one(chosen: tuple[type, str | None], odd: Any) -> None:
+        kind, field = chosen
+        fields = kinds[kind] if field is None else {**kinds[kind], field: odd}
+        with capture_logs() as logs:
+            running.ask(call_of(kind, **fields))
+        assert not [each for each in logs if each.get("exc_info")]
+
+    try_one()
+    assert running.enforced() == before
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_call_are_refused(running: Running, data: bytes) -> None:
+    with capture_logs() as logs:
+        assert isinstance(running.ask(data), messages.Failed)
+    assert not [each for each in logs if each.get("exc_info")]
+
+
+def test_a_port_of_somebody_else_s_is_neither_taken_nor_left_closed(running: Running) -> None:
+    good = full_state(running.desired)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as resolver:
+        resolver.bind(("", 20_123))
+        before = running.enforced()
+        for port in (53, 20_123):
+            answer = running.ask(call_of(messages.Apply, desired={**good, "port": port}))
+            assert isinstance(answer, messages.Failed)
+            assert running.enforced() == before
+
+
+@pytest.mark.parametrize("where", ["nonsense", "192.0.2.1:99999", "192.0.2.1:1\nprivate_key=00"])
+def test_an_endpoint_that_is_none_keeps_no_link_from_coming_back(
+    store: Store, names: Names, backend: Backend, tmp_path: Path, where: str
+) -> None:
+    key = new_key_pair().public
+    with store.write() as transaction:
+        machines.create(transaction, ACME, Machine("m2", "mumbai", IPv4Address("10.100.0.2"), key, (), times.now()))
+        machines.note_endpoints(transaction, ACME, {key: where})
+    hub = Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules")
+    hub.open()
+    hub.restore()
+    try:
+        for _ in range(2):
+            assert hub.answer(messages.Peers(ACME))
+            places = names.places(ACME)
+            subprocess.run(["ip", "-netns", places.namespace, "link", "delete", places.link], check=True)
+            wait_until(lambda: bool(hub.answer(messages.Status()).repairs.get("link")))  # type: ignore[attr-defined]
+            hub._repairs.clear()
+    finally:
+        hub.answer(messages.TearDown())
+        hub.close()
+
+
+def test_a_look_that_fails_in_an_unforeseen_way_ends_no_healing() -> None:
+    looks: Queue[str] = Queue()
+
+    def look(organization: str, _change: Change) -> None:
+        looks.put(organization)
+        if organization == "odd":
+            raise ValueError("not foreseen")
+
+    healer = Healer(look, tuple, lambda _repair: None)
+    healer.start()
+    try:
+        # More often than there are threads that look.
+        for _ in range(20):
+            healer.notice("odd", Change.ANYTHING)
+            healer.notice("other", Change.ANYTHING)
+            while looks.get(timeout=10.0) != "other":
+                pass
+    finally:
+        healer.stop()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
