@@ -6,9 +6,13 @@ Source: NIST SP 800-63B, 3.1.1; Argon2id as in RFC 9106, with the parameters of 
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from appliance.model.errors import Invalid
+from appliance.service.turns import Turns
 
 SHORTEST = 10
 LONGEST = 1024
@@ -26,6 +31,10 @@ _PRODUCT = "meshwg"
 _SHORTEST_WORD = 4
 _FEWEST_DIFFERENT = 4
 
+# A hash takes a whole processor for some 30 ms. Beyond these, a log-in waits; few do, since each holds a thread.
+turns = Turns(at_once=len(os.sched_getaffinity(0)), waiting=8)
+"""Turns at hashing, for the whole process."""
+
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # The hash of a random text that nobody kept: checked when there is no such account, so that both answers take the
 # same time.
@@ -33,6 +42,33 @@ _NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$NksaE20mW6tY8jr3wKlCag$b8UxOPnXnWSt4Ik
 # One text with a line for each, in lower case: searching it takes a tenth of a millisecond, a set ten times its memory.
 # Read here, because later the process may not be allowed to.
 _COMMON = b"\n" + gzip.decompress((Path(__file__).parent / "common-passwords.txt.gz").read_bytes())
+
+
+@dataclass(frozen=True)
+class Caller:
+    """On whose behalf passwords are hashed.
+
+    Attributes:
+        crowd: with whom the caller waits in line, as the network that the call comes from.
+        is_favoured: whether it comes before strangers.
+    """
+
+    crowd: str
+    is_favoured: bool = False
+
+
+_OPERATOR = Caller("", is_favoured=True)
+_caller: ContextVar[Caller] = ContextVar("_caller", default=_OPERATOR)
+
+
+@contextmanager
+def on_behalf_of(caller: Caller) -> Iterator[None]:
+    """Hashes within the block wait in this caller's line; without it, as on the command line, they are favoured."""
+    before = _caller.set(caller)
+    try:
+        yield
+    finally:
+        _caller.reset(before)
 
 
 def check_new(password: str, *, about: Iterable[str], field: str = "password") -> str:
@@ -62,21 +98,36 @@ def check_new(password: str, *, about: Iterable[str], field: str = "password") -
 
 
 def hash_password(password: str) -> str:
-    """A salted hash that says how it was made."""
-    return _hasher.hash(_normal(password))
+    """A salted hash that says how it was made.
+
+    Raises:
+        TooMany: too many others wait for one.
+    """
+    with _turn():
+        return _hasher.hash(_normal(password))
 
 
 def verify(stored: str | None, password: str) -> bool:
-    """Whether this is the password; None stands for an account that does not exist, and takes as long."""
-    try:
-        return _hasher.verify(stored or _NOBODY, _normal(password[:_LONGEST_TYPED])) and stored is not None
-    except (VerificationError, InvalidHashError):
-        return False
+    """Whether this is the password; None stands for an account that does not exist, and takes as long.
+
+    Raises:
+        TooMany: as for `hash_password`.
+    """
+    with _turn():
+        try:
+            return _hasher.verify(stored or _NOBODY, _normal(password[:_LONGEST_TYPED])) and stored is not None
+        except (VerificationError, InvalidHashError):
+            return False
 
 
 def is_outdated(stored: str) -> bool:
     """Whether it was hashed with other parameters than today's."""
     return _hasher.check_needs_rehash(stored)
+
+
+def _turn() -> AbstractContextManager[None]:
+    caller = _caller.get()
+    return turns.taken(caller.crowd, is_favoured=caller.is_favoured)
 
 
 def _normal(password: str) -> str:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import structlog
 
-from appliance.model.errors import InProgress, KeyReused, NotFound, Refused, Unavailable
+from appliance.model.errors import InProgress, KeyReused, NotFound, Refused, TooMany, Unavailable
 from appliance.service.workplace import Actor, Workplace
 from appliance.store import organizations, repeats
 from appliance.store.repeats import Answered
@@ -18,6 +18,9 @@ from appliance.store.repeats import Answered
 log = structlog.get_logger()
 
 REMEMBERED = timedelta(hours=24)
+MOST_OF_ONE = 10_000
+"""Keys of one organization that are remembered at a time."""
+_FULL_RETRY_S = 600
 
 
 def once(
@@ -36,6 +39,7 @@ def once(
     Raises:
         KeyReused: another request had this key.
         InProgress: the same request is worked on, or was cut off.
+        TooMany: the organization has used `MOST_OF_ONE` keys within `REMEMBERED`.
     """
     key_hash = hashlib.sha256(key.encode()).hexdigest()
     request_hash = hmac.new(key.encode(), actor.member_id.encode() + b"\0" + request, "sha256").hexdigest()
@@ -45,6 +49,12 @@ def once(
         repeats.forget_older(transaction, workplace.clock() - REMEMBERED)
         known = repeats.find(transaction, actor.organization_id, key_hash)
         if known is None:
+            if repeats.count(transaction, actor.organization_id) >= MOST_OF_ONE:
+                raise TooMany(
+                    f"{MOST_OF_ONE} keys of yours are remembered, which is the most. Send the request without one, or "
+                    "wait: each is forgotten after a day.",
+                    retry_after=_FULL_RETRY_S,
+                )
             repeats.begin(transaction, actor.organization_id, key_hash, request_hash, workplace.clock())
     if known is not None:
         if not hmac.compare_digest(known.request_hash, request_hash):

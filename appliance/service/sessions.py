@@ -22,6 +22,8 @@ from appliance.store.tickets import Kind
 
 IDLE = timedelta(hours=12)
 ABSOLUTE = timedelta(days=14)
+MOST_OF_ONE = 100
+"""Sessions of one member: where another begins, the one that was not used for longest ends."""
 _NOTED_EVERY = timedelta(minutes=1)
 
 NOWHERE = Device("", "")
@@ -73,6 +75,7 @@ def begin(workplace: Workplace, transaction: Connection, member: Member, device:
     now = workplace.clock()
     session = Session(token, now + ABSOLUTE)
     sessions.forget_ended(transaction, now, now - IDLE)
+    sessions.keep_latest(transaction, member.id, MOST_OF_ONE - 1)
     sessions.create(transaction, member.id, tokens.hash_of(token), device, now, session.expires_at)
     return session
 

@@ -20,17 +20,19 @@ LIFETIMES: Mapping[Kind, timedelta] = {
     Kind.LOG_IN: timedelta(minutes=5),
 }
 
+# Two browsers may be half-way in at the same time.
+_MOST_OF_ONE: Mapping[Kind, int] = {Kind.RESET: 1, Kind.VERIFICATION: 1, Kind.LOG_IN: 10}
+
 
 def issue(workplace: Workplace, transaction: Connection, member: Member, kind: Kind) -> str:
     """A new ticket, which is good once the transaction commits.
 
-    Of a link only the last one is good; two browsers may be half-way in at the same time.
+    Of a link only the last one is good.
     """
     token = tokens.new_token(tokens.TICKET)
     now = workplace.clock()
     tickets.forget_ended(transaction, now)
-    if kind is not Kind.LOG_IN:
-        tickets.drop(transaction, member.id, kind)
+    tickets.keep_latest(transaction, member.id, kind, _MOST_OF_ONE[kind] - 1)
     tickets.create(transaction, tokens.hash_of(token), member.id, kind, now + LIFETIMES[kind])
     return token
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from appliance.store import times
 from appliance.store.schema import repeats as _table
@@ -42,6 +42,13 @@ def find(transaction: Connection, organization_id: str, key_hash: str) -> Known 
         return None
     answer = None if row.status is None else Answered(row.status, row.location, row.body)
     return Known(row.request_hash, answer)
+
+
+def count(transaction: Connection, organization_id: str) -> int:
+    """How many of the organization's requests are remembered."""
+    return transaction.execute(
+        select(func.count()).select_from(_table).where(_table.c.organization_id == organization_id)
+    ).scalar_one()
 
 
 def begin(transaction: Connection, organization_id: str, key_hash: str, request_hash: str, at: datetime) -> None:

@@ -133,6 +133,18 @@ def end_all(transaction: Connection, member_id: str, but: str | None = None) -> 
     return transaction.execute(ending).rowcount
 
 
+def keep_latest(transaction: Connection, member_id: str, count: int) -> None:
+    """Ends the sessions of this member but so many, those that were used last."""
+    kept = (
+        select(_table.c.token_hash)
+        .where(_table.c.member_id == member_id)
+        .order_by(_table.c.last_seen_at.desc(), _table.c.created_at.desc())
+    )
+    beyond = transaction.execute(kept.offset(count)).scalars().all()
+    if beyond:
+        transaction.execute(delete(_table).where(_table.c.token_hash.in_(beyond)))
+
+
 def end_all_of(transaction: Connection, organization_id: str) -> None:
     """Ends the sessions of everybody in the organization."""
     theirs = select(members.c.id).where(members.c.organization_id == organization_id)

@@ -50,6 +50,18 @@ def drop(transaction: Connection, member_id: str, *kinds: Kind) -> None:
     )
 
 
+def keep_latest(transaction: Connection, member_id: str, kind: Kind, count: int) -> None:
+    """The member's tickets of this kind are good no more, but for so many that end last."""
+    kept = (
+        select(_table.c.token_hash)
+        .where(_table.c.member_id == member_id, _table.c.kind == kind.value)
+        .order_by(_table.c.expires_at.desc())
+    )
+    beyond = transaction.execute(kept.offset(count)).scalars().all()
+    if beyond:
+        transaction.execute(delete(_table).where(_table.c.token_hash.in_(beyond)))
+
+
 def forget_ended(transaction: Connection, now: datetime) -> None:
     """Removes tickets whose time is over."""
     transaction.execute(delete(_table).where(_table.c.expires_at <= times.stored(now)))

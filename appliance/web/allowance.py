@@ -8,6 +8,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
+
+# Of how many the one is chosen that is forgotten.
+_LOOKED_AT = 8
 
 
 @dataclass(frozen=True)
@@ -22,13 +26,17 @@ class Rate:
         """Seconds until one of a used up amount comes back."""
         return self.seconds / self.amount
 
+    def times(self, factor: int) -> Rate:
+        """So many times as much in the same time."""
+        return Rate(self.amount * factor, self.seconds)
+
 
 class Allowance:
     """Counts by whom, within one or several rates (GCRA: ITU-T I.371, annex A).
 
-    What is kept of somebody is one point in time for each rate: when the whole amount will be back. Whoever is past
-    that is as good as unknown, so forgetting the one who was not seen for longest costs little; it happens when there
-    are too many.
+    One point in time is kept for each caller and rate: when the whole amount will be back. A caller past that is as
+    good as unknown. When there are too many, one is forgotten: of some that were not seen for longest, the one whose
+    amount is back first. So nobody has a caller forgotten that used up much by asking in many names.
 
     Args:
         rates: all of them hold. A longer one with a larger amount makes waits grow for who goes on.
@@ -61,18 +69,35 @@ class Allowance:
             self._whole_at[key] = taken
             self._whole_at.move_to_end(key)
             if len(self._whole_at) > self._most:
-                self._whole_at.popitem(last=False)
+                self._forget_one()
             return 0.0
+
+    def __len__(self) -> int:
+        """How many callers are remembered."""
+        return len(self._whole_at)
+
+    def _forget_one(self) -> None:
+        looked_at = list(islice(self._whole_at, _LOOKED_AT))
+        forgotten = min(looked_at, key=lambda key: max(self._whole_at[key]))
+        del self._whole_at[forgotten]
+        for key in looked_at:
+            if key != forgotten:
+                self._whole_at.move_to_end(key)
 
     def give_back(self, who: str) -> None:
         """What was taken last did not count after all."""
         key = _key(who)
         with self._lock:
             known = self._whole_at.get(key)
-            if known is not None:
-                self._whole_at[key] = tuple(
-                    whole_at - rate.interval for rate, whole_at in zip(self._rates, known, strict=True)
-                )
+            if known is None:
+                return
+            now = self._clock()
+            whole_at = tuple(at - rate.interval for rate, at in zip(self._rates, known, strict=True))
+            if max(whole_at) > now:
+                self._whole_at[key] = whole_at
+            else:
+                # As good as unknown again, and so not remembered: what is refused elsewhere takes no room here.
+                del self._whole_at[key]
 
 
 def _key(who: str) -> bytes:

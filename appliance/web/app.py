@@ -36,7 +36,7 @@ def make_app(
         metrics_token: as for `Watchers`.
     """
     app = bottle.Bottle()
-    counted = metrics.Metrics(status, site.workplace.store, certificate_ends)
+    counted = metrics.Metrics(status, site.workplace.store, site.limits, certificate_ends)
     view = pages.loaded()
     app.install(counted)
     app.install(_refusals(view, site.workplace.site))

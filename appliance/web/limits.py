@@ -6,33 +6,44 @@ They hold for one web process and are forgotten with it.
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import structlog
+
 from appliance.model.addresses import Network
 from appliance.model.errors import TooMany, Unauthenticated, WrongProof
 from appliance.web.allowance import Allowance, Rate
+from appliance.web.crowds import Crowd, Shares, Wait
 from appliance.web.proxies import is_one_of, neighbourhood
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
-SIGN_UPS_PER_ADDRESS = (Rate(20, _HOUR),)
+SIGN_UPS = Shares((Rate(20, _HOUR),), everybody=(Rate(300, _HOUR), Rate(1500, _DAY)))
 # Five at once, then one in 12 seconds, after fifteen one in a minute, after fifty one in half an hour: the waits grow,
 # and in no day are there more than a hundred (NIST SP 800-63B, 3.2.2).
 GUESSES_PER_ACCOUNT = (Rate(5, _MINUTE), Rate(15, 15 * _MINUTE), Rate(50, _DAY))
-GUESSES_PER_ADDRESS = (Rate(30, _MINUTE), Rate(200, _HOUR))
-STRANGERS_PER_ADDRESS = (Rate(600, _MINUTE),)
+GUESSES = Shares((Rate(30, _MINUTE), Rate(200, _HOUR)), everybody=(Rate(1200, _MINUTE),))
+# Right passwords are work too.
+LOG_INS = Shares((Rate(120, _MINUTE),), everybody=(Rate(1800, _MINUTE),))
+STRANGERS = Shares((Rate(600, _MINUTE),), everybody=(Rate(18_000, _MINUTE),))
+CHALLENGES = Shares((Rate(60, _MINUTE),), everybody=(Rate(1200, _MINUTE),))
+LETTERS = Shares((Rate(20, _HOUR),), everybody=(Rate(600, _HOUR),))
 READS_PER_ORGANIZATION = (Rate(3000, _MINUTE),)
-LETTERS_PER_ADDRESS = (Rate(20, _HOUR),)
 LETTERS_PER_RECIPIENT = (Rate(3, _HOUR), Rate(10, _DAY))
 WRITES_PER_ORGANIZATION = (Rate(300, _MINUTE),)
 CONFIGURATIONS_PER_ORGANIZATION = (Rate(60, _MINUTE),)
 INVITATIONS_PER_ORGANIZATION = (Rate(30, _HOUR), Rate(100, _DAY))
 
-_MOST_KNOWN = 20_000
+_MOST_KNOWN_ACCOUNTS = 20_000
+_MOST_KNOWN_OF_ONE = 8
+_LOGGED_EVERY_S = _MINUTE
+
+log = structlog.get_logger()
 
 
 @dataclass
@@ -42,18 +53,24 @@ class RateLimits:
     Attributes:
         trusted: addresses in these ranges have no limit but on guessing, which everybody has.
         clock: seconds that only grow.
+        refused: how often each limit was reached, by its name and its level.
     """
 
     trusted: Sequence[Network] = ()
     clock: Callable[[], float] = time.monotonic
-    _known: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _known: OrderedDict[str, OrderedDict[str, None]] = field(default_factory=OrderedDict)
+    _logged_at: dict[tuple[str, str], float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._sign_ups = Allowance(*SIGN_UPS_PER_ADDRESS, clock=self.clock)
+        self._sign_ups = Crowd(SIGN_UPS, self.clock)
         self._by_account = Allowance(*GUESSES_PER_ACCOUNT, clock=self.clock)
-        self._by_address = Allowance(*GUESSES_PER_ADDRESS, clock=self.clock)
-        self._strangers = Allowance(*STRANGERS_PER_ADDRESS, clock=self.clock)
-        self._letters = Allowance(*LETTERS_PER_ADDRESS, clock=self.clock)
+        self._guesses = Crowd(GUESSES, self.clock)
+        self._log_ins = Crowd(LOG_INS, self.clock)
+        self._strangers = Crowd(STRANGERS, self.clock)
+        self._challenges = Crowd(CHALLENGES, self.clock)
+        self._letters = Crowd(LETTERS, self.clock)
         self._letters_to = Allowance(*LETTERS_PER_RECIPIENT, clock=self.clock)
         self._reads = Allowance(*READS_PER_ORGANIZATION, clock=self.clock)
         self._writes = Allowance(*WRITES_PER_ORGANIZATION, clock=self.clock)
@@ -66,40 +83,51 @@ class RateLimits:
 
     def stranger(self, address: str) -> None:
         """Counts a request of somebody who is not signed in; raises `TooMany` where it is one too many."""
-        self._count(self._strangers, address, neighbourhood(address))
+        self._join("strangers", self._strangers, address)
 
     def sign_up(self, address: str) -> None:
         """Counts a sign-up; raises `TooMany` where it is one too many."""
-        self._count(self._sign_ups, address, neighbourhood(address))
+        self._join("sign-ups", self._sign_ups, address)
+
+    def log_in(self, address: str, email: str) -> None:
+        """Counts a log-in, right or wrong, for the work that it is; raises `TooMany` where it is one too many."""
+        self._join("log-ins", self._log_ins, address, as_everybody=not self.is_known(address, email))
+
+    def challenge(self, address: str) -> None:
+        """Counts a challenge that is stored for a stranger; raises `TooMany` where it is one too many."""
+        self._join("challenges", self._challenges, address)
 
     def read(self, address: str, organization_id: str) -> None:
         """Counts a look at something; raises `TooMany` where it is one too many."""
-        self._count(self._reads, address, organization_id)
+        self._count("reads", self._reads, address, organization_id)
 
     def write(self, address: str, organization_id: str) -> None:
         """Counts a change; raises `TooMany` where it is one too many."""
-        self._count(self._writes, address, organization_id)
+        self._count("writes", self._writes, address, organization_id)
 
     def configuration(self, address: str, organization_id: str) -> None:
         """Counts a configuration that is made; raises `TooMany` where it is one too many."""
-        self._count(self._configurations, address, organization_id)
+        self._count("configurations", self._configurations, address, organization_id)
 
     def invitation(self, address: str, organization_id: str) -> None:
         """Counts an invitation, which may be a letter to a stranger; raises `TooMany` where it is one too many."""
-        self._count(self._invitations, address, organization_id)
+        self._count("invitations", self._invitations, address, organization_id)
 
     def letter(self, address: str, email: str) -> None:
         """Counts a letter that somebody asks for; raises `TooMany` where it is one too many.
 
         It is counted alike whether there is such a recipient or not, and a trusted address is no exception.
         """
-        source = neighbourhood(address)
-        _take(self._letters, source)
+        self._refuse("letters", self._letters.take(address))
         try:
-            _take(self._letters_to, email.strip().lower())
+            self._take("letters-to-one", self._letters_to, email.strip().lower())
         except TooMany:
-            self._letters.give_back(source)
+            self._letters.give_back(address)
             raise
+
+    def is_known(self, address: str, email: str) -> bool:
+        """Whether this account was opened from this address before."""
+        return neighbourhood(address) in self._known.get(email.strip().lower(), ())
 
     @contextmanager
     def guessing(self, address: str, email: str) -> Iterator[None]:
@@ -113,37 +141,64 @@ class RateLimits:
             TooMany: there were too many wrong ones from this address, or for this account.
         """
         source, account = neighbourhood(address), email.strip().lower()
-        pair = f"{account} {source}"
-        counted = ((self._by_address, source), (self._by_account, pair if pair in self._known else account))
-        taken: list[tuple[Allowance, str]] = []
+        known = self.is_known(address, email)
+        whose = f"{account} {source}" if known else account
+        self._refuse("guesses", self._guesses.take(address, as_everybody=not known))
         try:
-            for allowance, who in counted:
-                _take(allowance, who)
-                taken.append((allowance, who))
+            self._take("guesses-at-one", self._by_account, whose)
+        except TooMany:
+            self._guesses.give_back(address, as_everybody=not known)
+            raise
+        try:
             yield
         except (Unauthenticated, WrongProof):
             raise
         except BaseException:
-            _give_back(taken)
+            self._forgive(address, whose, known=known)
             raise
-        _give_back(taken)
-        self._known[pair] = None
-        self._known.move_to_end(pair)
-        if len(self._known) > _MOST_KNOWN:
-            self._known.popitem(last=False)
+        self._forgive(address, whose, known=known)
+        self._remember(source, account)
 
-    def _count(self, allowance: Allowance, address: str, who: str) -> None:
+    def _forgive(self, address: str, whose: str, *, known: bool) -> None:
+        self._guesses.give_back(address, as_everybody=not known)
+        self._by_account.give_back(whose)
+
+    def _remember(self, source: str, account: str) -> None:
+        """Bounded for each account, so that nobody has others' addresses forgotten by opening an own account often."""
+        with self._lock:
+            sources = self._known.setdefault(account, OrderedDict())
+            self._known.move_to_end(account)
+            sources[source] = None
+            sources.move_to_end(source)
+            if len(sources) > _MOST_KNOWN_OF_ONE:
+                sources.popitem(last=False)
+            if len(self._known) > _MOST_KNOWN_ACCOUNTS:
+                self._known.popitem(last=False)
+
+    def _join(self, limit: str, crowd: Crowd, address: str, *, as_everybody: bool = True) -> None:
         if not self.is_trusted(address):
-            _take(allowance, who)
+            self._refuse(limit, crowd.take(address, as_everybody=as_everybody))
 
+    def _count(self, limit: str, allowance: Allowance, address: str, who: str) -> None:
+        if not self.is_trusted(address):
+            self._take(limit, allowance, who)
 
-def _take(allowance: Allowance, who: str) -> None:
-    wait = allowance.take(who)
-    if wait:
-        seconds = math.ceil(wait)
+    def _take(self, limit: str, allowance: Allowance, who: str) -> None:
+        seconds = allowance.take(who)
+        # Whose it is may be an address of mail, which no log has.
+        self._refuse(limit, Wait(seconds, "one", "") if seconds else None)
+
+    def _refuse(self, limit: str, wait: Wait | None) -> None:
+        """Counts and logs a limit that was reached; one line a minute for each, however many run into it."""
+        if wait is None:
+            return
+        reached, now = (limit, wait.level), self.clock()
+        with self._lock:
+            self.refused[reached] += 1
+            is_new = now - self._logged_at.get(reached, -_LOGGED_EVERY_S) >= _LOGGED_EVERY_S
+            if is_new:
+                self._logged_at[reached] = now
+        if is_new:
+            log.warning("a limit was reached", limit=limit, level=wait.level, network=wait.network)
+        seconds = math.ceil(wait.seconds)
         raise TooMany(f"Too many tries. Try again in {seconds} seconds.", retry_after=seconds)
-
-
-def _give_back(taken: Sequence[tuple[Allowance, str]]) -> None:
-    for allowance, who in taken:
-        allowance.give_back(who)

@@ -16,7 +16,9 @@ from appliance import __version__
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.messages import HubStatus
 from appliance.model.errors import Unavailable
+from appliance.service import passwords
 from appliance.store import Store, machines
+from appliance.web.limits import RateLimits
 from appliance.web.recent import Recent
 from appliance.web.watchers import Watchers
 
@@ -33,7 +35,13 @@ class Metrics:
     name = "metrics"
     api = 2
 
-    def __init__(self, status: Callable[[], HubStatus], store: Store, certificate_ends: datetime | None) -> None:
+    def __init__(
+        self,
+        status: Callable[[], HubStatus],
+        store: Store,
+        limits: RateLimits,
+        certificate_ends: datetime | None,
+    ) -> None:
         self.registry = CollectorRegistry()
         self._seconds = Histogram(
             "meshwg_http_request_seconds",
@@ -53,6 +61,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.registry.register(_StoreCollector(store))
         self.registry.register(_HubCollector(status))
+        self.registry.register(_LimitsCollector(limits))
 
     def apply(self, callback: Callable[..., Any], route: bottle.Route) -> Callable[..., Any]:
         """Wraps a route's callback (bottle's plugin protocol)."""
@@ -113,6 +122,25 @@ class _HubCollector(Collector):
         for fate, count in sorted(status.door.items()):
             door.add_metric([fate], count)
         yield door
+
+
+class _LimitsCollector(Collector):
+    def __init__(self, limits: RateLimits) -> None:
+        self._limits = limits
+
+    def collect(self) -> Iterable[Metric]:
+        refused = CounterMetricFamily(
+            "meshwg_limits_reached",
+            "Requests that a limit refused, by the limit, and by whose amount was used up",
+            labels=["limit", "level"],
+        )
+        for (limit, level), count in sorted(self._limits.refused.items()):
+            refused.add_metric([limit, level], count)
+        yield refused
+        yield GaugeMetricFamily("meshwg_hashes_waiting", "Passwords that wait to be hashed", passwords.turns.waiting)
+        yield CounterMetricFamily(
+            "meshwg_hashes_refused", "Passwords that were not hashed, as too many waited", passwords.turns.refused
+        )
 
 
 class _StoreCollector(Collector):

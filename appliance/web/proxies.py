@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from appliance.model.addresses import Network
 
+# Bits of the networks that providers give to one customer.
+_CUSTOMERS_HAVE = (64, 56, 48)
 _Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -63,12 +66,22 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def neighbourhood(address: str) -> str:
-    """What counts as one address: of IPv6 the 64 bits that a customer is given, of which each host has as many as it
-    likes."""
+    """The network that counts as one caller: of IPv6 the 64 bits that a customer is given, of which each host has as
+    many as it likes."""
+    return networks_of(address)[0]
+
+
+@lru_cache(maxsize=1024)
+def networks_of(address: str) -> tuple[str, ...]:
+    """The networks that an address is counted with, from the narrowest to the widest.
+
+    An IPv4 address is counted by itself. Of IPv6 a customer is given a /64, a /56 or a /48 (RIPE-690), and can call
+    from each address in it.
+    """
     parsed = parse_address(address)
     if isinstance(parsed, IPv6Address):
-        return str(ip_network((parsed, 64), strict=False))
-    return str(parsed or address)
+        return tuple(str(ip_network((parsed, length), strict=False)) for length in _CUSTOMERS_HAVE)
+    return (str(parsed or address),)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

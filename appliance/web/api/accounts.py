@@ -9,8 +9,8 @@ import msgspec
 from appliance.model.access import PUBLIC
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import CodeNeeded, Suspended, Unauthenticated
-from appliance.service import accounts, passwords
-from appliance.web import entrance, request
+from appliance.service import passwords
+from appliance.web import entrance
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, OrganizationAnswer, SessionAnswer
 
@@ -49,14 +49,12 @@ class SignedUp(msgspec.Struct, frozen=True):
 
 def _sign_up(asked: Asked) -> SignedUp:
     body: SignUp = asked.body
-    asked.site.limits.sign_up(request.address())
-    session, organization = accounts.sign_up(
-        asked.site.workplace,
+    session, organization = entrance.sign_up(
+        asked.site,
         email=body.email,
         password=body.password,
         organization=body.organization,
         network=body.network,
-        device=request.device(),
     )
     return SignedUp(session.token, OrganizationAnswer.of(organization, asked.site.workplace))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.model.access import PUBLIC, SELF
-from appliance.service import resets, verification
+from appliance.service import verification
 from appliance.web import entrance
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body
@@ -29,7 +29,7 @@ def _ask_for_reset(asked: Asked) -> None:
 
 def _reset(asked: Asked) -> None:
     body: Reset = asked.body
-    resets.complete(asked.site.workplace, body.token, body.password)
+    entrance.complete_reset(asked.site, body.token, body.password)
 
 
 def _ask_for_verification(asked: Asked) -> None:

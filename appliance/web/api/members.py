@@ -9,7 +9,7 @@ from appliance.service import invitations, members
 from appliance.store.invitations import Invitation
 from appliance.store.members import Membership
 from appliance.store.times import rfc3339
-from appliance.web import request
+from appliance.web import entrance, request
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, SessionAnswer
@@ -128,11 +128,7 @@ def _revoke_invitation(asked: Asked) -> None:
 
 def _accept_invitation(asked: Asked) -> SessionAnswer:
     body: Accept = asked.body
-    asked.site.limits.sign_up(request.address())
-    session = invitations.accept(
-        asked.site.workplace, token=body.token, password=body.password, device=request.device()
-    )
-    return SessionAnswer.of(session)
+    return SessionAnswer.of(entrance.accept_invitation(asked.site, body.token, body.password))
 
 
 CALLS = (

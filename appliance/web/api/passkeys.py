@@ -11,7 +11,7 @@ from appliance.model.errors import Suspended, Unauthenticated
 from appliance.service import passkeys, tokens
 from appliance.store.passkeys import Passkey
 from appliance.store.times import rfc3339
-from appliance.web import request
+from appliance.web import entrance, request
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, SessionAnswer
@@ -108,16 +108,14 @@ def _remove_passkey(asked: Asked) -> SessionAnswer:
 
 def _begin_log_in_by_passkey(asked: Asked) -> RequestOptions:
     handle = tokens.new_token(tokens.TICKET)
-    options = passkeys.begin_log_in(asked.site.workplace, handle)
+    options = entrance.challenge_passkey(asked.site, handle)
     return RequestOptions(handle, msgspec.Raw(options.encode()))
 
 
 def _log_in_by_passkey(asked: Asked) -> SessionAnswer:
     body: LogInByPasskey = asked.body
     credential = msgspec.json.encode(body.credential).decode()
-    return SessionAnswer.of(
-        passkeys.log_in(asked.site.workplace, body.handle, credential=credential, device=request.device())
-    )
+    return SessionAnswer.of(entrance.log_in_by_passkey(asked.site, body.handle, credential))
 
 
 _PATH = "/account/passkeys"

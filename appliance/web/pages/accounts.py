@@ -7,9 +7,9 @@ import bottle
 from appliance.model.access import PUBLIC, SELF
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import Refused
-from appliance.service import accounts, passkeys, passwords
+from appliance.service import passkeys, passwords
 from appliance.service.log_in import HalfWay
-from appliance.web import entrance, request
+from appliance.web import entrance
 from appliance.web.pages import public_forms, routes, second_step, session_cookie
 from appliance.web.pages.routes import HOME, Page, Visit
 
@@ -27,14 +27,12 @@ def _show_sign_up(visit: Visit) -> bottle.HTTPResponse:
 def _sign_up(visit: Visit) -> bottle.HTTPResponse:
     form = visit.form
     try:
-        visit.site.limits.sign_up(request.address())
-        session, _ = accounts.sign_up(
-            visit.workplace,
+        session, _ = entrance.sign_up(
+            visit.site,
             email=form.text("email"),
             password=form.text("password"),
             organization=form.text("organization"),
             network=form.optional("network"),
-            device=request.device(),
         )
     except Refused as refusal:
         return _sign_up_page(visit, refusal=refusal)

@@ -7,7 +7,7 @@ import bottle
 from appliance.model.access import PUBLIC
 from appliance.model.errors import NotFound, Refused
 from appliance.service import invitations, passwords
-from appliance.web import request
+from appliance.web import entrance
 from appliance.web.pages import public_forms, session_cookie
 from appliance.web.pages.routes import HOME, Page, Visit
 
@@ -18,13 +18,7 @@ def _show(visit: Visit) -> bottle.HTTPResponse:
 
 def _join(visit: Visit) -> bottle.HTTPResponse:
     try:
-        visit.site.limits.sign_up(request.address())
-        session = invitations.accept(
-            visit.workplace,
-            token=visit.parameters["token"],
-            password=visit.form.text("password"),
-            device=request.device(),
-        )
+        session = entrance.accept_invitation(visit.site, visit.parameters["token"], visit.form.text("password"))
     except NotFound:
         raise
     except Refused as refusal:

@@ -9,7 +9,7 @@ import bottle
 
 from appliance.model.access import PUBLIC
 from appliance.model.errors import Refused
-from appliance.service import passwords, resets, verification
+from appliance.service import passwords, verification
 from appliance.web import entrance
 from appliance.web.pages import public_forms
 from appliance.web.pages.routes import Page, Visit
@@ -34,7 +34,7 @@ def _show_reset(visit: Visit) -> bottle.HTTPResponse:
 def _reset(visit: Visit) -> bottle.HTTPResponse:
     token = visit.form.text("token")
     try:
-        resets.complete(visit.workplace, token, visit.form.text("password"))
+        entrance.complete_reset(visit.site, token, visit.form.text("password"))
     except Refused as refusal:
         return _reset_page(visit, token, refusal)
     return visit.page("reset_done.html")

@@ -7,7 +7,7 @@ import bottle
 from appliance.model.access import PUBLIC, SELF
 from appliance.model.errors import Refused
 from appliance.service import passkeys
-from appliance.web import request
+from appliance.web import entrance, request
 from appliance.web.pages import account, accounts, forms, routes, session_cookie
 from appliance.web.pages.routes import Page, Visit
 
@@ -59,18 +59,13 @@ def _remove(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _begin_log_in(visit: Visit) -> bottle.HTTPResponse:
-    return _for_script(passkeys.begin_log_in(visit.workplace, forms.form_token() or ""))
+    return _for_script(entrance.challenge_passkey(visit.site, forms.form_token() or ""))
 
 
 def _log_in(visit: Visit) -> bottle.HTTPResponse:
     following = routes.following(visit.form)
     try:
-        session = passkeys.log_in(
-            visit.workplace,
-            forms.form_token() or "",
-            credential=visit.form.text("credential"),
-            device=request.device(),
-        )
+        session = entrance.log_in_by_passkey(visit.site, forms.form_token() or "", visit.form.text("credential"))
     except Refused as refusal:
         return accounts.show_log_in(visit, following, refusal)
     return session_cookie.enter(visit, session, following)

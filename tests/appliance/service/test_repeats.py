@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from appliance.model.errors import InProgress, Invalid, KeyReused, Unavailable
+from appliance.model.errors import InProgress, Invalid, KeyReused, TooMany, Unavailable
 from appliance.service import Actor, Workplace, repeats
 from appliance.store import repeats as stored
 from appliance.store.repeats import Answered
@@ -119,3 +119,20 @@ def test_a_key_is_known_for_a_day(workplace: Workplace, owner: Actor) -> None:
     assert once(later, owner, work) == ANSWER
     later = replace(workplace, clock=lambda: workplace.clock() + timedelta(hours=25))
     assert once(later, owner, work) is None
+
+
+def test_an_organization_has_so_many_keys_and_no_more(
+    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeats, "MOST_OF_ONE", 3)
+    work = Work()
+    for number in range(3):
+        once(workplace, owner, work, key=str(number))
+    with pytest.raises(TooMany):
+        once(workplace, owner, work, key="one more")
+    assert work.done == 3
+    assert once(workplace, owner, work, key="0") == ANSWER
+    another = sign_up(workplace, "another@example.net")
+    assert once(workplace, another, work, key="one more") is None
+    tomorrow = replace(workplace, clock=lambda: workplace.clock() + timedelta(hours=25))
+    assert once(tomorrow, owner, work, key="one more") is None

@@ -137,3 +137,14 @@ def test_a_hash_of_another_cost_is_made_anew_by_whoever_knows_the_password(
     assert "m=16,t=2,p=1" in (fresh := kept())
     assert is_open(workplace, log_in(workplace))
     assert kept() == fresh
+
+
+def test_nobody_has_more_sessions_than_there_may_be(
+    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MOST_OF_ONE", 3)
+    moments = iter(range(1000))
+    later = replace(workplace, clock=lambda: workplace.clock() + timedelta(seconds=next(moments)))
+    tokens = [log_in(later) for _ in range(5)]
+    assert [is_open(workplace, each) for each in tokens] == [False, False, True, True, True]
+    assert len(sessions.all_of(workplace, owner, tokens[-1])) == 3

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from appliance.model.errors import NotEnforced, TooMany, Unauthenticated
-from appliance.web.limits import GUESSES_PER_ACCOUNT, SIGN_UPS_PER_ADDRESS, RateLimits
+from appliance.web.limits import GUESSES_PER_ACCOUNT, SIGN_UPS, RateLimits
 
 AT_ONCE = GUESSES_PER_ACCOUNT[0].amount
 
@@ -24,7 +24,7 @@ def guess(limits: RateLimits, address: str, email: str = "a@example.net", *, rig
 
 
 def use_up_sign_ups(limits: RateLimits, addresses: list[str]) -> None:
-    for number in range(SIGN_UPS_PER_ADDRESS[0].amount):
+    for number in range(SIGN_UPS.one[0].amount):
         limits.sign_up(addresses[number % len(addresses)])
 
 

@@ -45,7 +45,9 @@ def make(workplace: Workplace, status: HubStatus | None) -> bottle.Bottle:
             raise HubUnreachable("nobody there")
         return status
 
-    return make_app(Site(workplace, RateLimits(), Shelf(Path("nowhere"))), ask, ENDS)
+    limits = RateLimits()
+    limits.refused["sign-ups", "/48"] = 5
+    return make_app(Site(workplace, limits, Shelf(Path("nowhere"))), ask, ENDS)
 
 
 def busy(hub: FakeHub) -> HubStatus:
@@ -63,6 +65,9 @@ def test_a_scrape_tells_how_everything_is(workplace: Workplace, hub: FakeHub) ->
     assert value(samples, "meshwg_machines") == 1
     assert value(samples, "meshwg_repairs_total", part="rules") == 3
     assert value(samples, "meshwg_front_door_packets_total", fate="malformed") == 7
+    assert value(samples, "meshwg_limits_reached_total", limit="sign-ups", level="/48") == 5
+    assert value(samples, "meshwg_hashes_waiting") == 0
+    assert value(samples, "meshwg_hashes_refused_total") >= 0
     assert value(samples, "meshwg_build", version=__version__) == 1
     assert value(samples, "meshwg_certificate_ends_timestamp_seconds") == ENDS.timestamp()
     assert value(samples, "meshwg_http_answers_total", status="201") == 2

@@ -16,7 +16,7 @@ from appliance.service.transcripts import Shelf
 from appliance.web import request
 from appliance.web.api import CALLS
 from appliance.web.app import make_app
-from appliance.web.limits import STRANGERS_PER_ADDRESS, RateLimits
+from appliance.web.limits import STRANGERS, RateLimits
 from appliance.web.request import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import Response, call
@@ -189,7 +189,7 @@ def test_sign_ups_are_limited_but_not_from_a_trusted_source(app: bottle.Bottle) 
 
 
 def test_strangers_and_readers_are_limited_generously(app: bottle.Bottle, token: str) -> None:
-    for _ in range(STRANGERS_PER_ADDRESS[0].amount):
+    for _ in range(STRANGERS.one[0].amount):
         assert call(app, "GET", "/api/v1/machines", token="mws_guess", address="203.0.113.9").status == 401
     refused = call(app, "GET", "/api/v1/machines", token="mws_guess", address="203.0.113.9")
     assert_problem(refused, 429)

@@ -1,0 +1,168 @@
+"""How much a network gets however many addresses it calls from, and what is remembered of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from ipaddress import IPv6Address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from appliance.model.errors import TooMany, Unauthenticated
+from appliance.web.allowance import Allowance, Rate
+from appliance.web.crowds import EVERYBODY, Crowd, Shares
+from appliance.web.limits import CHALLENGES, GUESSES, LETTERS, LOG_INS, SIGN_UPS, STRANGERS, RateLimits
+from appliance.web.proxies import networks_of
+
+SHARES = Shares((Rate(4, 60),), everybody=(Rate(40, 60),))
+PROVIDER = int(IPv6Address("2001:db8::"))
+AMOUNT = {64: 4, 56: 8, 48: 16, 0: 40}
+
+
+def address(number: int) -> str:
+    """An address of a provider's /32, which has 65,536 /48 and as many /64 in each."""
+    return str(IPv6Address(PROVIDER + number))
+
+
+ADDRESSES = st.builds(
+    lambda customer, building, floor, host: address(customer << 80 | building << 72 | floor << 64 | host),
+    st.integers(0, 4),
+    st.integers(0, 2),
+    st.integers(0, 3),
+    st.integers(0, 2**64 - 1),
+)
+
+
+@given(st.lists(ADDRESSES, max_size=120))
+def test_no_network_gets_more_than_its_share(asking: list[str]) -> None:
+    crowd = Crowd(SHARES, clock=lambda: 1000.0)
+    admitted = [each for each in asking if crowd.take(each) is None]
+    for length, amount in AMOUNT.items():
+        counts = Counter(ip_network((each, length), strict=False) for each in admitted)
+        assert all(count <= amount for count in counts.values())
+
+
+@given(st.lists(ADDRESSES, max_size=60))
+def test_who_is_refused_uses_nothing_up(asking: list[str]) -> None:
+    crowd, again = Crowd(SHARES, clock=lambda: 1000.0), Crowd(SHARES, clock=lambda: 1000.0)
+    admitted = [each for each in asking if crowd.take(each) is None]
+    assert all(again.take(each) is None for each in admitted)
+    for each in admitted:
+        again.give_back(each)
+    assert all(again.take(each) is None for each in admitted)
+
+
+def test_each_level_says_that_it_was_it() -> None:
+    crowd = Crowd(SHARES, clock=lambda: 1000.0)
+    found = {}
+    for number in range(200):
+        wait = crowd.take(address(number << 68))
+        if wait is not None:
+            found[wait.level] = wait.network
+    for customer in range(200):
+        wait = crowd.take(address(customer << 80))
+        if wait is not None:
+            found[wait.level] = wait.network
+    assert found["/48"] == "2001:db8::/48"
+    assert found[EVERYBODY] == EVERYBODY
+    assert crowd.take("203.0.113.7") is not None
+    assert crowd.take("203.0.113.7", as_everybody=False) is None
+
+
+def test_a_network_is_remembered_as_little_as_it_is_let_in() -> None:
+    """A customer with a million addresses adds no more entries than it has calls, so it has nobody's forgotten."""
+    crowd = Crowd(SHARES, clock=lambda: 1000.0)
+    for number in range(2_000):
+        crowd.take(address(number << 64))
+    assert len(crowd) <= 3 * AMOUNT[48]
+    for number in range(2_000):
+        crowd.take(address(number << 80))
+    assert len(crowd) <= 3 * AMOUNT[0]
+
+
+@pytest.mark.parametrize("shares", [SIGN_UPS, GUESSES, LOG_INS, STRANGERS, CHALLENGES, LETTERS])
+def test_what_everybody_may_do_bounds_the_memory(shares: Shares) -> None:
+    """Within the longest time that an entry matters, fewer come than there is room for."""
+    longest = max(rate.interval for rate in shares.one)
+    assert all(rate.amount + longest / rate.interval < 50_000 for rate in shares.everybody)
+
+
+def test_who_used_up_much_is_not_forgotten_for_others_that_come_once() -> None:
+    now = 1000.0
+    allowance = Allowance(Rate(5, 60), Rate(50, 86_400), most=100, clock=lambda: now)
+    while not allowance.take("guesser"):
+        now += 20
+    for number in range(5000):
+        allowance.take(f"passer-by {number}")
+    assert len(allowance) == 100
+    assert allowance.take("guesser") > 0
+
+
+def test_an_ipv4_address_is_counted_by_itself() -> None:
+    assert networks_of("203.0.113.9") == networks_of("::ffff:203.0.113.9") == ("203.0.113.9",)
+    assert networks_of("2001:db8:1:203::9") == ("2001:db8:1:203::/64", "2001:db8:1:200::/56", "2001:db8:1::/48")
+
+
+@pytest.mark.parametrize("what", ["sign_up", "stranger", "challenge"])
+def test_a_customer_with_many_addresses_is_one_customer(what: str) -> None:
+    limits = RateLimits(clock=lambda: 1000.0)
+    for number in range(3_000):
+        with suppress(TooMany):
+            getattr(limits, what)(address(number << 64))
+    with pytest.raises(TooMany):
+        getattr(limits, what)(address(123 << 64))
+    getattr(limits, what)(address(1 << 80))
+    getattr(limits, what)("203.0.113.7")
+    assert {level for _, level in limits.refused} <= {"/56", "/48"}
+
+
+def test_a_flood_of_wrong_guesses_does_not_shut_out_who_is_known() -> None:
+    limits = RateLimits(clock=lambda: 1000.0)
+    with limits.guessing("203.0.113.7", "a@example.net"):
+        pass
+    for number in range(2000):
+        with suppress(TooMany, Unauthenticated), limits.guessing(address(number << 80), f"{number}@example.net"):
+            raise Unauthenticated("wrong")
+    with pytest.raises(TooMany), limits.guessing("203.0.113.8", "a@example.net"):
+        pass
+    assert ("guesses", EVERYBODY) in limits.refused
+    with limits.guessing("203.0.113.7", "a@example.net"):
+        pass
+
+
+def test_right_passwords_are_counted_as_work() -> None:
+    limits = RateLimits(clock=lambda: 1000.0)
+    for _ in range(LOG_INS.one[0].amount):
+        limits.log_in("203.0.113.7", "a@example.net")
+    with pytest.raises(TooMany):
+        limits.log_in("203.0.113.7", "a@example.net")
+
+
+def test_nobody_has_others_forgotten_by_opening_an_own_account_from_everywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("appliance.web.limits._MOST_KNOWN_ACCOUNTS", 100)
+    limits = RateLimits(clock=lambda: 1000.0)
+    with limits.guessing("203.0.113.7", "a@example.net"):
+        pass
+    for number in range(500):
+        with limits.guessing(address(number << 80), "mine@example.net"):
+            pass
+    assert limits.is_known("203.0.113.7", "A@example.net ")
+    assert limits.is_known(address(499 << 80), "mine@example.net")
+    assert not limits.is_known(address(0), "mine@example.net")
+
+
+def test_a_limit_that_is_reached_is_counted_each_time_and_logged_once_a_minute() -> None:
+    limits = RateLimits(clock=lambda: 1000.0)
+    with capture_logs() as lines:
+        for number in range(5000):
+            with suppress(TooMany):
+                limits.sign_up(f"203.0.113.{number % 5}")
+    assert limits.refused == {("sign-ups", "address"): 4900}
+    assert [(line["limit"], line["level"], line["network"]) for line in lines] == [
+        ("sign-ups", "address", "203.0.113.0")
+    ]
