@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from appliance.hub import nft
+from appliance.hub import generation, nft, removal
 from appliance.hub.errors import RulesetError
 from appliance.hub.findings import Finding, Part
-from appliance.hub.generation import Entry, Generations, Ledger
+from appliance.hub.generation import Entry, Ledger
 from appliance.hub.names import Places
+from appliance.hub.netlink import Netlink
 from appliance.hub.nft import Rulesets
-from appliance.hub.ruleset import Ruleset, compile_ruleset
+from appliance.hub.ruleset import Removal, Ruleset, compile_ruleset
 from appliance.model.desired import Desired
 
 _OUT_BY_THEN_S = 0.05
+_NOT_YET = Ruleset()
+"""In force while a large ruleset is being loaded: everything is denied."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Enforcement:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._rulesets = Rulesets()
-        self._kernel = Generations()
+        self._netlink = Netlink()
         # By namespace, what our last transaction left there and what that enforces.
         self._generations: dict[str, int] = {}
         self._judged: dict[str, _Judged] = {}
@@ -57,7 +61,7 @@ class Enforcement:
     def forget(self, name: str) -> None:
         """Nothing here keeps the namespace of that name alive, and its rules are nobody's."""
         self._rulesets.forget(name)
-        self._kernel.forget(name)
+        self._netlink.forget(name)
         self._generations.pop(name, None)
         self._judged.pop(name, None)
         self._ledger.forget(name)
@@ -70,7 +74,7 @@ class Enforcement:
             NamespaceError: there is no such namespace.
         """
         name = places.namespace
-        now, known = self._kernel.current(name), self._generations.get(name)
+        now, known = generation.current(self._netlink, name), self._generations.get(name)
         if now == known and name in self._judged:
             self.rejudge(places, desired)
             self._tidy(places)
@@ -80,7 +84,10 @@ class Enforcement:
         wanted = compile_ruleset(desired, places.link)
         if known is None and self._adopted(places, desired, wanted, self._ledger.noted(name)):
             return ()
-        self._load(places, wanted.loading(nft.counters(name)), wanted)
+        *parts, last = wanted.loading(nft.counters(name))
+        for part in parts:
+            self._load(places, part, _NOT_YET)
+        self._load(places, last, wanted)
         self._judged[name] = _Judged(desired, wanted, wanted)
         return (Finding(Part.RULESET, "there were no rules" if known is None else "the rules were changed"),)
 
@@ -99,8 +106,11 @@ class Enforcement:
         # What was left and is wanted again still leads to where it led.
         again = sorted(name for name in judged.left if name in wanted.chains)
         base = judged.present.without(gone, emptied=again)
-        removal = judged.present.removal(gone, emptied=again)
-        self._load(places, removal + wanted.preparation(base), judged.ruleset)
+        self._remove(places, judged.present.removal(gone, emptied=again), judged.ruleset)
+        left = {name: since for name, since in judged.left.items() if name not in gone}
+        self._judged[places.namespace] = judged = replace(judged, present=base, left=left)
+        for part in wanted.preparation(base):
+            self._load(places, part, judged.ruleset)
         present = wanted.prepared(base)
         # Should the switch be refused, nothing has ever led to what was prepared.
         unused = present.names - judged.ruleset.names
@@ -116,7 +126,7 @@ class Enforcement:
         judged = self._judged[places.namespace]
         gone = judged.out_of_use()
         if gone:
-            self._load(places, judged.present.removal(gone), judged.ruleset)
+            self._remove(places, judged.present.removal(gone), judged.ruleset)
             left = {name: since for name, since in judged.left.items() if name not in gone}
             self._judged[places.namespace] = replace(judged, present=judged.present.without(gone), left=left)
 
@@ -128,26 +138,32 @@ class Enforcement:
         if noted is None or now not in (noted.generation - 1, noted.generation):
             return False
         present = nft.present(name)
-        if noted == Entry(now, wanted.fingerprint):
+        if noted == Entry(now, wanted.fingerprint) and wanted.counters <= present.counters:
             left = dict.fromkeys(present.names - wanted.names, time.monotonic())
             self._judged[name] = _Judged(desired, wanted, wanted.switched(present), left)
             return True
         try:
             self._switch(places, _Judged(desired, present, present), desired, wanted)
         except RulesetError:
-            self._generations[name] = self._kernel.current(name)
+            self._generations[name] = generation.current(self._netlink, name)
             return False
         return True
 
     def _load(self, places: Places, text: str, in_force: Ruleset) -> None:
         """One transaction, after which these rules are in force."""
-        if not text:
-            return
-        name = places.namespace
+        if text:
+            self._change(places.namespace, in_force, lambda: self._rulesets.load(places.namespace, text))
+
+    def _remove(self, places: Places, gone: Removal, in_force: Ruleset) -> None:
+        """Transactions that change nothing about which rules are in force."""
+        for messages in removal.transactions(gone):
+            self._change(places.namespace, in_force, partial(self._netlink.change, places.namespace, messages))
+
+    def _change(self, name: str, in_force: Ruleset, transaction: Callable[[], None]) -> None:
         expected = self._generations[name] + 1
         # Noted before it is so: killed in between, the next process knows both numbers for ours.
         self._ledger.note(name, Entry(expected, in_force.fingerprint))
-        self._rulesets.load(name, text)
-        if self._kernel.current(name) != expected:
+        transaction()
+        if generation.current(self._netlink, name) != expected:
             raise RulesetError(f"the rules of {name} were changed by someone else at the same time")
         self._generations[name] = expected

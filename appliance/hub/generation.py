@@ -9,77 +9,30 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.hub import namespace
-from appliance.hub.descriptors import raised
 from appliance.hub.errors import RulesetError
+from appliance.hub.netlink import REQUEST, SUBSYSTEM, Netlink, attributes
 
-_NLMSGHDR = struct.Struct("=IHHII")
-_NFGENMSG = struct.Struct("!BBH")
-_ATTRIBUTE = struct.Struct("=HH")
-_NETFILTER = 12  # NETLINK_NETFILTER
-_SUBSYSTEM = 10  # NFNL_SUBSYS_NFTABLES
-_NEW_GENERATION = _SUBSYSTEM << 8 | 15
-_GET_GENERATION = _SUBSYSTEM << 8 | 16
-_REQUEST = 1
+_NEW_GENERATION = SUBSYSTEM << 8 | 15
+_GET_GENERATION = SUBSYSTEM << 8 | 16
 _ID = 1  # NFTA_GEN_ID
-_TIMEOUT = 2.0
 
 
-class Generations:
-    """Asks the kernel. One thread at a time asks about one namespace.
+def current(kernel: Netlink, name: str) -> int:
+    """The generation of the namespace of that name.
 
-    Sockets are kept: closing one waits until the kernel has freed what the last transaction replaced, 5 to 25 ms. An
-    open one keeps its namespace alive, so `forget` comes before the namespace is removed.
+    Raises:
+        RulesetError: the kernel did not tell.
+        NamespaceError: there is no such namespace.
     """
-
-    def __init__(self) -> None:
-        self._open: dict[str, socket.socket] = {}
-
-    def current(self, name: str) -> int:
-        """The generation of the namespace of that name.
-
-        Raises:
-            RulesetError: the kernel did not tell.
-            NamespaceError: there is no such namespace.
-        """
-        connection = self._open.get(name)
-        if connection is None:
-            with namespace.entered(name):
-                low = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER)
-                connection = socket.socket(fileno=raised(low.detach()))
-            connection.settimeout(_TIMEOUT)
-            self._open[name] = connection
-        body = _NFGENMSG.pack(0, 0, 0)
-        try:
-            connection.send(_NLMSGHDR.pack(_NLMSGHDR.size + len(body), _GET_GENERATION, _REQUEST, 1, 0) + body)
-            return _read(connection.recv(4096))
-        except OSError as error:
-            # A late answer must not be taken for that to the next question.
-            self.forget(name)
-            raise RulesetError(f"the generation of {name} can't be read: {error}") from error
-
-    def forget(self, name: str) -> None:
-        """Closes what is open in that namespace."""
-        connection = self._open.pop(name, None)
-        if connection is not None:
-            connection.close()
-
-
-def _read(message: bytes) -> int:
-    _, kind, _, _, _ = _NLMSGHDR.unpack_from(message)
-    if kind == _NEW_GENERATION:
-        at = _NLMSGHDR.size + _NFGENMSG.size
-        while at + _ATTRIBUTE.size <= len(message):
-            length, attribute = _ATTRIBUTE.unpack_from(message, at)
-            if attribute == _ID:
-                return int.from_bytes(message[at + _ATTRIBUTE.size : at + length], "big")
-            at += max(4, (length + 3) & ~3)
-    raise RulesetError("the kernel answered with something else than a generation")
+    kind, answer = kernel.ask(name, (_GET_GENERATION, REQUEST, socket.AF_UNSPEC, b""))
+    found = dict(attributes(answer)).get(_ID) if kind == _NEW_GENERATION else None
+    if found is None:
+        raise RulesetError("the kernel answered with something else than a generation")
+    return int.from_bytes(found, "big")
 
 
 @dataclass(frozen=True)

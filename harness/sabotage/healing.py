@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from appliance.hub import generation
 from appliance.hub.enforcement import Enforcement
 from appliance.hub.errors import RulesetError
 from appliance.hub.findings import Finding, Part
@@ -36,7 +37,8 @@ def open_first() -> None:
         if text.startswith("flush ruleset"):
             everything = (f"meta mark set {ALLOWED_MARK:#x} accept",)
             is_open = replace(in_force, chains={**in_force.chains, "judge": everything})
-            _load(self, places, is_open.loading(), is_open)
+            for part in is_open.loading():
+                _load(self, places, part, is_open)
             time.sleep(0.02)
         _load(self, places, text, in_force)
 
@@ -48,7 +50,7 @@ def keep_what_a_stranger_added() -> None:
 
     def judge(self: Enforcement, places: Places, desired: Desired) -> tuple[Finding, ...]:
         name = places.namespace
-        now, known = self._kernel.current(name), self._generations.get(name)
+        now, known = generation.current(self._netlink, name), self._generations.get(name)
         if known is not None and now != known:
             own = compile_ruleset(desired, places.link)
             changed = {each: UNKNOWN for each in own.chains if each not in own.hooks}

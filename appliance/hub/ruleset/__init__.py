@@ -25,7 +25,7 @@ whose side depends on the packet's direction, because nft 1.0 can't put ``ct ori
 
 from appliance.hub.ruleset.chains import ALLOWED_MARK, counter_name, rule_of
 from appliance.hub.ruleset.compile import UNMATCHED, compile_ruleset
-from appliance.hub.ruleset.document import TABLE, UNKNOWN, Count, Ruleset, Statements, is_leaf
+from appliance.hub.ruleset.document import TABLE, UNKNOWN, Count, Removal, Ruleset, Statements, is_leaf
 
 __all__ = [
     "ALLOWED_MARK",
@@ -33,6 +33,7 @@ __all__ = [
     "UNKNOWN",
     "UNMATCHED",
     "Count",
+    "Removal",
     "Ruleset",
     "Statements",
     "compile_ruleset",

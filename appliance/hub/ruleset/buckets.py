@@ -10,7 +10,7 @@ from functools import lru_cache
 from appliance.hub.ruleset.lookups import Key
 
 SEED = 0x6D657368
-_MOST_IN_ONE = 32
+_MOST_IN_ONE = 64
 _WORD = 0xFFFF_FFFF
 
 

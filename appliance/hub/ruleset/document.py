@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -17,6 +17,10 @@ Chains = dict[str, Statements]
 
 _DIGEST = 6
 _LEAF = re.compile(rf"_[0-9a-f]{{{2 * _DIGEST}}}$")
+
+# The kernel goes through the sets of a transaction for each of them, and through all that a table has.
+_LEAVES_AT_ONCE = 64
+_PARTS_OF_A_SMALL_ONE = 3
 
 UNKNOWN: Statements = ("?",)
 """The statements of a chain that is there and was not read; no chain is made of them."""
@@ -51,30 +55,37 @@ class Ruleset:
     leaves: Mapping[str, Statements] = field(default_factory=dict)
     counters: frozenset[str] = frozenset()
 
-    def loading(self, counted: Mapping[str, Count] | None = None) -> str:
-        """The transaction that makes this of whatever there is.
+    def loading(self, counted: Mapping[str, Count] | None = None) -> tuple[str, ...]:
+        """The transactions that make this of whatever there is: one, but for large rulesets.
+
+        From the first of several on until the last, everything is denied.
 
         Args:
             counted: where counters go on from; those that it does not name begin at zero.
         """
         nothing = Ruleset()
-        lines = ["flush ruleset", f"add table {_IN}", *self._made(nothing, counted or {}), *self._switched(nothing)]
-        return "\n".join(lines) + "\n"
+        first = _lines((f"flush ruleset\nadd table {_IN}", *self._begun(nothing, counted or {})))
+        parts = [first, *self._leaves_made(nothing), self.switch(nothing)]
+        return ("".join(parts),) if len(parts) <= _PARTS_OF_A_SMALL_ONE else tuple(parts)
 
-    def preparation(self, before: Ruleset) -> str:
-        """The transaction that makes what this has and another has not, and changes no packet's way; may be ""."""
-        return _transaction(self._made(before, {}))
+    def preparation(self, before: Ruleset) -> tuple[str, ...]:
+        """The transactions that make what this has and another has not, and change no packet's way."""
+        first, parts = _lines(self._begun(before, {})), tuple(self._leaves_made(before))
+        if not first:
+            return parts
+        return (first + parts[0], *parts[1:]) if parts else (first,)
 
     def switch(self, before: Ruleset) -> str:
         """The transaction, after `preparation`, that leads packets through this, and no longer through the other."""
-        return _transaction(self._switched(before))
+        return _lines(self._switched(before))
 
-    def removal(self, names: Collection[str], emptied: Collection[str] = ()) -> str:
-        """The transaction that removes chains and counters of these names, and empties chains; may be "".
+    def removal(self, names: Collection[str], emptied: Collection[str] = ()) -> Removal:
+        """What removes chains and counters of these names, and empties chains.
 
         Nothing may lead to either but from one to the other.
         """
-        return _transaction(self._removed(names, emptied))
+        gone = tuple(name for name in names if name in self.chains or name in self.leaves)
+        return Removal(tuple(emptied), gone, tuple(self.counters.intersection(names)))
 
     def prepared(self, present: Ruleset) -> Ruleset:
         """What is there after `preparation`: chains without sets have what they had, and new ones nothing."""
@@ -106,26 +117,28 @@ class Ruleset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Tells whether two rulesets are the same, in different processes too."""
+        """Tells whether two rulesets are the same but for their counters, in different processes too."""
         # The names of leaves tell what is in them.
-        told = [*map(str, self.hooks.items()), *self.leaves, *sorted(self.counters), *self._switched(Ruleset())]
+        told = [*map(str, self.hooks.items()), *sorted(self.leaves)]
+        told += (f"{name} {statements}" for name, statements in sorted(self.chains.items()))
         return hashlib.blake2b("\n".join(told).encode(), digest_size=12).hexdigest()
 
-    def _made(self, before: Ruleset, counted: Mapping[str, Count]) -> Iterator[str]:
-        for counter in sorted(self.counters - before.counters):
+    def _begun(self, before: Ruleset, counted: Mapping[str, Count]) -> Iterator[str]:
+        for counter in self.counters - before.counters:
             count = counted.get(counter)
             start = f" {{ packets {count.packets} bytes {count.bytes} }}" if count else ""
             yield f"add counter {_IN} {counter}{start}"
-        # All chains first: statements name chains that come later.
+        # Before all leaves, which lead to them.
         for name in self.chains:
             if name not in before.chains:
                 hook = self.hooks.get(name)
                 yield f"add chain {_IN} {name}" + (f" {{ {hook} }}" if hook else "")
+
+    def _leaves_made(self, before: Ruleset) -> Iterator[str]:
+        """Each leaf is whole or not there, so a hub that is killed in between leaves nothing that is half made."""
         new = [name for name in self.leaves if name not in before.leaves]
-        for name in new:
-            yield f"add chain {_IN} {name}"
-        for name in new:
-            yield from _rules(name, self.leaves[name])
+        for at in range(0, len(new), _LEAVES_AT_ONCE):
+            yield _lines(_filled(name, self.leaves[name]) for name in new[at : at + _LEAVES_AT_ONCE])
 
     def _switched(self, before: Ruleset) -> Iterator[str]:
         for name, statements in self.chains.items():
@@ -133,25 +146,33 @@ class Ruleset:
             if statements != present:
                 if present:
                     yield f"flush chain {_IN} {name}"
-                yield from _rules(name, statements)
-
-    def _removed(self, names: Collection[str], emptied: Collection[str]) -> Iterator[str]:
-        gone = [name for name in (*self.chains, *self.leaves) if name in names]
-        # Emptied first: they may lead to one another.
-        for name in (*emptied, *gone):
-            yield f"flush chain {_IN} {name}"
-        for name in gone:
-            yield f"delete chain {_IN} {name}"
-        for counter in sorted(self.counters.intersection(names)):
-            yield f"delete counter {_IN} {counter}"
+                if statements:
+                    yield _filled(name, statements)
 
 
-def _rules(chain: str, statements: Statements) -> Iterator[str]:
-    for statement in statements:
-        yield f"add rule {_IN} {chain} {statement}"
+@dataclass(frozen=True)
+class Removal:
+    """What one ruleset has and another has no more.
+
+    Attributes:
+        emptied: chains that stay, and lose their rules first: they may lead to those that go.
+        chains, counters: that go.
+    """
+
+    emptied: tuple[str, ...] = ()
+    chains: tuple[str, ...] = ()
+    counters: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.emptied or self.chains or self.counters)
 
 
-def _transaction(lines: Iterator[str]) -> str:
+def _filled(chain: str, statements: Statements) -> str:
+    # As a block: for `add rule`, libnftables first reads every set and counter that there is.
+    return "\n".join((f"add chain {_IN} {chain} {{", *statements, "}"))
+
+
+def _lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 

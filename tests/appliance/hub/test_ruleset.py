@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import threading
@@ -14,13 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appliance.hub import nft
+from appliance.hub import nft, removal
 from appliance.hub.enforcement import Enforcement
 from appliance.hub.errors import RulesetError
 from appliance.hub.generation import Ledger
 from appliance.hub.names import Names
+from appliance.hub.netlink import Netlink
 from appliance.hub.nft import Rulesets
-from appliance.hub.ruleset import UNMATCHED, Ruleset, compile_ruleset, counter_name
+from appliance.hub.ruleset import UNMATCHED, Removal, Ruleset, compile_ruleset, counter_name
 from appliance.hub.ruleset.buckets import count_for
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, Peer
@@ -48,15 +50,20 @@ class Kernel:
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.rulesets = Rulesets()
+        self.netlink = Netlink()
         self.loaded = Ruleset()
         self._port = 1024
 
     def load(self, desired: Desired) -> None:
         """Loads it as the hub does, as a difference where there is something already."""
         wanted = compile_ruleset(desired, self.wire.places.link)
-        for text in changes(self.loaded, wanted) if self.loaded.chains else [wanted.loading()]:
+        name = self.wire.places.namespace
+        for text in changes(self.loaded, wanted) if self.loaded.chains else wanted.loading():
             if text:
-                self.rulesets.load(self.wire.places.namespace, text)
+                self.rulesets.load(name, text)
+        gone = wanted.prepared(self.loaded).removal(self.loaded.names - wanted.names)
+        for messages in removal.transactions(gone):
+            self.netlink.change(name, messages)
         self.loaded = wanted
 
     def new_flow(self, source: Peer, destination: Peer, protocol: str, port: int) -> Flow:
@@ -74,6 +81,7 @@ class Kernel:
     def close(self) -> None:
         """Closes what holds the namespace."""
         self.rulesets.forget(self.wire.places.namespace)
+        self.netlink.forget(self.wire.places.namespace)
 
 
 @pytest.fixture
@@ -254,12 +262,60 @@ def test_one_more_rule_is_a_small_difference(kernel: Kernel) -> None:
     after = replace(before, policy=Policy(Action.ALLOW, rules[1:]))
     kernel.load(before)
     small = "".join(changes(compile_ruleset(before, LINK), compile_ruleset(after, LINK)))
-    assert len(small) < len(compile_ruleset(after, LINK).loading()) / 20
+    assert len(small) < len("".join(compile_ruleset(after, LINK).loading())) / 20
     kernel.load(after)
     source, destination = rules[-1].source.name, rules[-1].destination.name
     by_id = {machine.id: machine for machine in machines}
     assert not kernel.wire.passes(kernel.new_flow(by_id[source], by_id[destination], "udp", 53).opening())
     assert kernel.wire.passes(kernel.new_flow(by_id[source], by_id[destination], "udp", 54).opening())
+
+
+def test_a_large_ruleset_that_is_cut_off_while_it_is_loaded_denies_until_the_next_hub(
+    kernel: Kernel, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = members(100)
+    rules = tuple(
+        rule(f"n{number}", Action.ALLOW, machines[number % 100], machines[number // 100], Protocol.UDP, "53")
+        for number in range(9000)
+        if number % 100 != number // 100
+    )
+    state = state_of(machines, Policy(Action.DENY, rules))
+    flow = kernel.new_flow(machines[3], machines[4], "udp", 53).opening()
+    load, loads = Rulesets.load, itertools.count()
+
+    def cut_off(self: Rulesets, name: str, text: str) -> None:
+        if next(loads) == 3:
+            raise RulesetError("killed")
+        load(self, name, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Rulesets, "load", cut_off)
+        killed = Enforcement(ledger)
+        with pytest.raises(RulesetError, match="killed"):
+            killed.judge(kernel.wire.places, state)
+    assert re.search(r"chain gate \{\n[^\n]*policy drop;\n\t\}", kernel.rulesets.listing(kernel.wire.places.namespace))
+    following = Enforcement(ledger)
+    assert following.judge(kernel.wire.places, state) == ()
+    assert kernel.wire.passes(flow)
+    assert not kernel.wire.passes(kernel.new_flow(machines[3], machines[4], "udp", 54).opening())
+    for each in (killed, following):
+        each.forget(kernel.wire.places.namespace)
+
+
+def test_a_removal_is_refused_whole(kernel: Kernel) -> None:
+    """A chain that something leads to can't go, and neither does what would go with it."""
+    first, second = members(2)
+    kernel.load(state_of((first, second), Policy(Action.ALLOW, (rule("d", Action.DENY, first, second),))))
+    name = kernel.wire.places.namespace
+    kernel.rulesets.load(name, "add counter inet mesh more\n")
+    (messages,) = removal.transactions(Removal(chains=("default",), counters=("more",)))
+    with pytest.raises(RulesetError, match="busy"):
+        kernel.netlink.change(name, messages)
+    assert "more" in kernel.counts()
+    assert not kernel.wire.passes(kernel.new_flow(first, second, "udp", 53).opening())
+    (messages,) = removal.transactions(Removal(counters=("more",)))
+    kernel.netlink.change(name, messages)
+    assert "more" not in kernel.counts()
 
 
 @pytest.mark.parametrize("ports", ["", "53"])
@@ -316,7 +372,7 @@ def test_every_machine_of_a_large_group_is_found(kernel: Kernel) -> None:
 def test_buckets_are_a_power_of_two_and_never_full(elements: int) -> None:
     count = count_for(elements)
     assert count & (count - 1) == 0
-    assert elements <= count * 32
+    assert elements <= count * 64
 
 
 @given(desired_states())
@@ -329,7 +385,7 @@ def test_whatever_accepts_also_marks(desired: Desired) -> None:
 
 @given(desired_states())
 def test_sets_are_anonymous(desired: Desired) -> None:
-    assert not re.search(r"@|\badd (set|map|element)\b", compile_ruleset(desired, LINK).loading())
+    assert not re.search(r"@|\badd (set|map|element)\b", "".join(compile_ruleset(desired, LINK).loading()))
 
 
 @given(desired_states())
@@ -344,9 +400,9 @@ def test_the_cost_of_a_packet_does_not_grow_with_the_rules(desired: Desired) -> 
 
 
 def changes(before: Ruleset, after: Ruleset) -> list[str]:
-    """The transactions that lead from one to the other."""
+    """The transactions that lead from one to the other; what is left of the one is to be removed."""
     present = after.prepared(before)
-    return [after.preparation(before), after.switch(present), present.removal(before.names - after.names)]
+    return [*after.preparation(before), after.switch(present)]
 
 
 def members(count: int) -> tuple[Peer, ...]:
