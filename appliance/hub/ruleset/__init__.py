@@ -19,8 +19,11 @@ Every rule has a named counter. A packet that several rules speak of is counted 
 specific: a rule for its protocol before one for any, a machine before a group before anyone, ports before all ports,
 and then the first in the list.
 
-Source: nft(8), sections "MAPS", "VERDICT MAPS" and "CONNTRACK EXPRESSIONS"; ports are compared in the transport header,
-whose side depends on the packet's direction, because nft 1.0 can't put ``ct original proto-dst`` into a concatenation.
+An ICMP error is judged as the connection that it quotes, ports included, and only the end to which the quoted packet
+was addressed may send it. What belongs to no connection is dropped.
+
+Source: nft(8), sections "MAPS", "VERDICT MAPS" and "CONNTRACK EXPRESSIONS"; <linux/netfilter/nf_conntrack_common.h>,
+`IP_CT_RELATED`.
 """
 
 from appliance.hub.ruleset.chains import ALLOWED_MARK, counter_name, rule_of

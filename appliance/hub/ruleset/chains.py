@@ -21,7 +21,6 @@ CLASS = 0xFFFF_FFFF ^ STATE
 
 _SOURCE = {Kind.MACHINE: "ct original ip saddr", Kind.GROUP: "meta priority", Kind.ANY: None}
 _DESTINATION = {Kind.MACHINE: "ct original ip daddr", Kind.GROUP: f"(meta mark & {CLASS:#x})", Kind.ANY: None}
-_PORT_SIDES = (("original", "dport"), ("reply", "sport"))
 
 _RULE = "r_"
 
@@ -89,27 +88,20 @@ def _verdict(lookup: Lookup) -> str:
 
 
 def _statements(lookup: Lookup, elements: Elements) -> Iterator[str]:
-    sides = tuple(_sides(lookup))
-    texts = list(_texts(elements))
+    condition, fields = "", _fields(lookup)
+    if lookup.has_ports:
+        # An ICMP error has the ports of the connection that it quotes. That no other protocol comes here is known
+        # already; it is said again because nft takes `proto-dst` for a port only where it knows the protocol.
+        condition = f"meta l4proto {{ {lookup.topic.value}, icmp }} "
+        fields = (*fields, "ct original proto-dst")
+    key, texts = " . ".join(fields), list(_texts(elements))
     if lookup.action is Action.DENY:
         known = ", ".join(f"{text} : continue" for text, _ in texts)
-        for condition, field in sides:
-            yield f"{condition}{field} vmap {{ {known}, * : goto {past(lookup)} }}"
+        yield f"{condition}{key} vmap {{ {known}, * : goto {past(lookup)} }}"
     counted = ", ".join(f'{text} : "{counter_name(rule)}"' for text, rule in texts)
-    for condition, field in sides:
-        yield f"{condition}counter name {field} map {{ {counted} }} {_verdict(lookup)}"
+    yield f"{condition}counter name {key} map {{ {counted} }} {_verdict(lookup)}"
     if lookup.action is Action.DENY:
         yield "drop"
-
-
-def _sides(lookup: Lookup) -> Iterator[tuple[str, str]]:
-    """A condition, and what is looked up where it holds: a connection's ports change sides with the direction."""
-    fields = _fields(lookup)
-    if not lookup.has_ports:
-        yield "", " . ".join(fields)
-        return
-    for direction, side in _PORT_SIDES:
-        yield f"ct direction {direction} ", " . ".join((*fields, f"{lookup.topic.value} {side}"))
 
 
 def _texts(elements: Elements) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network
 
 from appliance.hub.ruleset import chains
 from appliance.hub.ruleset.chains import ACCEPT, ALLOWED_MARK, CLASS, STATE, counter_name
@@ -18,6 +19,12 @@ UNMATCHED = "unmatched"
 
 # What the lowest byte of the mark says of a packet; between them lie the lookups that it is past.
 _BEGUN, _FOR_ANY, _NOT_DENIED, _NOWHERE = 0x00, 0x80, 0xFE, 0xFF
+
+# The errors that a network without routers' advice needs; redirects and source quench (RFC 6633) are none of them.
+_DELIVERED = "{ destination-unreachable, time-exceeded, parameter-problem }"
+# The quoted header begins after eight bytes of ICMP (RFC 792), and its destination is in its bytes 16 to 19 (RFC 791).
+_QUOTED_VERSION, _QUOTED_DESTINATION = "@th,64,4", "@th,192,32"
+_COMPARED_BITS = 4
 
 _HOOKS = {
     "gate": "type filter hook prerouting priority mangle; policy drop;",
@@ -53,8 +60,11 @@ def _add_base(draft: Draft, desired: Desired, link: str) -> None:
         f'iifname != "{link}" drop',
         f"ip daddr {hub} icmp type echo-request {ACCEPT}",
         f"ip daddr {hub} drop",
-        f"ip saddr {desired.network} ip daddr {desired.network} goto judge",
+        f"ip saddr {desired.network} ip daddr {desired.network} goto belonging",
     )
+    # What belongs to no connection goes no further: nobody can say who opened it.
+    draft.add("belonging", "ct state new,established goto judge", "ct state related goto errors")
+    draft.add_with_sets("errors", f"icmp type {_DELIVERED} {_from_its_end(desired.network)} goto judge")
     draft.add("transit", f'iifname "{link}" oifname "{link}" meta mark {ALLOWED_MARK:#x} accept')
     draft.add("hub", f'iifname "{link}" ip daddr {hub} icmp type echo-request accept')
 
@@ -103,11 +113,23 @@ def _add_allowances(draft: Draft, lookups: Sequence[Lookup]) -> None:
 
 
 def _dispatch(part: str) -> tuple[str, ...]:
-    """The same whatever the rules are, so its set never changes."""
+    """The same whatever the rules are, so its set never changes. Of an ICMP error, the quoted connection's protocol."""
     topics = (Topic.TCP, Topic.UDP, Topic.ICMP)
     known = ", ".join(f"{topic.value} : jump {part}_{topic.value}" for topic in topics)
-    return (
-        f"ct state related jump {part}_{Topic.ERROR.value}",
-        f"ct state != related meta l4proto vmap {{ {known}, * : jump {part}_other }}",
-        f"jump {part}_{Topic.ANY.value}",
-    )
+    return (f"ct protocol vmap {{ {known}, * : jump {part}_other }}", f"jump {part}_{Topic.ANY.value}")
+
+
+def _from_its_end(network: IPv4Network) -> str:
+    """The condition that an ICMP error comes from the end to which the packet was addressed that it quotes.
+
+    nftables can't compare two fields, but it can look up whether a pair of them is one of equals. Sixteen pairs compare
+    four bits. That the error goes to the sender of the quoted packet is connection tracking's own condition.
+    """
+    quoted = _QUOTED_DESTINATION
+    conditions = [f"{_QUOTED_VERSION} 4", f"{quoted} & {int(network.netmask):#x} == {int(network.network_address):#x}"]
+    for shift in range(0, network.max_prefixlen - network.prefixlen, _COMPARED_BITS):
+        mask = (1 << _COMPARED_BITS) - 1 << shift
+        values = [value << shift for value in range(1 << _COMPARED_BITS)]
+        equals = ", ".join(f"{IPv4Address(value)} . {value:#x}" for value in values)
+        conditions.append(f"ip saddr & {IPv4Address(mask)} . {quoted} & {mask:#x} {{ {equals} }}")
+    return " ".join(conditions)

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from appliance.hub.ruleset.classes import Classes
 from appliance.model.desired import Desired
-from appliance.model.policy import Action, Kind, PortRange, Protocol, Rule, Selector, merge_ports
+from appliance.model.policy import Action, Kind, PortRange, Rule, Selector, merge_ports
 
 
 class Topic(Enum):
@@ -20,8 +20,6 @@ class Topic(Enum):
     TCP = "tcp"
     UDP = "udp"
     ICMP = "icmp"
-    ERROR = "error"
-    """ICMP errors about a connection: an allow rule for any protocol lets them follow the connection's ends."""
     ANY = "any"
 
 
@@ -80,10 +78,9 @@ def compile_rules(desired: Desired, classes: Classes) -> dict[Lookup, Elements]:
     met: defaultdict[Lookup, defaultdict[Key, list[Rule]]] = defaultdict(lambda: defaultdict(list))
     for rule in desired.policy.rules:
         keys = tuple(_keys(rule, addresses, classes))
-        for lookup in _lookups(rule):
-            of_lookup = met[lookup]
-            for key in keys:
-                of_lookup[key].append(rule)
+        of_lookup = met[_lookup(rule)]
+        for key in keys:
+            of_lookup[key].append(rule)
     return {
         lookup: {key: _elements(lookup, rules) for key, rules in met[lookup].items()}
         for lookup in in_order()
@@ -95,11 +92,9 @@ def _elements(lookup: Lookup, rules: Sequence[Rule]) -> tuple[Element, ...]:
     return tuple(_disjoint(rules)) if lookup.has_ports else ((None, rules[0].id),)
 
 
-def _lookups(rule: Rule) -> Iterator[Lookup]:
+def _lookup(rule: Rule) -> Lookup:
     shape = (rule.source.kind, rule.destination.kind)
-    yield Lookup(rule.action, Topic(rule.protocol.value), shape, bool(rule.ports))
-    if rule.action is Action.ALLOW and rule.protocol is not Protocol.ANY:
-        yield Lookup(rule.action, Topic.ERROR, shape, has_ports=False)
+    return Lookup(rule.action, Topic(rule.protocol.value), shape, bool(rule.ports))
 
 
 def _keys(rule: Rule, addresses: Mapping[str, str], classes: Classes) -> Iterator[Key]:

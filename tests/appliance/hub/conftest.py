@@ -18,6 +18,8 @@ from appliance.model.desired import Desired
 from appliance.model.ids import new_instance_id, new_organization_id
 from appliance.model.keys import new_key_pair
 from netlab import sandbox
+from tests.appliance.hub.ruled import Kernel
+from tests.appliance.hub.wire import Wire
 
 
 @pytest.fixture(scope="session")
@@ -85,4 +87,19 @@ def desired(keys: dict[str, str]) -> Desired:
 def watcher() -> Iterator[Watcher]:
     """One that nobody listens to."""
     with closing(Watcher(lambda _organization, _change: None)) as made:
+        yield made
+
+
+@pytest.fixture
+def wire(backend: Backend, names: Names) -> Iterator[Wire]:
+    """A namespace with a link and no rules yet."""
+    del backend
+    with closing(Wire(names.places("bbbbbbbbbb"))) as made:
+        yield made
+
+
+@pytest.fixture
+def kernel(wire: Wire) -> Iterator[Kernel]:
+    """Rules in a namespace with a link."""
+    with closing(Kernel(wire)) as made:
         yield made

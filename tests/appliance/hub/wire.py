@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import select
 import socket
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -22,11 +24,14 @@ _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 _NETFILTER, _DELETE_CONNECTIONS = 12, 1 << 8 | 2
 _REQUEST, _ACK_WANTED = 1, 4
 
+_AT_ONCE = 100
+
 NETWORK = IPv4Network("10.100.0.0/16")
 HUB = IPv4Address("10.100.0.1")
 GRE = 47
 NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "icmp": socket.IPPROTO_ICMP, "gre": GRE}
-_ECHO_REQUEST, _ECHO_REPLY, _UNREACHABLE = 8, 0, 3
+UNREACHABLE, EXCEEDED, PROBLEM = 3, 11, 12
+_ECHO_REQUEST, _ECHO_REPLY = 8, 0
 _SYN, _SYN_ACK, _ACK = 0x02, 0x12, 0x10
 
 
@@ -48,20 +53,38 @@ class Flow:
 
     def opening(self) -> bytes:
         """The first packet."""
-        return _ip(self.source, self.destination, self.protocol, self._body(forth=True, flags=_SYN))
+        return ip(self.source, self.destination, self.protocol, self._body(forth=True, flags=_SYN))
 
     def going_on(self) -> bytes:
         """A later packet from the same side."""
-        return _ip(self.source, self.destination, self.protocol, self._body(forth=True, flags=_ACK))
+        return ip(self.source, self.destination, self.protocol, self._body(forth=True, flags=_ACK))
 
     def reply(self) -> bytes:
         """What the other side answers."""
-        return _ip(self.destination, self.source, self.protocol, self._body(forth=False, flags=_SYN_ACK))
+        return ip(self.destination, self.source, self.protocol, self._body(forth=False, flags=_SYN_ACK))
 
-    def error(self) -> bytes:
-        """The other side's complaint (RFC 792, destination unreachable) about the first packet."""
-        body = struct.pack("!BBHI", _UNREACHABLE, 3, 0, 0) + self.opening()[:28]
-        return _ip(self.destination, self.source, "icmp", _summed(body, 2))
+    def error(
+        self,
+        kind: int = UNREACHABLE,
+        code: int = 3,
+        *,
+        sender: IPv4Address | None = None,
+        receiver: IPv4Address | None = None,
+        of_reply: bool = False,
+        quoted: bytes | None = None,
+    ) -> bytes:
+        """A complaint about a packet of this flow (RFC 792).
+
+        Args:
+            sender: of the complaint; the end to which the quoted packet was addressed if None.
+            receiver: of the complaint; the end that sent the quoted packet if None.
+            of_reply: it quotes a reply instead of the first packet.
+            quoted: what it quotes instead of either.
+        """
+        ends = (self.source, self.destination) if of_reply else (self.destination, self.source)
+        quote = quoted if quoted is not None else self.reply() if of_reply else self.opening()
+        body = struct.pack("!BBHI", kind, code, 0, 0) + quote
+        return ip(sender or ends[0], receiver or ends[1], "icmp", _summed(body, 2))
 
     def _body(self, *, forth: bool, flags: int) -> bytes:
         ports = (self.own_port, self.port) if forth else (self.port, self.own_port)
@@ -84,10 +107,32 @@ def _summed(body: bytes, at: int) -> bytes:
     return body[:at] + struct.pack("!H", checksum(body)) + body[at + 2 :]
 
 
-def _ip(source: IPv4Address, destination: IPv4Address, protocol: str, body: bytes) -> bytes:
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 0, 0, 64, NUMBERS[protocol], 0)
-    head += source.packed + destination.packed
-    return _summed(head, 10) + body
+def ip(
+    source: IPv4Address,
+    destination: IPv4Address,
+    protocol: str,
+    body: bytes,
+    *,
+    ttl: int = 64,
+    fragment: int = 0,
+    options: bytes = b"",
+) -> bytes:
+    """An IPv4 packet.
+
+    Args:
+        fragment: flags and offset, as in the header.
+        options: whole words of four bytes.
+    """
+    words = 5 + len(options) // 4
+    head = struct.pack("!BBHHHBBH", 0x40 | words, 0, 4 * words + len(body), 1, fragment, ttl, NUMBERS[protocol], 0)
+    return _summed(head + source.packed + destination.packed + options, 10) + body
+
+
+def _batched(packets: Iterable[bytes], count: int) -> Iterator[tuple[bytes, ...]]:
+    """The packets in their order, so many at once."""
+    remaining = iter(packets)
+    while some := tuple(itertools.islice(remaining, count)):
+        yield some
 
 
 class Wire:
@@ -99,7 +144,12 @@ class Wire:
         with namespace.entered(places.namespace):
             self._tun = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
             fcntl.ioctl(self._tun, _TUNSETIFF, struct.pack("16sH22x", places.link.encode(), _IFF_TUN | _IFF_NO_PI))
-        routing.mend(places, NETWORK)
+        self.lead(NETWORK)
+
+    def lead(self, network: IPv4Network) -> None:
+        """Leads the packets of an overlay network through the hub."""
+        self._network = network
+        routing.mend(self.places, network)
 
     def close(self) -> None:
         """Nothing is left."""
@@ -108,16 +158,29 @@ class Wire:
 
     def passes(self, packet: bytes) -> bool:
         """Whether the hub sends this packet on."""
+        return any(arrived[12:] == packet[12:] for arrived in self.answers(packet))
+
+    def passing(self, packets: Iterable[bytes]) -> set[bytes]:
+        """Those of the packets that the hub sends on, which differ from each other after their IP header's checksum."""
+        found = set()
+        for some in _batched(packets, _AT_ONCE):
+            arrived = {each[12:] for each in self.answers(*some)}
+            found |= {packet for packet in some if packet[12:] in arrived}
+        return found
+
+    def answers(self, *packets: bytes) -> list[bytes]:
+        """Everything that the hub sends when these packets come in."""
         self._drain()
-        os.write(self._tun, packet)
+        for packet in packets:
+            os.write(self._tun, packet)
         # The kernel works a packet off before it takes the next one, and the hub answers every ping.
-        fence = Flow(IPv4Address("10.100.255.250"), HUB, "icmp", own_port=1)
+        fence = Flow(self._network[-6], self._network[1], "icmp", own_port=1)
         os.write(self._tun, fence.opening())
         answer = fence.reply()
-        passed = False
-        while (arrived := self._read())[12:20] != answer[12:20]:
-            passed = passed or arrived[12:] == packet[12:]
-        return passed
+        seen = []
+        while (arrived := self._read())[12:] != answer[12:]:
+            seen.append(arrived)
+        return seen
 
     def forget_connections(self) -> None:
         """Connection tracking begins anew (<linux/netfilter/nfnetlink_conntrack.h>, IPCTNL_MSG_CT_DELETE of none)."""

@@ -1,0 +1,103 @@
+"""Rulesets in a real namespace, and small organizations to load there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from ipaddress import IPv4Address, IPv4Network
+
+from hypothesis import strategies as st
+
+from appliance.hub import nft, removal
+from appliance.hub.netlink import Netlink
+from appliance.hub.nft import Rulesets
+from appliance.hub.ruleset import Ruleset, compile_ruleset
+from appliance.model.desired import Desired, Peer
+from appliance.model.policy import ANYONE, Action, Kind, Policy, Protocol, Rule, Selector, parse_ports
+from tests.appliance.hub.wire import Flow, Wire
+
+
+class Kernel:
+    """A ruleset in a real namespace."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.rulesets = Rulesets()
+        self.netlink = Netlink()
+        self.loaded = Ruleset()
+        self._port = 1024
+
+    def load(self, desired: Desired) -> None:
+        """Loads it as the hub does, as a difference where there is something already."""
+        wanted = compile_ruleset(desired, self.wire.places.link)
+        name = self.wire.places.namespace
+        for text in changes(self.loaded, wanted) if self.loaded.chains else wanted.loading():
+            if text:
+                self.rulesets.load(name, text)
+        gone = wanted.prepared(self.loaded).removal(self.loaded.names - wanted.names)
+        for messages in removal.transactions(gone):
+            self.netlink.change(name, messages)
+        self.loaded = wanted
+
+    def new_flow(self, source: Peer, destination: Peer, protocol: str, port: int) -> Flow:
+        """One that connection tracking has not seen."""
+        self._port += 1
+        if protocol == "gre":
+            # Told apart by the ends alone.
+            self.wire.forget_connections()
+        return Flow(source.address, destination.address, protocol, port, self._port)
+
+    def damage(self, data: st.DataObject) -> str:
+        """Empties one chain, or deletes one rule, anywhere; what is loaded next is loaded as a whole."""
+        # Without these two the hub answers no ping, by which we know when to look no longer; both drop by their policy.
+        chain = data.draw(st.sampled_from(sorted(self._chains() - {"gate", "hub"})), label="chain")
+        name = self.wire.places.namespace
+        command = ["ip", "netns", "exec", name, "nft", "-a", "list", "chain", "inet", "mesh", chain]
+        listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        rules = re.findall(r"^\t\t.* # handle (\d+)$", listing, re.MULTILINE)
+        damage = data.draw(st.sampled_from([f"flush chain inet mesh {chain}", *rules]), label="damage")
+        text = damage if damage.startswith("flush") else f"delete rule inet mesh {chain} handle {damage}"
+        self.rulesets.load(name, text)
+        self.loaded = Ruleset()
+        return f"{chain}: {damage}"
+
+    def _chains(self) -> set[str]:
+        return {*self.loaded.chains, *self.loaded.leaves}
+
+    def counts(self) -> dict[str, int]:
+        """Packets by counter."""
+        return {name: count.packets for name, count in nft.counters(self.wire.places.namespace).items()}
+
+    def close(self) -> None:
+        """Closes what holds the namespace."""
+        self.rulesets.forget(self.wire.places.namespace)
+        self.netlink.forget(self.wire.places.namespace)
+
+
+def changes(before: Ruleset, after: Ruleset) -> list[str]:
+    """The transactions that lead from one to the other; what is left of the one is to be removed."""
+    present = after.prepared(before)
+    return [*after.preparation(before), after.switch(present)]
+
+
+def members(count: int) -> tuple[Peer, ...]:
+    """Machines in no group."""
+    return tuple(Peer(f"m{number}", f"key{number}", IPv4Address("10.100.0.2") + number) for number in range(count))
+
+
+def state_of(peers: tuple[Peer, ...], policy: Policy) -> Desired:
+    """An organization with these machines."""
+    return Desired("bbbbbbbbbb", IPv4Network("10.100.0.0/16"), 51820, "hub", b"", b"", peers, policy)
+
+
+def rule(
+    name: str,
+    action: Action,
+    source: Peer | None,
+    destination: Peer | None,
+    protocol: Protocol = Protocol.ANY,
+    ports: str = "",
+) -> Rule:
+    """From one machine to another; None is any."""
+    ends = [ANYONE if peer is None else Selector(Kind.MACHINE, peer.id) for peer in (source, destination)]
+    return Rule(name, action, ends[0], ends[1], protocol, parse_ports(ports))
