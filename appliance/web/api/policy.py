@@ -250,7 +250,7 @@ CALLS = (
     Call(
         "POST",
         "/policy/check",
-        "What would become of a connection",
+        "What would become of a connection, of its replies and of ICMP errors about it",
         _check_policy,
         CheckPolicy,
         VerdictAnswer,

@@ -155,13 +155,13 @@ def test_an_error_finds_what_its_connection_finds(kernel: Kernel, desired: Desir
         assert kernel.wire.passes(flow.opening())
         flows.append((flow, verdict(desired, source, destination, protocol, port) is Action.ALLOW))
     kernel.load(desired)
-    for flow, allowed in flows:
-        for of_reply in (False, True):
-            before = kernel.counts()
-            assert kernel.wire.passes(flow.error(of_reply=of_reply)) is allowed, flow
-            between = kernel.counts()
-            kernel.wire.passes(flow.reply())
-            assert _raised(before, between) == _raised(between, kernel.counts()), flow
+    start = kernel.counts()
+    errors = {flow.error(of_reply=of_reply): allowed for flow, allowed in flows for of_reply in (False, True)}
+    assert kernel.wire.passing(errors) == {packet for packet, allowed in errors.items() if allowed}
+    of_errors = kernel.counts()
+    replies = {flow.reply(): allowed for flow, allowed in flows}
+    assert kernel.wire.passing(replies) == {packet for packet, allowed in replies.items() if allowed}
+    assert _raised(start, of_errors) == {name: 2 * count for name, count in _raised(of_errors, kernel.counts()).items()}
 
 
 def _raised(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
