@@ -9,6 +9,7 @@ from typing import Any
 
 import nftables
 
+from appliance.hub import counters as counters_reader
 from appliance.hub import namespace
 from appliance.hub.errors import RulesetError
 from appliance.hub.ruleset import TABLE, UNKNOWN, Count, Ruleset, is_leaf
@@ -37,10 +38,7 @@ def counters(name: str) -> dict[str, Count]:
     Raises:
         NamespaceError: there is no such namespace.
     """
-    return {
-        found["name"]: Count(found["packets"], found["bytes"])
-        for found in _objects(name, f"list counters table inet {TABLE}", "counter")
-    }
+    return counters_reader.read(name, TABLE)
 
 
 def present(name: str) -> Ruleset:
