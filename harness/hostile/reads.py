@@ -1,0 +1,127 @@
+"""One organization that reads what is long over many connections: its policy, its counters, its audit trail."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.api import PREFIX, Api
+from harness.hostile import readers
+from harness.verdicts import Inconclusive
+from netlab import Process
+from netlab.errors import NothingArrived
+
+LONG_READS = ("/policy", "/policy/counters", "/audit?limit=1000")
+"""Calls whose answers grow with what the organization has."""
+
+Start = Callable[..., Process]
+"""`netlab.Host.start_tool` of the host that attacks."""
+
+_DEADLINE = 30.0
+_GRACE = 30.0
+
+
+@dataclass
+class Damage:
+    """What an attack was answered; empty until it is over.
+
+    Attributes:
+        answers: how many, by status; ``broken`` for connections that were ended.
+        bytes: of the bodies.
+    """
+
+    answers: Mapping[str, int] = field(default_factory=dict)
+    bytes: int = 0
+
+
+def many_rules(count: int) -> list[dict[str, Any]]:
+    """Rules that are all different, so that each has a counter of its own."""
+    return [
+        {
+            "action": "allow",
+            "source": "any",
+            "destination": "any",
+            "protocol": "tcp" if number % 2 else "udp",
+            "ports": str(1 + number // 2),
+            "description": f"rule {number}",
+        }
+        for number in range(count)
+    ]
+
+
+def fill(api: Api, rules: int, entries: int = 0) -> None:
+    """Gives an organization a long policy, and an audit trail.
+
+    Args:
+        api: signed in as the organization's owner.
+        entries: changes of a machine's groups, each with an entry in the trail.
+
+    Raises:
+        ApiError: the service refused it.
+    """
+    if entries:
+        machine = api.call("POST", "/machines", {"name": "filler"}).body["machine"]["id"]
+        for number in range(entries):
+            groups = [f"{number:04d} {letter}" + "x" * 200 for letter in "abcdefgh"]
+            api.call("PATCH", f"/machines/{machine}", {"groups": groups})
+    api.call("PUT", "/policy", {"default": "allow", "rules": many_rules(rules)})
+
+
+@contextmanager
+def reading(
+    start: Start,
+    url: str,
+    token: str,
+    *,
+    certificate: Path | None = None,
+    paths: Sequence[str] = LONG_READS,
+    connections: int = 24,
+    seconds: float = 600.0,
+    log: str = "readers",
+) -> Iterator[Damage]:
+    """Reads in a loop over many connections, while the block lasts.
+
+    Args:
+        start: starts a program in the attacker's network (`Host.start_tool`).
+        url: ``https://host:port`` of the service.
+        token: of the organization that reads.
+        certificate: PEM of what the service's certificate is checked against.
+        paths: below the API's prefix; connections begin at different ones.
+        seconds: after which it ends by itself.
+        log: name of the program's log.
+
+    Raises:
+        Inconclusive: it was never answered, or did not say what it was answered.
+    """
+    parts = urlsplit(url)
+    wish = {
+        "host": parts.hostname,
+        "port": parts.port,
+        "token": token,
+        "paths": [PREFIX + path for path in paths],
+        "connections": connections,
+        "seconds": seconds,
+        "certificate": None if certificate is None else str(certificate),
+    }
+    process = start(Path(readers.__file__), json.dumps(wish), log=log)
+    damage = Damage()
+    try:
+        try:
+            process.wait_for_log(readers.READY, _DEADLINE)
+        except NothingArrived as error:
+            raise Inconclusive(f"the readers were not answered: {process.log_text()[-500:]}") from error
+        yield damage
+    finally:
+        process.signal(signal.SIGTERM)
+        process.wait(_GRACE)
+    lines = [line for line in process.log_text().splitlines() if line.startswith("{")]
+    if not lines:
+        raise Inconclusive(f"the readers did not say what they were answered: {process.log_text()[-500:]}")
+    told = json.loads(lines[-1])
+    damage.answers, damage.bytes = told["answers"], told["bytes"]

@@ -1,0 +1,102 @@
+"""Readers that never stop, against a server of the test."""
+
+from __future__ import annotations
+
+import http.server
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from harness.hostile import reads
+from harness.verdicts import Inconclusive
+from netlab import Process
+from netlab.process import LocalProcess
+
+BODY = b"x" * 300_000
+
+
+@dataclass
+class Served:
+    """A service that answers every reader alike.
+
+    Attributes:
+        seen: how often each path was asked for.
+        enough: is set once there were many.
+    """
+
+    port: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+    enough: threading.Event = field(default_factory=threading.Event)
+
+    def answer(self, path: str, token: str) -> tuple[int, bytes]:
+        self.seen[path] += 1
+        if self.seen.total() >= 60:
+            self.enough.set()
+        return (429, b"") if self.seen.total() % 3 == 0 or token != "Bearer t" else (200, BODY)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    found = Served()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            status, body = found.answer(self.path, self.headers["Authorization"])
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is logged."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        found.port = server.server_port
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+@dataclass(frozen=True)
+class Starter:
+    """Starts programs in this very network, as `Host.start_tool` does in a lab's."""
+
+    folder: Path
+
+    def __call__(self, source: Path, *arguments: str, log: str) -> Process:
+        argv = (sys.executable, "-I", str(source), *arguments)
+        path = self.folder / log
+        with path.open("wb") as opened:
+            popen = subprocess.Popen(argv, stdout=opened, stderr=subprocess.STDOUT, start_new_session=True)
+        return LocalProcess(argv, popen, path)
+
+
+def test_every_path_is_read_again_and_again_whatever_is_answered(served: Served, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{served.port}"
+    with reads.reading(Starter(tmp_path), url, "t", connections=6, paths=("/a", "/b")) as damage:
+        assert damage.answers == {}
+        assert served.enough.wait(30)
+    assert set(served.seen) == {"/api/v1/a", "/api/v1/b"}
+    assert damage.answers["200"] > damage.answers["429"] > 0
+    assert damage.bytes >= damage.answers["200"] * len(BODY)
+
+
+def test_a_service_that_is_not_there_is_no_attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reads, "_DEADLINE", 0.5)
+    with pytest.raises(Inconclusive), reads.reading(Starter(tmp_path), "http://127.0.0.1:9", "t"):
+        pass
+
+
+def test_rules_of_a_long_policy_are_all_different() -> None:
+    rules = reads.many_rules(20_000)
+    assert len({(each["protocol"], each["ports"]) for each in rules}) == 20_000
