@@ -16,7 +16,7 @@ from appliance.model.names import check_group, check_name
 from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Kind, Selector
 from appliance.service import addresses, pages
-from appliance.service.workplace import Actor, Change, Workplace, changing
+from appliance.service.workplace import Actor, Change, Statuses, Workplace, changing
 from appliance.store import machines, policies
 
 MOST_GROUPS = 32
@@ -240,12 +240,16 @@ def _address(text: str | None) -> IPv4Address | None:
         raise Invalid("This is not where a page of machines can begin.", field="after") from None
 
 
-def _seen(workplace: Workplace, actor: Actor, found: Sequence[Machine]) -> list[Seen]:
+def _statuses(workplace: Workplace, actor: Actor) -> Statuses:
     try:
-        statuses = {status.public_key: status for status in workplace.hub.peers(actor.organization_id)}
+        return {status.public_key: status for status in workplace.hub.peers(actor.organization_id)}
     except HubError:
         # What the store knows is worth showing also while the hub is away.
-        statuses = {}
+        return {}
+
+
+def _seen(workplace: Workplace, actor: Actor, found: Sequence[Machine]) -> list[Seen]:
+    statuses = workplace.statuses.get(actor.organization_id, lambda: _statuses(workplace, actor)).value
     now = workplace.clock().timestamp()
     return [
         Seen(machine, status, online=status is not None and now - status.last_handshake < ONLINE_SECONDS)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 
 import structlog
 from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
-from appliance.model.desired import Desired, RuleCount
+from appliance.model.desired import Desired
 from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.policy import HIGHEST_PORT, Kind, Party, Policy, Protocol, Rule, Selector, Verdict, decide
-from appliance.service.workplace import Actor, Change, Workplace, changing
-from appliance.store import machines, policies
+from appliance.service.readings import Reading
+from appliance.service.workplace import Actor, Change, Counts, Workplace, changing
+from appliance.store import machines, organizations, policies
 from appliance.store.policies import Saved
 
 log = structlog.get_logger()
@@ -22,9 +23,32 @@ MOST_RULES = 20_000
 
 
 def get(workplace: Workplace, actor: Actor) -> Saved:
-    """The organization's policy."""
+    """The organization's policy.
+
+    Raises:
+        NotFound: the organization is gone.
+    """
     with workplace.store.read() as transaction:
-        return policies.load(transaction, actor.organization_id)
+        organization = organizations.find(transaction, actor.organization_id)
+        if organization is None:
+            raise NotFound("This organization does not exist any more.")
+        kept = workplace.states.get(organization.id, organization.revision)
+        if kept is not None:
+            return Saved(kept.policy, organization.policy_version)
+        return policies.load(transaction, organization.id)
+
+
+def version(workplace: Workplace, actor: Actor) -> int:
+    """The number of the policy's last save, without reading its rules.
+
+    Raises:
+        NotFound: the organization is gone.
+    """
+    with workplace.store.read() as transaction:
+        organization = organizations.find(transaction, actor.organization_id)
+    if organization is None:
+        raise NotFound("This organization does not exist any more.")
+    return organization.policy_version
 
 
 def save(workplace: Workplace, actor: Actor, policy: Policy, *, version: int | None = None) -> Saved:
@@ -60,18 +84,22 @@ def remove_rule(workplace: Workplace, actor: Actor, rule_id: str, *, version: in
         _save(change, replace(before, rules=kept), version)
 
 
-def counters(workplace: Workplace, actor: Actor) -> Mapping[str | None, RuleCount]:
-    """What each rule decided so far, by its id; by None, what the default decided.
+def counters(workplace: Workplace, actor: Actor) -> Reading[Counts]:
+    """What each rule decided so far, by its id; by None, what the default decided. Shared among those who ask.
 
     Nothing at all while the data plane can't be asked. Counted is since the rule was made, or since the kernel's rules
     had to be made anew.
     """
-    try:
-        found = workplace.hub.counters(actor.organization_id)
-    except HubError as error:
-        log.warning("the hub tells nothing of its counters", organization=actor.organization_id, error=str(error))
-        return {}
-    return {each.rule: each for each in found}
+
+    def read() -> Counts:
+        try:
+            found = workplace.hub.counters(actor.organization_id)
+        except HubError as error:
+            log.warning("the hub tells nothing of its counters", organization=actor.organization_id, error=str(error))
+            return {}
+        return {each.rule: each for each in found}
+
+    return workplace.counts.get(actor.organization_id, read)
 
 
 def check(

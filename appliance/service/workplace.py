@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +16,7 @@ from appliance.model.access import CHANGE, MANAGE, Scope
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.errors import NotEnforced, NotFound, Suspended
 from appliance.model.organization import Organization, Role
+from appliance.service.readings import Readings
 from appliance.service.states import States
 from appliance.store import Store, audit, organizations, times
 from appliance.vault import CodeSecret, SealedKeys
@@ -23,6 +24,10 @@ from appliance.vault import CodeSecret, SealedKeys
 log = structlog.get_logger()
 
 SUSPENDED = "The operator of this service has suspended your organization. Ask them; nothing of it is deleted."
+
+
+Counts = Mapping[str | None, RuleCount]
+Statuses = Mapping[str, PeerStatus]
 
 
 class HubPort(Protocol):
@@ -56,6 +61,8 @@ class Workplace:
         sends_mail: whether letters find their way; without, an operator's command hands out the links.
         clock: gives the current time in UTC.
         states: what the data plane should have, as far as it is known without asking the store.
+        counts: what rules decided, by the rule's id, as last read.
+        statuses: what WireGuard knows of machines, by public key, as last read.
     """
 
     store: Store
@@ -66,6 +73,8 @@ class Workplace:
     sends_mail: bool = False
     clock: Callable[[], datetime] = times.now
     states: States = field(default_factory=States)
+    counts: Readings[Counts] = field(default_factory=Readings)
+    statuses: Readings[Statuses] = field(default_factory=Readings)
 
     @property
     def endpoint(self) -> str:
@@ -238,3 +247,6 @@ def enforce(workplace: Workplace, desired: Desired | None, organization_id: str)
     except HubError as error:
         log.error("not enforced", organization=organization_id, error=str(error))
         raise NotEnforced("The data plane could not take the change; everything is as it was before.") from error
+    finally:
+        workplace.counts.forget(organization_id)
+        workplace.statuses.forget(organization_id)

@@ -84,6 +84,32 @@ class Allowance:
             if key != forgotten:
                 self._whole_at.move_to_end(key)
 
+    def spend(self, who: str, amount: float) -> None:
+        """Takes this amount, known only after it was used; more than there is has to come back before anything else."""
+        key = _key(who)
+        with self._lock:
+            now = self._clock()
+            known = self._whole_at.pop(key, (now,) * len(self._rates))
+            self._whole_at[key] = tuple(
+                max(now, whole_at) + amount * rate.interval for rate, whole_at in zip(self._rates, known, strict=True)
+            )
+            if len(self._whole_at) > self._most:
+                self._forget_one()
+
+    def wait(self, who: str) -> float:
+        """Seconds until there is anything to take; 0 where there is."""
+        key = _key(who)
+        with self._lock:
+            now = self._clock()
+            known = self._whole_at.get(key, ())
+            return max(
+                (
+                    max(0.0, whole_at - now - rate.seconds)
+                    for rate, whole_at in zip(self._rates, known or [now] * len(self._rates), strict=True)
+                ),
+                default=0.0,
+            )
+
     def give_back(self, who: str) -> None:
         """What was taken last did not count after all."""
         key = _key(who)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -27,16 +27,17 @@ def make_app(
     status: Callable[[], HubStatus],
     certificate_ends: datetime | None = None,
     metrics_token: str | None = None,
+    turned_away: Mapping[str, int] | None = None,
 ) -> bottle.Bottle:
     """The application over these use cases.
 
     Args:
         status: asks the hub.
-        certificate_ends: as for `metrics.Metrics`.
+        certificate_ends, turned_away: as for `metrics.Metrics`.
         metrics_token: as for `Watchers`.
     """
     app = bottle.Bottle()
-    counted = metrics.Metrics(status, site.workplace.store, site.limits, certificate_ends)
+    counted = metrics.Metrics(status, site.workplace.store, site.limits, certificate_ends, turned_away or {})
     view = pages.loaded()
     app.install(counted)
     app.install(_refusals(view, site.workplace.site))

@@ -1,7 +1,8 @@
 """Between the server and the WSGI application: a body is read here, within its bounds, before a thread is spent on it.
 
 The server reads heads by itself. Were a body read by the application's thread, as WSGI has it, a handful of clients
-that send theirs byte by byte would hold every thread there is.
+that send theirs byte by byte would hold every thread there is. Threads are handed out in turn (`turns`), each request
+from the share of its payer (`payers`).
 """
 
 from __future__ import annotations
@@ -9,14 +10,18 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import structlog
 
-from appliance.model.errors import LengthRequired, Malformed, Refused, TooLarge, TooSlow
+from appliance.model.errors import LengthRequired, Malformed, Refused, TooLarge, TooMany, TooSlow
+from appliance.web import problems
 from appliance.web.bodies import Budget
+from appliance.web.payers import CALLER, Caller, Payers
+from appliance.web.turns import Turns
 
 log = structlog.get_logger()
 
@@ -28,6 +33,8 @@ LARGEST_BODY = 8 * 2**20
 # What a browser sends on its own, with whatever bytes; without it a request is a stranger's, and decides nothing more.
 _OPAQUE = frozenset({"cookie", "referer", "user-agent"})
 _PATIENCE = 10.0
+# A refusal that costs nothing to ask for would be asked for in a loop, and each takes a little of everybody's time.
+_PAUSE = 1.0
 _SLOWEST = 50_000
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -77,15 +84,27 @@ class Gateway:
         threads: how many requests are worked on at once.
         patience: seconds that the smallest body may take; a larger one has as many more as it has `_SLOWEST` bytes.
         budget: how much of bodies may be on its way at once.
+        payers: tells whose share a request takes.
+        pause: seconds until a request beyond a share is answered.
     """
 
     def __init__(
-        self, application: Application, *, threads: int, patience: float = _PATIENCE, budget: Budget | None = None
+        self,
+        application: Application,
+        *,
+        threads: int,
+        patience: float = _PATIENCE,
+        budget: Budget | None = None,
+        payers: Payers | None = None,
+        pause: float = _PAUSE,
     ) -> None:
         self._application = application
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._patience = patience
         self._budget = Budget() if budget is None else budget
+        self._payers = Payers() if payers is None else payers
+        self._turns = Turns(threads)
+        self._pause = pause
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """One request, from its head to its answer."""
@@ -97,7 +116,23 @@ class Gateway:
             # The rest of the body would be taken for the next request, so the connection ends with the answer.
             environ[REFUSED], body = refusal, b""
         environ["wsgi.input"] = io.BytesIO(body)
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, environ, exchange)
+        caller = environ[CALLER] = self._payers.caller(environ)
+        try:
+            await self._in_turn(caller, environ, exchange)
+        except TooMany as refusal:
+            await asyncio.sleep(self._pause)
+            exchange.response_bytes(*_closing(environ, *problems.bare(refusal)))
+
+    async def _in_turn(self, caller: Caller, environ: dict[str, Any], exchange: Exchange) -> None:
+        reason = "processor"
+        try:
+            self._payers.check(caller)
+            reason = "waiting"
+            async with self._turns.turn(caller.payer):
+                await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, environ, exchange)
+        except TooMany:
+            self._payers.note_turned_away(caller, reason)
+            raise
 
     async def _read(self, environ: dict[str, Any], exchange: Exchange) -> bytes:
         if "HTTP_TRANSFER_ENCODING" in environ:
@@ -117,6 +152,13 @@ class Gateway:
                 raise Malformed("The body ended before its Content-Length.") from None
 
     def _answer(self, environ: dict[str, Any], exchange: Exchange) -> None:
+        start = time.thread_time()
+        status, headers, body = self._answered(environ)
+        # Before the answer: the next request may come with it, and is this payer's too.
+        self._payers.used(environ, time.thread_time() - start, len(body))
+        exchange.response_bytes(status, headers, body)
+
+    def _answered(self, environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
         started: list[tuple[int, list[tuple[str, str]]]] = []
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
@@ -134,10 +176,14 @@ class Gateway:
         except Exception:
             log.exception("a request failed outside of the application", path=environ["PATH_INFO"])
             started, body = [(500, [])], b""
-        status, headers = started[0]
-        if REFUSED in environ:
-            headers = [*headers, ("Connection", "close")]
-        exchange.response_bytes(status, headers, body)
+        return _closing(environ, *started[0], body)
+
+
+def _closing(
+    environ: dict[str, Any], status: int, headers: list[tuple[str, str]], body: bytes
+) -> tuple[int, list[tuple[str, str]], bytes]:
+    """The answer, which ends the connection where the request's body was not read to its end."""
+    return status, [*headers, ("Connection", "close")] if REFUSED in environ else headers, body
 
 
 def _check_head(scope: Scope) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from appliance.model.errors import Unavailable
 from appliance.service import passwords
 from appliance.store import Store, machines
 from appliance.web.limits import RateLimits
+from appliance.web.payers import REASONS
 from appliance.web.recent import Recent
 from appliance.web.watchers import Watchers
 
@@ -30,6 +31,7 @@ class Metrics:
 
     Args:
         certificate_ends: when the certificate that is served with does; None where somebody else serves with one.
+        turned_away: requests that were refused before anything was done for them, by reason (`payers.Payers`).
     """
 
     name = "metrics"
@@ -41,6 +43,7 @@ class Metrics:
         store: Store,
         limits: RateLimits,
         certificate_ends: datetime | None,
+        turned_away: Mapping[str, int],
     ) -> None:
         self.registry = CollectorRegistry()
         self._seconds = Histogram(
@@ -62,6 +65,7 @@ class Metrics:
         self.registry.register(_StoreCollector(store))
         self.registry.register(_HubCollector(status))
         self.registry.register(_LimitsCollector(limits))
+        self.registry.register(_SharesCollector(turned_away))
 
     def apply(self, callback: Callable[..., Any], route: bottle.Route) -> Callable[..., Any]:
         """Wraps a route's callback (bottle's plugin protocol)."""
@@ -160,6 +164,21 @@ class _StoreCollector(Collector):
         yield up
         family = GaugeMetricFamily("meshwg_machines", "Machines in the store")
         family.add_metric([], count)
+        yield family
+
+
+class _SharesCollector(Collector):
+    def __init__(self, turned_away: Mapping[str, int]) -> None:
+        self._turned_away = turned_away
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily(
+            "meshwg_requests_turned_away",
+            "Requests beyond the share of their organization or address, by what it ran out of",
+            labels=["reason"],
+        )
+        for reason in REASONS:
+            family.add_metric([reason], self._turned_away.get(reason, 0))
         yield family
 
 

@@ -6,6 +6,7 @@ import bottle
 import msgspec
 
 from appliance.model.errors import Refused
+from appliance.web.headers import HEADERS
 
 CONTENT_TYPE = "application/problem+json"
 PREFIX_OF_TYPES = "urn:meshwg:problem:"
@@ -34,6 +35,14 @@ def answer(error: Refused) -> bottle.HTTPResponse:
     if error.status == 401:
         response.set_header("WWW-Authenticate", "Bearer")
     return response
+
+
+def bare(error: Refused) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Status, headers and body of the answer that tells of this refusal, made without the application."""
+    headers = [*HEADERS.items(), ("Content-Type", CONTENT_TYPE), ("Cache-Control", "no-store")]
+    if error.retry_after is not None:
+        headers.append(("Retry-After", str(error.retry_after)))
+    return error.status, headers, msgspec.json.encode(problem_of(error))
 
 
 def respond(problem: Problem) -> bottle.HTTPResponse:

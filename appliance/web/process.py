@@ -28,12 +28,12 @@ from appliance.web import cleanup, connections, postman
 from appliance.web.app import make_app
 from appliance.web.gateway import Gateway
 from appliance.web.limits import RateLimits
+from appliance.web.payers import Payers
 from appliance.web.proxies import behind
 from appliance.web.request import Site
 from appliance.web.server import make_server
 from appliance.web.tls import Certificate
-
-_THREADS = 16
+from appliance.web.turns import THREADS
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ def serve(settings: WebSettings) -> None:
     )
     # Nothing connects before the fork; connections are opened by the threads that use them.
     site = Site(workplace, RateLimits(settings.trusted), Shelf(settings.transcripts))
-    app = behind(settings.proxies, make_app(site, hub.status, settings.certificate.ends_at(), settings.metrics_token))
+    payers = Payers(settings.proxies, settings.trusted)
+    made = make_app(site, hub.status, settings.certificate.ends_at(), settings.metrics_token, payers.turned_away)
+    app = behind(settings.proxies, made)
 
     multiprocessing.set_start_method("fork")
     server = make_server(settings.host, settings.port, settings.certificate)
@@ -99,7 +101,7 @@ def serve(settings: WebSettings) -> None:
             _keep_doing(postman.work, workplace, settings.relay, threading.Event())
         connections.allow_many()
         _keep_doing(connections.watch, settings.port, (*settings.proxies, *settings.trusted), threading.Event())
-        return Gateway(app, threads=_THREADS)
+        return Gateway(app, threads=THREADS, payers=payers)
 
     server.serve(target_loader=load)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import bottle
@@ -12,10 +12,12 @@ from appliance.model.errors import Forbidden, Unauthenticated
 from appliance.service import Actor, Workplace, accounts, api_tokens, tokens
 from appliance.service.transcripts import Shelf
 from appliance.store.sessions import Device
+from appliance.web import payers
+from appliance.web.answers import Answers
 from appliance.web.gateway import REFUSED
 from appliance.web.limits import RateLimits
 
-COOKIE = "__Host-meshwg"
+COOKIE = payers.COOKIE
 CSRF_HEADER = "X-CSRF-Token"
 _BODY = "meshwg.body"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -28,6 +30,7 @@ class Site:
     workplace: Workplace
     limits: RateLimits
     shelf: Shelf
+    answers: Answers = field(default_factory=Answers)
 
 
 def header(name: str) -> str:
@@ -75,6 +78,7 @@ def authenticated(site: Site) -> tuple[Actor, str]:
     if held is None:
         raise Unauthenticated("This needs a session or a token: sign in, or send Authorization: Bearer.")
     actor = _actor(site.workplace, held)
+    note_organization(actor)
     if (
         bottle.request.method not in SAFE_METHODS
         and comes_from_cookie()
@@ -82,6 +86,13 @@ def authenticated(site: Site) -> tuple[Actor, str]:
     ):
         raise Forbidden(f"A change by cookie needs the {CSRF_HEADER} header.")
     return actor, held
+
+
+def note_organization(actor: Actor) -> None:
+    """Has this request counted for the actor's organization, not for the address that it came from."""
+    caller = bottle.request.environ.get(payers.CALLER)
+    if caller is not None:
+        caller.organization = actor.organization_id
 
 
 def _actor(workplace: Workplace, held: str) -> Actor:

@@ -15,7 +15,9 @@ from appliance.model.ids import new_id
 from appliance.model.policy import HIGHEST_PORT, Action, Policy, Protocol, Rule, Selector, format_ports, parse_ports
 from appliance.service import policy as policies
 from appliance.store.policies import Saved
+from appliance.web.answers import Answer
 from appliance.web.api import conditions
+from appliance.web.api.reply import Encoded
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body
 
@@ -120,8 +122,17 @@ class VerdictAnswer(msgspec.Struct, frozen=True):
     rule: RuleAnswer | None
 
 
-def _policy(asked: Asked) -> PolicyAnswer:
-    return PolicyAnswer.of(policies.get(asked.site.workplace, asked.actor))
+def _policy(asked: Asked) -> Encoded:
+    version = policies.version(asked.site.workplace, asked.actor)
+    if conditions.has_it_already(_etag(version)):
+        return Encoded(b"", _etag(version))
+
+    def make() -> Answer:
+        answer = PolicyAnswer.of(policies.get(asked.site.workplace, asked.actor))
+        return Answer(answer.version, msgspec.json.encode(answer))
+
+    found = asked.site.answers.get(("policy", asked.actor.organization_id), version, make)
+    return Encoded(found.data, f'"{found.version}"')
 
 
 def _save_policy(asked: Asked) -> PolicyAnswer:
@@ -186,8 +197,14 @@ def _check_policy(asked: Asked) -> VerdictAnswer:
     return VerdictAnswer(verdict.action.value, rule)
 
 
-def _counters(asked: Asked) -> CountersAnswer:
-    return CountersAnswer.of(policies.counters(asked.site.workplace, asked.actor))
+def _counters(asked: Asked) -> Encoded:
+    reading = policies.counters(asked.site.workplace, asked.actor)
+
+    def make() -> Answer:
+        return Answer(reading.began, msgspec.json.encode(CountersAnswer.of(reading.value)))
+
+    found = asked.site.answers.get(("counters", asked.actor.organization_id), reading.began, make)
+    return Encoded(found.data, conditions.etag_of(found.data))
 
 
 def read_rule(body: RuleBody) -> Rule:
@@ -220,7 +237,7 @@ def read_protocol(text: str) -> Protocol:
 
 
 CALLS = (
-    Call("GET", "/policy", "The policy", _policy, answer=PolicyAnswer, access=LOOK, etag=_etag_of),
+    Call("GET", "/policy", "The policy", _policy, answer=PolicyAnswer, access=LOOK),
     Call(
         "PUT",
         "/policy",

@@ -10,6 +10,18 @@ JSON = "application/json"
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """A call's answer that is JSON already.
+
+    Attributes:
+        etag: what a later request may refer to it by.
+    """
+
+    data: bytes
+    etag: str
+
+
+@dataclass(frozen=True)
 class Reply:
     """What a call gives.
 

@@ -16,7 +16,7 @@ from appliance.model.errors import Invalid, Malformed, Refused, Unauthenticated
 from appliance.service import Actor
 from appliance.web import entrance, request
 from appliance.web.api import conditions, repetition
-from appliance.web.api.reply import Reply
+from appliance.web.api.reply import Encoded, Reply
 from appliance.web.request import Site
 
 PREFIX = "/api/v1"
@@ -140,6 +140,8 @@ def _reply(call: Call, asked: Asked) -> Reply:
         answer = call.handler(asked)
     if call.answer is None:
         return Reply(204)
+    if isinstance(answer, Encoded):
+        return Reply(call.status, answer.data, etag=answer.etag)
     data = msgspec.json.encode(answer)
     location = None if call.made is None else PREFIX + call.made(answer)
     if call.etag is not None:

@@ -140,7 +140,7 @@ def _page(visit: Visit, refusal: Refusal | None = None, verdict: Verdict | None 
         groups |= {end.name for end in (rule.source, rule.destination) if end.kind is Kind.GROUP}
     start = min(visit.query.number("from") or 0, len(saved.policy.rules))
     shown = saved.policy.rules[start : start + _PAGE_LENGTH]
-    counts = policies.counters(visit.workplace, visit.actor)
+    counts = policies.counters(visit.workplace, visit.actor).value
     return visit.page(
         "policy.html",
         refusal=refusal.error if refusal is not None else None,

@@ -213,6 +213,7 @@ def _who(site: Site) -> Who | None:
         return None
     try:
         actor = accounts.actor_of(site.workplace, held)
+        request.note_organization(actor)
         return Who(actor, held, organizations.get(site.workplace, actor))
     except (Unauthenticated, NotFound):
         return None

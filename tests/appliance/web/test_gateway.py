@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ import pytest
 
 from appliance.model.errors import Malformed
 from appliance.web.gateway import REFUSED, Gateway
+from appliance.web.payers import CALLER, Payers
 
 
 @dataclass
@@ -61,19 +64,26 @@ def ask(
         headers: those that the server could read.
         unreadable: names of those whose values it left out.
     """
+    scope = head("[2001:db8::2]:4711", headers, unreadable, http_version)
+    asyncio.run(Gateway(application, threads=1).__rsgi__(scope, exchange))
+    return application.seen[-1]
+
+
+def head(
+    client: str, headers: list[tuple[str, str]], unreadable: tuple[str, ...] = (), http_version: str = "1.1"
+) -> SimpleNamespace:
+    """A request's head as the server gives it."""
     names = [*(name for name, _ in headers), *unreadable]
-    scope = SimpleNamespace(
+    return SimpleNamespace(
         method="PUT",
         path="/süß",
         query_string="a=%20b",
         scheme="https",
         http_version=http_version,
         server="[2001:db8::1]:8443",
-        client="[2001:db8::2]:4711",
+        client=client,
         headers=SimpleNamespace(items=lambda: headers, keys=lambda: names),
     )
-    asyncio.run(Gateway(application, threads=1).__rsgi__(scope, exchange))
-    return application.seen[-1]
 
 
 def test_the_application_gets_a_request_as_wsgi_has_it() -> None:
@@ -144,3 +154,77 @@ def test_an_application_that_fails_answers_all_the_same() -> None:
     exchange = Exchange()
     ask(Application(fails=True), exchange, [HOST])
     assert exchange.answer == (500, [], b"")
+
+
+class Crowded:
+    """An application in which the requests of one address take until they are let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.at_work = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REMOTE_ADDR"] == "203.0.113.1":
+            with self._lock:
+                self.at_work += 1
+            self.go.wait(20)
+        start("200 OK", [])
+        return [b"done"]
+
+
+def test_one_address_with_many_requests_holds_up_nobody_else() -> None:
+    """Without shares all 16 threads wait with the first address, and the second one's request behind its 40."""
+    application, payers = Crowded(), Payers()
+    many, other = [Exchange() for _ in range(40)], Exchange()
+
+    async def work() -> None:
+        gateway = Gateway(application, threads=16, payers=payers, pause=0)
+        crowd = [asyncio.create_task(gateway.__rsgi__(head("203.0.113.1:1", [HOST]), each)) for each in many]
+        await asyncio.wait_for(gateway.__rsgi__(head("203.0.113.2:1", [HOST]), other), 10)
+        assert application.at_work <= 4
+        application.go.set()
+        await asyncio.gather(*crowd)
+
+    asyncio.run(work())
+    assert other.answer == (200, [], b"done")
+    statuses = [each.answer[0] for each in many if each.answer is not None]
+    assert (statuses.count(200), statuses.count(429)) == (36, 4)
+    assert payers.turned_away == {"waiting": 4}
+    refused = next(each.answer for each in many if each.answer is not None and each.answer[0] == 429)
+    assert dict(refused[1])["Retry-After"] == "1"
+    assert "Try again" in json.loads(refused[2])["detail"]
+
+
+def test_an_organization_beyond_its_share_of_the_processor_is_told_when_to_come_back() -> None:
+    """Whatever it asks for, from whatever address; the application is not even called."""
+    seen: list[str] = []
+
+    def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        seen.append(environ["REMOTE_ADDR"])
+        environ[CALLER].organization = "acme"
+        payers.used(environ, 3.0)
+        start("200 OK", [])
+        return [b""]
+
+    payers = Payers(clock=lambda: 100.0)
+    token = ("authorization", "Bearer mws_x")
+
+    async def ask_once(client: str, *headers: tuple[str, str]) -> int:
+        exchange = Exchange()
+        await gateway.__rsgi__(head(client, [HOST, *headers]), exchange)
+        assert exchange.answer is not None
+        return exchange.answer[0]
+
+    async def work() -> list[int]:
+        return [
+            await ask_once("203.0.113.1:1", token),
+            await ask_once("203.0.113.1:1", token),
+            await ask_once("203.0.113.3:1", token),
+            await ask_once("203.0.113.1:1"),
+        ]
+
+    gateway = Gateway(application, threads=2, payers=payers, pause=0)
+    assert asyncio.run(work()) == [200, 200, 429, 200]
+    assert seen == ["203.0.113.1"] * 3
+    assert payers.turned_away == {"processor": 1}

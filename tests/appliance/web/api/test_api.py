@@ -13,8 +13,10 @@ from appliance.model.desired import RuleCount
 from appliance.model.usage import Item, Month
 from appliance.service import Workplace, tokens
 from appliance.service.transcripts import Shelf
+from appliance.store.policies import Saved
 from appliance.web import request
 from appliance.web.api import CALLS
+from appliance.web.api.policy import PolicyAnswer
 from appliance.web.app import make_app
 from appliance.web.limits import STRANGERS, RateLimits
 from appliance.web.request import Site
@@ -117,6 +119,30 @@ def test_each_rule_tells_what_it_decided(app: bottle.Bottle, token: str, hub: Fa
     hub.refuses = True
     nothing = {"rules": [], "unmatched_packets": 0, "unmatched_bytes": 0}
     assert call(app, "GET", "/api/v1/policy/counters", token=token).json == nothing
+
+
+def test_a_long_policy_is_read_and_encoded_once_a_version(
+    app: bottle.Bottle, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    original = PolicyAnswer.of
+
+    def counted(saved: Saved) -> PolicyAnswer:
+        made.append(saved.version)
+        return original(saved)
+
+    monkeypatch.setattr(PolicyAnswer, "of", counted)
+    rule = {"action": "deny", "source": "any", "destination": "any"}
+    for _ in range(2):
+        call(app, "POST", "/api/v1/policy/rules", rule, token=token)
+        answers = [call(app, "GET", "/api/v1/policy", token=token) for _ in range(5)]
+        assert len({each.data for each in answers}) == 1
+        etag = answers[0].headers["Etag"]
+        assert answers[0].json["version"] == int(etag.strip('"'))
+        unchanged = call(app, "GET", "/api/v1/policy", token=token, headers={"If-None-Match": etag})
+        assert (unchanged.status, unchanged.data) == (304, b"")
+    assert len(made) == 2
+    assert len(answers[0].json["rules"]) == 2
 
 
 def test_a_rule_that_stays_keeps_its_id(app: bottle.Bottle, token: str) -> None:

@@ -1,0 +1,103 @@
+"""What is read of the data plane is shared by those who ask for it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+import pytest
+
+from appliance.service.readings import Readings
+
+
+@dataclass
+class Source:
+    """Takes so many seconds to read, and gives another number each time."""
+
+    seconds: float
+    now: float = 100.0
+    reads: list[float] = field(default_factory=list)
+
+    def __call__(self) -> int:
+        self.now += self.seconds
+        self.reads.append(self.now)
+        return len(self.reads)
+
+
+def test_a_reading_is_good_for_three_times_what_it_took() -> None:
+    source = Source(2.0)
+    readings: Readings[int] = Readings(clock=lambda: source.now)
+    assert readings.get("a", source).value == 1
+    source.now += 5.9
+    assert readings.get("a", source).value == 1
+    source.now += 0.2
+    assert readings.get("a", source).value == 2
+    assert readings.get("b", source).value == 3
+
+
+def test_however_many_ask_the_source_works_a_quarter_of_the_time() -> None:
+    source = Source(0.5)
+    readings: Readings[int] = Readings(clock=lambda: source.now)
+    start = source.now
+    while source.now < start + 1000:
+        readings.get("a", source)
+        source.now += 0.01
+    assert len(source.reads) * 0.5 <= 0.26 * (source.now - start)
+
+
+def test_a_change_makes_what_was_read_before_nobody_s_answer() -> None:
+    source = Source(2.0)
+    readings: Readings[int] = Readings(clock=lambda: source.now)
+    readings.get("a", source)
+    readings.forget("a")
+    assert readings.get("a", source).value == 2
+
+    def changed_meanwhile() -> int:
+        readings.forget("a")
+        return source()
+
+    source.now += 100
+    assert readings.get("a", changed_meanwhile).value == 3
+    assert readings.get("a", source).value == 4
+
+
+def test_those_who_ask_at_the_same_time_get_one_reading_or_its_error() -> None:
+    readings: Readings[int] = Readings()
+    started, go = threading.Event(), threading.Event()
+    reads: list[int] = []
+
+    def read() -> int:
+        reads.append(1)
+        started.set()
+        go.wait(10)
+        raise LookupError
+
+    failed: list[LookupError] = []
+
+    def ask() -> None:
+        try:
+            readings.get("a", read)
+        except LookupError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    threads[0].start()
+    started.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert len(failed) == 8
+    with pytest.raises(LookupError):
+        readings.get("a", read)
+
+
+def test_the_readings_that_are_kept_are_bounded() -> None:
+    source = Source(2.0)
+    readings: Readings[int] = Readings(most=2, clock=lambda: source.now)
+    for organization in "abcb":
+        readings.get(organization, source)
+    assert len(source.reads) == 3
+    readings.get("a", source)
+    assert len(source.reads) == 4

@@ -1,0 +1,110 @@
+"""Whose share a request takes, and when that is used up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from appliance.model.errors import TooMany
+from appliance.web.payers import CALLER, Caller, Payers
+from appliance.web.turns import NOBODY
+
+PROXY, OFFICE = ip_network("192.0.2.0/28"), ip_network("198.51.100.0/24")
+
+
+@dataclass
+class Clock:
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def environ(address: str = "203.0.113.9", **headers: str) -> dict[str, Any]:
+    return {"REMOTE_ADDR": address, **{f"HTTP_{name.upper()}": value for name, value in headers.items()}}
+
+
+def answer(payers: Payers, asked: dict[str, Any], organization: str = "", seconds: float = 0.0) -> None:
+    """One request, from its head to its answer."""
+    caller = asked[CALLER] = payers.caller(asked)
+    caller.organization = organization
+    payers.used(asked, seconds)
+
+
+BEARER = "Bearer mws_good"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": BEARER},
+        {"authorization": "bearer  mws_good "},
+        {"cookie": "__Host-meshwg=mws_good"},
+        {"cookie": "other=1; __Host-meshwg=mws_good; __Host-meshwg-done=saved"},
+    ],
+    ids=["bearer", "spaces", "cookie", "cookies"],
+)
+def test_a_token_that_was_good_is_its_organization_s_from_anywhere(headers: dict[str, str]) -> None:
+    payers = Payers()
+    assert payers.caller(environ(**headers)) == Caller("203.0.113.9")
+    answer(payers, environ(authorization=BEARER), "acme")
+    assert payers.caller(environ("192.0.2.77", **headers)) == Caller("acme")
+
+
+@pytest.mark.parametrize("shown", ["Bearer mws_bad", "Basic mws_good", "Bearer ", ""])
+def test_a_token_that_nobody_has_shown_to_be_good_is_its_address_s(shown: str) -> None:
+    payers = Payers()
+    answer(payers, environ(authorization=BEARER), "acme")
+    answer(payers, environ(authorization=shown))
+    assert payers.caller(environ("2001:db8:1:2::3", authorization=shown)) == Caller("2001:db8:1:2::/64")
+
+
+def test_a_proxy_speaks_for_others_and_the_trusted_are_nobody() -> None:
+    payers = Payers((PROXY,), (OFFICE,))
+    assert payers.caller(environ("192.0.2.1", x_forwarded_for="203.0.113.9")) == Caller("203.0.113.9")
+    assert payers.caller(environ("203.0.113.1", x_forwarded_for="198.51.100.7")) == Caller("203.0.113.1")
+    assert payers.caller(environ("192.0.2.1", x_forwarded_for="198.51.100.7")) == Caller(NOBODY)
+
+
+def test_who_used_up_its_share_waits_and_nobody_else_does() -> None:
+    clock = Clock()
+    payers = Payers(clock=clock)
+    asked = environ(authorization=BEARER)
+    answer(payers, asked, "acme", seconds=4.9)
+    payers.check(payers.caller(asked))
+    answer(payers, asked, "acme", seconds=5.1)
+    with pytest.raises(TooMany) as refused:
+        payers.check(payers.caller(asked))
+    assert refused.value.retry_after == 21
+    payers.check(payers.caller(environ()))
+    clock.now += 21
+    payers.check(payers.caller(asked))
+
+
+def test_the_first_request_with_a_token_is_paid_by_its_organization() -> None:
+    payers = Payers(clock=Clock())
+    answer(payers, environ(authorization=BEARER), "acme", seconds=6)
+    payers.check(payers.caller(environ()))
+    with pytest.raises(TooMany):
+        payers.check(Caller("acme"))
+
+
+def test_long_answers_are_paid_for_and_the_trusted_pay_nothing() -> None:
+    payers = Payers((), (OFFICE,), clock=Clock())
+    long, trusted = environ(), environ("198.51.100.7")
+    for asked in (long, trusted):
+        asked[CALLER] = payers.caller(asked)
+        payers.used(asked, 0.0, 600_000_000)
+    with pytest.raises(TooMany):
+        payers.check(payers.caller(long))
+    payers.check(payers.caller(trusted))
+
+
+def test_requests_that_are_turned_away_are_counted() -> None:
+    payers = Payers()
+    payers.note_turned_away(Caller("acme"), "waiting")
+    payers.note_turned_away(Caller("acme"), "waiting")
+    assert payers.turned_away == {"waiting": 2}
