@@ -1,8 +1,8 @@
 """What the data plane was told is what the store has.
 
-Whoever changes an organization tells the data plane first, and commits then. Where he is killed in between, or his
-database is lost in that moment, the data plane has what nobody was promised. The store is right: this notices and
-settles it.
+A change is enforced first and committed then. Where its caller is killed in between, or the database is lost in that
+moment, the data plane has what nobody was promised. The store is right: this notices, and `Arbiter.settle` settles it,
+which knows a change under way.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
+from appliance.hub.arbiter import is_alike
 from appliance.hub.errors import HubError
 from appliance.hub.findings import Finding, Part, Repair
 from appliance.model.desired import Desired
@@ -46,8 +47,7 @@ class Agreement:
 
     Args:
         wanted: what the data plane wants, by organization.
-        enforce: has the data plane want this.
-        remove: has the data plane want nothing of this organization.
+        settle: makes the data plane what the store says of an organization; tells whether it was something else.
         settled: is told of what was settled.
     """
 
@@ -55,14 +55,12 @@ class Agreement:
         self,
         store: Store,
         wanted: Callable[[], Mapping[str, Desired]],
-        enforce: Callable[[Desired], None],
-        remove: Callable[[str], None],
+        settle: Callable[[str], bool],
         settled: Callable[[Repair], None],
     ) -> None:
         self._store = store
         self._wanted = wanted
-        self._enforce = enforce
-        self._remove = remove
+        self._settle = settle
         self._settled = settled
         self._seen: dict[str, _Seen] = {}
         self._stopped = False
@@ -115,27 +113,13 @@ class Agreement:
         if not is_as_before:
             with self._store.read() as transaction:
                 stored = organizations.desired(transaction, organization)
-            agreed = _is_same(wanted, stored)
+            agreed = is_alike(wanted, stored)
             self._seen[organization] = _Seen(wanted, revision, agreed)
             if agreed or not doubtful:
                 return
-        self._settle(organization)
-
-    def _settle(self, organization: str) -> None:
         start = time.monotonic()
-        # A change under way holds the organization until it has committed, and then there is nothing to settle.
-        with self._store.write() as transaction:
-            active = organizations.find_locked(transaction, organization)
-            stored = organizations.desired(transaction, organization)
-            if (stored is not None and active is None) or _is_same(self._wanted().get(organization), stored):
-                # In the second case a change was under way; in the first a sign-up or a deletion is, or was cut off,
-                # and that is the web process's to see to.
-                return
-            if stored is None:
-                self._remove(organization)
-            else:
-                self._enforce(stored)
-        self._settled(Repair(organization, time.time(), time.monotonic() - start, (_FOUND,)))
+        if self._settle(organization):
+            self._settled(Repair(organization, time.time(), time.monotonic() - start, (_FOUND,)))
 
     def _go_round(self) -> None:
         failing = False
@@ -150,12 +134,3 @@ class Agreement:
                     log.error("store and data plane can't be compared now", error=str(error))
                 failing = True
             self._hurried.wait(_ROUND_S)
-
-
-def _is_same(wanted: Desired | None, stored: Desired | None) -> bool:
-    if wanted is None or stored is None:
-        return wanted is stored
-    # A new unlock secret seals the same keys anew.
-    return wanted == replace(
-        stored, sealed_data_key=wanted.sealed_data_key, sealed_private_key=wanted.sealed_private_key
-    )

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from appliance.hub import messages
-from appliance.hub.errors import HubError, HubUnreachable
+from appliance.hub.errors import HubError, HubUnreachable, Overtaken
 from appliance.hub.footprint import Footprint
 from appliance.hub.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.vault import CodeSecret, SealedKeys
 
 T = TypeVar("T")
+_ERRORS: Mapping[messages.Kind, type[HubError]] = {"failed": HubError, "overtaken": Overtaken}
 
 _TIMEOUT = 60.0
 _FOR_ALL_TIMEOUT = 900.0
 """Seconds for what goes through every organization: there may be thousands."""
+_TOLD = 0.9
+"""The part of it in which the hub may begin to make an answer true; the rest is for the answer to come back."""
 
 
 class HubClient:
@@ -44,16 +47,36 @@ class HubClient:
         """The step that a member's one-time code is of, about this time; None where it is wrong."""
         return self._call(messages.MatchCode(organization, member, sealed, code, at), int | None)  # type: ignore[arg-type]
 
-    def find_port(self, candidates: Sequence[int]) -> int | None:
-        """The first of these UDP ports that nothing on the host has."""
-        return self._call(messages.FindPort(tuple(candidates)), int | None)  # type: ignore[arg-type]
+    def free_ports(self, candidates: Sequence[int], most: int) -> Sequence[int]:
+        """The first of these UDP ports that nothing on the host has, at most so many."""
+        return self._call(messages.FreePorts(tuple(candidates), most), list[int])
 
-    def apply(self, desired: Desired) -> None:
-        """Enforced when it returns; if it raises, what was before stands."""
-        self._call(messages.Apply(desired), type(None))
+    def apply(self, organization: str, desired: Desired | None, *, base: int, revision: int) -> None:
+        """Enforces a change (`messages.Apply`); if it raises, what was before stands.
+
+        It is this thread's to commit or to `withdraw` then. Once the connection ends the hub asks the store.
+
+        Raises:
+            Overtaken: the organization is not at the revision ``base``, or another change of it is under way.
+        """
+        self._call(messages.Apply(organization, desired, base, revision), type(None))
+        self._local.applied = self._local.connection
+
+    def withdraw(self, organization: str, revision: int) -> None:
+        """What was before this revision was applied is in force again when it returns."""
+        self._call(messages.Withdraw(organization, revision), type(None))
+
+    def confirm(self, organization: str, revision: int) -> None:
+        """Makes sure, after the commit, that what this thread applied last is in force.
+
+        It is, as long as the hub that took it is there. One that was started since may have read the store before.
+        """
+        kept: socket.socket | None = getattr(self._local, "connection", None)
+        if kept is None or kept is not self._local.applied or _has_ended(kept):
+            self._call(messages.Confirm(organization, revision), type(None))
 
     def remove(self, organization: str) -> None:
-        """Nothing of it is left on the host when it returns."""
+        """Nothing of an organization that nobody has any more is left on the host when it returns."""
         self._call(messages.Remove(organization), type(None))
 
     def peers(self, organization: str) -> Sequence[PeerStatus]:
@@ -87,7 +110,7 @@ class HubClient:
         data = self._exchange(call, timeout_s)
         answer = messages.decode(data, messages.Done | messages.Failed)
         if isinstance(answer, messages.Failed):
-            raise HubError(answer.reason)
+            raise _ERRORS[answer.kind](answer.reason)
         return messages.decode(bytes(answer.answer), kind)
 
     def _exchange(self, call: messages.Call, timeout_s: float) -> bytes:
@@ -110,7 +133,7 @@ class HubClient:
 
     def _ask(self, connection: socket.socket, call: messages.Call, timeout_s: float) -> bytes:
         connection.settimeout(timeout_s)
-        messages.send(connection, call)
+        messages.send(connection, messages.Request(call, _TOLD * timeout_s))
         data = messages.receive(connection)
         if data is None:
             raise ConnectionError("the hub ended the connection")
@@ -130,3 +153,13 @@ class HubClient:
     def _close(self, connection: socket.socket) -> None:
         connection.close()
         self._local.connection = None
+
+
+def _has_ended(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

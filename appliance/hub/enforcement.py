@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from appliance.hub import generation, nft, removal
+from appliance.hub.callers import Hook, go_on
 from appliance.hub.errors import RulesetError
 from appliance.hub.findings import Finding, Part
 from appliance.hub.generation import Entry, Ledger
@@ -91,17 +92,22 @@ class Enforcement:
         self._judged[name] = _Judged(desired, wanted, wanted)
         return (Finding(Part.RULESET, "there were no rules" if known is None else "the rules were changed"),)
 
-    def rejudge(self, places: Places, desired: Desired) -> None:
+    def rejudge(self, places: Places, desired: Desired, hook: Hook = go_on) -> None:
         """From the rules in force to those of another state: as small a change as it is, and none half made.
+
+        Args:
+            hook: called at the last moment before it takes effect.
 
         Raises:
             RulesetError: what is there is not what was left there, or the kernel refused.
         """
         judged = self._judged[places.namespace]
         if (judged.desired.peers, judged.desired.policy) != (desired.peers, desired.policy):
-            self._switch(places, judged, desired, compile_ruleset(desired, places.link))
+            self._switch(places, judged, desired, compile_ruleset(desired, places.link), hook)
+        else:
+            hook()
 
-    def _switch(self, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset) -> None:
+    def _switch(self, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = go_on) -> None:
         gone = judged.out_of_use() - wanted.names
         # What was left and is wanted again still leads to where it led.
         again = sorted(name for name in judged.left if name in wanted.chains)
@@ -116,7 +122,9 @@ class Enforcement:
         unused = present.names - judged.ruleset.names
         prepared = replace(judged, present=present, left={name: judged.left.get(name, 0.0) for name in unused})
         self._judged[places.namespace] = prepared
-        self._load(places, wanted.switch(present), wanted)
+        switch = wanted.switch(present)
+        hook()
+        self._load(places, switch, wanted)
         now = time.monotonic()
         left = {name: judged.left.get(name, now) for name in present.names - wanted.names}
         self._judged[places.namespace] = _Judged(desired, wanted, wanted.switched(present), left)

@@ -23,5 +23,13 @@ class NoBackend(HubError):
     """The host has none of the WireGuard implementations that were asked for."""
 
 
+class Overtaken(HubError):
+    """The organization is not, or not only, at the revision that a change was worked out from. Nothing was changed."""
+
+
+class GivenUp(HubError):
+    """Nobody waits for it any more: the caller is gone, or its time is over. Nothing was changed."""
+
+
 class HubUnreachable(HubError):
-    """The hub's process did not answer, so nobody knows whether the change took effect."""
+    """The hub's process did not answer. A change that it was asked for does not take effect, or not for long."""

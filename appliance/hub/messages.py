@@ -6,7 +6,7 @@ import socket
 import struct
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -15,12 +15,14 @@ from appliance.model.ids import ORGANIZATION_ID
 from appliance.model.ports import FIRST_PORT, LAST_PORT
 
 T = TypeVar("T")
+Kind = Literal["failed", "overtaken"]
 
 _LENGTH = struct.Struct("!I")
 _LONGEST = 64 * 2**20
 
 OrganizationId = Annotated[str, msgspec.Meta(pattern=rf"\A{ORGANIZATION_ID}\Z")]
 MemberId = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9]{1,32}\Z")]
+Revision = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 InnerPort = Annotated[int, msgspec.Meta(ge=FIRST_PORT, le=LAST_PORT)]
 
 
@@ -50,20 +52,45 @@ class MatchCode(msgspec.Struct, frozen=True, tag=True):
         return "MatchCode()"
 
 
-class FindPort(msgspec.Struct, frozen=True, tag=True):
-    """The first of these UDP ports that nothing on the host has; answered with its number, or None."""
+class FreePorts(msgspec.Struct, frozen=True, tag=True):
+    """The first of these UDP ports that nothing on the host has; answered with a list of them."""
 
     candidates: Annotated[tuple[InnerPort, ...], msgspec.Meta(max_length=256)]
+    most: Annotated[int, msgspec.Meta(ge=1, le=256)]
 
 
 class Apply(msgspec.Struct, frozen=True, tag=True):
-    """Enforce this; answered when it is enforced."""
+    """Enforce this; answered when it is enforced.
 
-    desired: Desired
+    Attributes:
+        desired: what there should be of the organization; None: nothing, as it is suspended.
+        base: the revision of the store that this was worked out from.
+        revision: what the store's revision becomes when the caller has the answer; ``base`` if the store has it
+            already.
+    """
+
+    organization: OrganizationId
+    desired: Desired | None
+    base: Revision
+    revision: Revision
+
+
+class Withdraw(msgspec.Struct, frozen=True, tag=True):
+    """Put back what was before this revision was applied: the store does not have it, and will not."""
+
+    organization: OrganizationId
+    revision: Revision
+
+
+class Confirm(msgspec.Struct, frozen=True, tag=True):
+    """The store has this revision: see to it that the data plane has, too."""
+
+    organization: OrganizationId
+    revision: Revision
 
 
 class Remove(msgspec.Struct, frozen=True, tag=True):
-    """Leave nothing of this organization on the host."""
+    """Leave nothing on the host of an organization that the store has no more, or is about to have no more."""
 
     organization: OrganizationId
 
@@ -106,8 +133,10 @@ Call = (
     CreateKeys
     | CreateCodeSecret
     | MatchCode
-    | FindPort
+    | FreePorts
     | Apply
+    | Withdraw
+    | Confirm
     | Remove
     | Peers
     | Counters
@@ -121,10 +150,22 @@ RESERVED = (TearDown, RotateSecret)
 """Calls that the hub's own user may make, and not the web process, which faces the internet."""
 
 
+class Request(msgspec.Struct, frozen=True):
+    """A call, and for how many seconds its caller waits for the answer."""
+
+    call: Call
+    patience_s: Annotated[float, msgspec.Meta(ge=0.0, le=3600.0)]
+
+
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """The call did not succeed, for this reason."""
+    """The call did not succeed, for this reason.
+
+    Attributes:
+        kind: what the caller may have to tell apart.
+    """
 
     reason: str
+    kind: Kind = "failed"
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
@@ -165,6 +206,9 @@ def _encode_address(value: Any) -> str:
 
 def _decode_address(kind: type, value: Any) -> Any:
     if kind in (IPv4Address, IPv4Network):
+        # A number would be one, too, and a truth value a number.
+        if not isinstance(value, str):
+            raise ValueError(f"{type(value).__name__} is no address")
         return kind(value)
     raise NotImplementedError(f"no decoding for {kind}")
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from appliance.hub import census, namespace
-from appliance.hub.errors import HubError
+from appliance.hub.callers import Hook, go_on
+from appliance.hub.errors import GivenUp, HubError
 from appliance.hub.events import Change, Watcher
 from appliance.hub.findings import Finding, Repair
 from appliance.hub.footprint import Footprint
@@ -59,8 +60,11 @@ class DataPlane:
         """The WireGuard implementation in use."""
         return self._backend
 
-    def apply(self, desired: Desired) -> None:
+    def apply(self, desired: Desired, hook: Hook = go_on) -> None:
         """Makes this organization's part of the kernel what it should be. It is enforced when this returns.
+
+        Args:
+            hook: called at the last moment before it takes effect.
 
         Raises:
             HubError: it could not be; what was there before stands.
@@ -69,7 +73,7 @@ class DataPlane:
         with self._locks[organization]:
             before = self._wanted.get(organization)
             try:
-                self._change(before, desired)
+                self._change(before, desired, hook)
             except HubError:
                 self._undo(before, organization)
                 raise
@@ -185,6 +189,10 @@ class DataPlane:
         """The organizations that there should be."""
         return tuple(self._wanted)
 
+    def state(self, organization: str) -> Desired | None:
+        """How this organization should be; None where there should be nothing of it."""
+        return self._wanted.get(organization)
+
     def states(self) -> dict[str, Desired]:
         """The organizations that there should be, and how."""
         return dict(self._wanted)
@@ -201,14 +209,17 @@ class DataPlane:
         """Everything of this instance that exists on the host, organization by organization."""
         return census.take(self._names)
 
-    def _change(self, before: Desired | None, after: Desired) -> None:
+    def _change(self, before: Desired | None, after: Desired, hook: Hook) -> None:
         if before is not None and after.organization in self._whole and not _other_link(before, after):
             try:
-                self._reconciler.change(before, after)
+                self._reconciler.change(before, after, hook)
+            except GivenUp:
+                raise
             except HubError as error:
                 log.warning("a change met damage", organization=after.organization, error=str(error))
             else:
                 return
+        hook()
         self._reconciler.make_whole(after)
 
     def _undo(self, before: Desired | None, organization: str) -> None:

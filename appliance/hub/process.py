@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import singledispatchmethod
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from sqlalchemy.exc import IntegrityError
 
 from appliance.hub import messages
 from appliance.hub.agreement import Agreement
-from appliance.hub.checks import check_state, usable_endpoints
+from appliance.hub.arbiter import Arbiter
+from appliance.hub.callers import HERE, Caller
 from appliance.hub.door import FrontDoor, is_free
 from appliance.hub.doorkeeper import FRONT_DOOR, Doorkeeper
 from appliance.hub.errors import HubError
@@ -28,7 +30,6 @@ from appliance.hub.keyring import Keyring
 from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
 from appliance.hub.wireguard import Backend
-from appliance.model.desired import Desired
 from appliance.model.errors import Unavailable
 from appliance.store import Store, audit, deletions, machines, organizations
 from appliance.store.times import now
@@ -67,7 +68,8 @@ class Hub:
         self._ledger = Ledger(state_folder)
         self._plane = DataPlane(names, backend, self._keyring.private_key, self._ledger, self._watcher)
         self._door = Doorkeeper(door, self._plane)
-        self._agreement = Agreement(store, self._plane.states, self._enforce, self._remove, self._mended)
+        self._arbiter = Arbiter(store, self._door, self._plane)
+        self._agreement = Agreement(store, self._plane.states, self._arbiter.settle, self._mended)
         self._repairs: Counter[str] = Counter()
         self._restored = False
         self._ending = threading.Event()
@@ -139,14 +141,7 @@ class Hub:
         if self._ending.is_set():
             return
         try:
-            with self._store.read() as transaction:
-                desired = organizations.desired(transaction, organization)
-                endpoints = machines.endpoints(transaction, organization)
-            if desired is None:
-                return
-            check_state(desired, self._plane.states().values(), self._door.port)
-            self._door.admit(desired)
-            self._plane.restore(desired, usable_endpoints(endpoints))
+            self._arbiter.restore(organization)
         except Exception as error:
             # One organization's row must not keep the others denied.
             unforeseen = not isinstance(error, HubError | Unavailable)
@@ -203,52 +198,78 @@ class Hub:
             log.error("a repair could not be stored", organization=repair.organization, error=str(error))
 
     @singledispatchmethod
-    def answer(self, call: Any) -> object:
-        """Does what the call says, and gives what it promises."""
+    def answer(self, call: Any, caller: Caller = HERE) -> object:
+        """Does what the call says, and gives what it promises.
+
+        Args:
+            caller: for whom; a change is given up when they are gone.
+        """
+        del caller
         raise HubError(f"no such call: {type(call).__name__}")
 
     @answer.register
-    def _(self, call: messages.CreateKeys) -> object:
+    def _(self, call: messages.CreateKeys, caller: Caller = HERE) -> object:
+        del caller
         return self._keyring.new_organization_keys(call.organization)
 
     @answer.register
-    def _(self, call: messages.CreateCodeSecret) -> object:
+    def _(self, call: messages.CreateCodeSecret, caller: Caller = HERE) -> object:
+        del caller
         return self._keyring.new_code_secret(call.organization, call.member)
 
     @answer.register
-    def _(self, call: messages.MatchCode) -> object:
+    def _(self, call: messages.MatchCode, caller: Caller = HERE) -> object:
+        del caller
         return self._keyring.matching_step(call.organization, call.member, call.sealed, call.code, call.at)
 
     @answer.register
-    def _(self, call: messages.FindPort) -> object:
-        return next((port for port in call.candidates if is_free(port)), None)
+    def _(self, call: messages.FreePorts, caller: Caller = HERE) -> object:
+        del caller
+        return list(islice((port for port in call.candidates if is_free(port)), call.most))
 
     @answer.register
-    def _(self, call: messages.Apply) -> object:
-        self._enforce(call.desired)
+    def _(self, call: messages.Apply, caller: Caller = HERE) -> object:
+        self._arbiter.apply(call.organization, call.desired, base=call.base, revision=call.revision, caller=caller)
         return None
 
     @answer.register
-    def _(self, call: messages.Remove) -> object:
-        self._remove(call.organization)
+    def _(self, call: messages.Withdraw, caller: Caller = HERE) -> object:
+        del caller
+        self._arbiter.withdraw(call.organization, call.revision)
+        # Of a commit that failed it is not always known whether it did.
+        self._agreement.hurry()
         return None
 
     @answer.register
-    def _(self, call: messages.Peers) -> object:
+    def _(self, call: messages.Confirm, caller: Caller = HERE) -> object:
+        del caller
+        self._arbiter.confirm(call.organization, call.revision)
+        return None
+
+    @answer.register
+    def _(self, call: messages.Remove, caller: Caller = HERE) -> object:
+        del caller
+        self._arbiter.remove(call.organization)
+        return None
+
+    @answer.register
+    def _(self, call: messages.Peers, caller: Caller = HERE) -> object:
+        del caller
         return self._plane.peers(call.organization)
 
     @answer.register
-    def _(self, call: messages.Counters) -> object:
+    def _(self, call: messages.Counters, caller: Caller = HERE) -> object:
+        del caller
         return self._plane.counters(call.organization)
 
     @answer.register
-    def _(self, call: messages.Census) -> object:
-        del call
+    def _(self, call: messages.Census, caller: Caller = HERE) -> object:
+        del call, caller
         return self._plane.census()
 
     @answer.register
-    def _(self, call: messages.Status) -> object:
-        del call
+    def _(self, call: messages.Status, caller: Caller = HERE) -> object:
+        del call, caller
         with self._store.read() as transaction:
             expected = organizations.count_enforced(transaction)
         backend = self._plane.backend
@@ -264,8 +285,8 @@ class Hub:
         )
 
     @answer.register
-    def _(self, call: messages.TearDown) -> object:
-        del call
+    def _(self, call: messages.TearDown, caller: Caller = HERE) -> object:
+        del call, caller
         self._end_restoring()
         self._agreement.stop()
         self._healer.stop()
@@ -288,25 +309,7 @@ class Hub:
         return ""
 
     @answer.register
-    def _(self, call: messages.RotateSecret) -> object:
+    def _(self, call: messages.RotateSecret, caller: Caller = HERE) -> object:
+        del caller
         self._keyring.rotate(call.present, call.new)
         return None
-
-    def _enforce(self, desired: Desired) -> None:
-        states = self._plane.states()
-        check_state(desired, states.values(), self._door.port)
-        self._door.admit(desired)
-        try:
-            self._plane.apply(desired)
-        except HubError:
-            # The port that it had, or none, is what the door leads to again.
-            before = states.get(desired.organization)
-            if before is None:
-                self._door.dismiss(desired.organization)
-            else:
-                self._door.admit(before)
-            raise
-
-    def _remove(self, organization: str) -> None:
-        self._door.dismiss(organization)
-        self._plane.remove(organization)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from appliance.hub import namespace, nft, routing
+from appliance.hub.callers import Hook, go_on
 from appliance.hub.enforcement import Enforcement
 from appliance.hub.errors import LinkError
 from appliance.hub.events import Watcher
@@ -75,8 +76,11 @@ class Reconciler:
         """As `make_whole`, for the rules alone."""
         return self._rules.judge(self._names.places(desired.organization), desired)
 
-    def change(self, before: Desired, after: Desired) -> None:
+    def change(self, before: Desired, after: Desired, hook: Hook = go_on) -> None:
         """From one state that is in force to another of the same link: who leaves goes first, who comes, last.
+
+        Args:
+            hook: called when all is prepared and nothing has taken effect.
 
         Raises:
             HubError: what is there is not what was left there, or the kernel refused.
@@ -86,9 +90,13 @@ class Reconciler:
         wants = {peer.public_key: peer.address for peer in after.peers}
         # A key that moves to another address leaves its old one before the rules speak of the new.
         leaving = [key for key, address in had.items() if wants.get(key) != address]
-        if leaving:
-            self._backend.change(places, add=(), remove=leaving)
-        self._rules.rejudge(places, after)
+
+        def begin() -> None:
+            hook()
+            if leaving:
+                self._backend.change(places, add=(), remove=leaving)
+
+        self._rules.rejudge(places, after, begin)
         coming = [peer for peer in after.peers if had.get(peer.public_key) != peer.address]
         if coming:
             self._backend.change(places, add=coming, remove=())

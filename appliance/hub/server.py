@@ -7,6 +7,7 @@ import signal
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -16,15 +17,16 @@ import msgspec
 import structlog
 
 from appliance.hub import messages
-from appliance.hub.errors import HubError
-from appliance.model.errors import Unavailable
+from appliance.hub.callers import Caller
+from appliance.hub.errors import HubError, Overtaken
+from appliance.model.errors import Refused
 
 if TYPE_CHECKING:
     from appliance.hub.process import Hub
 
 log = structlog.get_logger()
 
-Handler = Callable[[Any], object]
+Handler = Callable[[Any, Caller], object]
 
 # unix(7), SO_PEERCRED: pid, uid, gid.
 _CREDENTIALS = struct.Struct("3i")
@@ -38,7 +40,7 @@ class Server:
         path: where the socket is made; whatever lies there is replaced.
         allowed_uids: users whose processes may call; everyone else is turned away. `messages.RESERVED` calls are for
             the user of this process alone.
-        handler: takes a call, gives its answer or raises `HubError`.
+        handler: takes a call and its caller, gives the answer or raises `HubError`.
         gone: is told when a caller ended its connection, of whatever cause.
     """
 
@@ -94,18 +96,22 @@ class Server:
                 return
             try:
                 while (data := messages.receive(connection)) is not None:
-                    messages.send(connection, self._answer(data, uid))
+                    messages.send(connection, self._answer(data, connection, uid))
             except OSError as error:
                 log.warning("a caller went away", error=str(error))
             self._gone()
 
-    def _answer(self, data: bytes, uid: int) -> messages.Done | messages.Failed:
+    def _answer(self, data: bytes, connection: socket.socket, uid: int) -> messages.Done | messages.Failed:
+        came = time.monotonic()
         try:
-            call = messages.decode(data, messages.Call)
+            request = messages.decode(data, messages.Request)
+            call, caller = request.call, Caller(connection, came + request.patience_s)
             if isinstance(call, messages.RESERVED) and uid != os.getuid():
                 raise HubError(f"{type(call).__name__} is not for user {uid}")
-            return messages.Done(msgspec.Raw(messages.encode(self._handler(call))))
-        except (HubError, Unavailable, msgspec.DecodeError) as error:
+            return messages.Done(msgspec.Raw(messages.encode(self._handler(call, caller))))
+        except Overtaken as error:
+            return messages.Failed(str(error), "overtaken")
+        except (HubError, Refused, msgspec.DecodeError) as error:
             log.warning("a call was refused", error=str(error))
             return messages.Failed(str(error))
         except Exception as error:

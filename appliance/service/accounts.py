@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 
@@ -15,13 +16,16 @@ from appliance.model.ids import new_id, new_organization_id, new_revision
 from appliance.model.names import check_name
 from appliance.model.organization import Member, Organization, Plan, Role
 from appliance.service import passwords, sessions, verification
+from appliance.service.changes import enforce
 from appliance.service.sessions import NOWHERE, Session
-from appliance.service.workplace import Actor, Workplace, enforce
+from appliance.service.workplace import Actor, Workplace
 from appliance.store import audit, organizations, people
 from appliance.store.sessions import Device
 
 _NO_HUB = "The hub is not there to make an organization; nothing was stored."
-_CANDIDATES = 64
+_CANDIDATES = 256
+# More than there are sign-ups at once.
+_ENOUGH = 24
 
 
 def sign_up(
@@ -48,6 +52,9 @@ def sign_up(
     organization_id = new_organization_id()
     try:
         keys = workplace.hub.create_keys(organization_id)
+        with workplace.store.read() as transaction:
+            candidates = organizations.free_ports(transaction, _CANDIDATES)
+        usable = workplace.hub.free_ports(candidates, _ENOUGH)
     except HubError as error:
         raise NotEnforced(_NO_HUB) from error
     owner = Member(new_id(), organization_id, address, password_hash, Role.OWNER)
@@ -58,7 +65,7 @@ def sign_up(
             id=organization_id,
             name=name,
             network=overlay,
-            port=_free_port(workplace, transaction),
+            port=_free_port(transaction, usable),
             hub_public_key=keys.public_key,
             plan=Plan.FREE,
             policy_version=1,
@@ -69,7 +76,8 @@ def sign_up(
         people.create(transaction, owner)
         desired = organizations.desired(transaction, organization_id)
     try:
-        enforce(workplace, desired, organization_id)
+        assert desired is not None
+        enforce(workplace, desired, new.revision)
         with workplace.store.write() as transaction:
             organizations.activate(transaction, organization_id)
             audit.record(
@@ -91,12 +99,10 @@ def sign_up(
     return session, new
 
 
-def _free_port(workplace: Workplace, transaction: Connection) -> int:
-    candidates = organizations.free_ports(transaction, _CANDIDATES)
-    try:
-        port = workplace.hub.find_port(candidates)
-    except HubError as error:
-        raise NotEnforced(_NO_HUB) from error
+def _free_port(transaction: Connection, usable: Collection[int]) -> int:
+    """The lowest port that nothing on the host had, and that no other sign-up took since."""
+    organizations.lock_ports(transaction)
+    port = next((port for port in organizations.free_ports(transaction, _CANDIDATES) if port in usable), None)
     if port is None:
         raise NotEnforced("The hub has no UDP port left for another organization.")
     return port

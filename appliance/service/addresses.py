@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 
 from appliance.model.addresses import QUIET_TIME, next_address
 from appliance.model.errors import Conflict
-from appliance.service.workplace import Change
+from appliance.service.changes import Change
 from appliance.store import addresses
 from appliance.store.addresses import Released
 
@@ -16,7 +16,7 @@ from appliance.store.addresses import Released
 def allocate(change: Change, now: datetime) -> IPv4Address:
     """The lowest address that no machine has, or had less than the quiet time ago.
 
-    The change holds the organization, so nobody else is given the same one; the database would refuse it.
+    Nobody else is given the same one: whose change is stored second is worked out anew.
 
     Raises:
         Conflict: there is none; it says whether, and when, there will be one.
@@ -44,6 +44,7 @@ def allocate(change: Change, now: datetime) -> IPv4Address:
 
 def give_back(change: Change, address: IPv4Address, now: datetime) -> None:
     """A machine has this address no more; its quiet time begins."""
-    addresses.release(
-        change.transaction, change.organization.id, Released(address, now), forget_before=now - QUIET_TIME
+    organization_id, released = change.organization.id, Released(address, now)
+    change.write(
+        lambda transaction: addresses.release(transaction, organization_id, released, forget_before=now - QUIET_TIME)
     )

@@ -16,7 +16,8 @@ from appliance.model.names import check_group, check_name
 from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Kind, Selector
 from appliance.service import addresses, pages
-from appliance.service.workplace import Actor, Change, Statuses, Workplace, changing
+from appliance.service.changes import Change, carry_out
+from appliance.service.workplace import Actor, Statuses, Workplace
 from appliance.store import machines, policies
 
 MOST_GROUPS = 32
@@ -55,20 +56,22 @@ def add(
     actor.must_change()
     checked_name, checked_groups = check_name(name), _check_groups(groups)
     private, public = _keys(public_key)
-    with changing(workplace, actor) as change:
+    machine_id, now = new_id(), workplace.clock()
+
+    def edit(change: Change) -> Issued:
         organization = change.organization
         _check_plan(change)
         _check_not_hub(organization, public)
-        now = workplace.clock()
         machine = Machine(
-            id=new_id(),
+            id=machine_id,
             name=checked_name,
             address=addresses.allocate(change, now),
             public_key=public,
             groups=checked_groups,
             created_at=now,
         )
-        machines.create(change.transaction, organization.id, machine)
+        machines.check_unique(change.transaction, organization.id, machine)
+        change.write(lambda transaction: machines.create(transaction, organization.id, machine))
         change.after = change.before.with_peer(_peer(machine))
         change.note(
             "machine.added",
@@ -77,7 +80,9 @@ def add(
             address=str(machine.address),
             groups=list(checked_groups),
         )
-    return Issued(machine, _configuration(workplace, organization, machine, private))
+        return Issued(machine, _configuration(workplace, organization, machine, private))
+
+    return carry_out(workplace, actor, edit)
 
 
 def page(
@@ -121,16 +126,20 @@ def change(
 ) -> Seen:
     """Another name, or other groups; rules about those groups hold for it when this returns."""
     actor.must_change()
-    with changing(workplace, actor) as open_change:
+    checked_name = None if name is None else check_name(name)
+    checked_groups = None if groups is None else _check_groups(groups)
+
+    def edit(open_change: Change) -> None:
         before = _find(open_change, machine_id)
         after = replace(
             before,
-            name=before.name if name is None else check_name(name),
-            groups=before.groups if groups is None else _check_groups(groups),
+            name=before.name if checked_name is None else checked_name,
+            groups=before.groups if checked_groups is None else checked_groups,
         )
-        machines.change(open_change.transaction, actor.organization_id, after)
-        open_change.after = open_change.before.with_peer(_peer(after))
+        _replace(open_change, after)
         open_change.note("machine.changed", machine=machine_id, name=after.name, groups=list(after.groups))
+
+    carry_out(workplace, actor, edit)
     return get(workplace, actor, machine_id)
 
 
@@ -142,34 +151,47 @@ def rotate(workplace: Workplace, actor: Actor, machine_id: str, *, public_key: s
     """
     actor.must_change()
     private, public = _keys(public_key)
-    with changing(workplace, actor) as open_change:
+
+    def edit(open_change: Change) -> Issued:
         before = _find(open_change, machine_id)
         _check_not_hub(open_change.organization, public)
         if public == before.public_key:
             raise Conflict("This is the key that the machine has already.", field="public_key")
         machine = replace(before, public_key=public)
-        machines.change(open_change.transaction, actor.organization_id, machine)
-        open_change.after = open_change.before.with_peer(_peer(machine))
+        _replace(open_change, machine)
         open_change.note("machine.rotated", machine=machine_id, name=machine.name)
-    return Issued(machine, _configuration(workplace, open_change.organization, machine, private))
+        return Issued(machine, _configuration(workplace, open_change.organization, machine, private))
+
+    return carry_out(workplace, actor, edit)
 
 
 def remove(workplace: Workplace, actor: Actor, machine_id: str) -> None:
     """Ends the machine's tunnel, and removes it with the rules that name it."""
     actor.must_change()
-    with changing(workplace, actor) as open_change:
-        transaction = open_change.transaction
+
+    def edit(open_change: Change) -> None:
         machine = _find(open_change, machine_id)
         policy, about_it = open_change.before.policy, Selector(Kind.MACHINE, machine_id)
-        kept = tuple(rule for rule in policy.rules if about_it not in (rule.source, rule.destination))
-        dropped = len(policy.rules) - len(kept)
+        kept = replace(
+            policy,
+            rules=tuple(rule for rule in policy.rules if about_it not in (rule.source, rule.destination)),
+        )
+        dropped = len(policy.rules) - len(kept.rules)
         if dropped:
-            policies.save(transaction, actor.organization_id, policy, replace(policy, rules=kept))
-        machines.remove(transaction, actor.organization_id, machine_id)
+            open_change.write(lambda transaction: policies.save(transaction, actor.organization_id, policy, kept))
+        open_change.write(lambda transaction: machines.remove(transaction, actor.organization_id, machine_id))
         addresses.give_back(open_change, machine.address, workplace.clock())
-        left = open_change.before.without_peer(machine_id)
-        open_change.after = replace(left, policy=replace(policy, rules=kept))
+        open_change.after = replace(open_change.before.without_peer(machine_id), policy=kept)
         open_change.note("machine.removed", machine=machine_id, name=machine.name, rules_removed=dropped)
+
+    carry_out(workplace, actor, edit)
+
+
+def _replace(open_change: Change, machine: Machine) -> None:
+    organization_id = open_change.organization.id
+    machines.check_unique(open_change.transaction, organization_id, machine)
+    open_change.write(lambda transaction: machines.change(transaction, organization_id, machine))
+    open_change.after = open_change.before.with_peer(_peer(machine))
 
 
 def _peer(machine: Machine) -> Peer:

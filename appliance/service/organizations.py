@@ -8,7 +8,8 @@ from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.names import check_name
 from appliance.model.organization import AuditEntry, Organization, Plan
 from appliance.service import pages
-from appliance.service.workplace import Actor, Workplace, changing
+from appliance.service.changes import Change, carry_out
+from appliance.service.workplace import Actor, Workplace
 from appliance.store import audit, organizations
 
 
@@ -29,10 +30,13 @@ def change(workplace: Workplace, actor: Actor, *, name: str | None = None, plan:
         Conflict: the plan does not cover the machines that there are.
     """
     actor.must_own()
-    with changing(workplace, actor) as open_change:
+    checked_name = None if name is None else check_name(name)
+    checked_plan = None if plan is None else _plan(plan)
+
+    def edit(open_change: Change) -> None:
         before = open_change.organization
-        new_name = before.name if name is None else check_name(name)
-        new_plan = before.plan if plan is None else _plan(plan)
+        new_name = before.name if checked_name is None else checked_name
+        new_plan = before.plan if checked_plan is None else checked_plan
         limit = new_plan.machine_limit
         count = len(open_change.before.peers)
         if limit is not None and count > limit:
@@ -40,8 +44,12 @@ def change(workplace: Workplace, actor: Actor, *, name: str | None = None, plan:
                 f"The {new_plan.value} plan covers {limit} machines and there are {count}. Remove some first.",
                 field="plan",
             )
-        organizations.change(open_change.transaction, before.id, name=new_name, plan=new_plan)
+        open_change.write(
+            lambda transaction: organizations.change(transaction, before.id, name=new_name, plan=new_plan)
+        )
         open_change.note("organization.changed", name=new_name, plan=new_plan.value)
+
+    carry_out(workplace, actor, edit)
     return get(workplace, actor)
 
 

@@ -12,8 +12,9 @@ from appliance.hub.errors import HubError
 from appliance.model.desired import Desired
 from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.policy import HIGHEST_PORT, Kind, Party, Policy, Protocol, Rule, Selector, Verdict, decide
+from appliance.service.changes import Change, carry_out
 from appliance.service.readings import Reading
-from appliance.service.workplace import Actor, Change, Counts, Workplace, changing
+from appliance.service.workplace import Actor, Counts, Workplace
 from appliance.store import machines, organizations, policies
 from appliance.store.policies import Saved
 
@@ -60,28 +61,33 @@ def save(workplace: Workplace, actor: Actor, policy: Policy, *, version: int | N
         NotEnforced: the kernel could not take it; the old policy stands.
     """
     actor.must_change()
-    with changing(workplace, actor) as change:
-        return _save(change, policy, version)
+    return carry_out(workplace, actor, lambda change: _save(change, policy, version))
 
 
 def add_rule(workplace: Workplace, actor: Actor, rule: Rule, *, version: int | None = None) -> Rule:
     """One more rule; raises as `save` does."""
     actor.must_change()
-    with changing(workplace, actor) as change:
+
+    def edit(change: Change) -> None:
         before = change.before.policy
         _save(change, replace(before, rules=(*before.rules, rule)), version)
+
+    carry_out(workplace, actor, edit)
     return rule
 
 
 def remove_rule(workplace: Workplace, actor: Actor, rule_id: str, *, version: int | None = None) -> None:
     """One rule less; raises as `save` does, and NotFound where there is no such rule."""
     actor.must_change()
-    with changing(workplace, actor) as change:
+
+    def edit(change: Change) -> None:
         before = change.before.policy
         kept = tuple(rule for rule in before.rules if rule.id != rule_id)
         if len(kept) == len(before.rules):
             raise NotFound(f"This organization has no rule {rule_id!r}.")
         _save(change, replace(before, rules=kept), version)
+
+    carry_out(workplace, actor, edit)
 
 
 def counters(workplace: Workplace, actor: Actor) -> Reading[Counts]:
@@ -130,7 +136,7 @@ def check(
 
 
 def _save(change: Change, policy: Policy, version: int | None) -> Saved:
-    transaction, organization_id = change.transaction, change.organization.id
+    organization_id = change.organization.id
     before, present = change.before.policy, change.organization.policy_version
     if version is not None and version != present:
         raise Conflict(
@@ -142,7 +148,8 @@ def _save(change: Change, policy: Policy, version: int | None) -> Saved:
     policy = policy.with_ids_of(before)
     known = {rule.id for rule in before.rules}
     _check_machines(change.before, [rule for rule in policy.rules if rule.id not in known])
-    saved = policies.save(transaction, organization_id, before, policy)
+    saved = Saved(policy, present + 1)
+    change.write(lambda transaction: policies.save(transaction, organization_id, before, policy))
     change.after = replace(change.before, policy=policy)
     change.note("policy.saved", version=saved.version, default=policy.default.value, rules=len(policy.rules))
     return saved

@@ -5,11 +5,9 @@ Its tunnels are dead, its people are signed out and can't sign in, its tokens ar
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from appliance.hub.errors import HubError
 from appliance.model.errors import Conflict
-from appliance.service.workplace import Actor, Workplace, enforce, recording
+from appliance.service.changes import Change, carry_out
+from appliance.service.workplace import Actor, Workplace
 from appliance.store import organizations, sessions
 
 
@@ -21,22 +19,17 @@ def suspend(workplace: Workplace, organization_id: str) -> None:
         Conflict: it is suspended already.
         NotEnforced: the data plane could not be removed; everything is as before.
     """
-    before = None
-    try:
-        with recording(workplace, Actor.operator(organization_id)) as record:
-            if record.organization.suspended_at is not None:
-                raise Conflict("The organization is suspended already.")
-            desired = organizations.desired(record.transaction, organization_id)
-            organizations.suspend(record.transaction, organization_id, workplace.clock())
-            sessions.end_all_of(record.transaction, organization_id)
-            record.note("organization.suspended")
-            enforce(workplace, None, organization_id)
-            before = desired
-    except BaseException:
-        if before is not None:
-            with suppress(HubError):
-                workplace.hub.apply(before)
-        raise
+    since = workplace.clock()
+
+    def edit(change: Change) -> None:
+        if change.is_suspended:
+            raise Conflict("The organization is suspended already.")
+        change.is_suspended = True
+        change.write(lambda transaction: organizations.suspend(transaction, organization_id, since))
+        change.write(lambda transaction: sessions.end_all_of(transaction, organization_id))
+        change.note("organization.suspended")
+
+    carry_out(workplace, Actor.operator(organization_id), edit)
 
 
 def resume(workplace: Workplace, organization_id: str) -> None:
@@ -47,17 +40,12 @@ def resume(workplace: Workplace, organization_id: str) -> None:
         Conflict: it is not suspended.
         NotEnforced: the data plane could not be made; it stays suspended.
     """
-    made = False
-    try:
-        with recording(workplace, Actor.operator(organization_id)) as record:
-            if record.organization.suspended_at is None:
-                raise Conflict("The organization is not suspended.")
-            organizations.suspend(record.transaction, organization_id, None)
-            record.note("organization.resumed")
-            enforce(workplace, organizations.desired(record.transaction, organization_id), organization_id)
-            made = True
-    except BaseException:
-        if made:
-            with suppress(HubError):
-                workplace.hub.remove(organization_id)
-        raise
+
+    def edit(change: Change) -> None:
+        if not change.is_suspended:
+            raise Conflict("The organization is not suspended.")
+        change.is_suspended = False
+        change.write(lambda transaction: organizations.suspend(transaction, organization_id, None))
+        change.note("organization.resumed")
+
+    carry_out(workplace, Actor.operator(organization_id), edit)

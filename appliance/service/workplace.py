@@ -1,27 +1,24 @@
-"""What every use case works with, and the one way in which anything is changed."""
+"""What every use case works with, and the way in which anything is changed that the store alone has."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-import structlog
 from sqlalchemy import Connection
 
-from appliance.hub.errors import HubError
 from appliance.model.access import CHANGE, MANAGE, Scope
 from appliance.model.desired import Desired, PeerStatus, RuleCount
-from appliance.model.errors import NotEnforced, NotFound, Suspended
+from appliance.model.errors import NotFound, Suspended
 from appliance.model.organization import Organization, Role
+from appliance.service.queues import Queues
 from appliance.service.readings import Readings
 from appliance.service.states import States
 from appliance.store import Store, audit, organizations, times
 from appliance.vault import CodeSecret, SealedKeys
-
-log = structlog.get_logger()
 
 SUSPENDED = "The operator of this service has suspended your organization. Ask them; nothing of it is deleted."
 
@@ -39,9 +36,13 @@ class HubPort(Protocol):
 
     def match_code(self, organization: str, member: str, sealed: bytes, code: str, at: float) -> int | None: ...
 
-    def find_port(self, candidates: Sequence[int]) -> int | None: ...
+    def free_ports(self, candidates: Sequence[int], most: int) -> Sequence[int]: ...
 
-    def apply(self, desired: Desired) -> None: ...
+    def apply(self, organization: str, desired: Desired | None, *, base: int, revision: int) -> None: ...
+
+    def withdraw(self, organization: str, revision: int) -> None: ...
+
+    def confirm(self, organization: str, revision: int) -> None: ...
 
     def remove(self, organization: str) -> None: ...
 
@@ -63,6 +64,7 @@ class Workplace:
         states: what the data plane should have, as far as it is known without asking the store.
         counts: what rules decided, by the rule's id, as last read.
         statuses: what WireGuard knows of machines, by public key, as last read.
+        queues: where changes of one organization wait for each other.
     """
 
     store: Store
@@ -75,6 +77,7 @@ class Workplace:
     states: States = field(default_factory=States)
     counts: Readings[Counts] = field(default_factory=Readings)
     statuses: Readings[Statuses] = field(default_factory=Readings)
+    queues: Queues = field(default_factory=Queues)
 
     @property
     def endpoint(self) -> str:
@@ -125,7 +128,19 @@ class Actor:
 
 
 @dataclass
-class Record:
+class Note:
+    """What the audit trail will say of a change, if anything."""
+
+    action: str = field(default="", init=False)
+    detail: dict[str, Any] | None = field(default=None, init=False)
+
+    def note(self, action: str, **detail: Any) -> None:
+        """Says what happened, for the audit trail; secrets never belong here."""
+        self.action, self.detail = action, detail
+
+
+@dataclass
+class Record(Note):
     """An open change of what the store alone has: the transaction, and what the audit trail will say of it.
 
     Attributes:
@@ -134,25 +149,6 @@ class Record:
 
     transaction: Connection
     organization: Organization
-    action: str = ""
-    detail: dict[str, Any] | None = None
-
-    def note(self, action: str, **detail: Any) -> None:
-        """What happened, for the audit trail; secrets never belong here."""
-        self.action, self.detail = action, detail
-
-
-@dataclass
-class Change(Record):
-    """An open change of what the data plane has, too.
-
-    Attributes:
-        before: what the data plane has.
-        after: what it shall have; who changes the store so that it is another state says so here.
-    """
-
-    before: Desired = field(kw_only=True)
-    after: Desired = field(kw_only=True)
 
 
 @contextmanager
@@ -166,87 +162,42 @@ def recording(workplace: Workplace, actor: Actor) -> Iterator[Record]:
     with _locked(workplace, actor) as (transaction, organization):
         record = Record(transaction, organization)
         yield record
-        _write(workplace, actor, record)
-
-
-@contextmanager
-def changing(workplace: Workplace, actor: Actor) -> Iterator[Change]:
-    """A change of one organization that is enforced and stored, or neither.
-
-    The data plane takes the change while the transaction is still open: what it refuses is rolled back, and what the
-    store then fails to keep is taken back from the data plane.
-
-    Raises:
-        NotEnforced: the data plane could not take it.
-        NotFound: the organization is gone.
-        Suspended: nobody of it may change anything now.
-    """
-    taken_back: Desired | None = None
-    try:
-        with _locked(workplace, actor) as (transaction, organization):
-            before = _state_of(workplace, transaction, organization)
-            change = Change(transaction, organization, before=before, after=before)
-            yield change
-            _write(workplace, actor, change)
-            revision = organization.revision
-            if change.after != before:
-                change.after.check_size()
-                revision = organizations.revise(transaction, organization.id)
-                enforce(workplace, change.after, organization.id)
-                taken_back = before
-        workplace.states.keep(revision, change.after)
-    except BaseException:
-        if taken_back is not None:
-            log.error("the store refused what was enforced already", organization=actor.organization_id)
-            with suppress(HubError):
-                workplace.hub.apply(taken_back)
-        raise
+        write_trail(workplace, transaction, actor, record)
 
 
 @contextmanager
 def _locked(workplace: Workplace, actor: Actor) -> Iterator[tuple[Connection, Organization]]:
     with workplace.store.write() as transaction:
-        organization = organizations.find_locked(transaction, actor.organization_id)
-        if organization is None:
-            raise _gone()
-        if organization.suspended_at is not None and not actor.is_operator:
-            raise Suspended(SUSPENDED)
-        yield transaction, organization
+        yield transaction, admit(transaction, actor, locked=True)
 
 
-def _write(workplace: Workplace, actor: Actor, record: Record) -> None:
-    if record.detail is not None:
-        audit.record(
-            record.transaction, actor.organization_id, actor.name, record.action, record.detail, workplace.clock()
-        )
+def admit(transaction: Connection, actor: Actor, *, locked: bool) -> Organization:
+    """The actor's organization, if the actor may change it at this moment.
 
+    Every change asks this in the transaction that commits it, so that what was taken from the actor meanwhile counts.
 
-def _gone() -> NotFound:
-    return NotFound("This organization does not exist any more.")
-
-
-def _state_of(workplace: Workplace, transaction: Connection, organization: Organization) -> Desired:
-    kept = workplace.states.get(organization.id, organization.revision)
-    state = organizations.state(transaction, organization.id) if kept is None else kept
-    if state is None:
-        raise _gone()
-    return state
-
-
-def enforce(workplace: Workplace, desired: Desired | None, organization_id: str) -> None:
-    """The data plane has this state, or nothing of the organization where ``desired`` is None.
+    Args:
+        locked: whether nobody else may change the organization before the transaction ends.
 
     Raises:
-        NotEnforced: it could not be made so.
+        NotFound: the organization is gone.
+        Suspended: nobody of it may change anything now.
     """
-    try:
-        if desired is None:
-            workplace.hub.remove(organization_id)
-        else:
-            workplace.hub.apply(desired)
-    except HubError as error:
-        log.error("not enforced", organization=organization_id, error=str(error))
-        raise NotEnforced("The data plane could not take the change; everything is as it was before.") from error
-    finally:
-        workplace.counts.forget(organization_id)
-        workplace.statuses.forget(organization_id)
+    find = organizations.find_locked if locked else organizations.find
+    organization = find(transaction, actor.organization_id)
+    if organization is None:
+        raise gone()
+    if organization.suspended_at is not None and not actor.is_operator:
+        raise Suspended(SUSPENDED)
+    return organization
+
+
+def write_trail(workplace: Workplace, transaction: Connection, actor: Actor, note: Note) -> None:
+    """Puts what a change noted into the audit trail; nothing where it noted nothing."""
+    if note.detail is not None:
+        audit.record(transaction, actor.organization_id, actor.name, note.action, note.detail, workplace.clock())
+
+
+def gone() -> NotFound:
+    """The organization of who asks is not there any more."""
+    return NotFound("This organization does not exist any more.")

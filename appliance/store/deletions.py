@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from appliance.model.ids import new_revision
 from appliance.store import times
 from appliance.store.schema import deletions as _deletions
 from appliance.store.schema import instance as _instance
@@ -68,7 +69,14 @@ def begin(transaction: Connection, organization_id: str, at: datetime) -> None:
     transaction.execute(
         update(_organizations)
         .where(_organizations.c.id == organization_id)
-        .values(active=False, deleting_since=times.stored(at), sealed_data_key=b"", sealed_private_key=b"")
+        .values(
+            active=False,
+            deleting_since=times.stored(at),
+            sealed_data_key=b"",
+            sealed_private_key=b"",
+            # A change that is under way is none of this organization any more.
+            revision=new_revision(),
+        )
     )
 
 
@@ -80,7 +88,13 @@ def take_back(transaction: Connection, doomed: Doomed) -> bool:
     restored = transaction.execute(
         update(_organizations)
         .where(_organizations.c.id == doomed.id, _organizations.c.deleting_since.is_not(None))
-        .values(active=True, deleting_since=None, sealed_data_key=data_key, sealed_private_key=private_key)
+        .values(
+            active=True,
+            deleting_since=None,
+            sealed_data_key=data_key,
+            sealed_private_key=private_key,
+            revision=new_revision(),
+        )
     )
     return restored.rowcount == 1
 

@@ -16,6 +16,22 @@ from appliance.store.schema import machines as _table
 
 # Read with every change, and so built once: building costs as much as executing.
 _ALL = select(_table).where(_table.c.organization_id == bindparam("organization")).order_by(_table.c.address)
+_ALIKE = select(_table.c.public_key).where(
+    _table.c.organization_id == bindparam("organization"),
+    _table.c.id != bindparam("id"),
+    (_table.c.name == bindparam("name")) | (_table.c.public_key == bindparam("key")),
+)
+
+
+def check_unique(transaction: Connection, organization_id: str, machine: Machine) -> None:
+    """Raises `Conflict` where the machine's name or key is another one's of the organization.
+
+    The database has the last word when the machine is stored; this is for what should be known before.
+    """
+    sought = {"organization": organization_id, "id": machine.id, "name": machine.name, "key": machine.public_key}
+    row = transaction.execute(_ALIKE, sought).first()
+    if row is not None:
+        raise _key_taken() if row.public_key == machine.public_key else _name_taken(machine)
 
 
 def create(transaction: Connection, organization_id: str, machine: Machine) -> None:
@@ -111,9 +127,17 @@ def _collision(error: IntegrityError, machine: Machine) -> Conflict:
     complaint = str(error.orig)
     # SQLite names the columns, PostgreSQL the constraint, and both have the column's name in it.
     if "public_key" in complaint:
-        return Conflict("Another machine of this organization has this public key.", field="public_key")
+        return _key_taken()
     if "address" in complaint:
         return Conflict(f"Another machine of this organization has the address {machine.address}.", field="address")
+    return _name_taken(machine)
+
+
+def _key_taken() -> Conflict:
+    return Conflict("Another machine of this organization has this public key.", field="public_key")
+
+
+def _name_taken(machine: Machine) -> Conflict:
     return Conflict(f'A machine called "{machine.name}" exists already.', field="name")
 
 

@@ -30,6 +30,7 @@ _BY_ID = select(_table).where(_table.c.id == bindparam("organization"))
 _ACTIVE = _BY_ID.where(_table.c.active)
 _ENFORCED = (_table.c.active, _table.c.suspended_at.is_(None))
 _LOCKED = _ACTIVE.with_for_update()
+_REVISION = select(_table.c.revision).where(_table.c.id == bindparam("organization"))
 _REVISE = update(_table).where(_table.c.id == bindparam("organization")).values(revision=bindparam("new"))
 
 
@@ -55,14 +56,15 @@ def create(transaction: Connection, organization: Organization, keys: SealedKeys
 
 
 def free_ports(transaction: Connection, count: int) -> list[int]:
-    """The lowest UDP ports that no organization has, at most so many.
-
-    Nobody else is told of them before the transaction ends, also where the database takes several writers.
-    """
-    if transaction.dialect.name == "postgresql":
-        transaction.execute(select(func.pg_advisory_xact_lock(_PORTS_LOCK)))
+    """The lowest UDP ports that no organization has, at most so many."""
     taken = set(transaction.execute(select(_table.c.port)).scalars())
     return list(islice((port for port in range(FIRST_PORT, LAST_PORT + 1) if port not in taken), count))
+
+
+def lock_ports(transaction: Connection) -> None:
+    """Others that do this wait until the transaction ends, also where the database takes several writers."""
+    if transaction.dialect.name == "postgresql":
+        transaction.execute(select(func.pg_advisory_xact_lock(_PORTS_LOCK)))
 
 
 def activate(transaction: Connection, organization_id: str) -> None:
@@ -82,11 +84,14 @@ def find_locked(transaction: Connection, organization_id: str) -> Organization |
     return None if row is None else _loaded(row)
 
 
-def revise(transaction: Connection, organization_id: str) -> int:
-    """What the data plane should have is another state now; gives its revision."""
-    revision = new_revision()
+def revise(transaction: Connection, organization_id: str, revision: int) -> None:
+    """Gives what the organization is now its revision."""
     transaction.execute(_REVISE, {"organization": organization_id, "new": revision})
-    return revision
+
+
+def revision(transaction: Connection, organization_id: str) -> int | None:
+    """The revision of an organization, also of one that is not active; None where there is no such one."""
+    return transaction.execute(_REVISION, {"organization": organization_id}).scalar_one_or_none()
 
 
 def change(transaction: Connection, organization_id: str, *, name: str, plan: Plan) -> None:

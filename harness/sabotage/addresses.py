@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy
 
 from appliance.service import Actor, Workplace, addresses, machines
+from appliance.service.changes import Change
 from appliance.service.machines import Issued
-from appliance.service.workplace import Change
 from appliance.store import machines as stored
 
 _add = machines.add

@@ -5,16 +5,18 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 from sqlalchemy import Connection
 
+from appliance.hub.callers import Hook, go_on
 from appliance.hub.plane import DataPlane
 from appliance.model.desired import Desired
 from appliance.model.organization import Machine
 from appliance.service import accounts, addresses
-from appliance.service.workplace import Change, Workplace
+from appliance.service.changes import Change
 from appliance.store import machines
 
 _apply = DataPlane.apply
@@ -30,11 +32,11 @@ def remember_the_free_port() -> None:
     lock = threading.Lock()
     known = [(0, -_UP_TO_DATE_S)]
 
-    def free_port(workplace: Workplace, transaction: Connection) -> int:
+    def free_port(transaction: Connection, usable: Collection[int]) -> int:
         with lock:
             port, asked = known[-1]
             if time.monotonic() - asked >= _UP_TO_DATE_S:
-                known.append((_free_port(workplace, transaction), time.monotonic()))
+                known.append((_free_port(transaction, usable), time.monotonic()))
                 port, _ = known[-1]
             return port
 
@@ -72,12 +74,13 @@ def answer_before_the_mesh_is_made() -> None:
             time.sleep(pause)
             made.add(organization)
             begun = time.monotonic()
+            # Who asked has had the answer.
             _apply(plane, newest[organization])
             pause = max(_ONE_TAKES_S, _TIMES * (time.monotonic() - begun))
 
-    def apply(self: DataPlane, desired: Desired) -> None:
+    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
         if desired.organization in made:
-            _apply(self, desired)
+            _apply(self, desired, hook)
             return
         if desired.organization not in newest:
             if not newest:

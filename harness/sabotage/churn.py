@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from appliance.hub.callers import Hook, go_on
 from appliance.hub.enforcement import Enforcement, _Judged
 from appliance.hub.names import Places
 from appliance.hub.plane import DataPlane
@@ -27,9 +28,11 @@ def lose_some_saves() -> None:
     """Every tenth change of rules is noted as made, and not made; so nothing that heals looks for it either."""
     numbers = itertools.count(1)
 
-    def switch(self: Enforcement, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset) -> None:
+    def switch(
+        self: Enforcement, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = go_on
+    ) -> None:
         if next(numbers) % _EVERY:
-            _switch(self, places, judged, desired, wanted)
+            _switch(self, places, judged, desired, wanted, hook)
         else:
             self._judged[places.namespace] = replace(judged, desired=desired)
 
@@ -47,9 +50,9 @@ def keep_the_first_groups() -> None:
     """Who is in which group is looked up when a machine is added, and kept."""
     first: dict[str, frozenset[str]] = {}
 
-    def apply(self: DataPlane, desired: Desired) -> None:
+    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
         peers = tuple(replace(peer, groups=first.setdefault(peer.id, peer.groups)) for peer in desired.peers)
-        _apply(self, replace(desired, peers=peers))
+        _apply(self, replace(desired, peers=peers), hook)
 
     DataPlane.apply = apply  # type: ignore[method-assign]
 
@@ -72,12 +75,12 @@ def look_at_rules_alone() -> None:
     """What a save changed is found by comparing lists of rules; the default is part of none."""
     in_force: dict[str, Policy] = {}
 
-    def apply(self: DataPlane, desired: Desired) -> None:
+    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
         before = in_force.get(desired.organization)
         policy = desired.policy
         if before is not None and before.rules == policy.rules:
             policy = before
         in_force[desired.organization] = policy
-        _apply(self, replace(desired, policy=policy))
+        _apply(self, replace(desired, policy=policy), hook)
 
     DataPlane.apply = apply  # type: ignore[method-assign]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 
 from appliance.hub import routing
+from appliance.hub.callers import Hook, go_on
 from appliance.hub.findings import Finding
 from appliance.hub.names import Names, Places
 from appliance.hub.plane import DataPlane
@@ -24,21 +25,25 @@ _change = Reconciler.change
 
 def keep_peers_from_the_link() -> None:
     """Rules and routes are made, peers are not."""
-    DataPlane.apply = lambda self, desired: _apply(self, replace(desired, peers=()))  # type: ignore[method-assign]
+
+    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
+        _apply(self, replace(desired, peers=()), hook)
+
+    DataPlane.apply = apply  # type: ignore[method-assign]
 
 
 def know_every_organization_s_keys() -> None:
     """A hub has the machines of all organizations as peers; those of the others at addresses that nobody has."""
     known: dict[str, tuple[Peer, ...]] = {}
 
-    def apply(self: DataPlane, desired: Desired) -> None:
+    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
         known[desired.organization] = desired.peers
         others = [
             peer for organization, peers in known.items() if organization != desired.organization for peer in peers
         ]
         last = desired.network.broadcast_address
         strangers = tuple(replace(peer, address=last - number) for number, peer in enumerate(others, start=1))
-        _apply(self, replace(desired, peers=desired.peers + strangers))
+        _apply(self, replace(desired, peers=desired.peers + strangers), hook)
 
     DataPlane.apply = apply  # type: ignore[method-assign]
 
@@ -47,12 +52,12 @@ def answer_before_enforcing() -> None:
     """What exists already is changed later, by a timer."""
     known: set[str] = set()
 
-    def apply(self: DataPlane, desired: Desired) -> None:
+    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
         if desired.organization in known:
             threading.Timer(0.15, _apply, (self, desired)).start()
         else:
             known.add(desired.organization)
-            _apply(self, desired)
+            _apply(self, desired, hook)
 
     DataPlane.apply = apply  # type: ignore[method-assign]
 
@@ -60,12 +65,12 @@ def answer_before_enforcing() -> None:
 def add_every_peer_anew() -> None:
     """Peers are replaced together, as a configuration that is loaded anew does; each loses its session."""
 
-    def change(self: Reconciler, before: Desired, after: Desired) -> None:
+    def change(self: Reconciler, before: Desired, after: Desired, hook: Hook = go_on) -> None:
         # A machine that only comes is added as it should be: the scenario's own have to connect.
         if len(after.peers) < len(before.peers):
             _change(self, before, replace(before, peers=()))
             before = replace(before, peers=())
-        _change(self, before, after)
+        _change(self, before, after, hook)
 
     Reconciler.change = change  # type: ignore[method-assign]
 
@@ -79,9 +84,9 @@ def share_a_namespace_by_range() -> None:
     ranges: dict[str, str] = {}
     mended: set[str] = set()
 
-    def apply(self: DataPlane, desired: Desired) -> None:
+    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
         ranges[desired.organization] = str(int(desired.network.network_address))
-        _apply(self, desired)
+        _apply(self, desired, hook)
 
     def places(self: Names, organization: str) -> Places:
         own = _places(self, organization)

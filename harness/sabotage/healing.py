@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 from appliance.hub import generation
+from appliance.hub.callers import Hook, go_on
 from appliance.hub.enforcement import Enforcement
 from appliance.hub.errors import RulesetError
 from appliance.hub.findings import Finding, Part
@@ -76,8 +77,8 @@ def remember_machines_as_given() -> None:
         given[places.namespace] = desired.peers
         return _peers(self, places, desired)
 
-    def change(self: Reconciler, before: Desired, after: Desired) -> None:
-        _change(self, before, after)
+    def change(self: Reconciler, before: Desired, after: Desired, hook: Hook = go_on) -> None:
+        _change(self, before, after, hook)
         given[self._names.places(after.organization).namespace] = after.peers
 
     Reconciler._peers = peers  # type: ignore[method-assign]

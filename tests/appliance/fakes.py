@@ -28,6 +28,7 @@ class FakeHub:
     refuses: bool = False
     statuses: list[PeerStatus] = field(default_factory=list)
     counts: list[RuleCount] = field(default_factory=list)
+    _before: tuple[str, int, Desired | None] = ("", 0, None)
     _vault: Vault = field(default_factory=lambda: Vault(b"k" * 32))
 
     def create_keys(self, organization: str) -> SealedKeys:
@@ -45,14 +46,31 @@ class FakeHub:
     def _data_key(self, organization: str) -> bytes:
         return self.enforced[organization].sealed_data_key
 
-    def find_port(self, candidates: Sequence[int]) -> int | None:
+    def free_ports(self, candidates: Sequence[int], most: int) -> Sequence[int]:
         self._check()
-        return candidates[0] if candidates else None
+        return candidates[:most]
 
-    def apply(self, desired: Desired) -> None:
+    def apply(self, organization: str, desired: Desired | None, *, base: int, revision: int) -> None:
+        del base
         self._check()
-        self.enforced[desired.organization] = desired
+        self._before = organization, revision, self.enforced.get(organization)
+        self._put(organization, desired)
         self.applications += 1
+
+    def withdraw(self, organization: str, revision: int) -> None:
+        self._check()
+        assert self._before[:2] == (organization, revision), "what was not applied is withdrawn"
+        self._put(organization, self._before[2])
+
+    def confirm(self, organization: str, revision: int) -> None:
+        self._check()
+        assert self._before[:2] == (organization, revision), "what was not applied is confirmed"
+
+    def _put(self, organization: str, desired: Desired | None) -> None:
+        if desired is None:
+            self.enforced.pop(organization, None)
+        else:
+            self.enforced[organization] = desired
 
     def remove(self, organization: str) -> None:
         self._check()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from appliance.hub.agreement import Agreement
+from appliance.hub.arbiter import Arbiter
 from appliance.hub.findings import Part, Repair
 from appliance.model.desired import Desired
 from appliance.model.policy import Action, Policy
@@ -15,7 +16,7 @@ from appliance.service import Actor, Workplace, machines, suspension
 from appliance.service import policy as policies
 from appliance.store import Store, organizations
 from tests.appliance.conftest import sign_up
-from tests.appliance.fakes import FakeHub
+from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpPlane, make_arbiter
 
 
 @pytest.fixture
@@ -25,8 +26,23 @@ def repairs() -> list[Repair]:
 
 
 @pytest.fixture
-def agreement(store: Store, hub: FakeHub, repairs: list[Repair]) -> Agreement:
-    return Agreement(store, lambda: dict(hub.enforced), hub.apply, hub.remove, repairs.append)
+def plane() -> MadeUpPlane:
+    return MadeUpPlane()
+
+
+@pytest.fixture
+def arbiter(store: Store, plane: MadeUpPlane) -> Arbiter:
+    return make_arbiter(store, plane)
+
+
+@pytest.fixture
+def hub(arbiter: Arbiter) -> ArbitratedHub:
+    return ArbitratedHub(arbiter=arbiter)
+
+
+@pytest.fixture
+def agreement(store: Store, plane: MadeUpPlane, arbiter: Arbiter, repairs: list[Repair]) -> Agreement:
+    return Agreement(store, lambda: dict(plane.wanted), arbiter.settle, repairs.append)
 
 
 def stored(store: Store, owner: Actor) -> Desired | None:
@@ -35,74 +51,77 @@ def stored(store: Store, owner: Actor) -> Desired | None:
 
 
 def test_what_nobody_was_promised_is_taken_back(
-    agreement: Agreement, repairs: list[Repair], workplace: Workplace, store: Store, hub: FakeHub, owner: Actor
+    agreement: Agreement, repairs: list[Repair], workplace: Workplace, store: Store, plane: MadeUpPlane, owner: Actor
 ) -> None:
     policies.save(workplace, owner, Policy(Action.DENY))
     agreement.look(doubtful=False)
     # As of a web process that was killed between the two steps of a save.
-    hub.apply(replace(hub.enforced[owner.organization_id], policy=Policy(Action.ALLOW)))
+    plane.apply(replace(plane.wanted[owner.organization_id], policy=Policy(Action.ALLOW)))
     agreement.look(doubtful=False)
     assert not repairs
     agreement.look(doubtful=False)
-    assert hub.enforced[owner.organization_id] == stored(store, owner)
+    assert plane.wanted[owner.organization_id] == stored(store, owner)
     assert [(repair.organization, repair.found[0].part) for repair in repairs] == [(owner.organization_id, Part.STATE)]
     agreement.look(doubtful=True)
     assert len(repairs) == 1
 
 
 def test_who_may_have_been_killed_is_not_given_a_second_look(
-    agreement: Agreement, repairs: list[Repair], store: Store, hub: FakeHub, owner: Actor
+    agreement: Agreement, repairs: list[Repair], store: Store, plane: MadeUpPlane, owner: Actor
 ) -> None:
-    hub.enforced.clear()
+    plane.wanted.clear()
     agreement.look(doubtful=True)
-    assert hub.enforced == {owner.organization_id: stored(store, owner)}
+    assert plane.wanted == {owner.organization_id: stored(store, owner)}
     assert len(repairs) == 1
 
 
 def test_what_the_store_has_none_of_is_removed(
-    agreement: Agreement, workplace: Workplace, store: Store, hub: FakeHub, owner: Actor
+    agreement: Agreement, workplace: Workplace, store: Store, plane: MadeUpPlane, owner: Actor
 ) -> None:
     other = sign_up(workplace, "other@example.net")
     with store.write() as transaction:
         organizations.remove(transaction, other.organization_id)
     agreement.look(doubtful=True)
-    assert set(hub.enforced) == {owner.organization_id}
+    assert set(plane.wanted) == {owner.organization_id}
 
 
 def test_a_sign_up_or_a_deletion_under_way_is_let_be(
-    agreement: Agreement, store: Store, hub: FakeHub, owner: Actor, repairs: list[Repair]
+    agreement: Agreement, store: Store, plane: MadeUpPlane, owner: Actor, repairs: list[Repair]
 ) -> None:
     with store.write() as transaction:
         transaction.exec_driver_sql("UPDATE organizations SET active = false")
-    before = dict(hub.enforced)
+    before = dict(plane.wanted)
     for _ in range(2):
         agreement.look(doubtful=True)
-    assert (hub.enforced, repairs) == (before, [])
-    hub.enforced.clear()
+    assert (plane.wanted, repairs) == (before, [])
+    plane.wanted.clear()
     agreement.look(doubtful=True)
-    assert (hub.enforced, repairs) == ({}, [])
+    assert (plane.wanted, repairs) == ({}, [])
     assert owner
 
 
 def test_a_change_under_way_is_waited_for(
-    agreement: Agreement, repairs: list[Repair], workplace: Workplace, store: Store, hub: FakeHub, owner: Actor
+    agreement: Agreement,
+    repairs: list[Repair],
+    workplace: Workplace,
+    store: Store,
+    hub: ArbitratedHub,
+    plane: MadeUpPlane,
+    owner: Actor,
 ) -> None:
-    """In the middle of a change the two differ, and whoever settled that would undo what is about to be promised."""
-    looked, apply = threading.Thread(target=agreement.look, kwargs={"doubtful": True}), hub.apply
+    """In the middle of a change the two differ, and to settle that would undo what is about to be promised."""
 
-    def apply_slowly(desired: Desired) -> None:
-        apply(desired)
-        looked.start()
-        # It compares, and then waits for the organization that this change has.
-        looked.join(0.2)
-        assert looked.is_alive()
+    def look() -> None:
+        for doubtful in (True, False, False, True):
+            agreement.look(doubtful=doubtful)
+        assert len(plane.wanted[owner.organization_id].peers) == 1
 
-    hub.apply = apply_slowly  # type: ignore[method-assign]
+    hub.applied = look
     machines.add(workplace, owner, name="mumbai")
-    hub.apply = apply  # type: ignore[method-assign]
-    looked.join()
     assert not repairs
-    assert hub.enforced[owner.organization_id] == stored(store, owner)
+    agreement.look(doubtful=True)
+    assert not repairs
+    assert plane.wanted[owner.organization_id] == stored(store, owner)
 
 
 def test_keys_that_were_sealed_anew_are_the_same_keys(
@@ -115,41 +134,35 @@ def test_keys_that_were_sealed_anew_are_the_same_keys(
 
 
 def test_it_goes_round_by_itself_when_a_caller_is_gone(
-    agreement: Agreement, workplace: Workplace, hub: FakeHub, owner: Actor
+    agreement: Agreement, workplace: Workplace, plane: MadeUpPlane, owner: Actor
 ) -> None:
     settled = threading.Event()
-    apply = hub.apply
-
-    def noted(desired: Desired) -> None:
-        apply(desired)
-        settled.set()
-
     agreement.start()
     try:
-        agreement._enforce = noted
-        hub.enforced.clear()
+        agreement._settled = lambda _: settled.set()
+        plane.wanted.clear()
         agreement.hurry()
         assert settled.wait(10)
     finally:
         agreement.stop()
-    assert owner.organization_id in hub.enforced
+    assert owner.organization_id in plane.wanted
     assert workplace
 
 
 def test_what_is_suspended_is_wanted_by_nobody(
-    agreement: Agreement, repairs: list[Repair], workplace: Workplace, hub: FakeHub, owner: Actor
+    agreement: Agreement, repairs: list[Repair], workplace: Workplace, plane: MadeUpPlane, owner: Actor
 ) -> None:
-    enforced = dict(hub.enforced)
+    enforced = dict(plane.wanted)
     agreement.look(doubtful=True)
     suspension.suspend(workplace, owner.organization_id)
     agreement.look(doubtful=True)
-    assert not hub.enforced
+    assert not plane.wanted
     assert not repairs
     # As of a hub that read the store just before, and made the organization just after it had been removed.
-    hub.enforced |= enforced
+    plane.wanted |= enforced
     agreement.look(doubtful=True)
-    assert not hub.enforced
+    assert not plane.wanted
     suspension.resume(workplace, owner.organization_id)
     agreement.look(doubtful=True)
-    assert hub.enforced == enforced
+    assert plane.wanted == enforced
     assert len(repairs) == 1

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from appliance.hub import server
+from appliance.hub.callers import Caller
 from appliance.hub.client import HubClient
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.messages import HubStatus, Remove, RotateSecret, Status, TearDown
@@ -26,7 +27,7 @@ def calls(tmp_path: Path) -> Iterator[list[Any]]:
     """What a server on ``tmp_path / "sock"`` was asked; it lets this user and the web process's in."""
     made: list[Any] = []
 
-    def answer(call: Any) -> object:
+    def answer(call: Any, _: Caller) -> object:
         made.append(call)
         return HubStatus("none", "1", 0, 0) if isinstance(call, Status) else None
 
@@ -92,7 +93,7 @@ def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path, monkeypatch: pyte
     asked: list[Any] = []
     go_on = threading.Event()
 
-    def answer(call: Any) -> object:
+    def answer(call: Any, _: Caller) -> object:
         asked.append(call)
         if isinstance(call, Remove):
             go_on.wait(10.0)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.model.desired import Desired
 from appliance.model.errors import Unavailable
 from appliance.model.policy import ANYONE, Action, Policy, Rule
 from appliance.service import Workplace, accounts, deletion, log_in, machines, sessions
@@ -85,11 +86,12 @@ def test_a_server_that_is_lost_amid_a_change(cluster: Cluster, workplace: Workpl
     tenant = Tenant(workplace, hub)
     apply = hub.apply
 
-    def lose(_: object) -> None:
+    def lose(organization: str, desired: Desired | None, *, base: int, revision: int) -> None:
+        apply(organization, desired, base=base, revision=revision)
         cluster.stop()
         hub.apply = apply  # type: ignore[method-assign]
 
-    hub.apply = lose  # type: ignore[assignment,method-assign]
+    hub.apply = lose  # type: ignore[method-assign]
     try:
         with pytest.raises(Unavailable):
             policies.save(workplace, tenant.actor, ALLOWED)

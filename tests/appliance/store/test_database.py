@@ -113,7 +113,7 @@ def test_who_reads_sees_one_state_whatever_others_commit_meanwhile(store: Store,
 @on_postgresql
 def test_who_only_reads_can_t_write(store: Store, owner: Actor) -> None:
     with pytest.raises(Unavailable), store.read() as transaction:
-        organizations.revise(transaction, owner.organization_id)
+        organizations.revise(transaction, owner.organization_id, 1)
 
 
 @on_postgresql

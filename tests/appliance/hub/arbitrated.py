@@ -1,0 +1,110 @@
+"""A data plane that only remembers, behind the arbiter that decides what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from appliance.hub.arbiter import Arbiter
+from appliance.hub.callers import Caller, Hook, go_on
+from appliance.hub.doorkeeper import Doorkeeper
+from appliance.hub.errors import HubError
+from appliance.hub.plane import DataPlane
+from appliance.model.desired import Desired
+from appliance.store import Store
+from tests.appliance.fakes import FakeHub
+
+
+@dataclass
+class MadeUpPlane:
+    """Keeps what it is given.
+
+    Attributes:
+        wanted: by organization.
+        works: called while it works, before anything takes effect.
+        refuses: whether everything fails from now on.
+    """
+
+    wanted: dict[str, Desired] = field(default_factory=dict)
+    works: Callable[[], None] = lambda: None
+    refuses: bool = False
+
+    def state(self, organization: str) -> Desired | None:
+        return self.wanted.get(organization)
+
+    def states(self) -> dict[str, Desired]:
+        return dict(self.wanted)
+
+    def apply(self, desired: Desired, hook: Hook = go_on) -> None:
+        self.works()
+        self._check()
+        hook()
+        self.wanted[desired.organization] = desired
+
+    def restore(self, desired: Desired, endpoints: Mapping[str, str]) -> None:
+        del endpoints
+        self.apply(desired)
+
+    def remove(self, organization: str) -> None:
+        self._check()
+        self.wanted.pop(organization, None)
+
+    def _check(self) -> None:
+        if self.refuses:
+            raise HubError("told to refuse")
+
+
+class MadeUpDoor:
+    """Lets everybody in."""
+
+    port = 51820
+
+    def admit(self, desired: Desired) -> None: ...
+
+    def dismiss(self, organization: str) -> None: ...
+
+
+def make_arbiter(store: Store, plane: MadeUpPlane) -> Arbiter:
+    """The arbiter over that data plane."""
+    return Arbiter(store, cast("Doorkeeper", MadeUpDoor()), cast("DataPlane", plane))
+
+
+class MadeUpCaller(Caller):
+    """Waits until a test says that its process was killed."""
+
+    killed = False
+
+    def is_gone(self) -> bool:
+        return self.killed
+
+    def dies(self) -> None:
+        """Its process was killed."""
+        object.__setattr__(self, "killed", True)
+
+
+@dataclass
+class ArbitratedHub(FakeHub):
+    """What one process has of a hub; several may share its data plane.
+
+    Attributes:
+        caller: this process.
+        applied: called when a change is in force and not committed yet.
+    """
+
+    arbiter: Arbiter = field(kw_only=True)
+    caller: Caller = field(default_factory=MadeUpCaller)
+    applied: Callable[[], None] = lambda: None
+
+    def apply(self, organization: str, desired: Desired | None, *, base: int, revision: int) -> None:
+        self.arbiter.apply(organization, desired, base=base, revision=revision, caller=self.caller)
+        self.applied()
+
+    def withdraw(self, organization: str, revision: int) -> None:
+        self.arbiter.withdraw(organization, revision)
+
+    def confirm(self, organization: str, revision: int) -> None:
+        self.arbiter.confirm(organization, revision)
+
+    def remove(self, organization: str) -> None:
+        self.arbiter.remove(organization)
