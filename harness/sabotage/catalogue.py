@@ -71,6 +71,14 @@ SABOTAGES = (
         "data crossed a denied connection",
     ),
     Sabotage(
+        "anybody-s-errors",
+        "policy-enforcement",
+        "ICMP errors are judged by the connection that they quote alone, whoever sends them",
+        "rules:let_anybody_send_errors",
+        "test_denied_machines_hear_no_errors_of_each_other",
+        "ICMP errors were delivered that nobody may send",
+    ),
+    Sabotage(
         "answer-first",
         "policy-enforcement",
         "a save is answered first and enforced 150 ms later",

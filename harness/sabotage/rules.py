@@ -35,6 +35,11 @@ def let_established_flows_go_on() -> None:
     change_chains(lambda name, statements: (passing, *statements) if name == "judge" else statements)
 
 
+def let_anybody_send_errors() -> None:
+    """An ICMP error is judged by the connection that it quotes, whoever sends it, as many firewalls do."""
+    change_chains(lambda name, statements: ("goto judge",) if name == "errors" else statements)
+
+
 def deny_both_directions() -> None:
     """Every rule gets a twin that runs the other way."""
 

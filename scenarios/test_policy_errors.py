@@ -1,0 +1,78 @@
+"""Machines that may not speak to each other don't by ICMP errors either: an error comes from its connection's end."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from harness import complaints, outside
+from harness.complaints import Connection
+from harness.mesh import PROBE_DEADLINE, Machine, between
+from harness.outside import Probe
+from harness.record import Record
+from harness.truth import Cell, Service
+from harness.world import World
+from netlab import TcpListener
+
+pytestmark = pytest.mark.claim("policy-enforcement")
+
+_PORT = 4000
+_TCP, _UDP, _PING = Service("tcp", _PORT), Service("udp", _PORT), Service("icmp")
+_IDENTIFIER = 0x6D77
+
+
+def test_denied_machines_hear_no_errors_of_each_other(world: World, record: Record) -> None:
+    """Default deny, and two machines that may speak to a third one alone. Every kind of ICMP error goes from each to
+    each, about each connection, quoting either direction: what arrives is what a connection's own end sent. Not even
+    errors about a connection that the two had before they were denied get through.
+    """
+    mesh = world.organization(record)
+    asha, bela, third = machines = mesh.machines("asha", "bela", "third")
+    pairs = [(asha, bela), (bela, asha), (asha, third), (bela, third)]
+    with ExitStack() as stack:
+        for destination in (bela, asha, third):
+            stack.enter_context(TcpListener(destination.host, _PORT, destination.address))
+        connections = [each for pair in pairs for each in _opened(*pair, stack)]
+        tried = list(complaints.about(connections, machines))
+        with record.control("where everything is allowed, all ends are heard, of every connection and kind"):
+            ends = [each for each in tried if each.is_of_its_ends and each.kind not in complaints.NEVER_DELIVERED]
+            assert set(complaints.delivered(mesh, ends)) == set(ends)
+        rules = [between("deny", *pair) for pair in pairs[:2]] + [between("allow", *pair) for pair in pairs[2:]]
+        mesh.save("deny", rules)
+        heard = complaints.check(mesh, tried)
+        with record.control("a machine hears from the third one's kernel that nobody listens"):
+            assert _is_refused(asha, third)
+    record.at_least("errors tried", len(tried), 500)
+    record.at_least("of them an allowed connection's own", heard, 40)
+
+
+def _opened(source: Machine, destination: Machine, stack: ExitStack) -> Iterator[Connection]:
+    """A connection of each kind, which stays until the stack is closed."""
+    for service, kind in ((_TCP, socket.SOCK_STREAM), (_UDP, socket.SOCK_DGRAM)):
+        opened = stack.enter_context(source.host.socket(socket.AF_INET, kind))
+        opened.settimeout(PROBE_DEADLINE)
+        opened.bind((source.address, 0))
+        opened.connect((destination.address, _PORT))
+        opened.send(b"opened")
+        yield Connection(Cell(source, destination, service), opened.getsockname()[1])
+    ping = Connection(Cell(source, destination, _PING), _IDENTIFIER)
+    sent = Probe("a ping", destination.address, (ping.packet(of_reply=False),))
+    outside.send(source.host, source.tunnel.interface, [sent])
+    yield ping
+
+
+def _is_refused(source: Machine, destination: Machine) -> bool:
+    with source.host.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(PROBE_DEADLINE)
+        asking.connect((destination.address, _PORT + 1))
+        asking.send(b"is anybody there?")
+        try:
+            asking.recv(1)
+        except ConnectionRefusedError:
+            return True
+        except TimeoutError:
+            return False
+    return False
