@@ -99,7 +99,7 @@ def test_no_call_tells_of_another_organization(world: World, record: Record) -> 
         # What takes something away comes last.
         for method in ("get", "patch", "post", "put", "delete")
         for path in document
-        if "{id}" in path and method in document[path] and path not in _WITHOUT
+        if "{id}" in path and method in document[path] and path not in _WITHOUT and _kind(path) in theirs
     ]
     record.at_least("calls that name something by its id", len(calls), 10)
     told = [
@@ -158,20 +158,28 @@ def _holdings(mesh: Mesh, name: str) -> dict[str, str]:
     (member,) = api.call("GET", "/members").body["members"]
     (session,) = (each for each in api.call("GET", "/sessions").body["sessions"] if not each["current"])
     invited = api.call("POST", "/invitations", {"email": f"guest-of-{email}", "role": "viewer"}).body
-    token = api.call("POST", "/tokens", {"name": name, "scope": "read"}).body["api_token"]
-    return {
+    held = {
         "/machines": machine,
         "/policy/rules": rule,
         "/sessions": session["id"],
         "/members": member["id"],
         "/invitations": invited["invitation"]["id"],
-        "/tokens": token["id"],
     }
+    # Somebody else's service may send mail, and then nobody of ours can verify the address, which a token takes.
+    token = api.send("POST", "/tokens", {"name": name, "scope": "read", "password": PASSWORD})
+    if not str(token.body.get("type", "")).endswith(":unverified"):
+        held["/tokens"] = token.body["api_token"]["id"]
+    return held
 
 
 def _status(mesh: Mesh, method: str, path: str, holdings: Mapping[str, str]) -> int:
-    there = path.format(id=holdings[path.partition("/{")[0]])
+    there = path.format(id=holdings[_kind(path)])
     return mesh.api.send(method.upper(), there, _BODIES.get((method, path))).status
+
+
+def _kind(path: str) -> str:
+    """The list that has what a path names."""
+    return path.partition("/{")[0]
 
 
 def _tells_of(text: str, holdings: Mapping[str, str]) -> bool:

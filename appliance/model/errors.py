@@ -74,6 +74,14 @@ class Forbidden(Refused):
     title = "Not allowed"
 
 
+class Unverified(Refused):
+    """It takes an account whose e-mail address is verified."""
+
+    code = "unverified"
+    status = 403
+    title = "The e-mail address is not verified"
+
+
 class Suspended(Refused):
     """The operator suspended the organization; nobody of it may do anything until that is over."""
 

@@ -16,10 +16,12 @@ from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound, Suspe
 from appliance.model.ids import new_id
 from appliance.model.names import check_name
 from appliance.model.organization import Role
-from appliance.service import pages, tokens
+from appliance.service import notices, pages, proof, tokens, verification
+from appliance.service.sessions import NOWHERE
 from appliance.service.workplace import SUSPENDED, Actor, Workplace, recording
 from appliance.store import api_tokens
 from appliance.store.api_tokens import ApiToken
+from appliance.store.sessions import Device
 
 LONGEST_NAME = 63
 LONGEST_DAYS = 366
@@ -36,14 +38,28 @@ class IssuedToken:
     text: str = field(repr=False)
 
 
-def issue(workplace: Workplace, actor: Actor, *, name: str, scope: str, days: int = USUAL_DAYS) -> IssuedToken:
+def issue(
+    workplace: Workplace,
+    actor: Actor,
+    *,
+    password: str,
+    name: str,
+    scope: str,
+    days: int = USUAL_DAYS,
+    code: str | None = None,
+    device: Device = NOWHERE,
+) -> IssuedToken:
     """A new token of the actor's.
 
     Args:
         days: how long it holds.
+        code: of the second factor, where the account has one.
 
     Raises:
         Invalid: the name, scope or days can't be taken.
+        WrongProof: this is not the password, or the code is wrong.
+        CodeNeeded: the account has a second factor, and there is no code.
+        Unverified: the account's address is not verified, and could be.
         Forbidden: a viewer wants one to write with.
         Conflict: the actor has one of this name, or too many.
     """
@@ -52,6 +68,8 @@ def issue(workplace: Workplace, actor: Actor, *, name: str, scope: str, days: in
         raise Invalid(f"A token holds from 1 to {LONGEST_DAYS} days.", field="days")
     if wanted is Scope.WRITE and not actor.role.may_change:
         raise Forbidden("A viewer's token can only read.", field="scope")
+    shown = proof.of_person(workplace, actor, password, code)
+    verification.require(workplace, shown.member)
     now, text = workplace.clock(), tokens.new_token(tokens.API)
     new = ApiToken(
         id=new_id(),
@@ -65,10 +83,12 @@ def issue(workplace: Workplace, actor: Actor, *, name: str, scope: str, days: in
         expires_at=now + timedelta(days=days),
     )
     with recording(workplace, actor) as record:
+        proof.take(workplace, record.transaction, shown, device)
         if api_tokens.count(record.transaction, actor.member_id) >= MOST_PER_MEMBER:
             raise Conflict(f"You have {MOST_PER_MEMBER} tokens, which is the most. Revoke some first.")
         api_tokens.create(record.transaction, new, tokens.hash_of(text))
-        record.note("token.issued", token=checked, scope=wanted.value, days=days)
+        facts = {"token": checked, "scope": wanted.value, "days": days}
+        notices.record(workplace, record.transaction, shown.member, "token.issued", device, facts)
     return IssuedToken(new, text)
 
 

@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 from appliance.hub.errors import HubError
 from appliance.model.errors import Conflict, NotNow
 from appliance.model.organization import Member
-from appliance.service import accounts, notices, password_change, recovery_codes, second_factor, sessions
+from appliance.service import accounts, notices, proof, recovery_codes, second_factor, sessions, verification
+from appliance.service.proof import Shown
 from appliance.service.sessions import NOWHERE, Session
-from appliance.service.workplace import Actor, Workplace
+from appliance.service.workplace import Actor, Workplace, recording
 from appliance.store import second_factors
 from appliance.store.sessions import Device
 from appliance.vault import codes
@@ -45,23 +46,25 @@ def propose(workplace: Workplace, actor: Actor, *, password: str) -> Proposal:
 
     Raises:
         WrongProof: this is not the password.
+        Unverified: the account's address is not verified, and could be.
         Conflict: there is a second factor.
         NotNow: the hub, which seals the secret, is not there.
     """
-    member = password_change.confirm(workplace, actor, password)
+    shown = proof.of_password(workplace, actor, password)
+    verification.require(workplace, shown.member)
     try:
-        made = workplace.hub.create_code_secret(member.organization_id, member.id)
+        made = workplace.hub.create_code_secret(shown.member.organization_id, shown.member.id)
     except HubError as error:
         raise NotNow(
             "The hub is not there to make a secret. Try again soon.", retry_after=second_factor.RETRY_AFTER_S
         ) from error
-    with workplace.store.write() as transaction:
-        password_change.still_holds(transaction, member)
-        found = second_factors.find(transaction, member.id)
+    with recording(workplace, actor) as record:
+        proof.take(workplace, record.transaction, shown, NOWHERE)
+        found = second_factors.find(record.transaction, shown.member.id)
         if found is not None and found.enabled:
             raise Conflict("You have a second factor. Turn it off first.")
-        second_factors.propose(transaction, member.id, made.sealed)
-    return Proposal(made.secret, codes.uri(made.secret, member.email, ISSUER))
+        second_factors.propose(record.transaction, shown.member.id, made.sealed)
+    return Proposal(made.secret, codes.uri(made.secret, shown.member.email, ISSUER))
 
 
 def enable(workplace: Workplace, actor: Actor, *, code: str, device: Device = NOWHERE) -> Recovery:
@@ -77,11 +80,11 @@ def enable(workplace: Workplace, actor: Actor, *, code: str, device: Device = NO
     if factor is None or factor.enabled:
         raise Conflict("There is no new secret to confirm. Begin again.")
     step = second_factor.matching_step(workplace, member, factor, "".join(code.split()))
-    with workplace.store.write() as transaction:
-        if not second_factors.use_step(transaction, member.id, factor.sealed_secret, step):
+    with recording(workplace, actor) as record:
+        if not second_factors.use_step(record.transaction, member.id, factor.sealed_secret, step):
             raise Conflict("Another secret was made meanwhile. Begin again.")
-        second_factors.enable(transaction, member.id, workplace.clock())
-        return _recovery(workplace, transaction, member, device, "second-factor.enabled")
+        second_factors.enable(record.transaction, member.id, workplace.clock())
+        return _recovery(workplace, record.transaction, member, device, "second-factor.enabled")
 
 
 def disable(workplace: Workplace, actor: Actor, *, password: str, code: str, device: Device = NOWHERE) -> Session:
@@ -91,14 +94,12 @@ def disable(workplace: Workplace, actor: Actor, *, password: str, code: str, dev
         WrongProof: the password or the code is wrong.
         Conflict: there is none.
     """
-    member = password_change.confirm(workplace, actor, password)
-    proof = _proof(workplace, member, code)
-    with workplace.store.write() as transaction:
-        password_change.still_holds(transaction, member)
-        second_factor.take(workplace, transaction, member, proof)
-        second_factors.remove(transaction, member.id)
-        notices.record(workplace, transaction, member, "second-factor.disabled")
-        return sessions.start_over(workplace, transaction, member, device)
+    shown = _shown(workplace, actor, password, code)
+    with recording(workplace, actor) as record:
+        proof.take(workplace, record.transaction, shown, device)
+        second_factors.remove(record.transaction, shown.member.id)
+        notices.record(workplace, record.transaction, shown.member, "second-factor.disabled", device)
+        return sessions.start_over(workplace, record.transaction, shown.member, device)
 
 
 def renew_recovery_codes(
@@ -110,24 +111,22 @@ def renew_recovery_codes(
         WrongProof: the password or the code is wrong.
         Conflict: there is no second factor.
     """
-    member = password_change.confirm(workplace, actor, password)
-    proof = _proof(workplace, member, code)
-    with workplace.store.write() as transaction:
-        password_change.still_holds(transaction, member)
-        second_factor.take(workplace, transaction, member, proof)
-        return _recovery(workplace, transaction, member, device, "recovery-codes.made")
+    shown = _shown(workplace, actor, password, code)
+    with recording(workplace, actor) as record:
+        proof.take(workplace, record.transaction, shown, device)
+        return _recovery(workplace, record.transaction, shown.member, device, "recovery-codes.made")
 
 
-def _proof(workplace: Workplace, member: Member, code: str) -> second_factor.Proof:
-    proof = second_factor.examine(workplace, member, code)
-    if proof.factor is None:
+def _shown(workplace: Workplace, actor: Actor, password: str, code: str) -> Shown:
+    shown = proof.of_person(workplace, actor, password, code)
+    if shown.code is None or shown.code.factor is None:
         raise Conflict("You have no second factor.")
-    return proof
+    return shown
 
 
 def _recovery(workplace: Workplace, transaction: Connection, member: Member, device: Device, action: str) -> Recovery:
     made = recovery_codes.new_codes()
     hashes = [recovery_codes.hash_of(member.id, each) for each in made]
     second_factors.replace_recovery_codes(transaction, member.id, hashes)
-    notices.record(workplace, transaction, member, action)
+    notices.record(workplace, transaction, member, action, device)
     return Recovery(made, sessions.start_over(workplace, transaction, member, device))

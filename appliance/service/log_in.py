@@ -110,7 +110,7 @@ def _open(workplace: Workplace, member: Member, proof: Proof, device: Device, ti
     with workplace.store.write() as transaction:
         _still_proven(transaction, member)
         try:
-            second_factor.take(workplace, transaction, member, proof)
+            second_factor.take(workplace, transaction, member, proof, device)
             if ticket is not None:
                 tickets.use(workplace, transaction, ticket, Kind.LOG_IN)
         except WrongProof as error:

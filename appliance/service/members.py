@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.organization import Role
-from appliance.service import pages, password_change
+from appliance.service import pages, proof
+from appliance.service.sessions import NOWHERE
 from appliance.service.workplace import Actor, Record, Workplace, recording
 from appliance.store import members
 from appliance.store.members import Membership
@@ -94,9 +95,9 @@ def leave(workplace: Workplace, actor: Actor, *, password: str) -> None:
         WrongProof: it is another password.
         Conflict: nobody else owns the organization.
     """
-    confirmed = password_change.confirm(workplace, actor, password)
+    shown = proof.of_password(workplace, actor, password)
     with recording(workplace, actor) as record:
-        password_change.still_holds(record.transaction, confirmed)
+        proof.take(workplace, record.transaction, shown, NOWHERE)
         member = _find(record.transaction, actor, actor.member_id)
         _check_not_last_owner(record, member)
         members.remove(record.transaction, member.id)

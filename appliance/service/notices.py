@@ -1,7 +1,7 @@
 """Letters that tell people how the way into their account was changed, whoever it was that changed it.
 
-A notice is about an entry of the audit trail and commits with it. It has no secret in it, and its one link leads to a
-page that everybody may open.
+A notice is about an entry of the audit trail and commits with it. It has no secret in it and no name that somebody
+chose, which might read like words of ours; its one link leads to a page that everybody may open.
 
 Source: account notifications, NIST SP 800-63B-4, section 4.6.
 """
@@ -18,6 +18,7 @@ from appliance.model.organization import Member
 from appliance.service import mail
 from appliance.service.workplace import Workplace
 from appliance.store import audit, people
+from appliance.store.sessions import Device
 
 LETTER = "notice"
 MOST_IN_AN_HOUR = 10
@@ -32,6 +33,7 @@ _TOLD = {
     "recovery-code.used": "A recovery code of your account was used.",
     "passkey.added": "A passkey was added to your account.",
     "passkey.removed": "A passkey of your account was removed.",
+    "token.issued": "An API token was made for your account: a program that has it gets in without your password.",
 }
 
 _TEXT = """\
@@ -39,24 +41,32 @@ _TEXT = """\
 
     Account: {email}
     When: {at:%Y-%m-%d %H:%M} UTC
+    From: {address}
 
-If this was you, there is nothing to do. If not, somebody else may have got in. Choose another password, which ends
-every session, and then look at second factor and passkeys on your account's page:
+If this was you, there is nothing to do. If not, somebody else may have got in. Choose another password here, which ends
+every session, API token and passkey of the account, and then look at the second factor on your account's page:
 
     {site}/forgotten
 """
 
 
 def record(
-    workplace: Workplace, transaction: Connection, member: Member, action: str, detail: dict[str, Any] | None = None
+    workplace: Workplace,
+    transaction: Connection,
+    member: Member,
+    action: str,
+    device: Device,
+    detail: dict[str, Any] | None = None,
 ) -> None:
     """An entry in the audit trail about a change of a member's way in, and the letter that tells them.
 
     Args:
         action: one that there are words for.
+        device: what it was done from; the entry has its network address.
     """
     now = workplace.clock()
-    entry = audit.record(transaction, member.organization_id, member.email, action, detail or {}, now)
+    facts = {**(detail or {}), "address": device.address}
+    entry = audit.record(transaction, member.organization_id, member.email, action, facts, now)
     lately = audit.count_since(
         transaction, member.organization_id, member.email, tuple(_TOLD), now - timedelta(hours=1)
     )
@@ -70,5 +80,6 @@ def compose(workplace: Workplace, transaction: Connection, entry_id: str) -> Let
     member = entry and people.by_email(transaction, entry.actor)
     if not entry or not member:
         return None
-    text = _TEXT.format(told=_TOLD[entry.action], email=member.email, at=entry.at, site=workplace.site)
+    address = entry.detail.get("address") or "an unknown address"
+    text = _TEXT.format(told=_TOLD[entry.action], email=member.email, at=entry.at, address=address, site=workplace.site)
     return Letter(member.email, "A change of your account at MeshWG", text)

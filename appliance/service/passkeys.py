@@ -16,10 +16,10 @@ from appliance.model.errors import Conflict, Invalid, NotFound, NotPossible, Una
 from appliance.model.ids import new_id
 from appliance.model.names import check_name
 from appliance.model.organization import Member
-from appliance.service import accounts, notices, password_change, sessions, tokens
+from appliance.service import accounts, notices, proof, sessions, tokens, verification
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.webauthn_party import NotValid, Party
-from appliance.service.workplace import Actor, Workplace
+from appliance.service.workplace import Actor, Workplace, recording
 from appliance.store import audit, passkeys, people
 from appliance.store.passkeys import Passkey
 from appliance.store.sessions import Device
@@ -48,13 +48,15 @@ def begin_adding(workplace: Workplace, actor: Actor, holder: str) -> str:
 
     Raises:
         NotPossible: this service has no name.
+        Unverified: the account's address is not verified, and could be.
         Conflict: the actor has as many as anybody may.
     """
     party = _party(workplace)
     member = accounts.member_of(workplace, actor)
-    with workplace.store.write() as transaction:
-        present = _check_room(transaction, member)
-        challenge = _new_challenge(workplace, transaction, holder)
+    verification.require(workplace, member)
+    with recording(workplace, actor) as record:
+        present = _check_room(record.transaction, member)
+        challenge = _new_challenge(workplace, record.transaction, holder)
     return party.creation_options(challenge, member.id, member.email, [each.credential_id for each in present])
 
 
@@ -66,21 +68,27 @@ def add(
     password: str,
     name: str,
     credential: str,
+    code: str | None = None,
     device: Device = NOWHERE,
 ) -> Session:
     """A new passkey. Every session ends but the one that this gives.
 
     Args:
         credential: what the browser made, in JSON.
+        code: of the second factor, where the account has one: a passkey lets in without.
 
     Raises:
-        WrongProof: this is not the password.
+        WrongProof: this is not the password, or the code is wrong.
+        CodeNeeded: the account has a second factor, and there is no code.
+        Unverified: the account's address is not verified, and could be.
         Invalid: the name can't be taken, or what the browser made is not what it was asked for.
         Conflict: it was added already, or the actor has as many as anybody may.
     """
     party = _party(workplace)
     named = check_name(name)
-    member = password_change.confirm(workplace, actor, password)
+    shown = proof.of_person(workplace, actor, password, code)
+    member = shown.member
+    verification.require(workplace, member)
     try:
         parsed = parse_registration_credential_json(credential)
         challenge = parse_client_data_json(parsed.response.client_data_json).challenge
@@ -88,15 +96,16 @@ def add(
         made = party.registered(parsed, challenge)
     except NotValid:
         raise Invalid("This passkey is not what your browser was asked for. Try again.", field="credential") from None
-    with workplace.store.write() as transaction:
-        password_change.still_holds(transaction, member)
+    with recording(workplace, actor) as record:
+        transaction = record.transaction
+        proof.take(workplace, transaction, shown, device)
         _check_room(transaction, member)
         now = workplace.clock()
         passkeys.create(
             transaction,
             Passkey(new_id(), member.id, made.credential_id, made.credential_public_key, made.sign_count, named, now),
         )
-        notices.record(workplace, transaction, member, "passkey.added", {"name": named})
+        notices.record(workplace, transaction, member, "passkey.added", device, {"name": named})
         return sessions.start_over(workplace, transaction, member, device)
 
 
@@ -108,13 +117,10 @@ def rename(workplace: Workplace, actor: Actor, passkey_id: str, *, name: str) ->
         Invalid: the name can't be taken.
     """
     named = check_name(name)
-    member = accounts.member_of(workplace, actor)
-    with workplace.store.write() as transaction:
-        if not passkeys.rename(transaction, member.id, passkey_id, named):
+    with recording(workplace, actor) as record:
+        if not passkeys.rename(record.transaction, actor.member_id, passkey_id, named):
             raise _no_such()
-        audit.record(
-            transaction, member.organization_id, member.email, "passkey.renamed", {"name": named}, workplace.clock()
-        )
+        record.note("passkey.renamed", name=named)
 
 
 def remove(workplace: Workplace, actor: Actor, passkey_id: str, *, password: str, device: Device = NOWHERE) -> Session:
@@ -124,14 +130,14 @@ def remove(workplace: Workplace, actor: Actor, passkey_id: str, *, password: str
         WrongProof: this is not the password.
         NotFound: the actor has no such passkey.
     """
-    member = password_change.confirm(workplace, actor, password)
-    with workplace.store.write() as transaction:
-        password_change.still_holds(transaction, member)
-        name = passkeys.remove(transaction, member.id, passkey_id)
+    shown = proof.of_password(workplace, actor, password)
+    with recording(workplace, actor) as record:
+        proof.take(workplace, record.transaction, shown, device)
+        name = passkeys.remove(record.transaction, shown.member.id, passkey_id)
         if name is None:
             raise _no_such()
-        notices.record(workplace, transaction, member, "passkey.removed", {"name": name})
-        return sessions.start_over(workplace, transaction, member, device)
+        notices.record(workplace, record.transaction, shown.member, "passkey.removed", device, {"name": name})
+        return sessions.start_over(workplace, record.transaction, shown.member, device)
 
 
 def begin_log_in(workplace: Workplace, holder: str) -> str:

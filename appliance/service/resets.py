@@ -11,9 +11,12 @@ from sqlalchemy import Connection
 from appliance.model.emails import check_email
 from appliance.model.errors import NotFound, NotPossible
 from appliance.model.letters import Letter
-from appliance.service import mail, notices, passwords, sessions, tickets
+from appliance.model.organization import Member
+from appliance.service import mail, notices, passwords, tickets, ways_in
+from appliance.service.sessions import NOWHERE
 from appliance.service.workplace import Workplace
-from appliance.store import audit, organizations, people, resets
+from appliance.store import audit, organizations, people, resets, second_factors
+from appliance.store.sessions import Device
 from appliance.store.tickets import Kind
 
 OPERATOR = "operator"
@@ -61,7 +64,7 @@ def compose(workplace: Workplace, transaction: Connection, member_id: str) -> Le
     member = people.by_id(transaction, member_id)
     if member is None:
         return None
-    link = _link(workplace, tickets.issue(workplace, transaction, member, Kind.RESET))
+    link = _link(workplace, tickets.issue(workplace, transaction, member, Kind.MAILED_RESET))
     audit.record(
         transaction, member.organization_id, SOMEBODY, "reset.sent", {"person": member.email}, workplace.clock()
     )
@@ -85,25 +88,38 @@ def issue(workplace: Workplace, email: str) -> str:
     return _link(workplace, token)
 
 
-def complete(workplace: Workplace, token: str, new_password: str) -> None:
-    """Another password. Every session of its owner ends, and the link is good no more.
+def complete(workplace: Workplace, token: str, new_password: str, device: Device = NOWHERE) -> None:
+    """Another password. Every session, API token and passkey of its owner ends, and the link is good no more.
 
-    A second factor stays as it is, and is asked for at the next log-in.
+    A second factor stays as it is, and is asked for at the next log-in: who reads somebody's mail has one factor. A
+    link from a letter also shows that the address is its reader's. Where nobody had shown that before, the second
+    factor may be that of somebody else, and it goes.
 
     Raises:
         NotFound: the link is not good.
         Invalid: the password may not be chosen; the link stays good.
     """
     with workplace.store.read() as transaction:
-        member = tickets.holder(workplace, transaction, token, Kind.RESET)
+        member, kind = _holder(workplace, transaction, token)
         organization = organizations.find(transaction, member.organization_id)
     known = (member.email, organization.name if organization else "")
     new_hash = passwords.hash_password(passwords.check_new(new_password, about=known))
     with workplace.store.write() as transaction:
-        member = tickets.use(workplace, transaction, token, Kind.RESET)
+        organizations.find_locked(transaction, member.organization_id)
+        member = tickets.use(workplace, transaction, token, kind)
         people.change_password_hash(transaction, member.id, new_hash)
-        sessions.end_every(transaction, member)
-        notices.record(workplace, transaction, member, "password.reset")
+        ended = ways_in.end(transaction, member)
+        if kind is Kind.MAILED_RESET and member.verified_at is None:
+            second_factors.remove(transaction, member.id)
+            people.verify(transaction, member.id, workplace.clock())
+        notices.record(workplace, transaction, member, "password.reset", device, ended)
+
+
+def _holder(workplace: Workplace, transaction: Connection, token: str) -> tuple[Member, Kind]:
+    try:
+        return tickets.holder(workplace, transaction, token, Kind.MAILED_RESET), Kind.MAILED_RESET
+    except NotFound:
+        return tickets.holder(workplace, transaction, token, Kind.RESET), Kind.RESET
 
 
 def _link(workplace: Workplace, token: str) -> str:

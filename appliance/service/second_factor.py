@@ -17,6 +17,7 @@ from appliance.service import notices, recovery_codes
 from appliance.service.workplace import Actor, Workplace
 from appliance.store import second_factors
 from appliance.store.second_factors import SecondFactor
+from appliance.store.sessions import Device
 
 RETRY_AFTER_S = 5
 """A hub that was killed is back by then."""
@@ -79,8 +80,11 @@ def examine(workplace: Workplace, member: Member, code: str | None) -> Proof:
     return Proof(factor, step=matching_step(workplace, member, factor, typed))
 
 
-def take(workplace: Workplace, transaction: Connection, member: Member, proof: Proof) -> None:
+def take(workplace: Workplace, transaction: Connection, member: Member, proof: Proof, device: Device) -> None:
     """Takes the code, which allows what this transaction does and nothing after it.
+
+    Args:
+        device: what it was given from.
 
     Raises:
         WrongProof: it was taken meanwhile.
@@ -93,7 +97,7 @@ def take(workplace: Workplace, transaction: Connection, member: Member, proof: P
         if not second_factors.use_recovery_code(transaction, member.id, proof.recovery_hash):
             raise _wrong()
         left = second_factors.recovery_codes_left(transaction, member.id)
-        notices.record(workplace, transaction, member, "recovery-code.used", {"left": left})
+        notices.record(workplace, transaction, member, "recovery-code.used", device, {"left": left})
     else:
         factor = second_factors.find(transaction, member.id)
         if factor is not None and factor.enabled:

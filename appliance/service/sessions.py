@@ -83,7 +83,7 @@ def begin(workplace: Workplace, transaction: Connection, member: Member, device:
 def end_every(transaction: Connection, member: Member) -> None:
     """Ends every session of this member, and what would lead to one."""
     sessions.end_all(transaction, member.id)
-    tickets.drop(transaction, member.id, Kind.RESET, Kind.LOG_IN)
+    tickets.drop(transaction, member.id, Kind.RESET, Kind.MAILED_RESET, Kind.LOG_IN)
 
 
 def start_over(workplace: Workplace, transaction: Connection, member: Member, device: Device) -> Session:

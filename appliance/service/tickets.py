@@ -14,25 +14,34 @@ from appliance.service.workplace import Workplace
 from appliance.store import people, tickets
 from appliance.store.tickets import Kind
 
+RESETS = (Kind.RESET, Kind.MAILED_RESET)
 LIFETIMES: Mapping[Kind, timedelta] = {
     Kind.RESET: timedelta(hours=1),
+    Kind.MAILED_RESET: timedelta(hours=1),
     Kind.VERIFICATION: timedelta(days=3),
     Kind.LOG_IN: timedelta(minutes=5),
 }
 
 # Two browsers may be half-way in at the same time.
-_MOST_OF_ONE: Mapping[Kind, int] = {Kind.RESET: 1, Kind.VERIFICATION: 1, Kind.LOG_IN: 10}
+_MOST_OF_ONE: Mapping[Kind, int] = {
+    Kind.RESET: 1,
+    Kind.MAILED_RESET: 1,
+    Kind.VERIFICATION: 1,
+    Kind.LOG_IN: 10,
+}
 
 
 def issue(workplace: Workplace, transaction: Connection, member: Member, kind: Kind) -> str:
     """A new ticket, which is good once the transaction commits.
 
-    Of a link only the last one is good.
+    Of a link only the last one is good, of a link to another password whoever hands it over.
     """
     token = tokens.new_token(tokens.TICKET)
     now = workplace.clock()
     tickets.forget_ended(transaction, now)
     tickets.keep_latest(transaction, member.id, kind, _MOST_OF_ONE[kind] - 1)
+    if kind in RESETS:
+        tickets.drop(transaction, member.id, *(other for other in RESETS if other is not kind))
     tickets.create(transaction, tokens.hash_of(token), member.id, kind, now + LIFETIMES[kind])
     return token
 

@@ -1,13 +1,14 @@
 """Whether an e-mail address is its account's: shown by a link that was sent there.
 
-An account whose address is not verified works all the same; its page says so.
+An account whose address is not verified works all the same, and its page says so; only further ways into it, tokens,
+passkeys and a second factor, have to wait.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from appliance.model.errors import Conflict, NotFound, NotPossible
+from appliance.model.errors import Conflict, NotFound, NotPossible, Unverified
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
 from appliance.service import mail, tickets
@@ -43,6 +44,19 @@ def ask_again(workplace: Workplace, actor: Actor) -> None:
         raise NotPossible("This service sends no mail. Its operator can give you a link.")
     with workplace.store.write() as transaction:
         ask(workplace, transaction, _unverified(people.by_id(transaction, actor.member_id)))
+
+
+def require(workplace: Workplace, member: Member) -> None:
+    """For what lets somebody in for longer: not before the address is shown to be this person's.
+
+    Somebody may have signed up with the address of another person, who is to find nothing in their account that lets
+    the first one in again. Without mail nobody can show that an address is theirs, and nobody is asked to.
+
+    Raises:
+        Unverified: the address is not verified, and this service sends mail.
+    """
+    if workplace.sends_mail and member.verified_at is None:
+        raise Unverified("Verify your e-mail address first: by the link in the letter to it, or ask for another one.")
 
 
 def compose(workplace: Workplace, transaction: Connection, member_id: str) -> Letter | None:

@@ -110,6 +110,11 @@ def remove(transaction: Connection, token_id: str) -> None:
     transaction.execute(delete(_table).where(_table.c.id == token_id))
 
 
+def remove_all(transaction: Connection, member_id: str) -> int:
+    """The member has none any more; tells how many there were."""
+    return transaction.execute(delete(_table).where(_table.c.member_id == member_id)).rowcount
+
+
 def _of(organization_id: str) -> Select[Any]:
     return _WITH_MEMBER.where(members.c.organization_id == organization_id)
 

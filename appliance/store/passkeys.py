@@ -101,6 +101,11 @@ def remove(transaction: Connection, member_id: str, passkey_id: str) -> str | No
     return name
 
 
+def remove_all(transaction: Connection, member_id: str) -> int:
+    """The member has none any more; tells how many there were."""
+    return transaction.execute(delete(_table).where(_table.c.member_id == member_id)).rowcount
+
+
 def challenge(transaction: Connection, challenge_hash: str, holder_hash: str, now: datetime, until: datetime) -> None:
     """Stores a challenge for whoever holds what it is bound to; those whose time is over are removed."""
     transaction.execute(delete(challenges).where(challenges.c.expires_at <= times.stored(now)))

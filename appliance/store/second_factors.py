@@ -67,6 +67,13 @@ def remove(transaction: Connection, member_id: str) -> None:
     transaction.execute(delete(recovery_codes).where(recovery_codes.c.member_id == member_id))
 
 
+def drop_proposal(transaction: Connection, member_id: str) -> None:
+    """A secret that its owner has not shown a code of is none any more."""
+    transaction.execute(
+        delete(second_factors).where(second_factors.c.member_id == member_id, second_factors.c.enabled_at.is_(None))
+    )
+
+
 def replace_recovery_codes(transaction: Connection, member_id: str, hashes: Iterable[str]) -> None:
     """These and no others."""
     transaction.execute(delete(recovery_codes).where(recovery_codes.c.member_id == member_id))

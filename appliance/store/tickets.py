@@ -15,6 +15,9 @@ class Kind(str, Enum):
     """What a ticket is for."""
 
     RESET = "reset"
+    """To another password; the operator hands it over."""
+    MAILED_RESET = "mailed-reset"
+    """To another password; a letter brings it to the account's address, and to nobody else."""
     VERIFICATION = "verification"
     LOG_IN = "log-in"
     """The password was right, and a code of the second factor is to come."""

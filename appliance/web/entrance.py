@@ -65,7 +65,7 @@ def accept_invitation(site: Site, token: str, password: str) -> Session:
 def complete_reset(site: Site, token: str, password: str) -> None:
     """Chooses another password by a link."""
     with hashing(site):
-        resets.complete(site.workplace, token, password)
+        resets.complete(site.workplace, token, password, request.device())
 
 
 def log_in(site: Site, email: str, password: str, code: str | None) -> Session:

@@ -6,14 +6,16 @@ from datetime import timedelta
 
 from appliance.model.ids import new_id
 from appliance.model.organization import Member, Role
-from appliance.service import Actor, Workplace, accounts, tokens
+from appliance.service import Actor, Workplace, accounts, passwords, tokens
 from appliance.service.sessions import NOWHERE
 from appliance.store import people, sessions
+
+PASSWORD = "correct horse battery"
 
 
 def join(workplace: Workplace, organization_id: str, role: Role) -> str:
     """A new member of this role, signed in; gives the session's token."""
-    member = Member(new_id(), organization_id, f"{new_id()}@example.net", "no password", role)
+    member = Member(new_id(), organization_id, f"{new_id()}@example.net", passwords.hash_password(PASSWORD), role)
     with workplace.store.write() as transaction:
         people.create(transaction, member)
     return sign_in(workplace, member.id)

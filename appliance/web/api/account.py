@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from appliance.model.access import SELF
@@ -14,6 +16,8 @@ from appliance.web.api.schemas import Body, SessionAnswer
 class ChangePassword(Body, frozen=True):
     password: str
     new_password: str
+    keep_tokens: Annotated[bool, msgspec.Meta(description="Whether your API tokens stay good; else they end.")] = False
+    keep_passkeys: Annotated[bool, msgspec.Meta(description="Whether your passkeys stay good; else they end.")] = False
 
 
 class AccountAnswer(msgspec.Struct, frozen=True):
@@ -47,6 +51,8 @@ def _change_password(asked: Asked) -> SessionAnswer:
             asked.actor,
             password=body.password,
             new_password=body.new_password,
+            keep_tokens=body.keep_tokens,
+            keep_passkeys=body.keep_passkeys,
             device=request.device(),
         )
     )
@@ -57,7 +63,7 @@ CALLS = (
     Call(
         "PUT",
         "/account/password",
-        "Change your password; every session ends, and the answer has a new one",
+        "Change your password; sessions end, tokens and passkeys too, and the answer has a new session",
         _change_password,
         ChangePassword,
         SessionAnswer,

@@ -7,20 +7,21 @@ from typing import Any
 import msgspec
 
 from appliance.model.access import PUBLIC, SELF
-from appliance.model.errors import Suspended, Unauthenticated
+from appliance.model.errors import CodeNeeded, Suspended, Unauthenticated, Unverified
 from appliance.service import passkeys, tokens
 from appliance.store.passkeys import Passkey
 from appliance.store.times import rfc3339
 from appliance.web import entrance, request
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body, SessionAnswer
+from appliance.web.api.schemas import Body, Code, SessionAnswer
 
 
 class AddPasskey(Body, frozen=True):
     password: str
     name: str
     credential: dict[str, Any]
+    code: Code = None
 
 
 class RenamePasskey(Body, frozen=True):
@@ -83,6 +84,7 @@ def _add_passkey(asked: Asked) -> SessionAnswer:
             password=body.password,
             name=body.name,
             credential=msgspec.json.encode(body.credential).decode(),
+            code=body.code,
             device=request.device(),
         )
     )
@@ -136,6 +138,7 @@ CALLS = (
         _begin_adding_passkey,
         answer=CreationOptions,
         access=SELF,
+        refusals=(Unverified,),
     ),
     Call(
         "POST",
@@ -147,6 +150,7 @@ CALLS = (
         201,
         access=SELF,
         asks_for_proof=True,
+        refusals=(CodeNeeded, Unverified),
     ),
     Call("PATCH", f"{_PATH}/{{id}}", "Rename a passkey", _rename_passkey, RenamePasskey, status=204, access=SELF),
     Call(

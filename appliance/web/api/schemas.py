@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from appliance.model.organization import Organization
@@ -12,6 +14,11 @@ from appliance.store.times import rfc3339
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a caller sends. A field that nobody knows is a mistake worth telling."""
+
+
+Code = Annotated[
+    str | None, msgspec.Meta(description="Of your authenticator, or a recovery code, where you have a second factor.")
+]
 
 
 class OrganizationAnswer(msgspec.Struct, frozen=True):

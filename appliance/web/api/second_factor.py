@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from appliance.model.access import SELF
+from appliance.model.errors import CodeNeeded, Unverified
 from appliance.service import enrolment
 from appliance.service.enrolment import Recovery
 from appliance.store.times import rfc3339
@@ -84,6 +85,7 @@ CALLS = (
         201,
         access=SELF,
         asks_for_proof=True,
+        refusals=(Unverified,),
     ),
     Call(
         "PUT",
@@ -104,6 +106,7 @@ CALLS = (
         SessionAnswer,
         access=SELF,
         asks_for_proof=True,
+        refusals=(CodeNeeded,),
     ),
     Call(
         "POST",
@@ -115,5 +118,6 @@ CALLS = (
         201,
         access=SELF,
         asks_for_proof=True,
+        refusals=(CodeNeeded,),
     ),
 )

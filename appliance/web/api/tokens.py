@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from appliance.model.access import SELF
+from appliance.model.errors import CodeNeeded, Unverified
 from appliance.service import api_tokens
 from appliance.store.api_tokens import ApiToken
 from appliance.store.times import rfc3339
+from appliance.web import request
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body
+from appliance.web.api.schemas import Body, Code
 
 
 class IssueToken(Body, frozen=True):
     name: str
+    password: Annotated[str, msgspec.Meta(description="Yours: a token lets in for long, so it takes a fresh proof.")]
     scope: str = "read"
     days: int = api_tokens.USUAL_DAYS
+    code: Code = None
 
 
 class TokenAnswer(msgspec.Struct, frozen=True):
@@ -55,7 +61,16 @@ class TokensAnswer(msgspec.Struct, frozen=True):
 
 def _issue_token(asked: Asked) -> IssuedTokenAnswer:
     body: IssueToken = asked.body
-    issued = api_tokens.issue(asked.site.workplace, asked.actor, name=body.name, scope=body.scope, days=body.days)
+    issued = api_tokens.issue(
+        asked.site.workplace,
+        asked.actor,
+        password=body.password,
+        name=body.name,
+        scope=body.scope,
+        days=body.days,
+        code=body.code,
+        device=request.device(),
+    )
     return IssuedTokenAnswer(issued.text, TokenAnswer.of(issued.token))
 
 
@@ -70,7 +85,16 @@ def _revoke_token(asked: Asked) -> None:
 
 CALLS = (
     Call(
-        "POST", "/tokens", "Make a token for a program", _issue_token, IssueToken, IssuedTokenAnswer, 201, access=SELF
+        "POST",
+        "/tokens",
+        "Make a token for a program",
+        _issue_token,
+        IssueToken,
+        IssuedTokenAnswer,
+        201,
+        access=SELF,
+        asks_for_proof=True,
+        refusals=(CodeNeeded, Unverified),
     ),
     Call(
         "GET",

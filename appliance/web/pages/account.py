@@ -68,6 +68,8 @@ def _change_password(visit: Visit) -> bottle.HTTPResponse:
             visit.actor,
             password=visit.form.text("password"),
             new_password=visit.form.text("new_password"),
+            keep_tokens=visit.form.is_checked("keep_tokens"),
+            keep_passkeys=visit.form.is_checked("keep_passkeys"),
             device=request.device(),
         ),
         entered(visit, "password"),

@@ -29,6 +29,7 @@ def _add(visit: Visit) -> bottle.HTTPResponse:
             password=visit.form.text("password"),
             name=visit.form.text("name"),
             credential=visit.form.text("credential"),
+            code=visit.form.optional("code"),
             device=request.device(),
         ),
         account.entered(visit, "passkey-added"),

@@ -6,7 +6,8 @@ import bottle
 
 from appliance.model.access import SELF, Scope
 from appliance.model.errors import Refused
-from appliance.service import api_tokens
+from appliance.service import api_tokens, second_factor
+from appliance.web import entrance, request
 from appliance.web.pages.routes import Page, Visit
 
 _HERE = "/settings/tokens"
@@ -22,13 +23,17 @@ def _issue(visit: Visit) -> bottle.HTTPResponse:
     form = visit.form
     try:
         days = form.number("days")
-        issued = api_tokens.issue(
-            visit.workplace,
-            visit.actor,
-            name=form.text("name"),
-            scope=form.text("scope"),
-            days=api_tokens.USUAL_DAYS if days is None else days,
-        )
+        with entrance.guessing(visit.site, visit.actor.email):
+            issued = api_tokens.issue(
+                visit.workplace,
+                visit.actor,
+                password=form.text("password"),
+                name=form.text("name"),
+                scope=form.text("scope"),
+                days=api_tokens.USUAL_DAYS if days is None else days,
+                code=form.optional("code"),
+                device=request.device(),
+            )
     except Refused as refusal:
         return _page(visit, refusal)
     return visit.page("token.html", token=issued.token, text=issued.text)
@@ -49,6 +54,7 @@ def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
         tokens=found,
         after=after,
         following=following,
+        factor=second_factor.state(visit.workplace, visit.actor),
         scopes=[(scope.value, _SCOPES[scope]) for scope in allowed],
         usual_days=api_tokens.USUAL_DAYS,
         longest_days=api_tokens.LONGEST_DAYS,

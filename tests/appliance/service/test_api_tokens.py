@@ -10,13 +10,18 @@ import pytest
 from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from appliance.model.organization import Role
 from appliance.service import Actor, Workplace, api_tokens, machines, members, organizations, tokens
+from appliance.service.api_tokens import IssuedToken
 from appliance.store import schema
 from tests.appliance.conftest import sign_up
-from tests.appliance.members import colleague
+from tests.appliance.members import PASSWORD, colleague
+
+
+def issue(workplace: Workplace, actor: Actor, *, name: str = "ci", scope: str = "read", days: int = 90) -> IssuedToken:
+    return api_tokens.issue(workplace, actor, password=PASSWORD, name=name, scope=scope, days=days)
 
 
 def test_a_token_is_shown_once_and_stored_as_a_hash(workplace: Workplace, owner: Actor) -> None:
-    issued = api_tokens.issue(workplace, owner, name="ci", scope="write")
+    issued = issue(workplace, owner, name="ci", scope="write")
     assert issued.text.startswith("mwt_")
     assert issued.text not in repr(issued)
     with workplace.store.read() as transaction:
@@ -28,16 +33,19 @@ def test_a_token_is_shown_once_and_stored_as_a_hash(workplace: Workplace, owner:
 
 
 def test_the_trail_names_the_token(workplace: Workplace, owner: Actor) -> None:
-    actor = api_tokens.holder(workplace, api_tokens.issue(workplace, owner, name="ci", scope="write").text)
+    actor = api_tokens.holder(workplace, issue(workplace, owner, name="ci", scope="write").text)
     machines.add(workplace, actor, name="one")
     added, issued = organizations.trail(workplace, owner)[0][:2]
     assert (added.actor, added.action) == ("owner@example.net (token ci)", "machine.added")
-    assert (issued.action, issued.detail) == ("token.issued", {"token": "ci", "scope": "write", "days": 90})
+    assert (issued.action, issued.detail) == (
+        "token.issued",
+        {"token": "ci", "scope": "write", "days": 90, "address": ""},
+    )
 
 
 def test_a_token_reads_or_writes_and_never_manages(workplace: Workplace, owner: Actor) -> None:
-    reader = api_tokens.holder(workplace, api_tokens.issue(workplace, owner, name="r", scope="read").text)
-    writer = api_tokens.holder(workplace, api_tokens.issue(workplace, owner, name="w", scope="write").text)
+    reader = api_tokens.holder(workplace, issue(workplace, owner, name="r", scope="read").text)
+    writer = api_tokens.holder(workplace, issue(workplace, owner, name="w", scope="write").text)
     machines.page(workplace, reader)
     with pytest.raises(Forbidden, match="for read"):
         machines.add(workplace, reader, name="one")
@@ -51,18 +59,18 @@ def test_a_token_reads_or_writes_and_never_manages(workplace: Workplace, owner: 
 
 def test_it_can_do_no_more_than_its_member_can_now(workplace: Workplace, owner: Actor) -> None:
     admin = colleague(workplace, owner, Role.ADMIN)
-    text = api_tokens.issue(workplace, admin, name="ci", scope="write").text
+    text = issue(workplace, admin, name="ci", scope="write").text
     members.change_role(workplace, owner, admin.member_id, "viewer")
     with pytest.raises(Forbidden):
         machines.add(workplace, api_tokens.holder(workplace, text), name="one")
     viewer = colleague(workplace, owner, Role.VIEWER)
     with pytest.raises(Forbidden):
-        api_tokens.issue(workplace, viewer, name="ci", scope="write")
-    assert api_tokens.issue(workplace, viewer, name="ci", scope="read")
+        issue(workplace, viewer, name="ci", scope="write")
+    assert issue(workplace, viewer, name="ci", scope="read")
 
 
 def test_it_expires(workplace: Workplace, owner: Actor) -> None:
-    text = api_tokens.issue(workplace, owner, name="ci", scope="read", days=2).text
+    text = issue(workplace, owner, name="ci", scope="read", days=2).text
     now = workplace.clock()
     api_tokens.holder(replace(workplace, clock=lambda: now + timedelta(days=1, hours=23)), text)
     with pytest.raises(Unauthenticated):
@@ -70,7 +78,7 @@ def test_it_expires(workplace: Workplace, owner: Actor) -> None:
 
 
 def test_when_it_was_used_last_is_noted_to_the_minute(workplace: Workplace, owner: Actor) -> None:
-    text = api_tokens.issue(workplace, owner, name="ci", scope="read").text
+    text = issue(workplace, owner, name="ci", scope="read").text
     start = workplace.clock()
 
     def last_used(after: timedelta) -> timedelta | None:
@@ -87,8 +95,8 @@ def test_when_it_was_used_last_is_noted_to_the_minute(workplace: Workplace, owne
 
 def test_members_see_their_own_and_owners_everybody_s(workplace: Workplace, owner: Actor) -> None:
     admin = colleague(workplace, owner, Role.ADMIN)
-    mine = api_tokens.issue(workplace, owner, name="ci", scope="read").token
-    theirs = api_tokens.issue(workplace, admin, name="ci", scope="read").token
+    mine = issue(workplace, owner, name="ci", scope="read").token
+    theirs = issue(workplace, admin, name="ci", scope="read").token
     assert {token.id for token in api_tokens.page(workplace, owner)[0]} == {mine.id, theirs.id}
     assert [token.id for token in api_tokens.page(workplace, admin)[0]] == [theirs.id]
     first, after = api_tokens.page(workplace, owner, limit=1)
@@ -104,7 +112,7 @@ def test_members_see_their_own_and_owners_everybody_s(workplace: Workplace, owne
 
 
 def test_a_revoked_one_is_refused_at_once(workplace: Workplace, owner: Actor) -> None:
-    issued = api_tokens.issue(workplace, owner, name="ci", scope="read")
+    issued = issue(workplace, owner, name="ci", scope="read")
     api_tokens.revoke(workplace, owner, issued.token.id)
     with pytest.raises(Unauthenticated):
         api_tokens.holder(workplace, issued.text)
@@ -123,15 +131,15 @@ def test_a_revoked_one_is_refused_at_once(workplace: Workplace, owner: Actor) ->
 )
 def test_what_makes_no_sense_is_refused(workplace: Workplace, owner: Actor, name: str, scope: str, days: int) -> None:
     with pytest.raises(Invalid):
-        api_tokens.issue(workplace, owner, name=name, scope=scope, days=days)
+        issue(workplace, owner, name=name, scope=scope, days=days)
 
 
 def test_names_are_a_member_s_own_and_tokens_are_bounded(
     workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api_tokens.issue(workplace, owner, name="ci", scope="read")
+    issue(workplace, owner, name="ci", scope="read")
     with pytest.raises(Conflict):
-        api_tokens.issue(workplace, owner, name="ci", scope="write")
+        issue(workplace, owner, name="ci", scope="write")
     monkeypatch.setattr(api_tokens, "MOST_PER_MEMBER", 1)
     with pytest.raises(Conflict, match="the most"):
-        api_tokens.issue(workplace, owner, name="other", scope="read")
+        issue(workplace, owner, name="other", scope="read")

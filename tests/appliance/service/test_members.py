@@ -11,7 +11,7 @@ from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound, Unaut
 from appliance.model.organization import Role
 from appliance.service import Actor, Workplace, accounts, api_tokens, log_in, members, organizations
 from tests.appliance.conftest import sign_up
-from tests.appliance.members import colleague, join, sign_in
+from tests.appliance.members import PASSWORD, colleague, join, sign_in
 
 
 def roles(workplace: Workplace, actor: Actor) -> dict[str, str]:
@@ -76,7 +76,7 @@ def test_nobody_decides_about_another_organization_s_people(workplace: Workplace
 def test_who_is_removed_is_out_at_once(workplace: Workplace, owner: Actor) -> None:
     session = join(workplace, owner.organization_id, Role.ADMIN)
     admin = accounts.actor_of(workplace, session)
-    issued = api_tokens.issue(workplace, admin, name="ci", scope="write")
+    issued = api_tokens.issue(workplace, admin, password=PASSWORD, name="ci", scope="write")
     members.remove(workplace, owner, admin.member_id)
     with pytest.raises(Unauthenticated):
         accounts.actor_of(workplace, session)

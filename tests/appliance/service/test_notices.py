@@ -17,6 +17,7 @@ from appliance.service import (
     Actor,
     Workplace,
     accounts,
+    api_tokens,
     enrolment,
     letters,
     log_in,
@@ -27,7 +28,10 @@ from appliance.service import (
     password_change,
     postman,
     resets,
+    verification,
 )
+from appliance.service.sessions import NOWHERE
+from appliance.store.sessions import Device
 from appliance.vault import codes
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.conftest import sign_up
@@ -37,6 +41,7 @@ EMAIL = "owner@example.net"
 PASSWORD = "correct horse battery"
 OTHER = "staple the correct horse"
 SITE = "https://hub.example.net"
+DEVICE = Device("198.51.100.7", "curl/8")
 
 
 class Clock:
@@ -61,8 +66,10 @@ def workplace(workplace: Workplace, clock: Clock) -> Workplace:
 
 @pytest.fixture
 def owner(workplace: Workplace) -> Actor:
-    """Signed up before there was a relay, so that no letter waits."""
-    return sign_up(replace(workplace, sends_mail=False), EMAIL)
+    """Signed up before there was a relay, so that no letter waits, and verified by now."""
+    made = sign_up(replace(workplace, sends_mail=False), EMAIL)
+    verification.confirm(workplace, verification.issue(workplace, EMAIL).partition("=")[2])
+    return made
 
 
 @pytest.fixture
@@ -93,44 +100,50 @@ def test_each_change_of_the_way_in_is_told_once_and_without_a_secret(
         assert letter.recipient == EMAIL
         assert what in letter.text.splitlines()[0]
         assert f"{clock.now:%Y-%m-%d %H:%M} UTC" in letter.text
+        assert "From: 198.51.100.7\n" in letter.text
         assert [word for word in letter.text.split() if "://" in word] == [f"{SITE}/forgotten"]
         for secret in secrets:
             assert secret not in letter.text
         clock.wait()
 
-    password_change.change(workplace, owner, password=PASSWORD, new_password=OTHER)
+    password_change.change(workplace, owner, password=PASSWORD, new_password=OTHER, device=DEVICE)
     told("password of your account was changed")
     link = resets.issue(workplace, EMAIL)
     secrets.append(link.partition("=")[2])
-    resets.complete(workplace, secrets[-1], PASSWORD)
+    resets.complete(workplace, secrets[-1], PASSWORD, DEVICE)
     told("Another password was chosen")
 
     secrets.append(enrolment.propose(workplace, owner, password=PASSWORD).secret)
     assert arrived() == []
     authenticator = pyotp.TOTP(secrets[-1])
-    recovery = enrolment.enable(workplace, owner, code=authenticator.at(clock.now)).codes
+    recovery = enrolment.enable(workplace, owner, code=authenticator.at(clock.now), device=DEVICE).codes
     secrets.extend(recovery)
     told("second factor was turned on")
     secrets.extend(
-        enrolment.renew_recovery_codes(workplace, owner, password=PASSWORD, code=authenticator.at(clock.now)).codes
+        enrolment.renew_recovery_codes(
+            workplace, owner, password=PASSWORD, code=authenticator.at(clock.now), device=DEVICE
+        ).codes
     )
     told("New recovery codes")
-    log_in.at_once(workplace, email=EMAIL, password=PASSWORD, code=secrets[-1])
+    log_in.at_once(workplace, email=EMAIL, password=PASSWORD, code=secrets[-1], device=DEVICE)
     told("recovery code of your account was used")
     log_in.at_once(workplace, email=EMAIL, password=PASSWORD, code=authenticator.at(clock.now))
     assert arrived() == []
     clock.wait()
-    enrolment.disable(workplace, owner, password=PASSWORD, code=authenticator.at(clock.now))
+    enrolment.disable(workplace, owner, password=PASSWORD, code=authenticator.at(clock.now), device=DEVICE)
     told("second factor of your account was turned off")
 
     made = Authenticator(SITE).create(passkeys.begin_adding(workplace, owner, "holder"))
-    passkeys.add(workplace, owner, "holder", password=PASSWORD, name="laptop", credential=made)
+    passkeys.add(workplace, owner, "holder", password=PASSWORD, name="laptop", credential=made, device=DEVICE)
     told("passkey was added")
     (passkey,) = passkeys.all_of(workplace, owner)
     passkeys.rename(workplace, owner, passkey.id, name="old laptop")
     assert arrived() == []
-    passkeys.remove(workplace, owner, passkey.id, password=PASSWORD)
+    passkeys.remove(workplace, owner, passkey.id, password=PASSWORD, device=DEVICE)
     told("passkey of your account was removed")
+    issued = api_tokens.issue(workplace, owner, password=PASSWORD, name="ci", scope="read", device=DEVICE)
+    secrets.append(issued.text)
+    told("An API token was made")
 
 
 def test_what_was_refused_is_not_told(workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
@@ -161,6 +174,6 @@ def test_who_is_gone_is_told_nothing(workplace: Workplace, owner: Actor, arrived
     actor = colleague(workplace, owner, Role.ADMIN)
     member = accounts.member_of(workplace, actor)
     with workplace.store.write() as transaction:
-        notices.record(workplace, transaction, member, "password.changed")
+        notices.record(workplace, transaction, member, "password.changed", NOWHERE)
     members.remove(workplace, owner, member.id)
     assert arrived() == []

@@ -46,7 +46,7 @@ def test_it_is_off_the_data_plane_and_comes_back_as_it_was(workplace: Workplace,
 
 def test_nobody_gets_in_and_the_reason_is_told(workplace: Workplace, owner: Actor) -> None:
     session = sign_in(workplace, owner.member_id)
-    program = api_tokens.issue(workplace, owner, name="ci", scope="read").text
+    program = api_tokens.issue(workplace, owner, password=PASSWORD, name="ci", scope="read").text
     link = invitations.invite(workplace, owner, email="ravi@example.net", role="viewer").link
     assert link is not None
     suspension.suspend(workplace, owner.organization_id)

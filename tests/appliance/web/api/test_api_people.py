@@ -14,6 +14,7 @@ from appliance.web.api.routes import PREFIX
 from appliance.web.app import make_app
 from appliance.web.request import COOKIE
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import PASSWORD as OWN
 from tests.appliance.members import join, sign_in
 from tests.appliance.sites import make_site
 from tests.appliance.web.client import Response, call
@@ -83,7 +84,7 @@ def test_leaving_takes_the_password_and_guessing_it_is_limited(
 
 
 def test_tokens_are_made_used_listed_and_revoked(app: bottle.Bottle, token: str) -> None:
-    made = ask(app, "POST", "/tokens", {"name": "ci", "scope": "write", "days": 30}, token)
+    made = ask(app, "POST", "/tokens", {"password": OWN, "name": "ci", "scope": "write", "days": 30}, token)
     assert made.status == 201
     program = made.json["token"]
     assert set(made.json["api_token"]) == {
@@ -106,7 +107,7 @@ def name_of(row: Any) -> str:
 @pytest.mark.parametrize("row", [row for row in CALLS if not row.access.is_public], ids=name_of)
 def test_what_a_token_may_is_stated_beside_the_call(app: bottle.Bottle, token: str, row: Any) -> None:
     for scope in ("read", "write"):
-        program = ask(app, "POST", "/tokens", {"name": scope, "scope": scope}, token).json["token"]
+        program = ask(app, "POST", "/tokens", {"password": OWN, "name": scope, "scope": scope}, token).json["token"]
         path = row.path.replace("{id}", "x").replace("{month}", "2026-01")
         answer = ask(app, row.method, path, {}, program)
         may = row.access.scope is not None and row.access.scope.value in ("read", scope)
@@ -127,7 +128,7 @@ def test_a_read_token_changes_nothing_and_no_token_manages() -> None:
 
 
 def test_a_token_is_none_as_a_cookie(app: bottle.Bottle, token: str) -> None:
-    program = ask(app, "POST", "/tokens", {"name": "ci", "scope": "write"}, token).json["token"]
+    program = ask(app, "POST", "/tokens", {"password": OWN, "name": "ci", "scope": "write"}, token).json["token"]
     headers = {"Cookie": f"{COOKIE}={program}", "X-CSRF-Token": tokens.csrf_of(program)}
     assert call(app, "GET", f"{PREFIX}/machines", headers=headers).status == 401
     assert call(app, "GET", "/machines", headers=headers).status == 303

@@ -104,7 +104,7 @@ def test_who_owns_nothing_sees_people_and_no_forms_about_them(colleague: Callabl
 
 def test_a_token_is_shown_once_and_revoked(owner: Visitor) -> None:
     owner.get(TOKENS)
-    answer = owner.send(TOKENS, name="ci", scope="write", days="30")
+    answer = owner.send(TOKENS, password=PASSWORD, name="ci", scope="write", days="30")
     assert answer.status == 200
     assert answer.headers["cache-control"] == "no-store"
     text = next(word for word in answer.page.text.split() if word.startswith("mwt_"))
