@@ -238,6 +238,21 @@ class Service:
             raise Inconclusive(f"there is no census: {done.stderr[-2000:]}")
         return {each["id"]: each for each in json.loads(done.stdout)["organizations"]}
 
+    def reset_link(self, email: str) -> str:
+        """The token of a link to another password, as the operator's command makes one.
+
+        Raises:
+            Inconclusive: it makes none.
+        """
+        done = self.host.run(
+            *(sys.executable, "-m", "appliance", "admin", "reset-link", email, f"--data={self.data}"),
+            timeout=_START_DEADLINE,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise Inconclusive(f"there is no link to another password: {done.stderr[-2000:]}")
+        return done.stdout.strip().partition("token=")[2]
+
     def wireguard(self) -> str:
         """The implementation that its hub uses, with the version, as its metrics tell.
 

@@ -12,7 +12,7 @@ import pytest
 from harness import authenticator
 from harness.api import Answer, Api
 from harness.record import Record
-from harness.verdicts import Refuted
+from harness.verdicts import Inconclusive, Refuted
 from harness.visitor import SESSION_COOKIE, Visitor
 from harness.world import PASSWORD, World
 
@@ -150,6 +150,43 @@ def test_guessing_is_slowed_and_tells_nothing(person: Person, record: Record) ->
         raise Refuted(f"nobody's account is answered in {share:.2f} of the time")
 
 
+def test_no_way_in_outlives_a_new_password(world: World, person: Person, record: Record) -> None:
+    """To make an API token takes the password, as a session may be somebody else's by now. Another password ends it
+    unless it is to be kept, and a reset ends it in any case.
+    """
+    without = {"with a wrong password": {"password": WRONG}, "with none": {}}
+    made = [how for how, proof in without.items() if _new_token(person.api, "thief", **proof) is not None]
+    record.none_of("tokens made without a proof", made, "ways in were made without a proof")
+    kept, ended = (_new_token(person.api, name, password=PASSWORD) for name in ("kept", "ended"))
+    if kept is None or ended is None:
+        raise Inconclusive("this service makes no tokens for an account whose address is not verified")
+    with record.control("with the password each is made, and opens the account"):
+        assert _is_open(kept)
+        assert _is_open(ended)
+    change = {"password": PASSWORD, "new_password": OTHER, "keep_tokens": True}
+    person.api.token = person.api.call("PUT", "/account/password", change).body["token"]
+    with record.control("a token that is to be kept outlives the password"):
+        assert _is_open(kept)
+    change = {"password": OTHER, "new_password": PASSWORD}
+    person.api.token = person.api.call("PUT", "/account/password", change).body["token"]
+    outlived = [name for name, each in {"kept once": kept, "another": ended}.items() if _is_open(each)]
+    record.none_of("tokens open after another password", outlived, "ways in outlived the password")
+    link = _reset_link(world, person.email)
+    record.measure("a reset is tried", link is not None)
+    if link is None:
+        return
+    last = _new_token(person.api, "last", password=PASSWORD)
+    with record.control("before the reset a token and a session open the account"):
+        assert last is not None
+        assert _is_open(last)
+        assert _is_open(person.api)
+    person.api.fresh().call("PUT", "/resets", {"token": link, "password": OTHER})
+    ways = {"token": last, "session": person.api}
+    opened = [name for name, each in ways.items() if each is not None and _is_open(each)]
+    record.none_of("open after a reset", opened, "ways in outlived the reset")
+    person.api.token = person.session(OTHER).token
+
+
 def test_a_second_factor_opens_once(person: Person, record: Record) -> None:
     """With a second factor the password alone opens nothing; a code opens once, and so does a recovery code."""
     owner = person.api
@@ -175,6 +212,25 @@ def test_a_second_factor_opens_once(person: Person, record: Record) -> None:
     record.none_of("opened twice", opened, "used codes open")
     if person.log_in(WRONG, code=enabled["recovery_codes"][1]).status != 401:
         raise Refuted("a code opens the account without the password")
+
+
+def _new_token(api: Api, name: str, **proof: str) -> Api | None:
+    """A program with a new API token; None where none was made."""
+    answer = api.send("POST", "/tokens", {"name": name, "scope": "read", **proof})
+    if answer.status != 201:
+        return None
+    program = api.fresh()
+    program.token = answer.body["token"]
+    return program
+
+
+def _reset_link(world: World, email: str) -> str | None:
+    """The token of a link to another password; None where somebody else is the operator."""
+    try:
+        service = world.service
+    except Inconclusive:
+        return None
+    return service.reset_link(email)
 
 
 def _is_open(api: Api) -> bool:

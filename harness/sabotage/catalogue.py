@@ -310,6 +310,22 @@ SABOTAGES = (
         "sessions outlived the password",
     ),
     Sabotage(
+        "tokens-outlive-the-password",
+        "sign-in",
+        "another password ends no API token",
+        "signin:keep_tokens",
+        "test_no_way_in_outlives_a_new_password",
+        "ways in outlived the password",
+    ),
+    Sabotage(
+        "tokens-without-proof",
+        "sign-in",
+        "a session is enough to make an API token",
+        "signin:ask_for_no_proof",
+        "test_no_way_in_outlives_a_new_password",
+        "ways in were made without a proof",
+    ),
+    Sabotage(
         "codes-open-again",
         "sign-in",
         "nobody remembers which codes of a second factor were taken",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Connection
 
 from appliance.model.organization import Member
-from appliance.service import sessions
+from appliance.service import Actor, Workplace, accounts, proof, sessions, ways_in
+from appliance.service.proof import Shown
 from appliance.store import second_factors
 from appliance.web import request
 from appliance.web.limits import RateLimits
@@ -42,6 +44,29 @@ def keep_sessions() -> None:
         del transaction, member
 
     sessions.end_every = end_every
+
+
+def keep_tokens() -> None:
+    """Another password ends sessions, and no token or passkey."""
+
+    def end(
+        transaction: Connection, member: Member, *, keep_tokens: bool = False, keep_passkeys: bool = False
+    ) -> dict[str, Any]:
+        del keep_tokens, keep_passkeys
+        sessions.end_every(transaction, member)
+        return {}
+
+    ways_in.end = end
+
+
+def ask_for_no_proof() -> None:
+    """A session is enough to make a token or a passkey."""
+
+    def of_person(workplace: Workplace, actor: Actor, password: str, code: str | None) -> Shown:
+        del password, code
+        return Shown(accounts.member_of(workplace, actor))
+
+    proof.of_person = of_person
 
 
 def take_codes_again() -> None:
