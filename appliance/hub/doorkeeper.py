@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from appliance.hub.door import Flow, FrontDoor
+from appliance.hub.door import Flow, FrontDoor, Level
 from appliance.hub.door import Repair as DoorRepair
 from appliance.hub.errors import HubError
 from appliance.hub.findings import Finding, Part, Repair
@@ -51,7 +51,7 @@ class Doorkeeper:
 
     def admit(self, desired: Desired) -> None:
         """Before there is a link: what left it without the door's help would tell machines to answer its inner port."""
-        self._door.admit(desired.organization, desired.hub_public_key, desired.port)
+        self._door.admit(desired.organization, desired.hub_public_key, desired.port, len(desired.peers))
 
     def dismiss(self, organization: str) -> None:
         """See `FrontDoor.dismiss`."""
@@ -92,6 +92,13 @@ class Doorkeeper:
         """What became of packets; empty if it is closed already, or its table is gone and not back yet."""
         try:
             return asdict(self._door.counters())
+        except HubError:
+            return {}
+
+    def levels(self) -> dict[str, Level]:
+        """How full its memories are; empty if it is closed already, or its table is gone and not back yet."""
+        try:
+            return self._door.levels()
         except HubError:
             return {}
 

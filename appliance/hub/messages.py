@@ -185,6 +185,8 @@ class HubStatus:
         restored: whether the start is over: everything was tried that the store has.
         public_port: the UDP port of all organizations.
         door: what became of packets to it that are not simply a session's (`door.DoorCounters`).
+        door_entries: how many elements each of its memories has, by name.
+        door_room: how many each can have.
         repairs: how often damage was mended since the start, by what was damaged (`findings.Part`).
     """
 
@@ -196,6 +198,8 @@ class HubStatus:
     repairs: dict[str, int] = field(default_factory=dict)
     public_port: int = 0
     door: dict[str, int] = field(default_factory=dict)
+    door_entries: dict[str, int] = field(default_factory=dict)
+    door_room: dict[str, int] = field(default_factory=dict)
 
 
 def _encode_address(value: Any) -> str:

@@ -272,7 +272,7 @@ class Hub:
         del call, caller
         with self._store.read() as transaction:
             expected = organizations.count_enforced(transaction)
-        backend = self._plane.backend
+        backend, levels = self._plane.backend, self._door.levels()
         return messages.HubStatus(
             backend.name,
             backend.version,
@@ -282,6 +282,8 @@ class Hub:
             repairs=dict(self._repairs),
             public_port=self._door.port,
             door=self._door.counters(),
+            door_entries={name: level.entries for name, level in levels.items()},
+            door_room={name: level.room for name, level in levels.items()},
         )
 
     @answer.register

@@ -126,6 +126,14 @@ class _HubCollector(Collector):
         for fate, count in sorted(status.door.items()):
             door.add_metric([fate], count)
         yield door
+        for name, text, values in (
+            ("meshwg_front_door_entries", "What the front door remembers, by memory", status.door_entries),
+            ("meshwg_front_door_room", "The most that the front door can remember, by memory", status.door_room),
+        ):
+            family = GaugeMetricFamily(name, text, labels=["memory"])
+            for memory, value in sorted(values.items()):
+                family.add_metric([memory], value)
+            yield family
 
 
 class _LimitsCollector(Collector):

@@ -1,8 +1,8 @@
 """The front door: one public UDP port for all organizations (docs/decisions/0010)."""
 
 from appliance.hub.door.errors import DoorError, PortTaken
-from appliance.hub.door.front import DoorCounters, FrontDoor
-from appliance.hub.door.rules import Flow
+from appliance.hub.door.flows import Flow
+from appliance.hub.door.front import DoorCounters, FrontDoor, Level
 from appliance.hub.door.sockets import DoorSockets, is_free
 from appliance.hub.door.table import Repair, is_present, known_port
 
@@ -12,6 +12,7 @@ __all__ = [
     "DoorSockets",
     "Flow",
     "FrontDoor",
+    "Level",
     "PortTaken",
     "Repair",
     "is_free",

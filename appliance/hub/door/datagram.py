@@ -34,6 +34,12 @@ class Arrival:
     interface: int
 
 
+def neighbourhood(arrival: Arrival) -> str:
+    """What is taken for one sender: an address of IPv4, a network of 64 bits of IPv6."""
+    address = arrival.source[0]
+    return address if arrival.version == 4 else inet_pton(AF_INET6, address.partition("%")[0])[:8].hex()
+
+
 def packet(arrival: Arrival, port: int) -> bytes:
     """The datagram from its own source to its own destination, but to another port; with all headers."""
     family = AF_INET if arrival.version == 4 else AF_INET6

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from appliance.hub.door.acquaintances import Acquaintances
 from appliance.hub.door.budget import Budget
-from appliance.hub.door.datagram import Arrival, packet
+from appliance.hub.door.datagram import Arrival, neighbourhood, packet
 from appliance.hub.door.directory import Directory, Entry
 from appliance.hub.door.errors import DoorError
+from appliance.hub.door.fair import FairQueue
 from appliance.hub.door.initiation import is_initiation
+from appliance.hub.door.pace import Pace
 from appliance.hub.door.sockets import DoorSockets, overflowed, receive
 
 log = structlog.get_logger()
@@ -27,6 +30,19 @@ _SAVED_S = 0.1
 _TURN_S = 0.001
 _AT_ONCE = 64
 
+_NEIGHBOURHOODS = 2048
+_OF_A_NEIGHBOURHOOD = 32
+_LINKS = 4096
+_OF_A_LINK = 64
+
+HANDSHAKES = (1000, 2000)
+"""The most initiations that are handed on, per second and at once. Each may begin a session."""
+
+ROOMS = {"unsearched": _NEIGHBOURHOODS * _OF_A_NEIGHBOURHOOD, "found": _LINKS * _OF_A_LINK}
+"""The most initiations that wait to be looked at, and to be handed on."""
+
+_TOLD_S = 60.0
+
 
 @dataclass(frozen=True)
 class Tally:
@@ -35,7 +51,8 @@ class Tally:
     Attributes:
         demultiplexed: handed to an organization's link.
         unknown_key: meant for no organization of this hub.
-        over_budget: not looked at, because looking would have taken more than strangers' share of time.
+        crowded: found too many waiting that strangers had sent, of the same address or of all.
+        link_share: were more than their organization has turns for.
         overflow: found the queue of their socket full.
         unreadable: no initiations at all. The kernel's part keeps such away; they come while it is damaged.
         refused: the host did not let us hand them on.
@@ -43,23 +60,30 @@ class Tally:
 
     demultiplexed: int = 0
     unknown_key: int = 0
-    over_budget: int = 0
+    crowded: int = 0
+    link_share: int = 0
     overflow: int = 0
     unreadable: int = 0
     refused: int = 0
 
 
+_COUNTED = ("demultiplexed", "unknown_key", "crowded", "link_share", "unreadable", "refused")
+
+
 class Demultiplexer:
     """A thread between the door's sockets and the organizations' links.
 
-    An initiation of a known source that is meant for the organization which that source last spoke to is handed on at
-    once. Any other one takes a search through all organizations, which costs the more the more there are; searches
-    together get a fifth of one processor, so a flood can slow down the handshakes of strangers and nothing else.
+    An initiation of a known source that is meant for the organization which the source is known for goes on at once.
+    Any other one takes a search through all organizations, which costs the more the more there are; searches together
+    get a fifth of one processor, and addresses take turns, so a flood can slow down the handshakes of strangers and
+    nothing else. Each organization has its share of what is handed on, and where all together ask for too much,
+    organizations take turns.
 
     The link gets the datagram as if it came from the machine itself, by a raw socket and ``lo``: it can tell where to
     answer, and learns where the machine is.
 
     Args:
+        acquaintances: which sources are known.
         met: is told of an organization when a source that it was not known by shook hands with it; must not take long.
 
     Made in the network namespace of the sockets, whose raw sockets it needs.
@@ -72,14 +96,20 @@ class Demultiplexer:
         self,
         sockets: DoorSockets,
         directory: Directory,
+        acquaintances: Acquaintances,
         met: Callable[[str], None],
         budget: Budget | None = None,
     ) -> None:
         self._sockets = sockets
         self._met = met
         self._directory = directory
+        self._acquaintances = acquaintances
         self._budget = budget or Budget(_SHARE, _SAVED_S)
-        self._counts = dict.fromkeys(("demultiplexed", "unknown_key", "over_budget", "unreadable", "refused"), 0)
+        self._pace = Pace(*HANDSHAKES)
+        self._unsearched: FairQueue[str, Arrival] = FairQueue(_NEIGHBOURHOODS, _OF_A_NEIGHBOURHOOD)
+        self._found: FairQueue[str, tuple[Arrival, Entry, bool]] = FairQueue(_LINKS, _OF_A_LINK)
+        self._counts = dict.fromkeys(_COUNTED, 0)
+        self._told: dict[str, float] = {}
         self._overflow_before = self._overflow()
         self._thread: threading.Thread | None = None
         self._raw: dict[int, socket.socket] = {}
@@ -115,6 +145,10 @@ class Demultiplexer:
         """What became of initiations so far."""
         return Tally(**self._counts, overflow=self._overflow() - self._overflow_before)
 
+    def fill(self) -> dict[str, int]:
+        """How many initiations wait to be looked at, and to be handed on."""
+        return {"unsearched": len(self._unsearched), "found": len(self._found)}
+
     def _overflow(self) -> int:
         return sum(map(overflowed, (*self._sockets.public, *self._sockets.known)))
 
@@ -122,6 +156,7 @@ class Demultiplexer:
         for each in self._raw.values():
             each.close()
         self._raw.clear()
+        self._acquaintances.close()
         if self._wake >= 0:
             os.close(self._wake)
             self._wake = -1
@@ -138,61 +173,86 @@ class Demultiplexer:
 
     def _turn(self) -> bool:
         """One look at all queues; whether it is time to stop."""
-        wait = self._budget.wait()
         poll = select.poll()
-        for each in (*self._sockets.known, *(() if wait else self._sockets.public)):
+        for each in (*self._sockets.known, *self._sockets.public):
             poll.register(each, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
-        ready = {descriptor for descriptor, _ in poll.poll(wait * 1000 if wait else None)}
+        ready = {descriptor for descriptor, _ in poll.poll(self._pause_ms())}
         if self._wake in ready:
             return True
         for each in self._sockets.known:
             if each.fileno() in ready:
-                self._serve_known(each)
+                self._receive(each, self._recall)
         for each in self._sockets.public:
             if each.fileno() in ready:
-                self._serve_strangers(each)
+                self._receive(each, self._queue)
+        self._search()
+        self._hand_on_found()
         return False
 
-    def _serve_known(self, sock: socket.socket) -> None:
+    def _pause_ms(self) -> float | None:
+        """Until there is more to do than to receive."""
+        waits = []
+        if len(self._unsearched):
+            waits.append(self._budget.wait())
+        if len(self._found):
+            waits.append(self._pace.wait())
+        return min(waits) * 1000 if waits else None
+
+    def _receive(self, sock: socket.socket, then: Callable[[Arrival], None]) -> None:
         for _ in range(_AT_ONCE):
             arrival = receive(sock)
             if arrival is None:
                 return
-            if not is_initiation(arrival.payload):
-                self._counts["unreadable"] += 1
-            elif (entry := self._directory.recall(arrival.source, arrival.payload)) is not None:
-                self._hand_on(arrival, entry)
-            elif self._budget.wait():
-                self._counts["over_budget"] += 1
+            if is_initiation(arrival.payload):
+                then(arrival)
             else:
-                with self._budget.spending():
-                    self._search(arrival)
+                self._counts["unreadable"] += 1
 
-    def _serve_strangers(self, sock: socket.socket) -> None:
-        until = time.monotonic() + _TURN_S
-        with self._budget.spending():
-            while time.monotonic() < until:
-                arrival = receive(sock)
-                if arrival is None:
-                    return
-                if is_initiation(arrival.payload):
-                    self._search(arrival)
-                else:
-                    self._counts["unreadable"] += 1
-
-    def _search(self, arrival: Arrival) -> None:
-        recalled = self._directory.recall(arrival.source, arrival.payload)
-        entry = recalled or self._directory.find(arrival.payload)
+    def _recall(self, arrival: Arrival) -> None:
+        port = self._acquaintances.link_of(arrival)
+        entry = None if port is None else self._directory.at(port, arrival.payload)
         if entry is None:
-            self._counts["unknown_key"] += 1
-            return
-        self._directory.remember(arrival.source, entry)
-        self._hand_on(arrival, entry)
-        if recalled is None:
-            self._met(entry.organization)
+            self._queue(arrival)
+        else:
+            self._pass(arrival, entry, is_known=True)
 
-    def _hand_on(self, arrival: Arrival, entry: Entry) -> None:
+    def _queue(self, arrival: Arrival) -> None:
+        if not self._unsearched.put(neighbourhood(arrival), arrival):
+            self._counts["crowded"] += 1
+
+    def _search(self) -> None:
+        until = time.monotonic() + _TURN_S
+        while not self._budget.wait() and time.monotonic() < until:
+            arrival = self._unsearched.take()
+            if arrival is None:
+                return
+            with self._budget.spending():
+                entry = self._directory.find(arrival.payload)
+            if entry is None:
+                self._counts["unknown_key"] += 1
+            else:
+                self._pass(arrival, entry, is_known=False)
+
+    def _pass(self, arrival: Arrival, entry: Entry, is_known: bool) -> None:
+        item = arrival, entry, is_known
+        if not (entry.share.take(is_known) and self._found.put(entry.organization, item)):
+            self._counts["link_share"] += 1
+            self._tell(entry.organization)
+        self._hand_on_found()
+
+    def _tell(self, organization: str) -> None:
+        now = time.monotonic()
+        if now - self._told.get(organization, -_TOLD_S) >= _TOLD_S:
+            self._told = {name: at for name, at in self._told.items() if now - at < _TOLD_S} | {organization: now}
+            log.warning("an organization asks for more handshakes than its share", organization=organization)
+
+    def _hand_on_found(self) -> None:
+        while len(self._found) and self._pace.take():
+            if (found := self._found.take()) is not None:
+                self._hand_on(*found)
+
+    def _hand_on(self, arrival: Arrival, entry: Entry, is_known: bool) -> None:
         data = packet(arrival, entry.inner_port)
         try:
             if arrival.version == 4:
@@ -204,3 +264,5 @@ class Demultiplexer:
             self._counts["refused"] += 1
         else:
             self._counts["demultiplexed"] += 1
+            if not is_known:
+                self._met(entry.organization)

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 import structlog
 
-from appliance.hub.door import table
+from appliance.hub.door import demultiplexer, table
+from appliance.hub.door.acquaintances import Acquaintances
 from appliance.hub.door.demultiplexer import Demultiplexer, Tally
 from appliance.hub.door.directory import Directory, Entry
 from appliance.hub.door.errors import DoorError
-from appliance.hub.door.rules import DROPS, Flow, Layout
+from appliance.hub.door.flows import Flow
+from appliance.hub.door.memory import MEMORIES
+from appliance.hub.door.rules import BOUNDS, DROPS, Layout
 from appliance.hub.door.sockets import DoorSockets
 from appliance.hub.door.table import Repair, Table
 from appliance.hub.names import Names
 
 log = structlog.get_logger()
 
+_MEASURED_S = 5.0
+
 
 @dataclass(frozen=True)
 class DoorCounters:
     """What became of packets to the public port that are not simply a session's: numbers of packets.
 
-    The first six count since this process settled, the others since the kernel's table was made.
+    The first seven count since this process settled, the others since the kernel's table was made.
 
     Attributes:
         demultiplexed: initiations that were handed to an organization's link.
         unknown_key: initiations that no organization's key fits.
-        over_budget: known sources' initiations that would have taken a search while strangers' time was used up.
+        crowded: initiations that found too many waiting that strangers had sent, of the same address or of all.
+        link_share: initiations beyond their organization's turns.
         overflow: initiations that found the queue full.
         unreadable: what reached the demultiplexer and is no initiation: the table is or was damaged.
         refused: initiations that the host did not let us hand on.
@@ -37,15 +44,19 @@ class DoorCounters:
         sessionless: messages of no session that the hub has.
         dismissed: messages of a session with an organization that is gone.
         closed: packets from outside to a port that is none of the public's business.
-        stranger_pace: initiations of one unknown address (IPv6: /64) above its pace.
+        stranger_pace: initiations of one unknown address (IPv6: of a network of 64, 56 or 48 bits) above its pace.
         strangers_pace: initiations of all unknown sources above their pace.
         regular_pace: initiations of one known source above its pace.
-        regulars_pace: initiations of all known sources above their pace.
+        regulars_of: initiations of a link's known sources above its pace: they were treated as strangers'.
+        regulars_pace: initiations of all known sources above their pace: they were treated as strangers'.
+        begun_of: sessions that the hub began, above a link's pace: they end after seconds.
+        known_of: answers above a link's pace: they made no source known, and kept none known.
     """
 
     demultiplexed: int
     unknown_key: int
-    over_budget: int
+    crowded: int
+    link_share: int
     overflow: int
     unreadable: int
     refused: int
@@ -56,7 +67,28 @@ class DoorCounters:
     stranger_pace: int
     strangers_pace: int
     regular_pace: int
+    regulars_of: int
     regulars_pace: int
+    begun_of: int
+    known_of: int
+
+
+@dataclass(frozen=True)
+class Level:
+    """How full something is.
+
+    Attributes:
+        entries: how many it has.
+        room: how many it can have.
+    """
+
+    entries: int
+    room: int
+
+    @property
+    def is_high(self) -> bool:
+        """Whether the operator should know: more than half."""
+        return 2 * self.entries > self.room
 
 
 class FrontDoor:
@@ -82,6 +114,8 @@ class FrontDoor:
         self._sockets: DoorSockets | None = None
         self._kernel: Table | None = None
         self._demultiplexer: Demultiplexer | None = None
+        self._levels: dict[str, Level] = {}
+        self._measured = -_MEASURED_S
 
     def open(self, met: Callable[[str], None] = lambda _organization: None) -> Repair:
         """Opens the door, or adopts one that is open: then no packet of a session is lost.
@@ -98,26 +132,28 @@ class FrontDoor:
             RulesetError: the kernel refused the rules.
         """
         self._directory = Directory()
+        self._levels, self._measured = {}, -_MEASURED_S
         try:
             self._sockets = self._given or DoorSockets.open(self._port, table.known_port(self._name))
             if self._sockets.public_port != self._port:
                 raise DoorError(f"the front door was handed port {self._sockets.public_port}, not {self._port}")
             self._kernel = Table(Layout(self._name, self._port, self._sockets.known_port))
             repair = self._kernel.repair(())
-            self._demultiplexer = Demultiplexer(self._sockets, self._directory, met)
+            self._demultiplexer = Demultiplexer(self._sockets, self._directory, Acquaintances(self._name), met)
         except BaseException:
             self.close()
             raise
         log.info("the front door is open", port=self._port, table=repair.value)
         return repair
 
-    def admit(self, organization: str, hub_public_key: str, inner_port: int) -> None:
+    def admit(self, organization: str, hub_public_key: str, inner_port: int, machines: int = 0) -> None:
         """Leads an organization's handshakes and sessions to its link; the same again changes nothing.
 
         Args:
             organization: its id.
             hub_public_key: of its link, base64.
             inner_port: UDP port of its link, which is closed to the outside from now on.
+            machines: how many it has, by which it has its share of handshakes.
 
         Raises:
             RulesetError: the kernel refused it; nothing has changed.
@@ -125,11 +161,12 @@ class FrontDoor:
         with self._lock:
             before = self._directory.entries.get(organization)
             if before is not None and (before.hub_public_key, before.inner_port) == (hub_public_key, inner_port):
+                before.share.fit(machines)
                 return
             moved = before is not None and before.inner_port != inner_port
             left = {before.inner_port} if before is not None and moved else set()
             self._table.change(admit={inner_port}, dismiss=left)
-            self._directory.admit(organization, hub_public_key, inner_port)
+            self._directory.admit(organization, hub_public_key, inner_port, machines)
 
     def dismiss(self, organization: str) -> None:
         """Drops whatever is meant for an organization from when this returns. None there is fine.
@@ -175,13 +212,8 @@ class FrontDoor:
         Raises:
             RulesetError: the kernel refused it.
         """
-        told = tuple(flows)
         with self._lock:
-            entries = {entry.inner_port: entry for entry in self._directory.entries.values()}
-            for flow in told:
-                if flow.inner_port in entries:
-                    self._directory.remember((str(flow.address), flow.port), entries[flow.inner_port])
-            self._table.resume(told)
+            self._table.resume(flows)
 
     def is_whole(self) -> bool:
         """Whether the kernel's part is as it should be: milliseconds, whatever it knows of sessions."""
@@ -209,9 +241,24 @@ class FrontDoor:
 
     def counters(self) -> DoorCounters:
         """What became of packets so far."""
-        drops = dict.fromkeys(DROPS, 0) | self._table.drops()
+        names = (*DROPS, *BOUNDS)
+        kernels = dict.fromkeys(names, 0) | self._table.counters()
         tally = self._demultiplexer.tally() if self._demultiplexer is not None else Tally()
-        return DoorCounters(**asdict(tally), **{name: drops[name] for name in DROPS})
+        return DoorCounters(**asdict(tally), **{name: kernels[name] for name in names})
+
+    def levels(self) -> dict[str, Level]:
+        """How full each of its memories is, as it was a few seconds ago at most."""
+        now = time.monotonic()
+        if now - self._measured < _MEASURED_S:
+            return self._levels
+        self._measured = now
+        rooms = {each.name: each.size for each in MEMORIES} | demultiplexer.ROOMS
+        fill = self._table.fill() | (self._demultiplexer.fill() if self._demultiplexer is not None else {})
+        before, self._levels = self._levels, {name: Level(count, rooms[name]) for name, count in fill.items()}
+        for name, level in self._levels.items():
+            if level.is_high and not (name in before and before[name].is_high):
+                log.warning("a memory of the front door is filling", memory=name, **asdict(level))
+        return self._levels
 
     def close(self) -> None:
         """Lets go of everything but the kernel's part, by which sessions go on. May be called twice."""

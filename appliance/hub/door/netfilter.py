@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from appliance.hub.door.errors import DoorError
@@ -38,7 +38,7 @@ _PASSING = {
     _GETOBJ: frozenset({4, 5, 6}),
 }
 _RULE_CHAIN = 2
-_SET_NAME, _ELEMENTS, _ELEMENT, _KEY, _VALUE = 2, 3, 1, 1, 1
+_SET_NAME, _SET_COUNT, _ELEMENTS, _ELEMENT, _KEY, _DATA, _VALUE = 2, 20, 3, 1, 1, 2, 1
 _OBJECT_NAME, _OBJECT_DATA, _PACKETS = 2, 4, 2
 
 Attributes = dict[int, bytes]
@@ -109,9 +109,31 @@ class Reader:
 
     def has_element(self, name: str, key: bytes) -> bool:
         """Whether a set or map has this key, in network byte order; False where there is no such set."""
-        wanted = _nested(_KEY, _attribute(_VALUE, key))
-        elements = _nested(_ELEMENTS, _nested(_ELEMENT, wanted))
-        return bool(list(self._ask(_GETSETELEM, _attribute(_SET_NAME, _text(name)) + elements, _ACK)))
+        return bool(self._elements(name, key))
+
+    def port_of(self, name: str, key: bytes) -> int | None:
+        """The port that a map has for this key, in network byte order; None where it has none."""
+        for element in self._elements(name, key):
+            value = dict(_split(dict(_split(element)).get(_DATA, b""))).get(_VALUE, b"")
+            return int.from_bytes(value[:2], "big")
+        return None
+
+    def fill(self, names: Iterable[str]) -> dict[str, int]:
+        """How many elements each of these sets and maps has, those that ended within the last seconds included."""
+        sets = {each[_SET_NAME].rstrip(b"\0").decode(): each for each in self._dump(_GETSET)}
+        return {name: self._count(name, sets[name]) for name in names if name in sets}
+
+    def _count(self, name: str, attributes: Attributes) -> int:
+        if _SET_COUNT in attributes:
+            return int.from_bytes(attributes[_SET_COUNT], "big")
+        # Kernels tell since Linux 6.16.
+        parts = self._dump(_GETSETELEM, _attribute(_SET_NAME, _text(name)))
+        return sum(1 for part in parts for _ in _split(part.get(_ELEMENTS, b"")))
+
+    def _elements(self, name: str, key: bytes) -> list[bytes]:
+        wanted = _nested(_ELEMENTS, _nested(_ELEMENT, _nested(_KEY, _attribute(_VALUE, key))))
+        answers = self._ask(_GETSETELEM, _attribute(_SET_NAME, _text(name)) + wanted, _ACK)
+        return [element for answer in answers for _, element in _split(answer.get(_ELEMENTS, b""))]
 
     def counters(self) -> dict[str, int]:
         """Packets by the counter's name; none where there is no such table."""

@@ -4,11 +4,16 @@ Every WireGuard message but the first of a handshake names the receiver's sessio
 hub's own handshake messages announce that index on their way out, so the kernel learns from them, and only from them,
 which inner port an index belongs to: WireGuard answers an initiation only after it has authenticated it and found it to
 be no replay. What a stranger sends can't change where the packets of a session go, wherever it claims to come from, and
-a machine that moves to another address keeps its session without a new handshake.
+a machine that moves to another address keeps its session without a new handshake. Nothing that comes in makes an entry
+last longer. An index that the hub offers in an initiation of its own becomes a session's with the first answer to it,
+once.
 
-Initiations carry no index. They are paced, those of known sources (to which the hub has sent a handshake message) apart
-from strangers', and go to the demultiplexer's sockets. What the demultiplexer hands on to a link tells which of the
-host's addresses the machine asked, so that the link's answer comes from that one.
+Initiations carry no index. They are paced, those of known sources (which WireGuard has answered, so that they have
+authenticated themselves) apart from strangers', and go to the demultiplexer's sockets. A known source is known for one
+link, and has that link's pace; what is beyond it waits with strangers. What the demultiplexer hands on to a link tells
+which of the host's addresses the machine asked, so that the link's answer comes from that one.
+
+An element's value can't be changed on a packet's way: it is taken out and put in again, and the newest counts.
 
 Source: https://www.wireguard.com/protocol/. A message's type is in its first four bytes, little endian; the sender's
 index in the next four of types 1 and 2; the receiver's in the next four of types 3 and 4, and in the four after those
@@ -19,44 +24,40 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
 
-SESSION_LEASE_S = 200
-"""WireGuard refuses to use a session for longer than 180 s (REJECT_AFTER_TIME)."""
+from appliance.hub.door.memory import (
+    ALL_REGULARS,
+    ALL_STRANGERS,
+    ANSWERED4,
+    ANSWERED6,
+    ASKED,
+    BEGUN_OF,
+    FIRST_WORD,
+    KNOWN4,
+    KNOWN6,
+    KNOWN_OF,
+    LINKS6,
+    MEMORIES,
+    OFFERS,
+    REGULARS,
+    REGULARS_OF,
+    RESUMED,
+    SECOND_WORD,
+    SESSIONS,
+    STRANGERS,
+    limit,
+)
 
 _MEMENTO_LEASE = "3650d"
 """The kernel knows no element without an end in a map whose elements end."""
 
-_OFFER_LEASE_S = 15
-"""An initiation of the hub's own is repeated with another index after 5 s (REKEY_TIMEOUT)."""
-
-_ASKED_LEASE_S = 15
-"""WireGuard answers an initiation at once; who gets no answer asks again after 5 s."""
-
-_KNOWN_LEASE_MIN = 30
-
-# Whoever authenticates initiations as fast as all paces together allow can't fill the sessions: 1,200/s for 200 s. No
-# more are handed on, so that what was asked within 15 s doesn't fill the sources either.
-_SESSIONS = 2**18
-_SOURCES = 2**16
-_METERS = 2**14
-
-_STRANGER_PACE = "50/second burst 200 packets"
-_STRANGERS_PACE = "600/second burst 1200 packets"
-_REGULAR_PACE = "5/second burst 20 packets"
-_REGULARS_PACE = "600/second burst 2400 packets"
-
 _INITIATION, _RESPONSE, _COOKIE, _DATA = 0x01000000, 0x02000000, 0x03000000, 0x04000000
-_TYPE, _SECOND_WORD, _THIRD_WORD = "@th,64,32", "@th,96,32", "@th,128,32"
+_TYPE = "@th,64,32"
 
-SESSIONS = "sessions"
-ASKED = "asked"
 INNER = "inner"
 DESK = "desk"
-RESUMED = {4: "resumed4", 6: "resumed6"}
-KNOWN = {4: "known4", 6: "known6"}
 
-MEMENTOS = {SESSIONS: ("0", 4), RESUMED[4]: ("0.0.0.0 . 0", 8), RESUMED[6]: (":: . 0", 20)}
+MEMENTOS = {SESSIONS.name: ("0", 4), RESUMED[4].name: ("0.0.0.0 . 0", 8), RESUMED[6].name: (":: . 0", 20)}
 """In each map of sessions a key that is no session's and leads nowhere, and its bytes, all of them 0. Where one is
 missing, somebody has emptied the map. WireGuard draws its indices at random: one of four billion is this one."""
 
@@ -68,26 +69,11 @@ DROPS = (
     "stranger_pace",
     "strangers_pace",
     "regular_pace",
-    "regulars_pace",
 )
 """The counters, one for each reason to drop a packet."""
 
-Address = IPv4Address | IPv6Address
-
-
-@dataclass(frozen=True)
-class Flow:
-    """A machine's session, known by where the machine was last heard from.
-
-    Attributes:
-        address: the machine's.
-        port: the machine's.
-        inner_port: the UDP port of its organization's link.
-    """
-
-    address: Address
-    port: int
-    inner_port: int
+BOUNDS = ("regulars_of", "regulars_pace", "begun_of", "known_of")
+"""The counters, one for each bound beyond which a packet passes and is favoured no more."""
 
 
 @dataclass(frozen=True)
@@ -107,23 +93,8 @@ class Layout:
 
 def objects(layout: Layout) -> str:
     """Counters, maps, sets, and chains without rules. Loading it over what is there and right changes nothing."""
-    counters = "\n".join(f"    counter {name} {{\n    }}" for name in DROPS)
-    families = "\n".join(
-        f"""
-    map {RESUMED[version]} {{
-        type {kind} . inet_service : inet_service; timeout {SESSION_LEASE_S}s; size {_SOURCES};
-    }}
-    set {KNOWN[version]} {{
-        type {kind} . inet_service; flags dynamic,timeout; timeout {_KNOWN_LEASE_MIN}m; size {_SOURCES};
-    }}
-    set strangers{version} {{
-        type {kind}; flags dynamic,timeout; timeout 10s; size {_METERS};
-    }}
-    set regulars{version} {{
-        type {kind} . inet_service; flags dynamic,timeout; timeout 10s; size {_METERS};
-    }}"""
-        for version, kind in ((4, "ipv4_addr"), (6, "ipv6_addr"))
-    )
+    counters = "\n".join(f"    counter {name} {{\n    }}" for name in (*DROPS, *BOUNDS))
+    memories = "\n".join(f"    {each.declaration()}" for each in MEMORIES)
     chains = "\n".join(f"    chain {name} {{\n    }}" for name in _rules(layout) if name not in _HOOKS)
     hooks = "\n".join(
         f"    chain {name} {{\n        type {hook}; policy accept;\n    }}" for name, hook in _HOOKS.items()
@@ -131,20 +102,13 @@ def objects(layout: Layout) -> str:
     return f"""
 table inet {layout.table} {{
 {counters}
-    map {SESSIONS} {{
-        typeof {_SECOND_WORD} : udp dport; flags dynamic,timeout; timeout {SESSION_LEASE_S}s; size {_SESSIONS};
-    }}
-    map {ASKED} {{
-        type ipv4_addr . inet_service . inet_service : ipv4_addr;
-        flags dynamic,timeout; timeout {_ASKED_LEASE_S}s; size {_SOURCES};
-    }}
+{memories}
     set {INNER} {{
         type inet_service;
     }}
     set {DESK} {{
         type inet_service;
     }}
-{families}
 {chains}
 {hooks}
 }}
@@ -160,7 +124,7 @@ def in_place(layout: Layout) -> str:
     """
     lines = [objects(layout), f"flush table inet {layout.table}", f"flush set inet {layout.table} {DESK}"]
     lines.append(f"add element inet {layout.table} {DESK} {{ {layout.known_port} }}")
-    lines += [_memento(layout.table, name) for name in MEMENTOS]
+    lines += [memento(layout.table, name).strip() for name in MEMENTOS]
     for chain, statements in _rules(layout).items():
         lines += [f"add rule inet {layout.table} {chain} {statement}" for statement in statements]
     return "\n".join(lines) + "\n"
@@ -178,65 +142,75 @@ _HOOKS = {
     "left": "filter hook output priority raw + 1",
 }
 _SENT_ANEW = 0x6D77
+_NOT_FORWARDED = "fib daddr type != unicast"
 
 
 def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
-    local = "fib daddr type local"
+    public = f"udp dport set {layout.public_port} accept"
     return {
         "deliver": (
             f"udp dport @{INNER} accept",
             _drop("dismissed"),
         ),
         "resume": (
-            f"udp dport set ip saddr . udp sport map @{RESUMED[4]} goto deliver",
-            f"udp dport set ip6 saddr . udp sport map @{RESUMED[6]} goto deliver",
+            f"udp dport set ip saddr . udp sport map @{RESUMED[4].name} goto deliver",
+            f"udp dport set ip6 saddr . udp sport map @{RESUMED[6].name} goto deliver",
             _drop("sessionless"),
         ),
         "session": (
-            f"udp dport set {_SECOND_WORD} map @{SESSIONS} goto deliver",
+            f"udp dport set {FIRST_WORD} map @{SESSIONS.name} goto deliver",
             "goto resume",
+        ),
+        "cookie": (
+            f"udp dport set {FIRST_WORD} map @{OFFERS.name} goto deliver",
+            "goto session",
         ),
         "response": (
-            # Accepted or not, it ends the hub's waiting: the session that may begin now has its own lease.
-            (
-                f"udp dport set {_THIRD_WORD} map @{SESSIONS} update @{SESSIONS} {{ {_THIRD_WORD} : udp dport }}"
-                " goto deliver"
-            ),
+            f"udp dport set {SECOND_WORD} map @{OFFERS.name} goto begin",
+            f"udp dport set {SECOND_WORD} map @{SESSIONS.name} goto deliver",
             "goto resume",
         ),
+        "begin": (
+            # Accepted or not, it ends the hub's waiting: the session that may begin now has its own lease.
+            f"delete @{OFFERS.name} {{ {SECOND_WORD} : udp dport }}",
+            BEGUN_OF.over(f"{_count('begun_of')} goto deliver"),
+            *_put(SESSIONS.name, SECOND_WORD, "udp dport"),
+            "goto deliver",
+        ),
         "regulars": (
-            f"update @regulars4 {{ ip saddr . udp sport limit rate over {_REGULAR_PACE} }} {_drop('regular_pace')}",
-            f"update @regulars6 {{ ip6 saddr . udp sport limit rate over {_REGULAR_PACE} }} {_drop('regular_pace')}",
-            f"limit rate over {_REGULARS_PACE} {_drop('regulars_pace')}",
+            *(each.over(_drop("regular_pace")) for each in REGULARS),
+            REGULARS_OF.over(f"{_count('regulars_of')} goto strangers"),
+            f"{limit(*ALL_REGULARS)} {_count('regulars_pace')} goto strangers",
             f"udp dport set {layout.known_port} accept",
+        ),
+        "strangers": (
+            # A full set takes no new source: its initiations are only held to the pace of all strangers together.
+            *(each.over(_drop("stranger_pace")) for each in STRANGERS),
+            f"{limit(*ALL_STRANGERS)} {_drop('strangers_pace')}",
+            public,
         ),
         "initiation": (
             f"udp length != 156 {_drop('malformed')}",
-            f"ip saddr . udp sport @{KNOWN[4]} goto regulars",
-            f"ip6 saddr . udp sport @{KNOWN[6]} goto regulars",
-            # A full set takes no new source: its initiations are only held to the pace of all strangers together.
-            f"update @strangers4 {{ ip saddr limit rate over {_STRANGER_PACE} }} {_drop('stranger_pace')}",
-            (
-                f"update @strangers6 {{ ip6 saddr & ffff:ffff:ffff:ffff:: limit rate over {_STRANGER_PACE} }}"
-                f" {_drop('stranger_pace')}"
-            ),
-            f"limit rate over {_STRANGERS_PACE} {_drop('strangers_pace')}",
-            "accept",
+            f"udp dport set ip saddr . udp sport map @{KNOWN4.name} goto regulars",
+            f"ip6 saddr . udp sport @{KNOWN6.name} udp dport set ip6 saddr map @{LINKS6.name} goto regulars",
+            "goto strangers",
         ),
         "public": (
             "notrack",
             f"{_TYPE} {_DATA} goto session",
             f"{_TYPE} {_INITIATION} goto initiation",
             f"{_TYPE} {_RESPONSE} goto response",
-            f"{_TYPE} {_COOKIE} goto session",
+            f"{_TYPE} {_COOKIE} goto cookie",
             _drop("malformed"),
         ),
         "enter": (
             # A host that forwards may carry other people's packets to a port of the same number.
-            f"udp dport {layout.public_port} {local} goto public",
+            f"udp dport {layout.public_port} fib daddr type local goto public",
+            # What is neither for this host nor for one behind it is for everybody on a network, and nobody's session.
+            f"udp dport {layout.public_port} {_NOT_FORWARDED} {_drop('closed')}",
             f'iif "lo" udp dport @{INNER} notrack accept',
-            f"udp dport @{INNER} {local} {_drop('closed')}",
-            f'iif != "lo" udp dport @{DESK} {local} {_drop("closed")}',
+            f"udp dport @{INNER} {_NOT_FORWARDED} {_drop('closed')}",
+            f'iif != "lo" udp dport @{DESK} {_NOT_FORWARDED} {_drop("closed")}',
         ),
         "answer": (
             "notrack",
@@ -245,20 +219,24 @@ def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
             # address that it was sent to. The machine may be behind another one.
             f"meta mark set {_SENT_ANEW:#x}",
             # The kernel's WireGuard forgets the address of IPv4 over that (drivers/net/wireguard/socket.c, send4).
-            f"ip saddr set ip daddr . udp dport . udp sport map @{ASKED}",
-            f"{_TYPE} {_RESPONSE} update @{SESSIONS} {{ {_SECOND_WORD} : udp sport }}",
-            f"{_TYPE} {_INITIATION} update @{SESSIONS} {{ {_SECOND_WORD} timeout {_OFFER_LEASE_S}s : udp sport }}",
-            f"{_TYPE} {_INITIATION} goto acquaint",
-            f"{_TYPE} {_RESPONSE} goto acquaint",
+            f"ip saddr set ip daddr . udp dport . udp sport map @{ASKED.name}",
+            f"{_TYPE} {_RESPONSE} goto introduce",
+            f"{_TYPE} {_INITIATION} goto offer",
             f"udp sport set {layout.public_port}",
         ),
-        "acquaint": (
-            f"update @{KNOWN[4]} {{ ip daddr . udp dport }}",
-            f"update @{KNOWN[6]} {{ ip6 daddr . udp dport }}",
+        "offer": (
+            *_put(OFFERS.name, FIRST_WORD, "udp sport"),
+            f"udp sport set {layout.public_port}",
+        ),
+        "introduce": (
+            *_put(SESSIONS.name, FIRST_WORD, "udp sport"),
+            KNOWN_OF.over(f"{_count('known_of')} udp sport set {layout.public_port} accept"),
+            *_acquaint("ip daddr . udp dport", KNOWN4.name, ANSWERED4.name),
+            *_acquaint("ip6 daddr", LINKS6.name, ANSWERED6.name, f" update @{KNOWN6.name} {{ ip6 daddr . udp dport }}"),
             f"udp sport set {layout.public_port}",
         ),
         "hand_on": (
-            f"update @{ASKED} {{ ip saddr . udp sport . udp dport : ip daddr }}",
+            *_put(ASKED.name, "ip saddr . udp sport . udp dport", "ip daddr"),
             "notrack accept",
         ),
         "leave": (
@@ -270,38 +248,45 @@ def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
     }
 
 
+def _put(name: str, key: str, value: str) -> tuple[str, str]:
+    """Gives a key a value, another one than it may have."""
+    element = f"@{name} {{ {key} : {value} }}"
+    return f"delete {element}", f"add {element}"
+
+
+def _acquaint(whom: str, known: str, answered: str, more: str = "") -> tuple[str, str]:
+    """Keeps somebody known for the link that it is known for, and makes known for a link what is known for none."""
+    value, pair = f"@{known} {{ {whom} : udp sport }}", f"{whom} . udp sport"
+    return (
+        f"{pair} @{answered} update {value} update @{answered} {{ {pair} }}{more}",
+        f"{whom} != @{known} add {value} add @{answered} {{ {pair} }}{more}",
+    )
+
+
+def _count(name: str) -> str:
+    return f"counter name {name}"
+
+
 def _drop(reason: str) -> str:
-    return f"counter name {reason} drop"
+    return f"{_count(reason)} drop"
 
 
 def admitted(table: str, ports: Iterable[int]) -> str:
     """Lets packets through to these inner ports, and closes them to the outside."""
-    return _elements("add", table, INNER, map(str, sorted(ports)))
+    return elements("add", table, INNER, map(str, sorted(ports)))
 
 
 def dismissed(table: str, ports: Iterable[int]) -> str:
     """Drops what still leads to these inner ports. They must be admitted now."""
-    return _elements("delete", table, INNER, map(str, sorted(ports)))
+    return elements("delete", table, INNER, map(str, sorted(ports)))
 
 
-def resumed(table: str, flows: Iterable[Flow]) -> str:
-    """One transaction: sessions whose index is not known are found by their source, these and no others."""
-    ports: dict[tuple[Address, int], int] = {}
-    for flow in flows:
-        ports.setdefault((flow.address, flow.port), flow.inner_port)
-    return "".join(
-        f"flush map inet {table} {RESUMED[version]}\n{_memento(table, RESUMED[version])}\n"
-        + _elements("add", table, RESUMED[version], (f"{a} . {p} : {inner}" for (a, p), inner in found.items()))
-        + _elements("add", table, KNOWN[version], (f"{a} . {p}" for a, p in found))
-        for version in (4, 6)
-        for found in [{key: inner for key, inner in ports.items() if key[0].version == version}]
-    )
+def memento(table: str, name: str) -> str:
+    """Puts in the element by whose absence one sees that a map was emptied."""
+    return f"add element inet {table} {name} {{ {MEMENTOS[name][0]} timeout {_MEMENTO_LEASE} : 0 }}\n"
 
 
-def _memento(table: str, name: str) -> str:
-    return f"add element inet {table} {name} {{ {MEMENTOS[name][0]} timeout {_MEMENTO_LEASE} : 0 }}"
-
-
-def _elements(verb: str, table: str, name: str, elements: Iterable[str]) -> str:
-    text = ", ".join(elements)
+def elements(verb: str, table: str, name: str, values: Iterable[str]) -> str:
+    """Adds or deletes some, or does nothing for none."""
+    text = ", ".join(values)
     return f"{verb} element inet {table} {name} {{ {text} }}\n" if text else ""

@@ -25,9 +25,9 @@ _MEMINFO = struct.Struct("=9I")
 _IPV4_INFO = struct.Struct("=i4s4s")
 _IPV6_INFO = struct.Struct("=16si")
 
-# An initiation takes up 768 bytes of a queue. Strangers' queue is as long as the demultiplexer can hope to work off
-# before its senders give up, known sources' as long as the burst that the rules let through.
-_STRANGERS_QUEUE = 2**18
+# An initiation takes up 768 bytes of a queue. The demultiplexer empties them at once; they are as long as to keep what
+# several senders may send at once while the hub is started again.
+_STRANGERS_QUEUE = 2**20
 _REGULARS_QUEUE = 2**20
 _ATTEMPTS = 20
 

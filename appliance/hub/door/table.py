@@ -11,9 +11,11 @@ from typing import Any
 import nftables
 
 from appliance.hub import namespace
-from appliance.hub.door import rules
+from appliance.hub.door import flows, rules
+from appliance.hub.door.flows import Flow
+from appliance.hub.door.memory import MEMORIES
 from appliance.hub.door.netfilter import Reader, Shape
-from appliance.hub.door.rules import Flow, Layout
+from appliance.hub.door.rules import Layout
 from appliance.hub.errors import RulesetError
 
 
@@ -38,6 +40,9 @@ class Table:
         self._lock = threading.Lock()
         self._nftables: Any = nftables.Nftables()
         self._reader = Reader(layout.table)
+        # Some kernels have to list what they are asked to count: nothing else waits for that.
+        self._counting = threading.Lock()
+        self._counter = Reader(layout.table)
         self._intended = namespace.in_scratch(lambda: _shape_of(layout))
 
     def close(self) -> None:
@@ -45,6 +50,8 @@ class Table:
         with self._lock:
             self._reader.close()
             self._nftables = None
+        with self._counting:
+            self._counter.close()
 
     def is_whole(self) -> bool:
         """Whether all but what it has learned is as it should be, and nobody made it forget that; takes about 1 ms."""
@@ -93,17 +100,22 @@ class Table:
                 there = self._reader.ports(rules.INNER)
                 self._load(rules.dismissed(table, dismiss & there) + rules.admitted(table, admit))
 
-    def resume(self, flows: Iterable[Flow]) -> None:
+    def resume(self, told: Iterable[Flow]) -> None:
         """Finds the packets of these sessions by their source, if their index is not known; replaces what was told.
 
         Raises:
             RulesetError: the kernel refused it.
         """
         with self._lock:
-            self._load(rules.resumed(self._layout.table, flows))
+            self._load(flows.resumed(self._layout.table, told))
 
-    def drops(self) -> dict[str, int]:
-        """Packets that the kernel dropped, by reason, since the table was made."""
+    def fill(self) -> dict[str, int]:
+        """How many elements each of its sets and maps has that packets fill, by name."""
+        with self._counting:
+            return self._counter.fill(each.name for each in MEMORIES)
+
+    def counters(self) -> dict[str, int]:
+        """Packets that the kernel dropped or favoured no more, by reason, since the table was made."""
         with self._lock:
             return self._reader.counters()
 

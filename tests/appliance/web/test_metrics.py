@@ -51,7 +51,8 @@ def make(workplace: Workplace, status: HubStatus | None) -> bottle.Bottle:
 
 
 def busy(hub: FakeHub) -> HubStatus:
-    return replace(hub.status(), expected=2, repairs={"rules": 3}, door={"malformed": 7})
+    told = replace(hub.status(), expected=2, repairs={"rules": 3}, door={"malformed": 7})
+    return replace(told, door_entries={"known4": 3}, door_room={"known4": 9})
 
 
 def test_a_scrape_tells_how_everything_is(workplace: Workplace, hub: FakeHub) -> None:
@@ -68,6 +69,8 @@ def test_a_scrape_tells_how_everything_is(workplace: Workplace, hub: FakeHub) ->
     assert value(samples, "meshwg_limits_reached_total", limit="sign-ups", level="/48") == 5
     assert value(samples, "meshwg_hashes_waiting") == 0
     assert value(samples, "meshwg_hashes_refused_total") >= 0
+    assert value(samples, "meshwg_front_door_entries", memory="known4") == 3
+    assert value(samples, "meshwg_front_door_room", memory="known4") == 9
     assert value(samples, "meshwg_build", version=__version__) == 1
     assert value(samples, "meshwg_certificate_ends_timestamp_seconds") == ENDS.timestamp()
     assert value(samples, "meshwg_http_answers_total", status="201") == 2

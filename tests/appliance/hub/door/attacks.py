@@ -41,6 +41,22 @@ def send(
     return count
 
 
+def send_from(host: Host, datagrams: Iterable[tuple[Source, bytes]], to: str = HUB4, port: int = PORT) -> None:
+    """Sends each datagram to the hub from a source of its own, of either family."""
+    version = 6 if ":" in to else 4
+    family = socket.AF_INET6 if version == 6 else socket.AF_INET
+    with host.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+        for source, each in datagrams:
+            sock.sendto(packet(Arrival(version, each, source, to, 0), port), (to, 0))
+
+
+def message(kind: int, *, sender: bytes = b"", receiver: bytes = b"") -> bytes:
+    """A WireGuard message with session indices of one's choice and everything else at random."""
+    lengths = {1: 148, 2: 92, 3: 64, 4: 64}
+    words = struct.pack("<I", kind) + sender + receiver
+    return words + os.urandom(lengths[kind] - len(words))
+
+
 def send_from_everywhere(host: Host, datagrams: Iterable[bytes]) -> None:
     """Sends each datagram to the hub from a source of its own."""
     with host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from appliance.hub.door import FrontDoor, Repair
@@ -24,6 +27,19 @@ class Organization:
     id: str
     inner_port: int
     keys: KeyPair = field(default_factory=new_key_pair)
+
+
+@dataclass(frozen=True)
+class Element:
+    """What the kernel has in a set or map.
+
+    Attributes:
+        value: of a map, as nftables writes it.
+        ends_in_s: seconds until it is forgotten.
+    """
+
+    value: str
+    ends_in_s: float
 
 
 @dataclass
@@ -105,6 +121,29 @@ class World:
         lines = self.wg(machine.organization, "show", machine.organization.id, "endpoints").splitlines()
         return dict(line.split("\t") for line in lines)[machine.keys.public]
 
+    def elements(self, name: str) -> dict[str, Element]:
+        """What is in a set or map of the door, by the key as nftables writes it."""
+        table = self.names.door
+        kind = "map" if re.search(rf"^\tmap {name} {{", self._terse(), re.MULTILINE) else "set"
+        text = self.hub.run("nft", "list", kind, "inet", table, name).stdout
+        return {
+            key: Element(value or "", _seconds(ends))
+            for key, ends, value in _ELEMENT.findall(text.partition("elements = {")[2].replace("\n", " "))
+        }
+
+    def _terse(self) -> str:
+        return self.hub.run("nft", "--terse", "list", "table", "inet", self.names.door).stdout
+
+    @contextmanager
+    def link(self, door: FrontDoor, name: str, port: int) -> Iterator[tuple[Organization, socket.socket]]:
+        """An organization whose link is a socket that says what a test wants it to say."""
+        made = Organization(name, port)
+        with self.hub.socket(socket.AF_INET6, socket.SOCK_DGRAM) as link:
+            link.settimeout(DEADLINE)
+            link.bind(("", port))
+            door.admit(name, made.keys.public, port, machines=2)
+            yield made, link
+
     def wg(self, organization: Organization, *words: str) -> str:
         """What wg(8) says in the organization's namespace: the kernel's links are seen there alone."""
         return self.hub.run("ip", "netns", "exec", organization.id, "wg", *words).stdout
@@ -130,3 +169,11 @@ def wait_until(condition: Callable[[], bool], timeout: float = DEADLINE) -> None
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout} s"
         time.sleep(0.002)
+
+
+_ELEMENT = re.compile(r"(\S+(?: \. \S+)*) (?:limit .*?packets )?(?:timeout \S+ )?expires (\w+)(?: : ([^\s,]+))?")
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def _seconds(text: str) -> float:
+    return sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"(\d+)(ms|d|h|m|s)", text))

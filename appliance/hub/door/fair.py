@@ -1,0 +1,52 @@
+"""A queue in which nobody waits for what another has sent too much of."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+class FairQueue(Generic[K, T]):
+    """Queues, one for each sender, that take turns.
+
+    Args:
+        senders: the most that may have something waiting.
+        each: the most that one of them may have waiting.
+    """
+
+    def __init__(self, senders: int, each: int) -> None:
+        self._senders = senders
+        self._each = each
+        self._queues: OrderedDict[K, deque[T]] = OrderedDict()
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def put(self, sender: K, item: T) -> bool:
+        """Adds something, if its sender has room; whether it had."""
+        queue = self._queues.get(sender)
+        if queue is None:
+            if len(self._queues) >= self._senders:
+                return False
+            queue = self._queues[sender] = deque()
+        elif len(queue) >= self._each:
+            return False
+        queue.append(item)
+        self._length += 1
+        return True
+
+    def take(self) -> T | None:
+        """What has waited longest of the sender whose turn it is; None if nothing waits."""
+        if not self._queues:
+            return None
+        sender, queue = self._queues.popitem(last=False)
+        item = queue.popleft()
+        self._length -= 1
+        if queue:
+            self._queues[sender] = queue
+        return item

@@ -1,0 +1,154 @@
+"""What the front door's table remembers in the kernel, how much of it and for how long: pure.
+
+Who may write what, what bounds each of them, and what a full one does: docs/decisions/0025.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+SESSION_LEASE_S = 200
+"""WireGuard refuses to use a session for longer than 180 s (REJECT_AFTER_TIME)."""
+
+FIRST_WORD, SECOND_WORD = "@th,96,32", "@th,128,32"
+"""The words behind a message's type."""
+
+_OFFER_LEASE_S = 15
+"""An initiation of the hub's own is repeated with another index after 5 s (REKEY_TIMEOUT)."""
+
+_ASKED_LEASE_S = 15
+"""WireGuard answers an initiation at once; a machine that gets no answer asks again after 5 s."""
+
+_KNOWN_LEASE_S = 600
+"""A machine that is connected shakes hands every 120 s (REKEY_AFTER_TIME)."""
+
+_LINKS = 2**16
+_SOURCES = 2**16
+_KNOWN = 2**17
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A set or map that packets fill.
+
+    Attributes:
+        of: the type of its elements, in words of nftables.
+        size: the most elements; one more is not taken.
+        lease_s: seconds that an element stays.
+        learns: whether packets fill it, not the hub alone.
+    """
+
+    name: str
+    of: str
+    size: int
+    lease_s: int
+    learns: bool = True
+
+    @property
+    def kind(self) -> str:
+        """What nftables calls it."""
+        return "map" if " : " in self.of else "set"
+
+    def declaration(self) -> str:
+        """As nftables has it."""
+        flags = "flags dynamic,timeout; " if self.learns else ""
+        return f"{self.kind} {self.name} {{ {self.of}; {flags}timeout {self.lease_s}s; size {self.size}; }}"
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A pace for each of many: each element is a bucket of its own.
+
+    Attributes:
+        of: the type of what has a pace, in words of nftables.
+        key: what of a packet it is.
+        rate: packets per second.
+        burst: packets at once.
+        size: the most that have a pace at a time; packets of others pass without one.
+    """
+
+    name: str
+    of: str
+    key: str
+    rate: int
+    burst: int
+    size: int
+
+    @property
+    def lease_s(self) -> int:
+        """Seconds that a bucket stays after its last packet: never so short that it is full again too early."""
+        return max(10, math.ceil(self.burst / self.rate))
+
+    def declaration(self) -> str:
+        """As nftables has it."""
+        return Memory(self.name, f"type {self.of}", self.size, self.lease_s).declaration()
+
+    def over(self, what: str) -> str:
+        """A rule that does something with what is too fast."""
+        return f"update @{self.name} {{ {self.key} {limit(self.rate, self.burst)} }} {what}"
+
+
+def limit(rate: int, burst: int) -> str:
+    """Matches packets that are too fast; the numbers are packets per second and at once."""
+    return f"limit rate over {rate}/second burst {burst} packets"
+
+
+SESSIONS = Memory("sessions", f"typeof {FIRST_WORD} : udp dport", 2**19, SESSION_LEASE_S)
+OFFERS = Memory("offers", f"typeof {FIRST_WORD} : udp dport", 2**18, _OFFER_LEASE_S)
+ASKED = Memory("asked", "type ipv4_addr . inet_service . inet_service : ipv4_addr", _SOURCES, _ASKED_LEASE_S)
+RESUMED = {
+    4: Memory("resumed4", "type ipv4_addr . inet_service : inet_service", _SOURCES, SESSION_LEASE_S, learns=False),
+    6: Memory("resumed6", "type ipv6_addr . inet_service : inet_service", _SOURCES, SESSION_LEASE_S, learns=False),
+}
+KNOWN4 = Memory("known4", "type ipv4_addr . inet_service : inet_service", _KNOWN, _KNOWN_LEASE_S)
+"""Sources that are known, and the one link that each is known for."""
+
+# nftables 1.0.6 writes a value over the end of a key of more than 16 bytes, so over IPv6 it is addresses that have one.
+KNOWN6 = Memory("known6", "type ipv6_addr . inet_service", _KNOWN, _KNOWN_LEASE_S)
+LINKS6 = Memory("links6", "type ipv6_addr : inet_service", _KNOWN, _KNOWN_LEASE_S)
+"""Addresses with known sources, and the one link that each is known for."""
+
+ANSWERED4 = Memory("answered4", "type ipv4_addr . inet_service . inet_service", _KNOWN, _KNOWN_LEASE_S)
+ANSWERED6 = Memory("answered6", "type ipv6_addr . inet_service", _KNOWN, _KNOWN_LEASE_S)
+"""Known sources (IPv6: addresses) with their link: no other link can keep them known."""
+
+ACQUAINTANCES = (KNOWN4, ANSWERED4, KNOWN6, LINKS6, ANSWERED6)
+
+STRANGERS = (
+    Meter("strangers4", "ipv4_addr", "ip saddr", 20, 100, 2**16),
+    Meter("strangers48", "ipv6_addr", "ip6 saddr & ffff:ffff:ffff::", 80, 400, 2**16),
+    Meter("strangers56", "ipv6_addr", "ip6 saddr & ffff:ffff:ffff:ff00::", 40, 200, 2**16),
+    Meter("strangers64", "ipv6_addr", "ip6 saddr & ffff:ffff:ffff:ffff::", 20, 100, 2**16),
+)
+"""The wider network first: a source that is beyond its pace takes no place among the narrower ones."""
+
+REGULARS = (
+    Meter("regulars4", "ipv4_addr . inet_service", "ip saddr . udp sport", 5, 20, 2**16),
+    Meter("regulars6", "ipv6_addr . inet_service", "ip6 saddr . udp sport", 5, 20, 2**16),
+)
+
+REGULARS_OF = Meter("regulars_of", "inet_service", "udp dport", 100, 1000, _LINKS)
+"""Initiations of a link's known sources."""
+
+BEGUN_OF = Meter("begun_of", "inet_service", "udp dport", 50, 4000, _LINKS)
+"""Sessions of a link that the hub began: after it was made anew, all at once."""
+
+KNOWN_OF = Meter("known_of", "inet_service", "udp sport", 4, 1000, _LINKS)
+"""Answers of a link that make a source known or keep it so."""
+
+ALL_STRANGERS = (1000, 2000)
+ALL_REGULARS = (2000, 8000)
+
+MEMORIES: tuple[Memory | Meter, ...] = (
+    SESSIONS,
+    OFFERS,
+    ASKED,
+    *RESUMED.values(),
+    *ACQUAINTANCES,
+    *STRANGERS,
+    *REGULARS,
+    REGULARS_OF,
+    BEGUN_OF,
+    KNOWN_OF,
+)
