@@ -23,7 +23,7 @@ from pathlib import Path
 import structlog
 
 from appliance.model.addresses import Network
-from appliance.web.proxies import is_one_of, neighbourhood
+from appliance.web.proxies import is_one_of, networks_of
 
 log = structlog.get_logger()
 
@@ -35,6 +35,11 @@ _DESCRIPTORS = Path("/proc/self/fd")
 _TCP_INFO = struct.Struct("@8B12I")
 # Established, or ended by the other side alone; one that was ended here is on its way out already.
 _OPEN = (1, 8)
+# For an address, a /56 and a /48.
+_FACTORS = (1, 2, 4)
+_FIRST = 64
+LONGEST_UNREAD_S = 30.0
+"""Seconds that an answer waits for a client that takes nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Bounds:
     """How many are kept.
 
     Attributes:
-        of_one: of one address; of IPv6, of one /64.
+        of_one: of one address; of IPv6, of one /64. A /56 has twice as many, a /48 four times.
         together: of all addresses.
     """
 
@@ -50,61 +55,8 @@ class Bounds:
     together: int = MOST
 
 
-def allow_many() -> None:
-    """As many open files as the host lets this process have: each connection is one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def watch(port: int, exempt: Sequence[Network], stopped: threading.Event, bounds: Bounds | None = None) -> None:
-    """Keeps the connections to this port of the process within bounds, until it is stopped.
-
-    Args:
-        port: where the process listens.
-        exempt: addresses in these ranges may have as many as they like of what there is altogether.
-        stopped: ends it when it is set.
-    """
-    bounds = bounds or Bounds()
-    # Somebody who uses up every descriptor must not keep us from looking.
-    spare = os.open(os.devnull, os.O_RDONLY)
-    while not stopped.wait(_PAUSE):
-        os.close(spare)
-        ended = trim(port, exempt, bounds)
-        spare = os.open(os.devnull, os.O_RDONLY)
-        if ended:
-            log.warning("connections were ended, there were too many", count=ended)
-    os.close(spare)
-
-
-def trim(port: int, exempt: Sequence[Network], bounds: Bounds) -> int:
-    """Ends what is beyond the bounds, silent ones first; tells how many that was."""
-    descriptors = [int(each.name) for each in _DESCRIPTORS.iterdir()]
-    if len(descriptors) <= min(bounds.of_one, bounds.together):
-        return 0
-    with ExitStack() as opened:
-        by_source: defaultdict[str, list[_Connection]] = defaultdict(list)
-        for descriptor in descriptors:
-            found = _connection(descriptor, port, above=max(descriptors))
-            if found is not None:
-                opened.enter_context(found.socket)
-                known = is_one_of(found.address, exempt)
-                by_source["" if known else neighbourhood(found.address)].append(found)
-        kept: list[_Connection] = []
-        surplus: list[_Connection] = []
-        for source, connections in by_source.items():
-            connections.sort(key=attrgetter("silent"))
-            most = bounds.of_one if source else len(connections)
-            kept += connections[:most]
-            surplus += connections[most:]
-        surplus += sorted(kept, key=attrgetter("silent"))[bounds.together :]
-        for each in surplus:
-            with suppress(OSError):
-                each.socket.shutdown(socket.SHUT_RDWR)
-        return len(surplus)
-
-
 @dataclass(frozen=True)
-class _Connection:
+class Connection:
     """One that somebody opened to us.
 
     Attributes:
@@ -117,8 +69,124 @@ class _Connection:
     silent: int
 
 
-def _connection(descriptor: int, port: int, *, above: int) -> _Connection | None:
+def allow_many() -> None:
+    """As many open files as the host lets this process have: each connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def watch(
+    port: int,
+    exempt: Sequence[Network],
+    stopped: threading.Event,
+    bounds: Bounds | None = None,
+    unread_seconds: float = LONGEST_UNREAD_S,
+) -> None:
+    """Keeps the connections to this port of the process within bounds, until it is stopped.
+
+    Args:
+        port: where the process listens.
+        exempt: addresses in these ranges may have as many as they like of what there is altogether.
+        stopped: ends it when it is set.
+        unread_seconds: as for `end_unread`.
+    """
+    bounds = bounds or Bounds()
+    # Somebody who uses up every descriptor must not keep us from looking.
+    spare = os.open(os.devnull, os.O_RDONLY)
+    while not stopped.wait(_PAUSE):
+        os.close(spare)
+        end_unread(port, unread_seconds)
+        ended = trim(port, exempt, bounds)
+        spare = os.open(os.devnull, os.O_RDONLY)
+        if ended:
+            log.warning("connections were ended, there were too many", count=ended)
+    os.close(spare)
+
+
+def end_unread(port: int, seconds: float) -> None:
+    """Has the kernel end connections to this port whose client takes nothing of an answer for so long (tcp(7)).
+
+    Connections have it from the socket that listens, which is among the first descriptors. The server opens that when
+    it likes, so this is repeated, and reaches the first connections themselves.
+    """
+    for descriptor in range(_FIRST):
+        held = _tcp_socket(descriptor, port)
+        if held is not None:
+            with held:
+                held.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * seconds))
+
+
+def trim(port: int, exempt: Sequence[Network], bounds: Bounds) -> int:
+    """Ends what is beyond the bounds, silent ones first; tells how many that was."""
+    descriptors = [int(each.name) for each in _DESCRIPTORS.iterdir()]
+    if len(descriptors) <= min(bounds.of_one, bounds.together):
+        return 0
+    with ExitStack() as opened:
+        found = []
+        for descriptor in descriptors:
+            connection = _connection(descriptor, port, above=max(descriptors))
+            if connection is not None:
+                opened.enter_context(connection.socket)
+                found.append(connection)
+        ending = beyond(found, exempt, bounds)
+        for each in ending:
+            with suppress(OSError):
+                each.socket.shutdown(socket.SHUT_RDWR)
+        return len(ending)
+
+
+def beyond(connections: Sequence[Connection], exempt: Sequence[Network], bounds: Bounds) -> list[Connection]:
+    """The connections that are too many: of an address, of a network that it is in, and altogether; silent ones first.
+
+    Args:
+        exempt: as for `watch`.
+    """
+    exempted = [each for each in connections if is_one_of(each.address, exempt)]
+    kept = [each for each in connections if not is_one_of(each.address, exempt)]
+    found: list[Connection] = []
+    for level, factor in enumerate(_FACTORS):
+        kept, surplus = _split(kept, level, bounds.of_one * factor)
+        found += surplus
+    return found + sorted(kept + exempted, key=attrgetter("silent"))[bounds.together :]
+
+
+def _split(connections: list[Connection], level: int, most: int) -> tuple[list[Connection], list[Connection]]:
+    """The connections within and beyond the bound of each network of this level; those that are silent go first."""
+    kept: list[Connection] = []
+    beyond: list[Connection] = []
+    by_network: defaultdict[str, list[Connection]] = defaultdict(list)
+    for each in connections:
+        networks = networks_of(each.address)
+        if level < len(networks):
+            by_network[networks[level]].append(each)
+        else:
+            kept.append(each)
+    for each_of_one in by_network.values():
+        each_of_one.sort(key=attrgetter("silent"))
+        kept += each_of_one[:most]
+        beyond += each_of_one[most:]
+    return kept, beyond
+
+
+def _connection(descriptor: int, port: int, *, above: int) -> Connection | None:
     """What this descriptor is, if it is a connection to this port; it is held ``above`` all that are looked at."""
+    held = _tcp_socket(descriptor, port, above=above)
+    if held is None:
+        return None
+    try:
+        address = held.getpeername()[0]
+        told = _told(held)
+        if told[0] in _OPEN:
+            return Connection(held, address, silent=told[-1])
+    except OSError:
+        # One that listens has no peer, one that ended has none any more.
+        pass
+    held.close()
+    return None
+
+
+def _tcp_socket(descriptor: int, port: int, *, above: int = 0) -> socket.socket | None:
+    """A second hold on this descriptor, if it is a socket of TCP with this port."""
     try:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             return None
@@ -127,13 +195,17 @@ def _connection(descriptor: int, port: int, *, above: int) -> _Connection | None
         # Closed meanwhile, or there is no descriptor left: then those that were found have to do.
         return None
     try:
-        if held.family in (socket.AF_INET, socket.AF_INET6) and held.getsockname()[1] == port:
-            address = held.getpeername()[0]
-            told = _TCP_INFO.unpack(held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size))
-            if told[0] in _OPEN:
-                return _Connection(held, address, silent=told[-1])
+        if (
+            held.family in (socket.AF_INET, socket.AF_INET6)
+            and held.type == socket.SOCK_STREAM
+            and held.getsockname()[1] == port
+        ):
+            return held
     except OSError:
-        # One that listens has no peer, one that ended has none any more.
         pass
     held.close()
     return None
+
+
+def _told(held: socket.socket) -> tuple[int, ...]:
+    return _TCP_INFO.unpack(held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size))

@@ -11,7 +11,7 @@ import asyncio
 import io
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ import structlog
 
 from appliance.model.errors import LengthRequired, Malformed, Refused, TooLarge, TooMany, TooSlow
 from appliance.web import problems
-from appliance.web.bodies import Budget
+from appliance.web.bodies import SMALL, Budget
 from appliance.web.payers import CALLER, Caller, Payers
 from appliance.web.turns import Turns
 
@@ -36,6 +36,9 @@ _PATIENCE = 10.0
 # A refusal that costs nothing to ask for would be asked for in a loop, and each takes a little of everybody's time.
 _PAUSE = 1.0
 _SLOWEST = 50_000
+
+# Looking up whose a large body is takes less than a millisecond.
+_ASKERS = 2
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -73,7 +76,13 @@ class Exchange(Protocol):
 
     async def __call__(self) -> bytes: ...
 
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None: ...
+
+
+def _by_address(environ: Mapping[str, Any]) -> str:
+    return str(environ["REMOTE_ADDR"])
 
 
 class Gateway:
@@ -82,10 +91,11 @@ class Gateway:
     Args:
         application: the WSGI application.
         threads: how many requests are worked on at once.
-        patience: seconds that the smallest body may take; a larger one has as many more as it has `_SLOWEST` bytes.
+        patience: seconds that a small body may take; a large one has another for every `_SLOWEST` bytes that are there.
         budget: how much of bodies may be on its way at once.
         payers: tells whose share a request takes.
         pause: seconds until a request beyond a share is answered.
+        sender: tells from a request's head whose place a large body takes, or raises `Refused`; may ask the store.
     """
 
     def __init__(
@@ -97,6 +107,7 @@ class Gateway:
         budget: Budget | None = None,
         payers: Payers | None = None,
         pause: float = _PAUSE,
+        sender: Callable[[Mapping[str, Any]], str] = _by_address,
     ) -> None:
         self._application = application
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
@@ -105,6 +116,9 @@ class Gateway:
         self._payers = Payers() if payers is None else payers
         self._turns = Turns(threads)
         self._pause = pause
+        self._sender = sender
+        # Of their own: who waits for a thread of the application's holds no place meanwhile.
+        self._askers = ThreadPoolExecutor(_ASKERS, thread_name_prefix="sender")
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """One request, from its head to its answer."""
@@ -142,14 +156,32 @@ class Gateway:
             return b""
         if length > LARGEST_BODY:
             raise TooLarge(f"The body is longer than {LARGEST_BODY} bytes.")
-        with self._budget.taken(str(environ["REMOTE_ADDR"]), length):
-            seconds = self._patience + length / _SLOWEST
+        try:
+            if length <= SMALL:
+                return bytes(await asyncio.wait_for(exchange(), self._patience))
+            # A place is a scarce thing, and only the head of a request tells whose it is to be.
+            sender = await asyncio.get_running_loop().run_in_executor(self._askers, self._sender, environ)
+            with self._budget.taken(sender):
+                return await self._in_steps(length, exchange)
+        except asyncio.TimeoutError:
+            raise TooSlow("The body was not there in time.") from None
+        except RuntimeError:
+            raise Malformed("The body ended before its Content-Length.") from None
+
+    async def _in_steps(self, length: int, exchange: Exchange) -> bytes:
+        """A large body, which has to get on all the time: one that is only announced keeps its place for `patience`."""
+        loop = asyncio.get_running_loop()
+        began, arrived = loop.time(), bytearray()
+        chunks = aiter(exchange)
+        while True:
+            left = began + self._patience + len(arrived) / _SLOWEST - loop.time()
             try:
-                return bytes(await asyncio.wait_for(exchange(), seconds))
-            except asyncio.TimeoutError:
-                raise TooSlow(f"The body was not there after {seconds:.0f} seconds.") from None
-            except RuntimeError:
-                raise Malformed("The body ended before its Content-Length.") from None
+                arrived += await asyncio.wait_for(anext(chunks), max(left, 0.0))
+            except StopAsyncIteration:
+                break
+        if len(arrived) != length:
+            raise Malformed("The body ended before its Content-Length.")
+        return bytes(arrived)
 
     def _answer(self, environ: dict[str, Any], exchange: Exchange) -> None:
         start = time.thread_time()

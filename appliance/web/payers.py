@@ -1,7 +1,7 @@
-"""Whose share of the process a request takes: its organization's, or its address's before anybody signed in.
+"""Whose share of the process a request takes: its organization's, or its network's before anybody signed in.
 
 A request has to wait for its turn before it is authenticated, so its organization is known only from an earlier request
-with the same token. A token that nobody has shown to be good counts for its address.
+with the same token. A token that nobody has shown to be good counts for its network: an IPv4 address, or an IPv6 /48.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import structlog
 from appliance.model.addresses import Network
 from appliance.model.errors import TooMany
 from appliance.web.allowance import Allowance, Rate
-from appliance.web.proxies import client_address, is_one_of, neighbourhood
+from appliance.web.proxies import client_address, is_one_of, networks_of
 from appliance.web.turns import NOBODY
 
 log = structlog.get_logger()
@@ -42,6 +42,7 @@ _SECONDS_A_BYTE = 1e-8
 _SESSION = re.compile(rf"(?:^|;)\s*{COOKIE}=([^;]+)")
 _MOST_TOKENS = 20_000
 _A_LINE_EACH = Rate(1, 60.0)
+_LINES = Rate(30, 60.0)
 
 
 @dataclass
@@ -78,6 +79,7 @@ class Payers:
         self._lock = threading.Lock()
         self._processor = Allowance(*PROCESSOR, clock=clock)
         self._lines = Allowance(_A_LINE_EACH, clock=clock)
+        self._all_lines = Allowance(_LINES, clock=clock)
         self.turned_away: Counter[str] = Counter()
 
     def caller(self, environ: Mapping[str, Any]) -> Caller:
@@ -90,7 +92,7 @@ class Payers:
         token = _token(environ)
         with self._lock:
             known = None if token is None else self._organizations.get(token)
-        return Caller(known or neighbourhood(address))
+        return Caller(known or networks_of(address)[-1])
 
     def check(self, caller: Caller) -> None:
         """Raises `TooMany` where the caller's payer has used up its share of the processor."""
@@ -128,7 +130,7 @@ class Payers:
             reason: one of `REASONS`.
         """
         self.turned_away[reason] += 1
-        if not self._lines.take(caller.payer):
+        if not self._lines.take(caller.payer) and not self._all_lines.take(""):
             log.warning("requests beyond a share are turned away", payer=caller.payer, reason=reason)
 
 

@@ -31,6 +31,7 @@ from appliance.web.limits import RateLimits
 from appliance.web.payers import Payers
 from appliance.web.proxies import behind
 from appliance.web.request import Site
+from appliance.web.senders import Senders
 from appliance.web.server import make_server
 from appliance.web.tls import Certificate
 from appliance.web.turns import THREADS
@@ -101,7 +102,7 @@ def serve(settings: WebSettings) -> None:
             _keep_doing(postman.work, workplace, settings.relay, threading.Event())
         connections.allow_many()
         _keep_doing(connections.watch, settings.port, (*settings.proxies, *settings.trusted), threading.Event())
-        return Gateway(app, threads=THREADS, payers=payers)
+        return Gateway(app, threads=THREADS, payers=payers, sender=Senders(site, settings.proxies).organization)
 
     server.serve(target_loader=load)
 

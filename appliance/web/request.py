@@ -77,7 +77,7 @@ def authenticated(site: Site) -> tuple[Actor, str]:
     held = token()
     if held is None:
         raise Unauthenticated("This needs a session or a token: sign in, or send Authorization: Bearer.")
-    actor = _actor(site.workplace, held)
+    actor = holder_of(site.workplace, held, is_cookie=comes_from_cookie())
     note_organization(actor)
     if (
         bottle.request.method not in SAFE_METHODS
@@ -95,9 +95,14 @@ def note_organization(actor: Actor) -> None:
         caller.organization = actor.organization_id
 
 
-def _actor(workplace: Workplace, held: str) -> Actor:
+def holder_of(workplace: Workplace, held: str, *, is_cookie: bool) -> Actor:
+    """The holder of a session's token, or of one for programs.
+
+    Raises:
+        Unauthenticated: it is good for nothing.
+    """
     # A cookie is a person's: no page of ours puts a program's token there.
-    if tokens.is_for_programs(held) and not comes_from_cookie():
+    if tokens.is_for_programs(held) and not is_cookie:
         return api_tokens.holder(workplace, held)
     return accounts.actor_of(workplace, held)
 

@@ -22,6 +22,7 @@ from appliance.web.tls import self_signed
 MOST_OF_ONE_ADDRESS = 20
 HEAD_SECONDS = 1.0
 BODY_SECONDS = 1.0
+UNREAD_SECONDS = 1.0
 THREADS = 2
 
 
@@ -47,7 +48,7 @@ def serve(folder: Path, port: int) -> None:
     def load(_: str) -> Any:
         connections.allow_many()
         bounds = Bounds(of_one=MOST_OF_ONE_ADDRESS)
-        arguments = (port, (), threading.Event(), bounds)
+        arguments = (port, (), threading.Event(), bounds, UNREAD_SECONDS)
         threading.Thread(target=connections.watch, args=arguments, daemon=True).start()
         return Gateway(echo, threads=THREADS, patience=BODY_SECONDS)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from ipaddress import ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from appliance.web.connections import Bounds, trim
+from appliance.web.connections import Bounds, Connection, beyond, end_unread, trim
 
 ANY = Bounds(of_one=3, together=100)
 
@@ -23,12 +27,13 @@ class Crowd:
         self._listening = opened.enter_context(socket.create_server(("0.0.0.0", 0), backlog=100))
         self.port = self._listening.getsockname()[1]
         self.clients: list[socket.socket] = []
+        self.accepted: list[socket.socket] = []
 
     def connect(self, source: str = "127.0.0.1") -> socket.socket:
         """One more, which has said nothing yet."""
         target = ("127.0.0.1", self.port)
         client = self._opened.enter_context(socket.create_connection(target, 10, source_address=(source, 0)))
-        self._opened.enter_context(self._listening.accept()[0])
+        self.accepted.append(self._opened.enter_context(self._listening.accept()[0]))
         self.clients.append(client)
         return client
 
@@ -81,3 +86,33 @@ def test_other_ports_are_not_looked_at(crowd: Crowd) -> None:
         crowd.connect()
     assert trim(crowd.port + 1, (), ANY) == 0
     assert len(crowd.left()) == 6
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3), st.integers(0, 9)), max_size=200))
+def test_a_network_has_its_share_however_many_addresses_it_has(parts: list[tuple[int, int, int, int]]) -> None:
+    with socket.socket() as any_socket:
+        connections = [
+            Connection(any_socket, f"2001:db8:{customer:x}:{building:x}0{floor:x}::{host:x}", silent=number)
+            for number, (customer, building, floor, host) in enumerate(parts)
+        ]
+    ended = beyond(connections, (), Bounds(of_one=3, together=40))
+    kept = [each for each in connections if each not in ended]
+    assert len(kept) <= 40
+    for length, most in ((64, 3), (56, 6), (48, 12)):
+        by_network = Counter(ip_network((each.address, length), strict=False) for each in kept)
+        assert all(count <= most for count in by_network.values())
+    # Of an address alone in the world, nothing ends.
+    assert not beyond(connections[:1], (), Bounds(of_one=3, together=40))
+
+
+def test_a_client_that_takes_nothing_of_an_answer_is_let_go(crowd: Crowd) -> None:
+    end_unread(crowd.port, 0.2)
+    client, server = crowd.connect(), crowd.accepted[-1]
+    server.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            server.send(b"x" * 65536)
+    # Woken by its end: a socket that is only full could not be written to.
+    select.select([], [server], [], 20)
+    assert server.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ETIMEDOUT
+    client.close()

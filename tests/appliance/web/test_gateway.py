@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from appliance.model.errors import Malformed
+from appliance.model.errors import Malformed, TooMany, TooSlow, Unauthenticated
+from appliance.web.bodies import Budget
 from appliance.web.gateway import REFUSED, Gateway
 from appliance.web.payers import CALLER, Payers
 
@@ -28,6 +29,11 @@ class Exchange:
         if self.data is None:
             raise RuntimeError("transport closed")
         return self.data
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        data = await self()
+        for start in range(0, len(data), 1000):
+            yield data[start : start + 1000]
 
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.answer = status, headers, body
@@ -57,15 +63,17 @@ def ask(
     headers: list[tuple[str, str]],
     unreadable: tuple[str, ...] = (),
     http_version: str = "1.1",
+    **bounds: Any,
 ) -> dict[str, Any]:
     """What the application is given.
 
     Args:
         headers: those that the server could read.
         unreadable: names of those whose values it left out.
+        bounds: as for `Gateway`.
     """
     scope = head("[2001:db8::2]:4711", headers, unreadable, http_version)
-    asyncio.run(Gateway(application, threads=1).__rsgi__(scope, exchange))
+    asyncio.run(Gateway(application, threads=1, **bounds).__rsgi__(scope, exchange))
     return application.seen[-1]
 
 
@@ -228,3 +236,68 @@ def test_an_organization_beyond_its_share_of_the_processor_is_told_when_to_come_
     assert asyncio.run(work()) == [200, 200, 429, 200]
     assert seen == ["203.0.113.1"] * 3
     assert payers.turned_away == {"processor": 1}
+
+
+LARGE = 100_000
+
+
+def large(length: int = LARGE) -> list[tuple[str, str]]:
+    return [HOST, ("content-length", str(length))]
+
+
+class Trickle(Exchange):
+    """A body of which some is there at once, and the rest never comes."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks()
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        yield self.data or b""
+        await asyncio.Event().wait()
+
+
+def test_a_large_body_arrives_in_steps() -> None:
+    environ = ask(Application(), Exchange(b"x" * LARGE), large())
+    assert REFUSED not in environ
+    assert environ["wsgi.input"].read() == b"x" * LARGE
+
+
+def test_a_large_body_that_is_shorter_than_announced_is_refused() -> None:
+    assert isinstance(ask(Application(), Exchange(b"x" * LARGE), large(LARGE + 1))[REFUSED], Malformed)
+    assert isinstance(ask(Application(), Exchange(None), large())[REFUSED], Malformed)
+
+
+def test_a_large_body_that_is_only_announced_keeps_its_place_no_longer_than_a_small_one() -> None:
+    """However large it is said to be: for eight megabytes there were three minutes."""
+    budget = Budget(places=1)
+    environ = ask(Application(), Trickle(b"x"), large(8 * 2**20), patience=0.05, budget=budget)
+    assert isinstance(environ[REFUSED], TooSlow)
+    assert REFUSED not in ask(Application(), Exchange(b"x" * LARGE), large(), budget=budget)
+
+
+def test_a_place_is_its_sender_s() -> None:
+    """The sender is asked for before a place is taken, and not at all for a body that needs none."""
+    asked = []
+
+    def sender(environ: Mapping[str, Any]) -> str:
+        asked.append(environ["REMOTE_ADDR"])
+        return "acme"
+
+    budget = Budget(places=5, places_of_one=1)
+    with budget.taken("another"):
+        assert REFUSED not in ask(Application(), Exchange(b"x" * LARGE), large(), sender=sender, budget=budget)
+    with budget.taken("acme"):
+        environ = ask(Application(), Exchange(b"x" * LARGE), large(), sender=sender, budget=budget)
+        assert isinstance(environ[REFUSED], TooMany)
+        assert "of yours" in str(environ[REFUSED])
+        assert REFUSED not in ask(Application(), Exchange(b"x"), large(1), sender=sender, budget=budget)
+    assert len(asked) == 2
+
+
+def test_a_stranger_has_no_place() -> None:
+    def sender(environ: Mapping[str, Any]) -> str:
+        del environ
+        raise Unauthenticated("nobody")
+
+    budget = Budget(places=0)
+    assert isinstance(ask(Application(), Trickle(b""), large(), sender=sender, budget=budget)[REFUSED], Unauthenticated)

@@ -59,7 +59,7 @@ def test_a_token_that_nobody_has_shown_to_be_good_is_its_address_s(shown: str) -
     payers = Payers()
     answer(payers, environ(authorization=BEARER), "acme")
     answer(payers, environ(authorization=shown))
-    assert payers.caller(environ("2001:db8:1:2::3", authorization=shown)) == Caller("2001:db8:1:2::/64")
+    assert payers.caller(environ("2001:db8:1:2::3", authorization=shown)) == Caller("2001:db8:1::/48")
 
 
 def test_a_proxy_speaks_for_others_and_the_trusted_are_nobody() -> None:
