@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from appliance.hub import messages
-from appliance.hub.errors import HubError, HubUnreachable, Overtaken
+from appliance.hub.errors import Crowded, HubError, HubUnreachable, Overtaken
 from appliance.hub.footprint import Footprint
 from appliance.hub.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.vault import CodeSecret, SealedKeys
 
 T = TypeVar("T")
-_ERRORS: Mapping[messages.Kind, type[HubError]] = {"failed": HubError, "overtaken": Overtaken}
 
 _TIMEOUT = 60.0
 _FOR_ALL_TIMEOUT = 900.0
@@ -58,6 +57,7 @@ class HubClient:
 
         Raises:
             Overtaken: the organization is not at the revision ``base``, or another change of it is under way.
+            Crowded: the organization has too much work for the hub.
         """
         self._call(messages.Apply(organization, desired, base, revision), type(None))
         self._local.applied = self._local.connection
@@ -110,7 +110,7 @@ class HubClient:
         data = self._exchange(call, timeout_s)
         answer = messages.decode(data, messages.Done | messages.Failed)
         if isinstance(answer, messages.Failed):
-            raise _ERRORS[answer.kind](answer.reason)
+            raise _error(answer)
         return messages.decode(bytes(answer.answer), kind)
 
     def _exchange(self, call: messages.Call, timeout_s: float) -> bytes:
@@ -153,6 +153,12 @@ class HubClient:
     def _close(self, connection: socket.socket) -> None:
         connection.close()
         self._local.connection = None
+
+
+def _error(answer: messages.Failed) -> HubError:
+    if answer.kind == "crowded":
+        return Crowded(answer.reason, retry_after=answer.retry_after)
+    return Overtaken(answer.reason) if answer.kind == "overtaken" else HubError(answer.reason)
 
 
 def _has_ended(connection: socket.socket) -> bool:

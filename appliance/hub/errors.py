@@ -27,6 +27,23 @@ class Overtaken(HubError):
     """The organization is not, or not only, at the revision that a change was worked out from. Nothing was changed."""
 
 
+class Occupied(HubError):
+    """The organization is being changed at this moment."""
+
+
+class Crowded(HubError):
+    """An organization has too much work for the hub. Nothing was changed.
+
+    Args:
+        detail: one sentence for the organization's people.
+        retry_after: seconds until another try makes sense.
+    """
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
 class GivenUp(HubError):
     """Nobody waits for it any more: the caller is gone, or its time is over. Nothing was changed."""
 

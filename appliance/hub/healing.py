@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from appliance.hub.errors import HubError
+from appliance.hub.errors import HubError, Occupied
 from appliance.hub.events import Change
 from appliance.hub.findings import Repair
 
@@ -116,6 +116,8 @@ class Healer:
         """Returns when to try again, where it failed."""
         try:
             repair = self._look(organization, due.change)
+        except Occupied:
+            return replace(due, at=time.monotonic() + _FIRST_PAUSE / 2)
         except Exception as error:
             # An organization that can't be looked at, for whatever reason, must not end the looks at all others.
             pause = min(_FIRST_PAUSE * 2**due.failures, _LONGEST_PAUSE)

@@ -15,7 +15,7 @@ from appliance.model.ids import ORGANIZATION_ID
 from appliance.model.ports import FIRST_PORT, LAST_PORT
 
 T = TypeVar("T")
-Kind = Literal["failed", "overtaken"]
+Kind = Literal["failed", "overtaken", "crowded"]
 
 _LENGTH = struct.Struct("!I")
 _LONGEST = 64 * 2**20
@@ -162,10 +162,12 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
     Attributes:
         kind: what the caller may have to tell apart.
+        retry_after: seconds until another try makes sense; of the kind "crowded".
     """
 
     reason: str
     kind: Kind = "failed"
+    retry_after: int = 0
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
@@ -188,6 +190,7 @@ class HubStatus:
         door_entries: how many elements each of its memories has, by name.
         door_room: how many each can have.
         repairs: how often damage was mended since the start, by what was damaged (`findings.Part`).
+        work: what changes took and how they waited since the start (`Shares.figures`).
     """
 
     wireguard: str
@@ -200,6 +203,7 @@ class HubStatus:
     door: dict[str, int] = field(default_factory=dict)
     door_entries: dict[str, int] = field(default_factory=dict)
     door_room: dict[str, int] = field(default_factory=dict)
+    work: dict[str, float] = field(default_factory=dict)
 
 
 def _encode_address(value: Any) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import structlog
 
 from appliance.hub import census, namespace
 from appliance.hub.callers import Hook, go_on
-from appliance.hub.errors import GivenUp, HubError
+from appliance.hub.errors import GivenUp, HubError, Occupied
 from appliance.hub.events import Change, Watcher
 from appliance.hub.findings import Finding, Repair
 from appliance.hub.footprint import Footprint
@@ -24,6 +25,8 @@ from appliance.model.desired import Desired, PeerStatus, RuleCount
 log = structlog.get_logger()
 
 _MOST_LOOKS = 5
+_HEALING_WAITS_S = 0.02
+_READING_WAITS_S = 1.0
 
 
 class DataPlane:
@@ -104,10 +107,11 @@ class DataPlane:
             What was mended; None where all was well.
 
         Raises:
+            Occupied: a change takes its time; threads that heal others must not wait for it.
             HubError: it can't be mended now.
         """
         start = time.monotonic()
-        with self._locks[organization]:
+        with self._holding(organization, _HEALING_WAITS_S):
             desired = self._wanted.get(organization)
             if desired is None:
                 return None
@@ -137,9 +141,17 @@ class DataPlane:
             self._endpoints.pop(organization, None)
             self._whole.discard(organization)
 
-    def peers(self, organization: str) -> Sequence[PeerStatus]:
-        """What WireGuard knows of the organization's machines; nothing if it has no link."""
-        with self._locks[organization]:
+    def peers(self, organization: str, patience_s: float = _READING_WAITS_S) -> Sequence[PeerStatus]:
+        """What WireGuard knows of the organization's machines; nothing if it has no link.
+
+        Args:
+            patience_s: how long to wait for a change that is under way; seconds.
+
+        Raises:
+            Occupied: the change takes longer.
+            HubError: the link can't be asked.
+        """
+        with self._holding(organization, patience_s):
             places = self._names.places(organization)
             return self._backend.peers(places) if namespace.exists(places.namespace) else ()
 
@@ -169,7 +181,11 @@ class DataPlane:
             HubError: the link can't be asked.
         """
         known = self._endpoints.get(organization, {})
-        heard = {status.public_key: status.endpoint for status in self.peers(organization) if status.endpoint}
+        heard = {
+            status.public_key: status.endpoint
+            for status in self.peers(organization, _HEALING_WAITS_S)
+            if status.endpoint
+        }
         wanted = self._wanted.get(organization)
         if wanted is None:
             return None
@@ -208,6 +224,16 @@ class DataPlane:
     def census(self) -> tuple[Footprint, ...]:
         """Everything of this instance that exists on the host, organization by organization."""
         return census.take(self._names)
+
+    @contextmanager
+    def _holding(self, organization: str, patience_s: float) -> Iterator[None]:
+        lock = self._locks[organization]
+        if not lock.acquire(timeout=patience_s):
+            raise Occupied("the organization is being changed")
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _change(self, before: Desired | None, after: Desired, hook: Hook) -> None:
         if before is not None and after.organization in self._whole and not _other_link(before, after):

@@ -29,6 +29,7 @@ from appliance.hub.healing import Healer
 from appliance.hub.keyring import Keyring
 from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
+from appliance.hub.shares import Shares
 from appliance.hub.wireguard import Backend
 from appliance.model.errors import Unavailable
 from appliance.store import Store, audit, deletions, machines, organizations
@@ -39,6 +40,8 @@ log = structlog.get_logger()
 
 _AT_ONCE = 4
 _ACTOR = "hub"
+# Rules of a policy whose change may take much longer than most.
+_LARGE = 500
 _HANDSHAKE_S = 0.05
 
 
@@ -70,6 +73,7 @@ class Hub:
         self._door = Doorkeeper(door, self._plane)
         self._arbiter = Arbiter(store, self._door, self._plane)
         self._agreement = Agreement(store, self._plane.states, self._arbiter.settle, self._mended)
+        self._shares = Shares()
         self._repairs: Counter[str] = Counter()
         self._restored = False
         self._ending = threading.Event()
@@ -229,7 +233,9 @@ class Hub:
 
     @answer.register
     def _(self, call: messages.Apply, caller: Caller = HERE) -> object:
-        self._arbiter.apply(call.organization, call.desired, base=call.base, revision=call.revision, caller=caller)
+        is_large = call.desired is not None and len(call.desired.policy.rules) > _LARGE
+        with self._shares.turn(call.organization, caller, is_large=is_large):
+            self._arbiter.apply(call.organization, call.desired, base=call.base, revision=call.revision, caller=caller)
         return None
 
     @answer.register
@@ -284,6 +290,7 @@ class Hub:
             door=self._door.counters(),
             door_entries={name: level.entries for name, level in levels.items()},
             door_room={name: level.room for name, level in levels.items()},
+            work=self._shares.figures(),
         )
 
     @answer.register

@@ -18,7 +18,7 @@ import structlog
 
 from appliance.hub import messages
 from appliance.hub.callers import Caller
-from appliance.hub.errors import HubError, Overtaken
+from appliance.hub.errors import Crowded, HubError, Overtaken
 from appliance.model.errors import Refused
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ class Server:
             return messages.Done(msgspec.Raw(messages.encode(self._handler(call, caller))))
         except Overtaken as error:
             return messages.Failed(str(error), "overtaken")
+        except Crowded as error:
+            return messages.Failed(str(error), "crowded", error.retry_after)
         except (HubError, Refused, msgspec.DecodeError) as error:
             log.warning("a call was refused", error=str(error))
             return messages.Failed(str(error))

@@ -16,9 +16,9 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import Connection
 
-from appliance.hub.errors import HubError, Overtaken
+from appliance.hub.errors import Crowded, HubError, Overtaken
 from appliance.model.desired import Desired
-from appliance.model.errors import Conflict, NotEnforced
+from appliance.model.errors import Conflict, NotEnforced, TooMany
 from appliance.model.ids import new_revision
 from appliance.model.organization import Organization
 from appliance.service.workplace import Actor, Note, Workplace, admit, gone, write_trail
@@ -178,6 +178,8 @@ def _apply(workplace: Workplace, organization_id: str, desired: Desired | None, 
             workplace.hub.apply(organization_id, desired, base=base, revision=revision)
     except Overtaken:
         raise
+    except Crowded as error:
+        raise TooMany(str(error), retry_after=error.retry_after) from error
     except HubError as error:
         raise _not_enforced(organization_id, error) from error
 

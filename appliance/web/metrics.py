@@ -134,6 +134,22 @@ class _HubCollector(Collector):
             for memory, value in sorted(values.items()):
                 family.add_metric([memory], value)
             yield family
+        work = CounterMetricFamily("meshwg_hub_work_seconds", "Seconds of a processor that changes took in the hub")
+        work.add_metric([], status.work.get("seconds", 0))
+        yield work
+        refused = CounterMetricFamily(
+            "meshwg_hub_refused",
+            "Changes that the hub refused, by what their organization had too much of",
+            labels=["of"],
+        )
+        for of in ("waiting", "share"):
+            refused.add_metric([of], status.work.get(f"refused_{of}", 0))
+        yield refused
+        longest = GaugeMetricFamily(
+            "meshwg_hub_longest_wait_seconds", "The longest that a change waited for its turn since the hub's start"
+        )
+        longest.add_metric([], status.work.get("longest_wait_seconds", 0))
+        yield longest
 
 
 class _LimitsCollector(Collector):

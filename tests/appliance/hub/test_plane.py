@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.hub import namespace, nft
-from appliance.hub.errors import HubError, RulesetError
+from appliance.hub.errors import GivenUp, HubError, Occupied, RulesetError
 from appliance.hub.events import Change
 from appliance.hub.names import Names
 from appliance.hub.nft import Rulesets
@@ -141,6 +141,60 @@ def test_a_refused_ruleset_leaves_the_one_before(
         plane.apply(replace(old, peers=(*old.peers, peer(1)), policy=Policy(Action.ALLOW, (DENY_ALL,))))
     assert in_force(names, backend, desired) == before
     assert plane.organizations() == (desired.organization,)
+
+
+def test_a_change_that_is_given_up_at_the_last_moment_changes_nothing(
+    plane: DataPlane, names: Names, backend: Backend, desired: Desired
+) -> None:
+    """Also not the session of a machine that was to go."""
+    old = replace(desired, peers=(peer(0), peer(1)))
+    plane.apply(old)
+    before = in_force(names, backend, desired)
+    others = (
+        replace(old, peers=(old.peers[0], peer(2)), policy=Policy(Action.DENY, (DENY_ALL,))),
+        replace(old, policy=Policy(Action.DENY)),
+        replace(old, peers=old.peers[:1]),
+    )
+    for after in others:
+        met: list[set[str]] = []
+
+        def give_up(met: list[set[str]] = met) -> None:
+            met.append(in_force(names, backend, desired)[0])
+            raise GivenUp("the caller is gone")
+
+        with pytest.raises(GivenUp):
+            plane.apply(after, give_up)
+        assert met == [before[0]]
+        assert in_force(names, backend, desired) == before
+        assert plane.state(desired.organization) == old
+        assert plane.organizations() == (desired.organization,)
+    assert plane.heal(desired.organization) is None
+    plane.apply(others[0])
+    assert in_force(names, backend, desired)[0] == {each.public_key for each in others[0].peers}
+
+
+def test_an_organization_that_is_given_up_before_it_is_made_leaves_nothing(plane: DataPlane, desired: Desired) -> None:
+    def give_up() -> None:
+        raise GivenUp("the caller is gone")
+
+    with pytest.raises(GivenUp):
+        plane.apply(desired, give_up)
+    assert plane.census() == ()
+    assert plane.state(desired.organization) is None
+
+
+def test_who_heals_does_not_wait_for_a_change(plane: DataPlane, desired: Desired) -> None:
+    """A thread that heals others, too, is told instead."""
+    plane.apply(desired)
+
+    def look() -> None:
+        with pytest.raises(Occupied):
+            plane.heal(desired.organization)
+        with pytest.raises(Occupied):
+            plane.note_endpoints(desired.organization)
+
+    plane.apply(replace(desired, peers=(peer(0),)), look)
+    assert plane.heal(desired.organization) is None
 
 
 def test_what_can_t_be_built_leaves_nothing(plane: DataPlane, desired: Desired) -> None:

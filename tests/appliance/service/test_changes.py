@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select
 
-from appliance.hub.errors import HubError
-from appliance.model.errors import Invalid, NotEnforced, Refused
+from appliance.hub.errors import Crowded, HubError
+from appliance.model.errors import Invalid, NotEnforced, Refused, TooMany
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
 from appliance.service import Actor, Workplace, accounts, deletion, machines, organizations
 from appliance.service import policy as policies
@@ -113,6 +113,20 @@ def test_groups_that_overlap_in_too_many_ways_are_refused(
     assert (everything(workplace), hub.enforced) == before
     monkeypatch.setattr("appliance.model.desired.MOST_WAYS", 160)
     policies.save(workplace, owner, Policy(Action.ALLOW, many))
+
+
+def test_more_than_a_share_of_the_hub_is_told_and_changes_nothing(
+    workplace: Workplace, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise Crowded("That is more than your share.", retry_after=7)
+
+    before = everything(workplace)
+    monkeypatch.setattr(hub, "apply", refuse)
+    with pytest.raises(TooMany, match="your share") as refused:
+        policies.save(workplace, owner, Policy(Action.DENY))
+    assert refused.value.retry_after == 7
+    assert everything(workplace) == before
 
 
 def test_a_hub_that_is_gone_is_a_refusal(workplace: Workplace, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,8 +51,9 @@ def make(workplace: Workplace, status: HubStatus | None) -> bottle.Bottle:
 
 
 def busy(hub: FakeHub) -> HubStatus:
+    work = {"seconds": 1.5, "refused_share": 4, "longest_wait_seconds": 0.25}
     told = replace(hub.status(), expected=2, repairs={"rules": 3}, door={"malformed": 7})
-    return replace(told, door_entries={"known4": 3}, door_room={"known4": 9})
+    return replace(told, door_entries={"known4": 3}, door_room={"known4": 9}, work=work)
 
 
 def test_a_scrape_tells_how_everything_is(workplace: Workplace, hub: FakeHub) -> None:
@@ -66,6 +67,10 @@ def test_a_scrape_tells_how_everything_is(workplace: Workplace, hub: FakeHub) ->
     assert value(samples, "meshwg_machines") == 1
     assert value(samples, "meshwg_repairs_total", part="rules") == 3
     assert value(samples, "meshwg_front_door_packets_total", fate="malformed") == 7
+    assert value(samples, "meshwg_hub_work_seconds_total") == 1.5
+    assert value(samples, "meshwg_hub_refused_total", of="share") == 4
+    assert value(samples, "meshwg_hub_refused_total", of="waiting") == 0
+    assert value(samples, "meshwg_hub_longest_wait_seconds") == 0.25
     assert value(samples, "meshwg_limits_reached_total", limit="sign-ups", level="/48") == 5
     assert value(samples, "meshwg_hashes_waiting") == 0
     assert value(samples, "meshwg_hashes_refused_total") >= 0

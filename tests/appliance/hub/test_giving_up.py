@@ -1,0 +1,105 @@
+"""A caller that gave up gets nothing enforced, however late the hub is done with its call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from appliance.hub import enforcement, shares
+from appliance.hub.callers import HERE
+from appliance.hub.client import HubClient
+from appliance.hub.door import FrontDoor
+from appliance.hub.messages import Status
+from appliance.hub.names import Names
+from appliance.hub.process import Hub
+from appliance.hub.ruleset import Ruleset, compile_ruleset
+from appliance.hub.server import Server
+from appliance.hub.wireguard import Backend
+from appliance.model.desired import Desired
+from appliance.model.errors import NotEnforced
+from appliance.model.policy import ANYONE, Action, Policy, Rule
+from appliance.service import Actor, Workplace
+from appliance.service import policy as policies
+from appliance.store import Store, organizations
+from tests.appliance.hub.test_plane import in_force
+from tests.appliance.sealed import ACME, OLD, opens, sealed_store
+
+OWNER = Actor.operator(ACME)
+DENIED = Policy(Action.DENY, (Rule("r1", Action.DENY, ANYONE, ANYONE),))
+
+
+@dataclass
+class Place:
+    """A hub at work on the real kernel, and a web process's side of it."""
+
+    hub: Hub
+    workplace: Workplace
+    names: Names
+    backend: Backend
+
+    def stored(self) -> Desired:
+        with self.workplace.store.read() as transaction:
+            found = organizations.desired(transaction, ACME)
+        assert found is not None
+        return found
+
+    def in_force(self) -> tuple[set[str], str]:
+        return in_force(self.names, self.backend, self.stored())
+
+    def is_done(self) -> None:
+        """Returns when the hub works at nothing of the organization any more."""
+        with self.hub._shares.turn(ACME, HERE):
+            pass
+
+
+@pytest.fixture
+def place(names: Names, backend: Backend, tmp_path: Path) -> Iterator[Place]:
+    store: Store = sealed_store(tmp_path)
+    hub = Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules")
+    hub.open()
+    hub.restore()
+    server = Server(tmp_path / "sock", {0}, hub.answer, hub.caller_is_gone)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    yield Place(hub, Workplace(store, HubClient(tmp_path / "sock"), "vpn.example.net", 51820), names, backend)
+    HubClient(tmp_path / "sock").tear_down()
+    server.close()
+    thread.join()
+    hub.close()
+
+
+@pytest.mark.parametrize("moment", ["it waits for its turn", "its rules are compiled"])
+def test_what_its_caller_gave_up_never_comes_into_force(
+    place: Place, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setattr(shares, "_LOOK_S", 0.01)
+    before, stored = place.in_force(), place.stored()
+    goes_on, compiled = threading.Event(), threading.Event()
+
+    def compile_slowly(desired: Desired, link: str) -> Ruleset:
+        compiled.set()
+        assert goes_on.wait(20)
+        return compile_ruleset(desired, link)
+
+    with monkeypatch.context() as patched, ExitStack() as held:
+        patched.setattr(HubClient._call, "__defaults__", (0.2,))
+        if moment == "it waits for its turn":
+            held.enter_context(place.hub._shares.turn(ACME, HERE))
+        else:
+            patched.setattr(enforcement, "compile_ruleset", compile_slowly)
+        with pytest.raises(NotEnforced):
+            policies.save(place.workplace, OWNER, DENIED)
+        assert compiled.is_set() == (moment == "its rules are compiled")
+        goes_on.set()
+    place.is_done()
+    assert (place.in_force(), place.stored()) == (before, stored)
+    # There was never a difference from the store that somebody had to settle.
+    assert place.hub.answer(Status()).repairs == {}  # type: ignore[attr-defined]
+    policies.save(place.workplace, OWNER, DENIED)
+    assert place.stored().policy == DENIED
+    assert place.in_force() != before

@@ -1,0 +1,69 @@
+"""Changes of one organization wait for each other, and for nobody else's."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Queue
+
+import pytest
+
+from appliance.model.errors import TooMany
+from appliance.service.queues import Queues
+
+
+def waiting(queues: Queues, organization: str) -> int:
+    with queues._lock:
+        return len(queues._waiting.get(organization, ()))
+
+
+def test_changes_come_one_after_the_other_in_the_order_of_their_asking() -> None:
+    queues, done, begins = Queues(), Queue[int](), threading.Event()
+
+    def change(number: int) -> None:
+        with queues.turn("acme"):
+            assert begins.wait(10)
+            done.put(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        made: list[Future[None]] = []
+        for number in range(8):
+            made.append(pool.submit(change, number))
+            while waiting(queues, "acme") <= number:
+                pass
+        with queues.turn("bolt"):
+            assert done.empty()
+        begins.set()
+        for each in made:
+            each.result(10)
+    assert [done.get() for _ in range(8)] == list(range(8))
+    assert queues._waiting == {}
+
+
+def test_only_so_many_wait_and_nobody_else_is_refused() -> None:
+    queues = Queues(most=1)
+    with queues.turn("acme"):
+        with pytest.raises(TooMany) as refused, queues.turn("acme"):
+            pytest.fail("it had its turn")
+        assert refused.value.retry_after
+        with queues.turn("bolt"):
+            pass
+    with queues.turn("acme"):
+        pass
+
+
+def test_nobody_waits_for_ever() -> None:
+    queues = Queues(patience_s=0.01)
+    with queues.turn("acme"), pytest.raises(TooMany, match="took more"), queues.turn("acme"):
+        pytest.fail("it had its turn")
+    with queues.turn("acme"):
+        pass
+    assert queues._waiting == {}
+
+
+def test_a_change_that_fails_lets_the_next_one_begin() -> None:
+    queues = Queues()
+    with pytest.raises(ZeroDivisionError), queues.turn("acme"):
+        raise ZeroDivisionError
+    with queues.turn("acme"):
+        pass
