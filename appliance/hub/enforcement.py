@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+import structlog
+
 from appliance.hub import generation, nft, removal
 from appliance.hub.callers import Hook, go_on
 from appliance.hub.errors import RulesetError
@@ -17,6 +19,10 @@ from appliance.hub.netlink import Netlink
 from appliance.hub.nft import Rulesets
 from appliance.hub.ruleset import Removal, Ruleset, compile_ruleset
 from appliance.model.desired import Desired
+from appliance.model.errors import Invalid
+from appliance.model.policy import Action, Policy
+
+log = structlog.get_logger()
 
 _OUT_BY_THEN_S = 0.05
 _NOT_YET = Ruleset()
@@ -82,7 +88,7 @@ class Enforcement:
             return ()
         self._generations[name] = now
         self._judged.pop(name, None)
-        wanted = compile_ruleset(desired, places.link)
+        wanted = self._compiled(places, desired)
         if known is None and self._adopted(places, desired, wanted, self._ledger.noted(name)):
             return ()
         *parts, last = wanted.loading(nft.counters(name))
@@ -103,7 +109,7 @@ class Enforcement:
         """
         judged = self._judged[places.namespace]
         if (judged.desired.peers, judged.desired.policy) != (desired.peers, desired.policy):
-            self._switch(places, judged, desired, compile_ruleset(desired, places.link), hook)
+            self._switch(places, judged, desired, self._compiled(places, desired), hook)
         else:
             hook()
 
@@ -128,6 +134,17 @@ class Enforcement:
         now = time.monotonic()
         left = {name: judged.left.get(name, now) for name in present.names - wanted.names}
         self._judged[places.namespace] = _Judged(desired, wanted, wanted.switched(present), left)
+
+    def _compiled(self, places: Places, desired: Desired) -> Ruleset:
+        """The ruleset of this state; of a policy that no save could make, one that denies everything."""
+        try:
+            desired.check_size()
+        except Invalid as error:
+            log.error(
+                "a policy is too large, so everything is denied", organization=desired.organization, why=error.detail
+            )
+            desired = replace(desired, policy=Policy(Action.DENY))
+        return compile_ruleset(desired, places.link)
 
     def _tidy(self, places: Places) -> None:
         """Removes what nothing leads to any more."""

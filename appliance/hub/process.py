@@ -31,7 +31,8 @@ from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
 from appliance.hub.shares import Shares
 from appliance.hub.wireguard import Backend
-from appliance.model.errors import Unavailable
+from appliance.model.desired import Desired
+from appliance.model.errors import Invalid, Unavailable
 from appliance.store import Store, audit, deletions, machines, organizations
 from appliance.store.times import now
 from appliance.vault import Vault
@@ -235,6 +236,7 @@ class Hub:
     def _(self, call: messages.Apply, caller: Caller = HERE) -> object:
         is_large = call.desired is not None and len(call.desired.policy.rules) > _LARGE
         with self._shares.turn(call.organization, caller, is_large=is_large):
+            _check_size(call.desired)
             self._arbiter.apply(call.organization, call.desired, base=call.base, revision=call.revision, caller=caller)
         return None
 
@@ -322,3 +324,11 @@ class Hub:
         del caller
         self._keyring.rotate(call.present, call.new)
         return None
+
+
+def _check_size(desired: Desired | None) -> None:
+    if desired is not None:
+        try:
+            desired.check_size()
+        except Invalid as error:
+            raise HubError(error.detail) from error

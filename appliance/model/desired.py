@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from operator import attrgetter
 
+from appliance.model.cost import MOST_ELEMENTS, count_classes, count_elements, heaviest
 from appliance.model.errors import Invalid
-from appliance.model.policy import Kind, Policy, Selector
-
-MOST_WAYS = 50_000
+from appliance.model.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -44,29 +43,40 @@ class Desired:
     peers: tuple[Peer, ...] = ()
     policy: Policy = Policy()
 
-    def check_size(self) -> None:
-        """Raises `Invalid` where the policy's groups overlap in more ways than the data plane looks up.
+    @property
+    def elements(self) -> int:
+        """The most elements that its policy comes to (`model.cost`)."""
+        return count_elements(self.policy, *self._classes())
 
-        Machines that the policy's groups can't tell apart are one class. A rule from one group to another is looked up
-        by every class of the one toward every class of the other.
+    def check_size(self, before: Desired | None = None, *, most: int = MOST_ELEMENTS) -> None:
+        """Refuses a policy that costs the data plane too much.
+
+        Args:
+            before: the state that stands; what is above `most` already may stay as it is, or become less.
+            most: elements that the organization may have, of those that the data plane takes at all.
+
+        Raises:
+            Invalid: says how many elements it comes to, and how many there may be.
         """
-        mentioned = {
-            end.name for rule in self.policy.rules for end in (rule.source, rule.destination) if end.kind is Kind.GROUP
-        }
-        if not mentioned:
+        classes, classified = self._classes()
+        elements = count_elements(self.policy, classes, classified)
+        if elements <= most:
             return
-        classes = Counter(group for groups in {peer.groups & mentioned for peer in self.peers} for group in groups)
+        if elements <= MOST_ELEMENTS and before is not None and elements <= before.elements:
+            return
+        found = heaviest(self.policy, classes)
+        rule = ""
+        if found is not None:
+            rule = f" Most of them, {found[1]}, are for the rule to {found[0].sentence}."
+        raise Invalid(
+            f"The policy comes to {elements} pairs of ends and ports to look up, and {most} is the most.{rule} Fewer "
+            "ports, rules for fewer groups, or groups that share fewer machines, make fewer.",
+            field="rules",
+        )
 
-        def count(end: Selector) -> int:
-            return classes[end.name] if end.kind is Kind.GROUP else 1
-
-        ways = sum(count(rule.source) * count(rule.destination) for rule in self.policy.rules)
-        if ways > MOST_WAYS:
-            raise Invalid(
-                f"The groups that rules name overlap in too many ways: {ways} combinations of machines to look up, and "
-                f"{MOST_WAYS} is the most. Rules for fewer groups, or groups that share fewer machines, make fewer.",
-                field="rules",
-            )
+    def _classes(self) -> tuple[Counter[str], int]:
+        named = {group for groups in self.policy.weights for group in groups if group is not None}
+        return count_classes((peer.groups for peer in self.peers), named)
 
     def with_peer(self, peer: Peer) -> Desired:
         """The same with this machine, in the place of the one of its id if there is one."""

@@ -7,6 +7,10 @@ from datetime import datetime
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
 
+from appliance.model.cost import MOST_ELEMENTS
+
+_FREE_ELEMENTS = 4_000
+
 
 class Plan(str, Enum):
     """What an organization pays for."""
@@ -18,6 +22,11 @@ class Plan(str, Enum):
     def machine_limit(self) -> int | None:
         """How many machines it covers; None is no limit."""
         return 2 if self is Plan.FREE else None
+
+    @property
+    def element_limit(self) -> int:
+        """How much its policy may cost the data plane (`model.cost`)."""
+        return _FREE_ELEMENTS if self is Plan.FREE else MOST_ELEMENTS
 
 
 class Role(str, Enum):

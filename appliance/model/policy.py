@@ -7,16 +7,20 @@ matters: some deny rule matches, else some allow rule matches, else the default.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 
 from appliance.model.errors import Invalid
 from appliance.model.names import check_group, check_name
 
 LONGEST_DESCRIPTION = 500
 HIGHEST_PORT = 65535
+# Where ports of several rules overlap, the data plane cuts ranges at each other's ends.
+_PIECES = 2
+_MOST_TOLD = 5
 MOST_PORT_RANGES = 100
 
 
@@ -72,6 +76,11 @@ class Selector:
             return cls(Kind.GROUP, check_group(name))
         raise Invalid(f"The {field} is neither any, machine:<id> nor group:<name>.", field=field)
 
+    @property
+    def group(self) -> str | None:
+        """The group that it names, if it names one."""
+        return self.name if self.kind is Kind.GROUP else None
+
     def __str__(self) -> str:
         return self.kind.value if self.kind is Kind.ANY else f"{self.kind.value}:{self.name}"
 
@@ -101,7 +110,9 @@ def parse_ports(text: str) -> tuple[PortRange, ...]:
     """
     if text.strip() in ("", "all"):
         return ()
-    ranges = []
+    ranges: list[PortRange] = []
+    if text.count(",") >= MOST_PORT_RANGES:
+        raise Invalid(f"A rule takes at most {MOST_PORT_RANGES} ports and ranges.", field="ports")
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", part, re.ASCII)
         if match is None:
@@ -110,8 +121,6 @@ def parse_ports(text: str) -> tuple[PortRange, ...]:
         if not 1 <= first <= last <= HIGHEST_PORT:
             raise Invalid(f"{part.strip()} is not a port or a range of ports from 1 to {HIGHEST_PORT}.", field="ports")
         ranges.append(PortRange(first, last))
-    if len(ranges) > MOST_PORT_RANGES:
-        raise Invalid(f"A rule takes at most {MOST_PORT_RANGES} ports and ranges.", field="ports")
     return merge_ports(ranges)
 
 
@@ -149,6 +158,25 @@ class Rule:
         if self.description:
             check_name(self.description, field="description", longest=LONGEST_DESCRIPTION)
 
+    @property
+    def weight(self) -> int:
+        """The most elements that the data plane looks up for one pair of its ends (`model.cost`)."""
+        return _PIECES * len(self.ports) or 1
+
+    @property
+    def sentence(self) -> str:
+        """What it does, as ``allow group:a to any, tcp 22``."""
+        service = "" if self.protocol is Protocol.ANY else f", {self.protocol.value}"
+        ports = f" {format_ports(self.ports)}" if self.ports else ""
+        if len(self.ports) > _MOST_TOLD:
+            ports = f" with {len(self.ports)} ranges of ports"
+        return f"{self.action.value} {self.source} to {self.destination}{service}{ports}"
+
+    @property
+    def groups(self) -> tuple[str | None, str | None]:
+        """The groups that its ends name."""
+        return self.source.group, self.destination.group
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -156,6 +184,32 @@ class Policy:
 
     default: Action = Action.ALLOW
     rules: tuple[Rule, ...] = ()
+
+    @cached_property
+    def weights(self) -> Counter[tuple[str | None, str | None]]:
+        """The weights of all rules together, by the groups that their ends name."""
+        found: Counter[tuple[str | None, str | None]] = Counter()
+        for rule in self.rules:
+            found[rule.groups] += rule.weight
+        return found
+
+    def with_rule(self, rule: Rule) -> Policy:
+        """The same with one rule more, behind all others."""
+        after = Policy(self.default, (*self.rules, rule))
+        after.__dict__["weights"] = self.weights + Counter({rule.groups: rule.weight})
+        return after
+
+    def without_rules(self, ids: Collection[str]) -> Policy:
+        """The same without the rules of these ids; the same object where there are none."""
+        gone = [rule for rule in self.rules if rule.id in ids]
+        if not gone:
+            return self
+        after = Policy(self.default, tuple(rule for rule in self.rules if rule.id not in ids))
+        left = Counter(self.weights)
+        for rule in gone:
+            left[rule.groups] -= rule.weight
+        after.__dict__["weights"] = +left
+        return after
 
     def with_ids_of(self, before: Policy) -> Policy:
         """The same policy; new rules that say what rules of `before` said are those, and go on being counted."""

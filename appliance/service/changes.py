@@ -103,7 +103,7 @@ def _try(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -> T:
     if becomes == was:
         _store(workplace, actor, change, revision)
         return result
-    change.after.check_size()
+    change.after.check_size(before, most=organization.plan.element_limit)
     _apply(workplace, organization.id, becomes, base=organization.revision, revision=revision)
     try:
         _store(workplace, actor, change, revision)

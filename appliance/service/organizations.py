@@ -26,7 +26,7 @@ def change(workplace: Workplace, actor: Actor, *, name: str | None = None, plan:
     """Another name or plan.
 
     Raises:
-        Invalid: no such plan, or a name that can't be taken.
+        Invalid: no such plan, a name that can't be taken, or a policy that is too large for the plan.
         Conflict: the plan does not cover the machines that there are.
     """
     actor.must_own()
@@ -44,6 +44,8 @@ def change(workplace: Workplace, actor: Actor, *, name: str | None = None, plan:
                 f"The {new_plan.value} plan covers {limit} machines and there are {count}. Remove some first.",
                 field="plan",
             )
+        if new_plan is not before.plan:
+            open_change.before.check_size(most=new_plan.element_limit)
         open_change.write(
             lambda transaction: organizations.change(transaction, before.id, name=new_name, plan=new_plan)
         )

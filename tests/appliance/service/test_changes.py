@@ -9,9 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select
 
+<<<<<<< HEAD
 from appliance.hub.errors import Crowded, HubError
 from appliance.model.errors import Invalid, NotEnforced, Refused, TooMany
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
+=======
+from appliance.hub.errors import HubError
+from appliance.model.errors import Invalid, NotEnforced, Refused
+from appliance.model.organization import Plan
+from appliance.model.policy import ANYONE, Action, Kind, Policy, Protocol, Rule, Selector, parse_ports
+>>>>>>> 5ceedd6 (policy: bound a policy by what it costs the data plane)
 from appliance.service import Actor, Workplace, accounts, deletion, machines, organizations
 from appliance.service import policy as policies
 from appliance.store import organizations as stored
@@ -105,14 +112,49 @@ def test_groups_that_overlap_in_too_many_ways_are_refused(
         )
     ends = [Selector(Kind.GROUP, name) for name in ("all", "g0", "g1", "g2")]
     many = tuple(Rule(f"r{at}", Action.DENY, ends[0], end) for at, end in enumerate(ends))
-    # Eight classes in all, four in each of the others: 8 x 8 and three times 8 x 4.
-    monkeypatch.setattr("appliance.model.desired.MOST_WAYS", 159)
+    # Eight machines at both ends; eight classes in all, four in each of the others: 8 x 8 and three times 8 x 4.
+    set_most(monkeypatch, 16 + 159)
     before = everything(workplace), dict(hub.enforced)
-    with pytest.raises(Invalid, match="160 combinations"):
+    with pytest.raises(
+        Invalid, match=r"comes to 176 pairs .* 175 is the most\..* 64, are for the rule to deny group:all"
+    ):
         policies.save(workplace, owner, Policy(Action.ALLOW, many))
     assert (everything(workplace), hub.enforced) == before
-    monkeypatch.setattr("appliance.model.desired.MOST_WAYS", 160)
+    set_most(monkeypatch, 176)
     policies.save(workplace, owner, Policy(Action.ALLOW, many))
+    with pytest.raises(Invalid, match="comes to 178 pairs"):
+        machines.add(workplace, owner, name="m8", groups=["all", "g0"])
+    set_most(monkeypatch, 178)
+    added = machines.add(workplace, owner, name="m8", groups=["all", "g0"]).machine.id
+    with pytest.raises(Invalid, match="comes to 186 pairs"):
+        machines.change(workplace, owner, added, groups=["g0"])
+
+
+def test_the_free_plan_takes_smaller_policies(workplace: Workplace, hub: FakeHub, owner: Actor) -> None:
+    """A switch to it is refused, and so is what makes more of what is too much already; less is always possible."""
+    ports = parse_ports(",".join(str(2 * port + 1) for port in range(100)))
+    large = Policy(
+        Action.ALLOW, tuple(Rule(f"r{at}", Action.DENY, ANYONE, ANYONE, Protocol.TCP, ports) for at in range(21))
+    )
+    with pytest.raises(Invalid, match="comes to 4200 pairs of ends and ports to look up, and 4000 is the most"):
+        policies.save(workplace, owner, large)
+    organizations.change(workplace, owner, plan="paid")
+    policies.save(workplace, owner, large)
+    with pytest.raises(Invalid, match="4000 is the most"):
+        organizations.change(workplace, owner, plan="free")
+    organizations.change(workplace, owner, name="still on the paid plan")
+    with workplace.store.write() as transaction:
+        stored.change(transaction, owner.organization_id, name="a", plan=Plan.FREE)
+    machines.add(workplace, owner, name="another")
+    with pytest.raises(Invalid, match="4000 is the most"):
+        policies.add_rule(workplace, owner, Rule("more", Action.DENY, ANYONE, ANYONE))
+    policies.remove_rule(workplace, owner, policies.get(workplace, owner).policy.rules[0].id)
+    assert hub.enforced[owner.organization_id].elements == 4000
+
+
+def set_most(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Another bound for the paid plan."""
+    monkeypatch.setattr(Plan, "element_limit", property(lambda _: most))
 
 
 def test_more_than_a_share_of_the_hub_is_told_and_changes_nothing(

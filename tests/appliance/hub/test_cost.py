@@ -1,0 +1,67 @@
+"""What a policy costs is known before it is compiled, and never too low."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.hub.ruleset import Ruleset, compile_ruleset
+from appliance.model.desired import Desired
+from appliance.model.policy import Action, Kind, Policy, PortRange, Protocol, Rule, Selector, merge_ports
+from tests.appliance.hub.test_ruleset import LINK, members, state_of
+from tests.appliance.strategies import desired_states
+
+_BYTES_OF_ONE = 400
+_BYTES_OF_NONE = 20_000
+
+
+@st.composite
+def overlapping(draw: st.DrawFn) -> Desired:
+    """Few machines in many groups, and rules from any group to any other for ranges that cut each other."""
+    groups = [f"g{number}" for number in range(draw(st.integers(1, 6)))]
+    machines = tuple(
+        replace(machine, groups=frozenset(draw(st.sets(st.sampled_from(groups)))))
+        for machine in members(draw(st.integers(1, 8)))
+    )
+    ends = st.one_of(
+        st.sampled_from([Selector(Kind.GROUP, group) for group in groups]),
+        st.sampled_from([Selector(Kind.ANY), Selector(Kind.MACHINE, machines[0].id), Selector(Kind.GROUP, "empty")]),
+    )
+    ports = st.lists(
+        st.tuples(st.integers(1, 120), st.integers(1, 120)).map(lambda ends: PortRange(min(ends), max(ends))),
+        min_size=1,
+        max_size=20,
+    )
+    kinds = st.tuples(st.sampled_from(Action), ends, ends, st.sampled_from([Protocol.TCP, Protocol.UDP]), ports)
+    rules = tuple(
+        Rule(f"rule{number:08}", action, source, destination, protocol, merge_ports(ranges))
+        for number, (action, source, destination, protocol, ranges) in enumerate(draw(st.lists(kinds, max_size=12)))
+    )
+    return state_of(machines, Policy(Action.ALLOW, rules))
+
+
+def elements(ruleset: Ruleset) -> int:
+    """Keys of rules in all sets that count."""
+    return sum(statement.count(' : "r_') for statements in ruleset.leaves.values() for statement in statements)
+
+
+@given(st.one_of(desired_states(), overlapping()))
+def test_a_policy_never_comes_to_more_than_it_was_said_to(desired: Desired) -> None:
+    ruleset = compile_ruleset(desired, LINK)
+    assert elements(ruleset) <= desired.elements
+    assert sum(map(len, ruleset.loading())) <= _BYTES_OF_NONE + _BYTES_OF_ONE * desired.elements
+
+
+@given(overlapping(), st.data())
+def test_what_changes_step_by_step_costs_what_it_costs_at_once(desired: Desired, data: st.DataObject) -> None:
+    policy = Policy(desired.policy.default)
+    for rule in desired.policy.rules:
+        policy = policy.with_rule(rule)
+    gone = {rule.id for rule in desired.policy.rules if data.draw(st.booleans())}
+    policy = policy.without_rules(gone)
+    anew = Policy(policy.default, tuple(rule for rule in desired.policy.rules if rule.id not in gone))
+    assert policy == anew
+    assert policy.weights == anew.weights
+    assert replace(desired, policy=policy).elements == replace(desired, policy=anew).elements
