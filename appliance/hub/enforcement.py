@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +19,7 @@ from appliance.hub.generation import Entry, Ledger
 from appliance.hub.names import Places
 from appliance.hub.netlink import Netlink
 from appliance.hub.nft import Rulesets
-from appliance.hub.ruleset import Removal, Ruleset, compile_ruleset
+from appliance.hub.ruleset import Compiler, Removal, Ruleset
 from appliance.model.desired import Desired
 from appliance.model.errors import Invalid
 from appliance.model.policy import Action, Policy
@@ -25,6 +27,8 @@ from appliance.model.policy import Action, Policy
 log = structlog.get_logger()
 
 _OUT_BY_THEN_S = 0.05
+# Each keeps what it compiled last; without, a ruleset is compiled from nothing.
+_MOST_COMPILERS = 200
 _NOT_YET = Ruleset()
 """In force while a large ruleset is being loaded: everything is denied."""
 
@@ -64,6 +68,9 @@ class Enforcement:
         # By namespace, what our last transaction left there and what that enforces.
         self._generations: dict[str, int] = {}
         self._judged: dict[str, _Judged] = {}
+        # In the order of their last use.
+        self._compilers: OrderedDict[str, Compiler] = OrderedDict()
+        self._choosing = threading.Lock()
 
     def forget(self, name: str) -> None:
         """Nothing here keeps the namespace of that name alive, and its rules are nobody's."""
@@ -71,6 +78,7 @@ class Enforcement:
         self._netlink.forget(name)
         self._generations.pop(name, None)
         self._judged.pop(name, None)
+        self._compilers.pop(name, None)
         self._ledger.forget(name)
 
     def judge(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
@@ -144,7 +152,15 @@ class Enforcement:
                 "a policy is too large, so everything is denied", organization=desired.organization, why=error.detail
             )
             desired = replace(desired, policy=Policy(Action.DENY))
-        return compile_ruleset(desired, places.link)
+        return self._compiler(places.namespace).compile(desired, places.link)
+
+    def _compiler(self, name: str) -> Compiler:
+        with self._choosing:
+            compiler = self._compilers.setdefault(name, Compiler())
+            self._compilers.move_to_end(name)
+            if len(self._compilers) > _MOST_COMPILERS:
+                self._compilers.popitem(last=False)
+        return compiler
 
     def _tidy(self, places: Places) -> None:
         """Removes what nothing leads to any more."""

@@ -75,8 +75,7 @@ class Desired:
         )
 
     def _classes(self) -> tuple[Counter[str], int]:
-        named = {group for groups in self.policy.weights for group in groups if group is not None}
-        return count_classes((peer.groups for peer in self.peers), named)
+        return count_classes((peer.groups for peer in self.peers), self.policy.groups)
 
     def with_peer(self, peer: Peer) -> Desired:
         """The same with this machine, in the place of the one of its id if there is one."""

@@ -193,6 +193,11 @@ class Policy:
             found[rule.groups] += rule.weight
         return found
 
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups that its rules name."""
+        return frozenset(group for groups in self.weights for group in groups if group is not None)
+
     def with_rule(self, rule: Rule) -> Policy:
         """The same with one rule more, behind all others."""
         after = Policy(self.default, (*self.rules, rule))

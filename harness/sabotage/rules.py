@@ -6,18 +6,27 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from appliance.hub import enforcement
 from appliance.hub.nft import Rulesets
-from appliance.hub.ruleset import ALLOWED_MARK, Ruleset, Statements, compile_ruleset
+from appliance.hub.ruleset import ALLOWED_MARK, Compiler, Ruleset, Statements
 from appliance.model.desired import Desired
 from appliance.model.policy import Policy
 
 _load = Rulesets.load
+_compile = Compiler.compile
+
+
+def _compiled(desired: Desired, link: str) -> Ruleset:
+    return _compile(Compiler(), desired, link)
 
 
 def change_rulesets(change: Callable[[Ruleset, Desired, str], Ruleset]) -> None:
     """From now on rulesets are compiled, and then changed, knowing for which state and link they are."""
-    vars(enforcement)["compile_ruleset"] = lambda desired, link: change(compile_ruleset(desired, link), desired, link)
+
+    def compile_wrong(self: Compiler, desired: Desired, link: str) -> Ruleset:
+        del self
+        return change(_compiled(desired, link), desired, link)
+
+    Compiler.compile = compile_wrong  # type: ignore[method-assign]
 
 
 def change_chains(change: Callable[[str, Statements], Statements]) -> None:
@@ -45,9 +54,7 @@ def deny_both_directions() -> None:
 
     def doubled(_good: Ruleset, desired: Desired, link: str) -> Ruleset:
         twins = tuple(replace(rule, source=rule.destination, destination=rule.source) for rule in desired.policy.rules)
-        return compile_ruleset(
-            replace(desired, policy=Policy(desired.policy.default, desired.policy.rules + twins)), link
-        )
+        return _compiled(replace(desired, policy=Policy(desired.policy.default, desired.policy.rules + twins)), link)
 
     change_rulesets(doubled)
 

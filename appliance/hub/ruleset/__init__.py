@@ -27,14 +27,16 @@ Source: nft(8), sections "MAPS", "VERDICT MAPS" and "CONNTRACK EXPRESSIONS"; <li
 """
 
 from appliance.hub.ruleset.chains import ALLOWED_MARK, counter_name, rule_of
-from appliance.hub.ruleset.compile import UNMATCHED, compile_ruleset
+from appliance.hub.ruleset.compiler import Compiler, compile_ruleset
 from appliance.hub.ruleset.document import TABLE, UNKNOWN, Count, Removal, Ruleset, Statements, is_leaf
+from appliance.hub.ruleset.frame import UNMATCHED
 
 __all__ = [
     "ALLOWED_MARK",
     "TABLE",
     "UNKNOWN",
     "UNMATCHED",
+    "Compiler",
     "Count",
     "Removal",
     "Ruleset",

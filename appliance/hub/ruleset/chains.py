@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from operator import itemgetter
 
-from appliance.hub.ruleset import buckets
-from appliance.hub.ruleset.classes import NO_CLASS, Classes
+from appliance.hub.ruleset.classes import NO_CLASS
 from appliance.hub.ruleset.document import Draft
-from appliance.hub.ruleset.lookups import CLASS_SHIFT, Elements, Key, Lookup, in_mark, in_priority
+from appliance.hub.ruleset.lookups import (
+    CLASS_SHIFT,
+    Element,
+    Elements,
+    Key,
+    Lookup,
+    in_mark,
+    in_priority,
+)
+from appliance.hub.ruleset.spread import Spread
 from appliance.model.policy import Action, Kind
 
 ALLOWED_MARK = 0x1
@@ -23,8 +32,6 @@ _SOURCE = {Kind.MACHINE: "ct original ip saddr", Kind.GROUP: "meta priority", Ki
 _DESTINATION = {Kind.MACHINE: "ct original ip daddr", Kind.GROUP: f"(meta mark & {CLASS:#x})", Kind.ANY: None}
 
 _RULE = "r_"
-
-V = TypeVar("V")
 
 
 def counter_name(rule_id: str) -> str:
@@ -42,40 +49,38 @@ def past(lookup: Lookup) -> str:
     return f"{lookup.name}_past"
 
 
-def add_lookup(draft: Draft, lookup: Lookup, elements: Elements) -> None:
-    """The chain that is called for this lookup, and its buckets.
+def spread_of(lookup: Lookup) -> Spread[tuple[Element, ...]]:
+    """The chain that is called for this lookup, and its buckets, without any elements.
 
     What it knows is dropped or accepted there. What it does not know returns: from a lookup for denials by way of the
     chain `past`, which is the caller's to make.
     """
-    if not lookup.has_ports and not _fields(lookup):
-        ((_, rule),) = elements[()]
-        draft.add(lookup.name, f'counter name "{counter_name(rule)}" {_verdict(lookup)}')
-        return
-    size = sum(map(len, elements.values()))
     miss = past(lookup) if lookup.action is Action.DENY else None
-    _spread(draft, lookup.name, _fields(lookup), elements, size, lambda part: _statements(lookup, part), miss=miss)
+    return Spread(lookup.name, _fields(lookup), len, partial(_statements, lookup), miss=miss)
 
 
-def add_source_class(draft: Draft, name: str, classes: Classes) -> None:
-    """The chain that puts the class of the source into the packet's priority."""
-    _add_classes(draft, name, "meta priority", "ct original ip saddr", classes, in_priority)
+def source_classes() -> Spread[int]:
+    """The chain ``source``, which puts the class of the source into the packet's priority."""
+    return _classes("source", "meta priority", "ct original ip saddr", in_priority)
 
 
-def add_destination_class(draft: Draft, name: str, classes: Classes) -> None:
-    """The chain that puts the class of the destination into the packet's mark, and zero into the rest of it."""
-    _add_classes(draft, name, "meta mark", "ct original ip daddr", classes, in_mark)
+def destination_classes() -> Spread[int]:
+    """The chain ``destination``, which puts the class of the destination into the packet's mark, and zero beside it."""
+    return _classes("destination", "meta mark", "ct original ip daddr", in_mark)
 
 
-def _add_classes(draft: Draft, name: str, place: str, field: str, classes: Classes, text: Callable[[int], str]) -> None:
+def _classes(name: str, place: str, field: str, text: Callable[[int], str]) -> Spread[int]:
     def statements(part: Mapping[Key, int]) -> Iterator[str]:
-        known = "".join(f"{address} : {text(number)}, " for (address,), number in part.items())
+        known = "".join(f"{address} : {text(number)}, " for (address,), number in sorted(part.items()))
         yield f"{place} set {field} map {{ {known}* : {text(NO_CLASS)} }}"
 
-    numbers: dict[Key, int] = {(str(address),): number for address, number in classes.of_address.items()}
-    rest = f"{name}_other"
-    draft.add(rest, f"{place} set {text(NO_CLASS)}")
-    _spread(draft, name, (field,), numbers, len(numbers), statements, miss=rest)
+    return Spread(name, (field,), lambda _: 1, statements, miss=f"{name}_other")
+
+
+def add_no_classes(draft: Draft) -> None:
+    """Where `source_classes` and `destination_classes` lead packets of machines in no class."""
+    draft.add("source_other", f"meta priority set {in_priority(NO_CLASS)}")
+    draft.add("destination_other", f"meta mark set {in_mark(NO_CLASS)}")
 
 
 def _fields(lookup: Lookup) -> tuple[str, ...]:
@@ -89,6 +94,10 @@ def _verdict(lookup: Lookup) -> str:
 
 def _statements(lookup: Lookup, elements: Elements) -> Iterator[str]:
     condition, fields = "", _fields(lookup)
+    if not fields and not lookup.has_ports:
+        ((_, rule),) = elements[()]
+        yield f'counter name "{counter_name(rule)}" {_verdict(lookup)}'
+        return
     if lookup.has_ports:
         # An ICMP error has the ports of the connection that it quotes. That no other protocol comes here is known
         # already; it is said again because nft takes `proto-dst` for a port only where it knows the protocol.
@@ -105,40 +114,6 @@ def _statements(lookup: Lookup, elements: Elements) -> Iterator[str]:
 
 
 def _texts(elements: Elements) -> Iterator[tuple[str, str]]:
-    for key, of_key in elements.items():
+    for key, of_key in sorted(elements.items(), key=itemgetter(0)):
         for ports, rule in of_key:
             yield " . ".join(key if ports is None else (*key, str(ports))), rule
-
-
-def _spread(
-    draft: Draft,
-    name: str,
-    fields: Sequence[str],
-    elements: Mapping[Key, V],
-    size: int,
-    statements: Callable[[Mapping[Key, V]], Iterable[str]],
-    *,
-    miss: str | None,
-) -> None:
-    """A chain for all elements, or one that leads to the bucket of a packet's key.
-
-    Args:
-        size: how many elements there are, each range of ports being one.
-        statements: of the chain that has these elements.
-        miss: where a packet goes on whose bucket is empty; None if what follows is no matter.
-    """
-    count = buckets.count_for(size) if fields else 1
-    if count == 1:
-        draft.add_with_sets(name, *statements(elements))
-        return
-    parts: list[dict[Key, V]] = [{} for _ in range(count)]
-    for key, value in elements.items():
-        parts[buckets.bucket_of(key, count)][key] = value
-    # Buckets of another count are other chains: packets go on through the old ones until the switch.
-    leads = [(number, f"{name}_{count}_{number}" if part else miss) for number, part in enumerate(parts)]
-    for number, part in enumerate(parts):
-        if part:
-            draft.add_with_sets(f"{name}_{count}_{number}", *statements(part))
-    cases = ", ".join(f"{number} : goto {lead}" for number, lead in leads if lead is not None)
-    hashed = f"jhash {' . '.join(fields)} mod {count} seed {buckets.SEED:#x}"
-    draft.add_with_sets(name, f"{hashed} vmap {{ {cases} }}")

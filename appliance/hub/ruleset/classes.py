@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from appliance.model.desired import Desired
-from appliance.model.policy import Kind
 
 NO_CLASS = 0x2
 """Of a machine that is in no group that a rule names."""
@@ -28,12 +27,7 @@ class Classes:
 
 def classify(desired: Desired) -> Classes:
     """Sorts the machines into the classes that the policy's groups make."""
-    mentioned = {
-        selector.name
-        for rule in desired.policy.rules
-        for selector in (rule.source, rule.destination)
-        if selector.kind is Kind.GROUP
-    }
+    mentioned = desired.policy.groups
     groups_of = {peer.address: peer.groups & mentioned for peer in desired.peers} if mentioned else {}
     numbers = _numbers({groups for groups in groups_of.values() if groups})
     of_group: defaultdict[str, list[int]] = defaultdict(list)

@@ -16,6 +16,7 @@ Statements = tuple[str, ...]
 Chains = dict[str, Statements]
 
 _DIGEST = 6
+_TO_LEAF = "goto "
 _LEAF = re.compile(rf"_[0-9a-f]{{{2 * _DIGEST}}}$")
 
 # The kernel goes through the sets of a transaction for each of them, and through all that a table has.
@@ -192,7 +193,17 @@ class Draft:
         digest = hashlib.blake2b("\n".join(statements).encode(), digest_size=_DIGEST)
         leaf = f"{name}_{digest.hexdigest()}"
         self.leaves[leaf] = statements
-        self.add(name, f"goto {leaf}")
+        self.add(name, f"{_TO_LEAF}{leaf}")
+
+    def remove(self, name: str) -> None:
+        """The chain of that name and its leaf, if there is one, are no more."""
+        for statement in self.chains.pop(name, ()):
+            self.leaves.pop(statement.removeprefix(_TO_LEAF), None)
+
+    def include(self, other: Draft) -> None:
+        """All that another has."""
+        self.chains.update(other.chains)
+        self.leaves.update(other.leaves)
 
 
 def is_leaf(chain: str) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
 
-from appliance.hub.ruleset.classes import Classes
+from appliance.hub.ruleset.classes import Classes, classify
 from appliance.model.desired import Desired
 from appliance.model.policy import Action, Kind, PortRange, Rule, Selector, merge_ports
 
@@ -63,8 +62,7 @@ Elements = Mapping[Key, tuple[Element, ...]]
 """By key; the ports of one key are disjoint."""
 
 
-def in_order() -> Iterator[Lookup]:
-    """Every lookup that there can be: of one action and topic, in the order in which a packet meets them."""
+def _in_order() -> Iterator[Lookup]:
     for action in (Action.DENY, Action.ALLOW):
         for topic in Topic:
             for shape in SHAPES:
@@ -72,45 +70,59 @@ def in_order() -> Iterator[Lookup]:
                     yield Lookup(action, topic, shape, has_ports)
 
 
-def compile_rules(desired: Desired, classes: Classes) -> dict[Lookup, Elements]:
-    """The elements of every lookup that has any, in the order of `in_order`."""
-    addresses = {peer.id: str(peer.address) for peer in desired.peers}
-    met: defaultdict[Lookup, defaultdict[Key, list[Rule]]] = defaultdict(lambda: defaultdict(list))
-    for rule in desired.policy.rules:
-        keys = tuple(_keys(rule, addresses, classes))
-        of_lookup = met[_lookup(rule)]
-        for key in keys:
-            of_lookup[key].append(rule)
-    return {
-        lookup: {key: _elements(lookup, rules) for key, rules in met[lookup].items()}
-        for lookup in in_order()
-        if met.get(lookup)
-    }
+IN_ORDER = tuple(_in_order())
+"""Every lookup that there can be: of one action and topic, in the order in which a packet meets them."""
 
 
-def _elements(lookup: Lookup, rules: Sequence[Rule]) -> tuple[Element, ...]:
+@dataclass(frozen=True)
+class Ends:
+    """What the ends of rules stand for.
+
+    Attributes:
+        addresses: by a machine's id.
+    """
+
+    addresses: Mapping[str, str]
+    classes: Classes
+
+    @classmethod
+    def of(cls, desired: Desired) -> Ends:
+        """What they stand for in this state."""
+        return cls({peer.id: str(peer.address) for peer in desired.peers}, classify(desired))
+
+    def changed(self, after: Ends) -> frozenset[str]:
+        """The names of machines and groups that stand for something else there."""
+        machines = self.addresses.items() ^ after.addresses.items()
+        groups = self.classes.of_group.items() ^ after.classes.of_group.items()
+        return frozenset(name for name, _ in (*machines, *groups))
+
+
+def elements_of(lookup: Lookup, rules: Sequence[Rule]) -> tuple[Element, ...]:
+    """The elements of one key, which these rules speak of."""
     return tuple(_disjoint(rules)) if lookup.has_ports else ((None, rules[0].id),)
 
 
-def _lookup(rule: Rule) -> Lookup:
+def lookup_of(rule: Rule) -> Lookup:
+    """The lookup that has the rule."""
     shape = (rule.source.kind, rule.destination.kind)
     return Lookup(rule.action, Topic(rule.protocol.value), shape, bool(rule.ports))
 
 
-def _keys(rule: Rule, addresses: Mapping[str, str], classes: Classes) -> Iterator[Key]:
-    destinations = _ends(rule.destination, addresses, classes, in_mark)
-    for source in _ends(rule.source, addresses, classes, in_priority):
+def keys_of(rule: Rule, ends: Ends) -> Iterator[Key]:
+    """The keys that the rule speaks of."""
+    destinations = _ends(rule.destination, ends, in_mark)
+    for source in _ends(rule.source, ends, in_priority):
         for destination in destinations:
             yield (*source, *destination)
 
 
-def _ends(selector: Selector, addresses: Mapping[str, str], classes: Classes, text: Callable[[int], str]) -> list[Key]:
+def _ends(selector: Selector, ends: Ends, text: Callable[[int], str]) -> list[Key]:
     if selector.kind is Kind.ANY:
         return [()]
     if selector.kind is Kind.MACHINE:
-        address = addresses.get(selector.name)
+        address = ends.addresses.get(selector.name)
         return [] if address is None else [(address,)]
-    return [(text(number),) for number in classes.of_group.get(selector.name, ())]
+    return [(text(number),) for number in ends.classes.of_group.get(selector.name, ())]
 
 
 def in_priority(number: int) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from appliance.hub import nft, removal
 from appliance.hub.netlink import Netlink
 from appliance.hub.nft import Rulesets
-from appliance.hub.ruleset import Ruleset, compile_ruleset
+from appliance.hub.ruleset import Compiler, Ruleset
 from appliance.model.desired import Desired, Peer
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Protocol, Rule, Selector, parse_ports
 from tests.appliance.hub.wire import Flow, Wire
@@ -24,12 +24,13 @@ class Kernel:
         self.wire = wire
         self.rulesets = Rulesets()
         self.netlink = Netlink()
+        self.compiler = Compiler()
         self.loaded = Ruleset()
         self._port = 1024
 
     def load(self, desired: Desired) -> None:
         """Loads it as the hub does, as a difference where there is something already."""
-        wanted = compile_ruleset(desired, self.wire.places.link)
+        wanted = self.compiler.compile(desired, self.wire.places.link)
         name = self.wire.places.namespace
         for text in changes(self.loaded, wanted) if self.loaded.chains else wanted.loading():
             if text:

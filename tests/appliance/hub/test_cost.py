@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from appliance.hub.ruleset import Ruleset, compile_ruleset
 from appliance.model.desired import Desired
 from appliance.model.policy import Action, Kind, Policy, PortRange, Protocol, Rule, Selector, merge_ports
-from tests.appliance.hub.test_ruleset import LINK, members, state_of
+from tests.appliance.hub.ruled import members, state_of
+from tests.appliance.hub.test_ruleset import LINK
 from tests.appliance.strategies import desired_states
 
 _BYTES_OF_ONE = 400

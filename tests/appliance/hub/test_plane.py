@@ -18,7 +18,7 @@ from appliance.hub.names import Names
 from appliance.hub.nft import Rulesets
 from appliance.hub.plane import DataPlane
 from appliance.hub.reconcile import Reconciler
-from appliance.hub.ruleset import Ruleset, compile_ruleset
+from appliance.hub.ruleset import Compiler, Ruleset, compile_ruleset
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
@@ -132,11 +132,13 @@ def test_a_refused_ruleset_leaves_the_one_before(
     plane.apply(old)
     before = in_force(names, backend, desired)
 
-    def bad(state: Desired, link: str) -> Ruleset:
-        good = compile_ruleset(state, link)
+    compile_good = Compiler.compile
+
+    def bad(self: Compiler, state: Desired, link: str) -> Ruleset:
+        good = compile_good(self, state, link)
         return replace(good, chains={**good.chains, "more": ("goto nowhere",)}) if state.policy.rules else good
 
-    monkeypatch.setattr("appliance.hub.enforcement.compile_ruleset", bad)
+    monkeypatch.setattr(Compiler, "compile", bad)
     with pytest.raises(RulesetError):
         plane.apply(replace(old, peers=(*old.peers, peer(1)), policy=Policy(Action.ALLOW, (DENY_ALL,))))
     assert in_force(names, backend, desired) == before

@@ -9,16 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select
 
-<<<<<<< HEAD
 from appliance.hub.errors import Crowded, HubError
 from appliance.model.errors import Invalid, NotEnforced, Refused, TooMany
-from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
-=======
-from appliance.hub.errors import HubError
-from appliance.model.errors import Invalid, NotEnforced, Refused
 from appliance.model.organization import Plan
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Protocol, Rule, Selector, parse_ports
->>>>>>> 5ceedd6 (policy: bound a policy by what it costs the data plane)
 from appliance.service import Actor, Workplace, accounts, deletion, machines, organizations
 from appliance.service import policy as policies
 from appliance.store import organizations as stored

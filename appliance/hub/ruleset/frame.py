@@ -1,4 +1,4 @@
-"""From the desired state to the ruleset."""
+"""The chains around the lookups: what a packet meets before, between and after them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from appliance.hub.ruleset import chains
-from appliance.hub.ruleset.chains import ACCEPT, ALLOWED_MARK, CLASS, STATE, counter_name
-from appliance.hub.ruleset.classes import NO_CLASS, Classes, classify
-from appliance.hub.ruleset.document import Draft, Ruleset
-from appliance.hub.ruleset.lookups import Lookup, Topic, compile_rules, in_mark
+from appliance.hub.ruleset.chains import ACCEPT, ALLOWED_MARK, CLASS, STATE
+from appliance.hub.ruleset.classes import NO_CLASS
+from appliance.hub.ruleset.document import Draft
+from appliance.hub.ruleset.lookups import Lookup, Topic, in_mark
 from appliance.model.addresses import hub_address
 from appliance.model.desired import Desired
 from appliance.model.policy import Action
@@ -26,31 +26,26 @@ _DELIVERED = "{ destination-unreachable, time-exceeded, parameter-problem }"
 _QUOTED_VERSION, _QUOTED_DESTINATION = "@th,64,4", "@th,192,32"
 _COMPARED_BITS = 4
 
-_HOOKS = {
+HOOKS = {
     "gate": "type filter hook prerouting priority mangle; policy drop;",
     "transit": "type filter hook forward priority filter; policy drop;",
     "hub": "type filter hook input priority filter; policy drop;",
 }
 
 
-def compile_ruleset(desired: Desired, link: str) -> Ruleset:
-    """The rules of one organization's namespace.
+def add_frame(draft: Draft, desired: Desired, link: str, lookups: Sequence[Lookup], *, has_classes: bool) -> None:
+    """All chains but those of the lookups, and of the classes if there are any.
 
     Args:
-        link: the name of the one link in it.
+        link: the name of the one link in the namespace.
+        lookups: that there are, in order.
+        has_classes: whether a machine is in a group that a rule names.
     """
-    classes = classify(desired)
-    lookups = compile_rules(desired, classes)
-    draft = Draft()
     _add_base(draft, desired, link)
-    _add_judge(draft, classes)
-    for lookup, elements in lookups.items():
-        chains.add_lookup(draft, lookup, elements)
+    _add_judge(draft, has_classes=has_classes)
     _add_denials(draft, [lookup for lookup in lookups if lookup.action is Action.DENY])
     _add_allowances(draft, [lookup for lookup in lookups if lookup.action is Action.ALLOW])
     draft.add("default", f'counter name "{UNMATCHED}" {ACCEPT if desired.policy.default is Action.ALLOW else "drop"}')
-    counters = frozenset(counter_name(rule.id) for rule in desired.policy.rules)
-    return Ruleset(_HOOKS, draft.chains, draft.leaves, counters | {UNMATCHED})
 
 
 def _add_base(draft: Draft, desired: Desired, link: str) -> None:
@@ -69,10 +64,10 @@ def _add_base(draft: Draft, desired: Desired, link: str) -> None:
     draft.add("hub", f'iifname "{link}" ip daddr {hub} icmp type echo-request accept')
 
 
-def _add_judge(draft: Draft, classes: Classes) -> None:
+def _add_judge(draft: Draft, *, has_classes: bool) -> None:
     """What is not denied goes on to the allowances; only what came all the way through the denials is not."""
     onward = f"meta mark & {STATE:#x} == {_NOT_DENIED:#x} goto allowances"
-    if not classes.of_address:
+    if not has_classes:
         draft.add("judge", f"meta mark set {in_mark(NO_CLASS)} jump denials", onward)
         return
     draft.add(
@@ -82,8 +77,7 @@ def _add_judge(draft: Draft, classes: Classes) -> None:
         "meta priority != 0:0 jump denials",
         onward,
     )
-    chains.add_source_class(draft, "source", classes)
-    chains.add_destination_class(draft, "destination", classes)
+    chains.add_no_classes(draft)
 
 
 def _add_denials(draft: Draft, lookups: Sequence[Lookup]) -> None:

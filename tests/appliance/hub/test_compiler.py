@@ -1,0 +1,130 @@
+"""A state after another is compiled to what it would be compiled to alone, with little new in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.hub.ruleset import Compiler, Ruleset, buckets, compile_ruleset
+from appliance.hub.ruleset.compiler import difference
+from appliance.model.desired import Desired
+from appliance.model.policy import Action, Kind, Policy, Protocol, Rule, Selector
+from tests.appliance.hub.ruled import members, rule, state_of
+from tests.appliance.strategies import GROUPS, desired_states
+
+LINK = "mwabcbbbbbbbbbb"
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> list[Desired]:
+    """A history: rules come, go and change places; machines come, go, and change groups and addresses."""
+    state = draw(desired_states())
+    others = draw(st.lists(desired_states(), min_size=1, max_size=3))
+    pool = [replace(each, id=f"{each.id}x{at}") for at, other in enumerate(others) for each in other.policy.rules]
+    history = [state]
+    for _ in range(draw(st.integers(1, 6))):
+        rules, peers = list(state.policy.rules), list(state.peers)
+        match draw(st.sampled_from(["more", "less", "order", "other", "regroup", "machine", "address", "all"])):
+            case "more" if pool:
+                new = pool.pop()
+                rules.insert(draw(st.integers(0, len(rules))), new)
+            case "less" if rules:
+                del rules[draw(st.integers(0, len(rules) - 1))]
+            case "order":
+                rules = draw(st.permutations(rules))
+            case "other" if rules and pool:
+                at = draw(st.integers(0, len(rules) - 1))
+                rules[at] = replace(pool.pop(), id=rules[at].id)
+            case "regroup":
+                at = draw(st.integers(0, len(peers) - 1))
+                peers[at] = replace(peers[at], groups=frozenset(draw(st.sets(st.sampled_from(GROUPS)))))
+            case "machine" if len(peers) > 1:
+                del peers[draw(st.integers(0, len(peers) - 1))]
+            case "address":
+                at = draw(st.integers(0, len(peers) - 1))
+                peers[at] = replace(peers[at], address=IPv4Address("10.100.7.0") + len(history))
+            case "all":
+                other = draw(st.sampled_from(others))
+                rules, peers = list(other.policy.rules), list(other.peers)
+        state = replace(state, policy=Policy(draw(st.sampled_from(Action)), tuple(rules)), peers=tuple(peers))
+        history.append(state)
+    return history
+
+
+@given(steps(), st.sampled_from([1, 2, 64]), st.booleans())
+def test_a_history_comes_to_what_its_last_state_comes_to(history: list[Desired], most: int, copied: bool) -> None:
+    """Whatever the size of buckets, and whether or not the states share their rules."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(buckets, "_MOST_IN_ONE", most)
+        compiler = Compiler()
+        for state in history:
+            if copied:
+                state = replace(
+                    state, policy=Policy(state.policy.default, tuple(replace(r) for r in state.policy.rules))
+                )
+            found, alone = compiler.compile(state, LINK), compile_ruleset(state, LINK)
+            assert found == alone
+            assert found.fingerprint == alone.fingerprint
+
+
+@given(st.lists(st.integers(0, 9), unique=True), st.lists(st.integers(0, 9), unique=True))
+def test_a_difference_is_what_is_gone_and_what_came(one: list[int], other: list[int]) -> None:
+    before, after = ([rule(f"r{number}", Action.DENY, None, None) for number in numbers] for numbers in (one, other))
+    kept = [each for each in before if each in after]
+    found = difference(before, after)
+    if kept != [each for each in after if each in before]:
+        assert found is None
+        return
+    assert found is not None
+    assert list(found[0]) == [each for each in before if each not in after]
+    assert list(found[1]) == [each for each in after if each not in before]
+
+
+def test_one_rule_more_is_a_bucket_and_nothing_else() -> None:
+    machines = members(200)
+    rules = pairs(5000)
+    compiler = Compiler()
+    before = compiler.compile(state_of(machines, Policy(Action.ALLOW, rules)), LINK)
+    more = (*rules, rule("more", Action.DENY, machines[7], machines[8], Protocol.UDP, "99"))
+    after = compiler.compile(state_of(machines, Policy(Action.ALLOW, more)), LINK)
+    assert len(new(before, after)) == 1
+    assert after.counters - before.counters == {"r_more"}
+    back = compiler.compile(state_of(machines, Policy(Action.ALLOW, rules)), LINK)
+    assert back == before
+
+
+def test_a_machine_in_another_group_is_what_that_group_is() -> None:
+    """Rules that name other groups and machines are not written again."""
+    machines = tuple(
+        replace(machine, groups=frozenset({f"g{number % 10}"})) for number, machine in enumerate(members(200))
+    )
+    groups = [Selector(Kind.GROUP, f"g{number}") for number in range(10)]
+    between = tuple(
+        Rule(f"b{number}", Action.ALLOW, groups[number // 10], groups[number % 10]) for number in range(100)
+    )
+    compiler = Compiler()
+    state = state_of(machines, Policy(Action.DENY, (*pairs(5000), *between)))
+    before = compiler.compile(state, LINK)
+    moved = replace(machines[3], groups=frozenset({"g3", "g4"}))
+    after = compiler.compile(replace(state, peers=(*machines[:3], moved, *machines[4:])), LINK)
+    # Both ends' classes, and the lookup of all rules between groups.
+    assert 3 <= len(new(before, after)) <= 10
+    assert after == compile_ruleset(replace(state, peers=(*machines[:3], moved, *machines[4:])), LINK)
+
+
+def pairs(count: int) -> tuple[Rule, ...]:
+    """Rules for one port between pairs of 200 machines, each for another pair."""
+    machines = members(200)
+    return tuple(
+        rule(f"n{at}", Action.DENY, machines[at % 200], machines[(at // 200 + at + 1) % 200], Protocol.UDP, "53")
+        for at in range(count)
+    )
+
+
+def new(before: Ruleset, after: Ruleset) -> set[str]:
+    """The leaves that the one does not have."""
+    return after.leaves.keys() - before.leaves.keys()
