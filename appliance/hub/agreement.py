@@ -63,6 +63,7 @@ class Agreement:
         self._settle = settle
         self._settled = settled
         self._seen: dict[str, _Seen] = {}
+        self._complained: dict[str, int | None] = {}
         self._stopped = False
         self._hurried = threading.Event()
         self._thread = threading.Thread(target=self._go_round, name="hub-agree", daemon=True)
@@ -90,7 +91,7 @@ class Agreement:
                 change under way differs for a moment, too.
 
         Raises:
-            Unavailable, HubError: the store or the data plane can't do it now.
+            Unavailable: the store can't do it now.
         """
         with self._store.read() as transaction:
             revisions, known = organizations.revisions(transaction), organizations.names(transaction)
@@ -100,10 +101,28 @@ class Agreement:
             if self._stopped:
                 return
             began = time.thread_time()
-            self._compare(organization, wanted.get(organization), revisions.get(organization), doubtful=doubtful)
+            try:
+                self._compare(organization, wanted.get(organization), revisions.get(organization), doubtful=doubtful)
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - it is logged
+                # What one organization's rows say must not keep the others from being compared.
+                self._complain(organization, revisions.get(organization), error)
             if not doubtful and self._hurried.wait(_REST * (time.thread_time() - began)):
                 doubtful = True
         self._seen = {each: seen for each, seen in self._seen.items() if each in revisions or each in wanted}
+        self._complained = {each: told for each, told in self._complained.items() if each in revisions}
+
+    def _complain(self, organization: str, revision: int | None, error: Exception) -> None:
+        if self._complained.get(organization) != revision:
+            self._complained[organization] = revision
+            unforeseen = not isinstance(error, HubError)
+            log.error(
+                "store and data plane can't be made one",
+                organization=organization,
+                error=str(error),
+                exc_info=unforeseen,
+            )
 
     def _compare(self, organization: str, wanted: Desired | None, revision: int | None, *, doubtful: bool) -> None:
         seen = self._seen.get(organization)
@@ -129,8 +148,10 @@ class Agreement:
             try:
                 self.look(doubtful=doubtful)
                 failing = False
-            except (Unavailable, HubError) as error:
+            except Exception as error:
+                # Whatever it is, a later round may find it gone; without rounds nothing would ever be settled.
                 if not failing:
-                    log.error("store and data plane can't be compared now", error=str(error))
+                    unforeseen = not isinstance(error, Unavailable)
+                    log.error("store and data plane can't be compared now", error=str(error), exc_info=unforeseen)
                 failing = True
             self._hurried.wait(_ROUND_S)

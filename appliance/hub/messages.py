@@ -250,16 +250,27 @@ def receive(connection: socket.socket) -> bytes | None:
     Raises:
         ConnectionError: it ended in the middle of one, or announced one that is too long.
     """
+    length = announced(connection)
+    return None if length is None else body(connection, length)
+
+
+def announced(connection: socket.socket) -> int | None:
+    """Length of the next value in bytes; raises and returns None as `receive` does."""
     head = _exactly(connection, _LENGTH.size)
     if head is None:
         return None
     (length,) = _LENGTH.unpack(head)
     if length > _LONGEST:
         raise ConnectionError(f"a message of {length} bytes was announced")
-    body = _exactly(connection, length)
-    if body is None:
+    return int(length)
+
+
+def body(connection: socket.socket, length: int) -> bytes:
+    """The bytes of a value that was announced; raises as `receive` does."""
+    data = _exactly(connection, length)
+    if data is None:
         raise ConnectionError("the connection ended within a message")
-    return body
+    return data
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes | None:

@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Collection
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,12 @@ Handler = Callable[[Any, Caller], object]
 # unix(7), SO_PEERCRED: pid, uid, gid.
 _CREDENTIALS = struct.Struct("3i")
 _PAUSE_S = 0.1
+_MOST_CONNECTIONS = 256
+"""Several times the threads of the web process; each takes a thread here."""
+
+_LARGE = 2**20
+_MOST_LARGE = 3
+"""Messages of more than so many bytes that are held at once, whoever sends them: what they may take of the memory."""
 
 
 class Server:
@@ -56,6 +62,8 @@ class Server:
         self._handler = handler
         self._gone = gone
         self._closed = threading.Event()
+        self._places = threading.Semaphore(_MOST_CONNECTIONS)
+        self._room = threading.Semaphore(_MOST_LARGE)
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -76,7 +84,11 @@ class Server:
                 log.error("a call could not be accepted", error=str(error))
                 self._closed.wait(_PAUSE_S)
                 continue
-            threading.Thread(target=self._converse, args=(connection,), name="hub-call", daemon=True).start()
+            if not self._places.acquire(blocking=False):
+                log.error("a caller was turned away: there are too many connections", most=_MOST_CONNECTIONS)
+                connection.close()
+                continue
+            threading.Thread(target=self._serve, args=(connection,), name="hub-call", daemon=True).start()
 
     def close(self) -> None:
         """No further call is taken."""
@@ -88,6 +100,12 @@ class Server:
         with suppress(OSError):
             self._path.parent.rmdir()
 
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            self._converse(connection)
+        finally:
+            self._places.release()
+
     def _converse(self, connection: socket.socket) -> None:
         with connection:
             uid = _uid_of(connection)
@@ -95,8 +113,10 @@ class Server:
                 log.warning("a call by a stranger was turned away", uid=uid)
                 return
             try:
-                while (data := messages.receive(connection)) is not None:
-                    messages.send(connection, self._answer(data, connection, uid))
+                while (length := messages.announced(connection)) is not None:
+                    with self._room if length > _LARGE else nullcontext():
+                        data = messages.body(connection, length)
+                        messages.send(connection, self._answer(data, connection, uid))
             except OSError as error:
                 log.warning("a caller went away", error=str(error))
             self._gone()

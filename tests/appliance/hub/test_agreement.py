@@ -6,9 +6,11 @@ import threading
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from appliance.hub.agreement import Agreement
 from appliance.hub.arbiter import Arbiter
+from appliance.hub.errors import HubError
 from appliance.hub.findings import Part, Repair
 from appliance.model.desired import Desired
 from appliance.model.policy import Action, Policy
@@ -166,3 +168,26 @@ def test_what_is_suspended_is_wanted_by_nobody(
     agreement.look(doubtful=True)
     assert plane.wanted == enforced
     assert len(repairs) == 1
+
+
+@pytest.mark.parametrize("error", [HubError("its state can't be trusted"), ValueError("not an address")])
+def test_one_organization_that_can_t_be_settled_keeps_no_other_from_it(
+    store: Store, workplace: Workplace, plane: MadeUpPlane, repairs: list[Repair], owner: Actor, error: Exception
+) -> None:
+    other = sign_up(workplace, "other@example.net")
+    plane.wanted.clear()
+    settled: list[str] = []
+
+    def settle(organization: str) -> bool:
+        if organization == owner.organization_id:
+            raise error
+        settled.append(organization)
+        return True
+
+    agreement = Agreement(store, lambda: dict(plane.wanted), settle, repairs.append)
+    with capture_logs() as logs:
+        for _ in range(3):
+            agreement.look(doubtful=True)
+    assert set(settled) == {other.organization_id}
+    # Not with each look again.
+    assert [each["organization"] for each in logs if each["log_level"] == "error"] == [owner.organization_id]

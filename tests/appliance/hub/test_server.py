@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import struct
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +114,37 @@ def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path, monkeypatch: pyte
     assert asked == [Status(), Remove(ACME), TearDown()]
     serving.close()
     thread.join()
+
+
+def test_one_caller_fills_neither_the_hub_s_threads_nor_its_memory(calls: list[Any], tmp_path: Path) -> None:
+    with ExitStack() as stack:
+
+        def connection(first: bytes = b"") -> socket.socket:
+            made = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            # It waits while the listener's queue is full.
+            made.connect(str(tmp_path / "sock"))
+            made.settimeout(5.0)
+            made.sendall(first)
+            return made
+
+        # As many large messages as are held at once are announced, and never come.
+        for _ in range(3):
+            connection(struct.pack("!I", 2**21))
+        large = connection(struct.pack("!I", 2**21))
+        large.settimeout(0.1)
+        # It is not even read: more than a socket's buffers have room for.
+        with pytest.raises(TimeoutError):
+            large.sendall(bytes(2**21))
+        HubClient(tmp_path / "sock").status()
+        # Above the bound a connection is ended at once; the ones before go on.
+        kept = HubClient(tmp_path / "sock")
+        kept.status()
+        others = [connection() for _ in range(300)]
+        ended = 0
+        for each in others:
+            each.settimeout(0.01)
+            with suppress(TimeoutError):
+                ended += each.recv(1) == b""
+        assert 40 <= ended <= 60
+        kept.status()
+    assert calls == [Status()] * 3
