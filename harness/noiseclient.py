@@ -61,9 +61,18 @@ class NoiseClient:
         configuration: text as wg-quick would be given.
         hub_address: that the endpoint's name stands for.
         timeout_s: for an answer.
+        source: address and port of the host that it sends from; any if none is given.
     """
 
-    def __init__(self, host: Host, configuration: str, hub_address: str, timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        host: Host,
+        configuration: str,
+        hub_address: str,
+        timeout_s: float = 5.0,
+        *,
+        source: tuple[str, int] = ("", 0),
+    ) -> None:
         self.configuration = Configuration.read(configuration)
         self._noise = NoiseConnection.from_name(_NAME)
         self._timeout = timeout_s
@@ -72,6 +81,7 @@ class NoiseClient:
         self._sent = 0
         self._socket = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.settimeout(timeout_s)
+        self._socket.bind(source)
         self._socket.connect((hub_address, self.configuration.port))
 
     def __enter__(self) -> NoiseClient:
@@ -81,6 +91,11 @@ class NoiseClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._socket.close()
+
+    @property
+    def hub_index(self) -> bytes:
+        """The number that the hub gave to the session; none before `shake_hands`."""
+        return self._hub_index
 
     def shake_hands(self) -> None:
         """Begins a session.

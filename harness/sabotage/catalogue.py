@@ -121,6 +121,23 @@ SABOTAGES = (
         "a call knew another organization's id",
     ),
     Sabotage(
+        "sessions-held",
+        "org-isolation",
+        "whatever looks like an answer to the hub's handshake makes the front door remember its session for longer",
+        "door:let_answers_renew_sessions",
+        "test_nobody_holds_a_session",
+        "it is held from outside",
+    ),
+    Sabotage(
+        "one-share-for-all",
+        "org-isolation",
+        "handshakes of all organizations share one pace",
+        "door:give_all_organizations_one_share",
+        "test_machines_shake_hands_beside_a_tenant_that_floods",
+        "handshakes of an ordinary organization were kept out",
+        waits=True,
+    ),
+    Sabotage(
         "flush-then-load",
         "live-change",
         "a save flushes the rules, and loads the new ones a moment later",

@@ -1,0 +1,112 @@
+"""One organization that floods the hub's port with handshakes, and holds on to its sessions there."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.hostile import knockers
+from harness.noiseclient import NoiseClient
+from harness.verdicts import Inconclusive
+from netlab import Host, NothingArrived, Process
+
+Source = tuple[str, int]
+"""Address and UDP port that a message is sent from."""
+
+Start = Callable[..., Process]
+"""`netlab.Host.start_tool` of the host that attacks."""
+
+_DEADLINE = 30.0
+_READY_AFTER = 1000
+_BETWEEN_HANDSHAKES_S = 0.05
+"""Of one machine's handshakes within 20 ms, WireGuard reads the first alone."""
+
+
+@dataclass
+class Knocks:
+    """What was sent; nothing until the attack is over."""
+
+    initiations: int = 0
+    responses: int = 0
+
+
+def become_known(host: Host, configuration: str, hub_address: str, sources: Sequence[Source]) -> list[bytes]:
+    """Shakes hands from each of these sources, as one and the same machine that moves.
+
+    Args:
+        configuration: text as wg-quick would be given.
+
+    Returns:
+        The numbers that the hub gave to the sessions.
+
+    Raises:
+        NothingArrived: the hub did not answer one.
+    """
+    numbers = []
+    for source in sources:
+        with NoiseClient(host, configuration, hub_address, source=source) as client:
+            client.shake_hands()
+            numbers.append(client.hub_index)
+        time.sleep(_BETWEEN_HANDSHAKES_S)
+    return numbers
+
+
+@contextmanager
+def knocking(
+    start: Start,
+    hub: Source,
+    hub_public_key: str,
+    sources: Sequence[Source],
+    *,
+    sessions: Sequence[bytes] = (),
+    rate: float = 1000.0,
+    ready_after: int = _READY_AFTER,
+    seconds: float = 600.0,
+    log: str = "knockers",
+) -> Iterator[Knocks]:
+    """Sends first messages from all of these sources in turn, while the block lasts; the hub has heard many before it.
+
+    Args:
+        start: starts a program in the attacker's network (`Host.start_tool`).
+        hub: where the hub is.
+        hub_public_key: of the organization that the messages are for.
+        sources: of the attacker's host, each of which is free.
+        sessions: numbers to which every other message is an answer, as if the hub's handshake had just been answered.
+        rate: messages per second.
+        ready_after: messages before the block begins.
+        seconds: after which it ends by itself.
+        log: name of the program's log.
+
+    Raises:
+        Inconclusive: it could not send.
+    """
+    wish = {
+        "hub": hub,
+        "key": hub_public_key,
+        "sources": sources,
+        "sessions": [each.hex() for each in sessions],
+        "rate": rate,
+        "ready_after": ready_after,
+        "seconds": seconds,
+    }
+    process = start(Path(knockers.__file__), json.dumps(wish), log=log)
+    knocks = Knocks()
+    try:
+        try:
+            process.wait_for_log(knockers.READY, _DEADLINE)
+        except NothingArrived as error:
+            raise Inconclusive(f"the knockers could not send: {process.log_text()[-500:]}") from error
+        yield knocks
+    finally:
+        process.signal(signal.SIGTERM)
+        process.wait(_DEADLINE)
+    lines = [line for line in process.log_text().splitlines() if line.startswith("{")]
+    if not lines:
+        raise Inconclusive(f"the knockers did not say what they sent: {process.log_text()[-500:]}")
+    told = json.loads(lines[-1])
+    knocks.initiations, knocks.responses = told["initiations"], told["responses"]

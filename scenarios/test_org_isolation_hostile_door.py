@@ -1,0 +1,116 @@
+"""No organization takes the hub's port from another: not by flooding it, not by holding what it remembers."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from harness.hostile import front_door
+from harness.leases import session_lease_s
+from harness.mesh import Mesh
+from harness.noiseclient import NoiseClient
+from harness.record import Record
+from harness.verdicts import Refuted
+from harness.world import World
+from netlab import LabHost, NothingArrived
+
+pytestmark = pytest.mark.claim("org-isolation")
+
+_MACHINES = 6
+_ADDRESSES = 6
+_PORTS_OF_AN_ADDRESS = 10
+_KNOWN = 20
+_FIRST_PORT = 41000
+_ANSWER_S = 2.0
+"""Seconds, a hundred times what an answer takes; WireGuard itself would ask again after five."""
+
+_HELD_S = 1.5
+_TOLERANCE_S = 0.5
+
+
+def test_machines_shake_hands_beside_a_tenant_that_floods(world: World, record: Record) -> None:
+    """An organization floods the hub's port with handshakes, from many addresses and from sources that the hub knows,
+    and answers for its own sessions again and again. Another organization's machines shake hands all the same at the
+    first attempt, new ones as well as those that the hub knows.
+    """
+    ordinary, hostile = world.organization(record, "ordinary"), world.organization(record, "hostile")
+    configurations = [ordinary.add(f"machine-{number}")["config"] for number in range(_MACHINES)]
+    home, enemy = world.client("home"), world.client("enemy")
+    addresses = _addresses(world, enemy)
+    theirs = hostile.add("knocker")["config"]
+    known = [(addresses[0], _FIRST_PORT + number) for number in range(_KNOWN)]
+    sessions = front_door.become_known(enemy, theirs, world.hub_address, known)
+    strangers = [
+        (address, _FIRST_PORT + 1000 + number) for address in addresses for number in range(_PORTS_OF_AN_ADDRESS)
+    ]
+    with record.control("before the flood, each handshake is answered at the first attempt"):
+        assert _unanswered(world, home, configurations, 0) == []
+    with front_door.knocking(
+        enemy.start_tool, _hub(world, hostile), hostile.organization["hub_public_key"], known + strangers,
+        sessions=sessions,
+    ) as knocks:  # fmt: skip
+        missed = _unanswered(world, home, configurations, 1) or _unanswered(world, home, configurations, 2)
+        record.none_of(
+            "handshakes that were not answered", missed, "handshakes of an ordinary organization were kept out"
+        )
+        # As a customer's own WireGuard does it.
+        ordinary.machine("newcomer")
+    record.at_least("first messages that were sent", knocks.initiations, 500, "messages")
+    record.at_least("answers that were sent", knocks.responses, 500, "messages")
+    with record.control("after the flood, each handshake is answered at the first attempt"):
+        assert _unanswered(world, home, configurations, 3) == []
+
+
+def test_nobody_holds_a_session(world: World, record: Record) -> None:
+    """What looks like an answer to the hub's handshake, from a stranger or from the machine itself, doesn't make the
+    hub's host remember a session any longer than it would.
+    """
+    hostile = world.organization(record)
+    enemy, stranger = world.client("enemy"), world.client("stranger")
+    hub, key = _hub(world, hostile), hostile.organization["hub_public_key"]
+    for host in (enemy, stranger):
+        source = (host.addresses("eth0")[0].partition("/")[0], _FIRST_PORT)
+        with NoiseClient(enemy, hostile.add(f"of-{host.name}")["config"], world.hub_address) as client:
+            client.shake_hands()
+            began, before = time.monotonic(), session_lease_s(world.inside, client.hub_index)
+            with front_door.knocking(
+                host.start_tool, hub, key, [source],
+                sessions=[client.hub_index], rate=100, ready_after=round(100 * _HELD_S), log=f"knocker-{host.name}",
+            ):  # fmt: skip
+                with record.control("the session goes on"):
+                    client.ping(hostile.hub_address)
+                after, passed = session_lease_s(world.inside, client.hub_index), time.monotonic() - began
+        record.measure("a session's entry, seconds longer than it would", after - (before - passed), "s", _TOLERANCE_S)
+        if after > before - passed + _TOLERANCE_S:
+            raise Refuted(
+                f"a session's entry was to end after {before:.1f} s; {passed:.1f} s and some answers later, after"
+                f" {after:.1f} s: it is held from outside"
+            )
+
+
+def _unanswered(world: World, home: LabHost, configurations: list[str], attempt: int) -> list[str]:
+    """One handshake of each: from a source of its own that is new with attempt 1, and not new with attempt 2."""
+    port = _FIRST_PORT + (100 if attempt in (1, 2) else 200 + attempt * 100)
+    missed = []
+    for number, configuration in enumerate(configurations):
+        source = ("", port + number)
+        with NoiseClient(home, configuration, world.hub_address, _ANSWER_S * world.patience, source=source) as client:
+            try:
+                client.shake_hands()
+            except NothingArrived:
+                missed.append(f"machine-{number}, attempt {attempt}")
+    return missed
+
+
+def _addresses(world: World, host: LabHost) -> list[str]:
+    """The host's address and some more, which it gets."""
+    own = host.addresses("eth0")[0].partition("/")[0]
+    more = [world.free_address() for _ in range(_ADDRESSES - 1)]
+    for address in more:
+        host.run("ip", "address", "add", f"{address}/24", "dev", "eth0")
+    return [own, *more]
+
+
+def _hub(world: World, mesh: Mesh) -> front_door.Source:
+    return world.hub_address, int(str(mesh.organization["endpoint"]).rpartition(":")[2])

@@ -1,0 +1,89 @@
+"""A program that knocks, against a hub's port of the test."""
+
+from __future__ import annotations
+
+import base64
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import forgery
+from harness.forgery import Kind
+from harness.hostile import front_door, knockers
+from harness.leases import lease_in
+from harness.verdicts import Inconclusive
+from tests.harness.hostile.test_reads import Starter
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+SESSIONS = [b"\1\2\3\4", b"\5\6\7\x08"]
+
+
+@pytest.fixture
+def hub() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**20)
+        made.bind(("127.0.0.1", 0))
+        made.setblocking(False)
+        yield made
+
+
+def heard(hub: socket.socket) -> Iterator[tuple[bytes, tuple[str, int]]]:
+    try:
+        while True:
+            yield hub.recvfrom(2048)
+    except BlockingIOError:
+        return
+
+
+def free_sources(count: int) -> list[front_door.Source]:
+    made = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+    for each in made:
+        each.bind(("127.0.0.1", 0))
+    found = [each.getsockname() for each in made]
+    for each in made:
+        each.close()
+    return found
+
+
+def test_a_knock_fits_the_hub_s_key() -> None:
+    made = knockers.initiation(KEY)
+    assert (len(made), forgery.kind(made)) == (148, Kind.INITIATION)
+    assert forgery.for_hub(made, KEY) == made
+    answer = knockers.response(SESSIONS[0])
+    assert (len(answer), forgery.kind(answer), forgery.receiver(answer)) == (92, Kind.RESPONSE, SESSIONS[0])
+
+
+def test_every_source_knocks_and_answers_for_every_session(hub: socket.socket, tmp_path: Path) -> None:
+    sources = free_sources(3)
+    with front_door.knocking(
+        Starter(tmp_path), hub.getsockname(), KEY, sources, sessions=SESSIONS, rate=2000, ready_after=60
+    ) as knocks:
+        assert knocks == front_door.Knocks()
+    messages = list(heard(hub))
+    kinds = Counter((source, forgery.kind(message)) for message, source in messages)
+    assert set(kinds) == {(source, kind) for source in sources for kind in (Kind.INITIATION, Kind.RESPONSE)}
+    assert min(kinds.values()) >= 10
+    answered = {forgery.receiver(each) for each, _ in messages if forgery.kind(each) is Kind.RESPONSE}
+    assert answered == set(SESSIONS)
+    assert (knocks.initiations, knocks.responses) == tuple(
+        sum(count for (_, kind), count in kinds.items() if kind is wanted)
+        for wanted in (Kind.INITIATION, Kind.RESPONSE)
+    )
+
+
+def test_who_can_t_send_is_no_attack(hub: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front_door, "_DEADLINE", 0.5)
+    taken = hub.getsockname()
+    with pytest.raises(Inconclusive), front_door.knocking(Starter(tmp_path), taken, KEY, [taken]):
+        pass
+
+
+def test_a_session_s_lease_is_read_from_what_the_host_lists() -> None:
+    listed = "elements = { 0x0 timeout 3650d expires 3649d23h59m58s904ms : 0, 0x1020304 expires 3m12s56ms : 20000,\n"
+    listed += "\t\t 0x5060708 timeout 15s expires 980ms : 20000 }"
+    assert lease_in(listed, SESSIONS[0]) == pytest.approx(192.056)
+    assert lease_in(listed, SESSIONS[1]) == pytest.approx(0.98)
+    assert lease_in(listed, b"\1\2\3\5") is None
