@@ -100,6 +100,7 @@ def _unanswered(world: World, home: LabHost, configurations: list[str], attempt:
                 client.shake_hands()
             except NothingArrived:
                 missed.append(f"machine-{number}, attempt {attempt}")
+    time.sleep(front_door.BETWEEN_HANDSHAKES_S)
     return missed
 
 

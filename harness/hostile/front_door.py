@@ -23,7 +23,7 @@ Start = Callable[..., Process]
 
 _DEADLINE = 30.0
 _READY_AFTER = 1000
-_BETWEEN_HANDSHAKES_S = 0.05
+BETWEEN_HANDSHAKES_S = 0.05
 """Of one machine's handshakes within 20 ms, WireGuard reads the first alone."""
 
 
@@ -52,7 +52,7 @@ def become_known(host: Host, configuration: str, hub_address: str, sources: Sequ
         with NoiseClient(host, configuration, hub_address, source=source) as client:
             client.shake_hands()
             numbers.append(client.hub_index)
-        time.sleep(_BETWEEN_HANDSHAKES_S)
+        time.sleep(BETWEEN_HANDSHAKES_S)
     return numbers
 
 
