@@ -15,8 +15,9 @@ from appliance.model.errors import NotEnforced, NotFound
 from appliance.model.ids import new_id, new_organization_id, new_revision
 from appliance.model.names import check_name
 from appliance.model.organization import Member, Organization, Plan, Role
-from appliance.service import passwords, sessions, verification
+from appliance.service import passwords, sessions, tokens, verification
 from appliance.service.changes import enforce
+from appliance.service.credentials import Credential, Kind
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.workplace import Actor, Workplace
 from appliance.store import audit, organizations, people
@@ -126,7 +127,8 @@ def actor_of(workplace: Workplace, token: str) -> Actor:
         Unauthenticated: there is no such session, or it ended.
     """
     member = sessions.holder(workplace, token)
-    return Actor(member.organization_id, member.id, member.email, member.role)
+    held = Credential(Kind.SESSION, tokens.hash_of(token))
+    return Actor(member.organization_id, member.id, member.email, member.role, credential=held)
 
 
 def member_of(workplace: Workplace, actor: Actor) -> Member:

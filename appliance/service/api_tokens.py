@@ -17,6 +17,7 @@ from appliance.model.ids import new_id
 from appliance.model.names import check_name
 from appliance.model.organization import Role
 from appliance.service import notices, pages, proof, tokens, verification
+from appliance.service.credentials import Credential, Kind
 from appliance.service.sessions import NOWHERE
 from appliance.service.workplace import SUSPENDED, Actor, Workplace, recording
 from appliance.store import api_tokens
@@ -127,9 +128,9 @@ def holder(workplace: Workplace, text: str) -> Actor:
         Unauthenticated: there is no such token, or it is over.
         Suspended: it is of an organization that is suspended.
     """
-    now = workplace.clock()
+    now, token_hash = workplace.clock(), tokens.hash_of(text)
     with workplace.store.read() as transaction:
-        token = api_tokens.by_hash(transaction, tokens.hash_of(text), now)
+        token = api_tokens.by_hash(transaction, token_hash, now)
     if token is None:
         raise Unauthenticated("This token does not hold: it was revoked, or it has expired.")
     if token.is_suspended:
@@ -138,7 +139,8 @@ def holder(workplace: Workplace, text: str) -> Actor:
         # Who only wants to look still may where the disk is full.
         with suppress(Unavailable), workplace.store.write() as transaction:
             api_tokens.touch(transaction, token.id, now)
-    return Actor(token.organization_id, token.member_id, token.email, token.role, token.name, token.scope)
+    held = Credential(Kind.TOKEN, token_hash)
+    return Actor(token.organization_id, token.member_id, token.email, token.role, token.name, token.scope, held)
 
 
 def _whose(actor: Actor) -> str | None:

@@ -77,7 +77,7 @@ def carry_out(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -
         TooMany: the organization has too many changes under way, or used up its share of the hub's time.
         Conflict: others changed the organization all the time.
         NotFound: the organization is gone.
-        Suspended: nobody of it may change anything now.
+        Suspended, Unauthenticated, Forbidden: the actor may not change anything any more (`check_standing`).
     """
     with workplace.queues.turn(actor.organization_id):
         for attempt in range(_MOST_TRIES):
@@ -92,7 +92,7 @@ def carry_out(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -
 
 def _try(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -> T:
     with workplace.store.read() as transaction:
-        organization = admit(transaction, actor, locked=False)
+        organization = admit(workplace, transaction, actor, locked=False)
         before = _state_of(workplace, transaction, organization)
         is_suspended = organization.suspended_at is not None
         change = Change(transaction, organization, before, before, is_suspended)
@@ -120,7 +120,7 @@ def _try(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -> T:
 
 def _store(workplace: Workplace, actor: Actor, change: Change, revision: int) -> None:
     with workplace.store.write() as transaction:
-        organization = admit(transaction, actor, locked=True)
+        organization = admit(workplace, transaction, actor, locked=True)
         if organization.revision != change.organization.revision:
             raise Overtaken("the organization has changed since the change was worked out")
         for write in change.writes:

@@ -14,7 +14,7 @@ import structlog
 
 from appliance.model.errors import Invalid, NotEnforced, NotFound, Unavailable
 from appliance.service.changes import clear, enforce
-from appliance.service.workplace import Actor, Workplace
+from appliance.service.workplace import Actor, Workplace, check_standing
 from appliance.store import deletions, organizations
 from appliance.store.deletions import Doomed, Tombstone
 
@@ -34,8 +34,12 @@ def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int
     actor.must_own()
     with workplace.store.write() as transaction:
         doomed = deletions.find_locked(transaction, actor.organization_id)
+        organization = organizations.find(transaction, actor.organization_id)
         if doomed is None:
             raise _gone()
+        # A deletion that has begun goes on, whoever asks for it again.
+        if organization is not None:
+            check_standing(workplace, transaction, actor, organization, locked=True)
         if confirm != doomed.name:
             raise Invalid("To confirm, give the organization's name exactly as it is.", field="confirm")
         deletions.begin(transaction, doomed.id, workplace.clock())

@@ -12,11 +12,12 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from appliance.model.emails import check_email
-from appliance.model.errors import Conflict, NotFound
+from appliance.model.errors import Conflict, NotFound, Unauthenticated
 from appliance.model.ids import new_id
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
 from appliance.service import mail, passwords, sessions, tokens
+from appliance.service.credentials import Credential, Kind
 from appliance.service.members import parse_role
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.workplace import Actor, Record, Workplace, recording
@@ -124,12 +125,17 @@ def accept(workplace: Workplace, *, token: str, password: str, device: Device = 
     about = (invitation.email, offered.organization)
     password_hash = passwords.hash_password(passwords.check_new(password, about=about))
     member = Member(new_id(), invitation.organization_id, invitation.email, password_hash, invitation.role)
-    actor = Actor(member.organization_id, member.id, member.email, member.role)
-    with recording(workplace, actor) as record:
+    held = Credential(Kind.INVITATION, tokens.hash_of(token))
+    actor = Actor(member.organization_id, member.id, member.email, member.role, credential=held)
+    try:
+        return _join(workplace, actor, member, invitation, device)
+    except Unauthenticated:
         # Whoever is first takes it: it is looked up again now that nobody else changes the organization.
-        now = invitations.by_link(record.transaction, tokens.hash_of(token), workplace.clock())
-        if now != invitation:
-            raise NotFound(_OVER)
+        raise NotFound(_OVER) from None
+
+
+def _join(workplace: Workplace, actor: Actor, member: Member, invitation: Invitation, device: Device) -> Session:
+    with recording(workplace, actor) as record:
         invitations.remove(record.transaction, invitation.organization_id, invitation.id)
         try:
             people.create(record.transaction, member)

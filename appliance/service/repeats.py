@@ -11,7 +11,7 @@ from datetime import timedelta
 import structlog
 
 from appliance.model.errors import InProgress, KeyReused, NotFound, Refused, TooMany, Unavailable
-from appliance.service.workplace import Actor, Workplace
+from appliance.service.workplace import Actor, Workplace, check_standing
 from appliance.store import organizations, repeats
 from appliance.store.repeats import Answered
 
@@ -44,8 +44,10 @@ def once(
     key_hash = hashlib.sha256(key.encode()).hexdigest()
     request_hash = hmac.new(key.encode(), actor.member_id.encode() + b"\0" + request, "sha256").hexdigest()
     with workplace.store.write() as transaction:
-        if organizations.find_locked(transaction, actor.organization_id) is None:
+        organization = organizations.find_locked(transaction, actor.organization_id)
+        if organization is None:
             raise NotFound("This organization does not exist any more.")
+        check_standing(workplace, transaction, actor, organization, locked=True)
         repeats.forget_older(transaction, workplace.clock() - REMEMBERED)
         known = repeats.find(transaction, actor.organization_id, key_hash)
         if known is None:

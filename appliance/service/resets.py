@@ -105,6 +105,7 @@ def complete(workplace: Workplace, token: str, new_password: str, device: Device
     known = (member.email, organization.name if organization else "")
     new_hash = passwords.hash_password(passwords.check_new(new_password, about=known))
     with workplace.store.write() as transaction:
+        # Before anything else, as every change of its people does: none of two waits for the other.
         organizations.find_locked(transaction, member.organization_id)
         member = tickets.use(workplace, transaction, token, kind)
         people.change_password_hash(transaction, member.id, new_hash)

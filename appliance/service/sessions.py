@@ -14,13 +14,13 @@ from sqlalchemy import Connection
 
 from appliance.model.errors import NotFound, Suspended, Unauthenticated, Unavailable
 from appliance.model.organization import Member
-from appliance.service import tokens
-from appliance.service.workplace import SUSPENDED, Actor, Workplace
-from appliance.store import audit, organizations, sessions, tickets
+from appliance.service import credentials, tokens
+from appliance.service.workplace import SUSPENDED, Actor, Workplace, recording
+from appliance.store import organizations, sessions, tickets
 from appliance.store.sessions import Device
 from appliance.store.tickets import Kind
 
-IDLE = timedelta(hours=12)
+IDLE = credentials.IDLE
 ABSOLUTE = timedelta(days=14)
 MOST_OF_ONE = 100
 """Sessions of one member: where another begins, the one that was not used for longest ends."""
@@ -143,22 +143,16 @@ def end(workplace: Workplace, actor: Actor, session_id: str) -> None:
     Raises:
         NotFound: there is no such session of theirs.
     """
-    with workplace.store.write() as transaction:
-        if not sessions.end(transaction, actor.member_id, session_id):
+    with recording(workplace, actor) as record:
+        if not sessions.end(record.transaction, actor.member_id, session_id):
             raise NotFound("You have no such session; it may have ended.")
-        _record(workplace, transaction, actor, 1)
+        record.note("session.ended", sessions=1)
 
 
 def end_others(workplace: Workplace, actor: Actor, token: str) -> int:
     """Ends every session of the actor's but the one with this token; tells how many there were."""
-    with workplace.store.write() as transaction:
-        ended = sessions.end_all(transaction, actor.member_id, but=tokens.hash_of(token))
+    with recording(workplace, actor) as record:
+        ended = sessions.end_all(record.transaction, actor.member_id, but=tokens.hash_of(token))
         if ended:
-            _record(workplace, transaction, actor, ended)
+            record.note("session.ended", sessions=ended)
     return ended
-
-
-def _record(workplace: Workplace, transaction: Connection, actor: Actor, ended: int) -> None:
-    audit.record(
-        transaction, actor.organization_id, actor.email, "session.ended", {"sessions": ended}, workplace.clock()
-    )

@@ -13,8 +13,8 @@ from appliance.model.letters import Letter
 from appliance.model.organization import Member
 from appliance.service import mail, tickets
 from appliance.service.resets import OPERATOR
-from appliance.service.workplace import Actor, Workplace
-from appliance.store import audit, people
+from appliance.service.workplace import Actor, Workplace, recording
+from appliance.store import audit, organizations, people
 from appliance.store.tickets import Kind
 
 LETTER = "verification"
@@ -42,8 +42,8 @@ def ask_again(workplace: Workplace, actor: Actor) -> None:
     """
     if not workplace.sends_mail:
         raise NotPossible("This service sends no mail. Its operator can give you a link.")
-    with workplace.store.write() as transaction:
-        ask(workplace, transaction, _unverified(people.by_id(transaction, actor.member_id)))
+    with recording(workplace, actor) as record:
+        ask(workplace, record.transaction, _unverified(people.by_id(record.transaction, actor.member_id)))
 
 
 def require(workplace: Workplace, member: Member) -> None:
@@ -95,7 +95,11 @@ def confirm(workplace: Workplace, token: str) -> None:
     Raises:
         NotFound: the link is not good.
     """
+    with workplace.store.read() as transaction:
+        organization_id = tickets.holder(workplace, transaction, token, Kind.VERIFICATION).organization_id
     with workplace.store.write() as transaction:
+        # Before anything else, as every change of its people does: none of two waits for the other.
+        organizations.find_locked(transaction, organization_id)
         member = tickets.use(workplace, transaction, token, Kind.VERIFICATION)
         people.verify(transaction, member.id, workplace.clock())
         audit.record(transaction, member.organization_id, member.email, "address.verified", {}, workplace.clock())

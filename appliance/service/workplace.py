@@ -12,8 +12,10 @@ from sqlalchemy import Connection
 
 from appliance.model.access import CHANGE, MANAGE, Scope
 from appliance.model.desired import Desired, PeerStatus, RuleCount
-from appliance.model.errors import NotFound, Suspended
+from appliance.model.errors import Forbidden, NotFound, Suspended, Unauthenticated
 from appliance.model.organization import Organization, Role
+from appliance.service import credentials
+from appliance.service.credentials import Credential
 from appliance.service.queues import Queues
 from appliance.service.readings import Readings
 from appliance.service.states import States
@@ -94,6 +96,7 @@ class Actor:
         email: the member's; of the operator, who is no member, just that word.
         token: the name of the API token that the call came with; None for a session.
         scope: what that token may be used for.
+        credential: what the call came with, which has to hold still when something changes; only the operator has none.
     """
 
     organization_id: str
@@ -102,6 +105,7 @@ class Actor:
     role: Role
     token: str | None = None
     scope: Scope | None = None
+    credential: Credential | None = field(default=None, compare=False)
 
     @classmethod
     def operator(cls, organization_id: str) -> Actor:
@@ -157,7 +161,7 @@ def recording(workplace: Workplace, actor: Actor) -> Iterator[Record]:
 
     Raises:
         NotFound: the organization is gone.
-        Suspended: nobody of it may change anything now.
+        Suspended, Unauthenticated, Forbidden: the actor may not change anything any more (`check_standing`).
     """
     with _locked(workplace, actor) as (transaction, organization):
         record = Record(transaction, organization)
@@ -168,10 +172,10 @@ def recording(workplace: Workplace, actor: Actor) -> Iterator[Record]:
 @contextmanager
 def _locked(workplace: Workplace, actor: Actor) -> Iterator[tuple[Connection, Organization]]:
     with workplace.store.write() as transaction:
-        yield transaction, admit(transaction, actor, locked=True)
+        yield transaction, admit(workplace, transaction, actor, locked=True)
 
 
-def admit(transaction: Connection, actor: Actor, *, locked: bool) -> Organization:
+def admit(workplace: Workplace, transaction: Connection, actor: Actor, *, locked: bool) -> Organization:
     """The actor's organization, if the actor may change it at this moment.
 
     Every change asks this in the transaction that commits it, so that what was taken from the actor meanwhile counts.
@@ -181,15 +185,41 @@ def admit(transaction: Connection, actor: Actor, *, locked: bool) -> Organizatio
 
     Raises:
         NotFound: the organization is gone.
-        Suspended: nobody of it may change anything now.
+        Suspended, Unauthenticated, Forbidden: the actor may not change anything any more (`check_standing`).
     """
     find = organizations.find_locked if locked else organizations.find
     organization = find(transaction, actor.organization_id)
     if organization is None:
         raise gone()
-    if organization.suspended_at is not None and not actor.is_operator:
-        raise Suspended(SUSPENDED)
+    check_standing(workplace, transaction, actor, organization, locked=locked)
     return organization
+
+
+def check_standing(
+    workplace: Workplace, transaction: Connection, actor: Actor, organization: Organization, *, locked: bool
+) -> None:
+    """Makes sure that the actor still has what they had when their call was let in.
+
+    Args:
+        organization: as it is now.
+        locked: whether what the actor has stays until the transaction ends.
+
+    Raises:
+        Suspended: nobody of the organization may change anything now.
+        Unauthenticated: the member was removed, or the session, token or invitation that the call came with has ended.
+        Forbidden: the member's role is less than it was.
+    """
+    if actor.is_operator:
+        return
+    if organization.suspended_at is not None:
+        raise Suspended(SUSPENDED)
+    role = None
+    if actor.credential is not None:
+        role = credentials.role_of(transaction, actor.credential, workplace.clock(), locked=locked)
+    if role is None:
+        raise Unauthenticated("What you signed in with has ended meanwhile, and nothing was changed. Sign in again.")
+    if not role.covers(actor.role):
+        raise Forbidden("Your role was changed meanwhile, and nothing else was. Try again.")
 
 
 def write_trail(workplace: Workplace, transaction: Connection, actor: Actor, note: Note) -> None:

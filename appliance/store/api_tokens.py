@@ -47,6 +47,13 @@ _WITH_MEMBER = (
 )
 # Read with every call by token, and so built once: building costs as much as executing.
 _BY_HASH = _WITH_MEMBER.where(_table.c.token_hash == bindparam("hash"), _table.c.expires_at > bindparam("now"))
+# Read with every change by token. Who notes the token's use meanwhile need not wait, who revokes it does.
+_ROLE = (
+    select(members.c.role)
+    .join(_table, _table.c.member_id == members.c.id)
+    .where(_table.c.token_hash == bindparam("hash"), _table.c.expires_at > bindparam("now"))
+)
+_ROLE_LOCKED = _ROLE.with_for_update(read=True, key_share=True, of=_table)
 
 
 def create(transaction: Connection, new: ApiToken, token_hash: str) -> None:
@@ -75,6 +82,17 @@ def by_hash(transaction: Connection, token_hash: str, now: datetime) -> ApiToken
     """The token of this hash, unless it has expired."""
     row = transaction.execute(_BY_HASH, {"hash": token_hash, "now": times.stored(now)}).one_or_none()
     return None if row is None else _loaded(row)
+
+
+def role_of(transaction: Connection, token_hash: str, now: datetime, *, locked: bool) -> Role | None:
+    """The role of whoever made the token of this hash, unless it is revoked or has expired.
+
+    Args:
+        locked: whether nobody revokes it before the transaction ends, also where the database takes several writers.
+    """
+    wanted = {"hash": token_hash, "now": times.stored(now)}
+    role = transaction.execute(_ROLE_LOCKED if locked else _ROLE, wanted).scalar_one_or_none()
+    return None if role is None else Role(role)
 
 
 def page_of(

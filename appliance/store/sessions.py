@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from appliance.model.organization import Member
+from appliance.model.organization import Member, Role
 from appliance.store import people, times
 from appliance.store.schema import members
 from appliance.store.schema import sessions as _table
@@ -25,6 +25,19 @@ _BY_SESSION = (
         _table.c.last_seen_at > bindparam("idle_since"),
     )
 )
+
+
+# Read with every change. Who changes the session's use meanwhile need not wait, who ends it does.
+_ROLE = (
+    select(members.c.role)
+    .join(_table, _table.c.member_id == members.c.id)
+    .where(
+        _table.c.token_hash == bindparam("token"),
+        _table.c.expires_at > bindparam("now"),
+        _table.c.last_seen_at > bindparam("idle_since"),
+    )
+)
+_ROLE_LOCKED = _ROLE.with_for_update(read=True, key_share=True, of=_table)
 
 
 @dataclass(frozen=True)
@@ -80,6 +93,19 @@ def find(
     wanted = {"token": token_hash, "now": times.stored(now), "idle_since": times.stored(idle_since)}
     row = transaction.execute(_BY_SESSION, wanted).one_or_none()
     return None if row is None else (people.loaded(row), times.loaded(row.last_seen_at))
+
+
+def role_of(
+    transaction: Connection, token_hash: str, now: datetime, idle_since: datetime, *, locked: bool
+) -> Role | None:
+    """The role of whoever holds this session, unless it ended.
+
+    Args:
+        locked: whether nobody ends it before the transaction does, also where the database takes several writers.
+    """
+    wanted = {"token": token_hash, "now": times.stored(now), "idle_since": times.stored(idle_since)}
+    role = transaction.execute(_ROLE_LOCKED if locked else _ROLE, wanted).scalar_one_or_none()
+    return None if role is None else Role(role)
 
 
 def of_member(transaction: Connection, member_id: str, now: datetime, idle_since: datetime) -> list[StoredSession]:

@@ -29,6 +29,11 @@ def sign_in(workplace: Workplace, member_id: str) -> str:
     return token
 
 
+def again(workplace: Workplace, actor: Actor) -> Actor:
+    """The same person in another session."""
+    return accounts.actor_of(workplace, sign_in(workplace, actor.member_id))
+
+
 def colleague(workplace: Workplace, owner: Actor, role: Role) -> Actor:
     """A new member of the owner's organization."""
     return accounts.actor_of(workplace, join(workplace, owner.organization_id, role))

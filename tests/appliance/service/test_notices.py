@@ -35,7 +35,7 @@ from appliance.store.sessions import Device
 from appliance.vault import codes
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.conftest import sign_up
-from tests.appliance.members import colleague
+from tests.appliance.members import again, colleague
 
 EMAIL = "owner@example.net"
 PASSWORD = "correct horse battery"
@@ -106,22 +106,26 @@ def test_each_change_of_the_way_in_is_told_once_and_without_a_secret(
             assert secret not in letter.text
         clock.wait()
 
-    password_change.change(workplace, owner, password=PASSWORD, new_password=OTHER, device=DEVICE)
+    def present() -> Actor:
+        # Each of these changes ends every session.
+        return again(workplace, owner)
+
+    password_change.change(workplace, present(), password=PASSWORD, new_password=OTHER, device=DEVICE)
     told("password of your account was changed")
     link = resets.issue(workplace, EMAIL)
     secrets.append(link.partition("=")[2])
     resets.complete(workplace, secrets[-1], PASSWORD, DEVICE)
     told("Another password was chosen")
 
-    secrets.append(enrolment.propose(workplace, owner, password=PASSWORD).secret)
+    secrets.append(enrolment.propose(workplace, present(), password=PASSWORD).secret)
     assert arrived() == []
     authenticator = pyotp.TOTP(secrets[-1])
-    recovery = enrolment.enable(workplace, owner, code=authenticator.at(clock.now), device=DEVICE).codes
+    recovery = enrolment.enable(workplace, present(), code=authenticator.at(clock.now), device=DEVICE).codes
     secrets.extend(recovery)
     told("second factor was turned on")
     secrets.extend(
         enrolment.renew_recovery_codes(
-            workplace, owner, password=PASSWORD, code=authenticator.at(clock.now), device=DEVICE
+            workplace, present(), password=PASSWORD, code=authenticator.at(clock.now), device=DEVICE
         ).codes
     )
     told("New recovery codes")
@@ -130,18 +134,18 @@ def test_each_change_of_the_way_in_is_told_once_and_without_a_secret(
     log_in.at_once(workplace, email=EMAIL, password=PASSWORD, code=authenticator.at(clock.now))
     assert arrived() == []
     clock.wait()
-    enrolment.disable(workplace, owner, password=PASSWORD, code=authenticator.at(clock.now), device=DEVICE)
+    enrolment.disable(workplace, present(), password=PASSWORD, code=authenticator.at(clock.now), device=DEVICE)
     told("second factor of your account was turned off")
 
-    made = Authenticator(SITE).create(passkeys.begin_adding(workplace, owner, "holder"))
-    passkeys.add(workplace, owner, "holder", password=PASSWORD, name="laptop", credential=made, device=DEVICE)
+    made = Authenticator(SITE).create(passkeys.begin_adding(workplace, present(), "holder"))
+    passkeys.add(workplace, present(), "holder", password=PASSWORD, name="laptop", credential=made, device=DEVICE)
     told("passkey was added")
     (passkey,) = passkeys.all_of(workplace, owner)
-    passkeys.rename(workplace, owner, passkey.id, name="old laptop")
+    passkeys.rename(workplace, present(), passkey.id, name="old laptop")
     assert arrived() == []
-    passkeys.remove(workplace, owner, passkey.id, password=PASSWORD, device=DEVICE)
+    passkeys.remove(workplace, present(), passkey.id, password=PASSWORD, device=DEVICE)
     told("passkey of your account was removed")
-    issued = api_tokens.issue(workplace, owner, password=PASSWORD, name="ci", scope="read", device=DEVICE)
+    issued = api_tokens.issue(workplace, present(), password=PASSWORD, name="ci", scope="read", device=DEVICE)
     secrets.append(issued.text)
     told("An API token was made")
 
@@ -161,12 +165,12 @@ def test_an_address_gets_ten_letters_in_an_hour_and_the_trail_has_them_all(
 ) -> None:
     monkeypatch.setattr(notices, "MOST_IN_AN_HOUR", 2)
     for present, new in pairwise([PASSWORD, OTHER, PASSWORD, OTHER, PASSWORD]):
-        password_change.change(workplace, owner, password=present, new_password=new)
+        password_change.change(workplace, again(workplace, owner), password=present, new_password=new)
     assert len(arrived()) == 2
     trail = [entry.action for entry in organizations.trail(workplace, owner)[0]]
     assert trail.count("password.changed") == 4
     clock.wait(timedelta(hours=1, seconds=1))
-    password_change.change(workplace, owner, password=PASSWORD, new_password=OTHER)
+    password_change.change(workplace, again(workplace, owner), password=PASSWORD, new_password=OTHER)
     assert len(arrived()) == 1
 
 

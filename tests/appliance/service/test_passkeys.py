@@ -17,6 +17,7 @@ from appliance.service.webauthn_party import Party
 from appliance.store import schema
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.conftest import sign_up
+from tests.appliance.members import again
 
 SITE = "https://mesh.example.net"
 PASSWORD = "correct horse battery"
@@ -29,9 +30,10 @@ def workplace(workplace: Workplace) -> Workplace:
 
 
 def add(workplace: Workplace, actor: Actor, device: Authenticator, password: str = PASSWORD) -> str:
-    options = passkeys.begin_adding(workplace, actor, HOLDER)
+    present = again(workplace, actor)
+    options = passkeys.begin_adding(workplace, present, HOLDER)
     made = device.create(options)
-    return passkeys.add(workplace, actor, HOLDER, password=password, name="Laptop", credential=made).token
+    return passkeys.add(workplace, present, HOLDER, password=password, name="Laptop", credential=made).token
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def test_a_passkey_opens_its_owner_s_account(workplace: Workplace, owner: Actor,
 
 @pytest.mark.usefixtures("device")
 def test_it_stands_for_password_and_second_factor(workplace: Workplace, owner: Actor, device: Authenticator) -> None:
-    made = enrolment.propose(workplace, owner, password=PASSWORD)
+    made = enrolment.propose(workplace, again(workplace, owner), password=PASSWORD)
     assert made.secret
     options = json.loads(passkeys.begin_log_in(workplace, HOLDER))
     assert options["userVerification"] == "required"
@@ -161,7 +163,7 @@ def test_adding_takes_the_password_and_ends_every_session_but_a_new_one(workplac
     with pytest.raises(Unauthenticated):
         accounts.actor_of(workplace, before)
     assert accounts.actor_of(workplace, after) == owner
-    asked = json.loads(passkeys.begin_adding(workplace, owner, HOLDER))
+    asked = json.loads(passkeys.begin_adding(workplace, again(workplace, owner), HOLDER))
     assert len(asked["excludeCredentials"]) == 2
     assert asked["authenticatorSelection"]["residentKey"] == "required"
 
@@ -170,11 +172,11 @@ def test_there_is_a_most(workplace: Workplace, owner: Actor, monkeypatch: pytest
     monkeypatch.setattr(passkeys, "MOST", 1)
     add(workplace, owner, Authenticator(SITE))
     with pytest.raises(Conflict):
-        passkeys.begin_adding(workplace, owner, HOLDER)
+        passkeys.begin_adding(workplace, again(workplace, owner), HOLDER)
 
 
 def test_it_is_renamed_and_removed_by_its_owner_only(workplace: Workplace, owner: Actor, device: Authenticator) -> None:
-    stranger = sign_up(workplace, "stranger@example.net")
+    stranger, owner = sign_up(workplace, "stranger@example.net"), again(workplace, owner)
     (known,) = passkeys.all_of(workplace, owner)
     with pytest.raises(NotFound):
         passkeys.rename(workplace, stranger, known.id, name="mine")

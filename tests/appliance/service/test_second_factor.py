@@ -25,6 +25,7 @@ from appliance.service.log_in import HalfWay
 from appliance.store import schema
 from appliance.vault import codes
 from tests.appliance.fakes import FakeHub
+from tests.appliance.members import again
 
 EMAIL = "owner@example.net"
 PASSWORD = "correct horse battery"
@@ -156,7 +157,7 @@ def test_a_recovery_code_opens_once_however_it_is_typed(
 def test_new_recovery_codes_replace_the_old(
     workplace: Workplace, owner: Actor, recovery: list[str], phone: Phone
 ) -> None:
-    made = enrolment.renew_recovery_codes(workplace, owner, password=PASSWORD, code=phone.code())
+    made = enrolment.renew_recovery_codes(workplace, again(workplace, owner), password=PASSWORD, code=phone.code())
     with pytest.raises(Unauthenticated):
         enter(workplace, recovery[1])
     enter(workplace, made.codes[1])
@@ -164,6 +165,7 @@ def test_new_recovery_codes_replace_the_old(
 
 @pytest.mark.usefixtures("recovery")
 def test_it_is_given_up_with_password_and_code_only(workplace: Workplace, owner: Actor, phone: Phone) -> None:
+    owner = again(workplace, owner)
     for password, code in ((PASSWORD, phone.code(7)), ("wrong", phone.code())):
         with pytest.raises(WrongProof):
             enrolment.disable(workplace, owner, password=password, code=code)
@@ -211,7 +213,9 @@ def test_the_second_step_takes_five_minutes_and_one_code(workplace: Workplace, p
 @pytest.mark.usefixtures("recovery")
 def test_another_password_ends_what_was_half_way(workplace: Workplace, owner: Actor, phone: Phone) -> None:
     half = go_half_way(workplace)
-    password_change.change(workplace, owner, password=PASSWORD, new_password="staple the correct horse")
+    password_change.change(
+        workplace, again(workplace, owner), password=PASSWORD, new_password="staple the correct horse"
+    )
     with pytest.raises(Unauthenticated):
         log_in.finish(workplace, half.ticket, code=phone.code())
 

@@ -48,12 +48,12 @@ def test_a_list_says_what_each_was_opened_from_and_lets_nobody_in(workplace: Wor
 def test_one_session_ends_or_all_others_do(workplace: Workplace, owner: Actor) -> None:
     one, two, three = (log_in(workplace) for _ in range(3))
     doomed = next(each.id for each in sessions.all_of(workplace, owner, one) if each.is_current)
-    sessions.end(workplace, owner, doomed)
+    sessions.end(workplace, accounts.actor_of(workplace, two), doomed)
     assert [is_open(workplace, each) for each in (one, two, three)] == [False, True, True]
     # The one of the sign-up, too.
-    assert sessions.end_others(workplace, owner, two) == 2
+    assert sessions.end_others(workplace, accounts.actor_of(workplace, two), two) == 2
     assert [is_open(workplace, each) for each in (two, three)] == [True, False]
-    assert sessions.end_others(workplace, owner, two) == 0
+    assert sessions.end_others(workplace, accounts.actor_of(workplace, two), two) == 0
     trail = [entry.action for entry in organizations.trail(workplace, owner)[0]]
     assert trail == ["session.ended", "session.ended", *["session.opened"] * 3, "organization.created"]
 

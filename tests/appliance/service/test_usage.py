@@ -15,6 +15,7 @@ from appliance.model.usage import PRICE, Item, Month, items, months
 from appliance.service import Actor, Workplace, machines, organizations, usage
 from appliance.service.usage import history_of
 from tests.appliance.conftest import sign_up
+from tests.appliance.members import again
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 DAY = 24 * 60
@@ -137,10 +138,12 @@ def at(workplace: Workplace, days: float) -> Workplace:
 def test_a_rotation_and_a_new_name_don_t_begin_anew(workplace: Workplace) -> None:
     owner = sign_up(at(workplace, 0), "owner2@example.net")
     organizations.change(at(workplace, 0), owner, plan="paid")
-    machine = machines.add(at(workplace, 1), owner, name="before").machine.id
-    machines.rotate(at(workplace, 2), owner, machine)
-    machines.change(at(workplace, 3), owner, machine, name="after")
-    machines.remove(at(workplace, 5), owner, machine)
+    days = {day: at(workplace, day) for day in (1, 2, 3, 5)}
+    present = {day: again(each, owner) for day, each in days.items()}
+    machine = machines.add(days[1], present[1], name="before").machine.id
+    machines.rotate(days[2], present[2], machine)
+    machines.change(days[3], present[3], machine, name="after")
+    machines.remove(days[5], present[5], machine)
     month, lines = usage.month(at(workplace, 10), owner, "2026-01")
     assert lines == [Item(machine, "after", 4 * DAY, 4 * DAY, month.amount)]
     assert usage.statement(at(workplace, 10), owner) == [month]

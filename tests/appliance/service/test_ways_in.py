@@ -29,7 +29,7 @@ from appliance.service import (
 )
 from appliance.store.sessions import Device
 from tests.appliance.authenticator import Authenticator
-from tests.appliance.members import PASSWORD, sign_in
+from tests.appliance.members import PASSWORD, again
 
 EMAIL = "owner@example.net"
 OTHER = "staple the correct horse"
@@ -86,11 +86,6 @@ class Ways:
     def _log_in(self) -> object:
         used = self._device.get(passkeys.begin_log_in(self._workplace, "holder"))
         return passkeys.log_in(self._workplace, "holder", credential=used)
-
-
-def again(workplace: Workplace, actor: Actor) -> Actor:
-    """The same person in another session."""
-    return accounts.actor_of(workplace, sign_in(workplace, actor.member_id))
 
 
 def link(workplace: Workplace) -> str:
