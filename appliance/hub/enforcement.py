@@ -19,7 +19,7 @@ from appliance.hub.generation import Entry, Ledger
 from appliance.hub.names import Places
 from appliance.hub.netlink import Netlink
 from appliance.hub.nft import Rulesets
-from appliance.hub.ruleset import Compiler, Removal, Ruleset
+from appliance.hub.ruleset import NOBODY, Compiler, Full, Removal, Ruleset, refusing
 from appliance.model.desired import Desired
 from appliance.model.errors import Invalid
 from appliance.model.policy import Action, Policy
@@ -59,18 +59,20 @@ class Enforcement:
 
     Args:
         ledger: which generation of its rules each namespace should have.
+        netlink: what asks the kernel; one of its own if None.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, netlink: Netlink | None = None) -> None:
         self._ledger = ledger
         self._rulesets = Rulesets()
-        self._netlink = Netlink()
+        self._netlink = netlink or Netlink()
         # By namespace, what our last transaction left there and what that enforces.
         self._generations: dict[str, int] = {}
         self._judged: dict[str, _Judged] = {}
         # In the order of their last use.
         self._compilers: OrderedDict[str, Compiler] = OrderedDict()
         self._choosing = threading.Lock()
+        self._full: dict[str, Full] = {}
 
     def forget(self, name: str) -> None:
         """Nothing here keeps the namespace of that name alive, and its rules are nobody's."""
@@ -79,6 +81,7 @@ class Enforcement:
         self._generations.pop(name, None)
         self._judged.pop(name, None)
         self._compilers.pop(name, None)
+        self._full.pop(name, None)
         self._ledger.forget(name)
 
     def judge(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
@@ -121,6 +124,18 @@ class Enforcement:
         else:
             hook()
 
+    def refuse(self, places: Places, full: Full) -> None:
+        """From now on, these machines open no new connection, and others do; it stays so until it is said otherwise.
+
+        Raises:
+            RulesetError: what is there is not what was left there, or the kernel refused.
+        """
+        name = places.namespace
+        before, self._full[name] = self._full.get(name, NOBODY), full
+        judged = self._judged.get(name)
+        if full != before and judged is not None:
+            self._switch(places, judged, judged.desired, self._compiled(places, judged.desired))
+
     def _switch(self, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = go_on) -> None:
         gone = judged.out_of_use() - wanted.names
         # What was left and is wanted again still leads to where it led.
@@ -152,7 +167,9 @@ class Enforcement:
                 "a policy is too large, so everything is denied", organization=desired.organization, why=error.detail
             )
             desired = replace(desired, policy=Policy(Action.DENY))
-        return self._compiler(places.namespace).compile(desired, places.link)
+        compiled = self._compiler(places.namespace).compile(desired, places.link)
+        full = self._full.get(places.namespace, NOBODY)
+        return refusing(compiled, full) if full else compiled
 
     def _compiler(self, name: str) -> Compiler:
         with self._choosing:

@@ -16,14 +16,14 @@ from appliance.hub import namespace
 from appliance.hub.descriptors import raised
 from appliance.hub.errors import RulesetError
 
-REQUEST, ACK = 0x001, 0x004
+REQUEST, ACK, DUMP = 0x001, 0x004, 0x300
 SUBSYSTEM = 10  # NFNL_SUBSYS_NFTABLES
 
 _NETFILTER = 12  # NETLINK_NETFILTER
 _HEADER = struct.Struct("=IHHII")
 _FAMILY = struct.Struct("!BBH")
 _ATTRIBUTE = struct.Struct("=HH")
-_BATCH_BEGIN, _BATCH_END, _ERROR = 0x10, 0x11, 2
+_BATCH_BEGIN, _BATCH_END, _ERROR, _DONE = 0x10, 0x11, 2, 3
 _TIMEOUT = 2.0
 
 Message = tuple[int, int, int, bytes]
@@ -77,6 +77,49 @@ class Netlink:
             self.forget(name)
             raise RulesetError(f"the kernel refused to change the rules of {name}: {os.strerror(error)}")
 
+    def dump(self, name: str, message: Message) -> Iterator[bytes]:
+        """Everything that the namespace of that name lists when it is asked this: the attributes of each.
+
+        Raises:
+            RulesetError: the kernel did not tell.
+            NamespaceError: there is no such namespace.
+        """
+        connection = self._connection(name)
+        kind, flags, family, attributes = message
+        try:
+            connection.send(_packed((kind, flags | DUMP, family, attributes), 1))
+            while True:
+                for _, told, body in _messages(connection.recv(1 << 16)):
+                    if told in (_DONE, _ERROR):
+                        return
+                    yield body[_FAMILY.size :]
+        except OSError as error:
+            self.forget(name)
+            raise RulesetError(f"a list in {name} can't be read: {error}") from error
+
+    def tell(self, name: str, messages: Sequence[Message], unless: int) -> None:
+        """One message after the other, each of which takes effect or not.
+
+        Args:
+            unless: the error (errno) that is none.
+
+        Raises:
+            RulesetError: the kernel refused one.
+            NamespaceError: there is no such namespace.
+        """
+        connection = self._connection(name)
+        # The kernel answers for each that it refuses, and for the last one.
+        *others, (kind, flags, family, attributes) = messages
+        asked = [*others, (kind, flags | ACK, family, attributes)]
+        try:
+            connection.send(b"".join(_packed(each, number) for number, each in enumerate(asked, 1)))
+            codes = self._errors(connection, len(asked))
+        except OSError as complaint:
+            self.forget(name)
+            raise RulesetError(f"nothing can be changed in {name}: {complaint}") from complaint
+        if refused := [code for code in codes if code not in (0, unless)]:
+            raise RulesetError(f"the kernel refused a change in {name}: {os.strerror(refused[0])}")
+
     def forget(self, name: str) -> None:
         """Closes what is open in that namespace."""
         connection = self._open.pop(name, None)
@@ -94,11 +137,15 @@ class Netlink:
         return connection
 
     def _first_error(self, connection: socket.socket, last: int) -> int:
+        return next((code for code in self._errors(connection, last, first=True) if code), 0)
+
+    def _errors(self, connection: socket.socket, last: int, *, first: bool = False) -> list[int]:
+        codes = []
         while True:
             for number, kind, body in _messages(connection.recv(1 << 16)):
-                code = -int.from_bytes(body[:4], sys.byteorder, signed=True) if kind == _ERROR else 0
-                if code or number == last:
-                    return code
+                codes.append(-int.from_bytes(body[:4], sys.byteorder, signed=True) if kind == _ERROR else 0)
+                if number == last or (first and codes[-1]):
+                    return codes
 
 
 def attribute(kind: int, value: bytes) -> bytes:

@@ -7,10 +7,11 @@ passes that the policy denies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from ipaddress import IPv4Address, IPv4Interface
 
-from appliance.hub import namespace, nft, routing
+from appliance.hub import namespace, nft, routing, tracking
 from appliance.hub.callers import Hook, go_on
 from appliance.hub.enforcement import Enforcement
 from appliance.hub.errors import LinkError
@@ -18,7 +19,8 @@ from appliance.hub.events import Watcher
 from appliance.hub.findings import Finding, Part
 from appliance.hub.generation import Ledger
 from appliance.hub.names import Names, Places
-from appliance.hub.ruleset import Count, rule_of
+from appliance.hub.netlink import Netlink
+from appliance.hub.ruleset import FULL, PACED, Count, rule_of
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 
@@ -51,7 +53,8 @@ class Reconciler:
         self._open_key = open_key
         self._watcher = watcher
         self._endpoints = endpoints
-        self._rules = Enforcement(ledger)
+        self._netlink = Netlink()
+        self._rules = Enforcement(ledger, self._netlink)
 
     def make_whole(self, desired: Desired) -> tuple[Finding, ...]:
         """The kernel has this state when it returns; what it did not have is told.
@@ -96,7 +99,11 @@ class Reconciler:
             if leaving:
                 self._backend.change(places, add=(), remove=leaving)
 
-        self._rules.rejudge(places, after, begin)
+        try:
+            self._rules.rejudge(places, after, begin)
+        finally:
+            # Neither the removed machine nor the next one with its address goes on with what it had open.
+            self._forget_connections(places, {had[key] for key in leaving})
         coming = [peer for peer in after.peers if had.get(peer.public_key) != peer.address]
         if coming:
             self._backend.change(places, add=coming, remove=())
@@ -135,7 +142,7 @@ class Reconciler:
             NamespaceError: it has no namespace.
         """
         counts = nft.counters(self._names.places(organization).namespace)
-        return {rule_of(name): count for name, count in counts.items()}
+        return {rule_of(name): count for name, count in counts.items() if name not in (FULL, PACED)}
 
     def _link(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
         if self._backend.is_ready(places, desired.hub_public_key, desired.port):
@@ -157,11 +164,17 @@ class Reconciler:
         remove = set(present) - set(wanted)
         if not add and not remove:
             return ()
+        changed = {network for key, networks in present.items() if networks != wanted.get(key) for network in networks}
         known = self._endpoints(desired.organization)
         # Who is there knows better where it is.
         endpoints = {key: known[key] for key in known if key not in present}
         self._backend.change(places, add=add, remove=remove, endpoints=endpoints)
+        self._forget_connections(places, {IPv4Interface(each).ip for each in changed if ":" not in each})
         return (Finding(Part.PEER, f"{len(add)} machines were missing, {len(remove)} did not belong here"),)
+
+    def _forget_connections(self, places: Places, addresses: Collection[IPv4Address]) -> None:
+        if addresses:
+            tracking.forget(self._netlink, places.namespace, addresses)
 
     def _start_handshakes(self, places: Places, desired: Desired) -> None:
         keys = {peer.public_key for peer in desired.peers}

@@ -48,6 +48,19 @@ _PER_NAMESPACE = {
     "net/ipv6/conf/default/disable_ipv6": "1",
     # A connection that was picked up in its middle must not be taken for an invalid one.
     "net/netfilter/nf_conntrack_tcp_be_liberal": "1",
+    # Seconds. An idle TCP connection outlasts two hours between keepalives (tcp(7)); what is over, or was never
+    # answered, makes room soon.
+    "net/netfilter/nf_conntrack_tcp_timeout_established": "14400",
+    "net/netfilter/nf_conntrack_tcp_timeout_unacknowledged": "120",
+    "net/netfilter/nf_conntrack_tcp_timeout_max_retrans": "120",
+    "net/netfilter/nf_conntrack_tcp_timeout_syn_sent": "30",
+    "net/netfilter/nf_conntrack_tcp_timeout_syn_recv": "30",
+    "net/netfilter/nf_conntrack_tcp_timeout_fin_wait": "60",
+    "net/netfilter/nf_conntrack_tcp_timeout_time_wait": "30",
+    "net/netfilter/nf_conntrack_udp_timeout": "30",
+    "net/netfilter/nf_conntrack_udp_timeout_stream": "120",
+    "net/netfilter/nf_conntrack_generic_timeout": "120",
+    "net/netfilter/nf_conntrack_icmp_timeout": "10",
 }
 
 

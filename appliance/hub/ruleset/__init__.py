@@ -30,19 +30,25 @@ from appliance.hub.ruleset.chains import ALLOWED_MARK, counter_name, rule_of
 from appliance.hub.ruleset.compiler import Compiler, compile_ruleset
 from appliance.hub.ruleset.document import TABLE, UNKNOWN, Count, Removal, Ruleset, Statements, is_leaf
 from appliance.hub.ruleset.frame import UNMATCHED
+from appliance.hub.ruleset.openings import FULL, NOBODY, PACED, Full, refusing
 
 __all__ = [
     "ALLOWED_MARK",
+    "FULL",
+    "NOBODY",
+    "PACED",
     "TABLE",
     "UNKNOWN",
     "UNMATCHED",
     "Compiler",
     "Count",
+    "Full",
     "Removal",
     "Ruleset",
     "Statements",
     "compile_ruleset",
     "counter_name",
     "is_leaf",
+    "refusing",
     "rule_of",
 ]

@@ -12,6 +12,7 @@ from appliance.hub.ruleset.classes import Classes
 from appliance.hub.ruleset.document import Draft, Ruleset
 from appliance.hub.ruleset.frame import HOOKS, UNMATCHED, add_frame
 from appliance.hub.ruleset.lookups import IN_ORDER, Element, Ends, Key, Lookup, elements_of, keys_of, lookup_of
+from appliance.hub.ruleset.openings import FULL, PACED
 from appliance.hub.ruleset.spread import Spread
 from appliance.model.desired import Desired, Peer
 from appliance.model.policy import Rule
@@ -46,7 +47,7 @@ class Compiler:
         self._met: dict[Lookup, dict[Key, list[Rule]]] = {}
         self._spreads: dict[Lookup, Spread[tuple[Element, ...]]] = {}
         self._classes = (chains.source_classes(), chains.destination_classes())
-        self._counters = frozenset({UNMATCHED})
+        self._counters = frozenset({UNMATCHED, FULL, PACED})
 
     def compile(self, desired: Desired, link: str) -> Ruleset:
         """The ruleset of this state; the same as if none had been before.

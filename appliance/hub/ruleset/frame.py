@@ -10,6 +10,7 @@ from appliance.hub.ruleset.chains import ACCEPT, ALLOWED_MARK, CLASS, STATE
 from appliance.hub.ruleset.classes import NO_CLASS
 from appliance.hub.ruleset.document import Draft
 from appliance.hub.ruleset.lookups import Lookup, Topic, in_mark
+from appliance.hub.ruleset.openings import add_openings
 from appliance.model.addresses import hub_address
 from appliance.model.desired import Desired
 from appliance.model.policy import Action
@@ -27,6 +28,7 @@ _QUOTED_VERSION, _QUOTED_DESTINATION = "@th,64,4", "@th,192,32"
 _COMPARED_BITS = 4
 
 HOOKS = {
+    "apart": "type filter hook prerouting priority raw; policy accept;",
     "gate": "type filter hook prerouting priority mangle; policy drop;",
     "transit": "type filter hook forward priority filter; policy drop;",
     "hub": "type filter hook input priority filter; policy drop;",
@@ -42,6 +44,7 @@ def add_frame(draft: Draft, desired: Desired, link: str, lookups: Sequence[Looku
         has_classes: whether a machine is in a group that a rule names.
     """
     _add_base(draft, desired, link)
+    add_openings(draft)
     _add_judge(draft, has_classes=has_classes)
     _add_denials(draft, [lookup for lookup in lookups if lookup.action is Action.DENY])
     _add_allowances(draft, [lookup for lookup in lookups if lookup.action is Action.ALLOW])
@@ -50,6 +53,8 @@ def add_frame(draft: Draft, desired: Desired, link: str, lookups: Sequence[Looku
 
 def _add_base(draft: Draft, desired: Desired, link: str) -> None:
     hub = hub_address(desired.network)
+    # A ping of the hub is no connection, so that a machine at its bound still has it.
+    draft.add("apart", f"ip daddr {hub} icmp type echo-request notrack")
     draft.add(
         "gate",
         f'iifname != "{link}" drop',
@@ -60,7 +65,9 @@ def _add_base(draft: Draft, desired: Desired, link: str) -> None:
     # What belongs to no connection goes no further: nobody can say who opened it.
     draft.add("belonging", "ct state new,established goto judge", "ct state related goto errors")
     draft.add_with_sets("errors", f"icmp type {_DELIVERED} {_from_its_end(desired.network)} goto judge")
-    draft.add("transit", f'iifname "{link}" oifname "{link}" meta mark {ALLOWED_MARK:#x} accept')
+    allowed = f'iifname "{link}" oifname "{link}" meta mark {ALLOWED_MARK:#x}'
+    # Not by `ct state`: that is "new" until an answer is seen.
+    draft.add("transit", f"{allowed} ct status confirmed accept", f"{allowed} goto opening")
     draft.add("hub", f'iifname "{link}" ip daddr {hub} icmp type echo-request accept')
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 from hypothesis import strategies as st
 
-from appliance.hub import nft, removal
+from appliance.hub import namespace, nft, removal
 from appliance.hub.netlink import Netlink
 from appliance.hub.nft import Rulesets
-from appliance.hub.ruleset import Compiler, Ruleset
+from appliance.hub.ruleset import FULL, PACED, Compiler, Ruleset
 from appliance.model.desired import Desired, Peer
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Protocol, Rule, Selector, parse_ports
 from tests.appliance.hub.wire import Flow, Wire
@@ -66,8 +67,14 @@ class Kernel:
         return {*self.loaded.chains, *self.loaded.leaves}
 
     def counts(self) -> dict[str, int]:
-        """Packets by counter."""
-        return {name: count.packets for name, count in nft.counters(self.wire.places.namespace).items()}
+        """Packets by the policy's counters."""
+        counts = nft.counters(self.wire.places.namespace)
+        return {name: count.packets for name, count in counts.items() if name not in (FULL, PACED)}
+
+    def tracked(self) -> int:
+        """How many connections are tracked."""
+        with namespace.entered(self.wire.places.namespace):
+            return int(Path("/proc/sys/net/netfilter/nf_conntrack_count").read_text())
 
     def close(self) -> None:
         """Closes what holds the namespace."""
