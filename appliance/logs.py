@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import threading
@@ -29,6 +30,8 @@ _SECRET_TEXTS = (
     re.compile(r"(?<=://)[^\s/@]*:[^\s/@]+(?=@)"),
     re.compile(r"(?i)(?<=bearer )\S+"),
 )
+FOR_PEOPLE = "MESHWG_LOG_FOR_PEOPLE"
+"""Set in the environment of a process whose standard error another one passes on to a terminal."""
 _REMOVED = "[removed]"
 
 
@@ -74,13 +77,18 @@ def configure(process: str) -> None:
             # As text before secrets are removed: what the console makes of it shows variables.
             structlog.processors.format_exc_info,
             remove_secrets,
-            structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(),
+            structlog.dev.ConsoleRenderer() if is_for_people() else structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     sys.excepthook = _process_fails
     threading.excepthook = _thread_fails
+
+
+def is_for_people() -> bool:
+    """Whether somebody looks at it, at a terminal of this process or of the one that passes on what it says."""
+    return sys.stderr.isatty() or FOR_PEOPLE in os.environ
 
 
 def _process_fails(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -7,6 +7,7 @@ import os
 import resource
 import struct
 from collections.abc import Collection
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def never_dump() -> None:
         raise OSError(ctypes.get_errno(), "dumpable")
 
 
-def drop(uid: int) -> None:
+def drop(uid: int, gid: int) -> None:
     """Becomes this user, without groups, capabilities and core dumps, and with no way back (capabilities(7), prctl(2)).
 
     In a user namespace that maps root alone there is no other user to become; then the capabilities go all the same.
@@ -78,7 +79,7 @@ def drop(uid: int) -> None:
         _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
     if is_mapped(uid):
         os.setgroups([])
-        os.setresgid(uid, uid, uid)
+        os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
     _set_capabilities(0)
     _never_gain()
@@ -89,6 +90,16 @@ def drop(uid: int) -> None:
 def _never_gain() -> None:
     if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "no_new_privs")
+
+
+def leave_groups() -> None:
+    """Root is in no group but its own: what it does as another user it can't do as a member of one of its groups.
+
+    A user namespace that an ordinary user made may not let it; there is no other user in it either.
+    """
+    if os.geteuid() == 0:
+        with suppress(PermissionError):
+            os.setgroups([])
 
 
 def is_mapped(uid: int) -> bool:

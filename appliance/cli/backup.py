@@ -12,17 +12,18 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from appliance import files
+from appliance import files, privileges
 from appliance.cli import operations, present, unlocking
 from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, web_uid
+from appliance.cli.folder import Folder, web_user
 from appliance.cli.options import Config, Data, DatabaseUrl
 from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings, resolve
 from appliance.service import backup as service
-from appliance.store import Store, migration
+from appliance.store import migration
 from appliance.store import operations as trail
 from appliance.store.database import sqlite_file
+from appliance.users import User, owner_of
 from appliance.vault import FOR_PASSPHRASES, FOR_SECRETS, WrongSecret
 from appliance.vault.archive import NoArchive
 
@@ -53,6 +54,11 @@ def backup(
         secret, work = found.secret(), FOR_SECRETS
         if passphrase_file is not None:
             secret, work = secrets.passphrase(passphrase_file), FOR_PASSPHRASES
+        if owner_of(file.parent.resolve()) == web_user() != User(os.geteuid(), os.getegid()):
+            raise CommandError(
+                f"{file.parent} is the web process's, which could put a link in the way; choose another folder.",
+                Exit.CANNOT_CREATE,
+            )
         if file.exists() and not force:
             raise CommandError(f"{file} exists; --force replaces it.", Exit.CANNOT_CREATE)
         try:
@@ -80,6 +86,7 @@ def restore(
     """
     settings = resolve({"data": data, "database_url": database_url}, config)
     present.must_be_root()
+    privileges.leave_groups()
     folder, store_file = Folder(settings.data), _sqlite_file(settings, "pg_restore")
     given = (secrets.passphrase(passphrase_file),) if passphrase_file is not None else secrets.given(settings)
     secret = next(iter(given), None)
@@ -92,7 +99,7 @@ def restore(
         raise _exists(store_file)
     try:
         with file.open("rb") as sealed, folder.locked():
-            instance = service.read(sealed, store_file, secret, web_uid())
+            instance = service.read(sealed, store_file, secret, web_user())
             _note_restored(settings)
     except WrongSecret:
         raise CommandError(
@@ -111,7 +118,7 @@ def restore(
 
 
 def _note_restored(settings: Settings) -> None:
-    with unlocking.database(), closing(Store(settings.database_url)) as store:
+    with unlocking.database(), closing(unlocking.open_store(settings)) as store:
         # A backup of an older version has the tables of its day.
         migration.upgrade(store)
         operations.note(store, trail.RESTORED)

@@ -1,22 +1,33 @@
-"""The data folder: what lies where, who may read it, and that one service at a time has it."""
+"""The data folder: what lies where, whose it is, and that one service at a time has it.
+
+It is root's, and so is all in it but the store, which is the web user's. Whatever root does to the store by path, it
+does with that user's rights (`users.with_files_of`); what it has to do with its own, it does by descriptor.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import pwd
-import subprocess
+import shlex
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance import privileges
 from appliance.cli.errors import CommandError, Exit
+from appliance.users import User, with_files_of
 
 WEB_USER = "meshwg"
+STORE_FILE = "meshwg.sqlite"
 _RUN = Path("/run/meshwg")
 # Where no such user was made: a number that distributions give to nobody (systemd keeps 61184 to 65519 for this use).
-_NAMELESS_UID = 64217
+_NAMELESS = User(64217, 64217)
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# A pipe or a device must not hold up its opening.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class Folder:
 
     @property
     def tls(self) -> Path:
-        """Certificate and key, the web user's own."""
+        """The self-signed certificate and its key, root's own."""
         return self.path / "tls"
 
     @property
@@ -45,34 +56,56 @@ class Folder:
         """Whether no service ever ran here."""
         return not self.store.exists()
 
-    def prepare(self, uid: int) -> None:
-        """Makes what is missing.
+    def prepare(self, user: User) -> None:
+        """Makes what is missing, and puts right what an earlier version or another user's name left.
 
         Args:
-            uid: of the web user.
+            user: the web user.
 
         Raises:
-            CommandError: the folder can't be made, has something else in it, or lies where the web user can't get to.
+            CommandError: the folder can't be made, is somebody else's, has something else in it, or lies where the web
+                user can't get to.
+        """
+        with self.opened(make=True) as folder:
+            self._check_reach(user)
+            with _made(folder, self.store.name, self.store) as store:
+                _hand_over(store, self.store, user)
+            with _made(folder, self.tls.name, self.tls) as tls:
+                _take_back(tls, self.tls)
+
+    @contextmanager
+    def opened(self, *, make: bool = False) -> Iterator[int]:
+        """A descriptor of the folder, which nobody but root can change.
+
+        Raises:
+            CommandError: it can't be made or opened, or somebody else may change it.
         """
         try:
-            self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
-            self._check_reach(uid)
-            for folder in (self.store, self.tls):
-                folder.mkdir(mode=0o700, exist_ok=True)
-                os.chown(folder, uid, uid)
+            is_made = make and not self.path.exists()
+            if is_made:
+                self.path.mkdir(mode=0o755, parents=True, exist_ok=True)
+            descriptor = os.open(self.path, _FOLDER)
         except OSError as error:
-            raise CommandError(
-                f"The data folder {self.path} can't be used: {error.strerror}.", Exit.CANNOT_CREATE
-            ) from None
+            raise _unusable(self.path, f"{error.strerror}.") from None
+        try:
+            if is_made:
+                # Whatever the umask: the web user has to get through.
+                os.fchmod(descriptor, 0o755)
+            _check_that_it_is_roots(descriptor, self.path)
+            yield descriptor
+        except OSError as error:
+            raise _unusable(self.path, f"{error.strerror}.") from None
+        finally:
+            os.close(descriptor)
 
-    def _check_reach(self, uid: int) -> None:
-        if _is_reached(self.path, uid):
+    def _check_reach(self, user: User) -> None:
+        if _is_reached(self.path, user):
             return
-        closed = next(each for each in (*reversed(self.path.parents), self.path) if not _is_reached(each, uid))
-        raise CommandError(
-            f"The data folder {self.path} can't be used: the web process, which is user {uid} and not root, can't get "
-            f"into {closed}. Use a folder elsewhere, like /var/lib/meshwg.",
-            Exit.CANNOT_CREATE,
+        closed = next(each for each in (*reversed(self.path.parents), self.path) if not _is_reached(each, user))
+        raise _unusable(
+            self.path,
+            f"the web process, which is user {user.uid} and not root, can't get into {closed}. "
+            "Use a folder elsewhere, like /var/lib/meshwg.",
         )
 
     @contextmanager
@@ -80,9 +113,12 @@ class Folder:
         """One service at a time.
 
         Raises:
-            CommandError: another one runs on this folder.
+            CommandError: another one runs on this folder, or the folder can't be used.
         """
-        with _held(self.path / "lock", otherwise=f"Another service runs on the data folder {self.path} already."):
+        with (
+            self.opened(make=True) as folder,
+            _held(Path("lock"), folder, otherwise=f"Another service runs on the data folder {self.path} already."),
+        ):
             yield
 
 
@@ -93,17 +129,22 @@ def instance_locked(instance: str) -> Iterator[None]:
     Raises:
         CommandError: another one runs.
     """
-    with _held(_RUN / f"{instance}.lock", otherwise=f"A service of instance {instance} runs on this host already."):
+    try:
+        _RUN.mkdir(mode=0o755, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"The folder {_RUN} can't be used: {error.strerror}.", Exit.CANNOT_CREATE) from None
+    path = _RUN / f"{instance}.lock"
+    with _held(path, None, otherwise=f"A service of instance {instance} runs on this host already."):
         yield
 
 
 @contextmanager
-def _held(path: Path, *, otherwise: str) -> Iterator[None]:
+def _held(path: Path, folder: int | None, *, otherwise: str) -> Iterator[None]:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, flags, 0o600, dir_fd=folder)
     except OSError as error:
-        raise CommandError(f"The folder {path.parent} can't be used: {error.strerror}.", Exit.CANNOT_CREATE) from None
+        raise CommandError(f"The lock {path} can't be used: {error.strerror}.", Exit.CANNOT_CREATE) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,20 +155,139 @@ def _held(path: Path, *, otherwise: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _is_reached(folder: Path, uid: int) -> bool:
-    """Whether that user can get into a folder, by whatever modes and access lists there are on the way."""
-    if uid == os.geteuid():
-        return os.access(folder, os.X_OK)
-    done = subprocess.run(["test", "-x", str(folder)], user=uid, group=uid, extra_groups=[], cwd="/", check=False)
-    return done.returncode == 0
+def _check_that_it_is_roots(descriptor: int, path: Path) -> None:
+    found = os.fstat(descriptor)
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise _unusable(
+            path,
+            f"root works in it, and user {found.st_uid} or others may change it. If it is the service's, "
+            f"`chown root {shlex.quote(str(path))} && chmod go-w {shlex.quote(str(path))}`.",
+        )
+    web = web_user().uid
+    for parent in path.parents:
+        above = parent.stat()
+        # In a folder like /tmp everybody may make entries, and nobody may replace another's.
+        is_open = above.st_mode & 0o002 and not above.st_mode & stat.S_ISVTX
+        if is_open or (above.st_uid == web and web != os.geteuid()):
+            raise _unusable(path, f"others may put something else in its place, as they may change {parent}.")
 
 
-def web_uid() -> int:
-    """The user that the web process becomes."""
+@contextmanager
+def _made(parent: int, name: str, path: Path) -> Iterator[int]:
+    """A descriptor of a folder in a folder of root's, made if it is missing."""
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=parent)
     try:
-        return pwd.getpwnam(WEB_USER).pw_uid
+        descriptor = os.open(name, _FOLDER, dir_fd=parent)
+    except OSError as error:
+        raise _unusable(path, f"{error.strerror}.") from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _hand_over(folder: int, path: Path, user: User) -> None:
+    """Gives the folder and the store's files to this user, if they are root's or of the user without a name.
+
+    Raises:
+        CommandError: it is a third one's, or it has something in it that is none of its owner's files.
+    """
+    owner = os.fstat(folder).st_uid
+    if owner == user.uid:
+        _check_files(folder, path, (user.uid,))
+        return
+    owners = (owner, user.uid)
+    if owner not in (os.geteuid(), _NAMELESS.uid):
+        raise _not_the_services(path, owner, user)
+    _check_files(folder, path, owners)
+    # From here on nobody puts anything else there.
+    os.fchown(folder, os.geteuid(), os.getegid())
+    os.fchmod(folder, 0o700)
+    for file in _check_files(folder, path, (*owners, os.geteuid())):
+        descriptor = os.open(file, _FILE, dir_fd=folder)
+        try:
+            os.fchown(descriptor, user.uid, user.gid)
+        finally:
+            os.close(descriptor)
+    os.fchown(folder, user.uid, user.gid)
+
+
+def _check_files(folder: int, path: Path, owners: tuple[int, ...]) -> list[str]:
+    """The names of the store's files, where each is a plain file of one of these users, known by no other name.
+
+    Raises:
+        CommandError: one is something else.
+    """
+    names = []
+    for name in (STORE_FILE, *(f"{STORE_FILE}-{kind}" for kind in ("wal", "shm", "journal"))):
+        try:
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        names.append(name)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_uid not in owners:
+            raise _unusable(
+                path,
+                f"{path / name} is no file of the store's owner alone (user {found.st_uid}, {found.st_nlink} links). "
+                "Look at what put it there, and move it away.",
+            )
+    return names
+
+
+def _take_back(folder: int, path: Path) -> None:
+    """Makes the folder root's, readable for all, and empties it of what another user may have put there.
+
+    Earlier versions gave it to the web user. Whatever that one left, a certificate is made anew.
+
+    Raises:
+        CommandError: it has something in it that is none of our files.
+    """
+    if os.fstat(folder).st_uid != os.geteuid():
+        os.fchown(folder, os.geteuid(), os.getegid())
+        # Only now: nobody else changes it any more.
+        for name in os.listdir(folder):
+            try:
+                os.unlink(name, dir_fd=folder)
+            except OSError:
+                raise _unusable(
+                    path, f"{path / name}, which the web user left there, is in the way. Move it away."
+                ) from None
+    os.fchmod(folder, 0o755)
+
+
+def _not_the_services(path: Path, owner: int, user: User) -> CommandError:
+    return _unusable(
+        path,
+        f"it is user {owner}'s, and the web process is user {user.uid}. If it is the service's, "
+        f"`chown --recursive --no-dereference {user.uid}:{user.gid} {shlex.quote(str(path))}`.",
+    )
+
+
+def _unusable(path: Path, reason: str) -> CommandError:
+    return CommandError(f"The data folder {path} can't be used: {reason}", Exit.CANNOT_CREATE)
+
+
+def _is_reached(folder: Path, user: User) -> bool:
+    """Whether that user can get into a folder, by whatever modes and access lists there are on the way."""
+    try:
+        with with_files_of(user):
+            # A step into the folder and back.
+            os.close(os.open(folder / ".", os.O_PATH | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def web_user() -> User:
+    """The user that the web process becomes; root where this user namespace has no other one."""
+    try:
+        found = pwd.getpwnam(WEB_USER)
     except KeyError:
-        return _NAMELESS_UID
+        user = _NAMELESS
+    else:
+        user = User(found.pw_uid, found.pw_gid)
+    return user if privileges.is_mapped(user.uid) else User(os.geteuid(), os.getegid())
 
 
 def hub_socket(instance: str) -> Path:

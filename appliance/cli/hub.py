@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 
 import structlog
 
-from appliance import logs, privileges
+from appliance import lifeline, logs, privileges
 from appliance.cli import entrance, readiness, secret
+from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked, web_uid
+from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked, web_user
 from appliance.cli.handover import Handover
 from appliance.cli.settings import resolve
 from appliance.cli.succession import wait_for_turn
@@ -48,7 +49,9 @@ _NEEDED = (
 
 def hub() -> None:
     """The privileged process that owns the data plane. It reads its settings from the environment."""
+    supervisor = os.getppid()
     wait_for_turn()
+    privileges.leave_groups()
     # Blocked before any thread starts, so that each inherits it and the signal waits for the one that asks.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     logs.configure("hub")
@@ -56,7 +59,7 @@ def hub() -> None:
     folder = Folder(settings.data)
     handover = Handover.inherited()
     supplied = secret.given(settings) if handover is None else handover.secrets()
-    unlocked = unlock(settings, folder, web_uid(), supplied, make_secret=False)
+    unlocked = unlock(settings, folder, web_user(), supplied, make_secret=False)
     try:
         backend = choose(settings.wireguard)
     except HubError as error:
@@ -64,20 +67,25 @@ def hub() -> None:
     name = unlocked.instance.id
     limits.raise_them()
     privileges.keep(_NEEDED)
+    if handover is not None:
+        # Who reached files as another user is not told of the supervisor's end any more.
+        lifeline.hold(supervisor)
     # A supervisor holds the lock for the hubs that it starts.
     with (
+        closing(unlocked.store),
         instance_locked(name) if handover is None else nullcontext(),
         entrance.inherited(settings, unlocked.store, unlocked.instance) as public,
     ):
         remember = None if handover is None else handover.add
         if handover is None:
+            certificate(settings, folder)
             # Nobody else did before the web process is there to sign anybody up.
             client = HubClient(hub_socket(name))
             accounts.forget_unfinished(Workplace(unlocked.store, client, settings.endpoint, public.port))
         door = FrontDoor(Names(name), public.port, public.sockets)
         served = process.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)
-        allowed = {os.getuid(), web_uid()}
+        allowed = {os.getuid(), web_user().uid}
         with garbage.sparing():
             server.serve(served, hub_socket(name), allowed, on_ready=_tell_that_it_is_ready)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from appliance import privileges
 from appliance.cli import secret as secrets
 from appliance.cli import unlocking
 from appliance.cli.errors import CommandError, Exit
@@ -90,11 +91,12 @@ def opened(settings: Settings) -> Iterator[Present]:
         CommandError: no root, no store there yet, or a database that can't be used.
     """
     must_be_root()
+    privileges.leave_groups()
     with unlocking.database(), ExitStack() as closed:
         file = sqlite_file(settings.database_url)
         if file is not None and not file.is_file():
             raise CommandError(f"There is no store in {file.parent} yet; `meshwg up` makes one.", Exit.NOT_CONFIGURED)
-        store = Store(settings.database_url)
+        store = unlocking.open_store(settings)
         closed.callback(store.close)
         with store.read() as transaction:
             found = instance.find(transaction)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-import stat
 from pathlib import Path
 
 from appliance import files, privileges
+from appliance.cli import trust
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings
 from appliance.vault.vault import SHORTEST_SECRET
@@ -109,11 +109,8 @@ def wrong(folder: Path) -> CommandError:
 
 def _read(path: Path, what: str = "unlock secret") -> str:
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISREG(mode) and mode & 0o077:
-            raise CommandError(f"The {what} {path} can be read by others; chmod 600 it first.", Exit.NOT_CONFIGURED)
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return trust.read(path, what, hidden_from=0o077).decode().strip()
+    except UnicodeDecodeError as error:
         raise CommandError(f"The {what} {path} can't be read: {error}.", Exit.NOT_CONFIGURED) from None
 
 

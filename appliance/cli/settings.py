@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from appliance.cli import trust
 from appliance.cli.errors import CommandError, Exit
 from appliance.mail import Relay
 from appliance.model.addresses import Network
@@ -162,8 +163,8 @@ def _from_file(config: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = tomllib.loads(trust.read(path, "configuration file").decode())
+    except ValueError as error:
         raise CommandError(f"The configuration file {path} can't be read: {error}.", Exit.NOT_CONFIGURED) from None
     strangers = sorted(set(found) - set(_KEYS))
     if strangers:

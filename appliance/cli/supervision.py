@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import IO
 
 import structlog
 
@@ -29,6 +31,8 @@ _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
 _STEADY = 30.0
 _LOAD_DEADLINE = 30.0
+_LAST_WORDS = 1.0
+_LONGEST_LINE = 2**16
 _CANNOT_START = (OSError, subprocess.SubprocessError)
 
 
@@ -52,14 +56,18 @@ class Child:
         command: the name of the command, ``hub`` or ``web``.
         is_ready: asks whether it does its work.
         descriptors: open files that it inherits.
+        is_confined: what it says goes through a pipe, so that it has no hold on the terminal or the file that the log
+            goes to.
     """
 
     command: str
     environment: Mapping[str, str]
     is_ready: Callable[[], bool]
     descriptors: tuple[int, ...] = ()
+    is_confined: bool = False
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _successor: Successor | None = field(default=None, repr=False)
+    _relay: threading.Thread | None = field(default=None, repr=False)
     _started_at: float = 0.0
     _pause: float = _FIRST_PAUSE
     # When it is started again, once it was found dead.
@@ -97,16 +105,24 @@ class Child:
         return process
 
     def _popen(self, environment: Mapping[str, str], descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*PROGRAM, self.command],
             env=dict(environment),
+            # Somebody else's folder would be the first place where Python looks for modules (`-m`).
+            cwd="/",
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if self.is_confined else None,
+            stderr=subprocess.STDOUT if self.is_confined else None,
             pass_fds=descriptors,
             # A signal from the terminal is for the supervisor, which stops its children in order.
             start_new_session=True,
             # A supervisor that is killed must not leave a service behind that nobody supervises.
             preexec_fn=partial(lifeline.hold, os.getpid()),
         )
+        if process.stdout is not None:
+            self._relay = threading.Thread(target=_pass_on, args=(process.stdout,), name="relay", daemon=True)
+            self._relay.start()
+        return process
 
     def revive(self) -> None:
         """Starts it again if it died; who dies soon after its start waits longer each time."""
@@ -179,6 +195,17 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._relay is not None:
+            # Its last words.
+            self._relay.join(_LAST_WORDS)
+
+
+def _pass_on(said: IO[bytes]) -> None:
+    """Copies to standard error what a child says, line by line."""
+    with said:
+        while line := said.readline(_LONGEST_LINE):
+            with suppress(OSError):
+                os.write(sys.stderr.fileno(), line)
 
 
 def pause(waited: float) -> float:
@@ -210,11 +237,15 @@ class Asked:
         return asked
 
 
-def watch(children: list[Child], asked: Asked) -> None:
-    """Keeps the children alive until asked to end, and starts each again when asked to."""
+def watch(children: list[Child], asked: Asked, is_outdated: Callable[[], bool] = lambda: False) -> None:
+    """Keeps the children alive until asked to end, and starts each again when asked to.
+
+    Args:
+        is_outdated: whether they have to be started again for another reason; asked often.
+    """
     while not asked.stopped:
         time.sleep(_LOOK)
-        if asked.renewed:
+        if asked.renewed or is_outdated():
             asked.renewed = False
             _renew(children)
         for child in children:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,8 +16,10 @@ from appliance.cli.settings import Settings
 from appliance.model.errors import Unavailable
 from appliance.model.ids import new_instance_id
 from appliance.store import Store, instance
+from appliance.store.database import sqlite_file
 from appliance.store.instance import Instance
 from appliance.store.revision import NEWEST, revision
+from appliance.users import User, owner_of
 from appliance.vault import Vault, WrongSecret
 
 
@@ -41,10 +42,11 @@ class Unlocked:
         return f"Unlocked(instance={self.instance.id!r})"
 
 
-def unlock(settings: Settings, folder: Folder, uid: int, supplied: Sequence[str], *, make_secret: bool) -> Unlocked:
+def unlock(settings: Settings, folder: Folder, user: User, supplied: Sequence[str], *, make_secret: bool) -> Unlocked:
     """Opens the store with an unlock secret; a new one gets its identity, and where allowed a secret.
 
     Args:
+        user: the web user.
         supplied: the secrets that may be the right one, the most likely first.
 
     Raises:
@@ -54,9 +56,9 @@ def unlock(settings: Settings, folder: Folder, uid: int, supplied: Sequence[str]
     own_database = settings.database_url.startswith("sqlite")
     if secret is None and not (make_secret and (folder.is_new or not own_database)):
         raise secrets.missing(folder.path)
-    folder.prepare(uid)
+    folder.prepare(user)
     with database():
-        store = Store(settings.database_url)
+        store = open_store(settings)
         if revision(store) != NEWEST:
             # A tenth of a second to load, which nearly every start can do without.
             from appliance.store import migration
@@ -64,8 +66,6 @@ def unlock(settings: Settings, folder: Folder, uid: int, supplied: Sequence[str]
             migration.upgrade(store)
         with store.read() as transaction:
             found = instance.find(transaction)
-        if own_database:
-            _hand_over(folder.store, uid)
         if found is None:
             return _new_instance(store, folder, secret)
     if secret is None:
@@ -87,9 +87,10 @@ def _new_instance(store: Store, folder: Folder, secret: str | None) -> Unlocked:
     return Unlocked(store, new, vault, secret, made)
 
 
-def _hand_over(folder: Path, uid: int) -> None:
-    for path in folder.iterdir():
-        os.chown(path, uid, uid)
+def open_store(settings: Settings) -> Store:
+    """The store, whose files root reaches with the rights of their folder's owner and no others."""
+    file = sqlite_file(settings.database_url)
+    return Store(settings.database_url, None if file is None else owner_of(file.parent))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,15 +15,15 @@ import structlog
 import typer
 from rich.console import Console
 
-from appliance import __version__, logs
+from appliance import __version__, logs, privileges
 from appliance.cli import checks, entrance, operations, probe, secret
-from appliance.cli.certificate import certificate
+from appliance.cli.certificate import changes
 from appliance.cli.entrance import Entrance
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, hub_socket, instance_locked, web_uid
+from appliance.cli.folder import Folder, hub_socket, instance_locked, web_user
 from appliance.cli.handover import Handover
 from appliance.cli.options import Config, Data, DatabaseUrl, Listen
-from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings, resolve
+from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings, resolve
 from appliance.cli.supervision import Asked, Child, NotStarted, pause, watch
 from appliance.cli.unlocking import unlock
 from appliance.hub.client import HubClient
@@ -37,6 +38,9 @@ log = structlog.get_logger()
 _START_DEADLINE = 120.0
 # A thousand organizations take their time, and one that gets on is not given up.
 _RESTORE_DEADLINE = 180.0
+# Of the system, Python, PostgreSQL and OpenSSL. Settings come from where the command line was taken into account.
+_USEFUL = ("PATH", "TZ", "LANG", "LANGUAGE", "TMPDIR", "VIRTUAL_ENV")
+_USEFUL_PREFIXES = ("LC_", "PYTHON", "PG", "SSL_")
 
 
 def up(
@@ -100,11 +104,12 @@ def up(
     asked = Asked.by_signals()
 
     implementation = checks.check_host(settings)
+    privileges.leave_groups()
     folder = Folder(settings.data)
     with folder.locked():
         checks.check_address(settings)
-        unlocked = unlock(settings, folder, web_uid(), secret.given(settings), make_secret=True)
-        certificate(settings, folder, web_uid())
+        unlocked = unlock(settings, folder, web_user(), secret.given(settings), make_secret=True)
+        certificate_has_changed = changes(settings, folder)
         if unlocked.made is not None:
             console.print(f"An unlock secret was made in {unlocked.made}. Keep it: without it the keys stay sealed.")
             console.print(f"From now on start with {SECRET_FILE_VARIABLE}={unlocked.made}")
@@ -118,7 +123,7 @@ def up(
             accounts.forget_unfinished(Workplace(unlocked.store, client, settings.endpoint, door.port))
             operations.note(unlocked.store, trail.STARTED, version=__version__)
             unlocked.store.close()
-            _run(console, settings, Handed(handover, door), client, implementation, asked)
+            _run(console, settings, Handed(handover, door), client, implementation, asked, certificate_has_changed)
 
 
 @dataclass(frozen=True)
@@ -152,18 +157,18 @@ def _run(
     client: HubClient,
     implementation: str,
     asked: Asked,
+    certificate_has_changed: Callable[[], bool],
 ) -> None:
-    inherited = {
-        key: value for key, value in os.environ.items() if key not in (SECRET_VARIABLE, SECRET_FILE_VARIABLE)
-    } | settings.environment()
+    inherited = _inherited() | settings.environment()
     hub = Child("hub", inherited | handed.environment(), lambda: _answers(client), handed.descriptors)
-    web = Child("web", inherited, lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK)
+    confined = inherited | ({logs.FOR_PEOPLE: "1"} if logs.is_for_people() else {})
+    web = Child("web", confined, lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK, is_confined=True)
     try:
         hub.start(_START_DEADLINE)
         if wait_until_restored(hub, client, asked):
             web.start(_START_DEADLINE)
             console.print(f"MeshWG is up at {probe.url(settings)} (WireGuard: {implementation}; Ctrl-C ends it)")
-            watch([hub, web], asked)
+            watch([hub, web], asked, certificate_has_changed)
         console.print("Stopping.")
     except NotStarted as error:
         raise CommandError(f"{error} Its log above says why.", Exit.UNAVAILABLE) from None
@@ -174,6 +179,11 @@ def _run(
         except HubError as error:
             log.warning("something of the data plane is left", error=str(error))
         hub.stop()
+
+
+def _inherited() -> dict[str, str]:
+    """What the processes get to know of the operator's environment: nothing that they have no use for."""
+    return {key: value for key, value in os.environ.items() if key in _USEFUL or key.startswith(_USEFUL_PREFIXES)}
 
 
 def wait_until_restored(hub: Child, client: HubClient, asked: Asked) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from appliance import logs
 from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder, hub_socket, web_uid
+from appliance.cli.folder import Folder, hub_socket, web_user
 from appliance.cli.settings import resolve
 from appliance.cli.succession import wait_for_turn
-from appliance.store import Store, instance
+from appliance.cli.unlocking import open_store
+from appliance.store import instance
 from appliance.web import process
 
 
@@ -18,8 +19,8 @@ def web() -> None:
     logs.configure("web")
     settings = resolve({})
     folder = Folder(settings.data)
-    files = certificate(settings, folder, web_uid())
-    store = Store(settings.database_url)
+    served = certificate(settings, folder)
+    store = open_store(settings)
     with store.read() as transaction:
         found = instance.find(transaction)
     store.close()
@@ -29,7 +30,7 @@ def web() -> None:
         process.WebSettings(
             host=settings.host,
             port=settings.port,
-            certificate=files,
+            certificate=served,
             database_url=settings.database_url,
             hub_socket=hub_socket(found.id),
             endpoint_host=settings.endpoint,
@@ -38,7 +39,7 @@ def web() -> None:
             proxies=settings.trusted_proxy,
             site=settings.public_url,
             relay=settings.relay,
-            uid=web_uid(),
+            user=web_user(),
             metrics_token=settings.metrics_token,
             transcripts=folder.transcripts,
         )

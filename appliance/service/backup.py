@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +13,7 @@ from appliance import files
 from appliance.store import Store, instance
 from appliance.store.migration import known_revisions
 from appliance.store.revision import revision
+from appliance.users import User, owner_of, with_files_of
 from appliance.vault import FOR_SECRETS, Work, archive
 from appliance.vault.archive import NoArchive
 
@@ -30,11 +33,11 @@ def write(store: Store, sealed: BinaryIO, secret: str, work: Work = FOR_SECRETS)
         archive.seal(plain, sealed, secret, work)
 
 
-def read(sealed: BinaryIO, file: Path, secret: str, uid: int) -> str:
+def read(sealed: BinaryIO, file: Path, secret: str, user: User) -> str:
     """Makes the store ``file``, whose folder must not exist yet, as the backup has it. All of it is there, or nothing.
 
     Args:
-        uid: whose the store is.
+        user: whose the store is, and with whose rights it is written.
 
     Returns:
         The id of the instance that the backup is of.
@@ -49,28 +52,55 @@ def read(sealed: BinaryIO, file: Path, secret: str, uid: int) -> str:
         raise FileExistsError(f"{file.parent} exists")
     staging = file.parent.with_name(file.parent.name + _STAGING)
     # What a restore left that was killed.
-    shutil.rmtree(staging, ignore_errors=True)
+    _discard(staging)
+    # Loaded before anything is done as a user who may not be able to read code.
+    revisions = known_revisions()
     try:
         staging.mkdir(mode=0o700, parents=True)
+        _give(staging, user)
         staged = staging / file.name
-        with staged.open("xb") as plain:
-            archive.unseal(sealed, plain, secret)
-        found = _identity(staged)
-        for path in (staging, *staging.iterdir()):
-            os.chown(path, uid, uid)
-        files.sync(staged)
-        files.sync(staging)
+        with with_files_of(user):
+            with staged.open("xb") as plain:
+                archive.unseal(sealed, plain, secret)
+            files.sync(staged)
+        found = _identity(staged, user, revisions)
+        with with_files_of(user):
+            files.sync(staging)
         staging.rename(file.parent)
         files.sync(file.parent.parent)
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        _discard(staging)
     return found
 
 
-def _identity(file: Path) -> str:
-    store = Store(f"sqlite:///{file}")
+def _give(folder: Path, user: User) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        if revision(store) not in known_revisions():
+        os.fchown(descriptor, user.uid, user.gid)
+    finally:
+        os.close(descriptor)
+
+
+def _discard(folder: Path) -> None:
+    """Removes a folder with the rights of its owner, who may have put anything into it.
+
+    Raises:
+        OSError: something of it stayed.
+    """
+    owner = owner_of(folder)
+    if owner is None:
+        return
+    with with_files_of(owner), suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    # The entry itself is in a folder of root's.
+    with suppress(FileNotFoundError):
+        folder.rmdir()
+
+
+def _identity(file: Path, user: User, revisions: Collection[str]) -> str:
+    store = Store(f"sqlite:///{file}", user)
+    try:
+        if revision(store) not in revisions:
             raise NoArchive("was made by a later version")
         with store.read() as transaction:
             found = instance.find(transaction)

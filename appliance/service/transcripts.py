@@ -6,15 +6,18 @@ run came to, and the other files go along as they are.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from appliance import files
 from appliance.model.errors import Invalid, NotFound
 
 FILES: Mapping[str, str] = {
@@ -26,6 +29,7 @@ FILES: Mapping[str, str] = {
 }
 """The files of a run, and their media types."""
 
+_LARGEST = 64 * 2**20
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-z_]{1,32}")
 
 
@@ -120,7 +124,8 @@ class Shelf:
             OSError: the shelf can't be written.
         """
         source = run.resolve()
-        found = _read(source)
+        contents = _contents(source)
+        found = _run(source.name, contents.get("transcript.json", b""), contents)
         if not _ID.fullmatch(source.name) or found is None:
             raise Invalid(f"{run} is not the folder of a gate's run.", field="run")
         if found.transcript.hub is not None:
@@ -130,10 +135,9 @@ class Shelf:
         with tempfile.TemporaryDirectory(prefix=".new-", dir=self.folder) as made:
             new = Path(made) / source.name
             new.mkdir()
-            for name in FILES:
-                if (source / name).is_file():
-                    shutil.copyfile(source / name, new / name)
-                    (new / name).chmod(0o644)
+            for name, content in contents.items():
+                (new / name).write_bytes(content)
+                (new / name).chmod(0o644)
             # Whatever the operator's umask: another user serves it.
             new.chmod(0o755)
             self._drop(source.name)
@@ -172,7 +176,37 @@ def latest_verdicts(runs: tuple[Run, ...]) -> dict[str, tuple[ClaimVerdict, Run]
 
 def _read(folder: Path) -> Run | None:
     try:
-        transcript = msgspec.json.decode((folder / "transcript.json").read_bytes(), type=Transcript)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        told = (folder / "transcript.json").read_bytes()
+    except OSError:
         return None
-    return Run(folder.name, transcript, tuple(name for name in FILES if (folder / name).is_file()))
+    return _run(folder.name, told, (name for name in FILES if (folder / name).is_file()))
+
+
+def _run(name: str, told: bytes, names: Iterable[str]) -> Run | None:
+    try:
+        transcript = msgspec.json.decode(told, type=Transcript)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return Run(name, transcript, tuple(names))
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    """The files of a run.
+
+    Raises:
+        Invalid: one is a link or another user's: what is published, everybody may read.
+    """
+    found: dict[str, bytes] = {}
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return found
+    try:
+        for name in FILES:
+            with suppress(FileNotFoundError):
+                found[name] = files.read_plain(descriptor, name, _LARGEST)
+    except OSError as error:
+        raise Invalid(f"{folder / name} can't be published: {error.strerror}.", field="run") from None
+    finally:
+        os.close(descriptor)
+    return found

@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from appliance.model.errors import Invalid, Unavailable
 from appliance.store import engines
+from appliance.users import User, with_files_of
 
 # Writers wait meanwhile.
 _WAIT_FOR_READERS = 0.5
@@ -30,10 +31,13 @@ class Store:
 
     Args:
         url: ``sqlite:////absolute/path`` or ``postgresql+psycopg://…``.
+        owner: for a SQLite store in a folder of this user's: root reaches its files with no more than their rights, as
+            long as a transaction lasts. What is done within one is done with them as well; code can't be loaded there.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, owner: User | None = None) -> None:
         self._url = make_url(url)
+        self._owner = owner if self._url.get_backend_name() == "sqlite" else None
         is_sqlite = self._url.get_backend_name() == "sqlite"
         self._engine = engines.sqlite(url) if is_sqlite else engines.postgresql(url)
         # One statement may see what another transaction committed after the one before it; these see one state.
@@ -52,7 +56,12 @@ class Store:
             Unavailable: the database does not answer, or refuses for now.
             Invalid: a text has a character that the database can't have.
         """
-        with _told(), self._engine.connect().execution_options(**self._view) as connection, connection.begin():
+        with (
+            _told(),
+            with_files_of(self._owner),
+            self._engine.connect().execution_options(**self._view) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
@@ -67,6 +76,7 @@ class Store:
         with (
             _told(),
             self._taking_turns(),
+            with_files_of(self._owner),
             self._engine.connect().execution_options(**{engines.WRITES: True}) as connection,
             connection.begin(),
         ):
@@ -95,19 +105,20 @@ class Store:
             sqlite3.Error, OSError: there is no room for it.
         """
         assert self._url.database is not None
-        descriptor, name = tempfile.mkstemp(dir=Path(self._url.database).parent)
-        with os.fdopen(descriptor, "rb") as content, closing(sqlite3.connect(name)) as copy:
-            try:
-                # A journal would need the name, and an unfinished copy nobody wants back. It also opens the file.
-                copy.execute("PRAGMA journal_mode = OFF")
-                copy.execute("PRAGMA schema_version").fetchall()
-            finally:
-                Path(name).unlink()
-            with self._engine.connect() as connection:
-                source = connection.connection.driver_connection
-                assert isinstance(source, sqlite3.Connection)
-                source.backup(copy)
-            yield content
+        with with_files_of(self._owner):
+            descriptor, name = tempfile.mkstemp(dir=Path(self._url.database).parent)
+            with os.fdopen(descriptor, "rb") as content, closing(sqlite3.connect(name)) as copy:
+                try:
+                    # A journal would need the name, and an unfinished copy nobody wants back. It also opens the file.
+                    copy.execute("PRAGMA journal_mode = OFF")
+                    copy.execute("PRAGMA schema_version").fetchall()
+                finally:
+                    Path(name).unlink()
+                with self._engine.connect() as connection:
+                    source = connection.connection.driver_connection
+                    assert isinstance(source, sqlite3.Connection)
+                    source.backup(copy)
+                yield content
 
     def scrub(self) -> bool:
         """The files of a SQLite store have nothing left of rows that were deleted before; PostgreSQL sees to its own.
@@ -124,13 +135,18 @@ class Store:
         file = sqlite_file(str(self._url))
         if file is None:
             return True
-        with _told(), closing(sqlite3.connect(file, timeout=_WAIT_FOR_READERS)) as connection:
+        with (
+            _told(),
+            with_files_of(self._owner),
+            closing(sqlite3.connect(file, timeout=_WAIT_FOR_READERS)) as connection,
+        ):
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
 
     def close(self) -> None:
         """Gives the connections back."""
-        self._engine.dispose()
+        with with_files_of(self._owner):
+            self._engine.dispose()
 
 
 def sqlite_file(url: str) -> Path | None:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
 from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 
 from appliance.store.database import Store
+from appliance.store.schema import metadata
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(store: Store) -> None:
     """Brings the schema to what this version expects; an up-to-date one stays as it is."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    with store.write() as transaction:
-        config.attributes["connection"] = transaction
-        command.upgrade(config, "head")
+    scripts = ScriptDirectory(str(_MIGRATIONS))
+    # Loaded before the transaction, in which the store's owner, who may not be able to read code, reaches files.
+    tuple(scripts.walk_revisions())
+    steps = EnvironmentContext(Config(), scripts, fn=lambda revision, _: scripts._upgrade_revs("head", revision))
+    with store.write() as transaction, steps:
+        steps.configure(connection=transaction, target_metadata=metadata, render_as_batch=True)
+        with steps.begin_transaction():
+            steps.run_migrations()
 
 
 def known_revisions() -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from appliance.model.addresses import Network
 from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
 from appliance.store import Store
+from appliance.users import User
 from appliance.web import cleanup, connections, postman
 from appliance.web.app import make_app
 from appliance.web.gateway import Gateway
@@ -47,7 +48,7 @@ class WebSettings:
         proxies: whose word on a caller's address is taken.
         site: where people find the pages.
         relay: where mail goes, if it does.
-        uid: the user to become once the port is bound.
+        user: whom to become once the port is bound.
         metrics_token: as for `Watchers`.
         transcripts: where published runs of the gate lie.
     """
@@ -63,7 +64,7 @@ class WebSettings:
     proxies: Sequence[Network]
     site: str
     relay: Relay | None
-    uid: int
+    user: User
     metrics_token: str | None
     transcripts: Path
 
@@ -92,7 +93,7 @@ def serve(settings: WebSettings) -> None:
     # After the port is bound, which may take root, and before a worker is forked.
     @server.on_startup
     def become_ordinary() -> None:
-        privileges.drop(settings.uid)
+        privileges.drop(settings.user.uid, settings.user.gid)
         lifeline.hold(supervisor)
 
     def load(_: str) -> Any:

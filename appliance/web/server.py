@@ -28,6 +28,7 @@ def make_server(
     Args:
         head_seconds: from the answer before, or from the handshake, to the end of a request's head.
     """
+    file, key = certificate.as_files()
     return Server(
         "appliance.web.app",
         address=host,
@@ -41,8 +42,8 @@ def make_server(
         websockets=False,
         backpressure=MOST,
         log_level=LogLevels.error,
-        ssl_cert=certificate.certificate,
-        ssl_key=certificate.key,
+        ssl_cert=file,
+        ssl_key=key,
         ssl_protocol_min=SSLProtocols.tls12,
         workers_kill_timeout=5,
     )

@@ -4,65 +4,106 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PosixPath
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_LIFETIME = timedelta(days=3650)
+_LIFETIME = timedelta(days=800)
+"""Some systems take no certificate of a server for longer than 825 days."""
+_RENEWED_BEFORE = timedelta(days=100)
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """Where certificate and key lie, both PEM."""
+    """A certificate, with what it was issued by where there is something, and its key; all of it PEM."""
 
-    certificate: Path
-    key: Path
+    certificate: bytes
+    key: bytes = field(repr=False)
 
-    def ends_at(self) -> datetime:
-        """Until when it is good.
+    @cached_property
+    def parsed(self) -> x509.Certificate:
+        """The certificate itself.
 
         Raises:
-            ValueError: the file holds no certificate.
+            ValueError: there is none.
         """
-        return x509.load_pem_x509_certificate(self.certificate.read_bytes()).not_valid_after_utc
+        return x509.load_pem_x509_certificate(self.certificate)
+
+    def ends_at(self) -> datetime:
+        """Until when it is good. Raises as `parsed`."""
+        return self.parsed.not_valid_after_utc
+
+    def fingerprint(self) -> str:
+        """SHA-256 of it, as ``openssl x509 -fingerprint`` and browsers show it. Raises as `parsed`."""
+        return self.parsed.fingerprint(hashes.SHA256()).hex(":").upper()
+
+    def fault(self, names: Collection[str], now: datetime) -> str | None:
+        """The reason to make a self-signed one anew, part of a sentence; None where it is as `self_signed` makes it.
+
+        Args:
+            names: host names and addresses that it has to be good for.
+        """
+        try:
+            key = serialization.load_pem_private_key(self.key, None)
+            if key.public_key() != self.parsed.public_key():
+                return "its key is another one's"
+            if self.parsed.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+                return "it could vouch for any other name"
+            found = self.parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except (ValueError, TypeError, x509.ExtensionNotFound):
+            return "it can't be read"
+        if set(found) != {_alternative(name) for name in names}:
+            return "the service's names are others"
+        if self.ends_at() - now < _RENEWED_BEFORE:
+            return f"it ends on {self.ends_at():%Y-%m-%d}"
+        return None
+
+    def as_files(self) -> tuple[Path, Path]:
+        """Certificate and key as paths that this process and its forks can read, and nobody else.
+
+        They lie in memory for as long as the process lives. The key of a service is no file of its user's.
+        """
+        return _in_memory("meshwg-certificate", self.certificate), _in_memory("meshwg-key", self.key)
 
 
-def self_signed(folder: Path, names: Iterable[str]) -> Certificate:
-    """The self-signed certificate of this folder, made if it isn't there yet.
+class _Descriptor(PosixPath):
+    """A path in /proc/self/fd, which leads to no other path: a server that resolves its paths gets this one."""
+
+    def resolve(self, strict: bool = False) -> _Descriptor:
+        del strict
+        return self
+
+
+def _in_memory(name: str, data: bytes) -> Path:
+    descriptor = os.memfd_create(name)
+    os.write(descriptor, data)
+    return _Descriptor(f"/proc/self/fd/{descriptor}")
+
+
+def self_signed(names: Iterable[str]) -> Certificate:
+    """A new key, and a certificate for these names that vouches for nothing else.
 
     Args:
-        folder: where it is kept.
         names: host names and addresses that it is good for.
     """
-    files = Certificate(folder / "certificate.pem", folder / "key.pem")
-    if not (files.certificate.exists() and files.key.exists()):
-        key = ec.generate_private_key(ec.SECP256R1())
-        write_private(
-            files.key,
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            ),
-        )
-        files.certificate.write_bytes(_certificate(key, names).public_bytes(serialization.Encoding.PEM))
-    return files
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Writes a file that only its owner ever could read."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+    key = ec.generate_private_key(ec.SECP256R1())
+    return Certificate(
+        _certificate(key, names).public_bytes(serialization.Encoding.PEM),
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    )
 
 
 def _certificate(key: ec.EllipticCurvePrivateKey, names: Iterable[str]) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "MeshWG")])
     now = datetime.now(timezone.utc)
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     return (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -75,8 +116,14 @@ def _certificate(key: ec.EllipticCurvePrivateKey, names: Iterable[str]) -> x509.
         .add_extension(
             x509.SubjectAlternativeName([_alternative(each) for each in dict.fromkeys(names)]), critical=False
         )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        # No key usage: OpenSSL of before 3.0 takes one that may not sign certificates for none that signed itself.
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(identifier, critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier),
+            critical=False,
+        )
         .sign(key, hashes.SHA256())
     )
 

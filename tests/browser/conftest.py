@@ -102,9 +102,9 @@ def url(tmp_path_factory: pytest.TempPathFactory, shelf: Shelf) -> Iterator[str]
     hub = FakeHub()
     store = make_store(folder / "store.sqlite")
     server = _Server(("127.0.0.1", 0), _Quiet)
-    certificate = self_signed(folder, ["localhost"])
+    file, key = self_signed(["localhost"]).as_files()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate.certificate, certificate.key)
+    context.load_cert_chain(file, key)
     # The handshake belongs to the thread of the connection: a slow client keeps nobody waiting.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     # By name, as passkeys are for names alone.

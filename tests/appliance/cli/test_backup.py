@@ -205,7 +205,7 @@ def test_a_killed_restore_is_no_store_and_can_be_done_again(backed: Backed, tmp_
     program = """
 import os, signal
 from appliance.service import backup
-def die(file):
+def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 backup._identity = die
 from appliance.cli import main

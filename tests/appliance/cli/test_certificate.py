@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import os
+import ssl
+import stat
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from structlog.testing import capture_logs
 
-from appliance.cli.certificate import certificate
+from appliance.cli.certificate import certificate, changes
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.folder import Folder
-from appliance.cli.settings import resolve
+from appliance.cli.folder import Folder, web_user
+from appliance.cli.settings import Settings, resolve
+from appliance.users import User
 from appliance.web import tls
+from appliance.web.tls import Certificate
+
+NAMES = ("vpn.example.net", "localhost", "127.0.0.1", "::1")
 
 
 @pytest.fixture
@@ -22,29 +33,196 @@ def folder(tmp_path: Path) -> Folder:
     return made
 
 
+def settings_of(folder: Folder, **more: str) -> Settings:
+    return resolve({"data": folder.path, "endpoint": "vpn.example.net", **more})
+
+
+def authority() -> Certificate:
+    """A certificate as earlier versions made it, which vouches for any name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "MeshWG")])
+    now = datetime.now(timezone.utc)
+    names = [x509.DNSName("vpn.example.net"), x509.DNSName("localhost")]
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=3650))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return Certificate(made.public_bytes(pem), private)
+
+
+def write(folder: Path, served: Certificate) -> dict[str, str]:
+    file, key = folder / "certificate.pem", folder / "key.pem"
+    file.write_bytes(served.certificate)
+    key.touch(0o600)
+    key.write_bytes(served.key)
+    return {"tls_cert": str(file), "tls_key": str(key)}
+
+
 def own(tmp_path: Path) -> dict[str, str]:
-    kept = tmp_path / "own"
-    kept.mkdir()
-    files = tls.self_signed(kept, ["vpn.example.net"])
-    return {"tls_cert": str(files.certificate), "tls_key": str(files.key)}
+    (tmp_path / "own").mkdir()
+    return write(tmp_path / "own", tls.self_signed(["vpn.example.net"]))
 
 
-def test_without_one_it_is_made_and_good_for_years(folder: Folder) -> None:
-    files = certificate(resolve({"data": folder.path}), folder, os.getuid())
-    assert files.ends_at() - datetime.now(timezone.utc) > timedelta(days=3000)
-    assert files.key.stat().st_mode & 0o777 == 0o600
+def test_without_one_it_is_made_and_vouches_for_the_service_s_names_alone(folder: Folder) -> None:
+    served = certificate(settings_of(folder), folder)
+    assert timedelta(days=700) < served.ends_at() - datetime.now(timezone.utc) < timedelta(days=825)
+    found = served.parsed.extensions
+    assert not found.get_extension_for_class(x509.BasicConstraints).value.ca
+    names = found.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert {str(each.value) for each in names} == set(NAMES)
+    assert stat.S_IMODE((folder.tls / "key.pem").stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder.tls / "certificate.pem").stat().st_mode) == 0o644
+    # The next start has the same.
+    assert certificate(settings_of(folder), folder) == served
 
 
-def test_the_operators_own_is_copied_for_the_web_user(folder: Folder, tmp_path: Path) -> None:
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_client_that_trusts_it_alone_takes_it_for_its_names(strict: bool) -> None:
+    served = tls.self_signed(NAMES)
+    file, key = served.as_files()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file, key)
+    client = ssl.create_default_context(cadata=served.certificate.decode())
+    client.verify_flags |= ssl.VERIFY_X509_STRICT if strict else 0
+    for name in NAMES:
+        shake_hands(server, client, name)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        shake_hands(server, client, "example.net")
+
+
+def shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> None:
+    """A whole handshake in memory."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [client.wrap_bio(to_client, to_server, server_hostname=name), server.wrap_bio(to_server, to_client, True)]
+    for _ in range(3):
+        for end in list(ends):
+            try:
+                end.do_handshake()
+                ends.remove(end)
+            except ssl.SSLWantReadError:
+                pass
+    assert not ends
+
+
+def test_what_it_signs_is_believed_by_nobody_who_trusts_it() -> None:
+    """The key of what the service serves with makes no certificate for another name."""
+    served, forged = tls.self_signed(NAMES), {}
+    for kind, issuer in (("leaf", served), ("authority", authority())):
+        key = ec.generate_private_key(ec.SECP256R1())
+        signer = serialization.load_pem_private_key(issuer.key, None)
+        assert isinstance(signer, ec.EllipticCurvePrivateKey)
+        now = datetime.now(timezone.utc)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bank")])
+        made = (
+            x509.CertificateBuilder(issuer.parsed.subject, name, key.public_key(), 2, now, now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("bank.example")]), critical=False)
+            .sign(signer, hashes.SHA256())
+        )
+        pem = serialization.Encoding.PEM
+        private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        file, own_key = Certificate(made.public_bytes(pem) + issuer.certificate, private).as_files()
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(file, own_key)
+        client = ssl.create_default_context(cadata=issuer.certificate.decode())
+        try:
+            shake_hands(server, client, "bank.example")
+            forged[kind] = True
+        except ssl.SSLCertVerificationError:
+            forged[kind] = False
+    assert forged == {"leaf": False, "authority": True}
+
+
+def test_one_of_an_earlier_version_is_replaced_and_the_log_tells_the_new_one_s_fingerprint(folder: Folder) -> None:
+    before = authority()
+    write(folder.tls, before)
+    with capture_logs() as logged:
+        served = certificate(settings_of(folder), folder)
+    assert served.key != before.key
+    (line,) = logged
+    assert line["sha256"] == served.fingerprint()
+    assert "vouch" in line["reason"]
+
+
+def test_one_that_is_about_to_end_or_has_other_names_is_made_anew(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls, "_LIFETIME", timedelta(days=99))
+    soon = certificate(settings_of(folder), folder)
+    monkeypatch.undo()
+    served = certificate(settings_of(folder), folder)
+    assert served != soon
+    assert certificate(settings_of(folder), folder) == served
+    assert certificate(settings_of(folder, endpoint="hub.example.net"), folder) != served
+
+
+def test_a_running_service_takes_another_one_within_the_hour(folder: Folder, tmp_path: Path) -> None:
+    times: Iterator[float] = iter((0.0, 10.0, 3601.0, 3601.0, 7300.0, 7300.0))
     given = own(tmp_path)
-    files = certificate(resolve({"data": folder.path, **given}), folder, os.getuid())
-    assert files.certificate.read_bytes() == Path(given["tls_cert"]).read_bytes()
-    assert files.key.stat().st_mode & 0o777 == 0o600
+    has_changed = changes(settings_of(folder, **given), folder, lambda: next(times))
+    write(tmp_path / "own", tls.self_signed(["vpn.example.net"]))
+    assert not has_changed()
+    assert has_changed()
+    assert not has_changed()
+
+
+def test_the_operators_own_is_read_where_it_lies(folder: Folder, tmp_path: Path) -> None:
+    given = own(tmp_path)
+    served = certificate(settings_of(folder, **given), folder)
+    assert served.certificate == Path(given["tls_cert"]).read_bytes()
+    assert list(folder.tls.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
+@pytest.mark.parametrize(
+    ("which", "mode", "owner"), [("tls_key", 0o644, 0), ("tls_cert", 0o644, 1), ("tls_key", 0o600, 1)]
+)
+def test_one_that_others_read_or_change_is_refused(
+    folder: Folder, tmp_path: Path, which: str, mode: int, owner: int
+) -> None:
+    given = own(tmp_path)
+    Path(given[which]).chmod(mode)
+    os.chown(given[which], owner, owner)
+    with pytest.raises(CommandError) as refused:
+        certificate(settings_of(folder, **given), folder)
+    assert refused.value.code is Exit.NOT_CONFIGURED
 
 
 def test_a_file_without_a_certificate_is_refused_in_one_sentence(folder: Folder, tmp_path: Path) -> None:
     given = own(tmp_path)
     Path(given["tls_cert"]).write_text("no certificate", encoding="utf-8")
     with pytest.raises(CommandError, match="holds no certificate") as refused:
-        certificate(resolve({"data": folder.path, **given}), folder, os.getuid())
+        certificate(settings_of(folder, **given), folder)
     assert refused.value.code is Exit.NOT_CONFIGURED
+
+
+def test_a_service_manager_hands_it_to_a_process_that_is_not_root(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() or 1000)
+    settings = settings_of(folder)
+    with pytest.raises(CommandError, match="LoadCredential"):
+        certificate(settings, folder)
+    own(tmp_path)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "own"))
+    assert certificate(settings, folder).certificate == (tmp_path / "own" / "certificate.pem").read_bytes()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone gives files away")
+def test_the_web_user_s_old_folder_is_root_s_from_now_on(folder: Folder, tmp_path: Path) -> None:
+    user, outside = User(64217, 64217), tmp_path / "outside"
+    outside.write_text("untouched")
+    write(folder.tls, authority())
+    (folder.tls / "link").symlink_to(outside)
+    os.link(outside, folder.tls / "own-key.pem")
+    os.mkfifo(folder.tls / "pipe")
+    os.chown(folder.tls, user.uid, user.gid)
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent != Path("/") and parent.stat().st_mode & 0o011 != 0o011:
+            parent.chmod(0o755)
+    folder.prepare(web_user())
+    assert (folder.tls.stat().st_uid, list(folder.tls.iterdir())) == (0, [])
+    assert (outside.read_text(), outside.stat().st_uid) == ("untouched", os.geteuid())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -72,12 +71,12 @@ def test_what_could_be_more_than_one_address_is_sent_to_nobody(mailbox: Mailbox,
 
 
 @pytest.fixture
-def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+def certificate(monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """A certificate for 127.0.0.1 that this process trusts."""
-    files = tls.self_signed(tmp_path, ["127.0.0.1"])
-    monkeypatch.setenv("SSL_CERT_FILE", str(files.certificate))
+    file, key = tls.self_signed(["127.0.0.1"]).as_files()
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(files.certificate, files.key)
+    context.load_cert_chain(file, key)
     return context
 
 

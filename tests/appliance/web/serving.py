@@ -1,6 +1,6 @@
 """A server as the service has it, with impatient bounds and an application that tells what it was sent.
 
-Run as a program: folder for the certificate, port.
+Run as a program: port.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import multiprocessing
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from appliance.web import connections
@@ -41,7 +40,7 @@ def echo(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
     return [json.dumps(told).encode()]
 
 
-def serve(folder: Path, port: int) -> None:
+def serve(port: int) -> None:
     """Until it is killed."""
     multiprocessing.set_start_method("fork")
 
@@ -52,8 +51,8 @@ def serve(folder: Path, port: int) -> None:
         threading.Thread(target=connections.watch, args=arguments, daemon=True).start()
         return Gateway(echo, threads=THREADS, patience=BODY_SECONDS)
 
-    make_server("127.0.0.1", port, self_signed(folder, ["127.0.0.1"]), HEAD_SECONDS).serve(target_loader=load)
+    make_server("127.0.0.1", port, self_signed(["127.0.0.1"]), HEAD_SECONDS).serve(target_loader=load)
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), int(sys.argv[2]))
+    serve(int(sys.argv[1]))

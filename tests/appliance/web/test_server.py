@@ -20,11 +20,10 @@ HEAD = b"POST /x HTTP/1.1\r\nHost: h\r\n"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served() -> Iterator[Served]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    folder = str(tmp_path_factory.mktemp("server"))
-    with subprocess.Popen([sys.executable, "-m", "tests.appliance.web.serving", folder, str(port)]) as program:
+    with subprocess.Popen([sys.executable, "-m", "tests.appliance.web.serving", str(port)]) as program:
         found = Served(port)
         while program.poll() is None:
             with suppress(OSError):

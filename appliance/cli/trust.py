@@ -1,0 +1,62 @@
+"""Files that the operator names, and that root takes at their word: only where nobody else could have written them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from appliance.cli.errors import CommandError, Exit
+
+_LARGEST = 2**20
+_OPERATOR = "SUDO_UID"
+
+
+def read(path: Path, what: str, *, hidden_from: int = 0) -> bytes:
+    """A file that is root's or the operator's own, and that nobody else may change.
+
+    What is looked at is what is read: the file is opened once. Links are followed, as the operator chose them.
+
+    Args:
+        what: names it in sentences, as in "unlock secret".
+        hidden_from: mode bits of those who may not even read it; 0o077 for everybody else, 0o007 for all but a group.
+
+    Raises:
+        CommandError: it can't be read, is too large, or could be somebody else's doing.
+    """
+    try:
+        # A pipe that nobody writes to would hold up its opening.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            _check(os.fstat(descriptor), path, what, hidden_from)
+            os.set_blocking(descriptor, True)
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise CommandError(f"The {what} {path} can't be read: {error.strerror}.", Exit.NOT_CONFIGURED) from None
+    if len(data) > _LARGEST:
+        raise CommandError(f"The {what} {path} has more than {_LARGEST} bytes.", Exit.NOT_CONFIGURED)
+    return data
+
+
+def _check(found: os.stat_result, path: Path, what: str, hidden_from: int) -> None:
+    if found.st_uid not in _trusted():
+        raise CommandError(
+            f"The {what} {path} is user {found.st_uid}'s, who could change it; `chown root` it first.",
+            Exit.NOT_CONFIGURED,
+        )
+    if not stat.S_ISREG(found.st_mode):
+        # What a shell's <(…) makes.
+        return
+    if found.st_mode & hidden_from:
+        mode = "600" if hidden_from & 0o070 else "o="
+        raise CommandError(f"The {what} {path} can be read by others; chmod {mode} it first.", Exit.NOT_CONFIGURED)
+    if found.st_mode & 0o022:
+        raise CommandError(f"The {what} {path} can be changed by others; chmod go-w it first.", Exit.NOT_CONFIGURED)
+
+
+def _trusted() -> set[int]:
+    """Root, this process's user, and the person who became root by sudo."""
+    trusted = {0, os.geteuid()}
+    if os.geteuid() == 0 and (operator := os.environ.get(_OPERATOR, "")).isdecimal():
+        trusted.add(int(operator))
+    return trusted
