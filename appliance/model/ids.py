@@ -10,6 +10,8 @@ ORGANIZATION_ID_LENGTH = 10
 INSTANCE_ID_LENGTH = 3
 ORGANIZATION_ID = f"[a-z0-9]{{{ORGANIZATION_ID_LENGTH}}}"
 """Pattern of a whole organization's id."""
+INSTANCE_ID = f"[a-z0-9]{{{INSTANCE_ID_LENGTH}}}"
+"""Pattern of a whole instance's id, which is part of paths and names of root's."""
 
 
 def new_id(length: int = 12) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
 
+from appliance.model.errors import Unavailable
+from appliance.model.ids import INSTANCE_ID
+from appliance.model.policy import HIGHEST_PORT
 from appliance.store.schema import instance
 from appliance.vault import Lock
+
+_RETRY_AFTER = 60
 
 
 @dataclass(frozen=True)
@@ -24,10 +30,16 @@ class Instance:
 
 
 def find(transaction: Connection, *, locked: bool = False) -> Instance | None:
-    """The instance of this store; None while it is new. ``locked``: nobody else changes it in this transaction."""
+    """The instance of this store; None while it is new. ``locked``: nobody else changes it in this transaction.
+
+    Raises:
+        Unavailable: the store was changed by something else. Root makes paths and names of what is found here.
+    """
     row = transaction.execute(select(instance).with_for_update() if locked else select(instance)).one_or_none()
     if row is None:
         return None
+    if not re.fullmatch(INSTANCE_ID, row.id) or not (row.port is None or 1 <= row.port <= HIGHEST_PORT):
+        raise Unavailable("The store's instance has an id or a port that no instance has.", retry_after=_RETRY_AFTER)
     return Instance(row.id, Lock(row.salt, row.cost, row.block_size, row.parallelism, row.proof), row.port)
 
 

@@ -14,12 +14,16 @@ from appliance.store.schema import metadata
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(store: Store) -> None:
-    """Brings the schema to what this version expects; an up-to-date one stays as it is."""
+def upgrade(store: Store, to: str = "head") -> None:
+    """Brings the schema to what this version expects; an up-to-date one stays as it is.
+
+    Args:
+        to: another revision than the newest.
+    """
     scripts = ScriptDirectory(str(_MIGRATIONS))
     # Loaded before the transaction, in which the store's owner, who may not be able to read code, reaches files.
     tuple(scripts.walk_revisions())
-    steps = EnvironmentContext(Config(), scripts, fn=lambda revision, _: scripts._upgrade_revs("head", revision))
+    steps = EnvironmentContext(Config(), scripts, fn=lambda revision, _: scripts._upgrade_revs(to, revision))
     with store.write() as transaction, steps:
         steps.configure(connection=transaction, target_metadata=metadata, render_as_batch=True)
         with steps.begin_transaction():

@@ -28,8 +28,6 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 # By version: salt, scrypt's N, r and p, proof, sealed data key. What `Vault` seals has a byte more since the second.
 _FIELDS = {1: struct.Struct("!16sIHH48s60s"), 2: struct.Struct("!16sIHH49s61s")}
 _NONCE = struct.Struct("!3xQ?")
-# What this program writes costs 128 MiB at most; what it reads may be anybody's file. scrypt takes 128 N r bytes.
-_MOST_MEMORY, _MOST_PARALLELISM = 256 * 2**20, 4
 
 
 class NoArchive(Exception):
@@ -64,10 +62,11 @@ def unseal(sealed: BinaryIO, plain: BinaryIO, secret: str) -> None:
     header = _read_header(sealed)
     version, fields = header[len(_MAGIC)], header[len(_MAGIC) + 1 :]
     salt, cost, block_size, parallelism, proof, sealed_data_key = _FIELDS[version].unpack(fields)
-    if 128 * cost * block_size > _MOST_MEMORY or parallelism > _MOST_PARALLELISM:
+    lock = Lock(salt, cost, block_size, parallelism, proof)
+    if not lock.is_affordable:
         raise NoArchive("asks for more work than any backup does")
     try:
-        vault = Vault.open(secret, Lock(salt, cost, block_size, parallelism, proof))
+        vault = Vault.open(secret, lock)
     except ValueError:
         raise NoArchive("asks for work that makes no sense") from None
     try:

@@ -30,6 +30,8 @@ _NONCE_BYTES = 12
 _SALT_BYTES = 16
 _PROOF = b"meshwg unlock secret"
 _VERSION = b"\x01"
+# What this program makes costs 128 MiB at most; what it reads may be anybody's. scrypt takes 128 N r bytes.
+_MOST_MEMORY, _MOST_PARALLELISM = 256 * 2**20, 4
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,11 @@ class Lock:
     parallelism: int
     proof: bytes
 
+    @property
+    def is_affordable(self) -> bool:
+        """Whether to turn a secret into its key takes no more than what this program ever makes a lock to take."""
+        return 128 * self.cost * self.block_size <= _MOST_MEMORY and self.parallelism <= _MOST_PARALLELISM
+
 
 @dataclass(frozen=True)
 class SealedKeys:
@@ -95,8 +102,11 @@ class Vault:
         """The vault of an existing store.
 
         Raises:
-            WrongSecret: this is not the secret that the lock was made with.
+            WrongSecret: this is not the secret that the lock was made with, or the lock asks for more work than any
+                that was made: it lies where others may write.
         """
+        if not lock.is_affordable:
+            raise WrongSecret("the lock asks for more work than any does")
         vault = cls(_derive(secret, lock))
         vault.opened(lock.proof, _PROOF)
         return vault

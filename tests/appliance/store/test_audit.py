@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import text
 
 from appliance.model.errors import Invalid
@@ -37,7 +35,7 @@ def test_entries_of_before_get_ids(kind: str, tmp_path_factory: pytest.TempPathF
     file = tmp_path_factory.mktemp("store") / "store.sqlite"
     store = Store(cluster.url(name) if name else f"sqlite:///{file}")
     try:
-        _upgrade(store, "0016")
+        migration.upgrade(store, to="0016")
         with store.write() as transaction:
             transaction.execute(
                 text(
@@ -61,11 +59,3 @@ def test_entries_of_before_get_ids(kind: str, tmp_path_factory: pytest.TempPathF
         store.close()
         if name:
             cluster.drop(name)
-
-
-def _upgrade(store: Store, to: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(migration._MIGRATIONS))
-    with store.write() as transaction:
-        config.attributes["connection"] = transaction
-        command.upgrade(config, to)
