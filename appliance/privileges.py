@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import resource
 import struct
 from collections.abc import Collection
@@ -16,6 +17,9 @@ _PR_CAPBSET_DROP = 24
 _PR_SET_DUMPABLE = 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _LAST_CAPABILITY = 40
+# Numbers of <asm/unistd.h>; the C library has no function for it.
+_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280, "armv7l": 311}
+_KEYCTL_JOIN_SESSION_KEYRING = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -83,6 +87,7 @@ def drop(uid: int, gid: int) -> None:
         os.setresuid(uid, uid, uid)
     _set_capabilities(0)
     _never_gain()
+    _leave_keyring()
     # Last: a change of the user takes it back.
     never_dump()
 
@@ -90,6 +95,16 @@ def drop(uid: int, gid: int) -> None:
 def _never_gain() -> None:
     if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "no_new_privs")
+
+
+def _leave_keyring() -> None:
+    """Have an empty session keyring: that of root's login has root's keys, and is passed on (session-keyring(7)).
+
+    It is best effort: a container may forbid the call, and then nobody gets at a keyring.
+    """
+    number = _KEYCTL.get(platform.machine())
+    if number is not None:
+        _libc.syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, None)
 
 
 def leave_groups() -> None:

@@ -25,7 +25,7 @@ from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
 from appliance.store import Store
 from appliance.users import User
-from appliance.web import cleanup, connections, postman
+from appliance.web import cleanup, confinement, connections, postman
 from appliance.web.app import make_app
 from appliance.web.gateway import Gateway
 from appliance.web.limits import RateLimits
@@ -94,6 +94,7 @@ def serve(settings: WebSettings) -> None:
     @server.on_startup
     def become_ordinary() -> None:
         privileges.drop(settings.user.uid, settings.user.gid)
+        confinement.confine()
         lifeline.hold(supervisor)
 
     def load(_: str) -> Any:

@@ -136,10 +136,8 @@ def test_a_data_folder_that_somebody_else_may_change_is_refused(folder: Folder, 
 
 
 @pytest.mark.parametrize(("owner", "mode", "is_taken"), [(0, 0o777, False), (WEB.uid, 0o755, False), (0, 0o1777, True)])
-def test_the_folder_above_is_looked_at_too(
-    tmp_path: Path, folder: Folder, owner: int, mode: int, is_taken: bool
-) -> None:
-    above = tmp_path / "above"
+def test_the_folder_above_is_looked_at_too(folder: Folder, owner: int, mode: int, is_taken: bool) -> None:
+    above = folder.path.with_name("above")
     above.mkdir()
     above.chmod(mode)
     os.chown(above, owner, 0)
