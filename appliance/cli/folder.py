@@ -73,6 +73,15 @@ class Folder:
             with _made(folder, self.tls.name, self.tls) as tls:
                 _take_back(tls, self.tls)
 
+    def check_store(self) -> None:
+        """Looks whether the store's files are plain files of the folder's owner: a pipe would hold up who opens it.
+
+        Raises:
+            CommandError: one is not, or the data folder is somebody else's.
+        """
+        with self.opened() as folder, _made(folder, self.store.name, self.store) as store:
+            _check_files(store, self.store, (os.fstat(store).st_uid,))
+
     @contextmanager
     def opened(self, *, make: bool = False) -> Iterator[int]:
         """A descriptor of the folder, which nobody but root can change.

@@ -96,6 +96,8 @@ def opened(settings: Settings) -> Iterator[Present]:
         file = sqlite_file(settings.database_url)
         if file is not None and not file.is_file():
             raise CommandError(f"There is no store in {file.parent} yet; `meshwg up` makes one.", Exit.NOT_CONFIGURED)
+        if file is not None and file.parent == Folder(settings.data).store:
+            Folder(settings.data).check_store()
         store = unlocking.open_store(settings)
         closed.callback(store.close)
         with store.read() as transaction:
