@@ -18,13 +18,16 @@ import stat
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from appliance.hub import messages
+from appliance.hub.client import HubClient
+from appliance.hub.errors import HubError
 from appliance.model.desired import Desired
 
 _PTRACE_ATTACH, _PTRACE_DETACH = 16, 17
@@ -52,6 +55,7 @@ class Targets:
         hub: the hub's socket.
         organization: an organization's id, whose namespace and link have this ``place`` for a name.
         state: the organization's desired state, encoded.
+        revision: the state's.
         ports: UDP ports of the service.
         words: what nobody but root may know, backwards, so that this alone brings none of them into a memory.
     """
@@ -63,6 +67,7 @@ class Targets:
     organization: str
     place: str
     state: bytes
+    revision: int
     ports: tuple[int, ...]
     words: tuple[str, ...]
 
@@ -393,37 +398,32 @@ def _find_abstract_socket(_: Targets) -> None:
 # --- the hub's calls
 
 
-def _call(targets: Targets, call: object) -> messages.Failed | messages.Done:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(30)
-        connection.connect(targets.hub)
-        messages.send(connection, call)
-        data = messages.receive(connection)
-    if data is None:
-        raise _stopped("the hub ended the connection")
-    answer = messages.decode(data, messages.Done | messages.Failed)
-    assert isinstance(answer, messages.Done | messages.Failed)
-    return answer
-
-
 def _rotate(targets: Targets) -> None:
-    answer = _call(targets, messages.RotateSecret("not the secret, but long enough", "another one, long enough"))
-    if isinstance(answer, messages.Failed) and "not for user" in answer.reason:
-        raise _stopped(answer.reason)
+    try:
+        HubClient(Path(targets.hub)).rotate_secret("not the secret, but long enough", "another one, long enough")
+    except HubError as error:
+        if "not for user" in str(error):
+            raise _stopped(str(error)) from None
 
 
-def tear_down(targets: Targets) -> None:
+def _tear_down(targets: Targets) -> None:
     """The end of the service; as root it works, so it comes last."""
-    answer = _call(targets, messages.TearDown())
-    if isinstance(answer, messages.Failed):
-        raise _stopped(answer.reason)
+    with _hub(targets) as hub:
+        hub.tear_down()
 
 
 def _apply(change: Mapping[str, object], targets: Targets) -> None:
-    state = messages.decode(targets.state, Desired)
-    answer = _call(targets, messages.Apply(replace(state, **change)))
-    if isinstance(answer, messages.Failed):
-        raise _stopped(answer.reason)
+    state = replace(messages.decode(targets.state, Desired), **change)
+    with _hub(targets) as hub:
+        hub.apply(state.organization, state, base=targets.revision, revision=targets.revision)
+
+
+@contextmanager
+def _hub(targets: Targets) -> Iterator[HubClient]:
+    try:
+        yield HubClient(Path(targets.hub))
+    except HubError as error:
+        raise _stopped(str(error)) from None
 
 
 ROWS: Mapping[str, Attempt] = {
@@ -487,7 +487,7 @@ ROWS: Mapping[str, Attempt] = {
     "talk to WireGuard": _talk_to_wireguard,
     "talk to root by a socket without a file": _find_abstract_socket,
     "rotate the unlock secret": _rotate,
-    "end the service": tear_down,
+    "end the service": _tear_down,
     "have the hub take a port of the host": partial(_apply, {"port": 53}),
     "have the hub take its own port twice": lambda targets: _apply({"port": targets.ports[0]}, targets),
     "have the hub name a path": partial(_apply, {"organization": "../../etc/x"}),
@@ -495,9 +495,9 @@ ROWS: Mapping[str, Attempt] = {
     "have the hub route everything": partial(_apply, {"network": IPv4Network("0.0.0.0/0")}),
 }
 
-_OF_THE_HUB = [name for name in ROWS if name.startswith("have the hub ")]
+OF_THE_HUB = [name for name in ROWS if name.startswith("have the hub ")]
 CONTROLS: Mapping[str, Attempt] = {
-    **dict.fromkeys(_OF_THE_HUB, partial(_apply, {})),
+    **dict.fromkeys(OF_THE_HUB, partial(_apply, {})),
     "take the service's ports": lambda _: share_port("0.0.0.0", 20_997),
     "take them on one address": lambda _: share_port("127.0.0.1", 20_997),
 }

@@ -18,7 +18,7 @@ from appliance.hub.names import Names
 from appliance.store import Store, instance, organizations
 from tests.appliance.cli.started import DEADLINE, PORT, READY, call, children, sign_up, wait_for_health
 from tests.appliance.inside import catalogue, service
-from tests.appliance.inside.catalogue import CONTROLS, ROWS, Targets
+from tests.appliance.inside.catalogue import CONTROLS, OF_THE_HUB, ROWS, Targets
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to see what somebody else can't do")
 
@@ -91,10 +91,12 @@ def targets_of(data: Path) -> Targets:
     with store.read() as transaction:
         found = instance.find(transaction)
         desired = organizations.desired(transaction, organization)
+        revision = organizations.revision(transaction, organization)
     store.close()
     assert found is not None
     assert found.port is not None
     assert desired is not None
+    assert revision is not None
     wireguard = [
         int(folder.name)
         for folder in Path("/proc").glob("[0-9]*")
@@ -113,6 +115,7 @@ def targets_of(data: Path) -> Targets:
         organization=organization,
         place=Names(found.id).places(organization).namespace,
         state=messages.encode(desired),
+        revision=revision,
         ports=(found.port, desired.port),
         words=(WORD[::-1], secret.read_text().strip()[::-1]),
     )
@@ -137,6 +140,8 @@ def test_nothing_that_a_web_process_tries_gets_through(
     for name, by in stopped.items():
         print(f"{name:52}{by or 'GOT THROUGH'}")
     assert [name for name, by in stopped.items() if not by] == []
+    # It is the hub that looked at these, and not a call that nobody understood.
+    assert {name for name, by in stopped.items() if "trusted" in by or "$.call.organization" in by} == set(OF_THE_HUB)
     wait_for_health("/readyz")
     assert call("GET", "/healthz")[0] == 200
 

@@ -164,12 +164,3 @@ def test_a_restore_writes_nothing_behind_a_link(data: Path, runs: list[Run], tmp
     assert not staging.exists()
     store = restored / "store" / "meshwg.sqlite"
     assert (store.stat().st_uid, store.is_symlink()) == (user.uid, False)
-
-
-def test_a_backup_is_not_written_where_the_web_user_may_put_links(data: Path, runs: list[Run]) -> None:
-    run = start(runs, data, **SECRET)
-    run.wait_until_ready()
-    done = meshwg(data, "backup", str(data / "store" / "backup"), **SECRET)
-    assert done.returncode != 0
-    assert_one_sentence(done.stderr)
-    assert run.stop() == 0
