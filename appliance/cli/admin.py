@@ -17,7 +17,7 @@ from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
 from appliance.cli.present import Present
 from appliance.cli.settings import resolve
 from appliance.model.errors import NotEnforced, Refused
-from appliance.service import Actor, Workplace, invitations, resets, suspension, verification
+from appliance.service import Actor, Workplace, invitations, permits, resets, suspension, verification
 from appliance.service import organizations as service
 from appliance.store import operations as trail
 from appliance.store import overview
@@ -110,6 +110,24 @@ def invite(
         invited = invitations.invite(workplace, Actor.operator(line.id), email=email, role=role)
         operations.note(found.store, trail.INVITED)
     print(invited.link)
+
+
+@admin.command("invite-sign-up", epilog=_EXITS)
+def invite_sign_up(
+    email: Annotated[str | None, typer.Option(help="Address that the account has to have; without, any.")] = None,
+    public_url: PublicUrl = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Print a link with which somebody signs an organization up. It works once, and for seven days.
+
+    Needed where the service runs with --sign-up invited; good with any other setting but closed.
+    """
+    with _at_work(data, database_url, config, public_url) as (found, workplace):
+        link = permits.invite(workplace, email)
+        operations.note(found.store, trail.SIGN_UP_INVITED)
+    print(link)
 
 
 @admin.command("reset-link", epilog=_EXITS)

@@ -19,6 +19,7 @@ from appliance.cli import trust
 from appliance.cli.errors import CommandError, Exit
 from appliance.mail import Relay
 from appliance.model.addresses import Network
+from appliance.model.sign_up import SignUpMode
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,6 +31,8 @@ SECRET_VARIABLE = "MESHWG_UNLOCK_SECRET"  # noqa: S105 - the name of a variable
 SECRET_FILE_VARIABLE = "MESHWG_UNLOCK_SECRET_FILE"  # noqa: S105
 # Fewer characters could be guessed.
 _SHORTEST_TOKEN = 16
+_UNUSED_DAYS = 30
+_LONGEST_DAYS = 4
 _KEYS = (
     "data",
     "listen",
@@ -45,6 +48,8 @@ _KEYS = (
     "smtp_url",
     "mail_from",
     "metrics_token",
+    "sign_up",
+    "unused_days",
     "unlock_secret_file",
 )
 
@@ -60,6 +65,8 @@ class Settings:
         public_url: where people find the pages, without a slash at its end.
         smtp_url: the mail relay with its password, if there is one.
         mail_from: the address that letters come from.
+        sign_up: what a sign-up takes.
+        unused_days: how long an organization that nobody uses is kept; None: for good.
         metrics_token: lets programs elsewhere read the metrics, if there is one.
     """
 
@@ -77,6 +84,8 @@ class Settings:
     public_url: str
     smtp_url: str | None = field(repr=False)
     mail_from: str
+    sign_up: SignUpMode
+    unused_days: int | None
     metrics_token: str | None = field(repr=False)
     unlock_secret_file: Path | None
 
@@ -102,6 +111,8 @@ class Settings:
             "public_url": self.public_url,
             "smtp_url": self.smtp_url or "",
             "mail_from": self.mail_from,
+            "sign_up": self.sign_up.value,
+            "unused_days": str(self.unused_days or 0),
             "metrics_token": self.metrics_token or "",
         }
         return {_variable(key): value for key, value in found.items() if value}
@@ -114,7 +125,7 @@ def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
         CommandError: a value makes no sense, or the file can't be read.
     """
     chosen: dict[str, Any] = {**_defaults(), **_from_file(config), **_from_environment()}
-    chosen |= {key: value for key, value in given.items() if value}
+    chosen |= {key: value for key, value in given.items() if value or value == 0}
     data = Path(chosen["data"]).expanduser().resolve()
     host, port = _listen(str(chosen["listen"]))
     if chosen["wireguard"] not in WIREGUARD_CHOICES:
@@ -139,10 +150,16 @@ def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
         public_url=public_url,
         smtp_url=str(chosen.get("smtp_url") or "") or None,
         mail_from=str(chosen.get("mail_from") or f"meshwg@{urlsplit(public_url).hostname}"),
+        sign_up=_sign_up(str(chosen["sign_up"])),
+        unused_days=_days(str(chosen["unused_days"])),
         metrics_token=_metrics_token(str(chosen.get("metrics_token") or "")),
         unlock_secret_file=_path(chosen.get("unlock_secret_file")),
     )
     _check_mail(found)
+    if found.sign_up is SignUpMode.VERIFIED and found.relay is None:
+        raise CommandError(
+            "--sign-up verified takes mail: without --smtp-url no link would ever arrive.", Exit.NOT_CONFIGURED
+        )
     return found
 
 
@@ -155,7 +172,13 @@ def listen_url(host: str, endpoint: str, port: int) -> str:
 
 def _defaults() -> dict[str, Any]:
     state = "/var/lib/meshwg" if os.geteuid() == 0 else "~/.local/share/meshwg"
-    return {"data": state, "listen": "127.0.0.1:8443", "wireguard": "auto"}
+    return {
+        "data": state,
+        "listen": "127.0.0.1:8443",
+        "wireguard": "auto",
+        "sign_up": SignUpMode.OPEN.value,
+        "unused_days": _UNUSED_DAYS,
+    }
 
 
 def _from_file(config: Path | None) -> dict[str, Any]:
@@ -219,6 +242,20 @@ def _public_url(text: str, listen_host: str, endpoint: str, port: int) -> str:
     if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
         raise _wrong("public_url", "https://HOST[:PORT]", text)
     return f"https://{parts.netloc}"
+
+
+def _sign_up(text: str) -> SignUpMode:
+    try:
+        return SignUpMode(text)
+    except ValueError:
+        raise _wrong("sign_up", f"one of {', '.join(each.value for each in SignUpMode)}", text) from None
+
+
+def _days(text: str) -> int | None:
+    """A number of days; None for 0, which stands for ever."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_DAYS):
+        raise _wrong("unused_days", "a number of days, or 0", text)
+    return int(text) or None
 
 
 def _metrics_token(text: str) -> str | None:

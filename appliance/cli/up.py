@@ -66,6 +66,12 @@ def up(
         typer.Option(help="Mail relay, smtps://USER:PASSWORD@HOST; better in file or environment."),
     ] = None,
     mail_from: Annotated[str | None, typer.Option(help="Address that letters come from.")] = None,
+    sign_up: Annotated[
+        str | None, typer.Option(help="What a sign-up takes: open, verified, invited or closed.")
+    ] = None,
+    unused_days: Annotated[
+        int | None, typer.Option(help="Days until an organization that nobody uses is removed; 0: never.")
+    ] = None,
     metrics_token: Annotated[
         str | None,
         typer.Option(help="Token that lets programs elsewhere read /metrics; better in file or environment."),
@@ -96,6 +102,8 @@ def up(
             "public_url": public_url,
             "smtp_url": smtp_url,
             "mail_from": mail_from,
+            "sign_up": sign_up,
+            "unused_days": unused_days,
             "metrics_token": metrics_token,
         },
         config,
@@ -120,6 +128,7 @@ def up(
             Handover.made(unlocked.secret) as handover,
         ):
             _tell_of(console, door)
+            console.print(f"Sign-up is {settings.sign_up.value}: {settings.sign_up.told}")
             accounts.forget_unfinished(Workplace(unlocked.store, client, settings.endpoint, door.port))
             operations.note(unlocked.store, trail.STARTED, version=__version__)
             unlocked.store.close()

@@ -40,6 +40,8 @@ def web() -> None:
             site=settings.public_url,
             relay=settings.relay,
             user=web_user(),
+            sign_up=settings.sign_up,
+            unused_days=settings.unused_days,
             metrics_token=settings.metrics_token,
             transcripts=folder.transcripts,
         )

@@ -90,6 +90,14 @@ class Suspended(Refused):
     title = "The organization is suspended"
 
 
+class NotOpen(Refused):
+    """The operator does not have everybody sign up, and the caller has no leave to."""
+
+    code = "sign-up-not-open"
+    status = 403
+    title = "Sign-up is not open"
+
+
 class NotFound(Refused):
     """There is no such thing in this organization."""
 

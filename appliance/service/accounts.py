@@ -15,7 +15,7 @@ from appliance.model.errors import NotEnforced, NotFound
 from appliance.model.ids import new_id, new_organization_id, new_revision
 from appliance.model.names import check_name
 from appliance.model.organization import Member, Organization, Plan, Role
-from appliance.service import passwords, sessions, tokens, verification
+from appliance.service import passwords, permits, sessions, tokens, verification
 from appliance.service.changes import enforce
 from appliance.service.credentials import Credential, Kind
 from appliance.service.sessions import NOWHERE, Session
@@ -36,15 +36,22 @@ def sign_up(
     password: str,
     organization: str,
     network: str | None = None,
+    invitation: str | None = None,
     device: Device = NOWHERE,
 ) -> tuple[Session, Organization]:
     """A new organization with its owner, who is signed in; its mesh works when this returns.
 
+    Args:
+        invitation: the token of a link that gives leave to sign up (`permits`); the link is good no more afterwards.
+
     Raises:
+        NotOpen, NotFound: the caller has no leave to sign up, or not any more.
         Invalid, Conflict: the input can't be taken, or the address has an account.
         NotEnforced: the data plane could not be made; nothing is left of it.
     """
+    permit = permits.find(workplace, invitation)
     address = check_email(email)
+    permits.check_address(permit, address)
     name = check_name(organization, field="organization")
     passwords.check_new(password, about=(address, name))
     overlay = check_network(network) if network else DEFAULT_NETWORK
@@ -80,6 +87,7 @@ def sign_up(
         assert desired is not None
         enforce(workplace, desired, new.revision)
         with workplace.store.write() as transaction:
+            permits.take(transaction, permit)
             organizations.activate(transaction, organization_id)
             audit.record(
                 transaction,
@@ -89,7 +97,10 @@ def sign_up(
                 {"name": name, "network": str(overlay)},
                 workplace.clock(),
             )
-            verification.ask(workplace, transaction, owner)
+            if permit is not None and permit.by_letter:
+                people.verify(transaction, owner.id, workplace.clock())
+            else:
+                verification.ask(workplace, transaction, owner)
             session = sessions.begin(workplace, transaction, owner, device)
     except BaseException:
         with workplace.store.write() as transaction:

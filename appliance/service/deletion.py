@@ -7,10 +7,12 @@ finished by the next call for it, or by the next start.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
 import structlog
+from sqlalchemy import Connection
 
 from appliance.model.errors import Invalid, NotEnforced, NotFound, Unavailable
 from appliance.service.changes import clear, enforce
@@ -22,6 +24,8 @@ log = structlog.get_logger()
 
 _SERVICE = "service"
 
+Check = Callable[[Connection, Doomed], None]
+
 
 def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int]:
     """Removes the organization and everything that belonged to it; tells how many there were of what.
@@ -32,16 +36,36 @@ def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int
         Unavailable: the store can't be used; it says where the deletion goes on by itself.
     """
     actor.must_own()
-    with workplace.store.write() as transaction:
-        doomed = deletions.find_locked(transaction, actor.organization_id)
+
+    def check(transaction: Connection, doomed: Doomed) -> None:
         organization = organizations.find(transaction, actor.organization_id)
-        if doomed is None:
-            raise _gone()
         # A deletion that has begun goes on, whoever asks for it again.
         if organization is not None:
             check_standing(workplace, transaction, actor, organization, locked=True)
         if confirm != doomed.name:
             raise Invalid("To confirm, give the organization's name exactly as it is.", field="confirm")
+
+    return _delete(workplace, actor.organization_id, actor.role.value, check)
+
+
+def delete_by_service(workplace: Workplace, organization_id: str, check: Check) -> dict[str, int]:
+    """Removes an organization that nobody asked to have removed.
+
+    Args:
+        check: looks once more, while nobody else changes the organization, and raises `Refused` where it is to stay.
+
+    Raises:
+        NotEnforced, Unavailable: as for `delete`.
+    """
+    return _delete(workplace, organization_id, _SERVICE, check)
+
+
+def _delete(workplace: Workplace, organization_id: str, by: str, check: Check) -> dict[str, int]:
+    with workplace.store.write() as transaction:
+        doomed = deletions.find_locked(transaction, organization_id)
+        if doomed is None:
+            raise _gone()
+        check(transaction, doomed)
         deletions.begin(transaction, doomed.id, workplace.clock())
     try:
         clear(workplace, doomed.id)
@@ -50,7 +74,7 @@ def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int
             raise
         raise NotEnforced("The data plane could not be removed yet; the deletion goes on by itself.") from error
     try:
-        removed = _finish(workplace, doomed.id, actor.role.value)
+        removed = _finish(workplace, doomed.id, by)
     except Unavailable as error:
         raise Unavailable("The deletion has begun, and goes on by itself as soon as the store can be used.") from error
     try:

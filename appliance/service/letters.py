@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from appliance.service import invitations, notices, resets, verification
+from appliance.service import invitations, notices, permits, resets, verification
 from appliance.service.mail import Composer
 
 COMPOSERS: Mapping[str, Composer] = {
     invitations.LETTER: invitations.compose,
     notices.LETTER: notices.compose,
+    permits.LETTER: permits.compose,
     resets.LETTER: resets.compose,
     verification.LETTER: verification.compose,
 }

@@ -19,7 +19,7 @@ Composer = Callable[[Workplace, Connection, str], "Letter | None"]
 """Writes the letter about what has this id, within a transaction; None where there is nothing to write any more."""
 
 
-def queue(workplace: Workplace, transaction: Connection, organization_id: str, kind: str, about: str) -> bool:
+def queue(workplace: Workplace, transaction: Connection, organization_id: str | None, kind: str, about: str) -> bool:
     """Queues a letter; it goes out once the transaction has committed, and not otherwise.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from appliance.model.access import CHANGE, MANAGE, Scope
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.errors import Forbidden, NotFound, Suspended, Unauthenticated
 from appliance.model.organization import Organization, Role
+from appliance.model.sign_up import SignUpMode
 from appliance.service import credentials
 from appliance.service.credentials import Credential
 from appliance.service.queues import Queues
@@ -62,6 +63,8 @@ class Workplace:
         endpoint_port: the public UDP port, which all organizations share.
         site: where people find the pages, without a slash at its end; links in letters begin with it.
         sends_mail: whether letters find their way; without, an operator's command hands out the links.
+        sign_up: what a sign-up takes.
+        unused_after: how long an organization may be unused (`unused`) before it is removed; None: for good.
         clock: gives the current time in UTC.
         states: what the data plane should have, as far as it is known without asking the store.
         counts: what rules decided, by the rule's id, as last read.
@@ -75,6 +78,8 @@ class Workplace:
     endpoint_port: int
     site: str = "https://localhost:8443"
     sends_mail: bool = False
+    sign_up: SignUpMode = SignUpMode.OPEN
+    unused_after: timedelta | None = None
     clock: Callable[[], datetime] = times.now
     states: States = field(default_factory=States)
     counts: Readings[Counts] = field(default_factory=Readings)

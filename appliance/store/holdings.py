@@ -56,4 +56,4 @@ def _by_organization(table: Table) -> Select[tuple[str, int]] | None:
         source, owner = table.join(schema.members), schema.members.c.organization_id
     else:
         return None
-    return select(owner, func.count()).select_from(source).group_by(owner)
+    return select(owner, func.count()).select_from(source).where(owner.is_not(None)).group_by(owner)

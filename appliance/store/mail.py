@@ -17,6 +17,7 @@ class Queued:
     """A letter in the queue.
 
     Attributes:
+        organization_id: whose letter it is; None: of somebody who has no organization yet.
         kind: which letter it is.
         about: the id of what it is about.
         attempts: how often it was tried.
@@ -24,14 +25,14 @@ class Queued:
     """
 
     id: str
-    organization_id: str
+    organization_id: str | None
     kind: str
     about: str
     attempts: int
     due_at: datetime
 
 
-def queue(transaction: Connection, organization_id: str, kind: str, about: str, now: datetime) -> None:
+def queue(transaction: Connection, organization_id: str | None, kind: str, about: str, now: datetime) -> None:
     """A letter to be sent as soon as this transaction commits; one about the same that still waits is replaced."""
     drop_about(transaction, kind, about)
     transaction.execute(

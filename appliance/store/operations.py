@@ -22,6 +22,7 @@ PLAN_CHANGED = "organization.plan"
 SUSPENDED = "organization.suspended"
 RESUMED = "organization.resumed"
 INVITED = "member.invited"
+SIGN_UP_INVITED = "sign-up.invited"
 RESET_LINK_ISSUED = "reset-link.issued"
 VERIFICATION_LINK_ISSUED = "verification-link.issued"
 

@@ -31,8 +31,8 @@ metadata = MetaData(
 )
 
 
-def _belongs_to_organization() -> Column[str]:
-    return Column("organization_id", String(10), ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False)
+def _belongs_to_organization(*, nullable: bool = False) -> Column[str]:
+    return Column("organization_id", String(10), ForeignKey("organizations.id", ondelete="CASCADE"), nullable=nullable)
 
 
 def _belongs_to_member() -> Column[str]:
@@ -254,11 +254,27 @@ api_tokens = Table(
     UniqueConstraint("member_id", "name"),
 )
 
+# Leave to sign up, by a link that works once.
+permits = Table(
+    "permits",
+    metadata,
+    Column("id", String(12), primary_key=True),
+    # The address that the account has to have; null: any.
+    Column("email", Text, nullable=True),
+    # Whether a letter brings the link to that address, and nobody else has it.
+    Column("by_letter", Boolean, nullable=False),
+    # Null until the letter with the link is sent.
+    Column("token_hash", String(64), nullable=True, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
 mail = Table(
     "mail",
     metadata,
     Column("id", String(12), primary_key=True),
-    _belongs_to_organization(),
+    # Null for a letter to somebody who has no organization yet.
+    _belongs_to_organization(nullable=True),
     Column("kind", String(16), nullable=False),
     # The id of what a letter of this kind is about, which need not be in the store any more.
     Column("about", String(12), nullable=False),

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.model.errors import Refused
-from appliance.service import Workplace, accounts, deletion
+from appliance.service import Workplace, accounts, deletion, unused
 
 log = structlog.get_logger()
 
@@ -19,8 +19,10 @@ _LONGEST_CALL = timedelta(minutes=5)
 
 
 def keep_at_it(workplace: Workplace) -> None:
-    """Forgets sign-ups and finishes deletions, at once and then every minute if something was in the way. Never
-    returns."""
+    """Forgets sign-ups, finishes deletions and removes what nobody uses, at once and then every minute.
+
+    Never returns.
+    """
     never = threading.Event()
     # What was begun before this process was is nobody's who is still at it.
     begun_until = workplace.clock()
@@ -28,6 +30,7 @@ def keep_at_it(workplace: Workplace) -> None:
         try:
             accounts.forget_unfinished(workplace, begun_until)
             deletion.resume(workplace, begun_until)
+            unused.remove(workplace)
         except (Refused, SQLAlchemyError) as error:
             log.warning("what was cut off can't be finished yet", error=str(error))
         never.wait(_EVERY_S)

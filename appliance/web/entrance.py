@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from appliance.model.organization import Organization
-from appliance.service import Actor, accounts, invitations, passkeys, passwords, resets, verification
+from appliance.service import Actor, accounts, invitations, passkeys, passwords, permits, resets, unused, verification
 from appliance.service import log_in as login
 from appliance.service.passwords import Caller
 from appliance.service.sessions import Session
@@ -40,10 +40,13 @@ def guessing(site: Site, email: str) -> Iterator[None]:
 
 
 def sign_up(
-    site: Site, *, email: str, password: str, organization: str, network: str | None
+    site: Site, *, email: str, password: str, organization: str, network: str | None, invitation: str | None
 ) -> tuple[Session, Organization]:
     """Signs an organization up, within the limits."""
-    site.limits.sign_up(request.address())
+    address = request.address()
+    site.limits.sign_up(address)
+    if not invitation and not site.limits.is_trusted(address):
+        unused.check_room(site.workplace)
     with hashing(site):
         return accounts.sign_up(
             site.workplace,
@@ -51,8 +54,15 @@ def sign_up(
             password=password,
             organization=organization,
             network=network,
+            invitation=invitation,
             device=request.device(),
         )
+
+
+def ask_to_sign_up(site: Site, email: str) -> None:
+    """Asks for a link to sign up with, within the limits."""
+    site.limits.letter(request.address(), email)
+    permits.ask(site.workplace, email)
 
 
 def accept_invitation(site: Site, token: str, password: str) -> Session:

@@ -17,7 +17,8 @@ from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.messages import HubStatus
 from appliance.model.errors import Unavailable
 from appliance.service import passwords
-from appliance.store import Store, machines
+from appliance.service.unused import MOST as MOST_UNUSED
+from appliance.store import Store, machines, unused
 from appliance.web.limits import RateLimits
 from appliance.web.payers import REASONS
 from appliance.web.recent import Recent
@@ -180,6 +181,7 @@ class _StoreCollector(Collector):
         try:
             with self._store.read() as transaction:
                 count = machines.count(transaction)
+                unused_count = unused.count(transaction, MOST_UNUSED)
         except Unavailable:
             up.add_metric([], 0)
             yield up
@@ -189,6 +191,9 @@ class _StoreCollector(Collector):
         family = GaugeMetricFamily("meshwg_machines", "Machines in the store")
         family.add_metric([], count)
         yield family
+        yield GaugeMetricFamily(
+            "meshwg_organizations_unused", "Organizations that were signed up and never used", unused_count
+        )
 
 
 class _SharesCollector(Collector):

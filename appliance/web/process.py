@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from appliance import lifeline, privileges
 from appliance.hub.client import HubClient
 from appliance.mail import Relay
 from appliance.model.addresses import Network
+from appliance.model.sign_up import SignUpMode
 from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
 from appliance.store import Store
@@ -49,6 +51,7 @@ class WebSettings:
         site: where people find the pages.
         relay: where mail goes, if it does.
         user: whom to become once the port is bound.
+        sign_up, unused_days: as for `Settings` of the command line.
         metrics_token: as for `Watchers`.
         transcripts: where published runs of the gate lie.
     """
@@ -65,6 +68,8 @@ class WebSettings:
     site: str
     relay: Relay | None
     user: User
+    sign_up: SignUpMode
+    unused_days: int | None
     metrics_token: str | None
     transcripts: Path
 
@@ -79,6 +84,8 @@ def serve(settings: WebSettings) -> None:
         settings.endpoint_port,
         settings.site,
         sends_mail=settings.relay is not None,
+        sign_up=settings.sign_up,
+        unused_after=None if settings.unused_days is None else timedelta(days=settings.unused_days),
     )
     # Nothing connects before the fork; connections are opened by the threads that use them.
     site = Site(workplace, RateLimits(settings.trusted), Shelf(settings.transcripts))

@@ -8,7 +8,7 @@ import msgspec
 
 from appliance.model.access import PUBLIC
 from appliance.model.addresses import DEFAULT_NETWORK
-from appliance.model.errors import CodeNeeded, Suspended, Unauthenticated
+from appliance.model.errors import CodeNeeded, NotOpen, Suspended, Unauthenticated
 from appliance.service import passwords
 from appliance.web import entrance
 from appliance.web.api.routes import Asked, Call
@@ -34,6 +34,14 @@ class SignUp(Body, frozen=True):
             examples=[str(DEFAULT_NETWORK)],
         ),
     ] = None
+    invitation: Annotated[
+        str | None,
+        msgspec.Meta(description="Token of a link that gives leave to sign up, where not everybody may."),
+    ] = None
+
+
+class AskToSignUp(Body, frozen=True):
+    email: Email
 
 
 class LogIn(Body, frozen=True):
@@ -55,8 +63,14 @@ def _sign_up(asked: Asked) -> SignedUp:
         password=body.password,
         organization=body.organization,
         network=body.network,
+        invitation=body.invitation,
     )
     return SignedUp(session.token, OrganizationAnswer.of(organization, asked.site.workplace))
+
+
+def _ask_to_sign_up(asked: Asked) -> None:
+    body: AskToSignUp = asked.body
+    entrance.ask_to_sign_up(asked.site, body.email)
 
 
 def _log_in(asked: Asked) -> SessionAnswer:
@@ -68,6 +82,26 @@ def _log_in(asked: Asked) -> SessionAnswer:
 _NOT_LET_IN = (Unauthenticated, CodeNeeded, Suspended)
 
 CALLS = (
-    Call("POST", "/signup", "Sign up an organization", _sign_up, SignUp, SignedUp, 201, access=PUBLIC),
+    Call(
+        "POST",
+        "/signup",
+        "Sign up an organization",
+        _sign_up,
+        SignUp,
+        SignedUp,
+        201,
+        access=PUBLIC,
+        refusals=(NotOpen,),
+    ),
+    Call(
+        "POST",
+        "/signup/letters",
+        "Ask for a link to sign up with, where addresses are verified first",
+        _ask_to_sign_up,
+        AskToSignUp,
+        status=204,
+        access=PUBLIC,
+        refusals=(NotOpen,),
+    ),
     Call("POST", "/sessions", "Log in", _log_in, LogIn, SessionAnswer, 201, access=PUBLIC, refusals=_NOT_LET_IN),
 )

@@ -6,8 +6,9 @@ import bottle
 
 from appliance.model.access import PUBLIC, SELF
 from appliance.model.addresses import DEFAULT_NETWORK
-from appliance.model.errors import Refused
-from appliance.service import passkeys, passwords
+from appliance.model.errors import NotFound, NotOpen, Refused
+from appliance.model.sign_up import SignUpMode
+from appliance.service import passkeys, passwords, permits
 from appliance.service.log_in import HalfWay
 from appliance.web import entrance
 from appliance.web.pages import public_forms, routes, second_step, session_cookie
@@ -21,7 +22,20 @@ def _landing(visit: Visit) -> bottle.HTTPResponse:
 def _show_sign_up(visit: Visit) -> bottle.HTTPResponse:
     if visit.who is not None:
         return routes.see_other(HOME)
-    return _sign_up_page(visit)
+    link = visit.query.optional("invitation")
+    if visit.workplace.sign_up is SignUpMode.VERIFIED and link is None:
+        return public_forms.page(visit, "signup_letter.html", refusal=None)
+    return _sign_up_page(visit, link)
+
+
+def _ask_to_sign_up(visit: Visit) -> bottle.HTTPResponse:
+    try:
+        entrance.ask_to_sign_up(visit.site, visit.form.text("email"))
+    except NotOpen:
+        raise
+    except Refused as refusal:
+        return public_forms.page(visit, "signup_letter.html", refusal=refusal)
+    return visit.page("signup_sent.html")
 
 
 def _sign_up(visit: Visit) -> bottle.HTTPResponse:
@@ -33,9 +47,12 @@ def _sign_up(visit: Visit) -> bottle.HTTPResponse:
             password=form.text("password"),
             organization=form.text("organization"),
             network=form.optional("network"),
+            invitation=form.optional("invitation"),
         )
+    except (NotOpen, NotFound):
+        raise
     except Refused as refusal:
-        return _sign_up_page(visit, refusal=refusal)
+        return _sign_up_page(visit, form.optional("invitation"), refusal=refusal)
     return session_cookie.enter(visit, session, HOME)
 
 
@@ -62,9 +79,16 @@ def _log_out(visit: Visit) -> bottle.HTTPResponse:
     return session_cookie.leave(visit, "/")
 
 
-def _sign_up_page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def _sign_up_page(visit: Visit, link: str | None, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    permit = permits.find(visit.workplace, link)
     return public_forms.page(
-        visit, "signup.html", refusal=refusal, shortest_password=passwords.SHORTEST, default_network=DEFAULT_NETWORK
+        visit,
+        "signup.html",
+        refusal=refusal,
+        invitation=link or "",
+        invited=permit.email if permit else None,
+        shortest_password=passwords.SHORTEST,
+        default_network=DEFAULT_NETWORK,
     )
 
 
@@ -83,6 +107,7 @@ PAGES = (
     Page("GET", "/", _landing, access=PUBLIC),
     Page("GET", "/signup", _show_sign_up, access=PUBLIC),
     Page("POST", "/signup", _sign_up, access=PUBLIC),
+    Page("POST", "/signup/letter", _ask_to_sign_up, access=PUBLIC),
     Page("GET", "/login", _show_log_in, access=PUBLIC),
     Page("POST", "/login", _log_in, access=PUBLIC),
     Page("POST", "/logout", _log_out, access=SELF),

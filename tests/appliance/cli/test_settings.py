@@ -11,6 +11,7 @@ import pytest
 
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.settings import resolve
+from appliance.model.sign_up import SignUpMode
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,8 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         "smtp_url": "smtps://user:pass%40word@mail.example.net",
         "mail_from": "hub@example.net",
         "metrics_token": "a token of many characters".replace(" ", "-"),
+        "sign_up": "verified",
+        "unused_days": 7,
     }
     parent = resolve(given)
     for name, value in parent.environment().items():
@@ -69,6 +72,10 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         {"public_url": "https://mesh.example.net/below"},
         {"smtp_url": "http://mail.example.net"},
         {"smtp_url": "smtp://mail.example.net", "mail_from": "nobody"},
+        {"sign_up": "sometimes"},
+        {"sign_up": "verified"},
+        {"unused_days": "-1"},
+        {"unused_days": "some"},
         {"metrics_token": "short"},
         {"metrics_token": "with a space in its middle"},
     ],
@@ -104,3 +111,12 @@ def test_the_password_of_the_relay_is_not_shown() -> None:
     with pytest.raises(CommandError) as refused:
         resolve({"smtp_url": "smtps://user:hidden@mail.example.net:x"})
     assert "hidden" not in str(refused.value)
+
+
+def test_who_may_sign_up_and_how_long_nobody_need_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (resolve({}).sign_up, resolve({}).unused_days) == (SignUpMode.OPEN, 30)
+    assert resolve({"sign_up": "closed"}).sign_up is SignUpMode.CLOSED
+    assert resolve({"unused_days": 0}).unused_days is None
+    monkeypatch.setenv("MESHWG_UNUSED_DAYS", "0")
+    assert resolve({}).unused_days is None
+    assert resolve({"unused_days": 5}).unused_days == 5

@@ -25,7 +25,7 @@ def test_rows_are_counted_by_owner(workplace: Workplace, store: Store, owner: Ac
 def test_every_table_is_somebody_s_or_the_instance_s() -> None:
     """A new table that the census can't attribute has to be thought about here."""
     unowned = {table.name for table in schema.metadata.sorted_tables if holdings._by_organization(table) is None}
-    assert unowned == {"instance", "deletions", "operations", "reset_requests", "challenges"}
+    assert unowned == {"instance", "deletions", "operations", "reset_requests", "challenges", "permits"}
 
 
 @on_sqlite

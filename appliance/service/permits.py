@@ -1,0 +1,136 @@
+"""Leave to sign up, where the operator does not have everybody sign up: a link that works once.
+
+Where addresses are verified first, a stranger asks for the link, and a letter brings it to the address of the account
+to be: nothing else is stored of a stranger, and the answer is the same whether the address has an account. Where the
+operator invites, `meshwg admin` prints the link.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from appliance.model.emails import check_email
+from appliance.model.errors import Invalid, NotFound, NotOpen, TooMany
+from appliance.model.ids import new_id
+from appliance.model.letters import Letter
+from appliance.model.sign_up import SignUpMode
+from appliance.service import mail, tokens
+from appliance.service.workplace import Workplace
+from appliance.store import people, permits
+from appliance.store.permits import Permit
+
+LETTER = "sign-up"
+LIFETIME = timedelta(days=1)
+INVITED_FOR = timedelta(days=7)
+MOST = 10_000
+"""Permits that nobody has used yet."""
+
+_OVER = "This link does not hold: somebody signed up with it already, or its time is over. Ask for another one."
+
+_TEXT = """\
+Somebody, hopefully you, wants to sign an organization up at MeshWG with this address. With this link you do it:
+
+{link}
+
+It is good once, and for a day. If you did not ask, you need not do anything.
+"""
+
+_KNOWN_TEXT = """\
+Somebody, hopefully you, wants to sign an organization up at MeshWG with this address. It has an account already, and an
+account belongs to one organization. This is where you sign in, or choose another password:
+
+{site}/login
+{site}/forgotten
+
+If you did not ask, you need not do anything.
+"""
+
+
+def ask(workplace: Workplace, email: str) -> None:
+    """Queues a letter with a link to sign up with this address.
+
+    Raises:
+        Invalid: this is no e-mail address.
+        NotOpen: no letter is needed here, or none helps.
+        TooMany: too many links are unused.
+    """
+    address = check_email(email)
+    if workplace.sign_up is not SignUpMode.VERIFIED:
+        raise NotOpen(f"{workplace.sign_up.told} No letter helps here.")
+    now = workplace.clock()
+    new = Permit(new_id(), address, by_letter=True, expires_at=now + LIFETIME)
+    with workplace.store.write() as transaction:
+        permits.forget(transaction, now, letter_to=address)
+        if permits.count(transaction) >= MOST:
+            raise TooMany("Too many people are about to sign up. Try again in an hour.", retry_after=3600)
+        permits.create(transaction, new, None, now)
+        mail.queue(workplace, transaction, None, LETTER, new.id)
+
+
+def invite(workplace: Workplace, email: str | None = None) -> str:
+    """A link to sign up, for the operator to hand over; with an address, for an account with that address alone."""
+    now = workplace.clock()
+    address = None if email is None else check_email(email)
+    new = Permit(new_id(), address, by_letter=False, expires_at=now + INVITED_FOR)
+    token = tokens.new_token(tokens.INVITATION)
+    with workplace.store.write() as transaction:
+        permits.forget(transaction, now)
+        permits.create(transaction, new, tokens.hash_of(token), now)
+    return _link(workplace, token)
+
+
+def find(workplace: Workplace, token: str | None) -> Permit | None:
+    """The permit of whoever wants to sign up; None where none is needed.
+
+    Args:
+        token: of a link, if there is one.
+
+    Raises:
+        NotOpen: it takes a link, or nobody can sign up.
+        NotFound: the link is not good.
+    """
+    if workplace.sign_up is SignUpMode.CLOSED:
+        raise NotOpen(workplace.sign_up.told)
+    if not token:
+        if workplace.sign_up is not SignUpMode.OPEN:
+            raise NotOpen(workplace.sign_up.told)
+        return None
+    with workplace.store.read() as transaction:
+        permit = permits.by_link(transaction, tokens.hash_of(token), workplace.clock())
+    if permit is None:
+        raise NotFound(_OVER)
+    return permit
+
+
+def check_address(permit: Permit | None, address: str) -> None:
+    """Raises `Invalid` where the permit is for an account with another address."""
+    if permit is not None and permit.email not in (None, address):
+        raise Invalid("This link is for another e-mail address.", field="email")
+
+
+def take(transaction: Connection, permit: Permit | None) -> None:
+    """Uses the permit up, together with what it was for.
+
+    Raises:
+        NotFound: somebody else just did.
+    """
+    if permit is not None and not permits.take(transaction, permit.id):
+        raise NotFound(_OVER)
+
+
+def compose(workplace: Workplace, transaction: Connection, permit_id: str) -> Letter | None:
+    """The letter with the link, which is made here (`mail.Composer`)."""
+    permit = permits.by_id(transaction, permit_id, workplace.clock())
+    if permit is None or permit.email is None:
+        return None
+    if people.by_email(transaction, permit.email) is not None:
+        return Letter(permit.email, "Your account at MeshWG", _KNOWN_TEXT.format(site=workplace.site))
+    token = tokens.new_token(tokens.INVITATION)
+    permits.replace_link(transaction, permit.id, tokens.hash_of(token))
+    return Letter(permit.email, "Signing up at MeshWG", _TEXT.format(link=_link(workplace, token)))
+
+
+def _link(workplace: Workplace, token: str) -> str:
+    return f"{workplace.site}/signup?invitation={token}"

@@ -1,0 +1,66 @@
+"""Organizations that somebody signed up and never used: they are removed after a while, and bounded until then.
+
+An organization is unused where nobody of it has shown that their e-mail address is theirs, no machine has ever
+connected, none was removed, and it is on the free plan. Each one costs a port, a namespace and a process all the same.
+"""
+
+from __future__ import annotations
+
+import structlog
+from sqlalchemy import Connection
+
+from appliance.model.errors import NotEnforced, NotFound, TooMany
+from appliance.service import deletion
+from appliance.service.workplace import Workplace
+from appliance.store import unused
+from appliance.store.deletions import Doomed
+
+log = structlog.get_logger()
+
+MOST = 1000
+"""Unused organizations beyond which a stranger signs up none."""
+_AT_ONCE = 20
+_FULL_RETRY_S = 3600
+
+
+def check_room(workplace: Workplace) -> None:
+    """Raises `TooMany` where as many organizations are unused as there may be."""
+    with workplace.store.read() as transaction:
+        count = unused.count(transaction, MOST)
+    if count >= MOST:
+        log.warning("nobody signs up: too many organizations are unused", count=count)
+        raise TooMany(
+            "So many new organizations wait for their first use that nobody signs up another one for now. The operator "
+            "of this service can invite you.",
+            retry_after=_FULL_RETRY_S,
+        )
+
+
+def remove(workplace: Workplace) -> int:
+    """Removes some organizations that were unused for as long as the operator allows; tells how many.
+
+    Raises:
+        NotEnforced, Unavailable: as for `deletion.delete`.
+    """
+    if workplace.unused_after is None:
+        return 0
+    until = workplace.clock() - workplace.unused_after
+
+    def check(transaction: Connection, doomed: Doomed) -> None:
+        if not unused.is_one(transaction, doomed.id, until):
+            raise NotFound("This organization is in use by now.")
+
+    with workplace.store.read() as transaction:
+        found = unused.since(transaction, until, _AT_ONCE)
+    removed = 0
+    for organization_id in found:
+        try:
+            deletion.delete_by_service(workplace, organization_id, check)
+        except NotFound:
+            continue
+        except NotEnforced as error:
+            log.warning("an unused organization is not removed yet", organization=organization_id, error=error.detail)
+            continue
+        removed += 1
+        log.info("an unused organization was removed", organization=organization_id)
+    return removed

@@ -1,0 +1,167 @@
+"""Leave to sign up: asked for by letter or given by the operator, and good once."""
+
+from __future__ import annotations
+
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from appliance.model.errors import Invalid, NotEnforced, NotFound, NotOpen, Refused, TooMany
+from appliance.model.letters import Letter
+from appliance.model.sign_up import SignUpMode
+from appliance.service import Workplace, accounts, permits, postman
+from appliance.service.letters import COMPOSERS
+from appliance.store import people
+from tests.appliance.conftest import sign_up
+from tests.appliance.fakes import FakeHub
+
+PASSWORD = "correct horse battery"
+
+
+class Kept:
+    """A relay that keeps its letters."""
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+
+    def send(self, letter: Letter) -> None:
+        self.letters.append(letter)
+
+
+def in_mode(workplace: Workplace, mode: SignUpMode) -> Workplace:
+    return replace(workplace, sign_up=mode, sends_mail=True)
+
+
+def delivered(workplace: Workplace) -> list[Letter]:
+    relay = Kept()
+    while postman.deliver_one(workplace, relay, COMPOSERS):
+        pass
+    return relay.letters
+
+
+def token_of(text: str) -> str:
+    found = re.search(r"/signup\?invitation=(\S+)", text)
+    assert found is not None, text
+    return found[1]
+
+
+def enter(workplace: Workplace, email: str = "a@example.net", invitation: str | None = None) -> str:
+    session, _ = accounts.sign_up(workplace, email=email, password=PASSWORD, organization="acme", invitation=invitation)
+    return session.token
+
+
+def is_verified(workplace: Workplace, email: str) -> bool:
+    with workplace.store.read() as transaction:
+        member = people.by_email(transaction, email)
+    assert member is not None
+    return member.verified_at is not None
+
+
+@pytest.mark.parametrize("mode", [SignUpMode.VERIFIED, SignUpMode.INVITED, SignUpMode.CLOSED])
+def test_nobody_signs_up_without_leave(workplace: Workplace, hub: FakeHub, mode: SignUpMode) -> None:
+    with pytest.raises(NotOpen) as refused:
+        enter(in_mode(workplace, mode))
+    assert refused.value.status == 403
+    assert refused.value.detail == mode.told
+    assert not hub.enforced
+
+
+def test_a_letter_brings_the_link_and_verifies_the_address(workplace: Workplace, hub: FakeHub) -> None:
+    verified = in_mode(workplace, SignUpMode.VERIFIED)
+    permits.ask(verified, "A@example.net")
+    assert not hub.enforced
+    (letter,) = delivered(verified)
+    assert letter.recipient == "a@example.net"
+    token = token_of(letter.text)
+    with pytest.raises(Invalid):
+        enter(verified, "b@example.net", token)
+    enter(verified, "a@example.net", token)
+    assert is_verified(verified, "a@example.net")
+    assert not delivered(verified)
+    with pytest.raises(NotFound):
+        enter(verified, "c@example.net", token)
+
+
+def test_who_has_an_account_is_told_so_by_letter_alone(workplace: Workplace) -> None:
+    sign_up(workplace, "owner@example.net")
+    verified = in_mode(workplace, SignUpMode.VERIFIED)
+    permits.ask(verified, "owner@example.net")
+    (letter,) = delivered(verified)
+    assert "has an account already" in letter.text
+    assert "invitation=" not in letter.text
+
+
+def test_a_second_letter_makes_the_first_one_s_link_worthless(workplace: Workplace) -> None:
+    verified = in_mode(workplace, SignUpMode.VERIFIED)
+    tokens = []
+    for _ in range(2):
+        permits.ask(verified, "a@example.net")
+        tokens += [token_of(each.text) for each in delivered(verified)]
+    with pytest.raises(NotFound):
+        enter(verified, "a@example.net", tokens[0])
+    enter(verified, "a@example.net", tokens[1])
+
+
+def test_an_operator_invites_once_and_for_a_week(workplace: Workplace) -> None:
+    invited = in_mode(workplace, SignUpMode.INVITED)
+    with pytest.raises(NotOpen):
+        permits.ask(invited, "a@example.net")
+    token = token_of(permits.invite(invited))
+    enter(invited, "a@example.net", token)
+    assert not is_verified(invited, "a@example.net")
+    with pytest.raises(NotFound):
+        enter(invited, "b@example.net", token)
+    bound = token_of(permits.invite(invited, "C@example.net"))
+    with pytest.raises(Invalid):
+        enter(invited, "b@example.net", bound)
+    later = replace(invited, clock=lambda: workplace.clock() + permits.INVITED_FOR + timedelta(seconds=1))
+    with pytest.raises(NotFound):
+        enter(later, "c@example.net", bound)
+    with pytest.raises(NotOpen):
+        enter(in_mode(workplace, SignUpMode.CLOSED), "c@example.net", bound)
+    enter(invited, "c@example.net", bound)
+
+
+def test_a_link_that_was_not_enough_stays_good(workplace: Workplace, hub: FakeHub) -> None:
+    invited = in_mode(workplace, SignUpMode.INVITED)
+    token = token_of(permits.invite(invited))
+    hub.refuses = True
+    with pytest.raises(NotEnforced):
+        enter(invited, invitation=token)
+    hub.refuses = False
+    with pytest.raises(Invalid):
+        accounts.sign_up(invited, email="a@example.net", password="short", organization="x", invitation=token)
+    enter(invited, invitation=token)
+
+
+def test_of_many_at_once_one_signs_up(workplace: Workplace, hub: FakeHub) -> None:
+    invited = in_mode(workplace, SignUpMode.INVITED)
+    token = token_of(permits.invite(invited))
+    together = threading.Barrier(6)
+
+    def work(number: int) -> bool:
+        together.wait(20)
+        try:
+            enter(invited, f"{number}@example.net", token)
+        except Refused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(work, range(6))) == 1
+    assert len(hub.enforced) == 1
+
+
+def test_strangers_fill_no_table(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permits, "MOST", 3)
+    verified = in_mode(workplace, SignUpMode.VERIFIED)
+    for number in (0, 1, 1, 2):
+        permits.ask(verified, f"{number}@example.net")
+    with pytest.raises(TooMany):
+        permits.ask(verified, "3@example.net")
+    tomorrow = replace(verified, clock=lambda: workplace.clock() + permits.LIFETIME + timedelta(seconds=1))
+    permits.ask(tomorrow, "3@example.net")

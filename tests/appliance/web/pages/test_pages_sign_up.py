@@ -1,0 +1,89 @@
+"""The sign-up's page and call, in each of the operator's modes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from appliance.model.sign_up import SignUpMode
+from appliance.service import permits, postman
+from appliance.service.letters import COMPOSERS
+from appliance.web.app import make_app
+from appliance.web.request import Site
+from tests.appliance.fakes import FakeHub
+from tests.appliance.service.test_permits import Kept, token_of
+from tests.appliance.web.client import call
+from tests.appliance.web.pages.visitor import PASSWORD, Visitor
+
+BODY = {"email": "a@example.net", "password": PASSWORD, "organization": "acme"}
+
+
+def in_mode(site: Site, mode: SignUpMode) -> Site:
+    return replace(site, workplace=replace(site.workplace, sign_up=mode, sends_mail=True))
+
+
+@pytest.mark.parametrize("mode", [SignUpMode.INVITED, SignUpMode.CLOSED])
+def test_a_page_without_leave_says_why_there_is_no_form(site: Site, hub: FakeHub, mode: SignUpMode) -> None:
+    visitor = Visitor(make_app(in_mode(site, mode), hub.status))
+    page = visitor.get("/signup")
+    assert page.status == 403
+    assert mode.told in page.text
+    assert "<form" not in page.text
+
+
+@pytest.mark.parametrize("mode", [SignUpMode.VERIFIED, SignUpMode.INVITED, SignUpMode.CLOSED])
+def test_a_call_without_leave_is_refused(site: Site, hub: FakeHub, mode: SignUpMode) -> None:
+    answer = call(make_app(in_mode(site, mode), hub.status), "POST", "/api/v1/signup", BODY)
+    assert answer.status == 403
+    assert answer.json["type"] == "urn:meshwg:problem:sign-up-not-open"
+    assert answer.json["detail"] == mode.told
+    assert not hub.enforced
+
+
+def test_a_letter_leads_to_the_form(site: Site, hub: FakeHub) -> None:
+    verified = in_mode(site, SignUpMode.VERIFIED)
+    visitor = Visitor(make_app(verified, hub.status))
+    visitor.get("/signup")
+    sent = visitor.send("/signup/letter", email="a@example.net")
+    assert sent.status == 200
+    assert "on its way" in sent.text
+    relay = Kept()
+    assert postman.deliver_one(verified.workplace, relay, COMPOSERS)
+    token = token_of(relay.letters[0].text)
+    page = visitor.get(f"/signup?invitation={token}")
+    assert 'value="a@example.net"' in page.text
+    assert token in page.text
+    entered = visitor.send("/signup", email="a@example.net", password=PASSWORD, organization="acme")
+    assert (entered.status, entered.headers["location"]) == (303, "/machines")
+    assert visitor.get(f"/signup?invitation={token}").status == 303
+    assert Visitor(make_app(verified, hub.status)).get(f"/signup?invitation={token}").status == 404
+
+
+def test_asking_for_letters_tells_nothing_and_is_limited(site: Site, hub: FakeHub) -> None:
+    app = make_app(in_mode(site, SignUpMode.VERIFIED), hub.status)
+    Visitor(app)
+    answers = [call(app, "POST", "/api/v1/signup/letters", {"email": "a@example.net"}).status for _ in range(5)]
+    assert answers == [204, 204, 204, 429, 429]
+    assert call(app, "POST", "/api/v1/signup/letters", {"email": "nobody"}).status == 422
+
+
+def test_an_invitation_opens_the_form(site: Site, hub: FakeHub) -> None:
+    invited = in_mode(site, SignUpMode.INVITED)
+    app = make_app(invited, hub.status)
+    token = token_of(permits.invite(invited.workplace))
+    assert Visitor(app).get(f"/signup?invitation={token}").status == 200
+    answer = call(app, "POST", "/api/v1/signup", {**BODY, "invitation": token})
+    assert answer.status == 201
+    assert call(app, "POST", "/api/v1/signup", {**BODY, "invitation": token}).status == 404
+
+
+def test_a_stranger_finds_no_room_and_a_trusted_source_does(
+    site: Site, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.service.unused.MOST", 1)
+    app = make_app(site, hub.status)
+    assert call(app, "POST", "/api/v1/signup", BODY).status == 201
+    answer = call(app, "POST", "/api/v1/signup", {**BODY, "email": "b@example.net"})
+    assert answer.status == 429
+    assert answer.headers["Retry-After"]
