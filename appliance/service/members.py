@@ -15,7 +15,7 @@ from appliance.model.organization import Role
 from appliance.service import pages, proof
 from appliance.service.sessions import NOWHERE
 from appliance.service.workplace import Actor, Record, Workplace, recording
-from appliance.store import members
+from appliance.store import invitations, members
 from appliance.store.members import Membership
 
 
@@ -42,7 +42,9 @@ def get(workplace: Workplace, actor: Actor, member_id: str) -> Membership:
 
 
 def change_role(workplace: Workplace, actor: Actor, member_id: str, role: str) -> Membership:
-    """Another role for a member, from their next request on.
+    """Another role for a member, from their next request on, and for what waits already.
+
+    Who is no owner any more has no invitations pending either.
 
     Raises:
         Invalid: no such role.
@@ -55,12 +57,13 @@ def change_role(workplace: Workplace, actor: Actor, member_id: str, role: str) -
         if new is not Role.OWNER:
             _check_not_last_owner(record, member)
         members.change_role(record.transaction, member.id, new)
-        record.note("member.changed", member=member.email, role=new.value)
+        revoked = 0 if new is Role.OWNER else _revoke_invitations(record, member)
+        record.note("member.changed", member=member.email, role=new.value, invitations_revoked=revoked)
         return _find(record.transaction, actor, member_id)
 
 
 def remove(workplace: Workplace, actor: Actor, member_id: str) -> None:
-    """Removes a member's account; their sessions and tokens end with it.
+    """Removes a member's account; their sessions, tokens and invitations end with it.
 
     Raises:
         Conflict: it is the actor's own, which `leave` removes.
@@ -72,7 +75,8 @@ def remove(workplace: Workplace, actor: Actor, member_id: str) -> None:
         member = _find(record.transaction, actor, member_id)
         _check_not_last_owner(record, member)
         members.remove(record.transaction, member.id)
-        record.note("member.removed", member=member.email, role=member.role.value)
+        revoked = _revoke_invitations(record, member)
+        record.note("member.removed", member=member.email, role=member.role.value, invitations_revoked=revoked)
 
 
 def transfer(workplace: Workplace, actor: Actor, member_id: str) -> Membership:
@@ -101,7 +105,8 @@ def leave(workplace: Workplace, actor: Actor, *, password: str) -> None:
         member = _find(record.transaction, actor, actor.member_id)
         _check_not_last_owner(record, member)
         members.remove(record.transaction, member.id)
-        record.note("member.left", member=member.email, role=member.role.value)
+        revoked = _revoke_invitations(record, member)
+        record.note("member.left", member=member.email, role=member.role.value, invitations_revoked=revoked)
 
 
 def parse_role(text: str) -> Role:
@@ -117,6 +122,11 @@ def _find(transaction: Connection, actor: Actor, member_id: str) -> Membership:
     if found is None:
         raise NotFound("The organization has no such member.")
     return found
+
+
+def _revoke_invitations(record: Record, member: Membership) -> int:
+    """Ends the invitations of somebody who may invite nobody any more: they might let that person in again."""
+    return invitations.remove_all_of(record.transaction, record.organization.id, member.email)
 
 
 def _check_not_last_owner(record: Record, member: Membership) -> None:

@@ -90,6 +90,13 @@ def remove(transaction: Connection, organization_id: str, invitation_id: str) ->
     return found
 
 
+def remove_all_of(transaction: Connection, organization_id: str, invited_by: str) -> int:
+    """Takes away those that this person made; tells how many there were."""
+    return transaction.execute(
+        delete(_table).where(_table.c.organization_id == organization_id, _table.c.invited_by == invited_by)
+    ).rowcount
+
+
 def forget_expired(transaction: Connection, organization_id: str, now: datetime) -> None:
     """Removes those of the organization that nobody can accept any more."""
     transaction.execute(
