@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +27,10 @@ ELSEWHERE = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-sit
 # Five at once are a person who has forgotten which it was; nobody is let guess three times as often.
 MOST_GUESSES = 15
 SLOWEST = 1800
+# Calls of a member who is removed while they wait, and how often that is tried until some were refused.
+WAITING_CALLS, MOST_ROUNDS, LEAST_REFUSED = 8, 10, 3
+# A policy of so many takes a good part of a second to read and to enforce.
+RULES = 2000
 # Between a check of 30 ms and none at all lies far more than any other load of the machine.
 LEAST_SHARE = 0.5
 
@@ -187,6 +193,29 @@ def test_no_way_in_outlives_a_new_password(world: World, person: Person, record:
     person.api.token = person.session(OTHER).token
 
 
+def test_a_removed_member_s_waiting_calls_do_nothing(person: Person, record: Record) -> None:
+    """A second owner's calls wait behind a long change of the same organization. Meanwhile the owner is removed; what
+    the audit trail has of them after that would be the doing of somebody who is no member.
+    """
+    waited, refused = 0, 0
+    with record.control("the second owner's calls are done before"):
+        assert _second_owner(person).api.send("PATCH", "/organization", {"name": "sign-in"}).status == 200
+    for _ in range(MOST_ROUNDS):
+        second = _second_owner(person)
+        removal, calls = _remove_while_calls_wait(person.api, second)
+        late = [each for each in calls if each.answered_ns > removal.answered_ns]
+        waited += len(late)
+        refused += sum(each.status in (401, 403) for each in late)
+        trail = person.api.call("GET", "/audit?limit=100").body["entries"]
+        removed_at = next(at for at, each in enumerate(trail) if each["action"] == "member.removed")
+        after = [each["action"] for each in trail[:removed_at] if each["actor"] == second.email]
+        record.none_of("done after the removal", after, "a removed member's calls were done")
+        if refused >= LEAST_REFUSED:
+            break
+    record.measure("calls that were answered after the removal", waited)
+    record.at_least("of these refused", refused, LEAST_REFUSED)
+
+
 def test_a_second_factor_opens_once(person: Person, record: Record) -> None:
     """With a second factor the password alone opens nothing; a code opens once, and so does a recovery code."""
     owner = person.api
@@ -212,6 +241,58 @@ def test_a_second_factor_opens_once(person: Person, record: Record) -> None:
     record.none_of("opened twice", opened, "used codes open")
     if person.log_in(WRONG, code=enabled["recovery_codes"][1]).status != 401:
         raise Refuted("a code opens the account without the password")
+
+
+def _second_owner(person: Person) -> Person:
+    """Another owner of the same organization.
+
+    Raises:
+        Inconclusive: a letter brings the invitation, and nobody of ours reads it.
+    """
+    email = f"{secrets.token_hex(6)}@example.net"
+    link = person.api.call("POST", "/invitations", {"email": email, "role": "owner"}).body["link"]
+    if link is None:
+        raise Inconclusive("this service sends invitations by mail, and nobody here reads it")
+    api = person.api.fresh()
+    accepted = api.call("POST", "/invitations/accept", {"token": link.rpartition("/")[2], "password": PASSWORD})
+    api.token = accepted.body["token"]
+    return Person(api, email)
+
+
+def _remove_while_calls_wait(owner: Api, second: Person) -> tuple[Answer, list[Answer]]:
+    """The removal of a second owner, and their own calls that were sent before it; all wait for a long change."""
+    (member,) = (each for each in owner.call("GET", "/members").body["members"] if each["email"] == second.email)
+    saver, remover = owner.twin(), owner.twin()
+    callers = [second.api.twin() for _ in range(WAITING_CALLS)]
+    for each in (saver, remover, *callers):
+        # Connected, so that nothing but the call itself is left to do.
+        each.call("GET", "/organization")
+    with ThreadPoolExecutor(2 + WAITING_CALLS) as pool:
+        saving = pool.submit(saver.send, "PUT", "/policy", _long_policy())
+        while not saving.done() and not saving.running():
+            time.sleep(0.001)
+        calls = [pool.submit(each.send, "PATCH", "/organization", {"name": "sign-in"}) for each in callers]
+        # The second owner is still let in, so those that were sent before are, too.
+        second.api.send("GET", "/organization")
+        removal = pool.submit(remover.send, "DELETE", f"/members/{member['id']}").result()
+        if removal.status != 204:
+            raise Inconclusive(f"the second owner was not removed: {removal.status} {removal.body}")
+        answers = [each.result() for each in calls]
+        if saving.result().status != 200:
+            raise Inconclusive(f"the long change was not made: {saving.result().status} {saving.result().body}")
+    for each in (saver, remover, *callers):
+        each.close()
+    return removal, answers
+
+
+def _long_policy() -> dict[str, Any]:
+    """Many rules, none like those of before, so that the hub has work to do."""
+    first = secrets.randbelow(60_000) + 1
+    rules = [
+        {"action": "deny", "source": "any", "destination": "any", "protocol": "tcp", "ports": str(first + number)}
+        for number in range(RULES)
+    ]
+    return {"default": "allow", "rules": rules}
 
 
 def _new_token(api: Api, name: str, **proof: str) -> Api | None:

@@ -343,6 +343,14 @@ SABOTAGES = (
         "ways in were made without a proof",
     ),
     Sabotage(
+        "removed-members-act",
+        "sign-in",
+        "what let a call in is not looked at again when the call commits",
+        "signin:look_at_the_caller_once",
+        "test_a_removed_member_s_waiting_calls_do_nothing",
+        "a removed member's calls were done",
+    ),
+    Sabotage(
         "codes-open-again",
         "sign-in",
         "nobody remembers which codes of a second factor were taken",

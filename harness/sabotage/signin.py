@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from appliance.model.organization import Member
-from appliance.service import Actor, Workplace, accounts, proof, sessions, ways_in
+from appliance.model.organization import Member, Role
+from appliance.service import Actor, Workplace, accounts, credentials, proof, sessions, ways_in
+from appliance.service.credentials import Credential
 from appliance.service.proof import Shown
 from appliance.store import second_factors
 from appliance.web import request
@@ -67,6 +69,16 @@ def ask_for_no_proof() -> None:
         return Shown(accounts.member_of(workplace, actor))
 
     proof.of_person = of_person
+
+
+def look_at_the_caller_once() -> None:
+    """What let a call in is not looked at again when the call commits."""
+
+    def role_of(transaction: Connection, credential: Credential, now: datetime, *, locked: bool) -> Role:
+        del transaction, credential, now, locked
+        return Role.OWNER
+
+    credentials.role_of = role_of
 
 
 def take_codes_again() -> None:
