@@ -38,8 +38,8 @@ _OF_A_LINK = 64
 HANDSHAKES = (1000, 2000)
 """The most initiations that are handed on, per second and at once. Each may begin a session."""
 
-ROOMS = {"unsearched": _NEIGHBOURHOODS * _OF_A_NEIGHBOURHOOD, "found": _LINKS * _OF_A_LINK}
-"""The most initiations that wait to be looked at, and to be handed on."""
+ROOMS = {"unsearched": _NEIGHBOURHOODS, "found": _LINKS}
+"""The most addresses and organizations that have initiations waiting, to be looked at and to be handed on."""
 
 _TOLD_S = 60.0
 
@@ -146,8 +146,8 @@ class Demultiplexer:
         return Tally(**self._counts, overflow=self._overflow() - self._overflow_before)
 
     def fill(self) -> dict[str, int]:
-        """How many initiations wait to be looked at, and to be handed on."""
-        return {"unsearched": len(self._unsearched), "found": len(self._found)}
+        """How many addresses and organizations have initiations waiting, to be looked at and to be handed on."""
+        return {"unsearched": self._unsearched.waiting, "found": self._found.waiting}
 
     def _overflow(self) -> int:
         return sum(map(overflowed, (*self._sockets.public, *self._sockets.known)))

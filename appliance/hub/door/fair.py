@@ -27,6 +27,11 @@ class FairQueue(Generic[K, T]):
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def waiting(self) -> int:
+        """How many senders have something waiting."""
+        return len(self._queues)
+
     def put(self, sender: K, item: T) -> bool:
         """Adds something, if its sender has room; whether it had."""
         queue = self._queues.get(sender)

@@ -12,7 +12,7 @@ from ipaddress import ip_address
 import pytest
 from structlog.testing import capture_logs
 
-from appliance.hub.door import Flow, FrontDoor, front, netfilter, rules
+from appliance.hub.door import Flow, FrontDoor, demultiplexer, front, netfilter, rules
 from appliance.hub.door.memory import BEGUN_OF, KNOWN_OF, MEMORIES, REGULARS_OF, RESUMED, Meter
 from appliance.hub.door.table import known_port
 from appliance.model.keys import new_key_pair
@@ -296,6 +296,23 @@ def test_an_organization_has_its_share_and_others_have_theirs(scene: Scene, door
     assert counters.link_share > count / 2
     told = [each for each in logs if each["event"] == "an organization asks for more handshakes than its share"]
     assert [(each["organization"], each["log_level"]) for each in told] == [("hostile", "warning")]
+
+
+def test_where_all_ask_for_too_much_organizations_take_turns(
+    scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has many initiations waiting does not keep another's waiting behind them."""
+    monkeypatch.setattr(demultiplexer, "HANDSHAKES", (5, 5))
+    scene.rebuild()
+    mine, count = scene.machine(), 60
+    send_from(scene.machine(66).host, [((f"198.18.0.{n}", 4000), initiation(scene.keys[T])) for n in range(1, count)])
+    wait_until(lambda: door.counters().demultiplexed >= 5)
+    for _ in range(2):
+        datagram = initiation(scene.keys[V])
+        scene.ask(mine, datagram)
+        assert scene.hears(V, datagram)
+    assert door.counters().demultiplexed < count / 2
+    assert door.levels()["found"].entries == 1
 
 
 def test_an_address_that_floods_leaves_others_their_turn(scene: Scene, door: FrontDoor) -> None:

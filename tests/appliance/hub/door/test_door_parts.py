@@ -186,6 +186,7 @@ def test_senders_take_turns(turns: list[tuple[int, bool]]) -> None:
                     assert mine not in since[other]
                     since[other].add(mine)
         assert len(queue) == sum(map(len, waiting.values()))
+        assert queue.waiting == sum(map(bool, waiting.values()))
     while (taken := queue.take()) is not None:
         waiting[taken[0]].remove(taken)
     assert not any(waiting.values())
@@ -229,6 +230,22 @@ def test_where_there_are_more_sources_than_room_each_link_has_its_share() -> Non
         if line.startswith("add element inet mwabcdoor known4"):
             assert line.count(": 52002") == 9
             assert line.count(": 52001") == RESUMED[4].size - 1 - 9
+
+
+def test_a_session_s_packets_meet_few_rules() -> None:
+    """What carries everybody's traffic is sorted out before anything else is looked at."""
+    chains = rules._rules(rules.Layout("mwabcdoor", 51820, 41000))
+    way_in = [chains["enter"][0], *chains["public"][:2], chains["session"][0], chains["deliver"][0]]
+    assert [each.rsplit(" ", 2)[-2:] for each in way_in[:1] + way_in[2:4]] == [
+        ["goto", "public"],
+        ["goto", "session"],
+        ["goto", "deliver"],
+    ]
+    assert way_in[4].endswith("accept")
+    assert chains["leave"][1].endswith("goto answer")
+    assert (len(chains["leave"]), len(chains["left"])) == (2, 1)
+    assert chains["answer"][1].startswith("@th,64,32 67108864")
+    assert chains["answer"][1].endswith("accept")
 
 
 def test_no_rule_speaks_of_another_instance() -> None:
