@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Protocol
 
@@ -33,11 +33,26 @@ def pause_after(attempt: int) -> timedelta:
     return min(_FIRST_PAUSE * pow(4.0, attempt - 1), _LONGEST_PAUSE)
 
 
-def deliver_one(workplace: Workplace, relay: RelayPort, composers: Mapping[str, Composer]) -> bool:
+Admission = Callable[[Queued, Letter], bool]
+"""Tells whether a letter may go out; asked once for each letter."""
+
+
+def _all(queued: Queued, letter: Letter) -> bool:
+    del queued, letter
+    return True
+
+
+def deliver_one(
+    workplace: Workplace, relay: RelayPort, composers: Mapping[str, Composer], admits: Admission = _all
+) -> bool:
     """Tries one letter that is due. False where none is.
 
     A letter is claimed before it is sent and dropped afterwards: a process that is killed in between sends it once
     more later, with another link.
+
+    Args:
+        admits: a letter that it does not admit is dropped, and neither its sender nor anybody else is told: that would
+            tell a stranger how much mail somebody gets.
     """
     with workplace.store.read() as transaction:
         queued = mail.next_due(transaction, workplace.clock())
@@ -47,16 +62,20 @@ def deliver_one(workplace: Workplace, relay: RelayPort, composers: Mapping[str, 
     with workplace.store.write() as transaction:
         is_ours = mail.claim(transaction, queued, workplace.clock() + pause_after(attempt))
     if is_ours:
-        _deliver(workplace, relay, composers[queued.kind], queued, attempt)
+        _deliver(workplace, relay, composers[queued.kind], queued, attempt, admits)
     return True
 
 
-def _deliver(workplace: Workplace, relay: RelayPort, compose: Composer, queued: Queued, attempt: int) -> None:
+def _deliver(
+    workplace: Workplace, relay: RelayPort, compose: Composer, queued: Queued, attempt: int, admits: Admission
+) -> None:
     with workplace.store.write() as transaction:
         letter = compose(workplace, transaction, queued.about)
     # The reasons name neither the person nor what was written.
     facts = {"kind": queued.kind, "organization": queued.organization_id, "attempt": attempt}
-    if letter is not None:
+    if letter is not None and attempt == 1 and not admits(queued, letter):
+        log.warning("a letter was dropped, as its recipient or its sender had too many", **facts)
+    elif letter is not None:
         try:
             relay.send(letter)
         except Unreachable as error:

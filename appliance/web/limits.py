@@ -34,6 +34,9 @@ STRANGERS = Shares((Rate(600, _MINUTE),), everybody=(Rate(18_000, _MINUTE),))
 CHALLENGES = Shares((Rate(60, _MINUTE),), everybody=(Rate(1200, _MINUTE),))
 LETTERS = Shares((Rate(20, _HOUR),), everybody=(Rate(600, _HOUR),))
 READS_PER_ORGANIZATION = (Rate(3000, _MINUTE),)
+# Over all kinds of letters, as they go out.
+LETTERS_RECEIVED = (Rate(6, _HOUR), Rate(20, _DAY))
+LETTERS_PER_ORGANIZATION = (Rate(60, _HOUR), Rate(200, _DAY))
 LETTERS_PER_RECIPIENT = (Rate(3, _HOUR), Rate(10, _DAY))
 WRITES_PER_ORGANIZATION = (Rate(300, _MINUTE),)
 CONFIGURATIONS_PER_ORGANIZATION = (Rate(60, _MINUTE),)
@@ -72,6 +75,8 @@ class RateLimits:
         self._challenges = Crowd(CHALLENGES, self.clock)
         self._letters = Crowd(LETTERS, self.clock)
         self._letters_to = Allowance(*LETTERS_PER_RECIPIENT, clock=self.clock)
+        self._received = Allowance(*LETTERS_RECEIVED, clock=self.clock)
+        self._sent = Allowance(*LETTERS_PER_ORGANIZATION, clock=self.clock)
         self._reads = Allowance(*READS_PER_ORGANIZATION, clock=self.clock)
         self._writes = Allowance(*WRITES_PER_ORGANIZATION, clock=self.clock)
         self._configurations = Allowance(*CONFIGURATIONS_PER_ORGANIZATION, clock=self.clock)
@@ -124,6 +129,17 @@ class RateLimits:
         except TooMany:
             self._letters.give_back(address)
             raise
+
+    def is_letter_admitted(self, organization_id: str | None, recipient: str) -> bool:
+        """Whether a letter may go out: within what one person gets, whoever writes, and what an organization sends."""
+        sender = organization_id or ""
+        try:
+            if sender:
+                self._take("letters-sent", self._sent, sender)
+            self._take("letters-received", self._received, recipient.strip().lower())
+        except TooMany:
+            return False
+        return True
 
     def is_known(self, address: str, email: str) -> bool:
         """Whether this account was opened from this address before."""

@@ -6,21 +6,29 @@ from threading import Event
 
 import structlog
 
-from appliance.service import Workplace, postman, resets
+from appliance.model.letters import Letter
+from appliance.service import Workplace, notices, postman, resets
 from appliance.service.letters import COMPOSERS
 from appliance.service.postman import RelayPort
+from appliance.store.mail import Queued
+from appliance.web.limits import RateLimits
 
 log = structlog.get_logger()
 
 _LOOKS_EVERY_S = 2.0
 
 
-def work(workplace: Workplace, relay: RelayPort, stopped: Event) -> None:
+def work(workplace: Workplace, relay: RelayPort, limits: RateLimits, stopped: Event) -> None:
     """Sends what is due, and then what becomes so, until it is told to stop."""
+
+    def admits(queued: Queued, letter: Letter) -> bool:
+        # Nobody may use up what tells somebody that their account was changed.
+        return queued.kind == notices.LETTER or limits.is_letter_admitted(queued.organization_id, letter.recipient)
+
     while not stopped.wait(_LOOKS_EVERY_S):
         try:
             resets.answer_all(workplace)
-            while postman.deliver_one(workplace, relay, COMPOSERS):
+            while postman.deliver_one(workplace, relay, COMPOSERS, admits):
                 pass
         except Exception as error:  # noqa: BLE001 - a store that is gone for a while must not end the thread
             log.error("mail can't be looked after now", error=type(error).__name__)

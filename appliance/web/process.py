@@ -108,7 +108,7 @@ def serve(settings: WebSettings) -> None:
         lifeline.hold(main)
         _keep_doing(cleanup.keep_at_it, workplace)
         if settings.relay is not None:
-            _keep_doing(postman.work, workplace, settings.relay, threading.Event())
+            _keep_doing(postman.work, workplace, settings.relay, site.limits, threading.Event())
         connections.allow_many()
         _keep_doing(connections.watch, settings.port, (*settings.proxies, *settings.trusted), threading.Event())
         return Gateway(app, threads=THREADS, payers=payers, sender=Senders(site, settings.proxies).organization)

@@ -14,6 +14,7 @@ from appliance.mail import Undeliverable, Unreachable
 from appliance.model.letters import Letter
 from appliance.service import Actor, Workplace, deletion, mail, postman
 from appliance.store import schema
+from appliance.store.mail import Queued
 from tests.appliance.conftest import sign_up
 
 
@@ -165,3 +166,23 @@ def test_an_organization_takes_its_mail_with_it(workplace: Workplace, owner: Act
     queue(workplace, other, "ravi")
     deletion.delete(workplace, owner, confirm="acme-networks")
     assert deliver(workplace, FakeRelay()) == ["ravi@example.net"]
+
+
+def test_what_is_not_admitted_is_dropped_unsent_and_asked_once(workplace: Workplace, owner: Actor) -> None:
+    asked: list[str] = []
+
+    def admits(queued: Queued, letter: Letter) -> bool:
+        assert queued.organization_id == owner.organization_id
+        asked.append(letter.recipient)
+        return letter.recipient != "b@example.net"
+
+    queue(workplace, owner, "a", "b")
+    relay = FakeRelay([Unreachable("away")])
+    for minutes in (0, 10, 20):
+        at = after(workplace, timedelta(minutes=minutes))
+        while postman.deliver_one(at, relay, {"greeting": compose}, admits):
+            pass
+    assert [each.recipient for each in relay.letters] == ["a@example.net"]
+    assert sorted(asked) == ["a@example.net", "b@example.net"]
+    with workplace.store.read() as transaction:
+        assert transaction.execute(select(func.count()).select_from(schema.mail)).scalar() == 0

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from threading import Event, Thread
 
 import pytest
 
 from appliance.model.letters import Letter
-from appliance.service import Actor, Workplace, mail
+from appliance.service import Actor, Workplace, mail, notices
 from appliance.web import postman
+from appliance.web.limits import LETTERS_PER_ORGANIZATION, LETTERS_RECEIVED, RateLimits
 
 
 class Relay:
@@ -39,9 +41,61 @@ def test_it_goes_on_after_a_failure(workplace: Workplace, owner: Actor, monkeypa
     with sending.store.write() as transaction:
         mail.queue(sending, transaction, owner.organization_id, "greeting", "asha")
     relay, stopped = Relay(), Event()
-    thread = Thread(target=postman.work, args=(sending, relay, stopped))
+    thread = Thread(target=postman.work, args=(sending, relay, RateLimits(), stopped))
     thread.start()
     assert relay.has_it.wait(10)
     stopped.set()
     thread.join()
     assert composed.is_set()
+
+
+class Box:
+    """Keeps letters, and tells when it has so many."""
+
+    def __init__(self, wanted: str) -> None:
+        self.letters: list[Letter] = []
+        self.has_it = Event()
+        self._wanted = wanted
+
+    def send(self, letter: Letter) -> None:
+        self.letters.append(letter)
+        if letter.recipient == self._wanted:
+            self.has_it.set()
+
+
+def test_many_senders_write_to_one_person_no_more_than_one_may(
+    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever kinds of letters they are, and whatever organizations they are from; notices come all the same."""
+    kinds = {
+        kind: lambda _workplace, _transaction, about: Letter(about.partition(":")[2] or "asha@example.net", "", "")
+        for kind in ("one", "two", notices.LETTER)
+    }
+    monkeypatch.setattr(postman, "COMPOSERS", kinds)
+    monkeypatch.setattr(postman, "_LOOKS_EVERY_S", 0.01)
+    sending = replace(workplace, sends_mail=True)
+    with sending.store.write() as transaction:
+        for number in range(9):
+            for kind in ("one", "two"):
+                mail.queue(sending, transaction, owner.organization_id if number % 2 else None, kind, str(number))
+        mail.queue(sending, transaction, owner.organization_id, notices.LETTER, "notice")
+    later = replace(sending, clock=lambda: workplace.clock() + timedelta(seconds=1))
+    with later.store.write() as transaction:
+        mail.queue(later, transaction, None, "one", "0:b@example.net")
+    relay, stopped = Box("b@example.net"), Event()
+    thread = Thread(target=postman.work, args=(replace(later), relay, RateLimits(clock=lambda: 1000.0), stopped))
+    thread.start()
+    assert relay.has_it.wait(20)
+    stopped.set()
+    thread.join()
+    received = [each for each in relay.letters if each.recipient == "asha@example.net"]
+    assert len(received) == LETTERS_RECEIVED[0].amount + 1
+
+
+def test_an_organization_sends_no_more_letters_than_it_may() -> None:
+    limits = RateLimits(clock=lambda: 1000.0)
+    admitted = [limits.is_letter_admitted("acme", f"{number}@example.net") for number in range(100)]
+    assert admitted == [True] * LETTERS_PER_ORGANIZATION[0].amount + [False] * 40
+    assert limits.is_letter_admitted("another", "0@example.net")
+    assert limits.is_letter_admitted(None, "0@example.net")
+    assert limits.refused == {("letters-sent", "one"): 40}
