@@ -12,6 +12,7 @@ from contextlib import closing
 
 from appliance.hub import namespace
 from appliance.hub.errors import RulesetError
+from appliance.hub.netlink import Netlink
 from appliance.hub.ruleset import Count
 
 _NETLINK_NETFILTER = 12
@@ -48,6 +49,21 @@ def read(name: str, table: str) -> dict[str, Count]:
             if _dump(opened, table, found):
                 break
         return found
+
+
+def read_one(netlink: Netlink, name: str, table: str, counter: str) -> int:
+    """The packets of one counter of an inet table, in the namespace of that name; 0 if there is no such counter.
+
+    Raises:
+        RulesetError: the kernel did not tell.
+        NamespaceError: there is no such namespace.
+    """
+    which = _attribute(_TABLE, table.encode() + b"\0") + _attribute(_NAME, counter.encode() + b"\0")
+    kind, answer = netlink.ask(name, (_GETOBJ, _REQUEST, 1, which + _attribute(_TYPE, _COUNTER)))
+    found: dict[str, Count] = {}
+    if kind != _ERROR:
+        _take(answer, 0, len(answer), found)
+    return found[counter].packets if counter in found else 0
 
 
 def _dump(opened: socket.socket, table: str, found: dict[str, Count]) -> bool:

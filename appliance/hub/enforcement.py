@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 
-from appliance.hub import generation, nft, removal
+from appliance.hub import counters, generation, nft, removal
 from appliance.hub.callers import Hook, go_on
 from appliance.hub.errors import RulesetError
 from appliance.hub.findings import Finding, Part
@@ -19,7 +19,7 @@ from appliance.hub.generation import Entry, Ledger
 from appliance.hub.names import Places
 from appliance.hub.netlink import Netlink
 from appliance.hub.nft import Rulesets
-from appliance.hub.ruleset import NOBODY, Compiler, Full, Removal, Ruleset, refusing
+from appliance.hub.ruleset import FULL, NOBODY, PACED, TABLE, Compiler, Full, Removal, Ruleset, refusing
 from appliance.model.desired import Desired
 from appliance.model.errors import Invalid
 from appliance.model.policy import Action, Policy
@@ -157,6 +157,15 @@ class Enforcement:
         now = time.monotonic()
         left = {name: judged.left.get(name, now) for name in present.names - wanted.names}
         self._judged[places.namespace] = _Judged(desired, wanted, wanted.switched(present), left)
+
+    def refused(self, places: Places) -> dict[str, int]:
+        """Packets that bounds and paces of new connections have dropped, by counter.
+
+        Raises:
+            RulesetError: the kernel did not tell.
+            NamespaceError: there is no such namespace.
+        """
+        return {name: counters.read_one(self._netlink, places.namespace, TABLE, name) for name in (FULL, PACED)}
 
     def _compiled(self, places: Places, desired: Desired) -> Ruleset:
         """The ruleset of this state; of a policy that no save could make, one that denies everything."""

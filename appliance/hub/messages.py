@@ -190,6 +190,7 @@ class HubStatus:
         door_entries: how many elements each of its memories has, by name.
         door_room: how many each can have.
         repairs: how often damage was mended since the start, by what was damaged (`findings.Part`).
+        tracking: how many connections are tracked, and who is at a bound (`Warden.figures`).
         work: what changes took and how they waited since the start (`Shares.figures`).
     """
 
@@ -204,6 +205,7 @@ class HubStatus:
     door_entries: dict[str, int] = field(default_factory=dict)
     door_room: dict[str, int] = field(default_factory=dict)
     work: dict[str, float] = field(default_factory=dict)
+    tracking: dict[str, int] = field(default_factory=dict)
 
 
 def _encode_address(value: Any) -> str:

@@ -174,7 +174,8 @@ def _packed(message: Message, number: int, resource: int = 0) -> bytes:
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Number, kind and body of each message."""
-    while len(data) >= _HEADER.size:
-        length, kind, _, number, _ = _HEADER.unpack_from(data)
-        yield number, kind, data[_HEADER.size : length]
-        data = data[max(_HEADER.size, (length + 3) & ~3) :]
+    at = 0
+    while at + _HEADER.size <= len(data):
+        length, kind, _, number, _ = _HEADER.unpack_from(data, at)
+        yield number, kind, data[at + _HEADER.size : at + length]
+        at += max(_HEADER.size, (length + 3) & ~3)

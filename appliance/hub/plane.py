@@ -7,10 +7,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from ipaddress import IPv4Address
 
 import structlog
 
-from appliance.hub import census, namespace
+from appliance.hub import census, namespace, tracking
 from appliance.hub.callers import Hook, go_on
 from appliance.hub.errors import GivenUp, HubError, Occupied
 from appliance.hub.events import Change, Watcher
@@ -19,6 +20,7 @@ from appliance.hub.footprint import Footprint
 from appliance.hub.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.reconcile import Reconciler
+from appliance.hub.ruleset import Full
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 
@@ -54,6 +56,7 @@ class DataPlane:
         self._reconciler = Reconciler(
             names, backend, open_key, ledger, watcher, lambda each: self._endpoints.get(each, {})
         )
+        self._fill = tracking.Fill()
         self._wanted: dict[str, Desired] = {}
         self._whole: set[str] = set()
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -161,6 +164,36 @@ class DataPlane:
             return ()
         counts = self._reconciler.counters(organization)
         return [RuleCount(rule, count.packets, count.bytes) for rule, count in counts.items()]
+
+    def tracked(self) -> Mapping[str, int]:
+        """How many connections each organization has. One thread at a time asks."""
+        named = {organization: self._names.places(organization).namespace for organization in self.organizations()}
+        self._fill.forget(*self._fill.names().difference(named.values()))
+        return {organization: self._fill.count(name) for organization, name in named.items()}
+
+    def openers(self, organization: str) -> Mapping[IPv4Address, int]:
+        """How many connections each of the organization's machines has opened, by address.
+
+        Raises:
+            HubError: the kernel did not tell, or a change takes its time.
+        """
+        with self._holding(organization, _HEALING_WAITS_S):
+            return self._reconciler.openers(organization)
+
+    def refuse(self, organization: str, full: Full) -> None:
+        """From now on, these machines open no new connection; it stays so until it is said otherwise.
+
+        Raises:
+            HubError: it can't be changed now. What is healed has it.
+        """
+        with self._holding(organization, _HEALING_WAITS_S):
+            if organization in self._wanted:
+                self._reconciler.refuse(organization, full)
+
+    def refused(self, organization: str) -> Mapping[str, int]:
+        """Packets of new connections that bounds and paces have dropped, by counter. Raises as `openers`."""
+        with self._holding(organization, _HEALING_WAITS_S):
+            return self._reconciler.refused(organization)
 
     def call_machines(self, organization: str) -> None:
         """Sends something to every machine that was heard from.

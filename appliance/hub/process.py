@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from appliance.hub import messages
+from appliance.hub import messages, tracking
 from appliance.hub.agreement import Agreement
 from appliance.hub.arbiter import Arbiter
 from appliance.hub.callers import HERE, Caller
@@ -30,6 +30,7 @@ from appliance.hub.keyring import Keyring
 from appliance.hub.names import Names
 from appliance.hub.plane import DataPlane
 from appliance.hub.shares import Shares
+from appliance.hub.warden import Warden
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.model.errors import Invalid, Unavailable
@@ -74,6 +75,7 @@ class Hub:
         self._door = Doorkeeper(door, self._plane)
         self._arbiter = Arbiter(store, self._door, self._plane)
         self._agreement = Agreement(store, self._plane.states, self._arbiter.settle, self._mended)
+        self._warden = Warden(self._plane, tracking.host_limit)
         self._shares = Shares()
         self._repairs: Counter[str] = Counter()
         self._restored = False
@@ -121,6 +123,7 @@ class Hub:
             self._healer.notice(FRONT_DOOR, Change.ANYTHING)
         self._restored = True
         self._healer.start()
+        self._warden.start()
         self._agreement.start()
 
     def caller_is_gone(self) -> None:
@@ -131,6 +134,7 @@ class Hub:
         """Looks after the data plane no more; it stays as it is."""
         self._end_restoring()
         self._agreement.stop()
+        self._warden.stop()
         self._healer.stop()
         self._note_all_endpoints()
         self._watcher.close()
@@ -293,6 +297,7 @@ class Hub:
             door_entries={name: level.entries for name, level in levels.items()},
             door_room={name: level.room for name, level in levels.items()},
             work=self._shares.figures(),
+            tracking=self._warden.figures(),
         )
 
     @answer.register
@@ -300,6 +305,7 @@ class Hub:
         del call, caller
         self._end_restoring()
         self._agreement.stop()
+        self._warden.stop()
         self._healer.stop()
         self._note_all_endpoints()
         with ThreadPoolExecutor(_AT_ONCE) as pool:

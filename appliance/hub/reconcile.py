@@ -20,7 +20,7 @@ from appliance.hub.findings import Finding, Part
 from appliance.hub.generation import Ledger
 from appliance.hub.names import Names, Places
 from appliance.hub.netlink import Netlink
-from appliance.hub.ruleset import FULL, PACED, Count, rule_of
+from appliance.hub.ruleset import FULL, PACED, Count, Full, rule_of
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 
@@ -143,6 +143,18 @@ class Reconciler:
         """
         counts = nft.counters(self._names.places(organization).namespace)
         return {rule_of(name): count for name, count in counts.items() if name not in (FULL, PACED)}
+
+    def openers(self, organization: str) -> Mapping[IPv4Address, int]:
+        """How many connections each address of the organization has opened. Raises `HubError` if it can't be told."""
+        return tracking.count_by_opener(self._netlink, self._names.places(organization).namespace)
+
+    def refuse(self, organization: str, full: Full) -> None:
+        """See `Enforcement.refuse`."""
+        self._rules.refuse(self._names.places(organization), full)
+
+    def refused(self, organization: str) -> Mapping[str, int]:
+        """See `Enforcement.refused`."""
+        return self._rules.refused(self._names.places(organization))
 
     def _link(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
         if self._backend.is_ready(places, desired.hub_public_key, desired.port):

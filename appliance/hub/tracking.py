@@ -6,15 +6,22 @@ Source: <linux/netfilter/nfnetlink_conntrack.h>.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from pathlib import Path
 
+from appliance.hub import namespace
+from appliance.hub.descriptors import raised
+from appliance.hub.errors import NamespaceError
 from appliance.hub.netlink import REQUEST, Message, Netlink
 
+_COUNT, _LIMIT = (Path("/proc/sys/net/netfilter") / name for name in ("nf_conntrack_count", "nf_conntrack_max"))
+_LONGEST_NUMBER = 32
 _SUBSYSTEM = 1  # NFNL_SUBSYS_CTNETLINK
 _GET, _DELETE = (_SUBSYSTEM << 8 | kind for kind in (1, 2))
 # An entry's first attribute is the tuple of its original direction, and that one's first its addresses.
@@ -36,6 +43,46 @@ class _Entry:
     source: bytes
     destination: bytes
     key: bytes
+
+
+class Fill:
+    """Reads how many connections a namespace has, in microseconds: the file that tells stays open."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, int] = {}
+
+    def count(self, name: str) -> int:
+        """Connections that are tracked in the namespace of that name; 0 where there is none."""
+        try:
+            return int(os.pread(self._open[name], _LONGEST_NUMBER, 0))
+        except (KeyError, OSError, ValueError):
+            # Never asked, or the namespace is another one by now.
+            self.forget(name)
+        try:
+            with namespace.entered(name):
+                self._open[name] = raised(os.open(_COUNT, os.O_RDONLY | os.O_CLOEXEC))
+            return int(os.pread(self._open[name], _LONGEST_NUMBER, 0))
+        except (NamespaceError, OSError, ValueError):
+            return 0
+
+    def forget(self, *names: str) -> None:
+        """Closes the files of these namespaces."""
+        for name in names:
+            descriptor = self._open.pop(name, None)
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def names(self) -> frozenset[str]:
+        """The namespaces whose files are open."""
+        return frozenset(self._open)
+
+
+def host_limit() -> int:
+    """How many connections the host tracks at most, all namespaces together; 0 where it tracks none yet."""
+    try:
+        return int(_LIMIT.read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def forget(netlink: Netlink, name: str, addresses: Collection[IPv4Address]) -> None:
