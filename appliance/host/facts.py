@@ -72,6 +72,7 @@ class Facts:
         programs: versions of the programs that are there; "" where none was told.
         browser: how Chromium was found; "" if it wasn't.
         settings: kernel settings about user namespaces, those that this kernel has, by their sysctl name.
+        connections: how many connections the kernel tracks at most; 0 if it does not say.
         own: a trial as the user who asks.
         ordinary: a trial as a user without privileges; None if there could be none.
     """
@@ -89,3 +90,4 @@ class Facts:
     programs: Mapping[str, str] = field(default_factory=dict)
     browser: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
+    connections: int = 0

@@ -23,6 +23,8 @@ from appliance.host.finding import (
 )
 
 OLDEST_PYTHON = (3, 10)
+ENOUGH_CONNECTIONS = 262_144
+"""From this limit of the host on, the bounds of connections are those that are documented (`appliance.hub.bounds`)."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
         (UP, *LABS),
         "modprobe -a nf_tables nf_conntrack nft_ct",
     )
+    yield _connections(facts)
     for kind in (inside.BRIDGE, inside.VETH):
         yield _made(facts, kind, kind, "the kernel makes such links", LABS, f"modprobe {kind}")
     for tool in _TOOLS:
@@ -89,6 +92,16 @@ def _made(facts: Facts, name: str, step: str, works: str, needed_by: tuple[str, 
         return could_do_with(name, "not tried, for want of libnftables", needed_by, "")
     advice = f"{as_root(facts, module)}; if there is no such module, boot a kernel that has it, as Debian's own do"
     return lacks(name, f"the kernel refused: {facts.own.complaints[step]}", needed_by, advice)
+
+
+def _connections(facts: Facts) -> Finding:
+    name, found = "connections", f"the host tracks {facts.connections:,} at most"
+    if facts.connections >= ENOUGH_CONNECTIONS:
+        return has(name, found, (UP,))
+    if not facts.connections:
+        return untried(facts, name, (UP,))
+    advice = as_root(facts, f"sysctl -w net.netfilter.nf_conntrack_max={ENOUGH_CONNECTIONS}")
+    return could_do_with(name, f"{found}, so the bounds of organizations are smaller than documented", (UP,), advice)
 
 
 def _tool(facts: Facts, tool: _Tool) -> Finding:

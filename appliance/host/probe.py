@@ -36,4 +36,6 @@ def look() -> Facts:
             settings=system.settings(),
             own=own.result(),
             ordinary=ordinary.result(),
+            # After the trials, which load what tracks them.
+            connections=system.connections(),
         )

@@ -64,6 +64,12 @@ def settings() -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def connections() -> int:
+    """How many connections the kernel tracks at most, in all networks together; 0 if it does not say."""
+    text = _text(f"{SETTINGS}/net/netfilter/nf_conntrack_max").strip()
+    return int(text) if text.isdigit() else 0
+
+
 def wireguard_module() -> str:
     """Where the kernel has WireGuard: "loaded", "built in", "on disk", or "" for nowhere known."""
     if Path("/sys/module/wireguard").exists():

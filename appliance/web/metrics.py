@@ -19,6 +19,7 @@ from appliance.model.errors import Unavailable
 from appliance.service import passwords
 from appliance.service.unused import MOST as MOST_UNUSED
 from appliance.store import Store, machines, unused
+from appliance.web import tracked
 from appliance.web.limits import RateLimits
 from appliance.web.payers import REASONS
 from appliance.web.recent import Recent
@@ -135,6 +136,7 @@ class _HubCollector(Collector):
             for memory, value in sorted(values.items()):
                 family.add_metric([memory], value)
             yield family
+        yield from tracked.families(status.tracking)
         work = CounterMetricFamily("meshwg_hub_work_seconds", "Seconds of a processor that changes took in the hub")
         work.add_metric([], status.work.get("seconds", 0))
         yield work

@@ -52,6 +52,7 @@ def host(**changes: Any) -> Facts:
         programs=dict.fromkeys(PROGRAMS, "1.2.3"),
         browser="chromium",
         settings={system.MAX_USERNS: "15000"},
+        connections=262_144,
     )
     return replace(good, **changes)
 

@@ -10,12 +10,17 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from appliance.host import Chosen, Diagnosis, Facts, Finding, Privileges, State, diagnose, inside, system
+from appliance.host import Chosen, Diagnosis, Facts, Finding, Privileges, State, diagnose, inside, parts, system
+from appliance.hub.bounds import ENOUGH_FOR_THE_HOST
 from appliance.hub.wireguard import boringtun, wireguard_go
 from tests.appliance.host.made_up import hopeless, host, hosts, trial, without
 
 NO_KERNEL_WIREGUARD = trial(wireguard="Operation not supported")
 IDS = [each.id for each in diagnose(host()).findings]
+
+
+def test_the_host_has_enough_connections_where_no_bound_is_smaller() -> None:
+    assert parts.ENOUGH_CONNECTIONS == ENOUGH_FOR_THE_HOST
 
 
 def finding(diagnosis: Diagnosis, name: str) -> Finding:
@@ -102,6 +107,7 @@ def test_what_is_missing_is_told_with_what_to_do_and_keeps_commands_from_running
         ("wireguard-go", {"programs": without("wireguard-go")}, "apt-get install wireguard-go"),
         ("boringtun", {"programs": without("boringtun-cli")}, "cargo install --root /usr/local boringtun-cli"),
         ("netem", {"own": trial(netem="No such file or directory")}, "modprobe sch_netem"),
+        ("connections", {"connections": 65_536}, "sysctl -w net.netfilter.nf_conntrack_max=262144"),
         # With the kernel's WireGuard nobody needs a TUN device.
         ("tun", {"tun_errno": errno.ENOENT}, "modprobe tun"),
     ],

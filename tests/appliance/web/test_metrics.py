@@ -53,7 +53,8 @@ def make(workplace: Workplace, status: HubStatus | None) -> bottle.Bottle:
 def busy(hub: FakeHub) -> HubStatus:
     work = {"seconds": 1.5, "refused_share": 4, "longest_wait_seconds": 0.25}
     told = replace(hub.status(), expected=2, repairs={"rules": 3}, door={"malformed": 7})
-    return replace(told, door_entries={"known4": 3}, door_room={"known4": 9}, work=work)
+    tracking = {"connections": 30, "largest": 20, "limit": 100, "full_machines": 2, "refused_by_pace": 6}
+    return replace(told, door_entries={"known4": 3}, door_room={"known4": 9}, work=work, tracking=tracking)
 
 
 def test_a_scrape_tells_how_everything_is(workplace: Workplace, hub: FakeHub) -> None:
@@ -68,6 +69,12 @@ def test_a_scrape_tells_how_everything_is(workplace: Workplace, hub: FakeHub) ->
     assert value(samples, "meshwg_repairs_total", part="rules") == 3
     assert value(samples, "meshwg_front_door_packets_total", fate="malformed") == 7
     assert value(samples, "meshwg_hub_work_seconds_total") == 1.5
+    assert value(samples, "meshwg_tracked_connections", of="all") == 30
+    assert value(samples, "meshwg_tracked_connections", of="largest") == 20
+    assert value(samples, "meshwg_tracked_connections_room") == 100
+    assert value(samples, "meshwg_connections_full", of="machine") == 2
+    assert value(samples, "meshwg_connections_refused_total", by="pace") == 6
+    assert value(samples, "meshwg_connection_bounds_reached_total", of="organization") == 0
     assert value(samples, "meshwg_hub_refused_total", of="share") == 4
     assert value(samples, "meshwg_hub_refused_total", of="waiting") == 0
     assert value(samples, "meshwg_hub_longest_wait_seconds") == 0.25
