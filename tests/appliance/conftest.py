@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from appliance.service import Actor, Workplace, accounts, passwords
 from appliance.store import Store, migration
 from appliance.store.database import sqlite_file
-from tests.appliance.fakes import FakeHub
+from tests.appliance.fakes import FakeHub, noted_write
 from tests.appliance.postgres import Cluster
 from tests.appliance.sites import make_store
 
@@ -21,6 +21,12 @@ from tests.appliance.sites import make_store
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords are hashed in a millisecond; those of `test_passwords` as the service hashes them."""
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture(autouse=True)
+def writers_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake data plane notices a transaction that keeps others from writing while it works."""
+    monkeypatch.setattr(Store, "write", noted_write)
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
 from appliance.hub.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
+from appliance.store import Store
 from appliance.vault import CodeSecret, SealedKeys, Vault, codes
+
+_write = Store.write
+_writers = threading.local()
+
+
+@contextmanager
+def noted_write(store: Store) -> Iterator[Connection]:
+    """`Store.write`, of which `is_writing` knows."""
+    with _write(store) as transaction:
+        _writers.is_one = True
+        try:
+            yield transaction
+        finally:
+            _writers.is_one = False
+
+
+def is_writing() -> bool:
+    """Whether this thread has a transaction open that writes."""
+    return getattr(_writers, "is_one", False)
 
 
 @dataclass
@@ -91,5 +115,6 @@ class FakeHub:
         return HubStatus("fake", "1", len(self.enforced), len(self.enforced))
 
     def _check(self) -> None:
+        assert not is_writing(), "a transaction that keeps others from writing is open while the hub works"
         if self.refuses:
             raise HubError("told to refuse")

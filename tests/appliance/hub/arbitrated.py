@@ -13,7 +13,7 @@ from appliance.hub.errors import HubError
 from appliance.hub.plane import DataPlane
 from appliance.model.desired import Desired
 from appliance.store import Store
-from tests.appliance.fakes import FakeHub
+from tests.appliance.fakes import FakeHub, is_writing
 
 
 @dataclass
@@ -51,6 +51,7 @@ class MadeUpPlane:
         self.wanted.pop(organization, None)
 
     def _check(self) -> None:
+        assert not is_writing(), "a transaction that keeps others from writing is open while the hub works"
         if self.refuses:
             raise HubError("told to refuse")
 
