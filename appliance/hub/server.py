@@ -30,10 +30,10 @@ log = structlog.get_logger()
 Handler = Callable[[Any, Caller], object]
 
 # unix(7), SO_PEERCRED: pid, uid, gid.
+_CREDENTIALS = struct.Struct("3i")
 # A thread that computes lets others go on after a millisecond, not after five: a small change goes through some twenty
 # short waits, after each of which it would wait for a large one that is compiled.
 _SWITCH_S = 0.001
-_CREDENTIALS = struct.Struct("3i")
 _PAUSE_S = 0.1
 _MOST_CONNECTIONS = 256
 """Several times the threads of the web process; each takes a thread here."""

@@ -18,6 +18,7 @@ from appliance.model.organization import Machine
 from appliance.service import accounts, addresses
 from appliance.service.changes import Change
 from appliance.store import machines
+from harness.sabotage.addresses import believe_every_machine
 
 _apply = DataPlane.apply
 _create = machines.create
@@ -56,6 +57,7 @@ def take_the_address_that_was_free() -> None:
 
     addresses.allocate = allocate
     machines.create = create
+    believe_every_machine()
 
 
 def answer_before_the_mesh_is_made() -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from appliance.hub import enforcement, shares
+from appliance.hub import shares
 from appliance.hub.callers import HERE
 from appliance.hub.client import HubClient
 from appliance.hub.door import FrontDoor
 from appliance.hub.messages import Status
 from appliance.hub.names import Names
 from appliance.hub.process import Hub
-from appliance.hub.ruleset import Ruleset, compile_ruleset
+from appliance.hub.ruleset import Compiler, Ruleset
 from appliance.hub.server import Server
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
@@ -30,6 +30,7 @@ from tests.appliance.hub.test_plane import in_force
 from tests.appliance.sealed import ACME, OLD, opens, sealed_store
 
 OWNER = Actor.operator(ACME)
+compile_ruleset = Compiler.compile
 DENIED = Policy(Action.DENY, (Rule("r1", Action.DENY, ANYONE, ANYONE),))
 
 
@@ -81,17 +82,17 @@ def test_what_its_caller_gave_up_never_comes_into_force(
     before, stored = place.in_force(), place.stored()
     goes_on, compiled = threading.Event(), threading.Event()
 
-    def compile_slowly(desired: Desired, link: str) -> Ruleset:
+    def compile_slowly(self: Compiler, desired: Desired, link: str) -> Ruleset:
         compiled.set()
         assert goes_on.wait(20)
-        return compile_ruleset(desired, link)
+        return compile_ruleset(self, desired, link)
 
     with monkeypatch.context() as patched, ExitStack() as held:
         patched.setattr(HubClient._call, "__defaults__", (0.2,))
         if moment == "it waits for its turn":
             held.enter_context(place.hub._shares.turn(ACME, HERE))
         else:
-            patched.setattr(enforcement, "compile_ruleset", compile_slowly)
+            patched.setattr(Compiler, "compile", compile_slowly)
         with pytest.raises(NotEnforced):
             policies.save(place.workplace, OWNER, DENIED)
         assert compiled.is_set() == (moment == "its rules are compiled")
