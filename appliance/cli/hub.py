@@ -9,7 +9,7 @@ from contextlib import closing, nullcontext
 import structlog
 
 from appliance import lifeline, logs, privileges
-from appliance.cli import entrance, readiness, secret
+from appliance.cli import entrance, readiness, secret, trust
 from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked, web_user
@@ -52,6 +52,7 @@ def hub() -> None:
     supervisor = os.getppid()
     wait_for_turn()
     privileges.leave_groups()
+    trust.clean_path(web_user())
     # Blocked before any thread starts, so that each inherits it and the signal waits for the one that asks.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     logs.configure("hub")

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from appliance.cli.errors import CommandError, Exit
+from appliance.users import User
 
 _LARGEST = 2**20
 _OPERATOR = "SUDO_UID"
@@ -36,6 +37,25 @@ def read(path: Path, what: str, *, hidden_from: int = 0) -> bytes:
     if len(data) > _LARGEST:
         raise CommandError(f"The {what} {path} has more than {_LARGEST} bytes.", Exit.NOT_CONFIGURED)
     return data
+
+
+def clean_path(others: User) -> None:
+    """Take folders out of PATH where somebody else could put a program for root to start.
+
+    Args:
+        others: the web process's user.
+    """
+    kept = [each for each in os.environ.get("PATH", os.defpath).split(os.pathsep) if _is_roots(each, others)]
+    os.environ["PATH"] = os.pathsep.join(kept)
+
+
+def _is_roots(folder: str, others: User) -> bool:
+    try:
+        found = os.stat(folder)  # noqa: PTH116 - an empty name is this folder, for a shell
+    except OSError:
+        return False
+    is_theirs = found.st_uid == others.uid != os.geteuid()
+    return folder.startswith("/") and not found.st_mode & 0o002 and not is_theirs
 
 
 def _check(found: os.stat_result, path: Path, what: str, hidden_from: int) -> None:

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from appliance import __version__, logs, privileges
-from appliance.cli import checks, entrance, operations, probe, secret
+from appliance.cli import checks, entrance, operations, probe, secret, trust
 from appliance.cli.certificate import changes
 from appliance.cli.entrance import Entrance
 from appliance.cli.errors import CommandError, Exit
@@ -111,6 +111,7 @@ def up(
     # Blocked first: a signal during the start would leave half of it behind.
     asked = Asked.by_signals()
 
+    trust.clean_path(web_user())
     implementation = checks.check_host(settings)
     privileges.leave_groups()
     folder = Folder(settings.data)

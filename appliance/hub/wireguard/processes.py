@@ -12,6 +12,11 @@ from appliance.hub import uapi
 
 WIREGUARD_GO, BORINGTUN = "wireguard-go", "boringtun-cli"
 """Names of their executables, by which processes are known."""
+FIRST_UID = 1_900_000_000
+"""The user of a wireguard-go is this and its UDP port: above the ids that systemd and distributions give away, up to
+1,879,048,191 (systemd.io/UIDS-GIDS)."""
+SHARED_UID = 64218
+"""For a user namespace with few users: a number that distributions give to nobody, and not the web process's."""
 
 # What the last look found. A look reads a file of each process on the host, which a thousand links must not do each.
 _seen: dict[str, int] = {}
@@ -58,4 +63,14 @@ def _served_by(pid: int) -> str | None:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode().split("\0")
     except (OSError, UnicodeDecodeError):
         return None
-    return words[-1] if Path(words[0]).name in (WIREGUARD_GO, BORINGTUN) else None
+    return words[-1] if Path(words[0]).name in (WIREGUARD_GO, BORINGTUN) and _is_ours(pid) else None
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether a process has a user that the hub starts processes as: what it is called, anybody can choose."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    (line,) = (line for line in status.splitlines() if line.startswith("Uid:"))
+    return all(uid in (0, SHARED_UID) or uid - FIRST_UID in range(2**16) for uid in map(int, line.split()[1:]))

@@ -23,11 +23,6 @@ from appliance.hub.wireguard import processes
 from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.model.desired import Peer, PeerStatus
 
-_FIRST_UID = 1_900_000_000
-"""Above the ids that systemd and distributions give away, up to 1,879,048,191 (systemd.io/UIDS-GIDS)."""
-_SHARED_UID = 64218
-"""For a user namespace with few users: a number that distributions give to nobody, and not the web process's."""
-
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 _DEADLINE = 5.0
 _POLL = 0.001
@@ -179,7 +174,7 @@ def uid_of(port: int) -> int:
     Returns:
         A user that this user namespace has: the port's own, where there are few users one for all, or 0.
     """
-    return next((uid for uid in (_FIRST_UID + port, _SHARED_UID) if privileges.is_mapped(uid)), 0)
+    return next((uid for uid in (processes.FIRST_UID + port, processes.SHARED_UID) if privileges.is_mapped(uid)), 0)
 
 
 def _fewer_privileges(uid: int, capabilities: str) -> list[str]:

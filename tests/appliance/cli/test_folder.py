@@ -191,3 +191,17 @@ def test_a_pipe_that_another_user_left_holds_nothing_up(tmp_path: Path) -> None:
     os.chown(pipe, OTHER, OTHER)
     with pytest.raises(CommandError):
         trust.read(pipe, "unlock secret")
+
+
+def test_no_program_is_looked_for_where_somebody_else_could_put_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = {name: tmp_path / name for name in ("roots", "everybodys", "webs", "missing")}
+    for name in ("roots", "everybodys", "webs"):
+        folders[name].mkdir(mode=0o755)
+    folders["everybodys"].chmod(0o1777)
+    os.chown(folders["webs"], WEB.uid, WEB.gid)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", os.pathsep.join(["", ".", "roots", *map(str, folders.values()), "/usr/bin"]))
+    trust.clean_path(WEB)
+    assert os.environ["PATH"] == f"{folders['roots']}:/usr/bin"

@@ -140,3 +140,20 @@ def test_hundreds_are_ended_after_one_look(hundreds: Hundreds, monkeypatch: pyte
         processes.end(f"mw{pid}")
     assert ended == list(served)
     assert len(hundreds.looks) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone starts processes of others")
+@pytest.mark.parametrize(("uid", "is_one"), [(0, True), (processes.FIRST_UID + 20_000, True), (64217, False)])
+def test_nobody_passes_for_a_wireguard_process(uid: int, is_one: bool) -> None:
+    """A process may call itself what it likes; the hub would watch it, and take it for the one that it has to end."""
+    if not privileges.is_mapped(uid):
+        pytest.skip("this user namespace has no such user")
+    link = "mwabcdefghijklm"
+    command = [processes.WIREGUARD_GO, "-c", "read line", link]
+    with subprocess.Popen(
+        command, executable="/bin/sh", user=uid, group=uid, stdin=subprocess.PIPE, cwd="/"
+    ) as process:
+        try:
+            assert (processes.by_link().get(link) == process.pid) == is_one
+        finally:
+            process.kill()

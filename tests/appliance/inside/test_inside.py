@@ -6,13 +6,14 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from appliance.cli.folder import hub_socket
+from appliance.cli.folder import hub_socket, web_user
 from appliance.hub import messages
 from appliance.hub.names import Names
 from appliance.store import Store, instance, organizations
@@ -40,10 +41,19 @@ class Visitor:
         return str(messages.decode(answer, str))
 
 
+@dataclass(frozen=True)
+class Visited:
+    """A service with a visitor, who calls in on a socket beside its log, which is a file that the service has open."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    asked_on: Path
+
+
 @pytest.fixture
-def log(data: Path, swept: None) -> Iterator[Path]:
-    """The log of a service with a visitor, in a file that the service has open; the visitor calls in beside it."""
+def visited(data: Path, swept: None) -> Iterator[Visited]:
     del swept
+    _leave_what_earlier_versions_did(data)
     file, asked_on = data.with_name("log"), data.with_name("asked")
     command = [sys.executable, str(Path(service.__file__)), str(asked_on), "up", f"--data={data}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MESHWG_")}
@@ -56,8 +66,7 @@ def log(data: Path, swept: None) -> Iterator[Path]:
             env={**environment, "OPERATORS_OWN": WORD},
             preexec_fn=catalogue.keep_key,
         )
-    file.with_name("pid").write_text(str(process.pid))
-    yield file
+    yield Visited(process, file, asked_on)
     process.terminate()
     try:
         process.wait(DEADLINE)
@@ -65,27 +74,38 @@ def log(data: Path, swept: None) -> Iterator[Path]:
         process.kill()
 
 
+def _leave_what_earlier_versions_did(data: Path) -> None:
+    """The certificate's folder as the web user had it, who has put links there in the place of what root wrote."""
+    (data / "tls").mkdir(parents=True)
+    outside = data.with_name("outside")
+    outside.touch(0o600)
+    outside.write_text("untouched")
+    for name in ("certificate.pem", "key.pem", "own-key.pem"):
+        (data / "tls" / name).symlink_to(outside)
+    os.link(outside, data / "tls" / "own-certificate.pem")
+    user = web_user()
+    os.chown(data / "tls", user.uid, user.gid)
+
+
 @pytest.fixture
-def visitor(data: Path, log: Path) -> Iterator[Visitor]:
+def visitor(visited: Visited) -> Iterator[Visitor]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        path = data.with_name("asked")
-        listener.bind(str(path))
-        path.chmod(0o666)
+        listener.bind(str(visited.asked_on))
+        visited.asked_on.chmod(0o666)
         listener.listen()
-        listener.settimeout(DEADLINE)
-        deadline = time.monotonic() + DEADLINE
-        connection, _ = listener.accept()
+        listener.settimeout(1)
+        connection = None
+        while connection is None or READY not in visited.log.read_text():
+            assert visited.process.poll() is None, visited.log.read_text()
+            with suppress(TimeoutError):
+                connection, _ = listener.accept()
         with connection:
             connection.settimeout(DEADLINE)
-            while READY not in log.read_text():
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
             yield Visitor(connection)
 
 
-def targets_of(data: Path) -> Targets:
+def targets_of(data: Path, supervisor: int) -> Targets:
     """What there is to get at in this service, with an organization in it."""
-    supervisor = int(data.with_name("pid").read_text())
     organization, _ = sign_up("acme")
     store = Store(f"sqlite:///{data / 'store' / 'meshwg.sqlite'}")
     with store.read() as transaction:
@@ -132,10 +152,14 @@ def control(name: str, targets: Targets) -> str:
 
 def test_nothing_that_a_web_process_tries_gets_through(
     data: Path,
+    visited: Visited,
     visitor: Visitor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    targets = targets_of(data)
+    outside = data.with_name("outside")
+    assert (outside.read_text(), outside.stat().st_mode & 0o777, outside.stat().st_uid) == ("untouched", 0o600, 0)
+    assert {path.name: path.stat().st_uid for path in (data / "tls").iterdir()} == {"certificate.pem": 0, "key.pem": 0}
+    targets = targets_of(data, visited.process.pid)
     stopped = {name: visitor.tries(name, targets) for name in ROWS}
     for name, by in stopped.items():
         print(f"{name:52}{by or 'GOT THROUGH'}")
