@@ -48,6 +48,7 @@ class Agreement:
     Args:
         wanted: what the data plane wants, by organization.
         settle: makes the data plane what the store says of an organization; tells whether it was something else.
+        agreed: is told of an organization of which both have the same, and of its revision.
         settled: is told of what was settled.
     """
 
@@ -56,11 +57,13 @@ class Agreement:
         store: Store,
         wanted: Callable[[], Mapping[str, Desired]],
         settle: Callable[[str], bool],
+        agreed: Callable[[str, int], None],
         settled: Callable[[Repair], None],
     ) -> None:
         self._store = store
         self._wanted = wanted
         self._settle = settle
+        self._agreed = agreed
         self._settled = settled
         self._seen: dict[str, _Seen] = {}
         self._complained: dict[str, int | None] = {}
@@ -134,6 +137,8 @@ class Agreement:
                 stored = organizations.desired(transaction, organization)
             agreed = is_alike(wanted, stored)
             self._seen[organization] = _Seen(wanted, revision, agreed)
+            if agreed and revision is not None:
+                self._agreed(organization, revision)
             if agreed or not doubtful:
                 return
         start = time.monotonic()

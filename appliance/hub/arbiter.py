@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import structlog
@@ -73,6 +73,10 @@ class Arbiter:
             if held is None or held.revision != base:
                 self._check(organization, held, base)
             caller.must_wait()
+            if held is None and base != revision:
+                # What a change of before the end of restoring leads away from is what it may have to lead back to.
+                with suppress(HubError):
+                    self._restore(organization)
             before = self._plane.state(organization)
             self._enforce(organization, desired, caller)
             self._held[organization] = _Held(base, revision, before, caller)
@@ -81,10 +85,10 @@ class Arbiter:
                 caller.must_wait()
 
     def withdraw(self, organization: str, revision: int) -> None:
-        """Puts back what was before this revision, if that is what was applied last."""
+        """Puts back what was before this revision, if it was applied last and the store is not known to have it."""
         with self._locks[organization]:
             held = self._held.get(organization)
-            if held is not None and held.revision == revision:
+            if held is not None and held.revision == revision != held.base:
                 self._put_back(organization, held)
 
     def confirm(self, organization: str, revision: int) -> None:
@@ -115,18 +119,15 @@ class Arbiter:
             HubError: it can't be made now; it is denied meanwhile, and healing tries again.
         """
         with self._locks[organization]:
-            if self._plane.state(organization) is not None:
-                return
-            with self._store.read() as transaction:
-                desired = organizations.desired(transaction, organization)
-                revision = organizations.revision(transaction, organization)
-                endpoints = machines.endpoints(transaction, organization)
-            if desired is None or revision is None:
-                return
-            check_state(desired, self._plane.states().values(), self._door.port)
-            self._held[organization] = _Held(revision, revision)
-            self._door.admit(desired)
-            self._plane.restore(desired, usable_endpoints(endpoints))
+            if self._plane.state(organization) is None:
+                self._restore(organization)
+
+    def stored(self, organization: str, revision: int) -> None:
+        """The store has this revision, which is what the data plane has: nothing will be put back."""
+        with self._locks[organization]:
+            held = self._held.get(organization)
+            if held is not None and held.revision == revision:
+                self._held[organization] = _Held(revision, revision)
 
     def settle(self, organization: str) -> bool:
         """Makes the data plane what the store says, unless a change is under way; tells whether it was something else.
@@ -136,6 +137,18 @@ class Arbiter:
         """
         with self._locks[organization]:
             return self._settle(organization)
+
+    def _restore(self, organization: str) -> None:
+        with self._store.read() as transaction:
+            desired = organizations.desired(transaction, organization)
+            endpoints = machines.endpoints(transaction, organization)
+            active = organizations.find(transaction, organization)
+        if active is not None and desired is not None:
+            revision = active.revision
+            check_state(desired, self._plane.states().values(), self._door.port)
+            self._held[organization] = _Held(revision, revision)
+            self._door.admit(desired)
+            self._plane.restore(desired, usable_endpoints(endpoints))
 
     def _check(self, organization: str, held: _Held | None, base: int) -> None:
         """Raises `Overtaken` unless the store is at this revision and nobody is about to change that."""

@@ -74,7 +74,7 @@ class Hub:
         self._plane = DataPlane(names, backend, self._keyring.private_key, self._ledger, self._watcher)
         self._door = Doorkeeper(door, self._plane)
         self._arbiter = Arbiter(store, self._door, self._plane)
-        self._agreement = Agreement(store, self._plane.states, self._arbiter.settle, self._mended)
+        self._agreement = Agreement(store, self._plane.states, self._arbiter.settle, self._arbiter.stored, self._mended)
         self._warden = Warden(self._plane, tracking.host_limit)
         self._shares = Shares()
         self._repairs: Counter[str] = Counter()

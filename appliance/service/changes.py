@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from appliance.hub.errors import Crowded, HubError, Overtaken
 from appliance.model.desired import Desired
-from appliance.model.errors import Conflict, NotEnforced, TooMany
+from appliance.model.errors import Conflict, NotEnforced, Refused, TooMany
 from appliance.model.ids import new_revision
 from appliance.model.organization import Organization
 from appliance.service.workplace import Actor, Note, Workplace, admit, gone, write_trail
@@ -104,15 +104,18 @@ def _try(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -> T:
         _store(workplace, actor, change, revision)
         return result
     change.after.check_size(before, most=organization.plan.element_limit)
-    _apply(workplace, organization.id, becomes, base=organization.revision, revision=revision)
+    is_enforced = False
     try:
+        _apply(workplace, organization.id, becomes, base=organization.revision, revision=revision)
+        is_enforced = True
         _store(workplace, actor, change, revision)
     except BaseException as error:
-        if not isinstance(error, Overtaken):
-            log.error("the store refused what was enforced already", organization=organization.id)
-        # Where this fails, too, the hub finds out by itself that the store has something else.
-        with suppress(HubError), _read_anew(workplace, organization.id):
-            workplace.hub.withdraw(organization.id, revision)
+        # What the hub refused is not in force. Of anything else that happened to its answer we don't know.
+        if is_enforced or not isinstance(error, Overtaken | Refused):
+            log.warning("a change is taken back", organization=organization.id, reason=type(error).__name__)
+            # Where this fails, too, the hub finds out by itself that the store has something else.
+            with suppress(HubError), _read_anew(workplace, organization.id):
+                workplace.hub.withdraw(organization.id, revision)
         raise
     _confirm(workplace, organization, revision)
     return result

@@ -44,7 +44,7 @@ def hub(arbiter: Arbiter) -> ArbitratedHub:
 
 @pytest.fixture
 def agreement(store: Store, plane: MadeUpPlane, arbiter: Arbiter, repairs: list[Repair]) -> Agreement:
-    return Agreement(store, lambda: dict(plane.wanted), arbiter.settle, repairs.append)
+    return Agreement(store, lambda: dict(plane.wanted), arbiter.settle, arbiter.stored, repairs.append)
 
 
 def stored(store: Store, owner: Actor) -> Desired | None:
@@ -184,10 +184,22 @@ def test_one_organization_that_can_t_be_settled_keeps_no_other_from_it(
         settled.append(organization)
         return True
 
-    agreement = Agreement(store, lambda: dict(plane.wanted), settle, repairs.append)
+    agreement = Agreement(store, lambda: dict(plane.wanted), settle, lambda *_: None, repairs.append)
     with capture_logs() as logs:
         for _ in range(3):
             agreement.look(doubtful=True)
     assert set(settled) == {other.organization_id}
     # Not with each look again.
     assert [each["organization"] for each in logs if each["log_level"] == "error"] == [owner.organization_id]
+
+
+def test_what_was_before_is_not_kept_once_the_store_has_what_came_after(
+    agreement: Agreement, arbiter: Arbiter, workplace: Workplace, store: Store, owner: Actor
+) -> None:
+    policies.save(workplace, owner, Policy(Action.DENY))
+    assert arbiter._held[owner.organization_id].before is not None
+    agreement.look(doubtful=False)
+    assert arbiter._held[owner.organization_id].before is None
+    # Nor can it come back.
+    arbiter.withdraw(owner.organization_id, arbiter._held[owner.organization_id].revision)
+    assert arbiter._plane.state(owner.organization_id) == stored(store, owner)

@@ -77,8 +77,8 @@ def test_nobody_waits_for_the_store_while_the_hub_works(
     neighbour = sign_up(workplace, "neighbour@example.net")
     plane.works = commit
     policies.save(workplace, owner, DENIED)
-    suspension.suspend(workplace, owner.organization_id)
-    suspension.resume(workplace, owner.organization_id)
+    suspension.suspend(workplace, neighbour.organization_id)
+    suspension.resume(workplace, neighbour.organization_id)
     sign_up(workplace, "new@example.net")
     deletion.delete(workplace, owner, confirm="acme-networks")
     assert len(committed) >= 3
@@ -283,8 +283,12 @@ def test_a_suspension_that_is_not_committed_is_taken_back(
         raise KeyboardInterrupt
 
     hub.applied = kill
+    withdraw = hub.withdraw
+    # Somebody who is killed takes nothing back.
+    hub.withdraw = lambda *_: None  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         suspension.suspend(workplace, owner.organization_id)
+    hub.withdraw = withdraw  # type: ignore[method-assign]
     assert owner.organization_id not in plane.wanted
     assert isinstance(hub.caller, MadeUpCaller)
     hub.caller.dies()
@@ -330,3 +334,21 @@ def test_what_could_not_be_removed_is_still_let_in(
     with pytest.raises(HubError):
         arbiter.remove(owner.organization_id)
     assert door == [f"dismiss {owner.organization_id}", f"admit {owner.organization_id}"]
+
+
+def test_a_change_before_the_end_of_restoring_leads_back_to_what_the_store_has(
+    store: Store, hub: ArbitratedHub, plane: MadeUpPlane, workplace: Workplace, owner: Actor
+) -> None:
+    before = stored(store, owner)
+    plane.wanted.clear()
+    hub.arbiter = make_arbiter(store, plane)
+
+    def fail() -> None:
+        assert plane.wanted[owner.organization_id].policy == DENIED
+        hub.applied = lambda: None
+        raise KeyboardInterrupt
+
+    hub.applied = fail
+    with pytest.raises(KeyboardInterrupt):
+        policies.save(workplace, owner, DENIED)
+    assert plane.wanted[owner.organization_id] == before
