@@ -19,6 +19,7 @@ from appliance.cli import trust
 from appliance.cli.errors import CommandError, Exit
 from appliance.mail import Relay
 from appliance.model.addresses import Network
+from appliance.model.retention import LEAST_MEGABYTES, MEGABYTE, Retention
 from appliance.model.sign_up import SignUpMode
 
 if sys.version_info >= (3, 11):
@@ -33,6 +34,7 @@ SECRET_FILE_VARIABLE = "MESHWG_UNLOCK_SECRET_FILE"  # noqa: S105
 _SHORTEST_TOKEN = 16
 _UNUSED_DAYS = 30
 _LONGEST_DAYS = 4
+_MOST = 1_000_000
 _KEYS = (
     "data",
     "listen",
@@ -50,6 +52,8 @@ _KEYS = (
     "metrics_token",
     "sign_up",
     "unused_days",
+    "audit_days",
+    "audit_megabytes",
     "unlock_secret_file",
 )
 
@@ -68,6 +72,7 @@ class Settings:
         sign_up: what a sign-up takes.
         unused_days: how long an organization that nobody uses is kept; None: for good.
         metrics_token: lets programs elsewhere read the metrics, if there is one.
+        retention: how much of each organization's audit trail is kept.
     """
 
     data: Path
@@ -87,6 +92,7 @@ class Settings:
     sign_up: SignUpMode
     unused_days: int | None
     metrics_token: str | None = field(repr=False)
+    retention: Retention
     unlock_secret_file: Path | None
 
     @property
@@ -114,6 +120,8 @@ class Settings:
             "sign_up": self.sign_up.value,
             "unused_days": str(self.unused_days or 0),
             "metrics_token": self.metrics_token or "",
+            "audit_days": str(self.retention.days),
+            "audit_megabytes": str(self.retention.megabytes),
         }
         return {_variable(key): value for key, value in found.items() if value}
 
@@ -153,6 +161,10 @@ def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
         sign_up=_sign_up(str(chosen["sign_up"])),
         unused_days=_days(str(chosen["unused_days"])),
         metrics_token=_metrics_token(str(chosen.get("metrics_token") or "")),
+        retention=Retention(
+            _at_least("audit_days", chosen["audit_days"], 1),
+            _at_least("audit_megabytes", chosen["audit_megabytes"], LEAST_MEGABYTES) * MEGABYTE,
+        ),
         unlock_secret_file=_path(chosen.get("unlock_secret_file")),
     )
     _check_mail(found)
@@ -172,12 +184,15 @@ def listen_url(host: str, endpoint: str, port: int) -> str:
 
 def _defaults() -> dict[str, Any]:
     state = "/var/lib/meshwg" if os.geteuid() == 0 else "~/.local/share/meshwg"
+    usual = Retention()
     return {
         "data": state,
         "listen": "127.0.0.1:8443",
         "wireguard": "auto",
         "sign_up": SignUpMode.OPEN.value,
         "unused_days": _UNUSED_DAYS,
+        "audit_days": usual.days,
+        "audit_megabytes": usual.megabytes,
     }
 
 
@@ -225,6 +240,13 @@ def _port(value: Any) -> int | None:
         return None
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
         raise _wrong("udp_port", "a port from 1 to 65535", text)
+    return int(text)
+
+
+def _at_least(key: str, value: Any, least: int) -> int:
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= _MOST):
+        raise _wrong(key, f"a number from {least} to {_MOST}", text)
     return int(text)
 
 

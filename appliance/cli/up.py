@@ -76,6 +76,13 @@ def up(
         str | None,
         typer.Option(help="Token that lets programs elsewhere read /metrics; better in file or environment."),
     ] = None,
+    audit_days: Annotated[
+        int | None, typer.Option(help="Days that entries of audit trails are kept.", show_default="400")
+    ] = None,
+    audit_megabytes: Annotated[
+        int | None,
+        typer.Option(help="MB that are kept of each organization's audit trail.", show_default="200"),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Run the appliance in the foreground: hub, pages and API.
@@ -105,6 +112,8 @@ def up(
             "sign_up": sign_up,
             "unused_days": unused_days,
             "metrics_token": metrics_token,
+            "audit_days": audit_days,
+            "audit_megabytes": audit_megabytes,
         },
         config,
     )

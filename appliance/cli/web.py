@@ -43,6 +43,7 @@ def web() -> None:
             sign_up=settings.sign_up,
             unused_days=settings.unused_days,
             metrics_token=settings.metrics_token,
+            retention=settings.retention,
             transcripts=folder.transcripts,
         )
     )

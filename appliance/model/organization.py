@@ -54,6 +54,7 @@ class Organization:
     Attributes:
         port: UDP port of its WireGuard link, closed to the outside.
         policy_version: counts the saves of its policy.
+        policy_bytes: what its rules take in the store, about.
         revision: another number with each change of what the data plane should have for it.
         suspended_at: since when the operator has it suspended; None: it is not.
     """
@@ -68,6 +69,7 @@ class Organization:
     revision: int
     created_at: datetime
     suspended_at: datetime | None = None
+    policy_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from appliance.model.organization import Role
 from appliance.service import notices, pages, proof, tokens, verification
 from appliance.service.credentials import Credential, Kind
 from appliance.service.sessions import NOWHERE
-from appliance.service.workplace import SUSPENDED, Actor, Workplace, recording
+from appliance.service.workplace import SUSPENDED, Actor, Workplace, check_trail, recording
 from appliance.store import api_tokens
 from appliance.store.api_tokens import ApiToken
 from appliance.store.sessions import Device
@@ -85,6 +85,7 @@ def issue(
     )
     with recording(workplace, actor) as record:
         proof.take(workplace, record.transaction, shown, device)
+        check_trail(workplace, record.transaction, actor)
         if api_tokens.count(record.transaction, actor.member_id) >= MOST_PER_MEMBER:
             raise Conflict(f"You have {MOST_PER_MEMBER} tokens, which is the most. Revoke some first.")
         api_tokens.create(record.transaction, new, tokens.hash_of(text))

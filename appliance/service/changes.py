@@ -21,7 +21,7 @@ from appliance.model.desired import Desired
 from appliance.model.errors import Conflict, NotEnforced, Refused, TooMany
 from appliance.model.ids import new_revision
 from appliance.model.organization import Organization
-from appliance.service.workplace import Actor, Note, Workplace, admit, gone, write_trail
+from appliance.service.workplace import Actor, Note, Workplace, admit, check_trail, gone, write_trail
 from appliance.store import organizations
 
 log = structlog.get_logger()
@@ -93,6 +93,7 @@ def carry_out(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -
 def _try(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -> T:
     with workplace.store.read() as transaction:
         organization = admit(workplace, transaction, actor, locked=False)
+        check_trail(workplace, transaction, actor)
         before = _state_of(workplace, transaction, organization)
         is_suspended = organization.suspended_at is not None
         change = Change(transaction, organization, before, before, is_suspended)

@@ -20,7 +20,9 @@ from appliance.service.changes import Change, carry_out
 from appliance.service.workplace import Actor, Statuses, Workplace
 from appliance.store import machines, policies
 
+MOST_MACHINES = 10_000
 MOST_GROUPS = 32
+MOST_GROUP_CHARACTERS = 2000
 ONLINE_SECONDS = 180
 """A peer that talks makes a new handshake every two minutes (WireGuard, section 6.1); three is silence."""
 
@@ -95,9 +97,12 @@ def page(
     """
     beyond = _address(after)
     with workplace.store.read() as transaction:
+        fitting = machines.fitting_page(
+            transaction, actor.organization_id, after=beyond, limit=limit, most_bytes=pages.MOST_BYTES
+        )
         found, following = pages.cut(
             lambda count: machines.page_of(transaction, actor.organization_id, after=beyond, limit=count),
-            limit,
+            min(limit, fitting),
             lambda each: str(each.address),
         )
     return _seen(workplace, actor, found), following
@@ -137,7 +142,7 @@ def change(
             groups=before.groups if checked_groups is None else checked_groups,
         )
         _replace(open_change, after)
-        open_change.note("machine.changed", machine=machine_id, name=after.name, groups=list(after.groups))
+        open_change.note("machine.changed", machine=machine_id, name=after.name, **_changes(before, after))
 
     carry_out(workplace, actor, edit)
     return get(workplace, actor, machine_id)
@@ -194,6 +199,16 @@ def _replace(open_change: Change, machine: Machine) -> None:
     open_change.after = open_change.before.with_peer(_peer(machine))
 
 
+def _changes(before: Machine, after: Machine) -> dict[str, object]:
+    """What is different, for the audit trail."""
+    found: dict[str, object] = {
+        "previous_name": before.name if before.name != after.name else "",
+        "joined": sorted(set(after.groups) - set(before.groups)),
+        "left": sorted(set(before.groups) - set(after.groups)),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
 def _peer(machine: Machine) -> Peer:
     return Peer(machine.id, machine.public_key, machine.address, frozenset(machine.groups))
 
@@ -214,11 +229,17 @@ def _check_groups(groups: Iterable[str]) -> tuple[str, ...]:
     checked = tuple(sorted({check_group(group) for group in groups}))
     if len(checked) > MOST_GROUPS:
         raise Invalid(f"A machine is in at most {MOST_GROUPS} groups.", field="groups")
+    if sum(map(len, checked)) > MOST_GROUP_CHARACTERS:
+        raise Invalid(
+            f"The names of a machine's groups have at most {MOST_GROUP_CHARACTERS} characters together.", field="groups"
+        )
     return checked
 
 
 def _check_plan(open_change: Change) -> None:
     organization = open_change.organization
+    if len(open_change.before.peers) >= MOST_MACHINES:
+        raise Conflict(f"An organization has at most {MOST_MACHINES} machines.")
     limit = organization.plan.machine_limit
     if limit is not None and len(open_change.before.peers) >= limit:
         raise PlanLimit(

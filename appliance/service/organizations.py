@@ -10,7 +10,8 @@ from appliance.model.organization import AuditEntry, Organization, Plan
 from appliance.service import pages
 from appliance.service.changes import Change, carry_out
 from appliance.service.workplace import Actor, Workplace
-from appliance.store import audit, organizations
+from appliance.store import audit, organizations, trails
+from appliance.store.trails import Kept
 
 
 def get(workplace: Workplace, actor: Actor) -> Organization:
@@ -67,11 +68,20 @@ def trail(
         older_than = None if before is None else audit.number_of(transaction, actor.organization_id, before)
         if before is not None and older_than is None:
             raise Invalid("This is not where a page of the audit trail can begin.", field="before")
+        fitting = audit.fitting_page(
+            transaction, actor.organization_id, before=older_than, limit=limit, most_bytes=pages.MOST_BYTES
+        )
         return pages.cut(
             lambda count: audit.page_of(transaction, actor.organization_id, before=older_than, limit=count),
-            limit,
+            min(limit, fitting),
             lambda each: each.id,
         )
+
+
+def kept(workplace: Workplace, actor: Actor) -> Kept:
+    """How much of the audit trail there is."""
+    with workplace.store.read() as transaction:
+        return trails.kept(transaction, actor.organization_id)
 
 
 def repairs(workplace: Workplace, actor: Actor, *, limit: int = 20) -> list[AuditEntry]:

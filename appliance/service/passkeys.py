@@ -19,7 +19,7 @@ from appliance.model.organization import Member
 from appliance.service import accounts, notices, proof, sessions, tokens, verification
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.webauthn_party import NotValid, Party
-from appliance.service.workplace import Actor, Workplace, recording
+from appliance.service.workplace import Actor, Workplace, check_trail, recording
 from appliance.store import audit, passkeys, people
 from appliance.store.passkeys import Passkey
 from appliance.store.sessions import Device
@@ -118,6 +118,7 @@ def rename(workplace: Workplace, actor: Actor, passkey_id: str, *, name: str) ->
     """
     named = check_name(name)
     with recording(workplace, actor) as record:
+        check_trail(workplace, record.transaction, actor)
         if not passkeys.rename(record.transaction, actor.member_id, passkey_id, named):
             raise _no_such()
         record.note("passkey.renamed", name=named)

@@ -21,6 +21,7 @@ from appliance.store.policies import Saved
 log = structlog.get_logger()
 
 MOST_RULES = 20_000
+MOST_BYTES = 8_000_000
 
 
 def get(workplace: Workplace, actor: Actor) -> Saved:
@@ -146,6 +147,7 @@ def _save(change: Change, policy: Policy, version: int | None) -> Saved:
     if len(policy.rules) > MOST_RULES:
         raise Invalid(f"A policy has at most {MOST_RULES} rules.", field="rules")
     policy = policy.with_ids_of(before)
+    _check_bytes(change, policy)
     known = {rule.id for rule in before.rules}
     _check_machines(change.before, [rule for rule in policy.rules if rule.id not in known])
     saved = Saved(policy, present + 1)
@@ -153,6 +155,16 @@ def _save(change: Change, policy: Policy, version: int | None) -> Saved:
     change.after = replace(change.before, policy=policy)
     change.note("policy.saved", version=saved.version, default=policy.default.value, rules=len(policy.rules))
     return saved
+
+
+def _check_bytes(change: Change, policy: Policy) -> None:
+    growth = policies.growth(change.before.policy, policy)
+    size = change.organization.policy_bytes + growth
+    if growth > 0 and size > MOST_BYTES:
+        raise Invalid(
+            f"The rules take {size} bytes with their names, ports and descriptions, and {MOST_BYTES} is the most.",
+            field="rules",
+        )
 
 
 def _check_machines(state: Desired, new: Collection[Rule]) -> None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
+from appliance.model import retention
 from appliance.model.access import CHANGE, MANAGE, Scope
 from appliance.model.desired import Desired, PeerStatus, RuleCount
-from appliance.model.errors import Forbidden, NotFound, Suspended, Unauthenticated
+from appliance.model.errors import Forbidden, NotFound, Suspended, TooMany, Unauthenticated
 from appliance.model.organization import Organization, Role
+from appliance.model.retention import Retention
 from appliance.model.sign_up import SignUpMode
 from appliance.service import credentials
 from appliance.service.credentials import Credential
 from appliance.service.queues import Queues
 from appliance.service.readings import Readings
 from appliance.service.states import States
-from appliance.store import Store, audit, organizations, times
+from appliance.store import Store, audit, organizations, times, trails
 from appliance.vault import CodeSecret, SealedKeys
 
 SUSPENDED = "The operator of this service has suspended your organization. Ask them; nothing of it is deleted."
@@ -70,6 +73,8 @@ class Workplace:
         counts: what rules decided, by the rule's id, as last read.
         statuses: what WireGuard knows of machines, by public key, as last read.
         queues: where changes of one organization wait for each other.
+        retention: how much of each audit trail is kept.
+        refusals: changes that were refused because an organization has reached a bound, by the bound's name.
     """
 
     store: Store
@@ -85,6 +90,8 @@ class Workplace:
     counts: Readings[Counts] = field(default_factory=Readings)
     statuses: Readings[Statuses] = field(default_factory=Readings)
     queues: Queues = field(default_factory=Queues)
+    retention: Retention = Retention()
+    refusals: Counter[str] = field(default_factory=Counter)
 
     @property
     def endpoint(self) -> str:
@@ -225,6 +232,27 @@ def check_standing(
         raise Unauthenticated("What you signed in with has ended meanwhile, and nothing was changed. Sign in again.")
     if not role.covers(actor.role):
         raise Forbidden("Your role was changed meanwhile, and nothing else was. Try again.")
+
+
+def check_trail(workplace: Workplace, transaction: Connection, actor: Actor) -> None:
+    """Whether the organization may write to its audit trail today.
+
+    What takes somebody's way in away does not ask, so that it is possible also when somebody has filled the trail.
+
+    Raises:
+        TooMany: its changes have filled a day's share.
+    """
+    now = workplace.clock()
+    written = trails.written_on(transaction, actor.organization_id, now)
+    if written < retention.MOST_A_DAY or actor.is_operator:
+        return
+    workplace.refusals["trail"] += 1
+    midnight = datetime.combine(now.date() + timedelta(days=1), time.min, now.tzinfo)
+    raise TooMany(
+        f"Your organization's changes filled {retention.MOST_A_DAY // retention.MEGABYTE} MB of its audit trail today, "
+        "and that is the most. Changes are possible again from midnight (UTC).",
+        retry_after=int((midnight - now).total_seconds()) + 1,
+    )
 
 
 def write_trail(workplace: Workplace, transaction: Connection, actor: Actor, note: Note) -> None:

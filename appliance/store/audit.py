@@ -5,33 +5,46 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, select
 
+from appliance.model import entries
 from appliance.model.ids import new_id
 from appliance.model.organization import AuditEntry
-from appliance.store import times
+from appliance.store import meters, times, trails
+from appliance.store.fitting import fitting
 from appliance.store.schema import audit as _table
 
 MENDED = "hub.mended"
 """The hub found damage and mended it; the detail has ``found`` (a list of words) and ``seconds``."""
 
 
+# Written with every change, and so built once: building costs as much as executing.
+_INSERT = insert(_table).returning(_table.c.id)
+
+
 def record(
     transaction: Connection, organization_id: str, actor: str, action: str, detail: dict[str, Any], at: datetime
 ) -> int:
-    """Adds an entry, and gives its number, which is for this program alone."""
+    """Adds an entry, and gives its number, which is for this program alone.
+
+    A detail that is too long is shortened (`entries.shortened`). What usage is metered from is kept with it (`meters`).
+    """
+    kept = entries.shortened(detail)
+    size = entries.size_of(actor, kept)
     number: int = transaction.execute(
-        insert(_table)
-        .values(
-            name=new_id(),
-            organization_id=organization_id,
-            at=times.stored(at),
-            actor=actor,
-            action=action,
-            detail=detail,
-        )
-        .returning(_table.c.id)
+        _INSERT,
+        {
+            "name": new_id(),
+            "organization_id": organization_id,
+            "at": times.stored(at),
+            "actor": actor,
+            "action": action,
+            "detail": kept,
+            "size": size,
+        },
     ).scalar_one()
+    trails.note(transaction, organization_id, size, at)
+    meters.note(transaction, organization_id, action, detail, at)
     return number
 
 
@@ -66,10 +79,21 @@ def number_of(transaction: Connection, organization_id: str, entry_id: str) -> i
 
 def page_of(transaction: Connection, organization_id: str, *, before: int | None, limit: int) -> list[AuditEntry]:
     """At most ``limit`` entries, newest first, those older than the one of number ``before``."""
-    query = select(_table).where(_table.c.organization_id == organization_id).order_by(_table.c.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(_table.c.id < before)
+    query = select(_table).where(_older(organization_id, before)).order_by(_table.c.id.desc()).limit(limit)
     return [_loaded(row) for row in transaction.execute(query)]
+
+
+def fitting_page(
+    transaction: Connection, organization_id: str, *, before: int | None, limit: int, most_bytes: int
+) -> int:
+    """How many entries of such a page take so many bytes; at least one."""
+    query = select(_table.c.size).where(_older(organization_id, before)).order_by(_table.c.id.desc()).limit(limit)
+    return fitting(transaction, query, most_bytes)
+
+
+def _older(organization_id: str, before: int | None) -> ColumnElement[bool]:
+    mine = _table.c.organization_id == organization_id
+    return mine if before is None else mine & (_table.c.id < before)
 
 
 def latest_of(transaction: Connection, organization_id: str, action: str, limit: int) -> list[AuditEntry]:
@@ -79,16 +103,6 @@ def latest_of(transaction: Connection, organization_id: str, action: str, limit:
         .where(_table.c.organization_id == organization_id, _table.c.action == action)
         .order_by(_table.c.id.desc())
         .limit(limit)
-    )
-    return [_loaded(row) for row in rows]
-
-
-def of_actions(transaction: Connection, organization_id: str, actions: tuple[str, ...]) -> list[AuditEntry]:
-    """Every entry about one of these actions, oldest first."""
-    rows = transaction.execute(
-        select(_table)
-        .where(_table.c.organization_id == organization_id, _table.c.action.in_(actions))
-        .order_by(_table.c.id)
     )
     return [_loaded(row) for row in rows]
 

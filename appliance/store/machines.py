@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from appliance.model.errors import Conflict
 from appliance.model.organization import Machine
 from appliance.store import times
+from appliance.store.fitting import fitting
 from appliance.store.schema import machines as _table
 
+# Bytes of a machine's answer without its name and groups, about.
+_ROW = 300
 # Read with every change, and so built once: building costs as much as executing.
 _ALL = select(_table).where(_table.c.organization_id == bindparam("organization")).order_by(_table.c.address)
 _ALIKE = select(_table.c.public_key).where(
@@ -102,10 +105,22 @@ def note_endpoints(transaction: Connection, organization_id: str, heard: Mapping
 
 def page_of(transaction: Connection, organization_id: str, *, after: IPv4Address | None, limit: int) -> list[Machine]:
     """At most ``limit`` machines by address, those beyond ``after``."""
-    query = select(_table).where(_table.c.organization_id == organization_id).order_by(_table.c.address).limit(limit)
-    if after is not None:
-        query = query.where(_table.c.address > int(after))
+    query = select(_table).where(_beyond(organization_id, after)).order_by(_table.c.address).limit(limit)
     return [_loaded(row) for row in transaction.execute(query)]
+
+
+def fitting_page(
+    transaction: Connection, organization_id: str, *, after: IPv4Address | None, limit: int, most_bytes: int
+) -> int:
+    """How many machines of such a page take so many bytes; at least one."""
+    size = _ROW + 4 * func.length(_table.c.name) + func.length(cast(_table.c.groups, Text))
+    query = select(size).where(_beyond(organization_id, after)).order_by(_table.c.address).limit(limit)
+    return fitting(transaction, query, most_bytes)
+
+
+def _beyond(organization_id: str, after: IPv4Address | None) -> ColumnElement[bool]:
+    mine = _table.c.organization_id == organization_id
+    return mine if after is None else mine & (_table.c.address > int(after))
 
 
 def count(transaction: Connection) -> int:

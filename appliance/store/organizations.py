@@ -228,4 +228,5 @@ def _loaded(row: Any) -> Organization:
         revision=row.revision,
         created_at=times.loaded(row.created_at),
         suspended_at=None if row.suspended_at is None else times.loaded(row.suspended_at),
+        policy_bytes=row.policy_bytes,
     )

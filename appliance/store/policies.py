@@ -12,6 +12,9 @@ from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, for
 from appliance.store.schema import organizations
 from appliance.store.schema import rules as _table
 
+# Bytes of a rule without names, description and ports, about; and of each range of ports at most.
+_ROW = 100
+_RANGE = 12
 # Read with every save, and so built once: building costs as much as executing.
 _HEAD = select(organizations.c.policy_default, organizations.c.policy_version).where(
     organizations.c.id == bindparam("organization")
@@ -36,6 +39,18 @@ def load(transaction: Connection, organization_id: str) -> Saved:
     return Saved(Policy(Action(head.policy_default), tuple(_loaded(row) for row in rows)), head.policy_version)
 
 
+def growth(before: Policy, policy: Policy) -> int:
+    """Bytes that the second policy takes beyond the first one, about."""
+    had, wanted = {rule.id for rule in before.rules}, {rule.id for rule in policy.rules}
+    come = sum(_size(rule) for rule in policy.rules if rule.id not in had)
+    return come - sum(_size(rule) for rule in before.rules if rule.id not in wanted)
+
+
+def _size(rule: Rule) -> int:
+    texts = (rule.source.name, rule.destination.name, rule.description)
+    return _ROW + sum(len(text.encode()) for text in texts) + _RANGE * len(rule.ports)
+
+
 def save(transaction: Connection, organization_id: str, before: Policy, policy: Policy) -> Saved:
     """Puts this policy in the place of the one before, rules in this order.
 
@@ -55,7 +70,11 @@ def save(transaction: Connection, organization_id: str, before: Policy, policy: 
     version = transaction.execute(
         update(organizations)
         .where(organizations.c.id == organization_id)
-        .values(policy_default=policy.default.value, policy_version=organizations.c.policy_version + 1)
+        .values(
+            policy_default=policy.default.value,
+            policy_version=organizations.c.policy_version + 1,
+            policy_bytes=organizations.c.policy_bytes + growth(before, policy),
+        )
         .returning(organizations.c.policy_version)
     ).scalar_one()
     return Saved(policy, version)

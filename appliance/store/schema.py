@@ -65,6 +65,8 @@ organizations = Table(
     Column("plan", String(8), nullable=False),
     Column("policy_default", String(8), nullable=False),
     Column("policy_version", Integer, nullable=False),
+    # What its rules take, about (`policies.growth`).
+    Column("policy_bytes", Integer, nullable=False, server_default="0"),
     # Random, and another one with each change of what the data plane should have (`Desired`).
     Column("revision", BigInteger, nullable=False, server_default="0"),
     # False while the data plane is being made: nobody was told yet that the organization exists.
@@ -74,6 +76,18 @@ organizations = Table(
     # Set when its deletion has begun: it is not active any more, and its keys are destroyed.
     Column("deleting_since", Float, nullable=True),
     Column("created_at", Float, nullable=False),
+    # In minutes since the epoch: its first metered change, and the minutes around its last one (`meters`).
+    Column("meter_from", Integer, nullable=False, server_default="0"),
+    Column("meter_at", Integer, nullable=False, server_default="0"),
+    Column("meter_end", Integer, nullable=False, server_default="0"),
+    # What is kept of its audit trail, and what was written to it on the last day that anything was (`trails`).
+    Column("trail_entries", Integer, nullable=False, server_default="0"),
+    Column("trail_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("trail_day", Integer, nullable=False, server_default="0"),
+    Column("trail_day_bytes", BigInteger, nullable=False, server_default="0"),
+    # The moment of the oldest entry that is kept; null where there is none.
+    Column("trail_oldest_at", Float, nullable=True),
+    Index(None, "trail_oldest_at"),
 )
 
 members = Table(
@@ -219,8 +233,35 @@ audit = Table(
     Column("actor", Text, nullable=False),
     Column("action", String(40), nullable=False),
     Column("detail", JSON, nullable=False),
+    # Bytes that the entry takes, about.
+    Column("size", Integer, nullable=False, server_default="0"),
     Index(None, "organization_id", "id"),
     Index(None, "organization_id", "name", unique=True),
+)
+
+# When each machine was there, in minutes since the epoch; usage is metered from it.
+lifetimes = Table(
+    "lifetimes",
+    metadata,
+    Column("organization_id", String(10), ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True),
+    Column("machine_id", String(12), primary_key=True),
+    # The machine's last one.
+    Column("name", Text, nullable=False),
+    Column("since", Integer, nullable=False),
+    # Null while it is there.
+    Column("until", Integer, nullable=True),
+)
+
+# When the organization was on the paid plan, and when it was suspended, in minutes since the epoch.
+meter_spans = Table(
+    "meter_spans",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _belongs_to_organization(),
+    Column("kind", String(12), nullable=False),
+    Column("since", Integer, nullable=False),
+    Column("until", Integer, nullable=True),
+    Index(None, "organization_id", "id"),
 )
 
 invitations = Table(

@@ -1,4 +1,4 @@
-"""What an earlier process began and did not finish, sign-ups and deletions, beside the requests."""
+"""What has to be done beside the requests: finish what an earlier process began, and remove what is too old."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.model.errors import Refused
-from appliance.service import Workplace, accounts, deletion, unused
+from appliance.service import Workplace, accounts, deletion, trails, unused
 
 log = structlog.get_logger()
 
@@ -19,7 +19,7 @@ _LONGEST_CALL = timedelta(minutes=5)
 
 
 def keep_at_it(workplace: Workplace) -> None:
-    """Forgets sign-ups, finishes deletions and removes what nobody uses, at once and then every minute.
+    """Forgets sign-ups, finishes deletions, removes what nobody uses and prunes audit trails; now and every minute.
 
     Never returns.
     """
@@ -33,5 +33,9 @@ def keep_at_it(workplace: Workplace) -> None:
             unused.remove(workplace)
         except (Refused, SQLAlchemyError) as error:
             log.warning("what was cut off can't be finished yet", error=str(error))
+        try:
+            trails.tidy(workplace)
+        except (Refused, SQLAlchemyError) as error:
+            log.warning("old entries of audit trails can't be removed yet", error=str(error))
         never.wait(_EVERY_S)
         begun_until = workplace.clock() - _LONGEST_CALL

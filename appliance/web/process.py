@@ -22,6 +22,7 @@ from appliance import lifeline, privileges
 from appliance.hub.client import HubClient
 from appliance.mail import Relay
 from appliance.model.addresses import Network
+from appliance.model.retention import Retention
 from appliance.model.sign_up import SignUpMode
 from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
@@ -53,6 +54,7 @@ class WebSettings:
         user: whom to become once the port is bound.
         sign_up, unused_days: as for `Settings` of the command line.
         metrics_token: as for `Watchers`.
+        retention: how much of each audit trail is kept.
         transcripts: where published runs of the gate lie.
     """
 
@@ -71,6 +73,7 @@ class WebSettings:
     sign_up: SignUpMode
     unused_days: int | None
     metrics_token: str | None
+    retention: Retention
     transcripts: Path
 
 
@@ -86,6 +89,7 @@ def serve(settings: WebSettings) -> None:
         sends_mail=settings.relay is not None,
         sign_up=settings.sign_up,
         unused_after=None if settings.unused_days is None else timedelta(days=settings.unused_days),
+        retention=settings.retention,
     )
     # Nothing connects before the fork; connections are opened by the threads that use them.
     site = Site(workplace, RateLimits(settings.trusted), Shelf(settings.transcripts))

@@ -27,9 +27,18 @@ class AuditEntryAnswer(msgspec.Struct, frozen=True):
         return cls(entry.id, rfc3339(entry.at), entry.actor, entry.action, entry.detail)
 
 
+class TrailAnswer(msgspec.Struct, frozen=True):
+    entries: int
+    bytes: Annotated[int, msgspec.Meta(description="About what the entries take.")]
+    oldest: Annotated[str | None, msgspec.Meta(description="The moment of the oldest entry that is kept.")]
+    kept_days: Annotated[int, msgspec.Meta(description="Older entries are removed: export them before.")]
+    kept_bytes: Annotated[int, msgspec.Meta(description="Of a longer trail, the oldest entries are removed.")]
+
+
 class AuditAnswer(msgspec.Struct, frozen=True):
     entries: list[AuditEntryAnswer]
     next: str | None
+    trail: TrailAnswer
 
 
 class MonthAnswer(msgspec.Struct, frozen=True):
@@ -84,7 +93,13 @@ def _audit(asked: Asked) -> AuditAnswer:
         before=asked.query.get("after", asked.query.get("before")),
         limit=paging.limit_of(asked, usual=100),
     )
-    return AuditAnswer([AuditEntryAnswer.of(entry) for entry in entries], following)
+    return AuditAnswer([AuditEntryAnswer.of(entry) for entry in entries], following, _trail(asked))
+
+
+def _trail(asked: Asked) -> TrailAnswer:
+    kept, retention = organizations.kept(asked.site.workplace, asked.actor), asked.site.workplace.retention
+    oldest = None if kept.oldest is None else rfc3339(kept.oldest)
+    return TrailAnswer(kept.entries, kept.bytes, oldest, retention.days, retention.bytes)
 
 
 def _usage(asked: Asked) -> UsageAnswer:

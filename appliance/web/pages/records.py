@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import bottle
 
 from appliance.model.access import LOOK
+from appliance.model.organization import AuditEntry
 from appliance.model.usage import CURRENCY, rupees
-from appliance.service import organizations, usage
+from appliance.service import organizations, pages, usage
+from appliance.store.times import rfc3339
 from appliance.web.pages import sheets, words
 from appliance.web.pages.routes import Page, Visit
 
 _PAGE_LENGTH = 50
+_PIECE = 5
+"""Pages of the trail in one file: some megabytes at most."""
 
 
 def _audit(visit: Visit) -> bottle.HTTPResponse:
@@ -20,7 +26,33 @@ def _audit(visit: Visit) -> bottle.HTTPResponse:
         {"at": entry.at, "actor": entry.actor, "action": words.action(entry.action), "facts": words.facts(entry.detail)}
         for entry in entries
     ]
-    return visit.page("audit.html", lines=lines, before=before, following=following)
+    return visit.page(
+        "audit.html",
+        lines=lines,
+        before=before,
+        following=following,
+        kept=organizations.kept(visit.workplace, visit.actor),
+        retention=visit.workplace.retention,
+    )
+
+
+def _audit_csv(visit: Visit) -> bottle.HTTPResponse:
+    """A piece of the trail: `_PIECE` pages, from the entry that the query names; the header Link leads to the next."""
+    before = visit.query.optional("before")
+    entries: list[AuditEntry] = []
+    for _ in range(_PIECE):
+        found, before = organizations.trail(visit.workplace, visit.actor, before=before, limit=pages.LONGEST)
+        entries += found
+        if before is None:
+            break
+    rows = (
+        (entry.id, rfc3339(entry.at), entry.actor, entry.action, json.dumps(entry.detail, ensure_ascii=False))
+        for entry in entries
+    )
+    answer = sheets.download("meshwg-audit.csv", ("id", "at", "actor", "action", "detail"), rows)
+    if before is not None:
+        answer.set_header("Link", f'</audit.csv?before={before}>; rel="next"')
+    return answer
 
 
 def _usage(visit: Visit) -> bottle.HTTPResponse:
@@ -71,6 +103,7 @@ def _month_csv(visit: Visit) -> bottle.HTTPResponse:
 
 PAGES = (
     Page("GET", "/audit", _audit, access=LOOK),
+    Page("GET", "/audit.csv", _audit_csv, access=LOOK),
     Page("GET", "/usage", _usage, access=LOOK),
     Page("GET", "/usage.csv", _usage_csv, access=LOOK),
     Page("GET", "/usage/<month:re:[0-9]{4}-[0-9]{2}>", _month, access=LOOK),

@@ -48,6 +48,8 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         "metrics_token": "a token of many characters".replace(" ", "-"),
         "sign_up": "verified",
         "unused_days": 7,
+        "audit_days": 30,
+        "audit_megabytes": 50,
     }
     parent = resolve(given)
     for name, value in parent.environment().items():
@@ -59,6 +61,9 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
     "given",
     [
         {"listen": "8443"},
+        {"audit_days": "0"},
+        {"audit_days": "a year"},
+        {"audit_megabytes": "29"},
         {"listen": "127.0.0.1:0"},
         {"listen": "127.0.0.1:http"},
         {"listen": "no such host:1"},

@@ -1,4 +1,4 @@
-"""Machine-minutes from the audit trail."""
+"""Machine-minutes from what is kept with the audit trail's entries."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.model.errors import NotFound
 from appliance.model.organization import AuditEntry
-from appliance.model.usage import PRICE, Item, Month, items, months
+from appliance.model.usage import PRICE, History, Item, Month, items, months
 from appliance.service import Actor, Workplace, machines, organizations, usage
-from appliance.service.usage import history_of
+from appliance.service.trails import tidy
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import again
+from tests.appliance.service.trail_history import history_of, metered, upgraded
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 DAY = 24 * 60
@@ -30,7 +31,18 @@ def added(days: float, machine: str = "m") -> AuditEntry:
 
 
 def meter(entries: list[AuditEntry], days: float) -> list[Month]:
-    return months(history_of(entries, START + timedelta(days=days)))
+    return months(kept(entries, days))
+
+
+def kept(entries: list[AuditEntry], days: float) -> History:
+    """What the store's meters say after these entries; never anything else than the whole trail says."""
+    until = START + timedelta(days=days)
+    found = metered(entries, until)
+    told = history_of(entries, until)
+    assert months(found) == months(told)
+    for month in months(told):
+        assert items(found, month.name) == items(told, month.name)
+    return found
 
 
 def test_a_machine_counts_for_the_part_of_the_month_that_it_existed() -> None:
@@ -60,7 +72,7 @@ def test_a_switch_of_the_plan_bills_the_minutes_between() -> None:
 
 
 def test_a_clock_that_was_set_back_tells_no_minute_twice() -> None:
-    entries = [entry(1, "organization.created"), added(5), entry(3, "machine.removed", machine="m"), added(4)]
+    entries = [entry(1, "organization.created"), added(5), entry(3, "machine.removed", machine="m"), added(4, "n")]
     (january,) = meter(entries, 6)
     assert january.minutes == DAY
 
@@ -93,6 +105,7 @@ def test_a_minute_is_paid_once_however_often_the_plan_changes_in_it() -> None:
 
 
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=12))
+@settings(max_examples=60, deadline=None)
 def test_nobody_pays_for_less_than_they_used(pauses: list[int]) -> None:
     """A machine while the plan is switched to and fro: all started minutes, and no more than one for each switch."""
     now, used, is_paid = 0, 0, False
@@ -119,7 +132,7 @@ def test_a_suspended_organization_is_not_metered() -> None:
     ]
     (january,) = meter(entries, 8)
     assert (january.minutes, january.billed_minutes) == (3 * DAY, 3 * DAY)
-    (item,) = items(history_of(entries, START + timedelta(days=8)), "2026-01")
+    (item,) = items(kept(entries, 8), "2026-01")
     assert (item.minutes, item.billed_minutes) == (3 * DAY, 3 * DAY)
 
 
@@ -153,3 +166,76 @@ def test_a_month_without_the_organization_has_no_statement(workplace: Workplace,
     for name in ("1999-01", "9999-12", "x"):
         with pytest.raises(NotFound):
             usage.month(workplace, owner, name)
+
+
+@st.composite
+def trails(draw: st.DrawFn) -> list[AuditEntry]:
+    """What may happen to an organization, also while its clock is set back now and then."""
+    entries, now = [entry(0, "organization.created")], 0
+    there: set[str] = set()
+    added_once = 0
+    is_paid = is_suspended = False
+    for _ in range(draw(st.integers(0, 25))):
+        now += draw(st.sampled_from((0, 1, 30, 60, 61, 3600, 86_400, 3_000_000, -1, -60, -86_400)))
+        step = draw(st.sampled_from(("add", "remove", "rename", "plan", "name", "suspend")))
+        at = max(0, now) * SECOND
+        if step == "add":
+            added_once += 1
+            there.add(f"m{added_once}")
+            entries.append(added(at, f"m{added_once}"))
+        elif step in ("remove", "rename") and there:
+            machine = draw(st.sampled_from(sorted(there)))
+            entries.append(
+                entry(at, "machine.removed" if step == "remove" else "machine.changed", machine=machine, name=f"{now}")
+            )
+            there -= {machine} if step == "remove" else set()
+        elif step == "plan":
+            is_paid = not is_paid
+            entries.append(entry(at, "organization.changed", plan="paid" if is_paid else "free", name="n"))
+        elif step == "name":
+            entries.append(entry(at, "organization.changed", plan="paid" if is_paid else "free", name="other"))
+        elif step == "suspend":
+            is_suspended = not is_suspended
+            entries.append(entry(at, "organization.suspended" if is_suspended else "organization.resumed"))
+    return entries
+
+
+@given(trails(), st.integers(0, 100))
+@settings(max_examples=60, deadline=None)
+def test_a_statement_is_what_it_was_when_it_was_read_from_the_whole_trail(entries: list[AuditEntry], days: int) -> None:
+    kept(entries, days)
+
+
+@given(st.lists(trails(), min_size=3, max_size=6))
+@settings(max_examples=8, deadline=None)
+def test_a_store_of_before_is_metered_alike(of_each: list[list[AuditEntry]]) -> None:
+    until = START + timedelta(days=100)
+    for entries, found in zip(of_each, upgraded(of_each, until), strict=True):
+        told = history_of(entries, until)
+        assert months(found) == months(told)
+        for month in months(told):
+            assert items(found, month.name) == items(told, month.name)
+
+
+def test_switching_the_plan_all_the_time_keeps_one_span() -> None:
+    entries = [entry(0, "organization.created"), added(0)]
+    entries += [
+        entry(second * SECOND, "organization.changed", plan="free" if second % 20 else "paid")
+        for second in range(0, 3000, 10)
+    ]
+    assert len(kept(entries, 1).paid) == 1
+
+
+def test_what_is_removed_of_the_trail_changes_no_statement(workplace: Workplace) -> None:
+    owner = sign_up(at(workplace, 0), "owner2@example.net")
+    first, second, third = (again(at(workplace, days), owner) for days in (1, 2, 3))
+    organizations.change(at(workplace, 0), owner, plan="paid")
+    machine = machines.add(at(workplace, 1), first, name="a").machine.id
+    for number in range(30):
+        machines.change(at(workplace, 2), second, machine, name=f"a{number}")
+    machines.remove(at(workplace, 3), third, machine)
+    before = usage.statement(at(workplace, 500), owner), usage.month(at(workplace, 500), owner, "2026-01")
+    assert tidy(at(workplace, 500), portion=7) > 30
+    assert organizations.trail(at(workplace, 500), owner)[0] == []
+    assert (usage.statement(at(workplace, 500), owner), usage.month(at(workplace, 500), owner, "2026-01")) == before
+    assert before[0][0].minutes == 2 * DAY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -12,6 +13,7 @@ import bottle
 import pytest
 
 from appliance.service import accounts
+from appliance.service import pages as service_pages
 from appliance.store import audit, times
 from appliance.web import pages
 from appliance.web.app import make_app
@@ -160,6 +162,31 @@ def test_a_query_that_makes_no_sense_is_refused(owner: Visitor, query: str) -> N
 def test_a_damaged_cookie_is_nobody(app: bottle.Bottle) -> None:
     for value in ("x", '"', "mws_\xe9", "a;b", ""):
         assert Visitor(app, cookies={COOKIE: value}).get("/machines").status == 303
+
+
+def test_the_audit_trail_tells_what_is_kept_and_leaves_in_pieces(
+    owner: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_pages, "LONGEST", 2)
+    for number in range(12):
+        owner.get("/settings")
+        owner.send("/settings/name", name=f"acme {number}")
+    page = owner.get("/audit").page.text
+    assert "400 days" in page
+    assert "200 MB" in page
+    rows: list[list[str]] = []
+    path: str | None = "/audit.csv"
+    pieces = 0
+    while path is not None:
+        answer = owner.get(path)
+        assert answer.headers["content-type"].startswith("text/csv")
+        rows += list(csv.reader(io.StringIO(answer.text)))[1:]
+        link = re.fullmatch(r'<(/audit\.csv\?before=\w+)>; rel="next"', answer.headers.get("link", ""))
+        path, pieces = link and link[1], pieces + 1
+    assert pieces > 1
+    names = [json.loads(row[4])["name"] for row in rows if row[3] == "organization.changed"]
+    assert names == [f"acme {number}" for number in reversed(range(12))]
+    assert len({row[0] for row in rows}) == len(rows)
 
 
 def test_the_audit_trail_comes_in_pages(owner: Visitor) -> None:

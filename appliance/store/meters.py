@@ -1,0 +1,125 @@
+"""What usage is metered from: when each machine was there, and when the organization was on the paid plan or suspended.
+
+It is kept with each entry of the audit trail that tells of such a change, so a statement needs no look at the trail, of
+which old entries are removed. Everything is in minutes since the epoch (`model.usage`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from appliance.model import usage
+from appliance.model.organization import Plan
+from appliance.model.usage import History, Lifetime, Span
+from appliance.store.schema import lifetimes as _lifetimes
+from appliance.store.schema import meter_spans as _spans
+from appliance.store.schema import organizations as _organizations
+
+_ADDED, _CHANGED, _REMOVED = "machine.added", "machine.changed", "machine.removed"
+_FOUNDED, _PLAN = "organization.created", "organization.changed"
+_SUSPENDED, _RESUMED = "organization.suspended", "organization.resumed"
+METERED = frozenset({_ADDED, _CHANGED, _REMOVED, _FOUNDED, _PLAN, _SUSPENDED, _RESUMED})
+"""Actions of the audit trail that a statement depends on."""
+
+PAID, SUSPENDED = "paid", "suspended"
+
+
+def note(
+    transaction: Connection, organization_id: str, action: str, detail: Mapping[str, Any], moment: datetime
+) -> None:
+    """Meters a change; of an action that is not `METERED`, nothing.
+
+    Changes come in the order in which they happen. Where a clock was set back meanwhile, minutes that are metered
+    already are not metered again.
+    """
+    if action not in METERED:
+        return
+    at, end = _clocked(transaction, organization_id, moment)
+    machine = str(detail.get("machine", ""))
+    is_machine = (_lifetimes.c.organization_id == organization_id) & (_lifetimes.c.machine_id == machine)
+    if action == _ADDED:
+        new = {"organization_id": organization_id, "machine_id": machine, "name": detail["name"], "since": at}
+        transaction.execute(insert(_lifetimes).values(new))
+    elif action == _CHANGED:
+        transaction.execute(update(_lifetimes).where(is_machine).values(name=detail["name"]))
+    elif action == _REMOVED:
+        transaction.execute(update(_lifetimes).where(is_machine & _lifetimes.c.until.is_(None)).values(until=end))
+    elif action == _SUSPENDED:
+        _open(transaction, organization_id, SUSPENDED, end)
+    elif action == _RESUMED:
+        _close(transaction, organization_id, SUSPENDED, at)
+    elif action == _PLAN and "plan" in detail:
+        if Plan(str(detail["plan"])) is Plan.PAID:
+            _open(transaction, organization_id, PAID, at)
+        else:
+            _close(transaction, organization_id, PAID, end)
+
+
+def history(transaction: Connection, organization_id: str, until: datetime) -> History:
+    """All that the organization's statement is made from, as of ``until``."""
+    clock = transaction.execute(
+        select(_organizations.c.meter_from, _organizations.c.meter_at).where(_organizations.c.id == organization_id)
+    ).one()
+    now = max(clock.meter_at, usage.minute_of(until))
+    lifetimes = transaction.execute(
+        select(_lifetimes.c.machine_id, _lifetimes.c.name, _lifetimes.c.since, _lifetimes.c.until)
+        .where(_lifetimes.c.organization_id == organization_id)
+        .order_by(_lifetimes.c.since, _lifetimes.c.machine_id)
+    )
+    spans: dict[str, list[Span]] = {PAID: [], SUSPENDED: []}
+    for row in transaction.execute(
+        select(_spans).where(_spans.c.organization_id == organization_id).order_by(_spans.c.id)
+    ):
+        spans[row.kind].append(Span(row.since, now if row.until is None else row.until))
+    return History(
+        Span(clock.meter_from or now, now),
+        tuple(
+            Lifetime(row.machine_id, row.name, Span(row.since, now if row.until is None else row.until))
+            for row in lifetimes
+        ),
+        tuple(spans[PAID]),
+        tuple(spans[SUSPENDED]),
+    )
+
+
+def _clocked(transaction: Connection, organization_id: str, moment: datetime) -> tuple[int, int]:
+    """The minute that a change falls into, and the first one after it; neither is earlier than that of a change before.
+
+    What begins counts from the start of its minute, what ends to the end of it.
+    """
+    table = _organizations
+    row = transaction.execute(
+        select(table.c.meter_from, table.c.meter_at, table.c.meter_end).where(table.c.id == organization_id)
+    ).one()
+    at, end = max(row.meter_at, usage.minute_of(moment)), max(row.meter_end, usage.minute_after(moment))
+    transaction.execute(
+        update(table)
+        .where(table.c.id == organization_id)
+        .values(meter_from=row.meter_from or at, meter_at=at, meter_end=end)
+    )
+    return at, end
+
+
+def _open(transaction: Connection, organization_id: str, kind: str, since: int) -> None:
+    """A span begins, unless one of its kind goes on; one that ended just then goes on."""
+    last = transaction.execute(
+        select(_spans)
+        .where(_spans.c.organization_id == organization_id, _spans.c.kind == kind)
+        .order_by(_spans.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if last is not None and (last.until is None or last.until >= since):
+        # A minute that was paid for already, by a switch back within it, is not paid twice.
+        transaction.execute(update(_spans).where(_spans.c.id == last.id).values(until=None))
+        return
+    transaction.execute(insert(_spans).values(organization_id=organization_id, kind=kind, since=since))
+
+
+def _close(transaction: Connection, organization_id: str, kind: str, until: int) -> None:
+    going_on = (_spans.c.organization_id == organization_id) & (_spans.c.kind == kind) & _spans.c.until.is_(None)
+    transaction.execute(delete(_spans).where(going_on & (_spans.c.since >= until)))
+    transaction.execute(update(_spans).where(going_on).values(until=until))

@@ -1,0 +1,118 @@
+"""How much is kept of each organization's audit trail, and what is removed of it when it is old or long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, case, delete, func, or_, select, update
+
+from appliance.model.retention import Retention
+from appliance.store import times
+from appliance.store.schema import audit as _entries
+from appliance.store.schema import organizations as _table
+
+_DAY = 86_400
+
+# Written with every change, and so built once: building costs as much as executing.
+_NOTE = (
+    update(_table)
+    .where(_table.c.id == bindparam("organization"))
+    .values(
+        trail_entries=_table.c.trail_entries + 1,
+        trail_bytes=_table.c.trail_bytes + bindparam("size"),
+        trail_day_bytes=case((_table.c.trail_day == bindparam("day"), _table.c.trail_day_bytes), else_=0)
+        + bindparam("size"),
+        trail_day=bindparam("day"),
+        trail_oldest_at=func.coalesce(_table.c.trail_oldest_at, bindparam("at")),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How much of a trail there is.
+
+    Attributes:
+        bytes: about.
+        oldest: the moment of the oldest entry; None where there is none.
+    """
+
+    entries: int
+    bytes: int
+    oldest: datetime | None
+
+
+def note(transaction: Connection, organization_id: str, size: int, at: datetime) -> None:
+    """An entry of this size was added."""
+    moment = times.stored(at)
+    transaction.execute(
+        _NOTE, {"organization": organization_id, "size": size, "day": int(moment // _DAY), "at": moment}
+    )
+
+
+def written_on(transaction: Connection, organization_id: str, at: datetime) -> int:
+    """Bytes that were written to the trail on this day (UTC)."""
+    row = transaction.execute(
+        select(_table.c.trail_day, _table.c.trail_day_bytes).where(_table.c.id == organization_id)
+    ).one()
+    return int(row.trail_day_bytes) if row.trail_day == int(times.stored(at) // _DAY) else 0
+
+
+def kept(transaction: Connection, organization_id: str) -> Kept:
+    """What there is of the organization's trail."""
+    row = transaction.execute(
+        select(_table.c.trail_entries, _table.c.trail_bytes, _table.c.trail_oldest_at).where(
+            _table.c.id == organization_id
+        )
+    ).one()
+    oldest = None if row.trail_oldest_at is None else times.loaded(row.trail_oldest_at)
+    return Kept(row.trail_entries, row.trail_bytes, oldest)
+
+
+def overdue(transaction: Connection, retention: Retention, now: datetime, most: int) -> Sequence[str]:
+    """At most so many organizations whose trail has entries that are not to be kept any more."""
+    rows = transaction.execute(
+        select(_table.c.id)
+        .where(
+            or_(
+                _table.c.trail_oldest_at < times.stored(retention.oldest(now)),
+                _table.c.trail_bytes > retention.bytes,
+            )
+        )
+        .limit(most)
+    )
+    return [row.id for row in rows]
+
+
+def prune(transaction: Connection, organization_id: str, retention: Retention, now: datetime, most: int) -> int:
+    """Removes the oldest entries that are not to be kept any more, at most so many; gives their number."""
+    before = times.stored(retention.oldest(now))
+    present = kept(transaction, organization_id)
+    rows = transaction.execute(
+        select(_entries.c.id, _entries.c.at, _entries.c.size)
+        .where(_entries.c.organization_id == organization_id)
+        .order_by(_entries.c.id)
+        .limit(most + 1)
+    ).all()
+    left, removed = present.bytes, 0
+    for row in rows[:most]:
+        if row.at >= before and left <= retention.bytes:
+            break
+        left -= row.size
+        removed += 1
+    if removed:
+        transaction.execute(
+            delete(_entries).where(_entries.c.organization_id == organization_id, _entries.c.id <= rows[removed - 1].id)
+        )
+    transaction.execute(
+        update(_table)
+        .where(_table.c.id == organization_id)
+        .values(
+            trail_entries=present.entries - removed if rows else 0,
+            trail_bytes=max(0, left) if rows else 0,
+            trail_oldest_at=rows[removed].at if removed < len(rows) else None,
+        )
+    )
+    return removed

@@ -1,0 +1,41 @@
+"""An entry of the audit trail has a bounded size, whatever names somebody chose."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.model.entries import LEFT_OUT, LONGEST, shortened, size_of
+
+TEXTS = st.text(max_size=300) | st.text(alphabet="\U0001f600", max_size=300)
+DETAILS = st.dictionaries(
+    st.text(alphabet="abcdef_", min_size=1, max_size=20),
+    TEXTS | st.integers() | st.none() | st.lists(TEXTS, max_size=40),
+    max_size=30,
+)
+
+
+@given(DETAILS)
+def test_every_entry_is_short_and_one_that_is_short_stays_as_it_is(detail: dict[str, Any]) -> None:
+    found = shortened(detail)
+    assert len(json.dumps(found)) <= LONGEST
+    assert size_of("a@example.net", found) <= LONGEST + 200
+    if len(json.dumps(detail)) <= LONGEST:
+        assert found == detail
+
+
+def test_what_is_left_out_is_counted() -> None:
+    """The longest group names, as many as a machine may have: 98 kB as they were stored before."""
+    groups = [f"{number:02d}" + "\U0001f600" * 253 for number in range(32)]
+    detail = {"machine": "m" * 12, "name": "\U0001f600" * 255, "joined": groups, "left": ["red"]}
+    assert len(json.dumps(detail)) > 98_000
+    found = shortened(detail)
+    assert found["machine"] == "m" * 12
+    assert found["left"] == ["red"]
+    assert found["joined"]
+    assert len(found["joined"]) + found["joined" + LEFT_OUT] == 32
+    assert all(name.startswith(f"{place:02d}") and name.endswith("…") for place, name in enumerate(found["joined"]))
+    assert found["name"].endswith("…")

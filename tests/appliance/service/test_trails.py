@@ -1,0 +1,136 @@
+"""The audit trail is bounded: each entry, what a day adds, and what is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from appliance.model.errors import TooMany
+from appliance.model.retention import MOST_A_DAY, Retention
+from appliance.service import Actor, Workplace, machines, organizations, sessions
+from appliance.service.trails import tidy
+from appliance.store import Store, audit, schema, trails
+from tests.appliance.conftest import sign_up
+from tests.appliance.members import again
+from tests.appliance.service.trail_history import organization_in
+
+START = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+
+
+def at(workplace: Workplace, days: float) -> Workplace:
+    return replace(workplace, clock=lambda: START + timedelta(days=days))
+
+
+def entries(store: Store, organization: str) -> list[tuple[float, int]]:
+    """Moment and size of each, oldest first."""
+    table = schema.audit
+    with store.read() as transaction:
+        rows = transaction.execute(
+            select(table.c.at, table.c.size).where(table.c.organization_id == organization).order_by(table.c.id)
+        )
+        return [(row.at, row.size) for row in rows]
+
+
+def check_books(store: Store, organization: str) -> None:
+    """What is kept about the trail is what there is of it."""
+    there = entries(store, organization)
+    with store.read() as transaction:
+        kept = trails.kept(transaction, organization)
+    assert (kept.entries, kept.bytes) == (len(there), sum(size for _, size in there))
+    assert (kept.oldest is None) == (not there)
+    if kept.oldest is not None:
+        assert kept.oldest.timestamp() == there[0][0]
+
+
+def write(workplace: Workplace, actor: Actor, count: int) -> None:
+    for number in range(count):
+        with workplace.store.write() as transaction:
+            audit.record(
+                transaction, actor.organization_id, "a", "policy.saved", {"version": number}, workplace.clock()
+            )
+
+
+def test_old_entries_are_removed_in_portions_and_nobody_else_s(workplace: Workplace) -> None:
+    old, new = sign_up(at(workplace, 0), "old@example.net"), sign_up(at(workplace, 399), "new@example.net")
+    write(at(workplace, 1), old, 20)
+    write(at(workplace, 399), old, 5)
+    theirs = entries(workplace.store, new.organization_id)
+    later = at(workplace, 401.5)
+    assert tidy(later, portion=4, portions=2) == 8
+    check_books(workplace.store, old.organization_id)
+    assert tidy(later, portion=4) > 10
+    assert tidy(later) == 0
+    check_books(workplace.store, old.organization_id)
+    assert len(entries(workplace.store, old.organization_id)) == 5
+    assert entries(workplace.store, new.organization_id) == theirs
+
+
+def test_of_a_trail_that_is_too_long_the_newest_entries_stay(workplace: Workplace, owner: Actor) -> None:
+    write(workplace, owner, 50)
+    before = entries(workplace.store, owner.organization_id)
+    bound = sum(size for _, size in before[-30:])
+    small = replace(workplace, retention=Retention(bytes=bound))
+    assert tidy(small) == len(before) - 30
+    assert entries(workplace.store, owner.organization_id) == before[-30:]
+    check_books(workplace.store, owner.organization_id)
+
+
+def test_books_that_are_wrong_are_put_right_and_end(workplace: Workplace, owner: Actor) -> None:
+    """A trail that is said to be long and is empty is not looked at for good."""
+    with workplace.store.write() as transaction:
+        transaction.execute(schema.audit.delete())
+        transaction.execute(schema.organizations.update().values(trail_bytes=10**12, trail_oldest_at=0.0))
+    assert tidy(workplace) == 0
+    check_books(workplace.store, owner.organization_id)
+
+
+def test_a_day_of_changes_is_bounded_and_the_next_one_begins_anew(workplace: Workplace, owner: Actor) -> None:
+    machine = machines.add(at(workplace, 0), owner, name="a").machine.id
+    with workplace.store.write() as transaction:
+        transaction.execute(
+            schema.organizations.update().values(trail_day=int(START.timestamp() // 86_400), trail_day_bytes=MOST_A_DAY)
+        )
+    before = machines.get(workplace, owner, machine), entries(workplace.store, owner.organization_id)
+    with pytest.raises(TooMany) as refused:
+        machines.change(at(workplace, 0), owner, machine, name="b")
+    assert refused.value.retry_after == 12 * 3600 + 1
+    assert (machines.get(workplace, owner, machine), entries(workplace.store, owner.organization_id)) == before
+    assert workplace.refusals == {"trail": 1}
+    # Sessions are still ended, the operator still acts, and others are not concerned.
+    sessions.end_others(at(workplace, 0), owner, "mws_none")
+    organizations.change(at(workplace, 0), Actor.operator(owner.organization_id), plan="paid")
+    other = sign_up(at(workplace, 0), "other@example.net")
+    machines.add(at(workplace, 0), other, name="c")
+    tomorrow = at(workplace, 0.51)
+    machines.change(tomorrow, again(tomorrow, owner), machine, name="b")
+
+
+def test_a_change_of_groups_tells_what_changed(workplace: Workplace, owner: Actor) -> None:
+    many = [f"group {number}" for number in range(30)]
+    machine = machines.add(workplace, owner, name="a", groups=many).machine.id
+    machines.change(workplace, owner, machine, groups=[*many[1:], "new"])
+    machines.change(workplace, owner, machine, name="b")
+    (renamed, regrouped), _ = organizations.trail(workplace, owner, limit=2)
+    assert regrouped.detail == {"machine": machine, "name": "a", "joined": ["new"], "left": ["group 0"]}
+    assert renamed.detail == {"machine": machine, "name": "b", "previous_name": "a"}
+
+
+@given(st.lists(st.tuples(st.integers(-1000, 1000), st.integers(1, 9)), max_size=30))
+@settings(max_examples=40, deadline=None)
+def test_the_days_bytes_are_those_of_the_last_day(steps: list[tuple[int, int]]) -> None:
+    """Whatever the clock does, what counts for a day is what was written since that day came last."""
+    with organization_in() as (transaction, organization):
+        day, count = None, 0
+        for days, size in steps:
+            moment = START + timedelta(days=days)
+            trails.note(transaction, organization, size, moment)
+            count = count + size if day == days else size
+            day = days
+            assert trails.written_on(transaction, organization, moment) == count
+        total = transaction.execute(select(func.sum(schema.organizations.c.trail_bytes))).scalar_one()
+        assert total == sum(size for _, size in steps)
