@@ -104,7 +104,9 @@ class Inside:
     def _judging_chain(self, namespace: str) -> tuple[str, str]:
         listed = json.loads(self._run(f"ip netns exec {namespace} nft --json list chains").stdout)["nftables"]
         chains = [each["chain"] for each in listed if "chain" in each]
-        return next((each["table"], each["name"]) for each in chains if each.get("hook") == "prerouting")
+        # Others that see a packet before it let through what they have nothing to say about.
+        judges = [each for each in chains if each.get("hook") == "prerouting" and each.get("policy") == "drop"]
+        return next((each["table"], each["name"]) for each in judges)
 
     def _front_door(self) -> str:
         tables = [line.split()[-1] for line in self._run("nft list tables").stdout.splitlines()]
