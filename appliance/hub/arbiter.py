@@ -22,6 +22,7 @@ from appliance.hub.doorkeeper import Doorkeeper
 from appliance.hub.errors import HubError, Overtaken
 from appliance.hub.plane import DataPlane
 from appliance.model.desired import Desired
+from appliance.model.difference import Difference
 from appliance.store import Store, machines, organizations
 
 log = structlog.get_logger()
@@ -83,6 +84,14 @@ class Arbiter:
             if caller.is_gone():
                 self._put_back(organization, self._held[organization])
                 caller.must_wait()
+
+    def amended(self, organization: str, difference: Difference, base: int) -> Desired | None:
+        """What a difference makes of the state at the revision ``base``; None where the data plane has another."""
+        with self._locks[organization]:
+            held, state = self._held.get(organization), self._plane.state(organization)
+        if held is None or held.revision != base or state is None:
+            return None
+        return difference.leads_from(state)
 
     def withdraw(self, organization: str, revision: int) -> None:
         """Puts back what was before this revision, if it was applied last and the store is not known to have it."""

@@ -13,6 +13,7 @@ from appliance.hub.errors import Crowded, HubError, HubUnreachable, Overtaken
 from appliance.hub.footprint import Footprint
 from appliance.hub.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
+from appliance.model.difference import between
 from appliance.vault import CodeSecret, SealedKeys
 
 T = TypeVar("T")
@@ -50,8 +51,19 @@ class HubClient:
         """The first of these UDP ports that nothing on the host has, at most so many."""
         return self._call(messages.FreePorts(tuple(candidates), most), list[int])
 
-    def apply(self, organization: str, desired: Desired | None, *, base: int, revision: int) -> None:
+    def apply(
+        self,
+        organization: str,
+        desired: Desired | None,
+        *,
+        base: int,
+        revision: int,
+        before: Desired | None = None,
+    ) -> None:
         """Enforces a change (`messages.Apply`); if it raises, what was before stands.
+
+        Args:
+            before: the state at the revision ``base``, if it is known: then only the difference is told.
 
         It is this thread's to commit or to `withdraw` then. Once the connection ends the hub asks the store.
 
@@ -59,8 +71,13 @@ class HubClient:
             Overtaken: the organization is not at the revision ``base``, or another change of it is under way.
             Crowded: the organization has too much work for the hub.
         """
-        self._call(messages.Apply(organization, desired, base, revision), type(None))
+        if before is None or desired is None or not self._amended(before, desired, base, revision):
+            self._call(messages.Apply(organization, desired, base, revision), type(None))
         self._local.applied = self._local.connection
+
+    def _amended(self, before: Desired, after: Desired, base: int, revision: int) -> bool:
+        found = between(before, after)
+        return found is not None and self._call(messages.Amend(after.organization, found, base, revision), bool)
 
     def withdraw(self, organization: str, revision: int) -> None:
         """What was before this revision was applied is in force again when it returns."""

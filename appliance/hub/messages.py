@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from appliance.model.desired import Desired
+from appliance.model.difference import Difference
 from appliance.model.ids import ORGANIZATION_ID
 from appliance.model.ports import FIRST_PORT, LAST_PORT
 
@@ -75,6 +76,19 @@ class Apply(msgspec.Struct, frozen=True, tag=True):
     revision: Revision
 
 
+class Amend(msgspec.Struct, frozen=True, tag=True):
+    """Apply what this makes of the state at the revision ``base``; answered with whether the hub has that state.
+
+    Attributes:
+        base, revision: as of `Apply`.
+    """
+
+    organization: OrganizationId
+    difference: Difference
+    base: Revision
+    revision: Revision
+
+
 class Withdraw(msgspec.Struct, frozen=True, tag=True):
     """Put back what was before this revision was applied: the store does not have it, and will not."""
 
@@ -135,6 +149,7 @@ Call = (
     | MatchCode
     | FreePorts
     | Apply
+    | Amend
     | Withdraw
     | Confirm
     | Remove

@@ -245,6 +245,17 @@ class Hub:
         return None
 
     @answer.register
+    def _(self, call: messages.Amend, caller: Caller = HERE) -> object:
+        is_large = len(call.difference.rules) + len(call.difference.rules_gone) > _LARGE
+        with self._shares.turn(call.organization, caller, is_large=is_large):
+            desired = self._arbiter.amended(call.organization, call.difference, call.base)
+            if desired is None:
+                return False
+            _check_size(desired)
+            self._arbiter.apply(call.organization, desired, base=call.base, revision=call.revision, caller=caller)
+        return True
+
+    @answer.register
     def _(self, call: messages.Withdraw, caller: Caller = HERE) -> object:
         del caller
         self._arbiter.withdraw(call.organization, call.revision)

@@ -198,11 +198,17 @@ class Policy:
         """The groups that its rules name."""
         return frozenset(group for groups in self.weights for group in groups if group is not None)
 
-    def with_rule(self, rule: Rule) -> Policy:
-        """The same with one rule more, behind all others."""
-        after = Policy(self.default, (*self.rules, rule))
-        after.__dict__["weights"] = self.weights + Counter({rule.groups: rule.weight})
-        return after
+    def with_rules(self, rules: Iterable[Rule]) -> Policy:
+        """The same with these rules more, behind all others."""
+        after = Policy(self.default, (*self.rules, *rules))
+        weights = Counter(self.weights)
+        for rule in after.rules[len(self.rules) :]:
+            weights[rule.groups] += rule.weight
+        return after._weighing(weights)
+
+    def with_default(self, default: Action) -> Policy:
+        """The same with this default."""
+        return Policy(default, self.rules)._weighing(self.weights)
 
     def without_rules(self, ids: Collection[str]) -> Policy:
         """The same without the rules of these ids; the same object where there are none."""
@@ -213,8 +219,12 @@ class Policy:
         left = Counter(self.weights)
         for rule in gone:
             left[rule.groups] -= rule.weight
-        after.__dict__["weights"] = +left
-        return after
+        return after._weighing(+left)
+
+    def _weighing(self, weights: Counter[tuple[str | None, str | None]]) -> Policy:
+        # Known by what it was made of; adding all rules up takes milliseconds for thousands.
+        self.__dict__["weights"] = weights
+        return self
 
     def with_ids_of(self, before: Policy) -> Policy:
         """The same policy; new rules that say what rules of `before` said are those, and go on being counted."""

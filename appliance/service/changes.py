@@ -107,7 +107,7 @@ def _try(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -> T:
     change.after.check_size(before, most=organization.plan.element_limit)
     is_enforced = False
     try:
-        _apply(workplace, organization.id, becomes, base=organization.revision, revision=revision)
+        _apply(workplace, organization.id, becomes, base=organization.revision, revision=revision, before=was)
         is_enforced = True
         _store(workplace, actor, change, revision)
     except BaseException as error:
@@ -176,10 +176,18 @@ def clear(workplace: Workplace, organization_id: str) -> None:
         raise _not_enforced(organization_id, error) from error
 
 
-def _apply(workplace: Workplace, organization_id: str, desired: Desired | None, *, base: int, revision: int) -> None:
+def _apply(
+    workplace: Workplace,
+    organization_id: str,
+    desired: Desired | None,
+    *,
+    base: int,
+    revision: int,
+    before: Desired | None = None,
+) -> None:
     try:
         with _read_anew(workplace, organization_id):
-            workplace.hub.apply(organization_id, desired, base=base, revision=revision)
+            workplace.hub.apply(organization_id, desired, base=base, revision=revision, before=before)
     except Overtaken:
         raise
     except Crowded as error:

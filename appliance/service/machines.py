@@ -177,10 +177,7 @@ def remove(workplace: Workplace, actor: Actor, machine_id: str) -> None:
     def edit(open_change: Change) -> None:
         machine = _find(open_change, machine_id)
         policy, about_it = open_change.before.policy, Selector(Kind.MACHINE, machine_id)
-        kept = replace(
-            policy,
-            rules=tuple(rule for rule in policy.rules if about_it not in (rule.source, rule.destination)),
-        )
+        kept = policy.without_rules({rule.id for rule in policy.rules if about_it in (rule.source, rule.destination)})
         dropped = len(policy.rules) - len(kept.rules)
         if dropped:
             open_change.write(lambda transaction: policies.save(transaction, actor.organization_id, policy, kept))

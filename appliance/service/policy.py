@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
 from appliance.model.desired import Desired
+from appliance.model.difference import of_rules, without
 from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.policy import HIGHEST_PORT, Kind, Party, Policy, Protocol, Rule, Selector, Verdict, decide
 from appliance.service.changes import Change, carry_out
@@ -62,7 +63,7 @@ def save(workplace: Workplace, actor: Actor, policy: Policy, *, version: int | N
         NotEnforced: the kernel could not take it; the old policy stands.
     """
     actor.must_change()
-    return carry_out(workplace, actor, lambda change: _save(change, policy, version))
+    return carry_out(workplace, actor, lambda change: _save(change, policy.with_ids_of(change.before.policy), version))
 
 
 def add_rule(workplace: Workplace, actor: Actor, rule: Rule, *, version: int | None = None) -> Rule:
@@ -70,8 +71,7 @@ def add_rule(workplace: Workplace, actor: Actor, rule: Rule, *, version: int | N
     actor.must_change()
 
     def edit(change: Change) -> None:
-        before = change.before.policy
-        _save(change, replace(before, rules=(*before.rules, rule)), version)
+        _save(change, change.before.policy.with_rules([rule]), version)
 
     carry_out(workplace, actor, edit)
     return rule
@@ -83,10 +83,10 @@ def remove_rule(workplace: Workplace, actor: Actor, rule_id: str, *, version: in
 
     def edit(change: Change) -> None:
         before = change.before.policy
-        kept = tuple(rule for rule in before.rules if rule.id != rule_id)
-        if len(kept) == len(before.rules):
+        after = before.without_rules({rule_id})
+        if after is before:
             raise NotFound(f"This organization has no rule {rule_id!r}.")
-        _save(change, replace(before, rules=kept), version)
+        _save(change, after, version)
 
     carry_out(workplace, actor, edit)
 
@@ -146,10 +146,9 @@ def _save(change: Change, policy: Policy, version: int | None) -> Saved:
         )
     if len(policy.rules) > MOST_RULES:
         raise Invalid(f"A policy has at most {MOST_RULES} rules.", field="rules")
-    policy = policy.with_ids_of(before)
     _check_bytes(change, policy)
-    known = {rule.id for rule in before.rules}
-    _check_machines(change.before, [rule for rule in policy.rules if rule.id not in known])
+    found = of_rules(before.rules, policy.rules)
+    _check_machines(change.before, without(policy.rules, before.rules) if found is None else found[1])
     saved = Saved(policy, present + 1)
     change.write(lambda transaction: policies.save(transaction, organization_id, before, policy))
     change.after = replace(change.before, policy=policy)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from appliance.model.difference import are_last, of_rules
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, format_ports, parse_ports
 from appliance.store.schema import organizations
 from appliance.store.schema import rules as _table
@@ -56,17 +57,17 @@ def save(transaction: Connection, organization_id: str, before: Policy, policy: 
 
     Rules that stay, in the order that they had, are not written again.
     """
-    had, wanted = before.rules, policy.rules
-    kept = {rule.id for rule in wanted}
-    staying = tuple(rule for rule in had if rule.id in kept)
-    if wanted[: len(staying)] == staying:
-        _delete(transaction, [rule.id for rule in had if rule.id not in kept])
-        # Behind every position that there is, whatever was removed between.
-        last = transaction.execute(_LAST, {"organization": organization_id}).scalar_one() if staying else 0
-        _insert(transaction, organization_id, wanted[len(staying) :], first_position=last + 1)
+    found = of_rules(before.rules, policy.rules)
+    if found is not None and are_last(policy.rules, found[1]):
+        gone, new = found
+        _delete(transaction, [rule.id for rule in gone])
+        if new:
+            # Behind every position that there is, whatever was removed between.
+            last = transaction.execute(_LAST, {"organization": organization_id}).scalar_one() or 0
+            _insert(transaction, organization_id, new, first_position=last + 1)
     else:
         transaction.execute(delete(_table).where(_table.c.organization_id == organization_id))
-        _insert(transaction, organization_id, wanted, first_position=1)
+        _insert(transaction, organization_id, policy.rules, first_position=1)
     version = transaction.execute(
         update(organizations)
         .where(organizations.c.id == organization_id)

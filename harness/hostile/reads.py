@@ -109,19 +109,34 @@ def reading(
         "seconds": seconds,
         "certificate": None if certificate is None else str(certificate),
     }
-    process = start(Path(readers.__file__), json.dumps(wish), log=log)
+    with running(start, Path(readers.__file__), wish, readers.READY, log) as damage:
+        yield damage
+
+
+@contextmanager
+def running(start: Start, program: Path, wish: Mapping[str, Any], ready: str, log: str) -> Iterator[Damage]:
+    """Runs a program of an attack while the block lasts.
+
+    Args:
+        wish: its argument, as JSON.
+        ready: what it prints with the first answer.
+
+    Raises:
+        Inconclusive: it was never answered, or did not say what it was answered.
+    """
+    process = start(program, json.dumps(wish), log=log)
     damage = Damage()
     try:
         try:
-            process.wait_for_log(readers.READY, _DEADLINE)
+            process.wait_for_log(ready, _DEADLINE)
         except NothingArrived as error:
-            raise Inconclusive(f"the readers were not answered: {process.log_text()[-500:]}") from error
+            raise Inconclusive(f"the attack was not answered: {process.log_text()[-500:]}") from error
         yield damage
     finally:
         process.signal(signal.SIGTERM)
         process.wait(_GRACE)
     lines = [line for line in process.log_text().splitlines() if line.startswith("{")]
     if not lines:
-        raise Inconclusive(f"the readers did not say what they were answered: {process.log_text()[-500:]}")
+        raise Inconclusive(f"the attack did not say what it was answered: {process.log_text()[-500:]}")
     told = json.loads(lines[-1])
     damage.answers, damage.bytes = told["answers"], told["bytes"]

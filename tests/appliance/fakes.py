@@ -74,8 +74,10 @@ class FakeHub:
         self._check()
         return candidates[:most]
 
-    def apply(self, organization: str, desired: Desired | None, *, base: int, revision: int) -> None:
-        del base
+    def apply(
+        self, organization: str, desired: Desired | None, *, base: int, revision: int, before: Desired | None = None
+    ) -> None:
+        del base, before
         self._check()
         self._before = organization, revision, self.enforced.get(organization)
         self._put(organization, desired)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 
 from appliance.hub.ruleset import chains
 from appliance.hub.ruleset.chains import counter_name
@@ -15,6 +13,7 @@ from appliance.hub.ruleset.lookups import IN_ORDER, Element, Ends, Key, Lookup, 
 from appliance.hub.ruleset.openings import FULL, PACED
 from appliance.hub.ruleset.spread import Spread
 from appliance.model.desired import Desired, Peer
+from appliance.model.difference import of_rules, without
 from appliance.model.policy import Rule
 
 Touched = defaultdict[Lookup, set[Key]]
@@ -65,7 +64,7 @@ class Compiler:
 
     def _take(self, desired: Desired) -> None:
         rules = desired.policy.rules
-        found = difference(self._rules, rules)
+        found = of_rules(self._rules, rules)
         if found is None:
             # Which of two rules is first decides which one counts, so with another order everything may be another.
             self._begin()
@@ -73,7 +72,7 @@ class Compiler:
         removed, added = found
         ends, changed = self._ends_of(desired)
         if changed:
-            kept = _without(self._rules, removed)
+            kept = without(self._rules, removed)
             moved = [rule for rule in kept if rule.source.name in changed or rule.destination.name in changed]
             removed, added = [*removed, *moved], [*moved, *added]
         touched: Touched = defaultdict(set)
@@ -138,39 +137,6 @@ class Compiler:
         for spread in (*(self._classes if has_classes else ()), *map(self._spreads.__getitem__, lookups)):
             draft.include(spread.draft)
         return Ruleset(HOOKS, draft.chains, draft.leaves, self._counters)
-
-
-def difference(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[Sequence[Rule], Sequence[Rule]] | None:
-    """The rules that are gone and those that came; None where others have changed places."""
-    begin = _alike(before, after)
-    end = _alike(before[begin:][::-1], after[begin:][::-1])
-    removed, added = before[begin : len(before) - end], after[begin : len(after) - end]
-    if not removed or not added:
-        return removed, added
-    places = {rule.id: at for at, rule in enumerate(added)}
-    kept = [
-        rule for rule in removed if (at := places.get(rule.id)) is not None and (added[at] is rule or added[at] == rule)
-    ]
-    order = [places[rule.id] for rule in kept]
-    if order != sorted(order):
-        return None
-    ids = {rule.id for rule in kept}
-    return _without(removed, kept), [rule for rule in added if rule.id not in ids]
-
-
-def _alike(one: Sequence[Rule], other: Sequence[Rule]) -> int:
-    """How many rules are the same from the beginning on."""
-    # Mostly they are the same objects, which is known at once.
-    same = list(map(operator.is_, one, other))
-    at = same.index(False) if False in same else len(same)
-    while at < len(same) and (same[at] or one[at] == other[at]):
-        at += 1
-    return at
-
-
-def _without(rules: Sequence[Rule], gone: Iterable[Rule]) -> list[Rule]:
-    ids = {rule.id for rule in gone}
-    return [rule for rule in rules if rule.id not in ids]
 
 
 def _difference_of_classes(before: Classes, after: Classes) -> dict[Key, int | None]:

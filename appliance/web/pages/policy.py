@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import bottle
 
@@ -60,7 +60,7 @@ def _show(visit: Visit) -> bottle.HTTPResponse:
 def _save_default(visit: Visit) -> bottle.HTTPResponse:
     try:
         default = read_action(visit.form.text("default"), "default")
-        return _save(visit, lambda policy: replace(policy, default=default))
+        return _save(visit, lambda policy: policy.with_default(default))
     except Refused as error:
         return _page(visit, Refusal("default", error))
 
@@ -68,7 +68,7 @@ def _save_default(visit: Visit) -> bottle.HTTPResponse:
 def _add_rule(visit: Visit) -> bottle.HTTPResponse:
     try:
         rules = _typed_rules(visit.form)
-        return _save(visit, lambda policy: replace(policy, rules=policy.rules + rules))
+        return _save(visit, lambda policy: policy.with_rules(rules))
     except Refused as error:
         return _page(visit, Refusal("add", error))
 
@@ -125,10 +125,10 @@ def _typed_rules(form: Form) -> tuple[Rule, ...]:
 
 
 def _without(policy: Policy, rule_id: str) -> Policy:
-    kept = tuple(rule for rule in policy.rules if rule.id != rule_id)
-    if len(kept) == len(policy.rules):
+    after = policy.without_rules({rule_id})
+    if after is policy:
         raise NotFound("This rule is gone already.")
-    return replace(policy, rules=kept)
+    return after
 
 
 def _page(visit: Visit, refusal: Refusal | None = None, verdict: Verdict | None = None) -> bottle.HTTPResponse:

@@ -12,6 +12,7 @@ from appliance.hub.doorkeeper import Doorkeeper
 from appliance.hub.errors import HubError
 from appliance.hub.plane import DataPlane
 from appliance.model.desired import Desired
+from appliance.model.difference import between
 from appliance.store import Store
 from tests.appliance.fakes import FakeHub, is_writing
 
@@ -97,7 +98,12 @@ class ArbitratedHub(FakeHub):
     caller: Caller = field(default_factory=MadeUpCaller)
     applied: Callable[[], None] = lambda: None
 
-    def apply(self, organization: str, desired: Desired | None, *, base: int, revision: int) -> None:
+    def apply(
+        self, organization: str, desired: Desired | None, *, base: int, revision: int, before: Desired | None = None
+    ) -> None:
+        found = None if before is None or desired is None else between(before, desired)
+        # As the hub's process is told of a difference.
+        desired = desired if found is None else self.arbiter.amended(organization, found, base) or desired
         self.arbiter.apply(organization, desired, base=base, revision=revision, caller=self.caller)
         self.applied()
 

@@ -93,9 +93,11 @@ def test_of_two_changes_of_one_revision_neither_is_lost(
     assert isinstance(theirs, ArbitratedHub)
     apply = theirs.apply
 
-    def noted(organization: str, desired: Desired | None, *, base: int, revision: int) -> None:
+    def noted(
+        organization: str, desired: Desired | None, *, base: int, revision: int, before: Desired | None = None
+    ) -> None:
         try:
-            apply(organization, desired, base=base, revision=revision)
+            apply(organization, desired, base=base, revision=revision, before=before)
         except Overtaken:
             overtaken.set()
             raise

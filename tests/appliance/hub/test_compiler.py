@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.hub.ruleset import Compiler, Ruleset, buckets, compile_ruleset
-from appliance.hub.ruleset.compiler import difference
 from appliance.model.desired import Desired
 from appliance.model.policy import Action, Kind, Policy, Protocol, Rule, Selector
 from tests.appliance.hub.ruled import members, rule, state_of
@@ -69,19 +68,6 @@ def test_a_history_comes_to_what_its_last_state_comes_to(history: list[Desired],
             found, alone = compiler.compile(state, LINK), compile_ruleset(state, LINK)
             assert found == alone
             assert found.fingerprint == alone.fingerprint
-
-
-@given(st.lists(st.integers(0, 9), unique=True), st.lists(st.integers(0, 9), unique=True))
-def test_a_difference_is_what_is_gone_and_what_came(one: list[int], other: list[int]) -> None:
-    before, after = ([rule(f"r{number}", Action.DENY, None, None) for number in numbers] for numbers in (one, other))
-    kept = [each for each in before if each in after]
-    found = difference(before, after)
-    if kept != [each for each in after if each in before]:
-        assert found is None
-        return
-    assert found is not None
-    assert list(found[0]) == [each for each in before if each not in after]
-    assert list(found[1]) == [each for each in after if each not in before]
 
 
 def test_one_rule_more_is_a_bucket_and_nothing_else() -> None:

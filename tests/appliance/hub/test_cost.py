@@ -59,7 +59,7 @@ def test_a_policy_never_comes_to_more_than_it_was_said_to(desired: Desired) -> N
 def test_what_changes_step_by_step_costs_what_it_costs_at_once(desired: Desired, data: st.DataObject) -> None:
     policy = Policy(desired.policy.default)
     for rule in desired.policy.rules:
-        policy = policy.with_rule(rule)
+        policy = policy.with_rules([rule])
     gone = {rule.id for rule in desired.policy.rules if data.draw(st.booleans())}
     policy = policy.without_rules(gone)
     anew = Policy(policy.default, tuple(rule for rule in desired.policy.rules if rule.id not in gone))

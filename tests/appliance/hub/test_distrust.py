@@ -66,6 +66,11 @@ class Running:
         fields = {"organization": ACME, "base": self.revision, "revision": self.revision, **others}
         return self.ask(call_of(messages.Apply, desired=desired, **fields))
 
+    def amend(self, difference: Any, **others: Any) -> messages.Done | messages.Failed:
+        """Ask for a state by its difference from the one before; returns the answer."""
+        fields = {"organization": ACME, "base": self.revision, "revision": self.revision, **others}
+        return self.ask(call_of(messages.Amend, difference=difference, **fields))
+
     def ask(self, data: bytes) -> messages.Done | messages.Failed:
         """Send a message as the web process would; returns the answer."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -178,6 +183,44 @@ def test_a_good_state_is_enforced_and_what_is_wrong_in_it_is_refused(running: Ru
     for field in ("organization", "base", "revision"):
         for odd in (None, -1, 2**63, "", "bcdfghjkm2", "../x", 7.5):
             assert isinstance(running.apply(good, **{field: odd}), messages.Failed)
+    assert running.enforced() == before
+
+
+def test_a_good_difference_is_enforced_and_what_is_wrong_in_it_is_refused(running: Running) -> None:
+    state = full_state(running.desired)
+    (rule,), (peer,) = state["policy"]["rules"], state["peers"]
+    good = {"default": "deny", "rules_gone": [], "rules": [rule], "peers_gone": [], "peers": [peer]}
+    assert msgspec.msgpack.decode(running.amend(good).answer) is True  # type: ignore[union-attr]
+    back = {"default": "allow", "rules_gone": ["r2"], "rules": [], "peers_gone": ["m2"], "peers": []}
+    places = places_in(good)
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.sampled_from(places), ODD)
+    def try_one(place: tuple[Any, ...], odd: Any) -> None:
+        assert isinstance(running.amend(back), messages.Done)
+        before = running.enforced()
+        with capture_logs() as logs:
+            answer = running.amend(replaced(good, place, odd))
+        assert not [each for each in logs if each.get("exc_info")]
+        if isinstance(answer, messages.Failed):
+            assert running.enforced() == before
+
+    try_one()
+    before = running.enforced()
+    # Of a state that the hub does not have, nothing is made.
+    assert msgspec.msgpack.decode(running.amend(good, base=running.revision + 1).answer) is False  # type: ignore[union-attr]
+    assert running.enforced() == before
+
+
+def test_a_policy_that_costs_too_much_is_refused(running: Running) -> None:
+    state = full_state(running.desired)
+    (rule,) = state["policy"]["rules"]
+    ports = [{"first": 2 * port + 1, "last": 2 * port + 1} for port in range(500)]
+    rules = [{**rule, "id": f"r{number}", "ports": ports} for number in range(41)]
+    before = running.enforced()
+    answer = running.apply({**state, "policy": {"default": "allow", "rules": rules}})
+    assert isinstance(answer, messages.Failed)
+    assert "comes to 41000 pairs of ends and ports to look up, and 40000 is the most" in answer.reason
     assert running.enforced() == before
 
 

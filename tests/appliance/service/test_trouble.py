@@ -86,8 +86,10 @@ def test_a_server_that_is_lost_amid_a_change(cluster: Cluster, workplace: Workpl
     tenant = Tenant(workplace, hub)
     apply = hub.apply
 
-    def lose(organization: str, desired: Desired | None, *, base: int, revision: int) -> None:
-        apply(organization, desired, base=base, revision=revision)
+    def lose(
+        organization: str, desired: Desired | None, *, base: int, revision: int, before: Desired | None = None
+    ) -> None:
+        apply(organization, desired, base=base, revision=revision, before=before)
         cluster.stop()
         hub.apply = apply  # type: ignore[method-assign]
 

@@ -1,0 +1,88 @@
+"""Policies that cost much, and savers that never stop, against a server of the test."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from harness.hostile import policies
+from tests.harness.hostile.test_reads import Starter
+
+
+@dataclass
+class Saved:
+    """What a service was sent; it takes every second save."""
+
+    port: int = 0
+    bodies: list[str] = field(default_factory=list)
+    seen: Counter[tuple[str, str]] = field(default_factory=Counter)
+    enough: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def saved() -> Iterator[Saved]:
+    found = Saved()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _take(self) -> None:
+            found.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            found.seen[self.command, self.path] += 1
+            if len(found.bodies) >= 40:
+                found.enough.set()
+            self.send_response(200 if len(found.bodies) % 2 else 422)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        do_PUT = do_POST = _take  # noqa: N815 - the server's own names
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is logged."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        found.port = server.server_port
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+def test_saves_go_on_whatever_is_answered(saved: Saved, tmp_path: Path) -> None:
+    requests = [policies.save("allow", policies.rules_of_many_ports(3)), policies.one_rule_more()]
+    url = f"http://127.0.0.1:{saved.port}"
+    with policies.saving(Starter(tmp_path), url, "t", requests, connections=3) as damage:
+        assert saved.enough.wait(30)
+    assert set(saved.seen) == {("PUT", "/api/v1/policy"), ("POST", "/api/v1/policy/rules")}
+    assert damage.answers["200"] > 10
+    assert damage.answers["422"] > 10
+    added = [json.loads(body)["description"] for body in saved.bodies if "rules" not in body]
+    assert len(set(added)) == len(added)
+
+
+def test_rules_of_many_ports_have_a_hundred_each_and_overlap() -> None:
+    rules = policies.rules_of_many_ports(1500)
+    assert all(len(rule["ports"].split(",")) == 100 for rule in rules)
+    assert len({rule["ports"] for rule in rules}) == 1500
+    assert len({port for rule in rules for port in rule["ports"].split(",")}) < 150_000 / 2
+
+
+def test_rules_between_pairs_are_all_different() -> None:
+    machines = [f"m{number}" for number in range(20)]
+    rules = policies.rules_between_pairs(machines, 1000)
+    assert len({(rule["source"], rule["destination"], rule["ports"]) for rule in rules}) == 1000
+    assert all(rule["source"] != rule["destination"] for rule in rules)
+
+
+def test_no_two_machines_of_overlapping_groups_are_of_one_class() -> None:
+    assert len({tuple(policies.overlapping(number)) for number in range(223)}) == 223
+    assert len(policies.rules_between_groups(policies.overlapping(255))) == 81
