@@ -1,4 +1,4 @@
-"""One organization that keeps the service busy with its policy: as large as it may be, larger, or one rule after another."""
+"""One organization that saves in a loop: policies as large as may be, larger ones, or one rule after another."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rules_between_pairs(machines: Sequence[str], count: int) -> list[Rule]:
         {
             "action": "deny",
             "source": f"machine:{machines[at % many]}",
-            "destination": f"machine:{machines[(at + 1 + at // many) % many]}",
+            "destination": f"machine:{machines[(at + 1 + at // many % (many - 1)) % many]}",
             "protocol": "udp",
             "ports": str(1000 + at // (many * (many - 1))),
         }
@@ -91,12 +91,8 @@ def grow(api: Api, machines: int, rules: int) -> list[str]:
         ApiError: the service refused it.
     """
     api.call("PATCH", "/organization", {"plan": "paid"})
-    added = [
-        api.call("POST", "/machines", {"name": f"machine {number}", "groups": overlapping(number)}).body["machine"][
-            "id"
-        ]
-        for number in range(machines)
-    ]
+    wishes = [{"name": f"machine {number}", "groups": overlapping(number)} for number in range(machines)]
+    added = [str(api.call("POST", "/machines", wish).body["machine"]["id"]) for wish in wishes]
     api.call("PUT", "/policy", {"default": "allow", "rules": rules_between_pairs(added, rules)})
     return added
 

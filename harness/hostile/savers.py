@@ -2,9 +2,9 @@
 
 A program for a host of a lab; it needs the standard library only. Its argument is a JSON object with ``host``,
 ``port``, ``token``, ``requests``, ``connections``, ``seconds`` and ``certificate``. ``requests`` is the path of a file
-with a JSON list of ``[method, path, body]``, which each connection goes through again and again; in a body, ``{number}``
-is another number each time. With the first answer it prints `READY`, and at the end a JSON object: ``answers`` by
-status, ``bytes`` of their bodies, and ``slowest_s``.
+with a JSON list of ``[method, path, body]``, which each connection goes through again and again; in a body,
+``{number}`` is another number each time. With the first answer it prints `READY`, and at the end a JSON object:
+``answers`` by status, ``bytes`` of their bodies, and ``slowest_s``.
 """
 
 from __future__ import annotations
