@@ -33,11 +33,14 @@ def make_app(
 
     Args:
         status: asks the hub.
-        certificate_ends, turned_away: as for `metrics.Metrics`.
+        certificate_ends: as for `metrics.Metrics`.
+        turned_away: as for `metrics.Shares`.
         metrics_token: as for `Watchers`.
     """
     app = bottle.Bottle()
-    counted = metrics.Metrics(status, site.workplace.store, site.limits, certificate_ends, turned_away or {})
+    # One that is empty is filled later.
+    shares = metrics.Shares({} if turned_away is None else turned_away, site.workplace.refusals)
+    counted = metrics.Metrics(status, site.workplace.store, site.limits, certificate_ends, shares)
     view = pages.loaded()
     app.install(counted)
     app.install(_refusals(view, site.workplace.site))

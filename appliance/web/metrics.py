@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -28,12 +29,25 @@ from appliance.web.watchers import Watchers
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
+@dataclass(frozen=True)
+class Shares:
+    """Counts of what was refused because an organization or an address has had its share.
+
+    Attributes:
+        turned_away: requests that nothing was done for, by reason (`payers.Payers`).
+        refusals: changes, by the bound that was reached (`Workplace`).
+    """
+
+    turned_away: Mapping[str, int]
+    refusals: Mapping[str, int]
+
+
 class Metrics:
     """Counts requests as a plugin of bottle, and asks hub and store how they are when somebody looks.
 
     Args:
         certificate_ends: when the certificate that is served with does; None where somebody else serves with one.
-        turned_away: requests that were refused before anything was done for them, by reason (`payers.Payers`).
+        shares: what was refused because a tenant has had its share.
     """
 
     name = "metrics"
@@ -45,7 +59,7 @@ class Metrics:
         store: Store,
         limits: RateLimits,
         certificate_ends: datetime | None,
-        turned_away: Mapping[str, int],
+        shares: Shares,
     ) -> None:
         self.registry = CollectorRegistry()
         self._seconds = Histogram(
@@ -67,7 +81,7 @@ class Metrics:
         self.registry.register(_StoreCollector(store))
         self.registry.register(_HubCollector(status))
         self.registry.register(_LimitsCollector(limits))
-        self.registry.register(_SharesCollector(turned_away))
+        self.registry.register(_SharesCollector(shares))
 
     def apply(self, callback: Callable[..., Any], route: bottle.Route) -> Callable[..., Any]:
         """Wraps a route's callback (bottle's plugin protocol)."""
@@ -199,8 +213,8 @@ class _StoreCollector(Collector):
 
 
 class _SharesCollector(Collector):
-    def __init__(self, turned_away: Mapping[str, int]) -> None:
-        self._turned_away = turned_away
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
 
     def collect(self) -> Iterable[Metric]:
         family = CounterMetricFamily(
@@ -209,7 +223,12 @@ class _SharesCollector(Collector):
             labels=["reason"],
         )
         for reason in REASONS:
-            family.add_metric([reason], self._turned_away.get(reason, 0))
+            family.add_metric([reason], self._shares.turned_away.get(reason, 0))
+        yield family
+        family = CounterMetricFamily(
+            "meshwg_trail_full", "Changes that were refused because a day of the audit trail was full"
+        )
+        family.add_metric([], self._shares.refusals.get("trail", 0))
         yield family
 
 

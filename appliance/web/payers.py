@@ -33,8 +33,8 @@ COOKIE = "__Host-meshwg"
 REASONS = ("waiting", "processor")
 """What a payer may have run out of: places to wait for a thread, or time of the processor."""
 
-PROCESSOR = (Rate(5, 20.0),)
-"""Seconds of a processor: five at once, and over time a quarter of one."""
+PROCESSOR = (Rate(3, 12.0),)
+"""Seconds of a processor: three at once, and over time a quarter of one."""
 
 _SECONDS_A_BYTE = 1e-8
 """What it takes to encrypt and send an answer, which no thread of ours is seen to do."""

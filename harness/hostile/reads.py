@@ -23,6 +23,10 @@ LONG_READS = ("/policy", "/policy/counters", "/audit?limit=1000")
 Start = Callable[..., Process]
 """`netlab.Host.start_tool` of the host that attacks."""
 
+MOST_RULES = 2000
+"""As many of these rules as a service takes: each is looked up in two ways."""
+
+_LONGEST = 500
 _DEADLINE = 30.0
 _GRACE = 30.0
 
@@ -41,7 +45,7 @@ class Damage:
 
 
 def many_rules(count: int) -> list[dict[str, Any]]:
-    """Rules that are all different, so that each has a counter of its own."""
+    """Rules that are all different, so that each has a counter of its own, with descriptions as long as they may be."""
     return [
         {
             "action": "allow",
@@ -49,13 +53,13 @@ def many_rules(count: int) -> list[dict[str, Any]]:
             "destination": "any",
             "protocol": "tcp" if number % 2 else "udp",
             "ports": str(1 + number // 2),
-            "description": f"rule {number}",
+            "description": f"rule {number} ".ljust(_LONGEST, "x"),
         }
         for number in range(count)
     ]
 
 
-def fill(api: Api, rules: int, entries: int = 0) -> None:
+def fill(api: Api, rules: int = MOST_RULES, entries: int = 0) -> None:
     """Gives an organization a long policy, and an audit trail.
 
     Args:

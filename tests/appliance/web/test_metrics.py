@@ -18,6 +18,7 @@ from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
+from appliance.web.payers import Caller, Payers
 from appliance.web.request import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import call
@@ -55,6 +56,19 @@ def busy(hub: FakeHub) -> HubStatus:
     told = replace(hub.status(), expected=2, repairs={"rules": 3}, door={"malformed": 7})
     tracking = {"connections": 30, "largest": 20, "limit": 100, "full_machines": 2, "refused_by_pace": 6}
     return replace(told, door_entries={"known4": 3}, door_room={"known4": 9}, work=work, tracking=tracking)
+
+
+def test_a_scrape_tells_what_was_refused_beyond_a_share(workplace: Workplace, hub: FakeHub) -> None:
+    payers = Payers()
+    app = make_app(
+        Site(workplace, RateLimits(), Shelf(Path("nowhere"))), lambda: busy(hub), turned_away=payers.turned_away
+    )
+    payers.note_turned_away(Caller("acme"), "waiting")
+    workplace.refusals["trail"] += 2
+    found = scraped(app)
+    assert value(found, "meshwg_requests_turned_away_total", reason="waiting") == 1
+    assert value(found, "meshwg_requests_turned_away_total", reason="processor") == 0
+    assert value(found, "meshwg_trail_full_total") == 2
 
 
 def test_a_scrape_tells_how_everything_is(workplace: Workplace, hub: FakeHub) -> None:

@@ -73,14 +73,14 @@ def test_who_used_up_its_share_waits_and_nobody_else_does() -> None:
     clock = Clock()
     payers = Payers(clock=clock)
     asked = environ(authorization=BEARER)
-    answer(payers, asked, "acme", seconds=4.9)
+    answer(payers, asked, "acme", seconds=2.9)
     payers.check(payers.caller(asked))
-    answer(payers, asked, "acme", seconds=5.1)
+    answer(payers, asked, "acme", seconds=3.1)
     with pytest.raises(TooMany) as refused:
         payers.check(payers.caller(asked))
-    assert refused.value.retry_after == 21
+    assert refused.value.retry_after == 13
     payers.check(payers.caller(environ()))
-    clock.now += 21
+    clock.now += 13
     payers.check(payers.caller(asked))
 
 
