@@ -89,7 +89,8 @@ class HubClient:
         It is, as long as the hub that took it is there. One that was started since may have read the store before.
         """
         kept: socket.socket | None = getattr(self._local, "connection", None)
-        if kept is None or kept is not self._local.applied or _has_ended(kept):
+        applied: socket.socket | None = getattr(self._local, "applied", None)
+        if kept is None or kept is not applied or _has_ended(kept):
             self._call(messages.Confirm(organization, revision), type(None))
 
     def remove(self, organization: str) -> None:

@@ -13,11 +13,14 @@ import pyotp
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
+from appliance.hub.callers import HERE
 from appliance.hub.door import FrontDoor
 from appliance.hub.errors import HubError
+from appliance.hub.events import Change
 from appliance.hub.messages import CreateCodeSecret, CreateKeys, MatchCode, RotateSecret, TearDown
 from appliance.hub.names import Names
 from appliance.hub.process import Hub
+from appliance.hub.shares import Shares
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.store import Store, organizations
@@ -217,6 +220,28 @@ def test_a_hub_that_is_to_end_restores_nothing_more(
     assert not hub._restored
     if tears_down:
         hub._watcher.close()
+
+
+def test_nothing_that_is_restored_or_healed_waits_for_changes(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every place for changes is taken, and more changes wait, for as long as the test lasts."""
+    hub, looked = make_hub(sealed, [], tmp_path), Queue[str]()
+    hub._shares = Shares(places=1)
+    monkeypatch.setattr(hub._plane, "present", tuple)
+    monkeypatch.setattr(hub._plane, "restore", lambda desired, _: looked.put(f"restored {desired.organization}"))
+    monkeypatch.setattr(hub._plane, "heal", lambda organization, _: looked.put(f"healed {organization}"))
+    monkeypatch.setattr(hub._plane, "note_endpoints", lambda _: None)
+    for name in ("admit", "settle", "close"):
+        monkeypatch.setattr(hub._door, name, lambda *_: None)
+    with hub._shares.turn("another", HERE):
+        hub.restore()
+        try:
+            assert looked.get(timeout=10.0) == f"restored {ACME}"
+            hub._healer.notice(ACME, Change.RULES)
+            assert looked.get(timeout=10.0) == f"healed {ACME}"
+        finally:
+            hub.close()
 
 
 def test_a_hub_that_has_ended_does_not_begin_to_restore(

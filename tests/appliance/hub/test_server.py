@@ -7,8 +7,10 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,8 @@ import pytest
 from appliance.hub import server
 from appliance.hub.callers import Caller
 from appliance.hub.client import HubClient
-from appliance.hub.errors import HubError, HubUnreachable
-from appliance.hub.messages import HubStatus, Remove, RotateSecret, Status, TearDown
+from appliance.hub.errors import Crowded, GivenUp, HubError, HubUnreachable, Overtaken
+from appliance.hub.messages import Apply, Confirm, HubStatus, Remove, RotateSecret, Status, TearDown
 
 WEB = 64217
 ACME = "acmeacme22"
@@ -148,3 +150,80 @@ def test_one_caller_fills_neither_the_hub_s_threads_nor_its_memory(calls: list[A
         assert 40 <= ended <= 60
         kept.status()
     assert calls == [Status()] * 3
+
+
+class Answering:
+    """A server whose answers a test chooses."""
+
+    def __init__(self, path: Path) -> None:
+        self.calls: list[Any] = []
+        self.callers: list[Caller] = []
+        self.error: Exception | None = None
+        self._server = server.Server(path, {os.getuid()}, self._answer)
+        self._thread = threading.Thread(target=self._server.serve)
+        self._thread.start()
+
+    def _answer(self, call: Any, caller: Caller) -> object:
+        self.calls.append(call)
+        self.callers.append(caller)
+        if self.error is not None:
+            raise self.error
+        return None
+
+    def close(self) -> None:
+        self._server.close()
+        self._thread.join()
+
+
+@pytest.fixture
+def answering(tmp_path: Path) -> Iterator[Answering]:
+    made = Answering(tmp_path / "sock")
+    yield made
+    made.close()
+
+
+def test_a_caller_makes_sure_of_a_hub_that_was_started_again(answering: Answering, tmp_path: Path) -> None:
+    client = HubClient(tmp_path / "sock")
+    applied, confirmed = Apply(ACME, None, 1, 2), Confirm(ACME, 2)
+    client.apply(ACME, None, base=1, revision=2)
+    client.confirm(ACME, 2)
+    assert answering.calls == [applied]
+    # As when the process ends.
+    assert answering.callers[0].connection is not None
+    answering.callers[0].connection.shutdown(socket.SHUT_RDWR)
+    client.confirm(ACME, 2)
+    assert answering.calls == [applied, confirmed]
+    # The connection is another one now, and what was applied was so on the one before.
+    client.confirm(ACME, 2)
+    assert answering.calls == [applied, confirmed, confirmed]
+
+
+def test_a_caller_is_known_to_be_gone(answering: Answering, tmp_path: Path) -> None:
+    client = HubClient(tmp_path / "sock")
+    client.apply(ACME, None, base=1, revision=2)
+    (caller,) = answering.callers
+    assert not caller.is_gone()
+    caller.must_wait()
+    client._close(client._local.connection)
+    assert caller.is_gone()
+    with pytest.raises(GivenUp, match="gone"):
+        caller.must_wait()
+
+
+def test_a_caller_s_time_is_over_a_little_before_it_stops_to_wait(answering: Answering, tmp_path: Path) -> None:
+    before, client = time.monotonic(), HubClient(tmp_path / "sock")
+    client.apply(ACME, None, base=1, revision=2)
+    (caller,) = answering.callers
+    assert before + 50.0 < caller.until < time.monotonic() + 55.0
+    with pytest.raises(GivenUp, match="time is over"):
+        replace(caller, until=before).must_wait()
+
+
+@pytest.mark.parametrize("error", [Overtaken("not at this revision"), Crowded("your share", retry_after=7)])
+def test_what_a_caller_has_to_tell_apart_arrives_as_it_was(
+    answering: Answering, tmp_path: Path, error: HubError
+) -> None:
+    answering.error = error
+    with pytest.raises(type(error), match=str(error)) as raised:
+        HubClient(tmp_path / "sock").apply(ACME, None, base=1, revision=2)
+    assert getattr(raised.value, "retry_after", None) == getattr(error, "retry_after", None)
