@@ -42,12 +42,14 @@ class ServiceOptions:
 
     Attributes:
         address: of the host, where it listens and what configurations name.
+        trusted, proxies: ranges, as ``--trusted-source`` and ``--trusted-proxy`` take them.
         wireguard: the implementation, as ``--wireguard`` takes it.
         sabotage: id of a break that is put into it, or None.
     """
 
     address: str
     trusted: Sequence[str] = ()
+    proxies: Sequence[str] = ()
     wireguard: str = "auto"
     sabotage: str | None = None
 
@@ -117,6 +119,7 @@ class Service:
             f"--endpoint={self.options.address}",
             f"--wireguard={self.options.wireguard}",
             *trusted,
+            *(word for proxy in self.options.proxies for word in ("--trusted-proxy", proxy)),
         ]
         environment = {_SECRET: self.unlock_secret}
         sabotage = self.options.sabotage

@@ -26,6 +26,7 @@ from netlab import Host, Lab, LabHost
 UNDERLAY = "192.0.2.0/24"
 HUB = "192.0.2.1"
 OFFICE = "192.0.2.250"
+PROXY = "192.0.2.251"
 PASSWORD = "correct horse battery"  # noqa: S105 - of customers that live as long as the lab
 _FIRST_CLIENT, _LAST_CLIENT = 2, 249
 
@@ -74,13 +75,20 @@ class World:
         else:
             self._service = Service(
                 self._hub_host,
-                ServiceOptions(address=HUB, trusted=[f"{OFFICE}/32"], wireguard=wireguard, sabotage=sabotage),
+                ServiceOptions(
+                    address=HUB,
+                    trusted=[f"{OFFICE}/32"],
+                    proxies=[f"{PROXY}/32"],
+                    wireguard=wireguard,
+                    sabotage=sabotage,
+                ),
             )
         self._addresses = iter(range(_FIRST_CLIENT, _LAST_CLIENT + 1))
         self._organizations = itertools.count(1)
         # Somebody else's service keeps its customers from run to run.
         self._run = secrets.token_hex(4)
         self._owned: list[Api] = []
+        self._proxy: LabHost | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> World:
@@ -200,6 +208,19 @@ class World:
         if self._live is not None:
             self._live.lead(host)
         return host
+
+    def proxy(self) -> LabHost:
+        """A host whose word the service takes on the address that a request comes from.
+
+        Raises:
+            Inconclusive: somebody else decides whose word that is.
+        """
+        _ = self.service
+        with self._lock:
+            if self._proxy is None:
+                self._proxy = self.lab.host("proxy")
+                self.lab.connect(self._proxy, self.internet, f"{PROXY}/24")
+            return self._proxy
 
     def bare_host(self) -> tuple[LabHost, str]:
         """A host that forwards and has nothing of the service, with its address on the underlay."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from harness import authenticator
 from harness.api import Answer, Api
+from harness.hostile import strangers
 from harness.record import Record
 from harness.verdicts import Inconclusive, Refuted
 from harness.visitor import SESSION_COOKIE, Visitor
@@ -27,12 +29,17 @@ ELSEWHERE = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-sit
 # Five at once are a person who has forgotten which it was; nobody is let guess three times as often.
 MOST_GUESSES = 15
 SLOWEST = 1800
+# Four times as many as one address may have in an hour, and what comes back while they are counted.
+MOST_SIGN_UPS = 90
 # Calls of a member who is removed while they wait, and how often that is tried until some were refused.
 WAITING_CALLS, MOST_ROUNDS, LEAST_REFUSED = 8, 10, 3
 # A policy of so many takes a good part of a second to read and to enforce.
 RULES = 2000
 # Between a check of 30 ms and none at all lies far more than any other load of the machine.
 LEAST_SHARE = 0.5
+
+
+_crowds = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -214,6 +221,31 @@ def test_a_removed_member_s_waiting_calls_do_nothing(person: Person, record: Rec
             break
     record.measure("calls that were answered after the removal", waited)
     record.at_least("of these refused", refused, LEAST_REFUSED)
+
+
+def test_a_customer_with_many_addresses_is_one_customer(world: World, record: Record) -> None:
+    """Sign-ups from ever new addresses of one provider's customer meet a limit; others' are looked at all the while."""
+    proxy, service = world.proxy(), world.service
+
+    def looked_at(network: str, count: int) -> int:
+        """How many of so many sign-ups from there were looked at; none of them makes anything."""
+        with strangers.crowding(
+            proxy.start_tool, service.url, "tries", certificate=service.certificate, network=network, count=count,
+            connections=2, log=f"crowd-{next(_crowds)}",
+        ) as reception:  # fmt: skip
+            pass
+        return reception.looked_at
+
+    # Another customer for each run: what was counted before is not forgotten for an hour.
+    customer, neighbour = (f"2001:db8:{part:x}::/48" for part in secrets.SystemRandom().sample(range(1, 2**16), 2))
+    with record.control("a sign-up from one address is looked at"):
+        assert looked_at(f"203.0.113.{secrets.randbelow(255) + 1}/32", 1) == 1
+    many = looked_at(customer, MOST_SIGN_UPS * 2)
+    record.measure("sign-ups of one customer that were looked at", many, limit=f"<= {MOST_SIGN_UPS}")
+    if many > MOST_SIGN_UPS:
+        raise Refuted(f"{many} sign-ups of one customer were looked at, from an address each")
+    with record.control("a neighbour's sign-up is looked at"):
+        assert looked_at(neighbour, 1) == 1
 
 
 def test_a_second_factor_opens_once(person: Person, record: Record) -> None:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from appliance.web import proxies
 from appliance.web.allowance import Allowance, Rate
-from appliance.web.proxies import networks_of
 
 EVERYBODY = "everybody"
 """The level of all addresses together."""
@@ -87,6 +87,6 @@ class Crowd:
             allowance.give_back(who)
 
     def _asked(self, address: str, *, as_everybody: bool) -> list[tuple[str, Allowance, str]]:
-        found = list(zip(_LEVELS, self._levels, networks_of(address), strict=False))
+        found = list(zip(_LEVELS, self._levels, proxies.networks_of(address), strict=False))
         found.reverse()
         return [*found, (EVERYBODY, self._everybody, EVERYBODY)] if as_everybody else found

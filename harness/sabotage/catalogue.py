@@ -319,6 +319,14 @@ SABOTAGES = (
         "wrong passwords in a row were all looked at",
     ),
     Sabotage(
+        "addresses-counted-alone",
+        "sign-in",
+        "each address is counted by itself, however many of them one customer has",
+        "signin:count_each_address_alone",
+        "test_a_customer_with_many_addresses_is_one_customer",
+        "sign-ups of one customer were looked at",
+    ),
+    Sabotage(
         "sessions-outlive-the-password",
         "sign-in",
         "another password ends no session",

@@ -14,7 +14,7 @@ from appliance.service import Actor, Workplace, accounts, credentials, proof, se
 from appliance.service.credentials import Credential
 from appliance.service.proof import Shown
 from appliance.store import second_factors
-from appliance.web import request
+from appliance.web import proxies, request
 from appliance.web.limits import RateLimits
 
 
@@ -37,6 +37,16 @@ def count_no_guesses() -> None:
         yield
 
     RateLimits.guessing = guessing  # type: ignore[method-assign]
+
+
+def count_each_address_alone() -> None:
+    """Addresses are counted one by one, however many of them a customer has."""
+    counted = proxies.networks_of
+
+    def networks_of(address: str) -> tuple[str, ...]:
+        return counted(address)[:1]
+
+    proxies.networks_of = networks_of  # type: ignore[assignment]
 
 
 def keep_sessions() -> None:

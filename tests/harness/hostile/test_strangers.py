@@ -1,0 +1,119 @@
+"""A crowd at the door of a server of the test."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.hostile import strangers
+from harness.hostile.crowd import LARGE, addresses_of
+from harness.verdicts import Inconclusive
+from tests.harness.hostile.test_reads import Starter
+
+
+@dataclass
+class Served:
+    """A service that lets each of its callers ask ten times.
+
+    Attributes:
+        seen: address, path and body of each request.
+    """
+
+    port: int = 0
+    seen: list[tuple[str, str, Any]] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    enough: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    found = Served()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            found.seen.append((self.headers.get("X-Forwarded-For", ""), self.path, body))
+            if len(found.seen) > 20:
+                found.enough.set()
+            self.answer(401 if len(found.seen) <= 10 else 429)
+
+        def do_PUT(self) -> None:
+            found.lengths.append(int(self.headers["Content-Length"]))
+            found.enough.set()
+            self.close_connection = True
+            self.answer(401)
+
+        def answer(self, status: int) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "2")
+            if self.close_connection:
+                self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is logged."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        found.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+def test_a_crowd_that_asks_so_often_is_waited_for(served: Served, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{served.port}"
+    start = Starter(tmp_path)
+    with strangers.crowding(
+        start, url, "log-ins", network="2001:db8:5::/48", count=30, connections=3, seconds=30
+    ) as reception:
+        pass
+    assert reception.answers == {"401": 10, "429": 20}
+    assert reception.looked_at == 10
+    assert len({address for address, _, _ in served.seen}) == 30
+    assert len({body["email"] for _, _, body in served.seen}) == 30
+    assert {path for _, path, _ in served.seen} == {"/api/v1/sessions"}
+
+
+def test_a_crowd_without_end_is_ended_with_the_block(served: Served, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{served.port}"
+    with strangers.crowding(Starter(tmp_path), url, "sign-ups") as reception:
+        assert served.enough.wait(20)
+    assert reception.answers["429"] > 0
+    assert {address for address, _, _ in served.seen} == {""}
+
+
+def test_bodies_are_announced_and_not_sent(served: Served, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{served.port}"
+    with strangers.crowding(Starter(tmp_path), url, "bodies", connections=2) as reception:
+        assert served.enough.wait(20)
+    assert set(served.lengths) == {LARGE}
+    assert reception.answers["401"] >= 1
+
+
+def test_a_crowd_that_is_never_answered_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strangers, "_DEADLINE", 0.5)
+    with (
+        pytest.raises(Inconclusive, match="not answered"),
+        strangers.crowding(Starter(tmp_path), "http://127.0.0.1:1", "resets"),
+    ):
+        pass
+
+
+def test_addresses_are_as_far_apart_as_there_is_room() -> None:
+    far = addresses_of("2001:db8:5::/48")
+    assert [next(far), next(far)] == ["2001:db8:5::1", "2001:db8:5:1::1"]
+    near = addresses_of("203.0.113.0/31")
+    assert [next(near), next(near), next(near)] == ["203.0.113.0", "203.0.113.1", "203.0.113.0"]
+    assert next(addresses_of(None)) is None
