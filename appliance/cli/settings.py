@@ -168,6 +168,12 @@ def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
         unlock_secret_file=_path(chosen.get("unlock_secret_file")),
     )
     _check_mail(found)
+    if (found.unused_days or 0) > found.retention.days:
+        raise CommandError(
+            f"--unused-days {found.unused_days} is more than --audit-days {found.retention.days}: what happened "
+            "longer ago is not known, and an organization would be removed that was in use.",
+            Exit.NOT_CONFIGURED,
+        )
     if found.sign_up is SignUpMode.VERIFIED and found.relay is None:
         raise CommandError(
             "--sign-up verified takes mail: without --smtp-url no link would ever arrive.", Exit.NOT_CONFIGURED

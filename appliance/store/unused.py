@@ -9,9 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Table, exists, func, select
 
 from appliance.model.organization import Plan
 from appliance.store import times
-from appliance.store.schema import audit, machines, members, organizations, sessions
-
-_REMOVED = "machine.removed"
+from appliance.store.schema import audit, lifetimes, machines, members, organizations, sessions
 
 
 def _has(table: Table, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -25,7 +23,7 @@ _UNUSED = (
     organizations.c.plan == Plan.FREE.value,
     ~_has(members, members.c.verified_at.is_not(None)),
     ~_has(machines, machines.c.endpoint.is_not(None)),
-    ~_has(audit, audit.c.action == _REMOVED),
+    ~_has(lifetimes, lifetimes.c.until.is_not(None)),
 )
 
 

@@ -81,6 +81,7 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         {"sign_up": "verified"},
         {"unused_days": "-1"},
         {"unused_days": "some"},
+        {"unused_days": 30, "audit_days": 29},
         {"metrics_token": "short"},
         {"metrics_token": "with a space in its middle"},
     ],
