@@ -127,14 +127,24 @@ class Scene:
             return everything(transaction)
 
 
+@pytest.fixture(scope="module")
+def shared() -> tuple[bottle.Bottle, Site]:
+    """An application, which takes longer to make than a test to run, and where it looks for what it works with."""
+    nowhere = Workplace(None, None, "vpn.example.net", 51820)  # type: ignore[arg-type]
+    site = Site(nowhere, RateLimits(), Shelf(Path("nowhere")))
+    return make_app(site, FakeHub().status), site
+
+
 @pytest.fixture
-def scene(workplace: Workplace, hub: FakeHub, tmp_path: Path) -> Scene:
+def scene(workplace: Workplace, hub: FakeHub, shared: tuple[bottle.Bottle, Site]) -> Scene:
     store, clock = Waiting(workplace.store), Clock(workplace.clock())
     ours = replace(workplace, store=store, clock=clock, site=SITE)  # type: ignore[arg-type]
     founder = sign_up(ours, "founder@example.net")
     person = colleague(ours, founder, Role.OWNER)
     token = sign_in(ours, person.member_id)
-    app = make_app(Site(ours, RateLimits(), Shelf(tmp_path)), hub.status)
+    app, site = shared
+    object.__setattr__(site, "workplace", ours)
+    object.__setattr__(site, "limits", RateLimits())
     caller = accounts.actor_of(ours, token)
     return Scene(app, ours, store, hub, clock, founder, caller, token, Authenticator(SITE))
 

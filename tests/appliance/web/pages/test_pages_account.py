@@ -41,6 +41,24 @@ def test_another_password_leaves_this_browser_signed_in_with_another_token(owner
     assert stranger.log_in("asha@example.net", "staple the correct horse").status == 303
 
 
+@pytest.mark.parametrize("box", [None, "keep_tokens"])
+def test_tokens_end_with_the_password_unless_a_box_is_ticked(owner: Visitor, box: str | None) -> None:
+    owner.get("/settings/tokens")
+    made = owner.send("/settings/tokens", name="ci", scope="read", days="30", password=PASSWORD)
+    token = next(word for word in made.page.text.split() if word.startswith("mwt_"))
+    page = owner.get("/account").page
+    boxes = [each for each in page.all("input") if each.get("type") == "checkbox"]
+    assert {each["name"] for each in boxes} == {"keep_tokens", "keep_passkeys"}
+    assert not any("checked" in each for each in boxes)
+    ticked = {} if box is None else {box: "yes"}
+    assert (
+        owner.send("/account/password", password=PASSWORD, new_password="staple the correct horse", **ticked).status
+        == 303
+    )
+    status = owner.ask("GET", "/api/v1/machines", HTTP_AUTHORIZATION=f"Bearer {token}").status
+    assert status == (401 if box is None else 200)
+
+
 def test_a_wrong_present_password_is_told_beside_its_field(owner: Visitor) -> None:
     owner.get("/account")
     answer = owner.send("/account/password", password="not it", new_password="staple the correct horse")

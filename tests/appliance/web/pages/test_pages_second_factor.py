@@ -135,3 +135,16 @@ def test_who_knows_the_password_has_no_more_guesses_from_more_addresses(
             visitor.get("/login/code")
             statuses.append(visitor.send("/login/code", code=f"{number:06}").status)
     assert statuses == [401] * 5
+
+
+def test_a_token_takes_a_code_too(owner: Visitor, phone: pyotp.TOTP, clock: Clock) -> None:
+    fields = {"name": "ci", "scope": "read", "days": "30", "password": PASSWORD}
+    page = owner.get("/settings/tokens").page
+    assert "code" in {each["name"] for each in page.all("input")}
+    for code in ("", "000000"):
+        answer = owner.send("/settings/tokens", **fields, code=code)
+        assert answer.status in (401, 403)
+        (field,) = (each for each in answer.page.all("input") if each.get("id") == "make-code")
+        assert field["aria-invalid"] == "true"
+        assert PASSWORD not in answer.text
+    assert owner.send("/settings/tokens", **fields, code=phone.at(clock.now)).status == 200
