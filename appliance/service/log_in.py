@@ -12,7 +12,7 @@ from appliance.service import passwords, second_factor, sessions, tickets
 from appliance.service.second_factor import Proof
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.workplace import Workplace
-from appliance.store import audit, people
+from appliance.store import audit, organizations, people
 from appliance.store.sessions import Device
 from appliance.store.tickets import Kind
 
@@ -108,6 +108,8 @@ def _examined(workplace: Workplace, member: Member, code: str | None) -> Proof:
 
 def _open(workplace: Workplace, member: Member, proof: Proof, device: Device, ticket: str | None = None) -> Session:
     with workplace.store.write() as transaction:
+        # Before anything else, as every change of its people does: none of two waits for the other.
+        organizations.find_locked(transaction, member.organization_id)
         _still_proven(transaction, member)
         try:
             second_factor.take(workplace, transaction, member, proof, device)

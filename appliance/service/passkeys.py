@@ -20,7 +20,7 @@ from appliance.service import accounts, notices, proof, sessions, tokens, verifi
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.webauthn_party import NotValid, Party
 from appliance.service.workplace import Actor, Workplace, check_trail, recording
-from appliance.store import audit, passkeys, people
+from appliance.store import audit, organizations, passkeys, people
 from appliance.store.passkeys import Passkey
 from appliance.store.sessions import Device
 
@@ -173,6 +173,9 @@ def log_in(workplace: Workplace, holder: str, *, credential: str, device: Device
         raise _refused() from None
     with workplace.store.write() as transaction:
         member = people.by_id(transaction, passkey.member_id)
+        if member is not None:
+            # Before any row of theirs, as every change of its people does: none of two waits for the other.
+            organizations.find_locked(transaction, member.organization_id)
         if member is None or not passkeys.note_use(transaction, passkey, used.new_sign_count, workplace.clock()):
             raise _refused()
         audit.record(

@@ -64,6 +64,7 @@ def compose(workplace: Workplace, transaction: Connection, member_id: str) -> Le
     member = people.by_id(transaction, member_id)
     if member is None:
         return None
+    organizations.find_locked(transaction, member.organization_id)
     link = _link(workplace, tickets.issue(workplace, transaction, member, Kind.MAILED_RESET))
     audit.record(
         transaction, member.organization_id, SOMEBODY, "reset.sent", {"person": member.email}, workplace.clock()
@@ -81,6 +82,7 @@ def issue(workplace: Workplace, email: str) -> str:
         member = people.by_email(transaction, email.strip().lower())
         if member is None:
             raise NotFound("Nobody has an account with this e-mail address.")
+        organizations.find_locked(transaction, member.organization_id)
         token = tickets.issue(workplace, transaction, member, Kind.RESET)
         audit.record(
             transaction, member.organization_id, OPERATOR, "reset.issued", {"person": member.email}, workplace.clock()

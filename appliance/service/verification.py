@@ -77,6 +77,7 @@ def issue(workplace: Workplace, email: str) -> str:
     """
     with workplace.store.write() as transaction:
         member = _unverified(people.by_email(transaction, email.strip().lower()))
+        organizations.find_locked(transaction, member.organization_id)
         token = tickets.issue(workplace, transaction, member, Kind.VERIFICATION)
         audit.record(
             transaction,

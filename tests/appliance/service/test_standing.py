@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+import pyotp
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
-from appliance.model.errors import NotFound
+from appliance.model.errors import NotFound, Unauthenticated
 from appliance.model.organization import Role
-from appliance.service import Actor, Workplace, api_tokens, invitations, machines, members
+from appliance.service import Actor, Workplace, accounts, api_tokens, enrolment, invitations, log_in, machines, members
 from appliance.service.workplace import recording
-from appliance.store import schema
+from appliance.store import schema, second_factors
 from tests.appliance.databases import on_postgresql
 from tests.appliance.members import PASSWORD, colleague
 
@@ -38,6 +41,30 @@ def test_invitations_end_with_the_right_to_make_them(
 
 
 @on_postgresql
+def test_a_log_in_and_a_change_of_its_second_factor_don_t_wait_for_each_other(
+    workplace: Workplace, owner: Actor
+) -> None:
+    """A log-in takes its organization before its code. Else each would hold what the other one waits for."""
+    secret = enrolment.propose(workplace, owner, password=PASSWORD).secret
+    now = workplace.clock()
+    code = pyotp.TOTP(secret).at(now)
+    made = enrolment.enable(replace(workplace, clock=lambda: now), owner, code=code)
+    present = accounts.actor_of(workplace, made.session.token)
+    engine = workplace.store._engine
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    with ThreadPoolExecutor(1) as pool, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watch:
+        with recording(workplace, present) as record:
+            logging_in = pool.submit(
+                log_in.at_once, workplace, email=owner.email, password=PASSWORD, code=made.codes[0]
+            )
+            while not watch.execute(waiting).scalar_one() and not logging_in.done():
+                pass
+            second_factors.remove(record.transaction, owner.member_id)
+        with pytest.raises(Unauthenticated):
+            logging_in.result()
+
+
+@on_postgresql
 @pytest.mark.parametrize("with_token", [False, True])
 def test_nobody_ends_what_a_change_came_with_before_it_commits(
     workplace: Workplace, owner: Actor, with_token: bool
@@ -46,8 +73,8 @@ def test_nobody_ends_what_a_change_came_with_before_it_commits(
     actor = owner
     table = schema.sessions
     if with_token:
-        text = api_tokens.issue(workplace, owner, password=PASSWORD, name="ci", scope="write").text
-        actor, table = api_tokens.holder(workplace, text), schema.api_tokens
+        token = api_tokens.issue(workplace, owner, password=PASSWORD, name="ci", scope="write").text
+        actor, table = api_tokens.holder(workplace, token), schema.api_tokens
     machines.add(workplace, actor, name="one")
     mine = select(table).where(table.c.member_id == owner.member_id).with_for_update(nowait=True)
     engine = workplace.store._engine
