@@ -138,6 +138,15 @@ SABOTAGES = (
         waits=True,
     ),
     Sabotage(
+        "connections-without-number",
+        "org-isolation",
+        "a machine may open as many connections as it likes",
+        "rules:let_everybody_open",
+        "test_one_machine_that_opens_all_it_can_leaves_others_theirs",
+        "connections of one machine",
+        waits=True,
+    ),
+    Sabotage(
         "flush-then-load",
         "live-change",
         "a save flushes the rules, and loads the new ones a moment later",

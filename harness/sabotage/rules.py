@@ -49,6 +49,11 @@ def let_anybody_send_errors() -> None:
     change_chains(lambda name, statements: ("goto judge",) if name == "errors" else statements)
 
 
+def let_everybody_open() -> None:
+    """New connections are accepted however many there are."""
+    change_chains(lambda name, statements: statements[-1:] if name == "opening" else statements)
+
+
 def deny_both_directions() -> None:
     """Every rule gets a twin that runs the other way."""
 

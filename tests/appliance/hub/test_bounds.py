@@ -216,12 +216,13 @@ def test_one_machine_that_takes_all_it_can_leaves_its_mates_theirs(on_a_wire: On
     looking = Warden(on_a_wire, lambda: 800, watch, lambda _: SMALL)
     greedy = [Flow(FIRST.address, SECOND.address, "udp", 9, number) for number in range(1, 400)]
     held = set()
-    for flow in greedy:
+    for number, flow in enumerate(greedy):
         held |= {flow} if wire.passes(flow.opening()) else set()
-        if len(held) % 20 == 0:
+        if number % 20 == 19:
             watch.now += 5
             looking.look()
     assert len(held) == SMALL.machine
+    looking.look()
     assert looking.figures()["full_machines"] == 1
     assert looking.figures()["refused_by_bound"] == len(greedy) - len(held)
     for flow in held:

@@ -1,0 +1,89 @@
+"""Opens connections, each with a handshake of its own, as fast as a tunnel takes them; both ends of each are this host.
+
+A program for a host of a lab; it needs root and the standard library only. Its argument is a JSON object with
+``address`` (the machine's own in the mesh), ``link`` (its tunnel), ``rate`` (connections per second), ``ready_after``
+(connections) and ``seconds``. After so many connections it prints `READY`, and at the end a JSON object:
+``connections``, how many it has tried to open.
+
+What the machine sends to itself goes through the hub, which sees a whole handshake of TCP (RFC 9293, section 3.5), and
+follows the connection for as long as one may be idle.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import struct
+import sys
+import time
+from contextlib import suppress
+from types import FrameType
+
+READY = "opening"
+_FIRST_PORT, _PORTS = 1024, 64512
+_SYN, _SYN_ACK, _ACK = 0x02, 0x12, 0x10
+_TCP, _ETH_P_IP = 6, 0x0800
+_AT_ONCE = 10
+
+
+def ports(number: int) -> tuple[int, int]:
+    """The ports of a connection, different for each of the first four billion; no two are ends of one another's."""
+    return _FIRST_PORT + number % _PORTS, 1 + number // _PORTS % (_FIRST_PORT - 1)
+
+
+def handshake(address: str, number: int) -> tuple[bytes, bytes, bytes]:
+    """The three packets that open a connection of an address with itself."""
+    packed = socket.inet_aton(address)
+    here, there = ports(number)
+    return (
+        _packet(packed, here, there, 1, 0, _SYN),
+        _packet(packed, there, here, 1, 2, _SYN_ACK),
+        _packet(packed, here, there, 2, 2, _ACK),
+    )
+
+
+def _packet(address: bytes, source: int, destination: int, sequence: int, acknowledged: int, flags: int) -> bytes:
+    segment = struct.pack("!HHIIBBHHH", source, destination, sequence, acknowledged, 5 << 4, flags, 65535, 0, 0)
+    pseudo = address + address + struct.pack("!HH", _TCP, len(segment))
+    segment = segment[:16] + struct.pack("!H", _checksum(pseudo + segment)) + segment[18:]
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(segment), 0, 0, 64, _TCP, 0) + address + address
+    return head[:10] + struct.pack("!H", _checksum(head)) + head[12:] + segment
+
+
+def _checksum(data: bytes) -> int:
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xFFFF) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xFFFF
+
+
+def main(wish: dict[str, object]) -> None:
+    """Opens until the time is over, or somebody ends it with SIGTERM."""
+    ended = False
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal ended
+        ended = True
+
+    signal.signal(signal.SIGTERM, end)
+    address, rate = str(wish["address"]), float(str(wish["rate"]))
+    began, until = time.monotonic(), time.monotonic() + float(str(wish["seconds"]))
+    number, ready_after = 0, int(str(wish["ready_after"]))
+    # Straight into the tunnel: a host's own routes would lead to itself.
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+        sender.bind((str(wish["link"]), _ETH_P_IP))
+        while not ended and time.monotonic() < until:
+            for _ in range(_AT_ONCE):
+                for packet in handshake(address, number):
+                    # The tunnel takes no more at the moment.
+                    with suppress(OSError):
+                        sender.send(packet)
+                number += 1
+            if number // _AT_ONCE == -(-ready_after // _AT_ONCE):
+                print(READY, flush=True)
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+    print(json.dumps({"connections": number}), flush=True)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

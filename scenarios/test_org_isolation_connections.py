@@ -1,0 +1,67 @@
+"""No machine takes the hub's connection tracking from others, neither those of its own organization nor of another."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from harness.hostile import conntrack
+from harness.mesh import Machine, Mesh
+from harness.record import Record
+from harness.verdicts import Refuted
+from harness.world import World
+from netlab import TcpListener, tcp_probe
+
+pytestmark = pytest.mark.claim("org-isolation")
+
+# docs/organizations.md, "Connections".
+PACE, AT_ONCE, BOUND = 1000, 2048, 16_384
+_LOOK_S = 2.0
+_SECONDS = {"quick": 6.0, "full": 40.0}
+_PORT = 4000
+_PROBE_S = 5.0
+
+
+def test_one_machine_that_opens_all_it_can_leaves_others_theirs(world: World, record: Record, profile: str) -> None:
+    """It shakes hands with itself, thousands of times a second. The hub follows no more of that than the documented
+    pace and bound, and machines of its own organization and of another open connections meanwhile as before.
+    """
+    hostile, ordinary = world.organization(record, "hostile"), world.organization(record, "ordinary")
+    greedy, mate, other = hostile.machines("greedy", "mate", "other")
+    asha, bela = ordinary.machines("asha", "bela")
+    pairs = ((mate, other), (mate, greedy), (asha, bela))
+    with (
+        TcpListener(other.host, _PORT, other.address),
+        TcpListener(greedy.host, _PORT, greedy.address),
+        TcpListener(bela.host, _PORT, bela.address),
+    ):
+        with record.control("before, all of them open connections"):
+            assert all(_opens(*pair) for pair in pairs)
+        before, began = _tracked(world, hostile), time.monotonic()
+        failed: list[str] = []
+        rounds = 0
+        with conntrack.filling(greedy.host.start_tool, greedy.address, greedy.tunnel.interface) as opened:
+            while time.monotonic() - began < _SECONDS[profile]:
+                failed += [f"{one.name} to {two.name}" for one, two in pairs if not _opens(one, two)]
+                rounds += 1
+            tracked = _tracked(world, hostile) - before
+            most = min(AT_ONCE + PACE * (time.monotonic() - began), BOUND + PACE * _LOOK_S)
+        record.at_least("connections that it tried to open", opened.connections, 1.5 * most)
+        record.measure("connections of it that were followed", tracked, limit=f"<= {round(most)}")
+        if tracked > most + 3 * rounds:
+            raise Refuted(f"the hub follows {tracked} connections of one machine, and {round(most)} are the most")
+        record.none_of("connections that others did not open", failed, "others could open no connection")
+        record.at_least("connections that others opened", 3 * rounds, 6)
+
+
+def _opens(source: Machine, destination: Machine) -> bool:
+    return bool(tcp_probe(source.host, destination.address, _PORT, _PROBE_S))
+
+
+def _tracked(world: World, mesh: Mesh) -> int:
+    """How many connections the hub follows for this organization."""
+    names = [line.split()[0] for line in world.inside.run("ip", "netns", "list").stdout.splitlines()]
+    (name,) = (each for each in names if each.endswith(mesh.organization["id"]))
+    file = "/proc/sys/net/netfilter/nf_conntrack_count"
+    return int(world.inside.run("ip", "netns", "exec", name, "cat", file).stdout)

@@ -1,0 +1,49 @@
+"""Connections that one machine opens with itself, as packets and as a program."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.hostile import conntrack, openers
+from harness.verdicts import Inconclusive
+from tests.harness.hostile.test_reads import Starter
+from tests.harness.test_packets import total
+
+ADDRESS = "10.100.0.2"
+
+
+@given(st.integers(0, 2**26))
+def test_a_handshake_is_whole_and_well_formed(number: int) -> None:
+    packets = openers.handshake(ADDRESS, number)
+    assert [total(packet[:20]) for packet in packets] == [0, 0, 0]
+    first, answer, last = (packet[20:] for packet in packets)
+    pseudo = 2 * socket.inet_aton(ADDRESS) + struct.pack("!HH", 6, 20)
+    for segment in (first, answer, last):
+        assert total(pseudo + segment) == 0
+    assert [segment[13] for segment in (first, answer, last)] == [0x02, 0x12, 0x10]
+    assert first[:4] == last[:4] == answer[2:4] + answer[:2]
+    sequence, acknowledged = struct.unpack_from("!II", answer, 4)
+    assert acknowledged == struct.unpack_from("!I", first, 4)[0] + 1
+    assert struct.unpack_from("!II", last, 4) == (acknowledged, sequence + 1)
+
+
+def test_no_two_connections_are_one() -> None:
+    """Not even with their ends exchanged."""
+    seen = [openers.ports(number) for number in range(0, 60_000_000, 499)]
+    assert len(set(seen) | {(there, here) for here, there in seen}) == 2 * len(seen)
+    assert all(0 < port < 65536 for pair in seen for port in pair)
+
+
+def test_a_machine_that_can_t_open_any_is_no_attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conntrack, "_DEADLINE", 0.5)
+    with (
+        pytest.raises(Inconclusive),
+        conntrack.filling(Starter(tmp_path), ADDRESS, "no-such-link"),
+    ):
+        pass
