@@ -20,7 +20,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from appliance.model.errors import Invalid
-from appliance.service.turns import Turns
+from appliance.service.slots import Slots
 
 SHORTEST = 10
 LONGEST = 1024
@@ -32,8 +32,8 @@ _SHORTEST_WORD = 4
 _FEWEST_DIFFERENT = 4
 
 # A hash takes a whole processor for some 30 ms. Beyond these, a log-in waits; few do, since each holds a thread.
-turns = Turns(at_once=len(os.sched_getaffinity(0)), waiting=8)
-"""Turns at hashing, for the whole process."""
+slots = Slots(at_once=len(os.sched_getaffinity(0)), waiting=8)
+"""Slots for hashing, for the whole process."""
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # The hash of a random text that nobody kept: checked when there is no such account, so that both answers take the
@@ -103,7 +103,7 @@ def hash_password(password: str) -> str:
     Raises:
         TooMany: too many others wait for one.
     """
-    with _turn():
+    with _slot():
         return _hasher.hash(_normal(password))
 
 
@@ -113,7 +113,7 @@ def verify(stored: str | None, password: str) -> bool:
     Raises:
         TooMany: as for `hash_password`.
     """
-    with _turn():
+    with _slot():
         try:
             return _hasher.verify(stored or _NOBODY, _normal(password[:_LONGEST_TYPED])) and stored is not None
         except (VerificationError, InvalidHashError):
@@ -125,9 +125,9 @@ def is_outdated(stored: str) -> bool:
     return _hasher.check_needs_rehash(stored)
 
 
-def _turn() -> AbstractContextManager[None]:
+def _slot() -> AbstractContextManager[None]:
     caller = _caller.get()
-    return turns.taken(caller.crowd, is_favoured=caller.is_favoured)
+    return slots.taken(caller.crowd, is_favoured=caller.is_favoured)
 
 
 def _normal(password: str) -> str:

@@ -182,9 +182,9 @@ class _LimitsCollector(Collector):
         for (limit, level), count in sorted(self._limits.refused.items()):
             refused.add_metric([limit, level], count)
         yield refused
-        yield GaugeMetricFamily("meshwg_hashes_waiting", "Passwords that wait to be hashed", passwords.turns.waiting)
+        yield GaugeMetricFamily("meshwg_hashes_waiting", "Passwords that wait to be hashed", passwords.slots.waiting)
         yield CounterMetricFamily(
-            "meshwg_hashes_refused", "Passwords that were not hashed, as too many waited", passwords.turns.refused
+            "meshwg_hashes_refused", "Passwords that were not hashed, as too many waited", passwords.slots.refused
         )
 
 

@@ -92,3 +92,12 @@ def test_a_service_without_a_name_offers_none(site: Site, hub: FakeHub) -> None:
     assert "opened by a name" in visitor.get("/account").page.text
     token = visitor.answer.page.forms["/logout"]
     assert visitor.post("/account/passkeys/options", token).status == 409
+
+
+def test_a_credential_that_is_nested_deeply_opens_nothing(app: bottle.Bottle) -> None:
+    visitor = Visitor(app)
+    visitor.get("/login")
+    for depth in (100, 900, 10_000):
+        answer = visitor.send("/login/passkey", credential="[" * depth + "]" * depth)
+        assert answer.status in (401, 409), depth
+        visitor.get("/login")

@@ -11,7 +11,7 @@ import pytest
 from appliance.model.errors import TooMany
 from appliance.service import passwords
 from appliance.service.passwords import Caller
-from appliance.service.turns import Turns
+from appliance.service.slots import Slots
 
 DEADLINE = 20.0
 
@@ -19,8 +19,8 @@ DEADLINE = 20.0
 class Line:
     """Callers that wait one behind another, and those that had their turns, in order."""
 
-    def __init__(self, turns: Turns) -> None:
-        self.turns = turns
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
         self.served: list[str] = []
         self._pool = ThreadPoolExecutor(32)
         self._go_on = threading.Event()
@@ -31,7 +31,7 @@ class Line:
         """Takes the one turn there is, until `let_go`."""
 
         def work() -> None:
-            with self.turns.taken("holder"):
+            with self.slots.taken("holder"):
                 self._held.set()
                 assert self._go_on.wait(DEADLINE)
 
@@ -42,12 +42,12 @@ class Line:
         """Has somebody wait whose crowd is the first letter of its name; returns once it waits or is refused."""
 
         def work() -> None:
-            with self.turns.taken(name[0], is_favoured=is_favoured):
+            with self.slots.taken(name[0], is_favoured=is_favoured):
                 self.served.append(name)
 
-        before = self.turns.waiting + self.turns.refused
+        before = self.slots.waiting + self.slots.refused
         found = self._pool.submit(work)
-        while self.turns.waiting + self.turns.refused == before and not found.done():
+        while self.slots.waiting + self.slots.refused == before and not found.done():
             pass
         return found
 
@@ -59,7 +59,7 @@ class Line:
 
 @pytest.fixture
 def line() -> Iterator[Line]:
-    made = Line(Turns(at_once=1, waiting=4, patience=DEADLINE))
+    made = Line(Slots(at_once=1, waiting=4, patience=DEADLINE))
     made.hold()
     yield made
     made.let_go()
@@ -94,33 +94,33 @@ def test_favoured_callers_come_first_and_are_never_refused(line: Line) -> None:
 
 
 def test_nobody_waits_for_ever() -> None:
-    impatient = Line(Turns(at_once=1, waiting=4, patience=0))
+    impatient = Line(Slots(at_once=1, waiting=4, patience=0))
     impatient.hold()
     assert isinstance(impatient.come("a1").exception(), TooMany)
-    assert impatient.turns.waiting == 0
+    assert impatient.slots.waiting == 0
     impatient.let_go()
-    with impatient.turns.taken("a"):
+    with impatient.slots.taken("a"):
         pass
 
 
 def test_a_turn_comes_back_from_work_that_fails() -> None:
-    turns = Turns(at_once=1, waiting=0, patience=0)
+    slots = Slots(at_once=1, waiting=0, patience=0)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), turns.taken("a"):
+        with pytest.raises(ZeroDivisionError), slots.taken("a"):
             raise ZeroDivisionError
-    with turns.taken("a"), pytest.raises(TooMany), turns.taken("a"):
+    with slots.taken("a"), pytest.raises(TooMany), slots.taken("a"):
         pass
 
 
 def test_no_more_than_so_many_are_at_work() -> None:
-    turns = Turns(at_once=2, waiting=100)
+    slots = Slots(at_once=2, waiting=100)
     at_work, most = 0, 0
     lock = threading.Lock()
 
     def work(number: int) -> None:
         nonlocal at_work, most
         for _ in range(50):
-            with turns.taken(str(number)):
+            with slots.taken(str(number)):
                 with lock:
                     at_work += 1
                     most = max(most, at_work)
@@ -130,13 +130,13 @@ def test_no_more_than_so_many_are_at_work() -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
     assert 1 <= most <= 2
-    assert turns.waiting == 0
+    assert slots.waiting == 0
 
 
 @pytest.mark.parametrize("hash_it", [passwords.hash_password, lambda text: passwords.verify(None, text)])
 def test_every_hash_takes_a_turn(monkeypatch: pytest.MonkeyPatch, hash_it: object) -> None:
-    monkeypatch.setattr(passwords, "turns", Turns(at_once=1, waiting=0, patience=0))
+    monkeypatch.setattr(passwords, "slots", Slots(at_once=1, waiting=0, patience=0))
     assert callable(hash_it)
     hash_it("correct horse battery")
-    with passwords.turns.taken("holder"), passwords.on_behalf_of(Caller("a")), pytest.raises(TooMany):
+    with passwords.slots.taken("holder"), passwords.on_behalf_of(Caller("a")), pytest.raises(TooMany):
         hash_it("correct horse battery")

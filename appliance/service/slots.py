@@ -1,4 +1,4 @@
-"""Turns at work that is costly: few at once, and a fair order for those that wait."""
+"""Slots for work that is costly: few at once, and a fair order for those that wait."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PATIENCE_S = 10.0
 
 @dataclass
 class _Waiting:
-    """A thread that waits: for its turn, or to hear that there is none."""
+    """A thread that waits: for a slot, or to hear that there is none."""
 
     decided: threading.Event = field(default_factory=threading.Event)
     is_refused: bool = False
@@ -56,13 +56,13 @@ class _Queues:
         return found
 
 
-class Turns:
+class Slots:
     """Lets a few threads do some work at once.
 
     The others wait in queues, one for each crowd of callers, and the crowds come by turns: a flood from one part of
     the internet waits behind itself. There is room for few that wait, as each holds a thread; when it is full, the
-    newest of the largest crowd is refused in favour of a smaller one. Favoured callers come before
-    all others and are never refused in favour of anybody.
+    newest of the largest crowd is refused in favour of a smaller one. Favoured callers come before all others and are
+    never refused in favour of anybody.
 
     Args:
         at_once: how many may be at work.
@@ -92,13 +92,13 @@ class Turns:
 
     @contextmanager
     def taken(self, crowd: str, *, is_favoured: bool = False) -> Iterator[None]:
-        """A turn, for a block of work.
+        """A slot, for a block of work.
 
         Args:
             crowd: with whom the caller shares a queue.
 
         Raises:
-            TooMany: too many wait, or the turn did not come in time.
+            TooMany: too many wait, or none was free in time.
         """
         self._wait(crowd, self._favoured if is_favoured else self._others)
         try:
