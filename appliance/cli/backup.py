@@ -146,7 +146,8 @@ def _replaced(file: Path) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(descriptor, "wb") as written:
             yield written
-        files.sync(Path(name))
+            written.flush()
+            os.fsync(descriptor)
         Path(name).replace(file)
     except BaseException:
         Path(name).unlink()

@@ -79,8 +79,9 @@ def _make(path: Path) -> str:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secret + "\n")
-        # What it opens must not be on disk before it.
-        files.sync(path)
+            file.flush()
+            # What it opens must not be on disk before it.
+            os.fsync(descriptor)
         files.sync(path.parent)
     except FileExistsError:
         raise

@@ -32,6 +32,7 @@ _LONGEST_PAUSE = 10.0
 _STEADY = 30.0
 _LOAD_DEADLINE = 30.0
 _LAST_WORDS = 1.0
+_STANDARD_ERROR = 2
 _LONGEST_LINE = 2**16
 _CANNOT_START = (OSError, subprocess.SubprocessError)
 
@@ -67,7 +68,8 @@ class Child:
     is_confined: bool = False
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _successor: Successor | None = field(default=None, repr=False)
-    _relay: threading.Thread | None = field(default=None, repr=False)
+    # By process id.
+    _relays: dict[int, threading.Thread] = field(default_factory=dict, repr=False)
     _started_at: float = 0.0
     _pause: float = _FIRST_PAUSE
     # When it is started again, once it was found dead.
@@ -120,8 +122,9 @@ class Child:
             preexec_fn=partial(lifeline.hold, os.getpid()),
         )
         if process.stdout is not None:
-            self._relay = threading.Thread(target=_pass_on, args=(process.stdout,), name="relay", daemon=True)
-            self._relay.start()
+            relay = threading.Thread(target=_pass_on, args=(process.stdout,), name="relay", daemon=True)
+            relay.start()
+            self._relays = {pid: each for pid, each in self._relays.items() if each.is_alive()} | {process.pid: relay}
         return process
 
     def revive(self) -> None:
@@ -195,9 +198,10 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._relay is not None:
+        relay = self._relays.pop(self._process.pid, None)
+        if relay is not None:
             # Its last words.
-            self._relay.join(_LAST_WORDS)
+            relay.join(_LAST_WORDS)
 
 
 def _pass_on(said: IO[bytes]) -> None:
@@ -205,7 +209,7 @@ def _pass_on(said: IO[bytes]) -> None:
     with said:
         while line := said.readline(_LONGEST_LINE):
             with suppress(OSError):
-                os.write(sys.stderr.fileno(), line)
+                os.write(_STANDARD_ERROR, line)
 
 
 def pause(waited: float) -> float:

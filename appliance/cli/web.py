@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance import logs
+from appliance import logs, privileges
 from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, web_user
@@ -16,6 +16,7 @@ from appliance.web import process
 def web() -> None:
     """The unprivileged process that serves pages and API. It reads its settings from the environment."""
     wait_for_turn()
+    privileges.leave_groups()
     logs.configure("web")
     settings = resolve({})
     folder = Folder(settings.data)

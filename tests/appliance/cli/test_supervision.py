@@ -183,3 +183,31 @@ def test_no_moment_is_wrong_for_a_signal() -> None:
 def test_what_starts_is_looked_at_less_often_the_longer_it_takes() -> None:
     pauses = [supervision.pause(waited) for waited in (0.0, 0.5, 5.0, 20.0, 1000.0)]
     assert pauses == pytest.approx([0.02, 0.02, 0.1, 0.4, 0.5])
+
+
+def test_one_that_is_confined_has_no_hold_on_the_log_and_is_heard_to_its_last_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    program = """
+import os, stat, sys
+kinds = [stat.S_ISFIFO(os.fstat(each).st_mode) for each in (1, 2)]
+print(kinds, os.getcwd(), os.isatty(0), flush=True)
+os.write(2, b"x" * 100_000 + b"last words")
+"""
+    monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", program))
+    monkeypatch.chdir(tmp_path)
+    child = Child("web", {}, lambda: True, is_confined=True)
+    child.start(10.0)
+    wait_until(lambda: _has_ended(child))
+    child.stop()
+    said = capfd.readouterr().err
+    assert said.startswith("[True, True] / False\n")
+    assert said.endswith("x" * 100_000 + "last words")
+
+
+def _has_ended(child: Child) -> bool:
+    try:
+        child.check()
+    except supervision.NotStarted:
+        return True
+    return False
