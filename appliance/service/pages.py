@@ -8,7 +8,7 @@ from typing import TypeVar
 LONGEST = 1000
 """Entries of one page."""
 
-MOST_BYTES = 1_000_000
+MOST_BYTES = 500_000
 """Bytes of one page's entries, about, as the store has them; a page of fewer entries than were asked for may have more
 behind it."""
 

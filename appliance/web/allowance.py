@@ -96,18 +96,15 @@ class Allowance:
             if len(self._whole_at) > self._most:
                 self._forget_one()
 
-    def wait(self, who: str) -> float:
-        """Seconds until there is anything to take; 0 where there is."""
+    def wait(self, who: str, amount: float = 0.0) -> float:
+        """Seconds until this amount is there, or anything at all; 0 where it is."""
         key = _key(who)
         with self._lock:
             now = self._clock()
-            known = self._whole_at.get(key, ())
+            known = self._whole_at.get(key, (now,) * len(self._rates))
             return max(
-                (
-                    max(0.0, whole_at - now - rate.seconds)
-                    for rate, whole_at in zip(self._rates, known or [now] * len(self._rates), strict=True)
-                ),
-                default=0.0,
+                max(0.0, whole_at - now + amount * rate.interval - rate.seconds)
+                for rate, whole_at in zip(self._rates, known, strict=True)
             )
 
     def give_back(self, who: str) -> None:

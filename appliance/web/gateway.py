@@ -114,7 +114,7 @@ class Gateway:
         self._patience = patience
         self._budget = Budget() if budget is None else budget
         self._payers = Payers() if payers is None else payers
-        self._turns = Turns(threads)
+        self._turns = Turns(threads, self._payers.share)
         self._pause = pause
         self._sender = sender
         # Of their own: who waits for a thread of the application's holds no place meanwhile.

@@ -21,7 +21,7 @@ from appliance.model.addresses import Network
 from appliance.model.errors import TooMany
 from appliance.web.allowance import Allowance, Rate
 from appliance.web.proxies import client_address, is_one_of, networks_of
-from appliance.web.turns import NOBODY
+from appliance.web.turns import NOBODY, SHARE
 
 log = structlog.get_logger()
 
@@ -33,8 +33,10 @@ COOKIE = "__Host-meshwg"
 REASONS = ("waiting", "processor")
 """What a payer may have run out of: places to wait for a thread, or time of the processor."""
 
-PROCESSOR = (Rate(3, 12.0),)
-"""Seconds of a processor: three at once, and over time a quarter of one."""
+PROCESSOR = (Rate(2, 8.0),)
+"""Seconds of a processor: two at once, and over time a quarter of one."""
+
+_RESERVE = 1.0
 
 _SECONDS_A_BYTE = 1e-8
 """What it takes to encrypt and send an answer, which no thread of ours is seen to do."""
@@ -103,6 +105,13 @@ class Payers:
                 f"Your requests took more than their share of the service's processor. Try again in {seconds} seconds.",
                 retry_after=seconds,
             )
+
+    def share(self, payer: str) -> int:
+        """Threads that the payer may have: one alone when it has used half of what the processor gives it at once.
+
+        All threads compute under one lock, so each that a payer has at work is felt by every other one.
+        """
+        return SHARE if payer == NOBODY or not self._processor.wait(payer, _RESERVE) else 1
 
     def used(self, environ: Mapping[str, Any], seconds: float, length: int = 0) -> None:
         """Notes what a request has used, and the organization that it turned out to be of.

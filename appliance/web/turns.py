@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from appliance.model.errors import TooMany
@@ -24,11 +24,13 @@ class Turns:
 
     Args:
         threads: requests that are worked on at once.
-        share: how many of them are one payer's.
+        share: how many of them are a payer's.
         waiting: requests of one payer that may wait.
     """
 
-    def __init__(self, threads: int = THREADS, share: int = SHARE, waiting: int = WAITING) -> None:
+    def __init__(
+        self, threads: int = THREADS, share: Callable[[str], int] = lambda _: SHARE, waiting: int = WAITING
+    ) -> None:
         self._threads = self._free = threads
         self._share = share
         self._most_waiting = waiting
@@ -63,7 +65,7 @@ class Turns:
             self._give_back(payer)
 
     def _share_of(self, payer: str) -> int:
-        return self._threads if payer == NOBODY else self._share
+        return self._threads if payer == NOBODY else self._share(payer)
 
     def _take(self, payer: str) -> None:
         self._free -= 1

@@ -211,7 +211,7 @@ def test_an_organization_beyond_its_share_of_the_processor_is_told_when_to_come_
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         seen.append(environ["REMOTE_ADDR"])
         environ[CALLER].organization = "acme"
-        payers.used(environ, 2.0)
+        payers.used(environ, 1.5)
         start("200 OK", [])
         return [b""]
 

@@ -73,15 +73,27 @@ def test_who_used_up_its_share_waits_and_nobody_else_does() -> None:
     clock = Clock()
     payers = Payers(clock=clock)
     asked = environ(authorization=BEARER)
-    answer(payers, asked, "acme", seconds=2.9)
+    answer(payers, asked, "acme", seconds=1.9)
     payers.check(payers.caller(asked))
-    answer(payers, asked, "acme", seconds=3.1)
+    answer(payers, asked, "acme", seconds=2.1)
     with pytest.raises(TooMany) as refused:
         payers.check(payers.caller(asked))
-    assert refused.value.retry_after == 13
+    assert refused.value.retry_after == 9
     payers.check(payers.caller(environ()))
-    clock.now += 13
+    clock.now += 9
     payers.check(payers.caller(asked))
+
+
+def test_who_used_half_of_it_has_one_thread_at_a_time() -> None:
+    clock = Clock()
+    payers = Payers(clock=clock)
+    asked = environ(authorization=BEARER)
+    answer(payers, asked, "acme", seconds=0.9)
+    assert payers.share("acme") == 4
+    answer(payers, asked, "acme", seconds=0.2)
+    assert (payers.share("acme"), payers.share("other"), payers.share(NOBODY)) == (1, 4, 4)
+    clock.now += 1
+    assert payers.share("acme") == 4
 
 
 def test_the_first_request_with_a_token_is_paid_by_its_organization() -> None:

@@ -58,7 +58,7 @@ def run(work: Callable[[], Awaitable[None]]) -> None:
 
 def test_one_payer_never_has_more_than_its_share_and_others_don_t_wait() -> None:
     async def work() -> None:
-        crowd = Crowd(Turns(threads=4, share=2, waiting=50))
+        crowd = Crowd(Turns(threads=4, share=lambda _: 2, waiting=50))
         await crowd.come(*["big"] * 24)
         assert crowd.at_work == ["big", "big"]
         await crowd.come("small")
@@ -69,7 +69,7 @@ def test_one_payer_never_has_more_than_its_share_and_others_don_t_wait() -> None
 
 def test_a_thread_that_is_free_goes_to_the_payers_in_turn() -> None:
     async def work() -> None:
-        crowd = Crowd(Turns(threads=1, share=1, waiting=50))
+        crowd = Crowd(Turns(threads=1, share=lambda _: 1, waiting=50))
         await crowd.come("a", "a", "a", "b", "c")
         order = []
         for _ in range(5):
@@ -82,7 +82,7 @@ def test_a_thread_that_is_free_goes_to_the_payers_in_turn() -> None:
 
 def test_what_is_beyond_the_queue_is_refused_at_once() -> None:
     async def work() -> None:
-        turns = Turns(threads=4, share=1, waiting=2)
+        turns = Turns(threads=4, share=lambda _: 1, waiting=2)
         crowd = Crowd(turns)
         await crowd.come("a", "a", "a")
         with pytest.raises(TooMany) as refused:
@@ -97,7 +97,7 @@ def test_what_is_beyond_the_queue_is_refused_at_once() -> None:
 
 def test_a_trusted_address_may_have_every_thread() -> None:
     async def work() -> None:
-        turns = Turns(threads=3, share=1, waiting=0)
+        turns = Turns(threads=3, share=lambda _: 1, waiting=0)
         crowd = Crowd(turns)
         await crowd.come(*[NOBODY] * 5)
         assert len(crowd.at_work) == 3
@@ -108,7 +108,7 @@ def test_a_trusted_address_may_have_every_thread() -> None:
 
 def test_a_request_that_is_given_up_gives_its_turn_back() -> None:
     async def work() -> None:
-        turns = Turns(threads=1, share=1)
+        turns = Turns(threads=1, share=lambda _: 1)
         crowd = Crowd(turns)
         await crowd.come("a", "b", "c")
         crowd.tasks[1].cancel()
@@ -124,7 +124,7 @@ def test_a_request_that_is_given_up_gives_its_turn_back() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=60))
 def test_no_thread_is_lost_and_none_is_idle_while_somebody_may_have_it(steps: list[tuple[str, bool]]) -> None:
     async def work() -> None:
-        turns = Turns(threads=3, share=2, waiting=100)
+        turns = Turns(threads=3, share=lambda _: 2, waiting=100)
         crowd = Crowd(turns)
         for payer, comes in steps:
             if comes:
