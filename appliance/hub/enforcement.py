@@ -137,7 +137,7 @@ class Enforcement:
             self._switch(places, judged, judged.desired, self._compiled(places, judged.desired))
 
     def _switch(self, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = go_on) -> None:
-        gone = judged.out_of_use() - wanted.names
+        gone = frozenset(name for name in judged.out_of_use() if name not in wanted)
         # What was left and is wanted again still leads to where it led.
         again = sorted(name for name in judged.left if name in wanted.chains)
         base = judged.present.without(gone, emptied=again)
@@ -148,14 +148,14 @@ class Enforcement:
             self._load(places, part, judged.ruleset)
         present = wanted.prepared(base)
         # Should the switch be refused, nothing has ever led to what was prepared.
-        unused = present.names - judged.ruleset.names
+        unused = present.beyond(judged.ruleset)
         prepared = replace(judged, present=present, left={name: judged.left.get(name, 0.0) for name in unused})
         self._judged[places.namespace] = prepared
         switch = wanted.switch(present)
         hook()
         self._load(places, switch, wanted)
         now = time.monotonic()
-        left = {name: judged.left.get(name, now) for name in present.names - wanted.names}
+        left = {name: judged.left.get(name, now) for name in present.beyond(wanted)}
         self._judged[places.namespace] = _Judged(desired, wanted, wanted.switched(present), left)
 
     def refused(self, places: Places) -> dict[str, int]:
@@ -206,7 +206,7 @@ class Enforcement:
             return False
         present = nft.present(name)
         if noted == Entry(now, wanted.fingerprint) and wanted.counters <= present.counters:
-            left = dict.fromkeys(present.names - wanted.names, time.monotonic())
+            left = dict.fromkeys(present.beyond(wanted), time.monotonic())
             self._judged[name] = _Judged(desired, wanted, wanted.switched(present), left)
             return True
         try:

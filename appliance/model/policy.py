@@ -18,8 +18,9 @@ from appliance.model.names import check_group, check_name
 
 LONGEST_DESCRIPTION = 500
 HIGHEST_PORT = 65535
-# Where ports of several rules overlap, the data plane cuts ranges at each other's ends.
-_PIECES = 2
+# Where ports of several rules overlap, the data plane cuts ranges at each other's ends, into twice as many at most. And
+# sets of ranges take the kernel longer than those of single ports.
+_OF_A_PORT, _OF_A_RANGE = 2, 4
 _MOST_TOLD = 5
 MOST_PORT_RANGES = 100
 
@@ -161,7 +162,7 @@ class Rule:
     @property
     def weight(self) -> int:
         """The most elements that the data plane looks up for one pair of its ends (`model.cost`)."""
-        return _PIECES * len(self.ports) or 1
+        return sum(_OF_A_PORT if ports.first == ports.last else _OF_A_RANGE for ports in self.ports) or 1
 
     @property
     def sentence(self) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from appliance.hub.errors import Crowded, HubError, Overtaken
 from appliance.model.desired import Desired
-from appliance.model.errors import Conflict, NotEnforced, Refused, TooMany
+from appliance.model.errors import Conflict, Invalid, NotEnforced, Refused, TooMany
 from appliance.model.ids import new_revision
 from appliance.model.organization import Organization
 from appliance.service.workplace import Actor, Note, Workplace, admit, check_trail, gone, write_trail
@@ -104,7 +104,11 @@ def _try(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -> T:
     if becomes == was:
         _store(workplace, actor, change, revision)
         return result
-    change.after.check_size(before, most=organization.plan.element_limit)
+    try:
+        change.after.check_size(before, most=organization.plan.element_limit)
+    except Invalid as error:
+        log.warning("a policy is too large", organization=organization.id, why=error.detail)
+        raise
     is_enforced = False
     try:
         _apply(workplace, organization.id, becomes, base=organization.revision, revision=revision, before=was)

@@ -42,9 +42,8 @@ def load(transaction: Connection, organization_id: str) -> Saved:
 
 def growth(before: Policy, policy: Policy) -> int:
     """Bytes that the second policy takes beyond the first one, about."""
-    had, wanted = {rule.id for rule in before.rules}, {rule.id for rule in policy.rules}
-    come = sum(_size(rule) for rule in policy.rules if rule.id not in had)
-    return come - sum(_size(rule) for rule in before.rules if rule.id not in wanted)
+    gone, new = of_rules(before.rules, policy.rules) or (before.rules, policy.rules)
+    return sum(map(_size, new)) - sum(map(_size, gone))
 
 
 def _size(rule: Rule) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from harness.bench import (
     changes,
     coldstart,
+    crowd,
     density,
     gates,
     load,
@@ -33,6 +34,7 @@ class Effort:
         rounds: turns of each side of a comparison.
         seconds: of TCP in each turn.
         saves, flips, adds: of one organization.
+        crowd: machines of a large organization.
         organizations: that exist side by side, where their number is what is measured.
         loaded: that saves are spread over.
         load_seconds: of saves at a steady pace.
@@ -47,6 +49,7 @@ class Effort:
     saves: int
     flips: int
     adds: int
+    crowd: int
     organizations: int
     loaded: int
     load_seconds: int
@@ -73,6 +76,7 @@ EFFORTS = {
         saves=200,
         flips=500,
         adds=50,
+        crowd=200,
         organizations=100,
         loaded=100,
         load_seconds=8,
@@ -87,6 +91,7 @@ EFFORTS = {
         saves=1000,
         flips=10_000,
         adds=150,
+        crowd=200,
         organizations=1000,
         loaded=500,
         load_seconds=20,
@@ -144,6 +149,11 @@ PLAN = (
     Measurement(
         ("save-median", "save-p99", "late-packets", "machine-add"),
         _with_service(lambda world, e, tell: changes.measure(world, e.saves, e.flips, e.adds, tell)),
+        quick=True,
+    ),
+    Measurement(
+        ("save-large", "save-beside-large"),
+        _with_service(lambda world, e, tell: crowd.measure(world, e.crowd, e.saves // 2, tell)),
         quick=True,
     ),
     Measurement(

@@ -44,6 +44,8 @@ TARGETS = (
     Target("save-p99", "the slowest saves of a hundred, idle", "ms", 15.0),
     Target("save-p99-loaded", "the same with 200 saves/s over 500 organizations", "ms", 50.0),
     Target("late-packets", "packets delivered that were sent after the answer that denies them", "packets", 0.0),
+    Target("save-large", "a save of one rule with 200 machines and 5,000 rules, beside an empty one's", "ratio", 3.0),
+    Target("save-beside-large", "a save while another organization of that size saves, beside alone", "ratio", 3.0),
     Target("machine-add", "a machine added until its first handshake is possible, median", "ms", 15.0),
     Target("first-ping", "sign-up until the first ping between two machines is answered, median", "ms"),
     Target("onboarding-rate", "organizations signed up to a working mesh of two machines", "1/s", 8.0, True),

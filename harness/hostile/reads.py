@@ -60,7 +60,7 @@ def many_rules(count: int) -> list[dict[str, Any]]:
 
 
 def fill(api: Api, rules: int = MOST_RULES, entries: int = 0) -> None:
-    """Gives an organization a long policy, and an audit trail.
+    """Gives an organization the paid plan, a long policy, and an audit trail.
 
     Args:
         api: signed in as the organization's owner.
@@ -69,6 +69,7 @@ def fill(api: Api, rules: int = MOST_RULES, entries: int = 0) -> None:
     Raises:
         ApiError: the service refused it.
     """
+    api.call("PATCH", "/organization", {"plan": "paid"})
     if entries:
         machine = api.call("POST", "/machines", {"name": "filler"}).body["machine"]["id"]
         for number in range(entries):

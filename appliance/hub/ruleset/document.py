@@ -98,12 +98,13 @@ class Ruleset:
         )
 
     def switched(self, present: Ruleset) -> Ruleset:
-        """What is there after `switch`: this in force, and what is left of others."""
-        prepared = self.prepared(present)
-        return replace(prepared, chains={**prepared.chains, **self.chains})
+        """What is there after `switch`, where this is prepared: it in force, and what is left of others."""
+        return replace(present, chains={**present.chains, **self.chains})
 
     def without(self, others: Collection[str], emptied: Collection[str] = ()) -> Ruleset:
         """What is there after `removal` of these."""
+        if not others and not emptied:
+            return self
         return Ruleset(
             self.hooks,
             {name: () if name in emptied else each for name, each in self.chains.items() if name not in others},
@@ -115,6 +116,15 @@ class Ruleset:
     def names(self) -> frozenset[str]:
         """Of everything that there is; no chain is called like a counter."""
         return frozenset(self.chains) | frozenset(self.leaves) | self.counters
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.chains or name in self.leaves or name in self.counters
+
+    def beyond(self, other: Ruleset) -> frozenset[str]:
+        """The names of what this has and another has not."""
+        return (self.counters - other.counters).union(
+            self.chains.keys() - other.chains.keys(), self.leaves.keys() - other.leaves.keys()
+        )
 
     @cached_property
     def fingerprint(self) -> str:

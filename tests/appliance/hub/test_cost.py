@@ -6,11 +6,14 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
+from appliance.hub.enforcement import Enforcement
+from appliance.hub.generation import Ledger
 from appliance.hub.ruleset import Ruleset, compile_ruleset
 from appliance.model.desired import Desired
 from appliance.model.policy import Action, Kind, Policy, PortRange, Protocol, Rule, Selector, merge_ports
-from tests.appliance.hub.ruled import members, state_of
+from tests.appliance.hub.ruled import Kernel, members, rule, state_of
 from tests.appliance.hub.test_ruleset import LINK
 from tests.appliance.strategies import desired_states
 
@@ -55,11 +58,30 @@ def test_a_policy_never_comes_to_more_than_it_was_said_to(desired: Desired) -> N
     assert sum(map(len, ruleset.loading())) <= _BYTES_OF_NONE + _BYTES_OF_ONE * desired.elements
 
 
+def test_a_stored_policy_that_is_too_large_denies_everything_until_it_is_smaller(
+    kernel: Kernel, ledger: Ledger
+) -> None:
+    """No save could make it; a store of before may have it."""
+    first, second = members(2)
+    ports = ",".join(str(2 * number + 1) for number in range(100))
+    rules = tuple(rule(f"r{number}", Action.ALLOW, first, second, Protocol.TCP, ports) for number in range(201))
+    state = state_of((first, second), Policy(Action.ALLOW, rules))
+    enforcement = Enforcement(ledger)
+    with capture_logs() as logs:
+        enforcement.judge(kernel.wire.places, state)
+    (told,) = [each for each in logs if each["log_level"] == "error"]
+    assert "comes to 40200 pairs" in told["why"]
+    assert not kernel.wire.passes(kernel.new_flow(first, second, "udp", 53).opening())
+    enforcement.judge(kernel.wire.places, replace(state, policy=state.policy.without_rules({"r0"})))
+    assert kernel.wire.passes(kernel.new_flow(first, second, "udp", 53).opening())
+    enforcement.forget(kernel.wire.places.namespace)
+
+
 @given(overlapping(), st.data())
 def test_what_changes_step_by_step_costs_what_it_costs_at_once(desired: Desired, data: st.DataObject) -> None:
     policy = Policy(desired.policy.default)
-    for rule in desired.policy.rules:
-        policy = policy.with_rules([rule])
+    for each in desired.policy.rules:
+        policy = policy.with_rules([each])
     gone = {rule.id for rule in desired.policy.rules if data.draw(st.booleans())}
     policy = policy.without_rules(gone)
     anew = Policy(policy.default, tuple(rule for rule in desired.policy.rules if rule.id not in gone))

@@ -1,0 +1,84 @@
+"""What a large organization's saves cost itself, and a small one beside it."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from harness.api import Api, ApiError
+from harness.bench.targets import Measured
+from harness.hostile import policies
+from harness.verdicts import Inconclusive
+from harness.world import PASSWORD, World
+
+_RULES_OF_A_MACHINE = 25
+_RULE = {"action": "deny", "source": "any", "destination": "any", "protocol": "udp", "ports": "9"}
+
+
+def measure(world: World, machines: int, saves: int, tell: Callable[[str], None]) -> dict[str, Measured]:
+    """Saves of one rule: of an organization without rules, of a large one, and of the first while the second saves.
+
+    The first two take turns, so that each is as quiet as the other.
+
+    Args:
+        machines: of the large one, which has `_RULES_OF_A_MACHINE` rules for each.
+        saves: of each kind, twice.
+        tell: is told what is being measured.
+    """
+    rules = machines * _RULES_OF_A_MACHINE
+    small, large = (_organization(world.api(), name) for name in ("small", "large"))
+    tell(f"an organization of {machines} machines and {rules} rules")
+    policies.grow(large, machines, rules)
+    tell(f"{saves} saves of one rule, in turns with those of an organization without rules")
+    quiet, own = [], []
+    for _ in range(saves):
+        quiet += _save_and_undo(small)
+        own += _save_and_undo(large)
+    tell(f"{saves} saves of the small one while the large one adds rules")
+    over = threading.Event()
+    added: list[float] = []
+    thread = threading.Thread(target=_add_on, args=(large.twin(), over, added))
+    thread.start()
+    try:
+        beside = [each for _ in range(saves) for each in _save_and_undo(small)]
+    finally:
+        over.set()
+        thread.join()
+    if len(added) < saves // 10:
+        raise Inconclusive(f"the large organization saved {len(added)} times only")
+    return {
+        "save-large": _ratio(own, quiet, f"an organization without rules: {_ms(quiet):.2f} ms"),
+        "save-beside-large": _ratio(beside, quiet, f"alone: {_ms(quiet):.2f} ms; {len(added)} saves beside it"),
+    }
+
+
+def _organization(api: Api, name: str) -> Api:
+    api.sign_up(f"{name}@example.net", PASSWORD, name)
+    return api
+
+
+def _save_and_undo(api: Api) -> list[float]:
+    added = api.call("POST", "/policy/rules", _RULE)
+    removed = api.call("DELETE", f"/policy/rules/{added.body['id']}")
+    return [added.seconds, removed.seconds]
+
+
+def _add_on(api: Api, over: threading.Event, added: list[float]) -> None:
+    wish: dict[str, Any] = dict(_RULE)
+    with suppress(ApiError):
+        while not over.is_set():
+            wish["description"] = f"rule {len(added)}"
+            added.append(api.call("POST", "/policy/rules", wish).seconds)
+    api.close()
+
+
+def _ms(seconds: list[float]) -> float:
+    return statistics.median(seconds) * 1e3
+
+
+def _ratio(of: list[float], to: list[float], baseline: str) -> Measured:
+    least = statistics.median(to)
+    return Measured(statistics.median(of) / least, baseline, (min(of) / least, max(of) / least))
