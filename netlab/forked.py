@@ -32,6 +32,8 @@ def become(
         name: of the process, at most 15 bytes; see proc_pid_comm(5).
         keep: open files to leave open beside the standard ones.
     """
+    # While the numbers of their files are theirs: whoever configures logging later has them closed.
+    logging.shutdown()
     # `Popen` returns when its pipe is closed here, too.
     _close_all_but(keep)
     for number in _SIGNALS:

@@ -1,0 +1,32 @@
+"""A forked process in a program's place finds itself as a program does."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import os
+import subprocess
+from functools import partial
+from pathlib import Path
+
+from netlab import forked
+
+
+def _configure_logging() -> None:
+    """Opens a file, then configures logging as servers do, which closes the handlers of before; tells what it reads."""
+    descriptor = os.memfd_create("mine")
+    os.write(descriptor, b"still open")
+    logging.config.dictConfig({"version": 1})
+    print(os.pread(descriptor, 100, 0).decode())
+
+
+def test_logging_of_the_program_that_forked_closes_no_file_of_the_fork(tmp_path: Path) -> None:
+    handlers = [logging.FileHandler(tmp_path / f"log-{number}") for number in range(8)]
+    try:
+        fork = partial(forked.become, "fork", _configure_logging, dict(os.environ))
+        # Never executed: the forked process goes on by itself before it would be.
+        done = subprocess.run(["false"], preexec_fn=fork, capture_output=True, text=True, check=False, timeout=30)
+    finally:
+        for handler in handlers:
+            handler.close()
+    assert done.stdout == "still open\n", done.stderr
