@@ -30,10 +30,13 @@ _SAVED_S = 0.1
 _TURN_S = 0.001
 _AT_ONCE = 64
 
-_NEIGHBOURHOODS = 2048
-_OF_A_NEIGHBOURHOOD = 32
+# As many addresses as can hope to have their turn before their machines ask again, and of each what the rules let
+# through at once: an office has one address.
+_NEIGHBOURHOODS = 512
+_OF_A_NEIGHBOURHOOD = 128
 _LINKS = 4096
-_OF_A_LINK = 64
+_OF_A_LINK = 128
+_MOST = 8192
 
 HANDSHAKES = (1000, 2000)
 """The most initiations that are handed on, per second and at once. Each may begin a session."""
@@ -106,8 +109,8 @@ class Demultiplexer:
         self._acquaintances = acquaintances
         self._budget = budget or Budget(_SHARE, _SAVED_S)
         self._pace = Pace(*HANDSHAKES)
-        self._unsearched: FairQueue[str, Arrival] = FairQueue(_NEIGHBOURHOODS, _OF_A_NEIGHBOURHOOD)
-        self._found: FairQueue[str, tuple[Arrival, Entry, bool]] = FairQueue(_LINKS, _OF_A_LINK)
+        self._unsearched: FairQueue[str, Arrival] = FairQueue(_NEIGHBOURHOODS, _OF_A_NEIGHBOURHOOD, _MOST)
+        self._found: FairQueue[str, tuple[Arrival, Entry, bool]] = FairQueue(_LINKS, _OF_A_LINK, _MOST)
         self._counts = dict.fromkeys(_COUNTED, 0)
         self._told: dict[str, float] = {}
         self._overflow_before = self._overflow()

@@ -16,11 +16,13 @@ class FairQueue(Generic[K, T]):
     Args:
         senders: the most that may have something waiting.
         each: the most that one of them may have waiting.
+        most: where so many things wait, a sender that has one waiting can't add another.
     """
 
-    def __init__(self, senders: int, each: int) -> None:
+    def __init__(self, senders: int, each: int, most: int) -> None:
         self._senders = senders
         self._each = each
+        self._most = most
         self._queues: OrderedDict[K, deque[T]] = OrderedDict()
         self._length = 0
 
@@ -39,7 +41,7 @@ class FairQueue(Generic[K, T]):
             if len(self._queues) >= self._senders:
                 return False
             queue = self._queues[sender] = deque()
-        elif len(queue) >= self._each:
+        elif len(queue) >= self._each or self._length >= self._most:
             return False
         queue.append(item)
         self._length += 1

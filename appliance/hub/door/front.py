@@ -116,6 +116,7 @@ class FrontDoor:
         self._demultiplexer: Demultiplexer | None = None
         self._levels: dict[str, Level] = {}
         self._measured = -_MEASURED_S
+        self._reached: dict[str, int] = {}
 
     def open(self, met: Callable[[str], None] = lambda _organization: None) -> Repair:
         """Opens the door, or adopts one that is open: then no packet of a session is lost.
@@ -258,7 +259,15 @@ class FrontDoor:
         for name, level in self._levels.items():
             if level.is_high and not (name in before and before[name].is_high):
                 log.warning("a memory of the front door is filling", memory=name, **asdict(level))
+        self._tell_of_bounds()
         return self._levels
+
+    def _tell_of_bounds(self) -> None:
+        counted = self._table.counters()
+        for name in BOUNDS:
+            if counted.get(name, 0) > self._reached.get(name, 0):
+                log.warning("a bound of one link or of known sources was reached", bound=name, packets=counted[name])
+        self._reached = counted
 
     def close(self) -> None:
         """Lets go of everything but the kernel's part, by which sessions go on. May be called twice."""

@@ -44,6 +44,10 @@ class Machine:
         return f"{self.address(version)} . {self.port}"
 
 
+_AT_FIRST_S = 4.0
+"""Less than WireGuard waits before it asks again."""
+
+
 class Scene:
     """An ordinary organization and a hostile one, whose links are sockets that say what a test wants.
 
@@ -101,6 +105,18 @@ def key_of(index: bytes) -> str:
     return hex(int.from_bytes(index, "big"))
 
 
+AGED_S = 100.0
+
+
+def age(world: World, name: str, key: str) -> None:
+    """Lets time pass for an element: it ends in `AGED_S`, unless somebody renews it."""
+    value = world.elements(name)[key].value
+    table, lasts = f"inet {world.names.door} {name}", 600
+    end = f" : {value}" if value else ""
+    element = f"{{ {key} timeout {lasts}s expires {AGED_S:.0f}s{end} }}"
+    world.hub.run("nft", f"delete element {table} {{ {key} }}; add element {table} {element}")
+
+
 def slow(meter: Meter) -> Meter:
     """The same with a pace that a test can pass."""
     return replace(meter, rate=1, burst=3)
@@ -117,7 +133,7 @@ def test_no_message_from_outside_renews_a_session(world: World, scene: Scene) ->
     """Whoever knows its number can't hold it: not a stranger, not the machine itself."""
     mine, enemy, index = scene.machine(), scene.machine(66), os.urandom(4)
     scene.tell(V, message(2, sender=index), mine)
-    before = world.elements("sessions")[key_of(index)]
+    age(world, "sessions", key_of(index))
     for machine in (enemy, mine):
         for kind in (2, 3, 4):
             receiver = os.urandom(4) + index if kind == 2 else index
@@ -126,8 +142,8 @@ def test_no_message_from_outside_renews_a_session(world: World, scene: Scene) ->
                 scene.ask(machine, datagram)
                 assert scene.hears(V, datagram)
     after = world.elements("sessions")[key_of(index)]
-    assert before.value == after.value == str(V)
-    assert after.ends_in_s < before.ends_in_s
+    assert after.value == str(V)
+    assert after.ends_in_s <= AGED_S
 
 
 @pytest.mark.parametrize("hub", [HUB4, HUB6])
@@ -144,10 +160,11 @@ def test_the_hub_s_offer_becomes_a_session_once(world: World, scene: Scene, hub:
     assert key_of(index) not in world.elements("offers")
     first = world.elements("sessions")[key_of(index)]
     assert (first.value, 15 < first.ends_in_s <= 200) == (str(V), True)
+    age(world, "sessions", key_of(index))
     datagram = message(2, receiver=os.urandom(4) + index)
     scene.ask(mine, datagram, hub)
     assert scene.hears(V, datagram)
-    assert world.elements("sessions")[key_of(index)].ends_in_s < first.ends_in_s
+    assert world.elements("sessions")[key_of(index)].ends_in_s <= AGED_S
 
 
 def test_a_session_that_the_hub_begins_lasts(world: World, door: FrontDoor) -> None:
@@ -215,15 +232,15 @@ def test_nobody_takes_or_renews_another_s_known_source(world: World, scene: Scen
         (mine.source(), "known4", "answered4") if version == 4 else (mine.address(6), "links6", "answered6")
     )
     scene.tell(V, message(2), mine, version)
-    before = world.elements(known)[whom]
+    age(world, known, whom)
     for _ in range(3):
         scene.tell(T, message(2), mine, version)
     after = world.elements(known)[whom]
-    assert after.value == before.value == str(V)
-    assert after.ends_in_s < before.ends_in_s
+    assert after.value == str(V)
+    assert after.ends_in_s <= AGED_S
     assert list(world.elements(pairs)) == [f"{whom} . {V}"]
     scene.tell(V, message(2), mine, version)
-    assert world.elements(known)[whom].ends_in_s > after.ends_in_s
+    assert world.elements(known)[whom].ends_in_s > AGED_S
 
 
 def test_a_link_has_a_bound_for_known_sources_and_others_have_theirs(
@@ -237,6 +254,9 @@ def test_a_link_has_a_bound_for_known_sources_and_others_have_theirs(
     known = [each.value for each in world.elements("known4").values()]
     assert 3 <= len(known) < 9
     assert door.counters().known_of == len(machines) - len(known)
+    with capture_logs() as logs:
+        assert door.levels()
+    assert [each["bound"] for each in logs if "bound" in each] == ["known_of"]
     mine = scene.machine()
     scene.tell(V, message(2), mine)
     assert world.elements("known4")[mine.source()].value == str(V)
@@ -328,21 +348,30 @@ def test_an_address_that_floods_leaves_others_their_turn(scene: Scene, door: Fro
     assert counters.overflow == 0
 
 
-@pytest.mark.parametrize(("spread", "networks"), [(16, 100), (8, 3)])
-def test_networks_of_ipv6_have_a_pace(scene: Scene, door: FrontDoor, spread: int, networks: int) -> None:
+def test_an_office_behind_one_address_has_all_its_machines_at_once(scene: Scene, door: FrontDoor) -> None:
+    """What the rules let through of one address, the queue has room for."""
+    key = new_key_pair()
+    door.admit("office", key.public, 53009, machines=100)
+    send_from(scene.machine(66).host, [(("198.18.0.1", 4000 + n), initiation(key.public)) for n in range(100)])
+    wait_until(lambda: door.counters().demultiplexed == 100)
+    assert (door.counters().crowded, door.counters().link_share) == (0, 0)
+
+
+@pytest.mark.parametrize(("spread", "count"), [(16, 1500), (8, 350)])
+def test_networks_of_ipv6_have_a_pace(scene: Scene, door: FrontDoor, spread: int, count: int) -> None:
     """Those of 64 bits within one of 48 or 56 have one together; another one's is its own."""
     hostile = 0x20010DB8_00FF_0000 << 64
 
-    def flood(number: int, count: int) -> None:
+    def flood(number: int, datagrams: int) -> None:
         sources = (
-            (str(ip_address(hostile + (number << 80) + ((each % 2**spread) << 64) + 1)), 4000) for each in range(count)
+            (str(ip_address(hostile + (number << 80) + ((each % 2**spread) << 64) + 1)), 4000) for each in range(datagrams)
         )
         send_from(scene.machine(66).host, [(source, initiation()) for source in sources], HUB6)
 
-    flood(0, 1500)
+    flood(0, count)
     before = door.counters().stranger_pace
-    assert before > 1500 - 700
-    for number in range(1, networks):
+    assert before > 0
+    for number in range(1, 50):
         flood(number, 1)
     assert door.counters().stranger_pace == before
     assert door.counters().strangers_pace == 0
@@ -462,7 +491,7 @@ def test_real_clients_shake_hands_beside_a_tenant_that_holds_and_floods(
             for _ in range(30):
                 scene.ask(machine, initiation(scene.keys[T]))
                 scene.ask(machine, message(2, receiver=os.urandom(4) + index))
-        assert world.machine(world.organizations[number % 2], 12 + number).reaches_the_hub(2.0)
+        assert world.machine(world.organizations[number % 2], 12 + number).reaches_the_hub(_AT_FIRST_S)
     assert door.counters().regular_pace > 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -167,7 +168,7 @@ _TURNS = st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=60)
 @given(_TURNS)
 def test_senders_take_turns(turns: list[tuple[int, bool]]) -> None:
     """Nobody waits longer than until each other sender had one turn, and nobody's is refused for another's number."""
-    queue: FairQueue[int, tuple[int, int]] = FairQueue(senders=6, each=3)
+    queue: FairQueue[int, tuple[int, int]] = FairQueue(senders=6, each=3, most=99)
     waiting: dict[int, list[tuple[int, int]]] = {sender: [] for sender in range(6)}
     since: dict[int, set[int]] = {sender: set() for sender in range(6)}
     for number, (sender, takes) in enumerate(turns):
@@ -193,10 +194,19 @@ def test_senders_take_turns(turns: list[tuple[int, bool]]) -> None:
 
 
 def test_a_queue_that_is_full_of_senders_takes_no_more() -> None:
-    queue: FairQueue[str, int] = FairQueue(senders=2, each=9)
+    queue: FairQueue[str, int] = FairQueue(senders=2, each=9, most=99)
     assert [queue.put(sender, 0) for sender in ("one", "two", "three", "one")] == [True, True, False, True]
     assert [queue.take() for _ in range(4)] == [0, 0, 0, None]
     assert queue.put("three", 0)
+
+
+def test_a_queue_that_is_long_has_room_for_those_that_have_nothing_in_it() -> None:
+    queue: FairQueue[str, int] = FairQueue(senders=9, each=9, most=3)
+    assert [queue.put(sender, 0) for sender in ("one", "one", "one", "one", "two", "two")] == [True] * 3 + [
+        False,
+        True,
+        False,
+    ]
 
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.integers(0, 30)), max_size=50))
@@ -223,13 +233,12 @@ def test_a_share_that_grows_is_not_filled_again() -> None:
     assert sum(share.take(is_known=False) for _ in range(1000)) > 100
 
 
-def test_where_there_are_more_sources_than_room_each_link_has_its_share() -> None:
-    flows = [Flow(IPv4Address(number), 1, 52001) for number in range(70_000)]
+def test_where_there_are_more_sources_than_room_each_link_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RESUMED, 4, replace(RESUMED[4], size=100))
+    flows = [Flow(IPv4Address(number), 1, 52001) for number in range(200)]
     flows += [Flow(IPv4Address(2**31 + number), 1, 52002) for number in range(9)]
-    for line in resumed("mwabcdoor", flows).splitlines():
-        if line.startswith("add element inet mwabcdoor known4"):
-            assert line.count(": 52002") == 9
-            assert line.count(": 52001") == RESUMED[4].size - 1 - 9
+    lines = [each for each in resumed("mwabcdoor", flows).splitlines() if each.startswith("add element")]
+    assert [(each.count(": 52001"), each.count(": 52002")) for each in lines if "known4" in each] == [(90, 9)]
 
 
 def test_a_session_s_packets_meet_few_rules() -> None:
