@@ -362,9 +362,9 @@ def test_networks_of_ipv6_have_a_pace(scene: Scene, door: FrontDoor, spread: int
     """Those of 64 bits within one of 48 or 56 have one together; another one's is its own."""
     hostile = 0x20010DB8_00FF_0000 << 64
 
-    def flood(number: int, datagrams: int) -> None:
+    def flood(number: int, many: int) -> None:
         sources = (
-            (str(ip_address(hostile + (number << 80) + ((each % 2**spread) << 64) + 1)), 4000) for each in range(datagrams)
+            (str(ip_address(hostile + (number << 80) + ((each % 2**spread) << 64) + 1)), 4000) for each in range(many)
         )
         send_from(scene.machine(66).host, [(source, initiation()) for source in sources], HUB6)
 
