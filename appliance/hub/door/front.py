@@ -24,6 +24,7 @@ from appliance.hub.names import Names
 log = structlog.get_logger()
 
 _MEASURED_S = 5.0
+_REST = 50
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class FrontDoor:
         self._kernel: Table | None = None
         self._demultiplexer: Demultiplexer | None = None
         self._levels: dict[str, Level] = {}
-        self._measured = -_MEASURED_S
+        self._measure_at = 0.0
         self._reached: dict[str, int] = {}
 
     def open(self, met: Callable[[str], None] = lambda _organization: None) -> Repair:
@@ -133,7 +134,7 @@ class FrontDoor:
             RulesetError: the kernel refused the rules.
         """
         self._directory = Directory()
-        self._levels, self._measured = {}, -_MEASURED_S
+        self._levels, self._measure_at = {}, 0.0
         try:
             self._sockets = self._given or DoorSockets.open(self._port, table.known_port(self._name))
             if self._sockets.public_port != self._port:
@@ -248,11 +249,10 @@ class FrontDoor:
         return DoorCounters(**asdict(tally), **{name: kernels[name] for name in names})
 
     def levels(self) -> dict[str, Level]:
-        """How full each of its memories is, as it was a few seconds ago at most."""
-        now = time.monotonic()
-        if now - self._measured < _MEASURED_S:
+        """How full each memory is, as it was a few seconds ago, or fifty times as long as it takes to count."""
+        if time.monotonic() < self._measure_at:
             return self._levels
-        self._measured = now
+        began = time.monotonic()
         rooms = {each.name: each.size for each in MEMORIES} | demultiplexer.ROOMS
         fill = self._table.fill() | (self._demultiplexer.fill() if self._demultiplexer is not None else {})
         before, self._levels = self._levels, {name: Level(count, rooms[name]) for name, count in fill.items()}
@@ -260,6 +260,8 @@ class FrontDoor:
             if level.is_high and not (name in before and before[name].is_high):
                 log.warning("a memory of the front door is filling", memory=name, **asdict(level))
         self._tell_of_bounds()
+        now = time.monotonic()
+        self._measure_at = now + max(_MEASURED_S, _REST * (now - began))
         return self._levels
 
     def _tell_of_bounds(self) -> None:

@@ -126,7 +126,7 @@ class Reader:
     def _count(self, name: str, attributes: Attributes) -> int:
         if _SET_COUNT in attributes:
             return int.from_bytes(attributes[_SET_COUNT], "big")
-        # Kernels tell since Linux 6.16.
+        # Not every kernel tells.
         parts = self._dump(_GETSETELEM, _attribute(_SET_NAME, _text(name)))
         return sum(1 for part in parts for _ in _split(part.get(_ELEMENTS, b"")))
 
