@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from appliance.model.errors import Invalid, NotFound
+from appliance.service import transcripts
 from appliance.service.transcripts import FILES, Shelf, latest_verdicts
 from reports.attest import verify
 from tests.appliance.published import written
@@ -56,6 +58,31 @@ def test_what_is_no_run_is_refused_and_nothing_is_left(shelf: Shelf, tmp_path: P
         with pytest.raises(Invalid, match="not the folder of a gate's run"):
             shelf.publish(path)
     assert shelf.runs() == ()
+    assert not shelf.folder.exists()
+
+
+@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "pipe", "folder", "too large"])
+def test_a_file_that_is_not_the_gate_s_own_is_not_shown_to_everybody(
+    shelf: Shelf, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root publishes what an ordinary user's gate wrote, who could put anything in its place."""
+    folder, secret = written(tmp_path / "out", "2026-03-01T12:00:00Z"), tmp_path / "secret"
+    secret.write_text("root's own", encoding="utf-8")
+    file = folder / "transcript.html"
+    if kind == "too large":
+        monkeypatch.setattr(transcripts, "_LARGEST", file.stat().st_size - 1)
+    else:
+        file.unlink()
+    if kind == "symbolic link":
+        file.symlink_to(secret)
+    elif kind == "hard link":
+        os.link(secret, file)
+    elif kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "folder":
+        file.mkdir()
+    with pytest.raises(Invalid, match="can't be published"):
+        shelf.publish(folder)
     assert not shelf.folder.exists()
 
 
