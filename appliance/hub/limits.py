@@ -17,7 +17,7 @@ _ENOUGH_INSTANCES = 8192
 
 def raise_them() -> None:
     """Raises them: open files of this process, processes of its children's user, inotify instances of every user."""
-    # Each organization takes six, to change its rules and to hear of changes.
+    # Each organization takes seven, to change its rules, to hear of changes, and to count its connections.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with suppress(ValueError, OSError):
