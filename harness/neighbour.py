@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from harness.api import Answer, Api, ApiError
 from harness.flow import Flow
@@ -15,6 +16,8 @@ from harness.mesh import Mesh
 from harness.record import Record
 from harness.verdicts import Refuted
 from harness.world import PASSWORD, World
+
+T = TypeVar("T")
 
 READS, SAVES = 3.0, 5.0
 """How many times their quiet median reads and saves may take beside a hostile tenant."""
@@ -138,7 +141,7 @@ class Neighbour:
             raise _refused("a new machine", error) from error
         return time.monotonic() - began
 
-    def compare(self, attack: Callable[[], AbstractContextManager[object]], seconds: float, newcomers: int = 0) -> None:
+    def compare(self, attack: Callable[[], AbstractContextManager[T]], seconds: float, newcomers: int = 0) -> T:
         """Measure quiet, beside an attack, and quiet again, under a stream of which nothing may be lost.
 
         Args:
@@ -146,13 +149,16 @@ class Neighbour:
             seconds: of each of the three.
             newcomers: machines that shake hands for the first time during the attack.
 
+        Returns:
+            What the attack told of itself.
+
         Raises:
             Refuted: a call is refused or too slow beside the attack, a packet lost, or a handshake not completed.
             Inconclusive: the attack could not be made, or its control did not hold.
         """
         with self.streaming():
             quiet = self.pace(seconds)
-            with attack():
+            with attack() as told:
                 attacked = self.pace(seconds)
                 waits = [self.add_machine() for _ in range(newcomers)]
             again = self.pace(seconds)
@@ -162,6 +168,7 @@ class Neighbour:
         complaints = found.complaints(self._patience)
         if complaints:
             raise Refuted(f"beside a hostile tenant, an ordinary one is held up: {'; '.join(complaints)}")
+        return told
 
     def _tell(self, quiet: Pace, attacked: Pace, found: Slowdown, waits: Sequence[float]) -> None:
         record = self._record
