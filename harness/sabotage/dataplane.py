@@ -37,13 +37,16 @@ def know_every_organization_s_keys() -> None:
     known: dict[str, tuple[Peer, ...]] = {}
 
     def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
-        known[desired.organization] = desired.peers
         others = [
             peer for organization, peers in known.items() if organization != desired.organization for peer in peers
         ]
+        # A difference is told of what is enforced, where the others are already.
+        foreign = {peer.public_key for peer in others}
+        own = tuple(peer for peer in desired.peers if peer.public_key not in foreign)
+        known[desired.organization] = own
         last = desired.network.broadcast_address
         strangers = tuple(replace(peer, address=last - number) for number, peer in enumerate(others, start=1))
-        _apply(self, replace(desired, peers=desired.peers + strangers), hook)
+        _apply(self, replace(desired, peers=own + strangers), hook)
 
     DataPlane.apply = apply  # type: ignore[method-assign]
 
