@@ -21,6 +21,18 @@ _HEAD = select(organizations.c.policy_default, organizations.c.policy_version).w
     organizations.c.id == bindparam("organization")
 )
 _RULES = select(_table).where(_table.c.organization_id == bindparam("organization")).order_by(_table.c.position)
+_DELETE = delete(_table).where(_table.c.id == bindparam("rule"))
+_INSERT = insert(_table)
+_SAVED = (
+    update(organizations)
+    .where(organizations.c.id == bindparam("organization"))
+    .values(
+        policy_default=bindparam("default"),
+        policy_version=organizations.c.policy_version + 1,
+        policy_bytes=organizations.c.policy_bytes + bindparam("growth"),
+    )
+    .returning(organizations.c.policy_version)
+)
 _LAST = select(func.max(_table.c.position)).where(_table.c.organization_id == bindparam("organization"))
 
 
@@ -67,28 +79,20 @@ def save(transaction: Connection, organization_id: str, before: Policy, policy: 
     else:
         transaction.execute(delete(_table).where(_table.c.organization_id == organization_id))
         _insert(transaction, organization_id, policy.rules, first_position=1)
-    version = transaction.execute(
-        update(organizations)
-        .where(organizations.c.id == organization_id)
-        .values(
-            policy_default=policy.default.value,
-            policy_version=organizations.c.policy_version + 1,
-            policy_bytes=organizations.c.policy_bytes + growth(before, policy),
-        )
-        .returning(organizations.c.policy_version)
-    ).scalar_one()
+    more = {"organization": organization_id, "default": policy.default.value, "growth": growth(before, policy)}
+    version = transaction.execute(_SAVED, more).scalar_one()
     return Saved(policy, version)
 
 
 def _delete(transaction: Connection, ids: Sequence[str]) -> None:
     if ids:
-        transaction.execute(delete(_table).where(_table.c.id == bindparam("rule")), [{"rule": each} for each in ids])
+        transaction.execute(_DELETE, [{"rule": each} for each in ids])
 
 
 def _insert(transaction: Connection, organization_id: str, rules: Sequence[Rule], *, first_position: int) -> None:
     if rules:
         transaction.execute(
-            insert(_table),
+            _INSERT,
             [
                 {
                     "id": rule.id,

@@ -28,6 +28,7 @@ _NOTE = (
         trail_oldest_at=func.coalesce(_table.c.trail_oldest_at, bindparam("at")),
     )
 )
+_WRITTEN = select(_table.c.trail_day, _table.c.trail_day_bytes).where(_table.c.id == bindparam("organization"))
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,7 @@ def note(transaction: Connection, organization_id: str, size: int, at: datetime)
 
 def written_on(transaction: Connection, organization_id: str, at: datetime) -> int:
     """Bytes that were written to the trail on this day (UTC)."""
-    row = transaction.execute(
-        select(_table.c.trail_day, _table.c.trail_day_bytes).where(_table.c.id == organization_id)
-    ).one()
+    row = transaction.execute(_WRITTEN, {"organization": organization_id}).one()
     return int(row.trail_day_bytes) if row.trail_day == int(times.stored(at) // _DAY) else 0
 
 
