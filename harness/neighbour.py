@@ -141,7 +141,9 @@ class Neighbour:
             raise _refused("a new machine", error) from error
         return time.monotonic() - began
 
-    def compare(self, attack: Callable[[], AbstractContextManager[T]], seconds: float, newcomers: int = 0) -> T:
+    def beside(
+        self, attack: Callable[[], AbstractContextManager[T]], seconds: float, newcomers: int = 0
+    ) -> tuple[Slowdown, T]:
         """Measure quiet, beside an attack, and quiet again, under a stream of which nothing may be lost.
 
         Args:
@@ -150,11 +152,11 @@ class Neighbour:
             newcomers: machines that shake hands for the first time during the attack.
 
         Returns:
-            What the attack told of itself.
+            What the attack cost, and what it told of itself.
 
         Raises:
-            Refuted: a call is refused or too slow beside the attack, a packet lost, or a handshake not completed.
-            Inconclusive: the attack could not be made, or its control did not hold.
+            Refuted: a call is refused beside the attack, a packet lost, or a handshake not completed.
+            Inconclusive: the attack could not be made.
         """
         with self.streaming():
             quiet = self.pace(seconds)
@@ -165,6 +167,18 @@ class Neighbour:
         whole = Pace(quiet.reads + again.reads, quiet.saves + again.saves, quiet.log_ins + again.log_ins)
         found = attacked.beside(whole)
         self._tell(whole, attacked, found, waits)
+        return found, told
+
+    def compare(self, attack: Callable[[], AbstractContextManager[T]], seconds: float, newcomers: int = 0) -> T:
+        """Judge what `beside` measures, and raise as it does.
+
+        Returns:
+            What the attack told of itself.
+
+        Raises:
+            Refuted: calls are too slow beside the attack.
+        """
+        found, told = self.beside(attack, seconds, newcomers)
         complaints = found.complaints(self._patience)
         if complaints:
             raise Refuted(f"beside a hostile tenant, an ordinary one is held up: {'; '.join(complaints)}")

@@ -12,6 +12,7 @@ from harness.bench import (
     density,
     gates,
     load,
+    neighbours,
     onboarding,
     recovery,
     restarts,
@@ -154,6 +155,11 @@ PLAN = (
     Measurement(
         ("save-large", "save-beside-large"),
         _with_service(lambda world, e, tell: crowd.measure(world, e.crowd, e.saves // 2, tell)),
+        quick=True,
+    ),
+    Measurement(
+        ("neighbour-reads", "neighbour-saves", "neighbour-log-in"),
+        _with_service(lambda world, e, tell: neighbours.measure(world, float(e.seconds), tell)),
         quick=True,
     ),
     Measurement(

@@ -1,0 +1,44 @@
+"""What a hostile organization costs an ordinary one, at the worst of four attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from harness.bench.targets import Measured
+from harness.hostile import attacks
+from harness.neighbour import Neighbour, Slowdown
+from harness.record import Record
+from harness.world import World
+
+_RULES = 5_000
+
+
+def measure(world: World, seconds: float, tell: Callable[[str], None]) -> dict[str, Measured]:
+    """Reads, saves and log-ins of an ordinary organization beside each attack, and before and after it.
+
+    Args:
+        seconds: of each of the three times.
+        tell: is told what is being measured.
+    """
+    record = Record()
+    neighbour = Neighbour(world, record)
+    found = {}
+    for name, attack in (
+        ("flood", attacks.flood_the_front_door(world, record)),
+        ("saves", attacks.save_what_costs_most(world, record)),
+        ("reads", attacks.read_all_the_time(world, record, _RULES)),
+        ("connections", attacks.open_connections(world, record)),
+    ):
+        found[name], _ = neighbour.beside(attack, seconds)
+        tell(f"beside {name}: {found[name]}")
+    return {
+        "neighbour-reads": _worst(found, lambda each: each.reads, "its own quiet median"),
+        "neighbour-saves": _worst(found, lambda each: each.saves, "its own quiet median"),
+        "neighbour-log-in": _worst(found, lambda each: each.log_in_s, "the slowest of all"),
+    }
+
+
+def _worst(found: Mapping[str, Slowdown], of: Callable[[Slowdown], float], beside: str) -> Measured:
+    values = {name: of(each) for name, each in found.items()}
+    worst = max(values, key=values.__getitem__)
+    return Measured(values[worst], f"{beside}; worst by {worst}", (min(values.values()), values[worst]))
