@@ -65,10 +65,14 @@ FLOCK = """#!/bin/sh
 exec {flock} "$@"
 """
 
-# /usr/bin/python3, and what stands in .venv/bin for it.
+# /usr/bin/python3, and what stands in .venv/bin for it and for the program that pip installs there.
 PYTHON = (
     RECORD
     + """
+if [ "$(basename "$0")" = meshwg ]; then
+    printf '%s\\n' "$(pwd)" "$PLAYWRIGHT_BROWSERS_PATH" "$(cat)" ${PYTHONDONTWRITEBYTECODE:+"keeps no bytecode"}
+    exit "${APPLIANCE_CODE:-0}"
+fi
 case "$1 ${2:-}" in
 "-c import pip") exit "${PIP_IS_GONE:-0}" ;;
 "-c "*) exit "${PYTHON_IS_TOO_OLD:-0}" ;;
@@ -82,11 +86,9 @@ case "$1 ${2:-}" in
     [ -z "${PIP_WAITS_FOR:-}" ] || read -r _ <"$PIP_WAITS_FOR"
     case "$*" in
     *"${PIP_FAILS_AT:-nowhere}"*) printf '%s\\n' "${PIP_SAYS:-}" >&2; exit 1 ;;
+    *--editable*) cp "$0" "$(dirname "$0")/meshwg" ;;
     esac ;;
 "-m playwright") exit "${PLAYWRIGHT_CODE:-0}" ;;
-"-m appliance")
-    printf '%s\\n' "$(pwd)" "$PLAYWRIGHT_BROWSERS_PATH" "$(cat)" ${PYTHONDONTWRITEBYTECODE:+"keeps no bytecode"}
-    exit "${APPLIANCE_CODE:-0}" ;;
 esac
 """
 )

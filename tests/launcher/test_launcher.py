@@ -83,8 +83,8 @@ def test_a_command_is_handed_over_as_it_is(host: Host, tmp_path: Path) -> None:
     elsewhere.mkdir()
     done = host.run("up", "--data", "a b", "", "*", "$HOME", "--", cwd=elsewhere, APPLIANCE_CODE="42")
     assert (done.code, done.said) == (42, [])
-    arguments = ("-m", "appliance", "up", "--data", "a b", "", "*", "$HOME", "--")
-    assert done.calls == [Call("python", arguments)]
+    arguments = ("up", "--data", "a b", "", "*", "$HOME", "--")
+    assert done.calls == [Call("meshwg", arguments)]
     assert done.output.splitlines() == [str(elsewhere), f"{host.venv}/browsers", ""]
     own = host.run("up", PLAYWRIGHT_BROWSERS_PATH="/opt/browsers", PYTHONDONTWRITEBYTECODE="1")
     assert own.output.splitlines()[1:] == ["/opt/browsers", ""]
@@ -92,8 +92,8 @@ def test_a_command_is_handed_over_as_it_is(host: Host, tmp_path: Path) -> None:
 
 def test_without_a_command_it_hands_over_too(host: Host) -> None:
     host.run("setup")
-    assert host.run().calls == [Call("python", ("-m", "appliance"))]
-    assert host.run("--help").calls == [Call("python", ("-m", "appliance", "--help"))]
+    assert host.run().calls == [Call("meshwg", ())]
+    assert host.run("--help").calls == [Call("meshwg", ("--help",))]
 
 
 @pytest.mark.parametrize("command", ["up", "doctor", "status", "census", "backup", "--help", "frobnicate"])
@@ -102,7 +102,7 @@ def test_what_runs_the_service_needs_only_the_first_level(host: Host, command: s
     assert done.code == 0
     assert done.packages == RUN_PACKAGES
     assert done.locks == ["requirements.lock"]
-    assert done.made("appliance")
+    assert done.made("meshwg")
 
 
 @pytest.mark.parametrize("command", ["test", "gate", "bench", "lab", "transcript"])
@@ -114,12 +114,12 @@ def test_what_tests_it_needs_both_levels(host: Host, command: str) -> None:
     assert done.locks == ["requirements-test.lock"]
     # The environment that is there is kept.
     assert not done.made("venv")
-    assert done.made("appliance")
+    assert done.made("meshwg")
 
 
 def test_the_second_level_holds_the_first(host: Host) -> None:
     host.run("setup", "test")
-    assert host.run("up").calls == [Call("python", ("-m", "appliance", "up"))]
+    assert host.run("up").calls == [Call("meshwg", ("up",))]
     assert host.run("setup", "run").calls == []
     assert host.run("setup", "all").calls == []
 
@@ -179,7 +179,7 @@ def test_a_folder_may_have_any_name(tmp_path: Path, shell: tuple[str, ...], name
     done = host.run("setup")
     assert done.code == 0
     assert done.calls[-1].arguments[-2:] == ("--editable", str(host.checkout))
-    assert host.run("up").calls == [Call("python", ("-m", "appliance", "up"))]
+    assert host.run("up").calls == [Call("meshwg", ("up",))]
 
 
 def test_a_link_to_it_works_from_everywhere(host: Host, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_link_to_it_works_from_everywhere(host: Host, tmp_path: Path) -> None:
     link.symlink_to(host.checkout / "meshwg")
     assert host.run("setup", launcher=link).code == 0
     assert (host.venv / "bin" / "python").exists()
-    assert host.run("up", launcher=link).calls == [Call("python", ("-m", "appliance", "up"))]
+    assert host.run("up", launcher=link).calls == [Call("meshwg", ("up",))]
 
 
 def test_setup_of_something_else_is_bad_usage(host: Host) -> None:
@@ -208,7 +208,7 @@ def test_a_folder_that_can_t_be_written(host: Host) -> None:
     host.run("setup")
     host.read_only = True
     assert host.run("setup").code == 0
-    assert host.run("up").made("appliance")
+    assert host.run("up").made("meshwg")
 
 
 @pytest.mark.parametrize("which", ["APT_SAYS", "APT_UPDATE_SAYS"])
@@ -287,10 +287,10 @@ def test_pip_that_fails_is_quoted_and_tried_again(host: Host, step: str) -> None
     ]
     assert list(host.temporary.iterdir()) == []
     # A half-made environment runs nothing.
-    assert not host.run("up", PIP_FAILS_AT=step).made("appliance")
+    assert not host.run("up", PIP_FAILS_AT=step).made("meshwg")
     again = host.run("up")
     assert again.code == 0
-    assert again.made("appliance")
+    assert again.made("meshwg")
 
 
 def test_an_environment_that_can_t_be_made_is_tried_again(host: Host) -> None:
@@ -375,7 +375,7 @@ def test_of_two_at_once_only_one_installs(host: Host) -> None:
             first.process.kill()
     assert (done.code, other.code) == (0, 0)
     assert [call.what for call in done.calls] == ["venv", "pip", "pip"]
-    assert [call.what for call in other.calls] == ["appliance"]
+    assert [call.what for call in other.calls] == ["meshwg"]
     assert [line for line in other.said if "installing" in line] == []
 
 

@@ -48,7 +48,9 @@ def served() -> Iterator[Served]:
 
         def do_PUT(self) -> None:
             found.lengths.append(int(self.headers["Content-Length"]))
-            found.enough.set()
+            # Two connections ask a third time only after one of them was answered.
+            if len(found.lengths) > 2:
+                found.enough.set()
             self.close_connection = True
             self.answer(401)
 
