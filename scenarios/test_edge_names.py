@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
 from collections import Counter
 from html.parser import HTMLParser
@@ -71,6 +72,8 @@ REFUSED = (
 GROUP = 'दफ़्तर: "a",b\' & <c>'
 SILENCE = 0.5
 _ACTIVE = ("script", "img", "iframe", "object", "embed", "link", "form", "base")
+_SEPARATORS = r"[,;|\t]"
+"""At any of these a reader of a CSV file may split, by its locale."""
 
 
 def kept(name: str) -> str:
@@ -229,10 +232,14 @@ def _check_page(page: Page, before: Page) -> None:
 
 
 def _check_sheet(text: str) -> None:
-    """Each name is in the file, as text."""
+    """Each name is in the file, as text, whichever separator the reader's locale has."""
     cells = [row["name"] for row in csv.DictReader(io.StringIO(text))]
-    formulas = [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+    parts = [part.strip(' "') for cell in cells for part in re.split(_SEPARATORS, cell)]
+    formulas = [part for part in parts if part.startswith(("=", "+", "-", "@"))]
     if formulas:
         raise Refuted(f"names are formulas in the CSV file: {formulas}")
-    if not set(map(kept, NAMES)) <= {cell.removeprefix("'") for cell in cells} | set(cells):
-        raise Refuted(f"names are not in the CSV file as they are: {cells}")
+    # An apostrophe before what would be a formula is how the file says that it is none.
+    read = {re.sub(rf"(^|{_SEPARATORS})'(?=[\s\"]*[=+@-])", r"\1", cell) for cell in cells}
+    missing = sorted(set(map(kept, NAMES)) - read - set(cells))
+    if missing:
+        raise Refuted(f"names are not in the CSV file as they are: {missing}")
