@@ -24,6 +24,8 @@ _OF_A_PORT, _OF_A_RANGE = 2, 4
 _MOST_TOLD = 5
 MOST_PORT_RANGES = 100
 
+_PORTS = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", re.ASCII)
+
 
 class Action(str, Enum):
     """What becomes of a connection."""
@@ -115,7 +117,7 @@ def parse_ports(text: str) -> tuple[PortRange, ...]:
     if text.count(",") >= MOST_PORT_RANGES:
         raise Invalid(f"A rule takes at most {MOST_PORT_RANGES} ports and ranges.", field="ports")
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", part, re.ASCII)
+        match = _PORTS.fullmatch(part)
         if match is None:
             raise Invalid("The ports are not of the form 22,80,8000-8100.", field="ports")
         first, last = int(match[1]), int(match[2] or match[1])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import structlog
 from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
+from appliance.model.cost import MOST_ELEMENTS
 from appliance.model.desired import Desired
 from appliance.model.difference import of_rules, without
 from appliance.model.errors import Conflict, Invalid, NotFound
@@ -22,7 +23,33 @@ from appliance.store.policies import Saved
 log = structlog.get_logger()
 
 MOST_RULES = 20_000
+MOST_LISTED_PORTS = MOST_ELEMENTS
+"""Ports and ranges in a whole policy as it is sent; each costs the data plane one element or more, unless they join."""
 MOST_BYTES = 8_000_000
+
+
+def check_listing(ports: Sequence[str | None]) -> None:
+    """Refuse rules that are more than any policy has, before they are read, which takes far longer than to count them.
+
+    Args:
+        ports: of each rule, as they were sent.
+
+    Raises:
+        Invalid: there are too many rules, or they list too many ports.
+    """
+    _check_count(len(ports))
+    listed = sum(text.count(",") + 1 for text in ports if text)
+    if listed > MOST_LISTED_PORTS:
+        raise Invalid(
+            f"These rules list {listed} ports and ranges, and {MOST_LISTED_PORTS} is the most. Ranges of neighbouring "
+            "ports, and rules for groups, make fewer.",
+            field="rules",
+        )
+
+
+def _check_count(rules: int) -> None:
+    if rules > MOST_RULES:
+        raise Invalid(f"A policy has at most {MOST_RULES} rules.", field="rules")
 
 
 def get(workplace: Workplace, actor: Actor) -> Saved:
@@ -144,8 +171,7 @@ def _save(change: Change, policy: Policy, version: int | None) -> Saved:
             f"The policy was saved by someone else meanwhile: it is at version {present}, not {version}.",
             field="version",
         )
-    if len(policy.rules) > MOST_RULES:
-        raise Invalid(f"A policy has at most {MOST_RULES} rules.", field="rules")
+    _check_count(len(policy.rules))
     _check_bytes(change, policy)
     found = of_rules(before.rules, policy.rules)
     _check_machines(change.before, without(policy.rules, before.rules) if found is None else found[1])

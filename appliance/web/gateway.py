@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import structlog
@@ -85,6 +86,10 @@ def _by_address(environ: Mapping[str, Any]) -> str:
     return str(environ["REMOTE_ADDR"])
 
 
+_LARGE_AT_ONCE = 2
+"""Requests with large bodies that are worked on at once, one of each payer: what they take is known only afterwards."""
+
+
 class Gateway:
     """An RSGI application that hands whole requests to a WSGI application in its threads.
 
@@ -115,6 +120,7 @@ class Gateway:
         self._budget = Budget() if budget is None else budget
         self._payers = Payers() if payers is None else payers
         self._turns = Turns(threads, self._payers.share)
+        self._large_turns = Turns(_LARGE_AT_ONCE, lambda _: 1)
         self._pause = pause
         self._sender = sender
         # Of their own: who waits for a thread of the application's holds no place meanwhile.
@@ -142,7 +148,11 @@ class Gateway:
         try:
             self._payers.check(caller)
             reason = "waiting"
-            async with self._turns.turn(caller.payer):
+            is_large = len(environ["wsgi.input"].getbuffer()) > SMALL
+            async with (
+                self._large_turns.turn(caller.payer) if is_large else nullcontext(),
+                self._turns.turn(caller.payer),
+            ):
                 await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, environ, exchange)
         except TooMany:
             self._payers.note_turned_away(caller, reason)

@@ -137,6 +137,7 @@ def _policy(asked: Asked) -> Encoded:
 
 def _save_policy(asked: Asked) -> PolicyAnswer:
     body: SavePolicy = asked.body
+    policies.check_listing([rule.ports for rule in body.rules])
     policy = Policy(read_action(body.default, "default"), tuple(read_rule(rule) for rule in body.rules))
     with _seen(asked) as seen:
         version = seen if body.version is None else body.version

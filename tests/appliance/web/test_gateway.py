@@ -165,18 +165,28 @@ def test_an_application_that_fails_answers_all_the_same() -> None:
 
 
 class Crowded:
-    """An application in which the requests of one address take until they are let go."""
+    """An application in which the requests of one address take until they are let go.
+
+    Attributes:
+        most_large: requests with a body that were worked on at once.
+    """
 
     def __init__(self) -> None:
         self.go = threading.Event()
-        self.at_work = 0
+        self.at_work = self.most_large = 0
+        self._large = 0
         self._lock = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         if environ["REMOTE_ADDR"] == "203.0.113.1":
+            is_large = bool(environ["wsgi.input"].read(1))
             with self._lock:
                 self.at_work += 1
+                self._large += is_large
+                self.most_large = max(self.most_large, self._large)
             self.go.wait(20)
+            with self._lock:
+                self._large -= is_large
         start("200 OK", [])
         return [b"done"]
 
@@ -202,6 +212,30 @@ def test_one_address_with_many_requests_holds_up_nobody_else() -> None:
     refused = next(each.answer for each in many if each.answer is not None and each.answer[0] == 429)
     assert dict(refused[1])["Retry-After"] == "1"
     assert "Try again" in json.loads(refused[2])["detail"]
+
+
+def test_one_large_request_of_a_payer_is_worked_on_at_a_time_and_small_ones_beside_it() -> None:
+    application = Crowded()
+    large, small = [Exchange(b"x" * 100_000) for _ in range(6)], [Exchange() for _ in range(3)]
+    length = ("content-length", "100000")
+
+    async def work() -> None:
+        budget = Budget(places_of_one=10)
+        gateway = Gateway(application, threads=16, payers=Payers(), budget=budget, pause=0)
+        heads = [
+            *(head("203.0.113.1:1", [HOST, length]) for _ in large),
+            *(head("203.0.113.1:1", [HOST]) for _ in small),
+        ]
+        asked = [asyncio.create_task(gateway.__rsgi__(*each)) for each in zip(heads, [*large, *small], strict=True)]
+        while application.at_work < 4:
+            await asyncio.sleep(0.001)
+        application.go.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(work())
+    assert [each.answer for each in (*large, *small)] == [(200, [], b"done")] * 9
+    # The others waited, and took none of the threads.
+    assert application.most_large == 1
 
 
 def test_an_organization_beyond_its_share_of_the_processor_is_told_when_to_come_back() -> None:

@@ -145,6 +145,17 @@ def test_a_long_policy_is_read_and_encoded_once_a_version(
     assert len(answers[0].json["rules"]) == 2
 
 
+def test_rules_that_list_too_much_are_refused_before_they_are_read(
+    app: bottle.Bottle, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.web.api.policy.read_rule", lambda _: pytest.fail("a rule was read"))
+    ports = ",".join(str(2 * number) for number in range(1, 101))
+    rule = {"action": "deny", "source": "any", "destination": "any", "protocol": "tcp", "ports": ports}
+    answer = call(app, "PUT", "/api/v1/policy", {"default": "allow", "rules": [rule] * 401}, token=token)
+    assert answer.status == 422
+    assert "40100 ports" in answer.json["detail"]
+
+
 def test_a_rule_that_stays_keeps_its_id(app: bottle.Bottle, token: str) -> None:
     rule = {"action": "deny", "source": "any", "destination": "group:red", "protocol": "tcp", "ports": "22,80-90"}
     other = {"action": "allow", "source": "any", "destination": "any"}
