@@ -92,15 +92,28 @@ def watch(
     """
     bounds = bounds or Bounds()
     # Somebody who uses up every descriptor must not keep us from looking.
-    spare = os.open(os.devnull, os.O_RDONLY)
+    spare = _spare()
     while not stopped.wait(_PAUSE):
-        os.close(spare)
-        end_unread(port, unread_seconds)
-        ended = trim(port, exempt, bounds)
-        spare = os.open(os.devnull, os.O_RDONLY)
+        spare.close()
+        try:
+            end_unread(port, unread_seconds)
+            ended = trim(port, exempt, bounds)
+        except OSError as error:
+            # No descriptor to look with, not even the spare one: the next look may find one.
+            log.error("connections can't be looked at now", error=str(error))
+            ended = 0
+        spare = _spare()
         if ended:
             log.warning("connections were ended, there were too many", count=ended)
-    os.close(spare)
+    spare.close()
+
+
+def _spare() -> ExitStack:
+    """Hold a descriptor that can be given up; none where there is none left."""
+    held = ExitStack()
+    with suppress(OSError):
+        held.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+    return held
 
 
 def end_unread(port: int, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import select
 import socket
 import ssl
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +33,33 @@ def served() -> Iterator[Served]:
                     break
         yield found
         program.terminate()
+
+
+def processes_of(port: int) -> list[int]:
+    """List the processes of the server on this port: they are forks of one, and called alike."""
+    words = ["tests.appliance.web.serving", str(port)]
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if each.read_text().rstrip("\0").split("\0")[-2:] == words:
+                found.append(int(each.parent.name))
+    return found
+
+
+def test_a_connection_that_can_t_be_accepted_ends_no_listening(served: Served) -> None:
+    """Without a free descriptor accept(2) fails with EMFILE; once there is one, connections are taken again."""
+    limits = {pid: resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in processes_of(served.port)}
+    assert limits
+    for pid, (_, most) in limits.items():
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, most))
+    try:
+        with pytest.raises(TimeoutError), socket.create_connection(("127.0.0.1", served.port), 0.5) as connection:
+            ssl._create_unverified_context().wrap_socket(connection)  # noqa: S323 - it is never answered
+    finally:
+        for pid, limit in limits.items():
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+    for _ in range(3):
+        assert served.answers()
 
 
 def test_a_client_that_says_nothing_is_let_go(served: Served) -> None:
