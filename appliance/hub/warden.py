@@ -167,5 +167,7 @@ class Warden:
         while not self._stopped.wait(_INTERVAL_S):
             try:
                 self.look()
-            except (HubError, OSError) as error:
-                log.error("connections can't be counted", error=str(error))
+            except Exception as error:
+                # The bounds of all others hang on the next look.
+                unforeseen = not isinstance(error, HubError | OSError)
+                log.error("connections can't be counted", error=str(error), exc_info=unforeseen)

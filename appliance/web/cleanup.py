@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
@@ -27,15 +28,18 @@ def keep_at_it(workplace: Workplace) -> None:
     # What was begun before this process was is nobody's who is still at it.
     begun_until = workplace.clock()
     while True:
-        try:
-            accounts.forget_unfinished(workplace, begun_until)
-            deletion.resume(workplace, begun_until)
-            unused.remove(workplace)
-        except (Refused, SQLAlchemyError) as error:
-            log.warning("what was cut off can't be finished yet", error=str(error))
-        try:
-            trails.tidy(workplace)
-        except (Refused, SQLAlchemyError) as error:
-            log.warning("old entries of audit trails can't be removed yet", error=str(error))
+        _try(accounts.forget_unfinished, workplace, begun_until)
+        _try(deletion.resume, workplace, begun_until)
+        _try(unused.remove, workplace)
+        _try(trails.tidy, workplace)
         never.wait(_EVERY_S)
         begun_until = workplace.clock() - _LONGEST_CALL
+
+
+def _try(work: Callable[..., object], *arguments: object) -> None:
+    """Do one thing; whatever keeps it from being done, the others are done, and it is tried again next time."""
+    try:
+        work(*arguments)
+    except Exception as error:
+        unforeseen = not isinstance(error, Refused | SQLAlchemyError)
+        log.warning("what is to be cleaned up can't be yet", error=str(error), exc_info=unforeseen)

@@ -16,7 +16,7 @@ class Enough(BaseException):
 
 
 def test_what_was_in_the_way_once_is_tried_again(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    outcomes = iter([NotEnforced("the hub is away"), None, Enough()])
+    outcomes = iter([NotEnforced("the hub is away"), ValueError("not foreseen"), None, Enough()])
 
     asked: list[datetime] = []
 
