@@ -86,6 +86,8 @@ class Way:
         outside.send(self.source.host, self.source.tunnel.interface, [Probe("", there, pieces)])
         _send(self.source, there, packets.ICMP, packets.icmp(*_ECHO, bytes(4), ping))
         quoted = packets.ipv4(here, there, packets.UDP, packets.udp(here, there, _ABSORBED, error))
+        # It comes by another tunnel: the hub must have met the connection that it is about, or it is about none.
+        self.source.fence()
         _send(self.destination, here, packets.ICMP, packets.icmp(*_UNREACHABLE, bytes(4), quoted))
 
     def judge_probes(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import subprocess
@@ -90,11 +91,26 @@ class Running:
             ["nft", "--stateless", "list", "chain", "inet", self.hub._plane._names.door, "enter"],
             ["nft", "list", "set", "inet", self.hub._plane._names.door, "inner"],
             ["ip", "netns", "list"],
-            ["ip", "netns", "exec", name, "nft", "--stateless", "list", "ruleset"],
             ["ls", "/run/wireguard"],
             ["ss", "--udp", "--listening", "--numeric", "--no-header"],
         )
-        return "".join(subprocess.run(each, capture_output=True, text=True, check=True).stdout for each in looks)
+        host = "".join(map(shown, looks))
+        return host + in_force(shown(["ip", "netns", "exec", name, "nft", "--stateless", "list", "ruleset"]))
+
+
+def shown(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def in_force(ruleset: str) -> str:
+    """The chains that packets can come to. What nothing leads to any more is removed some time later."""
+    chains = dict(re.findall(r"^\tchain (\S+) \{\n(.*?)^\t\}", ruleset, re.MULTILINE | re.DOTALL))
+    met = [name for name, text in chains.items() if "type filter hook" in text]
+    assert met
+    for name in met:
+        led_to = re.findall(r"(?:jump|goto) ([a-z0-9_]+)", chains[name])
+        met += [each for each in dict.fromkeys(led_to) if each not in met]
+    return "".join(f"{name}: {chains[name]}" for name in met)
 
 
 def call_of(kind: type, **fields: Any) -> bytes:
