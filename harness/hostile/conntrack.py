@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.hostile import openers
-from harness.verdicts import Inconclusive
-from netlab import Process
-from netlab.errors import NothingArrived
-
-Start = Callable[..., Process]
-"""`netlab.Host.start_tool` of the host that attacks."""
-
-_DEADLINE = 30.0
-_GRACE = 30.0
+from harness.hostile.programs import Start, running
 
 
 @dataclass
@@ -54,18 +44,8 @@ def filling(
         Inconclusive: it could open none, or did not say how many.
     """
     wish = {"address": address, "link": link, "rate": rate, "ready_after": ready_after, "seconds": seconds}
-    process = start(Path(openers.__file__), json.dumps(wish), log=log)
     opened = Opened()
-    try:
-        try:
-            process.wait_for_log(openers.READY, _DEADLINE)
-        except NothingArrived as error:
-            raise Inconclusive(f"no connections were opened: {process.log_text()[-500:]}") from error
+    program, failed = Path(openers.__file__), "no connections were opened"
+    with running(start, program, wish, ready=openers.READY, log=log, otherwise=failed) as told:
         yield opened
-    finally:
-        process.signal(signal.SIGTERM)
-        process.wait(_GRACE)
-    lines = [line for line in process.log_text().splitlines() if line.startswith("{")]
-    if not lines:
-        raise Inconclusive(f"it was not told how many connections were opened: {process.log_text()[-500:]}")
-    opened.connections = json.loads(lines[-1])["connections"]
+    opened.connections = told["connections"]

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.hostile import knockers
+from harness.hostile.programs import Start, running
 from harness.noiseclient import NoiseClient
-from harness.verdicts import Inconclusive
-from netlab import Host, NothingArrived, Process
+from netlab import Host
 
 Source = tuple[str, int]
 """Address and UDP port that a message is sent from."""
 
-Start = Callable[..., Process]
-"""`netlab.Host.start_tool` of the host that attacks."""
-
-_DEADLINE = 30.0
 _READY_AFTER = 1000
 BETWEEN_HANDSHAKES_S = 0.05
 """Of one machine's handshakes within 20 ms, WireGuard reads the first alone."""
@@ -94,19 +88,8 @@ def knocking(
         "ready_after": ready_after,
         "seconds": seconds,
     }
-    process = start(Path(knockers.__file__), json.dumps(wish), log=log)
     knocks = Knocks()
-    try:
-        try:
-            process.wait_for_log(knockers.READY, _DEADLINE)
-        except NothingArrived as error:
-            raise Inconclusive(f"the knockers could not send: {process.log_text()[-500:]}") from error
+    program, failed = Path(knockers.__file__), "the knockers could not send"
+    with running(start, program, wish, ready=knockers.READY, log=log, otherwise=failed) as told:
         yield knocks
-    finally:
-        process.signal(signal.SIGTERM)
-        process.wait(_DEADLINE)
-    lines = [line for line in process.log_text().splitlines() if line.startswith("{")]
-    if not lines:
-        raise Inconclusive(f"the knockers did not say what they sent: {process.log_text()[-500:]}")
-    told = json.loads(lines[-1])
     knocks.initiations, knocks.responses = told["initiations"], told["responses"]

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from harness.api import PREFIX, Api
 from harness.hostile import savers
-from harness.hostile.reads import Damage, Start, running
+from harness.hostile.programs import Start
+from harness.hostile.reads import Damage, damaging
 
 Rule = dict[str, Any]
 Request = tuple[str, str, str]
@@ -135,5 +136,5 @@ def saving(
             "seconds": seconds,
             "certificate": None if certificate is None else str(certificate),
         }
-        with running(start, Path(savers.__file__), wish, savers.READY, log) as damage:
+        with damaging(start, Path(savers.__file__), wish, savers.READY, log) as damage:
             yield damage

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,22 +11,15 @@ from urllib.parse import urlsplit
 
 from harness.api import PREFIX, Api
 from harness.hostile import readers
-from harness.verdicts import Inconclusive
-from netlab import Process
-from netlab.errors import NothingArrived
+from harness.hostile.programs import Start, running
 
 LONG_READS = ("/policy", "/policy/counters", "/audit?limit=1000")
 """Calls whose answers grow with what the organization has."""
-
-Start = Callable[..., Process]
-"""`netlab.Host.start_tool` of the host that attacks."""
 
 MOST_RULES = 2000
 """As many of these rules as a service takes: each is looked up in two ways."""
 
 _LONGEST = 500
-_DEADLINE = 30.0
-_GRACE = 30.0
 
 
 @dataclass
@@ -114,34 +105,14 @@ def reading(
         "seconds": seconds,
         "certificate": None if certificate is None else str(certificate),
     }
-    with running(start, Path(readers.__file__), wish, readers.READY, log) as damage:
+    with damaging(start, Path(readers.__file__), wish, readers.READY, log) as damage:
         yield damage
 
 
 @contextmanager
-def running(start: Start, program: Path, wish: Mapping[str, Any], ready: str, log: str) -> Iterator[Damage]:
-    """Runs a program of an attack while the block lasts.
-
-    Args:
-        wish: its argument, as JSON.
-        ready: what it prints with the first answer.
-
-    Raises:
-        Inconclusive: it was never answered, or did not say what it was answered.
-    """
-    process = start(program, json.dumps(wish), log=log)
+def damaging(start: Start, program: Path, wish: Mapping[str, Any], ready: str, log: str) -> Iterator[Damage]:
+    """Run a program that counts answers, as `programs.running` does."""
     damage = Damage()
-    try:
-        try:
-            process.wait_for_log(ready, _DEADLINE)
-        except NothingArrived as error:
-            raise Inconclusive(f"the attack was not answered: {process.log_text()[-500:]}") from error
+    with running(start, program, wish, ready=ready, log=log) as told:
         yield damage
-    finally:
-        process.signal(signal.SIGTERM)
-        process.wait(_GRACE)
-    lines = [line for line in process.log_text().splitlines() if line.startswith("{")]
-    if not lines:
-        raise Inconclusive(f"the attack did not say what it was answered: {process.log_text()[-500:]}")
-    told = json.loads(lines[-1])
     damage.answers, damage.bytes = told["answers"], told["bytes"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,13 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.hostile import crowd
-from harness.hostile.reads import Start
-from harness.verdicts import Inconclusive
-from netlab import Process
-from netlab.errors import NothingArrived
+from harness.hostile.programs import Start, running
 
 _DEADLINE = 60.0
-_GRACE = 30.0
 
 
 @dataclass
@@ -75,26 +69,17 @@ def crowding(
         "seconds": seconds,
         "certificate": None if certificate is None else str(certificate),
     }
-    process = start(Path(crowd.__file__), json.dumps(wish), log=log)
     reception = Reception()
-    try:
+    with running(
+        start,
+        Path(crowd.__file__),
+        wish,
         # Bodies that are never sent are not answered before their time is over.
-        if kind != "bodies":
-            try:
-                process.wait_for_log(crowd.READY, _DEADLINE)
-            except NothingArrived as error:
-                raise Inconclusive(f"the crowd was not answered: {process.log_text()[-500:]}") from error
+        ready=None if kind == "bodies" else crowd.READY,
+        log=log,
+        otherwise="the crowd was not answered",
+        deadline_s=_DEADLINE,
+        patience_s=seconds if count else 0.0,
+    ) as told:
         yield reception
-    finally:
-        _end(process, seconds if count else 0.0)
-    lines = [line for line in process.log_text().splitlines() if line.startswith("{")]
-    if not lines:
-        raise Inconclusive(f"the crowd did not say what it was answered: {process.log_text()[-500:]}")
-    reception.answers = json.loads(lines[-1])["answers"]
-
-
-def _end(process: Process, patience: float) -> None:
-    """Waits until it has asked enough, or ends it at once."""
-    if not patience:
-        process.signal(signal.SIGTERM)
-    process.wait(patience + _GRACE)
+    reception.answers = told["answers"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.hostile import conntrack, openers
+from harness.hostile import conntrack, openers, programs
 from harness.verdicts import Inconclusive
 from tests.harness.hostile.test_reads import Starter
 from tests.harness.test_packets import total
@@ -41,7 +41,7 @@ def test_no_two_connections_are_one() -> None:
 
 
 def test_a_machine_that_can_t_open_any_is_no_attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conntrack, "_DEADLINE", 0.5)
+    monkeypatch.setattr(programs, "_DEADLINE", 0.5)
     with (
         pytest.raises(Inconclusive),
         conntrack.filling(Starter(tmp_path), ADDRESS, "no-such-link"),

@@ -12,7 +12,7 @@ import pytest
 
 from harness import forgery
 from harness.forgery import Kind
-from harness.hostile import front_door, knockers
+from harness.hostile import front_door, knockers, programs
 from harness.leases import lease_in
 from harness.verdicts import Inconclusive
 from tests.harness.hostile.test_reads import Starter
@@ -75,7 +75,7 @@ def test_every_source_knocks_and_answers_for_every_session(hub: socket.socket, t
 
 
 def test_who_can_t_send_is_no_attack(hub: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front_door, "_DEADLINE", 0.5)
+    monkeypatch.setattr(programs, "_DEADLINE", 0.5)
     taken = hub.getsockname()
     with pytest.raises(Inconclusive), front_door.knocking(Starter(tmp_path), taken, KEY, [taken]):
         pass

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.hostile import reads
+from harness.hostile import programs, reads
 from harness.verdicts import Inconclusive
 from netlab import Process
 from netlab.process import LocalProcess
@@ -92,7 +92,7 @@ def test_every_path_is_read_again_and_again_whatever_is_answered(served: Served,
 
 
 def test_a_service_that_is_not_there_is_no_attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reads, "_DEADLINE", 0.5)
+    monkeypatch.setattr(programs, "_DEADLINE", 0.5)
     with pytest.raises(Inconclusive), reads.reading(Starter(tmp_path), "http://127.0.0.1:9", "t"):
         pass
 
