@@ -1,4 +1,4 @@
-"""What is on disk for good, and what another user may have put there."""
+"""Files that are on disk for good, and files that another user may have put there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the hub's host will remember a session that it was told of, as its own tools tell."""
+"""Remaining time of a session's entry on the hub's host, as that host's own tools tell it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from harness.world import PASSWORD, World
 T = TypeVar("T")
 
 READS, SAVES = 3.0, 5.0
-"""How many times their quiet median reads and saves may take beside a hostile tenant."""
+"""Most that reads and saves may take beside a hostile tenant, as ratios to their quiet medians."""
 
 LOG_IN_S = 1.0
 """Seconds that a log-in may take beside a hostile tenant."""
@@ -33,7 +33,7 @@ _LEAST_PER_PHASE = 20
 
 @dataclass(frozen=True)
 class Pace:
-    """How long calls of each kind took, in seconds, in the order in which they were made."""
+    """Times that calls of each kind took, in seconds, in the order in which they were made."""
 
     reads: list[float] = field(default_factory=list)
     saves: list[float] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Slowdown:
-    """What a hostile tenant costs an ordinary one.
+    """Cost of a hostile tenant to an ordinary one.
 
     Attributes:
         reads: median of its reads, as a ratio to the quiet median.

@@ -1,4 +1,4 @@
-"""How many connections a machine, an organization and all of them may have: pure.
+"""Bounds of tracked connections for a machine, an organization and all of them together: pure.
 
 The kernel has one table for the host, with one limit (`nf_conntrack_max`), and would refuse everybody's new connections
 when it is full.
@@ -20,7 +20,7 @@ ENOUGH_FOR_THE_HOST = ORGANIZATION * _SHARE_OF_AN_ORGANIZATION
 
 @dataclass(frozen=True)
 class Bounds:
-    """How many tracked connections there may be.
+    """Most tracked connections that there may be.
 
     Attributes:
         machine: that one machine has opened.

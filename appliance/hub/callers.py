@@ -1,4 +1,4 @@
-"""Who waits for the answer to a call, and whether they still do."""
+"""Callers of the hub: each waits for an answer, until its time is over or its connection ends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def go_on() -> None:
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody who waits for an answer.
+    """A connection that waits for an answer.
 
     Attributes:
         connection: where the answer goes; None: somebody in this process, who stays.
@@ -31,7 +31,7 @@ class Caller:
     until: float = math.inf
 
     def is_gone(self) -> bool:
-        """Whether the connection has ended, also where its process was killed a moment ago."""
+        """Tell whether the connection has ended, also where its process was killed a moment ago."""
         if self.connection is None:
             return False
         try:

@@ -1,4 +1,4 @@
-"""What a policy costs the data plane, known without expanding it.
+"""Cost of a policy to the data plane, known without expanding it.
 
 The data plane looks packets up by their ends and ports. Each pair of ends that a rule speaks of, with each of its
 ranges of ports, is an element of a lookup. An end that is a group counts once for each class of its machines: those
@@ -14,14 +14,14 @@ from collections.abc import Collection, Iterable, Mapping
 from appliance.model.policy import Policy, Rule
 
 MOST_ELEMENTS = 40_000
-"""Of one organization. So many take the data plane about one second to make from nothing."""
+"""Most elements of one organization. So many take the data plane about one second to make from nothing."""
 
 _OF_A_CLASSIFIED_MACHINE = 2
 """Machines are looked up by address to find the class of either end."""
 
 
 def count_classes(machines: Iterable[frozenset[str]], groups: Collection[str]) -> tuple[Counter[str], int]:
-    """How many classes each of these groups has, and how many machines are in any of these groups.
+    """Count the classes that each of these groups has, and the machines in any of these groups.
 
     Args:
         machines: the groups of each.

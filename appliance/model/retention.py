@@ -1,4 +1,4 @@
-"""How much of an audit trail is kept."""
+"""Retention: the part of an audit trail that is kept."""
 
 from __future__ import annotations
 

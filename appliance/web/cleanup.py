@@ -1,4 +1,4 @@
-"""What has to be done beside the requests: finish what an earlier process began, and remove what is too old."""
+"""Work beside the requests: finishing what an earlier process began, and removing what is too old."""
 
 from __future__ import annotations
 

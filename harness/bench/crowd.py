@@ -1,4 +1,4 @@
-"""What a large organization's saves cost itself, and a small one beside it."""
+"""Cost of a large organization's saves to itself, and to a small one beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a hostile organization costs an ordinary one, at the worst of four attacks."""
+"""Cost of a hostile organization to an ordinary one, at the worst of four attacks."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a hostile tenant or stranger does to a service, as functions that scenarios run beside an ordinary tenant."""
+"""Attacks of a hostile tenant or a stranger, as functions that scenarios run beside an ordinary tenant."""

@@ -1,4 +1,4 @@
-"""What one organization does to take the service from all others: four attacks, each ready to begin."""
+"""Four attacks by which one organization tries to take the service from all others, each ready to begin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.world import World
 
 _FIRST_PORT, _SOURCES, _KNOWN = 42_000, 40, 10
 _RULES_OF_MANY_PORTS = 150
-"""Of a hundred ports each: most of what a policy may cost."""
+"""Number of rules of a hundred ports each: together most of what a policy may cost."""
 
 _TOO_MANY = 1_500
 

@@ -13,7 +13,7 @@ from harness.hostile.programs import Start, running
 
 @dataclass
 class Opened:
-    """What was tried; nothing until the attack is over."""
+    """Number of connections that were tried; 0 until the attack is over."""
 
     connections: int = 0
 

@@ -57,7 +57,7 @@ KINDS: dict[str, Callable[[str], tuple[str, dict[str, str]]] | None] = {
 
 @dataclass
 class Crowd:
-    """What the crowd does, and what came of it.
+    """The crowd's requests, and the answers to them.
 
     Attributes:
         left: how many requests are still to be made.

@@ -18,12 +18,12 @@ Source = tuple[str, int]
 
 _READY_AFTER = 1000
 BETWEEN_HANDSHAKES_S = 0.05
-"""Of one machine's handshakes within 20 ms, WireGuard reads the first alone."""
+"""Seconds between handshakes of one machine; within 20 ms, WireGuard reads the first alone."""
 
 
 @dataclass
 class Knocks:
-    """What was sent; nothing until the attack is over."""
+    """Numbers of messages that were sent; 0 until the attack is over."""
 
     initiations: int = 0
     responses: int = 0

@@ -23,13 +23,13 @@ _CHUNK = 1 << 18
 
 @dataclass
 class Tally:
-    """What came back."""
+    """Answers by status, and bytes of their bodies."""
 
     answers: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
 
     def text(self) -> str:
-        """As the program prints it."""
+        """The tally as the program prints it."""
         return json.dumps({"answers": dict(self.answers), "bytes": self.bytes})
 
 

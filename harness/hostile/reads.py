@@ -24,7 +24,7 @@ _LONGEST = 500
 
 @dataclass
 class Damage:
-    """What an attack was answered; empty until it is over.
+    """Answers that an attack got; empty until it is over.
 
     Attributes:
         answers: how many, by status; ``broken`` for connections that were ended.

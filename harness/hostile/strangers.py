@@ -16,7 +16,7 @@ _DEADLINE = 60.0
 
 @dataclass
 class Reception:
-    """What a crowd was answered; empty until it is over.
+    """Answers that a crowd got; empty until it is over.
 
     Attributes:
         answers: how many, by status; ``broken`` for connections that were ended.
@@ -26,7 +26,7 @@ class Reception:
 
     @property
     def looked_at(self) -> int:
-        """How many requests no limit refused."""
+        """Number of requests that no limit refused."""
         return sum(count for status, count in self.answers.items() if status not in ("429", "broken"))
 
 

@@ -1,4 +1,4 @@
-"""How many handshakes an organization may ask its link for."""
+"""Shares of handshakes that an organization may ask its link for."""
 
 from __future__ import annotations
 
