@@ -232,7 +232,9 @@ def _check_page(page: Page, before: Page) -> None:
 
 
 def _check_sheet(text: str) -> None:
-    """Each name is in the file, as text, whichever separator the reader's locale has."""
+    """Each name is in the file, as text, whichever separator and character set the reader's locale has."""
+    if not text.startswith("\ufeff"):
+        raise Refuted("the CSV file has no byte order mark, so Excel garbles names that are not ASCII")
     cells = [row["name"] for row in csv.DictReader(io.StringIO(text))]
     parts = [part.strip(' "') for cell in cells for part in re.split(_SEPARATORS, cell)]
     formulas = [part for part in parts if part.startswith(("=", "+", "-", "@"))]

@@ -8,6 +8,7 @@ behind each character at which some reader splits.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -28,13 +29,17 @@ def cell(value: object) -> object:
 
 
 def download(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> bottle.HTTPResponse:
-    """The table as a file of this name, in UTF-8."""
+    """Make the table a file of this name.
+
+    It is UTF-8 and begins with a byte order mark: without one, Excel reads a file in the character set of its locale,
+    and every name that is not ASCII is garbled.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(header)
     writer.writerows([cell(value) for value in row] for row in rows)
     return bottle.HTTPResponse(
-        text.getvalue().encode("utf-8"),
+        codecs.BOM_UTF8 + text.getvalue().encode("utf-8"),
         headers={
             "Content-Type": "text/csv; charset=utf-8; header=present",
             "Content-Disposition": f'attachment; filename="{name}"',

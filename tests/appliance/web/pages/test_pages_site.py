@@ -19,7 +19,7 @@ from appliance.web import pages
 from appliance.web.app import make_app
 from appliance.web.request import COOKIE, Site
 from tests.appliance.fakes import FakeHub
-from tests.appliance.web.pages.visitor import Visitor
+from tests.appliance.web.pages.visitor import Answer, Visitor
 
 PUBLIC = {re.sub(r"<\w+>", "something", page.path) for page in pages.PAGES if page.access.is_public}
 PAGES = ("/machines", "/policy", "/audit", "/usage", "/settings", "/settings/people", "/settings/tokens", "/account")
@@ -30,6 +30,11 @@ def changing_paths(app: bottle.Bottle) -> list[str]:
     paths = [route.rule for route in app.routes if route.method != "GET" and not route.rule.startswith("/api/")]
     assert len(paths) >= 12
     return [re.sub(r"<\w+>", "something", path) for path in paths]
+
+
+def sheet(answer: Answer) -> io.StringIO:
+    """A CSV file as a program reads it."""
+    return io.StringIO(answer.body.decode("utf-8-sig"), newline="")
 
 
 def test_every_change_needs_the_session_s_token(app: bottle.Bottle, owner: Visitor, hub: FakeHub) -> None:
@@ -180,7 +185,7 @@ def test_the_audit_trail_tells_what_is_kept_and_leaves_in_pieces(
     while path is not None:
         answer = owner.get(path)
         assert answer.headers["content-type"].startswith("text/csv")
-        rows += list(csv.reader(io.StringIO(answer.text)))[1:]
+        rows += list(csv.reader(sheet(answer)))[1:]
         link = re.fullmatch(r'<(/audit\.csv\?before=\w+)>; rel="next"', answer.headers.get("link", ""))
         path, pieces = link and link[1], pieces + 1
     assert pieces > 1
@@ -208,7 +213,7 @@ def test_usage_is_a_table_and_a_file(owner: Visitor) -> None:
     answer = owner.get("/usage.csv")
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.headers["content-disposition"] == 'attachment; filename="meshwg-usage.csv"'
-    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    rows = list(csv.DictReader(sheet(answer)))
     assert list(rows[0])[:4] == ["month", "machine_months", "amount", "currency"]
     assert (rows[0]["amount"], rows[0]["currency"], rows[0]["amount_paise"]) == ("0.00", "INR", "0")
 
@@ -230,9 +235,9 @@ def test_a_month_is_told_machine_by_machine(site: Site, hub: FakeHub) -> None:
     text = late.get("/usage/2026-12").page.text
     assert "349.00" in text
     assert "=cmd|' /C calc'!A0" in text
-    sheet = late.get("/usage/2026-12.csv")
-    assert sheet.headers["content-disposition"] == 'attachment; filename="meshwg-usage-2026-12.csv"'
-    (row,) = csv.DictReader(io.StringIO(sheet.text))
+    month = late.get("/usage/2026-12.csv")
+    assert month.headers["content-disposition"] == 'attachment; filename="meshwg-usage-2026-12.csv"'
+    (row,) = csv.DictReader(sheet(month))
     assert row["name"] == "'=cmd|' /C calc'!A0"
     assert (row["minutes"], row["amount"], row["amount_paise"]) == (row["billed_minutes"], "349.00", "34900")
     for path in ("/usage/1999-01", "/usage/1999-01.csv", "/usage/0000-00", "/usage/x"):

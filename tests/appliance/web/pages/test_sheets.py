@@ -37,8 +37,16 @@ def test_behind_a_separator_of_another_locale_it_is_text_too(text: str) -> None:
 @given(st.lists(TEXTS, min_size=1, max_size=4))
 def test_cells_stay_apart(texts: list[str]) -> None:
     answer = download("x.csv", ["a"], [texts])
-    _, row = csv.reader(io.StringIO(answer.body.decode("utf-8"), newline=""))
+    _, row = csv.reader(io.StringIO(answer.body.decode("utf-8-sig"), newline=""))
     assert row == [cell(text) for text in texts]
+
+
+@given(TEXTS)
+def test_a_spreadsheet_knows_the_character_set(text: str) -> None:
+    """Excel takes a file for UTF-8 by the mark at its beginning alone; one mark, and none within a cell."""
+    body = download("x.csv", ["a"], [[text], ["मुंबई"]]).body
+    assert body.startswith(b"\xef\xbb\xbfa\r\n")
+    assert body.endswith("मुंबई\r\n".encode())
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.sampled_from(",;|\t"), st.booleans())
@@ -46,7 +54,7 @@ def test_cells_stay_apart(texts: list[str]) -> None:
 @example(['branch;"=1+1"'], ";", False)
 def test_no_reader_finds_a_formula(texts: list[str], separator: str, knows_quotes: bool) -> None:
     """Whichever separator a reader splits at, and whether it knows quotes or not."""
-    text = download("x.csv", ["a"], [texts]).body.decode("utf-8")
+    text = download("x.csv", ["a"], [texts]).body.decode("utf-8-sig")
     lines = io.StringIO(text, newline="")
     quoted = csv.reader(lines, delimiter=separator)
     plain = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE)
