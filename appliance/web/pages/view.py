@@ -43,8 +43,8 @@ class View:
             asset=self.assets.url, price=PRICE // 100, free_machines=Plan.FREE.machine_limit
         )
         self._environment.filters.update(
-            plain=words.plain,
             ago=words.ago,
+            code_parts=words.code_parts,
             from_epoch=times.loaded,
             moment=words.moment,
             precise=times.rfc3339,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
@@ -10,6 +11,7 @@ from appliance.model.errors import Invalid
 from appliance.model.policy import Kind, Protocol, Rule, Selector, format_ports
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
+_CODE = re.compile(r"(``?)(.+?)\1")
 _SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -170,9 +172,10 @@ def facts(detail: Mapping[str, object]) -> list[tuple[str, str]]:
     ]
 
 
-def plain(text: str) -> str:
-    """Without the marks that a description for programs has around code."""
-    return text.replace("`", "")
+def code_parts(text: str) -> list[tuple[bool, str]]:
+    """Split a description for programs into words and code, which stands there between one or two backticks."""
+    parts = _CODE.split(text)
+    return [(number % 3 == 2, part) for number, part in enumerate(parts) if number % 3 != 1 and part]
 
 
 _BELONGINGS = {"tokens": "sessions and tokens", "members": "people", "audit": "entries of the audit trail"}

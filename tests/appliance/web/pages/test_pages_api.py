@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from appliance.web.api import CALLS
+from appliance.web.pages.words import code_parts
 from tests.appliance.web.pages.visitor import Visitor
 
 
@@ -21,6 +26,26 @@ def test_what_a_call_takes_and_refuses_is_told(stranger: Visitor) -> None:
     assert 'For example "branch-mumbai"' in text
     assert "allow or deny" in text
     assert "urn:meshwg:problem:plan-limit" in text
+
+
+def test_code_in_descriptions_is_marked_as_code(stranger: Visitor) -> None:
+    answer = stranger.get("/docs/api")
+    assert "`" not in answer.page.text
+    for code in ("machine:&lt;id&gt;", "urn:meshwg:problem:plan-limit", "Authorization: Bearer", "next", "link"):
+        assert f"<code>{code}</code>" in answer.text, code
+
+
+@given(st.lists(st.tuples(st.sampled_from(["", "`", "``"]), st.text("ab<&>\"' ", min_size=1))))
+def test_a_description_is_told_in_parts_of_words_and_code(parts: list[tuple[str, str]]) -> None:
+    text = " ".join(f"{mark}{part}{mark}" for mark, part in parts)
+    told = code_parts(text)
+    assert "".join(part for _, part in told) == text.replace("`", "")
+    assert [part for is_code, part in told if is_code] == [part for mark, part in parts if mark]
+
+
+@pytest.mark.parametrize("text", ["an odd ` mark", "``", "`", "an odd `` mark"])
+def test_a_mark_that_ends_nowhere_is_a_letter(text: str) -> None:
+    assert code_parts(text) == [(False, text)]
 
 
 def test_links_lead_somewhere_and_no_script_is_needed(stranger: Visitor) -> None:
