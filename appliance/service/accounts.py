@@ -42,6 +42,7 @@ def sign_up(
     """A new organization with its owner, who is signed in; its mesh works when this returns.
 
     Args:
+        network: the overlay network, as `check_network` takes it.
         invitation: the token of a link that gives leave to sign up (`permits`); the link is good no more afterwards.
 
     Raises:
@@ -54,7 +55,7 @@ def sign_up(
     permits.check_address(permit, address)
     name = check_name(organization, field="organization")
     passwords.check_new(password, about=(address, name))
-    overlay = check_network(network) if network else DEFAULT_NETWORK
+    overlay = DEFAULT_NETWORK if network is None else check_network(network)
     password_hash = passwords.hash_password(password)
 
     organization_id = new_organization_id()

@@ -30,7 +30,8 @@ class SignUp(Body, frozen=True):
     network: Annotated[
         str | None,
         msgspec.Meta(
-            description=f"A private IPv4 range for the machines, /8 to /28; {DEFAULT_NETWORK} if it is not given.",
+            description=f"A private IPv4 range for the machines, as address and length of its prefix, /8 to /28; "
+            f"{DEFAULT_NETWORK} if it is not given.",
             examples=[str(DEFAULT_NETWORK)],
         ),
     ] = None

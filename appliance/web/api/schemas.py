@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from appliance.model.addresses import home_network_warning
 from appliance.model.organization import Organization
 from appliance.service import Workplace
 from appliance.service.sessions import Session
@@ -30,9 +31,14 @@ class OrganizationAnswer(msgspec.Struct, frozen=True):
     plan: str
     machine_limit: int | None
     created_at: str
+    warnings: Annotated[
+        tuple[str, ...] | msgspec.UnsetType,
+        msgspec.Meta(description="Sentences on what was taken and may be a mistake; absent where there is none."),
+    ] = msgspec.UNSET
 
     @classmethod
     def of(cls, organization: Organization, workplace: Workplace) -> OrganizationAnswer:
+        warning = home_network_warning(organization.network)
         return cls(
             id=organization.id,
             name=organization.name,
@@ -42,6 +48,7 @@ class OrganizationAnswer(msgspec.Struct, frozen=True):
             plan=organization.plan.value,
             machine_limit=organization.plan.machine_limit,
             created_at=rfc3339(organization.created_at),
+            warnings=msgspec.UNSET if warning is None else (warning,),
         )
 
 

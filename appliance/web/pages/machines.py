@@ -8,7 +8,7 @@ import bottle
 import segno
 
 from appliance.model.access import CHANGE, LOOK
-from appliance.model.addresses import hub_address
+from appliance.model.addresses import home_network_warning, hub_address
 from appliance.model.errors import Refused
 from appliance.model.names import interface_name
 from appliance.model.policy import Kind, Selector
@@ -89,13 +89,15 @@ def _remove(visit: Visit) -> bottle.HTTPResponse:
 def _table(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
     after = visit.query.optional("after")
     seen, following = machines.page(visit.workplace, visit.actor, after=after, limit=_PAGE_LENGTH)
-    limit = visit.signed_in.organization.plan.machine_limit
+    organization = visit.signed_in.organization
+    limit = organization.plan.machine_limit
     return visit.page(
         "machines.html",
         refusal=refusal,
         seen=seen,
         after=after,
         following=following,
+        network_warning=home_network_warning(organization.network),
         plan_is_full=limit is not None and len(seen) >= limit,
         now=visit.workplace.clock(),
         typed=visit.form,

@@ -7,6 +7,7 @@ import unicodedata
 import bottle
 
 from appliance.model.access import LOOK, MANAGE
+from appliance.model.addresses import home_network_warning
 from appliance.model.errors import Refused
 from appliance.service import deletion, organizations
 from appliance.web import request
@@ -55,6 +56,7 @@ def _page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") 
         refusal=refusal,
         refused_form=refused_form,
         organization=organization,
+        network_warning=home_network_warning(organization.network),
         endpoint=visit.workplace.endpoint,
         repairs=organizations.repairs(visit.workplace, visit.actor),
         typed_name=visit.form.text("name") if refused_form == "rename" else organization.name,

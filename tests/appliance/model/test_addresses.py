@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.model.addresses import DEFAULT_NETWORK, check_network, hub_address, next_address
+from appliance.model.addresses import DEFAULT_NETWORK, check_network, home_network_warning, hub_address, next_address
 from appliance.model.errors import Invalid
 
 
@@ -60,9 +61,9 @@ def test_a_crowded_range_of_millions_needs_a_handful_of_comparisons() -> None:
     assert taken.looks < 1000
 
 
-@pytest.mark.parametrize("text", ["10.0.0.0/8", "172.16.4.0/22", "192.168.1.0/28", "100.64.0.0/10", " 10.100.0.0/16 "])
+@pytest.mark.parametrize("text", ["10.0.0.0/8", "172.16.4.0/22", "192.168.1.0/28", "100.64.0.0/10", "10.100.0.0/16"])
 def test_private_ranges_are_taken(text: str) -> None:
-    assert check_network(text) == IPv4Network(text.strip())
+    assert check_network(text) == IPv4Network(text)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +80,56 @@ def test_private_ranges_are_taken(text: str) -> None:
         "0.0.0.0/0",
         "10.0.0.0/8; drop",
         "127.0.0.0/8",
+        "10.0.0.0",
+        "10.0.0.0/255.0.0.0",
+        "10.0.0.0/0.255.255.255",
+        "10.0.0.0/08",
+        "10.0.0.0/+8",
+        "10.0.0.0/8\n",
+        " 10.0.0.0/8",
+        "10.0.0.0/8 ",
+        "10.0.0.0 /8",
+        "10.0.0.0/8\0",
+        "10.0.0.0/\u0668",
+        "\uff110.0.0.0/8",
+        "010.0.0.0/8",
+        "10.0.0/8",
     ],
 )
 def test_other_ranges_are_refused(text: str) -> None:
     with pytest.raises(Invalid):
         check_network(text)
+
+
+ALMOST = st.one_of(
+    st.text(),
+    st.text("0123456789./ \n٨", max_size=20),
+    st.builds(
+        "{}{}{}/{}{}".format,
+        st.sampled_from(["", " ", "\n", "0", "+"]),
+        st.sampled_from(["10.0.0.0", "192.168.1.0", "10.0.0.1", "8.8.8.0", "10.0.0", "::"]),
+        st.sampled_from(["", " "]),
+        st.one_of(st.integers(-1, 40).map(str), st.sampled_from(["08", "255.0.0.0", "0.255.255.255", "٨", "0x8"])),
+        st.sampled_from(["", " ", "\n", "\0", "/8"]),
+    ),
+)
+
+
+@given(ALMOST)
+def test_a_range_that_is_taken_is_shown_as_it_was_written(text: str) -> None:
+    with suppress(Invalid):
+        assert str(check_network(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["192.168.0.0/24", "192.168.1.0/24", "192.168.1.128/25", "192.168.0.0/16", "10.0.0.0/8", "172.16.0.0/12"]
+)
+def test_a_range_of_many_homes_is_warned_of(text: str) -> None:
+    warning = home_network_warning(check_network(text))
+    assert warning is not None
+    assert str(DEFAULT_NETWORK) in warning
+
+
+@pytest.mark.parametrize("text", [str(DEFAULT_NETWORK), "192.168.7.0/28", "100.64.0.0/10", "10.100.0.0/24"])
+def test_other_ranges_are_taken_without_a_word(text: str) -> None:
+    assert home_network_warning(check_network(text)) is None

@@ -87,3 +87,43 @@ def test_a_stranger_finds_no_room_and_a_trusted_source_does(
     answer = call(app, "POST", "/api/v1/signup", {**BODY, "email": "b@example.net"})
     assert answer.status == 429
     assert answer.headers["Retry-After"]
+
+
+WARNING = "Many home networks have addresses of this range"
+
+
+def test_a_range_of_many_homes_is_taken_with_a_warning_on_the_pages(site: Site, hub: FakeHub) -> None:
+    visitor = Visitor(make_app(site, hub.status))
+    visitor.get("/signup")
+    fields = {"email": "a@example.net", "password": PASSWORD, "organization": "acme"}
+    assert visitor.send("/signup", **fields, network="192.168.1.0/24").status == 303
+    for path in ("/machines", "/settings"):
+        assert WARNING in visitor.get(path).page.text
+    # Once there are machines, it is no news, and there is something to lose.
+    assert visitor.add_machine("first").status == 200
+    assert WARNING not in visitor.get("/machines").page.text
+    assert WARNING in visitor.get("/settings").page.text
+
+
+def test_another_range_is_taken_without_a_word(site: Site, hub: FakeHub) -> None:
+    visitor = Visitor(make_app(site, hub.status))
+    visitor.sign_up()
+    for path in ("/machines", "/settings"):
+        assert WARNING not in visitor.get(path).page.text
+
+
+def test_the_api_warns_of_a_range_of_many_homes(site: Site, hub: FakeHub) -> None:
+    app = make_app(site, hub.status)
+    answer = call(app, "POST", "/api/v1/signup", {**BODY, "network": "192.168.0.0/24"})
+    assert answer.status == 201
+    (warning,) = answer.json["organization"]["warnings"]
+    assert warning.startswith(WARNING)
+    other = call(app, "POST", "/api/v1/signup", {**BODY, "email": "b@example.net"})
+    assert "warnings" not in other.json["organization"]
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/255.0.0.0", "10.0.0.0/0.255.255.255", "10.0.0.0/08", "10.0.0.0/8\n", ""])
+def test_a_range_is_an_address_and_a_prefix_length(site: Site, hub: FakeHub, network: str) -> None:
+    answer = call(make_app(site, hub.status), "POST", "/api/v1/signup", {**BODY, "network": network})
+    assert (answer.status, answer.json["field"]) == (422, "network")
+    assert not hub.enforced
