@@ -29,9 +29,10 @@ _LIFETIME = timedelta(minutes=5)
 _CHALLENGE_BYTES = 32
 
 
-def are_possible(workplace: Workplace) -> bool:
-    """Whether this service has a name, as passkeys are for names alone."""
-    return Party.of(workplace.site) is not None
+def origin(workplace: Workplace) -> str | None:
+    """The origin of the pages at which passkeys are good; None where the service has no name, as they are for names."""
+    party = Party.of(workplace.site)
+    return None if party is None else party.origin
 
 
 def all_of(workplace: Workplace, actor: Actor) -> list[Passkey]:
@@ -192,7 +193,7 @@ def log_in(workplace: Workplace, holder: str, *, credential: str, device: Device
 def _party(workplace: Workplace) -> Party:
     party = Party.of(workplace.site)
     if party is None:
-        raise NotPossible("Passkeys are for services that have a name, and this one is opened by its address.")
+        raise NotPossible("Passkeys are for services that have a name; the operator sets it with --public-url.")
     return party
 
 

@@ -65,3 +65,15 @@ def test_a_passkey_is_added_and_opens_the_account(open_desk: Callable[..., Desk]
     desk.open("/login")
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("opens no account here")
+
+
+def test_at_another_address_the_pages_say_where_passkeys_are_good(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk()
+    plug_in(desk)
+    page = desk.page
+    page.goto(desk.url.replace("localhost", "127.0.0.1") + "/login")
+    expect(page.get_by_text("To sign in with a passkey, open")).to_contain_text(desk.url)
+    expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_hidden()
+    desk.open("/login")
+    expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_visible()
+    expect(page.get_by_text("To sign in with a passkey, open")).to_be_hidden()

@@ -28,7 +28,7 @@ def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
         member=accounts.member_of(visit.workplace, visit.actor),
         factor=second_factor.state(visit.workplace, visit.actor),
         passkeys=passkeys.all_of(visit.workplace, visit.actor),
-        passkeys_possible=passkeys.are_possible(visit.workplace),
+        passkeys_origin=passkeys.origin(visit.workplace),
         sends_mail=visit.workplace.sends_mail,
         sessions=sessions.all_of(visit.workplace, visit.actor, visit.signed_in.token),
         now=visit.workplace.clock(),

@@ -99,7 +99,7 @@ def show_log_in(visit: Visit, following: str, refusal: Refused | None = None) ->
         "login.html",
         refusal=refusal,
         following=following,
-        passkeys_possible=passkeys.are_possible(visit.workplace),
+        passkeys_origin=passkeys.origin(visit.workplace),
     )
 
 

@@ -1,5 +1,6 @@
 // Asks the browser for a passkey, which only a script can do. A form with `data-passkey` ("create" or "get") is shown where
-// the browser can; sending it fetches what to ask for from `data-options`, and then sends what the browser gave.
+// the browser can; sending it fetches what to ask for from `data-options`, and then sends what the browser gave. Passkeys are
+// good at one origin, `data-origin`; anywhere else what has `data-elsewhere` is shown in the form's place.
 "use strict";
 
 (() => {
@@ -21,6 +22,10 @@
   };
 
   for (const form of document.querySelectorAll("form[data-passkey]")) {
+    if (form.dataset.origin !== location.origin) {
+      for (const each of document.querySelectorAll("[data-elsewhere]")) each.hidden = false;
+      continue;
+    }
     const refused = form.querySelector("[data-refused]");
     form.addEventListener("submit", async (event) => {
       event.preventDefault();

@@ -89,7 +89,9 @@ def test_a_service_without_a_name_offers_none(site: Site, hub: FakeHub) -> None:
     visitor = Visitor(nameless)
     assert not visitor.get("/login").page.all("script")
     visitor.sign_up()
-    assert "opened by a name" in visitor.get("/account").page.text
+    told = visitor.get("/account").page.text
+    assert "was not told its own" in told
+    assert "--public-url https://NAME" in told
     token = visitor.answer.page.forms["/logout"]
     assert visitor.post("/account/passkeys/options", token).status == 409
 
