@@ -30,6 +30,9 @@ _VISIBLE_CATEGORIES = frozenset("LNPS")
 # What Windows takes for a device whatever follows its first dot, and what Linux has a link or a setting of.
 _RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?|lo|all|default")
 
+# An end of a rule that is no group, however it is spaced and whichever case its letters have.
+_LIKE_AN_END = re.compile(r"(?is)any(\s+machine)?|(machine|group|resource)\s*:.*")
+
 
 def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -> str:
     """The name in Unicode's composed form (NFC), without surrounding spaces.
@@ -53,6 +56,21 @@ def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -
 def check_group(text: str) -> str:
     """A group's name, checked like any other name."""
     return check_name(text, field="group")
+
+
+def check_new_group(text: str, *, field: str = "group") -> None:
+    """Refuse a group's name that reads like an end of a rule: ``any``, or ``machine:`` with something behind.
+
+    Beside `check_group`, as groups of such names may be there from before.
+
+    Raises:
+        Invalid: it does.
+    """
+    if _LIKE_AN_END.fullmatch(unicodedata.normalize("NFKC", text)):
+        raise Invalid(
+            f"A group can't be called {text!r}, because an end of a rule is written so. Choose another name.",
+            field=field,
+        )
 
 
 def interface_name(machine_name: str) -> str:

@@ -12,7 +12,7 @@ from appliance.model.desired import Peer, PeerStatus
 from appliance.model.errors import Conflict, Invalid, NotFound, PlanLimit
 from appliance.model.ids import new_id
 from appliance.model.keys import check_public_key, new_key_pair
-from appliance.model.names import check_group, check_name
+from appliance.model.names import check_group, check_name, check_new_group
 from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Kind, Selector
 from appliance.service import addresses, pages
@@ -57,6 +57,8 @@ def add(
     """
     actor.must_change()
     checked_name, checked_groups = check_name(name), _check_groups(groups)
+    for group in checked_groups:
+        check_new_group(group)
     private, public = _keys(public_key)
     machine_id, now = new_id(), workplace.clock()
 
@@ -141,6 +143,8 @@ def change(
             name=before.name if checked_name is None else checked_name,
             groups=before.groups if checked_groups is None else checked_groups,
         )
+        for group in set(after.groups).difference(before.groups):
+            check_new_group(group)
         _replace(open_change, after)
         open_change.note("machine.changed", machine=machine_id, name=after.name, **_changes(before, after))
 

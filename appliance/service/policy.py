@@ -13,6 +13,7 @@ from appliance.model.cost import MOST_ELEMENTS
 from appliance.model.desired import Desired
 from appliance.model.difference import of_rules, without
 from appliance.model.errors import Conflict, Invalid, NotFound
+from appliance.model.names import check_new_group
 from appliance.model.policy import HIGHEST_PORT, Kind, Party, Policy, Protocol, Rule, Selector, Verdict, decide
 from appliance.service.changes import Change, carry_out
 from appliance.service.readings import Reading
@@ -174,7 +175,9 @@ def _save(change: Change, policy: Policy, version: int | None) -> Saved:
     _check_count(len(policy.rules))
     _check_bytes(change, policy)
     found = of_rules(before.rules, policy.rules)
-    _check_machines(change.before, without(policy.rules, before.rules) if found is None else found[1])
+    new = without(policy.rules, before.rules) if found is None else found[1]
+    _check_machines(change.before, new)
+    _check_groups(change.before, new)
     saved = Saved(policy, present + 1)
     change.write(lambda transaction: policies.save(transaction, organization_id, before, policy))
     change.after = replace(change.before, policy=policy)
@@ -198,6 +201,14 @@ def _check_machines(state: Desired, new: Collection[Rule]) -> None:
         for field, selector in (("source", rule.source), ("destination", rule.destination)):
             if selector.kind is Kind.MACHINE and selector.name not in known:
                 raise Invalid(f"A rule names a machine that does not exist: {selector.name!r}.", field=field)
+
+
+def _check_groups(state: Desired, new: Collection[Rule]) -> None:
+    known = {group for peer in state.peers for group in peer.groups}
+    for rule in new:
+        for field, group in zip(("source", "destination"), rule.groups, strict=True):
+            if group is not None and group not in known:
+                check_new_group(group, field=field)
 
 
 def _party(transaction: Connection, organization_id: str, text: str, field: str) -> Party:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from appliance.model.configuration import Configuration
 from appliance.model.errors import Invalid
-from appliance.model.names import LONGEST_NAME, check_name, interface_name
+from appliance.model.names import LONGEST_NAME, check_name, check_new_group, interface_name
+from appliance.model.policy import Selector
 
 
 @given(st.text(max_size=300))
@@ -52,6 +53,40 @@ def test_whatever_shows_is_a_name(text: str) -> None:
 )
 def test_what_people_write_is_a_name(text: str) -> None:
     assert check_name(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "any",
+        "Any",
+        "ANY machine",
+        "machine:x",
+        "machine : x",
+        "GROUP:office",
+        "resource:",
+        "\uff41\uff4e\uff59",
+        "machine\uff1ax",
+    ],
+)
+def test_no_group_is_called_like_an_end_of_a_rule(text: str) -> None:
+    with pytest.raises(Invalid, match="Choose another name"):
+        check_new_group(text)
+
+
+@pytest.mark.parametrize("text", ["anybody", "company", "machines", "the machine: x", "group", "10.0.0.0/8"])
+def test_other_words_are_groups(text: str) -> None:
+    check_new_group(text)
+
+
+@given(st.one_of(st.text(max_size=20), st.text("anymchiegroupsu: ", max_size=12)))
+def test_a_group_that_is_taken_reads_like_no_other_selector(text: str) -> None:
+    try:
+        check_new_group(text)
+    except Invalid:
+        return
+    with pytest.raises(Invalid):
+        Selector.parse(text, field="source")
 
 
 def test_length_is_counted_in_the_composed_form() -> None:

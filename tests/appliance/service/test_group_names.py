@@ -1,0 +1,45 @@
+"""Groups that are called like an end of a rule: none is made, and one from before stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.model.errors import Invalid
+from appliance.model.ids import new_id
+from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
+from appliance.service import Actor, Workplace, machines
+from appliance.service import policy as policies
+
+
+def rule_about(group: str) -> Rule:
+    return Rule(new_id(), Action.DENY, ANYONE, Selector(Kind.GROUP, group))
+
+
+@pytest.mark.parametrize("group", ["any", "machine:x", "Group:office"])
+def test_no_machine_joins_one_and_no_rule_names_one(workplace: Workplace, owner: Actor, group: str) -> None:
+    machine = machines.add(workplace, owner, name="a", groups=["office"]).machine
+    with pytest.raises(Invalid) as refused:
+        machines.add(workplace, owner, name="b", groups=["office", group])
+    assert refused.value.field == "group"
+    with pytest.raises(Invalid):
+        machines.change(workplace, owner, machine.id, groups=["office", group])
+    with pytest.raises(Invalid) as refused:
+        policies.add_rule(workplace, owner, rule_about(group))
+    assert refused.value.field == "destination"
+    assert machines.get(workplace, owner, machine.id).machine.groups == ("office",)
+    assert policies.get(workplace, owner).policy.rules == ()
+
+
+def test_one_from_before_stays(workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(machines, "check_new_group", lambda _: None)
+        machine = machines.add(workplace, owner, name="a", groups=["any"]).machine
+    machines.change(workplace, owner, machine.id, name="b")
+    machines.change(workplace, owner, machine.id, groups=["any", "office"])
+    rule = policies.add_rule(workplace, owner, rule_about("any"))
+    machines.change(workplace, owner, machine.id, groups=["office"])
+    # It is named by a rule that is there, so the policy can still be saved, and loaded.
+    policies.save(workplace, owner, Policy(Action.DENY, (rule,)))
+    assert policies.get(workplace, owner).policy.rules == (rule,)
+    with pytest.raises(Invalid):
+        machines.change(workplace, owner, machine.id, groups=["any"])
