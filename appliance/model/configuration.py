@@ -47,3 +47,7 @@ class Configuration:
             f"AllowedIPs          = {self.network}\n"
             f"PersistentKeepalive = {KEEPALIVE}\n"
         )
+
+    def without_comments(self) -> str:
+        """The lines that a client needs, for a QR code: its size does not depend on the length of names."""
+        return "".join(line for line in self.text().splitlines(keepends=True) if not line.startswith("#"))

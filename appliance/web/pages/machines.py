@@ -5,7 +5,6 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import bottle
-import segno
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.addresses import home_network_warning, hub_address
@@ -14,7 +13,7 @@ from appliance.model.names import interface_name
 from appliance.model.policy import Kind, Selector
 from appliance.service import machines, policy
 from appliance.web import request
-from appliance.web.pages import words
+from appliance.web.pages import qr, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.routes import Page, Visit
 
@@ -128,16 +127,10 @@ def _configuration(visit: Visit, issued: machines.Issued, *, rotated: bool) -> b
         text=text,
         file_name=interface_name(issued.machine.name) + ".conf",
         download="data:application/octet-stream;charset=utf-8," + quote(text, safe=""),
-        qr_code=_qr_code(text) if has_private_key else None,
+        qr_code=qr.picture(issued.configuration.without_comments()) if has_private_key else None,
         hub_address=hub_address(issued.configuration.network),
         rotated=rotated,
     )
-
-
-def _qr_code(text: str) -> str:
-    """An SVG without a size of its own. As bytes, so that every script's letters are UTF-8, which phones expect."""
-    code = segno.make(text.encode("utf-8"), error="l", micro=False)
-    return str(code.svg_inline(border=4, dark="#000", light="#fff", omitsize=True, svgclass=None, lineclass=None))
 
 
 PAGES = (

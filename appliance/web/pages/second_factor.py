@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import bottle
-import segno
 
 from appliance.model.access import SELF
 from appliance.model.errors import Refused
 from appliance.service import enrolment
 from appliance.service.enrolment import Proposal, Recovery
 from appliance.web import entrance, request
-from appliance.web.pages import account, session_cookie
+from appliance.web.pages import account, qr, session_cookie
 from appliance.web.pages.routes import Page, Visit
 
 _PATH = f"{account.PATH}/second-factor"
@@ -29,8 +28,7 @@ def _propose(visit: Visit) -> bottle.HTTPResponse:
 
 
 def _proposal_page(visit: Visit, made: Proposal) -> bottle.HTTPResponse:
-    picture = segno.make(made.uri, micro=False).svg_inline(scale=4, border=2, dark="#000", light="#fff", omitsize=True)
-    return visit.page("second_factor.html", qr_code=picture, secret=made.secret)
+    return visit.page("second_factor.html", qr_code=qr.picture(made.uri), secret=made.secret)
 
 
 def _enable(visit: Visit) -> bottle.HTTPResponse:

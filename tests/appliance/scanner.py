@@ -1,0 +1,44 @@
+"""Cameras: two programs that share no code read QR codes out of pictures."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import zxingcpp
+from PIL import Image
+from pyzbar import pyzbar
+
+_STEP = re.compile(r"([Mmh])([-0-9. ]+)")
+
+
+def read(picture: Image.Image) -> dict[str, list[str]]:
+    """The texts of the codes in a picture, by the program that read them."""
+    grey = picture.convert("L")
+    return {
+        "zbar": [each.data.decode() for each in pyzbar.decode(grey, symbols=[pyzbar.ZBarSymbol.QRCODE])],
+        "zxing": [each.text for each in zxingcpp.read_barcodes(grey)],
+    }
+
+
+def opened(png: bytes) -> Image.Image:
+    """A picture of a screen."""
+    return Image.open(io.BytesIO(png))
+
+
+def drawn(svg: str, pixels: int) -> Image.Image:
+    """A code as a screen shows it, this wide: each pixel has the mean of what lies under it."""
+    frame = re.search(r'viewBox="0 0 (\d+) \1"', svg)
+    line = re.search(r' stroke="#000" d="([^"]+)"', svg)
+    assert frame is not None
+    assert line is not None
+    modules = Image.new("L", (int(frame[1]), int(frame[1])), 255)
+    x = y = 0.0
+    for step, numbers in _STEP.findall(line[1]):
+        found = [float(number) for number in re.findall(r"-?[0-9.]+", numbers)]
+        if step == "h":
+            modules.paste(0, (int(x), int(y), int(x + found[0]), int(y) + 1))
+            x += found[0]
+        else:
+            x, y = (found[0], found[1]) if step == "M" else (x + found[0], y + found[1])
+    return modules.resize((pixels, pixels), Image.Resampling.BOX)
