@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from netlab import sandbox
+from tests import properties
 
-# An emulated processor makes examples as slowly as it does everything.
-settings.register_profile("emulated", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+properties.load()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

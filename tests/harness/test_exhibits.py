@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.exhibits import Happened, Saved, Streamed, clipped, histogram, most_telling, timeline, truth_table
@@ -24,12 +24,10 @@ from reports.exhibits import (
 
 MS = 1_000_000
 # How long an example takes says much about the machine.
-any_time = settings(deadline=None)
 times = st.floats(1e-7, 1e4)
 
 
 @given(st.lists(times, min_size=5, max_size=300))
-@any_time
 def test_a_histogram_has_every_measurement_once(seconds: list[float]) -> None:
     made = histogram("pings", seconds)
     assert made is not None
@@ -43,7 +41,6 @@ def test_a_histogram_has_every_measurement_once(seconds: list[float]) -> None:
 
 
 @given(st.lists(times, max_size=4))
-@any_time
 def test_few_measurements_do_not_spread(seconds: list[float]) -> None:
     assert histogram("pings", seconds) is None
 
@@ -92,7 +89,6 @@ def test_a_packet_that_the_policy_denies_is_told_where_it_arrived() -> None:
 
 
 @given(st.integers(0, 200), st.integers(1, 12), st.integers(2, 600))
-@any_time
 def test_a_timeline_is_bounded_and_says_what_it_leaves_out(saves: int, streams: int, packets: int) -> None:
     end = packets * MS
     made = timeline(
@@ -138,7 +134,6 @@ cells = st.dictionaries(
 
 
 @given(cells)
-@any_time
 def test_a_table_leaves_out_right_cells_only(asked: dict[tuple[str, str, str], Cell]) -> None:
     made = truth_table("table 1", "default allow", asked)
     pairs = {(a, b) for a, b, _ in asked}

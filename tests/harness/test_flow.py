@@ -356,7 +356,7 @@ def judged(act: Callable[[], None]) -> str:
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_only_packets_of_the_change_itself_may_go_either_way(patch: pytest.MonkeyPatch, data: st.DataObject) -> None:
     stage = staged(patch)
     allowed: list[tuple[int, int]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.record import Record
@@ -41,7 +41,6 @@ def test_a_figure_has_a_unit_and_a_limit_where_they_were_given(
 
 
 @given(st.integers(-5, 5), st.integers(-5, 5))
-@settings(deadline=None)
 def test_too_small_a_figure_shows_nothing(value: int, least: int) -> None:
     record = Record()
     if value >= least:
@@ -54,7 +53,6 @@ def test_too_small_a_figure_shows_nothing(value: int, least: int) -> None:
 
 
 @given(st.lists(st.integers(), max_size=12))
-@settings(deadline=None)
 def test_one_violation_refutes(violations: list[int]) -> None:
     record = Record()
     if violations:

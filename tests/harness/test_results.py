@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.results import NOT_RUN, Results, ScenarioResult, merge, read, write
@@ -28,7 +28,6 @@ outcomes = st.builds(
 
 
 @given(st.lists(outcomes, max_size=4))
-@settings(deadline=None)
 def test_outcomes_survive_writing_and_reading(
     tmp_path_factory: pytest.TempPathFactory, made: list[ScenarioResult]
 ) -> None:

@@ -23,8 +23,6 @@ GROUPS = ("red", "green", "blue")
 PORTS = (1, 21, 22, 23, 80, 7999, 8000, 8100, 8101, 65535)
 SERVICES = (Service("icmp"), *(Service(protocol, port) for protocol in ("tcp", "udp") for port in PORTS))
 
-any_time = settings(deadline=None)
-
 
 def machine(number: int, groups: Iterable[str] = ()) -> Machine:
     """A machine that exists on paper only."""
@@ -94,7 +92,7 @@ def allows(rule: Rule) -> Rule:
 
 
 @given(cells, defaults, policies)
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 def test_two_models_that_share_no_code_agree(cell: Cell, default: str, of: list[Rule]) -> None:
     policy = Policy(
         Action(default),
@@ -127,13 +125,11 @@ def test_a_selector_means_the_same_to_both() -> None:
 
 
 @given(cells, defaults)
-@any_time
 def test_without_a_rule_the_default_decides(cell: Cell, default: str) -> None:
     assert is_allowed(cell, default, []) is (default == "allow")
 
 
 @given(cells, defaults, policies, st.randoms(use_true_random=False))
-@any_time
 def test_the_order_of_rules_never_matters(cell: Cell, default: str, of: list[Rule], random: Any) -> None:
     shuffled = [*of, *of]
     random.shuffle(shuffled)
@@ -141,7 +137,6 @@ def test_the_order_of_rules_never_matters(cell: Cell, default: str, of: list[Rul
 
 
 @given(cells, defaults, policies, rules())
-@any_time
 def test_a_deny_rule_never_lets_more_through_and_an_allow_rule_never_less(
     cell: Cell, default: str, of: list[Rule], more: Rule
 ) -> None:
@@ -151,7 +146,6 @@ def test_a_deny_rule_never_lets_more_through_and_an_allow_rule_never_less(
 
 
 @given(cells, defaults, policies)
-@any_time
 def test_deny_wins_over_allow_and_allow_over_the_default(cell: Cell, default: str, of: list[Rule]) -> None:
     everything: Rule = {"action": "deny", "source": "any", "destination": "any"}
     assert is_allowed(cell, default, [*of, everything]) is False
@@ -163,7 +157,6 @@ def test_deny_wins_over_allow_and_allow_over_the_default(cell: Cell, default: st
 
 
 @given(cells, defaults, rules())
-@any_time
 def test_a_rule_acts_exactly_on_what_it_speaks_of(cell: Cell, default: str, rule: Rule) -> None:
     denied = not is_allowed(cell, "allow", [denies(rule)])
     allowed = is_allowed(cell, "deny", [allows(rule)])

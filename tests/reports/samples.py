@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from reports.exhibits import (
@@ -20,10 +19,6 @@ from reports.exhibits import (
     TruthTable,
 )
 from reports.schema import VERSION, Claim, Sabotage, Scenario, Transcript
-
-# No deadline: how long an example takes says nothing about the code, and much about the machine.
-any_time = settings(deadline=None)
-any_time_few = settings(deadline=None, max_examples=50)
 
 VERDICTS = ("proven", "refuted", "inconclusive")
 

@@ -15,12 +15,13 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import publish
 from reports.attest import AttestationError, Signer, verify
 from reports.schema import Sabotage
+from tests.properties import sharing_fixtures
 from tests.reports.samples import claim, run, scenario
 
 ENVELOPE = "attestation.dsse.json"
@@ -121,7 +122,7 @@ def test_only_a_run_that_passes_is_attested_as_passed(
 
 
 @given(data=st.data())
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@sharing_fixtures(50)
 @pytest.mark.parametrize("name", ["transcript.json", "transcript.html", "junit.xml"])
 def test_every_changed_byte_of_what_was_signed_is_noticed(kept: Path, name: str, data: st.DataObject) -> None:
     file = kept / name
@@ -148,7 +149,7 @@ def test_every_changed_byte_of_what_was_signed_is_noticed(kept: Path, name: str,
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@sharing_fixtures(300)
 def test_every_changed_byte_of_the_envelope_is_noticed_or_means_nothing(kept: Path, data: st.DataObject) -> None:
     file = kept / ENVELOPE
     whole = file.read_bytes()

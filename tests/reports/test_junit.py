@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from reports.junit import junit
 from reports.schema import Claim, Sabotage, Transcript
 from reports.texts import printable
-from tests.reports.samples import any_time_few, claim, run, scenario, transcripts
+from tests.reports.samples import claim, run, scenario, transcripts
 
 
 def read(made: Transcript) -> ET.Element:
@@ -23,7 +23,7 @@ def failing(root: ET.Element) -> int:
 
 
 @given(transcripts)
-@any_time_few
+@settings(max_examples=50)
 def test_any_run_can_be_read_and_is_counted_right(made: Transcript) -> None:
     root = read(made)
     assert root.tag == "testsuites"
@@ -42,7 +42,7 @@ def test_any_run_can_be_read_and_is_counted_right(made: Transcript) -> None:
 
 
 @given(transcripts)
-@any_time_few
+@settings(max_examples=50)
 def test_no_case_fails_exactly_if_the_gate_passes(made: Transcript) -> None:
     root = read(made)
     shown = all(one.verdict == "proven" for each in made.claims for one in each.scenarios)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import publish, render, schema
 from reports.attest import Signer, verify
+from tests.properties import sharing_fixtures
 from tests.reports.samples import run
 
 FILES = {"transcript.json", "transcript.html", "junit.xml", "attestation.dsse.json", "signing.pub"}
@@ -109,7 +110,7 @@ def test_only_so_many_runs_are_kept_and_the_oldest_go(tmp_path: Path, signer: Si
 
 
 @given(moments=st.lists(st.integers(0, 3), min_size=1, max_size=5), keep=st.integers(1, 3))
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@sharing_fixtures(20)
 def test_the_run_that_was_just_written_is_never_the_one_to_go(
     tmp_path: Path, signer: Signer, moments: list[int], keep: int
 ) -> None:

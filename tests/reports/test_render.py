@@ -7,14 +7,14 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from msgspec.structs import replace
 
 from reports import texts
 from reports.exhibits import Cell, Event, Histogram, Passed, Row, Save, Stream, Timeline, TruthTable
 from reports.render import html
 from reports.schema import Claim, Sabotage, Scenario, Transcript
-from tests.reports.samples import any_time_few, claim, run, scenario, transcripts
+from tests.reports.samples import claim, run, scenario, transcripts
 
 HOSTILE = (
     "</script></style></pre>\"'><img src=x onerror=alert(1)><script>alert(2)</script>{{ 7*7 }}{% endfor %}&lt;\x1b[2J"
@@ -104,7 +104,7 @@ def flat(text: str) -> str:
 
 
 @given(transcripts)
-@any_time_few
+@settings(max_examples=50)
 def test_the_page_needs_nothing_from_elsewhere(made: Transcript) -> None:
     page = Page(html(made))
     assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form", "use", "foreignobject"} & set(
@@ -130,7 +130,7 @@ def test_no_text_becomes_markup(text: str) -> None:
 
 
 @given(transcripts)
-@any_time_few
+@settings(max_examples=50)
 def test_no_character_of_a_text_acts(made: Transcript) -> None:
     page = html(made)
     assert texts.printable(page) == page
@@ -234,7 +234,7 @@ def test_a_run_of_some_claims_says_of_which_it_says_nothing() -> None:
 
 
 @given(transcripts)
-@any_time_few
+@settings(max_examples=50)
 def test_every_figure_of_any_run_is_on_the_page(made: Transcript) -> None:
     said = Page(html(made)).said
     for each in made.claims:

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.texts import duration, figure, limit, printable
-from tests.reports.samples import any_time
 
 
 @pytest.mark.parametrize(
@@ -33,7 +32,6 @@ def test_durations_have_the_unit_that_fits(seconds: float, words: str) -> None:
 
 
 @given(st.floats(0, 1e6))
-@any_time
 def test_a_duration_is_told_to_three_digits(seconds: float) -> None:
     words = duration(seconds)
     if found := re.fullmatch(r"(\d+) min (\d+) s", words):
@@ -78,7 +76,6 @@ def test_limits_are_shown_where_there_are_any(value: object, words: str) -> None
 
 
 @given(st.text())
-@any_time
 def test_what_is_printable_has_no_character_that_acts(text: str) -> None:
     shown = printable(text)
     assert len(shown) == len(text)
@@ -88,7 +85,6 @@ def test_what_is_printable_has_no_character_that_acts(text: str) -> None:
 
 
 @given(st.integers())
-@any_time
 def test_figures_stay_as_they_are_when_made_printable(number: int) -> None:
     assert printable(figure(number)) == figure(number)
 

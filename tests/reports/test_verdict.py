@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reports import verdict
 from reports.schema import Claim, Sabotage, Scenario
-from tests.reports.samples import any_time, claim, judged, scenario
+from tests.reports.samples import claim, judged, scenario
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,6 @@ def test_a_claim_is_what_its_scenarios_are(of: tuple[str, ...], expected: str) -
 
 
 @given(st.lists(judged, max_size=6), st.randoms(use_true_random=False))
-@any_time
 def test_the_order_of_scenarios_never_matters(of: list[Scenario], random: object) -> None:
     shuffled = list(of)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -68,20 +67,17 @@ def test_the_order_of_scenarios_never_matters(of: list[Scenario], random: object
 
 
 @given(st.lists(judged, max_size=6), st.integers(0, 6))
-@any_time
 def test_one_refuted_scenario_refutes_the_claim(of: list[Scenario], place: int) -> None:
     assert verdict.of_claim([*of[:place], scenario(verdict="refuted"), *of[place:]]) == "refuted"
 
 
 @given(st.lists(judged, min_size=1, max_size=6), judged)
-@any_time
 def test_another_scenario_never_makes_a_claim_better(of: list[Scenario], more: Scenario) -> None:
     ranks = {"proven": 2, "inconclusive": 1, "refuted": 0}
     assert ranks[verdict.of_claim([*of, more])] <= ranks[verdict.of_claim(of)]
 
 
 @given(gates())
-@any_time
 def test_the_gate_passes_only_with_everything_shown_and_every_break_noticed(gate: Gate) -> None:
     shown = all(each.scenarios and {s.verdict for s in each.scenarios} == {"proven"} for each in gate.claims)
     broken = {sabotage.claim for sabotage in gate.sabotages} == {each.id for each in gate.claims}
@@ -90,7 +86,6 @@ def test_the_gate_passes_only_with_everything_shown_and_every_break_noticed(gate
 
 
 @given(gates(), st.integers(0, 3))
-@any_time
 def test_a_claim_without_a_scenario_never_passes(gate: Gate, place: int) -> None:
     assume(place < len(gate.claims))
     empty = gate.claims[place]
@@ -99,7 +94,6 @@ def test_a_claim_without_a_scenario_never_passes(gate: Gate, place: int) -> None
 
 
 @given(gates())
-@any_time
 def test_every_problem_is_told_by_name(gate: Gate) -> None:
     for each in gate.claims:
         about = [problem for problem in gate.problems if problem.startswith(f"{each.id} ")]
@@ -111,7 +105,6 @@ def test_every_problem_is_told_by_name(gate: Gate) -> None:
 
 
 @given(gates(), st.integers(0, 6))
-@any_time
 def test_a_break_that_goes_unnoticed_never_passes(gate: Gate, place: int) -> None:
     gate.sabotages.insert(place, Sabotage("more", gate.claims[0].id, caught=False))
     assert gate.problems

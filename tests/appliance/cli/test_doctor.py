@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from rich.console import Console
 
 from appliance.cli import doctor
@@ -142,7 +142,6 @@ def test_the_exit_code_is_about_the_hub_alone(facts: Facts, code: int) -> None:
     assert doctor.exit_code(diagnose(facts)) == code
 
 
-@settings(deadline=None)
 @given(hosts())
 def test_words_leave_nothing_out_and_fit_on_80_columns(facts: Facts) -> None:
     diagnosis = diagnose(facts)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from appliance.host import Chosen, Diagnosis, Facts, Finding, Privileges, State, diagnose, inside, parts, system
 from appliance.hub.bounds import ENOUGH_FOR_THE_HOST
@@ -226,7 +226,6 @@ def test_verdicts_and_findings_agree(facts: Facts) -> None:
         assert facts.own.works(inside.RULES)
 
 
-@settings(deadline=None)
 @given(hosts())
 def test_more_never_makes_a_host_worse(facts: Facts) -> None:
     before = diagnose(facts)

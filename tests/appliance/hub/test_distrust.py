@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
@@ -34,6 +34,7 @@ from appliance.model.keys import new_key_pair
 from appliance.model.organization import Machine
 from appliance.store import Store, machines, organizations, times
 from tests.appliance.sealed import ACME, OLD, opens, sealed_store
+from tests.properties import sharing_fixtures
 
 ODD = st.one_of(
     st.none(),
@@ -181,7 +182,7 @@ def test_a_good_state_is_enforced_and_what_is_wrong_in_it_is_refused(running: Ru
     before = running.enforced()
     places = places_in(good)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @sharing_fixtures(60)
     @given(st.sampled_from(places), ODD)
     def try_one(place: tuple[Any, ...], odd: Any) -> None:
         # No state at all is a suspension's, which makes everything anew afterwards.
@@ -210,7 +211,7 @@ def test_a_good_difference_is_enforced_and_what_is_wrong_in_it_is_refused(runnin
     back = {"default": "allow", "rules_gone": ["r2"], "rules": [], "peers_gone": ["m2"], "peers": []}
     places = places_in(good)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @sharing_fixtures(40)
     @given(st.sampled_from(places), ODD)
     def try_one(place: tuple[Any, ...], odd: Any) -> None:
         assert isinstance(running.amend(back), messages.Done)
@@ -257,7 +258,7 @@ def test_any_other_call_with_anything_in_it_fails_or_succeeds_and_changes_nothin
         messages.Status: {},
     }
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @sharing_fixtures(60)
     @given(st.sampled_from([(kind, field) for kind, fields in kinds.items() for field in (None, *fields)]), ODD)
     def try_one(chosen: tuple[type, str | None], odd: Any) -> None:
         kind, field = chosen
@@ -270,7 +271,7 @@ def test_any_other_call_with_anything_in_it_fails_or_succeeds_and_changes_nothin
     assert running.enforced() == before
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@sharing_fixtures(60)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_call_are_refused(running: Running, data: bytes) -> None:
     with capture_logs() as logs:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.hub import namespace, nft
@@ -24,6 +24,7 @@ from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
 from tests.appliance.strategies import desired_states
+from tests.properties import sharing_fixtures
 
 KEYS = [new_key_pair().public for _ in range(5)]
 DENY_ALL = Rule("x", Action.DENY, ANYONE, ANYONE)
@@ -72,7 +73,7 @@ def test_peers_come_and_go_one_by_one(plane: DataPlane, names: Names, backend: B
         assert allowed == {machine.public_key: (f"{machine.address}/32",) for machine in machines}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@sharing_fixtures(25)
 @given(
     histories=st.lists(desired_states(), min_size=2, max_size=4).map(lambda states: states * 3),
     # At once, never, and between two and three saves later.

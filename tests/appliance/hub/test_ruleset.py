@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.hub import removal
@@ -23,11 +23,10 @@ from appliance.model.desired import Desired, Peer
 from appliance.model.policy import Action, Kind, Party, Policy, Protocol, Rule, Selector, decide
 from tests.appliance.hub.ruled import Kernel, changes, members, rule, state_of
 from tests.appliance.strategies import PORTS, desired_states
+from tests.properties import sharing_fixtures
 
 LINK = "mwabcbbbbbbbbbb"
-ON_A_KERNEL = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+ON_A_KERNEL = sharing_fixtures(40)
 
 
 def verdict(desired: Desired, source: Peer, destination: Peer, protocol: str, port: int) -> Action:

@@ -121,7 +121,7 @@ def test_a_change_of_groups_tells_what_changed(workplace: Workplace, owner: Acto
 
 
 @given(st.lists(st.tuples(st.integers(-1000, 1000), st.integers(1, 9)), max_size=30))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_days_bytes_are_those_of_the_last_day(steps: list[tuple[int, int]]) -> None:
     """Whatever the clock does, what counts for a day is what was written since that day came last."""
     with organization_in() as (transaction, organization):

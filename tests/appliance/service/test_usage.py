@@ -105,7 +105,7 @@ def test_a_minute_is_paid_once_however_often_the_plan_changes_in_it() -> None:
 
 
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nobody_pays_for_less_than_they_used(pauses: list[int]) -> None:
     """A machine while the plan is switched to and fro: all started minutes, and no more than one for each switch."""
     now, used, is_paid = 0, 0, False
@@ -201,13 +201,13 @@ def trails(draw: st.DrawFn) -> list[AuditEntry]:
 
 
 @given(trails(), st.integers(0, 100))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_statement_is_what_it_was_when_it_was_read_from_the_whole_trail(entries: list[AuditEntry], days: int) -> None:
     kept(entries, days)
 
 
 @given(st.lists(trails(), min_size=3, max_size=6))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_a_store_of_before_is_metered_alike(of_each: list[list[AuditEntry]]) -> None:
     until = START + timedelta(days=100)
     for entries, found in zip(of_each, upgraded(of_each, until), strict=True):
