@@ -90,7 +90,11 @@ class Member:
 
 @dataclass(frozen=True)
 class Machine:
-    """A WireGuard peer of an organization."""
+    """A WireGuard peer of an organization.
+
+    Attributes:
+        enabled: whether it may connect. One that is disabled keeps its name, address, key and groups.
+    """
 
     id: str
     name: str
@@ -98,6 +102,7 @@ class Machine:
     public_key: str
     groups: tuple[str, ...]
     created_at: datetime
+    enabled: bool = True
 
 
 @dataclass(frozen=True)

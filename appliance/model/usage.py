@@ -44,7 +44,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Lifetime:
-    """When a machine was there; ``name`` is its last one."""
+    """When a machine was there and enabled, without a break; ``name`` is its last one."""
 
     machine: str
     name: str
@@ -57,7 +57,7 @@ class History:
 
     Attributes:
         span: of the organization, until now.
-        lifetimes: of its machines.
+        lifetimes: of its machines; no two of one machine overlap.
         paid: when it was on the paid plan; no two of these overlap.
         suspended: when the operator had it suspended, and nothing counts; no two of these overlap.
     """
@@ -176,17 +176,21 @@ def items(history: History, month: str) -> list[Item]:
     spent = whole.within(history.span)
     paid = [each.within(spent) for each in history.paid]
     found, running = [], 0
+    of_each: defaultdict[str, list[Lifetime]] = defaultdict(list)
+    for lifetime in sorted(history.lifetimes, key=lambda each: (each.span.start, each.machine)):
+        of_each[lifetime.machine].append(lifetime)
 
     def counted(span: Span) -> int:
         return span.length - sum(span.within(each).length for each in history.suspended)
 
-    for lifetime in sorted(history.lifetimes, key=lambda each: (each.span.start, each.machine)):
-        there = lifetime.span.within(spent)
-        if not there.length and not whole.start <= lifetime.span.start < whole.end:
+    for machine, lifetimes in of_each.items():
+        there = [each.span.within(spent) for each in lifetimes]
+        began = any(whole.start <= each.span.start < whole.end for each in lifetimes)
+        if not began and not any(each.length for each in there):
             continue
-        billed = sum(counted(there.within(each)) for each in paid)
+        billed = sum(counted(span.within(each)) for span in there for each in paid)
         amount = cost(running + billed, whole) - cost(running, whole)
-        found.append(Item(lifetime.machine, lifetime.name, counted(there), billed, amount))
+        found.append(Item(machine, lifetimes[0].name, sum(map(counted, there)), billed, amount))
         running += billed
     return found
 

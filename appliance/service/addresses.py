@@ -24,13 +24,15 @@ def allocate(change: Change, now: datetime) -> IPv4Address:
     organization = change.organization
     quiet = addresses.released_since(change.transaction, organization.id, now - QUIET_TIME)
     found = next_address(
-        organization.network, [peer.address for peer in change.before.peers], [each.address for each in quiet]
+        organization.network,
+        [*(peer.address for peer in change.before.peers), *change.disabled.values()],
+        [each.address for each in quiet],
     )
     if found is not None:
         return found
     if not quiet:
         raise Conflict(
-            f"Every address of {organization.network} is taken: it has room for {len(change.before.peers)} machines.",
+            f"Every address of {organization.network} is taken: it has room for {change.machine_count} machines.",
             field="network",
         )
     free_at = min(each.at for each in quiet) + QUIET_TIME

@@ -8,9 +8,11 @@ still at that revision; if it is not, the hub takes the change back, and it is w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import IPv4Address
 from typing import TypeVar
 
 import structlog
@@ -22,7 +24,7 @@ from appliance.model.errors import Conflict, Invalid, NotEnforced, Refused, TooM
 from appliance.model.ids import new_revision
 from appliance.model.organization import Organization
 from appliance.service.workplace import Actor, Note, Workplace, admit, check_trail, gone, write_trail
-from appliance.store import organizations
+from appliance.store import machines, organizations
 
 log = structlog.get_logger()
 
@@ -52,6 +54,16 @@ class Change(Note):
     after: Desired
     is_suspended: bool
     writes: list[Write] = field(default_factory=list)
+
+    @cached_property
+    def disabled(self) -> Mapping[str, IPv4Address]:
+        """Addresses of the machines that there are and that the data plane has nothing of, by id."""
+        return machines.disabled_of(self.transaction, self.organization.id)
+
+    @property
+    def machine_count(self) -> int:
+        """Number of machines that there are, disabled ones included."""
+        return len(self.before.peers) + len(self.disabled)
 
     def write(self, write: Write) -> None:
         """Has the store told so, once the change is enforced.

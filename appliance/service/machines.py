@@ -1,4 +1,4 @@
-"""Machines: add, rename, rotate, remove."""
+"""Machines: add, rename, disable, rotate, remove."""
 
 from __future__ import annotations
 
@@ -130,8 +130,13 @@ def change(
     *,
     name: str | None = None,
     groups: Iterable[str] | None = None,
+    enabled: bool | None = None,
 ) -> Seen:
-    """Another name, or other groups; rules about those groups hold for it when this returns."""
+    """Another name or other groups, or enabled or disabled; all of it holds when this returns.
+
+    A machine that is disabled keeps all that it has, and has no tunnel; enabled again, it connects with the
+    configuration that it has.
+    """
     actor.must_change()
     checked_name = None if name is None else check_name(name)
     checked_groups = None if groups is None else _check_groups(groups)
@@ -142,6 +147,7 @@ def change(
             before,
             name=before.name if checked_name is None else checked_name,
             groups=before.groups if checked_groups is None else checked_groups,
+            enabled=before.enabled if enabled is None else enabled,
         )
         for group in set(after.groups).difference(before.groups):
             check_new_group(group)
@@ -197,7 +203,8 @@ def _replace(open_change: Change, machine: Machine) -> None:
     organization_id = open_change.organization.id
     machines.check_unique(open_change.transaction, organization_id, machine)
     open_change.write(lambda transaction: machines.change(transaction, organization_id, machine))
-    open_change.after = open_change.before.with_peer(_peer(machine))
+    before = open_change.before
+    open_change.after = before.with_peer(_peer(machine)) if machine.enabled else before.without_peer(machine.id)
 
 
 def _changes(before: Machine, after: Machine) -> dict[str, object]:
@@ -207,7 +214,8 @@ def _changes(before: Machine, after: Machine) -> dict[str, object]:
         "joined": sorted(set(after.groups) - set(before.groups)),
         "left": sorted(set(before.groups) - set(after.groups)),
     }
-    return {key: value for key, value in found.items() if value}
+    kept = {key: value for key, value in found.items() if value}
+    return kept if before.enabled == after.enabled else {**kept, "enabled": after.enabled}
 
 
 def _peer(machine: Machine) -> Peer:
@@ -239,10 +247,10 @@ def _check_groups(groups: Iterable[str]) -> tuple[str, ...]:
 
 def _check_plan(open_change: Change) -> None:
     organization = open_change.organization
-    if len(open_change.before.peers) >= MOST_MACHINES:
+    if open_change.machine_count >= MOST_MACHINES:
         raise Conflict(f"An organization has at most {MOST_MACHINES} machines.")
     limit = organization.plan.machine_limit
-    if limit is not None and len(open_change.before.peers) >= limit:
+    if limit is not None and open_change.machine_count >= limit:
         raise PlanLimit(
             f"The {organization.plan.value} plan covers {limit} machines. Switch the organization to the paid plan "
             "to add more.",

@@ -39,7 +39,7 @@ def change(workplace: Workplace, actor: Actor, *, name: str | None = None, plan:
         new_name = before.name if checked_name is None else checked_name
         new_plan = before.plan if checked_plan is None else checked_plan
         limit = new_plan.machine_limit
-        count = len(open_change.before.peers)
+        count = open_change.machine_count
         if limit is not None and count > limit:
             raise Conflict(
                 f"The {new_plan.value} plan covers {limit} machines and there are {count}. Remove some first.",

@@ -176,7 +176,7 @@ def _save(change: Change, policy: Policy, version: int | None) -> Saved:
     _check_bytes(change, policy)
     found = of_rules(before.rules, policy.rules)
     new = without(policy.rules, before.rules) if found is None else found[1]
-    _check_machines(change.before, new)
+    _check_machines(change, new)
     _check_groups(change.before, new)
     saved = Saved(policy, present + 1)
     change.write(lambda transaction: policies.save(transaction, organization_id, before, policy))
@@ -195,11 +195,11 @@ def _check_bytes(change: Change, policy: Policy) -> None:
         )
 
 
-def _check_machines(state: Desired, new: Collection[Rule]) -> None:
-    known = {peer.id for peer in state.peers}
+def _check_machines(change: Change, new: Collection[Rule]) -> None:
+    known = {peer.id for peer in change.before.peers}
     for rule in new:
         for field, selector in (("source", rule.source), ("destination", rule.destination)):
-            if selector.kind is Kind.MACHINE and selector.name not in known:
+            if selector.kind is Kind.MACHINE and selector.name not in known and selector.name not in change.disabled:
                 raise Invalid(f"A rule names a machine that does not exist: {selector.name!r}.", field=field)
 
 

@@ -18,7 +18,14 @@ from appliance.store.schema import machines as _table
 # Bytes of a machine's answer without its name and groups, about.
 _ROW = 300
 # Read with every change, and so built once: building costs as much as executing.
-_ALL = select(_table).where(_table.c.organization_id == bindparam("organization")).order_by(_table.c.address)
+_ENABLED = (
+    select(_table)
+    .where(_table.c.organization_id == bindparam("organization"), _table.c.enabled)
+    .order_by(_table.c.address)
+)
+_DISABLED = select(_table.c.id, _table.c.address).where(
+    _table.c.organization_id == bindparam("organization"), ~_table.c.enabled
+)
 _ALIKE = select(_table.c.public_key).where(
     _table.c.organization_id == bindparam("organization"),
     _table.c.id != bindparam("id"),
@@ -78,9 +85,15 @@ def find(transaction: Connection, organization_id: str, machine_id: str) -> Mach
     return None if row is None else _loaded(row)
 
 
-def all_of(transaction: Connection, organization_id: str) -> Sequence[Machine]:
-    """The organization's machines, by address."""
-    return [_loaded(row) for row in transaction.execute(_ALL, {"organization": organization_id})]
+def enabled_of(transaction: Connection, organization_id: str) -> Sequence[Machine]:
+    """The organization's machines that may connect, by address."""
+    return [_loaded(row) for row in transaction.execute(_ENABLED, {"organization": organization_id})]
+
+
+def disabled_of(transaction: Connection, organization_id: str) -> dict[str, IPv4Address]:
+    """Addresses of the organization's machines that are kept and may not connect, by id."""
+    rows = transaction.execute(_DISABLED, {"organization": organization_id})
+    return {row.id: IPv4Address(row.address) for row in rows}
 
 
 def endpoints(transaction: Connection, organization_id: str) -> dict[str, str]:
@@ -134,6 +147,7 @@ def _columns(machine: Machine) -> dict[str, Any]:
         "address": int(machine.address),
         "public_key": machine.public_key,
         "groups": list(machine.groups),
+        "enabled": machine.enabled,
         "created_at": times.stored(machine.created_at),
     }
 
@@ -164,4 +178,5 @@ def _loaded(row: Any) -> Machine:
         public_key=row.public_key,
         groups=tuple(row.groups),
         created_at=times.loaded(row.created_at),
+        enabled=row.enabled,
     )

@@ -1,4 +1,4 @@
-"""What usage is metered from: when each machine was there, and when the organization was on the paid plan or suspended.
+"""What usage is metered from: when machines were enabled, and when the organization was on the paid plan or suspended.
 
 It is kept with each entry of the audit trail that tells of such a change, so a statement needs no look at the trail, of
 which old entries are removed. Everything is in minutes since the epoch (`model.usage`).
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from appliance.model import usage
 from appliance.model.organization import Plan
@@ -42,12 +42,15 @@ def note(
     machine = str(detail.get("machine", ""))
     is_machine = (_lifetimes.c.organization_id == organization_id) & (_lifetimes.c.machine_id == machine)
     if action == _ADDED:
-        new = {"organization_id": organization_id, "machine_id": machine, "name": detail["name"], "since": at}
-        transaction.execute(insert(_lifetimes).values(new))
+        _begin(transaction, organization_id, machine, str(detail["name"]), at)
     elif action == _CHANGED:
         transaction.execute(update(_lifetimes).where(is_machine).values(name=detail["name"]))
+        if detail.get("enabled") is True:
+            _begin(transaction, organization_id, machine, str(detail["name"]), at)
+        elif detail.get("enabled") is False:
+            _end(transaction, is_machine, end)
     elif action == _REMOVED:
-        transaction.execute(update(_lifetimes).where(is_machine & _lifetimes.c.until.is_(None)).values(until=end))
+        _end(transaction, is_machine, end)
     elif action == _SUSPENDED:
         _open(transaction, organization_id, SUSPENDED, end)
     elif action == _RESUMED:
@@ -102,6 +105,22 @@ def _clocked(transaction: Connection, organization_id: str, moment: datetime) ->
         .values(meter_from=row.meter_from or at, meter_at=at, meter_end=end)
     )
     return at, end
+
+
+def _begin(transaction: Connection, organization_id: str, machine: str, name: str, since: int) -> None:
+    """A machine is there, and enabled; where it was until just then, that goes on, and no minute is metered twice."""
+    going_on = update(_lifetimes).where(
+        _lifetimes.c.organization_id == organization_id,
+        _lifetimes.c.machine_id == machine,
+        _lifetimes.c.until >= since,
+    )
+    if not transaction.execute(going_on.values(until=None)).rowcount:
+        new = {"organization_id": organization_id, "machine_id": machine, "name": name, "since": since}
+        transaction.execute(insert(_lifetimes).values(new))
+
+
+def _end(transaction: Connection, is_machine: ColumnElement[bool], until: int) -> None:
+    transaction.execute(update(_lifetimes).where(is_machine & _lifetimes.c.until.is_(None)).values(until=until))
 
 
 def _open(transaction: Connection, organization_id: str, kind: str, since: int) -> None:

@@ -210,7 +210,7 @@ def _state(transaction: Connection, row: Any) -> Desired:
         sealed_private_key=row.sealed_private_key,
         peers=tuple(
             Peer(machine.id, machine.public_key, machine.address, frozenset(machine.groups))
-            for machine in machines.all_of(transaction, row.id)
+            for machine in machines.enabled_of(transaction, row.id)
         ),
         policy=policies.load(transaction, row.id).policy,
     )

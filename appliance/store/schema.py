@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    true,
 )
 
 metadata = MetaData(
@@ -189,12 +190,21 @@ machines = Table(
     Column("address", BigInteger, nullable=False),
     Column("public_key", String(44), nullable=False),
     Column("groups", JSON, nullable=False),
+    # False while it is kept and the data plane has nothing of it.
+    Column("enabled", Boolean, nullable=False, server_default=true()),
     Column("created_at", Float, nullable=False),
     # Where the hub heard from it last, "address:port"; null until its first handshake.
     Column("endpoint", Text, nullable=True),
     UniqueConstraint("organization_id", "name"),
     UniqueConstraint("organization_id", "address"),
     UniqueConstraint("organization_id", "public_key"),
+)
+# Read with every new machine, and mostly empty.
+Index(
+    "ix_machines_disabled",
+    machines.c.organization_id,
+    sqlite_where=~machines.c.enabled,
+    postgresql_where=~machines.c.enabled,
 )
 
 # Nobody gets these again before their quiet time is over.
@@ -239,7 +249,7 @@ audit = Table(
     Index(None, "organization_id", "name", unique=True),
 )
 
-# When each machine was there, in minutes since the epoch; usage is metered from it.
+# When each machine was there and enabled, in minutes since the epoch; usage is metered from it.
 lifetimes = Table(
     "lifetimes",
     metadata,
@@ -247,8 +257,8 @@ lifetimes = Table(
     Column("machine_id", String(12), primary_key=True),
     # The machine's last one.
     Column("name", Text, nullable=False),
-    Column("since", Integer, nullable=False),
-    # Null while it is there.
+    Column("since", Integer, primary_key=True, autoincrement=False),
+    # Null while it goes on.
     Column("until", Integer, nullable=True),
 )
 

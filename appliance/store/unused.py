@@ -16,14 +16,16 @@ def _has(table: Table, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(table.c.organization_id == organizations.c.id, *conditions)
 
 
-# A machine that is gone may have been connected.
+_STILL_THERE = exists().where(machines.c.id == lifetimes.c.machine_id)
+
+# A machine that is gone may have been connected; of one that is disabled it is known.
 _UNUSED = (
     organizations.c.active,
     organizations.c.suspended_at.is_(None),
     organizations.c.plan == Plan.FREE.value,
     ~_has(members, members.c.verified_at.is_not(None)),
     ~_has(machines, machines.c.endpoint.is_not(None)),
-    ~_has(lifetimes, lifetimes.c.until.is_not(None)),
+    ~_has(lifetimes, lifetimes.c.until.is_not(None), ~_STILL_THERE),
 )
 
 

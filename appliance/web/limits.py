@@ -40,6 +40,8 @@ LETTERS_PER_ORGANIZATION = (Rate(60, _HOUR), Rate(200, _DAY))
 LETTERS_PER_RECIPIENT = (Rate(3, _HOUR), Rate(10, _DAY))
 WRITES_PER_ORGANIZATION = (Rate(300, _MINUTE),)
 CONFIGURATIONS_PER_ORGANIZATION = (Rate(60, _MINUTE), Rate(2000, _DAY))
+# Each is a line of the meter for good. All of a large organization's machines at once, as after a restore.
+ENABLINGS_PER_ORGANIZATION = (Rate(10_000, 5 * _DAY),)
 INVITATIONS_PER_ORGANIZATION = (Rate(30, _HOUR), Rate(100, _DAY))
 
 _MOST_KNOWN_ACCOUNTS = 20_000
@@ -80,6 +82,7 @@ class RateLimits:
         self._reads = Allowance(*READS_PER_ORGANIZATION, clock=self.clock)
         self._writes = Allowance(*WRITES_PER_ORGANIZATION, clock=self.clock)
         self._configurations = Allowance(*CONFIGURATIONS_PER_ORGANIZATION, clock=self.clock)
+        self._enablings = Allowance(*ENABLINGS_PER_ORGANIZATION, clock=self.clock)
         self._invitations = Allowance(*INVITATIONS_PER_ORGANIZATION, clock=self.clock)
 
     def is_trusted(self, address: str) -> bool:
@@ -113,6 +116,10 @@ class RateLimits:
     def configuration(self, address: str, organization_id: str) -> None:
         """Counts a configuration that is made; raises `TooMany` where it is one too many."""
         self._count("configurations", self._configurations, address, organization_id)
+
+    def enabling(self, address: str, organization_id: str) -> None:
+        """Counts a machine that is enabled again; raises `TooMany` where it is one too many."""
+        self._count("enablings", self._enablings, address, organization_id)
 
     def invitation(self, address: str, organization_id: str) -> None:
         """Counts an invitation, which may be a letter to a stranger; raises `TooMany` where it is one too many."""

@@ -30,7 +30,7 @@ def choose_early() -> None:
         workplace: Workplace, actor: Actor, *, name: str, groups: Iterable[str] = (), public_key: str | None = None
     ) -> Issued:
         with workplace.store.read() as transaction:
-            taken = [machine.address for machine in stored.all_of(transaction, actor.organization_id)]
+            taken = [machine.address for machine in stored.enabled_of(transaction, actor.organization_id)]
         chosen.after = max(taken, default=None)
         time.sleep(_MEANWHILE_S)
         return _add(workplace, actor, name=name, groups=groups, public_key=public_key)

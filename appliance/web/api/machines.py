@@ -33,6 +33,15 @@ PublicKey = Annotated[
 ]
 
 
+Enabled = Annotated[
+    bool,
+    msgspec.Meta(
+        description="False ends its tunnel and stops its meter; it keeps name, address, key and rules. True lets it "
+        "connect again with the configuration that it has."
+    ),
+]
+
+
 class AddMachine(Body, frozen=True):
     name: Name
     groups: Groups = msgspec.field(default_factory=list)
@@ -42,6 +51,7 @@ class AddMachine(Body, frozen=True):
 class ChangeMachine(Body, frozen=True):
     name: Name | None = None
     groups: Groups | None = None
+    enabled: Enabled | None = None
 
 
 class RotateMachine(Body, frozen=True):
@@ -54,6 +64,7 @@ class MachineAnswer(msgspec.Struct, frozen=True):
     address: Annotated[str, msgspec.Meta(description="In the overlay network.", examples=["10.100.0.2"])]
     public_key: str
     groups: list[str]
+    enabled: bool
     created_at: str
     online: bool
     last_handshake: str | None
@@ -69,6 +80,7 @@ class MachineAnswer(msgspec.Struct, frozen=True):
             address=str(machine.address),
             public_key=machine.public_key,
             groups=list(machine.groups),
+            enabled=machine.enabled,
             created_at=rfc3339(machine.created_at),
             online=seen.online,
             last_handshake=(
@@ -120,8 +132,15 @@ def _machine(asked: Asked) -> MachineAnswer:
 
 def _change_machine(asked: Asked) -> MachineAnswer:
     body: ChangeMachine = asked.body
+    if body.enabled:
+        asked.site.limits.enabling(request.address(), asked.actor.organization_id)
     changed = machines.change(
-        asked.site.workplace, asked.actor, asked.parameters["id"], name=body.name, groups=body.groups
+        asked.site.workplace,
+        asked.actor,
+        asked.parameters["id"],
+        name=body.name,
+        groups=body.groups,
+        enabled=body.enabled,
     )
     return MachineAnswer.of(changed)
 
@@ -156,7 +175,15 @@ CALLS = (
     ),
     Call("GET", "/machines", "The machines", _machines, answer=MachinesAnswer, query=paging.QUERY, access=LOOK),
     Call("GET", "/machines/{id}", "A machine", _machine, answer=MachineAnswer, access=LOOK),
-    Call("PATCH", "/machines/{id}", "Rename or regroup", _change_machine, ChangeMachine, MachineAnswer, access=CHANGE),
+    Call(
+        "PATCH",
+        "/machines/{id}",
+        "Rename, regroup, disable or enable",
+        _change_machine,
+        ChangeMachine,
+        MachineAnswer,
+        access=CHANGE,
+    ),
     Call(
         "POST",
         "/machines/{id}/rotate",

@@ -71,6 +71,26 @@ def _rotate(visit: Visit) -> bottle.HTTPResponse:
     return _configuration(visit, issued, rotated=True)
 
 
+def _ask_disabling(visit: Visit) -> bottle.HTTPResponse:
+    visit.actor.must_change()
+    return visit.page("machine_disable.html", seen=machines.get(visit.workplace, visit.actor, visit.parameters["id"]))
+
+
+def _disable(visit: Visit) -> bottle.HTTPResponse:
+    machines.change(visit.workplace, visit.actor, visit.parameters["id"], enabled=False)
+    return visit.done(f"/machines/{visit.parameters['id']}", "disabled")
+
+
+def _enable(visit: Visit) -> bottle.HTTPResponse:
+    machine_id = visit.parameters["id"]
+    try:
+        visit.site.limits.enabling(request.address(), visit.actor.organization_id)
+        machines.change(visit.workplace, visit.actor, machine_id, enabled=True)
+    except Refused as refusal:
+        return _one(visit, refusal=refusal, refused_form="enable")
+    return visit.done(f"/machines/{machine_id}", "enabled")
+
+
 def _ask_removal(visit: Visit) -> bottle.HTTPResponse:
     visit.actor.must_change()
     seen = machines.get(visit.workplace, visit.actor, visit.parameters["id"])
@@ -139,6 +159,9 @@ PAGES = (
     Page("GET", "/machines/<id>", _show, access=LOOK),
     Page("POST", "/machines/<id>", _change, access=CHANGE),
     Page("POST", "/machines/<id>/rotate", _rotate, access=CHANGE),
+    Page("GET", "/machines/<id>/disable", _ask_disabling, access=CHANGE),
+    Page("POST", "/machines/<id>/disable", _disable, access=CHANGE),
+    Page("POST", "/machines/<id>/enable", _enable, access=CHANGE),
     Page("GET", "/machines/<id>/remove", _ask_removal, access=CHANGE),
     Page("POST", "/machines/<id>/remove", _remove, access=CHANGE),
 )

@@ -26,6 +26,8 @@ _DONE_SECONDS = 60
 # What a page says after the change that led to it. Only a key travels in the cookie.
 _NOTICES = {
     "changed": "The machine is changed; rules about its groups hold for it already.",
+    "disabled": "The machine is disabled, and its tunnel is dead.",
+    "enabled": "The machine is enabled, and can connect.",
     "removed": "The machine is removed, and its tunnel is dead.",
     "saved": "The policy is saved, and the hub enforces it.",
     "renamed": "The organization has its new name.",

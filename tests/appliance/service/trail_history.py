@@ -45,9 +45,15 @@ def history_of(entries: Iterable[AuditEntry], until: datetime) -> History:
         machine = str(entry.detail.get("machine", ""))
         if entry.action in (_ADDED, _CHANGED):
             names[machine] = str(entry.detail["name"])
-        if entry.action == _ADDED:
-            added[machine] = at
-        elif entry.action == _REMOVED and machine in added:
+        if entry.action == _ADDED or entry.detail.get("enabled") is True:
+            # A minute that was metered already, as it was disabled within it, is not metered twice.
+            last = next((span for name, span in reversed(ended) if name == machine), None)
+            if last is not None and last.end >= at:
+                ended.remove((machine, last))
+                added[machine] = last.start
+            else:
+                added[machine] = at
+        elif (entry.action == _REMOVED or entry.detail.get("enabled") is False) and machine in added:
             ended.append((machine, Span(added.pop(machine), end)))
         elif entry.action == _SUSPENDED:
             suspended_since = end

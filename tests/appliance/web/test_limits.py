@@ -7,6 +7,7 @@ from ipaddress import ip_network
 import pytest
 
 from appliance.model.errors import NotEnforced, TooMany, Unauthenticated
+from appliance.service.machines import MOST_MACHINES
 from appliance.web.limits import GUESSES_PER_ACCOUNT, SIGN_UPS, RateLimits
 
 AT_ONCE = GUESSES_PER_ACCOUNT[0].amount
@@ -63,6 +64,15 @@ def test_an_organization_is_limited_from_all_its_addresses_together(limits: Rate
     with pytest.raises(TooMany):
         limits.configuration("198.51.100.1", "acme")
     limits.configuration("198.51.100.1", "another")
+
+
+def test_all_of_an_organization_s_machines_are_enabled_at_once_and_no_more(limits: RateLimits) -> None:
+    for _ in range(MOST_MACHINES):
+        limits.enabling("203.0.113.1", "acme")
+    with pytest.raises(TooMany):
+        limits.enabling("203.0.113.1", "acme")
+    assert limits.refused["enablings", "one"] == 1
+    limits.enabling("203.0.113.1", "another")
 
 
 def test_a_right_password_and_a_fault_of_ours_do_not_count(limits: RateLimits) -> None:

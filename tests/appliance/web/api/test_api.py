@@ -67,8 +67,8 @@ def test_a_machine_and_its_configuration(app: bottle.Bottle, token: str) -> None
     assert answer.status == 201
     machine = answer.json["machine"]
     assert set(machine) == {
-        "id", "name", "address", "public_key", "groups", "created_at", "online", "last_handshake", "received_bytes",
-        "sent_bytes",
+        "id", "name", "address", "public_key", "groups", "enabled", "created_at", "online", "last_handshake",
+        "received_bytes", "sent_bytes",
     }  # fmt: skip
     assert machine["address"] == "10.100.0.2"
     assert answer.json["config"].startswith('# WireGuard config for machine "branch-mumbai"\n[Interface]\n')
@@ -78,6 +78,16 @@ def test_a_machine_and_its_configuration(app: bottle.Bottle, token: str) -> None
     assert rotated.json["config"] != answer.json["config"]
     assert call(app, "DELETE", f"/api/v1/machines/{machine['id']}", token=token).status == 204
     assert_problem(call(app, "GET", f"/api/v1/machines/{machine['id']}", token=token), 404)
+
+
+def test_a_machine_is_disabled_and_enabled(app: bottle.Bottle, token: str) -> None:
+    machine = call(app, "POST", "/api/v1/machines", {"name": "mumbai"}, token=token).json["machine"]
+    path = f"/api/v1/machines/{machine['id']}"
+    for enabled in (False, True):
+        answer = call(app, "PATCH", path, {"enabled": enabled}, token=token)
+        assert (answer.status, answer.json) == (200, {**machine, "enabled": enabled})
+        assert call(app, "GET", path, token=token).json["enabled"] is enabled
+    assert_problem(call(app, "PATCH", path, {"enabled": "no"}, token=token), 422)
 
 
 def test_a_stale_version_is_a_conflict(app: bottle.Bottle, token: str) -> None:

@@ -139,6 +139,24 @@ def test_removal_asks_first_and_says_what_goes_with_it(owner: Visitor, site: Sit
     assert owner.get(f"/machines/{machine.id}").status == 404
 
 
+def test_disabling_asks_first_and_enabling_needs_no_configuration(owner: Visitor, site: Site, hub: FakeHub) -> None:
+    owner.add_machine("one")
+    machine = one_of(site, owner).machine
+    assert f"/machines/{machine.id}/disable" in owner.get(f"/machines/{machine.id}").text
+    page = owner.get(f"/machines/{machine.id}/disable")
+    assert "Its tunnel ends at once" in page.page.text
+    assert next(iter(hub.enforced.values())).peers
+    assert owner.send(f"/machines/{machine.id}/disable").status == 303
+    assert not next(iter(hub.enforced.values())).peers
+    assert "disabled" in owner.get("/machines").page.text
+    page = owner.get(f"/machines/{machine.id}")
+    assert f"/machines/{machine.id}/disable" not in page.text
+    assert owner.send(f"/machines/{machine.id}/enable").status == 303
+    assert one_of(site, owner).machine == machine
+    assert next(iter(hub.enforced.values())).peers[0].public_key == machine.public_key
+    assert "never seen" in owner.get("/machines").page.text
+
+
 def test_the_table_says_in_words_who_is_online(owner: Visitor, site: Site, hub: FakeHub) -> None:
     owner.add_machine("one")
     assert "never seen" in owner.get("/machines").page.text
@@ -183,6 +201,7 @@ def test_names_are_data_on_every_page(stranger: Visitor, site: Site, name: str) 
         for path in (
             "/machines",
             f"/machines/{machine.id}",
+            f"/machines/{machine.id}/disable",
             f"/machines/{machine.id}/remove",
             "/policy",
             f"/policy/check?source=machine:{machine.id}&destination=machine:{machine.id}&protocol=icmp",
@@ -218,6 +237,8 @@ def test_a_viewer_may_look_and_not_change(colleague: Callable[[Role], Visitor], 
         (f"/machines/{machine.id}", {"name": "two"}),
         (f"/machines/{machine.id}/rotate", {}),
         (f"/machines/{machine.id}/remove", {}),
+        (f"/machines/{machine.id}/disable", {}),
+        (f"/machines/{machine.id}/enable", {}),
         ("/policy/default", {"default": "deny"}),
         ("/policy/rules", {"action": "deny", "source": "any", "destination": "any"}),
         ("/policy/rules/remove", {"rule": "x"}),
@@ -237,7 +258,7 @@ def test_another_organization_is_not_there(owner: Visitor, site: Site) -> None:
     other.sign_up("eve@example.net", "Eve")
     csrf = other.get("/machines").page.forms["/logout"]["csrf"]
     assert other.get(f"/machines/{machine.id}").status == 404
-    for tail in ("", "/rotate", "/remove"):
+    for tail in ("", "/rotate", "/remove", "/disable", "/enable"):
         assert other.post(f"/machines/{machine.id}{tail}", {"csrf": csrf, "name": "x"}).status == 404
     assert one_of(site, owner).machine == machine
 
