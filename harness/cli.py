@@ -15,41 +15,58 @@ import typer
 
 _UNAVAILABLE = 69
 
-Wireguard = Annotated[str, typer.Option(help="The hub's implementation: auto, kernel, wireguard-go or boringtun.")]
+Wireguard = Annotated[
+    str, typer.Option(metavar="NAME", help="The hub's implementation: auto, kernel, wireguard-go or boringtun.")
+]
 
 
 def gate(
-    claim: Annotated[str | None, typer.Option(help="Only this claim.")] = None,
+    claim: Annotated[str | None, typer.Option(metavar="ID", help="Only this claim.")] = None,
     profile: Annotated[
-        str, typer.Option(help="quick, full, or soak: rounds of full, each with another seed, until one fails.")
+        str,
+        typer.Option(
+            metavar="NAME", help="quick, full, or soak: rounds of full, each with another seed, until one fails."
+        ),
     ] = "quick",
-    minutes: Annotated[float | None, typer.Option(min=1, help="How long a soak lasts; 60 if not given.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(metavar="MINUTES", min=1, help="How long a soak lasts; 60 if not given.")
+    ] = None,
     sabotage: Annotated[bool, typer.Option("--sabotage", help="Only the sabotages.")] = False,
     target: Annotated[
         str | None,
         typer.Option(metavar="URL", help="A service that runs already, reached as customers reach it; none is broken."),
     ] = None,
     authority: Annotated[
-        Path | None, typer.Option(help="PEM that the target's certificate is checked against, like a self-signed one.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="PEM that the target's certificate is checked against, like a self-signed one."
+        ),
     ] = None,
     ssh: Annotated[
         str | None,
         typer.Option(metavar="USER@HOST[:PORT]", help="Shell on the target's host, which is looked at and damaged."),
     ] = None,
-    ssh_key: Annotated[Path | None, typer.Option(help="Private key for it; ~/.ssh has those if not given.")] = None,
-    ssh_known_hosts: Annotated[Path, typer.Option(help="Keys that hosts may have.")] = Path("~/.ssh/known_hosts"),
+    ssh_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Private key for it; ~/.ssh has those if not given.")
+    ] = None,
+    ssh_known_hosts: Annotated[Path, typer.Option(metavar="FILE", help="Keys that hosts may have.")] = Path(
+        "~/.ssh/known_hosts"
+    ),
     ssh_control: Annotated[
-        str, typer.Option(help="Stops and starts the service there; {} stands for stop or start.")
+        str, typer.Option(metavar="COMMAND", help="Stops and starts the service there; {} stands for stop or start.")
     ] = "systemctl {} meshwg",
-    seed: Annotated[int | None, typer.Option(help="Makes the run's choices; drawn if not given.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Makes the run's choices; drawn if not given.")] = None,
     wireguard: Wireguard = "auto",
     patience: Annotated[
-        float, typer.Option(min=1, help="How many times slower than usual this machine is, as an emulated one.")
+        float,
+        typer.Option(metavar="N", min=1, help="How many times slower than usual this machine is, as an emulated one."),
     ] = 1.0,
 ) -> None:
     """Prove the published claims with real packets, and write the transcript to reports/out/.
 
-    Exit codes: 0 every claim is proven and every sabotage was noticed, 1 not so, 64 bad usage, 77 no sandbox possible.
+    Exit codes: 0 every claim is proven and every sabotage was noticed, 1 not so, 64 bad usage, 66 the authority or an
+    SSH key can't be read, 69 the harness is not installed, 77 no sandbox possible, 78 the key to sign with can't be
+    used.
     """
     commands = _commands(*(["paramiko"] if ssh is not None else []))
     way = None if ssh is None else commands.Ssh(ssh, ssh_key, ssh_known_hosts, ssh_control)
@@ -57,19 +74,22 @@ def gate(
 
 
 def run_everything(
-    only: Annotated[str | None, typer.Option(help="lint, types, imports, unit or gate.")] = None,
-    profile: Annotated[str, typer.Option(help="Of the gate: quick, full or soak.")] = "quick",
+    only: Annotated[str | None, typer.Option(metavar="PART", help="lint, types, imports, unit or gate.")] = None,
+    profile: Annotated[str, typer.Option(metavar="NAME", help="Of the gate: quick, full or soak.")] = "quick",
 ) -> None:
     """Run everything that CI runs: lint, types, import rules, unit tests, the gate.
 
-    Exit codes: 0 all passed, 1 something failed, 64 bad usage, 77 no sandbox possible.
+    Exit codes: 0 all passed, 1 something failed, 64 bad usage, 69 the harness is not installed, 77 no sandbox possible,
+    78 the key to sign with can't be used.
     """
     _commands().run_everything(only, profile)
 
 
 def lab(
-    machines: Annotated[int, typer.Option(min=2, max=8, help="How many to connect.")] = 2,
-    listen: Annotated[str, typer.Option(help="Where the pages are reached from outside of the lab.")] = "127.0.0.1:0",
+    machines: Annotated[int, typer.Option(metavar="N", min=2, max=8, help="How many to connect.")] = 2,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where the pages are reached from outside of the lab.")
+    ] = "127.0.0.1:0",
     wireguard: Wireguard = "auto",
 ) -> None:
     """Start the service in a throwaway lab with machines connected already, to look at and to play with.
@@ -80,13 +100,15 @@ def lab(
 
 
 def bench(
-    json: Annotated[Path | None, typer.Option(help="Write the rows to this file too.")] = None,
-    profile: Annotated[str, typer.Option(help="quick or full: how much it measures, and for how long.")] = "quick",
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the rows to this file too.")] = None,
+    profile: Annotated[
+        str, typer.Option(metavar="NAME", help="quick or full: how much it measures, and for how long.")
+    ] = "quick",
     only: Annotated[
         list[str] | None, typer.Option(metavar="ROW[,ROW]", help="Only these rows of the table; repeatable.")
     ] = None,
     organizations: Annotated[
-        int | None, typer.Option(min=10, help="At most so many at once, where the profile has more.")
+        int | None, typer.Option(metavar="N", min=10, help="At most so many at once, where the profile has more.")
     ] = None,
     wireguard: Wireguard = "auto",
 ) -> None:
@@ -101,25 +123,30 @@ def bench(
 
 
 def burst(
-    organizations: Annotated[int, typer.Option(min=1, help="How many sign up.")] = 20,
+    organizations: Annotated[int, typer.Option(metavar="N", min=1, help="How many sign up.")] = 20,
     at_once: Annotated[
-        int, typer.Option(min=1, max=100, help="At most so many side by side; each takes two machines of the lab.")
+        int,
+        typer.Option(
+            metavar="N", min=1, max=100, help="At most so many side by side; each takes two machines of the lab."
+        ),
     ] = 10,
     keep: Annotated[bool, typer.Option("--keep", help="Organizations stay when their mesh is proven.")] = False,
-    processes: Annotated[int, typer.Option(min=1, help="Of locust, which share the organizations.")] = 1,
+    processes: Annotated[int, typer.Option(metavar="N", min=1, help="Of locust, which share the organizations.")] = 1,
     web: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Serve locust's page there, and begin when it says so.")
     ] = None,
     slo: Annotated[
-        Path | None, typer.Option(help="What has to be met, as TOML or JSON; harness/burst/slo.toml if not given.")
+        Path | None,
+        typer.Option(metavar="FILE", help="What has to be met, as TOML or JSON; harness/burst/slo.toml if not given."),
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the figures to this file too.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures to this file too.")] = None,
     wireguard: Wireguard = "auto",
 ) -> None:
     """Have many organizations sign up at once, each with two machines whose mesh is proven by real packets.
 
-    Exit codes: 0 the figures are as good as they have to be, 1 they are not, 64 bad usage, 69 it could not be run, 71
-    the page's address is taken, 73 the file can't be written, 77 no sandbox possible.
+    Exit codes: 0 the figures are as good as they have to be, 1 they are not, 64 bad usage, 66 what has to be met can't
+    be read, 69 it could not be run, 71 the page's address is taken, 73 the file can't be written, 77 no sandbox
+    possible.
     """
     _commands("locust").burst(organizations, at_once, keep, processes, web, slo, json, wireguard)
 

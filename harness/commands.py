@@ -44,10 +44,12 @@ _PROFILES = ("quick", "full", "soak")
 _WIREGUARD = ("auto", "kernel", "wireguard-go", "boringtun")
 _SOAK_MINUTES = 60.0
 _BAD_USAGE = 64
+_NO_INPUT = 66
 _UNAVAILABLE = 69
 _ADDRESS_IN_USE = 71
 _CANNOT_CREATE = 73
 _NO_SANDBOX = 77
+_NOT_CONFIGURED = 78
 
 # Whoever reads a file or a pipe has no width; the tables have one that fits them.
 _console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -163,7 +165,7 @@ def _hand_over(url: str, authority: Path | None, ssh: Ssh | None) -> None:
     try:
         lives.hand_over(url, authority, ssh)
     except OSError as error:
-        _end(f"{error.filename} can't be read: {error.strerror}.", _BAD_USAGE)
+        _end(f"{error.filename} can't be read: {error.strerror}.", _NO_INPUT)
 
 
 def burst(
@@ -181,7 +183,7 @@ def burst(
     try:
         wanted = read_slo(slo or DEFAULT_SLO)
     except BadSlo as error:
-        _end(str(error), _BAD_USAGE)
+        _end(str(error), _NO_INPUT)
     if json is not None:
         _check_writable(json)
         # Whatever comes of it: an older file must not pass for this run's.
@@ -213,7 +215,7 @@ def _gate(plan: gates.Plan) -> tuple[bool, int, int]:
     try:
         signer = Signer.find()
     except AttestationError as error:
-        _end(str(error), _BAD_USAGE)
+        _end(str(error), _NOT_CONFIGURED)
     left = evidence.place(REPORTS)
     try:
         run = gates.run(plan, left, _console)

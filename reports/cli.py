@@ -1,7 +1,4 @@
-"""``transcript show``, ``verify``, ``diff`` and ``schema``.
-
-Exit codes: 1 the signature does not hold, or something got worse; 3 a file that can't be read.
-"""
+"""``transcript show``, ``verify``, ``diff`` and ``schema``."""
 
 from __future__ import annotations
 
@@ -17,6 +14,8 @@ from rich.text import Text
 from reports import compare, texts
 from reports.schema import Transcript, TranscriptError, json_schema, load
 
+_FAILED = 1
+_NO_INPUT = 66
 _LATEST = Path("reports/out/latest")
 _STYLE = {"proven": "green", "pass": "green", "refuted": "red", "fail": "red", "inconclusive": "yellow"}
 
@@ -30,7 +29,10 @@ transcript = typer.Typer(
 
 @transcript.command()
 def show(file: File = _LATEST) -> None:
-    """Show what a run came to."""
+    """Show what a run came to.
+
+    Exit codes: 0 shown, 66 a file that can't be read.
+    """
     run = _load(file)
     console = Console(highlight=False)
     facts = f"  {run.started_at}  {texts.duration(run.seconds)}  profile {run.profile}  seed {run.seed}"
@@ -69,16 +71,19 @@ def verify(
     file: File = _LATEST,
     key: Annotated[Path | None, typer.Option(help="PEM of a public key that you know from elsewhere.")] = None,
 ) -> None:
-    """Check that a transcript is the one that was signed."""
+    """Check that a transcript is the one that was signed.
+
+    Exit codes: 0 it is, 1 the signature does not hold, 66 a file that can't be read.
+    """
     # Here, because the help of all commands loads this module, also where the harness is not installed.
     from reports import attest
 
     try:
         known = attest.verify(file, key)
     except attest.Unreadable as error:
-        _end(str(error), 3)
+        _end(str(error), _NO_INPUT)
     except attest.AttestationError as error:
-        _end(str(error), 1)
+        _end(str(error), _FAILED)
     print(
         "The signature holds." if known else "The signature holds, by the key that lies beside it: name one you know."
     )
@@ -86,7 +91,10 @@ def verify(
 
 @transcript.command()
 def diff(before: File, after: File) -> None:
-    """Compare two runs."""
+    """Compare two runs.
+
+    Exit codes: 0 nothing got worse, 1 something did, 66 a file that can't be read.
+    """
     difference = compare.compare(_load(before), _load(after))
     console = Console(highlight=False)
     for change in difference.changes:
@@ -102,12 +110,15 @@ def diff(before: File, after: File) -> None:
         )
     console.print(table)
     if difference.is_worse:
-        raise typer.Exit(1)
+        raise typer.Exit(_FAILED)
 
 
 @transcript.command()
 def schema() -> None:
-    """Print the JSON Schema of transcript.json."""
+    """Print the JSON Schema of transcript.json.
+
+    Exit codes: 0 printed.
+    """
     print(json_schema().decode(), end="")
 
 
@@ -115,7 +126,7 @@ def _load(file: Path) -> Transcript:
     try:
         return load(file)
     except TranscriptError as error:
-        _end(str(error), 3)
+        _end(str(error), _NO_INPUT)
 
 
 def _end(sentence: str, code: int) -> NoReturn:

@@ -32,7 +32,7 @@ admin = typer.Typer(
 
 Organization = Annotated[str, typer.Argument(help="Its id, or its name where no other one has the same.")]
 Email = Annotated[str, typer.Argument(help="Of the account.")]
-PublicUrl = Annotated[str | None, typer.Option(help="https://HOST[:PORT] that links begin with.")]
+PublicUrl = Annotated[str | None, typer.Option(metavar="URL", help="https://HOST[:PORT] that links begin with.")]
 
 _EXITS = (
     "Exit codes: 0 done, 64 refused, 66 no such organization, 69 the hub does not answer or could not take it, 73 the "
@@ -40,7 +40,7 @@ _EXITS = (
 )
 
 
-@admin.command("list")
+@admin.command("list", epilog=_EXITS)
 def list_organizations(
     as_json: AsJson = False, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
 ) -> None:

@@ -80,9 +80,11 @@ def restore(
 ) -> None:
     """Make a new data folder from a backup, with the unlock secret of its day; `up` then goes on where it was made.
 
-    Machines need no new configuration. Exit codes: 66 no backup or a damaged one, 69 the store is to be no SQLite file,
-    73 there is a store already or the folder can't be written, 75 a service runs on it, 77 not root, 78 settings that
-    make no sense, no unlock secret or a wrong one.
+    Machines need no new configuration.
+
+    Exit codes: 66 no backup or a damaged one, 69 the store is to be no SQLite file, 73 there is a store already or the
+    folder can't be written, 75 a service runs on it, 77 not root, 78 settings that make no sense, no unlock secret or a
+    wrong one.
     """
     settings = resolve({"data": data, "database_url": database_url}, config)
     present.must_be_root()

@@ -39,12 +39,13 @@ def census(
 ) -> None:
     """List everything that exists on the host and in the store on behalf of each organization of this instance.
 
-    Works with the service up or down. Exit codes: 0 done, 69 the host could not be looked at or an orphan stayed, 73
-    the database can't be used, 75 a service is just starting, 77 not root, 78 settings that make no sense or no store
-    yet.
+    Works with the service up or down.
+
+    Exit codes: 0 done, 66 no such organization, 69 the host could not be looked at or an orphan stayed, 73 the database
+    can't be used, 75 a service is just starting, 77 not root, 78 settings that make no sense or no store yet.
     """
     if remove and not orphans:
-        raise CommandError("--remove goes with --orphans: only what nobody owns is removed.", Exit.NOT_CONFIGURED)
+        raise CommandError("--remove goes with --orphans: only what nobody owns is removed.", Exit.REFUSED)
     settings = resolve({"data": data, "database_url": database_url}, config)
     with present.opened(settings) as found, _host(found, exclusive=remove) as host:
         holdings = [each for each in service.take(found.store, host) if _is_wanted(each, organization, orphans)]

@@ -17,8 +17,9 @@ def deletions(
 ) -> None:
     """List when an organization was deleted and how much of what it had; neither its name nor its id is kept.
 
-    Works with the service up or down. Exit codes: 0 done, 73 the database can't be used, 77 not root, 78 settings that
-    make no sense or no store yet.
+    Works with the service up or down.
+
+    Exit codes: 0 done, 73 the database can't be used, 77 not root, 78 settings that make no sense or no store yet.
     """
     settings = resolve({"data": data, "database_url": database_url}, config)
     with present.opened(settings) as found, found.store.read() as transaction:

@@ -6,16 +6,43 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes, after sysexits(3) where it has a word for it."""
+    """Exit codes of all commands, after sysexits(3) where it has a word for it. Those of signals are 128 and more.
 
-    REFUSED = 64
-    NO_INPUT = 66
-    UNAVAILABLE = 69
-    ADDRESS_IN_USE = 71
-    CANNOT_CREATE = 73
-    BUSY = 75
-    NOT_PERMITTED = 77
-    NOT_CONFIGURED = 78
+    Attributes:
+        why: what a script learns from it.
+    """
+
+    why: str
+
+    def __new__(cls, code: int, why: str) -> Exit:
+        """Make a code with its reason."""
+        made = int.__new__(cls, code)
+        made._value_ = code
+        made.why = why
+        return made
+
+    DONE = 0, "it did what it was asked, or was ended with Ctrl-C or SIGTERM where that is the usual end"
+    FAILED = (
+        1,
+        "what was looked at is not as it should be: a claim, a test, a figure, a signature, a later run",
+    )
+    REFUSED = 64, "the command line is not understood, or what `admin` was asked for is refused"
+    NO_INPUT = 66, "what was named is not there or can't be read: an organization, a backup, a transcript, a run"
+    UNAVAILABLE = 69, "this machine lacks something, a package can't be installed, or the service does not answer"
+    FAULT = 70, "a fault of the program; the lines above it are for a report"
+    ADDRESS_IN_USE = 71, "the address to listen on is taken, or not this machine's"
+    CANNOT_CREATE = 73, "a folder, a file or the database can't be written or used"
+    BUSY = 75, "another service runs on this data folder, or one is just starting"
+    NOT_PERMITTED = 77, "it takes root, or no sandbox can be made"
+    NOT_CONFIGURED = 78, "a setting makes no sense, there is no store yet, or the unlock secret is missing or another's"
+
+
+SIGNALS = ("128+N", "signal N ended it: 130 is Ctrl-C, 141 that nobody reads its output any more")
+
+
+def exit_codes() -> list[tuple[str, str]]:
+    """All codes with their reasons, as help and documentation show them."""
+    return [*((str(each.value), each.why) for each in Exit), SIGNALS]
 
 
 class CommandError(Exception):

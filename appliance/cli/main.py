@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from io import TextIOWrapper, UnsupportedOperation
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from appliance import __version__
-from appliance.cli.errors import CommandError
+from appliance.cli import help, usage
+from appliance.cli.errors import CommandError, Exit, exit_codes
 
 GROUP = "meshwg.commands"
 """Entry points of this group are commands of other packages: functions or `typer.Typer`, by the command's name."""
@@ -31,6 +38,8 @@ _OWN = {
 }
 _PROCESSES = {"hub": "appliance.cli.hub:hub", "web": "appliance.cli.web:web"}
 """For `up` to start, not for people."""
+_INTERRUPTED = 128 + signal.SIGINT
+_CLOSED_OUTPUT = 128 + signal.SIGPIPE
 
 
 class Commands(TyperGroup):
@@ -57,12 +66,18 @@ class Commands(TyperGroup):
             return None
         found = entry.load()
         if not isinstance(found, typer.Typer):
-            app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+            app = typer.Typer(add_completion=False)
             app.command(cmd_name)(found)
             found = app
-        command = typer.main.get_command(found)
+        command = help.make_plain(typer.main.get_command(found))
         command.name = cmd_name
         return command
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the exit codes of all commands below them."""
+        del ctx
+        with formatter.section("Exit codes"):
+            formatter.write_dl(exit_codes())
 
 
 def make_app() -> typer.Typer:
@@ -73,19 +88,71 @@ def make_app() -> typer.Typer:
         help="A multi-tenant WireGuard hub, and the harness that proves what it claims.",
         no_args_is_help=True,
         add_completion=False,
-        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
     )
     app.callback()(_root)
     return app
 
 
 def main() -> None:
-    """Runs the command that was asked for; what it refuses is one sentence and an exit code."""
+    """Run the command that was asked for, and end with its exit code."""
+    # An output without Unicode gets escapes, and no command ends by it.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    code = run(sys.argv[1:])
+    sys.exit(_CLOSED_OUTPUT if _is_output_closed() else code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; what it refuses is one sentence on standard error.
+
+    Returns:
+        The exit code, one of `Exit` or that of a signal.
+    """
+    command = help.make_plain(typer.main.get_command(make_app()))
     try:
-        make_app()()
+        with command.make_context("meshwg", list(arguments), terminal_width=help.width()) as context:
+            command.invoke(context)
+    except typer.Exit as ended:
+        return ended.exit_code
     except CommandError as error:
-        print(f"meshwg: {error}", file=sys.stderr)
-        sys.exit(error.code)
+        return _refuse(str(error), error.code)
+    except typer.TyperException as error:
+        if not usage.is_help(error):
+            return _refuse(usage.sentence(error), Exit.REFUSED)
+        print(error, file=sys.stderr)
+        return Exit.REFUSED
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last one to hear of it
+        if isinstance(error, BrokenPipeError) and _is_output_closed():
+            return _CLOSED_OUTPUT
+        # A process of the service has put its log there.
+        sys.excepthook(type(error), error, error.__traceback__)
+        return _refuse("This is a fault of the program; please report it with the lines above.", Exit.FAULT)
+    return 0
+
+
+def _refuse(sentence: str, code: int) -> int:
+    print(f"meshwg: {sentence}", file=sys.stderr)
+    return code
+
+
+def _is_output_closed() -> bool:
+    """Whether whoever read standard output has gone, as the rest of a pipeline may."""
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout.fileno(), 0)
+    except UnsupportedOperation:
+        return False
+    is_closed = any(event & select.POLLERR for _, event in poll.poll(0))
+    if is_closed:
+        # Python would try once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return is_closed
 
 
 def _root(

@@ -20,15 +20,16 @@ from appliance.store.times import rfc3339
 
 def operations(
     as_json: AsJson = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many.")] = 50,
     data: Data = None,
     database_url: DatabaseUrl = None,
     config: Config = None,
 ) -> None:
     """List what operators did with their commands, newest first: starts, backups, rotations, and by whom.
 
-    Works with the service up or down. Exit codes: 0 done, 73 the database can't be used, 77 not root, 78 settings that
-    make no sense or no store yet.
+    Works with the service up or down.
+
+    Exit codes: 0 done, 73 the database can't be used, 77 not root, 78 settings that make no sense or no store yet.
     """
     settings = resolve({"data": data, "database_url": database_url}, config)
     with present.opened(settings) as found, found.store.read() as transaction:

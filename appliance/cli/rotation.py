@@ -28,9 +28,10 @@ def rotate_unlock_secret(
 ) -> None:
     """Seal every key anew, so that another unlock secret opens the store. The present one is supplied as for `up`.
 
-    Traffic goes on, and so does a running service. Exit codes: 69 the store is as it was, 73 something can't be
-    written, 75 a service is just starting, 77 not root, 78 settings that make no sense, no unlock secret or a wrong
-    one, or no store yet.
+    Traffic goes on, and so does a running service.
+
+    Exit codes: 69 the store is as it was, 73 something can't be written, 75 a service is just starting, 77 not root, 78
+    settings that make no sense, no unlock secret or a wrong one, or no store yet.
     """
     new_secret_file = new_secret_file.expanduser().resolve()
     with present.opened(resolve({"data": data, "database_url": database_url}, config)) as found:

@@ -46,51 +46,67 @@ _USEFUL_PREFIXES = ("LC_", "PYTHON", "PG", "SSL_")
 def up(
     data: Data = None,
     listen: Listen = None,
-    endpoint: Annotated[str | None, typer.Option(help="Host that configurations name as the hub.")] = None,
-    database_url: DatabaseUrl = None,
-    wireguard: Annotated[str | None, typer.Option(help="auto, kernel, wireguard-go or boringtun.")] = None,
-    udp_port: Annotated[
-        int | None, typer.Option(help="Public UDP port; 51820, or on a first start the next one that is free.")
+    endpoint: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Host that configurations name as the hub.")
     ] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="Certificate (PEM) in place of a self-signed one.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
+    database_url: DatabaseUrl = None,
+    wireguard: Annotated[
+        str | None, typer.Option(metavar="NAME", help="auto, kernel, wireguard-go or boringtun.")
+    ] = None,
+    udp_port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", help="Public UDP port; 51820, or on a first start the next one that is free."),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate (PEM) in place of a self-signed one.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key (PEM).")] = None,
     trusted_source: Annotated[
-        list[str] | None, typer.Option(help="Range without limits on sign-up and changes; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="CIDR", help="Range without limits on sign-up and changes; repeatable."),
     ] = None,
     trusted_proxy: Annotated[
-        list[str] | None, typer.Option(help="Range of proxies whose X-Forwarded-For is believed; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="CIDR", help="Range of proxies whose X-Forwarded-For is believed; repeatable."),
     ] = None,
-    public_url: Annotated[str | None, typer.Option(help="https://HOST[:PORT] that links begin with.")] = None,
+    public_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="https://HOST[:PORT] that links begin with.")
+    ] = None,
     smtp_url: Annotated[
         str | None,
-        typer.Option(help="Mail relay, smtps://USER:PASSWORD@HOST; better in file or environment."),
+        typer.Option(metavar="URL", help="Mail relay, smtps://USER:PASSWORD@HOST; better in file or environment."),
     ] = None,
-    mail_from: Annotated[str | None, typer.Option(help="Address that letters come from.")] = None,
+    mail_from: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address that letters come from.")] = None,
     sign_up: Annotated[
-        str | None, typer.Option(help="What a sign-up takes: open, verified, invited or closed.")
+        str | None, typer.Option(metavar="MODE", help="What a sign-up takes: open, verified, invited or closed.")
     ] = None,
     unused_days: Annotated[
-        int | None, typer.Option(help="Days until an organization that nobody uses is removed; 0: never.")
+        int | None,
+        typer.Option(metavar="DAYS", help="Days until an organization that nobody uses is removed; 0: never."),
     ] = None,
     metrics_token: Annotated[
         str | None,
-        typer.Option(help="Token that lets programs elsewhere read /metrics; better in file or environment."),
+        typer.Option(
+            metavar="TOKEN", help="Token that lets programs elsewhere read /metrics; better in file or environment."
+        ),
     ] = None,
     audit_days: Annotated[
-        int | None, typer.Option(help="Days that entries of audit trails are kept.", show_default="400")
+        int | None,
+        typer.Option(metavar="DAYS", help="Days that entries of audit trails are kept; 400 if not given."),
     ] = None,
     audit_megabytes: Annotated[
         int | None,
-        typer.Option(help="MB that are kept of each organization's audit trail.", show_default="200"),
+        typer.Option(metavar="MB", help="MB that are kept of each organization's audit trail; 200 if not given."),
     ] = None,
     config: Config = None,
 ) -> None:
     """Run the appliance in the foreground: hub, pages and API.
 
     Ends with Ctrl-C or SIGTERM, and then removes what it made on the host. SIGHUP starts both processes again, after an
-    upgrade for instance, and no tunnel notices. Exit codes: 69 the host lacks something,
-    71 address taken, 73 data folder unusable, 75 data folder in use, 77 not root, 78 settings that make no sense, no
-    unlock secret or a wrong one.
+    upgrade for instance, and no tunnel notices.
+
+    Exit codes: 69 the host lacks something, 71 address taken, 73 data folder unusable, 75 data folder in use, 77 not
+    root, 78 settings that make no sense, no unlock secret or a wrong one.
     """
     logs.configure("up")
     console = Console(highlight=False, soft_wrap=True)

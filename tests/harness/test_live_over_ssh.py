@@ -145,11 +145,11 @@ def test_a_way_that_leads_nowhere_is_bad_usage(options: list[str]) -> None:
     assert done.returncode == 64
 
 
-def test_keys_that_can_t_be_read_are_bad_usage(tmp_path: Path) -> None:
+def test_keys_that_can_t_be_read_are_missing_input(tmp_path: Path) -> None:
     command = ["gate", "--target=https://192.0.2.1", "--ssh=root@192.0.2.1", f"--ssh-known-hosts={tmp_path / 'none'}"]
     outside = {name: value for name, value in os.environ.items() if name != sandbox.MARK}
     done = subprocess.run(
         [sys.executable, "-m", "appliance", *command], env=outside, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 64
+    assert done.returncode == 66
     assert str(tmp_path / "none") in done.stderr

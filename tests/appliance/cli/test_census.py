@@ -80,7 +80,7 @@ def test_up_and_down_orphans_and_their_removal(data: Path, runs: list[Run], stra
 def test_what_is_owned_is_not_removed() -> None:
     with pytest.raises(CommandError) as refused:
         census.census(remove=True)
-    assert refused.value.code is Exit.NOT_CONFIGURED
+    assert refused.value.code is Exit.REFUSED
 
 
 def test_words_name_everything() -> None:

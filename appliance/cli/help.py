@@ -1,0 +1,59 @@
+"""The help of all commands, as plain text that fits the terminal."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from typer.core import TyperGroup
+
+_WIDEST = 100
+_NARROWEST = 20
+# Below this, a column of explanations beside one of names has no room for whole words.
+_TWO_COLUMNS = 64
+_FIRST_SENTENCE = re.compile(r"(?s)(.*?\.)(\s|$)")
+# Of whichever click typer brings.
+_Context: Any = TyperGroup.context_class
+_Formatter: Any = _Context.formatter_class
+
+
+class Formatter(_Formatter):  # type: ignore[misc]
+    """Formats help so that no line is longer than the terminal is wide and no word is broken."""
+
+    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write names with their explanations: beside them, or below them where the terminal is narrow."""
+        if self.width >= _TWO_COLUMNS:
+            super().write_dl(rows, col_max, col_spacing)
+            return
+        indent = " " * self.current_indent
+        for name, explanation in rows:
+            self.write(f"{indent}{name}\n")
+            room = max(self.width - len(indent) - 4, _NARROWEST)
+            for line in textwrap.wrap(explanation, room, break_long_words=False, break_on_hyphens=False):
+                self.write(f"{indent}    {line}\n")
+
+
+class Context(_Context):  # type: ignore[misc]
+    """A command's context, whose help has our format."""
+
+    formatter_class = Formatter
+
+
+def width() -> int:
+    """Columns that help may use."""
+    return max(min(shutil.get_terminal_size().columns, _WIDEST), _NARROWEST)
+
+
+def make_plain(command: Any) -> Any:
+    """Give a command, and those below it, plain help: no frames, no markup, nothing cut off in lists of commands."""
+    command.rich_markup_mode = None
+    command.context_class = Context
+    first = _FIRST_SENTENCE.match((command.help or "").partition("\n\n")[0])
+    if first is not None:
+        command.short_help = " ".join(first[1].split())
+    for each in getattr(command, "commands", {}).values():
+        make_plain(each)
+    return command

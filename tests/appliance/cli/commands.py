@@ -1,0 +1,53 @@
+"""All commands by name, and what their help says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import typer
+
+from appliance.cli import help
+from appliance.cli.main import make_app
+
+
+def _leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    if not hasattr(command, "list_commands"):
+        yield " ".join(path)
+        return
+    context = command.context_class(command)
+    for name in command.list_commands(context):
+        yield from _leaves(command.get_command(context, name), (*path, name))
+
+
+LEAVES = tuple(_leaves(typer.main.get_command(make_app())))
+"""Every command that does something: ``up``, ``admin plan``, …"""
+GROUPS = ("", "admin", "transcript")
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A run of the command line to its end, by the name that people call it by."""
+    program = "import sys; sys.argv[0] = 'meshwg'; from appliance.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+
+
+@cache
+def help_of(*command: str, columns: int = 80) -> str:
+    """The help of a command on a terminal of so many columns."""
+    found = help.make_plain(typer.main.get_command(make_app()))
+    context = found.context_class(found, info_name="meshwg", terminal_width=columns)
+    for name in command:
+        found = found.get_command(context, name)
+        context = found.context_class(found, info_name=name, parent=context)
+    return str(context.get_help())

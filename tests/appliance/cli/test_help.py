@@ -1,0 +1,188 @@
+"""Help that fits the terminal, whatever that is, and words for a command line that is not understood."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import sys
+import termios
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as some
+
+from appliance.cli.errors import Exit
+from appliance.cli.main import main
+from appliance.cli.main import run as run_here
+from tests.appliance.cli.commands import GROUPS, LEAVES, help_of, run
+
+ALL = sorted({*LEAVES, *GROUPS})
+_ESCAPE = "\x1b"
+
+
+@pytest.mark.parametrize("columns", [40, 64, 80, 200])
+@pytest.mark.parametrize("command", ALL)
+def test_no_line_is_longer_than_the_terminal_and_none_is_broken_twice(command: str, columns: int) -> None:
+    shown = help_of(*command.split(), columns=columns)
+    assert max(map(len, shown.splitlines())) <= columns
+    for before, after in lines_of_paragraphs(shown):
+        assert len(f"{before} {after.split()[0]}") > min(columns, 100), (before, after)
+
+
+def lines_of_paragraphs(shown: str) -> Iterator[tuple[str, str]]:
+    """Lines of running text, each with the one that goes on with it."""
+    for paragraph in re.split(r"\n\s*\n", shown):
+        lines = paragraph.splitlines()
+        if all(line.startswith("  ") for line in lines):
+            yield from pairwise(lines)
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_every_word_is_there_however_narrow_it_is(command: str) -> None:
+    wide, narrow = (" ".join(help_of(*command.split(), columns=columns).split()) for columns in (100, 40))
+    assert narrow == wide
+    assert "…" not in wide
+    assert "..." not in wide.replace("[ARGS]...", "")
+
+
+@pytest.mark.parametrize("command", ALL)
+def test_help_speaks_of_meshwg_and_not_of_how_it_is_written(command: str) -> None:
+    shown = help_of(*command.split())
+    assert shown.startswith(f"Usage: meshwg {command}".strip())
+    for word in ("python", "-m appliance", "list[", "None", "range>"):
+        assert word not in shown.partition("\n")[0] + shown.partition("Options:")[2], word
+
+
+@pytest.mark.parametrize(
+    "environment", [{}, {"NO_COLOR": "1"}, {"LC_ALL": "C"}, {"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii"}]
+)
+def test_on_a_terminal_it_is_the_same_text(environment: dict[str, str]) -> None:
+    code, said = on_a_terminal(["up", "--help"], 40, environment)
+    assert code == 0
+    assert _ESCAPE not in said
+    assert said.splitlines() == help_of("up", columns=40).splitlines()
+
+
+@pytest.mark.parametrize("arguments", [["up", "--hlep"], ["-x"], ["gate", "--claim"]])
+def test_the_name_is_the_same_however_it_was_started(arguments: list[str]) -> None:
+    code, said = on_a_terminal(arguments, 40, {})
+    assert code == Exit.REFUSED
+    assert "python" not in said
+    assert said.startswith("meshwg: ")
+
+
+def on_a_terminal(arguments: list[str], columns: int, environment: dict[str, str]) -> tuple[int, str]:
+    """Exit code and words of `python -m appliance` in a pseudo-terminal of so many columns, without a locale."""
+    names = ("PATH", "HOME", "VIRTUAL_ENV")
+    inherited = {name: os.environ[name] for name in names if name in os.environ}
+    pid, terminal = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        os.execve(  # noqa: S606
+            sys.executable, [sys.executable, "-m", "appliance", *arguments], inherited | environment
+        )
+    said = b""
+    try:
+        while part := os.read(terminal, 65536):
+            said += part
+    except OSError:
+        # What Linux answers when the other end is closed.
+        pass
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("statu", "There is no command 'statu' (did you mean status?); `meshwg --help` tells what there is."),
+        ("admin plann", "There is no command 'plann' (did you mean plan?); `meshwg admin --help` tells what there is."),
+        ("up --dat", "There is no option '--dat' (did you mean --data?); `meshwg up --help` tells what there is."),
+        ("up --data", "--data takes a value, and none was given."),
+        ("census --orphans=3", "--orphans takes no value."),
+        ("status now then", "'now then' is more than it takes; `meshwg status --help` tells what there is."),
+        ("admin plan x", "PLAN is missing; `meshwg admin plan --help` tells what there is."),
+        ("gate --seed z", "--seed takes a whole number; `meshwg gate --help` tells what there is."),
+        ("gate --patience z", "--patience takes a number of at least 1; `meshwg gate --help` tells what there is."),
+        ("lab --machines 9", "--machines takes a whole number from 2 to 8; `meshwg lab --help` tells what there is."),
+        (
+            "rotate-unlock-secret",
+            "--new-secret-file is missing; `meshwg rotate-unlock-secret --help` tells what there is.",
+        ),
+    ],
+)
+def test_a_command_line_that_is_not_understood_is_one_sentence(
+    arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_here(arguments.split()) == Exit.REFUSED
+    assert capsys.readouterr() == ("", f"meshwg: {sentence}\n")
+
+
+_WORDS = some.text(min_size=1).filter(lambda word: not word.startswith("-"))
+
+
+@given(word=_WORDS, where=some.sampled_from([[], ["admin"], ["transcript"], ["deletions"]]))
+@example(word="a\nb", where=[])
+@example(word='it\'s "so"', where=["admin"])
+@example(word="\x1b[31m) (", where=["deletions"])
+def test_whatever_word_it_is_the_sentence_is_one_line(word: str, where: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        said: list[str] = []
+        patch.setattr("builtins.print", lambda text, **_: said.append(str(text)))
+        assert run_here([*where, f"no such {word}"]) == Exit.REFUSED
+    (sentence,) = said
+    assert sentence.isprintable()
+
+
+@given(word=some.text(some.characters(exclude_characters="=")))
+def test_whatever_option_it_is_the_sentence_is_one_line(word: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        said: list[str] = []
+        patch.setattr("builtins.print", lambda text, **_: said.append(str(text)))
+        assert run_here(["deletions", f"--x-{word}"]) == Exit.REFUSED
+    (sentence,) = said
+    assert sentence.isprintable()
+
+
+@pytest.mark.parametrize("arguments", [[], ["admin"], ["transcript"]])
+def test_without_a_command_the_help_is_the_answer(arguments: list[str]) -> None:
+    done = run(*arguments, COLUMNS="80")
+    assert (done.returncode, done.stdout) == (Exit.REFUSED, "")
+    assert done.stderr == help_of(*arguments) + "\n"
+
+
+def test_whoever_stops_reading_ends_it_quietly() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(write, 1)
+        os.execv(sys.executable, [sys.executable, "-m", "appliance", "--help"])  # noqa: S606
+    os.close(write)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 141
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (ZeroDivisionError("a fault"), Exit.FAULT)])
+def test_an_interrupt_and_a_fault_have_codes_of_their_own(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("appliance.cli.present.opened", fail)
+    monkeypatch.setattr("sys.argv", ["meshwg", "deletions"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+    assert ("please report it" in capsys.readouterr().err) == (code == Exit.FAULT)
+
+
+def test_an_output_without_unicode_gets_escapes() -> None:
+    done = run("transcript", "show", "/nowhere/मुंबई", PYTHONIOENCODING="ascii:strict", LC_ALL="C")
+    assert done.returncode == Exit.NO_INPUT, done.stderr
+    assert "Traceback" not in done.stderr
