@@ -107,6 +107,7 @@ def on_a_terminal(arguments: list[str], columns: int, environment: dict[str, str
         ("census --orphans=3", "--orphans takes no value."),
         ("status now then", "'now then' is more than it takes; `meshwg status --help` tells what there is."),
         ("admin plan x", "PLAN is missing; `meshwg admin plan --help` tells what there is."),
+        ("transcript diff x", "AFTER is missing; `meshwg transcript diff --help` tells what there is."),
         ("gate --seed z", "--seed takes a whole number; `meshwg gate --help` tells what there is."),
         ("gate --patience z", "--patience takes a number of at least 1; `meshwg gate --help` tells what there is."),
         ("lab --machines 9", "--machines takes a whole number from 2 to 8; `meshwg lab --help` tells what there is."),
