@@ -139,7 +139,7 @@ class InProgress(Refused):
 
 
 class DoneBefore(Refused):
-    """The same request came before and was done; its answer held what is shown once."""
+    """The same request came before and was done; its answer held what is shown once, or got lost."""
 
     code = "done-before"
     status = 409
@@ -219,7 +219,10 @@ class NotEnforced(Refused):
 
 
 class Unavailable(Refused):
-    """The store can't be used for now; nothing was changed. What its database said is the cause (``__cause__``)."""
+    """The store can't be used for now; nothing was changed, unless the text says that it was lost at the commit.
+
+    What its database said is the cause (``__cause__``).
+    """
 
     code = "unavailable"
     status = 503

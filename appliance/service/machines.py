@@ -84,6 +84,7 @@ def add(
             address=str(machine.address),
             groups=list(checked_groups),
         )
+        change.made = f"/machines/{machine.id}"
         return Issued(machine, _configuration(workplace, organization, machine, private))
 
     return carry_out(workplace, actor, edit)
@@ -175,6 +176,7 @@ def rotate(workplace: Workplace, actor: Actor, machine_id: str, *, public_key: s
         machine = replace(before, public_key=public)
         _replace(open_change, machine)
         open_change.note("machine.rotated", machine=machine_id, name=machine.name)
+        open_change.made = f"/machines/{machine.id}"
         return Issued(machine, _configuration(workplace, open_change.organization, machine, private))
 
     return carry_out(workplace, actor, edit)

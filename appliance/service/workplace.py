@@ -23,7 +23,9 @@ from appliance.service.credentials import Credential
 from appliance.service.queues import Queues
 from appliance.service.readings import Readings
 from appliance.service.states import States
-from appliance.store import Store, audit, organizations, times, trails
+from appliance.service.underway import Underway
+from appliance.store import Store, audit, organizations, repeats, times, trails
+from appliance.store.repeats import Key
 from appliance.vault import CodeSecret, SealedKeys
 
 SUSPENDED = "The operator of this service has suspended your organization. Ask them; nothing of it is deleted."
@@ -77,6 +79,7 @@ class Workplace:
         queues: where changes of one organization wait for each other.
         retention: how much of each audit trail is kept.
         refusals: changes that were refused because an organization has reached a bound, by the bound's name.
+        underway: requests with a key that this process works on.
     """
 
     store: Store
@@ -94,6 +97,7 @@ class Workplace:
     queues: Queues = field(default_factory=Queues)
     retention: Retention = Retention()
     refusals: Counter[str] = field(default_factory=Counter)
+    underway: Underway = field(default_factory=Underway)
 
     @property
     def endpoint(self) -> str:
@@ -111,6 +115,7 @@ class Actor:
         token: the name of the API token that the call came with; None for a session.
         scope: what that token may be used for.
         credential: what the call came with, which has to hold still when something changes; only the operator has none.
+        request: the key under which it is noted that the request was done (`repeats`), where it has one.
     """
 
     organization_id: str
@@ -120,6 +125,7 @@ class Actor:
     token: str | None = None
     scope: Scope | None = None
     credential: Credential | None = field(default=None, compare=False)
+    request: Key | None = field(default=None, compare=False)
 
     @classmethod
     def operator(cls, organization_id: str) -> Actor:
@@ -147,10 +153,15 @@ class Actor:
 
 @dataclass
 class Note:
-    """What the audit trail will say of a change, if anything."""
+    """What the audit trail will say of a change, if anything.
+
+    Attributes:
+        made: what it makes, as a path of the API; a repeated request is told of it.
+    """
 
     action: str = field(default="", init=False)
     detail: dict[str, Any] | None = field(default=None, init=False)
+    made: str | None = field(default=None, init=False)
 
     def note(self, action: str, **detail: Any) -> None:
         """Says what happened, for the audit trail; secrets never belong here."""
@@ -258,7 +269,9 @@ def check_trail(workplace: Workplace, transaction: Connection, actor: Actor) -> 
 
 
 def write_trail(workplace: Workplace, transaction: Connection, actor: Actor, note: Note) -> None:
-    """Puts what a change noted into the audit trail; nothing where it noted nothing."""
+    """Put what a change noted into the audit trail, if anything, and note that the request for it is done."""
+    if actor.request is not None:
+        repeats.mark_done(transaction, actor.request, note.made)
     if note.detail is not None:
         audit.record(transaction, actor.organization_id, actor.name, note.action, note.detail, workplace.clock())
 

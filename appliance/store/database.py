@@ -70,7 +70,7 @@ class Store:
 
         Raises:
             Unavailable: as for `read`; or the disk is full, read-only, or others write for too long. Where the database
-                was lost in the very moment of the commit, nobody knows whether it took place.
+                was lost in the very moment of the commit, nobody knows whether it took place, and the text says so.
             Invalid: as for `read`.
         """
         with (
@@ -78,9 +78,11 @@ class Store:
             self._taking_turns(),
             with_files_of(self._owner),
             self._engine.connect().execution_options(**{engines.WRITES: True}) as connection,
-            connection.begin(),
+            connection.begin() as begun,
         ):
             yield connection
+            with _committing():
+                begun.commit()
 
     @contextmanager
     def _taking_turns(self) -> Iterator[None]:
@@ -169,6 +171,20 @@ def _told() -> Iterator[None]:
     # SQLite's connections are prepared outside of SQLAlchemy's care.
     except (DBAPIError, NoConnection, sqlite3.OperationalError) as error:
         raise _unavailable() from error
+
+
+@contextmanager
+def _committing() -> Iterator[None]:
+    """Say of a connection that was lost at the commit that nobody knows what came of it."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise Unavailable(
+            "The store was lost while it saved this. Look whether it was done before you repeat it.",
+            retry_after=_RETRY_AFTER,
+        ) from error
 
 
 def _unavailable() -> Unavailable:

@@ -1,11 +1,11 @@
-"""Requests that came with a key of the caller's own, and what was answered."""
+"""Requests that came with a key of the caller's own, or by a form of a page, and what was answered."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from appliance.store import times
 from appliance.store.schema import repeats as _table
@@ -16,66 +16,101 @@ class Answered:
     """What came of a request.
 
     Attributes:
-        location: what it made, as a path of the API.
+        status: None where the request was done and its answer got lost.
+        location: what it made, as a path of the API; of a form, where its page leads.
         body: None where the answer is not kept.
     """
 
-    status: int
+    status: int | None
     location: str | None
     body: bytes | None
 
 
 @dataclass(frozen=True)
 class Known:
-    """A request that began; None as an answer where nobody knows what came of it."""
+    """A request that began.
+
+    Attributes:
+        worker: the process that began it.
+        answer: None as long as the request is not done.
+    """
 
     request_hash: str
+    began_at: datetime
+    worker: str
     answer: Answered | None
 
 
-def find(transaction: Connection, organization_id: str, key_hash: str) -> Known | None:
+@dataclass(frozen=True)
+class Key:
+    """Names a request within its organization.
+
+    Attributes:
+        hash: SHA-256 of the key.
+        member_id: who sent the form; None for a key of the caller's own.
+    """
+
+    organization_id: str
+    hash: str
+    member_id: str | None = None
+
+
+def find(transaction: Connection, key: Key) -> Known | None:
     """The organization's request with this key, if there was one."""
-    row = transaction.execute(
-        select(_table).where(_table.c.organization_id == organization_id, _table.c.key_hash == key_hash)
-    ).one_or_none()
+    row = transaction.execute(select(_table).where(_is(key))).one_or_none()
     if row is None:
         return None
-    answer = None if row.status is None else Answered(row.status, row.location, row.body)
-    return Known(row.request_hash, answer)
+    answer = Answered(row.status, row.location, row.body) if row.done else None
+    return Known(row.request_hash, times.loaded(row.began_at), row.worker, answer)
 
 
-def count(transaction: Connection, organization_id: str) -> int:
-    """How many of the organization's requests are remembered."""
+def count(transaction: Connection, key: Key) -> int:
+    """Number of remembered requests that this one is counted with: the member's forms, or the organization's keys."""
     return transaction.execute(
-        select(func.count()).select_from(_table).where(_table.c.organization_id == organization_id)
+        select(func.count())
+        .select_from(_table)
+        .where(_table.c.organization_id == key.organization_id, _table.c.member_id.is_not_distinct_from(key.member_id))
     ).scalar_one()
 
 
-def begin(transaction: Connection, organization_id: str, key_hash: str, request_hash: str, at: datetime) -> None:
-    """A request with this key is worked on from now on."""
+def begin(transaction: Connection, key: Key, request_hash: str, worker: str, at: datetime) -> None:
+    """Note that this process works on a request with this key."""
     transaction.execute(
         insert(_table).values(
-            organization_id=organization_id, key_hash=key_hash, request_hash=request_hash, began_at=times.stored(at)
+            organization_id=key.organization_id,
+            member_id=key.member_id,
+            key_hash=key.hash,
+            request_hash=request_hash,
+            worker=worker,
+            done=False,
+            began_at=times.stored(at),
         )
     )
 
 
-def finish(transaction: Connection, organization_id: str, key_hash: str, answer: Answered) -> None:
-    """This is what came of it."""
+def mark_done(transaction: Connection, key: Key, location: str | None) -> None:
+    """Note that the request is done if this transaction commits, and what it made."""
+    transaction.execute(update(_table).where(_is(key)).values(done=True, location=location))
+
+
+def finish(transaction: Connection, key: Key, answer: Answered) -> None:
+    """Note what was answered."""
     transaction.execute(
         update(_table)
-        .where(_table.c.organization_id == organization_id, _table.c.key_hash == key_hash)
-        .values(status=answer.status, location=answer.location, body=answer.body)
+        .where(_is(key))
+        .values(done=True, status=answer.status, location=answer.location, body=answer.body)
     )
 
 
-def forget(transaction: Connection, organization_id: str, key_hash: str) -> None:
-    """There was no such request."""
-    transaction.execute(
-        delete(_table).where(_table.c.organization_id == organization_id, _table.c.key_hash == key_hash)
-    )
+def forget_undone(transaction: Connection, key: Key) -> None:
+    """Forget the request, unless it was done."""
+    transaction.execute(delete(_table).where(_is(key), _table.c.done.is_(False)))
 
 
 def forget_older(transaction: Connection, than: datetime) -> None:
-    """Forgets requests of all organizations that began before."""
+    """Forget requests of all organizations that began before."""
     transaction.execute(delete(_table).where(_table.c.began_at < times.stored(than)))
+
+
+def _is(key: Key) -> ColumnElement[bool]:
+    return and_(_table.c.organization_id == key.organization_id, _table.c.key_hash == key.hash)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from appliance.store.database import Store
 
-NEWEST = "0021"
+NEWEST = "0022"
 """The revision that this version works with, the last in ``migrations/versions``."""
 
 # Alembic's own.

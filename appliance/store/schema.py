@@ -336,7 +336,7 @@ mail = Table(
     Index(None, "due_at"),
 )
 
-# Requests that came with a key of the caller's own, so that a repetition is known as one.
+# Requests that came with a key of the caller's own, or by a form of a page, so that a repetition is known as one.
 repeats = Table(
     "repeats",
     metadata,
@@ -345,14 +345,21 @@ repeats = Table(
     # Keyed by the key, of which the store has no more than a hash: nobody can guess a password in it.
     Column("request_hash", String(64), nullable=False),
     Column("began_at", Float, nullable=False),
+    # Which process works on it; empty where that is not known.
+    Column("worker", String(12), nullable=False),
+    # Who sent the form; null for a key of the caller's own.
+    Column("member_id", String(12), ForeignKey("members.id", ondelete="CASCADE"), nullable=True),
+    # Set by the transaction that does what is asked for.
+    Column("done", Boolean, nullable=False),
     # Null while the request is worked on, and for good where that was cut off.
     Column("status", Integer, nullable=True),
-    # What it made, as a path of the API.
+    # What it made, as a path of the API, or where a page leads.
     Column("location", Text, nullable=True),
     # Null where the answer held what is shown once.
     Column("body", LargeBinary, nullable=True),
     PrimaryKeyConstraint("organization_id", "key_hash"),
     Index(None, "began_at"),
+    Index(None, "member_id"),
 )
 
 # Nothing here tells which organization it was.

@@ -15,8 +15,8 @@ from appliance import __version__
 from appliance.model.access import Access
 from appliance.service import pages
 from appliance.web.api import repetition
-from appliance.web.api.reply import JSON, Reply
-from appliance.web.api.routes import PREFIX, Call, Section
+from appliance.web.api.reply import JSON, PREFIX, Reply
+from appliance.web.api.routes import Call, Section
 from appliance.web.api.statuses import refusals
 from appliance.web.problems import CONTENT_TYPE, PREFIX_OF_TYPES, Problem
 

@@ -10,17 +10,17 @@ from appliance.model.errors import DoneBefore, Malformed
 from appliance.service import Actor, Workplace, repeats
 from appliance.store.repeats import Answered
 from appliance.web import problems, request
-from appliance.web.api.reply import Reply
+from appliance.web.api.reply import PREFIX, Reply
 
 HEADER = "Idempotency-Key"
 LONGEST_KEY = 255
 
 
-def once(workplace: Workplace, actor: Actor, work: Callable[[], Reply], *, may_keep: bool) -> bottle.HTTPResponse:
+def once(workplace: Workplace, actor: Actor, work: Callable[[Actor], Reply], *, may_keep: bool) -> bottle.HTTPResponse:
     """The answer to this request; to one that came before with the same key, what was answered then.
 
     Args:
-        work: does what is asked for.
+        work: does what is asked for, for the actor that it is given.
         may_keep: whether its answer holds nothing that is shown once, and may be kept for a repetition.
 
     Raises:
@@ -28,13 +28,13 @@ def once(workplace: Workplace, actor: Actor, work: Callable[[], Reply], *, may_k
     """
     key = request.header(HEADER)
     if not key:
-        return work().response()
+        return work(actor).response()
     if len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
         raise Malformed(f"{HEADER} takes at most {LONGEST_KEY} printable ASCII characters.")
     made: list[Reply] = []
 
-    def answered() -> Answered:
-        reply = work()
+    def answered(noted: Actor) -> Answered:
+        reply = work(noted)
         made.append(reply)
         return Answered(reply.status, reply.location, reply.data if may_keep else None)
 
@@ -45,10 +45,14 @@ def once(workplace: Workplace, actor: Actor, work: Callable[[], Reply], *, may_k
 
 
 def _again(before: Answered) -> bottle.HTTPResponse:
-    if before.body is not None:
+    if before.status is not None and before.body is not None:
         return Reply(before.status, before.body, before.location).response()
-    where = "" if before.location is None else f" What it made is at {before.location}."
-    response = problems.answer(DoneBefore("This was done, and its answer held what is shown only once." + where))
-    if before.location is not None:
-        response.set_header("Location", before.location)
+    why = "its answer got lost" if before.status is None else "its answer held what is shown only once"
+    location = before.location
+    if before.status is None and location is not None:
+        location = PREFIX + location
+    where = "" if location is None else f" What it made is at {location}."
+    response = problems.answer(DoneBefore(f"This was done, and {why}.{where}"))
+    if location is not None:
+        response.set_header("Location", location)
     return response

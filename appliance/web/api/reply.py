@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import bottle
 
 JSON = "application/json"
+PREFIX = "/api/v1"
 
 
 @dataclass(frozen=True)

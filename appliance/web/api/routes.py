@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import bottle
@@ -16,10 +16,9 @@ from appliance.model.errors import Invalid, Malformed, Refused, Unauthenticated
 from appliance.service import Actor
 from appliance.web import entrance, request
 from appliance.web.api import conditions, repetition
-from appliance.web.api.reply import Encoded, Reply
+from appliance.web.api.reply import PREFIX, Encoded, Reply
 from appliance.web.request import Site
 
-PREFIX = "/api/v1"
 _SAFE = frozenset({"GET", "HEAD"})
 # Where msgspec says that something is wrong: "… field `name`", "… - at `$.rules[0].ports`".
 _AT_FAULT = re.compile(r"field `(\w+)`$|at `\$\.([^`]+)`$")
@@ -124,8 +123,12 @@ def _callback(call: Call, site: Site) -> Callable[..., Any]:
         body = _decode(call.body) if call.body is not None else None
         asked = Asked(site, body, parameters, request.query(), signed_in)
         if call.method == "POST" and signed_in is not None:
+            actor, held = signed_in
             return repetition.once(
-                site.workplace, signed_in[0], lambda: _reply(call, asked), may_keep=call.keeps_answer
+                site.workplace,
+                actor,
+                lambda noted: _reply(call, replace(asked, signed_in=(noted, held))),
+                may_keep=call.keeps_answer,
             )
         reply = _reply(call, asked)
         if call.method == "GET" and reply.etag is not None and conditions.has_it_already(reply.etag):

@@ -1,34 +1,53 @@
-"""What has a key of the caller's own happens once."""
+"""What has a key of the caller's own happens once, and so does what a form asks for."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection
 
 from appliance.model.errors import InProgress, Invalid, KeyReused, TooMany, Unavailable
+from appliance.model.organization import Role
 from appliance.service import Actor, Workplace, repeats
+from appliance.service.underway import Underway
+from appliance.service.workplace import recording
+from appliance.store import Store
 from appliance.store import repeats as stored
 from appliance.store.repeats import Answered
 from tests.appliance.conftest import sign_up
-from tests.appliance.members import again
+from tests.appliance.members import again, colleague
 
 ANSWER = Answered(201, "/machines/x", b"{}")
+LOST = Answered(None, "/machines/x", None)
 
 
 class Work:
-    """Counts how often it was done."""
+    """Counts how often it was done, as the store has it.
 
-    def __init__(self, *faults: BaseException) -> None:
+    Args:
+        before: what it fails with before anything is stored, one for each time.
+        after: what it fails with once it is stored.
+    """
+
+    def __init__(self, workplace: Workplace, *before: BaseException, after: BaseException | None = None) -> None:
         self.done = 0
-        self._faults = list(faults)
+        self._workplace = workplace
+        self._before = list(before)
+        self._after = after
 
-    def __call__(self) -> Answered:
+    def __call__(self, actor: Actor) -> Answered:
+        if self._before:
+            raise self._before.pop(0)
+        with recording(self._workplace, actor) as record:
+            record.made = "/machines/x"
         self.done += 1
-        if self._faults:
-            raise self._faults.pop(0)
+        if self._after is not None:
+            raise self._after
         return ANSWER
 
 
@@ -36,15 +55,24 @@ def once(workplace: Workplace, actor: Actor, work: Work, key: str = "k", request
     return repeats.once(workplace, actor, key=key, request=request, work=work)
 
 
-def test_a_repetition_is_given_the_first_answer(workplace: Workplace, owner: Actor) -> None:
-    work = Work()
-    assert once(workplace, owner, work) is None
-    assert once(workplace, owner, work) == ANSWER
+def by_form(workplace: Workplace, actor: Actor, work: Work, form: bytes = b"f") -> Answered | None:
+    return repeats.once_by_form(workplace, actor, form=form, work=work)
+
+
+Way = Callable[[Workplace, Actor, Work], Answered | None]
+WAYS = pytest.mark.parametrize("way", [once, by_form], ids=["key", "form"])
+
+
+@WAYS
+def test_a_repetition_is_given_the_first_answer(workplace: Workplace, owner: Actor, way: Way) -> None:
+    work = Work(workplace)
+    assert way(workplace, owner, work) is None
+    assert way(workplace, owner, work) == ANSWER
     assert work.done == 1
 
 
 def test_another_request_needs_another_key(workplace: Workplace, owner: Actor) -> None:
-    work = Work()
+    work = Work(workplace)
     once(workplace, owner, work)
     with pytest.raises(KeyReused):
         once(workplace, owner, work, request=b"another")
@@ -54,48 +82,134 @@ def test_another_request_needs_another_key(workplace: Workplace, owner: Actor) -
     assert once(workplace, owner, work, key="k2", request=b"another") is None
 
 
+def test_a_form_with_other_content_is_another_one(workplace: Workplace, owner: Actor) -> None:
+    work = Work(workplace)
+    assert by_form(workplace, owner, work) is None
+    assert by_form(workplace, owner, work, b"another") is None
+    assert once(workplace, owner, work, key="f") is None
+    assert work.done == 3
+
+
 def test_organizations_know_nothing_of_each_other_s_keys(workplace: Workplace, owner: Actor) -> None:
-    work = Work()
-    once(workplace, owner, work)
-    assert once(workplace, sign_up(workplace, "other@example.net"), work) is None
+    work = Work(workplace)
+    other = sign_up(workplace, "other@example.net")
+
+    def in_between(actor: Actor) -> Answered:
+        """Another organization uses the key while the first one's request is worked on."""
+        assert once(workplace, other, work) is None
+        return work(actor)
+
+    assert repeats.once(workplace, owner, key="k", request=b"r", work=in_between) is None
     assert work.done == 2
 
 
-def test_what_was_refused_may_be_tried_again(workplace: Workplace, owner: Actor) -> None:
-    work = Work(Invalid("no"))
+@WAYS
+def test_what_was_refused_may_be_tried_again(workplace: Workplace, owner: Actor, way: Way) -> None:
+    work = Work(workplace, Invalid("no"))
     with pytest.raises(Invalid):
-        once(workplace, owner, work)
-    assert once(workplace, owner, work) is None
+        way(workplace, owner, work)
+    assert way(workplace, owner, work) is None
 
 
-def test_what_was_cut_off_is_not_done_again(workplace: Workplace, owner: Actor) -> None:
-    work = Work(KeyboardInterrupt())
+@WAYS
+def test_what_was_cut_off_before_it_was_stored_is_done_then(workplace: Workplace, owner: Actor, way: Way) -> None:
+    work = Work(workplace, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        once(workplace, owner, work)
-    with pytest.raises(InProgress):
-        once(workplace, owner, work)
+        way(workplace, owner, work)
+    assert way(workplace, owner, work) is None
     assert work.done == 1
 
 
+@WAYS
+def test_what_was_cut_off_once_it_was_stored_is_told_as_done(workplace: Workplace, owner: Actor, way: Way) -> None:
+    work = Work(workplace, after=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        way(workplace, owner, work)
+    assert way(workplace, owner, work) == LOST
+    assert work.done == 1
+
+
+@WAYS
+def test_what_another_process_began_is_waited_for(workplace: Workplace, owner: Actor, way: Way) -> None:
+    """A process that was killed leaves it begun, and after the longest call nobody is at it any more."""
+    killed = replace(workplace, underway=Underway())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repeats, "_look_again", lambda *_: None)
+        with pytest.raises(KeyboardInterrupt):
+            way(killed, owner, Work(workplace, KeyboardInterrupt()))
+    work = Work(workplace)
+    with pytest.raises(InProgress):
+        way(workplace, owner, work)
+    later = replace(workplace, clock=lambda: workplace.clock() + repeats.LONGEST_CALL)
+    assert way(later, owner, work) is None
+    assert work.done == 1
+
+
+@WAYS
 def test_what_was_done_is_answered_though_it_can_t_be_noted(
-    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    workplace: Workplace, owner: Actor, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise Unavailable("away")
 
-    work = Work()
+    work = Work(workplace)
     with monkeypatch.context() as patch:
         patch.setattr(stored, "finish", fail)
-        assert once(workplace, owner, work) is None
-    with pytest.raises(InProgress):
-        once(workplace, owner, work)
+        assert way(workplace, owner, work) is None
+    assert way(workplace, owner, work) == LOST
     assert work.done == 1
+
+
+class _LosesIt:
+    """A store that is lost at the next commit of a change, before it took place or after, and is back at once."""
+
+    def __init__(self, store: Store, *, took_place: bool) -> None:
+        self._write, self._took_place, self.is_lost = store.write, took_place, False
+
+    @contextmanager
+    def __call__(self) -> Iterator[Connection]:
+        with self._write() as transaction:
+            yield transaction
+            if self.is_lost and not self._took_place:
+                self.is_lost = False
+                raise Unavailable("lost")
+        if self.is_lost:
+            self.is_lost = False
+            raise Unavailable("lost")
+
+
+@WAYS
+@pytest.mark.parametrize("took_place", [True, False])
+def test_a_store_that_is_lost_at_the_commit_forgets_nothing(
+    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch, way: Way, took_place: bool
+) -> None:
+    losing = _LosesIt(workplace.store, took_place=took_place)
+    monkeypatch.setattr(workplace.store, "write", losing)
+
+    class Losing(Work):
+        tries = 0
+
+        def __call__(self, actor: Actor) -> Answered:
+            self.tries += 1
+            losing.is_lost = self.tries == 1
+            return super().__call__(actor)
+
+    work = Losing(workplace)
+    if took_place:
+        assert way(workplace, owner, work) == LOST
+        assert way(workplace, owner, work) == LOST
+        assert work.tries == 1
+    else:
+        with pytest.raises(Unavailable):
+            way(workplace, owner, work)
+        assert way(workplace, owner, work) is None
+        assert work.tries == 2
 
 
 def test_two_at_once_are_one(workplace: Workplace, owner: Actor) -> None:
     begun, may_end = threading.Event(), threading.Event()
 
-    def slow() -> Answered:
+    def slow(_: Actor) -> Answered:
         begun.set()
         may_end.wait(10)
         return ANSWER
@@ -106,15 +220,15 @@ def test_two_at_once_are_one(workplace: Workplace, owner: Actor) -> None:
     first.start()
     assert begun.wait(10)
     with pytest.raises(InProgress) as refused:
-        once(workplace, owner, Work())
+        once(workplace, owner, Work(workplace))
     assert refused.value.retry_after == 1
     may_end.set()
     first.join(10)
-    assert once(workplace, owner, Work()) == ANSWER
+    assert once(workplace, owner, Work(workplace)) == ANSWER
 
 
 def test_a_key_is_known_for_a_day(workplace: Workplace, owner: Actor) -> None:
-    work = Work()
+    work = Work(workplace)
     once(workplace, owner, work)
     later = replace(workplace, clock=lambda: workplace.clock() + timedelta(hours=23))
     assert once(later, again(later, owner), work) == ANSWER
@@ -126,14 +240,32 @@ def test_an_organization_has_so_many_keys_and_no_more(
     workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeats, "MOST_OF_ONE", 3)
-    work = Work()
+    work = Work(workplace)
     for number in range(3):
         once(workplace, owner, work, key=str(number))
     with pytest.raises(TooMany):
         once(workplace, owner, work, key="one more")
     assert work.done == 3
+    assert workplace.refusals["keys"] == 1
     assert once(workplace, owner, work, key="0") == ANSWER
+    assert by_form(workplace, owner, work) is None, "forms are counted by themselves"
     another = sign_up(workplace, "another@example.net")
     assert once(workplace, another, work, key="one more") is None
     tomorrow = replace(workplace, clock=lambda: workplace.clock() + timedelta(hours=25))
     assert once(tomorrow, again(tomorrow, owner), work, key="one more") is None
+
+
+def test_a_member_s_forms_take_no_room_from_others(
+    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeats, "MOST_FORMS", 3)
+    work = Work(workplace)
+    for number in range(3):
+        by_form(workplace, owner, work, bytes([number]))
+    with pytest.raises(TooMany):
+        by_form(workplace, owner, work, b"one more")
+    assert work.done == 3
+    assert workplace.refusals["forms"] == 1
+    assert by_form(workplace, owner, work, bytes([0])) == ANSWER
+    assert by_form(workplace, colleague(workplace, owner, Role.ADMIN), work, b"one more") is None
+    assert once(workplace, owner, work) is None

@@ -12,7 +12,8 @@ from appliance.model.errors import Forbidden
 from appliance.model.organization import Role
 from appliance.service import Actor, Workplace, tokens
 from appliance.web.api import CALLS
-from appliance.web.api.routes import PREFIX, Call
+from appliance.web.api.reply import PREFIX
+from appliance.web.api.routes import Call
 from appliance.web.app import make_app
 from appliance.web.pages import PAGES
 from appliance.web.pages.routes import Page

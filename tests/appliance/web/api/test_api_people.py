@@ -10,7 +10,7 @@ import pytest
 from appliance.model.organization import Role
 from appliance.service import Actor, Workplace, tokens
 from appliance.web.api import CALLS
-from appliance.web.api.routes import PREFIX
+from appliance.web.api.reply import PREFIX
 from appliance.web.app import make_app
 from appliance.web.request import COOKIE
 from tests.appliance.fakes import FakeHub

@@ -20,7 +20,8 @@ from appliance.service.sessions import NOWHERE
 from appliance.service.transcripts import Shelf
 from appliance.store import people
 from appliance.web.api import CALLS
-from appliance.web.api.routes import PREFIX, Call
+from appliance.web.api.reply import PREFIX
+from appliance.web.api.routes import Call
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.request import Site

@@ -24,7 +24,8 @@ from appliance.service import Actor, Workplace, accounts, api_tokens
 from appliance.service.transcripts import Shelf
 from appliance.store import Store, members, organizations, schema, sessions
 from appliance.web.api import CALLS
-from appliance.web.api.routes import PREFIX, Call
+from appliance.web.api.reply import PREFIX
+from appliance.web.api.routes import Call
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.request import Site

@@ -1,0 +1,35 @@
+"""Requests with a key that this process works on at the moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from appliance.model.ids import new_id
+
+
+class Underway:
+    """Keys of requests that threads of this process are at; no more than there are threads.
+
+    Attributes:
+        worker: names this process in the store.
+    """
+
+    def __init__(self) -> None:
+        self.worker = new_id()
+        self._keys: set[str] = set()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def working_on(self, key: str) -> Iterator[bool]:
+        """Hold a key while the block lasts; gives False where another thread holds it."""
+        with self._lock:
+            is_alone = key not in self._keys
+            self._keys.add(key)
+        try:
+            yield is_alone
+        finally:
+            if is_alone:
+                with self._lock:
+                    self._keys.discard(key)
