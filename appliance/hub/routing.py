@@ -142,13 +142,18 @@ def _mend_settings(link: str) -> Iterator[Finding]:
     for scope in ("all", "default", link):
         wanted |= {f"net/ipv4/conf/{scope}/{name}": value for name, value in _PER_LINK.items()}
     for name, value in wanted.items():
-        path = Path("/proc/sys", name)
         # A host without IPv6, or connection tracking not loaded before its first use.
         with suppress(FileNotFoundError):
-            present = path.read_text().strip()
+            present = _setting(name)
             if present != value:
-                path.write_text(value)
+                Path("/proc/sys", name).write_text(value)
                 yield Finding(Part.SETTING, f"{name.replace(link, 'LINK')} was {present}")
+
+
+def _setting(name: str) -> str:
+    # Some thirty for each organization at each look: `Path.read_text` takes three times as long.
+    with open(f"/proc/sys/{name}", "rb", 0) as file:  # noqa: PTH123
+        return file.read().decode().strip()
 
 
 def _mend_addresses(netlink: IPRoute, link: str, wanted: str) -> Iterator[Finding]:

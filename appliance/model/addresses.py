@@ -122,6 +122,8 @@ def next_address(network: IPv4Network, *taken: Sequence[IPv4Address]) -> IPv4Add
         """Whether the first so many addresses are all taken."""
         return sum(bisect_left(each, first + length) for each in taken) >= length
 
-    # They are up to some length and not from there on, so there is no need to look at each.
-    free = bisect_left(range(1, capacity + 1), True, key=lambda length: not is_full(length))
+    # They are up to some length and not from there on, so there is no need to look at each; of one address more than
+    # are taken, one is free.
+    longest = min(capacity, sum(map(len, taken)) + 1)
+    free = bisect_left(range(1, longest + 1), True, key=lambda length: not is_full(length))
     return first + free if free < capacity else None

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
 from appliance.model.addresses import DEFAULT_NETWORK, check_network
+from appliance.model.desired import Desired
 from appliance.model.emails import check_email
 from appliance.model.errors import NotEnforced, NotFound
 from appliance.model.ids import new_id, new_organization_id, new_revision
@@ -83,9 +84,15 @@ def sign_up(
         )
         organizations.create(transaction, new, keys)
         people.create(transaction, owner)
-        desired = organizations.desired(transaction, organization_id)
+    desired = Desired(
+        organization=organization_id,
+        network=overlay,
+        port=new.port,
+        hub_public_key=keys.public_key,
+        sealed_data_key=keys.sealed_data_key,
+        sealed_private_key=keys.sealed_private_key,
+    )
     try:
-        assert desired is not None
         enforce(workplace, desired, new.revision)
         with workplace.store.write() as transaction:
             permits.take(transaction, permit)
@@ -103,6 +110,7 @@ def sign_up(
             else:
                 verification.ask(workplace, transaction, owner)
             session = sessions.begin(workplace, transaction, owner, device)
+        workplace.states.keep(new.revision, desired)
     except BaseException:
         with workplace.store.write() as transaction:
             organizations.remove(transaction, organization_id)

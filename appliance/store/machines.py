@@ -26,6 +26,7 @@ _ENABLED = (
 _DISABLED = select(_table.c.id, _table.c.address).where(
     _table.c.organization_id == bindparam("organization"), ~_table.c.enabled
 )
+_CREATE = insert(_table)
 _ALIKE = select(_table.c.public_key).where(
     _table.c.organization_id == bindparam("organization"),
     _table.c.id != bindparam("id"),
@@ -51,7 +52,7 @@ def create(transaction: Connection, organization_id: str, machine: Machine) -> N
         Conflict: its name, address or key is another machine's of the organization.
     """
     try:
-        transaction.execute(insert(_table).values(organization_id=organization_id, id=machine.id, **_columns(machine)))
+        transaction.execute(_CREATE, {"organization_id": organization_id, "id": machine.id, **_columns(machine)})
     except IntegrityError as error:
         raise _collision(error, machine) from error
 

@@ -10,7 +10,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Integer,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from appliance.model import usage
 from appliance.model.organization import Plan
@@ -28,6 +40,36 @@ METERED = frozenset({_ADDED, _CHANGED, _REMOVED, _FOUNDED, _PLAN, _SUSPENDED, _R
 PAID, SUSPENDED = "paid", "suspended"
 
 
+def _later(column: ColumnElement[int], minute: BindParameter[int]) -> ColumnElement[int]:
+    return case((column > minute, column), else_=minute)
+
+
+# Written with every machine that is added, and so built once: building costs as much as executing.
+_AT, _END = bindparam("at", type_=Integer), bindparam("end", type_=Integer)
+_CLOCK = (
+    update(_organizations)
+    .where(_organizations.c.id == bindparam("organization"))
+    .values(
+        meter_from=func.coalesce(func.nullif(_organizations.c.meter_from, 0), _later(_organizations.c.meter_at, _AT)),
+        meter_at=_later(_organizations.c.meter_at, _AT),
+        meter_end=_later(_organizations.c.meter_end, _END),
+    )
+    .returning(_organizations.c.meter_at, _organizations.c.meter_end)
+)
+_ADD = insert(_lifetimes).values(
+    organization_id=bindparam("organization"),
+    machine_id=bindparam("machine"),
+    name=bindparam("name"),
+    since=bindparam("since"),
+)
+_OF_MACHINE = update(_lifetimes).where(
+    _lifetimes.c.organization_id == bindparam("organization"), _lifetimes.c.machine_id == bindparam("machine")
+)
+_RENAME = _OF_MACHINE.values(name=bindparam("new_name"))
+_STOP = _OF_MACHINE.where(_lifetimes.c.until.is_(None)).values(until=_END)
+_GO_ON = _OF_MACHINE.where(_lifetimes.c.until >= bindparam("begin")).values(until=None)
+
+
 def note(
     transaction: Connection, organization_id: str, action: str, detail: Mapping[str, Any], moment: datetime
 ) -> None:
@@ -39,18 +81,17 @@ def note(
     if action not in METERED:
         return
     at, end = _clocked(transaction, organization_id, moment)
-    machine = str(detail.get("machine", ""))
-    is_machine = (_lifetimes.c.organization_id == organization_id) & (_lifetimes.c.machine_id == machine)
+    machine = {"organization": organization_id, "machine": str(detail.get("machine", ""))}
     if action == _ADDED:
-        _begin(transaction, organization_id, machine, str(detail["name"]), at)
+        transaction.execute(_ADD, {**machine, "name": detail["name"], "since": at})
     elif action == _CHANGED:
-        transaction.execute(update(_lifetimes).where(is_machine).values(name=detail["name"]))
+        transaction.execute(_RENAME, {**machine, "new_name": detail["name"]})
         if detail.get("enabled") is True:
-            _begin(transaction, organization_id, machine, str(detail["name"]), at)
+            _go_on(transaction, machine, str(detail["name"]), at)
         elif detail.get("enabled") is False:
-            _end(transaction, is_machine, end)
+            transaction.execute(_STOP, {**machine, "end": end})
     elif action == _REMOVED:
-        _end(transaction, is_machine, end)
+        transaction.execute(_STOP, {**machine, "end": end})
     elif action == _SUSPENDED:
         _open(transaction, organization_id, SUSPENDED, end)
     elif action == _RESUMED:
@@ -94,33 +135,17 @@ def _clocked(transaction: Connection, organization_id: str, moment: datetime) ->
 
     What begins counts from the start of its minute, what ends to the end of it.
     """
-    table = _organizations
     row = transaction.execute(
-        select(table.c.meter_from, table.c.meter_at, table.c.meter_end).where(table.c.id == organization_id)
+        _CLOCK,
+        {"organization": organization_id, "at": usage.minute_of(moment), "end": usage.minute_after(moment)},
     ).one()
-    at, end = max(row.meter_at, usage.minute_of(moment)), max(row.meter_end, usage.minute_after(moment))
-    transaction.execute(
-        update(table)
-        .where(table.c.id == organization_id)
-        .values(meter_from=row.meter_from or at, meter_at=at, meter_end=end)
-    )
-    return at, end
+    return row.meter_at, row.meter_end
 
 
-def _begin(transaction: Connection, organization_id: str, machine: str, name: str, since: int) -> None:
-    """A machine is there, and enabled; where it was until just then, that goes on, and no minute is metered twice."""
-    going_on = update(_lifetimes).where(
-        _lifetimes.c.organization_id == organization_id,
-        _lifetimes.c.machine_id == machine,
-        _lifetimes.c.until >= since,
-    )
-    if not transaction.execute(going_on.values(until=None)).rowcount:
-        new = {"organization_id": organization_id, "machine_id": machine, "name": name, "since": since}
-        transaction.execute(insert(_lifetimes).values(new))
-
-
-def _end(transaction: Connection, is_machine: ColumnElement[bool], until: int) -> None:
-    transaction.execute(update(_lifetimes).where(is_machine & _lifetimes.c.until.is_(None)).values(until=until))
+def _go_on(transaction: Connection, machine: Mapping[str, str], name: str, since: int) -> None:
+    """A machine is enabled; where it was until just then, that goes on, and no minute is metered twice."""
+    if not transaction.execute(_GO_ON, {**machine, "begin": since}).rowcount:
+        transaction.execute(_ADD, {**machine, "name": name, "since": since})
 
 
 def _open(transaction: Connection, organization_id: str, kind: str, since: int) -> None:

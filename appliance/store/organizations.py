@@ -31,27 +31,30 @@ _ACTIVE = _BY_ID.where(_table.c.active)
 _ENFORCED = (_table.c.active, _table.c.suspended_at.is_(None))
 _LOCKED = _ACTIVE.with_for_update()
 _REVISION = select(_table.c.revision).where(_table.c.id == bindparam("organization"))
+_CREATE = insert(_table)
+_ACTIVATE = update(_table).where(_table.c.id == bindparam("organization")).values(active=True)
 _REVISE = update(_table).where(_table.c.id == bindparam("organization")).values(revision=bindparam("new"))
 
 
 def create(transaction: Connection, organization: Organization, keys: SealedKeys) -> None:
     """Stores a new organization, not yet active."""
     transaction.execute(
-        insert(_table).values(
-            id=organization.id,
-            name=organization.name,
-            network=str(organization.network),
-            port=organization.port,
-            hub_public_key=keys.public_key,
-            sealed_data_key=keys.sealed_data_key,
-            sealed_private_key=keys.sealed_private_key,
-            plan=organization.plan.value,
-            policy_default=Action.ALLOW.value,
-            policy_version=organization.policy_version,
-            revision=organization.revision,
-            active=False,
-            created_at=times.stored(organization.created_at),
-        )
+        _CREATE,
+        {
+            "id": organization.id,
+            "name": organization.name,
+            "network": str(organization.network),
+            "port": organization.port,
+            "hub_public_key": keys.public_key,
+            "sealed_data_key": keys.sealed_data_key,
+            "sealed_private_key": keys.sealed_private_key,
+            "plan": organization.plan.value,
+            "policy_default": Action.ALLOW.value,
+            "policy_version": organization.policy_version,
+            "revision": organization.revision,
+            "active": False,
+            "created_at": times.stored(organization.created_at),
+        },
     )
 
 
@@ -69,7 +72,7 @@ def lock_ports(transaction: Connection) -> None:
 
 def activate(transaction: Connection, organization_id: str) -> None:
     """The organization exists, for its people too."""
-    transaction.execute(update(_table).where(_table.c.id == organization_id).values(active=True))
+    transaction.execute(_ACTIVATE, {"organization": organization_id})
 
 
 def find(transaction: Connection, organization_id: str) -> Organization | None:

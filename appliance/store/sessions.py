@@ -38,6 +38,11 @@ _ROLE = (
     )
 )
 _ROLE_LOCKED = _ROLE.with_for_update(read=True, key_share=True, of=_table)
+# Written with every sign-up and log-in.
+_CREATE = insert(_table)
+_FORGET_ENDED = delete(_table).where(
+    (_table.c.expires_at <= bindparam("now")) | (_table.c.last_seen_at <= bindparam("idle_since"))
+)
 
 
 @dataclass(frozen=True)
@@ -74,15 +79,16 @@ def create(
 ) -> None:
     """Stores a session under its token's hash."""
     transaction.execute(
-        insert(_table).values(
-            token_hash=token_hash,
-            member_id=member_id,
-            address=device.address,
-            agent="".join(letter for letter in device.agent if letter.isprintable())[:_LONGEST_AGENT],
-            created_at=times.stored(now),
-            last_seen_at=times.stored(now),
-            expires_at=times.stored(until),
-        )
+        _CREATE,
+        {
+            "token_hash": token_hash,
+            "member_id": member_id,
+            "address": device.address,
+            "agent": "".join(letter for letter in device.agent if letter.isprintable())[:_LONGEST_AGENT],
+            "created_at": times.stored(now),
+            "last_seen_at": times.stored(now),
+            "expires_at": times.stored(until),
+        },
     )
 
 
@@ -179,8 +185,4 @@ def end_all_of(transaction: Connection, organization_id: str) -> None:
 
 def forget_ended(transaction: Connection, now: datetime, idle_since: datetime) -> None:
     """Removes sessions that have ended."""
-    transaction.execute(
-        delete(_table).where(
-            (_table.c.expires_at <= times.stored(now)) | (_table.c.last_seen_at <= times.stored(idle_since))
-        )
-    )
+    transaction.execute(_FORGET_ENDED, {"now": times.stored(now), "idle_since": times.stored(idle_since)})
