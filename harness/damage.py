@@ -60,6 +60,11 @@ def _in_namespace(command: str) -> str:
     return f"ip netns exec $NS {command}"
 
 
+def _insisting(command: str) -> str:
+    """Does again what a hub that looks on undoes halfway."""
+    return f"for again in 1 2 3 4 5; do {command} && break; done"
+
+
 RULES = (
     Damage("no ruleset", _in_namespace("nft flush ruleset"), lock=Lock.RULES),
     Damage("no table", _in_namespace("nft delete table inet $TABLE"), lock=Lock.RULES),
@@ -98,9 +103,9 @@ LINK = (
         "ip link add up0 type veth peer name up1; ip link set up1 netns $NS; ip -n $NS link set up1 up",
         cuts=False,
     ),
-    Damage("a namespace without its name", "ip netns delete $NS", Noticed.SWEEP, cuts=False),
-    Damage("another namespace of that name", "ip netns delete $NS; ip netns add $NS", Noticed.SWEEP, cuts=False),
-    Damage("neither namespace nor link", "ip -n $NS link delete $LINK; ip netns delete $NS", Noticed.SWEEP),
+    Damage("a namespace without its name", _insisting("ip netns delete $NS"), cuts=False),
+    Damage("another namespace of that name", _insisting("ip netns delete $NS && ip netns add $NS"), cuts=False),
+    Damage("neither namespace nor link", f"ip -n $NS link delete $LINK; {_insisting('ip netns delete $NS')}"),
 )
 
 MACHINES = (

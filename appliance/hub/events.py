@@ -1,7 +1,8 @@
 """What the kernel tells of changes in namespaces, and of ended processes, as it happens.
 
 Two netlink sockets for each namespace, opened in it, and a pidfd for each userspace WireGuard; one thread waits for
-all of them. An event says that something changed, not what: who hears it looks for himself.
+all of them. Another one waits for changes of mounts, and looks which namespaces have lost their names. An event says
+that something changed, not what: who hears it looks for himself.
 
 Source: rtnetlink(7), <linux/netfilter/nfnetlink.h>, pidfd_open(2).
 """
@@ -21,6 +22,7 @@ import structlog
 
 from appliance.hub import namespace
 from appliance.hub.descriptors import raised
+from appliance.hub.mounts import MountWatch
 
 log = structlog.get_logger()
 
@@ -40,7 +42,7 @@ class Change(Enum):
     MACHINES = "machines"
     """A machine was heard from somewhere new."""
     ANYTHING = "anything"
-    """Links, addresses, routes, settings, or the process that serves the link."""
+    """Links, addresses, routes, settings, the namespace's name, or the process that serves the link."""
 
 
 Heard = Callable[[str, Change], None]
@@ -49,6 +51,7 @@ Heard = Callable[[str, Change], None]
 @dataclass
 class _Watched:
     descriptors: dict[int, Change]
+    name: str
     namespace: int | None
     closing: ExitStack = field(repr=False)
 
@@ -57,7 +60,7 @@ class Watcher:
     """Waits for events of namespaces.
 
     Args:
-        heard: is told whose namespace it was and what changed, by the waiting thread: it must not take long.
+        heard: is told whose namespace it was and what changed, by a waiting thread: it must not take long.
     """
 
     def __init__(self, heard: Heard) -> None:
@@ -70,6 +73,7 @@ class Watcher:
         self._epoll.register(self._wake, select.EPOLLIN)
         self._thread = threading.Thread(target=self._wait, name="hub-events", daemon=True)
         self._thread.start()
+        self._mounts = MountWatch(self._look_for_names)
 
     def watch(self, owner: str, name: str, process: int | None) -> None:
         """From now on changes in the namespace of that name are told as the owner's.
@@ -100,13 +104,13 @@ class Watcher:
                 else:
                     stack.callback(os.close, ended)
                     descriptors[ended] = Change.ANYTHING
-            self._add(owner, _Watched(descriptors, home, stack.pop_all()))
+            self._add(owner, _Watched(descriptors, name, home, stack.pop_all()))
 
     def watch_rules_here(self, owner: str) -> None:
         """From now on changes of the rules of the caller's own namespace are told as the owner's."""
         with ExitStack() as stack:
             rules = stack.enter_context(_listener(_NETFILTER, _RULES))
-            self._add(owner, _Watched({rules.fileno(): Change.RULES}, None, stack.pop_all()))
+            self._add(owner, _Watched({rules.fileno(): Change.RULES}, "", None, stack.pop_all()))
 
     def _add(self, owner: str, fresh: _Watched) -> None:
         self.forget(owner)
@@ -133,6 +137,7 @@ class Watcher:
 
     def close(self) -> None:
         """Hears nothing any more."""
+        self._mounts.close()
         self._waker.send(b"x")
         self._thread.join()
         for owner in list(self._watched):
@@ -153,6 +158,14 @@ class Watcher:
                     if not _emptied(descriptor):
                         self._drop(descriptor)
                 self._heard(*found)
+
+    def _look_for_names(self) -> None:
+        for owner in list(self._watched):
+            with self._lock:
+                found = self._watched.get(owner)
+                if found is None or found.namespace is None or namespace.leads_to(found.name, found.namespace):
+                    continue
+            self._heard(owner, Change.ANYTHING)
 
     def _drop(self, descriptor: int) -> None:
         self._owners.pop(descriptor, None)

@@ -23,7 +23,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 # The sweep rests so many times longer than it works: about three hundredths of a core, or up to a tenth where a round
 # would take long otherwise.
 _LONGEST_REST, _SHORTEST_REST = 30, 9
-_SHORTEST_ROUND, _LONG_ROUND = 2.0, 8.0
+_SHORTEST_ROUND, _LONG_ROUND = 2.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -138,25 +138,26 @@ class Healer:
         while not self._stopped.is_set():
             began = time.monotonic()
             for organization in (organizations := self._sweep()):
-                start, worked = time.monotonic(), time.thread_time()
+                start, before = time.monotonic(), time.thread_time()
                 with self._changed:
                     skipped = organization in self._busy or organization in self._due
                 if not skipped and (again := self._heal(organization, _Due(start, start, Change.ANYTHING))) is not None:
                     with self._changed:
                         self._due.setdefault(organization, again)
                         self._changed.notify()
-                # Of processor time alone: that one of them kept us waiting must not keep the others waiting longer.
-                if self._stopped.wait(rest(time.thread_time() - worked, len(organizations))):
+                worked, took = time.thread_time() - before, time.monotonic() - start
+                if self._stopped.wait(rest(worked, took, len(organizations))):
                     return
             if self._stopped.wait(max(0.0, began + _SHORTEST_ROUND - time.monotonic())):
                 return
 
 
-def rest(worked_s: float, organizations: int) -> float:
+def rest(worked_s: float, took_s: float, organizations: int) -> float:
     """Seconds between one look of a sweep and the next.
 
     Args:
         worked_s: processor time of the look.
+        took_s: all of its time: that one of them kept us waiting must not keep the others waiting longer.
         organizations: how many the round goes through.
     """
-    return max(_SHORTEST_REST * worked_s, min(_LONGEST_REST * worked_s, _LONG_ROUND / organizations))
+    return max(_SHORTEST_REST * worked_s, min(_LONGEST_REST * worked_s, _LONG_ROUND / organizations - took_s))

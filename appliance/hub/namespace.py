@@ -118,7 +118,9 @@ def remove(name: str) -> None:
     path = FOLDER / name
     if not path.exists():
         return
-    _libc.umount2(os.fsencode(path), _MNT_DETACH)
+    # Somebody may have mounted another one over it.
+    while _libc.umount2(os.fsencode(path), _MNT_DETACH) == 0:
+        pass
     with suppress(FileNotFoundError):
         path.unlink()
 

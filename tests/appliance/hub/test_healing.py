@@ -25,6 +25,7 @@ from appliance.hub.wireguard import Backend, processes
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, parse_ports
+from tests.appliance.hub.door.world import wait_until
 
 SETTINGS = ("net.ipv4.ip_forward", "net.ipv4.conf.all.rp_filter", "net.ipv4.conf.all.send_redirects")
 POLICY = Policy(Action.ALLOW, (Rule("x", Action.DENY, ANYONE, ANYONE, Protocol.TCP, parse_ports("22")),))
@@ -97,6 +98,18 @@ def healed(make_plane: Callable[..., DataPlane], repairs: list[Repair]) -> Itera
 
 
 @pytest.fixture
+def told(make_plane: Callable[..., DataPlane], repairs: list[Repair]) -> Iterator[DataPlane]:
+    """A data plane that is looked after when an event tells of a change, and at no other time."""
+    known: list[Healer] = []
+    plane = make_plane(heard=lambda organization, change: known[0].notice(organization, change))
+    healer = Healer(plane.heal, tuple, repairs.append)
+    known.append(healer)
+    healer.start()
+    yield plane
+    healer.stop()
+
+
+@pytest.fixture
 def state(desired: Desired) -> Desired:
     """An organization with two machines and a rule."""
     machines = tuple(Peer(f"m{n}", new_key_pair().public, IPv4Address("10.100.0.2") + n) for n in range(2))
@@ -160,6 +173,35 @@ def test_what_is_damaged_is_as_it_was_again(
     # Whatever was broken, a save meets a data plane that takes it.
     healed.apply(replace(state, peers=state.peers[:1]))
     assert set(backend.allowed(places)) == {state.peers[0].public_key}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        DAMAGE["no name"],
+        DAMAGE["another namespace of its name"],
+        "umount --lazy /run/netns/NS",
+        "ip netns add other && mount --bind /run/netns/other /run/netns/NS; ip netns del other",
+    ],
+    ids=["deleted", "given to another", "unmounted", "mounted over"],
+)
+def test_a_lost_name_is_heard_of(
+    told: DataPlane,
+    repairs: list[Repair],
+    names: Names,
+    backend: Backend,
+    state: Desired,
+    deadline_s: float,
+    damage: str,
+) -> None:
+    """No netlink message tells of it, and no sweep looks here."""
+    told.apply(state)
+    before, name = seen(names, backend, state), names.places(state.organization).namespace
+    for _ in range(2):
+        repairs.clear()
+        shell(damage.replace("NS", name))
+        wait_until(lambda: bool(repairs) and seen(names, backend, state) == before, deadline_s)
+        assert {finding.part for repair in repairs for finding in repair.found} == {Part.NAMESPACE}
 
 
 def test_a_save_in_the_middle_of_damage_is_enforced(plane: DataPlane, names: Names, state: Desired) -> None:
