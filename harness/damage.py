@@ -139,6 +139,12 @@ PROCESSES = (
 
 UNMASKED = Damage("a front door that lets answers out as they are", "nft flush chain inet $DOOR answer", cuts=False)
 
+MISLED = Damage(
+    "a link that begins anew while the front door lets answers out as they are",
+    f"ip -n $NS link delete $LINK; done=1; for again in $(seq 20); do {UNMASKED.command} && done=0; done; exit $done",
+)
+"""The hub mends the front door between two of these, and each can meet one that is being mended."""
+
 FRONT_DOOR = (
     Damage("an empty front door", "nft flush table inet $DOOR"),
     Damage("no front door", "nft delete table inet $DOOR"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness.damage import CATALOGUE, FAMILIES, FORCED_OPEN, UNMASKED, Damage, Lock, Noticed
+from harness.damage import CATALOGUE, FAMILIES, FORCED_OPEN, MISLED, UNMASKED, Damage, Lock, Noticed
 from harness.flow import Flow
 from harness.inside import Inside
 from harness.mesh import Machine, Mesh
@@ -33,6 +33,7 @@ AT_ONCE = 20
 
 INTERVAL = 0.001
 _POLL, _LONGEST_POLL = 0.02, 0.3
+_MISLED = 3
 _WAY_NS = 10_000_000
 """A packet that is still under way when the lock is forced passes; ten times as long as one takes."""
 
@@ -223,10 +224,19 @@ def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record
             assert time.monotonic() - start < UNMASKED.noticed.value
             pune.reaches(mumbai, _POLL)
         assert not mumbai.reaches(pune, _LONGEST_POLL)
+    _finds_back(mumbai, pune, target, before, endpoint, record, "by the session that it has")
+    for _ in range(_MISLED):
+        assert target.suffer(MISLED)
+        _finds_back(mumbai, pune, target, before, endpoint, record, "by the handshake of a link that is new")
+
+
+def _finds_back(
+    mumbai: Machine, pune: Machine, target: Inside, before: str, endpoint: str, record: Record, how: str
+) -> None:
     start = time.monotonic()
     wait_until_seen(target, before, Noticed.EVENT.value)
     mumbai.wait_until_it_reaches(pune, Noticed.EVENT.value)
-    record.measure("back after", time.monotonic() - start, "s", limit=f"<= {Noticed.EVENT.value}")
+    record.measure(f"back {how} after", time.monotonic() - start, "s", limit=f"<= {Noticed.EVENT.value}")
     if [peer.endpoint for peer in mumbai.tunnel.peers()] != [endpoint]:
         raise Refuted("a machine is back through another port than the public one")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from appliance.hub.calls import Calls
 from appliance.hub.door import Flow, FrontDoor, Level
 from appliance.hub.door import Repair as DoorRepair
 from appliance.hub.errors import HubError
@@ -25,12 +25,17 @@ class Doorkeeper:
     Args:
         door: not open yet.
         plane: the links.
+        calls: for which the machines are due after damage.
     """
 
-    def __init__(self, door: FrontDoor, plane: DataPlane) -> None:
+    def __init__(self, door: FrontDoor, plane: DataPlane, calls: Calls) -> None:
         self._door = door
         self._plane = plane
-        self._is_ignorant = self._was_damaged = self._is_settled = False
+        self._calls = calls
+        self._is_settled = False
+        # What is owed until it is paid, also where the host does not let us at first.
+        self._is_ignorant = False
+        self._misled_until: float | None = None
 
     @property
     def port(self) -> int:
@@ -46,8 +51,7 @@ class Doorkeeper:
         Raises:
             HubError: the host does not let us.
         """
-        repair = self._door.open(met)
-        self._is_ignorant, self._was_damaged = repair is DoorRepair.AFRESH, repair is not DoorRepair.NONE
+        self._owe(self._door.open(met))
 
     def admit(self, desired: Desired) -> None:
         """Before there is a link: what left it without the door's help would tell machines to answer its inner port."""
@@ -64,10 +68,7 @@ class Doorkeeper:
             HubError: the host does not let us; `heal` tries again.
         """
         self._door.settle()
-        if self._is_ignorant:
-            self._remind()
-        if self._was_damaged:
-            self._call_machines()
+        self._pay()
         self._is_settled = True
 
     def heal(self) -> Repair | None:
@@ -80,11 +81,10 @@ class Doorkeeper:
         if not self._is_settled:
             self.settle()
         repair = self._door.restore()
+        self._owe(repair)
+        self._pay()
         if repair is DoorRepair.NONE:
             return None
-        if repair is DoorRepair.AFRESH:
-            self._remind()
-        self._call_machines()
         found = Finding(Part.FRONT_DOOR, f"the front door's rules were changed; put right {repair.value}")
         return Repair(FRONT_DOOR, time.time(), time.monotonic() - start, (found,))
 
@@ -110,14 +110,18 @@ class Doorkeeper:
         """See `FrontDoor.remove`: nothing is left."""
         self._door.remove()
 
-    def _call_machines(self) -> None:
-        """A damaged door may have let packets out from the links' own ports, and machines send to these since: closed.
+    def _owe(self, repair: DoorRepair) -> None:
+        if repair is not DoorRepair.NONE:
+            self._misled_until = time.monotonic()
+        self._is_ignorant = self._is_ignorant or repair is DoorRepair.AFRESH
 
-        What reaches them from the public port now sets that right.
-        """
-        for organization in self._plane.organizations():
-            with suppress(HubError):
-                self._plane.call_machines(organization)
+    def _pay(self) -> None:
+        if self._is_ignorant:
+            self._remind()
+            self._is_ignorant = False
+        until, self._misled_until = self._misled_until, None
+        if until is not None:
+            self._calls.everybody(until)
 
     def _remind(self) -> None:
         """A door that was made anew knows no session; whom the links heard from last, it can know from us."""

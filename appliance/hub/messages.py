@@ -206,6 +206,7 @@ class HubStatus:
         door_room: how many each can have.
         repairs: how often damage was mended since the start, by what was damaged (`findings.Part`).
         tracking: how many connections are tracked, and who is at a bound (`Warden.figures`).
+        calls: calls to machines after damage to the front door, by what became of them (`Calls.figures`).
         work: what changes took and how they waited since the start (`Shares.figures`).
     """
 
@@ -221,6 +222,7 @@ class HubStatus:
     door_room: dict[str, int] = field(default_factory=dict)
     work: dict[str, float] = field(default_factory=dict)
     tracking: dict[str, int] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
 
 
 def _encode_address(value: Any) -> str:

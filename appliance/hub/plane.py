@@ -195,14 +195,20 @@ class DataPlane:
         with self._holding(organization, _HEALING_WAITS_S):
             return self._reconciler.refused(organization)
 
-    def call_machines(self, organization: str) -> None:
+    def call_machines(self, organization: str, misled_until: float) -> None:
         """Sends something to every machine that was heard from.
 
+        Args:
+            misled_until: when the front door was put right, which may have led machines astray; monotonic seconds.
+
         Raises:
+            Occupied: a change takes its time.
             HubError: the link can't be asked.
         """
-        with self._locks[organization]:
-            self._backend.call(self._names.places(organization))
+        with self._holding(organization, _HEALING_WAITS_S):
+            desired = self._wanted.get(organization)
+            if desired is not None:
+                self._reconciler.call_machines(desired, misled_until)
 
     def note_endpoints(self, organization: str) -> Mapping[str, str] | None:
         """Remembers where the machines were heard from last, for the day on which their link has to be rebuilt.

@@ -19,6 +19,7 @@ from appliance.hub import messages, tracking
 from appliance.hub.agreement import Agreement
 from appliance.hub.arbiter import Arbiter
 from appliance.hub.callers import HERE, Caller
+from appliance.hub.calls import Calls
 from appliance.hub.door import FrontDoor, is_free
 from appliance.hub.doorkeeper import FRONT_DOOR, Doorkeeper
 from appliance.hub.errors import HubError
@@ -72,7 +73,8 @@ class Hub:
         self._watcher = Watcher(self._healer.notice)
         self._ledger = Ledger(state_folder)
         self._plane = DataPlane(names, backend, self._keyring.private_key, self._ledger, self._watcher)
-        self._door = Doorkeeper(door, self._plane)
+        self._calls = Calls(self._plane.organizations, self._plane.call_machines)
+        self._door = Doorkeeper(door, self._plane, self._calls)
         self._arbiter = Arbiter(store, self._door, self._plane)
         self._agreement = Agreement(store, self._plane.states, self._arbiter.settle, self._arbiter.stored, self._mended)
         self._warden = Warden(self._plane, tracking.host_limit)
@@ -123,6 +125,7 @@ class Hub:
             self._healer.notice(FRONT_DOOR, Change.ANYTHING)
         self._restored = True
         self._healer.start()
+        self._calls.start()
         self._warden.start()
         self._agreement.start()
 
@@ -132,19 +135,20 @@ class Hub:
 
     def close(self) -> None:
         """Looks after the data plane no more; it stays as it is."""
-        self._end_restoring()
-        self._agreement.stop()
-        self._warden.stop()
-        self._healer.stop()
-        self._note_all_endpoints()
+        self._end_looking()
         self._watcher.close()
         self._door.close()
 
-    def _end_restoring(self) -> None:
-        """No organization is restored any more when it returns."""
+    def _end_looking(self) -> None:
+        """Nothing is restored, compared or mended by itself any more when it returns."""
         self._ending.set()
         with self._restoring:
             pass
+        self._agreement.stop()
+        self._warden.stop()
+        self._healer.stop()
+        self._calls.stop()
+        self._note_all_endpoints()
 
     def _restore_one(self, organization: str) -> None:
         if self._ending.is_set():
@@ -309,16 +313,13 @@ class Hub:
             door_room={name: level.room for name, level in levels.items()},
             work=self._shares.figures(),
             tracking=self._warden.figures(),
+            calls=self._calls.figures(),
         )
 
     @answer.register
     def _(self, call: messages.TearDown, caller: Caller = HERE) -> object:
         del call, caller
-        self._end_restoring()
-        self._agreement.stop()
-        self._warden.stop()
-        self._healer.stop()
-        self._note_all_endpoints()
+        self._end_looking()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             complaints = [each for each in pool.map(self._complaint_of_removal, self._plane.present()) if each]
         self._watcher.forget(FRONT_DOOR)

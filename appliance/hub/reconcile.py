@@ -7,6 +7,8 @@ passes that the policy denies.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
@@ -55,6 +57,8 @@ class Reconciler:
         self._endpoints = endpoints
         self._netlink = Netlink()
         self._rules = Enforcement(ledger, self._netlink)
+        # By organization, when its handshakes were begun last; monotonic seconds.
+        self._begun: dict[str, float] = {}
 
     def make_whole(self, desired: Desired) -> tuple[Finding, ...]:
         """The kernel has this state when it returns; what it did not have is told.
@@ -108,6 +112,23 @@ class Reconciler:
         if coming:
             self._backend.change(places, add=coming, remove=())
 
+    def call_machines(self, desired: Desired, misled_until: float) -> None:
+        """Sends something to every machine: by its session, or a new handshake to one that never had any on this link.
+
+        WireGuard would wait for five seconds after a handshake that was begun, or answered, before it begins another.
+
+        Args:
+            misled_until: handshakes that were begun later are none that went astray; monotonic seconds.
+
+        Raises:
+            LinkError: the link can't be asked.
+        """
+        places = self._names.places(desired.organization)
+        if self._begun.get(desired.organization, -math.inf) <= misled_until:
+            self._begun[desired.organization] = time.monotonic()
+            self._begin_anew(places, desired)
+        self._backend.call(places)
+
     def clear(self, organization: str) -> None:
         """Nothing of the organization is left on the host when it returns. None there is fine.
 
@@ -119,6 +140,7 @@ class Reconciler:
         self._watcher.forget(organization)
         self._backend.remove(places)
         self._rules.forget(places.namespace)
+        self._begun.pop(organization, None)
         namespace.remove(places.namespace)
 
     def _name(self, places: Places, organization: str) -> tuple[Finding, ...]:
@@ -191,6 +213,24 @@ class Reconciler:
     def _start_handshakes(self, places: Places, desired: Desired) -> None:
         keys = {peer.public_key for peer in desired.peers}
         known = {key: where for key, where in self._endpoints(desired.organization).items() if key in keys}
+        self._begun[desired.organization] = time.monotonic()
         # Machines come back by themselves in the end, so what is refused here is not worth undoing the rest.
         with suppress(LinkError):
             self._backend.start_handshakes(places, known)
+
+    def _begin_anew(self, places: Places, desired: Desired) -> None:
+        """Begins handshakes with the machines that never completed one on this link.
+
+        They have no session to lose. Taken away and added again, they are sent a handshake at once.
+        """
+        known = self._endpoints(desired.organization)
+        silent = {
+            status.public_key: where
+            for status in self._backend.peers(places)
+            if not status.last_handshake and (where := status.endpoint or known.get(status.public_key))
+        }
+        peers = [peer for peer in desired.peers if peer.public_key in silent]
+        if peers:
+            keys = {peer.public_key: silent[peer.public_key] for peer in peers}
+            self._backend.change(places, add=peers, remove=keys, endpoints=keys)
+            self._backend.start_handshakes(places, keys)

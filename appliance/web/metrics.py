@@ -151,6 +151,17 @@ class _HubCollector(Collector):
                 family.add_metric([memory], value)
             yield family
         yield from tracked.families(status.tracking)
+        calls = CounterMetricFamily(
+            "meshwg_machine_calls",
+            "Organizations whose machines were called after damage to the front door, by the outcome",
+            labels=["outcome"],
+        )
+        for outcome in ("made", "failed"):
+            calls.add_metric([outcome], status.calls.get(outcome, 0))
+        yield calls
+        yield GaugeMetricFamily(
+            "meshwg_machine_calls_due", "Organizations whose machines are to be called", status.calls.get("due", 0)
+        )
         work = CounterMetricFamily("meshwg_hub_work_seconds", "Seconds of a processor that changes took in the hub")
         work.add_metric([], status.work.get("seconds", 0))
         yield work

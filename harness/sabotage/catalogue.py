@@ -279,6 +279,15 @@ SABOTAGES = (
         waits=True,
     ),
     Sabotage(
+        "nobody-calls",
+        "self-healing",
+        "machines that a damaged front door led astray are not called back",
+        "healing:call_nobody",
+        "test_a_machine_that_was_led_to_a_closed_port_finds_back",
+        "mumbai does not reach pune",
+        waits=True,
+    ),
+    Sabotage(
         "taken-for-cut-off",
         "self-healing",
         "a web process that is started again takes every sign-up before for one that was cut off, and forgets it",

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from appliance.hub import generation
 from appliance.hub.callers import Hook, go_on
+from appliance.hub.calls import Calls
 from appliance.hub.enforcement import Enforcement
 from appliance.hub.errors import RulesetError
 from appliance.hub.findings import Finding, Part
@@ -65,6 +66,15 @@ def keep_what_a_stranger_added() -> None:
         return _judge(self, places, desired)
 
     Enforcement.judge = judge  # type: ignore[method-assign]
+
+
+def call_nobody() -> None:
+    """A front door that was put right owes nothing to anybody."""
+
+    def everybody(self: Calls, misled_until: float) -> None:
+        del self, misled_until
+
+    Calls.everybody = everybody  # type: ignore[method-assign]
 
 
 def remember_machines_as_given() -> None:

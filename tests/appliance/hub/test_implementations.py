@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -10,6 +11,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from appliance.hub.door import FrontDoor, Repair
 from appliance.hub.errors import HubError
 from appliance.hub.events import Watcher
 from appliance.hub.generation import Ledger
@@ -19,6 +21,7 @@ from appliance.hub.wireguard import Backend, choose
 from appliance.model.desired import Desired, Peer, PeerStatus
 from appliance.model.keys import KeyPair, new_key_pair
 from netlab import Host, Lab
+from tests.appliance.hub.door.world import wait_until
 
 HUB, HUB_INSIDE = "192.0.2.1", "10.100.0.1"
 # Less than WireGuard's own timers take to notice (15 s), and time enough for an emulated machine.
@@ -43,7 +46,11 @@ def lab() -> Iterator[Lab]:
 
 
 class Machines:
-    """Two machines of one organization, connected with stock clients."""
+    """Two machines of one organization, connected with stock clients.
+
+    Attributes:
+        port: of the hub that their configurations name.
+    """
 
     def __init__(self, lab: Lab, desired: Desired) -> None:
         self.keys = (new_key_pair(), new_key_pair())
@@ -51,6 +58,7 @@ class Machines:
             Peer(f"m{number}", keys.public, IPv4Address("10.100.0.2") + number) for number, keys in enumerate(self.keys)
         )
         self.state = replace(desired, peers=peers)
+        self.port = desired.port
         self._lab = lab
 
     def connect(self) -> tuple[Host, ...]:
@@ -62,7 +70,7 @@ class Machines:
         self._lab.connect(host, self._lab.switches["internet"], f"192.0.2.{11 + number}/24")
         host.wg_quick(
             f"[Interface]\nPrivateKey = {keys.private}\nAddress = {self.state.peers[number].address}/16\nMTU = 1420\n"
-            f"[Peer]\nPublicKey = {self.state.hub_public_key}\nEndpoint = {HUB}:{self.state.port}\n"
+            f"[Peer]\nPublicKey = {self.state.hub_public_key}\nEndpoint = {HUB}:{self.port}\n"
             "AllowedIPs = 10.100.0.0/16\nPersistentKeepalive = 25\n"
         )
         return host
@@ -72,6 +80,11 @@ class Machines:
 def machines(lab: Lab, desired: Desired) -> Machines:
     """Not connected yet."""
     return Machines(lab, desired)
+
+
+def endpoints(host: Host) -> str:
+    """Where a machine sends to."""
+    return host.run("wg", "show", "all", "endpoints").stdout
 
 
 def statuses(plane: DataPlane, organization: str) -> dict[str, PeerStatus]:
@@ -134,6 +147,32 @@ def test_machines_of_a_link_that_was_made_anew_are_back_soon(
         time.sleep(0.01)
     for host in hosts:
         assert host.ping(HUB_INSIDE, timeout=SOON)
+
+
+def test_a_machine_that_a_damaged_front_door_led_astray_is_called_back(
+    plane: DataPlane, names: Names, machines: Machines
+) -> None:
+    """The link has answered its handshake, by a way that is closed again: it has no session, and WireGuard by itself
+    sends it nothing for as long as nobody else does.
+    """
+    state = machines.state
+    machines.port = state.port + 1
+    plane.apply(state)
+    with closing(FrontDoor(names, machines.port)) as door:
+        door.open()
+        try:
+            door.admit(state.organization, state.hub_public_key, state.port, len(state.peers))
+            door.settle()
+            subprocess.run(["nft", "flush", "chain", "inet", names.door, "answer"], check=True)
+            astray, _ = machines.connect()
+            wait_until(lambda: f"{HUB}:{state.port}" in endpoints(astray))
+            assert door.restore() is Repair.IN_PLACE
+            assert not astray.ping(HUB_INSIDE, timeout=0.5)
+            plane.call_machines(state.organization, time.monotonic())
+            wait_until(lambda: f"{HUB}:{machines.port}" in endpoints(astray))
+            assert astray.ping(HUB_INSIDE, timeout=SOON)
+        finally:
+            door.remove()
 
 
 def test_a_lost_machine_is_back_and_no_other_machine_notices(

@@ -54,8 +54,9 @@ def make(workplace: Workplace, status: HubStatus | None) -> bottle.Bottle:
 def busy(hub: FakeHub) -> HubStatus:
     work = {"seconds": 1.5, "refused_share": 4, "longest_wait_seconds": 0.25}
     told = replace(hub.status(), expected=2, repairs={"rules": 3}, door={"malformed": 7})
+    calls = {"due": 3, "made": 8, "failed": 1}
     tracking = {"connections": 30, "largest": 20, "limit": 100, "full_machines": 2, "refused_by_pace": 6}
-    return replace(told, door_entries={"known4": 3}, door_room={"known4": 9}, work=work, tracking=tracking)
+    return replace(told, door_entries={"known4": 3}, door_room={"known4": 9}, work=work, tracking=tracking, calls=calls)
 
 
 def test_a_scrape_tells_what_was_refused_beyond_a_share(workplace: Workplace, hub: FakeHub) -> None:
@@ -97,6 +98,9 @@ def test_a_scrape_tells_how_everything_is(workplace: Workplace, hub: FakeHub) ->
     assert value(samples, "meshwg_hashes_refused_total") >= 0
     assert value(samples, "meshwg_front_door_entries", memory="known4") == 3
     assert value(samples, "meshwg_front_door_room", memory="known4") == 9
+    assert value(samples, "meshwg_machine_calls_total", outcome="made") == 8
+    assert value(samples, "meshwg_machine_calls_total", outcome="failed") == 1
+    assert value(samples, "meshwg_machine_calls_due") == 3
     assert value(samples, "meshwg_build", version=__version__) == 1
     assert value(samples, "meshwg_certificate_ends_timestamp_seconds") == ENDS.timestamp()
     assert value(samples, "meshwg_http_answers_total", status="201") == 2
