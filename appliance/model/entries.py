@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 LONGEST = 4096
@@ -25,7 +25,8 @@ def size_of(actor: str, detail: Mapping[str, Any]) -> int:
 
 def shortened(detail: Mapping[str, Any]) -> dict[str, Any]:
     """The detail within `LONGEST` bytes: long texts are cut, and of long lists the first values stay, with a count of
-    the others."""
+    the others. A list that comes with such a count is shortened further and goes on being counted.
+    """
     if _length(detail) <= LONGEST:
         return dict(detail)
     return next(found for most in _FEWER if _length(found := _with_at_most(detail, most)) <= LONGEST)
@@ -37,19 +38,24 @@ def _with_at_most(detail: Mapping[str, Any], most: int) -> dict[str, Any]:
         return {"values" + LEFT_OUT: len(detail)}
     found: dict[str, Any] = {}
     for key, value in detail.items():
-        if not isinstance(value, list | tuple):
+        if isinstance(value, list | tuple):
+            kept = _first(value, most)
+            found[key] = kept
+            left_out = len(value) - len(kept) + detail.get(key + LEFT_OUT, 0)
+            if left_out:
+                found[key + LEFT_OUT] = left_out
+        elif not isinstance(detail.get(key.removesuffix(LEFT_OUT)), list | tuple):
             found[key] = _cut(value, most)
-            continue
-        kept: list[Any] = []
-        for each in value:
-            kept.append(_cut(each, most))
-            if _length(kept) > 2 * most:
-                kept.pop()
-                break
-        found[key] = kept
-        if len(kept) < len(value):
-            found[key + LEFT_OUT] = len(value) - len(kept)
     return found
+
+
+def _first(values: Sequence[Any], most: int) -> list[Any]:
+    kept: list[Any] = []
+    for each in values:
+        kept.append(_cut(each, most))
+        if _length(kept) > 2 * most:
+            return kept[:-1]
+    return kept
 
 
 def _cut(value: Any, most: int) -> Any:

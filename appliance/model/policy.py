@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
@@ -169,11 +169,15 @@ class Rule:
     @property
     def sentence(self) -> str:
         """What it does, as ``allow group:a to any, tcp 22``."""
+        return self.told_with(str)
+
+    def told_with(self, told: Callable[[Selector], str]) -> str:
+        """Its `sentence`, with words of the caller's for its ends."""
         service = "" if self.protocol is Protocol.ANY else f", {self.protocol.value}"
         ports = f" {format_ports(self.ports)}" if self.ports else ""
         if len(self.ports) > _MOST_TOLD:
             ports = f" with {len(self.ports)} ranges of ports"
-        return f"{self.action.value} {self.source} to {self.destination}{service}{ports}"
+        return f"{self.action.value} {told(self.source)} to {told(self.destination)}{service}{ports}"
 
     @property
     def groups(self) -> tuple[str | None, str | None]:

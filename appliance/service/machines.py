@@ -15,7 +15,7 @@ from appliance.model.keys import check_public_key, new_key_pair
 from appliance.model.names import check_group, check_name, check_new_group
 from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Kind, Selector
-from appliance.service import addresses, pages
+from appliance.service import addresses, pages, policy_trail
 from appliance.service.changes import Change, carry_out
 from appliance.service.workplace import Actor, Statuses, Workplace
 from appliance.store import machines, policies
@@ -82,6 +82,7 @@ def add(
             machine=machine.id,
             name=machine.name,
             address=str(machine.address),
+            public_key=public,
             groups=list(checked_groups),
         )
         change.made = f"/machines/{machine.id}"
@@ -175,7 +176,13 @@ def rotate(workplace: Workplace, actor: Actor, machine_id: str, *, public_key: s
             raise Conflict("This is the key that the machine has already.", field="public_key")
         machine = replace(before, public_key=public)
         _replace(open_change, machine)
-        open_change.note("machine.rotated", machine=machine_id, name=machine.name)
+        open_change.note(
+            "machine.rotated",
+            machine=machine_id,
+            name=machine.name,
+            public_key=public,
+            previous_public_key=before.public_key,
+        )
         open_change.made = f"/machines/{machine.id}"
         return Issued(machine, _configuration(workplace, open_change.organization, machine, private))
 
@@ -189,14 +196,21 @@ def remove(workplace: Workplace, actor: Actor, machine_id: str) -> None:
     def edit(open_change: Change) -> None:
         machine = _find(open_change, machine_id)
         policy, about_it = open_change.before.policy, Selector(Kind.MACHINE, machine_id)
-        kept = policy.without_rules({rule.id for rule in policy.rules if about_it in (rule.source, rule.destination)})
-        dropped = len(policy.rules) - len(kept.rules)
+        dropped = [rule for rule in policy.rules if about_it in (rule.source, rule.destination)]
+        kept = policy.without_rules({rule.id for rule in dropped})
         if dropped:
             open_change.write(lambda transaction: policies.save(transaction, actor.organization_id, policy, kept))
         open_change.write(lambda transaction: machines.remove(transaction, actor.organization_id, machine_id))
         addresses.give_back(open_change, machine.address, workplace.clock())
         open_change.after = replace(open_change.before.without_peer(machine_id), policy=kept)
-        open_change.note("machine.removed", machine=machine_id, name=machine.name, rules_removed=dropped)
+        open_change.note(
+            "machine.removed",
+            machine=machine_id,
+            name=machine.name,
+            address=str(machine.address),
+            rules_removed=len(dropped),
+            **policy_trail.of_rules_in_words(open_change, removed=dropped),
+        )
 
     carry_out(workplace, actor, edit)
 

@@ -58,7 +58,13 @@ def change_role(workplace: Workplace, actor: Actor, member_id: str, role: str) -
             _check_not_last_owner(record, member)
         members.change_role(record.transaction, member.id, new)
         revoked = 0 if new is Role.OWNER else _revoke_invitations(record, member)
-        record.note("member.changed", member=member.email, role=new.value, invitations_revoked=revoked)
+        record.note(
+            "member.changed",
+            member=member.email,
+            role=new.value,
+            previous_role=member.role.value,
+            invitations_revoked=revoked,
+        )
         return _find(record.transaction, actor, member_id)
 
 
@@ -88,7 +94,7 @@ def transfer(workplace: Workplace, actor: Actor, member_id: str) -> Membership:
         heir = _find(record.transaction, actor, member_id)
         members.change_role(record.transaction, heir.id, Role.OWNER)
         members.change_role(record.transaction, actor.member_id, Role.ADMIN)
-        record.note("organization.transferred", to=heir.email)
+        record.note("organization.transferred", to=heir.email, previous_role=heir.role.value)
         return _find(record.transaction, actor, member_id)
 
 

@@ -50,7 +50,9 @@ def change(workplace: Workplace, actor: Actor, *, name: str | None = None, plan:
         open_change.write(
             lambda transaction: organizations.change(transaction, before.id, name=new_name, plan=new_plan)
         )
-        open_change.note("organization.changed", name=new_name, plan=new_plan.value)
+        open_change.note(
+            "organization.changed", name=new_name, plan=new_plan.value, **_previous(before, new_name, new_plan)
+        )
 
     carry_out(workplace, actor, edit)
     return get(workplace, actor)
@@ -88,6 +90,16 @@ def repairs(workplace: Workplace, actor: Actor, *, limit: int = 20) -> list[Audi
     """What the hub mended of the organization's data plane, newest first."""
     with workplace.store.read() as transaction:
         return audit.latest_of(transaction, actor.organization_id, audit.MENDED, limit)
+
+
+def _previous(before: Organization, name: str, plan: Plan) -> dict[str, str]:
+    """What was otherwise before, for the audit trail."""
+    found = {}
+    if name != before.name:
+        found["previous_name"] = before.name
+    if plan is not before.plan:
+        found["previous_plan"] = before.plan.value
+    return found
 
 
 def _plan(text: str) -> Plan:

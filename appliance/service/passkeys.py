@@ -120,9 +120,10 @@ def rename(workplace: Workplace, actor: Actor, passkey_id: str, *, name: str) ->
     named = check_name(name)
     with recording(workplace, actor) as record:
         check_trail(workplace, record.transaction, actor)
-        if not passkeys.rename(record.transaction, actor.member_id, passkey_id, named):
+        before = passkeys.rename(record.transaction, actor.member_id, passkey_id, named)
+        if before is None:
             raise _no_such()
-        record.note("passkey.renamed", name=named)
+        record.note("passkey.renamed", name=named, previous_name=before)
 
 
 def remove(workplace: Workplace, actor: Actor, passkey_id: str, *, password: str, device: Device = NOWHERE) -> Session:

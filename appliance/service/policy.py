@@ -15,6 +15,7 @@ from appliance.model.difference import of_rules, without
 from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.names import check_new_group
 from appliance.model.policy import HIGHEST_PORT, Kind, Party, Policy, Protocol, Rule, Selector, Verdict, decide
+from appliance.service import policy_trail
 from appliance.service.changes import Change, carry_out
 from appliance.service.readings import Reading
 from appliance.service.workplace import Actor, Counts, Workplace
@@ -181,7 +182,13 @@ def _save(change: Change, policy: Policy, version: int | None) -> Saved:
     saved = Saved(policy, present + 1)
     change.write(lambda transaction: policies.save(transaction, organization_id, before, policy))
     change.after = replace(change.before, policy=policy)
-    change.note("policy.saved", version=saved.version, default=policy.default.value, rules=len(policy.rules))
+    change.note(
+        "policy.saved",
+        **policy_trail.of_save(change, policy),
+        version=saved.version,
+        default=policy.default.value,
+        rules=len(policy.rules),
+    )
     return saved
 
 

@@ -113,6 +113,8 @@ def complete(workplace: Workplace, token: str, new_password: str, device: Device
         people.change_password_hash(transaction, member.id, new_hash)
         ended = ways_in.end(transaction, member)
         if kind is Kind.MAILED_RESET and member.verified_at is None:
+            if second_factors.find(transaction, member.id) is not None:
+                ended["second_factor"] = "removed"
             second_factors.remove(transaction, member.id)
             people.verify(transaction, member.id, workplace.clock())
         notices.record(workplace, transaction, member, "password.reset", device, ended)

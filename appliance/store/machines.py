@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -95,6 +95,14 @@ def disabled_of(transaction: Connection, organization_id: str) -> dict[str, IPv4
     """Addresses of the organization's machines that are kept and may not connect, by id."""
     rows = transaction.execute(_DISABLED, {"organization": organization_id})
     return {row.id: IPv4Address(row.address) for row in rows}
+
+
+def names_of(transaction: Connection, organization_id: str, ids: Collection[str]) -> dict[str, str]:
+    """The names of the organization's machines of these ids, by id."""
+    if not ids:
+        return {}
+    wanted = select(_table.c.id, _table.c.name).where(_table.c.organization_id == organization_id, _table.c.id.in_(ids))
+    return {row.id: row.name for row in transaction.execute(wanted)}
 
 
 def endpoints(transaction: Connection, organization_id: str) -> dict[str, str]:

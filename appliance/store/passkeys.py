@@ -84,12 +84,13 @@ def note_use(transaction: Connection, passkey: Passkey, sign_count: int, now: da
     return used.rowcount == 1
 
 
-def rename(transaction: Connection, member_id: str, passkey_id: str, name: str) -> bool:
-    """Another name; False where the member has no such passkey."""
-    renamed = transaction.execute(
-        update(_table).where(_table.c.member_id == member_id, _table.c.id == passkey_id).values(name=name)
-    )
-    return renamed.rowcount == 1
+def rename(transaction: Connection, member_id: str, passkey_id: str, name: str) -> str | None:
+    """Another name; gives the one before, or None where the member has no such passkey."""
+    found = (_table.c.member_id == member_id) & (_table.c.id == passkey_id)
+    before = transaction.execute(select(_table.c.name).where(found)).scalar_one_or_none()
+    if before is not None:
+        transaction.execute(update(_table).where(found).values(name=name))
+    return before
 
 
 def remove(transaction: Connection, member_id: str, passkey_id: str) -> str | None:

@@ -166,7 +166,7 @@ def action(name: str) -> str:
 def facts(detail: Mapping[str, object]) -> list[tuple[str, str]]:
     """The particulars of an audit entry, ready to show."""
     return [
-        (key.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+        (key.replace("_", " "), "; ".join(map(str, value)) if isinstance(value, list) else str(value))
         for key, value in detail.items()
         if value != []
     ]

@@ -27,6 +27,14 @@ def test_every_entry_is_short_and_one_that_is_short_stays_as_it_is(detail: dict[
         assert found == detail
 
 
+@given(st.lists(TEXTS, max_size=40), st.integers(1, 10**6))
+def test_what_was_left_out_before_goes_on_being_counted(rules: list[str], more: int) -> None:
+    detail = {"added": rules, "added" + LEFT_OUT: more, "version": 3}
+    found = shortened(detail)
+    assert len(found["added"]) + found["added" + LEFT_OUT] == len(rules) + more
+    assert found["version"] == 3
+
+
 def test_what_is_left_out_is_counted() -> None:
     """The longest group names, as many as a machine may have: 98 kB as they were stored before."""
     groups = [f"{number:02d}" + "\U0001f600" * 253 for number in range(32)]
