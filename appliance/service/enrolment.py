@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -65,6 +66,32 @@ def propose(workplace: Workplace, actor: Actor, *, password: str) -> Proposal:
             raise Conflict("You have a second factor. Turn it off first.")
         second_factors.propose(record.transaction, shown.member.id, made.sealed)
     return Proposal(made.secret, codes.uri(made.secret, shown.member.email, ISSUER))
+
+
+def proposed(workplace: Workplace, actor: Actor, secret: str) -> Proposal | None:
+    """The proposal that is not confirmed yet, for who still has its secret: to be shown once more after a wrong code.
+
+    Args:
+        secret: as the page that showed it sent it back. It is compared by a code of it, as only the hub can open what
+            is stored; while the hub is away, it is taken for the one that was proposed.
+
+    Returns:
+        None where none is proposed, or another one.
+    """
+    member = accounts.member_of(workplace, actor)
+    with workplace.store.read() as transaction:
+        factor = second_factors.find(transaction, member.id)
+    now = workplace.clock().timestamp()
+    try:
+        code = codes.of_now(secret, now)
+        if factor is None or factor.enabled:
+            return None
+        with suppress(HubError):
+            if workplace.hub.match_code(member.organization_id, member.id, factor.sealed_secret, code, now) is None:
+                return None
+    except ValueError:
+        return None
+    return Proposal(secret, codes.uri(secret, member.email, ISSUER))
 
 
 def enable(workplace: Workplace, actor: Actor, *, code: str, device: Device = NOWHERE) -> Recovery:

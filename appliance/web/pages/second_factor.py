@@ -7,7 +7,7 @@ from dataclasses import replace
 import bottle
 
 from appliance.model.access import SELF
-from appliance.model.errors import Refused
+from appliance.model.errors import Conflict, Refused
 from appliance.service import enrolment
 from appliance.service.enrolment import Proposal, Recovery
 from appliance.web import entrance, request
@@ -27,19 +27,23 @@ def _propose(visit: Visit) -> bottle.HTTPResponse:
     )
 
 
-def _proposal_page(visit: Visit, made: Proposal) -> bottle.HTTPResponse:
-    return visit.page("second_factor.html", qr_code=qr.picture(made.uri), secret=made.secret)
+def _proposal_page(visit: Visit, made: Proposal | None, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    picture, secret = (qr.picture(made.uri), made.secret) if made is not None else (None, None)
+    return visit.page("second_factor.html", refusal=refusal, qr_code=picture, secret=secret)
 
 
 def _enable(visit: Visit) -> bottle.HTTPResponse:
+    workplace = visit.workplace
     try:
         with entrance.guessing(visit.site, visit.actor.email):
-            recovery = enrolment.enable(
-                visit.workplace, visit.actor, code=visit.form.text("code"), device=request.device()
-            )
+            recovery = enrolment.enable(workplace, visit.actor, code=visit.form.text("code"), device=request.device())
     except Refused as refusal:
-        # The secret was shown once, so the page has it no more; the authenticator may.
-        return visit.page("second_factor.html", refusal=refusal, qr_code=None, secret=None)
+        # Nobody keeps the secret so that it can be shown; the page that showed it sent it along.
+        secret = visit.form.optional("secret")
+        made = enrolment.proposed(workplace, visit.actor, secret) if secret else None
+        if secret and made is None and refusal.field:
+            refusal = Conflict("This is not the secret that was made last, so no code of it is taken. Begin again.")
+        return _proposal_page(visit, made, refusal)
     return _recovery_page(visit, recovery)
 
 

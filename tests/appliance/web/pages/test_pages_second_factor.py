@@ -48,7 +48,9 @@ def phone(owner: Visitor, clock: Clock) -> pyotp.TOTP:
     made = pyotp.TOTP(secret)
     answer = owner.send("/account/second-factor/enable", code="000000")
     assert answer.status == 403
-    assert secret not in answer.text
+    # A typing error costs nothing: the picture and the text are still there.
+    assert secret in answer.page.text
+    assert answer.page.all("svg")
     assert owner.send("/account/second-factor/enable", code=made.at(clock.now)).status == 200
     clock.wait()
     return made
@@ -69,6 +71,44 @@ def test_setting_it_up_shows_recovery_codes_once_and_renews_the_session(
     assert "Recovery codes that are left: 10" in " ".join(text.split())
     assert stranger.log_in(EMAIL).headers["location"] == "/login/code?next=/machines"
     assert COOKIE not in stranger.cookies
+
+
+def shown_secret(visitor: Visitor) -> str:
+    return next(line for line in visitor.answer.page.text.split() if len(line) == 32 and line.isupper())
+
+
+def test_a_secret_that_was_replaced_is_not_shown_again(owner: Visitor, clock: Clock) -> None:
+    owner.get("/account")
+    owner.send("/account/second-factor", password=PASSWORD)
+    first, form = shown_secret(owner), owner.answer.page.forms["/account/second-factor/enable"]
+    owner.get("/account")
+    owner.send("/account/second-factor", password=PASSWORD)
+    second = shown_secret(owner)
+    answer = owner.post("/account/second-factor/enable", form | {"code": pyotp.TOTP(first).at(clock.now)})
+    assert answer.status == 409
+    assert "not the secret that was made last" in answer.page.text
+    assert first not in answer.text
+    assert second not in answer.text
+
+
+@pytest.mark.parametrize("secret", ["", "<b>", "A" * 31, "A" * 32, "a" * 32, "1" * 32, "A" * 100_000])
+def test_what_is_no_secret_of_ours_is_not_shown(owner: Visitor, secret: str) -> None:
+    owner.get("/account")
+    owner.send("/account/second-factor", password=PASSWORD)
+    answer = owner.send("/account/second-factor/enable", code="000000", secret=secret)
+    assert answer.status == (409 if secret else 403)
+    assert not answer.page.all("svg")
+
+
+def test_the_picture_stays_while_the_hub_is_away(owner: Visitor, hub: FakeHub) -> None:
+    owner.get("/account")
+    owner.send("/account/second-factor", password=PASSWORD)
+    secret = shown_secret(owner)
+    hub.refuses = True
+    answer = owner.send("/account/second-factor/enable", code="000000")
+    assert answer.status == 503
+    assert shown_secret(owner) == secret
+    assert owner.answer.page.forms["/account/second-factor/enable"]["secret"] == secret
 
 
 def test_a_log_in_takes_two_steps(owner: Visitor, stranger: Visitor, phone: pyotp.TOTP, clock: Clock) -> None:
