@@ -63,8 +63,12 @@ class Signer:
             return cls(Ed25519PrivateKey.generate(), kept=False)
         try:
             key = serialization.load_pem_private_key(Path(named).read_bytes(), password=None)
-        except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise AttestationError(f"The signing key {named} can't be read: {error}.") from error
+        except OSError as error:
+            raise AttestationError(f"The signing key {named} can't be read: {error.strerror}.") from error
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise AttestationError(
+                f"The signing key {named} can't be read: it is no private key in PEM without a passphrase."
+            ) from error
         if not isinstance(key, Ed25519PrivateKey):
             raise AttestationError(f"The signing key {named} is not an Ed25519 key.")
         return cls(key, kept=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -124,7 +125,16 @@ def load(path: Path) -> Transcript:
     except OSError as error:
         raise TranscriptError(f"{file} can't be read: {error.strerror}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TranscriptError(f"{file} is no transcript: {error}.") from error
+        raise TranscriptError(f"{file} is no transcript: {_fault(str(error))}.") from error
+
+
+def _fault(said: str) -> str:
+    """The fault that the decoder found, in our words and with the names of the contract."""
+    missing, place = re.search("missing required field `(.+?)`", said), re.search(r"at `\$\.?(.+?)`", said)
+    where = f" in {place[1]}" if place else ""
+    if missing:
+        return f"{missing[1]} is missing{where}"
+    return f"{place[1]} is not what it has to be" if place else "it is not JSON of a run"
 
 
 def dump(transcript: Transcript) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
 from appliance.cli.present import Present
 from appliance.cli.settings import resolve
-from appliance.model.errors import NotEnforced, Refused
+from appliance.model.errors import NotEnforced, NotFound, Refused
 from appliance.service import Actor, Workplace, invitations, permits, resets, suspension, verification
 from appliance.service import organizations as service
 from appliance.store import operations as trail
@@ -35,8 +36,8 @@ Email = Annotated[str, typer.Argument(help="Of the account.")]
 PublicUrl = Annotated[str | None, typer.Option(metavar="URL", help="https://HOST[:PORT] that links begin with.")]
 
 _EXITS = (
-    "Exit codes: 0 done, 64 refused, 66 no such organization, 69 the hub does not answer or could not take it, 73 the "
-    "database can't be used, 77 not root, 78 settings that make no sense or no store yet."
+    "Exit codes: 0 done, 64 refused, 66 no such organization or person, 69 the hub does not answer or could not take "
+    "it, 73 the database can't be used, 77 not root, 78 settings that make no sense or no store yet."
 )
 
 
@@ -178,6 +179,8 @@ def _at_work(
             yield found, workplace
         except NotEnforced as error:
             raise CommandError(error.detail, Exit.UNAVAILABLE) from None
+        except NotFound as error:
+            raise CommandError(error.detail, Exit.NO_INPUT) from None
         except Refused as error:
             raise CommandError(error.detail, Exit.REFUSED) from None
 
@@ -215,11 +218,14 @@ def _document(line: Line) -> dict[str, object]:
 
 
 def _print_table(lines: Sequence[Line]) -> None:
-    table = Table("id", "name", "plan", "machines", "members", "created", "suspended", box=None)
+    table = Table(box=None)
+    for column in ("id", "name", "plan", "machines", "members", "created", "suspended"):
+        table.add_column(column, overflow="fold")
     for line in lines:
         suspended = "" if line.suspended_at is None else f"{line.suspended_at:%Y-%m-%d %H:%M}"
         cells = (line.id, line.name, line.plan.value, str(line.machines), str(line.members))
         table.add_row(*cells, f"{line.created_at:%Y-%m-%d %H:%M}", suspended)
-    console = Console(highlight=False, markup=False)
+    # Whoever reads a file or a pipe has no width.
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
     console.print(table)
     console.print(f"{len(lines)} organization{'' if len(lines) == 1 else 's'}; times are UTC.")

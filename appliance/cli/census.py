@@ -48,7 +48,14 @@ def census(
         raise CommandError("--remove goes with --orphans: only what nobody owns is removed.", Exit.REFUSED)
     settings = resolve({"data": data, "database_url": database_url}, config)
     with present.opened(settings) as found, _host(found, exclusive=remove) as host:
-        holdings = [each for each in service.take(found.store, host) if _is_wanted(each, organization, orphans)]
+        of_name = [each for each in service.take(found.store, host) if _is_named(each, organization)]
+        if organization is not None and not of_name:
+            raise CommandError(
+                f"There is no organization {organization!r}, neither in the store nor on this host; `meshwg census` "
+                "without --organization lists those that there are.",
+                Exit.NO_INPUT,
+            )
+        holdings = [each for each in of_name if each.is_orphan or not orphans]
         for each in holdings if remove else ():
             service.remove(found.store, host, each)
         if remove and holdings:
@@ -79,8 +86,8 @@ def _no_key(desired: Desired) -> str:
     raise HubError(f"a census opens no keys, not even those of {desired.organization}")
 
 
-def _is_wanted(holding: Holding, organization: str | None, orphans: bool) -> bool:
-    return (holding.is_orphan or not orphans) and organization in (None, holding.organization, holding.name)
+def _is_named(holding: Holding, organization: str | None) -> bool:
+    return organization in (None, holding.organization, holding.name)
 
 
 def document(instance: str, holdings: Sequence[Holding], *, removed: bool) -> dict[str, Any]:

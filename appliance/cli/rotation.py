@@ -35,13 +35,15 @@ def rotate_unlock_secret(
     """
     new_secret_file = new_secret_file.expanduser().resolve()
     with present.opened(resolve({"data": data, "database_url": database_url}, config)) as found:
+        is_running = found.hub_status() is not None
         if not _is_done(found, new_secret_file):
             old = found.secret()
-            _rotate(found, old, secrets.successor(new_secret_file, found.folder.path))
+            _rotate(found, old, secrets.successor(new_secret_file, found.folder.path), is_running=is_running)
             operations.note(found.store, trail.ROTATED)
+    start = f"with {SECRET_FILE_VARIABLE}={new_secret_file}"
     print(
-        f"Only the unlock secret in {new_secret_file} opens the store now. A running service has learned it; "
-        f"start the next one with {SECRET_FILE_VARIABLE}={new_secret_file}"
+        f"Only the unlock secret in {new_secret_file} opens the store now. "
+        + (f"The running service knows it; start the next one {start}" if is_running else f"Start the service {start}")
     )
 
 
@@ -55,9 +57,9 @@ def _is_done(found: Present, new_secret_file: Path) -> bool:
     return found.opens(new)
 
 
-def _rotate(found: Present, old: str, new: str) -> None:
+def _rotate(found: Present, old: str, new: str, *, is_running: bool) -> None:
     try:
-        if found.hub_status() is not None:
+        if is_running:
             found.client().rotate_secret(old, new)
             return
         with found.at_rest(), rotation.rotated(found.store, old, new, nullcontext()):

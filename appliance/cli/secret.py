@@ -111,8 +111,8 @@ def wrong(folder: Path) -> CommandError:
 def _read(path: Path, what: str = "unlock secret") -> str:
     try:
         return trust.read(path, what, hidden_from=0o077).decode().strip()
-    except UnicodeDecodeError as error:
-        raise CommandError(f"The {what} {path} can't be read: {error}.", Exit.NOT_CONFIGURED) from None
+    except UnicodeDecodeError:
+        raise CommandError(f"The {what} {path} has to be text in UTF-8, and is not.", Exit.NOT_CONFIGURED) from None
 
 
 def _checked(secret: str, source: str, what: str = "unlock secret") -> str:

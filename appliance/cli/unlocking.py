@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from appliance.cli import reasons
 from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder
@@ -103,5 +104,4 @@ def database() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, ModuleNotFoundError, Unavailable) as error:
-        reason = str(error.__cause__ or error) if isinstance(error, Unavailable) else str(error)
-        raise CommandError(f"The database can't be used: {reason.splitlines()[0]}.", Exit.CANNOT_CREATE) from None
+        raise CommandError(f"The database can't be used: {reasons.of_database(error)}.", Exit.CANNOT_CREATE) from None

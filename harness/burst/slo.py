@@ -55,7 +55,9 @@ def read(path: Path) -> Slo:
     except OSError as error:
         raise BadSlo(f"{path} can't be read: {error.strerror}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadSlo(f"{path} says nothing that a burst can be held to: {error}.") from error
+        names = ", ".join(each.name for each in msgspec.structs.fields(Slo))
+        kind = "JSON" if path.suffix == ".json" else "TOML"
+        raise BadSlo(f"{path} has to be {kind} with numbers for some of {names}, and nothing else.") from error
 
 
 def _at_most(value: float | None, limit: float | None) -> bool:

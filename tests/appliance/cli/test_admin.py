@@ -52,7 +52,7 @@ def test_under_a_running_service(data: Path, runs: list[Run]) -> None:
     body = {"token": done.stdout.strip().rpartition("=")[2]}
     assert call("PUT", "/api/v1/verifications", body)[0] == 204
     assert call("GET", "/api/v1/account", token=other)[1]["verified"] is True
-    assert_refused(meshwg(data, "admin", "reset-link", "nobody@example.net"), Exit.REFUSED)
+    assert_refused(meshwg(data, "admin", "reset-link", "nobody@example.net"), Exit.NO_INPUT)
 
     # A suspension: its part of the host is gone, the other one's is as it was, and so it stays over a restart.
     before = hosts(data)

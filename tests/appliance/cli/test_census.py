@@ -16,7 +16,18 @@ from appliance.hub.names import Names
 from appliance.model.ids import new_organization_id
 from appliance.service.census import Holding
 from appliance.store import Store, organizations
-from tests.appliance.cli.started import DEADLINE, Run, answer, call, children, meshwg, sign_up, start, wait_until
+from tests.appliance.cli.started import (
+    DEADLINE,
+    Run,
+    answer,
+    assert_refused,
+    call,
+    children,
+    meshwg,
+    sign_up,
+    start,
+    wait_until,
+)
 
 
 def by_id(found: Any) -> dict[str, Any]:
@@ -49,6 +60,11 @@ def test_up_and_down_orphans_and_their_removal(data: Path, runs: list[Run], stra
     assert set(by_id(answer(data, "census", "--organization=bolt"))) == {bolt}
     assert set(by_id(answer(data, "census", f"--organization={acme}"))) == {acme}
     assert answer(data, "census", "--orphans")["organizations"] == []
+    assert answer(data, "census", "--orphans", "--organization=acme")["organizations"] == []
+    for more in ([], ["--json"], ["--orphans", "--remove"]):
+        done = meshwg(data, "census", "--organization=nope", *more)
+        assert_refused(done, Exit.NO_INPUT)
+        assert "There is no organization 'nope'" in done.stderr
 
     orphan = new_organization_id()
     name = Names(up["instance"]).places(orphan).namespace

@@ -39,7 +39,7 @@ def test_under_a_running_service(data: Path, runs: list[Run], tmp_path: Path) ->
 
     done = meshwg(data, "rotate-unlock-secret", f"--new-secret-file={new}", MESHWG_UNLOCK_SECRET=OLD)
     assert done.returncode == 0, done.stderr
-    assert f"MESHWG_UNLOCK_SECRET_FILE={new}" in done.stdout
+    assert f"The running service knows it; start the next one with MESHWG_UNLOCK_SECRET_FILE={new}\n" in done.stdout
     assert new.stat().st_mode & 0o777 == 0o600
     assert new.read_text().strip() not in done.stdout
     # Nothing was restarted or rebuilt, and what needs keys goes on.
@@ -82,8 +82,10 @@ def test_without_a_service_and_once_more(data: Path, sealed: Store, tmp_path: Pa
     file = tmp_path / "new.secret"
     file.touch(0o600)
     file.write_text(NEW + "\n")
-    code, _ = rotate(data, file)
+    code, said = rotate(data, file)
     assert code == 0
+    assert said.endswith(f"Start the service with MESHWG_UNLOCK_SECRET_FILE={file}\n")
+    assert "running" not in said
     opens(sealed, NEW)
     # Whoever was interrupted before it was said may ask again.
     assert rotate(data, file)[0] == 0

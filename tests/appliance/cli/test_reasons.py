@@ -1,0 +1,60 @@
+"""Sentences about databases are ours, whatever a driver says."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from appliance.cli import reasons, unlocking
+from appliance.cli.errors import CommandError, Exit
+from appliance.store import Store
+
+
+def refusal(url: str) -> str:
+    with pytest.raises(CommandError) as refused, unlocking.database(), Store(url).read() as transaction:
+        transaction.exec_driver_sql("SELECT * FROM sqlite_schema")
+    assert refused.value.code is Exit.CANNOT_CREATE
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("sqlite:////proc/none/x", "its file can't be opened"),
+        ("sqlite:///{garbage}", "its file is damaged, or no SQLite database"),
+        ("postgresql+psycopg://meshwg@127.0.0.1:1/meshwg", "no server answers"),
+        ("postgresql+psycopg://meshwg@/meshwg?host=/nowhere", "no server answers"),
+        ("postgresql+psycopg://meshwg@nowhere.invalid/meshwg", "its server's name can't be resolved"),
+        ("nonsense", "--database-url takes a URL such as postgresql+psycopg://USER@HOST/NAME"),
+        ("nonsense://meshwg", "--database-url takes a URL such as postgresql+psycopg://USER@HOST/NAME"),
+        ("postgresql+asyncpg://meshwg@/meshwg", "its driver asyncpg is not installed"),
+    ],
+)
+def test_what_is_wrong_with_a_database_is_told_in_our_words(url: str, reason: str, tmp_path: Path) -> None:
+    garbage = tmp_path / "garbage"
+    garbage.write_bytes(b"no database" * 1000)
+    assert refusal(url.format(garbage=garbage)) == f"The database can't be used: {reason}."
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("attempt to write a readonly database", "it is read-only"),
+        ("database or disk is full", "its disk is full"),
+        ("database is locked", "another program holds it"),
+        ('FATAL:  password authentication failed for user "meshwg"', "the server does not take this user's password"),
+        ('connection failed: FATAL:  role "meshwg" does not exist', "the server has no such user"),
+        ('connection failed: FATAL:  database "meshwg" does not exist', "the server has no such database"),
+    ],
+)
+def test_what_drivers_are_known_to_say_has_words_of_ours(said: str, reason: str) -> None:
+    assert reasons.of_database(sqlite3.OperationalError(said)) == reason
+    assert reasons.of_database(OperationalError("SELECT", {}, sqlite3.OperationalError(said))) == reason
+
+
+def test_what_nobody_has_foreseen_is_quoted() -> None:
+    error = OperationalError("SELECT", {}, sqlite3.OperationalError("not authorized.\nand more"))
+    assert reasons.of_database(error) == "it says “not authorized”"
