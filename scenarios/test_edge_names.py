@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from harness import remains
-from harness.mesh import Mesh
+from harness.mesh import HANDSHAKE_DEADLINE, Mesh
 from harness.record import Record
 from harness.verdicts import Refuted
 from harness.world import World
-from netlab import genkey, pubkey
+from netlab import NothingArrived, genkey, pubkey
 
 pytestmark = pytest.mark.claim("edge-names")
 
@@ -69,6 +69,20 @@ REFUSED = (
     "private\ue000use",
     "\u2800",
 )
+ALIKE = (
+    "branch-office-mumbai-1",
+    "branch-office-mumbai-2",
+    "Branch-Office-Mumbai-2",
+    "n" * LONGEST,
+    "n" * (LONGEST - 1) + "m",
+    "Zürich",
+    "zurich",
+    "con",
+    "CON",
+    "東京・本社",
+    "東京・支社",
+)
+"""Names that begin alike, or that differ in what no name of a file can have."""
 GROUP = 'दफ़्तर: "a",b\' & <c>'
 SILENCE = 0.5
 _ACTIVE = ("script", "img", "iframe", "object", "embed", "link", "form", "base")
@@ -172,6 +186,26 @@ def test_machines_and_groups_called_so_work(world: World, record: Record) -> Non
     mesh.save("allow", [])
     if not nasty.reaches(longest):
         raise Refuted(f"a machine called {nasty.name!r} is not let through again")
+
+
+def test_files_of_machines_named_alike_stand_beside_each_other(world: World, record: Record) -> None:
+    """Each machine's file has a name of its own, that wg-quick takes: on one computer all tunnels are up at once."""
+    mesh = _organization(world, record, NAMES[1], "files")
+    host, tunnels = world.client("files"), []
+    added = [mesh.add(name) for name in ALIKE]
+    files = [each["machine"]["file_name"] for each in added]
+    unfit = [file for file in files if not re.fullmatch(r"[a-z0-9_=+.-]{1,15}\.conf", file.lower())]
+    record.none_of("files that wg-quick does not take", unfit, "wg-quick takes no file of this name")
+    twice = [file for file, count in Counter(file.lower() for file in files).items() if count > 1]
+    record.none_of("files of several machines", twice, "machines have files of one name")
+    for each, file in zip(added, files, strict=True):
+        tunnels.append(host.wg_quick(each["config"], file))
+    for file, tunnel in zip(files, tunnels, strict=True):
+        try:
+            tunnel.wait_for_handshake(HANDSHAKE_DEADLINE)
+        except NothingArrived as error:
+            raise Refuted(f"the tunnel of {file} completed no handshake beside the others") from error
+    record.measure("tunnels on one computer", len(tunnels))
 
 
 def test_nothing_is_left_of_such_names(world: World, record: Record) -> None:

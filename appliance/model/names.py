@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 
 from appliance.model.errors import Invalid
 
 LONGEST_NAME = 255
-
-# Linux: IFNAMSIZ is 16 with the closing NUL; wg-quick(8) takes [a-zA-Z0-9_=+.-]{1,15}.
-LONGEST_INTERFACE = 15
 
 # Control characters, lone surrogates, line and paragraph separators could start a new line somewhere. Nobody can say
 # what code points look like that are unassigned or for private use. Format characters show nothing: some make a name
@@ -26,9 +22,6 @@ _SPACES = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u
 # Letters and symbols without a shape: the fillers of Hangul and the empty cell of Braille.
 _BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _VISIBLE_CATEGORIES = frozenset("LNPS")
-
-# What Windows takes for a device whatever follows its first dot, and what Linux has a link or a setting of.
-_RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?|lo|all|default")
 
 # An end of a rule that is no group, however it is spaced and whichever case its letters have.
 _LIKE_AN_END = re.compile(r"(?is)any(\s+machine)?|(machine|group|resource)\s*:.*")
@@ -71,17 +64,3 @@ def check_new_group(text: str, *, field: str = "group") -> None:
             f"A group can't be called {text!r}, because an end of a rule is written so. Choose another name.",
             field=field,
         )
-
-
-def interface_name(machine_name: str) -> str:
-    """A valid wg-quick interface name that resembles the machine's name.
-
-    Letters of other scripts have no counterpart in the 67 characters that wg-quick takes; a short digest stands in
-    when nothing readable is left, so that two such machines don't get the same file. It stands in, too, for what the
-    machine's system would take for something else.
-    """
-    ascii_name = unicodedata.normalize("NFKD", machine_name).encode("ascii", "ignore").decode()
-    readable = re.sub(r"[^a-zA-Z0-9_=+.-]+", "-", ascii_name).strip("-.")[:LONGEST_INTERFACE].strip("-.")
-    if re.search(r"[a-zA-Z0-9]", readable) and not _RESERVED.fullmatch(readable):
-        return readable
-    return "wg-" + hashlib.sha256(machine_name.encode()).hexdigest()[:8]

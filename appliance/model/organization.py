@@ -93,16 +93,23 @@ class Machine:
     """A WireGuard peer of an organization.
 
     Attributes:
+        interface: what its configuration's file is called by; no other machine of the organization has the same.
         enabled: whether it may connect. One that is disabled keeps its name, address, key and groups.
     """
 
     id: str
     name: str
+    interface: str
     address: IPv4Address
     public_key: str
     groups: tuple[str, ...]
     created_at: datetime
     enabled: bool = True
+
+    @property
+    def file_name(self) -> str:
+        """Name of its configuration's file, as wg-quick takes it."""
+        return f"{self.interface}.conf"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from appliance.model.keys import check_public_key, new_key_pair
 from appliance.model.names import check_group, check_name, check_new_group
 from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Kind, Selector
-from appliance.service import addresses, pages, policy_trail
+from appliance.service import addresses, file_names, pages, policy_trail
 from appliance.service.changes import Change, carry_out
 from appliance.service.workplace import Actor, Statuses, Workplace
 from appliance.store import machines, policies
@@ -69,6 +69,7 @@ def add(
         machine = Machine(
             id=machine_id,
             name=checked_name,
+            interface=file_names.allocate(change, machine_id, checked_name),
             address=addresses.allocate(change, now),
             public_key=public,
             groups=checked_groups,
@@ -145,9 +146,11 @@ def change(
 
     def edit(open_change: Change) -> None:
         before = _find(open_change, machine_id)
+        name = before.name if checked_name is None else checked_name
         after = replace(
             before,
-            name=before.name if checked_name is None else checked_name,
+            name=name,
+            interface=before.interface if name == before.name else file_names.allocate(open_change, machine_id, name),
             groups=before.groups if checked_groups is None else checked_groups,
             enabled=before.enabled if enabled is None else enabled,
         )

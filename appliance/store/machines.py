@@ -16,7 +16,7 @@ from appliance.store.fitting import fitting
 from appliance.store.schema import machines as _table
 
 # Bytes of a machine's answer without its name and groups, about.
-_ROW = 300
+_ROW = 330
 # Read with every change, and so built once: building costs as much as executing.
 _ENABLED = (
     select(_table)
@@ -32,6 +32,11 @@ _ALIKE = select(_table.c.public_key).where(
     _table.c.id != bindparam("id"),
     (_table.c.name == bindparam("name")) | (_table.c.public_key == bindparam("key")),
 )
+_INTERFACES = select(_table.c.interface).where(
+    _table.c.organization_id == bindparam("organization"),
+    _table.c.id != bindparam("id"),
+    _table.c.interface.in_(bindparam("wanted", expanding=True)),
+)
 
 
 def check_unique(transaction: Connection, organization_id: str, machine: Machine) -> None:
@@ -43,6 +48,14 @@ def check_unique(transaction: Connection, organization_id: str, machine: Machine
     row = transaction.execute(_ALIKE, sought).first()
     if row is not None:
         raise _key_taken() if row.public_key == machine.public_key else _name_taken(machine)
+
+
+def interfaces_of_others(
+    transaction: Connection, organization_id: str, machine_id: str, wanted: Sequence[str]
+) -> set[str]:
+    """Those of these names of interfaces that other machines of the organization have."""
+    sought = {"organization": organization_id, "id": machine_id, "wanted": wanted}
+    return set(transaction.execute(_INTERFACES, sought).scalars())
 
 
 def create(transaction: Connection, organization_id: str, machine: Machine) -> None:
@@ -153,6 +166,7 @@ def count(transaction: Connection) -> int:
 def _columns(machine: Machine) -> dict[str, Any]:
     return {
         "name": machine.name,
+        "interface": machine.interface,
         "address": int(machine.address),
         "public_key": machine.public_key,
         "groups": list(machine.groups),
@@ -166,6 +180,8 @@ def _collision(error: IntegrityError, machine: Machine) -> Conflict:
     # SQLite names the columns, PostgreSQL the constraint, and both have the column's name in it.
     if "public_key" in complaint:
         return _key_taken()
+    if "interface" in complaint:
+        return Conflict(f"Another machine of this organization has the file {machine.file_name}.", field="name")
     if "address" in complaint:
         return Conflict(f"Another machine of this organization has the address {machine.address}.", field="address")
     return _name_taken(machine)
@@ -183,6 +199,7 @@ def _loaded(row: Any) -> Machine:
     return Machine(
         id=row.id,
         name=row.name,
+        interface=row.interface,
         address=IPv4Address(row.address),
         public_key=row.public_key,
         groups=tuple(row.groups),

@@ -186,6 +186,8 @@ machines = Table(
     Column("id", String(12), primary_key=True),
     _belongs_to_organization(),
     Column("name", Text, nullable=False),
+    # What the file of its configuration is called by, without the ending; in lower case.
+    Column("interface", String(15), nullable=False, server_default=""),
     # As a number, so that the database can sort and compare it; signed 32 bits would not hold every address.
     Column("address", BigInteger, nullable=False),
     Column("public_key", String(44), nullable=False),
@@ -198,6 +200,7 @@ machines = Table(
     UniqueConstraint("organization_id", "name"),
     UniqueConstraint("organization_id", "address"),
     UniqueConstraint("organization_id", "public_key"),
+    Index(None, "organization_id", "interface", unique=True),
 )
 # Read with every new machine, and mostly empty.
 Index(

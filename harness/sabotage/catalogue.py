@@ -417,6 +417,14 @@ SABOTAGES = (
         "a name is markup on the page",
     ),
     Sabotage(
+        "files-collide",
+        "edge-names",
+        "a configuration's file is called by the first characters of the machine's name",
+        "names:call_files_by_how_names_begin",
+        "test_files_of_machines_named_alike_stand_beside_each_other",
+        "machines have files of one name",
+    ),
+    Sabotage(
         "link-stays",
         "delete-org",
         "a deletion removes an organization from the store, and leaves its part of the data plane",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import jinja2
 
 from appliance.model import names
+from appliance.model.file_names import interface_names
+from appliance.model.organization import Machine
 from appliance.service import accounts, machines, organizations
 from appliance.web.pages import view
 
 _SHORT = 200
+_LONGEST_FILE = 15
 _check_name = names.check_name
 
 
@@ -20,6 +23,15 @@ def cut_names() -> None:
 
     for module in (names, accounts, machines, organizations):
         vars(module)["check_name"] = check_name
+
+
+def call_files_by_how_names_begin() -> None:
+    """A file is called by the first characters of a name, whatever follows."""
+
+    def file_name(machine: Machine) -> str:
+        return f"{next(interface_names(machine.name[:_LONGEST_FILE]))}.conf"
+
+    Machine.file_name = property(file_name)  # type: ignore[assignment]
 
 
 def show_names_raw() -> None:

@@ -61,6 +61,13 @@ class RotateMachine(Body, frozen=True):
 class MachineAnswer(msgspec.Struct, frozen=True):
     id: str
     name: str
+    file_name: Annotated[
+        str,
+        msgspec.Meta(
+            description="For its configuration; no other machine of the organization has the same.",
+            examples=["branch-mumbai.conf"],
+        ),
+    ]
     address: Annotated[str, msgspec.Meta(description="In the overlay network.", examples=["10.100.0.2"])]
     public_key: str
     groups: list[str]
@@ -77,6 +84,7 @@ class MachineAnswer(msgspec.Struct, frozen=True):
         return cls(
             id=machine.id,
             name=machine.name,
+            file_name=machine.file_name,
             address=str(machine.address),
             public_key=machine.public_key,
             groups=list(machine.groups),

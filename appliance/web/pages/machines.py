@@ -9,7 +9,6 @@ import bottle
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.addresses import home_network_warning, hub_address
 from appliance.model.errors import Refused
-from appliance.model.names import interface_name
 from appliance.model.policy import Kind, Selector
 from appliance.service import machines, policy
 from appliance.web import request
@@ -145,7 +144,7 @@ def _configuration(visit: Visit, issued: machines.Issued, *, rotated: bool) -> b
         "configuration.html",
         machine=issued.machine,
         text=text,
-        file_name=interface_name(issued.machine.name) + ".conf",
+        file_name=issued.machine.file_name,
         download="data:application/octet-stream;charset=utf-8," + quote(text, safe=""),
         qr_code=qr.picture(issued.configuration.without_comments()) if has_private_key else None,
         hub_address=hub_address(issued.configuration.network),

@@ -296,7 +296,9 @@ def test_an_endpoint_that_is_none_keeps_no_link_from_coming_back(
 ) -> None:
     key = new_key_pair().public
     with store.write() as transaction:
-        machines.create(transaction, ACME, Machine("m2", "mumbai", IPv4Address("10.100.0.2"), key, (), times.now()))
+        machines.create(
+            transaction, ACME, Machine("m2", "mumbai", "mumbai", IPv4Address("10.100.0.2"), key, (), times.now())
+        )
         machines.note_endpoints(transaction, ACME, {key: where})
     hub = Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules")
     hub.open()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from ipaddress import IPv4Address, IPv4Network
 
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from appliance.model.configuration import Configuration
 from appliance.model.errors import Invalid
-from appliance.model.names import LONGEST_NAME, check_name, check_new_group, interface_name
+from appliance.model.names import LONGEST_NAME, check_name, check_new_group
 from appliance.model.policy import Selector
 
 
@@ -129,22 +128,6 @@ def test_what_can_t_be_shown_on_a_line_is_refused(text: str) -> None:
 
 def test_composed_and_decomposed_forms_are_one_name() -> None:
     assert check_name("Zu\u0308rich") == check_name("Z\u00fcrich")
-
-
-@given(st.text(max_size=300) | st.from_regex(r"(?i)-?(con|aux|com1|lo|all|default|nul\.txt)", fullmatch=True))
-def test_every_name_gives_a_valid_interface(text: str) -> None:
-    name = interface_name(text)
-    assert not name.startswith(("-", "."))
-    assert name.partition(".")[0].lower() not in {"con", "aux", "com1", "nul"}
-    assert name not in {"lo", "all", "default"}
-    assert re.fullmatch(r"[a-zA-Z0-9_=+.-]{1,15}", name)
-    assert name not in (".", "..")
-    assert re.search(r"[a-zA-Z0-9]", name)
-
-
-def test_names_without_latin_letters_get_different_files() -> None:
-    assert interface_name("मुंबई") != interface_name("पुणे")
-    assert interface_name("branch-mumbai") == "branch-mumbai"
 
 
 @given(st.text(max_size=250), st.text(max_size=250))

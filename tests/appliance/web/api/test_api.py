@@ -67,10 +67,11 @@ def test_a_machine_and_its_configuration(app: bottle.Bottle, token: str) -> None
     assert answer.status == 201
     machine = answer.json["machine"]
     assert set(machine) == {
-        "id", "name", "address", "public_key", "groups", "enabled", "created_at", "online", "last_handshake",
-        "received_bytes", "sent_bytes",
+        "id", "name", "file_name", "address", "public_key", "groups", "enabled", "created_at", "online",
+        "last_handshake", "received_bytes", "sent_bytes",
     }  # fmt: skip
     assert machine["address"] == "10.100.0.2"
+    assert machine["file_name"] == "branch-mumbai.conf"
     assert answer.json["config"].startswith('# WireGuard config for machine "branch-mumbai"\n[Interface]\n')
     assert answer.json["config"].endswith("PersistentKeepalive = 25\n")
     rotated = call(app, "POST", f"/api/v1/machines/{machine['id']}/rotate", token=token)

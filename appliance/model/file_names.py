@@ -1,0 +1,83 @@
+"""Names of configuration files: readable, and a valid name of an interface wherever the file may go.
+
+A file is called by the interface that wg-quick makes of it, with ``.conf`` behind it. The apps for Windows, macOS and
+Android call the tunnel so, and replace the one that they have of this name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from itertools import count
+
+# Linux: IFNAMSIZ is 16 with the closing NUL; wg-quick(8) and the app for Android take [a-zA-Z0-9_=+.-]{1,15}.
+LONGEST_INTERFACE = 15
+_WORD = re.compile(r"[a-z0-9_=+.]+")
+# What Windows takes for a device whatever follows its first dot, and what Linux has a link or a setting of.
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?|lo|all|default")
+# Goes before what is reserved, or is no word.
+_PREFIX = "wg-"
+_MOST_NUMBERED = 9
+_MOST_WORDS = 8
+
+
+def interface_names(machine_name: str) -> Iterator[str]:
+    """Valid names that resemble the machine's, the best first, without end; no two of them are the same.
+
+    All are in lower case, as many file systems and the apps take names that differ in case alone for one. Letters of
+    other scripts have no counterpart in the 67 characters that wg-quick takes; a short digest stands in where nothing
+    readable is left.
+    """
+    words = _words(machine_name)
+    prefix = _PREFIX if _needs_prefix(_fitted(words, LONGEST_INTERFACE)) else ""
+    yielded: set[str] = set()
+    for suffix in _suffixes(machine_name):
+        name = prefix + _fitted(words, LONGEST_INTERFACE - len(prefix) - len(suffix)) + suffix
+        if name not in yielded and not _RESERVED.fullmatch(name):
+            yielded.add(name)
+            yield name
+
+
+def _words(machine_name: str) -> Sequence[str]:
+    plain = unicodedata.normalize("NFKD", machine_name).encode("ascii", "ignore").decode().lower()
+    found = [word for each in _WORD.findall(plain) if (word := each.strip("."))]
+    if not any(character.isalnum() for word in found for character in word):
+        return ["wg", hashlib.sha256(machine_name.encode()).hexdigest()[:8]]
+    # Names that begin alike end differently.
+    return found if len(found) <= _MOST_WORDS else found[: _MOST_WORDS // 2] + found[-_MOST_WORDS // 2 :]
+
+
+def _needs_prefix(name: str) -> bool:
+    # Many tools take a number for the index of an interface.
+    return _RESERVED.fullmatch(name) is not None or not re.search("[a-z]", name)
+
+
+def _suffixes(machine_name: str) -> Iterator[str]:
+    yield ""
+    yield from (f"-{number}" for number in range(2, _MOST_NUMBERED + 1))
+    for number in count():
+        yield "-" + hashlib.sha256(f"{number} {machine_name}".encode()).hexdigest()[:6]
+
+
+def _fitted(words: Sequence[str], room: int) -> str:
+    """The words with dashes between them; in longer ones, letters before the closing digits are left out."""
+    words = words[-((room + 1) // 2) :]
+    letters = room - (len(words) - 1)
+    longest = max(most for most in range(1, room + 1) if sum(min(len(word), most) for word in words) <= letters)
+    left = letters - sum(min(len(word), longest) for word in words)
+    fitted = []
+    for word in words:
+        more = 1 if len(word) > longest and left > 0 else 0
+        left -= more
+        fitted.append(_cut(word, longest + more))
+    return "-".join(fitted).strip(".")
+
+
+def _cut(word: str, most: int) -> str:
+    if len(word) <= most:
+        return word
+    closing = re.search("[0-9]*$", word)
+    digits = closing[0][-(most - 1) :] if closing is not None and most > 1 else ""
+    return word[: most - len(digits)] + digits

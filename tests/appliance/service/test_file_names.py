@@ -1,0 +1,163 @@
+"""Machines of one organization have files of different names, which stay theirs for as long as their names do."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address
+from itertools import islice
+
+import pytest
+from sqlalchemy import text
+
+from appliance.model.errors import Conflict
+from appliance.model.file_names import interface_names
+from appliance.model.organization import Machine
+from appliance.service import Actor, Workplace, machines, organizations
+from appliance.store import Store, migration, times
+from appliance.store import machines as stored
+from tests.appliance import valid_files
+from tests.appliance.conftest import sign_up
+from tests.appliance.databases import on_sqlite
+from tests.appliance.postgres import Cluster
+
+ALIKE = (
+    "branch-office-mumbai",
+    "branch-office-mumbai-1",
+    "branch-office-mumbai-2",
+    "Branch-Office-Mumbai-2",
+    "branch_office_mumbai",
+    "x" * 254,
+    "x" * 255,
+    "X" * 255,
+    "zurich",
+    "Zürich",
+    "ZURICH",
+    "zurich-2",
+    "मुंबई-1",
+    "पुणे-1",
+    "con",
+    "wg-con",
+    "Con",
+)
+
+
+@pytest.fixture
+def paying(workplace: Workplace, owner: Actor) -> Actor:
+    organizations.change(workplace, owner, plan="paid")
+    return owner
+
+
+def files(workplace: Workplace, actor: Actor) -> dict[str, str]:
+    """The files by the ids of their machines."""
+    return {each.machine.id: each.machine.file_name for each in machines.page(workplace, actor)[0]}
+
+
+def assert_different(found: dict[str, str]) -> None:
+    for file in found.values():
+        valid_files.check(file.removesuffix(".conf"))
+    assert len({file.lower() for file in found.values()}) == len(found)
+
+
+def test_machines_named_alike_have_different_files(workplace: Workplace, paying: Actor) -> None:
+    made = {name: machines.add(workplace, paying, name=name).machine for name in ALIKE}
+    found = files(workplace, paying)
+    assert_different(found)
+    assert found == {machine.id: machine.file_name for machine in made.values()}
+    assert [made[name].file_name for name in ("zurich", "Zürich", "ZURICH")] == [
+        "zurich.conf", "zurich-2.conf", "zurich-3.conf",
+    ]  # fmt: skip
+
+
+def test_a_file_stays_while_others_come_and_go(workplace: Workplace, paying: Actor) -> None:
+    first, second, third = (
+        machines.add(workplace, paying, name=name).machine for name in ("Mumbai", "mumbai", "MUMBAI")
+    )
+    before = files(workplace, paying)
+    machines.remove(workplace, paying, first.id)
+    machines.rotate(workplace, paying, second.id)
+    machines.change(workplace, paying, third.id, groups=["office"])
+    machines.change(workplace, paying, third.id, name="MUMBAI")
+    machines.add(workplace, paying, name="Mumbai")
+    after = files(workplace, paying)
+    assert after[second.id] == before[second.id] == "mumbai-2.conf"
+    assert after[third.id] == before[third.id] == "mumbai-3.conf"
+    assert_different(after)
+
+
+def test_another_name_is_another_file(workplace: Workplace, paying: Actor) -> None:
+    machines.add(workplace, paying, name="pune")
+    machine = machines.add(workplace, paying, name="mumbai").machine
+    assert machines.change(workplace, paying, machine.id, name="PUNE").machine.file_name == "pune-2.conf"
+    assert machines.change(workplace, paying, machine.id, name="Delhi").machine.file_name == "delhi.conf"
+    # Its own present one is not in its way.
+    assert machines.change(workplace, paying, machine.id, name="DELHI").machine.file_name == "delhi.conf"
+
+
+def test_another_organization_has_files_of_the_same_name(workplace: Workplace, owner: Actor) -> None:
+    other = sign_up(workplace, "other@example.net")
+    for actor in (owner, other):
+        assert machines.add(workplace, actor, name="mumbai").machine.file_name == "mumbai.conf"
+
+
+def test_whoever_takes_every_readable_file_keeps_nobody_from_one(workplace: Workplace, paying: Actor) -> None:
+    for name in islice(interface_names("mumbai"), 40):
+        machines.add(workplace, paying, name=name)
+    machines.add(workplace, paying, name="Mumbai")
+    assert_different(files(workplace, paying))
+
+
+def test_many_at_once_have_different_files(workplace: Workplace, paying: Actor) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: machines.add(workplace, paying, name="mumbai" + "." * number), range(24)))
+    found = files(workplace, paying)
+    assert len(found) == 24
+    assert_different(found)
+
+
+def test_the_database_has_the_last_word(workplace: Workplace, owner: Actor) -> None:
+    present = machines.add(workplace, owner, name="mumbai").machine
+    other = Machine("m2", "MUMBAI", present.interface, IPv4Address("10.100.0.9"), "k", (), times.now())
+    with pytest.raises(Conflict, match=r"has the file mumbai\.conf"), workplace.store.write() as transaction:
+        stored.create(transaction, owner.organization_id, other)
+
+
+_ORGANIZATION = (
+    "INSERT INTO organizations (id, name, network, port, hub_public_key, sealed_data_key, sealed_private_key, plan, "
+    "policy_default, policy_version, active, created_at) "
+    "VALUES (:id, 'o', '10.0.0.0/8', :port, :id, 'k', 'k', 'free', 'allow', 1, true, 0)"
+)
+_MACHINE = (
+    "INSERT INTO machines (id, organization_id, name, address, public_key, groups, created_at) "
+    "VALUES (:id, :organization, :name, :number, :id, '[]', :number)"
+)
+
+
+@on_sqlite
+def test_machines_of_before_get_files_in_the_order_in_which_they_came(database: str) -> None:
+    assert_upgraded(database)
+
+
+def test_machines_of_before_get_files_in_postgresql_too(cluster: Cluster) -> None:
+    name = cluster.create()
+    assert_upgraded(cluster.url(name))
+    cluster.drop(name)
+
+
+def assert_upgraded(url: str) -> None:
+    store = Store(url)
+    migration.upgrade(store, "0022")
+    with store.write() as transaction:
+        for port, organization in enumerate(("o1", "o2")):
+            transaction.execute(text(_ORGANIZATION), {"id": organization, "port": port})
+            for number, name in enumerate(ALIKE):
+                values = {"id": f"{organization}{number:02}", "organization": organization, "name": name}
+                transaction.execute(text(_MACHINE), {**values, "number": number})
+    migration.upgrade(store)
+    with store.read() as transaction:
+        found = [stored.page_of(transaction, each, after=None, limit=len(ALIKE)) for each in ("o1", "o2")]
+    store.close()
+    for each in found:
+        assert len(each) == len(ALIKE)
+        assert_different({machine.id: machine.file_name for machine in each})
+        by_name = {machine.name: machine.file_name for machine in each}
+        assert (by_name["zurich"], by_name["Zürich"]) == ("zurich.conf", "zurich-2.conf")
