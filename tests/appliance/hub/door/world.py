@@ -144,6 +144,24 @@ class World:
             door.admit(name, made.keys.public, port, machines=2)
             yield made, link
 
+    @contextmanager
+    def arrivals(self, sender: LabHost) -> Iterator[Callable[[], int]]:
+        """Counts the datagrams from a host to the public port that arrive at the hub's own link, before anything else.
+
+        What is sent may be lost on the way: a link's queue in the kernel is a thousand packets for each processor.
+
+        Yields:
+            What tells how many there were so far.
+        """
+        table, address = "arrivals", sender.run("cat", "/sys/class/net/eth0/address").stdout.strip()
+        rule = f'iifname "eth0" ether saddr {address} udp dport {PORT} counter'
+        chain = f"chain in {{ type filter hook prerouting priority raw - 1; {rule}; }};"
+        self.hub.run("nft", "-f", "-", input=f"table inet {table} {{ {chain} }}")
+        try:
+            yield lambda: int(_PACKETS.findall(self.hub.run("nft", "list", "table", "inet", table).stdout)[0])
+        finally:
+            self.hub.run("nft", "delete", "table", "inet", table)
+
     def wg(self, organization: Organization, *words: str) -> str:
         """What wg(8) says in the organization's namespace: the kernel's links are seen there alone."""
         return self.hub.run("ip", "netns", "exec", organization.id, "wg", *words).stdout
@@ -171,6 +189,7 @@ def wait_until(condition: Callable[[], bool], timeout: float = DEADLINE) -> None
         time.sleep(0.002)
 
 
+_PACKETS = re.compile(r"counter packets (\d+)")
 _ELEMENT = re.compile(r"(\S+(?: \. \S+)*) (?:limit .*?packets )?(?:timeout \S+ )?expires (\w+)(?: : ([^\s,]+))?")
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
