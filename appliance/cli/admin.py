@@ -173,7 +173,7 @@ def _at_work(
     settings = resolve({"data": data, "database_url": database_url, "public_url": public_url}, config)
     with present.opened(settings) as found:
         workplace = Workplace(
-            found.store, found.client(), settings.endpoint, found.instance.port or 0, settings.public_url
+            found.store, found.client(), *settings.endpoint.at(found.instance.port or 0), settings.public_url
         )
         try:
             yield found, workplace

@@ -84,7 +84,14 @@ def _read(path: Path, key: Path) -> Certificate:
 
 
 def _names(settings: Settings) -> tuple[str, ...]:
-    names = (settings.endpoint, settings.host, urlsplit(settings.public_url).hostname, "localhost", "127.0.0.1", "::1")
+    names = (
+        settings.endpoint.host,
+        settings.host,
+        urlsplit(settings.public_url).hostname,
+        "localhost",
+        "127.0.0.1",
+        "::1",
+    )
     everywhere = ("0.0.0.0", "::")  # noqa: S104
     return tuple(dict.fromkeys(name for name in names if name and name not in everywhere))
 

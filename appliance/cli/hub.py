@@ -80,9 +80,11 @@ def hub() -> None:
         remember = None if handover is None else handover.add
         if handover is None:
             certificate(settings, folder)
+            if settings.endpoint.warning is not None:
+                log.warning("the endpoint is near", reason=settings.endpoint.warning)
             # Nobody else did before the web process is there to sign anybody up.
             client = HubClient(hub_socket(name))
-            accounts.forget_unfinished(Workplace(unlocked.store, client, settings.endpoint, public.port))
+            accounts.forget_unfinished(Workplace(unlocked.store, client, *settings.endpoint.at(public.port)))
         door = FrontDoor(Names(name), public.port, public.sockets)
         served = process.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-Data = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the store.")]
+# A text: to a Path, nothing is the folder that one is in.
+Data = Annotated[str | None, typer.Option(metavar="DIR", help="Folder of the store.")]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file (TOML).")]
 DatabaseUrl = Annotated[str | None, typer.Option(metavar="URL", help="Another store than SQLite in the data folder.")]
 Listen = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="For pages and API, over HTTPS.")]

@@ -29,4 +29,4 @@ def answer(settings: Settings, path: str) -> int | None:
 
 def url(settings: Settings) -> str:
     """Where people find the pages."""
-    return listen_url(settings.host, settings.endpoint, settings.port) + "/"
+    return listen_url(settings.host, settings.endpoint.host, settings.port) + "/"

@@ -47,7 +47,7 @@ def up(
     data: Data = None,
     listen: Listen = None,
     endpoint: Annotated[
-        str | None, typer.Option(metavar="HOST", help="Host that configurations name as the hub.")
+        str | None, typer.Option(metavar="HOST[:PORT]", help="The hub, as configurations name it.")
     ] = None,
     database_url: DatabaseUrl = None,
     wireguard: Annotated[
@@ -153,9 +153,9 @@ def up(
             entrance.opened(settings, unlocked.store, unlocked.instance) as door,
             Handover.made(unlocked.secret) as handover,
         ):
-            _tell_of(console, door)
+            _tell_of(console, settings, door)
             console.print(f"Sign-up is {settings.sign_up.value}: {settings.sign_up.told}")
-            accounts.forget_unfinished(Workplace(unlocked.store, client, settings.endpoint, door.port))
+            accounts.forget_unfinished(Workplace(unlocked.store, client, *settings.endpoint.at(door.port)))
             operations.note(unlocked.store, trail.STARTED, version=__version__)
             unlocked.store.close()
             _run(console, settings, Handed(handover, door), client, implementation, asked, certificate_has_changed)
@@ -178,11 +178,15 @@ class Handed:
         return (self.secret.descriptor, *self.door.descriptors)
 
 
-def _tell_of(console: Console, door: Entrance) -> None:
+def _tell_of(console: Console, settings: Settings, door: Entrance) -> None:
     if door.before is not None:
         console.print(f"Configurations name UDP port {door.port} from now on; those that name {door.before} are dead.")
     elif door.port != entrance.USUAL_PORT:
         console.print(f"The public UDP port is {door.port}.")
+    if settings.endpoint.port not in (None, door.port):
+        console.print(f"Configurations name {settings.endpoint}: lead what arrives there to UDP port {door.port} here.")
+    if settings.endpoint.warning is not None:
+        console.print(f"{settings.endpoint.warning} If they shall, name another host with --endpoint.")
 
 
 def _run(

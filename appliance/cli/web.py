@@ -27,6 +27,7 @@ def web() -> None:
     store.close()
     if found is None or found.port is None:
         raise CommandError("The store is new; start the hub first.", Exit.NOT_CONFIGURED)
+    host, port = settings.endpoint.at(found.port)
     process.serve(
         process.WebSettings(
             host=settings.host,
@@ -34,8 +35,8 @@ def web() -> None:
             certificate=served,
             database_url=settings.database_url,
             hub_socket=hub_socket(found.id),
-            endpoint_host=settings.endpoint,
-            endpoint_port=found.port,
+            endpoint_host=host,
+            endpoint_port=port,
             trusted=settings.trusted_source,
             proxies=settings.trusted_proxy,
             site=settings.public_url,

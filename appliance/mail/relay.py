@@ -5,6 +5,7 @@ from __future__ import annotations
 # The library's own late imports: a process that gave up its privileges may not be able to read code any more.
 import email.policy
 import encodings.idna  # noqa: F401
+import re
 import smtplib
 import ssl
 from dataclasses import dataclass, field
@@ -12,12 +13,14 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from ipaddress import ip_address
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from appliance.model.hosts import check_host, parse_address, split_authority
 from appliance.model.letters import Letter
 
 _TIMEOUT = 30.0
 _PORTS = {"smtp": 587, "smtps": 465}
+_URL = re.compile(r"(smtps?)://(?:([^:@/?#]+):([^:@/?#]+)@)?([^@/?#]+)/?")
 _REFUSED_FOR_GOOD = 500
 
 
@@ -52,20 +55,20 @@ class Relay:
         """The relay of a URL: ``smtps://user:password@host:465`` or ``smtp://host:587``.
 
         Raises:
-            ValueError: it is no such URL, or ``sender`` is no address.
+            ValueError: it is no such URL, or ``sender`` is no address (`check_sender`). The message has no part of it.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
+        found = _URL.fullmatch(url)
+        if found is None:
             raise ValueError("not smtp://[USER:PASSWORD@]HOST[:PORT] or smtps://…")
-        if (parts.username is None) != (parts.password is None):
-            raise ValueError("a user needs a password")
+        scheme, user, password, rest = found.groups()
+        host, port = split_authority(rest)
         return cls(
-            host=parts.hostname,
-            port=parts.port or _PORTS[parts.scheme],
-            tls_first=parts.scheme == "smtps",
-            user=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
-            sender=_address(sender).addr_spec,
+            host=host,
+            port=port or _PORTS[scheme],
+            tls_first=scheme == "smtps",
+            user=None if user is None else _decoded(user),
+            password=None if password is None else _decoded(password),
+            sender=check_sender(sender),
         )
 
     def send(self, letter: Letter) -> None:
@@ -126,6 +129,41 @@ class Relay:
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(letter.text)
         return message
+
+
+def check_sender(text: str) -> str:
+    """The address that letters come from, its host in ASCII; an IP address as host stands in brackets.
+
+    Raises:
+        ValueError: it is no address that mail can come from.
+    """
+    local, at, host = _address(text).addr_spec.rpartition("@")
+    if host.startswith("["):
+        # RFC 5321, 4.1.3.
+        literal = parse_address(host[1:-1].removeprefix("IPv6:"))
+        if literal is None or host != address_literal(str(literal)):
+            raise ValueError("not an address literal")
+        return f"{local}@{host}"
+    return f"{local}{at}{address_literal(check_host(host))}"
+
+
+def address_literal(host: str) -> str:
+    """The host as addresses of mail have it: an IP address in brackets, with the tag of an IPv6 one."""
+    if parse_address(host) is None:
+        return host
+    return f"[IPv6:{host}]" if ":" in host else f"[{host}]"
+
+
+def _decoded(text: str) -> str:
+    """User or password; smtplib sends no other characters.
+
+    Raises:
+        ValueError: it has others.
+    """
+    decoded = unquote(text, errors="strict")
+    if not decoded.isascii() or not decoded.isprintable():
+        raise ValueError("user and password take printable ASCII characters")
+    return decoded
 
 
 def _address(text: str) -> Address:

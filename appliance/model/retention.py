@@ -12,6 +12,10 @@ MOST_A_DAY = 20 * MEGABYTE
 LEAST_MEGABYTES = 30
 """More than a day's worth: nobody removes what is younger than a day by making many changes."""
 
+MOST_MEGABYTES = 1_000_000
+LONGEST_DAYS = 36_500
+"""A century; more days than since the year 1 could not be counted back."""
+
 
 @dataclass(frozen=True)
 class Retention:

@@ -15,6 +15,7 @@ from appliance.model import retention
 from appliance.model.access import CHANGE, MANAGE, Scope
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.model.errors import Forbidden, NotFound, Suspended, TooMany, Unauthenticated
+from appliance.model.hosts import authority
 from appliance.model.organization import Organization, Role
 from appliance.model.retention import Retention
 from appliance.model.sign_up import SignUpMode
@@ -67,7 +68,7 @@ class Workplace:
 
     Attributes:
         endpoint_host: what configurations name as the hub's address.
-        endpoint_port: the public UDP port, which all organizations share.
+        endpoint_port: the public UDP port as configurations name it, which all organizations share.
         site: where people find the pages, without a slash at its end; links in letters begin with it.
         sends_mail: whether letters find their way; without, an operator's command hands out the links.
         sign_up: what a sign-up takes.
@@ -102,8 +103,7 @@ class Workplace:
     @property
     def endpoint(self) -> str:
         """``host:port`` of the hub; an IPv6 address in brackets."""
-        host = f"[{self.endpoint_host}]" if ":" in self.endpoint_host else self.endpoint_host
-        return f"{host}:{self.endpoint_port}"
+        return authority(self.endpoint_host, self.endpoint_port)
 
 
 @dataclass(frozen=True)

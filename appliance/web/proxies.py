@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 
 from appliance.model.addresses import Network
+from appliance.model.hosts import parse_address
 
 # Bits of the networks that providers give to one customer.
 _CUSTOMERS_HAVE = (64, 56, 48)
@@ -53,16 +54,6 @@ def is_one_of(text: str, networks: Sequence[Network]) -> bool:
     """Whether this is an address in one of these ranges."""
     address = parse_address(text)
     return address is not None and any(address in network for network in networks)
-
-
-def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """An address; an IPv4 one in IPv6's clothes as what it is; None where it is none."""
-    try:
-        parsed = ip_address(text)
-    except ValueError:
-        return None
-    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
-    return mapped or parsed
 
 
 def neighbourhood(address: str) -> str:

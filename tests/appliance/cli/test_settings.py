@@ -28,7 +28,7 @@ def test_the_command_line_comes_before_environment_file_and_default(
     monkeypatch.setenv("MESHWG_ENDPOINT", "environment")
     monkeypatch.setenv("MESHWG_WIREGUARD", "kernel")
     found = resolve({"wireguard": "boringtun"}, file)
-    assert (found.port, found.endpoint, found.wireguard) == (1, "environment", "boringtun")
+    assert (found.port, str(found.endpoint), found.wireguard) == (1, "environment", "boringtun")
     assert found.trusted_source == (ip_network("192.0.2.0/24"),)
 
 
@@ -104,7 +104,7 @@ def test_a_file_that_can_t_be_read_is_one_sentence(tmp_path: Path, text: str) ->
 def test_links_lead_to_where_people_find_the_pages(tmp_path: Path) -> None:
     given = {"data": tmp_path, "endpoint": "vpn.example.net"}
     assert resolve(given).public_url == "https://127.0.0.1:8443"
-    assert resolve({**given, "listen": "[::1]:443"}).public_url == "https://[::1]:443"
+    assert resolve({**given, "listen": "[::1]:443"}).public_url == "https://[::1]"
     assert resolve({**given, "listen": "0.0.0.0:8443"}).public_url == "https://vpn.example.net:8443"
     found = resolve({**given, "public_url": "https://mesh.example.net/", "smtp_url": "smtp://mail.example.net"})
     assert found.public_url == "https://mesh.example.net"

@@ -1,0 +1,142 @@
+"""Values of single options, made from their texts.
+
+Each function raises ValueError for a text that its option can't take; `settings` says in words what that is.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from appliance.mail import Relay
+from appliance.model.addresses import Network
+from appliance.model.hosts import Endpoint, authority, check_port, in_brackets, split_authority
+
+_T = TypeVar("_T")
+SHORTEST_TOKEN = 16
+"""Characters; fewer could be guessed."""
+
+_URL = re.compile(r"https://([^/]+)/?")
+_HTTPS = 443
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
+_RANGE = re.compile(r"[0-9a-fA-F.:]+(?:/(?:0|[1-9][0-9]{0,2}))?")
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
+"""Hosts to listen on that stand for every address."""
+_SQLITE = ("sqlite", "sqlite+pysqlite")
+_POSTGRESQL = "postgresql+psycopg"
+
+
+def path(text: str) -> Path:
+    """A path, absolute and without links; ``~`` is the home of its user."""
+    if not text or not text.isprintable():
+        raise ValueError("not a path that can be shown")
+    try:
+        return Path(text).expanduser().resolve()
+    except (RuntimeError, OSError):
+        raise ValueError("a user without a home, or links in a circle") from None
+
+
+def folder(text: str) -> Path:
+    """A folder that a SQLite store can lie in; in the URL of one, a question mark would be the end of its path."""
+    if "?" in text:
+        raise ValueError("a question mark")
+    return path(text)
+
+
+def listen(text: str) -> tuple[str, int]:
+    """Host and port to listen on; no host is every IPv4 address."""
+    if text.startswith(":"):
+        return EVERYWHERE[0], check_port(text[1:])
+    host, port = split_authority(text)
+    if port is None:
+        raise ValueError("no port")
+    if host not in EVERYWHERE:
+        Endpoint.parse(host)
+    try:
+        socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise ValueError("no host of this machine") from None
+    return host, port
+
+
+def site(text: str) -> str:
+    """Origin of the pages, as a browser spells it: without the usual port and without a slash at its end."""
+    found = _URL.fullmatch(text)
+    if found is None:
+        raise ValueError("not an origin")
+    endpoint = Endpoint.parse(found[1])
+    return origin(*endpoint.at(_HTTPS))
+
+
+def origin(host: str, port: int) -> str:
+    """Origin of pages at this host and port."""
+    return f"https://{in_brackets(host)}" if port == _HTTPS else f"https://{authority(host, port)}"
+
+
+def database_url(text: str) -> str:
+    """URL of a SQLite file or of a database of a PostgreSQL server."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError("not a URL") from None
+    if not text.isprintable():
+        raise ValueError("not a URL that can be shown")
+    if url.drivername in _SQLITE:
+        if url.query or url.host or url.username or not (url.database or "").startswith("/"):
+            raise ValueError("not a file")
+        return text
+    if url.drivername not in ("postgresql", _POSTGRESQL):
+        raise ValueError("another database")
+    if url.port is not None:
+        check_port(str(url.port))
+    return url.set(drivername=_POSTGRESQL).render_as_string(hide_password=False)
+
+
+def network(text: str) -> Network:
+    """A range of addresses, or one address as the range of itself."""
+    if not _RANGE.fullmatch(text):
+        raise ValueError("not a range")
+    return ip_network(text)
+
+
+def number(least: int, most: int) -> Callable[[str], int]:
+    """A parser of whole numbers within bounds, both included."""
+
+    def parse(text: str) -> int:
+        if not _NUMBER.fullmatch(text) or not least <= int(text) <= most:
+            raise ValueError("not such a number")
+        return int(text)
+
+    return parse
+
+
+def one_of(*choices: _T) -> Callable[[str], _T]:
+    """A parser of words, each of which is a choice's text."""
+    by_text = {str(getattr(choice, "value", choice)): choice for choice in choices}
+
+    def parse(text: str) -> _T:
+        if text not in by_text:
+            raise ValueError("none of the choices")
+        return by_text[text]
+
+    return parse
+
+
+def token(text: str) -> str:
+    """A secret that programs send in a header."""
+    if len(text) < SHORTEST_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("not a token")
+    return text
+
+
+def relay(text: str) -> str:
+    """URL of a mail relay."""
+    Relay.parse(text, "meshwg@localhost")
+    return text
