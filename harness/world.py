@@ -184,6 +184,15 @@ class World:
         finally:
             stops.start()
 
+    def check_may_attack(self) -> None:
+        """Make sure that nobody but this run is harmed where a hub is attacked.
+
+        Raises:
+            Inconclusive: others run the service, and gave no leave to damage it.
+        """
+        if self._way is not None and self._way.ssh is None:
+            raise Inconclusive("it attacks the hub, which --target names, while others use it")
+
     @property
     def endpoint_host(self) -> str:
         """What configurations have to name as the hub; of somebody else's service, what the first one named."""

@@ -34,6 +34,7 @@ def test_machines_shake_hands_beside_a_tenant_that_floods(world: World, record: 
     and answers for its own sessions again and again. Another organization's machines shake hands all the same at the
     first attempt, new ones as well as those that the hub knows.
     """
+    world.check_may_attack()
     ordinary, hostile = world.organization(record, "ordinary"), world.organization(record, "hostile")
     configurations = [ordinary.add(f"machine-{number}")["config"] for number in range(_MACHINES)]
     home, enemy = world.client("home"), world.client("enemy")

@@ -25,6 +25,7 @@ def flood_the_front_door(world: World, record: Record) -> Callable[[], AbstractC
     Args:
         record: of the scenario that the organization is signed up for, as for all attacks.
     """
+    world.check_may_attack()
     hostile = world.organization(record, "flooder")
     enemy = world.client("flooder")
     address = enemy.addresses("eth0")[0].partition("/")[0]
@@ -62,5 +63,6 @@ def read_all_the_time(world: World, record: Record, rules: int) -> Callable[[], 
 
 def open_connections(world: World, record: Record) -> Callable[[], AbstractContextManager[Opened]]:
     """Connections of one machine with itself, thousands in a second, all of which the hub has to follow."""
+    world.check_may_attack()
     (hostile,) = world.organization(record, "opener").machines("opener")
     return lambda: conntrack.filling(hostile.host.start_tool, hostile.address, hostile.tunnel.interface)

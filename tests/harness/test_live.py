@@ -7,11 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.live import Live, Shell
+from harness.outlet import Outlet
 from harness.record import Record
+from harness.verdicts import Inconclusive
 from harness.world import World
 from netlab import sandbox
 
@@ -50,6 +55,17 @@ def gate(world: World, *options: str) -> subprocess.CompletedProcess[str]:
 
 def organizations(world: World) -> int:
     return len(world.service.census())
+
+
+def test_nobody_attacks_a_service_that_others_use() -> None:
+    live = Live("https://192.0.2.1", Outlet(0))
+    for way, may in ((live, False), (replace(live, ssh=Shell("root@vpn.example.net", 0, None, "")), True)):
+        elsewhere = World(live=way)
+        try:
+            with nullcontext() if may else pytest.raises(Inconclusive, match="attacks the hub"):
+                elsewhere.check_may_attack()
+        finally:
+            elsewhere.lab.close()
 
 
 def test_a_claim_is_proven_through_the_front_and_nothing_is_left(world: World) -> None:
