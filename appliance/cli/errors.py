@@ -26,7 +26,7 @@ class Exit(IntEnum):
         1,
         "what was looked at is not as it should be: a claim, a test, a figure, a signature, a later run",
     )
-    REFUSED = 64, "the command line is not understood, or what `admin` was asked for is refused"
+    REFUSED = 64, "the command line is not understood, `admin` refuses, or nobody agreed to a restore"
     NO_INPUT = 66, "what was named is not there or can't be read: an organization, a person, a backup, a run"
     UNAVAILABLE = 69, "this machine lacks something, a package can't be installed, or the service does not answer"
     FAULT = 70, "a fault of the program; the lines above it are for a report"

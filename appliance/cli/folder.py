@@ -22,6 +22,7 @@ from appliance.users import User, with_files_of
 
 WEB_USER = "meshwg"
 STORE_FILE = "meshwg.sqlite"
+_LOCK = "lock"
 _RUN = Path("/run/meshwg")
 # Where no such user was made: a number that distributions give to nobody (systemd keeps 61184 to 65519 for this use).
 _NAMELESS = User(64217, 64217)
@@ -126,9 +127,34 @@ class Folder:
         """
         with (
             self.opened(make=True) as folder,
-            _held(Path("lock"), folder, otherwise=f"Another service runs on the data folder {self.path} already."),
+            _held(Path(_LOCK), folder, otherwise=f"Another service runs on the data folder {self.path} already."),
         ):
             yield
+
+    @contextmanager
+    def founding(self) -> Iterator[None]:
+        """One service at a time, as `locked`; where the block raises, the folder is as it was before, or not there.
+
+        Raises:
+            CommandError: another one runs on this folder, or the folder can't be used.
+        """
+        lock = self.path / _LOCK
+        made = [each for each in (self.path, *self.path.parents) if not each.exists()]
+        was_locked_before = lock.exists()
+        try:
+            with self.locked():
+                try:
+                    yield
+                except BaseException:
+                    if not was_locked_before:
+                        lock.unlink(missing_ok=True)
+                    raise
+        except BaseException:
+            for each in made:
+                # Somebody else may have put something there meanwhile.
+                with suppress(OSError):
+                    each.rmdir()
+            raise
 
 
 @contextmanager
@@ -159,9 +185,20 @@ def _held(path: Path, folder: int | None, *, otherwise: str) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CommandError(otherwise, Exit.BUSY) from None
+        if not _is_still_there(path, folder, descriptor):
+            # Who had it removed it (`Folder.founding`), and the next one makes another.
+            raise CommandError(otherwise, Exit.BUSY)
         yield
     finally:
         os.close(descriptor)
+
+
+def _is_still_there(path: Path, folder: int | None, descriptor: int) -> bool:
+    try:
+        found = os.stat(path, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(found, os.fstat(descriptor))
 
 
 def _check_that_it_is_roots(descriptor: int, path: Path) -> None:

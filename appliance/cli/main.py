@@ -31,7 +31,7 @@ _OWN = {
     "census": "appliance.cli.census:census",
     "deletions": "appliance.cli.deletions:deletions",
     "backup": "appliance.cli.backup:backup",
-    "restore": "appliance.cli.backup:restore",
+    "restore": "appliance.cli.restoring:restore",
     "rotate-unlock-secret": "appliance.cli.rotation:rotate_unlock_secret",
     "publish": "appliance.cli.publish:publish",
     "operations": "appliance.cli.operations:operations",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from appliance import files
 from appliance.store import Store, instance
-from appliance.store.migration import known_revisions
+from appliance.store.migration import known_revisions, upgrade
 from appliance.store.revision import revision
 from appliance.users import User, owner_of, with_files_of
 from appliance.vault import FOR_SECRETS, Work, archive
@@ -33,14 +33,14 @@ def write(store: Store, sealed: BinaryIO, secret: str, work: Work = FOR_SECRETS)
         archive.seal(plain, sealed, secret, work)
 
 
-def read(sealed: BinaryIO, file: Path, secret: str, user: User) -> str:
-    """Makes the store ``file``, whose folder must not exist yet, as the backup has it. All of it is there, or nothing.
+@contextmanager
+def restored(sealed: BinaryIO, file: Path, secret: str, user: User) -> Iterator[Store]:
+    """Opens a store made from a backup, which is ``file`` after the block; its folder must not exist before.
+
+    All of it is there then, or nothing where the block raises.
 
     Args:
         user: whose the store is, and with whose rights it is written.
-
-    Returns:
-        The id of the instance that the backup is of.
 
     Raises:
         WrongSecret: the backup was sealed under another secret.
@@ -53,6 +53,7 @@ def read(sealed: BinaryIO, file: Path, secret: str, user: User) -> str:
     staging = file.parent.with_name(file.parent.name + _STAGING)
     # What a restore left that was killed.
     _discard(staging)
+    made = [each for each in staging.parents if not each.exists()]
     # Loaded before anything is done as a user who may not be able to read code.
     revisions = known_revisions()
     try:
@@ -63,14 +64,41 @@ def read(sealed: BinaryIO, file: Path, secret: str, user: User) -> str:
             with staged.open("xb") as plain:
                 archive.unseal(sealed, plain, secret)
             files.sync(staged)
-        found = _identity(staged, user, revisions)
+        store = Store(f"sqlite:///{staged}", user)
+        try:
+            if revision(store) not in revisions:
+                raise NoArchive("was made by a later version")
+            # A backup of an older version has the tables of its day.
+            upgrade(store)
+            yield store
+            # What ended in the block is not to be found in the files either.
+            store.scrub()
+        finally:
+            store.close()
         with with_files_of(user):
+            files.sync(staged)
             files.sync(staging)
         staging.rename(file.parent)
         files.sync(file.parent.parent)
-    finally:
+    except BaseException:
         _discard(staging)
-    return found
+        for each in made:
+            with suppress(OSError):
+                each.rmdir()
+        raise
+
+
+def identity(store: Store) -> str:
+    """Gives the id of the instance that a restored store is of.
+
+    Raises:
+        NoArchive: it has none.
+    """
+    with store.read() as transaction:
+        found = instance.find(transaction)
+    if found is None:
+        raise NoArchive("has no instance in it")
+    return found.id
 
 
 def _give(folder: Path, user: User) -> None:
@@ -95,17 +123,3 @@ def _discard(folder: Path) -> None:
     # The entry itself is in a folder of root's.
     with suppress(FileNotFoundError):
         folder.rmdir()
-
-
-def _identity(file: Path, user: User, revisions: Collection[str]) -> str:
-    store = Store(f"sqlite:///{file}", user)
-    try:
-        if revision(store) not in revisions:
-            raise NoArchive("was made by a later version")
-        with store.read() as transaction:
-            found = instance.find(transaction)
-    finally:
-        store.close()
-    if found is None:
-        raise NoArchive("has no instance in it")
-    return found.id

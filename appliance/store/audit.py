@@ -17,6 +17,9 @@ from appliance.store.schema import audit as _table
 MENDED = "hub.mended"
 """The hub found damage and mended it; the detail has ``found`` (a list of words) and ``seconds``."""
 
+RESTORED = meters.RESTORED
+"""The service was restored from a backup; the detail says as of when, and how much the organization has."""
+
 
 # Written with every change, and so built once: building costs as much as executing.
 _INSERT = insert(_table).returning(_table.c.id)

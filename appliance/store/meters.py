@@ -34,7 +34,8 @@ from appliance.store.schema import organizations as _organizations
 _ADDED, _CHANGED, _REMOVED = "machine.added", "machine.changed", "machine.removed"
 _FOUNDED, _PLAN = "organization.created", "organization.changed"
 _SUSPENDED, _RESUMED = "organization.suspended", "organization.resumed"
-METERED = frozenset({_ADDED, _CHANGED, _REMOVED, _FOUNDED, _PLAN, _SUSPENDED, _RESUMED})
+RESTORED = "service.restored"
+METERED = frozenset({_ADDED, _CHANGED, _REMOVED, _FOUNDED, _PLAN, _SUSPENDED, _RESUMED, RESTORED})
 """Actions of the audit trail that a statement depends on."""
 
 PAID, SUSPENDED = "paid", "suspended"
@@ -92,6 +93,9 @@ def note(
             transaction.execute(_STOP, {**machine, "end": end})
     elif action == _REMOVED:
         transaction.execute(_STOP, {**machine, "end": end})
+    elif action == RESTORED and detail.get("machines_disabled"):
+        going_on = (_lifetimes.c.organization_id == organization_id) & _lifetimes.c.until.is_(None)
+        transaction.execute(update(_lifetimes).where(going_on).values(until=end))
     elif action == _SUSPENDED:
         _open(transaction, organization_id, SUSPENDED, end)
     elif action == _RESUMED:

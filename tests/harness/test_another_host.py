@@ -14,10 +14,10 @@ from netlab import Lab, LabHost
 DEADLINE = 60.0
 
 
-def operate(service: Service, command: str, file: Path) -> None:
+def operate(service: Service, command: str, file: Path, *options: str) -> None:
     """Backs a service's store up to a file, or restores it from there."""
     service.host.run(
-        *(sys.executable, "-m", "appliance", command, str(file), f"--data={service.data}"),
+        *(sys.executable, "-m", "appliance", command, str(file), f"--data={service.data}", *options),
         env={"MESHWG_UNLOCK_SECRET": service.unlock_secret},
         timeout=DEADLINE,
     )
@@ -52,14 +52,16 @@ def test_machines_reconnect_to_another_host(tmp_path: Path) -> None:
         assert not mumbai.reaches(pune, timeout=1.0)
 
         lab.connect(new.host, internet, f"{HUB}/24")
-        operate(new, "restore", file)
+        operate(new, "restore", file, "--yes")
         with new:
             # Its request for our address tells whose address this is now: neighbours believe the host of before for
             # up to a minute.
             assert new.host.ping(OFFICE)
             after = new.api()
-            after.token = api.token
-            # Same session, same organization, same policy; and nobody touched the machines.
+            # Sessions ended; same organization, same policy; and nobody touched the machines.
+            after.token = after.call("POST", "/sessions", {"email": "owner@example.net", "password": PASSWORD}).body[
+                "token"
+            ]
             assert after.call("GET", "/organization").body == mesh.organization
             assert after.call("GET", "/policy").body == policy
             # They start again by themselves, at most 15 s (and a little chance) after a packet that stays unanswered.

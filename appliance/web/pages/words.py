@@ -141,6 +141,7 @@ _ACTIONS = {
     "organization.transferred": "handed the organization over",
     "organization.suspended": "suspended the organization",
     "organization.resumed": "resumed the organization",
+    "service.restored": "restored the service from a backup",
     "token.issued": "made a token",
     "token.revoked": "revoked a token",
     "password.reset": "chose another password by a link",

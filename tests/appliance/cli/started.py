@@ -134,6 +134,16 @@ def sign_up(name: str) -> tuple[str, str]:
     return found["organization"]["id"], found["token"]
 
 
+def log_in(name: str) -> tuple[str, str]:
+    """The id of the organization of that name, and a new token of its owner's."""
+    status, found = call(
+        "POST", "/api/v1/sessions", {"email": f"owner@{name}.example", "password": "correct horse battery"}
+    )
+    assert status == 201, found
+    token = found["token"]
+    return call("GET", "/api/v1/organization", token=token)[1]["id"], token
+
+
 def children(pid: int) -> dict[str, int]:
     """The children of `up` by their command."""
     found = {}

@@ -20,6 +20,7 @@ from tests.appliance.cli.started import (
     Run,
     assert_refused,
     call,
+    log_in,
     meshwg,
     refused,
     sign_up,
@@ -44,10 +45,10 @@ def wg_quick(tmp_path: Path) -> Iterator[Callable[[str], None]]:
     subprocess.run(["wg-quick", "down", str(file)], check=False, capture_output=True, timeout=DEADLINE)
 
 
-def hub_answers() -> bool:
+def hub_answers(within: float = DEADLINE) -> bool:
     """Whether the machine's ping through its tunnel comes back."""
     done = subprocess.run(
-        ["ping", "-c1", f"-w{DEADLINE:.0f}", "10.100.0.1"], check=False, capture_output=True, timeout=2 * DEADLINE
+        ["ping", "-c1", f"-w{within:.0f}", "10.100.0.1"], check=False, capture_output=True, timeout=2 * DEADLINE
     )
     return done.returncode == 0
 
@@ -73,8 +74,9 @@ def test_machines_reconnect_to_a_restored_service(
         assert word not in content
 
     # Where the first one runs, a second of the same instance does not.
-    done = meshwg(restored, "restore", str(file), **SECRET)
+    done = meshwg(restored, "restore", str(file), "--yes", **SECRET)
     assert (done.returncode, done.stderr) == (0, "")
+    assert made["machine"]["public_key"] in done.stdout
     code, said = refused(runs, restored, "--listen=127.0.0.1:18444", **SECRET)
     assert (code, "runs on this host already" in said) == (Exit.BUSY, True)
     assert hub_answers()
@@ -83,7 +85,40 @@ def test_machines_reconnect_to_a_restored_service(
     again = start(runs, restored, "--endpoint=127.0.0.1", **SECRET)
     again.wait_until_ready()
     assert hub_answers()
+    assert call("GET", "/api/v1/organization", token=token)[0] == 401
+    _, token = log_in("acme")
     assert call("GET", "/api/v1/organization", token=token) == organization
+    assert again.stop() == 0
+
+
+def test_machines_come_back_disabled_and_each_connects_when_it_is_enabled(
+    data: Path, runs: list[Run], tmp_path: Path, wg_quick: Callable[[str], None]
+) -> None:
+    file, restored = tmp_path / "backup", tmp_path / "restored"
+    run = start(runs, data, "--endpoint=127.0.0.1", **SECRET)
+    run.wait_until_ready()
+    _, token = sign_up("acme")
+    made = call("POST", "/api/v1/machines", {"name": "mumbai"}, token)[1]
+    wg_quick(made["config"])
+    assert hub_answers()
+    path = f"/api/v1/machines/{made['machine']['id']}"
+    assert call("PATCH", path, {"enabled": False}, token)[0] == 200
+    assert not hub_answers(1)
+    assert call("PATCH", path, {"enabled": True}, token)[0] == 200
+    assert hub_answers()
+    assert meshwg(data, "backup", str(file), **SECRET).returncode == 0
+    assert call("DELETE", path, token=token)[0] == 204
+    assert run.stop() == 0
+
+    done = meshwg(restored, "restore", str(file), "--yes", "--disable-machines", **SECRET)
+    assert (done.returncode, done.stderr) == (0, "")
+    again = start(runs, restored, "--endpoint=127.0.0.1", **SECRET)
+    again.wait_until_ready()
+    _, token = log_in("acme")
+    assert call("GET", path, token=token)[1]["enabled"] is False
+    assert not hub_answers(1)
+    assert call("PATCH", path, {"enabled": True}, token)[0] == 200
+    assert hub_answers()
     assert again.stop() == 0
 
 
@@ -135,7 +170,7 @@ def test_under_a_passphrase_it_opens_with_that_and_its_keys_with_the_unlock_secr
     new = tmp_path / "new"
     assert_refused(meshwg(new, "restore", str(file), **SECRET), Exit.NOT_CONFIGURED)
     assert_refused(meshwg(new, "restore", str(file), f"--passphrase-file={other}"), Exit.NOT_CONFIGURED)
-    done = meshwg(new, "restore", *sealed_with)
+    done = meshwg(new, "restore", *sealed_with, "--yes")
     assert (done.returncode, done.stderr) == (0, "")
     store = Store(f"sqlite:///{new / 'store' / 'meshwg.sqlite'}")
     opens(store, OLD)
@@ -175,8 +210,7 @@ def test_what_a_restore_refuses_leaves_nothing(backed: Backed, tmp_path: Path) -
 
     def refuses(code: Exit, file: Path = damaged, **environment: str) -> None:
         assert_refused(meshwg(new, "restore", str(file), **(environment or SECRET)), code)
-        assert not (new / "store").exists()
-        assert not list(new.glob("*.restoring"))
+        assert not new.exists()
 
     for broken in (content[:-1], content[:100], b"", content + b"x", content[:-50] + b"y" + content[-49:], b"x" * 5000):
         damaged.write_bytes(broken)
@@ -197,7 +231,7 @@ def test_a_later_version_s_store_is_not_restored(backed: Backed, tmp_path: Path)
     with backed.file.open("wb") as sealed:
         service.write(backed.store, sealed, OLD)
     assert_refused(meshwg(tmp_path / "new", "restore", str(backed.file), **SECRET), Exit.NO_INPUT)
-    assert not (tmp_path / "new" / "store").exists()
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_killed_restore_is_no_store_and_can_be_done_again(backed: Backed, tmp_path: Path) -> None:
@@ -207,7 +241,7 @@ import os, signal
 from appliance.service import backup
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
-backup._identity = die
+backup.upgrade = die
 from appliance.cli import main
 main()
 """
@@ -215,7 +249,7 @@ main()
     done = subprocess.run(command, check=False, timeout=DEADLINE, env={**os.environ, **SECRET})
     assert done.returncode == -signal.SIGKILL
     assert not (new / "store").exists()
-    again = meshwg(new, "restore", str(backed.file), **SECRET)
+    again = meshwg(new, "restore", str(backed.file), "--yes", **SECRET)
     assert (again.returncode, again.stderr) == (0, "")
     store = Store(f"sqlite:///{new / 'store' / 'meshwg.sqlite'}")
     opens(store, OLD)

@@ -1,0 +1,161 @@
+"""``restore``: the store of an earlier day, which says what comes back with it before it does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from appliance import privileges
+from appliance.cli import backup, comeback, operations, present, unlocking
+from appliance.cli import secret as secrets
+from appliance.cli.backup import Passphrase
+from appliance.cli.errors import CommandError, Exit
+from appliance.cli.folder import Folder, web_user
+from appliance.cli.options import Config, Data, DatabaseUrl
+from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings, resolve
+from appliance.service import backup as service
+from appliance.service import restoration
+from appliance.store import Store, migration, times
+from appliance.store import operations as trail
+from appliance.vault import WrongSecret
+from appliance.vault.archive import NoArchive
+
+_YES, _DISABLE = "--yes", "--disable-machines"
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What the person at the command line said already."""
+
+    yes: bool
+    disable_machines: bool
+
+
+def restore(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="The file that `backup` wrote; without, the store that is there already, from elsewhere."),
+    ] = None,
+    yes: Annotated[bool, typer.Option(_YES, help="Restore what is listed, without asking.")] = False,
+    disable_machines: Annotated[
+        bool, typer.Option(_DISABLE, help="Bring all machines back disabled; each can be enabled again.")
+    ] = False,
+    passphrase_file: Passphrase = None,
+    data: Data = None,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Make a new data folder from a backup, with the unlock secret of its day; `up` then goes on where it was made.
+
+    Lists machines, keys, people and tokens that work again, and asks. Sessions, links and tickets end, and every
+    organization's audit trail tells of it. Machines need no new configuration.
+
+    Exit codes: 0 done, 64 refused, or nobody there to ask, 66 no backup or a damaged one, 69 the store is to be no
+    SQLite file, 73 there is a store already or the folder can't be written, 75 a service runs on it, 77 not root, 78
+    settings that make no sense, no unlock secret or a wrong one, or no store yet.
+    """
+    settings = resolve({"data": data, "database_url": database_url}, config)
+    answers = _Answers(yes, disable_machines)
+    if file is None:
+        _settle_present(settings, answers)
+        return
+    present.must_be_root()
+    privileges.leave_groups()
+    folder, store_file = Folder(settings.data), backup.store_file(settings, "pg_restore")
+    secret = _secret(settings, passphrase_file)
+    if not folder.is_new or store_file.parent.exists():
+        raise _exists(store_file)
+    with (
+        unlocking.database(),
+        _one_sentence(file, store_file, passphrase_file),
+        file.open("rb") as sealed,
+        folder.founding(),
+        service.restored(sealed, store_file, secret, web_user()) as store,
+    ):
+        instance = service.identity(store)
+        done = _settle(store, answers)
+    print(done)
+    print(f"Instance {instance} is in {folder.path}; `meshwg up` with the unlock secret of its day goes on with it.")
+
+
+def _settle_present(settings: Settings, answers: _Answers) -> None:
+    """For a store that PostgreSQL's tools or a snapshot of the disk brought back."""
+    with present.opened(settings) as found, found.at_rest():
+        migration.upgrade(found.store)
+        print(_settle(found.store, answers))
+
+
+def _settle(store: Store, answers: _Answers) -> str:
+    now = times.now()
+    for line in comeback.listing(restoration.revived(store, now), restoration.newest(store)):
+        print(line)
+    disable_machines = answers.disable_machines
+    if not answers.yes:
+        if not sys.stdin.isatty():
+            raise CommandError(
+                f"Nobody is there to ask, and nothing was restored; {_YES} restores what is listed, and {_DISABLE} "
+                "brings all machines back disabled.",
+                Exit.REFUSED,
+            )
+        _ask("Does all of this come back?", otherwise="Nothing was restored.")
+        disable_machines = disable_machines or _says_yes(
+            "Do all machines come back disabled, each to be enabled again?"
+        )
+    settled = restoration.settle(store, now, disable_machines=disable_machines)
+    operations.note(store, trail.RESTORED, machines_disabled=settled.disabled)
+    return comeback.told(settled)
+
+
+def _ask(question: str, otherwise: str) -> None:
+    if not _says_yes(question):
+        raise CommandError(otherwise, Exit.REFUSED)
+
+
+def _says_yes(question: str) -> bool:
+    try:
+        return typer.confirm(question)
+    except typer.Abort:
+        print()
+        raise CommandError("Nothing was restored.", Exit.REFUSED) from None
+
+
+def _secret(settings: Settings, passphrase_file: Path | None) -> str:
+    given = (secrets.passphrase(passphrase_file),) if passphrase_file is not None else secrets.given(settings)
+    for secret in given:
+        return secret
+    raise CommandError(
+        f"A backup opens with its unlock secret; set {SECRET_FILE_VARIABLE} or {SECRET_VARIABLE}.",
+        Exit.NOT_CONFIGURED,
+    )
+
+
+@contextmanager
+def _one_sentence(file: Path, store_file: Path, passphrase_file: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except WrongSecret:
+        raise CommandError(
+            f"This {'unlock secret' if passphrase_file is None else 'passphrase'} does not open the backup {file}.",
+            Exit.NOT_CONFIGURED,
+        ) from None
+    except NoArchive as error:
+        raise CommandError(f"{file} {error}; nothing was restored.", Exit.NO_INPUT) from None
+    except FileExistsError:
+        raise _exists(store_file) from None
+    except OSError as error:
+        opened = error.filename == str(file)
+        what = f"{file} can't be read" if opened else f"The store in {store_file.parent} can't be written"
+        raise CommandError(f"{what}: {error.strerror}.", Exit.NO_INPUT if opened else Exit.CANNOT_CREATE) from None
+
+
+def _exists(store_file: Path) -> CommandError:
+    return CommandError(
+        f"There is a store in {store_file.parent} already; a backup is restored into a new data folder.",
+        Exit.CANNOT_CREATE,
+    )

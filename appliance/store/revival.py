@@ -1,0 +1,137 @@
+"""What the store of an earlier day enables, and what of that ends when the day is over.
+
+Read and changed by an operator's command while no service runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from appliance.model.ids import new_revision
+from appliance.model.organization import Machine, Role
+from appliance.store import api_tokens, machines, passkeys, second_factors, times
+from appliance.store.api_tokens import ApiToken
+from appliance.store.overview import Line, lines
+from appliance.store.schema import (
+    audit,
+    challenges,
+    invitations,
+    mail,
+    members,
+    operations,
+    organizations,
+    permits,
+    reset_requests,
+    sessions,
+    tickets,
+)
+from appliance.store.schema import machines as _machines
+
+ENDED = (sessions, tickets, invitations, permits, reset_requests, challenges)
+"""Tables that hold nothing but what lets somebody in or through for a while."""
+
+_PAGE = 1000
+_NOTICE = "notice"
+
+
+@dataclass(frozen=True)
+class Person:
+    """A member, and how they may sign in beside their password."""
+
+    email: str
+    role: Role
+    has_second_factor: bool
+    recovery_codes: int
+    passkeys: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Revived:
+    """An organization, and what of it works when its store is served."""
+
+    line: Line
+    machines: Sequence[Machine]
+    people: Sequence[Person]
+    tokens: Sequence[ApiToken]
+
+
+def revived(transaction: Connection, now: datetime) -> Iterator[Revived]:
+    """The organizations, oldest first, with tokens that have not expired."""
+    for line in lines(transaction):
+        yield Revived(
+            line,
+            _all_machines(transaction, line.id),
+            [_person(transaction, row) for row in _members(transaction, line.id)],
+            [each for each in _all_tokens(transaction, line.id) if each.expires_at > now],
+        )
+
+
+def newest(transaction: Connection) -> datetime | None:
+    """The moment of the last thing that the store tells of; None where it tells of nothing."""
+    found = [
+        transaction.execute(select(func.max(column))).scalar_one()
+        for column in (audit.c.at, operations.c.at, sessions.c.last_seen_at)
+    ]
+    known = [each for each in found if each is not None]
+    return times.loaded(max(known)) if known else None
+
+
+def end_access(transaction: Connection) -> int:
+    """Ends all sessions, tickets and links, and drops the letters that would bring links; tells how many there were.
+
+    Notices stay in the queue: they hold no link, and one that is told twice is better than one that is never told.
+    """
+    transaction.execute(delete(mail).where(mail.c.kind != _NOTICE))
+    return sum(transaction.execute(delete(table)).rowcount for table in ENDED)
+
+
+def disable_machines(transaction: Connection, organization_id: str) -> int:
+    """Disables the organization's machines; tells how many were enabled."""
+    enabled = (_machines.c.organization_id == organization_id) & _machines.c.enabled
+    return transaction.execute(update(_machines).where(enabled).values(enabled=False)).rowcount
+
+
+def revise(transaction: Connection, organization_id: str) -> None:
+    """Gives the organization a new revision, so that nothing which a hub kept of it is taken for its state."""
+    transaction.execute(
+        update(organizations).where(organizations.c.id == organization_id).values(revision=new_revision())
+    )
+
+
+def _all_machines(transaction: Connection, organization_id: str) -> list[Machine]:
+    found: list[Machine] = []
+    while page := machines.page_of(
+        transaction, organization_id, after=found[-1].address if found else None, limit=_PAGE
+    ):
+        found += page
+    return found
+
+
+def _all_tokens(transaction: Connection, organization_id: str) -> list[ApiToken]:
+    found: list[ApiToken] = []
+    while page := api_tokens.page_of(
+        transaction, organization_id, member_id=None, after=found[-1].id if found else None, limit=_PAGE
+    ):
+        found += page
+    return found
+
+
+def _members(transaction: Connection, organization_id: str) -> Sequence[Any]:
+    query = select(members.c.id, members.c.email, members.c.role).where(members.c.organization_id == organization_id)
+    return transaction.execute(query.order_by(members.c.created_at, members.c.id)).all()
+
+
+def _person(transaction: Connection, row: Any) -> Person:
+    factor = second_factors.find(transaction, row.id)
+    return Person(
+        row.email,
+        Role(row.role),
+        factor is not None and factor.enabled,
+        second_factors.recovery_codes_left(transaction, row.id),
+        [each.name for each in passkeys.of_member(transaction, row.id)],
+    )

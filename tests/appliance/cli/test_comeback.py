@@ -1,0 +1,198 @@
+"""`restore` says what comes back, and brings nothing back that nobody agreed to."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from appliance.cli.errors import CommandError, Exit
+from appliance.cli.folder import Folder
+from appliance.model.access import Scope
+from appliance.service import Workplace, accounts, api_tokens, backup, machines
+from appliance.store import Store, audit, instance, organizations
+from appliance.store.instance import Instance
+from appliance.vault import Vault
+from tests.appliance.cli.started import DEADLINE, assert_one_sentence, meshwg
+from tests.appliance.fakes import FakeHub
+from tests.appliance.sealed import OLD
+from tests.appliance.sites import make_store
+
+SECRET = {"MESHWG_UNLOCK_SECRET": OLD}
+HOSTILE = "pu\x1b[2Jne"
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A backup, and what it has."""
+
+    file: Path
+    organization: str
+    keys: dict[str, str]
+
+
+@pytest.fixture
+def sealed(data: Path, tmp_path: Path) -> Sealed:
+    """A backup of an organization with two machines, a session and a token."""
+    del data
+    (tmp_path / "old").mkdir()
+    store = make_store(tmp_path / "old" / "meshwg.sqlite")
+    with store.write() as transaction:
+        instance.create(transaction, Instance("abc", Vault.make(OLD)[1]))
+    workplace = Workplace(store, FakeHub(), "vpn.example.net", 51820)
+    session, _ = accounts.sign_up(
+        workplace, email="owner@acme.example", password="correct horse battery", organization="acme", network=None
+    )
+    actor = accounts.actor_of(workplace, session.token)
+    keys = {name: machines.add(workplace, actor, name=name).machine.public_key for name in ("mumbai", "pune")}
+    api_tokens.issue(workplace, actor, name="ci", scope=Scope.WRITE.value, password="correct horse battery")
+    with store.write() as transaction:
+        # As a web process might that was taken over.
+        transaction.exec_driver_sql("UPDATE machines SET name = ? WHERE name = 'pune'", (HOSTILE,))
+    file = tmp_path / "backup"
+    with file.open("wb") as written:
+        backup.write(store, written, OLD)
+    store.close()
+    return Sealed(file, actor.organization_id, keys)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[[], Store]]:
+    """Opens the store that was restored."""
+    made: list[Store] = []
+
+    def open_it() -> Store:
+        made.append(Store(f"sqlite:///{tmp_path / 'new' / 'store' / 'meshwg.sqlite'}"))
+        return made[-1]
+
+    yield open_it
+    for store in made:
+        store.close()
+
+
+def rows(store: Store, table: str) -> int:
+    with store.read() as transaction:
+        return int(transaction.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())  # noqa: S608 - ours
+
+
+def restore_at_a_terminal(new: Path, file: Path, typed: str) -> tuple[int, str]:
+    """Exit code and all that was said to somebody who types this."""
+    controller, terminal = pty.openpty()
+    with closing(os.fdopen(controller, "r+b", buffering=0)) as screen:
+        command = [sys.executable, "-m", "appliance", "restore", str(file), f"--data={new}"]
+        process = subprocess.Popen(
+            command, stdin=terminal, stdout=terminal, stderr=terminal, env={**os.environ, **SECRET}, close_fds=True
+        )
+        os.close(terminal)
+        screen.write(typed.encode())
+        said = b""
+        while True:
+            try:
+                found = screen.read(4096)
+            except OSError:
+                break
+            if not found:
+                break
+            said += found
+        return process.wait(DEADLINE), said.decode()
+
+
+def test_who_is_not_there_is_told_what_would_come_back_and_nothing_does(sealed: Sealed, tmp_path: Path) -> None:
+    new = tmp_path / "made" / "of" / "new"
+    done = meshwg(new, "restore", str(sealed.file), **SECRET)
+    assert done.returncode == Exit.REFUSED
+    assert_one_sentence(done.stderr)
+    assert "--yes" in done.stderr
+    for expected in ("acme", "mumbai", *sealed.keys.values(), "owner@acme.example: owner", "ci of owner@acme.example"):
+        assert expected in done.stdout
+    assert "\x1b" not in done.stdout
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_folder_that_was_there_is_as_it_was(sealed: Sealed, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    new.mkdir(mode=0o755)
+    (new / "mine").touch()
+    assert meshwg(new, "restore", str(sealed.file), **SECRET).returncode == Exit.REFUSED
+    assert [path.name for path in new.iterdir()] == ["mine"]
+
+
+def test_who_runs_it_has_the_folder_while_it_is_founded(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "new")
+
+    def fail_while_others_wait() -> None:
+        with folder.founding():
+            with pytest.raises(CommandError, match="runs on the data folder"), Folder(tmp_path / "new").locked():
+                pass
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_while_others_wait()
+    assert not folder.path.exists()
+    with folder.founding():
+        pass
+    assert [path.name for path in folder.path.iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize("typed", ["n\n", "\n", "\x04", "y\n\x04"])
+def test_who_does_not_agree_gets_nothing(sealed: Sealed, tmp_path: Path, typed: str) -> None:
+    code, said = restore_at_a_terminal(tmp_path / "new", sealed.file, typed)
+    assert (code, "Nothing was restored." in said) == (Exit.REFUSED, True)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(("typed", "is_enabled"), [("y\nn\n", 1), ("y\ny\n", 0)])
+def test_who_agrees_is_asked_about_the_machines_too(
+    sealed: Sealed, tmp_path: Path, opened: Callable[[], Store], typed: str, is_enabled: int
+) -> None:
+    code, said = restore_at_a_terminal(tmp_path / "new", sealed.file, typed)
+    assert code == 0, said
+    store = opened()
+    with store.read() as transaction:
+        found = transaction.exec_driver_sql("SELECT DISTINCT enabled FROM machines").scalars().all()
+    assert found == [is_enabled]
+
+
+def test_what_lets_anybody_in_for_a_while_ends_and_the_trail_tells_of_it(
+    sealed: Sealed, tmp_path: Path, opened: Callable[[], Store]
+) -> None:
+    done = meshwg(tmp_path / "new", "restore", str(sealed.file), "--yes", "--disable-machines", **SECRET)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2 machines disabled" in done.stdout
+    store = opened()
+    assert (rows(store, "sessions"), rows(store, "api_tokens"), rows(store, "members")) == (0, 1, 1)
+    with store.read() as transaction:
+        entry = audit.page_of(transaction, sealed.organization, before=None, limit=1)[0]
+        desired = organizations.desired(transaction, sealed.organization)
+        going_on = transaction.exec_driver_sql("SELECT count(*) FROM lifetimes WHERE until IS NULL").scalar_one()
+    assert (entry.actor, entry.action) == ("operator", "service.restored")
+    assert {key: entry.detail[key] for key in ("machines", "machines_disabled", "members", "tokens")} == {
+        "machines": 2,
+        "machines_disabled": 2,
+        "members": 1,
+        "tokens": 1,
+    }
+    assert desired is not None
+    assert (desired.peers, going_on) == ((), 0)
+
+
+def test_a_store_that_came_back_by_other_means_is_settled_where_it_is(
+    sealed: Sealed, tmp_path: Path, opened: Callable[[], Store]
+) -> None:
+    new = tmp_path / "new"
+    assert meshwg(new, "restore", **SECRET).returncode == Exit.NOT_CONFIGURED
+    assert meshwg(new, "restore", str(sealed.file), "--yes", **SECRET).returncode == 0
+    done = meshwg(new, "restore")
+    assert (done.returncode, "mumbai" in done.stdout) == (Exit.REFUSED, True)
+    with Folder(new).locked():
+        assert meshwg(new, "restore", "--yes").returncode == Exit.BUSY
+    assert meshwg(new, "restore", "--yes", "--disable-machines").returncode == 0
+    with opened().read() as transaction:
+        assert transaction.exec_driver_sql("SELECT sum(enabled) FROM machines").scalar_one() == 0

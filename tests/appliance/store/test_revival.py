@@ -1,0 +1,28 @@
+"""What a restore ends, of the tables of tomorrow too."""
+
+from __future__ import annotations
+
+from appliance.service import Actor
+from appliance.store import Store, revival, schema
+from tests.appliance.rows import everything, fill
+
+KEPT = {"api_tokens"}
+"""Listed by name before anybody agrees to the restore."""
+
+
+def test_all_that_ends_by_itself_ends(store: Store, owner: Actor) -> None:
+    for_a_while = {
+        table.name
+        for table in schema.metadata.sorted_tables
+        if {"expires_at", "token_hash"} & set(table.c.keys()) and table.name not in KEPT
+    }
+    assert for_a_while <= {table.name for table in revival.ENDED}
+    with store.write() as transaction:
+        filled = set(fill(transaction, owner.organization_id, owner.member_id))
+        before = everything(transaction)
+        ended = revival.end_access(transaction)
+        after = everything(transaction)
+    names = {table.name for table in revival.ENDED}
+    assert ended == sum(len(before[name]) for name in names)
+    assert not any(after[name] for name in (*names, "mail"))
+    assert all(after[name] == before[name] for name in filled - names - {"mail"})
