@@ -15,7 +15,7 @@ from appliance.model.keys import check_public_key, new_key_pair
 from appliance.model.names import check_group, check_name, check_new_group
 from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Kind, Selector
-from appliance.service import addresses, file_names, pages, policy_trail
+from appliance.service import addresses, file_names, organizations, pages, policy_trail
 from appliance.service.changes import Change, carry_out
 from appliance.service.workplace import Actor, Statuses, Workplace
 from appliance.store import machines, policies
@@ -161,6 +161,16 @@ def change(
 
     carry_out(workplace, actor, edit)
     return get(workplace, actor, machine_id)
+
+
+def configured(workplace: Workplace, actor: Actor, machine_id: str) -> Issued:
+    """A machine with its configuration, which has a placeholder in the place of the private key.
+
+    Raises:
+        NotFound: the organization has no machine of that id, or is gone.
+    """
+    machine = get(workplace, actor, machine_id).machine
+    return Issued(machine, _configuration(workplace, organizations.get(workplace, actor), machine, None))
 
 
 def rotate(workplace: Workplace, actor: Actor, machine_id: str, *, public_key: str | None = None) -> Issued:

@@ -170,7 +170,7 @@ def _save(change: Change, policy: Policy, version: int | None) -> Saved:
     before, present = change.before.policy, change.organization.policy_version
     if version is not None and version != present:
         raise Conflict(
-            f"The policy was saved by someone else meanwhile: it is at version {present}, not {version}.",
+            f"The policy was saved meanwhile: it is at version {present}, not {version}.",
             field="version",
         )
     _check_count(len(policy.rules))

@@ -31,6 +31,11 @@ LONGEST_CALL = timedelta(minutes=5)
 """More than a process works on one request; one that began longer ago in another process is not worked on any more."""
 _FULL_RETRY_S = 600
 
+
+class NothingDone(Exception):
+    """Raised by work that came to nothing, and needs no words for it."""
+
+
 Work = Callable[[Actor], Answered]
 
 
@@ -79,7 +84,7 @@ def _once(workplace: Workplace, actor: Actor, key: Key, request_hash: str, work:
             answer = work(replace(actor, request=key))
         except BaseException as error:
             known = _look_again(workplace, key)
-            if known is None or not isinstance(error, Refused):
+            if known is None or not isinstance(error, Refused | NothingDone):
                 raise
             # The store was lost while it said that it had stored the work, and is back.
             return known

@@ -39,7 +39,11 @@ def make_app(
     """
     app = bottle.Bottle()
     # One that is empty is filled later.
-    shares = metrics.Shares({} if turned_away is None else turned_away, site.workplace.refusals)
+    shares = metrics.Shares(
+        {} if turned_away is None else turned_away,
+        site.workplace.refusals,
+        (site.form_posts.counted, site.call_posts.counted),
+    )
     counted = metrics.Metrics(status, site.workplace.store, site.limits, certificate_ends, shares)
     view = pages.loaded()
     app.install(counted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,10 +36,12 @@ class Shares:
     Attributes:
         turned_away: requests that nothing was done for, by reason (`payers.Payers`).
         refusals: changes, by the bound that was reached (`Workplace`).
+        repeated: forms and strangers' calls that came twice, by what became of them (`posts.Posts`).
     """
 
     turned_away: Mapping[str, int]
     refusals: Mapping[str, int]
+    repeated: Sequence[Mapping[str, int]] = ()
 
 
 class Metrics:
@@ -240,6 +242,23 @@ class _SharesCollector(Collector):
             "meshwg_trail_full", "Changes that were refused because a day of the audit trail was full"
         )
         family.add_metric([], self._shares.refusals.get("trail", 0))
+        yield family
+        family = CounterMetricFamily(
+            "meshwg_repeats_full",
+            "Changes that were refused because too many keys of programs, or forms of a person, are remembered",
+            labels=["of"],
+        )
+        for of in ("keys", "forms"):
+            family.add_metric([of], self._shares.refusals.get(of, 0))
+        yield family
+        family = CounterMetricFamily(
+            "meshwg_repeated_posts",
+            "Forms, and calls of strangers with a key, that came again while the first was worked on (joined) or later "
+            "(told), and what was forgotten of them for want of room (forgotten)",
+            labels=["fate"],
+        )
+        for fate in ("joined", "told", "forgotten"):
+            family.add_metric([fate], sum(counts.get(fate, 0) for counts in self._shares.repeated))
         yield family
 
 

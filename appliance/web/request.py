@@ -16,6 +16,7 @@ from appliance.web import payers
 from appliance.web.answers import Answers
 from appliance.web.gateway import REFUSED
 from appliance.web.limits import RateLimits
+from appliance.web.posts import Posts
 
 COOKIE = payers.COOKIE
 CSRF_HEADER = "X-CSRF-Token"
@@ -25,12 +26,19 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True)
 class Site:
-    """What every handler works with."""
+    """What every handler works with.
+
+    Attributes:
+        form_posts: forms of pages that may come twice.
+        call_posts: strangers' calls with an Idempotency-Key, which may as well.
+    """
 
     workplace: Workplace
     limits: RateLimits
     shelf: Shelf
     answers: Answers = field(default_factory=Answers)
+    form_posts: Posts[bottle.HTTPResponse, Any] = field(default_factory=Posts)
+    call_posts: Posts[bottle.HTTPResponse, Any] = field(default_factory=Posts)
 
 
 def header(name: str) -> str:

@@ -37,7 +37,8 @@ _QUERY: dict[str, dict[str, Any]] = {
 }
 _HEADERS: dict[str, dict[str, Any]] = {
     repetition.HEADER: {
-        "description": "A key of your own for this request: sent again within 24 hours, it is not done again.",
+        "description": "A key of your own for this request: sent again within 24 hours, it is not done again. Of calls "
+        "without a session it is known until the service starts again.",
         "schema": {"type": "string", "maxLength": repetition.LONGEST_KEY, "pattern": "^[ -~]*$"},
     },
     "If-None-Match": {
@@ -149,7 +150,7 @@ def _security(access: Access) -> list[dict[str, list[str]]]:
 
 def _parameters(call: Call) -> list[dict[str, Any]]:
     headers = {
-        repetition.HEADER: call.method == "POST" and not call.access.is_public,
+        repetition.HEADER: call.method == "POST",
         "If-None-Match": call.method == "GET",
         "If-Match": call.takes_condition,
     }

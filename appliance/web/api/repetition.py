@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import bottle
 
@@ -11,9 +13,23 @@ from appliance.service import Actor, Workplace, repeats
 from appliance.store.repeats import Answered
 from appliance.web import problems, request
 from appliance.web.api.reply import PREFIX, Reply
+from appliance.web.proxies import neighbourhood
+from appliance.web.request import Site
 
 HEADER = "Idempotency-Key"
 LONGEST_KEY = 255
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a stranger's repeated call is told.
+
+    Attributes:
+        data: None where the answer is not kept.
+    """
+
+    status: int
+    data: bytes | None
 
 
 def once(workplace: Workplace, actor: Actor, work: Callable[[Actor], Reply], *, may_keep: bool) -> bottle.HTTPResponse:
@@ -26,11 +42,9 @@ def once(workplace: Workplace, actor: Actor, work: Callable[[Actor], Reply], *, 
     Raises:
         Malformed, KeyReused, InProgress: the key can't be taken.
     """
-    key = request.header(HEADER)
+    key = _key()
     if not key:
         return work(actor).response()
-    if len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
-        raise Malformed(f"{HEADER} takes at most {LONGEST_KEY} printable ASCII characters.")
     made: list[Reply] = []
 
     def answered(noted: Actor) -> Answered:
@@ -38,10 +52,55 @@ def once(workplace: Workplace, actor: Actor, work: Callable[[Actor], Reply], *, 
         made.append(reply)
         return Answered(reply.status, reply.location, reply.data if may_keep else None)
 
-    head = "\0".join((bottle.request.method, bottle.request.path, bottle.request.query_string))
-    wanted = head.encode() + b"\0" + request.body()
-    before = repeats.once(workplace, actor, key=key, request=wanted, work=answered)
+    before = repeats.once(workplace, actor, key=key, request=_wanted(), work=answered)
     return made[0].response() if before is None else _again(before)
+
+
+def once_by_stranger(site: Site, work: Callable[[], Reply], *, may_keep: bool) -> bottle.HTTPResponse:
+    """The answer to a call that needs no session; to one that came before with the same key, what was answered then.
+
+    Keys of strangers are nobody's: one that comes with anything else, or from another network, stands for another call.
+
+    Args:
+        work, may_keep: as for `once`.
+
+    Raises:
+        Malformed, DoneBefore, InProgress: the key can't be taken.
+    """
+    key = _key()
+    if not key:
+        return work().response()
+    caller, call = neighbourhood(request.address()), hmac.digest(key.encode(), _wanted(), "sha256")
+
+    def first() -> Reply:
+        before = site.call_posts.find(caller, call)
+        if before is not None and before.data is None:
+            raise DoneBefore("This was done, and its answer held what is shown only once. Log in to go on.")
+        if before is not None:
+            return Reply(before.status, before.data)
+        reply = work()
+        site.call_posts.note(caller, call, Told(reply.status, reply.data if may_keep or not reply.data else None))
+        return reply
+
+    return site.call_posts.answer(caller.encode() + call, first).response()
+
+
+def _key() -> str:
+    """The key of the request; empty where it has none.
+
+    Raises:
+        Malformed: it can't be taken.
+    """
+    key = request.header(HEADER)
+    if len(key) > LONGEST_KEY or not (key.isascii() and (key.isprintable() or not key)):
+        raise Malformed(f"{HEADER} takes at most {LONGEST_KEY} printable ASCII characters.")
+    return key
+
+
+def _wanted() -> bytes:
+    """All that tells this request from another one."""
+    head = "\0".join((bottle.request.method, bottle.request.path, bottle.request.query_string))
+    return head.encode() + b"\0" + request.body()
 
 
 def _again(before: Answered) -> bottle.HTTPResponse:

@@ -130,6 +130,8 @@ def _callback(call: Call, site: Site) -> Callable[..., Any]:
                 lambda noted: _reply(call, replace(asked, signed_in=(noted, held))),
                 may_keep=call.keeps_answer,
             )
+        if call.method == "POST":
+            return repetition.once_by_stranger(site, lambda: _reply(call, asked), may_keep=call.keeps_answer)
         reply = _reply(call, asked)
         if call.method == "GET" and reply.etag is not None and conditions.has_it_already(reply.etag):
             return Reply(304, etag=reply.etag).response()

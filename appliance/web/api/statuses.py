@@ -19,7 +19,7 @@ _TO_A_CHANGE = (
     errors.NotEnforced,
     errors.NotNow,
 )
-_TO_A_KEY = (errors.KeyReused, errors.InProgress, errors.DoneBefore)
+_TO_A_KEY = (errors.InProgress, errors.DoneBefore)
 
 
 def refusals(call: Call) -> dict[int, list[str]]:
@@ -29,8 +29,10 @@ def refusals(call: Call) -> dict[int, list[str]]:
         kinds += _TO_WHO_SIGNS_IN
     if call.method != "GET":
         kinds += (*_TO_A_BODY, *_TO_A_CHANGE)
-    if call.method == "POST" and not call.access.is_public:
+    if call.method == "POST":
         kinds += _TO_A_KEY
+        if not call.access.is_public:
+            kinds.append(errors.KeyReused)
     if call.query:
         kinds.append(errors.Invalid)
     if "{" in call.path:

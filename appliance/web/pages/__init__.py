@@ -1,7 +1,7 @@
 """The pages that people use in a browser: plain forms, and no script but for what only a script can do.
 
-Each module has a subject and lists its pages in ``PAGES``; `routes` makes routes of them and holds what is true for
-every page: who visits, CSRF, limits, refusals in words.
+Each module has a subject and lists its pages in ``PAGES``; `dispatch` makes routes of them and holds what is true for
+every page: who visits, CSRF, limits, forms that are done once, refusals in words.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from appliance.web.pages import (
     accounts,
     api_docs,
     assets,
+    dispatch,
     joining,
     links,
     machines,
@@ -21,7 +22,6 @@ from appliance.web.pages import (
     people,
     policy,
     records,
-    routes,
     second_factor,
     second_step,
     tokens,
@@ -54,4 +54,4 @@ PAGES = (
 def install(app: bottle.Bottle, site: Site, view: View) -> None:
     """Adds the pages and their static files to the application."""
     assets.install(app, view.assets)
-    routes.install(app, site, view, PAGES)
+    dispatch.install(app, site, view, PAGES)

@@ -101,6 +101,6 @@ PAGES = (
     Page("GET", PATH, show, access=SELF),
     Page("POST", f"{PATH}/password", _change_password, access=SELF),
     Page("POST", f"{PATH}/verification", _ask_for_verification, access=SELF),
-    Page("POST", f"{PATH}/sessions/end-others", _end_other_sessions, access=SELF),
-    Page("POST", f"{PATH}/sessions/<id>/end", _end_session, access=SELF),
+    Page("POST", f"{PATH}/sessions/end-others", _end_other_sessions, access=SELF, noted=False),
+    Page("POST", f"{PATH}/sessions/<id>/end", _end_session, access=SELF, noted=False),
 )

@@ -12,6 +12,7 @@ from appliance.service import passkeys, passwords, permits
 from appliance.service.log_in import HalfWay
 from appliance.web import entrance
 from appliance.web.pages import public_forms, routes, second_step, session_cookie
+from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import HOME, Page, Visit
 
 
@@ -35,7 +36,7 @@ def _ask_to_sign_up(visit: Visit) -> bottle.HTTPResponse:
         raise
     except Refused as refusal:
         return public_forms.page(visit, "signup_letter.html", refusal=refusal)
-    return visit.page("signup_sent.html")
+    return visit.told("signup_sent.html")
 
 
 def _sign_up(visit: Visit) -> bottle.HTTPResponse:
@@ -53,7 +54,7 @@ def _sign_up(visit: Visit) -> bottle.HTTPResponse:
         raise
     except Refused as refusal:
         return _sign_up_page(visit, form.optional("invitation"), refusal=refusal)
-    return session_cookie.enter(visit, session, HOME)
+    return reply(session_cookie.enter(visit, session, HOME), Outcome(HOME, "signed-up"))
 
 
 def _show_log_in(visit: Visit) -> bottle.HTTPResponse:
@@ -110,5 +111,5 @@ PAGES = (
     Page("POST", "/signup/letter", _ask_to_sign_up, access=PUBLIC),
     Page("GET", "/login", _show_log_in, access=PUBLIC),
     Page("POST", "/login", _log_in, access=PUBLIC),
-    Page("POST", "/logout", _log_out, access=SELF),
+    Page("POST", "/logout", _log_out, access=SELF, noted=False),
 )

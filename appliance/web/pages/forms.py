@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from urllib.parse import parse_qsl
 
 import bottle
 
 from appliance.model.errors import Forbidden, Invalid, Malformed, TooLarge
 from appliance.service import tokens
+from appliance.service.repeats import REMEMBERED
+from appliance.store import times
 from appliance.web import request
 
 CSRF_FIELD = "csrf"
+ONCE_FIELD = "once"
+LIFETIME = REMEMBERED
+"""A form is taken that long after it was shown: not longer than it is remembered that it was sent."""
 FORM_COOKIE = "__Host-meshwg-form"
 LARGEST_FORM = 128 * 2**10
 """Bytes: as many groups as a machine can be in, with the longest names, escaped."""
 _MOST_FIELDS = 50
+_ONCE = re.compile(r"([0-9]{1,12})-[A-Za-z0-9_-]{16}", re.ASCII)
 _CONTENT_TYPE = "application/x-www-form-urlencoded"
 
 
@@ -38,6 +46,10 @@ class Form:
     def is_checked(self, name: str) -> bool:
         """Whether a box was checked."""
         return name in self.fields
+
+    def without(self, *names: str) -> dict[str, str]:
+        """All fields but these."""
+        return {name: text for name, text in self.fields.items() if name not in names}
 
     def number(self, name: str) -> int | None:
         """A whole number; None where nothing was typed.
@@ -98,6 +110,18 @@ def check_form_token(form: Form) -> None:
     """Raises `Forbidden` unless the form carries what the browser holds."""
     held = form_token()
     if held is None or not tokens.same(held, form.text(CSRF_FIELD)):
+        raise _not_ours()
+
+
+def new_once(now: datetime) -> str:
+    """What tells a form that is shown from every other one, and since when it is shown."""
+    return f"{int(times.stored(now))}-{secrets.token_urlsafe(12)}"
+
+
+def check_once(form: Form, now: datetime) -> None:
+    """Raises `Forbidden` unless the form carries a token of its own, and was shown not too long ago."""
+    found = _ONCE.fullmatch(form.text(ONCE_FIELD))
+    if found is None or times.stored(now) - int(found[1]) >= LIFETIME.total_seconds():
         raise _not_ours()
 
 

@@ -9,6 +9,7 @@ from appliance.model.errors import NotFound, Refused
 from appliance.service import invitations, passwords
 from appliance.web import entrance
 from appliance.web.pages import public_forms, session_cookie
+from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import HOME, Page, Visit
 
 
@@ -23,7 +24,7 @@ def _join(visit: Visit) -> bottle.HTTPResponse:
         raise
     except Refused as refusal:
         return _page(visit, refusal)
-    return session_cookie.enter(visit, session, HOME)
+    return reply(session_cookie.enter(visit, session, HOME), Outcome(HOME, "joined"))
 
 
 def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:

@@ -24,7 +24,7 @@ def _ask_for_reset(visit: Visit) -> bottle.HTTPResponse:
         entrance.ask_for_reset(visit.site, visit.form.text("email"))
     except Refused as refusal:
         return _show_forgotten(visit, refusal)
-    return visit.page("forgotten_sent.html")
+    return visit.told("forgotten_sent.html")
 
 
 def _show_reset(visit: Visit) -> bottle.HTTPResponse:
@@ -37,7 +37,7 @@ def _reset(visit: Visit) -> bottle.HTTPResponse:
         entrance.complete_reset(visit.site, token, visit.form.text("password"))
     except Refused as refusal:
         return _reset_page(visit, token, refusal)
-    return visit.page("reset_done.html")
+    return visit.told("reset_done.html")
 
 
 def _reset_page(visit: Visit, token: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
@@ -54,7 +54,7 @@ def _verify(visit: Visit) -> bottle.HTTPResponse:
         verification.confirm(visit.workplace, token)
     except Refused as refusal:
         return _verify_page(visit, token, refusal)
-    return visit.page("verify_done.html")
+    return visit.told("verify_done.html")
 
 
 def _verify_page(visit: Visit, token: str, refusal: Refused | None = None) -> bottle.HTTPResponse:

@@ -14,6 +14,7 @@ from appliance.service import machines, policy
 from appliance.web import request
 from appliance.web.pages import qr, words
 from appliance.web.pages.forms import Form
+from appliance.web.pages.outcomes import Outcome, Reply
 from appliance.web.pages.routes import Page, Visit
 
 _PAGE_LENGTH = 200
@@ -36,7 +37,7 @@ def _add(visit: Visit) -> bottle.HTTPResponse:
         )
     except Refused as refusal:
         return _table(visit, refusal=refusal)
-    return _configuration(visit, issued, rotated=False)
+    return _configuration(visit, issued, "Added:")
 
 
 def _show(visit: Visit) -> bottle.HTTPResponse:
@@ -59,6 +60,16 @@ def _change(visit: Visit) -> bottle.HTTPResponse:
     return visit.done("/machines", "changed")
 
 
+def _ask_rotation(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    visit.actor.must_change()
+    return visit.page(
+        "machine_rotate.html",
+        refusal=refusal,
+        seen=machines.get(visit.workplace, visit.actor, visit.parameters["id"]),
+        typed=visit.form,
+    )
+
+
 def _rotate(visit: Visit) -> bottle.HTTPResponse:
     try:
         visit.site.limits.configuration(request.address(), visit.actor.organization_id)
@@ -66,8 +77,12 @@ def _rotate(visit: Visit) -> bottle.HTTPResponse:
             visit.workplace, visit.actor, visit.parameters["id"], public_key=visit.form.optional("public_key")
         )
     except Refused as refusal:
-        return _one(visit, refusal=refusal, refused_form="rotate")
-    return _configuration(visit, issued, rotated=True)
+        return _ask_rotation(visit, refusal)
+    return _configuration(visit, issued, "New key for")
+
+
+def _show_configuration(visit: Visit) -> bottle.HTTPResponse:
+    return _configuration(visit, machines.configured(visit.workplace, visit.actor, visit.parameters["id"]), "For")
 
 
 def _ask_disabling(visit: Visit) -> bottle.HTTPResponse:
@@ -132,23 +147,24 @@ def _one(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
         seen=seen,
         now=visit.workplace.clock(),
         typed=visit.form if refused_form == "change" else as_it_is,
-        typed_key=visit.form.text("public_key"),
     )
 
 
-def _configuration(visit: Visit, issued: machines.Issued, *, rotated: bool) -> bottle.HTTPResponse:
+def _configuration(visit: Visit, issued: machines.Issued, heading: str) -> Reply:
     """The answer to the POST itself, never cached: the private key leaves the hub in it, once, and does not return."""
     text = issued.configuration.text()
     has_private_key = issued.configuration.private_key is not None
-    return visit.page(
+    again = f"/machines/{issued.machine.id}"
+    return visit.shown_once(
         "configuration.html",
+        Outcome(again, "key-shown") if has_private_key else Outcome(f"{again}/configuration"),
         machine=issued.machine,
         text=text,
         file_name=issued.machine.file_name,
         download="data:application/octet-stream;charset=utf-8," + quote(text, safe=""),
         qr_code=qr.picture(issued.configuration.without_comments()) if has_private_key else None,
         hub_address=hub_address(issued.configuration.network),
-        rotated=rotated,
+        heading=f"{heading} {issued.machine.name}",
     )
 
 
@@ -157,6 +173,8 @@ PAGES = (
     Page("POST", "/machines", _add, access=CHANGE),
     Page("GET", "/machines/<id>", _show, access=LOOK),
     Page("POST", "/machines/<id>", _change, access=CHANGE),
+    Page("GET", "/machines/<id>/configuration", _show_configuration, access=CHANGE),
+    Page("GET", "/machines/<id>/rotate", _ask_rotation, access=CHANGE),
     Page("POST", "/machines/<id>/rotate", _rotate, access=CHANGE),
     Page("GET", "/machines/<id>/disable", _ask_disabling, access=CHANGE),
     Page("POST", "/machines/<id>/disable", _disable, access=CHANGE),

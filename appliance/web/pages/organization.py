@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 
 import bottle
 
@@ -44,7 +45,7 @@ def _delete(visit: Visit) -> bottle.HTTPResponse:
     except Refused as refusal:
         return _page(visit, refusal, "delete")
     # Whoever asked is gone with it, so the page knows nobody.
-    answer = visit.view.answer("goodbye.html", who=None, notice=None, name=name, removed=words.removed(removed))
+    answer = replace(visit, who=None).told("goodbye.html", name=name, removed=words.removed(removed))
     routes.forget_cookie(answer, request.COOKIE)
     return answer
 

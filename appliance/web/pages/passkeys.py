@@ -77,10 +77,10 @@ def _for_script(options: str) -> bottle.HTTPResponse:
 
 
 PAGES = (
-    Page("POST", f"{_PATH}/options", _begin_adding, access=SELF),
+    Page("POST", f"{_PATH}/options", _begin_adding, access=SELF, once=False),
     Page("POST", _PATH, _add, access=SELF),
     Page("POST", f"{_PATH}/<id>/name", _rename, access=SELF),
     Page("POST", f"{_PATH}/<id>/remove", _remove, access=SELF),
-    Page("POST", "/login/passkey/options", _begin_log_in, access=PUBLIC),
+    Page("POST", "/login/passkey/options", _begin_log_in, access=PUBLIC, once=False),
     Page("POST", "/login/passkey", _log_in, access=PUBLIC),
 )

@@ -10,6 +10,7 @@ from appliance.model.organization import Role
 from appliance.service import invitations, members
 from appliance.web import request
 from appliance.web.pages import account, session_cookie
+from appliance.web.pages.outcomes import Outcome
 from appliance.web.pages.routes import Page, Visit
 
 _HERE = "/settings/people"
@@ -30,7 +31,8 @@ def _invite(visit: Visit) -> bottle.HTTPResponse:
         return _page(visit, refusal)
     if invited.link is None:
         return visit.done(_HERE, "invited")
-    return visit.page("invited.html", invitation=invited.invitation, link=invited.link)
+    again = Outcome(_HERE, "link-shown")
+    return visit.shown_once("invited.html", again, invitation=invited.invitation, link=invited.link)
 
 
 def _revoke(visit: Visit) -> bottle.HTTPResponse:
@@ -68,7 +70,7 @@ def _leave(visit: Visit) -> bottle.HTTPResponse:
         "leave",
         lambda: members.leave(visit.workplace, visit.actor, password=visit.form.text("password")),
         # The session is gone with the account.
-        lambda _: session_cookie.leave(visit, "/"),
+        lambda _: session_cookie.leave(visit, "/", "left"),
     )
 
 
@@ -97,10 +99,10 @@ def _member_page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPRes
 PAGES = (
     Page("GET", _HERE, _show, access=LOOK),
     Page("POST", _HERE, _invite, access=MANAGE),
-    Page("POST", f"{_HERE}/invitations/<id>/revoke", _revoke, access=MANAGE),
+    Page("POST", f"{_HERE}/invitations/<id>/revoke", _revoke, access=MANAGE, noted=False),
     Page("GET", f"{_HERE}/<id>", _show_member, access=MANAGE),
     Page("POST", f"{_HERE}/<id>/role", _change_role, access=MANAGE),
-    Page("POST", f"{_HERE}/<id>/remove", _remove, access=MANAGE),
+    Page("POST", f"{_HERE}/<id>/remove", _remove, access=MANAGE, noted=False),
     Page("POST", f"{_HERE}/<id>/transfer", _transfer, access=MANAGE),
     Page("POST", f"{account.PATH}/delete", _leave, access=SELF),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import bottle
@@ -10,12 +10,13 @@ import bottle
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
 from appliance.model.errors import NotFound, Refused
+from appliance.model.openness import open_protocols
 from appliance.model.organization import Machine
 from appliance.model.policy import Action, Kind, Policy, Protocol, Rule, Selector, Verdict
 from appliance.service import machines
 from appliance.service import policy as policies
 from appliance.web.api.policy import RuleBody, read_action, read_protocol, read_rule
-from appliance.web.pages import words
+from appliance.web.pages import forms, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.routes import Page, Visit
 
@@ -101,10 +102,24 @@ def _save(visit: Visit, change: Callable[[Policy], Policy]) -> bottle.HTTPRespon
     version = visit.form.number("version")
     visit.actor.must_change()
     before = policies.get(visit.workplace, visit.actor)
-    policies.save(
-        visit.workplace, visit.actor, change(before.policy), version=before.version if version is None else version
-    )
+    after = change(before.policy)
+    opened = open_protocols(after) - open_protocols(before.policy)
+    # What was seen before others changed it is not worth a question: the save refuses it.
+    if opened and not visit.form.is_checked("confirmed") and version in (None, before.version):
+        return _ask_opening(visit, opened)
+    policies.save(visit.workplace, visit.actor, after, version=before.version if version is None else version)
     return visit.done("/policy", "saved")
+
+
+def _ask_opening(visit: Visit, opened: Collection[Protocol]) -> bottle.HTTPResponse:
+    """The page that asks whether everybody is to be let in; its form is the one that was sent, confirmed."""
+    return visit.page(
+        "policy_open.html",
+        action=bottle.request.path,
+        sent=visit.form.without(forms.CSRF_FIELD, forms.ONCE_FIELD),
+        services=[words.protocol(each) for each in Protocol if each in opened and each is not Protocol.ANY],
+        is_all=Protocol.ANY in opened,
+    )
 
 
 def _typed_rules(form: Form) -> tuple[Rule, ...]:

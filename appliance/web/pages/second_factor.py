@@ -12,6 +12,7 @@ from appliance.service import enrolment
 from appliance.service.enrolment import Proposal, Recovery
 from appliance.web import entrance, request
 from appliance.web.pages import account, qr, session_cookie
+from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import Page, Visit
 
 _PATH = f"{account.PATH}/second-factor"
@@ -29,7 +30,8 @@ def _propose(visit: Visit) -> bottle.HTTPResponse:
 
 def _proposal_page(visit: Visit, made: Proposal | None, refusal: Refused | None = None) -> bottle.HTTPResponse:
     picture, secret = (qr.picture(made.uri), made.secret) if made is not None else (None, None)
-    return visit.page("second_factor.html", refusal=refusal, qr_code=picture, secret=secret)
+    page = visit.page("second_factor.html", refusal=refusal, qr_code=picture, secret=secret)
+    return page if refusal is not None else reply(page, Outcome(account.PATH, "secret-shown"))
 
 
 def _enable(visit: Visit) -> bottle.HTTPResponse:
@@ -79,7 +81,7 @@ def _renew(visit: Visit) -> bottle.HTTPResponse:
 
 def _recovery_page(visit: Visit, recovery: Recovery) -> bottle.HTTPResponse:
     renewed = replace(visit, who=replace(visit.signed_in, token=recovery.session.token))
-    answer = renewed.page("recovery_codes.html", codes=recovery.codes)
+    answer = renewed.shown_once("recovery_codes.html", Outcome(account.PATH, "codes-shown"), codes=recovery.codes)
     session_cookie.give(visit, answer, recovery.session)
     return answer
 

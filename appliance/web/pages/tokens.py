@@ -8,6 +8,7 @@ from appliance.model.access import SELF, Scope
 from appliance.model.errors import Refused
 from appliance.service import api_tokens, second_factor
 from appliance.web import entrance, request
+from appliance.web.pages.outcomes import Outcome
 from appliance.web.pages.routes import Page, Visit
 
 _HERE = "/settings/tokens"
@@ -36,7 +37,7 @@ def _issue(visit: Visit) -> bottle.HTTPResponse:
             )
     except Refused as refusal:
         return _page(visit, refusal)
-    return visit.page("token.html", token=issued.token, text=issued.text)
+    return visit.shown_once("token.html", Outcome(_HERE, "token-shown"), token=issued.token, text=issued.text)
 
 
 def _revoke(visit: Visit) -> bottle.HTTPResponse:
@@ -66,5 +67,5 @@ def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
 PAGES = (
     Page("GET", _HERE, _show, access=SELF),
     Page("POST", _HERE, _issue, access=SELF),
-    Page("POST", f"{_HERE}/<id>/revoke", _revoke, access=SELF),
+    Page("POST", f"{_HERE}/<id>/revoke", _revoke, access=SELF, noted=False),
 )

@@ -8,12 +8,13 @@ from typing import Any
 
 import bottle
 import jinja2
+import markupsafe
 
 from appliance.model.errors import Refused
 from appliance.model.organization import Plan
 from appliance.model.usage import PRICE, rupees
 from appliance.store import times
-from appliance.web.pages import words
+from appliance.web.pages import forms, words
 from appliance.web.pages.assets import Assets
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -40,7 +41,10 @@ class View:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            asset=self.assets.url, price=PRICE // 100, free_machines=Plan.FREE.machine_limit
+            asset=self.assets.url,
+            price=PRICE // 100,
+            free_machines=Plan.FREE.machine_limit,
+            sent_once=_sent_once,
         )
         self._environment.filters.update(
             ago=words.ago,
@@ -72,3 +76,10 @@ class View:
         if refusal.retry_after is not None:
             answer.set_header("Retry-After", str(refusal.retry_after))
         return answer
+
+
+def _sent_once(csrf: str) -> markupsafe.Markup:
+    """The hidden fields of every form that changes something: whose it is, and which one."""
+    # Some browsers put what a form had before into a page that is opened again, also where nobody can see it.
+    field = markupsafe.Markup('<input type="hidden" name="{}" value="{}" autocomplete="off">')
+    return field.format(forms.CSRF_FIELD, csrf) + field.format(forms.ONCE_FIELD, forms.new_once(times.now()))

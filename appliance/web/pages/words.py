@@ -101,11 +101,14 @@ def selector(end: Selector, names: Mapping[str, str]) -> str:
     return names.get(end.name, f"a removed machine ({end.name})")
 
 
+def protocol(of: Protocol) -> str:
+    """A protocol as people call it."""
+    return {Protocol.TCP: "TCP", Protocol.UDP: "UDP", Protocol.ICMP: "ICMP (ping)"}.get(of, "everything")
+
+
 def service(rule: Rule) -> str:
     """What a rule is about: protocol and ports."""
-    if rule.protocol is Protocol.ANY:
-        return "everything"
-    name = {Protocol.TCP: "TCP", Protocol.UDP: "UDP", Protocol.ICMP: "ICMP (ping)"}[rule.protocol]
+    name = protocol(rule.protocol)
     if not rule.protocol.has_ports:
         return name
     if not rule.ports:

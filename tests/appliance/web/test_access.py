@@ -11,11 +11,12 @@ import pytest
 from appliance.model.errors import Forbidden
 from appliance.model.organization import Role
 from appliance.service import Actor, Workplace, tokens
+from appliance.store import times
 from appliance.web.api import CALLS
 from appliance.web.api.reply import PREFIX
 from appliance.web.api.routes import Call
 from appliance.web.app import make_app
-from appliance.web.pages import PAGES
+from appliance.web.pages import PAGES, forms
 from appliance.web.pages.routes import Page
 from appliance.web.request import COOKIE
 from tests.appliance.fakes import FakeHub
@@ -43,7 +44,7 @@ def path_of(row: Call | Page) -> str:
 def send(app: bottle.Bottle, row: Call | Page, token: str | None) -> Response:
     if isinstance(row, Call):
         return call(app, row.method, PREFIX + path_of(row), {}, token=token)
-    form = {} if token is None else {"csrf": tokens.csrf_of(token)}
+    form = {} if token is None else {"csrf": tokens.csrf_of(token), forms.ONCE_FIELD: forms.new_once(times.now())}
     headers = {} if token is None else {"Cookie": f"{COOKIE}={token}"}
     return call(app, row.method, path_of(row), raw=urlencode(form).encode(), headers=headers, form=True)
 

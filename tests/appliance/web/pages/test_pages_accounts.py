@@ -151,6 +151,7 @@ def test_sign_up_and_log_in_need_a_form_of_ours(stranger: Visitor) -> None:
     stranger.get("/signup")
     good = stranger.cookies[FORM_COOKIE]
     fields = {"email": "a@example.net", "password": "long enough, surely", "organization": "A"}
+    fields["once"] = stranger.answer.page.forms["/signup"]["once"]
     for path in ("/signup", "/login"):
         for cookie, shown in ((good, None), (good, "wrong"), (None, good), ("", "")):
             visitor = Visitor(stranger.app, cookies={} if cookie is None else {FORM_COOKIE: cookie})

@@ -116,7 +116,9 @@ def test_a_refused_rename_keeps_what_was_typed(owner: Visitor, site: Site) -> No
 def test_rotation_shows_a_new_configuration_once(owner: Visitor, site: Site, hub: FakeHub) -> None:
     owner.add_machine("one")
     before = one_of(site, owner).machine
-    owner.get(f"/machines/{before.id}")
+    page = owner.get(f"/machines/{before.id}").page
+    assert f"/machines/{before.id}/rotate" not in page.forms, "it is asked first"
+    assert "worth nothing" in owner.get(f"/machines/{before.id}/rotate").page.text
     answer = owner.send(f"/machines/{before.id}/rotate", public_key="")
     assert answer.status == 200
     assert answer.headers["cache-control"] == "no-store"
@@ -212,7 +214,7 @@ def test_names_are_data_on_every_page(stranger: Visitor, site: Site, name: str) 
     ]
     for answer in answers:
         assert answer.status == 200
-        assert not answer.page.all("script")
+        assert [each["src"][:13] for each in answer.page.all("script")] == ["/static/once."]
         assert all(each.get("src", "").startswith("/static/") for each in answer.page.all("img"))
         assert not any(key.startswith("on") for _, attributes in answer.page.elements for key in attributes)
         assert name in answer.page.text, "shown as it was typed"
@@ -231,7 +233,7 @@ def test_a_viewer_may_look_and_not_change(colleague: Callable[[Role], Visitor], 
     owner.add_machine("one")
     machine = one_of(site, owner).machine
     viewer = colleague(Role.VIEWER)
-    csrf = viewer.get("/machines").page.forms["/logout"]["csrf"]
+    ours = viewer.get("/machines").page.forms["/logout"]
     for path, fields in (
         ("/machines", {"name": "two"}),
         (f"/machines/{machine.id}", {"name": "two"}),
@@ -246,7 +248,7 @@ def test_a_viewer_may_look_and_not_change(colleague: Callable[[Role], Visitor], 
         ("/settings/plan", {"plan": "paid"}),
         ("/settings/delete", {"confirm": "Acme Networks"}),
     ):
-        assert viewer.post(path, {"csrf": csrf} | fields).status == 403, path
+        assert viewer.post(path, ours | fields).status == 403, path
     assert one_of(site, owner).machine == machine
     assert viewer.get(f"/machines/{machine.id}/remove").status == 403
 
@@ -256,10 +258,10 @@ def test_another_organization_is_not_there(owner: Visitor, site: Site) -> None:
     machine = one_of(site, owner).machine
     other = Visitor(owner.app)
     other.sign_up("eve@example.net", "Eve")
-    csrf = other.get("/machines").page.forms["/logout"]["csrf"]
+    ours = other.get("/machines").page.forms["/logout"]
     assert other.get(f"/machines/{machine.id}").status == 404
     for tail in ("", "/rotate", "/remove", "/disable", "/enable"):
-        assert other.post(f"/machines/{machine.id}{tail}", {"csrf": csrf, "name": "x"}).status == 404
+        assert other.post(f"/machines/{machine.id}{tail}", ours | {"name": "x"}).status == 404
     assert one_of(site, owner).machine == machine
 
 

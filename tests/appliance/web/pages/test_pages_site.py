@@ -43,8 +43,9 @@ def test_every_change_needs_the_session_s_token(app: bottle.Bottle, owner: Visit
     foreign = other.get("/machines").page.forms["/logout"]["csrf"]
     before = dict(hub.enforced)
     for path in changing_paths(app):
+        ours = {"once": owner.get("/machines").page.forms["/logout"]["once"]}
         for fields in ({}, {"csrf": ""}, {"csrf": "wrong"}, {"csrf": foreign}):
-            answer = owner.post(path, {"confirm": "Acme Networks", "plan": "paid", "name": "x"} | fields)
+            answer = owner.post(path, {"confirm": "Acme Networks", "plan": "paid", "name": "x"} | ours | fields)
             assert answer.status == 403, (path, fields)
             assert answer.headers["content-type"].startswith("text/html")
     assert hub.enforced == before

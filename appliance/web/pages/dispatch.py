@@ -1,0 +1,161 @@
+"""How a row of the table of pages becomes a route: who visits, limits, CSRF, and forms that are done once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from urllib.parse import quote
+
+import bottle
+
+from appliance.model.errors import NotFound, Refused, Unauthenticated
+from appliance.service import Actor, accounts, organizations, repeats
+from appliance.service.repeats import NothingDone
+from appliance.store import times
+from appliance.store.repeats import Answered
+from appliance.web import request
+from appliance.web.pages import forms, routes
+from appliance.web.pages.forms import Form
+from appliance.web.pages.outcomes import Outcome, Reply, copied
+from appliance.web.pages.routes import HOME, Page, Visit, Who
+from appliance.web.pages.view import View
+from appliance.web.posts import Posts
+from appliance.web.proxies import neighbourhood
+from appliance.web.request import Site
+
+_Posts = Posts[bottle.HTTPResponse, Outcome]
+
+
+def install(app: bottle.Bottle, site: Site, view: View, pages: Sequence[Page]) -> None:
+    """Add these pages to the application."""
+    posts: _Posts = site.form_posts
+    for page in pages:
+        app.route(page.path, method=page.method, callback=_callback(page, site, view, posts))
+
+
+def _callback(page: Page, site: Site, view: View, posts: _Posts) -> Callable[..., bottle.HTTPResponse]:
+    def handle(**parameters: str) -> bottle.HTTPResponse:
+        visit = Visit(site, view, _who(site), Form(), parameters)
+        try:
+            if visit.who is None:
+                site.limits.stranger(request.address())
+            else:
+                site.limits.read(request.address(), visit.who.actor.organization_id)
+            if page.method != "POST":
+                return _led_elsewhere(page, visit) or page.handler(visit)
+            visit = replace(visit, form=forms.read())
+            if page.once:
+                return _once(page, visit, posts)
+            return _refused(page, visit) or page.handler(visit)
+        except Refused as refusal:
+            return visit.problem(refusal)
+
+    return handle
+
+
+def _once(page: Page, visit: Visit, posts: _Posts) -> bottle.HTTPResponse:
+    """The answer to a form; to one that came before, what came of it."""
+    caller, sent = neighbourhood(request.address()), _sent()
+    cookies = "\0".join((request.cookie_token() or "", forms.form_token() or ""))
+    post, flight = (hashlib.sha256(part).digest() for part in (sent, cookies.encode() + b"\0" + sent))
+
+    def first() -> bottle.HTTPResponse:
+        known = posts.find(caller, post)
+        if known is not None:
+            return visit.again(known)
+        refused = _refused(page, visit)
+        if refused is not None:
+            return refused
+        is_noted = page.noted and not page.access.is_public
+        answer = _noted(page, visit, sent) if is_noted else page.handler(visit)
+        outcome = _outcome_of(answer)
+        # Whoever lost their session can't be asked for whom the store has noted it.
+        if outcome is not None and (not is_noted or _changes_session(answer)):
+            posts.note(caller, post, outcome)
+        return answer
+
+    return copied(posts.answer(flight, first))
+
+
+def _noted(page: Page, visit: Visit, sent: bytes) -> bottle.HTTPResponse:
+    """The answer to a form of somebody who is signed in; the store notes what came of it."""
+    made: list[bottle.HTTPResponse] = []
+
+    def work(actor: Actor) -> Answered:
+        made.append(page.handler(replace(visit, who=replace(visit.signed_in, actor=actor))))
+        outcome = _outcome_of(made[0])
+        if outcome is None:
+            raise NothingDone
+        return Answered(made[0].status_code, outcome.where, outcome.notice.encode())
+
+    try:
+        before = repeats.once_by_form(visit.workplace, visit.actor, form=sent, work=work)
+    except NothingDone:
+        return made[0]
+    if before is None:
+        return made[0]
+    visit.site.form_posts.counted["told"] += 1
+    if before.status is None:
+        # Only what makes a key names what it made.
+        return visit.done(before.location or HOME, "key-shown" if before.location else "lost")
+    return visit.again(Outcome(before.location or HOME, (before.body or b"").decode()))
+
+
+def _refused(page: Page, visit: Visit) -> bottle.HTTPResponse | None:
+    """Where to go before this form is taken. Raises `Refused` where it is not one of ours, or one too many."""
+    elsewhere = _led_elsewhere(page, visit)
+    if elsewhere is not None:
+        return elsewhere
+    if page.access.is_public:
+        forms.check_form_token(visit.form)
+    else:
+        forms.check_csrf(visit.form, visit.signed_in.token)
+    if page.once:
+        forms.check_once(visit.form, times.now())
+    if not page.access.is_public:
+        visit.site.limits.write(request.address(), visit.actor.organization_id)
+    return None
+
+
+def _led_elsewhere(page: Page, visit: Visit) -> bottle.HTTPResponse | None:
+    """Where to go before this page. Raises `Forbidden` where it is not for the visitor's role."""
+    if visit.who is None:
+        return None if page.access.is_public else _to_log_in()
+    page.access.check(visit.actor.role, None)
+    return None
+
+
+def _sent() -> bytes:
+    """All that tells a form from another one."""
+    asked = bottle.request
+    return "\0".join((asked.method, asked.path, asked.query_string, "")).encode() + request.body()
+
+
+def _outcome_of(answer: bottle.HTTPResponse) -> Outcome | None:
+    return answer.outcome if isinstance(answer, Reply) else None
+
+
+def _changes_session(answer: bottle.HTTPResponse) -> bool:
+    return any(name == "Set-Cookie" and value.startswith(f"{request.COOKIE}=") for name, value in answer.headerlist)
+
+
+def _who(site: Site) -> Who | None:
+    held = request.cookie_token()
+    if held is None:
+        return None
+    try:
+        actor = accounts.actor_of(site.workplace, held)
+        request.note_organization(actor)
+        return Who(actor, held, organizations.get(site.workplace, actor))
+    except (Unauthenticated, NotFound):
+        return None
+
+
+def _to_log_in() -> bottle.HTTPResponse:
+    path = bottle.request.path
+    if bottle.request.query_string:
+        path += "?" + bottle.request.query_string
+    if bottle.request.method not in ("GET", "HEAD") or not routes.is_local(path) or path == HOME:
+        return routes.see_other("/login")
+    return routes.see_other("/login?next=" + quote(path, safe="/"))

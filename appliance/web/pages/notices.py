@@ -1,0 +1,61 @@
+"""What a page says after the form that led to it. Only a key travels, in a cookie."""
+
+from __future__ import annotations
+
+COOKIE = "__Host-meshwg-done"
+SECONDS = 60
+
+_NOTICES = {
+    "changed": "The machine is changed; rules about its groups hold for it already.",
+    "disabled": "The machine is disabled, and its tunnel is dead.",
+    "enabled": "The machine is enabled, and can connect.",
+    "removed": "The machine is removed, and its tunnel is dead.",
+    "saved": "The policy is saved, and the hub enforces it.",
+    "renamed": "The organization has its new name.",
+    "plan": "The plan is switched.",
+    "password": "Your password is changed. Every other session has ended, and so has each token and passkey not kept.",
+    "verification": "A letter with a link is on its way to your address.",
+    "second-factor-off": "Your second factor is turned off, and every other session of yours has ended.",
+    "passkey-added": "The passkey is added, and every other session of yours has ended.",
+    "passkey-renamed": "The passkey has its new name.",
+    "passkey-removed": "The passkey is removed, and every other session of yours has ended.",
+    "session-ended": "The session has ended.",
+    "sessions-ended": "Every other session of yours has ended.",
+    "invited": "A letter with a link is on its way.",
+    "revoked": "The invitation is revoked, and its link leads nowhere.",
+    "role": "The role is changed, and holds at once.",
+    "member": "The member is removed, and signed out everywhere.",
+    "transferred": "The organization has its new owner, and you are an admin.",
+    "token": "The token is revoked, and refused at once.",
+    "signed-up": "Your organization is signed up.",
+    "joined": "You have joined the organization.",
+    "left": "Your account is deleted.",
+    "lost": "It was done, and its answer got lost on the way.",
+    # What was shown once, and is told of in its place.
+    "key-shown": "The key was made. Its configuration was shown once, with the first answer, and nobody stores it. If "
+    "it is lost, make a new key below; the lost one stops working then.",
+    "token-shown": "The token was made. It was shown once, with the first answer, and nobody stores it. If it is "
+    "lost, revoke it and make another.",
+    "link-shown": "The invitation was made. Its link was shown once, with the first answer. If it is lost, revoke "
+    "the invitation and make another.",
+    "secret-shown": "The secret for your authenticator was made. It was shown once, with the first answer. If it is "
+    "lost, set up a second factor again below.",
+    "codes-shown": "Your recovery codes were made. They were shown once, with the first answer. If they are lost, "
+    "make new ones below.",
+}
+_AGAIN = "-again"
+_ONCE = "This form came twice, and was done once."
+
+
+def again(key: str) -> str:
+    """The key of the same notice for a form that came twice."""
+    return key + _AGAIN
+
+
+def words(key: str) -> str | None:
+    """The notice of this key; None where there is no such one."""
+    is_again = key.endswith(_AGAIN)
+    known = _NOTICES.get(key.removesuffix(_AGAIN))
+    if is_again:
+        return _ONCE if known is None else f"{_ONCE} {known}"
+    return known

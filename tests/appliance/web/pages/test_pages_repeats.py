@@ -1,0 +1,394 @@
+"""Forms that are sent twice are done once: a second click, a reload, the way back and the same again."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from appliance.model.errors import Unavailable
+from appliance.model.organization import Role
+from appliance.model.policy import Action
+from appliance.service import Actor, accounts, api_tokens, invitations, machines, repeats
+from appliance.service import policy as policies
+from appliance.store import Store, times
+from appliance.store.policies import Saved
+from appliance.web.app import make_app
+from appliance.web.pages import forms
+from appliance.web.request import COOKIE, Site
+from tests.appliance.fakes import FakeHub
+from tests.appliance.sites import make_site
+from tests.appliance.web.pages.visitor import PASSWORD, Answer, Visitor
+
+TEMPLATES = Path(forms.__file__).parent / "templates"
+OTHER = "staple the correct horse"
+LIFETIME = int(forms.LIFETIME.total_seconds())
+
+
+@pytest.fixture
+def actor(site: Site, owner: Visitor) -> Actor:
+    return accounts.actor_of(site.workplace, owner.cookies[COOKIE])
+
+
+@pytest.fixture
+def seen(site: Site, actor: Actor) -> Callable[[], Sequence[machines.Seen]]:
+    """The organization's machines."""
+    return lambda: machines.page(site.workplace, actor)[0]
+
+
+@pytest.fixture
+def saved(site: Site, actor: Actor) -> Callable[[], Saved]:
+    """The policy as the store has it."""
+    return lambda: policies.get(site.workplace, actor)
+
+
+def filled_in(visitor: Visitor, path: str, action: str, /, **typed: str) -> Callable[[], Answer]:
+    """Sends the form of that page, again and again."""
+    visitor.get(path)
+    fields = visitor.answer.page.forms[action] | typed
+    return lambda: visitor.post(action, fields)
+
+
+def told(visitor: Visitor, answer: Answer) -> str:
+    """The text of the page that a repetition leads to."""
+    assert answer.status == 303, answer.text
+    return visitor.get(answer.headers["location"]).page.text
+
+
+def rotating(owner: Visitor, seen: Callable[[], Sequence[machines.Seen]]) -> Callable[[], Answer]:
+    """Sends the form that asks for a new key of the one machine, which is added here."""
+    owner.add_machine("one")
+    path = f"/machines/{seen()[0].machine.id}/rotate"
+    return filled_in(owner, path, path)
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda path: str(path.stem))
+def test_every_form_that_changes_something_has_a_token_of_its_own(template: Path) -> None:
+    for form in re.findall(r'<form[^>]*method="post".*?</form>', template.read_text(encoding="utf-8"), re.DOTALL):
+        assert len(re.findall(r"{{ sent_once\((who\.csrf|form_token)\) }}", form)) == 1, form
+
+
+def test_no_two_forms_have_the_same_token(owner: Visitor) -> None:
+    shown = [fields["once"] for _ in range(2) for fields in owner.get("/settings").page.forms.values()]
+    assert len(shown) == len(set(shown)) > 4
+
+
+@pytest.mark.parametrize("once", ["", "x", "1-" + "a" * 16, "9" * 13 + "-" + "a" * 16, None])
+def test_a_form_without_a_token_of_its_own_is_refused(
+    owner: Visitor, seen: Callable[[], Sequence[machines.Seen]], once: str | None
+) -> None:
+    owner.get("/machines")
+    fields = owner.answer.page.forms["/machines"] | {"name": "one"}
+    answer = owner.post("/machines", {**fields, "once": once} if once is not None else {"csrf": fields["csrf"]})
+    assert answer.status == 403
+    assert "Open its page again" in answer.page.text
+    assert not seen()
+
+
+@pytest.mark.parametrize(("age", "status"), [(LIFETIME - 60, 200), (LIFETIME + 1, 403)])
+def test_a_form_is_not_taken_longer_than_it_is_remembered(owner: Visitor, age: int, status: int) -> None:
+    shown = forms.new_once(times.now() - timedelta(seconds=age))
+    assert filled_in(owner, "/machines", "/machines", name="one", once=shown)().status == status
+
+
+def test_a_machine_is_added_once_and_its_key_is_shown_once(
+    owner: Visitor, hub: FakeHub, seen: Callable[[], Sequence[machines.Seen]]
+) -> None:
+    add = filled_in(owner, "/machines", "/machines", name="one")
+    first = add()
+    assert "PrivateKey" in first.page.text
+    for _ in range(2):
+        text = told(owner, add())
+        assert "shown once" in text
+        assert "make a new key below" in text
+        assert "PrivateKey" not in text
+    assert any(each.get("href", "").endswith("/rotate") for each in owner.answer.page.all("a")), "offers a new one"
+    assert len(seen()) == len(next(iter(hub.enforced.values())).peers) == 1
+
+
+def test_a_machine_with_its_own_key_is_shown_its_configuration_again(owner: Visitor) -> None:
+    key = "Zm9yIGEgdGVzdCwgYSBrZXkgb2YgdGhpcnR5LTJieSE="
+    add = filled_in(owner, "/machines", "/machines", name="one", public_key=key)
+    first = add().page.text
+    config = first[first.index("[Interface]") : first.index("Keepalive")]
+    assert config in told(owner, add())
+
+
+def test_what_was_typed_anew_is_another_request(owner: Visitor, seen: Callable[[], Sequence[machines.Seen]]) -> None:
+    owner.get("/machines")
+    fields = owner.answer.page.forms["/machines"]
+    for name in ("one", "two"):
+        assert owner.post("/machines", fields | {"name": name}).status == 200
+    assert [each.machine.name for each in seen()] == ["one", "two"]
+
+
+def test_what_was_refused_is_tried_again_with_the_same_form(
+    owner: Visitor, hub: FakeHub, seen: Callable[[], Sequence[machines.Seen]]
+) -> None:
+    add = filled_in(owner, "/machines", "/machines", name="one")
+    hub.refuses = True
+    assert add().status == 503
+    hub.refuses = False
+    assert add().status == 200
+    assert len(seen()) == 1
+
+
+def test_a_reload_makes_no_other_key(owner: Visitor, seen: Callable[[], Sequence[machines.Seen]]) -> None:
+    rotate = rotating(owner, seen)
+    before = seen()[0].machine.public_key
+    assert "PrivateKey" in rotate().page.text
+    after = seen()[0].machine.public_key
+    assert after != before
+    assert "shown once" in told(owner, rotate())
+    assert seen()[0].machine.public_key == after
+
+
+def test_a_service_that_was_started_again_knows_what_was_done(
+    owner: Visitor, site: Site, hub: FakeHub, seen: Callable[[], Sequence[machines.Seen]]
+) -> None:
+    rotate = rotating(owner, seen)
+    rotate()
+    after = seen()[0].machine.public_key
+    owner.app = make_app(make_site(site.workplace.store, hub), hub.status)
+    assert "shown once" in told(owner, rotate())
+    assert seen()[0].machine.public_key == after
+
+
+def test_a_rule_is_added_once_and_nobody_is_blamed(owner: Visitor, saved: Callable[[], Saved]) -> None:
+    add = filled_in(owner, "/policy", "/policy/rules", action="deny", source="any", destination="any", protocol="any")
+    assert add().status == 303
+    text = told(owner, add())
+    assert "came twice, and was done once. The policy is saved" in text
+    assert "somebody" not in text
+    assert len(saved().policy.rules) == 1
+
+
+def test_two_clicks_at_once_show_the_same_key(owner: Visitor, site: Site, hub: FakeHub) -> None:
+    owner.get("/machines")
+    fields = owner.answer.page.forms["/machines"] | {"name": "one"}
+    reached, may_go_on = threading.Event(), threading.Event()
+    apply = hub.apply
+
+    def slowly(*arguments: object, **named: object) -> None:
+        reached.set()
+        assert may_go_on.wait(10)
+        apply(*arguments, **named)  # type: ignore[arg-type]
+
+    hub.apply = slowly  # type: ignore[method-assign]
+
+    def click() -> Answer:
+        return Visitor(owner.app, cookies=dict(owner.cookies)).post("/machines", fields)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(click)
+        assert reached.wait(10)
+        second = pool.submit(click)
+        while not site.form_posts.counted["joined"]:
+            pass
+        may_go_on.set()
+        answers = [each.result(10) for each in (first, second)]
+    keys = [re.findall(r"PrivateKey {10}= (\S{44})\n", each.page.text) for each in answers]
+    assert keys[0] == keys[1] != []
+
+
+@pytest.mark.parametrize("took_place", [True, False])
+def test_a_store_that_is_lost_at_the_commit_loses_no_key_in_silence(
+    owner: Visitor,
+    seen: Callable[[], Sequence[machines.Seen]],
+    monkeypatch: pytest.MonkeyPatch,
+    took_place: bool,
+) -> None:
+    rotate = rotating(owner, seen)
+    before, write = seen()[0].machine.public_key, Store.write
+    commits = 0
+
+    @contextmanager
+    def losing(store: Store) -> Iterator[Connection]:
+        """The second transaction is the one of the change; the first notes that the form is worked on."""
+        nonlocal commits
+        commits += 1
+        number = commits
+        with write(store) as transaction:
+            yield transaction
+            if number == 2 and not took_place:
+                raise Unavailable("The store was lost.")
+        if number == 2:
+            raise Unavailable("The store was lost.")
+
+    monkeypatch.setattr(Store, "write", losing)
+    answer = rotate()
+    monkeypatch.setattr(Store, "write", write)
+    if not took_place:
+        assert answer.status == 503
+        assert seen()[0].machine.public_key == before
+        assert "PrivateKey" in rotate().page.text
+        return
+    assert "make a new key below" in told(owner, answer)
+    after = seen()[0].machine.public_key
+    assert after != before
+    assert "make a new key below" in told(owner, rotate())
+    assert seen()[0].machine.public_key == after
+
+
+def test_tokens_and_invitations_are_made_once(owner: Visitor, site: Site, actor: Actor) -> None:
+    make = filled_in(
+        owner, "/settings/tokens", "/settings/tokens", name="ci", scope="read", days="9", password=PASSWORD
+    )
+    assert "mwt_" in make().page.text
+    assert "was shown once" in told(owner, make())
+    assert len(api_tokens.page(site.workplace, actor)[0]) == 1
+    invite = filled_in(owner, "/settings/people", "/settings/people", email="b@example.net", role="viewer")
+    assert "/join/" in invite().page.text
+    assert "was shown once" in told(owner, invite())
+    assert len(invitations.pending(site.workplace, actor)) == 1
+
+
+@pytest.mark.parametrize("keeps_answer", [True, False], ids=["reload", "second click"])
+def test_another_password_is_chosen_once(owner: Visitor, keeps_answer: bool) -> None:
+    """A browser that has dropped the first answer has the old session, which is over."""
+    change = filled_in(owner, "/account", "/account/password", password=PASSWORD, new_password=OTHER)
+    cookies = dict(owner.cookies)
+    assert change().status == 303
+    if not keeps_answer:
+        owner.cookies = cookies
+    again = change()
+    assert again.headers["location"] == "/account"
+    while again.status == 303:
+        again = owner.get(again.headers["location"])
+    assert "came twice, and was done once. Your password is changed" in again.page.text
+
+
+def test_a_revocation_is_done_once(owner: Visitor) -> None:
+    owner.get("/settings/tokens")
+    owner.send("/settings/tokens", name="ci", scope="read", days="9", password=PASSWORD)
+    owner.get("/settings/tokens")
+    (action,) = (action for action in owner.answer.page.forms if action.endswith("/revoke"))
+    revoke = filled_in(owner, "/settings/tokens", action)
+    assert revoke().status == 303
+    assert "The token is revoked" in told(owner, revoke())
+
+
+def test_an_organization_is_deleted_once(owner: Visitor) -> None:
+    delete = filled_in(owner, "/settings", "/settings/delete", confirm="Acme Networks")
+    first = delete()
+    assert "is deleted" in first.page.text
+    assert delete().page.text == first.page.text
+
+
+def test_a_sign_up_is_one(stranger: Visitor) -> None:
+    typed = {"email": "asha@example.net", "password": PASSWORD, "organization": "Acme", "network": ""}
+    sign_up = filled_in(stranger, "/signup", "/signup", **typed)
+    cookies = dict(stranger.cookies)
+    assert sign_up().status == 303
+    assert "came twice" in told(stranger, sign_up())
+    stranger.cookies = cookies
+    again = sign_up()
+    assert again.headers["location"] == "/machines"
+    assert "/login" in stranger.get("/machines").headers["location"]
+    assert "Your organization is signed up" in stranger.get("/login").page.text
+
+
+def test_a_log_in_and_a_log_out_are_one(owner: Visitor, stranger: Visitor) -> None:
+    del owner
+    log_in = filled_in(stranger, "/login", "/login", email="asha@example.net", password=PASSWORD)
+    assert log_in().status == 303
+    session = stranger.cookies[COOKIE]
+    assert log_in().status == 303
+    assert stranger.cookies[COOKIE] == session
+    log_out = filled_in(stranger, "/machines", "/logout")
+    assert {log_out().headers["location"] for _ in range(2)} == {"/"}
+
+
+def test_a_link_is_used_once_and_the_second_click_says_what_came_of_it(owner: Visitor, stranger: Visitor) -> None:
+    owner.get("/settings/people")
+    link = re.search(r"/join/\S+", owner.send("/settings/people", email="b@example.net", role="viewer").page.text)
+    assert link is not None
+    join = filled_in(stranger, link[0], link[0], password=PASSWORD)
+    assert join().status == 303
+    assert "came twice" in told(stranger, join())
+
+
+def test_strangers_know_nothing_of_each_other_s_forms(stranger: Visitor) -> None:
+    typed = {"email": "asha@example.net", "password": PASSWORD, "organization": "Acme", "network": ""}
+    stranger.get("/signup")
+    fields = stranger.answer.page.forms["/signup"] | typed
+    assert stranger.post("/signup", fields).status == 303
+    for other in (Visitor(stranger.app, address="192.0.2.9"), Visitor(stranger.app)):
+        answer = other.post("/signup", fields | ({} if other.address == "192.0.2.9" else {"email": "b@example.net"}))
+        assert answer.status == 403
+        assert COOKIE not in other.cookies
+
+
+def test_a_person_sends_so_many_forms_a_day_and_signs_out_all_the_same(
+    owner: Visitor, site: Site, colleague: Callable[[Role], Visitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeats, "MOST_FORMS", 2)
+    for name in ("a", "b"):
+        owner.get("/settings")
+        assert owner.send("/settings/name", name=name).status == 303
+    owner.get("/settings")
+    refused = owner.send("/settings/name", name="c")
+    assert refused.status == 429
+    assert "2 forms within a day" in refused.page.text
+    assert site.workplace.refusals["forms"] == 1
+    assert 'meshwg_repeats_full_total{of="forms"} 1.0' in Visitor(owner.app, "127.0.0.1").get("/metrics").text
+    assert colleague(Role.ADMIN).add_machine("one").status == 200
+    owner.get("/machines")
+    assert owner.send("/logout").status == 303
+    assert COOKIE not in owner.cookies
+
+
+OPENINGS: dict[str, tuple[str, dict[str, str]]] = {
+    "the default": ("/policy/default", {"default": "allow"}),
+    "a rule for everybody": ("/policy/rules", {"action": "allow", "source": "any", "destination": "any"}),
+    "one for TCP": ("/policy/rules", {"action": "allow", "source": "any", "destination": "any", "protocol": "tcp"}),
+}
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_what_opens_everything_is_asked_first(owner: Visitor, saved: Callable[[], Saved], opening: str) -> None:
+    path, fields = OPENINGS[opening]
+    owner.get("/policy")
+    assert owner.send("/policy/default", default="deny").status == 303, "what closes is not asked"
+    before = saved()
+    owner.get("/policy")
+    asked = owner.send(path, **fields)
+    assert asked.status == 200
+    assert "Nothing is saved yet" in asked.page.text
+    assert ("by TCP" in asked.page.text) is ("TCP" in opening)
+    assert saved() == before
+    assert owner.send(path).status == 303
+    after = saved().policy
+    assert (after.default is Action.ALLOW) is (opening == "the default")
+    assert len(after.rules) == (opening != "the default")
+
+
+def test_to_remove_what_closed_everything_is_asked_first(owner: Visitor, saved: Callable[[], Saved]) -> None:
+    for port in ("", "22"):
+        closed = {"action": "deny", "source": "any", "destination": "any", "protocol": "tcp", "ports": port}
+        assert owner.add_rule(**closed).status == 303
+    for rule, is_asked in zip(saved().policy.rules, (True, False), strict=True):
+        owner.get("/policy")
+        answer = owner.send("/policy/rules/remove", rule=rule.id)
+        assert (answer.status == 200) is is_asked
+        if is_asked:
+            assert "by TCP" in answer.page.text
+            assert len(saved().policy.rules) == 2
+            answer = owner.send("/policy/rules/remove")
+        assert answer.status == 303
+    assert not saved().policy.rules
+
+
+def test_a_narrow_rule_is_not_asked(owner: Visitor) -> None:
+    owner.get("/policy")
+    owner.send("/policy/default", default="deny")
+    narrow = {"action": "allow", "source": "any", "destination": "any", "protocol": "tcp", "ports": "443"}
+    assert owner.add_rule(**narrow).status == 303
+    assert owner.add_rule(action="allow", source="any", destination="group:db", protocol="any").status == 303
