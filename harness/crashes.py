@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -68,6 +69,7 @@ def survive(ground: Ground, kills: int, seed: int) -> Account:
         Customer(ground.new_api, f"{name}-{number}", seed + number, ground.deadline_s) for number in range(CUSTOMERS)
     ]
     chooser, ended = random.Random(seed), threading.Event()  # noqa: S311 - a choice, no secret
+    killed_at = 0.0
 
     def keep_changing(customer: Customer) -> None:
         while not ended.is_set():
@@ -77,7 +79,7 @@ def survive(ground: Ground, kills: int, seed: int) -> Account:
         number = 0
         while not ended.is_set():
             number += 1
-            _come_and_go(ground.new_api(), f"{name}-guest-{number}", ground.deadline_s)
+            _come_and_go(ground.new_api(), f"{name}-guest-{number}", ground.deadline_s, lambda: killed_at)
 
     with ThreadPoolExecutor(CUSTOMERS + 1) as pool:
         working = [*(pool.submit(keep_changing, each) for each in customers), pool.submit(come_and_go)]
@@ -86,6 +88,7 @@ def survive(ground: Ground, kills: int, seed: int) -> Account:
                 wait_for_health(api, deadline_s=ground.deadline_s)
                 _wait_for_changes(customers, chooser.randrange(1, _MOST_CHANGES), working, ground.deadline_s)
                 _kill(sorted(ground.processes(command)), chooser)
+                killed_at = time.monotonic()
         finally:
             ended.set()
         for each in working:
@@ -105,9 +108,9 @@ def _commands(kills: int, chooser: random.Random) -> list[str]:
     return chosen[:kills]
 
 
-def _come_and_go(api: Api, name: str, deadline_s: float) -> None:
+def _come_and_go(api: Api, name: str, deadline_s: float, disturbed_at: Callable[[], float]) -> None:
     try:
-        sign_up(api, name, deadline_s)
+        sign_up(api, name, deadline_s, disturbed_at)
         with suppress(httpx.TransportError):
             api.send("DELETE", "/organization", {"confirm": name})
         wait_for_health(api, deadline_s=deadline_s)

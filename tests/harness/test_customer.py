@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import httpx
 import pytest
 
+from harness import customer
 from harness.api import Answer, Api
-from harness.customer import Customer
+from harness.customer import Customer, sign_up
 from harness.verdicts import Refuted
 
 STEPS = 60
@@ -119,3 +122,18 @@ def test_an_answer_without_its_change_is_noticed(go: Callable[[Service], Custome
 def test_more_than_one_change_without_an_answer_is_noticed(go: Callable[[Service], Customer]) -> None:
     with pytest.raises(Refuted, match="half there"):
         go(Service(loses=True, adds_rubbish=True))
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_who_signs_up_between_kills_may_wait_until_they_end(monkeypatch: pytest.MonkeyPatch, comes_back: bool) -> None:
+    """No time is left here from the last kill on."""
+    monkeypatch.setattr(customer, "_FORGOTTEN_S", 0.0)
+    service = Service()
+    refusals = [Answer(503, {}, 0, 0)] * (50 if comes_back else 51)
+    answers = iter(refusals)
+    monkeypatch.setattr(service, "send", lambda *call: next(answers, None) or Service.send(service, *call))
+    disturbed = iter([math.inf] * 50)
+    expected = nullcontext() if comes_back else pytest.raises(Refuted, match="neither sign up nor log in: 503")
+    with expected:
+        assert sign_up(cast(Api, service), "guest", -1.0, lambda: next(disturbed, 0.0)) == "acme"
+    assert next(answers, None) is None
