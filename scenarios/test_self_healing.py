@@ -224,21 +224,25 @@ def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record
             assert time.monotonic() - start < UNMASKED.noticed.value
             pune.reaches(mumbai, _POLL)
         assert not mumbai.reaches(pune, _LONGEST_POLL)
-    _finds_back(mumbai, pune, target, before, endpoint, record, "by the session that it has")
+    limit = f"<= {Noticed.EVENT.value}"
+    record.measure("back by its session after", _finds_back(mumbai, pune, target, before, endpoint), "s", limit=limit)
+    longest = 0.0
     for _ in range(_MISLED):
-        assert target.suffer(MISLED)
-        _finds_back(mumbai, pune, target, before, endpoint, record, "by the handshake of a link that is new")
+        if not target.suffer(MISLED):
+            raise Inconclusive(f"{MISLED}: the hub's host did not let itself be damaged")
+        longest = max(longest, _finds_back(mumbai, pune, target, before, endpoint))
+    record.measure("back by the handshake of a new link after", longest, "s", limit=limit)
 
 
-def _finds_back(
-    mumbai: Machine, pune: Machine, target: Inside, before: str, endpoint: str, record: Record, how: str
-) -> None:
+def _finds_back(mumbai: Machine, pune: Machine, target: Inside, before: str, endpoint: str) -> float:
+    """Seconds until all is as it was and the machine talks through the public port."""
     start = time.monotonic()
     wait_until_seen(target, before, Noticed.EVENT.value)
     mumbai.wait_until_it_reaches(pune, Noticed.EVENT.value)
-    record.measure(f"back {how} after", time.monotonic() - start, "s", limit=f"<= {Noticed.EVENT.value}")
+    took = time.monotonic() - start
     if [peer.endpoint for peer in mumbai.tunnel.peers()] != [endpoint]:
         raise Refuted("a machine is back through another port than the public one")
+    return took
 
 
 @pytest.mark.restarts

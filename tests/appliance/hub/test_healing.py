@@ -182,8 +182,10 @@ def test_what_is_damaged_is_as_it_was_again(
         DAMAGE["another namespace of its name"],
         "umount --lazy /run/netns/NS",
         "ip netns add other && mount --bind /run/netns/other /run/netns/NS; ip netns del other",
+        "umount --lazy /run/netns",
+        "mount -t tmpfs none /run/netns",
     ],
-    ids=["deleted", "given to another", "unmounted", "mounted over"],
+    ids=["deleted", "given to another", "unmounted", "mounted over", "folder unmounted", "folder mounted over"],
 )
 def test_a_lost_name_is_heard_of(
     told: DataPlane,
