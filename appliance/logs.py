@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
+from datetime import datetime
+from enum import Enum
 from types import TracebackType
 from typing import Any
 
@@ -30,9 +31,35 @@ _SECRET_TEXTS = (
     re.compile(r"(?<=://)[^\s/@]*:[^\s/@]+(?=@)"),
     re.compile(r"(?i)(?<=bearer )\S+"),
 )
-FOR_PEOPLE = "MESHWG_LOG_FOR_PEOPLE"
-"""Set in the environment of a process whose standard error another one passes on to a terminal."""
+# What is told of each ordinary start and change; for people, who look at a terminal, it would bury the rest.
+_ROUTINE = frozenset(
+    (
+        "a change is worked out anew",
+        "a letter was sent",
+        "a self-signed certificate was made",
+        "hub is ready",
+        "hub starts",
+        "organization enforced",
+        "the front door is open",
+    )
+)
 _REMOVED = "[removed]"
+_TOLD_APART = frozenset(("event", "exception", "level", "process", "timestamp"))
+
+
+class LogFormat(str, Enum):
+    """The form of a log: one JSON object a line, or words; `AUTO` is words on a terminal and JSON elsewhere."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
+
+    @property
+    def settled(self) -> LogFormat:
+        """This format, where `AUTO` becomes what standard error of this process calls for."""
+        if self is not LogFormat.AUTO:
+            return self
+        return LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON
 
 
 def remove_secrets(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -67,8 +94,11 @@ def _naming(process: str) -> structlog.typing.Processor:
     return name_process
 
 
-def configure(process: str) -> None:
-    """Logs to standard error: for people where that is a terminal, as JSON elsewhere. What nobody catches, too."""
+def configure(process: str, form: LogFormat = LogFormat.AUTO) -> None:
+    """Log to standard error, also what nobody catches."""
+    renderers: list[structlog.typing.Processor] = (
+        [_drop_routine, _in_words] if form.settled is LogFormat.TEXT else [structlog.processors.JSONRenderer()]
+    )
     structlog.configure(
         processors=[
             _naming(process),
@@ -77,7 +107,7 @@ def configure(process: str) -> None:
             # As text before secrets are removed: what the console makes of it shows variables.
             structlog.processors.format_exc_info,
             remove_secrets,
-            structlog.dev.ConsoleRenderer() if is_for_people() else structlog.processors.JSONRenderer(),
+            *renderers,
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -86,9 +116,39 @@ def configure(process: str) -> None:
     threading.excepthook = _thread_fails
 
 
-def is_for_people() -> bool:
-    """Whether somebody looks at it, at a terminal of this process or of the one that passes on what it says."""
-    return sys.stderr.isatty() or FOR_PEOPLE in os.environ
+def printable(text: str) -> str:
+    """A text whose characters that steer a terminal are escaped; only its line ends stay."""
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
+
+
+def _drop_routine(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if event["level"] == "info" and event["event"] in _ROUTINE:
+        raise structlog.DropEvent
+    return event
+
+
+def _in_words(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+    """A structlog renderer for people: the time here, what happened, and the facts in brackets."""
+    facts = ", ".join(
+        f"{key.replace('_', ' ')} {_shown(value)}"
+        for key, value in event.items()
+        if key not in _TOLD_APART and value is not None
+    )
+    at = datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00")).astimezone()
+    urgency = "" if event["level"] == "info" else f"{event['level'].capitalize()}: "
+    what = str(event["event"])
+    line = f"{at:%H:%M:%S}  {urgency}{what[:1].upper() if not urgency else what[:1]}{what[1:]}"
+    # A text of somebody's must not begin a line.
+    told = printable(f"{line}{f' ({facts})' if facts else ''}.".replace("\n", "\\n"))
+    return told if event.get("exception") is None else f"{told}\n{printable(event['exception'])}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_shown(each)}" for key, each in value.items())
+    return ", ".join(map(_shown, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _process_fails(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

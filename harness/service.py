@@ -29,7 +29,7 @@ _OTHER_PORT = 8444
 _SECRET = "MESHWG_UNLOCK_SECRET"  # noqa: S105 - the name of a variable
 _PROGRAMS = ("appliance", "harness.sabotage")
 _COMMANDS = ("hub", "web")
-_READY = "MeshWG is up at"
+_READY = "MeshWG is up"
 # One that ends is noticed at once; more than both of its processes are given.
 _START_DEADLINE = 300.0
 # It ends by itself, where the processor is emulated in minutes; this is for one that hangs.

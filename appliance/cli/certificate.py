@@ -97,11 +97,11 @@ def _names(settings: Settings) -> tuple[str, ...]:
 
 
 def _self_signed(folder: Folder, names: tuple[str, ...]) -> Certificate:
-    path, key = folder.tls / _CERTIFICATE, folder.tls / _KEY
+    path, key = folder.certificate, folder.tls / _KEY
     try:
         found = Certificate(path.read_bytes(), key.read_bytes())
     except OSError:
-        reason = "there is none yet"
+        reason = None
     else:
         fault = found.fault(names, datetime.now(timezone.utc))
         if fault is None:
@@ -115,9 +115,11 @@ def _self_signed(folder: Folder, names: tuple[str, ...]) -> Certificate:
     except OSError as error:
         raise CommandError(f"The certificate can't be written: {error.strerror}.", Exit.CANNOT_CREATE) from None
     # With colons, as programs show it; without, it would look like a key.
-    log.warning(
-        "a self-signed certificate was made", reason=reason, sha256=made.fingerprint(), ends=str(made.ends_at().date())
-    )
+    facts = {"sha256": made.fingerprint(), "ends": str(made.ends_at().date())}
+    if reason is None:
+        log.info("a self-signed certificate was made", reason="there was none yet", **facts)
+    else:
+        log.warning("a self-signed certificate was made", reason=reason, **facts)
     return made
 
 

@@ -48,6 +48,11 @@ class Folder:
         return self.path / "tls"
 
     @property
+    def certificate(self) -> Path:
+        """The self-signed certificate, which everybody may read."""
+        return self.tls / "certificate.pem"
+
+    @property
     def transcripts(self) -> Path:
         """Published runs of the gate, which the web user may only read; not there until one is published."""
         return self.path / "transcripts"

@@ -10,7 +10,8 @@ from typing import Any
 
 from typer.core import TyperGroup
 
-_WIDEST = 100
+WIDEST = 100
+"""Columns that no text for people goes beyond."""
 _NARROWEST = 20
 # Below this, a column of explanations beside one of names has no room for whole words.
 _TWO_COLUMNS = 64
@@ -44,7 +45,7 @@ class Context(_Context):  # type: ignore[misc]
 
 def width() -> int:
     """Columns that help may use."""
-    return max(min(shutil.get_terminal_size().columns, _WIDEST), _NARROWEST)
+    return max(min(shutil.get_terminal_size().columns, WIDEST), _NARROWEST)
 
 
 def make_plain(command: Any) -> Any:

@@ -55,8 +55,8 @@ def hub() -> None:
     trust.clean_path(web_user())
     # Blocked before any thread starts, so that each inherits it and the signal waits for the one that asks.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    logs.configure("hub")
     settings = resolve({})
+    logs.configure("hub", settings.log)
     folder = Folder(settings.data)
     handover = Handover.inherited()
     supplied = secret.given(settings) if handover is None else handover.secrets()

@@ -128,8 +128,10 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last one to hear of it
         if isinstance(error, BrokenPipeError) and _is_output_closed():
             return _CLOSED_OUTPUT
-        # A process of the service has put its log there.
         sys.excepthook(type(error), error, error.__traceback__)
+        # A process of the service has its log there, and nothing but that on standard error.
+        if sys.excepthook is not sys.__excepthook__:
+            return Exit.FAULT
         return _refuse("This is a fault of the program; please report it with the lines above.", Exit.FAULT)
     return 0
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from appliance.cli import values
 from appliance.cli.errors import CommandError, Exit
+from appliance.logs import LogFormat
 from appliance.mail.relay import check_sender
 from appliance.model.hosts import Endpoint
 from appliance.model.retention import LEAST_MEGABYTES, LONGEST_DAYS, MOST_MEGABYTES
@@ -49,6 +50,7 @@ def _one_of(*choices: str) -> str:
 PATH = Option("a path of printable characters", values.path)
 _RANGES = Option("ranges like 192.0.2.0/24 or 2001:db8::/32 with no host bits set", values.network, is_repeatable=True)
 _MODES = tuple(SignUpMode)
+_FORMS = tuple(LogFormat)
 OPTIONS = {
     "data": Option("a path of printable characters without a question mark", values.folder),
     "listen": Option("HOST:PORT with a host of this machine, an IPv6 address in brackets", values.listen),
@@ -85,6 +87,7 @@ OPTIONS = {
     "audit_days": _number(1, LONGEST_DAYS),
     "audit_megabytes": _number(LEAST_MEGABYTES, MOST_MEGABYTES),
     "unlock_secret_file": PATH,
+    "log": Option(_one_of(*(form.value for form in _FORMS)), values.one_of(*_FORMS)),
 }
 
 

@@ -18,6 +18,7 @@ from appliance.cli import trust
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.option_table import OPTIONS, PATH, Given, name_of, shown, value_of
 from appliance.cli.values import EVERYWHERE, origin
+from appliance.logs import LogFormat
 from appliance.mail import Relay
 from appliance.mail.relay import address_literal
 from appliance.model.addresses import Network
@@ -32,6 +33,7 @@ else:
 
 SECRET_VARIABLE = "MESHWG_UNLOCK_SECRET"  # noqa: S105 - the name of a variable
 SECRET_FILE_VARIABLE = "MESHWG_UNLOCK_SECRET_FILE"  # noqa: S105
+DEFAULT_LISTEN = "127.0.0.1:8443"
 _UNUSED_DAYS = 30
 _CONFIG_VARIABLE = "MESHWG_CONFIG"
 
@@ -51,6 +53,7 @@ class Settings:
         sign_up: what a sign-up takes.
         unused_days: how long an organization that nobody uses is kept; None: for good.
         metrics_token: lets programs elsewhere read the metrics, if there is one.
+        log: the form of the log, and of what a start tells.
         retention: how much of each organization's audit trail is kept.
     """
 
@@ -73,6 +76,7 @@ class Settings:
     metrics_token: str | None = field(repr=False)
     retention: Retention
     unlock_secret_file: Path | None
+    log: LogFormat
 
     @property
     def relay(self) -> Relay | None:
@@ -100,6 +104,7 @@ class Settings:
             "metrics_token": self.metrics_token or "",
             "audit_days": str(self.retention.days),
             "audit_megabytes": str(self.retention.megabytes),
+            "log": self.log.settled.value,
         }
         return {_variable(key): value for key, value in found.items() if value}
 
@@ -142,6 +147,7 @@ def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
         metrics_token=value.get("metrics_token"),
         retention=Retention(value["audit_days"], value["audit_megabytes"] * MEGABYTE),
         unlock_secret_file=value.get("unlock_secret_file"),
+        log=value["log"],
     )
     if (found.unused_days or 0) > found.retention.days:
         raise CommandError(
@@ -166,17 +172,22 @@ def listen_url(host: str, endpoint: str, port: int) -> str:
     return origin(endpoint if host in EVERYWHERE else host, port)
 
 
+def default_data() -> Path:
+    """The data folder where none is named."""
+    return Path("/var/lib/meshwg" if os.geteuid() == 0 else "~/.local/share/meshwg").expanduser().resolve()
+
+
 def _defaults() -> dict[str, Given]:
-    state = "/var/lib/meshwg" if os.geteuid() == 0 else "~/.local/share/meshwg"
     usual = Retention()
     defaults = {
-        "data": state,
-        "listen": "127.0.0.1:8443",
+        "data": str(default_data()),
+        "listen": DEFAULT_LISTEN,
         "wireguard": "auto",
         "sign_up": SignUpMode.OPEN.value,
         "unused_days": _UNUSED_DAYS,
         "audit_days": usual.days,
         "audit_megabytes": usual.megabytes,
+        "log": LogFormat.AUTO.value,
     }
     return {key: Given(name_of(key), value) for key, value in defaults.items()}
 

@@ -16,7 +16,7 @@ from typing import IO
 
 import structlog
 
-from appliance import lifeline
+from appliance import lifeline, logs
 from appliance.cli.succession import Turn
 
 log = structlog.get_logger()
@@ -205,9 +205,12 @@ class Child:
 
 
 def _pass_on(said: IO[bytes]) -> None:
-    """Copies to standard error what a child says, line by line."""
+    """Copies to standard error what a child says, line by line; to a terminal nothing that would steer it."""
+    is_terminal = os.isatty(_STANDARD_ERROR)
     with said:
         while line := said.readline(_LONGEST_LINE):
+            if is_terminal:
+                line = logs.printable(line.decode(errors="backslashreplace")).encode()
             with suppress(OSError):
                 os.write(_STANDARD_ERROR, line)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,24 +14,26 @@ from typing import Annotated
 
 import structlog
 import typer
-from rich.console import Console
 
 from appliance import __version__, logs, privileges
 from appliance.cli import checks, entrance, operations, probe, secret, trust
-from appliance.cli.certificate import changes
+from appliance.cli.announcement import Announcement, Voice
+from appliance.cli.certificate import certificate, changes
 from appliance.cli.entrance import Entrance
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, instance_locked, web_user
 from appliance.cli.handover import Handover
 from appliance.cli.options import Config, Data, DatabaseUrl, Listen
-from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings, resolve
+from appliance.cli.settings import DEFAULT_LISTEN, SECRET_FILE_VARIABLE, Settings, default_data, resolve
 from appliance.cli.supervision import Asked, Child, NotStarted, pause, watch
-from appliance.cli.unlocking import unlock
+from appliance.cli.unlocking import Unlocked, unlock
 from appliance.hub.client import HubClient
 from appliance.hub.errors import HubError
+from appliance.model.hosts import authority
 from appliance.service import accounts
 from appliance.service.workplace import Workplace
 from appliance.store import operations as trail
+from appliance.store import organizations
 
 log = structlog.get_logger()
 
@@ -98,6 +101,12 @@ def up(
         int | None,
         typer.Option(metavar="MB", help="MB that are kept of each organization's audit trail; 200 if not given."),
     ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            "--log", metavar="FORM", help="auto, text or json; auto is text on a terminal and json elsewhere."
+        ),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Run the appliance in the foreground: hub, pages and API.
@@ -108,8 +117,6 @@ def up(
     Exit codes: 69 the host lacks something, 71 address taken, 73 data folder unusable, 75 data folder in use, 77 not
     root, 78 settings that make no sense, no unlock secret or a wrong one.
     """
-    logs.configure("up")
-    console = Console(highlight=False, soft_wrap=True)
     settings = resolve(
         {
             "data": data,
@@ -130,9 +137,12 @@ def up(
             "metrics_token": metrics_token,
             "audit_days": audit_days,
             "audit_megabytes": audit_megabytes,
+            "log": log_format,
         },
         config,
     )
+    logs.configure("up", settings.log)
+    voice = Voice(settings.log)
     # Blocked first: a signal during the start would leave half of it behind.
     asked = Asked.by_signals()
 
@@ -145,20 +155,26 @@ def up(
         unlocked = unlock(settings, folder, web_user(), secret.given(settings), make_secret=True)
         certificate_has_changed = changes(settings, folder)
         if unlocked.made is not None:
-            console.print(f"An unlock secret was made in {unlocked.made}. Keep it: without it the keys stay sealed.")
-            console.print(f"From now on start with {SECRET_FILE_VARIABLE}={unlocked.made}")
+            # Now, whatever becomes of this start.
+            voice.tell(
+                "an unlock secret was made",
+                f"An unlock secret was made in {unlocked.made}. Keep it: without it the keys stay sealed.",
+                file=str(unlocked.made),
+                variable=SECRET_FILE_VARIABLE,
+            )
         client = HubClient(hub_socket(unlocked.instance.id))
         with (
             instance_locked(unlocked.instance.id),
             entrance.opened(settings, unlocked.store, unlocked.instance) as door,
             Handover.made(unlocked.secret) as handover,
         ):
-            _tell_of(console, settings, door)
-            console.print(f"Sign-up is {settings.sign_up.value}: {settings.sign_up.told}")
+            _tell_of(voice, settings, door)
             accounts.forget_unfinished(Workplace(unlocked.store, client, *settings.endpoint.at(door.port)))
             operations.note(unlocked.store, trail.STARTED, version=__version__)
+            announcement = _announcement(settings, folder, unlocked, door, implementation)
             unlocked.store.close()
-            _run(console, settings, Handed(handover, door), client, implementation, asked, certificate_has_changed)
+            voice.tell("MeshWG starts", "Starting…", version=__version__)
+            _run(voice, announcement, settings, Handed(handover, door), client, asked, certificate_has_changed)
 
 
 @dataclass(frozen=True)
@@ -178,37 +194,73 @@ class Handed:
         return (self.secret.descriptor, *self.door.descriptors)
 
 
-def _tell_of(console: Console, settings: Settings, door: Entrance) -> None:
+def _tell_of(voice: Voice, settings: Settings, door: Entrance) -> None:
     if door.before is not None:
-        console.print(f"Configurations name UDP port {door.port} from now on; those that name {door.before} are dead.")
-    elif door.port != entrance.USUAL_PORT:
-        console.print(f"The public UDP port is {door.port}.")
+        voice.tell(
+            "the public UDP port is another one",
+            f"Configurations name UDP port {door.port} from now on; those that name {door.before} are dead.",
+            port=door.port,
+            before=door.before,
+        )
     if settings.endpoint.port not in (None, door.port):
-        console.print(f"Configurations name {settings.endpoint}: lead what arrives there to UDP port {door.port} here.")
+        voice.tell(
+            "configurations name another port",
+            f"Configurations name {settings.endpoint}: lead what arrives there to UDP port {door.port} here.",
+            endpoint=str(settings.endpoint),
+            port=door.port,
+        )
     if settings.endpoint.warning is not None:
-        console.print(f"{settings.endpoint.warning} If they shall, name another host with --endpoint.")
+        voice.tell(
+            "the endpoint is near",
+            f"{settings.endpoint.warning} If they shall, name another host with --endpoint.",
+            reason=settings.endpoint.warning,
+        )
+
+
+def _announcement(
+    settings: Settings, folder: Folder, unlocked: Unlocked, door: Entrance, implementation: str
+) -> Announcement:
+    served = certificate(settings, folder)
+    host, port = settings.endpoint.at(door.port)
+    with unlocked.store.read() as transaction:
+        count = organizations.count(transaction)
+    return Announcement(
+        url=probe.url(settings),
+        fingerprint=served.fingerprint(),
+        certificate=folder.certificate if settings.tls_cert is None else None,
+        secret=unlocked.made or settings.unlock_secret_file,
+        endpoint=authority(host, port),
+        wireguard=implementation,
+        sign_up=settings.sign_up,
+        organizations=count,
+        data=_option("data", str(settings.data), str(default_data())),
+        listen=_option("listen", authority(settings.host, settings.port), DEFAULT_LISTEN),
+    )
+
+
+def _option(name: str, value: str, usual: str) -> str:
+    return "" if value == usual else f" --{name} {shlex.quote(value)}"
 
 
 def _run(
-    console: Console,
+    voice: Voice,
+    announcement: Announcement,
     settings: Settings,
     handed: Handed,
     client: HubClient,
-    implementation: str,
     asked: Asked,
     certificate_has_changed: Callable[[], bool],
 ) -> None:
     inherited = _inherited() | settings.environment()
     hub = Child("hub", inherited | handed.environment(), lambda: _answers(client), handed.descriptors)
-    confined = inherited | ({logs.FOR_PEOPLE: "1"} if logs.is_for_people() else {})
-    web = Child("web", confined, lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK, is_confined=True)
+    web = Child("web", inherited, lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK, is_confined=True)
     try:
         hub.start(_START_DEADLINE)
         if wait_until_restored(hub, client, asked):
             web.start(_START_DEADLINE)
-            console.print(f"MeshWG is up at {probe.url(settings)} (WireGuard: {implementation}; Ctrl-C ends it)")
+            announcement.tell(voice)
             watch([hub, web], asked, certificate_has_changed)
-        console.print("Stopping.")
+        voice.tell("MeshWG ends", "Stopping.")
     except NotStarted as error:
         raise CommandError(f"{error} Its log above says why.", Exit.UNAVAILABLE) from None
     finally:

@@ -17,8 +17,8 @@ def web() -> None:
     """The unprivileged process that serves pages and API. It reads its settings from the environment."""
     wait_for_turn()
     privileges.leave_groups()
-    logs.configure("web")
     settings = resolve({})
+    logs.configure("web", settings.log)
     folder = Folder(settings.data)
     served = certificate(settings, folder)
     store = open_store(settings)

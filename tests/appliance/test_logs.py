@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,3 +130,41 @@ def test_what_is_no_secret_stays(written: io.StringIO) -> None:
     structlog.get_logger().info("damage was mended", **said)
     shown = json.loads(written.getvalue())
     assert {key: shown[key] for key in said} == said
+
+
+@pytest.fixture
+def read_by_people(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What is logged in words."""
+    text = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", text)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr("threading.excepthook", sys.__excepthook__)
+    logs.configure("test", logs.LogFormat.TEXT)
+    yield text
+    structlog.reset_defaults()
+
+
+def test_people_read_sentences_of_what_is_worth_it(read_by_people: io.StringIO) -> None:
+    log = structlog.get_logger()
+    log.info("hub is ready")
+    log.info("an orphan was removed", organization="tcbm838zt8")
+    log.warning("damage was mended", found=["rules: gone", "link: gone"], seconds=0.01234, organization=None)
+    log.error("a letter was given up", reason="x", counted={"tries": 8})
+    assert [line[10:] for line in read_by_people.getvalue().splitlines()] == [
+        "An orphan was removed (organization tcbm838zt8).",
+        "Warning: damage was mended (found rules: gone, link: gone, seconds 0.0123).",
+        "Error: a letter was given up (reason x, counted tries 8).",
+    ]
+
+
+@pytest.mark.parametrize("hostile", ["\x1b[2J", "a\nMeshWG is up", "\r\x08", "\u202e", "\x9b31m"])
+def test_nothing_that_is_logged_steers_a_terminal(read_by_people: io.StringIO, hostile: str) -> None:
+    structlog.get_logger().warning("a call was refused", name=hostile)
+    (line,) = read_by_people.getvalue().splitlines()
+    assert line.isprintable()
+
+
+def test_what_is_hidden_from_people_as_routine_is_logged_somewhere() -> None:
+    package = Path(logs.__file__).parent
+    sources = "".join(file.read_text() for file in package.rglob("*.py") if file.name != "logs.py")
+    assert [event for event in logs._ROUTINE if f'log.info("{event}"' not in sources] == []

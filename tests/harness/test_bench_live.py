@@ -99,7 +99,7 @@ def test_a_crash_leaves_the_data_plane_and_a_start_adopts_it(world: World) -> No
     assert world.service.children() == set()
     world.service.start()
     assert namespaces(world) == there
-    assert "is up at" in world.service.log_text()
+    assert "MeshWG is up" in world.service.log_text()
     assert Path(world.service.certificate).exists()
 
 

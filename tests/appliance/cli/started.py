@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 PORT = 18443
-READY = "MeshWG is up at"
+READY = "MeshWG is up"
 DEADLINE = 40.0
 
 

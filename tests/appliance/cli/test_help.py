@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import struct
 import sys
-import termios
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -20,6 +16,7 @@ from appliance.cli.errors import Exit
 from appliance.cli.main import main
 from appliance.cli.main import run as run_here
 from tests.appliance.cli.commands import GROUPS, LEAVES, help_of, run
+from tests.appliance.cli.terminal import Terminal
 
 ALL = sorted({*LEAVES, *GROUPS})
 _ESCAPE = "\x1b"
@@ -62,39 +59,20 @@ def test_help_speaks_of_meshwg_and_not_of_how_it_is_written(command: str) -> Non
     "environment", [{}, {"NO_COLOR": "1"}, {"LC_ALL": "C"}, {"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii"}]
 )
 def test_on_a_terminal_it_is_the_same_text(environment: dict[str, str]) -> None:
-    code, said = on_a_terminal(["up", "--help"], 40, environment)
-    assert code == 0
+    terminal = Terminal(["up", "--help"], 40, environment)
+    assert terminal.wait() == 0
+    said = terminal.said
     assert _ESCAPE not in said
     assert said.splitlines() == help_of("up", columns=40).splitlines()
 
 
 @pytest.mark.parametrize("arguments", [["up", "--hlep"], ["-x"], ["gate", "--claim"]])
 def test_the_name_is_the_same_however_it_was_started(arguments: list[str]) -> None:
-    code, said = on_a_terminal(arguments, 40, {})
-    assert code == Exit.REFUSED
+    terminal = Terminal(arguments, 40, {})
+    assert terminal.wait() == Exit.REFUSED
+    said = terminal.said
     assert "python" not in said
     assert said.startswith("meshwg: ")
-
-
-def on_a_terminal(arguments: list[str], columns: int, environment: dict[str, str]) -> tuple[int, str]:
-    """Exit code and words of `python -m appliance` in a pseudo-terminal of so many columns, without a locale."""
-    names = ("PATH", "HOME", "VIRTUAL_ENV")
-    inherited = {name: os.environ[name] for name in names if name in os.environ}
-    pid, terminal = pty.fork()
-    if pid == 0:
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        os.execve(  # noqa: S606
-            sys.executable, [sys.executable, "-m", "appliance", *arguments], inherited | environment
-        )
-    said = b""
-    try:
-        while part := os.read(terminal, 65536):
-            said += part
-    except OSError:
-        # What Linux answers when the other end is closed.
-        pass
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), said.decode().replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def test_the_environment_carries_every_setting_to_a_child(tmp_path: Path, monkey
         "unused_days": 7,
         "audit_days": 30,
         "audit_megabytes": 50,
+        "log": "text",
     }
     parent = resolve(given)
     for name, value in parent.environment().items():

@@ -1,0 +1,86 @@
+"""A command in a pseudo-terminal, with nothing of the tests' own environment but where programs are."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Mapping, Sequence
+
+from tests.appliance.cli.started import DEADLINE
+
+_NAMES = ("PATH", "HOME", "VIRTUAL_ENV", "TMPDIR")
+_END_OF_TERMINAL = "\x03"
+
+
+class Terminal:
+    """A `python -m appliance` in a terminal of so many columns.
+
+    Args:
+        environment: what it has beside where programs are, such as a locale.
+        errors_to: a file that its standard error goes to instead.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], columns: int, environment: Mapping[str, str], errors_to: str | None = None
+    ) -> None:
+        self._bytes = b""
+        inherited = {name: os.environ[name] for name in _NAMES if name in os.environ}
+        self.pid, self._terminal = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            if errors_to is not None:
+                os.dup2(os.open(errors_to, os.O_WRONLY | os.O_CREAT, 0o600), 2)
+            command = [sys.executable, "-m", "appliance", *arguments]
+            os.execve(sys.executable, command, {**inherited, **environment})  # noqa: S606
+
+    @property
+    def said(self) -> str:
+        """What it showed until now."""
+        return self._bytes.decode().replace("\r\n", "\n")
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it shows a text."""
+        deadline = time.monotonic() + DEADLINE
+        while text not in self.said:
+            assert time.monotonic() < deadline, self.said
+            assert self._read(), self.said
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C; returns the exit code."""
+        os.write(self._terminal, _END_OF_TERMINAL.encode())
+        return self.wait()
+
+    def wait(self) -> int:
+        """The exit code, when it has ended."""
+        while self._read():
+            pass
+        os.close(self._terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def kill(self) -> None:
+        """End it by force, if it still runs."""
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        except OSError:
+            # It has ended, and was waited for.
+            return
+
+    def _read(self) -> bool:
+        """Takes what there is; false at the end."""
+        if not select.select([self._terminal], [], [], DEADLINE)[0]:
+            return False
+        try:
+            part = os.read(self._terminal, 65536)
+        except OSError:
+            # What Linux answers when the other end is closed.
+            return False
+        self._bytes += part
+        return bool(part)
