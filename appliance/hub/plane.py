@@ -18,6 +18,7 @@ from appliance.hub.events import Change, Watcher
 from appliance.hub.findings import Finding, Repair
 from appliance.hub.footprint import Footprint
 from appliance.hub.generation import Ledger
+from appliance.hub.handshakes import Handshakes
 from appliance.hub.names import Names
 from appliance.hub.reconcile import Reconciler
 from appliance.hub.ruleset import Full
@@ -53,6 +54,7 @@ class DataPlane:
         self._names = names
         self._backend = backend
         self._endpoints: dict[str, Mapping[str, str]] = {}
+        self._handshakes = Handshakes()
         self._reconciler = Reconciler(
             names, backend, open_key, ledger, watcher, lambda each: self._endpoints.get(each, {})
         )
@@ -142,6 +144,7 @@ class DataPlane:
             self._reconciler.clear(organization)
             self._wanted.pop(organization, None)
             self._endpoints.pop(organization, None)
+            self._handshakes.forget(organization)
             self._whole.discard(organization)
 
     def peers(self, organization: str, patience_s: float = _READING_WAITS_S) -> Sequence[PeerStatus]:
@@ -156,7 +159,8 @@ class DataPlane:
         """
         with self._holding(organization, patience_s):
             places = self._names.places(organization)
-            return self._backend.peers(places) if namespace.exists(places.namespace) else ()
+            found = self._backend.peers(places) if namespace.exists(places.namespace) else ()
+            return self._handshakes.dated(organization, found)
 
     def counters(self, organization: str) -> Sequence[RuleCount]:
         """What the kernel counted for each rule of the organization; nothing if it has no namespace."""

@@ -68,7 +68,7 @@ def record(
     facts = {**(detail or {}), "address": device.address}
     entry = audit.record(transaction, member.organization_id, member.email, action, facts, now)
     lately = audit.count_since(
-        transaction, member.organization_id, member.email, tuple(_TOLD), now - timedelta(hours=1)
+        transaction, member.organization_id, member.email, tuple(_TOLD), now - timedelta(hours=1), now
     )
     if lately <= MOST_IN_AN_HOUR:
         mail.queue(workplace, transaction, member.organization_id, LETTER, str(entry))

@@ -25,7 +25,7 @@ from appliance.store.passkeys import Passkey
 from appliance.store.sessions import Device
 
 MOST = 20
-_LIFETIME = timedelta(minutes=5)
+LIFETIME = timedelta(minutes=5)
 _CHALLENGE_BYTES = 32
 
 
@@ -208,7 +208,7 @@ def _check_room(transaction: Connection, member: Member) -> list[Passkey]:
 def _new_challenge(workplace: Workplace, transaction: Connection, holder: str) -> bytes:
     challenge = secrets.token_bytes(_CHALLENGE_BYTES)
     now = workplace.clock()
-    passkeys.challenge(transaction, tokens.hash_of(challenge.hex()), tokens.hash_of(holder), now, now + _LIFETIME)
+    passkeys.challenge(transaction, tokens.hash_of(challenge.hex()), tokens.hash_of(holder), now, now + LIFETIME)
     return challenge
 
 

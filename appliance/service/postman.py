@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 MOST_ATTEMPTS = 8
 _FIRST_PAUSE = timedelta(minutes=1)
-_LONGEST_PAUSE = timedelta(hours=6)
+LONGEST_PAUSE = timedelta(hours=6)
 
 
 class RelayPort(Protocol):
@@ -30,7 +30,7 @@ class RelayPort(Protocol):
 
 def pause_after(attempt: int) -> timedelta:
     """How long a letter waits after its attempt of this number, from 1; all of them take about 18 hours."""
-    return min(_FIRST_PAUSE * pow(4.0, attempt - 1), _LONGEST_PAUSE)
+    return min(_FIRST_PAUSE * pow(4.0, attempt - 1), LONGEST_PAUSE)
 
 
 Admission = Callable[[Queued, Letter], bool]

@@ -58,9 +58,12 @@ def find(transaction: Connection, number: int) -> AuditEntry | None:
 
 
 def count_since(
-    transaction: Connection, organization_id: str, actor: str, actions: tuple[str, ...], since: datetime
+    transaction: Connection, organization_id: str, actor: str, actions: tuple[str, ...], since: datetime, now: datetime
 ) -> int:
-    """How many entries there are about what this actor did of these, from ``since`` on."""
+    """How many entries there are about what this actor did of these, from ``since`` to ``now``.
+
+    Those of a future, as there are after the clock was set back, count for nothing.
+    """
     return transaction.execute(
         select(func.count())
         .select_from(_table)
@@ -68,7 +71,7 @@ def count_since(
             _table.c.organization_id == organization_id,
             _table.c.actor == actor,
             _table.c.action.in_(actions),
-            _table.c.at >= times.stored(since),
+            _table.c.at.between(times.stored(since), times.stored(now)),
         )
     ).scalar_one()
 

@@ -51,6 +51,9 @@ instance = Table(
     Column("proof", LargeBinary, nullable=False),
     # The public UDP port that configurations name; null until the first start has found one.
     Column("port", Integer, nullable=True),
+    # How the wall clock stood against one that can't be set, and in which boot of the host (`setbacks`); null at first.
+    Column("clock_boot", String(36), nullable=True),
+    Column("clock_offset", Float, nullable=True),
 )
 
 organizations = Table(

@@ -86,8 +86,12 @@ def overdue(transaction: Connection, retention: Retention, now: datetime, most: 
 
 
 def prune(transaction: Connection, organization_id: str, retention: Retention, now: datetime, most: int) -> int:
-    """Removes the oldest entries that are not to be kept any more, at most so many; gives their number."""
-    before = times.stored(retention.oldest(now))
+    """Removes the oldest entries that are not to be kept any more, at most so many; gives their number.
+
+    An entry of the future, as there is after the clock was set back, was written before those after it, and goes with
+    the first of them that is too old.
+    """
+    before, present_moment = times.stored(retention.oldest(now)), times.stored(now)
     present = kept(transaction, organization_id)
     rows = transaction.execute(
         select(_entries.c.id, _entries.c.at, _entries.c.size)
@@ -95,12 +99,14 @@ def prune(transaction: Connection, organization_id: str, retention: Retention, n
         .order_by(_entries.c.id)
         .limit(most + 1)
     ).all()
-    left, removed = present.bytes, 0
-    for row in rows[:most]:
-        if row.at >= before and left <= retention.bytes:
+    left, removed, left_then = present.bytes, 0, present.bytes
+    for number, row in enumerate(rows[:most], 1):
+        is_over = left_then > retention.bytes
+        if before <= row.at <= present_moment and not is_over:
             break
-        left -= row.size
-        removed += 1
+        left_then -= row.size
+        if row.at < before or is_over:
+            left, removed = left_then, number
     if removed:
         transaction.execute(
             delete(_entries).where(_entries.c.organization_id == organization_id, _entries.c.id <= rows[removed - 1].id)
@@ -111,7 +117,7 @@ def prune(transaction: Connection, organization_id: str, retention: Retention, n
         .values(
             trail_entries=present.entries - removed if rows else 0,
             trail_bytes=max(0, left) if rows else 0,
-            trail_oldest_at=rows[removed].at if removed < len(rows) else None,
+            trail_oldest_at=min(rows[removed].at, present_moment) if removed < len(rows) else None,
         )
     )
     return removed

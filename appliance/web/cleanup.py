@@ -9,12 +9,14 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from appliance.host import clocks
 from appliance.model.errors import Refused
-from appliance.service import Workplace, accounts, deletion, trails, unused
+from appliance.service import Workplace, accounts, deletion, setbacks, trails, unused
 
 log = structlog.get_logger()
 
 _EVERY_S = 60.0
+_STEP_S = 1.0
 # A call that waits for a hub that hangs gives up before.
 _LONGEST_CALL = timedelta(minutes=5)
 
@@ -25,6 +27,8 @@ def keep_at_it(workplace: Workplace) -> None:
     Never returns.
     """
     never = threading.Event()
+    # What an earlier process noted by a clock that was ahead is of now at the latest.
+    _try(setbacks.settle, workplace)
     # What was begun before this process was is nobody's who is still at it.
     begun_until = workplace.clock()
     while True:
@@ -36,10 +40,22 @@ def keep_at_it(workplace: Workplace) -> None:
         begun_until = workplace.clock() - _LONGEST_CALL
 
 
-def _try(work: Callable[..., object], *arguments: object) -> None:
-    """Do one thing; whatever keeps it from being done, the others are done, and it is tried again next time."""
+def watch_clock(workplace: Workplace) -> None:
+    """Looks whether the clock was set back; now and every second. Never returns."""
+    never, known = threading.Event(), None
+    while True:
+        offset = workplace.clock().timestamp() - clocks.boottime()
+        if known is None or abs(offset - known) >= _STEP_S:
+            known = offset if _try(setbacks.settle, workplace) else None
+        never.wait(_STEP_S)
+
+
+def _try(work: Callable[..., object], *arguments: object) -> bool:
+    """Do one thing, and tell whether it was done; where it was not, others are, and it is tried again next time."""
     try:
         work(*arguments)
     except Exception as error:
         unforeseen = not isinstance(error, Refused | SQLAlchemyError)
         log.warning("what is to be cleaned up can't be yet", error=str(error), exc_info=unforeseen)
+        return False
+    return True

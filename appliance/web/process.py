@@ -116,6 +116,7 @@ def serve(settings: WebSettings) -> None:
         lifeline.hold(main)
         sys.setswitchinterval(_SWITCH_S)
         _keep_doing(cleanup.keep_at_it, workplace)
+        _keep_doing(cleanup.watch_clock, workplace)
         if settings.relay is not None:
             _keep_doing(postman.work, workplace, settings.relay, site.limits, threading.Event())
         connections.allow_many()
