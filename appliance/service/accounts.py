@@ -146,7 +146,11 @@ def actor_of(workplace: Workplace, token: str) -> Actor:
     Raises:
         Unauthenticated: there is no such session, or it ended.
     """
-    member = sessions.holder(workplace, token)
+    return actor_for(sessions.holder(workplace, token), token)
+
+
+def actor_for(member: Member, token: str) -> Actor:
+    """The member as the actor who holds this session of theirs."""
     held = Credential(Kind.SESSION, tokens.hash_of(token))
     return Actor(member.organization_id, member.id, member.email, member.role, credential=held)
 

@@ -116,8 +116,8 @@ def holder_of(workplace: Workplace, held: str, *, is_cookie: bool) -> Actor:
 
 
 def matches_csrf(held: str, shown: str) -> bool:
-    """Whether this is the CSRF token of the session."""
-    return bool(shown) and tokens.same(tokens.csrf_of(held), shown)
+    """Whether this is the CSRF token of the session, as it is or with the mark that forms add (`forms.csrf`)."""
+    return bool(shown) and tokens.same(tokens.csrf_of(held), shown.partition(".")[0])
 
 
 def check_read() -> None:

@@ -147,12 +147,12 @@ def open_desk(browser: Browser, url: str) -> Iterator[Callable[..., Desk]]:
     contexts: list[BrowserContext] = []
     desks: list[Desk] = []
 
-    def make(*, width: int = 1200, height: int = 900, dark: bool = False) -> Desk:
+    def make(*, width: int = 1200, height: int = 900, dark: bool = False, scripts: bool = True) -> Desk:
         context = browser.new_context(
             ignore_https_errors=True,
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
-            java_script_enabled=True,
+            java_script_enabled=scripts,
         )
         context.set_default_timeout(10_000)
         contexts.append(context)

@@ -13,7 +13,7 @@ from appliance.service import accounts, passkeys, password_change, passwords, se
 from appliance.service.sessions import Session
 from appliance.web import entrance, request
 from appliance.web.pages import session_cookie
-from appliance.web.pages.routes import Page, Visit
+from appliance.web.pages.routes import Again, Page, Visit
 
 PATH = "/account"
 _Made = TypeVar("_Made")
@@ -33,6 +33,8 @@ def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
         sessions=sessions.all_of(visit.workplace, visit.actor, visit.signed_in.token),
         now=visit.workplace.clock(),
         shortest_password=passwords.SHORTEST,
+        typed=visit.form,
+        of_passkey=visit.parameters.get("id", ""),
     )
 
 
@@ -97,10 +99,21 @@ def _end_other_sessions(visit: Visit) -> bottle.HTTPResponse:
     return visit.done(PATH, "sessions-ended")
 
 
+def again(form: str, *fields: str) -> Again:
+    """One of the page's forms, shown again with these fields."""
+    return Again(lambda visit, refusal: show(visit, refusal, form), fields)
+
+
 PAGES = (
     Page("GET", PATH, show, access=SELF),
-    Page("POST", f"{PATH}/password", _change_password, access=SELF),
-    Page("POST", f"{PATH}/verification", _ask_for_verification, access=SELF),
-    Page("POST", f"{PATH}/sessions/end-others", _end_other_sessions, access=SELF, noted=False),
-    Page("POST", f"{PATH}/sessions/<id>/end", _end_session, access=SELF, noted=False),
+    Page(
+        "POST",
+        f"{PATH}/password",
+        _change_password,
+        access=SELF,
+        again=again("password", "keep_tokens", "keep_passkeys"),
+    ),
+    Page("POST", f"{PATH}/verification", _ask_for_verification, access=SELF, again=again("verification")),
+    Page("POST", f"{PATH}/sessions/end-others", _end_other_sessions, access=SELF, again=again("sessions"), noted=False),
+    Page("POST", f"{PATH}/sessions/<id>/end", _end_session, access=SELF, again=again("sessions"), noted=False),
 )

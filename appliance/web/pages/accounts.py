@@ -8,10 +8,10 @@ from appliance.model.access import PUBLIC, SELF
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import NotFound, NotOpen, Refused
 from appliance.model.sign_up import SignUpMode
-from appliance.service import passkeys, passwords, permits
+from appliance.service import passwords, permits
 from appliance.service.log_in import HalfWay
 from appliance.web import entrance
-from appliance.web.pages import public_forms, routes, second_step, session_cookie
+from appliance.web.pages import public_forms, routes, second_step, session_cookie, signing_in
 from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import HOME, Page, Visit
 
@@ -61,19 +61,22 @@ def _show_log_in(visit: Visit) -> bottle.HTTPResponse:
     following = routes.following(visit.query)
     if visit.who is not None:
         return routes.see_other(following)
-    return show_log_in(visit, following)
+    return signing_in.show(visit, following)
 
 
 def _log_in(visit: Visit) -> bottle.HTTPResponse:
     form = visit.form
     following = routes.following(form)
+    again = signing_in.repeated(visit)
+    if again is not None:
+        return again
     try:
         session = entrance.begin_log_in(visit.site, form.text("email"), form.text("password"))
     except HalfWay as half_way:
-        return second_step.lead_to(half_way, following)
+        return second_step.lead_to(visit, half_way, following)
     except Refused as refusal:
-        return show_log_in(visit, following, refusal=refusal)
-    return session_cookie.enter(visit, session, following)
+        return signing_in.show(visit, following, refusal)
+    return signing_in.enter(visit, session, following)
 
 
 def _log_out(visit: Visit) -> bottle.HTTPResponse:
@@ -90,17 +93,6 @@ def _sign_up_page(visit: Visit, link: str | None, refusal: Refused | None = None
         invited=permit.email if permit else None,
         shortest_password=passwords.SHORTEST,
         default_network=DEFAULT_NETWORK,
-    )
-
-
-def show_log_in(visit: Visit, following: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
-    """The page; afterwards it leads to ``following``."""
-    return public_forms.page(
-        visit,
-        "login.html",
-        refusal=refusal,
-        following=following,
-        passkeys_origin=passkeys.origin(visit.workplace),
     )
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import quote
 
 import bottle
 
 from appliance.model.errors import NotFound, Refused, Unauthenticated
-from appliance.service import Actor, accounts, organizations, repeats
+from appliance.service import Actor, repeats, tokens
 from appliance.service.repeats import NothingDone
 from appliance.store import times
 from appliance.store.repeats import Answered
 from appliance.web import request
-from appliance.web.pages import forms, routes
+from appliance.web.pages import forms, routes, signing_in
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply, copied
-from appliance.web.pages.routes import HOME, Page, Visit, Who
+from appliance.web.pages.routes import HOME, Index, Page, Visit, Who
 from appliance.web.pages.view import View
 from appliance.web.posts import Posts
 from appliance.web.proxies import neighbourhood
@@ -29,14 +30,17 @@ _Posts = Posts[bottle.HTTPResponse, Outcome]
 
 def install(app: bottle.Bottle, site: Site, view: View, pages: Sequence[Page]) -> None:
     """Add these pages to the application."""
-    posts: _Posts = site.form_posts
+    nobody = Visit(site, view, None, Form(), {}, Index(pages))
     for page in pages:
-        app.route(page.path, method=page.method, callback=_callback(page, site, view, posts))
+        app.route(page.path, method=page.method, callback=_callback(page, nobody))
 
 
-def _callback(page: Page, site: Site, view: View, posts: _Posts) -> Callable[..., bottle.HTTPResponse]:
+def _callback(page: Page, nobody: Visit) -> Callable[..., bottle.HTTPResponse]:
+    site = nobody.site
+    posts: _Posts = site.form_posts
+
     def handle(**parameters: str) -> bottle.HTTPResponse:
-        visit = Visit(site, view, _who(site), Form(), parameters)
+        visit = replace(nobody, who=_who(site), parameters=parameters)
         try:
             if visit.who is None:
                 site.limits.stranger(request.address())
@@ -49,9 +53,18 @@ def _callback(page: Page, site: Site, view: View, posts: _Posts) -> Callable[...
                 return _once(page, visit, posts)
             return _refused(page, visit) or page.handler(visit)
         except Refused as refusal:
-            return visit.problem(refusal)
+            return _shown_again(page, visit, refusal)
 
     return handle
+
+
+def _shown_again(page: Page, visit: Visit, refusal: Refused) -> bottle.HTTPResponse:
+    """The form with what was typed and why it was refused, where there is one; else a page that says why."""
+    if page.again and page.again.fields and visit.who and tokens.same(visit.who.mark, visit.form.mark):
+        with suppress(Refused):
+            page.access.check(visit.actor.role, None)
+            return page.again.show(visit, refusal)
+    return visit.problem(refusal)
 
 
 def _once(page: Page, visit: Visit, posts: _Posts) -> bottle.HTTPResponse:
@@ -110,7 +123,7 @@ def _refused(page: Page, visit: Visit) -> bottle.HTTPResponse | None:
     if page.access.is_public:
         forms.check_form_token(visit.form)
     else:
-        forms.check_csrf(visit.form, visit.signed_in.token)
+        forms.check_csrf(visit.form, visit.signed_in.token, visit.signed_in.mark)
     if page.once:
         forms.check_once(visit.form, times.now())
     if not page.access.is_public:
@@ -121,7 +134,9 @@ def _refused(page: Page, visit: Visit) -> bottle.HTTPResponse | None:
 def _led_elsewhere(page: Page, visit: Visit) -> bottle.HTTPResponse | None:
     """Where to go before this page. Raises `Forbidden` where it is not for the visitor's role."""
     if visit.who is None:
-        return None if page.access.is_public else _to_log_in()
+        if page.access.is_public:
+            return None
+        return signing_in.interrupted(page, visit) if page.method == "POST" else _to_log_in()
     page.access.check(visit.actor.role, None)
     return None
 
@@ -145,11 +160,11 @@ def _who(site: Site) -> Who | None:
     if held is None:
         return None
     try:
-        actor = accounts.actor_of(site.workplace, held)
-        request.note_organization(actor)
-        return Who(actor, held, organizations.get(site.workplace, actor))
+        who = signing_in.holder(site, held)
     except (Unauthenticated, NotFound):
         return None
+    request.note_organization(who.actor)
+    return who
 
 
 def _to_log_in() -> bottle.HTTPResponse:

@@ -51,6 +51,11 @@ class Form:
         """All fields but these."""
         return {name: text for name, text in self.fields.items() if name not in names}
 
+    @property
+    def mark(self) -> str:
+        """Whose form it says it is (`drafts.mark_of`); nothing where it was made before any session."""
+        return self.text(CSRF_FIELD).partition(".")[2]
+
     def number(self, name: str) -> int | None:
         """A whole number; None where nothing was typed.
 
@@ -125,10 +130,24 @@ def check_once(form: Form, now: datetime) -> None:
         raise _not_ours()
 
 
-def check_csrf(form: Form, session_token: str) -> None:
-    """Raises `Forbidden` unless the form was made for this session."""
-    if not request.matches_csrf(session_token, form.text(CSRF_FIELD)):
-        raise _not_ours()
+def csrf(session_token: str, mark: str) -> str:
+    """What every form of a session carries: what shows that it is the session's, and whose the session is."""
+    return f"{tokens.csrf_of(session_token)}.{mark}"
+
+
+def check_csrf(form: Form, session_token: str, mark: str) -> None:
+    """Raises `Forbidden` unless the form was made for this session.
+
+    Args:
+        mark: whose session it is (`drafts.mark_of`), to tell an earlier one of theirs.
+    """
+    if request.matches_csrf(session_token, form.text(CSRF_FIELD)):
+        return
+    if tokens.same(mark, form.mark):
+        raise Forbidden(
+            "This form was made in an earlier session of yours, so nothing was changed. Look at it, and send it again."
+        )
+    raise _not_ours()
 
 
 def _not_ours() -> Forbidden:

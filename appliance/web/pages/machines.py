@@ -15,7 +15,7 @@ from appliance.web import request
 from appliance.web.pages import qr, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply
-from appliance.web.pages.routes import Page, Visit
+from appliance.web.pages.routes import Again, Page, Visit
 
 _PAGE_LENGTH = 200
 
@@ -168,17 +168,21 @@ def _configuration(visit: Visit, issued: machines.Issued, heading: str) -> Reply
     )
 
 
+def _again(form: str, *fields: str) -> Again:
+    return Again(lambda visit, refusal: _one(visit, refusal, form), fields)
+
+
 PAGES = (
     Page("GET", "/machines", _show_all, access=LOOK),
-    Page("POST", "/machines", _add, access=CHANGE),
+    Page("POST", "/machines", _add, access=CHANGE, again=Again(_table, ("name", "groups", "public_key"))),
     Page("GET", "/machines/<id>", _show, access=LOOK),
-    Page("POST", "/machines/<id>", _change, access=CHANGE),
+    Page("POST", "/machines/<id>", _change, access=CHANGE, again=_again("change", "name", "groups")),
     Page("GET", "/machines/<id>/configuration", _show_configuration, access=CHANGE),
     Page("GET", "/machines/<id>/rotate", _ask_rotation, access=CHANGE),
-    Page("POST", "/machines/<id>/rotate", _rotate, access=CHANGE),
+    Page("POST", "/machines/<id>/rotate", _rotate, access=CHANGE, again=Again(_ask_rotation, ("public_key",))),
     Page("GET", "/machines/<id>/disable", _ask_disabling, access=CHANGE),
-    Page("POST", "/machines/<id>/disable", _disable, access=CHANGE),
-    Page("POST", "/machines/<id>/enable", _enable, access=CHANGE),
+    Page("POST", "/machines/<id>/disable", _disable, access=CHANGE, again=Again.by(_ask_disabling)),
+    Page("POST", "/machines/<id>/enable", _enable, access=CHANGE, again=_again("enable")),
     Page("GET", "/machines/<id>/remove", _ask_removal, access=CHANGE),
-    Page("POST", "/machines/<id>/remove", _remove, access=CHANGE),
+    Page("POST", "/machines/<id>/remove", _remove, access=CHANGE, again=Again.by(_ask_removal)),
 )

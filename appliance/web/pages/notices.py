@@ -6,6 +6,7 @@ COOKIE = "__Host-meshwg-done"
 SECONDS = 60
 
 _NOTICES = {
+    "not-kept": "What was typed before you signed in is not shown: it was not yours, or is too old.",
     "changed": "The machine is changed; rules about its groups hold for it already.",
     "disabled": "The machine is disabled, and its tunnel is dead.",
     "enabled": "The machine is enabled, and can connect.",

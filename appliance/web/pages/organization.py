@@ -13,7 +13,7 @@ from appliance.model.errors import Refused
 from appliance.service import deletion, organizations
 from appliance.web import request
 from appliance.web.pages import routes, words
-from appliance.web.pages.routes import Page, Visit
+from appliance.web.pages.routes import Again, Page, Visit
 
 
 def _show(visit: Visit) -> bottle.HTTPResponse:
@@ -65,9 +65,13 @@ def _page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") 
     )
 
 
+def _again(form: str, *fields: str) -> Again:
+    return Again(lambda visit, refusal: _page(visit, refusal, form), fields)
+
+
 PAGES = (
     Page("GET", "/settings", _show, access=LOOK),
-    Page("POST", "/settings/name", _rename, access=MANAGE),
-    Page("POST", "/settings/plan", _switch_plan, access=MANAGE),
-    Page("POST", "/settings/delete", _delete, access=MANAGE),
+    Page("POST", "/settings/name", _rename, access=MANAGE, again=_again("rename", "name")),
+    Page("POST", "/settings/plan", _switch_plan, access=MANAGE, again=_again("plan")),
+    Page("POST", "/settings/delete", _delete, access=MANAGE, again=_again("delete")),
 )

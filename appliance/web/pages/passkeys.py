@@ -8,7 +8,7 @@ from appliance.model.access import PUBLIC, SELF
 from appliance.model.errors import Refused
 from appliance.service import passkeys
 from appliance.web import entrance, request
-from appliance.web.pages import account, accounts, forms, routes, session_cookie
+from appliance.web.pages import account, forms, routes, signing_in
 from appliance.web.pages.routes import Page, Visit
 
 _PATH = f"{account.PATH}/passkeys"
@@ -65,11 +65,14 @@ def _begin_log_in(visit: Visit) -> bottle.HTTPResponse:
 
 def _log_in(visit: Visit) -> bottle.HTTPResponse:
     following = routes.following(visit.form)
+    again = signing_in.repeated(visit)
+    if again is not None:
+        return again
     try:
         session = entrance.log_in_by_passkey(visit.site, forms.form_token() or "", visit.form.text("credential"))
     except Refused as refusal:
-        return accounts.show_log_in(visit, following, refusal)
-    return session_cookie.enter(visit, session, following)
+        return signing_in.show(visit, following, refusal)
+    return signing_in.enter(visit, session, following)
 
 
 def _for_script(options: str) -> bottle.HTTPResponse:
@@ -78,9 +81,9 @@ def _for_script(options: str) -> bottle.HTTPResponse:
 
 PAGES = (
     Page("POST", f"{_PATH}/options", _begin_adding, access=SELF, once=False),
-    Page("POST", _PATH, _add, access=SELF),
-    Page("POST", f"{_PATH}/<id>/name", _rename, access=SELF),
-    Page("POST", f"{_PATH}/<id>/remove", _remove, access=SELF),
+    Page("POST", _PATH, _add, access=SELF, again=account.again("passkey", "name")),
+    Page("POST", f"{_PATH}/<id>/name", _rename, access=SELF, again=account.again("passkeys", "name")),
+    Page("POST", f"{_PATH}/<id>/remove", _remove, access=SELF, again=account.again("passkeys")),
     Page("POST", "/login/passkey/options", _begin_log_in, access=PUBLIC, once=False),
     Page("POST", "/login/passkey", _log_in, access=PUBLIC),
 )

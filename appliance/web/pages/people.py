@@ -11,7 +11,7 @@ from appliance.service import invitations, members
 from appliance.web import request
 from appliance.web.pages import account, session_cookie
 from appliance.web.pages.outcomes import Outcome
-from appliance.web.pages.routes import Page, Visit
+from appliance.web.pages.routes import Again, Page, Visit
 
 _HERE = "/settings/people"
 _PAGE_LENGTH = 200
@@ -93,16 +93,16 @@ def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
 
 def _member_page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
     member = members.get(visit.workplace, visit.actor, visit.parameters["id"])
-    return visit.page("member.html", refusal=refusal, member=member, roles=_ROLES)
+    return visit.page("member.html", refusal=refusal, member=member, roles=_ROLES, typed=visit.form)
 
 
 PAGES = (
     Page("GET", _HERE, _show, access=LOOK),
-    Page("POST", _HERE, _invite, access=MANAGE),
-    Page("POST", f"{_HERE}/invitations/<id>/revoke", _revoke, access=MANAGE, noted=False),
+    Page("POST", _HERE, _invite, access=MANAGE, again=Again(_page, ("email", "role"))),
+    Page("POST", f"{_HERE}/invitations/<id>/revoke", _revoke, access=MANAGE, again=Again(_page), noted=False),
     Page("GET", f"{_HERE}/<id>", _show_member, access=MANAGE),
-    Page("POST", f"{_HERE}/<id>/role", _change_role, access=MANAGE),
-    Page("POST", f"{_HERE}/<id>/remove", _remove, access=MANAGE, noted=False),
-    Page("POST", f"{_HERE}/<id>/transfer", _transfer, access=MANAGE),
-    Page("POST", f"{account.PATH}/delete", _leave, access=SELF),
+    Page("POST", f"{_HERE}/<id>/role", _change_role, access=MANAGE, again=Again(_member_page, ("role",))),
+    Page("POST", f"{_HERE}/<id>/remove", _remove, access=MANAGE, again=Again(_member_page), noted=False),
+    Page("POST", f"{_HERE}/<id>/transfer", _transfer, access=MANAGE, again=Again(_member_page)),
+    Page("POST", f"{account.PATH}/delete", _leave, access=SELF, again=account.again("leave")),
 )

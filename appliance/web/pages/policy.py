@@ -18,7 +18,7 @@ from appliance.service import policy as policies
 from appliance.web.api.policy import RuleBody, read_action, read_protocol, read_rule
 from appliance.web.pages import forms, words
 from appliance.web.pages.forms import Form
-from appliance.web.pages.routes import Page, Visit
+from appliance.web.pages.routes import Again, Page, Visit
 
 _PAGE_LENGTH = 200
 
@@ -211,10 +211,17 @@ def _verdict_line(verdict: Verdict, query: Form, names: dict[str, str]) -> Verdi
     return VerdictLine(verdict.action is Action.DENY, ends[0], ends[1], reason)
 
 
+_RULE_FIELDS = ("action", "source", "destination", "protocol", "ports", "description", "both_ways")
+
+
+def _again(form: str, *fields: str) -> Again:
+    return Again(lambda visit, refused: _page(visit, Refusal(form, refused) if refused else None), fields)
+
+
 PAGES = (
     Page("GET", "/policy", _show, access=LOOK),
     Page("GET", "/policy/check", _check, access=LOOK),
-    Page("POST", "/policy/default", _save_default, access=CHANGE),
-    Page("POST", "/policy/rules", _add_rule, access=CHANGE),
-    Page("POST", "/policy/rules/remove", _remove_rule, access=CHANGE),
+    Page("POST", "/policy/default", _save_default, access=CHANGE, again=_again("default")),
+    Page("POST", "/policy/rules", _add_rule, access=CHANGE, again=_again("add", *_RULE_FIELDS)),
+    Page("POST", "/policy/rules/remove", _remove_rule, access=CHANGE, again=_again("rules")),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ import bottle
 from appliance.model.access import Access
 from appliance.model.errors import Refused
 from appliance.model.organization import Organization, Role
-from appliance.service import Actor, Workplace, tokens
+from appliance.service import Actor, Workplace
 from appliance.web.pages import forms, notices
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply, reply
@@ -21,21 +21,26 @@ from appliance.web.request import Site
 
 HOME = "/machines"
 # A path of this site and nothing that a browser could take for another one's: no //host, no backslash, no scheme.
-_LOCAL = re.compile(r"/(?:[A-Za-z0-9_.~?&=%-][A-Za-z0-9_.~?&=%/-]*)?", re.ASCII)
+_LOCAL = re.compile(r"/(?:[A-Za-z0-9_.~?&=%*+-][A-Za-z0-9_.~?&=%*+/-]*)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Who:
-    """Somebody who is signed in."""
+    """Somebody who is signed in.
+
+    Attributes:
+        mark: the same in all sessions of theirs (`drafts.mark_of`).
+    """
 
     actor: Actor
     token: str
     organization: Organization
+    mark: str
 
     @property
     def csrf(self) -> str:
         """What every form of this session carries."""
-        return tokens.csrf_of(self.token)
+        return forms.csrf(self.token, self.mark)
 
     @property
     def may_change(self) -> bool:
@@ -50,13 +55,20 @@ class Who:
 
 @dataclass(frozen=True)
 class Visit:
-    """A request as its page gets it: signed in where the page needs it, a form that was ours, within the limits."""
+    """A request as its page gets it: signed in where the page needs it, a form that was ours, within the limits.
+
+    Attributes:
+        index: where the forms of all pages are sent.
+        notice: what the page says first; None: what the change before it left to be said.
+    """
 
     site: Site
     view: View
     who: Who | None
     form: Form
     parameters: Mapping[str, str]
+    index: Index
+    notice: str | None = None
 
     @property
     def workplace(self) -> Workplace:
@@ -84,7 +96,8 @@ class Visit:
         """The page; with a refusal, its status and when to try again."""
         status = refusal.status if refusal is not None else 200
         notice = notices.words(bottle.request.get_cookie(notices.COOKIE, ""))
-        answer = self.view.answer(template, status=status, who=self.who, refusal=refusal, notice=notice, **data)
+        said = self.notice or notice
+        answer = self.view.answer(template, status=status, who=self.who, refusal=refusal, notice=said, **data)
         if notice is not None:
             forget_cookie(answer, notices.COOKIE)
         if refusal is not None and refusal.retry_after is not None:
@@ -118,6 +131,24 @@ class Visit:
 
 
 @dataclass(frozen=True)
+class Again:
+    """A form that can be shown once more with what was typed.
+
+    Attributes:
+        show: the page with the form; with a refusal, it tells of that.
+        fields: what is shown again, also after another log-in. Never a password or a code.
+    """
+
+    show: Callable[[Visit, Refused | None], bottle.HTTPResponse]
+    fields: tuple[str, ...] = ()
+
+    @classmethod
+    def by(cls, show: Callable[[Visit], bottle.HTTPResponse]) -> Again:
+        """A form into which nothing is typed: its page is as it was."""
+        return cls(lambda visit, _: show(visit))
+
+
+@dataclass(frozen=True)
 class Page:
     """One row: what answers a path.
 
@@ -126,6 +157,7 @@ class Page:
         once: whether its form carries a token of its own, and is done once; not what a script asks for.
         noted: whether the store notes that it was done. It does not for what takes somebody's way in away, which is
             possible at any time, and harmless twice.
+        again: how its form is shown once more, for who was signed out meanwhile.
     """
 
     method: str
@@ -134,6 +166,25 @@ class Page:
     access: Access
     once: bool = field(default=True, kw_only=True)
     noted: bool = field(default=True, kw_only=True)
+    again: Again | None = field(default=None, kw_only=True)
+
+
+class Index:
+    """The forms that can be shown again, by where they are sent."""
+
+    def __init__(self, pages: Sequence[Page]) -> None:
+        self._router = bottle.Router()
+        for page in pages:
+            if page.method == "POST" and page.again is not None:
+                self._router.add(page.path, page.method, page)
+
+    def find(self, path: str) -> tuple[Page, Again, Mapping[str, str]] | None:
+        """The page of the form that is sent to this path, and what the path names."""
+        try:
+            page, parameters = self._router.match({"REQUEST_METHOD": "POST", "PATH_INFO": path})
+        except bottle.HTTPError:
+            return None
+        return page, page.again, parameters
 
 
 def see_other(path: str) -> bottle.HTTPResponse:

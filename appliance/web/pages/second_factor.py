@@ -87,8 +87,8 @@ def _recovery_page(visit: Visit, recovery: Recovery) -> bottle.HTTPResponse:
 
 
 PAGES = (
-    Page("POST", _PATH, _propose, access=SELF),
-    Page("POST", f"{_PATH}/enable", _enable, access=SELF),
-    Page("POST", f"{_PATH}/disable", _disable, access=SELF),
-    Page("POST", f"{_PATH}/recovery-codes", _renew, access=SELF),
+    Page("POST", _PATH, _propose, access=SELF, again=account.again(_FORM)),
+    Page("POST", f"{_PATH}/enable", _enable, access=SELF, again=account.again(_FORM)),
+    Page("POST", f"{_PATH}/disable", _disable, access=SELF, again=account.again(_FORM)),
+    Page("POST", f"{_PATH}/recovery-codes", _renew, access=SELF, again=account.again(_FORM)),
 )

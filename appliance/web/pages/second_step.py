@@ -12,16 +12,20 @@ from appliance.service import tickets
 from appliance.service.log_in import HalfWay
 from appliance.store.tickets import Kind
 from appliance.web import entrance
-from appliance.web.pages import public_forms, routes, session_cookie
+from appliance.web.pages import public_forms, routes, signing_in
 from appliance.web.pages.routes import HOME, Page, Visit
+from appliance.web.pages.signing_in import DRAFT_FIELD
 
 PATH = "/login/code"
 _COOKIE = "__Host-meshwg-half-way"
 
 
-def lead_to(half_way: HalfWay, following: str) -> bottle.HTTPResponse:
+def lead_to(visit: Visit, half_way: HalfWay, following: str) -> bottle.HTTPResponse:
     """From the password to the code. The browser keeps the ticket where neither scripts nor people see it."""
-    answer = routes.see_other(f"{PATH}?next={quote(following, safe='/')}")
+    if visit.form.text(DRAFT_FIELD):
+        answer = _page(visit, following)
+    else:
+        answer = routes.see_other(f"{PATH}?next={quote(following, safe='/')}")
     seconds = int(tickets.LIFETIMES[Kind.LOG_IN].total_seconds())
     routes.set_cookie(answer, _COOKIE, half_way.ticket, seconds=seconds)
     return answer
@@ -33,18 +37,22 @@ def _show(visit: Visit) -> bottle.HTTPResponse:
 
 def _finish(visit: Visit) -> bottle.HTTPResponse:
     following = routes.following(visit.form)
+    again = signing_in.repeated(visit)
+    if again is not None:
+        return again
     ticket = str(bottle.request.get_cookie(_COOKIE, ""))
     try:
         session = entrance.finish_log_in(visit.site, ticket, visit.form.text("code"))
     except Refused as refusal:
         return _page(visit, following, refusal)
-    answer = session_cookie.enter(visit, session, following)
+    answer = signing_in.enter(visit, session, following)
     routes.forget_cookie(answer, _COOKIE)
     return answer
 
 
 def _page(visit: Visit, following: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
-    return public_forms.page(visit, "login_code.html", following=following, refusal=refusal)
+    draft = visit.form.text(DRAFT_FIELD)
+    return public_forms.page(visit, "login_code.html", following=following, draft=draft, refusal=refusal)
 
 
 PAGES = (

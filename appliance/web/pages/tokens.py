@@ -9,7 +9,7 @@ from appliance.model.errors import Refused
 from appliance.service import api_tokens, second_factor
 from appliance.web import entrance, request
 from appliance.web.pages.outcomes import Outcome
-from appliance.web.pages.routes import Page, Visit
+from appliance.web.pages.routes import Again, Page, Visit
 
 _HERE = "/settings/tokens"
 _PAGE_LENGTH = 200
@@ -66,6 +66,6 @@ def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
 
 PAGES = (
     Page("GET", _HERE, _show, access=SELF),
-    Page("POST", _HERE, _issue, access=SELF),
-    Page("POST", f"{_HERE}/<id>/revoke", _revoke, access=SELF, noted=False),
+    Page("POST", _HERE, _issue, access=SELF, again=Again(_page, ("name", "scope", "days"))),
+    Page("POST", f"{_HERE}/<id>/revoke", _revoke, access=SELF, again=Again(_page), noted=False),
 )

@@ -1,0 +1,61 @@
+"""Drafts open for the person whose form they were typed into, for a while, and for nobody else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.model.organization import Member, Role
+from appliance.service.drafts import LIFETIME, LONGEST, Draft, mark_of, opened, sealed
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+ASHA = Member("m1", "o1", "asha@example.net", "$argon2id$one", Role.OWNER)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+DRAFTS = st.builds(Draft, TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=8))
+
+
+@given(DRAFTS, st.integers(0, int(LIFETIME.total_seconds())))
+def test_a_draft_opens_as_it_was_typed(draft: Draft, seconds: int) -> None:
+    kept = sealed(draft, mark_of(ASHA), NOW)
+    assert kept is not None
+    assert opened(kept, mark_of(ASHA), NOW + timedelta(seconds=seconds)) == draft
+
+
+@given(DRAFTS)
+def test_it_opens_for_nobody_else_nor_later(draft: Draft) -> None:
+    kept = sealed(draft, mark_of(ASHA), NOW)
+    assert kept is not None
+    assert opened(kept, mark_of(ASHA), NOW + LIFETIME + timedelta(seconds=2)) is None
+    for other in (replace(ASHA, id="m2"), replace(ASHA, password_hash="$argon2id$two")):
+        assert opened(kept, mark_of(other), NOW) is None
+
+
+@given(DRAFTS, TEXTS)
+def test_nobody_makes_one_for_somebody_else(draft: Draft, guess: str) -> None:
+    """Whoever does not know a person's mark seals for nobody."""
+    kept = sealed(draft, guess, NOW)
+    assert kept is not None
+    assert opened(kept, mark_of(ASHA), NOW) is None
+
+
+@given(DRAFTS, st.data())
+def test_what_was_damaged_or_made_up_is_no_draft(draft: Draft, data: st.DataObject) -> None:
+    kept = sealed(draft, mark_of(ASHA), NOW)
+    assert kept is not None
+    at = data.draw(st.integers(0, len(kept) - 5))
+    other = data.draw(st.sampled_from("AZaz09-_=!é"))
+    damaged = kept[:at] + other + kept[at + 1 :]
+    assert opened(damaged, mark_of(ASHA), NOW) in (None, draft if damaged == kept else None)
+    assert opened(data.draw(TEXTS), mark_of(ASHA), NOW) is None
+
+
+def test_it_is_bounded_and_what_is_typed_can_not_be_read_in_it() -> None:
+    kept = sealed(Draft("/machines", {"name": "a" * (LONGEST // 2)}), mark_of(ASHA), NOW)
+    assert kept is not None
+    assert len(kept) <= LONGEST
+    assert "aaaa" not in kept
+    assert sealed(Draft("/machines", {"name": "a" * LONGEST}), mark_of(ASHA), NOW) is None
+    assert opened("a" * (LONGEST + 4), mark_of(ASHA), NOW) is None

@@ -1,0 +1,257 @@
+"""Forms that are sent when their session has ended: nothing that was typed is lost, and nobody else gets to see it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import bottle
+import pyotp
+import pytest
+
+from appliance.model.errors import TooMany
+from appliance.model.organization import Role
+from appliance.service import sessions
+from appliance.store import times
+from appliance.web import pages
+from appliance.web.app import make_app
+from appliance.web.request import COOKIE, Site
+from tests.appliance.fakes import FakeHub
+from tests.appliance.web.pages.visitor import PASSWORD, Answer, Visitor
+
+EMAIL = "asha@example.net"
+NAME = 'x" <b>&मुंबई'
+
+
+class Clock:
+    """Stands still at the present until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = times.now()
+
+    def pass_by(self, time: timedelta = sessions.IDLE + timedelta(seconds=1)) -> None:
+        self.now += time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def app(site: Site, hub: FakeHub, clock: Clock) -> bottle.Bottle:
+    return make_app(replace(site, workplace=replace(site.workplace, clock=lambda: clock.now)), hub.status)
+
+
+def value(answer: Answer, name: str, number: int = 0) -> str:
+    """What stands in a field of the page that somebody can see."""
+    fields = [each for each in answer.page.all("input") if each.get("type") != "hidden"]
+    return [each for each in fields if each.get("name") == name][number].get("value", "")
+
+
+def log_in_again(visitor: Visitor, email: str = EMAIL) -> Answer:
+    """From the log-in page that came in answer to a form."""
+    return visitor.send("/login", email=email, password=PASSWORD)
+
+
+def test_what_was_typed_is_there_after_the_log_in(owner: Visitor, clock: Clock) -> None:
+    owner.get("/machines")
+    clock.pass_by()
+    answer = owner.send("/machines", name=NAME, groups="office, db")
+    assert answer.status == 401
+    assert "Your session has ended, and nothing was changed." in answer.page.text
+    assert NAME not in answer.text
+    assert value(answer, "email") == ""
+    answer = log_in_again(owner)
+    assert answer.status == 200
+    assert (value(answer, "name"), value(answer, "groups")) == (NAME, "office, db")
+    assert "Nothing was changed meanwhile" in answer.page.text
+    assert "There is no machine yet" in answer.page.text
+    answer = owner.send("/machines", name=value(answer, "name"), groups=value(answer, "groups"))
+    assert f"Added: {NAME}" in answer.page.text
+
+
+def test_a_reload_shows_it_again_and_a_wrong_password_loses_nothing(owner: Visitor, clock: Clock) -> None:
+    owner.get("/machines")
+    clock.pass_by()
+    owner.send("/machines", name=NAME)
+    answer = owner.send("/login", email=EMAIL, password="wrong")
+    assert answer.status == 401
+    form = answer.page.forms["/login"] | {"email": EMAIL, "password": PASSWORD}
+    for _ in range(3):
+        answer = owner.post("/login", form)
+        assert (answer.status, value(answer, "name")) == (200, NAME)
+    assert owner.get("/machines").status == 200
+
+
+def test_a_second_factor_keeps_it_too(owner: Visitor, clock: Clock) -> None:
+    owner.get("/account")
+    page = owner.send("/account/second-factor", password=PASSWORD).page
+    phone = pyotp.TOTP(next(line for line in page.text.split() if len(line) == 32 and line.isupper()))
+    owner.send("/account/second-factor/enable", code=phone.at(clock.now))
+    owner.get("/machines")
+    clock.pass_by()
+    owner.send("/machines", name=NAME)
+    answer = log_in_again(owner)
+    assert "Give a code" in answer.page.text
+    assert COOKIE not in answer.cookies
+    answer = owner.send("/login/code", code="000000")
+    assert answer.status == 401
+    answer = owner.send("/login/code", code=phone.at(clock.now))
+    assert (answer.status, value(answer, "name")) == (200, NAME)
+
+
+def test_somebody_else_does_not_get_to_see_it(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
+    other = Visitor(app)
+    other.sign_up("eve@example.net", "Eve")
+    owner.get("/machines")
+    clock.pass_by()
+    owner.send("/machines", name=NAME)
+    answer = log_in_again(owner, "eve@example.net")
+    assert (answer.status, answer.headers["location"]) == (303, "/machines")
+    answer = owner.get("/machines")
+    assert NAME not in answer.text
+    assert "What was typed before you signed in is not shown" in answer.page.text
+
+
+def test_a_colleague_does_not_get_to_see_it_either(
+    owner: Visitor, colleague: Callable[[Role], Visitor], clock: Clock
+) -> None:
+    colleague(Role.ADMIN)
+    owner.get("/machines")
+    clock.pass_by()
+    owner.send("/machines", name=NAME)
+    assert log_in_again(owner, "admin@example.net").status == 303
+
+
+def test_nobody_plants_a_draft_in_somebody_s_log_in(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
+    """One that was made with an own session, or with none, opens for nobody else."""
+    eve = Visitor(app)
+    eve.sign_up("eve@example.net", "Eve")
+    planted = eve.get("/machines").page.forms["/machines"]
+    clock.pass_by()
+    drafts = []
+    for csrf in (planted["csrf"], "a.b", f"a.{'0' * 64}"):
+        eve.post("/machines", planted | {"csrf": csrf, "name": NAME})
+        drafts.append(eve.answer.page.forms["/login"]["draft"])
+    for draft in [*drafts, "", "x", "é", "A" * 100_000]:
+        owner.cookies.pop(COOKIE, None)
+        owner.get("/login")
+        answer = owner.send("/login", email=EMAIL, password=PASSWORD, draft=draft)
+        assert answer.status == 303, draft
+        assert NAME not in owner.get("/machines").text
+
+
+def test_a_draft_is_good_for_a_while(owner: Visitor, clock: Clock) -> None:
+    owner.get("/machines")
+    clock.pass_by()
+    owner.send("/machines", name=NAME)
+    clock.pass_by(timedelta(hours=13))
+    assert log_in_again(owner).status == 303
+
+
+def test_what_is_too_long_to_be_kept_is_said_to_be_lost(owner: Visitor, clock: Clock) -> None:
+    owner.get("/machines")
+    clock.pass_by()
+    answer = owner.send("/machines", name="x" * 100_000)
+    assert "too long to be kept" in answer.page.text
+    assert log_in_again(owner).status == 303
+
+
+def test_who_may_not_change_any_more_is_told_so(
+    owner: Visitor, colleague: Callable[[Role], Visitor], clock: Clock
+) -> None:
+    admin = colleague(Role.ADMIN)
+    admin.get("/machines")
+    owner.get("/settings/people")
+    member = next(each["href"] for each in owner.answer.page.all("a") if "/settings/people/" in each.get("href", ""))
+    owner.get(member)
+    assert owner.send(f"{member}/role", role="viewer").status == 303
+    clock.pass_by()
+    admin.send("/machines", name=NAME)
+    answer = log_in_again(admin, "admin@example.net")
+    assert answer.status == 403
+    assert COOKIE in admin.cookies
+
+
+def test_what_is_gone_meanwhile_is_said_to_be_gone(owner: Visitor, clock: Clock, app: bottle.Bottle) -> None:
+    owner.add_machine("a")
+    link = next(each["href"] for each in owner.get("/machines").page.all("a") if "/machines/" in each["href"])
+    owner.get(link)
+    form = owner.answer
+    other = Visitor(app)
+    other.log_in(EMAIL)
+    other.get(f"{link}/remove")
+    other.send(f"{link}/remove")
+    clock.pass_by()
+    owner.answer = form
+    owner.send(link, name=NAME)
+    assert log_in_again(owner).status == 404
+    assert owner.get("/machines").status == 200
+
+
+def test_a_form_of_an_earlier_session_of_theirs_is_shown_again(owner: Visitor, clock: Clock) -> None:
+    """As where somebody signed in again in another tab."""
+    form = owner.get("/machines").page.forms["/machines"]
+    clock.pass_by()
+    owner.log_in(EMAIL)
+    answer = owner.post("/machines", form | {"name": NAME})
+    assert answer.status == 403
+    assert "made in an earlier session of yours" in answer.page.text
+    assert value(answer, "name") == NAME
+    assert "Added" in owner.send("/machines", name=NAME).page.text
+
+
+def test_too_many_changes_lose_nothing(owner: Visitor, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner.get("/machines")
+
+    def refuse(*_: object) -> None:
+        raise TooMany("Too many changes. Try again soon.", retry_after=7)
+
+    monkeypatch.setattr(type(site.limits), "write", refuse)
+    answer = owner.send("/machines", name=NAME)
+    assert (answer.status, answer.headers["retry-after"]) == (429, "7")
+    assert value(answer, "name") == NAME
+
+
+def test_a_page_that_was_asked_for_is_led_to_and_says_so(owner: Visitor, clock: Clock) -> None:
+    clock.pass_by()
+    answer = owner.get("/policy/check?source=machine%3Aa&port=8+0*")
+    assert answer.status == 303
+    answer = owner.get(answer.headers["location"])
+    assert "Your session has ended." in answer.page.text
+    assert log_in_again(owner).headers["location"] == "/policy/check?source=machine%3Aa&port=8+0*"
+
+
+def test_who_never_had_a_session_is_told_nothing_of_one(stranger: Visitor) -> None:
+    assert "session has ended" not in stranger.get("/login").page.text
+    assert stranger.post("/machines", {"name": "x"}).headers["location"] == "/login"
+
+
+def test_every_form_is_shown_again_and_no_secret_is_ever_kept() -> None:
+    """A page that is added has to say what of its form is kept; what shows who somebody is may not be."""
+    for page in pages.PAGES:
+        if page.method != "POST" or page.access.is_public or page.path in ("/logout", "/account/passkeys/options"):
+            continue
+        assert page.again is not None, page.path
+        for field in page.again.fields:
+            assert not re.search("password|code|credential|token$|secret|csrf|once|confirm", field), (page.path, field)
+
+
+def test_whatever_somebody_can_type_is_kept(owner: Visitor) -> None:
+    """Fields of every page's forms but passwords and codes, and what confirms a deletion."""
+    owner.add_machine("a")
+    links = [each["href"] for each in owner.get("/machines").page.all("a") if each["href"].startswith("/machines/")]
+    kept = {page.path: page.again.fields for page in pages.PAGES if page.again is not None}
+    for path in ("/machines", "/policy", "/settings", "/settings/people", "/settings/tokens", "/account", *links):
+        action = ""
+        for tag, each in owner.get(path).page.elements:
+            if tag == "form":
+                action = re.sub(r"^/machines/\w+", "/machines/<id>", each["action"]) if each["method"] == "post" else ""
+            if not action or tag not in ("input", "select") or each.get("type") in ("hidden", "password"):
+                continue
+            if each["name"] in ("code", "confirm"):
+                continue
+            assert each["name"] in kept[action], (action, each["name"])
