@@ -10,8 +10,6 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Desk
 
-NARROW = 360
-
 
 def test_the_first_day(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk()
@@ -78,28 +76,6 @@ def test_an_organization_is_deleted(open_desk: Callable[..., Desk]) -> None:
     expect(desk.page).to_have_title("Sign in · MeshWG")
 
 
-def test_a_narrow_screen_never_scrolls_sideways(open_desk: Callable[..., Desk]) -> None:
-    desk = open_desk(width=NARROW, height=740)
-    page = desk.page
-    for path in ("/", "/docs/api", "/login", "/signup", "/nowhere"):
-        desk.open(path)
-        assert _width(desk) <= NARROW, path
-    desk.sign_up("narrow@example.net", "W" * 200)
-    desk.add_machine("M" * 200, groups=f"{'G' * 63}, office")
-    assert _width(desk) <= NARROW, "the configuration"
-    page.goto(desk.url + "/policy")
-    form = page.locator("form[action='/policy/rules']")
-    form.get_by_label("From").select_option("M" * 200)
-    form.get_by_label("Description").fill("D" * 400)
-    form.get_by_role("button", name="Add rule").click()
-    for path in ("/machines", "/policy", "/audit", "/usage", "/settings"):
-        desk.open(path)
-        assert _width(desk) <= NARROW, path
-    desk.open("/machines")
-    page.get_by_role("link", name="M" * 200).click()
-    assert _width(desk) <= NARROW, "one machine"
-
-
 def test_the_keyboard_is_enough(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk()
     page = desk.page
@@ -121,7 +97,3 @@ def test_dark_is_dark(open_desk: Callable[..., Desk]) -> None:
         desk = open_desk(dark=dark)
         desk.open("/")
         assert (max(desk.page.evaluate(brightness)) < 64) is dark
-
-
-def _width(desk: Desk) -> int:
-    return int(desk.page.evaluate("document.documentElement.scrollWidth"))

@@ -1,0 +1,107 @@
+"""Every page on a phone, with the longest names that people may choose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Desk
+
+NARROW = 360
+PASSWORD = "correct horse battery"
+
+# What is cut off at the right: nothing that can be seen may be, but within what scrolls by itself or shortens a text.
+_BEYOND = """() => {
+  const cuts = (each) => each && each !== document.documentElement
+    && (getComputedStyle(each).overflowX !== "visible" || cuts(each.parentElement));
+  return [...document.body.querySelectorAll("*")].filter((each) => {
+    const box = each.getBoundingClientRect();
+    return box.width && (box.right > window.innerWidth + 0.5 || box.left < -0.5)
+      && !cuts(each.parentElement) && !each.closest(".unseen, .skip, svg");
+  }).map((each) => each.outerHTML.slice(0, 120));
+}"""
+
+
+def check(desk: Desk, place: str) -> None:
+    assert desk.page.evaluate("document.documentElement.scrollWidth") <= NARROW, place
+    assert desk.page.evaluate(_BEYOND) == [], place
+
+
+def check_sign_out(desk: Desk) -> None:
+    """The way out is there, in one line."""
+    box = desk.page.get_by_role("button", name="Sign out").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= NARROW
+    assert box["height"] < 50
+    assert box["width"] > 60
+
+
+@pytest.mark.parametrize("letter", ["W", "मुं", "🦙", "W "])
+def test_no_page_scrolls_sideways_however_long_names_are(open_desk: Callable[..., Desk], letter: str) -> None:
+    long = (letter * 255)[:254].strip() + "x"
+    desk = open_desk(width=NARROW, height=740)
+    page = desk.page
+    for path in ("/", "/docs/api", "/claims", "/transcripts", "/login", "/signup", "/forgotten", "/nowhere"):
+        desk.open(path)
+        check(desk, path)
+    mark = ord(letter[0])
+    desk.sign_up(f"{'n' * 60}{mark}{len(letter)}@{'e' * 60}.example.net", long)
+    check_sign_out(desk)
+    desk.add_machine(long, groups=f"{long}, office")
+    check(desk, "the configuration")
+    check_sign_out(desk)
+    desk.open("/policy")
+    form = page.locator("form[action='/policy/rules']")
+    form.get_by_label("From").select_option(label=long)
+    form.get_by_label("To", exact=True).select_option(value=f"group:{long}")
+    form.get_by_label("Description").fill((letter * 400)[:400])
+    form.get_by_role("button", name="Add rule").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    check(desk, "the policy after a save")
+    desk.open("/settings/tokens")
+    page.get_by_label("Name").fill(long[:63].strip())
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_text("This is shown once.")).to_be_visible()
+    check(desk, "a token")
+    desk.open("/settings/people")
+    page.get_by_label("E-mail address").fill(f"{'i' * 60}{mark}{len(letter)}@{'e' * 60}.example.net")
+    page.get_by_role("button", name="Invite").click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    check(desk, "an invitation")
+    desk.open("/account")
+    page.locator("#second-factor-password").fill(PASSWORD)
+    page.get_by_role("button", name="Set up a second factor").click()
+    expect(page.get_by_text("This is shown once.")).to_be_visible()
+    check(desk, "a second factor")
+    for path in (
+        "/machines",
+        "/policy",
+        "/audit",
+        "/usage",
+        "/settings",
+        "/settings/people",
+        "/settings/tokens",
+        "/account",
+        "/docs/api",
+        "/nowhere",
+    ):
+        desk.open(path)
+        check(desk, path)
+        if path != "/nowhere":
+            check_sign_out(desk)
+    desk.open("/usage")
+    page.get_by_role("rowheader").first.get_by_role("link").click()
+    check(desk, "a month")
+    desk.open("/machines")
+    page.get_by_role("rowheader").first.get_by_role("link").click()
+    check(desk, "one machine")
+    page.get_by_role("link", name=re.compile("Remove this machine")).click()
+    check(desk, "a removal")
+    desk.open("/policy")
+    page.locator("form[action^='/policy/check']").get_by_role("button", name="Ask").click()
+    check(desk, "a verdict")
