@@ -1,11 +1,22 @@
-# What the lanes of this folder share. A lane sets `lane` to its name and sources this file.
-# Exit codes as the launcher's: 69 something can't be installed, 77 it takes root.
+# What the lanes of this folder share. A lane sets `lane` to its name and sources this file. With -h or --help it prints what
+# its first comment says. Exit codes are those of docs/operating.md: 64 bad usage, 69 something can't be installed, 77 it
+# takes root.
 # shellcheck shell=bash disable=SC2034,SC2154
 
 here=$(cd "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 
 say() { printf '%s: %s\n' "$lane" "$*"; }
 fail() { local code=$1; shift; printf '%s: %s\n' "$lane" "$*" >&2; exit "$code"; }
+
+case ${1:-} in
+-h | --help)
+    sed --quiet '2,$ { /^#/!q; s/^# \{0,1\}//; p }' "$0"
+    exit 0
+    ;;
+esac
+
+# Called with the options that are left, where the first one takes a value.
+need_value() { [ $# -gt 1 ] || fail 64 "$1 takes a value"; }
 
 need_root() { [ "$(id -u)" = 0 ] || fail 77 "it takes root"; }
 
