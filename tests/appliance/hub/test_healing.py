@@ -7,10 +7,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 
@@ -248,6 +249,36 @@ def test_a_machine_that_is_added_again_has_its_endpoint_before_any_packet_for_it
     monkeypatch.setattr(type(backend), "start_handshakes", lambda *_: None)
     assert plane.heal(state.organization) is not None
     assert {status.endpoint for status in backend.peers(places)} == {"192.0.2.77:40404", ""}
+
+
+def test_only_handshakes_that_may_have_gone_astray_are_begun_anew(
+    plane: DataPlane, backend: Backend, state: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To begin one anew ends one that is under way, and a machine takes no two that come close together."""
+    first, second = (peer.public_key for peer in state.peers)
+    before = time.monotonic()
+    plane.restore(state, {first: "192.0.2.77:40404"})
+    changed: list[set[str]] = []
+    change = type(backend).change
+
+    def noted(
+        self: Any, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str]
+    ) -> None:
+        changed.append(set(remove))
+        change(self, places, add, remove, endpoints)
+
+    monkeypatch.setattr(type(backend), "change", noted)
+    plane.call_machines(state.organization, before)
+    assert changed == []
+    until = time.monotonic()
+    for _ in range(2):
+        plane.call_machines(state.organization, until)
+        # Of the other one nobody knows where it is.
+        assert changed == [{first}]
+    assert {each.public_key: each.endpoint for each in plane.peers(state.organization)} == {
+        first: "192.0.2.77:40404",
+        second: "",
+    }
 
 
 def test_what_is_whole_is_left_alone(plane: DataPlane, repairs: list[Repair], state: Desired) -> None:

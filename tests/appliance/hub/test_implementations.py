@@ -175,6 +175,25 @@ def test_a_machine_that_a_damaged_front_door_led_astray_is_called_back(
             door.remove()
 
 
+def test_a_call_reaches_machines_by_the_session_that_they_have(plane: DataPlane, machines: Machines) -> None:
+    state = machines.state
+    plane.apply(state)
+    hosts = machines.connect()
+    for host in hosts:
+        assert host.ping(HUB_INSIDE, timeout=SOON)
+    before = statuses(plane, state.organization)
+    plane.call_machines(state.organization, time.monotonic())
+    wait_until(
+        lambda: all(
+            each.sent_bytes > before[key].sent_bytes for key, each in statuses(plane, state.organization).items()
+        )
+    )
+    for key, each in statuses(plane, state.organization).items():
+        assert each.received_bytes >= before[key].received_bytes
+        # boringtun tells the age in whole seconds.
+        assert abs(each.last_handshake - before[key].last_handshake) <= 1
+
+
 def test_a_lost_machine_is_back_and_no_other_machine_notices(
     plane: DataPlane, names: Names, backend: Backend, machines: Machines
 ) -> None:
