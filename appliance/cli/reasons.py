@@ -28,6 +28,14 @@ _DATABASE = (
 )
 
 
+def of_toml(error: Exception) -> str:
+    """The fault of a file that is to be TOML, as what is said of the file."""
+    if isinstance(error, UnicodeDecodeError):
+        return "has to be text in UTF-8, and is not"
+    place = re.search(r"at (line \d+), (column \d+)", str(error))
+    return f"is no TOML; look at {place[1]}, {place[2]}" if place else "is no TOML, or not to its end"
+
+
 def of_database(error: Exception) -> str:
     """The reason for which a database can't be used, as a clause.
 

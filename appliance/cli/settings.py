@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from appliance.cli import trust
+from appliance.cli import reasons, trust
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.option_table import OPTIONS, PATH, Given, name_of, shown, value_of
 from appliance.cli.values import EVERYWHERE, origin
@@ -199,7 +199,7 @@ def _from_file(config: Path | None) -> dict[str, Given]:
     try:
         found = tomllib.loads(trust.read(path, "configuration file").decode())
     except (ValueError, RecursionError) as error:
-        raise CommandError(f"The configuration file {path} can't be read: {error}.", Exit.NOT_CONFIGURED) from None
+        raise CommandError(f"The configuration file {path} {reasons.of_toml(error)}.", Exit.NOT_CONFIGURED) from None
     strangers = sorted(set(found) - set(OPTIONS))
     if strangers:
         listed = shown(", ".join(strangers))

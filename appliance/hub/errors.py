@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 class HubError(Exception):
     """The data plane could not do it; whatever was begun has been undone, unless a subclass says otherwise."""
@@ -50,3 +52,9 @@ class GivenUp(HubError):
 
 class HubUnreachable(HubError):
     """The hub's process did not answer. A change that it was asked for does not take effect, or not for long."""
+
+
+def reason(error: Exception) -> str:
+    """The system's words for its refusal, whether a call or a netlink message met it."""
+    number = getattr(error, "errno", None) or getattr(error, "code", None)
+    return os.strerror(number) if isinstance(number, int) else str(error)

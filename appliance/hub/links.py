@@ -9,7 +9,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.hub import namespace
-from appliance.hub.errors import LinkError, NamespaceError
+from appliance.hub.errors import LinkError, NamespaceError, reason
 from appliance.hub.names import Places
 from appliance.model.configuration import MTU
 
@@ -20,7 +20,7 @@ def set_up(link: str) -> None:
         with IPRoute() as netlink:
             netlink.link("set", index=index(link), state="up", mtu=MTU)
     except (NetlinkError, OSError) as error:
-        raise LinkError(f"link {link} can't be brought up: {error}") from error
+        raise LinkError(f"link {link} can't be brought up: {reason(error)}") from error
 
 
 def move(places: Places) -> None:
@@ -29,7 +29,7 @@ def move(places: Places) -> None:
         with IPRoute() as netlink:
             netlink.link("set", index=index(places.link), net_ns_fd=places.namespace)
     except (NetlinkError, OSError) as error:
-        raise LinkError(f"link {places.link} can't be moved into its namespace: {error}") from error
+        raise LinkError(f"link {places.link} can't be moved into its namespace: {reason(error)}") from error
 
 
 def is_in(places: Places) -> bool:
@@ -47,7 +47,7 @@ def names() -> tuple[str, ...]:
         with IPRoute() as netlink:
             return tuple(sorted(name for link in netlink.get_links() if (name := str(link.get("ifname"))) != "lo"))
     except (NetlinkError, OSError) as error:
-        raise LinkError(f"the links can't be listed: {error}") from error
+        raise LinkError(f"the links can't be listed: {reason(error)}") from error
 
 
 def delete(places: Places) -> bool:

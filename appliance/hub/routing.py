@@ -16,7 +16,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.hub import links, namespace
-from appliance.hub.errors import LinkError
+from appliance.hub.errors import LinkError, reason
 from appliance.hub.findings import Finding, Part
 from appliance.hub.names import Places
 from appliance.hub.ruleset import ALLOWED_MARK
@@ -93,7 +93,7 @@ def mend(places: Places, network: IPv4Network) -> tuple[Finding, ...]:
                     *_mend_rules(netlink),
                 )
         except (NetlinkError, OSError) as error:
-            raise LinkError(f"the namespace of {places.link} can't be configured: {error}") from error
+            raise LinkError(f"the namespace of {places.link} can't be configured: {reason(error)}") from error
 
 
 def remove_strangers(places: Places) -> tuple[Finding, ...]:
@@ -107,7 +107,7 @@ def remove_strangers(places: Places) -> tuple[Finding, ...]:
             with IPRoute() as netlink:
                 return tuple(_remove_strangers(netlink, places.link))
         except (NetlinkError, OSError) as error:
-            raise LinkError(f"the links of {places.namespace} can't be listed: {error}") from error
+            raise LinkError(f"the links of {places.namespace} can't be listed: {reason(error)}") from error
 
 
 def _remove_strangers(netlink: IPRoute, own: str) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from appliance.hub.errors import HubError, NoBackend
+from appliance.hub.errors import HubError, NoBackend, reason
 from appliance.hub.wireguard.boringtun import Boringtun
 from appliance.hub.wireguard.kernel import Kernel
 from appliance.hub.wireguard.protocol import Backend
@@ -43,5 +43,5 @@ def _kernel() -> Kernel:
             netlink.link("add", ifname=_PROBE, kind="wireguard")
             netlink.link("del", index=netlink.link_lookup(ifname=_PROBE)[0])
     except (NetlinkError, OSError) as error:
-        raise NoBackend(f"the kernel makes no WireGuard link ({error})") from error
+        raise NoBackend(f"the kernel makes no WireGuard link ({reason(error)})") from error
     return Kernel()

@@ -10,7 +10,7 @@ from pyroute2 import IPRoute, WireGuard
 from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.hub import links, namespace, uapi
-from appliance.hub.errors import HubError, LinkError
+from appliance.hub.errors import HubError, LinkError, reason
 from appliance.hub.names import Places
 from appliance.hub.wireguard import processes
 from appliance.hub.wireguard.protocol import NOWHERE
@@ -34,7 +34,7 @@ class Kernel:
             links.move(places)
         except (NetlinkError, OSError) as error:
             self.remove(places)
-            raise LinkError(f"the kernel's WireGuard link {places.link} could not be made: {error}") from error
+            raise LinkError(f"the kernel's WireGuard link {places.link} could not be made: {reason(error)}") from error
 
     def is_ready(self, places: Places, public_key: str, port: int) -> bool:
         try:
@@ -62,7 +62,7 @@ class Kernel:
                         },
                     )
         except (NetlinkError, OSError) as error:
-            raise LinkError(f"the kernel refused a change to {places.link}: {error}") from error
+            raise LinkError(f"the kernel refused a change to {places.link}: {reason(error)}") from error
 
     def start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
         self._call(places, {key: _endpoint(where) for key, where in endpoints.items()})
@@ -79,7 +79,7 @@ class Kernel:
                     for keepalive in (1, 0):
                         wireguard.set(places.link, peer=peer | {"persistent_keepalive": keepalive})
         except (NetlinkError, OSError) as error:
-            raise LinkError(f"the kernel refused to call the machines of {places.link}: {error}") from error
+            raise LinkError(f"the kernel refused to call the machines of {places.link}: {reason(error)}") from error
 
     def process(self, places: Places) -> int | None:
         del places
@@ -119,7 +119,7 @@ def _messages(places: Places) -> list[Any]:
             # Every message repeats the link; a long list of peers is spread over several.
             return list(wireguard.info(places.link))
     except (NetlinkError, OSError) as error:
-        raise LinkError(f"the kernel's WireGuard link {places.link} can't be read: {error}") from error
+        raise LinkError(f"the kernel's WireGuard link {places.link} can't be read: {reason(error)}") from error
 
 
 def _peers(messages: Iterable[Any]) -> list[Any]:

@@ -13,7 +13,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.hub import links
-from appliance.hub.errors import LinkError
+from appliance.hub.errors import LinkError, reason
 
 _DEVICE = "/dev/net/tun"
 _TUNSETIFF = 0x400454CA
@@ -74,5 +74,5 @@ def format_of(link: str) -> Format:
             (found,) = netlink.get_links(links.index(link))
             data = found.get_nested("IFLA_LINKINFO", "IFLA_INFO_DATA")
     except (NetlinkError, OSError) as error:
-        raise LinkError(f"link {link} can't be looked at: {error}") from error
+        raise LinkError(f"link {link} can't be looked at: {reason(error)}") from error
     return Format(bool(data.get_attr("IFLA_TUN_PI")), bool(data.get_attr("IFLA_TUN_VNET_HDR")))

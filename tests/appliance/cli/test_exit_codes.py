@@ -21,7 +21,7 @@ _ENDS = {"Exit": 0, "exit": 0, "SystemExit": 0, "_exit": 0, "_end": 1, "CommandE
 _OTHERS = ("harness/sabotage/", "harness/hostile/", "netlab/", "harness/outlet.py", "appliance/host/inside.py")
 _ROW = re.compile(r"^\| (\d+(?:\+N)?) \| (.+) \|$", re.MULTILINE)
 SCRIPTS = ("meshwg", "deploy/lane.sh", *(str(each.relative_to(ROOT)) for each in ROOT.glob("deploy/*/prove")))
-_CODES = re.compile(r"\b(\d+) ")
+_CODES = re.compile(r"\b(\d+)\s")
 
 
 def test_the_documentation_has_the_table_of_the_code() -> None:
@@ -46,7 +46,7 @@ def test_each_command_tells_its_codes_and_none_that_is_not_in_the_table(command:
     "command", ["up", "status", "doctor", "census", "deletions", "backup", "restore", "operations", "publish"]
 )
 def test_a_command_of_the_service_tells_the_codes_that_its_own_module_gives(command: str) -> None:
-    module = {"restore": "backup"}.get(command, command)
+    module = {"restore": "restoring"}.get(command, command)
     told = told_by("backup") | told_by("restore") if module == "backup" else told_by(command)
     assert set(codes_in(ROOT / f"appliance/cli/{module}.py")) <= told | {Exit.DONE, Exit.REFUSED}
 

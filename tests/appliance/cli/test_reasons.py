@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from appliance.cli import reasons, unlocking
 from appliance.cli.errors import CommandError, Exit
+from appliance.cli.settings import resolve
 from appliance.store import Store
 
 
@@ -37,6 +38,28 @@ def test_what_is_wrong_with_a_database_is_told_in_our_words(url: str, reason: st
     garbage = tmp_path / "garbage"
     garbage.write_bytes(b"no database" * 1000)
     assert refusal(url.format(garbage=garbage)) == f"The database can't be used: {reason}."
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"listen", "is no TOML; look at line 1, column 7"),
+        (b'listen = "x"\nlisten = "y"', "is no TOML; look at line 2, column 13"),
+        (b'listen = """', "is no TOML, or not to its end"),
+        (b"x = " + b"[" * 100_000, "is no TOML, or not to its end"),
+        (b'listen = "\xff"', "has to be text in UTF-8, and is not"),
+    ],
+)
+def test_what_is_wrong_with_a_configuration_file_is_told_in_our_words(
+    content: bytes, fault: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "meshwg.toml"
+    file.write_bytes(content)
+    with pytest.raises(CommandError) as refused:
+        resolve({}, file)
+    assert str(refused.value).startswith(f"The configuration file {file} is no TOML" if "TOML" in fault else "The c")
+    assert fault.partition(";")[0] in str(refused.value)
+    assert refused.value.code is Exit.NOT_CONFIGURED
 
 
 @pytest.mark.parametrize(
