@@ -313,6 +313,22 @@ SABOTAGES = (
         "secrets lie in the service's files",
     ),
     Sabotage(
+        "forms-forgotten",
+        "keys-at-rest",
+        "a form that comes again is taken for a new one",
+        "keys:forget_forms",
+        "test_a_reload_kills_no_tunnel",
+        "a key was shown again",
+    ),
+    Sabotage(
+        "clicks-side-by-side",
+        "keys-at-rest",
+        "a form that comes while the first is worked on is worked on beside it",
+        "keys:join_no_clicks",
+        "test_clicks_in_number_add_one_machine",
+        "clicks on one button were refused",
+    ),
+    Sabotage(
         "seals-without-context",
         "keys-at-rest",
         "a sealed key does not say whose it is",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from appliance.service import machines
+from appliance.service import machines, repeats
 from appliance.service.machines import Issued
+from appliance.service.repeats import Work
 from appliance.service.workplace import Actor, Workplace
 from appliance.store import audit
 from appliance.vault import Lock, vault
+from appliance.web.posts import Posts
 
 _add, _derive = machines.add, vault._derive
 
@@ -56,3 +59,23 @@ def keep_configurations() -> None:
         return issued
 
     machines.add = add
+
+
+def forget_forms() -> None:
+    """A form that comes again is taken for a new one."""
+
+    def once_by_form(workplace: Workplace, actor: Actor, *, form: bytes, work: Work) -> None:
+        del workplace, form
+        work(actor)
+
+    repeats.once_by_form = once_by_form
+
+
+def join_no_clicks() -> None:
+    """A form that comes while the first is worked on is worked on beside it."""
+
+    def answer(self: Posts[Any, Any], flight: bytes, work: Callable[[], Any]) -> Any:
+        del self, flight
+        return work()
+
+    Posts.answer = answer  # type: ignore[method-assign]

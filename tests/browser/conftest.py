@@ -96,10 +96,15 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 
 
 @pytest.fixture(scope="session")
-def url(tmp_path_factory: pytest.TempPathFactory, shelf: Shelf) -> Iterator[str]:
+def hub() -> FakeHub:
+    """The data plane behind the pages."""
+    return FakeHub()
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory, shelf: Shelf, hub: FakeHub) -> Iterator[str]:
     """Where the pages are."""
     folder = tmp_path_factory.mktemp("site")
-    hub = FakeHub()
     store = make_store(folder / "store.sqlite")
     server = _Server(("127.0.0.1", 0), _Quiet)
     file, key = self_signed(["localhost"]).as_files()

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import bottle
 import pytest
+from sqlalchemy import Connection, func, select
 
+from appliance.model.errors import Unavailable
 from appliance.model.keys import new_key_pair
+from appliance.model.sign_up import SignUpMode
 from appliance.service import Workplace
+from appliance.store import Store, schema
 from appliance.web.app import make_app
 from tests.appliance.fakes import FakeHub
 from tests.appliance.sites import make_site
@@ -87,6 +95,95 @@ def test_what_was_refused_is_tried_again(app: bottle.Bottle, token: str, hub: Fa
     assert post(app, token, "/policy/rules", RULE).status == 503
     hub.refuses = False
     assert post(app, token, "/policy/rules", RULE).status == 201
+
+
+SIGN_UP = {"email": "b@example.net", "password": "correct horse battery", "organization": "bolt"}
+LOG_IN = {"email": "a@example.net", "password": "correct horse battery"}
+
+
+def by_stranger(app: bottle.Bottle, path: str, body: Any, key: str = "0c7a6bd2") -> Response:
+    return call(app, "POST", f"/api/v1{path}", body, headers={"Idempotency-Key": key})
+
+
+def count(workplace: Workplace, table: str) -> int:
+    with workplace.store.read() as transaction:
+        return int(transaction.execute(select(func.count()).select_from(schema.metadata.tables[table])).scalar_one())
+
+
+def test_a_sign_up_that_comes_twice_says_that_it_was_done(app: bottle.Bottle, workplace: Workplace) -> None:
+    assert by_stranger(app, "/signup", SIGN_UP).status == 201
+    again = by_stranger(app, "/signup", SIGN_UP)
+    assert (again.status, code_of(again)) == (409, "done-before")
+    assert "Log in to go on" in again.json["detail"]
+    for other in (by_stranger(app, "/signup", SIGN_UP, "another"), call(app, "POST", "/api/v1/signup", SIGN_UP)):
+        assert (other.status, code_of(other)) == (409, "conflict")
+    assert count(workplace, "organizations") == 1
+
+
+def test_a_log_in_that_comes_twice_opens_one_session(app: bottle.Bottle, token: str, workplace: Workplace) -> None:
+    del token
+    before = count(workplace, "sessions")
+    assert by_stranger(app, "/sessions", LOG_IN).status == 201
+    again = by_stranger(app, "/sessions", LOG_IN)
+    assert (again.status, code_of(again)) == (409, "done-before")
+    assert count(workplace, "sessions") == before + 1
+    assert by_stranger(app, "/sessions", LOG_IN, "another").status == 201
+
+
+def test_a_letter_that_is_asked_for_twice_is_one(workplace: Workplace, hub: FakeHub) -> None:
+    verified = replace(workplace, sends_mail=True, sign_up=SignUpMode.VERIFIED)
+    site = replace(make_site(workplace.store, hub), workplace=verified)
+    app = make_app(site, hub.status)
+    asked = []
+    for _ in range(2):
+        assert by_stranger(app, "/signup/letters", {"email": "b@example.net"}).status == 204
+        with workplace.store.read() as transaction:
+            asked.append(transaction.execute(select(schema.mail.c.about)).scalars().all())
+    assert asked[0] == asked[1] != []
+    assert site.call_posts.counted["told"] == 1
+
+
+def test_a_stranger_s_key_with_anything_else_is_another_call(app: bottle.Bottle, token: str) -> None:
+    del token
+    assert by_stranger(app, "/sessions", LOG_IN).status == 201
+    assert by_stranger(app, "/sessions", {**LOG_IN, "password": "a wrong guess"}).status == 401
+    assert by_stranger(app, "/signup", SIGN_UP).status == 201
+    elsewhere = call(
+        app, "POST", "/api/v1/sessions", LOG_IN, headers={"Idempotency-Key": "0c7a6bd2"}, address="192.0.2.9"
+    )
+    assert elsewhere.status == 201
+
+
+def test_a_stranger_s_refused_call_is_tried_again(app: bottle.Bottle, hub: FakeHub) -> None:
+    hub.refuses = True
+    assert by_stranger(app, "/signup", SIGN_UP).status == 503
+    hub.refuses = False
+    assert by_stranger(app, "/signup", SIGN_UP).status == 201
+
+
+def test_a_change_whose_store_was_lost_at_the_commit_says_what_it_made(
+    app: bottle.Bottle, token: str, workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, commits = Store.write, itertools.count(1)
+
+    @contextmanager
+    def losing(store: Store) -> Iterator[Connection]:
+        """The second transaction is the one of the change; the first notes that the request is worked on."""
+        is_lost = next(commits) == 2
+        with write(store) as transaction:
+            yield transaction
+        if is_lost:
+            raise Unavailable("lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write", losing)
+        first = post(app, token, "/machines", {"name": "one"})
+    (made,) = call(app, "GET", "/api/v1/machines", token=token).json["machines"]
+    for answer in (first, post(app, token, "/machines", {"name": "one"})):
+        assert (answer.status, code_of(answer)) == (409, "done-before")
+        assert answer.headers["Location"] == f"/api/v1/machines/{made['id']}"
+        assert "its answer got lost" in answer.json["detail"]
+    assert count(workplace, "machines") == 1
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "a\x01b"])

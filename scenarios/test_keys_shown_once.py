@@ -1,0 +1,124 @@
+"""A machine's private key is shown once: a form that comes twice makes no other key, and shows none again."""
+
+from __future__ import annotations
+
+import html
+import re
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import httpx
+import pytest
+
+from harness.record import Record
+from harness.verdicts import Inconclusive, Refuted
+from harness.visitor import Visitor
+from harness.world import PASSWORD, World
+from netlab import pubkey
+
+pytestmark = pytest.mark.claim("keys-at-rest")
+
+REPLAYS = 4
+CLICKS = 8
+NAMES = ("mumbai", "pune", "delhi", "kolkata")
+_CONFIG = re.compile(r'<pre class="file"[^>]*>(# WireGuard config.*?)</pre>', re.DOTALL)
+_KEY = re.compile(r"PrivateKey +=\s*([A-Za-z0-9+/]{43}=)")
+
+
+def test_a_reload_kills_no_tunnel(world: World, record: Record) -> None:
+    """The form that made a machine's new key comes again, as a reload has it sent: the key that was shown is still the
+    machine's, its tunnel carries packets, and no answer shows a key.
+    """
+    mesh = world.organization(record)
+    mumbai, pune = mesh.machines("mumbai", "pune")
+    browser = _browser(mesh.api.visitor(), mesh.api.call("GET", "/account").body["email"])
+    path = f"/machines/{mumbai.id}/rotate"
+    with record.control("before, the machine reaches the other one"):
+        assert mumbai.reaches(pune)
+    fields = _fields(browser, path, path)
+    shown = _shown(browser.send("POST", path, fields))
+    mumbai.tunnel.down()
+    told = {"machine": {"id": mumbai.id, "address": mumbai.address}, "config": shown}
+    after = mesh.bring_up("mumbai", told, host=mumbai.host)
+    with record.control("the key that was shown opens the tunnel"):
+        assert after.reaches(pune)
+    again = [_followed(browser, browser.send("POST", path, fields)) for _ in range(REPLAYS)]
+    showing = [number for number, text in enumerate(again, 1) if _KEY.search(text)]
+    record.none_of("repetitions that showed a key", showing, "a key was shown again")
+    key = mesh.api.call("GET", f"/machines/{mumbai.id}").body["public_key"]
+    if key != pubkey(_key(shown)):
+        raise Refuted("a form that came twice made another key, and the one that was shown is dead")
+    # It forgets its session, so that only its key lets it in.
+    after.tunnel.down()
+    if not mesh.bring_up("mumbai", told, host=mumbai.host).reaches(pune):
+        raise Refuted("a form that came twice ended a tunnel")
+    record.measure("forms that came again", len(again))
+
+
+def test_clicks_in_number_add_one_machine(world: World, record: Record) -> None:
+    """The form for a machine comes many times at once: one machine, one key, and nobody is refused for the others."""
+    mesh = world.organization(record)
+    browser = _browser(mesh.api.visitor(), mesh.api.call("GET", "/account").body["email"])
+    refused: list[str] = []
+    shown: dict[str, list[str]] = {}
+    with ThreadPoolExecutor(CLICKS) as pool:
+        for name in NAMES:
+            fields = _fields(browser, "/machines", "/machines") | {"name": name}
+            # With a connection each, they come at once.
+            wait([pool.submit(browser.open, "/machines") for _ in range(CLICKS)])
+            clicks = [pool.submit(browser.send, "POST", "/machines", fields) for _ in range(CLICKS)]
+            answers = [each.result() for each in clicks]
+            refused += [f"{name}: {each.status_code}" for each in answers if each.status_code >= 400]
+            shown[name] = [_shown(each) for each in answers if _KEY.search(each.text)]
+    record.none_of("refused", refused, "clicks on one button were refused")
+    machines = {each["name"]: each for each in mesh.api.call("GET", "/machines").body["machines"]}
+    if sorted(machines) != sorted(NAMES):
+        raise Refuted(f"clicks on {len(NAMES)} buttons made these machines: {sorted(machines)}")
+    wrong = [name for name in NAMES if {pubkey(_key(each)) for each in shown[name]} != {machines[name]["public_key"]}]
+    record.none_of("machines whose key was not shown", wrong, "clicks on one button showed another key, or none")
+    record.measure("clicks", len(NAMES) * CLICKS)
+    record.measure("answers with the key", sum(map(len, shown.values())))
+    with record.control("what was shown is the machine's configuration"):
+        one = mesh.bring_up(NAMES[0], {"machine": machines[NAMES[0]], "config": shown[NAMES[0]][0]})
+        assert one.host.ping(mesh.hub_address, timeout=5.0)
+
+
+def _browser(visitor: Visitor, email: str) -> Visitor:
+    visitor.log_in(email, PASSWORD)
+    return visitor
+
+
+def _fields(browser: Visitor, path: str, action: str) -> dict[str, str]:
+    """What the form of this page sends by itself.
+
+    Raises:
+        Inconclusive: the page has no such form.
+    """
+    for form in browser.forms(path):
+        if form.action == action:
+            return form.fields
+    raise Inconclusive(f"the page {path} has no form for {action}")
+
+
+def _shown(answer: httpx.Response) -> str:
+    """The configuration that a page shows.
+
+    Raises:
+        Refuted: it shows none.
+    """
+    found = _CONFIG.search(answer.text)
+    if found is None:
+        raise Refuted(f"a page that makes a key was answered {answer.status_code}, and shows no configuration")
+    return html.unescape(found[1])
+
+
+def _key(config: str) -> str:
+    found = _KEY.search(config)
+    if found is None:
+        raise Refuted("a configuration has no private key")
+    return found[1]
+
+
+def _followed(browser: Visitor, answer: httpx.Response) -> str:
+    """The text of the page that an answer shows or leads to."""
+    where = answer.headers.get("location")
+    return html.unescape(answer.text if where is None else browser.open(where).text)
