@@ -84,6 +84,10 @@ class Selector:
         """The group that it names, if it names one."""
         return self.name if self.kind is Kind.GROUP else None
 
+    def covers(self, other: Selector) -> bool:
+        """Whether it names all that the other one names, whatever machines and groups there are."""
+        return self.kind is Kind.ANY or self == other
+
     def __str__(self) -> str:
         return self.kind.value if self.kind is Kind.ANY else f"{self.kind.value}:{self.name}"
 
@@ -179,6 +183,15 @@ class Rule:
             ports = f" with {len(self.ports)} ranges of ports"
         return f"{self.action.value} {told(self.source)} to {told(self.destination)}{service}{ports}"
 
+    def covers(self, other: Rule) -> bool:
+        """Whether it matches every connection that the other one matches."""
+        return (
+            self.source.covers(other.source)
+            and self.destination.covers(other.destination)
+            and self.protocol in (Protocol.ANY, other.protocol)
+            and (not self.ports or (bool(other.ports) and merge_ports((*self.ports, *other.ports)) == self.ports))
+        )
+
     @property
     def groups(self) -> tuple[str | None, str | None]:
         """The groups that its ends name."""
@@ -212,6 +225,15 @@ class Policy:
         for rule in after.rules[len(self.rules) :]:
             weights[rule.groups] += rule.weight
         return after._weighing(weights)
+
+    def makes_idle(self, rule: Rule) -> Rule | None:
+        """A rule because of which this further one would change no verdict; None where there is none.
+
+        It says the same, with another description perhaps, or more of it; or it denies all that this one allows.
+        """
+        return next(
+            (each for each in self.rules if each.action in (Action.DENY, rule.action) and each.covers(rule)), None
+        )
 
     def with_default(self, default: Action) -> Policy:
         """The same with this default."""

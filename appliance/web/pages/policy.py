@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import bottle
@@ -46,6 +46,20 @@ class VerdictLine:
     reason: str
 
 
+class Idle(Refused):
+    """A rule would change nothing, because of another one that is there; it is added when it is sent once more."""
+
+    code = "idle-rule"
+    status = 409
+
+    def __init__(self, rule: Rule, because: Rule, names: Mapping[str, str]) -> None:
+        description = f" ({because.description})" if because.description else ""
+        super().__init__(
+            f"Not added: {words.sentence(rule, names)} would change nothing, because there is this rule: "
+            f"{words.sentence(because, names)}{description}."
+        )
+
+
 @dataclass(frozen=True)
 class Refusal:
     """A refusal, and the form that it belongs to."""
@@ -69,6 +83,8 @@ def _save_default(visit: Visit) -> bottle.HTTPResponse:
 def _add_rule(visit: Visit) -> bottle.HTTPResponse:
     try:
         rules = _typed_rules(visit.form)
+        if not visit.form.is_checked("idle"):
+            _check_not_idle(visit, rules)
         return _save(visit, lambda policy: policy.with_rules(rules))
     except Refused as error:
         return _page(visit, Refusal("add", error))
@@ -137,6 +153,18 @@ def _typed_rules(form: Form) -> tuple[Rule, ...]:
         return (rule,)
     back = RuleBody(body.action, body.destination, body.source, body.protocol, body.ports, body.description)
     return rule, read_rule(back)
+
+
+def _check_not_idle(visit: Visit, rules: Collection[Rule]) -> None:
+    """Raises `Idle` where a rule would change nothing, so that nobody takes it for one that does."""
+    saved = policies.get(visit.workplace, visit.actor)
+    if visit.form.number("version") not in (None, saved.version):
+        return
+    for rule in rules:
+        reason = saved.policy.makes_idle(rule)
+        if reason is not None:
+            names = {each.id: each.name for each in _machines(visit)}
+            raise Idle(rule, reason, names)
 
 
 def _without(policy: Policy, rule_id: str) -> Policy:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from appliance.model.desired import Desired, Peer
 from appliance.model.errors import Invalid
 from appliance.model.policy import (
+    ANYONE,
     Action,
     Kind,
     Party,
@@ -53,6 +54,55 @@ def test_a_deny_rule_always_wins(desired: Desired, protocol: Protocol) -> None:
     policy = Policy(desired.policy.default, (*desired.policy.rules, everything))
     source, destination = Party("a"), Party("b")
     assert decide(policy, source, destination, protocol).action is Action.DENY
+
+
+@given(st.data(), st.sampled_from(Protocol), st.sampled_from([*PORTS, 23, None]))
+def test_a_rule_that_is_said_to_change_nothing_changes_no_verdict(
+    data: st.DataObject, protocol: Protocol, port: int | None
+) -> None:
+    desired = data.draw(desired_states())
+    rule = data.draw(rules(desired.peers, "further"))
+    # Wider at either end than the rule, or just so, as it would seldom be otherwise.
+    source, destination = (data.draw(st.sampled_from([end, ANYONE])) for end in (rule.source, rule.destination))
+    wide = replace(data.draw(rules(desired.peers, "wide")), source=source, destination=destination)
+    policy = desired.policy.with_rules([wide])
+    if policy.makes_idle(rule) is None:
+        return
+    after = policy.with_rules([rule])
+    parties = [Party(peer.id, peer.groups) for peer in desired.peers]
+    for one in parties:
+        for other in parties:
+            ports = port if protocol.has_ports else None
+            before = decide(policy, one, other, protocol, ports).action
+            assert decide(after, one, other, protocol, ports).action is before
+
+
+@given(st.data())
+def test_a_rule_that_is_there_already_is_said_to_change_nothing(data: st.DataObject) -> None:
+    desired = data.draw(desired_states())
+    for rule in desired.policy.rules:
+        assert desired.policy.makes_idle(replace(rule, id="further", description="said again")) is not None
+
+
+@pytest.mark.parametrize(
+    ("there", "further", "idle"),
+    [
+        ("deny any any tcp 1-100", "deny any any tcp 22,80", True),
+        ("deny any any tcp 22,80", "deny any any tcp 1-100", False),
+        ("deny any any tcp 22", "deny any any tcp", False),
+        ("deny any any any", "allow machine:a any tcp 22", True),
+        ("allow any any any", "deny machine:a any tcp 22", False),
+        ("deny machine:a any any", "deny any any any", False),
+        ("deny any any udp", "deny any any tcp", False),
+    ],
+)
+def test_what_covers_what(there: str, further: str, idle: bool) -> None:
+    def rule(text: str) -> Rule:
+        action, source, destination, protocol, *ports = text.split()
+        one, other = (Selector.parse(end, field="end") for end in (source, destination))
+        return Rule(text, Action(action), one, other, Protocol(protocol), parse_ports("".join(ports)))
+
+    assert (Policy(rules=(rule(there),)).makes_idle(rule(further)) is not None) is idle
 
 
 def test_a_rule_speaks_of_one_direction() -> None:

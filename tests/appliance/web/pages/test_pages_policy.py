@@ -44,6 +44,35 @@ def test_rules_tell_what_they_decided(owner: Visitor, hub: FakeHub, saved: Calla
     assert "unknown" in owner.get("/policy").page.text
 
 
+def test_a_rule_that_would_change_nothing_takes_a_second_word(
+    owner: Visitor, pair: tuple[str, str], saved: Callable[[], Saved]
+) -> None:
+    ends = {"source": f"machine:{pair[0]}", "destination": f"machine:{pair[1]}"}
+    owner.add_rule(action="deny", description="no backups <by day>", **ends)
+    for further in ({"description": "said again"}, {"protocol": "tcp", "ports": "22"}, {"action": "allow"}):
+        fields = {"action": "deny", "description": ""} | ends | further
+        answer = owner.add_rule(**fields)
+        assert answer.status == 409
+        text = " ".join(answer.page.text.split())
+        assert "there is this rule: deny everything from mumbai to pune (no backups <by day>)." in text
+        assert "somebody saved the policy" not in text
+        typed = {each["name"]: each.get("value") for each in answer.page.all("input") if "name" in each}
+        assert typed["description"] == fields["description"]
+        assert len(saved().policy.rules) == 1
+    assert owner.send("/policy/rules", idle="yes", **fields).status == 303
+    assert len(saved().policy.rules) == 2
+
+
+def test_the_other_way_round_is_another_rule(owner: Visitor, pair: tuple[str, str], saved: Callable[[], Saved]) -> None:
+    ends = {"source": f"machine:{pair[0]}", "destination": f"machine:{pair[1]}"}
+    owner.add_rule(action="deny", **ends)
+    answer = owner.add_rule(action="deny", both_ways="yes", **ends)
+    assert answer.status == 409
+    back = {"source": ends["destination"], "destination": ends["source"]}
+    assert owner.add_rule(action="deny", **back).status == 303
+    assert len(saved().policy.rules) == 2
+
+
 def test_both_ways_is_two_rules_in_one_save(
     owner: Visitor, hub: FakeHub, pair: tuple[str, str], saved: Callable[[], Saved]
 ) -> None:
@@ -85,7 +114,7 @@ def test_the_default_is_switched(owner: Visitor, saved: Callable[[], Saved]) -> 
 
 def test_a_rule_is_removed(owner: Visitor, saved: Callable[[], Saved]) -> None:
     owner.add_rule(action="deny", source="any", destination="any", protocol="any")
-    owner.add_rule(action="allow", source="any", destination="any", protocol="icmp")
+    owner.add_rule(action="allow", source="any", destination="any", protocol="icmp", idle="yes")
     rule = saved().policy.rules[0]
     owner.get("/policy")
     assert owner.send("/policy/rules/remove", rule="another").status == 404

@@ -373,7 +373,7 @@ def test_what_opens_everything_is_asked_first(owner: Visitor, saved: Callable[[]
 def test_to_remove_what_closed_everything_is_asked_first(owner: Visitor, saved: Callable[[], Saved]) -> None:
     for port in ("", "22"):
         closed = {"action": "deny", "source": "any", "destination": "any", "protocol": "tcp", "ports": port}
-        assert owner.add_rule(**closed).status == 303
+        assert owner.add_rule(**closed, idle="yes").status == 303
     for rule, is_asked in zip(saved().policy.rules, (True, False), strict=True):
         owner.get("/policy")
         answer = owner.send("/policy/rules/remove", rule=rule.id)
