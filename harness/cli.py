@@ -29,7 +29,8 @@ def gate(
         ),
     ] = "quick",
     minutes: Annotated[
-        float | None, typer.Option(metavar="MINUTES", min=1, help="How long a soak lasts; 60 if not given.")
+        float | None,
+        typer.Option(metavar="MINUTES", min=1, max=100_000, help="How long a soak lasts; 60 if not given."),
     ] = None,
     sabotage: Annotated[bool, typer.Option("--sabotage", help="Only the sabotages.")] = False,
     target: Annotated[
@@ -55,11 +56,15 @@ def gate(
     ssh_control: Annotated[
         str, typer.Option(metavar="COMMAND", help="Stops and starts the service there; {} stands for stop or start.")
     ] = "systemctl {} meshwg",
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Makes the run's choices; drawn if not given.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Makes the run's choices; drawn if not given.")
+    ] = None,
     wireguard: Wireguard = "auto",
     patience: Annotated[
         float,
-        typer.Option(metavar="N", min=1, help="How many times slower than usual this machine is, as an emulated one."),
+        typer.Option(
+            metavar="N", min=1, max=1000, help="How many times slower than usual this machine is, as an emulated one."
+        ),
     ] = 1.0,
 ) -> None:
     """Prove the published claims with real packets, and write the transcript to reports/out/.

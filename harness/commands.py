@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import re
@@ -11,13 +12,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
 
+from harness import addresses, evidence, stages, transcripts
 from harness import door as doors
-from harness import evidence, stages, transcripts
 from harness import gate as gates
 from harness import lab as labs
 from harness import live as lives
@@ -37,12 +37,14 @@ from harness.paths import REPORTS
 from harness.runs import RunOptions
 from harness.verdicts import Inconclusive, Refuted
 from netlab import NetlabError, SandboxError, sandbox
+from reports import texts
 from reports.attest import AttestationError, Signer
 from reports.cli import summarize
 
 _PROFILES = ("quick", "full", "soak")
 _WIREGUARD = ("auto", "kernel", "wireguard-go", "boringtun")
 _SOAK_MINUTES = 60.0
+_USER = re.compile(r"[^@:/\s]+")
 _BAD_USAGE = 64
 _NO_INPUT = 66
 _UNAVAILABLE = 69
@@ -76,10 +78,12 @@ def gate(
     _check_choice("claim", claim, (None, *BY_ID))
     _check_choice("profile", profile, _PROFILES)
     _check_choice("wireguard", wireguard, _WIREGUARD)
-    if ssh is not None and (target is None or not re.fullmatch(r"[^@\s]+@[^@\s]+", ssh.destination)):
-        _end("--ssh takes USER@HOST[:PORT], and goes with --target.", _BAD_USAGE)
+    _check_number("minutes", minutes)
+    _check_number("patience", patience)
+    if ssh is not None:
+        _check_ssh(ssh, target)
     if target is not None:
-        _check_target(target, sabotages_only)
+        target = _checked_target(target, sabotages_only)
         if not sandbox.inside():
             _hand_over(target, authority, ssh)
     _enter_sandbox()
@@ -153,12 +157,27 @@ def bench(json: Path | None, profile: str, only: list[str], organizations: int |
     raise typer.Exit(1 if any(row.met is False for row in rows(outcome.measured)) else 0)
 
 
-def _check_target(url: str, sabotages_only: bool) -> None:
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.path.rstrip("/") or parts.query:
-        _end(f"--target takes https://HOST[:PORT], not {url!r}.", _BAD_USAGE)
+def _checked_target(url: str, sabotages_only: bool) -> str:
     if sabotages_only:
         _end("--sabotage breaks the service, which --target says is somebody's.", _BAD_USAGE)
+    try:
+        return addresses.service_url(url)
+    except ValueError:
+        _end(f"--target takes https://HOST[:PORT], not {url!r}.", _BAD_USAGE)
+
+
+def _check_ssh(ssh: Ssh, target: str | None) -> None:
+    user, at, host = ssh.destination.rpartition("@")
+    try:
+        _, port = addresses.parse(host)
+    except ValueError:
+        port = 0
+    if not at or not _USER.fullmatch(user) or port == 0:
+        _end(f"--ssh takes USER@HOST[:PORT], not {ssh.destination!r}.", _BAD_USAGE)
+    if target is None:
+        _end("--ssh goes with --target.", _BAD_USAGE)
+    if "{}" not in ssh.control:
+        _end("--ssh-control takes a command with {} where stop and start belong.", _BAD_USAGE)
 
 
 def _hand_over(url: str, authority: Path | None, ssh: Ssh | None) -> None:
@@ -166,6 +185,8 @@ def _hand_over(url: str, authority: Path | None, ssh: Ssh | None) -> None:
         lives.hand_over(url, authority, ssh)
     except OSError as error:
         _end(f"{error.filename} can't be read: {error.strerror}.", _NO_INPUT)
+    except RuntimeError:
+        _end("--ssh-known-hosts begins with ~, and nobody's home is known by that name.", _NO_INPUT)
 
 
 def burst(
@@ -186,8 +207,9 @@ def burst(
         _end(str(error), _NO_INPUT)
     if json is not None:
         _check_writable(json)
-        # Whatever comes of it: an older file must not pass for this run's.
-        json.unlink(missing_ok=True)
+        # Whatever comes of it: an older file must not pass for this run's. What is no file has no older content.
+        if json.is_file():
+            json.unlink()
     door = None
     if web is None:
         _enter_sandbox()
@@ -240,11 +262,14 @@ def _enter_sandbox_with_door(option: str, listen: str) -> Door:
     door = doors.find()
     if door is not None:
         return door
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        _end(f"--{option} takes HOST:PORT, not {listen!r}.", _BAD_USAGE)
     try:
-        door = doors.make(host.strip("[]"), int(port))
+        host, port = addresses.parse(listen)
+    except ValueError:
+        port = None
+    if port is None:
+        _end(f"--{option} takes HOST:PORT, an IPv6 address in brackets, not {listen!r}.", _BAD_USAGE)
+    try:
+        door = doors.make(host, port)
     except OSError as error:
         _end(f"The lab's pages can't be reached at {listen}: {error.strerror}.", _ADDRESS_IN_USE)
     if not sandbox.inside():
@@ -265,8 +290,19 @@ def _enter_sandbox() -> None:
 
 
 def _check_writable(path: Path) -> None:
-    if not os.access(path.resolve().parent, os.W_OK):
-        _end(f"{path} can't be written.", _CANNOT_CREATE)
+    try:
+        found = path.resolve()
+        can_be = not found.is_dir() and os.access(found if found.exists() else found.parent, os.W_OK)
+    except (OSError, RuntimeError):
+        can_be = False
+    if not can_be:
+        _end(f"{str(path)!r} can't be written.", _CANNOT_CREATE)
+
+
+def _check_number(option: str, value: float | None) -> None:
+    # What is no number is not below any bound either.
+    if value is not None and not math.isfinite(value):
+        _end(f"--{option} takes a number, not {value}.", _BAD_USAGE)
 
 
 def _check_choice(option: str, value: str | None, choices: tuple[str | None, ...]) -> None:
@@ -275,5 +311,5 @@ def _check_choice(option: str, value: str | None, choices: tuple[str | None, ...
 
 
 def _end(sentence: str, code: int) -> NoReturn:
-    print(f"meshwg: {sentence}", file=sys.stderr)
+    print(f"meshwg: {texts.one_line(sentence)}", file=sys.stderr)
     raise typer.Exit(code)

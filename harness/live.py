@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from harness import outlet
+from harness import addresses, outlet
 from harness.api import Api
 from harness.outlet import Outlet
 from harness.relay import DatagramRelay, StreamRelay
@@ -67,11 +67,11 @@ class Shell:
     def login(self) -> Login:
         """As SSH takes it."""
         user, _, rest = self.destination.rpartition("@")
-        parts = urlsplit(f"//{rest}")
+        host, port = addresses.parse(rest)
         return Login(
-            str(parts.hostname),
+            host,
             user,
-            parts.port or 22,
+            port or 22,
             key_file=None if self.key is None else Path(f"/dev/fd/{self.key}"),
             known_hosts=Path(f"/dev/fd/{self.known_hosts}"),
             elevate=() if user == "root" else ("sudo", "-n"),
@@ -138,7 +138,7 @@ def find() -> Live:
 
 def _held(file: Path) -> int:
     """An open file with the same content. Whatever folder it lies in: a sandbox has some of its own."""
-    descriptor = os.memfd_create(file.name, 0)
+    descriptor = os.memfd_create("meshwg-held", 0)
     os.write(descriptor, file.read_bytes())
     return descriptor
 

@@ -21,7 +21,7 @@ from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer._crypto_signer import CryptoSigner
 from securesystemslib.signer._key import SSlibKey
 
-from reports.schema import PROVEN, Transcript
+from reports.schema import PROVEN, Transcript, is_folder
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -100,7 +100,7 @@ def verify(transcript: Path, trusted: Path | None = None) -> bool:
         Unreadable: a file that this takes is missing.
         AttestationError: something does not hold.
     """
-    file = transcript / SUBJECT if transcript.is_dir() else transcript
+    file = transcript / SUBJECT if is_folder(transcript) else transcript
     folder = file.parent
     text = _content(file)
     content = _content(folder / ENVELOPE)

@@ -130,7 +130,7 @@ def _load(file: Path) -> Transcript:
 
 
 def _end(sentence: str, code: int) -> NoReturn:
-    print(f"meshwg: {sentence}", file=sys.stderr)
+    print(f"meshwg: {texts.one_line(sentence)}", file=sys.stderr)
     raise typer.Exit(code)
 
 

@@ -115,7 +115,7 @@ def load(path: Path) -> Transcript:
     Raises:
         TranscriptError: there is none, or it is not one.
     """
-    file = path / "transcript.json" if path.is_dir() else path
+    file = path / "transcript.json" if is_folder(path) else path
     try:
         content = file.read_bytes()
         version = msgspec.json.decode(content, type=_Format).version
@@ -126,6 +126,14 @@ def load(path: Path) -> Transcript:
         raise TranscriptError(f"{file} can't be read: {error.strerror}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise TranscriptError(f"{file} is no transcript: {_fault(str(error))}.") from error
+
+
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder. What can't be looked at is none, and whoever reads it is told why."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _fault(said: str) -> str:

@@ -13,6 +13,11 @@ def printable(text: str) -> str:
     return "".join(character if _is_shown(character) else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
+def one_line(text: str) -> str:
+    """The text as `printable` has it, without another line."""
+    return printable(text).replace("\n", "\N{REPLACEMENT CHARACTER}").replace("\t", " ")
+
+
 def _is_shown(character: str) -> bool:
     # Python calls no space but the ordinary one printable; figures and names have others.
     return character.isprintable() or character in "\n\t" or unicodedata.category(character) == "Zs"

@@ -34,7 +34,7 @@ def certificate(settings: Settings, folder: Folder) -> Certificate:
     """The certificate to serve with. A self-signed one is made where there is none that is right.
 
     Raises:
-        CommandError: there is none that this user may read, or the file holds no certificate.
+        CommandError: there is none that this user may read, the file holds no certificate, or the key is not its own.
     """
     handed = os.environ.get(_CREDENTIALS)
     if os.geteuid() != 0 and handed and (Path(handed) / _KEY).exists():
@@ -80,6 +80,14 @@ def _read(path: Path, key: Path) -> Certificate:
         found.ends_at()
     except ValueError:
         raise CommandError(f"{path} holds no certificate (PEM).", Exit.NOT_CONFIGURED) from None
+    try:
+        fits = found.has_its_key()
+    except ValueError:
+        raise CommandError(
+            f"{key} holds no private key (PEM) that opens without a password.", Exit.NOT_CONFIGURED
+        ) from None
+    if not fits:
+        raise CommandError(f"The key in {key} is not the one of the certificate in {path}.", Exit.NOT_CONFIGURED)
     return found
 
 

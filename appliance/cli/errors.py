@@ -49,5 +49,10 @@ class CommandError(Exception):
     """Said to the person at the terminal, and nothing else happens."""
 
     def __init__(self, sentence: str, code: Exit) -> None:
-        super().__init__(sentence)
+        super().__init__(one_line(sentence))
         self.code = code
+
+
+def one_line(text: str) -> str:
+    """The text without characters that begin another line or steer a terminal: others' texts have them."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from appliance import __version__
 from appliance.cli import help, usage
-from appliance.cli.errors import CommandError, Exit, exit_codes
+from appliance.cli.errors import CommandError, Exit, exit_codes, one_line
 
 GROUP = "meshwg.commands"
 """Entry points of this group are commands of other packages: functions or `typer.Typer`, by the command's name."""
@@ -137,7 +137,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _refuse(sentence: str, code: int) -> int:
-    print(f"meshwg: {sentence}", file=sys.stderr)
+    print(f"meshwg: {one_line(sentence)}", file=sys.stderr)
     return code
 
 

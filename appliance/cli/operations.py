@@ -20,7 +20,7 @@ from appliance.store.times import rfc3339
 
 def operations(
     as_json: AsJson = False,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1_000_000, help="At most so many.")] = 50,
     data: Data = None,
     database_url: DatabaseUrl = None,
     config: Config = None,

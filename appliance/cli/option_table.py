@@ -141,6 +141,5 @@ def _wrong(option: Option, named: str, value: Any) -> CommandError:
 
 
 def shown(text: str) -> str:
-    """The text on one line that is not too long."""
-    line = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}…"
+    """The text, or its beginning."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

@@ -11,6 +11,7 @@ import typer
 from appliance.cli import operations, present
 from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
+from appliance.cli.option_table import PATH, Given, name_of, value_of
 from appliance.cli.options import Config, Data, DatabaseUrl
 from appliance.cli.present import Present
 from appliance.cli.settings import SECRET_FILE_VARIABLE, resolve
@@ -33,7 +34,7 @@ def rotate_unlock_secret(
     Exit codes: 69 the store is as it was, 73 something can't be written, 75 a service is just starting, 77 not root, 78
     settings that make no sense, no unlock secret or a wrong one, or no store yet.
     """
-    new_secret_file = new_secret_file.expanduser().resolve()
+    new_secret_file = value_of(PATH, Given(name_of("new_secret_file"), new_secret_file))
     with present.opened(resolve({"data": data, "database_url": database_url}, config)) as found:
         is_running = found.hub_status() is not None
         if not _is_done(found, new_secret_file):
@@ -49,8 +50,13 @@ def rotate_unlock_secret(
 
 def _is_done(found: Present, new_secret_file: Path) -> bool:
     """Whether a command that was interrupted before it could say so has rotated to this file's secret."""
-    if not new_secret_file.exists():
-        return False
+    try:
+        if not new_secret_file.exists():
+            return False
+    except OSError as error:
+        raise CommandError(
+            f"The unlock secret {new_secret_file} can't be written: {error.strerror}.", Exit.CANNOT_CREATE
+        ) from None
     new = secrets.successor(new_secret_file, found.folder.path)
     if new in secrets.given(found.settings):
         raise CommandError(f"{new_secret_file} has the present unlock secret in it.", Exit.NOT_CONFIGURED)

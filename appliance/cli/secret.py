@@ -112,10 +112,17 @@ def _read(path: Path, what: str = "unlock secret") -> str:
     try:
         return trust.read(path, what, hidden_from=0o077).decode().strip()
     except UnicodeDecodeError:
-        raise CommandError(f"The {what} {path} has to be text in UTF-8, and is not.", Exit.NOT_CONFIGURED) from None
+        raise _no_text(str(path), what) from None
 
 
 def _checked(secret: str, source: str, what: str = "unlock secret") -> str:
+    # Bytes of the environment that are not UTF-8 come as lone surrogates, which no key is made of.
+    if any("\ud800" <= character <= "\udfff" for character in secret):
+        raise _no_text(source, what)
     if len(secret.strip()) < SHORTEST_SECRET:
         raise CommandError(f"The {what} in {source} has fewer than {SHORTEST_SECRET} characters.", Exit.NOT_CONFIGURED)
     return secret.strip()
+
+
+def _no_text(source: str, what: str) -> CommandError:
+    return CommandError(f"The {what} in {source} has to be text in UTF-8, and is not.", Exit.NOT_CONFIGURED)

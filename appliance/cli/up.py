@@ -195,7 +195,7 @@ class Handed:
 
 
 def _tell_of(voice: Voice, settings: Settings, door: Entrance) -> None:
-    if door.before is not None:
+    if door.before is not None and settings.endpoint.port is None:
         voice.tell(
             "the public UDP port is another one",
             f"Configurations name UDP port {door.port} from now on; those that name {door.before} are dead.",

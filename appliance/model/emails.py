@@ -7,8 +7,10 @@ import re
 from appliance.model.errors import Invalid
 
 LONGEST_EMAIL = 254
-# RFC 5321 allows far more than people have; what matters is one @, a domain, and nothing that is not one line.
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f.]+")
+# RFC 5321 allows far more than people have; what matters is one @, a domain, and nothing that is not one line. Lone
+# surrogates, which a command line has for bytes that are not UTF-8, can't be stored.
+_NEVER = r"@\s\x00-\x1f\x7f\ud800-\udfff"
+_EMAIL = re.compile(rf"[^{_NEVER}]+@[^{_NEVER}]+\.[^{_NEVER}.]+")
 
 
 def check_email(text: str) -> str:

@@ -76,10 +76,11 @@ def issue(workplace: Workplace, email: str) -> str:
     """A link, for the operator to hand over to whom they know.
 
     Raises:
+        Invalid: this is no e-mail address.
         NotFound: nobody has this address.
     """
     with workplace.store.write() as transaction:
-        member = people.by_email(transaction, email.strip().lower())
+        member = people.by_email(transaction, check_email(email))
         if member is None:
             raise NotFound("Nobody has an account with this e-mail address.")
         organizations.find_locked(transaction, member.organization_id)

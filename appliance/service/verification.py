@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from appliance.model.emails import check_email
 from appliance.model.errors import Conflict, NotFound, NotPossible, Unverified
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
@@ -72,11 +73,12 @@ def issue(workplace: Workplace, email: str) -> str:
     """A link, for the operator to hand over.
 
     Raises:
+        Invalid: this is no e-mail address.
         NotFound: nobody has this address.
         Conflict: it is verified.
     """
     with workplace.store.write() as transaction:
-        member = _unverified(people.by_email(transaction, email.strip().lower()))
+        member = _unverified(people.by_email(transaction, check_email(email)))
         organizations.find_locked(transaction, member.organization_id)
         token = tickets.issue(workplace, transaction, member, Kind.VERIFICATION)
         audit.record(

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path, PosixPath
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -44,6 +45,18 @@ class Certificate:
         """SHA-256 of it, as ``openssl x509 -fingerprint`` and browsers show it. Raises as `parsed`."""
         return self.parsed.fingerprint(hashes.SHA256()).hex(":").upper()
 
+    def has_its_key(self) -> bool:
+        """Whether the key is the certificate's.
+
+        Raises:
+            ValueError: there is no certificate, or no key that opens without a password.
+        """
+        try:
+            key = serialization.load_pem_private_key(self.key, None)
+        except (TypeError, UnsupportedAlgorithm) as error:
+            raise ValueError("no key that could be used") from error
+        return key.public_key() == self.parsed.public_key()
+
     def fault(self, names: Collection[str], now: datetime) -> str | None:
         """The reason to make a self-signed one anew, part of a sentence; None where it is as `self_signed` makes it.
 
@@ -51,13 +64,12 @@ class Certificate:
             names: host names and addresses that it has to be good for.
         """
         try:
-            key = serialization.load_pem_private_key(self.key, None)
-            if key.public_key() != self.parsed.public_key():
+            if not self.has_its_key():
                 return "its key is another one's"
             if self.parsed.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
                 return "it could vouch for any other name"
             found = self.parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except (ValueError, TypeError, x509.ExtensionNotFound):
+        except (ValueError, x509.ExtensionNotFound):
             return "it can't be read"
         if set(found) != {_alternative(name) for name in names}:
             return "the service's names are others"

@@ -199,6 +199,36 @@ def test_a_file_without_a_certificate_is_refused_in_one_sentence(folder: Folder,
     assert refused.value.code is Exit.NOT_CONFIGURED
 
 
+def of_another_key() -> bytes:
+    return tls.self_signed(["vpn.example.net"]).key
+
+
+def behind_a_password() -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    locked = serialization.BestAvailableEncryption(b"password")
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (of_another_key(), "is not the one of the certificate"),
+        (behind_a_password(), "holds no private key"),
+        (b"no key", "holds no private key"),
+        (b"", "holds no private key"),
+    ],
+    ids=["another", "locked", "text", "nothing"],
+)
+def test_a_key_that_does_not_fit_is_refused_in_one_sentence(
+    folder: Folder, tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    given = own(tmp_path)
+    Path(given["tls_key"]).write_bytes(content)
+    with pytest.raises(CommandError, match=sentence) as refused:
+        certificate(settings_of(folder, **given), folder)
+    assert refused.value.code is Exit.NOT_CONFIGURED
+
+
 def test_a_service_manager_hands_it_to_a_process_that_is_not_root(
     folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from appliance.cli import secret
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.option_table import OPTIONS, name_of
 from appliance.cli.settings import Settings, resolve
@@ -237,6 +238,17 @@ def test_a_sentence_says_what_the_option_takes(given: dict[str, Any], sentence: 
 def test_a_value_has_one_spelling(key: str, text: str, attribute: str, value: str) -> None:
     with environment({}):
         assert getattr(resolve({key: text}), attribute) == value
+
+
+def test_an_unlock_secret_is_text(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.touch(0o600)
+    file.write_bytes(b"\xff" * 20)
+    with environment({"MESHWG_UNLOCK_SECRET": "\udcff" * 20}), pytest.raises(CommandError, match="UTF-8") as refused:
+        secret.given(resolve({"data": tmp_path}))
+    assert refused.value.code is Exit.NOT_CONFIGURED
+    with pytest.raises(CommandError, match="UTF-8"), environment({}):
+        secret.given(resolve({"data": tmp_path, "unlock_secret_file": file}))
 
 
 @pytest.mark.parametrize("listen", ["[::1]:8443", "127.0.0.1:8443"])

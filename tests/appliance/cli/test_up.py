@@ -17,6 +17,7 @@ from tests.appliance.cli.started import (
     Run,
     answer,
     assert_one_sentence,
+    call,
     children,
     refused,
     sign_up,
@@ -67,6 +68,10 @@ def test_a_taken_port_leaves_nothing_behind(data: Path, runs: list[Run]) -> None
         (["--wireguard=boringtun"], {"PATH": "/nowhere"}, Exit.UNAVAILABLE),
         (["--trusted-source=nowhere"], {}, Exit.NOT_CONFIGURED),
         (["--database-url=sqlite:////proc/none/x"], {}, Exit.CANNOT_CREATE),
+        (["--endpoint=https://vpn.example.net"], {}, Exit.NOT_CONFIGURED),
+        (["--endpoint="], {}, Exit.NOT_CONFIGURED),
+        (["--data="], {}, Exit.NOT_CONFIGURED),
+        ([], {"MESHWG_ENDPOINT": "\udcff"}, Exit.NOT_CONFIGURED),
         ([], {"MESHWG_UNLOCK_SECRET": "short"}, Exit.NOT_CONFIGURED),
         ([], {"MESHWG_UNLOCK_SECRET_FILE": "/nowhere"}, Exit.NOT_CONFIGURED),
     ],
@@ -90,6 +95,26 @@ def test_a_data_folder_where_the_web_process_can_t_get_to_is_refused(data: Path,
     closed.chmod(0o755)
     run = start(runs, closed / "data")
     run.wait_until_ready()
+    assert run.stop() == 0
+
+
+def test_configurations_name_the_endpoint_and_the_hub_listens_on_its_own_port(data: Path, runs: list[Run]) -> None:
+    run = start(runs, data, "--endpoint=b\u00fccher.example:443", "--udp-port=51899")
+    said = run.wait_until_ready()
+    assert '"endpoint": "xn--bcher-kva.example:443", "port": 51899' in said
+    assert "the endpoint is near" not in said
+    _, token = sign_up("acme")
+    status, made = call("POST", "/api/v1/machines", {"name": "one"}, token)
+    assert status == 201
+    assert "\nEndpoint            = xn--bcher-kva.example:443\n" in made["config"]
+    assert call("GET", "/api/v1/organization", token=token)[1]["endpoint"] == "xn--bcher-kva.example:443"
+    assert answer(data, "status", f"--listen=127.0.0.1:{PORT}")["front_door"]["port"] == 51899
+    assert run.stop() == 0
+    # Without the port it is the hub's own, and a host that is near is told of.
+    run = start(runs, data, "--endpoint=[fd00::1]", MESHWG_UNLOCK_SECRET_FILE=str(data.with_name("data.unlock-secret")))
+    said = run.wait_until_ready()
+    assert "Configurations name fd00::1, a private or reserved address: machines elsewhere can't reach it." in said
+    assert call("GET", "/api/v1/organization", token=token)[1]["endpoint"] == "[fd00::1]:51899"
     assert run.stop() == 0
 
 
