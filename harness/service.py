@@ -41,7 +41,8 @@ class ServiceOptions:
     """How the service is started.
 
     Attributes:
-        address: of the host, where it listens and what configurations name.
+        address: of the host, where it listens.
+        endpoint: what configurations name, as ``--endpoint`` takes it; None: the address.
         trusted, proxies: ranges, as ``--trusted-source`` and ``--trusted-proxy`` take them.
         wireguard: the implementation, as ``--wireguard`` takes it.
         sabotage: id of a break that is put into it, or None.
@@ -52,6 +53,7 @@ class ServiceOptions:
     proxies: Sequence[str] = ()
     wireguard: str = "auto"
     sabotage: str | None = None
+    endpoint: str | None = None
 
 
 class Service:
@@ -116,7 +118,7 @@ class Service:
             "up",
             f"--data={self.data}",
             f"--listen={self.options.address}:{PORT}",
-            f"--endpoint={self.options.address}",
+            f"--endpoint={self.options.endpoint or self.options.address}",
             f"--wireguard={self.options.wireguard}",
             *trusted,
             *(word for proxy in self.options.proxies for word in ("--trusted-proxy", proxy)),
