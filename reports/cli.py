@@ -48,7 +48,7 @@ def summarize(run: Transcript, console: Console) -> None:
     """The claims and sabotages as a table."""
     table = Table(box=None, pad_edge=False)
     for column in ("claim", "scenario", "verdict", "time"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for claim in run.claims:
         table.add_row(_text(claim.id), "", _coloured(claim.verdict), "")
         for scenario in claim.scenarios:
@@ -102,7 +102,7 @@ def diff(before: File, after: File) -> None:
         console.print(_text(words, "red" if change.worse else "green"))
     table = Table(box=None, pad_edge=False)
     for column in ("figure", "before", "after", "ratio"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for figure in difference.figures:
         ratio = figure.ratio
         table.add_row(

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from appliance.cli import operations, present
@@ -35,6 +36,7 @@ Organization = Annotated[str, typer.Argument(help="Its id, or its name where no 
 Email = Annotated[str, typer.Argument(help="Of the account.")]
 PublicUrl = Annotated[str | None, typer.Option(metavar="URL", help="https://HOST[:PORT] that links begin with.")]
 
+_UNBOUNDED = 10_000
 _EXITS = (
     "Exit codes: 0 done, 64 refused, 66 no such organization or person, 69 the hub does not answer or could not take "
     "it, 73 the database can't be used, 77 not root, 78 settings that make no sense or no store yet."
@@ -220,12 +222,24 @@ def _document(line: Line) -> dict[str, object]:
 def _print_table(lines: Sequence[Line]) -> None:
     table = Table(box=None)
     for column in ("id", "name", "plan", "machines", "members", "created", "suspended"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=True)
     for line in lines:
-        suspended = "" if line.suspended_at is None else f"{line.suspended_at:%Y-%m-%d %H:%M}"
-        cells = (line.id, line.name, line.plan.value, str(line.machines), str(line.members))
-        table.add_row(*cells, f"{line.created_at:%Y-%m-%d %H:%M}", suspended)
+        table.add_row(*_cells(line))
     # Whoever reads a file or a pipe has no width.
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 200)
-    console.print(table)
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _UNBOUNDED)
+    unbounded = console.options.update(max_width=_UNBOUNDED)
+    if Measurement.get(console, unbounded, table).maximum <= console.width:
+        console.print(table)
+    else:
+        for line in lines:
+            identity, name, *facts, created, suspended = _cells(line)
+            told = f"{facts[0]}, machines {facts[1]}, members {facts[2]}, created {created}"
+            console.print(f"{identity}  {name}", soft_wrap=True)
+            console.print(f"  {told}{f', suspended {suspended}' if suspended else ''}", soft_wrap=True)
     console.print(f"{len(lines)} organization{'' if len(lines) == 1 else 's'}; times are UTC.")
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    suspended = "" if line.suspended_at is None else f"{line.suspended_at:%Y-%m-%d %H:%M}"
+    counts = (str(line.machines), str(line.members))
+    return (line.id, line.name, line.plan.value, *counts, f"{line.created_at:%Y-%m-%d %H:%M}", suspended)

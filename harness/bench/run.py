@@ -73,8 +73,8 @@ def show(outcome: Outcome, console: Console) -> None:
     """The table a person reads; what this run did not measure is named below it."""
     table = Table(box=None, padding=(0, 1, 0, 0), highlight=False)
     for column, justify in (("", "left"), ("measured", "right"), ("spread", "right"), ("target", "left"), ("", "left")):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    table.add_column("beside it")
+        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    table.add_column("beside it", overflow="fold")
     for target in TARGETS:
         found = outcome.measured.get(target.id)
         if found is None:

@@ -105,7 +105,7 @@ def _interrupt(*_: object) -> None:
 def _show(figures: Figures, slo: Slo, console: Console) -> None:
     table = Table(box=None, padding=(0, 1, 0, 0), highlight=False)
     for column in ("", "measured", "wanted", ""):
-        table.add_column(column, justify="right" if column == "measured" else "left")
+        table.add_column(column, justify="right" if column == "measured" else "left", overflow="fold")
     table.add_row("organizations", str(figures.organizations))
     missed = slo.missed_by(figures)
     for name, what, sign in _ROWS:

@@ -233,3 +233,16 @@ def test_diff_of_what_can_t_be_read(transcript: Command, good: Path, tmp_path: P
         refused = transcript("diff", before, after)
         assert refused.exit_code == UNREADABLE
         assert_one_sentence(refused)
+
+
+def test_a_narrow_terminal_cuts_nothing_off(
+    transcript: Command, good: Path, bad: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = [transcript("show", good).stdout, transcript("diff", good, bad).stdout]
+    monkeypatch.setenv("COLUMNS", "40")
+    narrow = [transcript("show", good).stdout, transcript("diff", good, bad).stdout]
+    for before, after in zip(wide, narrow, strict=True):
+        assert "…" not in after
+        assert max(map(len, after.splitlines())) <= 40
+        # Broken into lines, column by column, nothing is missing of it.
+        assert sorted("".join(after.split())) == sorted("".join(before.split()))
