@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from appliance.cli import operations, present
+from appliance.cli import factors, operations, present
+from appliance.cli.at_work import at_work
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
 from appliance.cli.present import Present
 from appliance.cli.settings import resolve
-from appliance.model.errors import NotEnforced, NotFound, Refused
-from appliance.service import Actor, Workplace, invitations, permits, resets, suspension, verification
+from appliance.service import Actor, invitations, permits, resets, suspension, verification
 from appliance.service import organizations as service
 from appliance.store import operations as trail
 from appliance.store import overview
@@ -31,6 +30,7 @@ admin = typer.Typer(
     no_args_is_help=True,
     help="Decide about organizations. Their own audit trails tell of it, as the operator's doing.",
 )
+admin.add_typer(factors.factors, name="factors")
 
 Organization = Annotated[str, typer.Argument(help="Its id, or its name where no other one has the same.")]
 Email = Annotated[str, typer.Argument(help="Of the account.")]
@@ -66,7 +66,7 @@ def change_plan(
     config: Config = None,
 ) -> None:
     """Switch an organization to another plan; to the free one only if that covers its machines."""
-    with _at_work(data, database_url, config) as (found, workplace):
+    with at_work(data, database_url, config) as (found, workplace):
         line = _find(found, organization)
         service.change(workplace, Actor.operator(line.id), plan=plan)
         operations.note(found.store, trail.PLAN_CHANGED, plan=plan)
@@ -78,7 +78,7 @@ def suspend(
     organization: Organization, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
 ) -> None:
     """Suspend an organization: its tunnels are dead, nobody of it signs in, and all that it has is kept."""
-    with _at_work(data, database_url, config) as (found, workplace):
+    with at_work(data, database_url, config) as (found, workplace):
         line = _find(found, organization)
         suspension.suspend(workplace, line.id)
         operations.note(found.store, trail.SUSPENDED)
@@ -90,7 +90,7 @@ def resume(
     organization: Organization, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
 ) -> None:
     """Resume an organization that was suspended: its machines reconnect, and its people sign in again."""
-    with _at_work(data, database_url, config) as (found, workplace):
+    with at_work(data, database_url, config) as (found, workplace):
         line = _find(found, organization)
         suspension.resume(workplace, line.id)
         operations.note(found.store, trail.RESUMED)
@@ -108,7 +108,7 @@ def invite(
     config: Config = None,
 ) -> None:
     """Make an invitation into an organization, and print its link, which works once and for seven days."""
-    with _at_work(data, database_url, config, public_url) as (found, workplace):
+    with at_work(data, database_url, config, public_url) as (found, workplace):
         line = _find(found, organization)
         invited = invitations.invite(workplace, Actor.operator(line.id), email=email, role=role)
         operations.note(found.store, trail.INVITED)
@@ -127,7 +127,7 @@ def invite_sign_up(
 
     Needed where the service runs with --sign-up invited; good with any other setting but closed.
     """
-    with _at_work(data, database_url, config, public_url) as (found, workplace):
+    with at_work(data, database_url, config, public_url) as (found, workplace):
         link = permits.invite(workplace, email)
         operations.note(found.store, trail.SIGN_UP_INVITED)
     print(link)
@@ -142,7 +142,7 @@ def reset_link(
     config: Config = None,
 ) -> None:
     """Print a link with which a person chooses another password. It works once, and for an hour."""
-    with _at_work(data, database_url, config, public_url) as (found, workplace):
+    with at_work(data, database_url, config, public_url) as (found, workplace):
         link = resets.issue(workplace, email)
         operations.note(found.store, trail.RESET_LINK_ISSUED)
     print(link)
@@ -157,34 +157,10 @@ def verification_link(
     config: Config = None,
 ) -> None:
     """Print a link with which a person verifies their address. It works once, and for three days."""
-    with _at_work(data, database_url, config, public_url) as (found, workplace):
+    with at_work(data, database_url, config, public_url) as (found, workplace):
         link = verification.issue(workplace, email)
         operations.note(found.store, trail.VERIFICATION_LINK_ISSUED)
     print(link)
-
-
-@contextmanager
-def _at_work(
-    data: Any, database_url: str | None, config: Any, public_url: str | None = None
-) -> Iterator[tuple[Present, Workplace]]:
-    """The store, and what use cases work with; what they refuse is one sentence.
-
-    Raises:
-        CommandError: it was refused, or there is no store.
-    """
-    settings = resolve({"data": data, "database_url": database_url, "public_url": public_url}, config)
-    with present.opened(settings) as found:
-        workplace = Workplace(
-            found.store, found.client(), *settings.endpoint.at(found.instance.port or 0), settings.public_url
-        )
-        try:
-            yield found, workplace
-        except NotEnforced as error:
-            raise CommandError(error.detail, Exit.UNAVAILABLE) from None
-        except NotFound as error:
-            raise CommandError(error.detail, Exit.NO_INPUT) from None
-        except Refused as error:
-            raise CommandError(error.detail, Exit.REFUSED) from None
 
 
 def _find(found: Present, text: str) -> Line:

@@ -10,7 +10,16 @@ from sqlalchemy import Connection
 from appliance.hub.errors import HubError
 from appliance.model.errors import Conflict, NotNow
 from appliance.model.organization import Member
-from appliance.service import accounts, notices, proof, recovery_codes, second_factor, sessions, verification
+from appliance.service import (
+    accounts,
+    factor_removals,
+    notices,
+    proof,
+    recovery_codes,
+    second_factor,
+    sessions,
+    verification,
+)
 from appliance.service.proof import Shown
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.workplace import Actor, Workplace, recording
@@ -111,6 +120,7 @@ def enable(workplace: Workplace, actor: Actor, *, code: str, device: Device = NO
         if not second_factors.use_step(record.transaction, member.id, factor.sealed_secret, step):
             raise Conflict("Another secret was made meanwhile. Begin again.")
         second_factors.enable(record.transaction, member.id, workplace.clock())
+        factor_removals.stop_by_use(workplace, record.transaction, member)
         return _recovery(workplace, record.transaction, member, device, "second-factor.enabled")
 
 

@@ -16,7 +16,7 @@ from appliance.model.errors import Conflict, Invalid, NotFound, NotPossible, Una
 from appliance.model.ids import new_id
 from appliance.model.names import check_name
 from appliance.model.organization import Member
-from appliance.service import accounts, notices, proof, sessions, tokens, verification
+from appliance.service import accounts, factor_removals, notices, proof, sessions, tokens, verification
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.webauthn_party import NotValid, Party
 from appliance.service.workplace import Actor, Workplace, check_trail, recording
@@ -107,6 +107,7 @@ def add(
             Passkey(new_id(), member.id, made.credential_id, made.credential_public_key, made.sign_count, named, now),
         )
         notices.record(workplace, transaction, member, "passkey.added", device, {"name": named})
+        factor_removals.stop_by_use(workplace, transaction, member)
         return sessions.start_over(workplace, transaction, member, device)
 
 
@@ -188,6 +189,7 @@ def log_in(workplace: Workplace, holder: str, *, credential: str, device: Device
             {"address": device.address, "passkey": passkey.name},
             workplace.clock(),
         )
+        factor_removals.stop_by_use(workplace, transaction, member)
         return sessions.begin(workplace, transaction, member, device)
 
 

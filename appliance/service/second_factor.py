@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from appliance.hub.errors import HubError
 from appliance.model.errors import CodeNeeded, NotNow, WrongProof
 from appliance.model.organization import Member
-from appliance.service import notices, recovery_codes
+from appliance.service import factor_removals, notices, recovery_codes
 from appliance.service.workplace import Actor, Workplace
 from appliance.store import second_factors
 from appliance.store.second_factors import SecondFactor
@@ -102,6 +102,8 @@ def take(workplace: Workplace, transaction: Connection, member: Member, proof: P
         factor = second_factors.find(transaction, member.id)
         if factor is not None and factor.enabled:
             raise _needed()
+    if proof.factor is not None:
+        factor_removals.stop_by_use(workplace, transaction, member)
 
 
 def matching_step(workplace: Workplace, member: Member, factor: SecondFactor, code: str) -> int:

@@ -76,6 +76,13 @@ def count_since(
     ).scalar_one()
 
 
+def latest_moment(transaction: Connection, organization_id: str) -> datetime | None:
+    """The latest moment that an entry of the organization has, also where the clock was set back since."""
+    found = select(func.max(_table.c.at)).where(_table.c.organization_id == organization_id)
+    moment = transaction.execute(found).scalar_one()
+    return None if moment is None else times.loaded(moment)
+
+
 def number_of(transaction: Connection, organization_id: str, entry_id: str) -> int | None:
     """The number of the organization's entry with this id, if it has one."""
     return transaction.execute(

@@ -72,6 +72,16 @@ def drop(transaction: Connection, letter: Queued) -> None:
     transaction.execute(delete(_table).where(_table.c.id == letter.id))
 
 
+def has_kind(transaction: Connection, kind: str) -> bool:
+    """Tell whether a letter of this kind waits."""
+    return transaction.execute(select(_table.c.id).where(_table.c.kind == kind).limit(1)).first() is not None
+
+
+def drop_kind(transaction: Connection, kind: str) -> None:
+    """Drop every letter of this kind."""
+    transaction.execute(delete(_table).where(_table.c.kind == kind))
+
+
 def drop_about(transaction: Connection, kind: str, about: str) -> None:
     """What the letter was about is no more."""
     transaction.execute(delete(_table).where(_table.c.kind == kind, _table.c.about == about))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -46,6 +47,12 @@ def count_by_role(transaction: Connection, organization_id: str, role: Role) -> 
     """How many members have this role."""
     query = select(func.count()).where(_table.c.organization_id == organization_id, _table.c.role == role.value)
     return transaction.execute(query).scalar_one()
+
+
+def ids_in_role(transaction: Connection, organization_id: str, role: Role, most: int) -> Sequence[str]:
+    """Ids of members of this role, at most so many, those who have been there for longest."""
+    query = select(_table.c.id).where(_table.c.organization_id == organization_id, _table.c.role == role.value)
+    return transaction.execute(query.order_by(_table.c.created_at, _table.c.id).limit(most)).scalars().all()
 
 
 def change_role(transaction: Connection, member_id: str, role: Role) -> None:

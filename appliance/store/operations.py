@@ -24,6 +24,8 @@ RESUMED = "organization.resumed"
 INVITED = "member.invited"
 SIGN_UP_INVITED = "sign-up.invited"
 RESET_LINK_ISSUED = "reset-link.issued"
+FACTOR_REMOVAL_BEGUN = "factor-removal.begun"
+FACTOR_REMOVAL_STOPPED = "factor-removal.stopped"
 VERIFICATION_LINK_ISSUED = "verification-link.issued"
 
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from appliance.store.database import Store
 
-NEWEST = "0024"
+NEWEST = "0025"
 """The revision that this version works with, the last in ``migrations/versions``."""
 
 # Alembic's own.

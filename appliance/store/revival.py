@@ -20,6 +20,7 @@ from appliance.store.overview import Line, lines
 from appliance.store.schema import (
     audit,
     challenges,
+    factor_removals,
     invitations,
     mail,
     members,
@@ -32,11 +33,14 @@ from appliance.store.schema import (
 )
 from appliance.store.schema import machines as _machines
 
-ENDED = (sessions, tickets, invitations, permits, reset_requests, challenges)
-"""Tables that hold nothing but what lets somebody in or through for a while."""
+ENDED = (sessions, tickets, invitations, permits, reset_requests, challenges, factor_removals)
+"""Tables that hold nothing but what lets somebody in or through, for a while or after one.
+
+A removal of second factors may have been stopped after the backup; the operator can begin it anew.
+"""
 
 _PAGE = 1000
-_NOTICE = "notice"
+_NOTICES = ("notice", "factor-removal")
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def end_access(transaction: Connection) -> int:
 
     Notices stay in the queue: they hold no link, and one that is told twice is better than one that is never told.
     """
-    transaction.execute(delete(mail).where(mail.c.kind != _NOTICE))
+    transaction.execute(delete(mail).where(mail.c.kind.not_in(_NOTICES)))
     return sum(transaction.execute(delete(table)).rowcount for table in ENDED)
 
 

@@ -151,6 +151,16 @@ recovery_codes = Table(
     Column("code_hash", String(64), primary_key=True),
 )
 
+# Second factors and passkeys that somebody has lost, and that the operator has begun to remove.
+factor_removals = Table(
+    "factor_removals",
+    metadata,
+    Column("member_id", String(12), ForeignKey("members.id", ondelete="CASCADE"), primary_key=True),
+    Column("begun_at", Float, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Index(None, "due_at"),
+)
+
 passkeys = Table(
     "passkeys",
     metadata,
@@ -333,8 +343,8 @@ mail = Table(
     # Null for a letter to somebody who has no organization yet.
     _belongs_to_organization(nullable=True),
     Column("kind", String(16), nullable=False),
-    # The id of what a letter of this kind is about, which need not be in the store any more.
-    Column("about", String(12), nullable=False),
+    # What a letter of this kind is about, as its composer takes it; it need not be in the store any more.
+    Column("about", String(32), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", Float, nullable=False),
     UniqueConstraint("kind", "about"),

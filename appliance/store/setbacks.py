@@ -19,6 +19,7 @@ from appliance.store.schema import (
     audit,
     challenges,
     deletions,
+    factor_removals,
     instance,
     invitations,
     machines,
@@ -67,6 +68,7 @@ RECORDS: tuple[Column[float], ...] = (
     members.c.created_at,
     sessions.c.created_at,
     second_factors.c.enabled_at,
+    factor_removals.c.begun_at,
     passkeys.c.created_at,
     passkeys.c.last_used_at,
     machines.c.created_at,
@@ -79,6 +81,9 @@ RECORDS: tuple[Column[float], ...] = (
     operations.c.at,
 )
 """They tell people when something was, by the clock of then, and stay as they are."""
+
+WAITED_FOR: tuple[Column[float], ...] = (factor_removals.c.due_at,)
+"""They stay, too. Were they to come nearer, a clock that is set back and then right would end the wait at once."""
 
 
 @dataclass(frozen=True)
@@ -137,5 +142,5 @@ def _bound(transaction: Connection, column: Column[float], latest: datetime, *wh
 
 def unlisted(columns: Mapping[str, Column[float]]) -> set[str]:
     """Names of those of these columns that hold a moment and are in no list; for tests."""
-    listed = {str(column) for column in (*MOVED, *BOUNDED, *RECORDS)}
+    listed = {str(column) for column in (*MOVED, *BOUNDED, *RECORDS, *WAITED_FOR)}
     return {name for name, column in columns.items() if isinstance(column.type, Float) and name not in listed}

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.host import clocks
 from appliance.model.errors import Refused
-from appliance.service import Workplace, accounts, deletion, setbacks, trails, unused
+from appliance.service import Workplace, accounts, deletion, factor_removals, setbacks, trails, unused
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ _LONGEST_CALL = timedelta(minutes=5)
 
 
 def keep_at_it(workplace: Workplace) -> None:
-    """Forgets sign-ups, finishes deletions, removes what nobody uses and prunes audit trails; now and every minute.
+    """Do what is due, now and every minute: forget sign-ups, finish deletions, remove what is unused, old or lost.
 
     Never returns.
     """
@@ -36,6 +36,8 @@ def keep_at_it(workplace: Workplace) -> None:
         _try(deletion.resume, workplace, begun_until)
         _try(unused.remove, workplace)
         _try(trails.tidy, workplace)
+        _try(factor_removals.finish_due, workplace)
+        _try(factor_removals.forget_letters, workplace)
         never.wait(_EVERY_S)
         begun_until = workplace.clock() - _LONGEST_CALL
 

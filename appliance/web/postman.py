@@ -7,7 +7,7 @@ from threading import Event
 import structlog
 
 from appliance.model.letters import Letter
-from appliance.service import Workplace, notices, postman, resets
+from appliance.service import Workplace, factor_removals, notices, postman, resets
 from appliance.service.letters import COMPOSERS
 from appliance.service.postman import RelayPort
 from appliance.store.mail import Queued
@@ -16,14 +16,15 @@ from appliance.web.limits import RateLimits
 log = structlog.get_logger()
 
 _LOOKS_EVERY_S = 2.0
+_OF_ACCOUNTS = (factor_removals.LETTER, notices.LETTER)
 
 
 def work(workplace: Workplace, relay: RelayPort, limits: RateLimits, stopped: Event) -> None:
     """Sends what is due, and then what becomes so, until it is told to stop."""
 
     def admits(queued: Queued, letter: Letter) -> bool:
-        # Nobody may use up what tells somebody that their account was changed.
-        return queued.kind == notices.LETTER or limits.is_letter_admitted(queued.organization_id, letter.recipient)
+        # Nobody may use up what tells somebody that the way into an account changes.
+        return queued.kind in _OF_ACCOUNTS or limits.is_letter_admitted(queued.organization_id, letter.recipient)
 
     while not stopped.wait(_LOOKS_EVERY_S):
         try:

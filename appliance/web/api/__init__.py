@@ -10,6 +10,7 @@ import bottle
 from appliance.web.api import (
     account,
     accounts,
+    factor_removals,
     links,
     machines,
     members,
@@ -34,7 +35,7 @@ SECTIONS = (
     Section("Your account", "Your password, second factor and passkeys.", account.CALLS + second_factor.CALLS),
     Section("Passkeys", "Keys of your devices, which sign you in without a password.", passkeys.CALLS),
     Section("The organization", "Its name, plan and end.", organization.CALLS),
-    Section("People", "Who belongs to the organization, and who is invited.", members.CALLS),
+    Section("People", "Who belongs to the organization, and who is invited.", members.CALLS + factor_removals.CALLS),
     Section("API tokens", "What programs sign in with.", tokens.CALLS),
     Section("Machines", "What is in the network, each with its configuration.", machines.CALLS),
     Section("Policy", "Who may connect to whom.", policy.CALLS),

@@ -9,7 +9,7 @@ import bottle
 
 from appliance.model.access import SELF
 from appliance.model.errors import Refused
-from appliance.service import accounts, passkeys, password_change, passwords, second_factor, sessions
+from appliance.service import accounts, factor_removals, passkeys, password_change, passwords, second_factor, sessions
 from appliance.service.sessions import Session
 from appliance.web import entrance, request
 from appliance.web.pages import session_cookie
@@ -27,6 +27,7 @@ def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
         refused_form=refused_form,
         member=accounts.member_of(visit.workplace, visit.actor),
         factor=second_factor.state(visit.workplace, visit.actor),
+        removal=factor_removals.own(visit.workplace, visit.actor),
         passkeys=passkeys.all_of(visit.workplace, visit.actor),
         passkeys_origin=passkeys.origin(visit.workplace),
         sends_mail=visit.workplace.sends_mail,

@@ -10,7 +10,7 @@ from appliance.model.access import CHANGE, LOOK
 from appliance.model.addresses import home_network_warning, hub_address
 from appliance.model.errors import Refused
 from appliance.model.policy import Kind, Selector
-from appliance.service import machines, policy
+from appliance.service import factor_removals, machines, policy
 from appliance.web import request
 from appliance.web.pages import qr, words
 from appliance.web.pages.forms import Form
@@ -132,6 +132,7 @@ def _table(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
         following=following,
         network_warning=home_network_warning(organization.network),
         plan_is_full=limit is not None and len(seen) >= limit,
+        removals=factor_removals.waiting(visit.workplace, visit.actor) if visit.signed_in.owns else [],
         now=visit.workplace.clock(),
         typed=visit.form,
     )

@@ -25,6 +25,7 @@ _NOTICES = {
     "invited": "A letter with a link is on its way.",
     "revoked": "The invitation is revoked, and its link leads nowhere.",
     "role": "The role is changed, and holds at once.",
+    "factors-kept": "The removal is stopped, and the account has what it had.",
     "member": "The member is removed, and signed out everywhere.",
     "transferred": "The organization has its new owner, and you are an admin.",
     "token": "The token is revoked, and refused at once.",

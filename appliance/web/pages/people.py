@@ -7,7 +7,7 @@ import bottle
 from appliance.model.access import LOOK, MANAGE, SELF
 from appliance.model.errors import NotFound, Refused
 from appliance.model.organization import Role
-from appliance.service import invitations, members
+from appliance.service import factor_removals, invitations, members
 from appliance.web import request
 from appliance.web.pages import account, session_cookie
 from appliance.web.pages.outcomes import Outcome
@@ -64,6 +64,11 @@ def _transfer(visit: Visit) -> bottle.HTTPResponse:
     return visit.done(_HERE, "transferred")
 
 
+def _keep_factors(visit: Visit) -> bottle.HTTPResponse:
+    factor_removals.stop(visit.workplace, visit.actor, visit.parameters["id"])
+    return visit.done(_HERE, "factors-kept")
+
+
 def _leave(visit: Visit) -> bottle.HTTPResponse:
     return account.proven(
         visit,
@@ -84,6 +89,7 @@ def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
         after=after,
         following=following,
         pending=invitations.pending(visit.workplace, visit.actor) if visit.signed_in.owns else [],
+        removals=factor_removals.waiting(visit.workplace, visit.actor) if visit.signed_in.owns else [],
         roles=_ROLES,
         days=invitations.LIFETIME.days,
         sends_mail=visit.workplace.sends_mail,
@@ -104,5 +110,6 @@ PAGES = (
     Page("POST", f"{_HERE}/<id>/role", _change_role, access=MANAGE, again=Again(_member_page, ("role",))),
     Page("POST", f"{_HERE}/<id>/remove", _remove, access=MANAGE, again=Again(_member_page), noted=False),
     Page("POST", f"{_HERE}/<id>/transfer", _transfer, access=MANAGE, again=Again(_member_page)),
+    Page("POST", f"{_HERE}/<id>/keep-factors", _keep_factors, access=MANAGE, again=Again(_page)),
     Page("POST", f"{account.PATH}/delete", _leave, access=SELF, again=account.again("leave")),
 )

@@ -157,6 +157,9 @@ _ACTIONS = {
     "second-factor.disabled": "turned off the second factor",
     "recovery-code.used": "used a recovery code",
     "recovery-codes.made": "made new recovery codes",
+    "factor-removal.begun": "began to remove a lost second factor",
+    "factor-removal.stopped": "stopped the removal of a second factor",
+    "factor-removal.done": "removed a lost second factor",
     "verification.issued": "issued a link that verifies an address",
     "address.verified": "verified their address",
 }

@@ -239,6 +239,6 @@ def test_notices_of_the_future_keep_none_of_today_back(here: Workplace, host: Ho
 def test_each_moment_of_the_schema_is_in_one_list() -> None:
     columns = {str(column): column for table in schema.metadata.sorted_tables for column in table.c}
     assert stored.unlisted(columns) == set()
-    listed = [str(each) for each in (*stored.MOVED, *stored.BOUNDED, *stored.RECORDS)]
+    listed = [str(each) for each in (*stored.MOVED, *stored.BOUNDED, *stored.RECORDS, *stored.WAITED_FOR)]
     assert len(listed) == len(set(listed))
     assert {str(each) for each in setbacks.LONGEST} <= set(listed)

@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy import Connection
 
 from appliance.model.organization import Role
-from appliance.service import Actor, Workplace, accounts, api_tokens
+from appliance.service import Actor, Workplace, accounts, api_tokens, factor_removals
 from appliance.service.transcripts import Shelf
 from appliance.store import Store, members, organizations, schema, sessions
 from appliance.web.api import CALLS
@@ -167,6 +167,11 @@ def _enabling(scene: Scene) -> dict[str, str]:
     return {"code": pyotp.TOTP(secret).at(scene.clock())}
 
 
+def _removal(scene: Scene) -> str:
+    scene.enroll()
+    return factor_removals.begin(scene.workplace, scene.caller.email).member_id
+
+
 def _other_session(scene: Scene) -> str:
     sign_in(scene.workplace, scene.caller.member_id)
     return str(next(each["id"] for each in scene.ask("GET", "/sessions").json["sessions"] if not each["current"]))
@@ -198,6 +203,7 @@ WISHES: dict[str, Callable[[Scene], tuple[str, Any]]] = {
         "/invitations/" + s.make("/invitations", {"email": "new@example.net"})["invitation"]["id"],
         None,
     ),
+    "DELETE /factor-removals/{id}": lambda s: (f"/factor-removals/{_removal(s)}", None),
     "POST /tokens": lambda _: ("/tokens", {"name": "ci", "scope": "write", "password": PASSWORD}),
     "DELETE /tokens/{id}": lambda s: (
         "/tokens/" + s.make("/tokens", {"name": "ci", "password": PASSWORD})["api_token"]["id"],

@@ -1,0 +1,38 @@
+"""What a command of an operator works with while the service runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from appliance.cli import present
+from appliance.cli.errors import CommandError, Exit
+from appliance.cli.present import Present
+from appliance.cli.settings import resolve
+from appliance.model.errors import NotEnforced, NotFound, Refused
+from appliance.service import Workplace
+
+
+@contextmanager
+def at_work(
+    data: Path | None, database_url: str | None, config: Path | None, public_url: str | None = None
+) -> Iterator[tuple[Present, Workplace]]:
+    """The store, and what use cases work with; what they refuse is one sentence.
+
+    Raises:
+        CommandError: it was refused, or there is no store.
+    """
+    settings = resolve({"data": data, "database_url": database_url, "public_url": public_url}, config)
+    with present.opened(settings) as found:
+        workplace = Workplace(
+            found.store, found.client(), *settings.endpoint.at(found.instance.port or 0), settings.public_url
+        )
+        try:
+            yield found, workplace
+        except NotEnforced as error:
+            raise CommandError(error.detail, Exit.UNAVAILABLE) from None
+        except NotFound as error:
+            raise CommandError(error.detail, Exit.NO_INPUT) from None
+        except Refused as error:
+            raise CommandError(error.detail, Exit.REFUSED) from None

@@ -1,0 +1,93 @@
+"""``admin factors``: the removal of second factors and passkeys that people have lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from appliance.cli import operations, present
+from appliance.cli.at_work import at_work
+from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
+from appliance.cli.settings import resolve
+from appliance.service import factor_removals
+from appliance.store import factor_removals as stored
+from appliance.store import operations as trail
+from appliance.store.factor_removals import FactorRemoval
+from appliance.store.times import rfc3339
+
+factors = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Remove second factors and passkeys that somebody has lost. It takes 72 hours, and letters tell of it.",
+)
+
+Email = Annotated[str, typer.Argument(help="Of the account.")]
+
+_EXITS = (
+    "Exit codes: 0 done, 64 refused, 66 nobody has this address or nothing is being removed, 73 the database can't be "
+    "used, 77 not root, 78 settings that make no sense or no store yet."
+)
+
+
+@factors.command("remove", epilog=_EXITS)
+def remove(email: Email, data: Data = None, database_url: DatabaseUrl = None, config: Config = None) -> None:
+    """Begin to remove the second factor and the passkeys of an account. It takes effect 72 hours later.
+
+    The person and the owners of the organization get letters, where the service sends mail; where it sends none, tell
+    them. Whoever signs in with what would be removed stops it, as every owner can, and `keep` does.
+    """
+    with at_work(data, database_url, config) as (found, workplace):
+        begun = factor_removals.begin(workplace, email)
+        operations.note(found.store, trail.FACTOR_REMOVAL_BEGUN)
+    print(
+        f"The second factor and the passkeys of {begun.email} are removed at {begun.due_at:%Y-%m-%d %H:%M} UTC, unless "
+        "somebody stops that before."
+    )
+
+
+@factors.command("keep", epilog=_EXITS)
+def keep(email: Email, data: Data = None, database_url: DatabaseUrl = None, config: Config = None) -> None:
+    """Stop a removal that has begun."""
+    with at_work(data, database_url, config) as (found, workplace):
+        factor_removals.stop_as_operator(workplace, email)
+        operations.note(found.store, trail.FACTOR_REMOVAL_STOPPED)
+    print("The removal is stopped, and the account has what it had.")
+
+
+@factors.command("list", epilog=_EXITS)
+def list_removals(
+    as_json: AsJson = False, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
+) -> None:
+    """List the removals that have begun and not taken effect yet."""
+    settings = resolve({"data": data, "database_url": database_url}, config)
+    with present.opened(settings) as found, found.store.read() as transaction:
+        waiting = stored.waiting(transaction)
+    if as_json:
+        print(json.dumps({"factor_removals": [_document(each) for each in waiting]}, indent=2))
+    else:
+        _print_table(waiting)
+
+
+def _document(each: FactorRemoval) -> dict[str, object]:
+    return {
+        "email": each.email,
+        "organization": each.organization_id,
+        "begun_at": rfc3339(each.begun_at),
+        "due_at": rfc3339(each.due_at),
+    }
+
+
+def _print_table(waiting: Sequence[FactorRemoval]) -> None:
+    table = Table("account", "organization", "begun", "takes effect", box=None)
+    for each in waiting:
+        table.add_row(
+            each.email, each.organization_id, f"{each.begun_at:%Y-%m-%d %H:%M}", f"{each.due_at:%Y-%m-%d %H:%M}"
+        )
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    console.print(f"{len(waiting)} removal{'' if len(waiting) == 1 else 's'}; times are UTC.")

@@ -1,0 +1,245 @@
+"""Removal of a second factor and passkeys that somebody has lost: begun by the operator, in effect three days later.
+
+Nobody can tell whether who asks the operator for it is the person. So it takes a while, in which letters tell the
+person and the owners, and each use of what would be removed stops it, as every owner can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from appliance.model.errors import Conflict, NotFound
+from appliance.model.letters import Letter
+from appliance.model.organization import AuditEntry, Member, Role
+from appliance.service import sessions
+from appliance.service.resets import OPERATOR
+from appliance.service.workplace import Actor, Workplace, recording
+from appliance.store import audit, factor_removals, mail, members, organizations, passkeys, people, second_factors
+from appliance.store.factor_removals import FactorRemoval
+
+log = structlog.get_logger()
+
+DELAY = timedelta(hours=72)
+"""Longer than a weekend without a look at one's mail."""
+LETTER = "factor-removal"
+MOST_OWNERS = 100
+"""Owners who are told by a letter, beside the person."""
+BEGUN = "factor-removal.begun"
+STOPPED = "factor-removal.stopped"
+DONE = "factor-removal.done"
+
+_AT_ONCE = 100
+
+_TOLD = {
+    BEGUN: """\
+Somebody told the operator of this service that the second factor of an account is lost. The operator has begun its
+removal:
+
+    Account: {person}
+    Begun: {at:%Y-%m-%d %H:%M} UTC
+    Takes effect: {due:%Y-%m-%d %H:%M} UTC
+
+From then on the account has no second factor and no passkeys, and its password alone opens it. If the person has lost
+nothing, it is to be stopped: they sign in with a code, a recovery code or a passkey, or an owner stops it here:
+
+    {site}/login?next=/settings/people
+""",
+    STOPPED: """\
+The removal of an account's second factor and passkeys was stopped by {by}. Nothing was removed.
+
+    Account: {person}
+    When: {at:%Y-%m-%d %H:%M} UTC
+""",
+    DONE: """\
+The second factor and the passkeys of an account were removed, as the operator of this service was told that they are
+lost. The account's password alone opens it now, and every session of it has ended.
+
+    Account: {person}
+    When: {at:%Y-%m-%d %H:%M} UTC
+
+The person should sign in and set up another second factor. If nobody has lost anything, choose another password here:
+
+    {site}/forgotten
+""",
+}
+
+
+def begin(workplace: Workplace, email: str) -> FactorRemoval:
+    """Begins the removal for an account, at the operator's word.
+
+    Raises:
+        NotFound: nobody has this address.
+        Conflict: the account has neither a second factor nor a passkey, or the removal has begun already.
+    """
+    with workplace.store.write() as transaction:
+        member = _member(transaction, email)
+        present = factor_removals.find(transaction, member.id)
+        if present is not None:
+            raise Conflict(f"The removal has begun already, and takes effect at {present.due_at:%Y-%m-%d %H:%M} UTC.")
+        if not _has_second_factor(transaction, member) and not passkeys.of_member(transaction, member.id):
+            raise Conflict("This account has neither a second factor nor passkeys: its password alone opens it.")
+        now = _present(workplace, transaction, member)
+        factor_removals.begin(transaction, member.id, now, now + DELAY)
+        _tell(workplace, transaction, member, OPERATOR, BEGUN, {"due": f"{now + DELAY:%Y-%m-%d %H:%M} UTC"})
+        return FactorRemoval(member.id, member.organization_id, member.email, now, now + DELAY)
+
+
+def stop_as_operator(workplace: Workplace, email: str) -> None:
+    """Stops a removal that has begun, at the operator's word.
+
+    Raises:
+        NotFound: nobody has this address, or nothing is being removed.
+    """
+    with workplace.store.write() as transaction:
+        member = _member(transaction, email)
+        if not _stop(workplace, transaction, member, OPERATOR):
+            raise _nothing_waits()
+
+
+def stop(workplace: Workplace, actor: Actor, member_id: str) -> None:
+    """Stops the removal of a member of the actor's organization.
+
+    Raises:
+        Forbidden: the actor is no owner.
+        NotFound: there is no such member, or nothing is being removed.
+    """
+    actor.must_own()
+    with recording(workplace, actor) as record:
+        member = people.by_id(record.transaction, member_id)
+        if member is None or member.organization_id != actor.organization_id:
+            raise NotFound("The organization has no such member.")
+        if not _stop(workplace, record.transaction, member, actor.name):
+            raise _nothing_waits()
+
+
+def stop_by_use(workplace: Workplace, transaction: Connection, member: Member) -> None:
+    """Stops what is being removed of a member who has just used it, or made more of it: it is not lost."""
+    _stop(workplace, transaction, member, member.email)
+
+
+def waiting(workplace: Workplace, actor: Actor) -> Sequence[FactorRemoval]:
+    """The removals that wait in the actor's organization."""
+    actor.must_own()
+    with workplace.store.read() as transaction:
+        return factor_removals.waiting(transaction, actor.organization_id)
+
+
+def own(workplace: Workplace, actor: Actor) -> FactorRemoval | None:
+    """The removal that waits for the actor's own account, if there is one."""
+    with workplace.store.read() as transaction:
+        return factor_removals.find(transaction, actor.member_id)
+
+
+def finish_due(workplace: Workplace) -> int:
+    """Removes what is due; gives the number of accounts. What became due while no service ran is due all the same."""
+    now, finished = workplace.clock(), 0
+    with workplace.store.read() as transaction:
+        found = factor_removals.due(transaction, now, _AT_ONCE)
+    for each in found:
+        with workplace.store.write() as transaction:
+            finished += _finish(workplace, transaction, each.member_id, each.organization_id, now)
+    return finished
+
+
+def forget_letters(workplace: Workplace) -> None:
+    """Drops what an operator's command has queued where this service sends no letters."""
+    if not workplace.sends_mail:
+        with workplace.store.read() as transaction:
+            if not mail.has_kind(transaction, LETTER):
+                return
+        with workplace.store.write() as transaction:
+            mail.drop_kind(transaction, LETTER)
+
+
+def compose(workplace: Workplace, transaction: Connection, about: str) -> Letter | None:
+    """The letter to one recipient about an entry of the trail; none where it would tell of the past."""
+    number, _, recipient_id = about.partition(" ")
+    entry, recipient = audit.find(transaction, int(number)), people.by_id(transaction, recipient_id)
+    if entry is None or recipient is None:
+        return None
+    person = str(entry.detail["person"])
+    if recipient.role is not Role.OWNER and recipient.email != person:
+        return None
+    due = None
+    if entry.action == BEGUN:
+        subject = people.by_email(transaction, person)
+        waits = subject and factor_removals.find(transaction, subject.id)
+        if not waits:
+            return None
+        due = waits.due_at
+    text = _TOLD[entry.action].format(person=person, at=entry.at, due=due, by=_by(entry), site=workplace.site)
+    return Letter(recipient.email, "A lost second factor at MeshWG", text)
+
+
+def _by(entry: AuditEntry) -> str:
+    return "the operator of this service" if entry.actor == OPERATOR else entry.actor
+
+
+def _member(transaction: Connection, email: str) -> Member:
+    member = people.by_email(transaction, email.strip().lower())
+    if member is None:
+        raise NotFound("Nobody has an account with this e-mail address.")
+    # Before anything of theirs, as every change of its people does: none of two waits for the other.
+    organizations.find_locked(transaction, member.organization_id)
+    return member
+
+
+def _has_second_factor(transaction: Connection, member: Member) -> bool:
+    factor = second_factors.find(transaction, member.id)
+    return factor is not None and factor.enabled
+
+
+def _present(workplace: Workplace, transaction: Connection, member: Member) -> datetime:
+    """The present, or the latest moment of the trail where the clock is behind: it would make the delay shorter."""
+    now = workplace.clock()
+    return max(now, audit.latest_moment(transaction, member.organization_id) or now)
+
+
+def _stop(workplace: Workplace, transaction: Connection, member: Member, actor: str) -> bool:
+    if not factor_removals.drop(transaction, member.id):
+        return False
+    _tell(workplace, transaction, member, actor, STOPPED, {})
+    return True
+
+
+def _finish(workplace: Workplace, transaction: Connection, member_id: str, organization_id: str, now: datetime) -> bool:
+    organizations.find_locked(transaction, organization_id)
+    member, waits = people.by_id(transaction, member_id), factor_removals.find(transaction, member_id)
+    # It was stopped meanwhile, or begun anew.
+    if member is None or waits is None or waits.due_at > now:
+        return False
+    factor_removals.drop(transaction, member_id)
+    facts = {
+        "second_factor_removed": _has_second_factor(transaction, member),
+        "passkeys_removed": passkeys.remove_all(transaction, member_id),
+    }
+    if not any(facts.values()):
+        return False
+    second_factors.remove(transaction, member_id)
+    sessions.end_every(transaction, member)
+    _tell(workplace, transaction, member, OPERATOR, DONE, facts)
+    log.info("a lost second factor was removed", organization=organization_id)
+    return True
+
+
+def _tell(
+    workplace: Workplace, transaction: Connection, member: Member, actor: str, action: str, facts: dict[str, Any]
+) -> None:
+    """An entry in the trail, and letters to the person and the owners.
+
+    They are queued whether or not this process knows of a relay: an operator's command does not, the service does.
+    """
+    now, organization_id = workplace.clock(), member.organization_id
+    entry = audit.record(transaction, organization_id, actor, action, {"person": member.email, **facts}, now)
+    owners = members.ids_in_role(transaction, organization_id, Role.OWNER, MOST_OWNERS)
+    for recipient in dict.fromkeys((member.id, *owners)):
+        mail.queue(transaction, organization_id, LETTER, f"{entry} {recipient}", now)
+
+
+def _nothing_waits() -> NotFound:
+    return NotFound("No second factor or passkey of this account is being removed.")

@@ -1,0 +1,95 @@
+"""Whatever clock and people do, a second factor goes after three days in which nobody stopped that, or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pyotp
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from appliance.model.errors import Conflict, NotFound, Unauthenticated
+from appliance.service import Workplace, enrolment, factor_removals, log_in, second_factor
+from tests.appliance.conftest import sign_up
+from tests.appliance.fakes import FakeHub
+from tests.appliance.service.clock import Clock
+from tests.appliance.sites import make_store
+
+EMAIL, PASSWORD = "owner@example.net", "correct horse battery"
+DAYS_3 = timedelta(hours=72)
+# A clock goes on, is set forward, and is set back.
+JUMPS = st.sampled_from([-200, -71, -1, 1, 36, 71, 72, 200]).map(lambda hours: timedelta(hours=hours))
+STEPS = st.lists(st.sampled_from(["begin", "begin", "stop", "code"]) | JUMPS, max_size=16)
+
+
+class Account:
+    """An account with a second factor, and what is to be expected of it.
+
+    Attributes:
+        due: when the second factor goes; None where nobody wants that.
+        latest: the latest moment that the organization's trail knows of.
+    """
+
+    def __init__(self, workplace: Workplace, clock: Clock) -> None:
+        self._workplace, self._clock = workplace, clock
+        self.owner = sign_up(workplace, EMAIL)
+        self._phone = pyotp.TOTP(enrolment.propose(workplace, self.owner, password=PASSWORD).secret)
+        enrolment.enable(workplace, self.owner, code=self._phone.at(clock.now))
+        self.due: datetime | None = None
+        self.latest = clock.now
+
+    def begin(self) -> None:
+        """As the operator does."""
+        if self.due is not None:
+            with pytest.raises(Conflict):
+                factor_removals.begin(self._workplace, EMAIL)
+            return
+        factor_removals.begin(self._workplace, EMAIL)
+        self._note()
+        self.due = self.latest + DAYS_3
+
+    def stop(self) -> None:
+        """As the operator does."""
+        if self.due is None:
+            with pytest.raises(NotFound):
+                factor_removals.stop_as_operator(self._workplace, EMAIL)
+            return
+        factor_removals.stop_as_operator(self._workplace, EMAIL)
+        self._note()
+        self.due = None
+
+    def code(self) -> None:
+        """A log-in with a code, which is taken only if it is of no earlier time than the last one."""
+        try:
+            log_in.at_once(self._workplace, email=EMAIL, password=PASSWORD, code=self._phone.at(self._clock.now))
+        except Unauthenticated:
+            return
+        self._note()
+        self.due = None
+
+    def _note(self) -> None:
+        self.latest = max(self.latest, self._clock.now)
+
+
+@given(STEPS)
+@settings(max_examples=40)
+def test_a_factor_goes_after_three_days_in_which_nobody_stopped_it(steps: list[str | timedelta]) -> None:
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        store = make_store(Path(folder) / "store.sqlite")
+        workplace = Workplace(store, FakeHub(), "vpn.example.net", 51820, clock=lambda: clock.now)
+        account = Account(workplace, clock)
+        for step in steps:
+            if isinstance(step, str):
+                getattr(account, step)()
+            else:
+                clock.now += step
+            is_due = account.due is not None and account.due <= clock.now
+            assert factor_removals.finish_due(workplace) == is_due
+            assert second_factor.state(workplace, account.owner).enabled is not is_due
+            if is_due:
+                break
+        store.close()

@@ -1,0 +1,382 @@
+"""A lost second factor is removed after three days, unless somebody who can stops that; everybody concerned is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pyotp
+import pytest
+
+from appliance.model.errors import CodeNeeded, Conflict, Forbidden, NotFound, Unauthenticated
+from appliance.model.letters import Letter
+from appliance.model.organization import Role
+from appliance.service import (
+    Actor,
+    Workplace,
+    accounts,
+    enrolment,
+    factor_removals,
+    letters,
+    log_in,
+    members,
+    organizations,
+    passkeys,
+    postman,
+    proof,
+    second_factor,
+    setbacks,
+)
+from appliance.service.sessions import NOWHERE
+from appliance.store import instance, mail
+from appliance.store.instance import Instance
+from appliance.vault import Lock
+from appliance.web import cleanup
+from tests.appliance.authenticator import Authenticator
+from tests.appliance.conftest import sign_up
+from tests.appliance.fakes import FakeHub
+from tests.appliance.members import again, colleague
+from tests.appliance.service.clock import Clock
+
+EMAIL = "owner@example.net"
+PASSWORD = "correct horse battery"
+SITE = "https://hub.example.net"
+HOUR = timedelta(hours=1)
+MOMENT = timedelta(seconds=1)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def workplace(workplace: Workplace, clock: Clock) -> Workplace:
+    return replace(workplace, sends_mail=True, site=SITE, clock=lambda: clock.now)
+
+
+@pytest.fixture
+def owner(workplace: Workplace) -> Actor:
+    """Signed up before there was a relay, so that no letter waits."""
+    return sign_up(replace(workplace, sends_mail=False), EMAIL)
+
+
+@pytest.fixture
+def phone(workplace: Workplace, owner: Actor, clock: Clock) -> pyotp.TOTP:
+    """The authenticator of the owner, who has turned a second factor on."""
+    quiet = replace(workplace, sends_mail=False)
+    made = pyotp.TOTP(enrolment.propose(quiet, owner, password=PASSWORD).secret)
+    enrolment.enable(quiet, owner, code=made.at(clock.now))
+    clock.wait()
+    return made
+
+
+@pytest.fixture
+def arrived(workplace: Workplace) -> Callable[[], list[Letter]]:
+    """The letters that are sent now."""
+
+    def collect() -> list[Letter]:
+        sent: list[Letter] = []
+
+        class Relay:
+            def send(self, letter: Letter) -> None:
+                sent.append(letter)
+
+        while postman.deliver_one(workplace, Relay(), letters.COMPOSERS):
+            pass
+        return sent
+
+    return collect
+
+
+def is_open(workplace: Workplace) -> bool:
+    """Whether the password alone opens the account."""
+    try:
+        log_in.at_once(workplace, email=EMAIL, password=PASSWORD)
+    except CodeNeeded:
+        return False
+    return True
+
+
+def actions(workplace: Workplace, actor: Actor) -> list[tuple[str, str]]:
+    """What the trail has of removals, the oldest first."""
+    found = organizations.trail(workplace, actor)[0]
+    return [(entry.action, entry.actor) for entry in reversed(found) if entry.action.startswith("factor-removal")]
+
+
+@pytest.mark.usefixtures("phone")
+def test_it_takes_effect_after_three_days_and_not_before(workplace: Workplace, owner: Actor, clock: Clock) -> None:
+    begun = factor_removals.begin(workplace, f" {EMAIL.upper()} ")
+    assert begun.due_at - clock.now == timedelta(hours=72)
+    clock.now = begun.due_at - MOMENT
+    assert factor_removals.finish_due(workplace) == 0
+    assert not is_open(workplace)
+    clock.now = begun.due_at
+    assert factor_removals.finish_due(workplace) == 1
+    assert is_open(workplace)
+    assert not second_factor.state(workplace, owner).enabled
+    assert factor_removals.finish_due(workplace) == 0
+    assert actions(workplace, owner) == [("factor-removal.begun", "operator"), ("factor-removal.done", "operator")]
+    (done, *_) = (
+        entry.detail for entry in organizations.trail(workplace, owner)[0] if entry.action == factor_removals.DONE
+    )
+    assert done == {"person": EMAIL, "second_factor_removed": True, "passkeys_removed": 0}
+
+
+@pytest.mark.usefixtures("phone")
+def test_every_session_ends_with_it(workplace: Workplace, owner: Actor, clock: Clock) -> None:
+    session = again(workplace, owner)
+    factor_removals.begin(workplace, EMAIL)
+    assert accounts.member_of(workplace, session)
+    clock.wait(factor_removals.DELAY)
+    factor_removals.finish_due(workplace)
+    with pytest.raises(Unauthenticated):
+        organizations.change(workplace, session, name="mine")
+
+
+@pytest.mark.usefixtures("phone")
+def test_everybody_concerned_is_told_at_the_beginning_and_at_the_end(
+    workplace: Workplace, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
+) -> None:
+    second_owner = colleague(workplace, owner, Role.OWNER)
+    colleague(workplace, owner, Role.ADMIN)
+    begun = factor_removals.begin(workplace, EMAIL)
+    told = arrived()
+    assert {letter.recipient for letter in told} == {EMAIL, second_owner.email}
+    for letter in told:
+        assert f"Takes effect: {begun.due_at:%Y-%m-%d %H:%M} UTC" in letter.text
+        assert f"Account: {EMAIL}\n" in letter.text
+        assert f"{SITE}/login?next=/settings/people\n" in letter.text
+    clock.now = begun.due_at
+    factor_removals.finish_due(workplace)
+    told = arrived()
+    assert {letter.recipient for letter in told} == {EMAIL, second_owner.email}
+    assert all("were removed" in letter.text and f"{SITE}/forgotten\n" in letter.text for letter in told)
+
+
+@pytest.mark.usefixtures("phone")
+def test_a_person_who_is_no_owner_is_told_too(
+    workplace: Workplace, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
+) -> None:
+    viewer = colleague(workplace, owner, Role.VIEWER)
+    quiet = replace(workplace, sends_mail=False)
+    made = pyotp.TOTP(enrolment.propose(quiet, viewer, password=PASSWORD).secret)
+    enrolment.enable(quiet, viewer, code=made.at(clock.now))
+    factor_removals.begin(workplace, viewer.email)
+    assert {letter.recipient for letter in arrived()} == {EMAIL, viewer.email}
+
+
+@pytest.mark.usefixtures("phone")
+def test_an_owner_stops_it(
+    workplace: Workplace, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
+) -> None:
+    second_owner = colleague(workplace, owner, Role.OWNER)
+    factor_removals.begin(workplace, EMAIL)
+    (seen,) = factor_removals.waiting(workplace, second_owner)
+    assert (seen.member_id, seen.email) == (owner.member_id, EMAIL)
+    for no_owner in (colleague(workplace, owner, Role.ADMIN), colleague(workplace, owner, Role.VIEWER)):
+        with pytest.raises(Forbidden):
+            factor_removals.stop(workplace, no_owner, owner.member_id)
+        with pytest.raises(Forbidden):
+            factor_removals.waiting(workplace, no_owner)
+    arrived()
+    factor_removals.stop(workplace, second_owner, owner.member_id)
+    assert {letter.recipient for letter in arrived()} == {EMAIL, second_owner.email}
+    with pytest.raises(NotFound):
+        factor_removals.stop(workplace, second_owner, owner.member_id)
+    clock.wait(2 * factor_removals.DELAY)
+    assert factor_removals.finish_due(workplace) == 0
+    assert not is_open(workplace)
+    assert actions(workplace, owner) == [
+        ("factor-removal.begun", "operator"), ("factor-removal.stopped", second_owner.email),
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("phone")
+def test_another_organization_s_owner_stops_nothing(workplace: Workplace, owner: Actor) -> None:
+    stranger = sign_up(replace(workplace, sends_mail=False), "stranger@example.net")
+    factor_removals.begin(workplace, EMAIL)
+    assert factor_removals.waiting(workplace, stranger) == []
+    with pytest.raises(NotFound, match="no such member"):
+        factor_removals.stop(workplace, stranger, owner.member_id)
+    assert factor_removals.own(workplace, owner)
+
+
+@pytest.mark.usefixtures("phone")
+def test_the_operator_stops_it(workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
+    factor_removals.begin(workplace, EMAIL)
+    # Of the beginning nobody is told who reads of it too late.
+    factor_removals.stop_as_operator(workplace, EMAIL)
+    (letter,) = arrived()
+    assert "was stopped by the operator of this service" in letter.text
+    assert factor_removals.own(workplace, owner) is None
+    with pytest.raises(NotFound):
+        factor_removals.stop_as_operator(workplace, EMAIL)
+
+
+@pytest.mark.parametrize("how", ["code", "recovery code", "proof"])
+def test_whoever_uses_the_second_factor_stops_it(
+    workplace: Workplace, owner: Actor, phone: pyotp.TOTP, clock: Clock, how: str
+) -> None:
+    codes = enrolment.renew_recovery_codes(
+        workplace, again(workplace, owner), password=PASSWORD, code=phone.at(clock.now)
+    ).codes
+    clock.wait()
+    factor_removals.begin(workplace, EMAIL)
+    with pytest.raises(Unauthenticated):
+        log_in.at_once(workplace, email=EMAIL, password=PASSWORD, code="000000")
+    assert not is_open(workplace)
+    assert factor_removals.own(workplace, owner), "neither a wrong code nor the password alone stops it"
+    if how == "proof":
+        actor = again(workplace, owner)
+        shown = proof.of_person(workplace, actor, PASSWORD, phone.at(clock.now))
+        with workplace.store.write() as transaction:
+            proof.take(workplace, transaction, shown, NOWHERE)
+    else:
+        code = phone.at(clock.now) if how == "code" else codes[0]
+        log_in.at_once(workplace, email=EMAIL, password=PASSWORD, code=code)
+    assert factor_removals.own(workplace, owner) is None
+    assert actions(workplace, owner)[-1] == ("factor-removal.stopped", EMAIL)
+
+
+def test_a_passkey_goes_too_and_its_use_stops_it(workplace: Workplace, owner: Actor, clock: Clock) -> None:
+    quiet = replace(workplace, sends_mail=False)
+    device = Authenticator(SITE)
+    made = device.create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
+    passkeys.add(quiet, again(quiet, owner), "holder", password=PASSWORD, name="laptop", credential=made)
+    factor_removals.begin(workplace, EMAIL)
+    signed = device.get(passkeys.begin_log_in(workplace, "holder"))
+    passkeys.log_in(workplace, "holder", credential=signed)
+    assert factor_removals.own(workplace, owner) is None
+    factor_removals.begin(workplace, EMAIL)
+    clock.wait(factor_removals.DELAY)
+    assert factor_removals.finish_due(workplace) == 1
+    assert passkeys.all_of(workplace, owner) == []
+
+
+def test_what_is_made_while_it_waits_is_kept(workplace: Workplace, owner: Actor, clock: Clock) -> None:
+    quiet = replace(workplace, sends_mail=False)
+    made = Authenticator(SITE).create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
+    passkeys.add(quiet, again(quiet, owner), "holder", password=PASSWORD, name="laptop", credential=made)
+    factor_removals.begin(workplace, EMAIL)
+    actor = again(quiet, owner)
+    phone = pyotp.TOTP(enrolment.propose(quiet, actor, password=PASSWORD).secret)
+    enrolment.enable(quiet, actor, code=phone.at(clock.now))
+    clock.wait(factor_removals.DELAY)
+    assert factor_removals.finish_due(workplace) == 0
+    assert not is_open(workplace)
+
+
+@pytest.mark.usefixtures("phone")
+def test_beginning_again_makes_it_neither_sooner_nor_later(workplace: Workplace, owner: Actor, clock: Clock) -> None:
+    begun = factor_removals.begin(workplace, EMAIL)
+    clock.wait(HOUR)
+    with pytest.raises(Conflict, match=f"{begun.due_at:%Y-%m-%d %H:%M} UTC"):
+        factor_removals.begin(workplace, EMAIL)
+    assert factor_removals.own(workplace, owner) == begun
+
+
+@pytest.mark.usefixtures("phone")
+def test_a_clock_that_is_behind_makes_it_no_sooner(workplace: Workplace, clock: Clock) -> None:
+    """The hour of a host whose clock is set only after its start is no beginning."""
+    right = clock.now
+    clock.now = right - timedelta(days=3650)
+    begun = factor_removals.begin(workplace, EMAIL)
+    clock.now = right
+    assert factor_removals.finish_due(workplace) == 0
+    # The last entry of the trail is as old as the set-up of the second factor.
+    assert begun.due_at >= right + factor_removals.DELAY - timedelta(minutes=1)
+    clock.now = begun.due_at - HOUR
+    assert factor_removals.finish_due(workplace) == 0
+    clock.now = begun.due_at
+    assert factor_removals.finish_due(workplace) == 1
+
+
+@pytest.mark.usefixtures("phone")
+def test_a_clock_that_is_set_back_and_right_again_makes_it_no_sooner(workplace: Workplace, clock: Clock) -> None:
+    with workplace.store.write() as transaction:
+        instance.create(transaction, Instance("abc", Lock(b"s" * 16, 2, 8, 1, b"p")))
+    begun = factor_removals.begin(workplace, EMAIL)
+    right = clock.now
+    for boot, now in (("one", right), ("one", right - timedelta(days=3650)), ("two", right - timedelta(days=3650))):
+        clock.now = now
+        setbacks.settle(workplace, lambda: 0.0, lambda name=boot: name)  # type: ignore[misc]
+    clock.now = begun.due_at - MOMENT
+    setbacks.settle(workplace, lambda: 0.0, lambda: "two")
+    assert factor_removals.finish_due(workplace) == 0
+    clock.now = begun.due_at
+    assert factor_removals.finish_due(workplace) == 1
+
+
+def test_there_has_to_be_something_to_remove(workplace: Workplace, owner: Actor) -> None:
+    for email, refusal in ((EMAIL, Conflict), ("nobody@example.net", NotFound)):
+        with pytest.raises(refusal):
+            factor_removals.begin(workplace, email)
+    # A secret of which no code was shown is no second factor.
+    enrolment.propose(replace(workplace, sends_mail=False), owner, password=PASSWORD)
+    with pytest.raises(Conflict):
+        factor_removals.begin(workplace, EMAIL)
+    assert actions(workplace, owner) == []
+
+
+def test_who_turned_it_off_in_between_loses_no_session(workplace: Workplace, owner: Actor, clock: Clock) -> None:
+    quiet = replace(workplace, sends_mail=False)
+    made = Authenticator(SITE).create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
+    passkeys.add(quiet, again(quiet, owner), "holder", password=PASSWORD, name="laptop", credential=made)
+    factor_removals.begin(workplace, EMAIL)
+    (passkey,) = passkeys.all_of(workplace, owner)
+    passkeys.remove(quiet, again(quiet, owner), passkey.id, password=PASSWORD)
+    clock.wait(factor_removals.DELAY)
+    session = again(workplace, owner)
+    assert factor_removals.finish_due(workplace) == 0
+    assert accounts.member_of(workplace, session)
+    organizations.change(workplace, session, name="mine")
+    assert factor_removals.own(workplace, owner) is None
+    assert actions(workplace, owner) == [("factor-removal.begun", "operator")]
+
+
+@pytest.mark.usefixtures("phone")
+def test_it_goes_with_the_member(workplace: Workplace, owner: Actor, clock: Clock) -> None:
+    second_owner = colleague(workplace, owner, Role.OWNER)
+    factor_removals.begin(workplace, EMAIL)
+    members.remove(workplace, second_owner, owner.member_id)
+    assert factor_removals.waiting(workplace, second_owner) == []
+    clock.wait(factor_removals.DELAY)
+    assert factor_removals.finish_due(workplace) == 0
+
+
+@pytest.mark.usefixtures("phone")
+def test_a_service_that_comes_back_later_does_what_became_due(
+    workplace: Workplace, hub: FakeHub, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Enough(BaseException):
+        """One round is over."""
+
+    def enough(_: Workplace) -> None:
+        raise Enough
+
+    factor_removals.begin(workplace, EMAIL)
+    clock.wait(timedelta(days=30))
+    hub.refuses = True
+    monkeypatch.setattr(factor_removals, "forget_letters", enough)
+    with pytest.raises(Enough):
+        cleanup.keep_at_it(workplace)
+    hub.refuses = False
+    assert is_open(workplace)
+
+
+@pytest.mark.usefixtures("phone")
+def test_without_mail_the_trail_alone_tells(workplace: Workplace, owner: Actor, clock: Clock) -> None:
+    silent = replace(workplace, sends_mail=False)
+    # The operator's command does not know whether the service sends mail.
+    factor_removals.begin(workplace, EMAIL)
+    factor_removals.forget_letters(workplace)
+    with workplace.store.read() as transaction:
+        assert mail.has_kind(transaction, factor_removals.LETTER)
+    factor_removals.forget_letters(silent)
+    with workplace.store.read() as transaction:
+        assert not mail.has_kind(transaction, factor_removals.LETTER)
+    clock.wait(factor_removals.DELAY)
+    factor_removals.finish_due(silent)
+    assert [action for action, _ in actions(workplace, owner)] == [factor_removals.BEGUN, factor_removals.DONE]
