@@ -45,6 +45,11 @@ class Cluster:
             env=os.environ | {"LC_ALL": "C.UTF-8"},
         )
 
+    @property
+    def folder(self) -> Path:
+        """Where its socket is."""
+        return self._folder
+
     def start(self) -> None:
         """Starts the server, and returns when it takes connections."""
         assert self._process is None

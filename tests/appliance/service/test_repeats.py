@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
@@ -20,7 +22,10 @@ from appliance.store import Store
 from appliance.store import repeats as stored
 from appliance.store.repeats import Answered
 from tests.appliance.conftest import sign_up
+from tests.appliance.databases import on_postgresql
+from tests.appliance.losing import Losing, When
 from tests.appliance.members import again, colleague
+from tests.appliance.postgres import Cluster
 
 ANSWER = Answered(201, "/machines/x", b"{}")
 LOST = Answered(None, "/machines/x", None)
@@ -204,6 +209,40 @@ def test_a_store_that_is_lost_at_the_commit_forgets_nothing(
             way(workplace, owner, work)
         assert way(workplace, owner, work) is None
         assert work.tries == 2
+
+
+@on_postgresql
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_connection_that_breaks_off_at_the_commit(
+    workplace: Workplace, owner: Actor, database: str, cluster: Cluster, when: When
+) -> None:
+    """What the server has committed is told as done, and what it has not is said to be unknown, and done then."""
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        losing = Losing(cluster.folder, Path(folder))
+        store = Store(database.replace(str(cluster.folder), folder))
+        far = replace(workplace, store=store)
+
+        class LosingWork(Work):
+            tries = 0
+
+            def __call__(self, actor: Actor) -> Answered:
+                self.tries += 1
+                if self.tries == 1:
+                    losing.lose_the_next_commit(when)
+                return super().__call__(actor)
+
+        work = LosingWork(far)
+        if when == "after":
+            assert once(far, owner, work) == once(far, owner, work) == LOST
+        else:
+            with pytest.raises(Unavailable, match="Look whether it was done before you repeat it"):
+                once(far, owner, work)
+            assert once(far, owner, work) is None
+            assert once(far, owner, work) == ANSWER
+        assert losing.lost == 1
+        assert work.tries == (1 if when == "after" else 2)
+        store.close()
+        losing.close()
 
 
 def test_two_at_once_are_one(workplace: Workplace, owner: Actor) -> None:
