@@ -18,7 +18,7 @@ import structlog
 from appliance.model.errors import InProgress, KeyReused, NotFound, Refused, TooMany, Unavailable
 from appliance.service.workplace import Actor, Workplace, check_standing
 from appliance.store import organizations, repeats
-from appliance.store.repeats import Answered, Key, Known
+from appliance.store.repeats import Answered, Key
 
 log = structlog.get_logger()
 
@@ -27,8 +27,6 @@ MOST_OF_ONE = 10_000
 """Keys of one organization's programs that are remembered at a time."""
 MOST_FORMS = 2_000
 """Forms of one member that are remembered at a time."""
-LONGEST_CALL = timedelta(minutes=5)
-"""More than a process works on one request; one that began longer ago in another process is not worked on any more."""
 _FULL_RETRY_S = 600
 
 
@@ -112,17 +110,13 @@ def _begin(workplace: Workplace, actor: Actor, key: Key, request_hash: str, *, i
             raise KeyReused("Another request came with this key before. Choose a new one for each request.")
         if known is not None and known.answer is not None:
             return known.answer
-        if not is_alone or (known is not None and _is_worked_on(workplace, known)):
+        # What another process began is not worked on any more: only one at a time serves a store.
+        if not is_alone:
             raise InProgress("The same request is being worked on. Ask again in a moment.", retry_after=1)
         repeats.forget_undone(transaction, key)
         _check_room(workplace, repeats.count(transaction, key), is_form=key.member_id is not None)
-        repeats.begin(transaction, key, request_hash, workplace.underway.worker, now)
+        repeats.begin(transaction, key, request_hash, now)
     return None
-
-
-def _is_worked_on(workplace: Workplace, known: Known) -> bool:
-    """Whether another process may be at it; what this one is at is known without the store."""
-    return known.worker != workplace.underway.worker and workplace.clock() - known.began_at < LONGEST_CALL
 
 
 def _look_again(workplace: Workplace, key: Key) -> Answered | None:

@@ -6,18 +6,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from appliance.model.ids import new_id
-
 
 class Underway:
-    """Keys of requests that threads of this process are at; no more than there are threads.
-
-    Attributes:
-        worker: names this process in the store.
-    """
+    """Keys of requests that threads of this process are at; no more than there are threads."""
 
     def __init__(self) -> None:
-        self.worker = new_id()
         self._keys: set[str] = set()
         self._lock = threading.Lock()
 

@@ -31,13 +31,10 @@ class Known:
     """A request that began.
 
     Attributes:
-        worker: the process that began it.
         answer: None as long as the request is not done.
     """
 
     request_hash: str
-    began_at: datetime
-    worker: str
     answer: Answered | None
 
 
@@ -61,7 +58,7 @@ def find(transaction: Connection, key: Key) -> Known | None:
     if row is None:
         return None
     answer = Answered(row.status, row.location, row.body) if row.done else None
-    return Known(row.request_hash, times.loaded(row.began_at), row.worker, answer)
+    return Known(row.request_hash, answer)
 
 
 def count(transaction: Connection, key: Key) -> int:
@@ -73,15 +70,14 @@ def count(transaction: Connection, key: Key) -> int:
     ).scalar_one()
 
 
-def begin(transaction: Connection, key: Key, request_hash: str, worker: str, at: datetime) -> None:
-    """Note that this process works on a request with this key."""
+def begin(transaction: Connection, key: Key, request_hash: str, at: datetime) -> None:
+    """Note that a request with this key is worked on."""
     transaction.execute(
         insert(_table).values(
             organization_id=key.organization_id,
             member_id=key.member_id,
             key_hash=key.hash,
             request_hash=request_hash,
-            worker=worker,
             done=False,
             began_at=times.stored(at),
         )

@@ -361,8 +361,6 @@ repeats = Table(
     # Keyed by the key, of which the store has no more than a hash: nobody can guess a password in it.
     Column("request_hash", String(64), nullable=False),
     Column("began_at", Float, nullable=False),
-    # Which process works on it; empty where that is not known.
-    Column("worker", String(12), nullable=False),
     # Who sent the form; null for a key of the caller's own.
     Column("member_id", String(12), ForeignKey("members.id", ondelete="CASCADE"), nullable=True),
     # Set by the transaction that does what is asked for.

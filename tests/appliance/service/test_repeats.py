@@ -135,19 +135,19 @@ def test_what_was_cut_off_once_it_was_stored_is_told_as_done(workplace: Workplac
 
 
 @WAYS
-def test_what_another_process_began_is_waited_for(workplace: Workplace, owner: Actor, way: Way) -> None:
-    """A process that was killed leaves it begun, and after the longest call nobody is at it any more."""
-    killed = replace(workplace, underway=Underway())
-    with pytest.MonkeyPatch.context() as patch:
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_what_a_killed_process_began_is_known_to_the_next_one(
+    workplace: Workplace, owner: Actor, way: Way, is_stored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed can't even forget what it was at."""
+    killed = Work(workplace, after=KeyboardInterrupt()) if is_stored else Work(workplace, KeyboardInterrupt())
+    with monkeypatch.context() as patch:
         patch.setattr(repeats, "_look_again", lambda *_: None)
         with pytest.raises(KeyboardInterrupt):
-            way(killed, owner, Work(workplace, KeyboardInterrupt()))
+            way(workplace, owner, killed)
     work = Work(workplace)
-    with pytest.raises(InProgress):
-        way(workplace, owner, work)
-    later = replace(workplace, clock=lambda: workplace.clock() + repeats.LONGEST_CALL)
-    assert way(later, owner, work) is None
-    assert work.done == 1
+    assert way(replace(workplace, underway=Underway()), owner, work) == (LOST if is_stored else None)
+    assert killed.done + work.done == 1
 
 
 @WAYS

@@ -1,4 +1,4 @@
-"""whether a request with a key was done, who works on it, and forms of pages among these requests"""
+"""whether a request with a key was done, and forms of pages among these requests"""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ down_revision = "0021"
 
 def upgrade() -> None:
     with op.batch_alter_table("repeats") as repeats:
-        repeats.add_column(sa.Column("worker", sa.String(length=12), nullable=False, server_default=""))
         # Of what was cut off before, nobody knows whether it was done; it is not done again.
         repeats.add_column(sa.Column("done", sa.Boolean(), nullable=False, server_default=sa.true()))
         repeats.add_column(sa.Column("member_id", sa.String(length=12), nullable=True))
         repeats.create_foreign_key(op.f("fk_repeats_member_id"), "members", ["member_id"], ["id"], ondelete="CASCADE")
     with op.batch_alter_table("repeats") as repeats:
-        repeats.alter_column("worker", existing_type=sa.String(length=12), server_default=None)
         repeats.alter_column("done", existing_type=sa.Boolean(), server_default=None)
     op.create_index(op.f("ix_repeats_member_id"), "repeats", ["member_id"])
