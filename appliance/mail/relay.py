@@ -118,7 +118,7 @@ class Relay:
     def _message(self, letter: Letter) -> EmailMessage:
         message = EmailMessage(email.policy.SMTP)
         try:
-            message["To"] = _address(letter.recipient)
+            message["To"] = _address(_with_ascii_host(letter.recipient))
             message["From"] = Address("MeshWG", addr_spec=self.sender)
             message["Subject"] = letter.subject
         except ValueError:
@@ -145,6 +145,11 @@ def check_sender(text: str) -> str:
             raise ValueError("not an address literal")
         return f"{local}@{host}"
     return f"{local}{at}{address_literal(check_host(host))}"
+
+
+def _with_ascii_host(text: str) -> str:
+    """The address as every relay takes it. What is ASCII stays as it is, and as strict as its relay is."""
+    return text if text.isascii() else check_sender(text)
 
 
 def address_literal(host: str) -> str:

@@ -18,6 +18,7 @@ import cryptography.hazmat.backends.openssl.backend  # noqa: F401
 import granian._loops
 import granian._signals
 import granian.rsgi  # noqa: F401
+import idna.uts46data  # noqa: F401
 
 from appliance import lifeline, privileges
 from appliance.hub.client import HubClient

@@ -70,6 +70,14 @@ def test_what_could_be_more_than_one_address_is_sent_to_nobody(mailbox: Mailbox,
     assert mailbox.letters == []
 
 
+def test_an_address_at_a_host_beyond_ascii_needs_no_relay_that_knows_such(mailbox: Mailbox) -> None:
+    relay_at(mailbox).send(replace(LETTER, recipient="asha@b\u00fccher.example"))
+    assert mailbox.recipients == ["asha@xn--bcher-kva.example"]
+    for recipient in ("\u00e4@example.net", "asha@\u2603.example", "asha@b\u00fccher..example"):
+        with pytest.raises(Undeliverable):
+            relay_at(mailbox).send(replace(LETTER, recipient=recipient))
+
+
 @pytest.fixture
 def certificate(monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """A certificate for 127.0.0.1 that this process trusts."""
