@@ -20,6 +20,7 @@ from appliance.web.pages import (
     organization,
     passkeys,
     people,
+    plans,
     policy,
     records,
     second_factor,
@@ -43,6 +44,7 @@ PAGES = (
     + policy.PAGES
     + records.PAGES
     + organization.PAGES
+    + plans.PAGES
     + people.PAGES
     + joining.PAGES
     + tokens.PAGES

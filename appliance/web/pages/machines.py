@@ -21,7 +21,7 @@ _PAGE_LENGTH = 200
 
 
 def _show_all(visit: Visit) -> bottle.HTTPResponse:
-    return _table(visit)
+    return table(visit)
 
 
 def _add(visit: Visit) -> bottle.HTTPResponse:
@@ -36,7 +36,7 @@ def _add(visit: Visit) -> bottle.HTTPResponse:
             public_key=form.optional("public_key"),
         )
     except Refused as refusal:
-        return _table(visit, refusal=refusal)
+        return table(visit, refusal=refusal)
     return _configuration(visit, issued, "Added:")
 
 
@@ -119,7 +119,8 @@ def _remove(visit: Visit) -> bottle.HTTPResponse:
     return visit.done("/machines", "removed")
 
 
-def _table(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def table(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    """All machines, and the form that adds one, as it was typed."""
     after = visit.query.optional("after")
     seen, following = machines.page(visit.workplace, visit.actor, after=after, limit=_PAGE_LENGTH)
     organization = visit.signed_in.organization
@@ -175,7 +176,7 @@ def _again(form: str, *fields: str) -> Again:
 
 PAGES = (
     Page("GET", "/machines", _show_all, access=LOOK),
-    Page("POST", "/machines", _add, access=CHANGE, again=Again(_table, ("name", "groups", "public_key"))),
+    Page("POST", "/machines", _add, access=CHANGE, again=Again(table, ("name", "groups", "public_key"))),
     Page("GET", "/machines/<id>", _show, access=LOOK),
     Page("POST", "/machines/<id>", _change, access=CHANGE, again=_again("change", "name", "groups")),
     Page("GET", "/machines/<id>/configuration", _show_configuration, access=CHANGE),

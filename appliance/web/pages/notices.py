@@ -14,6 +14,7 @@ _NOTICES = {
     "saved": "The policy is saved, and the hub enforces it.",
     "renamed": "The organization has its new name.",
     "plan": "The plan is switched.",
+    "plan-for-machine": "The plan is switched. The machine that you typed is below and not added yet.",
     "password": "Your password is changed. Every other session has ended, and so has each token and passkey not kept.",
     "verification": "A letter with a link is on its way to your address.",
     "second-factor-off": "Your second factor is turned off, and every other session of yours has ended.",

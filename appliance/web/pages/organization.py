@@ -1,4 +1,4 @@
-"""The organization's settings: its facts, name and plan, and its end."""
+"""The organization's settings: its facts and name, and its end."""
 
 from __future__ import annotations
 
@@ -17,23 +17,15 @@ from appliance.web.pages.routes import Again, Page, Visit
 
 
 def _show(visit: Visit) -> bottle.HTTPResponse:
-    return _page(visit)
+    return page(visit)
 
 
 def _rename(visit: Visit) -> bottle.HTTPResponse:
     try:
         organizations.change(visit.workplace, visit.actor, name=visit.form.text("name"))
     except Refused as refusal:
-        return _page(visit, refusal, "rename")
+        return page(visit, refusal, "rename")
     return visit.done("/settings", "renamed")
-
-
-def _switch_plan(visit: Visit) -> bottle.HTTPResponse:
-    try:
-        organizations.change(visit.workplace, visit.actor, plan=visit.form.text("plan"))
-    except Refused as refusal:
-        return _page(visit, refusal, "plan")
-    return visit.done("/settings", "plan")
 
 
 def _delete(visit: Visit) -> bottle.HTTPResponse:
@@ -43,14 +35,15 @@ def _delete(visit: Visit) -> bottle.HTTPResponse:
     try:
         removed = deletion.delete(visit.workplace, visit.actor, confirm=typed)
     except Refused as refusal:
-        return _page(visit, refusal, "delete")
+        return page(visit, refusal, "delete")
     # Whoever asked is gone with it, so the page knows nobody.
     answer = replace(visit, who=None).told("goodbye.html", name=name, removed=words.removed(removed))
     routes.forget_cookie(answer, request.COOKIE)
     return answer
 
 
-def _page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> bottle.HTTPResponse:
+def page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> bottle.HTTPResponse:
+    """The settings; with a refusal, and which of the forms was refused."""
     organization = visit.signed_in.organization
     return visit.page(
         "settings.html",
@@ -66,12 +59,11 @@ def _page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") 
 
 
 def _again(form: str, *fields: str) -> Again:
-    return Again(lambda visit, refusal: _page(visit, refusal, form), fields)
+    return Again(lambda visit, refusal: page(visit, refusal, form), fields)
 
 
 PAGES = (
     Page("GET", "/settings", _show, access=LOOK),
     Page("POST", "/settings/name", _rename, access=MANAGE, again=_again("rename", "name")),
-    Page("POST", "/settings/plan", _switch_plan, access=MANAGE, again=_again("plan")),
     Page("POST", "/settings/delete", _delete, access=MANAGE, again=_again("delete")),
 )

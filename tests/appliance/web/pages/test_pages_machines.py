@@ -78,13 +78,8 @@ def test_the_third_machine_is_refused_with_a_way_to_switch(owner: Visitor) -> No
     answer = owner.add_machine("three")
     assert answer.status == 402
     assert "the free plan covers 2 machines" in answer.page.text
-    assert any(each.get("href") == "/settings#plan" for each in answer.page.all("a"))
+    assert any(each.get("formaction") == "/settings/plan" for each in answer.page.all("button"))
     assert 'value="three"' in answer.text
-
-    settings = owner.get("/settings")
-    assert "349 INR" in settings.page.text
-    assert owner.send("/settings/plan", plan="paid").status == 303
-    assert owner.add_machine("three").status == 200
 
 
 def test_rename_and_regroup(owner: Visitor, site: Site, hub: FakeHub) -> None:

@@ -227,7 +227,7 @@ def test_a_month_is_told_machine_by_machine(site: Site, hub: FakeHub) -> None:
     early = at(2026, 11, 25)
     early.sign_up()
     early.get("/settings")
-    early.send("/settings/plan", plan="paid")
+    early.send("/settings/plan", plan="paid", confirmed="yes")
     early.add_machine("=cmd|' /C calc'!A0")
     late = at(2027, 1, 9)
     assert late.log_in("asha@example.net").status == 303
@@ -247,11 +247,11 @@ def test_a_month_is_told_machine_by_machine(site: Site, hub: FakeHub) -> None:
 
 def test_a_plan_that_does_not_cover_the_machines_is_refused(owner: Visitor) -> None:
     owner.get("/settings")
-    owner.send("/settings/plan", plan="paid")
+    owner.send("/settings/plan", plan="paid", confirmed="yes")
     for name in ("one", "two", "three"):
         owner.add_machine(name)
     owner.get("/settings")
-    answer = owner.send("/settings/plan", plan="free")
+    answer = owner.send("/settings/plan", plan="free", confirmed="yes")
     assert answer.status == 409
     assert "Remove some first" in answer.page.text
 

@@ -1,0 +1,65 @@
+"""Switching the plan: asked first, as it begins or ends what is billed.
+
+Whoever typed a machine that the plan does not cover comes here from that form, and goes back to it with the machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bottle
+
+from appliance.model.access import MANAGE
+from appliance.model.errors import Refused
+from appliance.model.organization import Plan
+from appliance.model.usage import PRICE
+from appliance.service import machines, organizations
+from appliance.web.pages import machines as machine_pages
+from appliance.web.pages import notices, organization
+from appliance.web.pages.outcomes import Outcome, reply
+from appliance.web.pages.routes import Again, Page, Visit
+
+_PLANS = frozenset(plan.value for plan in Plan)
+_OF_A_MACHINE = ("name", "groups", "public_key")
+
+
+def _switch(visit: Visit) -> bottle.HTTPResponse:
+    wanted = visit.form.text("plan")
+    is_another = wanted in _PLANS and wanted != visit.signed_in.organization.plan.value
+    if is_another and not visit.form.is_checked("confirmed"):
+        return _ask(visit)
+    try:
+        after = organizations.change(visit.workplace, visit.actor, plan=wanted)
+    except Refused as refusal:
+        return _ask(visit, refusal)
+    if not _machine(visit):
+        return visit.done("/settings", "plan")
+    switched = replace(
+        visit, who=replace(visit.signed_in, organization=after), notice=notices.words("plan-for-machine")
+    )
+    return reply(machine_pages.table(switched), Outcome("/machines", "plan"))
+
+
+def _ask(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+    """The page that asks, with the machine that was typed; the settings where there is no such plan."""
+    wanted = visit.form.text("plan")
+    if wanted not in _PLANS:
+        return organization.page(visit, refusal, "plan")
+    seen, following = machines.page(visit.workplace, visit.actor)
+    return visit.page(
+        "plan.html",
+        refusal=refusal,
+        wanted=wanted,
+        machine=_machine(visit),
+        count=len(seen),
+        are_more=following is not None,
+        amount=PRICE // 100 * len(seen),
+    )
+
+
+def _machine(visit: Visit) -> dict[str, str]:
+    """The machine that was typed; empty where none was."""
+    return {name: visit.form.text(name) for name in _OF_A_MACHINE if name in visit.form.fields}
+
+
+PAGES = (Page("POST", "/settings/plan", _switch, access=MANAGE, again=Again(_ask, ("plan", *_OF_A_MACHINE))),)

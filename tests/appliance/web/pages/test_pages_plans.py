@@ -1,0 +1,85 @@
+"""Switching the plan: asked first, and a machine that was typed is not lost on the way."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.appliance.web.pages.visitor import Answer, Visitor
+
+NAME = 'x" <b>&मुंबई'
+
+
+def typed(answer: Answer) -> dict[str, str]:
+    """What stands in the fields that somebody can see."""
+    fields = (each for each in answer.page.all("input") if each.get("type") != "hidden")
+    return {each["name"]: each.get("value", "") for each in fields}
+
+
+def plan_of(visitor: Visitor) -> str:
+    text = " ".join(visitor.get("/settings").page.text.split())
+    return "paid" if "You are on the paid plan" in text else "free"
+
+
+def test_what_it_costs_is_asked_before_anything_is_switched(owner: Visitor) -> None:
+    owner.add_machine("one")
+    owner.get("/settings")
+    answer = owner.send("/settings/plan", plan="paid")
+    text = " ".join(answer.page.text.split())
+    assert answer.status == 200
+    assert "Each machine costs 349 INR per month" in text
+    assert "For the 1 that you have that is 349 INR for a whole month" in text
+    form = answer.page.forms["/settings/plan"]
+    assert plan_of(owner) == "free"
+    assert owner.post("/settings/plan", form).headers["location"] == "/settings"
+    assert plan_of(owner) == "paid"
+
+
+def test_a_machine_that_the_plan_does_not_cover_comes_along(owner: Visitor) -> None:
+    owner.add_machine("one")
+    owner.add_machine("two")
+    machine = {"name": NAME, "groups": 'office, "a,b"', "public_key": ""}
+    owner.add_machine(**machine)
+    answer = owner.send("/machines", to="/settings/plan", plan="paid", **machine)
+    assert "For the 2 that you have that is 698 INR for a whole month" in " ".join(answer.page.text.split())
+    answer = owner.send("/settings/plan")
+    assert answer.status == 200
+    assert "The plan is switched. The machine that you typed is below and not added yet." in answer.page.text
+    assert typed(answer) == machine
+    assert f"Added: {NAME}" in owner.send("/machines", **machine).page.text
+
+
+def test_it_comes_along_without_a_name_too(owner: Visitor) -> None:
+    """The button is there before anything was refused."""
+    owner.add_machine("one")
+    owner.add_machine("two")
+    page = owner.get("/machines").page
+    assert [each["formaction"] for each in page.all("button") if "formaction" in each] == ["/settings/plan"]
+    owner.send("/machines", to="/settings/plan", plan="paid", name="", groups="office", public_key="")
+    assert typed(owner.send("/settings/plan"))["groups"] == "office"
+
+
+def test_back_to_the_free_plan_is_asked_too_and_refused_with_too_many_machines(owner: Visitor) -> None:
+    owner.get("/settings")
+    owner.send("/settings/plan", plan="paid", confirmed="yes")
+    for name in ("one", "two", "three"):
+        owner.add_machine(name)
+    owner.get("/settings")
+    answer = owner.send("/settings/plan", plan="free")
+    assert "What is billed ends at once" in answer.page.text
+    answer = owner.send("/settings/plan")
+    assert answer.status == 409
+    assert "Remove some first" in answer.page.text
+    assert plan_of(owner) == "paid"
+
+
+@pytest.mark.parametrize("confirmed", [{}, {"confirmed": "yes"}])
+def test_a_plan_that_there_is_not_is_refused(owner: Visitor, confirmed: dict[str, str]) -> None:
+    owner.get("/settings")
+    answer = owner.send("/settings/plan", plan="gold", **confirmed)
+    assert answer.status == 422
+    assert "There is no plan" in answer.page.text
+
+
+def test_the_plan_that_is_there_needs_no_question(owner: Visitor) -> None:
+    owner.get("/settings")
+    assert owner.send("/settings/plan", plan="free").status == 303
