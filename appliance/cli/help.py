@@ -42,6 +42,9 @@ class Context(_Context):  # type: ignore[misc]
 
     formatter_class = Formatter
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **{"help_option_names": ["-h", "--help"], **named})
+
 
 def width() -> int:
     """Columns that help may use."""

@@ -66,6 +66,16 @@ def test_on_a_terminal_it_is_the_same_text(environment: dict[str, str]) -> None:
     assert said.splitlines() == help_of("up", columns=40).splitlines()
 
 
+@pytest.mark.parametrize("command", ["", "up", "admin", "admin plan", "transcript diff"])
+def test_help_has_two_names(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = []
+    for option in ("-h", "--help"):
+        assert run_here([*command.split(), option]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] == help_of(*command.split()) + "\n"
+
+
 @pytest.mark.parametrize("arguments", [["up", "--hlep"], ["-x"], ["gate", "--claim"]])
 def test_the_name_is_the_same_however_it_was_started(arguments: list[str]) -> None:
     terminal = Terminal(arguments, 40, {})
@@ -86,8 +96,11 @@ def test_the_name_is_the_same_however_it_was_started(arguments: list[str]) -> No
         ("status now then", "'now then' is more than it takes; `meshwg status --help` tells what there is."),
         ("admin plan x", "PLAN is missing; `meshwg admin plan --help` tells what there is."),
         ("transcript diff x", "AFTER is missing; `meshwg transcript diff --help` tells what there is."),
-        ("gate --seed z", "--seed takes a whole number; `meshwg gate --help` tells what there is."),
-        ("gate --patience z", "--patience takes a number of at least 1; `meshwg gate --help` tells what there is."),
+        (
+            "bench --organizations z",
+            "--organizations takes a whole number of at least 10; `meshwg bench --help` tells what there is.",
+        ),
+        ("gate --patience z", "--patience takes a number from 1 to 1000; `meshwg gate --help` tells what there is."),
         ("lab --machines 9", "--machines takes a whole number from 2 to 8; `meshwg lab --help` tells what there is."),
         (
             "rotate-unlock-secret",
