@@ -11,6 +11,7 @@ from appliance.model.errors import Invalid
 from appliance.model.policy import Kind, Protocol, Rule, Selector, format_ports
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
+_LIKE_OTHER_ENDS = re.compile(r"(?i)(any|group|the machine|a removed machine)\b")
 _CODE = re.compile(r"(``?)(.+?)\1")
 _SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -98,7 +99,11 @@ def selector(end: Selector, names: Mapping[str, str]) -> str:
         return "any machine"
     if end.kind is Kind.GROUP:
         return f"group {end.name}"
-    return names.get(end.name, f"a removed machine ({end.name})")
+    name = names.get(end.name)
+    if name is None:
+        return f"a removed machine ({end.name})"
+    # Anything may be a machine's name, also what the other ends are called.
+    return f"the machine “{name}”" if _LIKE_OTHER_ENDS.match(name) else name
 
 
 def protocol(of: Protocol) -> str:
