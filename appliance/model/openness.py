@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from appliance.model.policy import ANYONE, Action, Party, Policy, Protocol, decide
+from dataclasses import replace
+
+from appliance.model.policy import ANYONE, HIGHEST_PORT, Action, Party, Policy, PortRange, Protocol, decide
 
 _ANYBODY = Party("")
+_EVERY_PORT = (PortRange(1, HIGHEST_PORT),)
 
 
 def open_protocols(policy: Policy) -> frozenset[Protocol]:
     """Protocols by which any machine may reach any other one on all ports, but for what a narrower rule denies."""
-    general = Policy(policy.default, tuple(rule for rule in policy.rules if rule.source == rule.destination == ANYONE))
+    general = Policy(
+        policy.default,
+        tuple(
+            replace(rule, ports=()) if rule.ports == _EVERY_PORT else rule
+            for rule in policy.rules
+            if rule.source == rule.destination == ANYONE
+        ),
+    )
     return frozenset(
         protocol for protocol in Protocol if decide(general, _ANYBODY, _ANYBODY, protocol).action is Action.ALLOW
     )
