@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from appliance.cli import operations, present
 from appliance.cli.at_work import at_work
@@ -70,7 +67,9 @@ def list_removals(
     if as_json:
         print(json.dumps({"factor_removals": [_document(each) for each in waiting]}, indent=2))
     else:
-        _print_table(waiting)
+        for each in waiting:
+            print(f"{each.email}  takes effect {each.due_at:%Y-%m-%d %H:%M}, begun {each.begun_at:%Y-%m-%d %H:%M}")
+        print(f"{len(waiting)} removal{'' if len(waiting) == 1 else 's'}; times are UTC.")
 
 
 def _document(each: FactorRemoval) -> dict[str, object]:
@@ -80,14 +79,3 @@ def _document(each: FactorRemoval) -> dict[str, object]:
         "begun_at": rfc3339(each.begun_at),
         "due_at": rfc3339(each.due_at),
     }
-
-
-def _print_table(waiting: Sequence[FactorRemoval]) -> None:
-    table = Table("account", "organization", "begun", "takes effect", box=None)
-    for each in waiting:
-        table.add_row(
-            each.email, each.organization_id, f"{each.begun_at:%Y-%m-%d %H:%M}", f"{each.due_at:%Y-%m-%d %H:%M}"
-        )
-    console = Console(highlight=False, markup=False)
-    console.print(table)
-    console.print(f"{len(waiting)} removal{'' if len(waiting) == 1 else 's'}; times are UTC.")
