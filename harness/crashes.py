@@ -46,12 +46,13 @@ class Ground:
 
 @dataclass(frozen=True)
 class Account:
-    """What happened: kills, and changes by what came of them."""
+    """What happened: kills, and changes by what came of them (`Customer`)."""
 
     kills: int
     done: int
     refused: int
     cut_off: int
+    told: int
 
 
 def survive(ground: Ground, kills: int, seed: int) -> Account:
@@ -99,6 +100,7 @@ def survive(ground: Ground, kills: int, seed: int) -> Account:
         sum(each.done for each in customers),
         sum(each.refused for each in customers),
         sum(each.cut_off for each in customers),
+        sum(each.told for each in customers),
     )
 
 

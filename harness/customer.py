@@ -17,6 +17,7 @@ from harness.world import PASSWORD
 DEADLINE_S = 60.0
 """A process that was killed is back long before, also where there are many at once."""
 
+_DONE_BEFORE = "urn:meshwg:problem:done-before"
 _POLL_S = 0.05
 _AGAIN_S = 0.2
 _FORGOTTEN_S = 1.0
@@ -48,14 +49,16 @@ class Customer:
 
     Attributes:
         state: what was there when it was looked at last.
-        cut_off: how many changes were not answered.
+        cut_off: how often a change was not answered.
+        unanswered: how many of these were not asked for again.
         refused: how many were answered 503.
         done: how many were answered as done.
+        told: how many were not answered, and told as done when they were asked for again.
     """
 
     def __init__(self, new_api: Callable[[], Api], name: str, seed: int, deadline_s: float = DEADLINE_S) -> None:
         self.name = name
-        self.cut_off = self.refused = self.done = 0
+        self.cut_off = self.unanswered = self.refused = self.done = self.told = 0
         self._random = random.Random(seed)  # noqa: S311 - a choice, no secret
         self._number = 0
         self._deadline_s = deadline_s
@@ -71,13 +74,15 @@ class Customer:
         Raises:
             Refuted: its outcome is not what was answered; or it was not answered, and is neither done nor not done.
         """
-        before = self.state
+        before, told = self.state, self.told
         wish = self._random.choice([self._add, self._remove, self._rotate, self._regroup, self._flip])
         expected = wish()
         after = self.look()
         if expected is None:
             if after != before and not _is_one_step(before, after):
                 raise Refuted(f"{self.name}: a change that was not answered is half there: {before} became {after}")
+            if after == before and self.told > told:
+                raise Refuted(f"{self.name}: a change was told as done when it was asked for again, and is not there")
         else:
             self.done += 1
             if after != expected:
@@ -145,12 +150,24 @@ class Customer:
         return told(self._api, path, self._deadline_s)
 
     def _ask(self, method: str, path: str, body: Any = None) -> Answer | None:
-        """The answer, or None where the change was refused for now or not answered."""
-        try:
-            answer = self._api.send(method, path, body)
-        except httpx.TransportError:
-            self.cut_off += 1
-            wait_for_health(self._api, deadline_s=self._deadline_s)
+        """The answer, or None where the change was refused for now or not answered.
+
+        What takes an Idempotency-Key is asked for again until it is answered.
+        """
+        key = {"Idempotency-Key": f"{self._random.getrandbits(128):032x}"} if method == "POST" else {}
+        while True:
+            try:
+                answer = self._api.send(method, path, body, headers=key)
+            except httpx.TransportError:
+                self.cut_off += 1
+                wait_for_health(self._api, deadline_s=self._deadline_s)
+                if not key:
+                    self.unanswered += 1
+                    return None
+            else:
+                break
+        if key and answer.status == httpx.codes.CONFLICT and answer.body["type"] == _DONE_BEFORE:
+            self.told += 1
             return None
         if answer.status == httpx.codes.SERVICE_UNAVAILABLE:
             self.refused += 1

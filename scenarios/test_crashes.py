@@ -18,7 +18,8 @@ KILLS = {"quick": 3, "full": 20}
 def test_nothing_that_was_answered_is_lost(world: World, record: Record, profile: str) -> None:
     """Hub and web processes are killed under random changes of three customers, while others sign up and leave.
 
-    What was answered holds; what was not was done as a whole or not at all; links and store agree in the end.
+    What was answered holds. What was not was done as a whole or not at all; asked for again by its key it is done once.
+    Links and store agree in the end.
     """
     service = world.service
     account = survive(ground_of(service, DEADLINE_S * world.patience), KILLS[profile], world.seed)
@@ -26,6 +27,7 @@ def test_nothing_that_was_answered_is_lost(world: World, record: Record, profile
     record.measure("changes answered", account.done)
     record.measure("changes refused for a moment", account.refused)
     record.measure("changes cut off", account.cut_off)
+    record.measure("told as done when asked for again", account.told)
 
 
 def ground_of(service: Service, deadline_s: float) -> Ground:

@@ -27,26 +27,36 @@ class Service:
         forgets: answers changes of machines without making them.
         loses: does not answer every third change, which is made all the same every other time.
         adds_rubbish: where it does not answer, it makes another change beside.
+        forgets_keys: makes a change again that is asked for again.
+        tells_lies: says of each change that is asked for again that it was done.
     """
 
     forgets: bool = False
     loses: bool = False
     adds_rubbish: bool = False
+    forgets_keys: bool = False
+    tells_lies: bool = False
+    known: dict[str, bool] = field(default_factory=dict)
     token: str | None = None
     changes: int = 0
     keys: int = 0
     default: str = "allow"
     machines: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def send(self, method: str, path: str, body: Any = None) -> Answer:
+    def send(self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
         """As `Api.send`."""
         if method == "GET" or path in ("/signup", "/organization"):
             return self._answer(*self._told(path))
+        key = (headers or {}).get("Idempotency-Key", "")
+        if key in self.known and (self.known[key] or self.tells_lies) and not self.forgets_keys:
+            return self._answer(409, {"type": "urn:meshwg:problem:done-before"})
         self.changes += 1
         is_lost = self.loses and self.changes % 3 == 0
         answer = None
         if not is_lost or self.changes % 2:
             answer = self._change(method, path, body)
+        if key:
+            self.known[key] = answer is not None
         if not is_lost:
             assert answer is not None
             return self._answer(*answer)
@@ -111,12 +121,23 @@ def test_a_service_that_is_well_is_believed(go: Callable[[Service], Customer]) -
 def test_what_is_not_answered_may_have_happened_or_not(go: Callable[[Service], Customer]) -> None:
     customer = go(Service(loses=True))
     assert customer.cut_off > 0
-    assert customer.done + customer.cut_off == STEPS
+    assert customer.told > 0
+    assert customer.done + customer.told + customer.unanswered == STEPS
 
 
 def test_an_answer_without_its_change_is_noticed(go: Callable[[Service], Customer]) -> None:
     with pytest.raises(Refuted, match="was answered, and is not there"):
         go(Service(forgets=True))
+
+
+def test_a_change_that_is_made_again_when_it_is_asked_for_again_is_noticed(go: Callable[[Service], Customer]) -> None:
+    with pytest.raises(Refuted, match="was answered, and is not there"):
+        go(Service(loses=True, forgets_keys=True))
+
+
+def test_a_change_that_is_told_as_done_and_was_not_is_noticed(go: Callable[[Service], Customer]) -> None:
+    with pytest.raises(Refuted, match="told as done when it was asked for again, and is not there"):
+        go(Service(loses=True, tells_lies=True))
 
 
 def test_more_than_one_change_without_an_answer_is_noticed(go: Callable[[Service], Customer]) -> None:
