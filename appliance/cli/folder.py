@@ -12,7 +12,7 @@ import pwd
 import shlex
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +73,7 @@ class Folder:
                 user can't get to.
         """
         with self.opened(make=True) as folder:
-            self._check_reach(user)
+            self.check_reach(user)
             with _made(folder, self.store.name, self.store) as store:
                 _hand_over(store, self.store, user)
             with _made(folder, self.tls.name, self.tls) as tls:
@@ -113,7 +113,8 @@ class Folder:
         finally:
             os.close(descriptor)
 
-    def _check_reach(self, user: User) -> None:
+    def check_reach(self, user: User) -> None:
+        """Raises `CommandError` where the folder lies where the web user can't get to."""
         if _is_reached(self.path, user):
             return
         closed = next(each for each in (*reversed(self.path.parents), self.path) if not _is_reached(each, user))
@@ -130,10 +131,11 @@ class Folder:
         Raises:
             CommandError: another one runs on this folder, or the folder can't be used.
         """
-        with (
-            self.opened(make=True) as folder,
-            _held(Path(_LOCK), folder, otherwise=f"Another service runs on the data folder {self.path} already."),
-        ):
+        otherwise = f"Another service runs on the data folder {self.path} already."
+        with ExitStack() as lock:
+            # What goes wrong in the block is no fault of the folder.
+            with self.opened(make=True) as folder:
+                lock.enter_context(_held(Path(_LOCK), folder, otherwise=otherwise))
             yield
 
     @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
@@ -76,12 +76,20 @@ def restore(
         _one_sentence(file, store_file, passphrase_file),
         file.open("rb") as sealed,
         folder.founding(),
-        service.restored(sealed, store_file, secret, web_user()) as store,
+        _restored(folder, store_file, sealed, secret) as store,
     ):
         instance = service.identity(store)
         done = _settle(store, answers)
     print(done)
     print(f"Instance {instance} is in {folder.path}; `meshwg up` with the unlock secret of its day goes on with it.")
+
+
+@contextmanager
+def _restored(folder: Folder, store_file: Path, sealed: BinaryIO, secret: str) -> Iterator[Store]:
+    user = web_user()
+    folder.check_reach(user)
+    with service.restored(sealed, store_file, secret, user) as store:
+        yield store
 
 
 def _settle_present(settings: Settings, answers: _Answers) -> None:
@@ -148,6 +156,9 @@ def _one_sentence(file: Path, store_file: Path, passphrase_file: Path | None) ->
         raise CommandError(f"{file} {error}; nothing was restored.", Exit.NO_INPUT) from None
     except FileExistsError:
         raise _exists(store_file) from None
+    except BrokenPipeError:
+        # Nobody reads the list any more.
+        raise
     except OSError as error:
         opened = error.filename == str(file)
         what = f"{file} can't be read" if opened else f"The store in {store_file.parent} can't be written"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
+import uuid
 from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -13,9 +15,14 @@ def boottime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+@functools.cache
 def boot_id() -> str:
-    """Name of the boot that `boottime` counts from; empty where the host does not tell."""
+    """Name of the boot that `boottime` counts from.
+
+    Where the host does not tell it to this process, the name is this process's own: what another one kept is not
+    comparable then, as after another boot.
+    """
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:
-        return ""
+        return str(uuid.uuid4())

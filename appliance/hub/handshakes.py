@@ -28,6 +28,22 @@ class _Look:
     at: float | None = None
     known: dict[str, tuple[int, float]] = field(default_factory=dict)
 
+    def moment_of(self, public_key: str, told: int, age: float, steady: float) -> float:
+        """Give the steady second of a handshake.
+
+        Args:
+            told: its moment, as WireGuard tells it.
+            age: how long ago that is by the wall clock.
+            steady: the present second.
+        """
+        if public_key in self.known:
+            known, at = self.known[public_key]
+            # boringtun tells how long ago it was, so that its moment moves with the clock.
+            if known == told or abs(age - (steady - at)) <= _SAME_S:
+                return at
+        most = age if self.at is None else steady - self.at
+        return steady - max(0.0, min(age, most))
+
 
 class Handshakes:
     """Remembers when handshakes were, for as many machines as there are.
@@ -55,8 +71,7 @@ class Handshakes:
         for status in statuses:
             told = status.last_handshake
             if told:
-                known = before.known.get(status.public_key)
-                at = known[1] if known is not None and known[0] == told else steady - _age(wall - told, steady, before)
+                at = before.moment_of(status.public_key, told, wall - told, steady)
                 now.known[status.public_key] = (told, at)
                 moment = wall - (steady - at)
                 if abs(moment - told) > _SAME_S:
@@ -68,8 +83,3 @@ class Handshakes:
     def forget(self, organization: str) -> None:
         """Drop what is known of an organization that is gone."""
         self._looks.pop(organization, None)
-
-
-def _age(told: float, steady: float, before: _Look) -> float:
-    most = told if before.at is None else steady - before.at
-    return max(0.0, min(told, most))

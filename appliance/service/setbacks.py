@@ -50,7 +50,7 @@ def settle(
         known = setbacks.find(transaction)
         now = workplace.clock()
         stand = Stand(boot(), now.timestamp() - steady())
-        if known is not None and known.boot == stand.boot and stand.boot:
+        if known is not None and known.boot == stand.boot:
             back = timedelta(seconds=known.offset - stand.offset)
             if abs(back) < _NOTEWORTHY:
                 return None

@@ -16,6 +16,7 @@ from appliance.service import Workplace, accounts, deletion, factor_removals, se
 log = structlog.get_logger()
 
 _EVERY_S = 60.0
+_PAUSE_S = 1.0
 _STEP_S = 1.0
 # A call that waits for a hub that hangs gives up before.
 _LONGEST_CALL = timedelta(minutes=5)
@@ -49,7 +50,7 @@ def watch_clock(workplace: Workplace) -> None:
         offset = workplace.clock().timestamp() - clocks.boottime()
         if known is None or abs(offset - known) >= _STEP_S:
             known = offset if _try(setbacks.settle, workplace) else None
-        never.wait(_STEP_S)
+        never.wait(_PAUSE_S if known is not None else _EVERY_S)
 
 
 def _try(work: Callable[..., object], *arguments: object) -> bool:

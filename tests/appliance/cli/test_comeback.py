@@ -17,11 +17,12 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder
 from appliance.model.access import Scope
 from appliance.service import Workplace, accounts, api_tokens, backup, machines
-from appliance.store import Store, audit, instance, organizations
+from appliance.store import Store, audit, instance, migration, organizations
 from appliance.store.instance import Instance
 from appliance.vault import Vault
 from tests.appliance.cli.started import DEADLINE, assert_one_sentence, meshwg
 from tests.appliance.fakes import FakeHub
+from tests.appliance.postgres import Cluster
 from tests.appliance.sealed import OLD
 from tests.appliance.sites import make_store
 
@@ -44,6 +45,19 @@ def sealed(data: Path, tmp_path: Path) -> Sealed:
     del data
     (tmp_path / "old").mkdir()
     store = make_store(tmp_path / "old" / "meshwg.sqlite")
+    organization, keys = found(store)
+    with store.write() as transaction:
+        # As a web process might that was taken over.
+        transaction.exec_driver_sql("UPDATE machines SET name = ? WHERE name = 'pune'", (HOSTILE,))
+    file = tmp_path / "backup"
+    with file.open("wb") as written:
+        backup.write(store, written, OLD)
+    store.close()
+    return Sealed(file, organization, keys)
+
+
+def found(store: Store) -> tuple[str, dict[str, str]]:
+    """An organization with two machines, a session and a token in a new store: its id, and the machines' keys."""
     with store.write() as transaction:
         instance.create(transaction, Instance("abc", Vault.make(OLD)[1]))
     workplace = Workplace(store, FakeHub(), "vpn.example.net", 51820)
@@ -53,14 +67,7 @@ def sealed(data: Path, tmp_path: Path) -> Sealed:
     actor = accounts.actor_of(workplace, session.token)
     keys = {name: machines.add(workplace, actor, name=name).machine.public_key for name in ("mumbai", "pune")}
     api_tokens.issue(workplace, actor, name="ci", scope=Scope.WRITE.value, password="correct horse battery")
-    with store.write() as transaction:
-        # As a web process might that was taken over.
-        transaction.exec_driver_sql("UPDATE machines SET name = ? WHERE name = 'pune'", (HOSTILE,))
-    file = tmp_path / "backup"
-    with file.open("wb") as written:
-        backup.write(store, written, OLD)
-    store.close()
-    return Sealed(file, actor.organization_id, keys)
+    return actor.organization_id, keys
 
 
 @pytest.fixture
@@ -196,3 +203,37 @@ def test_a_store_that_came_back_by_other_means_is_settled_where_it_is(
     assert meshwg(new, "restore", "--yes", "--disable-machines").returncode == 0
     with opened().read() as transaction:
         assert transaction.exec_driver_sql("SELECT sum(enabled) FROM machines").scalar_one() == 0
+
+
+def test_where_the_web_process_can_t_get_to_nothing_is_restored(sealed: Sealed, tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir(mode=0o700)
+    done = meshwg(tmp_path / "private" / "new", "restore", str(sealed.file), "--yes", **SECRET)
+    assert (done.returncode, "can't get into" in done.stderr) == (Exit.CANNOT_CREATE, True)
+    assert not list((tmp_path / "private").iterdir())
+
+
+def test_who_stops_reading_the_list_gets_nothing(sealed: Sealed, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "appliance", "restore", str(sealed.file), "--yes", f"--data={tmp_path / 'new'}"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        command, stdout=writing, stderr=subprocess.PIPE, env={**os.environ, **SECRET}, check=False, timeout=DEADLINE
+    )
+    os.close(writing)
+    assert done.returncode != 0
+    assert b"can't be" not in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_store_in_postgresql_is_settled_after_its_own_tools_restored_it(cluster: Cluster, data: Path) -> None:
+    name = cluster.create()
+    url = cluster.url(name)
+    store = Store(url)
+    migration.upgrade(store)
+    found(store)
+    done = meshwg(data, "restore", f"--database-url={url}", "--yes", "--disable-machines")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2 machines disabled" in done.stdout
+    assert rows(store, "sessions") == 0
+    store.close()
+    cluster.drop(name)

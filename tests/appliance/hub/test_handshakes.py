@@ -71,6 +71,18 @@ def test_a_hub_that_never_saw_it_takes_a_handshake_of_the_future_for_one_of_now(
     assert 299 <= host.age(handshakes) < 302
 
 
+def test_an_age_that_wireguard_tells_is_kept_whatever_is_done_to_the_clock() -> None:
+    """As boringtun does: its moment moves with the clock, and by a second now and then."""
+    host = Host()
+    handshakes = on(host)
+    host.shakes_hands()
+    for step in (0.0, -5000.0, 7000.3, 0.4, -1e6):
+        host.wall += step
+        host.passes(100.6)
+        host.told = int(host.wall) - int(host.steady - host.shook_hands_at)
+        assert abs(host.age(handshakes) - (host.steady - host.shook_hands_at)) <= 3
+
+
 def test_where_nobody_sets_the_clock_moments_are_as_wireguard_tells_them() -> None:
     host = Host()
     handshakes = on(host)

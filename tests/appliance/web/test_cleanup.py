@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
-from appliance.model.errors import NotEnforced
-from appliance.service import Workplace, deletion
+from appliance.model.errors import NotEnforced, Unavailable
+from appliance.service import Workplace, deletion, setbacks
 from appliance.web import cleanup
 
 
@@ -32,3 +33,33 @@ def test_what_was_in_the_way_once_is_tried_again(workplace: Workplace, monkeypat
         cleanup.keep_at_it(workplace)
     assert list(outcomes) == []
     assert asked[0] > max(asked[1:]), "what begins later is given its time"
+
+
+def test_a_clock_that_is_set_is_noticed_and_looked_at_again_after_a_failure(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back = iter([0, 0, 0, 3600, 3600, 3600, 3600])
+    now, looks = workplace.clock, []
+
+    def clock() -> datetime:
+        try:
+            looks.append(next(back))
+        except StopIteration:
+            raise Enough from None
+        return now() - timedelta(seconds=looks[-1])
+
+    outcomes = iter([None, Unavailable("the store is away", retry_after=1), None])
+    settled: list[int] = []
+
+    def settle(_: Workplace) -> None:
+        settled.append(len(looks))
+        outcome = next(outcomes)
+        if outcome is not None:
+            raise outcome
+
+    monkeypatch.setattr(setbacks, "settle", settle)
+    monkeypatch.setattr(cleanup, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(cleanup, "_EVERY_S", 0.0)
+    with pytest.raises(Enough):
+        cleanup.watch_clock(replace(workplace, clock=clock))
+    assert settled == [1, 4, 5]
