@@ -176,11 +176,11 @@ def action(name: str) -> str:
 
 
 def facts(detail: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The particulars of an audit entry, ready to show."""
+    """The particulars of an audit entry, ready to show; of a list each value by itself, as any text may be in one."""
     return [
-        (key.replace("_", " "), "; ".join(map(str, value)) if isinstance(value, list) else str(value))
+        (key.replace("_", " "), str(each))
         for key, value in detail.items()
-        if value != []
+        for each in (value if isinstance(value, list) else [value])
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -217,3 +218,18 @@ def test_no_machine_passes_for_another_end_of_a_rule(name: str) -> None:
     others = [words.selector(ANYONE, {}), words.selector(Selector(Kind.GROUP, "office"), {}), words.selector(end, {})]
     assert told.casefold() not in [each.casefold() for each in others]
     assert words.selector(end, {"m1": "branch-mumbai"}) == "branch-mumbai"
+
+
+def test_the_audit_trail_tells_which_rules_came_and_went(owner: Visitor, pair: tuple[str, str]) -> None:
+    ends = {"source": f"machine:{pair[0]}", "destination": "group:office"}
+    owner.add_rule(
+        action="deny", protocol="tcp", ports="22", description="x; removed allow any to any", both_ways="yes", **ends
+    )
+    answer = owner.get("/audit")
+    lines = [
+        " ".join(line.split()) for line in re.findall(r'<span class="fact">.*?</span> .*?</span>', answer.text, re.S)
+    ]
+    told = f"machine:{pair[0]} “mumbai” to group:office, tcp 22 (x; removed allow any to any)"
+    assert f'<span class="fact"><span class="aside">added</span> deny {told}</span>' in lines
+    assert len([line for line in lines if ">added<" in line]) == 2
+    assert not [line for line in lines if ">removed<" in line]
