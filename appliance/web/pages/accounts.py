@@ -76,7 +76,8 @@ def _log_in(visit: Visit) -> bottle.HTTPResponse:
         return second_step.lead_to(visit, half_way, following)
     except Refused as refusal:
         return signing_in.show(visit, following, refusal)
-    return signing_in.enter(visit, session, following)
+    # Who sends it again may not have the session of the first answer, and is let in like anybody with the password.
+    return reply(signing_in.enter(visit, session, following), None)
 
 
 def _log_out(visit: Visit) -> bottle.HTTPResponse:
