@@ -77,3 +77,34 @@ def test_at_another_address_the_pages_say_where_passkeys_are_good(open_desk: Cal
     desk.open("/login")
     expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_visible()
     expect(page.get_by_text("To sign in with a passkey, open")).to_be_hidden()
+
+
+def test_what_was_typed_outlives_the_session_by_a_passkey_too(open_desk: Callable[..., Desk]) -> None:
+    email = "passkey-draft@example.net"
+    desk, elsewhere = open_desk(), open_desk()
+    plug_in(desk)
+    page = desk.page
+    desk.sign_up(email)
+    desk.open("/account")
+    form = page.locator("form[action='/account/passkeys']")
+    form.get_by_label("Name").fill("Laptop")
+    form.get_by_label("Your password").fill(PASSWORD)
+    form.get_by_role("button", name="Add a passkey").click()
+    expect(page.get_by_role("status")).to_contain_text("The passkey is added")
+    desk.open("/machines")
+    page.get_by_label("Name").fill("मुंबई")
+
+    elsewhere.open("/login")
+    elsewhere.page.get_by_label("E-mail address").fill(email)
+    elsewhere.page.get_by_label("Password").fill(PASSWORD)
+    elsewhere.page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
+    elsewhere.page.wait_for_url("**/machines")
+    elsewhere.open("/account")
+    elsewhere.page.get_by_role("button", name="End all others").click()
+    expect(elsewhere.page.get_by_role("status")).to_contain_text("Every other session")
+
+    page.get_by_role("button", name="Add machine").click()
+    expect(page.get_by_role("alert").first).to_contain_text("Your session has ended")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("status")).to_contain_text("Nothing was changed meanwhile")
+    expect(page.get_by_label("Name")).to_have_value("मुंबई")

@@ -170,6 +170,15 @@ def test_a_damaged_cookie_is_nobody(app: bottle.Bottle) -> None:
         assert Visitor(app, cookies={COOKIE: value}).get("/machines").status == 303
 
 
+def test_no_page_shows_the_marks_of_a_text_for_programs(owner: Visitor, stranger: Visitor) -> None:
+    for visitor, paths in (
+        (owner, PAGES),
+        (stranger, ("/", "/claims", "/transcripts", "/docs/api", "/signup", "/login")),
+    ):
+        for path in paths:
+            assert "`" not in visitor.get(path).page.text, path
+
+
 def test_the_audit_trail_tells_what_is_kept_and_leaves_in_pieces(
     owner: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
