@@ -28,7 +28,7 @@ def calling(calls: Calls) -> Iterator[Calls]:
         calls.stop()
 
 
-def test_who_finds_the_door_damaged_waits_for_no_call() -> None:
+def test_a_look_at_the_door_waits_for_no_call() -> None:
     """The calls of hundreds of organizations go on beside, and one that hangs holds up calls alone."""
     entered, may_end, made = threading.Event(), threading.Event(), Queue[str]()
 
@@ -73,7 +73,7 @@ def test_each_is_called_again_when_wireguard_would_send_another_handshake() -> N
 
 
 @pytest.mark.parametrize("error", [HubError("its link is gone"), LookupError("unforeseen")])
-def test_one_that_can_t_be_called_keeps_nobody_from_it(error: Exception) -> None:
+def test_a_call_that_fails_keeps_no_other_from_being_made(error: Exception) -> None:
     made: Queue[str] = Queue()
 
     def call(organization: str, _misled_until: float) -> None:
@@ -90,7 +90,7 @@ def test_one_that_can_t_be_called_keeps_nobody_from_it(error: Exception) -> None
     assert told["exc_info"] is isinstance(error, LookupError)
 
 
-def test_one_that_is_being_changed_is_called_later() -> None:
+def test_an_organization_that_is_being_changed_is_called_later() -> None:
     changed, made = threading.Event(), Queue[str]()
 
     def call(organization: str, _misled_until: float) -> None:
