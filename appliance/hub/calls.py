@@ -22,7 +22,7 @@ _FIRST_S = 0.05
 """A machine takes no two handshakes of one peer within 34 ms (their timestamps may be equal then)."""
 
 _LAST_S = 5.5
-"""WireGuard sends no two handshakes within 5 s: whoever had one just before, and it was lost, is called once more."""
+"""WireGuard sends no two handshakes within 5 s: a machine whose last one was lost is called once more after that."""
 
 _AGAIN_S = 0.05
 
