@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import ssl
 import subprocess
@@ -131,7 +132,7 @@ def test_a_terminal_gets_shells_one_after_the_other() -> None:
     # script(1) is a terminal; each line is read by whatever has the terminal by then.
     typed = "mumbai\necho in-$(hostname)\nexit\nnobody\nhub\necho in-$(hostname)\nexit\nquit\n"
     done = subprocess.run(
-        ["script", "--quiet", "--return", "--command", f"{sys.executable} -m appliance lab", "/dev/null"],
+        ["script", "--quiet", "--return", "--command", f"{shlex.quote(sys.executable)} -m appliance lab", "/dev/null"],
         env={key: value for key, value in os.environ.items() if key != sandbox.MARK} | {"SHELL": "/bin/sh"},
         input=typed,
         capture_output=True,

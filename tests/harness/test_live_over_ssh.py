@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -38,7 +39,7 @@ stop)
     pid=$(cat {folder}/pid) && kill -TERM "$pid" || exit 1
     while running "$pid"; do sleep 0.05; done ;;
 start)
-    setsid --fork sh -c 'echo $$ >{folder}/pid; exec {command} </dev/null >>{folder}/service.log 2>&1' ;;
+    setsid --fork sh -c {service} ;;
 *) exit 64 ;;
 esac
 """
@@ -74,10 +75,11 @@ def somebody() -> Iterator[Somebody]:
             f"--endpoint={HUB}",
             "--trusted-source=192.0.2.0/24",
         )
-        command = " ".join(
-            ("env MESHWG_UNLOCK_SECRET=some-secret-of-theirs", sys.executable, "-m appliance up", *options)
-        )
-        control.write_text(CONTROL.format(root=Path.cwd(), folder=hub.folder, command=command))
+        up = shlex.join((sys.executable, "-m", "appliance", "up", *options))
+        command = f"env MESHWG_UNLOCK_SECRET=some-secret-of-theirs {up}"
+        service = f"echo $$ >{hub.folder}/pid; exec {command} </dev/null >>{hub.folder}/service.log 2>&1"
+        checkout = shlex.quote(str(Path.cwd()))
+        control.write_text(CONTROL.format(root=checkout, folder=hub.folder, service=shlex.quote(service)))
         control.chmod(0o755)
         made = Somebody(
             f"https://{HUB}:{PORT}", hub.folder / "data/tls/certificate.pem", key, known_hosts, f"{control} {{}}"
