@@ -42,8 +42,15 @@ cat "$PACKAGES/$package" 2>/dev/null || { echo "no packages found matching $pack
 APT_GET = (
     RECORD
     + """
+umask >"$CALLS.umask"
 case " $* " in
-*" update "*) [ -z "${APT_UPDATE_SAYS:-}" ] || { printf '%s\\n' "$APT_UPDATE_SAYS" >&2; exit 100; } ;;
+*" update "*)
+    if [ -n "${APT_LISTS_TAKEN:-}" ] && [ -e "$APT_LISTS_TAKEN" ]; then
+        rm "$APT_LISTS_TAKEN"
+        echo "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)" >&2
+        exit 100
+    fi
+    [ -z "${APT_UPDATE_SAYS:-}" ] || { printf '%s\\n' "$APT_UPDATE_SAYS" >&2; exit 100; } ;;
 *)
     [ -z "${APT_SAYS:-}" ] || { printf '%s\\n' "$APT_SAYS" >&2; exit 100; }
     [ "${DEBIAN_FRONTEND:-}" = noninteractive ] || { echo "apt asks a question" >&2; exit 100; }
@@ -53,6 +60,9 @@ case " $* " in
 esac
 """
 )
+
+# Time is not what is tested.
+SLEEP = "#!/bin/sh\n"
 
 SUDO = RECORD + '\nexec "$@"\n'
 
@@ -82,6 +92,7 @@ case "$1 ${2:-}" in
     [ -z "${VENV_SAYS:-}" ] || { printf '%s\\n' "$VENV_SAYS" >&2; exit 1; }
     cp "$0" "$3/bin/python" ;;
 "-m pip")
+    echo "${PIP_USER-unset} ${PIP_TARGET-unset} ${PYTHONPATH-unset}" >"$CALLS.pip"
     [ -z "${AT_PIP:-}" ] || echo here >"$AT_PIP"
     [ -z "${PIP_WAITS_FOR:-}" ] || read -r _ <"$PIP_WAITS_FOR"
     case "$*" in
@@ -195,6 +206,7 @@ class Host:
         shell: what runs it; its first line decides if this is empty.
         variables: of the environment, for every run from now on.
         read_only: whether the checkout can't be written.
+        umask: of whoever runs it.
     """
 
     root: Path
@@ -202,6 +214,7 @@ class Host:
     shell: tuple[str, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
     read_only: bool = False
+    umask: int = 0o022
     _runs: int = 0
 
     @classmethod
@@ -219,7 +232,9 @@ class Host:
         flock = shutil.which("flock")
         host.install("flock", FLOCK.replace("{flock}", str(flock)))
         host.install("apt-get", APT_GET)
+        host.install("dpkg", RECORD)
         host.install("dpkg-query", DPKG_QUERY)
+        host.install("sleep", SLEEP)
         host.install("sudo", SUDO)
         host.install("id", ID)
         host.install("python3", PYTHON)
@@ -302,5 +317,7 @@ class Host:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            umask=self.umask,
+            start_new_session=True,
         )
         return Running(process, calls)

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from signal import Signals as Signal
 
 import pytest
 
@@ -27,6 +28,7 @@ TEST_PACKAGES = {
     "libatomic1",
     "postgresql",
     "procps",
+    "python3-zbar",
     "tcpdump",
 }
 SHELLS = [
@@ -50,7 +52,8 @@ def test_the_first_run_installs_what_is_missing_and_the_second_nothing(shell: tu
     first = host.run("setup")
     assert first.code == 0
     missing = (RUN_PACKAGES | TEST_PACKAGES) - {"git", "kmod", "iproute2"}
-    update, install, venv, requirements, editable = first.calls
+    finish, update, install, venv, requirements, editable = first.calls
+    assert finish == Call("dpkg", ("--configure", "-a"))
     assert update == Call("apt-get", ("-qq", "update"))
     assert install.program == "apt-get"
     assert {"install", "--yes", "--no-install-recommends"} <= set(install.arguments)
@@ -220,7 +223,7 @@ def test_apt_that_fails_is_quoted(host: Host, which: str) -> None:
     assert done.said[-6:-1] == [f"E: line {number}" for number in range(3, 8)]
     assert done.complaint.startswith("meshwg: apt could not install: ")
     assert "nftables" in done.complaint
-    assert {call.program for call in (*done.calls, *done.asked)} == {"apt-get", "dpkg-query"}
+    assert {call.program for call in (*done.calls, *done.asked)} == {"apt-get", "dpkg", "dpkg-query"}
     assert list(host.temporary.iterdir()) == []
     # It is tried again, and then goes on to the end.
     host.variables.clear()
@@ -253,7 +256,7 @@ def test_without_root_sudo_installs(host: Host) -> None:
     assert done.code == 0
     # Only apt runs as root.
     (sudo,) = done.made("sudo")
-    assert sudo.arguments[:3] == ("env", "DEBIAN_FRONTEND=noninteractive", "sh")
+    assert sudo.arguments[:4] == ("env", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "sh")
     assert done.packages == RUN_PACKAGES | TEST_PACKAGES
     host.change("requirements-test.lock")
     assert [call.what for call in host.run("setup", FAKE_UID="1000").calls] == ["pip", "pip"]
@@ -390,3 +393,66 @@ def test_a_version_that_another_was_installed_over_is_not_ready(host: Host, ends
     for file, content in kept.items():
         (host.checkout / file).write_bytes(content)
     assert host.run("gate").locks == ["requirements-test.lock"]
+
+
+def test_what_is_installed_for_all_is_readable_by_all_whoever_installs_it(host: Host) -> None:
+    host.umask = 0o077
+    assert host.run("setup").code == 0
+    assert (host.root / "calls-1.umask").read_text().strip() in ("0022", "022")
+
+
+def test_another_installation_that_holds_the_lists_of_packages_is_waited_for(host: Host, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.touch()
+    done = host.run("setup", APT_LISTS_TAKEN=str(taken))
+    assert done.code == 0
+    assert [call.arguments[1] for call in done.made("apt-get")] == ["update", "update", "install"]
+
+
+def test_one_that_holds_them_for_ever_is_quoted_in_the_end(host: Host) -> None:
+    words = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)"
+    done = host.run("setup", APT_UPDATE_SAYS=words)
+    assert (done.code, done.said[-2]) == (UNAVAILABLE, words)
+    assert len(done.made("apt-get")) == 60
+
+
+@pytest.mark.parametrize("number", [Signal.SIGKILL, Signal.SIGINT, Signal.SIGTERM])
+def test_an_environment_whose_making_was_cut_off_is_made_anew(host: Host, number: Signal) -> None:
+    host.has_packages(*RUN_PACKAGES, *TEST_PACKAGES)
+    with signal(host.root, "at-pip") as (at_pip, installs), signal(host.root, "never") as (never, _):
+        running = host.start("setup", AT_PIP=at_pip, PIP_WAITS_FOR=never)
+        try:
+            wait_for(installs)
+            # As a terminal's Ctrl-C, to all that runs.
+            os.killpg(running.process.pid, number)
+            assert running.finish().code != 0
+        finally:
+            running.process.kill()
+    (host.venv / "half").touch()
+    done = host.run("setup")
+    assert (done.code, [call.what for call in done.calls]) == (0, ["venv", "pip", "pip"])
+    assert not (host.venv / "half").exists()
+    assert host.run("setup").calls == []
+    if number != Signal.SIGKILL:
+        assert list(host.temporary.iterdir()) == []
+
+
+def test_nothing_of_the_callers_own_python_or_pip_is_used(host: Host) -> None:
+    host.variables |= {"PIP_USER": "1", "PIP_TARGET": "/opt/x", "PYTHONPATH": "/opt/y", "PYTHONHOME": "/opt/z"}
+    assert host.run("setup").code == 0
+    assert (host.root / "calls-1.pip").read_text() == "0 unset unset\n"
+
+
+def test_another_python_of_the_system_makes_another_environment(host: Host) -> None:
+    """As an upgrade of the distribution brings one."""
+    host.run("setup")
+    new = host.root / "python3.14"
+    (host.venv / "bin" / "python").rename(new)
+    (host.venv / "bin" / "python").symlink_to(new)
+    assert [call.what for call in host.run("setup", PIP_IS_GONE="1").calls] == ["venv", "pip", "pip"]
+
+
+def test_without_a_place_for_temporary_files_it_says_so(host: Host) -> None:
+    done = host.run("setup", TMPDIR=str(host.root / "nowhere"))
+    assert (done.code, done.calls) == (NOT_WRITABLE, [])
+    assert done.complaint == f"meshwg: No temporary file can be made in {host.root / 'nowhere'}."
