@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -114,12 +115,19 @@ def run_everything(only: str | None, profile: str) -> None:
     _console.rule("summary", align="left")
     for each in outcomes:
         mark = "[green]passed[/]" if each.failed == 0 else "[red]FAILED[/]"
-        _console.print(f"{each.stage:8} {mark}  {each.passed} passed, {each.failed} failed, {each.seconds:.0f} s")
+        _console.print(f"{each.stage:8} {mark}  {each}, {each.seconds:.0f} s")
+    _show_skipped(stages.skipped_by(outcomes))
     _console.print(f"took {time.monotonic() - start:.0f} s")
-    failed = sum(each.failed for each in outcomes)
     # Alone on its line, and last: programs look for it.
-    print(f"{sum(each.passed for each in outcomes)} passed, {failed} failed")
-    raise typer.Exit(1 if failed else 0)
+    print(stages.counts(outcomes))
+    raise typer.Exit(1 if any(each.failed for each in outcomes) else 0)
+
+
+def _show_skipped(skipped: Counter[str]) -> None:
+    if skipped:
+        _console.print("skipped, since this machine can't run them:")
+    for reason, count in skipped.most_common():
+        _console.print(f"{count:5}  {reason}", markup=False)
 
 
 def lab(machines: int, listen: str, wireguard: str) -> None:

@@ -8,7 +8,9 @@ import shlex
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.paths import CACHE, ROOT
@@ -18,16 +20,39 @@ _CODE = ("appliance", "harness", "netlab", "reports", "scenarios", "tests", "con
 _DEADLINE = 1200.0
 _CONTRACT = "tests/appliance/web/api/test_contract.py"
 _EXAMPLES = 50
+# A line of pytest's summary: how many, where, and why.
+_SKIPPED = re.compile(r"SKIPPED \[(?P<count>\d+)\] .*?\.py(?::\d+)?: (?P<reason>.*)")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage came to, in checks or tests passed and failed."""
+    """What a stage came to, in checks or tests passed and failed.
+
+    Attributes:
+        skipped: number of tests that this machine can't run, by the reason.
+    """
 
     stage: str
     passed: int
     failed: int
     seconds: float
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return counts([self])
+
+
+def counts(outcomes: Iterable[Outcome]) -> str:
+    """Say how many passed, failed and were skipped, if any were, as programs look for it."""
+    found = list(outcomes)
+    skipped = sum(sum(each.skipped.values()) for each in found)
+    said = f"{sum(each.passed for each in found)} passed, {sum(each.failed for each in found)} failed"
+    return f"{said}, {skipped} skipped" if skipped else said
+
+
+def skipped_by(outcomes: Iterable[Outcome]) -> Counter[str]:
+    """Count the tests that this machine can't run, by the reason."""
+    return sum((Counter(each.skipped) for each in outcomes), Counter())
 
 
 def lint() -> Outcome:
@@ -50,31 +75,39 @@ def imports() -> Outcome:
 
 def unit() -> Outcome:
     """Unit tests, on every core, each worker in a sandbox of its own."""
-    return _pytest("unit", "tests")
+    return _on_every_core("unit", "tests")
 
 
 def contract(seed: int) -> Outcome:
     """Many made up requests for each call of the API, held to the document that describes them."""
-    return _pytest("contract", _CONTRACT, f"--examples={_EXAMPLES}", f"--hypothesis-seed={seed}")
+    return _on_every_core("contract", _CONTRACT, f"--examples={_EXAMPLES}", f"--hypothesis-seed={seed}")
 
 
-def _pytest(stage: str, *arguments: str) -> Outcome:
+def _on_every_core(stage: str, *arguments: str) -> Outcome:
+    worker = shlex.join(sandbox.command([sys.executable]))
+    return run_pytest(stage, *arguments, "--dist=load", f"--tx={os.cpu_count() or 1}*popen//python={worker}")
+
+
+def run_pytest(stage: str, *arguments: str) -> Outcome:
+    """Run pytest, show what it says, and reckon from that what it came to."""
     start = time.monotonic()
     last = ""
-    worker = shlex.join(sandbox.command([sys.executable]))
-    workers = ["--dist=load", f"--tx={os.cpu_count() or 1}*popen//python={worker}"]
-    command = [sys.executable, "-m", "pytest", *arguments, "-p", "no:cacheprovider", "--no-header", *workers]
+    skipped: Counter[str] = Counter()
+    options = ["-ra", "--color=no", "--no-header", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *arguments, *options]
     with subprocess.Popen(command, cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             sys.stdout.write(line)
             sys.stdout.flush()
-            last = line if re.search(r"\d+ (passed|failed|error)", line) else last
-    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", last)}
-    failed = counts.get("failed", 0) + counts.get("error", 0)
+            last = line if re.search(r"\d+ (passed|failed|error|skipped)", line) else last
+            if found := _SKIPPED.match(line):
+                skipped[found["reason"]] += int(found["count"])
+    ended = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", last)}
+    failed = ended.get("failed", 0) + ended.get("error", 0)
     if process.returncode != 0 and failed == 0:
         failed = 1
-    return Outcome(stage, counts.get("passed", 0), failed, time.monotonic() - start)
+    return Outcome(stage, ended.get("passed", 0), failed, time.monotonic() - start, skipped)
 
 
 def _commands(stage: str, commands: list[list[str]]) -> Outcome:

@@ -1,0 +1,44 @@
+"""Waits of the tests.
+
+A wait ends as soon as what it is for has come about. Its bound ends only what hangs, and is so far off that no test
+fails because a machine is slow or has other work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+DEADLINE = 60.0
+"""Seconds after which nothing is expected to come any more."""
+
+_LOOK_S = 0.005
+
+
+def wait_until(condition: Callable[[], bool], otherwise: Callable[[], object] = lambda: "") -> None:
+    """Return once the condition holds, and fail after `DEADLINE`.
+
+    Args:
+        condition: is asked every few milliseconds.
+        otherwise: tells what there was instead.
+    """
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, f"not within {DEADLINE:g} s: {otherwise()}"
+        time.sleep(_LOOK_S)
+
+
+@dataclass
+class Clock:
+    """Stand-in for the module `time` in what is tested: time passes while one sleeps, and at no other moment."""
+
+    now: float = 100.0
+
+    def monotonic(self) -> float:
+        """Tell the time in seconds."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self.now += seconds
