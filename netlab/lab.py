@@ -17,6 +17,7 @@ from netlab.labhost import LabHost
 from netlab.link import CARRIER_TIMEOUT_S, Link
 from netlab.namespacehost import NamespaceHost
 from netlab.namespaces import Namespaces
+from netlab.neighbours import wait_until_found
 from netlab.plan import LinkShape, Plan
 from netlab.programs import Programs
 from netlab.rtnetlink import Netlink
@@ -199,6 +200,7 @@ class Lab:
         host.netlink.set_up(interface)
         for netlink, end in ((self.netlink, port), (host.netlink, interface)):
             netlink.wait_until_running(end, CARRIER_TIMEOUT_S)
+        wait_until_found(host.namespaces, interface, addresses, CARRIER_TIMEOUT_S)
         shape_egress(host.outside, interface, shape)
         shape_egress(Programs("switches", self._fabric), port, shape)
         return Link(host.name, switch, interface, port, addresses, shape, self.netlink)
@@ -214,6 +216,7 @@ class Lab:
             netlink.set_up(interface)
             self.netlink.wait_until_running(port, CARRIER_TIMEOUT_S)
             netlink.wait_until_running(interface, CARRIER_TIMEOUT_S)
+            wait_until_found(self._here, interface, [address], CARRIER_TIMEOUT_S)
         finally:
             netlink.close()
         return Link("here", switch, interface, port, (address,), LinkShape(), self.netlink)

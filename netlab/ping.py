@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 
 _ECHO_REQUEST, _ECHO_REPLY, _UNREACHABLE = 8, 0, 3
 _ECHO_REQUEST_6, _ECHO_REPLY_6 = 128, 129
+_MOST_HELD = 10_000
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def ping(
     sent_at: dict[int, float] = {}
     trips: dict[int, float] = {}
     errors: list[int] = []
-    unreachable = 0
+    unreachable = late = 0
     with make_socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMP if version == 4 else socket.IPPROTO_ICMPV6) as sock:
         sock.setblocking(False)
         if source is not None:
@@ -118,10 +119,14 @@ def ping(
                 break
             last = start + (count - 1) * interval + timeout
             until = start + sequence * interval if sequence < count else last
-            if now >= last:
-                break
-            if not select.select([sock], [], [], until - now)[0]:
+            if not select.select([sock], [], [], max(0.0, until - now))[0]:
+                if now >= last:
+                    break
                 continue
+            # What has come by then is read, however late this program comes to look: no more than a socket holds.
+            late += now >= last
+            if late > _MOST_HELD:
+                break
             packet = sock.recv(65536)
             arrived = time.monotonic()
             # IPv4 raw sockets deliver the IP header too, and the ICMP messages of everybody.

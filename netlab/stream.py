@@ -26,6 +26,8 @@ _SO_MEMINFO = 55
 _MEMINFO_DROPS = 8
 # Some seconds of a stream wait in it while a busy machine has no processor for who receives.
 _BUFFER = 16 << 20
+#: Packets that a buffer has room for: the kernel counts some 768 bytes for the smallest.
+_MOST_HELD = _BUFFER // 512
 #: How many intervals a sender that fell behind makes up for; older ones are never sent.
 CATCH_UP = 5
 
@@ -84,7 +86,7 @@ class UdpStream:
             interval_s: seconds from packet to packet.
             source: address to send from; the kernel's choice if None.
             size: bytes of UDP payload, at least 28.
-            drain_s: how long the end waits for packets that are still missing.
+            drain_s: how long the end waits for the next of the packets that are still missing.
         """
         family = socket.AF_INET6 if ":" in destination else socket.AF_INET
         self._interval_ns = max(1, round(interval_s * 1e9))
@@ -142,10 +144,9 @@ class UdpStream:
 
     def _await_stragglers(self) -> None:
         given = sum(1 for sent in self._sent if not sent.errno)
-        deadline = time.monotonic() + self._drain_s
         with self._arrival:
-            while len(self._received) < given and (left := deadline - time.monotonic()) > 0:
-                self._arrival.wait(left)
+            while len(self._received) < given and self._arrival.wait(self._drain_s):
+                pass
 
     def _send(self) -> None:
         next_ns = time.monotonic_ns()
@@ -168,8 +169,14 @@ class UdpStream:
             seq += 1
 
     def _receive(self) -> None:
-        while not self._stop_receiving.is_set():
-            if not select.select([self._receiving], [], [], 0.05)[0]:
+        # What the kernel holds at the end has arrived, however late this thread comes to look.
+        at_the_end = _MOST_HELD
+        while at_the_end > 0:
+            ends = self._stop_receiving.is_set()
+            at_the_end -= ends
+            if not select.select([self._receiving], [], [], 0.0 if ends else 0.05)[0]:
+                if ends:
+                    return
                 continue
             try:
                 payload = self._receiving.recv(65536)

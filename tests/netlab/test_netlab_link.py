@@ -7,6 +7,7 @@ import json
 import pytest
 
 from netlab import Host, InvalidPlan, Lab, LinkShape, Unsupported
+from tests.waiting import DEADLINE
 
 
 def has(host: Host, *discipline: str) -> bool:
@@ -50,7 +51,7 @@ def test_loss_is_by_chance(lab: Lab) -> None:
 
 def test_a_loss_of_everything_and_of_nothing(lab: Lab) -> None:
     first, switch = connected(lab, loss=0.0), lab.switches["lan"]
-    assert first.ping("192.0.2.2", count=20, interval=0.0).received == 20
+    assert first.ping("192.0.2.2", count=20, interval=0.0, timeout=DEADLINE).received == 20
     lab.connect(lab.host("third"), switch, "192.0.2.3/24", loss=1.0)
     assert not first.ping("192.0.2.3", timeout=0.1)
 
@@ -60,7 +61,7 @@ def test_a_delay_is_kept_or_refused_clearly(lab: Lab) -> None:
         with pytest.raises(Unsupported, match="netem"):
             connected(lab, delay=0.05)
         return
-    result = connected(lab, delay=0.05).ping("192.0.2.2", count=3, interval=0.01, timeout=5.0)
+    result = connected(lab, delay=0.05).ping("192.0.2.2", count=3, interval=0.01, timeout=DEADLINE)
     assert result.received == 3
     assert min(result.round_trips) >= 0.1
 
@@ -72,7 +73,7 @@ def test_packets_overtake_each_other_or_it_is_refused_clearly(lab: Lab) -> None:
         return
     first = connected(lab, delay=0.05, reorder=0.5)
     with first.capture("eth0", "icmp[icmptype] == icmp-echoreply") as capture:
-        assert first.ping("192.0.2.2", count=50, interval=0.001, timeout=5.0).received == 50
+        assert first.ping("192.0.2.2", count=50, interval=0.001, timeout=DEADLINE).received == 50
         numbers = [int.from_bytes(packet.payload[6:8], "big") for packet in capture.packets()]
     assert sorted(numbers) == list(range(50))
     assert numbers != sorted(numbers)

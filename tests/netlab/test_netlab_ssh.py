@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from netlab.ssh import Remotes, SshHost
 from netlab.sshlogin import Login
 from tests.netlab import sshd
 from tests.netlab.backends import MUMBAI, PLAN, servers
+from tests.waiting import wait_until
 
 TUNNEL = "[Interface]\nPrivateKey = {}\nAddress = 10.0.0.1/24\n"
 LEAVES_MUCH = """
@@ -66,10 +66,7 @@ def command_line(pid: int) -> bytes:
 
 
 def wait_until_nothing_is_left(host: LabHost, folder: str) -> None:
-    deadline = time.monotonic() + 10.0
-    while left(host) or Path(folder).exists():
-        assert time.monotonic() < deadline, (left(host), folder)
-        time.sleep(0.02)
+    wait_until(lambda: not left(host) and not Path(folder).exists(), lambda: (left(host), folder))
 
 
 def test_a_closed_host_is_as_it_was(lab: Lab, login: Login) -> None:

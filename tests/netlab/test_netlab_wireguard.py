@@ -5,6 +5,7 @@ import pytest
 from netlab import CommandFailed, InvalidName, NothingArrived, Unsupported, genkey, pubkey, wireguard_implementation
 from netlab.topologies import Pair
 from netlab.wireguard import parse_dump
+from tests.waiting import DEADLINE
 
 
 def config(private: str, address: str, peer: str, endpoint: str) -> str:
@@ -31,8 +32,8 @@ def test_tunnels_of_one_name_do_not_collide(pair: Pair) -> None:
     other = pair.pune.wg_quick(config(second, "10.100.0.2/16", pubkey(first), "192.0.2.11:51820"), "wg0.conf")
     assert pair.mumbai.read(tunnel.path) == text.encode()
     assert pair.mumbai.run("stat", "--format=%a", tunnel.path).stdout == "600\n"
-    assert pair.mumbai.ping("10.100.0.2", timeout=5.0)
-    assert tunnel.wait_for_handshake(5.0) >= 0
+    assert pair.mumbai.ping("10.100.0.2", timeout=DEADLINE)
+    assert tunnel.wait_for_handshake(DEADLINE) >= 0
     assert other.wait_for_handshake(5.0, pubkey(first)) >= 0
     (peer,) = tunnel.peers()
     assert (peer.public_key, peer.endpoint, peer.allowed_ips, peer.keepalive) == (

@@ -1,0 +1,47 @@
+"""When an IPv6 address can be found by its neighbours: a moment after the kernel has taken it.
+
+A neighbour asks for it at a multicast group of its own (RFC 4291, 2.7.1), which the kernel joins by itself, later. A
+question that comes earlier is dropped, and repeated after a second.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from netlab.errors import NothingArrived
+from netlab.namespaces import Namespaces
+
+_POLL_S = 0.001
+_GROUPS = int(ipaddress.IPv6Address("ff02::1:ff00:0"))
+
+
+def wait_until_found(namespaces: Namespaces, interface: str, addresses: Iterable[str], timeout_s: float) -> None:
+    """Return once neighbours are answered who ask for these addresses; IPv4 addresses are found at once.
+
+    Args:
+        namespaces: where the interface is.
+        interface: has the addresses, and is up.
+        addresses: with prefix length.
+        timeout_s: for all of them.
+
+    Raises:
+        NothingArrived: they are not, within that time.
+    """
+    wanted = {_group(each.ip) for each in map(ipaddress.ip_interface, addresses) if each.version == 6}
+    start = time.monotonic()
+    while missing := wanted and wanted - namespaces.enter(lambda: _joined(interface)):
+        if (waited := time.monotonic() - start) > timeout_s:
+            raise NothingArrived(f"{interface} in the groups {', '.join(sorted(missing))}", waited)
+        time.sleep(_POLL_S)
+
+
+def _group(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    return f"{_GROUPS | int(address) & 0xFFFFFF:032x}"
+
+
+def _joined(interface: str) -> set[str]:
+    lines = (line.split() for line in Path("/proc/thread-self/net/igmp6").read_text().splitlines())
+    return {words[2] for words in lines if words[1] == interface}
