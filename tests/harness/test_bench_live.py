@@ -12,8 +12,6 @@ from harness.bench import density, load, population, recovery, restarts, sustain
 from harness.world import World
 from netlab import sandbox
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from harness import runs as all_runs
 from harness.runs import RunOptions
 from harness.sabotage import runs
 from harness.sabotage.catalogue import BY_ID
+from tests.waiting import wait_until
 
 BREAK = BY_ID["no-keepalive"]
 OPTIONS = RunOptions(claim=BREAK.claim)
@@ -47,10 +47,7 @@ def test_one_that_takes_too_long_is_ended_with_all_that_it_started(monkeypatch: 
     assert wrong_key.waits
     finished = runs.run(RunOptions(claim=wrong_key.claim), wrong_key)
     assert (finished.outcomes, finished.complaint) == ((), "It was ended after 1 s.")
-    deadline = time.monotonic() + 5
-    while forks():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not forks(), forks)
 
 
 def test_why_nothing_was_run_is_told() -> None:

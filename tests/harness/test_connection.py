@@ -14,6 +14,7 @@ from harness.mesh import Machine
 from harness.verdicts import Refuted
 from netlab import Lab
 from netlab.topologies import Gated, gated
+from tests.waiting import DEADLINE
 
 ENOUGH = 0.1
 
@@ -67,7 +68,8 @@ def denied_in_vain(connection: Connection, noticed_by: str) -> None:
     with connection:
         connection.goes_on()
         connection.stops(change(nothing))
-        time.sleep(ENOUGH)
+        assert connection._stream is not None
+        connection._stream.wait_echo(time.monotonic_ns(), DEADLINE)
         if noticed_by == "holds":
             connection.holds()
         elif noticed_by == "goes_on":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -18,9 +17,9 @@ from harness.outlet import Outlet
 from harness.verdicts import Inconclusive
 from netlab import Lab, NamespaceHost, Process
 from tests.netlab import sshd
+from tests.waiting import DEADLINE, wait_until
 
 ADDRESS = "192.0.2.1"
-DEADLINE = 5.0
 PROGRAM = "print('runs', flush=True)\nimport time\ntime.sleep(1000)\n"
 
 
@@ -77,10 +76,7 @@ def test_settings_of_a_file_are_found_as_under_systemd(somewhere: Somewhere) -> 
     assert service.children("web") == set()
     service.signal([pid], signal.SIGSTOP)
     state = Path(f"/proc/{pid}/stat")
-    deadline = time.monotonic() + DEADLINE
-    while state.read_text().rpartition(")")[2].split()[0] != "T":
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T")
     service.signal([pid], signal.SIGKILL)
     service.signal([pid], signal.SIGKILL)
     assert process.wait(DEADLINE) == -signal.SIGKILL

@@ -15,6 +15,7 @@ from noise.connection import Keypair, NoiseConnection
 from harness import packets
 from harness.noiseclient import Configuration, NoiseClient
 from netlab import Host, Lab, NothingArrived, genkey, pubkey
+from tests.waiting import DEADLINE
 
 TEXT = """\
 # WireGuard config for machine "quote \" # [Peer]"
@@ -88,11 +89,13 @@ def host() -> Iterator[Host]:
     ],
     ids=["alone", "after others", "none", "of another"],
 )
-def test_a_ping_waits_for_its_own_answer(host: Host, answers: Sequence[bytes], reached: bool) -> None:
+def test_a_ping_waits_for_its_own_answer(
+    host: Host, answers: Sequence[bytes], reached: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = genkey()
     with host.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
         door.bind(("127.0.0.1", 0))
-        door.settimeout(5)
+        door.settimeout(DEADLINE)
         config = f"""
             [Interface]
             PrivateKey = {genkey()}
@@ -103,11 +106,13 @@ def test_a_ping_waits_for_its_own_answer(host: Host, answers: Sequence[bytes], r
         """
         hub = threading.Thread(target=serve, args=(door, key, answers))
         hub.start()
-        with NoiseClient(host, config.replace("    ", ""), "127.0.0.1", timeout_s=0.3) as client:
+        with NoiseClient(host, config.replace("    ", ""), "127.0.0.1", timeout_s=DEADLINE) as client:
             client.shake_hands()
             if reached:
                 client.ping(MATE)
             else:
+                monkeypatch.setattr(client, "_timeout", 0.3)
+                client._socket.settimeout(0.3)
                 with pytest.raises(NothingArrived, match=MATE):
                     client.ping(MATE)
         hub.join()

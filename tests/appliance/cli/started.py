@@ -8,17 +8,17 @@ import signal
 import ssl
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import DEADLINE, wait_until
+
 PORT = 18443
 READY = "MeshWG is up"
-DEADLINE = 40.0
 
 
 @dataclass
@@ -170,14 +170,6 @@ def wait_for_health(path: str = "/healthz") -> None:
             return False
 
     wait_until(is_well)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Until the condition holds; fails after `DEADLINE` seconds."""
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def _environment(more: dict[str, str]) -> dict[str, str]:

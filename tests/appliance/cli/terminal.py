@@ -13,7 +13,7 @@ import termios
 import time
 from collections.abc import Mapping, Sequence
 
-from tests.appliance.cli.started import DEADLINE
+from tests.waiting import DEADLINE
 
 _NAMES = ("PATH", "HOME", "VIRTUAL_ENV", "TMPDIR")
 _END_OF_TERMINAL = "\x03"

@@ -20,8 +20,9 @@ from appliance import logs
 from appliance.cli.announcement import Announcement, Voice
 from appliance.logs import LogFormat
 from appliance.model.sign_up import SignUpMode
-from tests.appliance.cli.started import PORT, READY, Run, children, start, wait_for_health, wait_until, were_replaced
+from tests.appliance.cli.started import PORT, READY, Run, children, start, wait_for_health, were_replaced
 from tests.appliance.cli.terminal import Terminal
+from tests.waiting import wait_until
 
 _DIGEST = ":".join(f"{number:02X}" for number in range(32))
 _UP = Announcement(

@@ -15,18 +15,9 @@ import pytest
 from appliance.cli.errors import Exit
 from appliance.service import backup as service
 from appliance.store import Store
-from tests.appliance.cli.started import (
-    DEADLINE,
-    Run,
-    assert_refused,
-    call,
-    log_in,
-    meshwg,
-    refused,
-    sign_up,
-    start,
-)
+from tests.appliance.cli.started import Run, assert_refused, call, log_in, meshwg, refused, sign_up, start
 from tests.appliance.sealed import NEW, OLD, opens, sealed_store
+from tests.waiting import DEADLINE
 
 SECRET = {"MESHWG_UNLOCK_SECRET": OLD}
 

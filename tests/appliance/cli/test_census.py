@@ -16,18 +16,8 @@ from appliance.hub.names import Names
 from appliance.model.ids import new_organization_id
 from appliance.service.census import Holding
 from appliance.store import Store, organizations
-from tests.appliance.cli.started import (
-    DEADLINE,
-    Run,
-    answer,
-    assert_refused,
-    call,
-    children,
-    meshwg,
-    sign_up,
-    start,
-    wait_until,
-)
+from tests.appliance.cli.started import Run, answer, assert_refused, call, children, meshwg, sign_up, start
+from tests.waiting import DEADLINE, wait_until
 
 
 def by_id(found: Any) -> dict[str, Any]:

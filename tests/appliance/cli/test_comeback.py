@@ -20,11 +20,12 @@ from appliance.service import Workplace, accounts, api_tokens, backup, machines
 from appliance.store import Store, audit, instance, migration, organizations
 from appliance.store.instance import Instance
 from appliance.vault import Vault
-from tests.appliance.cli.started import DEADLINE, assert_one_sentence, meshwg
+from tests.appliance.cli.started import assert_one_sentence, meshwg
 from tests.appliance.fakes import FakeHub
 from tests.appliance.postgres import Cluster
 from tests.appliance.sealed import OLD
 from tests.appliance.sites import make_store
+from tests.waiting import DEADLINE
 
 SECRET = {"MESHWG_UNLOCK_SECRET": OLD}
 HOSTILE = "pu\x1b[2Jne"

@@ -14,9 +14,10 @@ import pytest
 from harness.api import Api
 from harness.customer import Customer
 from netlab import Lab, LabHost
-from tests.appliance.cli.started import DEADLINE, PORT, Run, call, children, fetch, start, wait_for_health, wait_until
+from tests.appliance.cli.started import PORT, Run, call, children, fetch, start, wait_for_health
 from tests.appliance.databases import on_postgresql
 from tests.appliance.postgres import Cluster
+from tests.waiting import DEADLINE, wait_until
 
 HUB = "192.0.2.1"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.appliance.cli.started import PORT, Run, call, meshwg, sign_up, start, wait_until
+from tests.appliance.cli.started import PORT, Run, call, meshwg, sign_up, start
 from tests.appliance.mail.mailbox import Mailbox
 from tests.appliance.sealed import OLD
+from tests.waiting import wait_until
 
 
 def test_an_invitation_arrives_and_its_link_leads_in(data: Path, runs: list[Run]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import cast
 
@@ -14,6 +13,7 @@ from appliance.cli.supervision import Asked, Child, NotStarted
 from appliance.hub.client import HubClient
 from appliance.hub.errors import HubError
 from appliance.hub.messages import HubStatus
+from tests.waiting import Clock
 
 
 class MadeUpHub:
@@ -41,6 +41,13 @@ def wait(hub: MadeUpHub, asked: Asked | None = None) -> bool:
     return up.wait_until_restored(cast(Child, hub), cast(HubClient, hub), asked or Asked())
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(up, "time", made)
+    return made
+
+
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets how long one that does not get on is waited for."""
@@ -56,17 +63,19 @@ def test_it_waits_until_all_is_restored() -> None:
     assert wait(MadeUpHub(HubError("not yet"), with_enforced(5), with_enforced(100, restored=True)))
 
 
-def test_one_that_gets_on_is_not_given_up(patience: Callable[[float], None]) -> None:
+def test_one_that_gets_on_is_not_given_up(patience: Callable[[float], None], clock: Clock) -> None:
     patience(0.1)
-    start = time.monotonic()
+    start = clock.now
     assert wait(MadeUpHub(*(with_enforced(count) for count in range(50)), with_enforced(50, restored=True)))
-    assert time.monotonic() - start > 0.3
+    assert clock.now - start > 0.3
 
 
-def test_one_that_does_not_is(patience: Callable[[float], None]) -> None:
+def test_one_that_does_not_is(patience: Callable[[float], None], clock: Clock) -> None:
     patience(0.1)
+    start = clock.now
     with pytest.raises(NotStarted, match="no more organization was enforced than 7"):
         wait(MadeUpHub(with_enforced(7)))
+    assert 0.1 < clock.now - start < 0.15
 
 
 def test_one_that_ended_is_noticed_at_once() -> None:

@@ -21,9 +21,9 @@ from tests.appliance.cli.started import (
     sign_up,
     start,
     wait_for_health,
-    wait_until,
 )
 from tests.appliance.sealed import NEW, OLD, opens, sealed_store
+from tests.waiting import wait_until
 
 
 def test_under_a_running_service(data: Path, runs: list[Run], tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from harness import exposure
-from tests.appliance.cli.started import Run, answer, call, children, fetch, meshwg, start, wait_for_health, wait_until
+from tests.appliance.cli.started import Run, answer, call, children, fetch, meshwg, start, wait_for_health
 from tests.appliance.cli.walk import Walk
 from tests.appliance.sealed import OLD
+from tests.waiting import wait_until
 
 
 def hub_keys(data: Path) -> dict[str, str]:

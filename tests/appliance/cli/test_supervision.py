@@ -7,7 +7,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,7 +18,7 @@ import pytest
 
 from appliance.cli import supervision
 from appliance.cli.supervision import Asked, Child, watch
-from tests.appliance.cli.started import wait_until
+from tests.waiting import DEADLINE, Clock, wait_until
 
 _LOOKS = 0.002
 # Its second argument is the command, the first a folder: what it does there is written down, and it takes long to end.
@@ -48,25 +47,28 @@ while True:
 
 def test_who_dies_at_once_waits_longer_with_each_death_not_with_each_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-S", "-c", ""))
+    clock = Clock()
+    monkeypatch.setattr(supervision, "time", clock)
     child = Child("hub", {}, lambda: True)
     starts: list[float] = []
     spawn = Child._spawn
 
     def noted(self: Child) -> object:
-        starts.append(time.monotonic())
+        starts.append(clock.now)
         return spawn(self)
 
     monkeypatch.setattr(Child, "_spawn", noted)
-    child.start(10.0)
-    deadline = time.monotonic() + 20.0
-    while len(starts) < 4 and time.monotonic() < deadline:
-        child.revive()
-        time.sleep(_LOOKS)
+    child.start(DEADLINE)
+    for _ in range(3):
+        assert child._process is not None
+        child._process.wait(DEADLINE)
+        before = len(starts)
+        while len(starts) == before:
+            child.revive()
+            clock.sleep(_LOOKS)
     child.stop()
     pauses = [later - sooner for sooner, later in pairwise(starts)]
-    # 0.4, 0.8 and 1.6 s: twice as long each time, and no longer than that but for a busy machine.
-    assert len(pauses) == 3
-    assert pauses[0] < pauses[1] < pauses[2] < supervision._LONGEST_PAUSE / 2
+    assert pauses == pytest.approx([0.4, 0.8, 1.6], abs=2 * _LOOKS)
 
 
 @contextmanager
@@ -76,7 +78,7 @@ def diarists(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
     children = [Child(each, {}, partial(_is_at_work, folder, each)) for each in ("hub", "web")]
     asked = Asked()
     for child in children:
-        child.start(10.0)
+        child.start(DEADLINE)
     watcher = Thread(target=watch, args=(children, asked))
     watcher.start()
     try:
@@ -172,10 +174,12 @@ def test_no_moment_is_wrong_for_a_signal() -> None:
         assert process.stdout is not None
         try:
             for number in range(_ROUNDS):
-                assert select.select([process.stdout], [], [], 10.0)[0], f"it heeds no signal after {number} of them"
+                assert select.select([process.stdout], [], [], DEADLINE)[0], (
+                    f"it heeds no signal after {number} of them"
+                )
                 os.read(process.stdout.fileno(), 64)
                 process.send_signal(signal.SIGTERM)
-            assert process.wait(10.0) == 0
+            assert process.wait(DEADLINE) == 0
         finally:
             process.kill()
 
@@ -197,7 +201,7 @@ os.write(2, b"x" * 100_000 + b"last words")
     monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", program))
     monkeypatch.chdir(tmp_path)
     child = Child("web", {}, lambda: True, is_confined=True)
-    child.start(10.0)
+    child.start(DEADLINE)
     wait_until(lambda: _has_ended(child))
     child.stop()
     said = capfd.readouterr().err

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.appliance.cli.started import DEADLINE, PORT, answer, sign_up, wait_for_health
+from tests.appliance.cli.started import PORT, answer, sign_up, wait_for_health
+from tests.waiting import DEADLINE
 
 UNITS = sorted(Path(__file__).parents[3].joinpath("deploy", "systemd").glob("*.service"))
 SECRET = "a secret that nobody guesses"

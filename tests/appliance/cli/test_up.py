@@ -23,9 +23,9 @@ from tests.appliance.cli.started import (
     sign_up,
     start,
     wait_for_health,
-    wait_until,
     were_replaced,
 )
+from tests.waiting import wait_until
 
 
 def test_a_first_start_a_second_with_the_secret_and_none_without(data: Path, runs: list[Run]) -> None:

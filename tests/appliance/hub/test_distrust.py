@@ -7,8 +7,7 @@ import socket
 import struct
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -35,6 +34,7 @@ from appliance.model.organization import Machine
 from appliance.store import Store, machines, organizations, times
 from tests.appliance.sealed import ACME, OLD, opens, sealed_store
 from tests.properties import sharing_fixtures
+from tests.waiting import DEADLINE, wait_until
 
 ODD = st.one_of(
     st.none(),
@@ -76,7 +76,7 @@ class Running:
     def ask(self, data: bytes) -> messages.Done | messages.Failed:
         """Send a message as the web process would; returns the answer."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(20.0)
+            connection.settimeout(DEADLINE)
             connection.connect(str(self.path))
             connection.sendall(struct.pack("!I", len(data)) + data)
             answer = messages.receive(connection)
@@ -330,14 +330,7 @@ def test_a_look_that_fails_in_an_unforeseen_way_ends_no_healing() -> None:
         for _ in range(20):
             healer.notice("odd", Change.ANYTHING)
             healer.notice("other", Change.ANYTHING)
-            while looks.get(timeout=10.0) != "other":
+            while looks.get(timeout=DEADLINE) != "other":
                 pass
     finally:
         healer.stop()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10.0
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from appliance.hub.errors import Occupied
 from appliance.hub.events import Change
 from appliance.hub.healing import Healer
+from tests.waiting import DEADLINE
 
 
 def test_an_organization_that_is_being_changed_is_looked_at_later() -> None:
@@ -29,9 +30,9 @@ def test_an_organization_that_is_being_changed_is_looked_at_later() -> None:
                 healer.notice(f"busy{number}", Change.RULES)
             for _ in range(3):
                 healer.notice("other", Change.RULES)
-                assert looks.get(timeout=10.0) == "other"
+                assert looks.get(timeout=DEADLINE) == "other"
             changed.set()
-            assert {looks.get(timeout=10.0) for _ in range(4)} == {f"busy{number}" for number in range(4)}
+            assert {looks.get(timeout=DEADLINE) for _ in range(4)} == {f"busy{number}" for number in range(4)}
         assert logs == []
     finally:
         healer.stop()

@@ -26,7 +26,7 @@ from appliance.hub.wireguard import Backend, processes
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, parse_ports
-from tests.appliance.hub.door.world import wait_until
+from tests.waiting import wait_until
 
 SETTINGS = ("net.ipv4.ip_forward", "net.ipv4.conf.all.rp_filter", "net.ipv4.conf.all.send_redirects")
 POLICY = Policy(Action.ALLOW, (Rule("x", Action.DENY, ANYONE, ANYONE, Protocol.TCP, parse_ports("22")),))
@@ -194,7 +194,6 @@ def test_a_lost_name_is_heard_of(
     names: Names,
     backend: Backend,
     state: Desired,
-    deadline_s: float,
     damage: str,
 ) -> None:
     """No netlink message tells of it, and no sweep looks here."""
@@ -203,7 +202,7 @@ def test_a_lost_name_is_heard_of(
     for _ in range(2):
         repairs.clear()
         shell(damage.replace("NS", name))
-        wait_until(lambda: bool(repairs) and seen(names, backend, state) == before, deadline_s)
+        wait_until(lambda: bool(repairs) and seen(names, backend, state) == before)
         assert {finding.part for repair in repairs for finding in repair.found} == {Part.NAMESPACE}
 
 

@@ -21,7 +21,7 @@ from appliance.hub.wireguard import Backend, choose
 from appliance.model.desired import Desired, Peer, PeerStatus
 from appliance.model.keys import KeyPair, new_key_pair
 from netlab import Host, Lab
-from tests.appliance.hub.door.world import wait_until
+from tests.waiting import wait_until
 
 HUB, HUB_INSIDE = "192.0.2.1", "10.100.0.1"
 # Less than WireGuard's own timers take to notice (15 s), and time enough for an emulated machine.

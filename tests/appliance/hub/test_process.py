@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from appliance.model.desired import Desired
 from appliance.store import Store, organizations
 from appliance.vault import CodeSecret, SealedKeys, WrongSecret
 from tests.appliance.sealed import ACME, NEW, OLD, add_organization, opens, sealed_store
+from tests.waiting import DEADLINE
 
 
 class NoBackend:
@@ -157,7 +157,7 @@ def test_where_a_machine_is_is_noted_when_it_shakes_hands(
     hub._healer.start()
     try:
         hub._met("somebody")
-        assert noted.get(timeout=0.3) == "somebody"
+        assert noted.get(timeout=DEADLINE) == "somebody"
     finally:
         hub._healer.stop()
         hub._watcher.close()
@@ -192,7 +192,7 @@ def test_a_hub_that_is_to_end_restores_nothing_more(
 
     def restore(*_: object) -> None:
         happened.put("restored")
-        goes_on.wait(5.0)
+        goes_on.wait(DEADLINE)
 
     monkeypatch.setattr(organizations, "enforced_ids", lambda _: [organization] * 100)
     monkeypatch.setattr(hub._door, "admit", lambda _: None)
@@ -203,15 +203,14 @@ def test_a_hub_that_is_to_end_restores_nothing_more(
     monkeypatch.setattr(hub._plane, "remove", lambda _: happened.put("removed"))
     restoring = threading.Thread(target=hub.restore)
     restoring.start()
-    assert happened.get(timeout=5.0) == "restored"
+    assert happened.get(timeout=DEADLINE) == "restored"
     happened.put("restored")
     ending = threading.Thread(target=partial(hub.answer, TearDown()) if tears_down else hub.close)
     ending.start()
-    while not hub._ending.is_set():
-        time.sleep(0.001)
+    assert hub._ending.wait(DEADLINE)
     goes_on.set()
-    ending.join(5.0)
-    restoring.join(5.0)
+    ending.join(DEADLINE)
+    restoring.join(DEADLINE)
     in_order = [happened.get() for _ in range(happened.qsize())]
     restored = in_order.count("restored")
     # Those that were begun, side by side.
@@ -237,9 +236,9 @@ def test_nothing_that_is_restored_or_healed_waits_for_changes(
     with hub._shares.turn("another", HERE):
         hub.restore()
         try:
-            assert looked.get(timeout=10.0) == f"restored {ACME}"
+            assert looked.get(timeout=DEADLINE) == f"restored {ACME}"
             hub._healer.notice(ACME, Change.RULES)
-            assert looked.get(timeout=10.0) == f"healed {ACME}"
+            assert looked.get(timeout=DEADLINE) == f"healed {ACME}"
         finally:
             hub.close()
 

@@ -15,6 +15,7 @@ from appliance.hub.callers import HERE, Caller
 from appliance.hub.errors import Crowded, GivenUp
 from appliance.hub.shares import SHARE_S, Shares
 from tests.appliance.hub.arbitrated import MadeUpCaller
+from tests.waiting import DEADLINE
 
 
 class Works:
@@ -54,13 +55,13 @@ class Works:
     def used(self, organization: str, seconds: float) -> None:
         """Its work of before took this long."""
         future = self.ask(organization, seconds)
-        assert self.begun.get(timeout=10) == organization
+        assert self.begun.get(timeout=DEADLINE) == organization
         self.end(organization)
-        future.result(10)
+        future.result(DEADLINE)
 
     def next(self) -> str:
         """Whose work begins next."""
-        return self.begun.get(timeout=10)
+        return self.begun.get(timeout=DEADLINE)
 
     def nothing_begins(self) -> bool:
         return self.begun.empty()

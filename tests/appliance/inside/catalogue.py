@@ -13,6 +13,7 @@ import fcntl
 import os
 import platform
 import resource
+import secrets
 import socket
 import stat
 import struct
@@ -305,7 +306,8 @@ def _enter_network(targets: Targets) -> None:
 
 
 def _make_device(_: Targets) -> None:
-    path = Path(f"/tmp/meshwg-inside-{os.getpid()}")
+    # Process ids are a sandbox's own, and the folder is everybody's.
+    path = Path(f"/tmp/meshwg-inside-{secrets.token_hex(8)}")
     os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 1))
     path.unlink()
 

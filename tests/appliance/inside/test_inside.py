@@ -17,9 +17,10 @@ from appliance.cli.folder import hub_socket, web_user
 from appliance.hub import messages
 from appliance.hub.names import Names
 from appliance.store import Store, instance, organizations
-from tests.appliance.cli.started import DEADLINE, PORT, READY, call, children, sign_up, wait_for_health
+from tests.appliance.cli.started import PORT, READY, call, children, sign_up, wait_for_health
 from tests.appliance.inside import catalogue, service
 from tests.appliance.inside.catalogue import CONTROLS, OF_THE_HUB, ROWS, Targets
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to see what somebody else can't do")
 

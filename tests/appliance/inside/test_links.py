@@ -15,7 +15,6 @@ from appliance.cli.errors import Exit
 from appliance.cli.folder import web_user
 from tests.appliance.cli.conftest import runs
 from tests.appliance.cli.started import (
-    DEADLINE,
     Run,
     assert_one_sentence,
     assert_refused,
@@ -23,9 +22,9 @@ from tests.appliance.cli.started import (
     sign_up,
     start,
     wait_for_health,
-    wait_until,
 )
 from tests.appliance.sealed import NEW, OLD
+from tests.waiting import DEADLINE, wait_until
 
 __all__ = ["runs"]
 
@@ -66,8 +65,10 @@ while not ended:
 def racing(data: Path, outside: Path) -> Iterator[None]:
     """The web user swaps the store's files for links to another store for as long as the block lasts."""
     user = web_user()
+    # The interpreter itself rather than the virtual environment's, which that user may not be able to reach.
+    python = (str(Path(sys.executable).resolve()), "-I", "-S")
     with subprocess.Popen(
-        [sys.executable, "-c", _RACER, str(data / "store"), str(outside)],
+        [*python, "-c", _RACER, str(data / "store"), str(outside)],
         user=user.uid,
         group=user.gid,
         extra_groups=[],

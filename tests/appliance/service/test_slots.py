@@ -12,8 +12,7 @@ from appliance.model.errors import TooMany
 from appliance.service import passwords
 from appliance.service.passwords import Caller
 from appliance.service.slots import Slots
-
-DEADLINE = 20.0
+from tests.waiting import DEADLINE
 
 
 class Line:

@@ -17,6 +17,7 @@ from appliance.store.rotation import rotated
 from appliance.vault import Vault, WrongSecret
 from tests.appliance import sealed as sealing
 from tests.appliance.sealed import ACME, NEW, OLD, add_organization, opens
+from tests.waiting import DEADLINE
 
 ORGANIZATIONS = (ACME, "bolt", "core")
 
@@ -112,8 +113,8 @@ def test_who_changes_the_store_meanwhile_can_still_open_keys(sealed: Store, monk
         organizations.find_locked(transaction, ACME)
         monkeypatch.setattr(sealed, "write", announced)
         thread.start()
-        assert waits.wait(30)
-        assert guard.acquire(timeout=1)
+        assert waits.wait(DEADLINE)
+        assert guard.acquire(timeout=DEADLINE)
         guard.release()
     thread.join()
     private_keys(sealed, opens(sealed, NEW))

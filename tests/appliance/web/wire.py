@@ -7,7 +7,7 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 
-_DEADLINE = 20.0
+from tests.waiting import DEADLINE
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Served:
 
     def tcp(self) -> socket.socket:
         """A connection on which nothing was said yet."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=_DEADLINE)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE)
 
     def tls(self) -> ssl.SSLSocket:
         """A connection after its handshake."""

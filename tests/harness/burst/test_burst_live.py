@@ -19,8 +19,6 @@ from harness.verdicts import Inconclusive
 from harness.world import World
 from netlab import sandbox
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:

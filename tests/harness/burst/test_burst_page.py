@@ -14,14 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import pytest
 
 from netlab import sandbox
 
 DEADLINE_S = 60.0
 _POLL_S = 0.1
-
-pytestmark = pytest.mark.timeout(180)
 
 
 def _as_at_a_terminal() -> None:

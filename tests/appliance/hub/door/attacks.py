@@ -12,6 +12,7 @@ from appliance.hub.door.datagram import Arrival, checksum, packet
 from appliance.hub.door.initiation import Recognizer
 from netlab import Host, genkey
 from tests.appliance.hub.door.world import HUB4, PORT, Organization, World
+from tests.waiting import DEADLINE
 
 Source = tuple[str, int]
 
@@ -69,7 +70,7 @@ def fresh_initiation(world: World, organization: Organization, number: int) -> b
     """A real initiation of a real member of the organization, which the hub has never seen."""
     sink = world.host(number)
     with sink.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(10.0)
+        sock.settimeout(DEADLINE)
         sock.bind(("", PORT))
         member = world.machine(organization, number + 1, f"192.0.2.{number}")
         data = sock.recv(2048)

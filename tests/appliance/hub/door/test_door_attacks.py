@@ -12,7 +12,8 @@ from appliance.hub.door import FrontDoor
 from appliance.hub.door.rules import DROPS
 from netlab import Host, LabHost
 from tests.appliance.hub.door.attacks import fresh_initiation, initiation, numbered, send, send_from_everywhere
-from tests.appliance.hub.door.world import DEADLINE, HUB_INSIDE, PORT, Machine, World, wait_until
+from tests.appliance.hub.door.world import HUB_INSIDE, PORT, Machine, World
+from tests.waiting import DEADLINE, wait_until
 
 _PACKETS = 5000
 
@@ -46,7 +47,7 @@ def undisturbed(world: World, victim: Machine) -> Iterator[None]:
 
     def ping() -> None:
         while not over.is_set():
-            result = victim.host.ping(HUB_INSIDE, count=20, timeout=1.0, interval=0.005)
+            result = victim.host.ping(HUB_INSIDE, count=20, timeout=DEADLINE, interval=0.005)
             lost.append(result.sent - result.received)
 
     thread = threading.Thread(target=ping, daemon=True)

@@ -18,7 +18,8 @@ from appliance.hub.door.table import known_port
 from appliance.model.keys import new_key_pair
 from netlab import LabHost
 from tests.appliance.hub.door.attacks import initiation, message, send, send_from
-from tests.appliance.hub.door.world import DEADLINE, HUB4, HUB6, PORT, World, wait_until
+from tests.appliance.hub.door.world import HUB4, HUB6, PORT, World
+from tests.waiting import DEADLINE, wait_until
 
 _NAMES = {53001: "ordinary", 53002: "hostile"}
 V, T = 53001, 53002
@@ -42,10 +43,6 @@ class Machine:
 
     def source(self, version: int = 4) -> str:
         return f"{self.address(version)} . {self.port}"
-
-
-_AT_FIRST_S = 4.0
-"""Less than WireGuard waits before it asks again."""
 
 
 class Scene:
@@ -491,7 +488,8 @@ def test_real_clients_shake_hands_beside_a_tenant_that_holds_and_floods(
             for _ in range(30):
                 scene.ask(machine, initiation(scene.keys[T]))
                 scene.ask(machine, message(2, receiver=os.urandom(4) + index))
-        assert world.machine(world.organizations[number % 2], 12 + number).reaches_the_hub(_AT_FIRST_S)
+        with world.answering_the_first_initiation(12 + number):
+            assert world.machine(world.organizations[number % 2], 12 + number).reaches_the_hub()
     assert door.counters().regular_pace > 0
 
 

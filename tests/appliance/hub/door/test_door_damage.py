@@ -8,7 +8,8 @@ import pytest
 
 from appliance.hub.door import Flow, FrontDoor, Repair
 from appliance.hub.door.table import is_present
-from tests.appliance.hub.door.world import DEADLINE, World
+from tests.appliance.hub.door.world import World
+from tests.waiting import DEADLINE
 
 _IN_PLACE = (
     "flush chain inet {table} answer",

@@ -16,7 +16,8 @@ from appliance.hub.names import Names
 from appliance.model.keys import new_key_pair
 from netlab import PingResult
 from tests.appliance.hub.door.attacks import frag_needed, initiation, send
-from tests.appliance.hub.door.world import DEADLINE, HUB4, HUB6, HUB_INSIDE, PORT, Machine, World, wait_until
+from tests.appliance.hub.door.world import HUB4, HUB6, HUB_INSIDE, PORT, Machine, World
+from tests.waiting import DEADLINE, wait_until
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def pinging(machine: Machine, count: int) -> Iterator[list[PingResult]]:
     results: list[PingResult] = []
 
     def body() -> None:
-        results.append(machine.host.ping(HUB_INSIDE, count=count, timeout=1.0, interval=0.005))
+        results.append(machine.host.ping(HUB_INSIDE, count=count, timeout=DEADLINE, interval=0.005))
 
     thread = threading.Thread(target=body, daemon=True)
     thread.start()
@@ -191,10 +192,10 @@ def test_an_initiation_waits_for_the_next_process(world: World, door: FrontDoor)
     held = world.hub.in_network(lambda: DoorSockets.open(PORT))
     heir = FrontDoor(world.names, PORT, DoorSockets.adopt([os.dup(each) for each in held.descriptors()]))
     try:
-        machine = world.machine(world.organizations[0], 11)
-        world.open(heir)
-        # Left to itself, WireGuard tries again after 5 s.
-        machine.tunnel.wait_for_handshake(3.0)
+        with world.answering_the_first_initiation(11):
+            machine = world.machine(world.organizations[0], 11)
+            world.open(heir)
+            machine.tunnel.wait_for_handshake(DEADLINE)
         assert machine.reaches_the_hub()
     finally:
         heir.close()
@@ -257,7 +258,7 @@ def test_large_packets_in_fragments_get_through(world: World, door: FrontDoor) -
     # Each side splits what it sends; the switch between them would carry it whole.
     for host in (machine.host, world.hub):
         host.run("ip", "link", "set", "eth0", "mtu", "1280")
-    assert machine.host.ping(HUB_INSIDE, size=1372, timeout=1.0)
+    assert machine.host.ping(HUB_INSIDE, size=1372, timeout=DEADLINE)
     assert door.counters().sessionless == 0
 
 
@@ -271,6 +272,6 @@ def test_a_path_with_a_smaller_mtu_is_noticed(world: World, door: FrontDoor) -> 
     assert answer.sport == PORT
     frag_needed(machine.host, answer.dst, answer.dport, 1300)
     wait_until(lambda: "mtu 1300" in world.hub.run("ip", "route", "get", "192.0.2.11").stdout)
-    assert machine.host.ping(HUB_INSIDE, size=1372, timeout=1.0)
+    assert machine.host.ping(HUB_INSIDE, size=1372, timeout=DEADLINE)
     assert machine.reaches_the_hub()
     del door

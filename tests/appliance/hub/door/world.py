@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,11 +12,11 @@ from appliance.hub.door import FrontDoor, Repair
 from appliance.hub.names import Names
 from appliance.model.keys import KeyPair, new_key_pair
 from netlab import Lab, LabHost, Tunnel, wireguard_implementation
+from tests.waiting import DEADLINE
 
 PORT = 51820
 HUB4, HUB6 = "192.0.2.1", "2001:db8::1"
 HUB_INSIDE = "10.100.0.1"
-DEADLINE = 10.0
 
 
 @dataclass
@@ -51,7 +50,7 @@ class Machine:
     tunnel: Tunnel
     keys: KeyPair
 
-    def reaches_the_hub(self, timeout: float = 1.0, count: int = 1) -> bool:
+    def reaches_the_hub(self, timeout: float = DEADLINE, count: int = 1) -> bool:
         """Whether its pings through the tunnel come back."""
         return bool(self.host.ping(HUB_INSIDE, count=count, timeout=timeout, interval=0.01))
 
@@ -116,6 +115,19 @@ class World:
         )
         return Machine(organization, host, tunnel, keys)
 
+    @contextmanager
+    def answering_the_first_initiation(self, number: int) -> Iterator[None]:
+        """Fail unless the first answer to the machine of this number is to its first initiation.
+
+        Left to itself, WireGuard asks again after five seconds, and under another index.
+        """
+        with self.hub.capture("eth0", f"udp and port {PORT} and host 192.0.2.{number}") as capture:
+            yield
+        sent = [packet.payload for packet in capture.packets()]
+        (asked, *_) = [each[4:8] for each in sent if each[0] == 1]
+        (answered, *_) = [each[8:12] for each in sent if each[0] == 2]
+        assert answered == asked
+
     def endpoint(self, machine: Machine) -> str:
         """Where the hub's WireGuard last heard from the machine."""
         lines = self.wg(machine.organization, "show", machine.organization.id, "endpoints").splitlines()
@@ -179,14 +191,6 @@ class World:
             door.admit(each.id, each.keys.public, each.inner_port)
         door.settle()
         return repair
-
-
-def wait_until(condition: Callable[[], bool], timeout: float = DEADLINE) -> None:
-    """Waits until the condition holds; fails if it doesn't in time."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout} s"
-        time.sleep(0.002)
 
 
 _PACKETS = re.compile(r"counter packets (\d+)")
