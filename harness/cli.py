@@ -84,8 +84,8 @@ def run_everything(
 ) -> None:
     """Run everything that CI runs: lint, types, import rules, unit tests, the gate.
 
-    Exit codes: 0 all passed, 1 something failed, 64 bad usage, 69 the harness is not installed, 77 no sandbox possible,
-    78 the key to sign with can't be used.
+    Exit codes: 0 all passed, 1 something failed, 64 bad usage, 69 the harness is not installed or nftables can't be
+    used, 77 no sandbox possible, 78 the key to sign with can't be used.
     """
     _commands().run_everything(only, profile)
 

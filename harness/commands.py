@@ -7,6 +7,7 @@ import os
 import random
 import re
 import shutil
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -101,6 +102,7 @@ def run_everything(only: str | None, profile: str) -> None:
     _check_choice("only", only, (None, *wanted))
     _check_choice("profile", profile, _PROFILES)
     _enter_sandbox()
+    _check_nftables()
     start = time.monotonic()
     outcomes = []
     for name in wanted if only is None else (only,):
@@ -293,8 +295,19 @@ def _enter_sandbox() -> None:
     try:
         sandbox.check()
     except SandboxError as error:
-        _end(f"{error} Run it as root or with sudo.", _NO_SANDBOX)
+        _end(str(error), _NO_SANDBOX)
     sandbox.enter([sys.executable, "-m", "appliance", *sys.argv[1:]])
+
+
+def _check_nftables() -> None:
+    """End unless the hub's rules can be had here: nearly everything is about them."""
+    try:
+        done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False)
+        reason = done.stderr.strip().partition("\n")[0] if done.returncode else ""
+    except OSError as error:
+        reason = f"nft: {error.strerror}"
+    if reason:
+        _end(f"The tests need nftables, which can't be used here ({reason}): ./meshwg doctor says more.", _UNAVAILABLE)
 
 
 def _check_writable(path: Path) -> None:

@@ -8,6 +8,7 @@ full path, ``/usr/bin/python3`` and ``/etc/os-release``, are mounted over, in a 
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -177,6 +178,11 @@ class Done:
         return self.said[-1] if self.said else ""
 
 
+def _as_at_a_terminal() -> None:
+    # What is started in the background of a script ignores Ctrl-C, and so does all that it starts.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class Running:
     """A run that has not ended."""
@@ -319,5 +325,6 @@ class Host:
             text=True,
             umask=self.umask,
             start_new_session=True,
+            preexec_fn=_as_at_a_terminal,
         )
         return Running(process, calls)
