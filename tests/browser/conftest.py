@@ -8,15 +8,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from appliance.service.transcripts import Shelf
 from appliance.web.app import make_app
+from appliance.web.limits import RateLimits
 from appliance.web.tls import self_signed
 from tests.appliance.fakes import FakeHub
 from tests.appliance.sites import make_site, make_store
@@ -115,7 +117,9 @@ def url(tmp_path_factory: pytest.TempPathFactory, shelf: Shelf, hub: FakeHub) ->
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     # By name, as passkeys are for names alone.
     made = f"https://localhost:{server.server_port}"
-    site = replace(make_site(store, hub), shelf=shelf)
+    # All tests of a run come from one address, which signs up more often than one may.
+    limits = RateLimits([ip_network("127.0.0.0/8"), ip_network("::1/128")])
+    site = replace(make_site(store, hub), shelf=shelf, limits=limits)
     server.set_app(make_app(replace(site, workplace=replace(site.workplace, site=made)), hub.status))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -129,6 +133,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, shelf: Shelf, hub: FakeHub) ->
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium, as the host has it, or where there is none the one that playwright brought."""
+    expect.set_options(timeout=DEADLINE * 1000)
     with sync_playwright() as playwright:
         program = _CHROMIUM if _CHROMIUM.exists() else Path(playwright.chromium.executable_path)
         if not program.exists():

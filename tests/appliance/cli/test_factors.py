@@ -11,9 +11,10 @@ import pyotp
 import pytest
 
 from appliance.cli.errors import Exit
-from tests.appliance.cli.started import Run, answer, assert_refused, call, meshwg, sign_up, start, wait_until
+from tests.appliance.cli.started import Run, answer, assert_refused, call, meshwg, sign_up, start
 from tests.appliance.mail.mailbox import Mailbox
 from tests.appliance.sealed import OLD
+from tests.waiting import wait_until
 
 EMAIL = "owner@acme.example"
 PASSWORD = "correct horse battery"
