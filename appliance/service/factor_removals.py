@@ -74,10 +74,14 @@ def begin(workplace: Workplace, email: str) -> FactorRemoval:
 
     Raises:
         NotFound: nobody has this address.
-        Conflict: the account has neither a second factor nor a passkey, or the removal has begun already.
+        Conflict: the account has neither a second factor nor a passkey, the removal has begun already, or the
+            organization is suspended.
     """
     with workplace.store.write() as transaction:
         member = _member(transaction, email)
+        organization = organizations.find(transaction, member.organization_id)
+        if organization is not None and organization.suspended_at is not None:
+            raise Conflict("The organization is suspended, so nobody of it could stop this. Resume it first.")
         present = factor_removals.find(transaction, member.id)
         if present is not None:
             raise Conflict(f"The removal has begun already, and takes effect at {present.due_at:%Y-%m-%d %H:%M} UTC.")
@@ -209,9 +213,9 @@ def _stop(workplace: Workplace, transaction: Connection, member: Member, actor: 
 
 def _finish(workplace: Workplace, transaction: Connection, member_id: str, organization_id: str, now: datetime) -> bool:
     organizations.find_locked(transaction, organization_id)
-    member, waits = people.by_id(transaction, member_id), factor_removals.find(transaction, member_id)
-    # It was stopped meanwhile, or begun anew.
-    if member is None or waits is None or waits.due_at > now:
+    member = people.by_id(transaction, member_id)
+    # It was stopped meanwhile, or begun anew, or postponed.
+    if member is None or not factor_removals.is_due(transaction, member_id, now):
         return False
     factor_removals.drop(transaction, member_id)
     facts = {

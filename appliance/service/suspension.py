@@ -6,8 +6,10 @@ Its tunnels are dead, its people are signed out and can't sign in, its tokens ar
 from __future__ import annotations
 
 from appliance.model.errors import Conflict
+from appliance.service import factor_removals
 from appliance.service.changes import Change, carry_out
 from appliance.service.workplace import Actor, Workplace
+from appliance.store import factor_removals as stored
 from appliance.store import organizations, sessions
 
 
@@ -46,6 +48,9 @@ def resume(workplace: Workplace, organization_id: str) -> None:
             raise Conflict("The organization is not suspended.")
         change.is_suspended = False
         change.write(lambda transaction: organizations.suspend(transaction, organization_id, None))
+        # Nobody could sign in to stop one.
+        until = workplace.clock() + factor_removals.DELAY
+        change.write(lambda transaction: stored.postpone(transaction, organization_id, until))
         change.note("organization.resumed")
 
     carry_out(workplace, Actor.operator(organization_id), edit)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from appliance.store import times
 from appliance.store.schema import factor_removals as _table
@@ -65,9 +65,27 @@ def waiting(transaction: Connection, organization_id: str | None = None) -> Sequ
 
 
 def due(transaction: Connection, now: datetime, most: int) -> Sequence[FactorRemoval]:
-    """At most so many removals that are to take effect by now."""
-    query = _WAITING.where(_table.c.due_at <= times.stored(now)).limit(most)
-    return [_loaded(row) for row in transaction.execute(query)]
+    """At most so many removals that are to take effect by now; none of a suspended organization."""
+    return [_loaded(row) for row in transaction.execute(_WAITING.where(*_due(now)).limit(most))]
+
+
+def is_due(transaction: Connection, member_id: str, now: datetime) -> bool:
+    """Tell whether the member's removal is to take effect by now (`due`)."""
+    return transaction.execute(_WAITING.where(*_due(now), _table.c.member_id == member_id)).first() is not None
+
+
+def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (_table.c.due_at <= times.stored(now), organizations.c.suspended_at.is_(None))
+
+
+def postpone(transaction: Connection, organization_id: str, until: datetime) -> None:
+    """No removal of the organization takes effect before this moment."""
+    people = select(members.c.id).where(members.c.organization_id == organization_id)
+    transaction.execute(
+        update(_table)
+        .where(_table.c.member_id.in_(people), _table.c.due_at < times.stored(until))
+        .values(due_at=times.stored(until))
+    )
 
 
 def _loaded(row: Any) -> FactorRemoval:

@@ -27,6 +27,7 @@ from appliance.service import (
     proof,
     second_factor,
     setbacks,
+    suspension,
 )
 from appliance.service.sessions import NOWHERE
 from appliance.store import instance, mail
@@ -306,6 +307,26 @@ def test_a_clock_that_is_set_back_and_right_again_makes_it_no_sooner(workplace: 
     setbacks.settle(workplace, lambda: 0.0, lambda: "two")
     assert factor_removals.finish_due(workplace) == 0
     clock.now = begun.due_at
+    assert factor_removals.finish_due(workplace) == 1
+
+
+@pytest.mark.usefixtures("phone")
+def test_none_takes_effect_while_nobody_could_stop_it(workplace: Workplace, owner: Actor, clock: Clock) -> None:
+    factor_removals.begin(workplace, EMAIL)
+    suspension.suspend(workplace, owner.organization_id)
+    clock.wait(2 * factor_removals.DELAY)
+    assert factor_removals.finish_due(workplace) == 0
+    suspension.resume(workplace, owner.organization_id)
+    assert factor_removals.finish_due(workplace) == 0
+    (waits,) = factor_removals.waiting(workplace, again(workplace, owner))
+    assert waits.due_at == clock.now + factor_removals.DELAY
+    suspension.suspend(workplace, owner.organization_id)
+    factor_removals.stop_as_operator(workplace, EMAIL)
+    with pytest.raises(Conflict, match="suspended"):
+        factor_removals.begin(workplace, EMAIL)
+    suspension.resume(workplace, owner.organization_id)
+    factor_removals.begin(workplace, EMAIL)
+    clock.wait(factor_removals.DELAY)
     assert factor_removals.finish_due(workplace) == 1
 
 
