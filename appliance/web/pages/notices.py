@@ -33,6 +33,7 @@ _NOTICES = {
     "signed-up": "Your organization is signed up.",
     "joined": "You have joined the organization.",
     "left": "Your account is deleted.",
+    "deleted": "The organization is deleted, with everything that it had.",
     "lost": "It was done, and its answer got lost on the way.",
     # What was shown once, and is told of in its place.
     "key-shown": "The key was made. Its configuration was shown once, with the first answer, and nobody stores it. If "

@@ -13,6 +13,7 @@ from appliance.model.errors import Refused
 from appliance.service import deletion, organizations
 from appliance.web import request
 from appliance.web.pages import routes, words
+from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import Again, Page, Visit
 
 
@@ -37,7 +38,8 @@ def _delete(visit: Visit) -> bottle.HTTPResponse:
     except Refused as refusal:
         return page(visit, refusal, "delete")
     # Whoever asked is gone with it, so the page knows nobody.
-    answer = replace(visit, who=None).told("goodbye.html", name=name, removed=words.removed(removed))
+    told = replace(visit, who=None).page("goodbye.html", name=name, removed=words.removed(removed))
+    answer = reply(told, Outcome("/", "deleted"))
     routes.forget_cookie(answer, request.COOKIE)
     return answer
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import bottle
 
@@ -16,13 +14,13 @@ class Outcome:
     Attributes:
         where: the path of a page.
         notice: what that page says (`notices`).
-        template: a page that is shown in place of leading anywhere, with its data.
+        template: a page that is shown in place of leading anywhere. It says the same to everybody, so that nothing of
+            what was sent is kept.
     """
 
     where: str = ""
     notice: str = ""
     template: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Reply(bottle.HTTPResponse):  # type: ignore[misc]  # bottle has no types

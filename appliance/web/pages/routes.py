@@ -119,14 +119,14 @@ class Visit:
         """The page with what is shown once; a repetition of the form is told ``again``."""
         return reply(self.page(template, **data), again)
 
-    def told(self, template: str, **data: Any) -> Reply:
+    def told(self, template: str) -> Reply:
         """The page that tells what was done, also to a repetition of the form."""
-        return reply(self.page(template, **data), Outcome(template=template, data=data))
+        return reply(self.page(template), Outcome(template=template))
 
     def again(self, outcome: Outcome) -> bottle.HTTPResponse:
         """The answer to a form that came before, and was done then."""
         if outcome.template:
-            return self.page(outcome.template, **outcome.data)
+            return self.page(outcome.template)
         return self.done(outcome.where, notices.again(outcome.notice))
 
 

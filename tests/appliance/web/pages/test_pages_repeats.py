@@ -275,11 +275,13 @@ def test_a_revocation_is_done_once(owner: Visitor) -> None:
     assert "The token is revoked" in told(owner, revoke())
 
 
-def test_an_organization_is_deleted_once(owner: Visitor) -> None:
+def test_an_organization_is_deleted_once_and_nothing_of_it_is_kept(owner: Visitor, site: Site) -> None:
     delete = filled_in(owner, "/settings", "/settings/delete", confirm="Acme Networks")
-    first = delete()
-    assert "is deleted" in first.page.text
-    assert delete().page.text == first.page.text
+    assert "Acme Networks is deleted" in delete().page.text
+    text = told(owner, delete())
+    assert "came twice, and was done once. The organization is deleted" in text
+    assert "Acme" not in text
+    assert "Acme" not in str(vars(site.form_posts))
 
 
 def test_a_sign_up_is_one(stranger: Visitor) -> None:
