@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from appliance.model.access import PUBLIC, SELF
-from appliance.model.errors import CodeNeeded, Suspended, Unauthenticated, Unverified
+from appliance.model.errors import CodeNeeded, Malformed, Suspended, Unauthenticated, Unverified
 from appliance.service import passkeys, tokens
 from appliance.store.passkeys import Passkey
 from appliance.store.times import rfc3339
@@ -83,7 +83,7 @@ def _add_passkey(asked: Asked) -> SessionAnswer:
             asked.token,
             password=body.password,
             name=body.name,
-            credential=msgspec.json.encode(body.credential).decode(),
+            credential=_written(body.credential),
             code=body.code,
             device=request.device(),
         )
@@ -116,8 +116,19 @@ def _begin_log_in_by_passkey(asked: Asked) -> RequestOptions:
 
 def _log_in_by_passkey(asked: Asked) -> SessionAnswer:
     body: LogInByPasskey = asked.body
-    credential = msgspec.json.encode(body.credential).decode()
-    return SessionAnswer.of(entrance.log_in_by_passkey(asked.site, body.handle, credential))
+    return SessionAnswer.of(entrance.log_in_by_passkey(asked.site, body.handle, _written(body.credential)))
+
+
+def _written(credential: dict[str, Any]) -> str:
+    """The credential as JSON again, for the library that reads it.
+
+    Raises:
+        Malformed: it is nested so deeply that it can be read, but not written from here.
+    """
+    try:
+        return msgspec.json.encode(credential).decode()
+    except RecursionError:
+        raise Malformed("The body is nested too deeply.") from None
 
 
 _PATH = "/account/passkeys"
