@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
+from appliance.model.emails import check_email
 from appliance.model.errors import Conflict, NotFound
 from appliance.model.letters import Letter
 from appliance.model.organization import AuditEntry, Member, Role
@@ -185,7 +186,8 @@ def _by(entry: AuditEntry) -> str:
 
 
 def _member(transaction: Connection, email: str) -> Member:
-    member = people.by_email(transaction, email.strip().lower())
+    """The member of this address. Raises Invalid for what is no address, and NotFound."""
+    member = people.by_email(transaction, check_email(email))
     if member is None:
         raise NotFound("Nobody has an account with this e-mail address.")
     # Before anything of theirs, as every change of its people does: none of two waits for the other.
