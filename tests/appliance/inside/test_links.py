@@ -159,7 +159,7 @@ def test_a_restore_writes_nothing_behind_a_link(data: Path, runs: list[Run], tmp
     (staging / "meshwg.sqlite").symlink_to(outside / "file")
     for path in (staging, staging / "deep"):
         os.chown(path, user.uid, user.gid)
-    done = meshwg(restored, "restore", str(backup), **SECRET)
+    done = meshwg(restored, "restore", str(backup), "--yes", **SECRET)
     assert (done.returncode, done.stderr) == (0, "")
     assert state(outside) == before
     assert not staging.exists()
