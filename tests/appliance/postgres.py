@@ -6,6 +6,7 @@ pytest-postgresql does much of this, but not as root, not without a TCP port, an
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,9 @@ from psycopg import sql
 _DEADLINE = 60.0
 _USER = "meshwg"
 # It refuses to run as root. In a user namespace of its own the same user has another number, whoever he is outside.
-_ORDINARY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+# It asks for that number's name, so it is one that every machine has.
+_NOBODY = pwd.getpwnam("nobody")
+_ORDINARY = ("unshare", "--user", f"--map-user={_NOBODY.pw_uid}", f"--map-group={_NOBODY.pw_gid}", "--")
 # What is lost with the power is no loss here.
 _SETTINGS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "listen_addresses=", "max_connections=64")
 
