@@ -9,6 +9,7 @@ import zxingcpp
 from PIL import Image
 from pyzbar import pyzbar
 
+_QR = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 _STEP = re.compile(r"([Mmh])([-0-9. ]+)")
 
 
@@ -17,7 +18,7 @@ def read(picture: Image.Image) -> dict[str, list[str]]:
     grey = picture.convert("L")
     return {
         "zbar": [each.data.decode() for each in pyzbar.decode(grey, symbols=[pyzbar.ZBarSymbol.QRCODE])],
-        "zxing": [each.text for each in zxingcpp.read_barcodes(grey)],
+        "zxing": [each.text for each in zxingcpp.read_barcodes(grey, formats=_QR)],
     }
 
 

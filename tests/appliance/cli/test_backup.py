@@ -261,4 +261,4 @@ def test_postgresql_has_programs_of_its_own(backed: Backed, tmp_path: Path) -> N
 def test_a_url_that_is_none_is_one_sentence(backed: Backed, command: str) -> None:
     file = () if command == "status" else (str(backed.file),)
     done = meshwg(backed.data, command, *file, "--database-url=nonsense", **SECRET)
-    assert_refused(done, Exit.CANNOT_CREATE)
+    assert_refused(done, Exit.NOT_CONFIGURED)

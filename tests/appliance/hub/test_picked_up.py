@@ -5,13 +5,14 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.hub.door.datagram import checksum
 from appliance.model.policy import Action, Policy, Protocol
 from tests.appliance.hub.ruled import Kernel, members, rule, state_of
 from tests.appliance.hub.wire import NUMBERS, Flow, ip
+from tests.properties import sharing_fixtures
 
 CLIENT, SERVER = members(2)
 PORT = 443
@@ -57,7 +58,7 @@ def test_a_connection_goes_on_when_the_end_that_may_open_it_speaks(
     flags=st.integers(0, 0xFF),
     sequence=st.integers(0, 2**32 - 1),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@sharing_fixtures(100)
 def test_nothing_that_an_end_makes_up_is_taken_for_a_reply(
     kernel: Kernel, policy: Policy, protocol: str, source: int, destination: int, flags: int, sequence: int
 ) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
@@ -22,6 +22,7 @@ from appliance.store.instance import Instance
 from appliance.store.tickets import Kind
 from appliance.vault import Lock
 from tests.appliance.conftest import sign_up
+from tests.properties import sharing_fixtures
 
 START = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -162,7 +163,7 @@ def ends(store: Store) -> list[float]:
 
 
 @given(steps=st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(0, 1e5)), max_size=6))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@sharing_fixtures(25)
 def test_no_session_outlives_its_time_whatever_is_done_to_the_clock(
     workplace_with: Callable[[Host], Workplace], steps: list[tuple[float, float]]
 ) -> None:
