@@ -9,7 +9,11 @@ from appliance.service import Actor
 from appliance.store import Store, schema
 from tests.appliance.rows import everything, fill
 
-KEYS = [key for table in schema.metadata.sorted_tables for key in table.foreign_keys]
+KEYS = [
+    key
+    for table in schema.metadata.sorted_tables
+    for key in sorted(table.foreign_keys, key=lambda key: str(key.parent))
+]
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: str(key.parent))
