@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 
@@ -30,6 +30,8 @@ log = structlog.get_logger()
 _MOST_LOOKS = 5
 _HEALING_WAITS_S = 0.02
 _READING_WAITS_S = 1.0
+_MOST_DISABLED = 1_000
+"""Disabled machines of one organization whose endpoints are remembered."""
 
 
 class DataPlane:
@@ -232,9 +234,7 @@ class DataPlane:
         wanted = self._wanted.get(organization)
         if wanted is None:
             return None
-        # A key that no machine has any more is forgotten, or rotations would fill the memory.
-        kept = {peer.public_key for peer in wanted.peers}
-        now = {key: where for key, where in {**known, **heard}.items() if key in kept}
+        now = _of_machines({**known, **heard}, {peer.public_key for peer in wanted.peers})
         if now == known:
             return None
         self._endpoints[organization] = now
@@ -305,3 +305,13 @@ class DataPlane:
 
 def _other_link(before: Desired, after: Desired) -> bool:
     return (before.network, before.port, before.hub_public_key) != (after.network, after.port, after.hub_public_key)
+
+
+def _of_machines(endpoints: Mapping[str, str], enabled: Collection[str]) -> dict[str, str]:
+    """Endpoints by key that are worth remembering: of these machines, and the latest of others, which may be disabled.
+
+    Keys that no machine has any more are among the others, and rotations would fill the memory.
+    """
+    others = [key for key in endpoints if key not in enabled]
+    forgotten = set(others[:-_MOST_DISABLED])
+    return {key: where for key, where in endpoints.items() if key not in forgotten}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
 
@@ -24,7 +24,7 @@ from appliance.hub.names import Names, Places
 from appliance.hub.netlink import Netlink
 from appliance.hub.ruleset import FULL, PACED, Count, Full, rule_of
 from appliance.hub.wireguard import Backend
-from appliance.model.desired import Desired
+from appliance.model.desired import Desired, Peer
 
 Endpoints = Callable[[str], Mapping[str, str]]
 
@@ -74,7 +74,8 @@ class Reconciler:
         found += routing.mend(places, desired.network)
         found += self._peers(places, desired)
         if any(finding.part in (Part.LINK, Part.PEER) for finding in found):
-            self._start_handshakes(places, desired)
+            self._begun[desired.organization] = time.monotonic()
+            self._start_handshakes(places, self._known(desired.organization, desired.peers))
         if rebuilt or self._watcher.namespace_of(desired.organization) is None:
             self._watcher.watch(desired.organization, places.namespace, self._backend.process(places))
         return tuple(found)
@@ -110,7 +111,10 @@ class Reconciler:
             self._forget_connections(places, {had[key] for key in leaving})
         coming = [peer for peer in after.peers if had.get(peer.public_key) != peer.address]
         if coming:
-            self._backend.change(places, add=coming, remove=())
+            # One that was heard from before, and was disabled meanwhile, is called: it may be silent for minutes.
+            known = self._known(after.organization, coming)
+            self._backend.change(places, add=coming, remove=(), endpoints=known)
+            self._start_handshakes(places, known)
 
     def call_machines(self, desired: Desired, misled_until: float) -> None:
         """Sends something to every machine: by its session, or a new handshake to one that never had any on this link.
@@ -210,13 +214,15 @@ class Reconciler:
         if addresses:
             tracking.forget(self._netlink, places.namespace, addresses)
 
-    def _start_handshakes(self, places: Places, desired: Desired) -> None:
-        keys = {peer.public_key for peer in desired.peers}
-        known = {key: where for key, where in self._endpoints(desired.organization).items() if key in keys}
-        self._begun[desired.organization] = time.monotonic()
+    def _known(self, organization: str, peers: Iterable[Peer]) -> dict[str, str]:
+        """Where these machines were heard from last, by public key; without those that never were."""
+        keys = {peer.public_key for peer in peers}
+        return {key: where for key, where in self._endpoints(organization).items() if key in keys}
+
+    def _start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
         # Machines come back by themselves in the end, so what is refused here is not worth undoing the rest.
         with suppress(LinkError):
-            self._backend.start_handshakes(places, known)
+            self._backend.start_handshakes(places, endpoints)
 
     def _begin_anew(self, places: Places, desired: Desired) -> None:
         """Begins handshakes with the machines that never completed one on this link.

@@ -194,6 +194,20 @@ def test_a_call_reaches_machines_by_the_session_that_they_have(plane: DataPlane,
         assert abs(each.last_handshake - before[key].last_handshake) <= 1
 
 
+def test_a_machine_that_is_enabled_again_is_called(plane: DataPlane, machines: Machines) -> None:
+    """It has a session that the hub forgot, and would notice after WireGuard's own timers."""
+    state = machines.state
+    plane.apply(state)
+    first, _ = machines.connect()
+    assert first.ping(HUB_INSIDE, timeout=SOON)
+    plane.note_endpoints(state.organization)
+    key = machines.keys[0].public
+    plane.apply(replace(state, peers=tuple(peer for peer in state.peers if peer.public_key != key)))
+    plane.note_endpoints(state.organization)
+    plane.apply(state)
+    wait_until(lambda: statuses(plane, state.organization)[key].last_handshake > 0)
+
+
 def test_a_lost_machine_is_back_and_no_other_machine_notices(
     plane: DataPlane, names: Names, backend: Backend, machines: Machines
 ) -> None:

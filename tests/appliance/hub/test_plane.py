@@ -245,11 +245,13 @@ def test_two_instances_share_a_host(make_plane: Callable[..., DataPlane], desire
     assert [len(plane.census()) for plane in planes] == [0, 1]
 
 
-def test_where_a_key_was_heard_from_is_forgotten_with_the_key(plane: DataPlane, desired: Desired) -> None:
-    first, second = (
-        replace(desired, peers=(Peer("m2", new_key_pair().public, IPv4Address("10.100.0.2")),)) for _ in range(2)
-    )
-    plane.restore(first, {first.peers[0].public_key: "192.0.2.1:5"})
-    plane.apply(second)
-    assert plane.note_endpoints(desired.organization) == {}
-    assert plane.endpoints()[desired.organization] == {}
+def test_rotations_do_not_fill_what_is_remembered_of_disabled_machines(plane: DataPlane, desired: Desired) -> None:
+    """A key that no machine has any more looks like a disabled machine's; the latest thousand are kept."""
+    machine = replace(desired, peers=(Peer("m2", new_key_pair().public, IPv4Address("10.100.0.2")),))
+    earlier = {f"key-{number}": f"192.0.2.1:{number + 1}" for number in range(1_200)}
+    plane.restore(machine, {machine.peers[0].public_key: "192.0.2.1:5", **earlier})
+    now = plane.note_endpoints(desired.organization)
+    assert now is not None
+    assert set(now) == {machine.peers[0].public_key, *list(earlier)[200:]}
+    assert plane.note_endpoints(desired.organization) is None
+    assert plane.endpoints()[desired.organization] == now
