@@ -5,6 +5,7 @@ Each worker of a parallel run has a sandbox of its own, so that no test sees ano
 
 from __future__ import annotations
 
+import resource
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,14 +37,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _tidy() -> Iterator[None]:
-    """A module leaves the network of its sandbox as it found it: the next one's hub works there too."""
-    found = _network()
+    """A module leaves its sandbox and its process as it found them: the next one works there too."""
+    found = _state()
     yield
-    assert _network() == found
+    assert _state() == found
 
 
-def _network() -> tuple[str, ...]:
+def _state() -> tuple[object, ...]:
+    return (resource.getrlimit(resource.RLIMIT_CORE), *_network())
+
+
+def _network() -> tuple[object, ...]:
     if not sandbox.inside():
         return ()
     looks = (["nft", "list", "tables"], ["ip", "-brief", "address"], ["ip", "netns", "list"])
-    return tuple(subprocess.run(look, capture_output=True, text=True, check=True).stdout for look in looks)
+    told = [subprocess.run(look, capture_output=True, text=True, check=True).stdout for look in looks]
+    return (Path("/run/netns").stat().st_mode, *told)
