@@ -46,17 +46,19 @@ def check_state(desired: Desired, others: Iterable[Desired], public_port: int) -
     _expect(FIRST_PORT <= desired.port <= LAST_PORT and desired.port != public_port, f"the port {desired.port}")
     before: Desired | None = None
     for other in others:
+        # Each change goes through all organizations, so this is kept short.
         if other.organization == desired.organization:
             before = other
-        else:
-            _expect(other.port != desired.port, f"the port {desired.port}, which is another organization's")
-            _expect(other.hub_public_key != desired.hub_public_key, "a hub key that is another organization's")
+        elif other.port == desired.port:
+            raise _distrusted(f"the port {desired.port}, which is another organization's")
+        elif other.hub_public_key == desired.hub_public_key:
+            raise _distrusted("a hub key that is another organization's")
     _expect(bool(_KEY.fullmatch(desired.hub_public_key)), "the hub's public key")
     _expect(max(len(desired.sealed_data_key), len(desired.sealed_private_key)) <= _LONGEST_SEALED, "a sealed key")
     try:
         check_network(str(desired.network))
     except Invalid:
-        raise Distrusted("the state can't be trusted: the network") from None
+        raise _distrusted("the network") from None
     if before is None or (before.peers, before.network) != (desired.peers, desired.network):
         _check_peers(desired.peers, desired)
     _check_rules(desired.policy.rules, () if before is None else before.policy.rules)
@@ -120,4 +122,8 @@ def _is_range(ports: PortRange) -> bool:
 
 def _expect(holds: bool, what: str) -> None:
     if not holds:
-        raise Distrusted(f"the state can't be trusted: {what}")
+        raise _distrusted(what)
+
+
+def _distrusted(what: str) -> Distrusted:
+    return Distrusted(f"the state can't be trusted: {what}")
