@@ -44,7 +44,8 @@ def _tidy() -> Iterator[None]:
 
 
 def _state() -> tuple[object, ...]:
-    return (resource.getrlimit(resource.RLIMIT_CORE), *_network())
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    return (most, *_network())
 
 
 def _network() -> tuple[object, ...]:

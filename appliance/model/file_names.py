@@ -31,11 +31,12 @@ def interface_names(machine_name: str) -> Iterator[str]:
     readable is left.
     """
     words = _words(machine_name)
-    prefix = _PREFIX if _needs_prefix(_fitted(words, LONGEST_INTERFACE)) else ""
     yielded: set[str] = set()
     for suffix in _suffixes(machine_name):
-        name = prefix + _fitted(words, LONGEST_INTERFACE - len(prefix) - len(suffix)) + suffix
-        if name not in yielded and not _RESERVED.fullmatch(name):
+        name = _fitted(words, LONGEST_INTERFACE - len(suffix)) + suffix
+        if _needs_prefix(name):
+            name = _PREFIX + _fitted(words, LONGEST_INTERFACE - len(_PREFIX) - len(suffix)) + suffix
+        if name not in yielded:
             yielded.add(name)
             yield name
 
@@ -62,6 +63,21 @@ def _suffixes(machine_name: str) -> Iterator[str]:
 
 
 def _fitted(words: Sequence[str], room: int) -> str:
+    """The words with dashes between them, shortened where there is no room; the number at their end stays whole."""
+    name = "-".join(words).strip(".")
+    if len(name) <= room:
+        return name
+    *others, last = words
+    number = _closing_digits(last)[1 - room // 2 :]
+    stem = last.removesuffix(number)
+    shown = [*others, stem] if stem else others
+    if not shown:
+        return number
+    end = number if stem or not number else f"-{number}"
+    return (_shortened(shown, room - len(end)) + end).strip(".")
+
+
+def _shortened(words: Sequence[str], room: int) -> str:
     """The words with dashes between them; in longer ones, letters before the closing digits are left out."""
     words = words[-((room + 1) // 2) :]
     letters = room - (len(words) - 1)
@@ -72,12 +88,15 @@ def _fitted(words: Sequence[str], room: int) -> str:
         more = 1 if len(word) > longest and left > 0 else 0
         left -= more
         fitted.append(_cut(word, longest + more))
-    return "-".join(fitted).strip(".")
+    return "-".join(fitted)
 
 
 def _cut(word: str, most: int) -> str:
     if len(word) <= most:
         return word
-    closing = re.search("[0-9]*$", word)
-    digits = closing[0][-(most - 1) :] if closing is not None and most > 1 else ""
+    digits = _closing_digits(word)[-(most - 1) :] if most > 1 else ""
     return word[: most - len(digits)] + digits
+
+
+def _closing_digits(word: str) -> str:
+    return word[len(word.rstrip("0123456789")) :]

@@ -8,11 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from appliance import privileges
 from appliance.hub import namespace
 from appliance.hub.names import Places
 from appliance.hub.wireguard import choose
 from netlab import sandbox
 from tests.appliance.cli.started import Run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _dumps() -> Iterator[None]:
+    """Commands that run within this process leave it its limit of core dumps, which nobody could raise again."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(privileges, "never_dump", lambda: None)
+        yield
 
 
 @pytest.fixture

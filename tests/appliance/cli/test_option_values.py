@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from appliance import privileges
 from appliance.cli import secret
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.option_table import OPTIONS, name_of
@@ -241,9 +240,7 @@ def test_a_value_has_one_spelling(key: str, text: str, attribute: str, value: st
         assert getattr(resolve({key: text}), attribute) == value
 
 
-def test_an_unlock_secret_is_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # This process goes on, and could not take it back.
-    monkeypatch.setattr(privileges, "never_dump", lambda: None)
+def test_an_unlock_secret_is_text(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.touch(0o600)
     file.write_bytes(b"\xff" * 20)
