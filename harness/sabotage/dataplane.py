@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Network
 
@@ -66,7 +67,7 @@ def answer_before_enforcing() -> None:
 
 
 def add_every_peer_anew() -> None:
-    """Peers are replaced together, as a configuration that is loaded anew does; each loses its session."""
+    """Peers are replaced together, as by a configuration that is loaded anew; sessions are lost, and nobody is called."""
 
     def change(self: Reconciler, before: Desired, after: Desired, hook: Hook = go_on) -> None:
         # A machine that only comes is added as it should be: the scenario's own have to connect.
@@ -75,7 +76,12 @@ def add_every_peer_anew() -> None:
             before = replace(before, peers=())
         _change(self, before, after, hook)
 
+    def known(self: Reconciler, organization: str, peers: Iterable[Peer]) -> dict[str, str]:
+        del self, organization, peers
+        return {}
+
     Reconciler.change = change  # type: ignore[method-assign]
+    Reconciler._known = known  # type: ignore[method-assign]
 
 
 def share_a_namespace_by_range() -> None:
