@@ -67,7 +67,7 @@ def answer_before_enforcing() -> None:
 
 
 def add_every_peer_anew() -> None:
-    """Peers are replaced together, as by a configuration that is loaded anew; sessions are lost, and nobody is called."""
+    """Replaces peers together, as a configuration that is loaded anew does: sessions are lost, and none is called."""
 
     def change(self: Reconciler, before: Desired, after: Desired, hook: Hook = go_on) -> None:
         # A machine that only comes is added as it should be: the scenario's own have to connect.
