@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,10 +45,8 @@ def hub_answers(within: float = DEADLINE) -> bool:
     return done.returncode == 0
 
 
-def test_machines_reconnect_to_a_restored_service(
-    data: Path, runs: list[Run], tmp_path: Path, wg_quick: Callable[[str], None]
-) -> None:
-    file, restored = tmp_path / "backup", tmp_path / "restored"
+def connected(runs: list[Run], data: Path, wg_quick: Callable[[str], None]) -> tuple[Run, str, dict[str, Any]]:
+    """A service, with a session of its one organization and the machine of it that is connected."""
     run = start(runs, data, "--endpoint=127.0.0.1", **SECRET)
     run.wait_until_ready()
     _, token = sign_up("acme")
@@ -55,19 +54,27 @@ def test_machines_reconnect_to_a_restored_service(
     assert status == 201
     wg_quick(made["config"])
     assert hub_answers()
+    return run, token, made["machine"]
+
+
+def test_machines_reconnect_to_a_restored_service(
+    data: Path, runs: list[Run], tmp_path: Path, wg_quick: Callable[[str], None]
+) -> None:
+    file, restored = tmp_path / "backup", tmp_path / "restored"
+    run, token, machine = connected(runs, data, wg_quick)
     organization = call("GET", "/api/v1/organization", token=token)
 
     done = meshwg(data, "backup", str(file), **SECRET)
     assert (done.returncode, done.stderr) == (0, "")
     assert file.stat().st_mode & 0o777 == 0o600
     content = file.read_bytes()
-    for word in (b"SQLite", b"CREATE TABLE", b"acme", b"mumbai", made["machine"]["public_key"].encode()):
+    for word in (b"SQLite", b"CREATE TABLE", b"acme", b"mumbai", machine["public_key"].encode()):
         assert word not in content
 
     # Where the first one runs, a second of the same instance does not.
     done = meshwg(restored, "restore", str(file), "--yes", **SECRET)
     assert (done.returncode, done.stderr) == (0, "")
-    assert made["machine"]["public_key"] in done.stdout
+    assert machine["public_key"] in done.stdout
     code, said = refused(runs, restored, "--listen=127.0.0.1:18444", **SECRET)
     assert (code, "runs on this host already" in said) == (Exit.BUSY, True)
     assert hub_answers()
@@ -86,13 +93,8 @@ def test_machines_come_back_disabled_and_each_connects_when_it_is_enabled(
     data: Path, runs: list[Run], tmp_path: Path, wg_quick: Callable[[str], None]
 ) -> None:
     file, restored = tmp_path / "backup", tmp_path / "restored"
-    run = start(runs, data, "--endpoint=127.0.0.1", **SECRET)
-    run.wait_until_ready()
-    _, token = sign_up("acme")
-    made = call("POST", "/api/v1/machines", {"name": "mumbai"}, token)[1]
-    wg_quick(made["config"])
-    assert hub_answers()
-    path = f"/api/v1/machines/{made['machine']['id']}"
+    run, token, machine = connected(runs, data, wg_quick)
+    path = f"/api/v1/machines/{machine['id']}"
     assert call("PATCH", path, {"enabled": False}, token)[0] == 200
     assert not hub_answers(1)
     assert call("PATCH", path, {"enabled": True}, token)[0] == 200

@@ -18,12 +18,10 @@ from appliance.service import (
     accounts,
     enrolment,
     factor_removals,
-    letters,
     log_in,
     members,
     organizations,
     passkeys,
-    postman,
     proof,
     second_factor,
     setbacks,
@@ -37,6 +35,7 @@ from appliance.web import cleanup
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
+from tests.appliance.letterbox import delivered
 from tests.appliance.members import again, colleague
 from tests.appliance.service.clock import Clock
 
@@ -76,19 +75,7 @@ def phone(workplace: Workplace, owner: Actor, clock: Clock) -> pyotp.TOTP:
 @pytest.fixture
 def arrived(workplace: Workplace) -> Callable[[], list[Letter]]:
     """The letters that are sent now."""
-
-    def collect() -> list[Letter]:
-        sent: list[Letter] = []
-
-        class Relay:
-            def send(self, letter: Letter) -> None:
-                sent.append(letter)
-
-        while postman.deliver_one(workplace, Relay(), letters.COMPOSERS):
-            pass
-        return sent
-
-    return collect
+    return lambda: delivered(workplace)
 
 
 def is_open(workplace: Workplace) -> bool:

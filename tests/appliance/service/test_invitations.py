@@ -16,6 +16,7 @@ from appliance.service import Actor, Workplace, accounts, invitations, log_in, m
 from appliance.service.letters import COMPOSERS
 from appliance.store import schema
 from tests.appliance.conftest import sign_up
+from tests.appliance.letterbox import delivered
 from tests.appliance.members import again, colleague
 
 PASSWORD = "a password of their own"
@@ -153,7 +154,7 @@ def test_a_letter_s_reader_is_told_of_their_account(workplace: Workplace, owner:
     mailing = replace(workplace, sends_mail=True)
     sign_up(workplace, "ravi@example.net")
     invitations.invite(mailing, owner, email="ravi@example.net", role="viewer")
-    (letter,) = sent(mailing)
+    (letter,) = delivered(mailing)
     (link,) = (word for word in letter.text.split() if "/join/" in word)
     with pytest.raises(Conflict, match="belongs to one organization"):
         invitations.accept(mailing, token=link.rpartition("/")[2], password=PASSWORD)
@@ -189,26 +190,13 @@ def test_another_organization_s_is_not_there(workplace: Workplace, owner: Actor)
         invitations.revoke(workplace, other, pending.id)
 
 
-def sent(workplace: Workplace) -> list[Letter]:
-    """Letters that are due, delivered."""
-    letters: list[Letter] = []
-
-    class Relay:
-        def send(self, letter: Letter) -> None:
-            letters.append(letter)
-
-    while postman.deliver_one(workplace, Relay(), COMPOSERS):
-        pass
-    return letters
-
-
 def test_where_mail_is_sent_only_the_letter_has_the_link(workplace: Workplace, owner: Actor) -> None:
     sending = replace(workplace, sends_mail=True)
     invited = invitations.invite(sending, owner, email="ravi@example.net", role="viewer")
     assert invited.link is None
     with workplace.store.read() as transaction:
         assert transaction.execute(schema.invitations.select()).one().token_hash is None
-    (letter,) = sent(sending)
+    (letter,) = delivered(sending)
     assert letter.recipient == "ravi@example.net"
     assert "acme-networks" in letter.text
     assert "acme-networks" not in letter.subject

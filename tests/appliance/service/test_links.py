@@ -16,10 +16,8 @@ from appliance.service import (
     Actor,
     Workplace,
     accounts,
-    letters,
     organizations,
     password_change,
-    postman,
     resets,
     tickets,
     tokens,
@@ -29,20 +27,11 @@ from appliance.service import log_in as login
 from appliance.store import schema
 from appliance.store.tickets import Kind
 from tests.appliance.conftest import sign_up
+from tests.appliance.letterbox import delivered
 
 EMAIL = "owner@example.net"
 PASSWORD = "correct horse battery"
 OTHER = "staple the correct horse"
-
-
-class Mailbox:
-    """Takes every letter."""
-
-    def __init__(self) -> None:
-        self.letters: list[Letter] = []
-
-    def send(self, letter: Letter) -> None:
-        self.letters.append(letter)
 
 
 @pytest.fixture
@@ -55,11 +44,8 @@ def arrived(workplace: Workplace) -> Callable[[], list[Letter]]:
     """The letters that are sent now."""
 
     def collect() -> list[Letter]:
-        mailbox = Mailbox()
         resets.answer_all(workplace)
-        while postman.deliver_one(workplace, mailbox, letters.COMPOSERS):
-            pass
-        return mailbox.letters
+        return delivered(workplace)
 
     return collect
 

@@ -19,14 +19,12 @@ from appliance.service import (
     accounts,
     api_tokens,
     enrolment,
-    letters,
     log_in,
     members,
     notices,
     organizations,
     passkeys,
     password_change,
-    postman,
     resets,
     verification,
 )
@@ -35,6 +33,7 @@ from appliance.store.sessions import Device
 from appliance.vault import codes
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.conftest import sign_up
+from tests.appliance.letterbox import delivered
 from tests.appliance.members import again, colleague
 
 EMAIL = "owner@example.net"
@@ -75,19 +74,7 @@ def owner(workplace: Workplace) -> Actor:
 @pytest.fixture
 def arrived(workplace: Workplace) -> Callable[[], list[Letter]]:
     """The letters that are sent now."""
-
-    def collect() -> list[Letter]:
-        sent: list[Letter] = []
-
-        class Relay:
-            def send(self, letter: Letter) -> None:
-                sent.append(letter)
-
-        while postman.deliver_one(workplace, Relay(), letters.COMPOSERS):
-            pass
-        return sent
-
-    return collect
+    return lambda: delivered(workplace)
 
 
 def test_each_change_of_the_way_in_is_told_once_and_without_a_secret(

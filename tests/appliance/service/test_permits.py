@@ -11,36 +11,18 @@ from datetime import timedelta
 import pytest
 
 from appliance.model.errors import Invalid, NotEnforced, NotFound, NotOpen, Refused, TooMany
-from appliance.model.letters import Letter
 from appliance.model.sign_up import SignUpMode
-from appliance.service import Workplace, accounts, permits, postman
-from appliance.service.letters import COMPOSERS
+from appliance.service import Workplace, accounts, permits
 from appliance.store import people
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
+from tests.appliance.letterbox import delivered
 
 PASSWORD = "correct horse battery"
 
 
-class Kept:
-    """A relay that keeps its letters."""
-
-    def __init__(self) -> None:
-        self.letters: list[Letter] = []
-
-    def send(self, letter: Letter) -> None:
-        self.letters.append(letter)
-
-
 def in_mode(workplace: Workplace, mode: SignUpMode) -> Workplace:
     return replace(workplace, sign_up=mode, sends_mail=True)
-
-
-def delivered(workplace: Workplace) -> list[Letter]:
-    relay = Kept()
-    while postman.deliver_one(workplace, relay, COMPOSERS):
-        pass
-    return relay.letters
 
 
 def token_of(text: str) -> str:

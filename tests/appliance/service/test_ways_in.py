@@ -10,25 +10,23 @@ import pyotp
 import pytest
 
 from appliance.model.errors import CodeNeeded, Conflict, Refused, Unauthenticated, Unverified, WrongProof
-from appliance.model.letters import Letter
 from appliance.service import (
     Actor,
     Workplace,
     accounts,
     api_tokens,
     enrolment,
-    letters,
     log_in,
     organizations,
     passkeys,
     password_change,
-    postman,
     resets,
     second_factor,
     verification,
 )
 from appliance.store.sessions import Device
 from tests.appliance.authenticator import Authenticator
+from tests.appliance.letterbox import delivered
 from tests.appliance.members import PASSWORD, again
 
 EMAIL = "owner@example.net"
@@ -90,17 +88,9 @@ class Ways:
 
 def link(workplace: Workplace) -> str:
     """The token of a link that a letter brings to somebody who forgot the password."""
-    sent: list[Letter] = []
-
-    class Relay:
-        def send(self, letter: Letter) -> None:
-            sent.append(letter)
-
     resets.ask(workplace, EMAIL)
     resets.answer_all(workplace)
-    while postman.deliver_one(workplace, Relay(), letters.COMPOSERS):
-        pass
-    (found,) = (word for letter in sent for word in letter.text.split() if "/reset?token=" in word)
+    (found,) = (word for letter in delivered(workplace) for word in letter.text.split() if "/reset?token=" in word)
     return found.partition("token=")[2]
 
 

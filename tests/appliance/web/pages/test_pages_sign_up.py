@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from appliance.model.sign_up import SignUpMode
-from appliance.service import permits, postman
-from appliance.service.letters import COMPOSERS
+from appliance.service import permits
 from appliance.web.app import make_app
 from appliance.web.request import Site
 from tests.appliance.fakes import FakeHub
-from tests.appliance.service.test_permits import Kept, token_of
+from tests.appliance.letterbox import delivered
+from tests.appliance.service.test_permits import token_of
 from tests.appliance.web.client import call
 from tests.appliance.web.pages.visitor import PASSWORD, Visitor
 
@@ -48,9 +48,8 @@ def test_a_letter_leads_to_the_form(site: Site, hub: FakeHub) -> None:
     sent = visitor.send("/signup/letter", email="a@example.net")
     assert sent.status == 200
     assert "on its way" in sent.text
-    relay = Kept()
-    assert postman.deliver_one(verified.workplace, relay, COMPOSERS)
-    token = token_of(relay.letters[0].text)
+    (letter,) = delivered(verified.workplace)
+    token = token_of(letter.text)
     page = visitor.get(f"/signup?invitation={token}")
     assert 'value="a@example.net"' in page.text
     assert token in page.text
