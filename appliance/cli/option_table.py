@@ -12,6 +12,7 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.logs import LogFormat
 from appliance.mail.relay import check_sender
 from appliance.model.hosts import Endpoint
+from appliance.model.policy import HIGHEST_PORT
 from appliance.model.retention import LEAST_MEGABYTES, LONGEST_DAYS, MOST_MEGABYTES
 from appliance.model.sign_up import SignUpMode
 
@@ -66,7 +67,7 @@ OPTIONS = {
         is_secret=True,
     ),
     "wireguard": Option(_one_of(*WIREGUARD_CHOICES), values.one_of(*WIREGUARD_CHOICES)),
-    "udp_port": Option("a port from 1 to 65535", values.number(1, 65535)),
+    "udp_port": Option(f"a port from 1 to {HIGHEST_PORT}", values.number(1, HIGHEST_PORT)),
     "tls_cert": PATH,
     "tls_key": PATH,
     "trusted_source": _RANGES,

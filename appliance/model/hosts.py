@@ -12,13 +12,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 import idna
 
+from appliance.model.policy import HIGHEST_PORT
+
 LONGEST_NAME = 253
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 # inet_aton(3), and so getaddrinfo(3), reads these as (parts of) an address: 10.1, 256.1.1.1, 0x7f000001.
 _NUMBER_AT_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
-_LAST_PORT = 65535
 _THIS_NETWORK = IPv4Network("0.0.0.0/8")
 _BROADCAST = IPv4Address("255.255.255.255")
 # RFC 5737, RFC 3849 and RFC 9637.
@@ -88,7 +89,7 @@ def split_authority(text: str) -> tuple[str, int | None]:
 
 def check_port(text: str) -> int:
     """A port from 1 to 65535, in ASCII digits and without zeros in front. Raises ValueError for anything else."""
-    if not _PORT.fullmatch(text) or int(text) > _LAST_PORT:
+    if not _PORT.fullmatch(text) or int(text) > HIGHEST_PORT:
         raise ValueError("not a port")
     return int(text)
 
