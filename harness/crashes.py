@@ -46,7 +46,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class Account:
-    """What happened: kills, and changes by what came of them (`Customer`)."""
+    """Numbers of kills, and of changes by what came of them (`Customer`)."""
 
     kills: int
     done: int

@@ -26,7 +26,7 @@ _SKIPPED = re.compile(r"SKIPPED \[(?P<count>\d+)\] .*?\.py(?::\d+)?: (?P<reason>
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage came to, in checks or tests passed and failed.
+    """Result of a stage: checks or tests that passed and failed.
 
     Attributes:
         skipped: number of tests that this machine can't run, by the reason.

@@ -1,4 +1,4 @@
-"""When an IPv6 address can be found by its neighbours: a moment after the kernel has taken it.
+"""Readiness of an IPv6 address: neighbours find it a moment after the kernel has taken it.
 
 A neighbour asks for it at a multicast group of its own (RFC 4291, 2.7.1), which the kernel joins by itself, later. A
 question that comes earlier is dropped, and repeated after a second.

@@ -129,7 +129,7 @@ def load(path: Path) -> Transcript:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether this is a folder. What can't be looked at is none, and whoever reads it is told why."""
+    """True for a folder. A path that can't be looked at is none; the error shows when it is read."""
     try:
         return path.is_dir()
     except OSError:

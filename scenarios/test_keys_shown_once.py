@@ -88,7 +88,7 @@ def _browser(visitor: Visitor, email: str) -> Visitor:
 
 
 def _fields(browser: Visitor, path: str, action: str) -> dict[str, str]:
-    """What the form of this page sends by itself.
+    """Fields that the form of this page sends by itself.
 
     Raises:
         Inconclusive: the page has no such form.

@@ -1,4 +1,4 @@
-"""What a start tells: a person who looks at a terminal what they need to go on, and programs the same as events."""
+"""Words of a start: for a person at a terminal, and as events for programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command of an operator works with while the service runs."""
+"""Store and use cases for an operator's commands, which may run beside the service."""
 
 from __future__ import annotations
 

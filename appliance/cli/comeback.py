@@ -30,7 +30,7 @@ def listing(organizations: Iterable[Revived], newest: datetime | None) -> Iterat
 
 
 def told(settled: Settled) -> str:
-    """What was done."""
+    """Sentence that sums a restore up."""
     disabled = f" {_some(settled.disabled, 'machine')} disabled." if settled.disabled else ""
     return (
         f"{_some(settled.organizations, 'organization')} restored; {settled.ended} sessions, links and tickets ended."

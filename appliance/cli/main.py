@@ -142,7 +142,7 @@ def _refuse(sentence: str, code: int) -> int:
 
 
 def _is_output_closed() -> bool:
-    """Whether whoever read standard output has gone, as the rest of a pipeline may."""
+    """True if nothing reads standard output any more, as when the rest of a pipeline has ended."""
     with suppress(BrokenPipeError):
         sys.stdout.flush()
     poll = select.poll()

@@ -31,7 +31,7 @@ _YES, _DISABLE = "--yes", "--disable-machines"
 
 @dataclass(frozen=True)
 class _Answers:
-    """What the person at the command line said already."""
+    """Answers that the command line gave already."""
 
     yes: bool
     disable_machines: bool

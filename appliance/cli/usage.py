@@ -11,12 +11,12 @@ _EXTRA = re.compile(r"(?s)argument\(s\) \((.*)\)$")
 
 
 def is_help(error: Exception) -> bool:
-    """Whether nothing was asked for, so that the help is the answer."""
+    """True if no command was named, so that the help is the answer."""
     return type(error).__name__ == "NoArgsIsHelpError"
 
 
 def sentence(error: Any) -> str:
-    """What is wrong with the command line, and which help tells more.
+    """One sentence about what is wrong with the command line, with the help that tells more.
 
     Args:
         error: click's, of whichever click typer brings; its kinds are told apart by their names.

@@ -86,7 +86,7 @@ class Calls:
             self._changed.notify()
 
     def figures(self) -> dict[str, int]:
-        """How many organizations are due, and how many calls were made and failed since the start."""
+        """Numbers of organizations that are due, and of calls that were made and that failed since the start."""
         return {"due": len(self._due), **self._counts}
 
     def _work(self) -> None:

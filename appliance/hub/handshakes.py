@@ -1,4 +1,4 @@
-"""How long ago machines shook hands, whatever was done to the clock since.
+"""Ages of handshakes, whatever was done to the clock since.
 
 WireGuard tells the moment of a handshake by the wall clock, which may be set back: then a machine that is silent for
 long seems to have been there just now. So each moment that is new is noted by a clock that nobody sets.
@@ -18,7 +18,7 @@ _SAME_S = 2.0
 
 @dataclass
 class _Look:
-    """What was told of an organization's machines at the last look.
+    """Moments that were told of an organization's machines at the last look.
 
     Attributes:
         at: when it was, in steady seconds; None before the first one.

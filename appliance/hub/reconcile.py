@@ -215,7 +215,7 @@ class Reconciler:
             tracking.forget(self._netlink, places.namespace, addresses)
 
     def _known(self, organization: str, peers: Iterable[Peer]) -> dict[str, str]:
-        """Where these machines were heard from last, by public key; without those that never were."""
+        """Last endpoints of these machines by public key, without machines that were never heard from."""
         keys = {peer.public_key for peer in peers}
         return {key: where for key, where in self._endpoints(organization).items() if key in keys}
 

@@ -139,7 +139,7 @@ class InProgress(Refused):
 
 
 class DoneBefore(Refused):
-    """The same request came before and was done; its answer held what is shown once, or got lost."""
+    """Refusal of a request that was done before, whose answer held a secret that is shown once, or got lost."""
 
     code = "done-before"
     status = 409

@@ -1,4 +1,4 @@
-"""What a policy leaves open to everybody."""
+"""Protocols that a policy leaves open to everybody."""
 
 from __future__ import annotations
 

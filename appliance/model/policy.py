@@ -85,7 +85,7 @@ class Selector:
         return self.name if self.kind is Kind.GROUP else None
 
     def covers(self, other: Selector) -> bool:
-        """Whether it names all that the other one names, whatever machines and groups there are."""
+        """True if this names all that the other one names, whatever machines and groups there are."""
         return self.kind is Kind.ANY or self == other
 
     def __str__(self) -> str:
@@ -184,7 +184,7 @@ class Rule:
         return f"{self.action.value} {told(self.source)} to {told(self.destination)}{service}{ports}"
 
     def covers(self, other: Rule) -> bool:
-        """Whether it matches every connection that the other one matches."""
+        """True if this matches every connection that the other one matches."""
         return (
             self.source.covers(other.source)
             and self.destination.covers(other.destination)

@@ -44,7 +44,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Lifetime:
-    """When a machine was there and enabled, without a break; ``name`` is its last one."""
+    """Span in which a machine was enabled without a break; ``name`` is its last one."""
 
     machine: str
     name: str

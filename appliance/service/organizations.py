@@ -93,7 +93,7 @@ def repairs(workplace: Workplace, actor: Actor, *, limit: int = 20) -> list[Audi
 
 
 def _previous(before: Organization, name: str, plan: Plan) -> dict[str, str]:
-    """What was otherwise before, for the audit trail."""
+    """Earlier values of what a change replaces, for the audit trail."""
     found = {}
     if name != before.name:
         found["previous_name"] = before.name

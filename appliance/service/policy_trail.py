@@ -16,7 +16,7 @@ MOST_TOLD = 10
 
 
 def of_save(change: Change, policy: Policy) -> dict[str, Any]:
-    """What a save of this policy changes.
+    """Detail of the audit trail's entry about a save of this policy.
 
     Args:
         change: with the policy that is there before.
@@ -67,6 +67,6 @@ def _sentence(rule: Rule, names: Mapping[str, str]) -> str:
 
 
 def _end(end: Selector, names: Mapping[str, str]) -> str:
-    """As a rule names it, and a machine with its name, which may be another one's tomorrow."""
+    """Text of a rule's end, for a machine with its name, which may be another one's tomorrow."""
     name = names.get(end.name) if end.kind is Kind.MACHINE else None
     return str(end) if name is None else f"{end} “{name}”"

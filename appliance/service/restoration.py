@@ -18,7 +18,7 @@ from appliance.store.times import rfc3339
 
 @dataclass(frozen=True)
 class Settled:
-    """What came back, and what of it did not.
+    """Counts of what came back, and of what was ended or disabled.
 
     Attributes:
         ended: sessions, links and tickets.
@@ -31,7 +31,7 @@ class Settled:
 
 
 def revived(store: Store, now: datetime) -> Iterator[Revived]:
-    """What works again when this store is served, organization by organization."""
+    """List what works again when this store is served, organization by organization."""
     with store.read() as transaction:
         yield from revival.revived(transaction, now)
 

@@ -29,7 +29,7 @@ LONGEST: Mapping[Column[float], timedelta] = {
     schema.mail.c.due_at: postman.LONGEST_PAUSE,
     schema.api_tokens.c.expires_at: timedelta(days=api_tokens.LONGEST_DAYS),
 }
-"""How far in the future each end may be."""
+"""Longest time from now to each end."""
 
 _NOTEWORTHY = timedelta(seconds=1)
 

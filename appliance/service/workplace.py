@@ -153,7 +153,7 @@ class Actor:
 
 @dataclass
 class Note:
-    """What the audit trail will say of a change, if anything.
+    """Content of a change's entry in the audit trail, if it gets one.
 
     Attributes:
         made: what it makes, as a path of the API; a repeated request is told of it.

@@ -60,7 +60,7 @@ def find(transaction: Connection, number: int) -> AuditEntry | None:
 def count_since(
     transaction: Connection, organization_id: str, actor: str, actions: tuple[str, ...], since: datetime, now: datetime
 ) -> int:
-    """How many entries there are about what this actor did of these, from ``since`` to ``now``.
+    """Number of entries about these actions of this actor, from ``since`` to ``now``.
 
     Those of a future, as there are after the clock was set back, count for nothing.
     """

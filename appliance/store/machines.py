@@ -53,7 +53,7 @@ def check_unique(transaction: Connection, organization_id: str, machine: Machine
 def interfaces_of_others(
     transaction: Connection, organization_id: str, machine_id: str, wanted: Sequence[str]
 ) -> set[str]:
-    """Those of these names of interfaces that other machines of the organization have."""
+    """Names, out of the wanted ones, that other machines of the organization have for their interfaces."""
     sought = {"organization": organization_id, "id": machine_id, "wanted": wanted}
     return set(transaction.execute(_INTERFACES, sought).scalars())
 

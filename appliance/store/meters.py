@@ -1,4 +1,4 @@
-"""What usage is metered from: when machines were enabled, and when the organization was on the paid plan or suspended.
+"""Spans that usage is metered from: of enabled machines, of the paid plan, of suspension.
 
 It is kept with each entry of the audit trail that tells of such a change, so a statement needs no look at the trail, of
 which old entries are removed. Everything is in minutes since the epoch (`model.usage`).

@@ -1,4 +1,4 @@
-"""What the store of an earlier day enables, and what of that ends when the day is over.
+"""Content of a restored store that would work again, and the end of what must not.
 
 Read and changed by an operator's command while no service runs.
 """

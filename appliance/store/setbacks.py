@@ -1,4 +1,4 @@
-"""What becomes of stored moments when the clock is set back.
+"""Stored moments after the clock was set back.
 
 An end that was stored before is later by as much as the clock was set back, if nothing is done: that of a session or a
 link, or a letter's next attempt. And what began "in the future" seems to begin only then: the quiet time of an address,
@@ -88,7 +88,7 @@ WAITED_FOR: tuple[Column[float], ...] = (factor_removals.c.due_at,)
 
 @dataclass(frozen=True)
 class Stand:
-    """How the wall clock stands against one that can't be set.
+    """Difference between the wall clock and one that can't be set.
 
     Attributes:
         boot: names the boot that the other clock counts from.
@@ -100,13 +100,13 @@ class Stand:
 
 
 def find(transaction: Connection) -> Stand | None:
-    """What was kept last, which nobody else changes before the transaction ends; None where nothing was."""
+    """Last difference that was kept, locked until the transaction ends; None where none was."""
     row = transaction.execute(select(instance.c.clock_boot, instance.c.clock_offset).with_for_update()).one_or_none()
     return None if row is None or row.clock_boot is None else Stand(row.clock_boot, row.clock_offset)
 
 
 def keep(transaction: Connection, stand: Stand) -> None:
-    """What is compared with from now on."""
+    """Keep this difference for later comparisons."""
     transaction.execute(update(instance).values(clock_boot=stand.boot, clock_offset=stand.offset))
 
 

@@ -92,7 +92,7 @@ class Posts(Generic[Answer, Noted]):
         return flight.answer
 
     def find(self, caller: str, post: bytes) -> Noted | None:
-        """What was noted of this post, if it came before.
+        """Find what was noted of this post, if it came before.
 
         Args:
             post: digest of its content.

@@ -26,7 +26,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True)
 class Site:
-    """What every handler works with.
+    """Objects that every handler works with.
 
     Attributes:
         form_posts: forms of pages that may come twice.
@@ -116,7 +116,7 @@ def holder_of(workplace: Workplace, held: str, *, is_cookie: bool) -> Actor:
 
 
 def matches_csrf(held: str, shown: str) -> bool:
-    """Whether this is the CSRF token of the session, as it is or with the mark that forms add (`forms.csrf`)."""
+    """True for the session's CSRF token, as it is or with the mark that forms add (`forms.csrf`)."""
     return bool(shown) and tokens.same(tokens.csrf_of(held), shown.partition(".")[0])
 
 

@@ -46,7 +46,7 @@ class Certificate:
         return self.parsed.fingerprint(hashes.SHA256()).hex(":").upper()
 
     def has_its_key(self) -> bool:
-        """Whether the key is the certificate's.
+        """True if the key belongs to the certificate.
 
         Raises:
             ValueError: there is no certificate, or no key that opens without a password.

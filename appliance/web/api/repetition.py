@@ -22,7 +22,7 @@ LONGEST_KEY = 255
 
 @dataclass(frozen=True)
 class Told:
-    """What a stranger's repeated call is told.
+    """Answer to a stranger's repeated call.
 
     Attributes:
         data: None where the answer is not kept.

@@ -1,4 +1,4 @@
-"""How a row of the table of pages becomes a route: who visits, limits, CSRF, and forms that are done once."""
+"""Routes from the table of pages: they check the visitor, limits and CSRF, and do each form once."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _noted(page: Page, visit: Visit, sent: bytes) -> bottle.HTTPResponse:
 
 
 def _refused(page: Page, visit: Visit) -> bottle.HTTPResponse | None:
-    """Where to go before this form is taken. Raises `Refused` where it is not one of ours, or one too many."""
+    """Redirect in place of this form, if there is one. Raises `Refused` if it is not one of ours, or one too many."""
     elsewhere = _led_elsewhere(page, visit)
     if elsewhere is not None:
         return elsewhere
@@ -132,7 +132,7 @@ def _refused(page: Page, visit: Visit) -> bottle.HTTPResponse | None:
 
 
 def _led_elsewhere(page: Page, visit: Visit) -> bottle.HTTPResponse | None:
-    """Where to go before this page. Raises `Forbidden` where it is not for the visitor's role."""
+    """Redirect in place of this page, if there is one. Raises `Forbidden` where it is not for the visitor's role."""
     if visit.who is None:
         if page.access.is_public:
             return None

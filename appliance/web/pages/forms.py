@@ -119,7 +119,7 @@ def check_form_token(form: Form) -> None:
 
 
 def new_once(now: datetime) -> str:
-    """What tells a form that is shown from every other one, and since when it is shown."""
+    """Token of one form as it is shown, with the moment at which it is."""
     return f"{int(times.stored(now))}-{secrets.token_urlsafe(12)}"
 
 
@@ -131,7 +131,7 @@ def check_once(form: Form, now: datetime) -> None:
 
 
 def csrf(session_token: str, mark: str) -> str:
-    """What every form of a session carries: what shows that it is the session's, and whose the session is."""
+    """CSRF token for a session's forms, with the mark of the person behind it."""
     return f"{tokens.csrf_of(session_token)}.{mark}"
 
 

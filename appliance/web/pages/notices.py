@@ -1,4 +1,4 @@
-"""What a page says after the form that led to it. Only a key travels, in a cookie."""
+"""Notices that a page shows after the form that led to it. Only a notice's key travels, in a cookie."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes of a form, as its repetition is told of it."""
+"""Outcomes of forms, as their repetitions are told of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import bottle
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a form led. Nothing in it is secret.
+    """Page that a form led to. Nothing in it is secret.
 
     Attributes:
         where: the path of a page.

@@ -1,4 +1,4 @@
-"""What a page is, who visits it, and what it answers."""
+"""Rows of the table of pages, with their visitors and answers."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _BACK = "You are signed in again. Nothing was changed meanwhile: look at what yo
 
 
 def holder(site: Site, token: str) -> Who:
-    """Who is signed in with this session.
+    """Find the member that this session belongs to.
 
     Raises:
         Unauthenticated: there is no such session, or it ended.
