@@ -202,6 +202,8 @@ def test_a_script_that_stops_second_clicks_stops_nobody_else(open_desk: Callable
     page = desk.page
     desk.sign_up("again@example.net")
     desk.add_machine("one")
+    # There is no way back from a page that is on its way.
+    expect(page.get_by_role("heading", level=1)).to_have_text("Added: one")
     page.go_back()
     page.get_by_label("Name").fill("one")
     page.get_by_role("button", name="Add machine").click()
