@@ -17,7 +17,7 @@ from harness.truth import Prober, Service
 from harness.verdicts import Inconclusive, Refuted
 from harness.witness import Marks, Witness
 from harness.world import World
-from netlab import LabHost
+from netlab import LabHost, wg_quick
 
 _ECHO = (8, 0)
 _DEADLINE = 5.0
@@ -109,7 +109,7 @@ class History:
         """A machine takes its tunnel down and brings it up again."""
         self._note(f"{machine.name} reconnects")
         machine.tunnel.down()
-        tunnel = machine.host.wg_quick(machine.config, "mesh.conf")
+        tunnel = wg_quick(machine.host, machine.config, "mesh.conf")
         tunnel.wait_for_handshake(HANDSHAKE_DEADLINE)
         self.machines[self.machines.index(machine)] = replace(machine, tunnel=tunnel)
 

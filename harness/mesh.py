@@ -11,7 +11,7 @@ from harness.api import Answer, Api
 from harness.flow import Flow
 from harness.record import Record
 from harness.verdicts import Refuted
-from netlab import LabHost, NothingArrived, Tunnel
+from netlab import LabHost, NothingArrived, Tunnel, wg_quick
 
 HANDSHAKE_DEADLINE = 6.0
 """Seconds: one more than WireGuard's own REKEY_TIMEOUT (5), so that a first packet may get lost."""
@@ -142,7 +142,7 @@ class Mesh:
         """
         if host is None:
             host = self._new_host("".join(c for c in name.lower() if c.isascii() and c.isalnum())[:32] or "machine")
-        tunnel = host.wg_quick(answer["config"], "mesh.conf")
+        tunnel = wg_quick(host, answer["config"], "mesh.conf")
         try:
             tunnel.wait_for_handshake(HANDSHAKE_DEADLINE)
         except NothingArrived as error:

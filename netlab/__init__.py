@@ -28,7 +28,7 @@ from netlab.stream import Received, Sent, UdpStream
 from netlab.switch import Switch
 from netlab.tcpstream import Echo, TcpStream
 from netlab.together import together
-from netlab.wireguard import Peer, Tunnel, wireguard_implementation
+from netlab.wireguard import Peer, Tunnel, wg_quick, wireguard_implementation
 
 __all__ = [
     "Answer",
@@ -73,5 +73,6 @@ __all__ = [
     "tcp_probe",
     "together",
     "udp_probe",
+    "wg_quick",
     "wireguard_implementation",
 ]

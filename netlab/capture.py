@@ -6,13 +6,10 @@ import re
 import signal
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from netlab import pcap
 from netlab.errors import NetlabError, NothingArrived, Unsupported
-
-if TYPE_CHECKING:
-    from netlab.host import Host
+from netlab.host import Host
 
 _START_S, _WRITTEN_S = 10.0, 10.0
 # How the recorder's words end when something is not there that others have.
@@ -21,7 +18,7 @@ _RECORDER = Path(__file__).with_name("recorder.py")
 
 
 class Capture:
-    """A running capture. It is listening once it is made; `with` or `stop()` ends it. Made by `Host.capture`.
+    """A running capture. It is listening once it is made; `with` or `stop()` ends it.
 
     Attributes:
         path: the pcap file, in its host: Ethernet for veth links, raw IP for TUN and WireGuard links.

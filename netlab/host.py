@@ -14,15 +14,11 @@ import socket
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from netlab.errors import InvalidName
 from netlab.ping import PingResult
 from netlab.process import Completed, Process
-
-if TYPE_CHECKING:
-    from netlab.capture import Capture
-    from netlab.wireguard import Tunnel
 
 T = TypeVar("T")
 
@@ -178,17 +174,3 @@ class Host(abc.ABC):
             for address in link.get("addr_info", ())
             if address["scope"] == "global"
         ]
-
-    def wg_quick(
-        self, config_text: str, file_name: str = "wg-mesh.conf", *, implementation: str = "auto", timeout: float = 10.0
-    ) -> Tunnel:
-        """Brings up a tunnel with the stock `wg-quick`; see `netlab.wireguard.wg_quick`."""
-        from netlab.wireguard import wg_quick
-
-        return wg_quick(self, config_text, file_name, implementation=implementation, timeout=timeout)
-
-    def capture(self, interface: str, filter: str = "", snaplen: int = 262144) -> Capture:
-        """Starts a packet capture on one of its interfaces; see `netlab.capture.Capture`."""
-        from netlab.capture import Capture
-
-        return Capture(self, interface, filter, snaplen)

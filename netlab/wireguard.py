@@ -7,12 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from netlab.errors import CommandFailed, InvalidName, NothingArrived, Unsupported
-
-if TYPE_CHECKING:
-    from netlab.host import Host
+from netlab.host import Host
 
 #: Programs for userspace WireGuard, by the name that `implementation` has for them.
 USERSPACE = {"wireguard-go": "wireguard-go", "boringtun": "boringtun-cli"}

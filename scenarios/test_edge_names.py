@@ -18,7 +18,7 @@ from harness.mesh import HANDSHAKE_DEADLINE, Mesh
 from harness.record import Record
 from harness.verdicts import Refuted
 from harness.world import World
-from netlab import NothingArrived, genkey, pubkey
+from netlab import NothingArrived, genkey, pubkey, wg_quick
 
 pytestmark = pytest.mark.claim("edge-names")
 
@@ -199,7 +199,7 @@ def test_files_of_machines_named_alike_stand_beside_each_other(world: World, rec
     twice = [file for file, count in Counter(file.lower() for file in files).items() if count > 1]
     record.none_of("files of several machines", twice, "machines have files of one name")
     for each, file in zip(added, files, strict=True):
-        tunnels.append(host.wg_quick(each["config"], file))
+        tunnels.append(wg_quick(host, each["config"], file))
     for file, tunnel in zip(files, tunnels, strict=True):
         try:
             tunnel.wait_for_handshake(HANDSHAKE_DEADLINE)

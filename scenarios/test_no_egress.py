@@ -16,7 +16,7 @@ from harness.service import PORT
 from harness.verdicts import Inconclusive, Refuted
 from harness.witness import Frame, Marks, Witness
 from harness.world import HUB, World
-from netlab import TcpListener, UdpEcho, tcp_probe, udp_probe
+from netlab import TcpListener, UdpEcho, tcp_probe, udp_probe, wg_quick
 from reports.exhibits import Cell
 
 pytestmark = pytest.mark.claim("no-egress")
@@ -102,7 +102,7 @@ def test_a_machine_that_sends_everything_to_the_hub_gets_nowhere(world: World, r
             assert roamer.ping(WEB, timeout=5.0)
         accepted, heard = web.accepted, names.heard
         text = added["config"].replace("AllowedIPs          = 10.100.0.0/16", "AllowedIPs = 0.0.0.0/0")
-        with roamer.wg_quick(text, "mesh.conf"):
+        with wg_quick(roamer, text, "mesh.conf"):
             with record.control("through the tunnel it has its mate"):
                 assert roamer.ping(mate.address, timeout=10.0)
             with roamer.socket(socket.AF_INET, socket.SOCK_STREAM) as page:

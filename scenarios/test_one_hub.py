@@ -19,7 +19,7 @@ from harness.record import Record
 from harness.underlay import Leg
 from harness.verdicts import Refuted
 from harness.world import HUB, World
-from netlab import LabHost
+from netlab import Capture, LabHost
 
 pytestmark = pytest.mark.claim("one-hub")
 
@@ -48,7 +48,7 @@ def test_every_message_passes_the_hub(world: World, record: Record, profile: str
     addresses = {machine.underlay_address for machine in machines}
     hosts = [world.hub_host, *(machine.host for machine in machines)]
     with ExitStack() as stack:
-        captures = [stack.enter_context(host.capture("eth0")) for host in hosts]
+        captures = [stack.enter_context(Capture(host, "eth0")) for host in hosts]
         for (mumbai, pune), payload in zip(pairs, _PAYLOADS, strict=True):
             if lost := sum(
                 not mumbai.host.ping(pune.address, timeout=5.0, size=payload) for _ in range(PINGS[profile])
@@ -155,7 +155,7 @@ def test_a_stopped_hub_stops_everything(world: World, record: Record, profile: s
             stack.enter_context(Lifeline(source, destination, record, INTERVAL * world.patience))
             for source, destination in ((mumbai, pune), (pune, mumbai))
         ]
-        captures = [stack.enter_context(machine.host.capture("eth0")) for machine in (mumbai, pune)]
+        captures = [stack.enter_context(Capture(machine.host, "eth0")) for machine in (mumbai, pune)]
         with record.control("both streams arrive while the hub runs"):
             for stream in streams:
                 stream.arrives(HANDSHAKE_DEADLINE)
@@ -185,7 +185,7 @@ def test_a_machine_that_moves_stays_connected(world: World, record: Record) -> N
         assert mumbai.reaches(pune)
         assert pune.reaches(mumbai)
     now = world.free_address()
-    with world.hub_host.capture("eth0") as capture:
+    with Capture(world.hub_host, "eth0") as capture:
         road.router.run("ip", "address", "flush", "dev", "eth0")
         road.router.run("ip", "address", "add", f"{now}/24", "dev", "eth0")
         start = time.monotonic()

@@ -12,6 +12,7 @@ from harness.record import Record
 from harness.verdicts import Refuted
 from harness.visitor import Visitor
 from harness.world import PASSWORD, World
+from netlab import Capture
 from reports.exhibits import Cell
 
 pytestmark = pytest.mark.claim("org-isolation")
@@ -41,7 +42,7 @@ def test_twins_never_hear_each_other(world: World, record: Record) -> None:
         raise Refuted("two new organizations with the default range got different addresses")
     everyone = {"acme": (a1, a2), "bolt": (b1, b2)}
     captures = {
-        (name, machine.name): machine.host.capture(machine.tunnel.interface, f"udp port {PORT}")
+        (name, machine.name): Capture(machine.host, machine.tunnel.interface, f"udp port {PORT}")
         for name, machines in everyone.items()
         for machine in machines
     }

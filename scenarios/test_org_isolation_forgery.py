@@ -16,7 +16,7 @@ from harness.record import Record
 from harness.verdicts import Refuted
 from harness.witness import Marks, Witness
 from harness.world import World
-from netlab import Capture, NothingArrived, Tunnel
+from netlab import Capture, NothingArrived, Tunnel, wg_quick
 
 pytestmark = pytest.mark.claim("org-isolation")
 
@@ -79,10 +79,10 @@ def test_a_stolen_configuration_opens_its_own_organization_alone(world: World, r
     text, thief = stolen["config"], world.client("thief")
     keys = (acme.organization["hub_public_key"], bolt.organization["hub_public_key"])
     opened = []
-    with thief.wg_quick(text.replace(*keys), "mesh.conf") as tunnel:
+    with wg_quick(thief, text.replace(*keys), "mesh.conf") as tunnel:
         if _shakes_hands(tunnel, _UNANSWERED_S):
             opened.append("another organization's hub, by its key")
-    with thief.wg_quick(text.replace(stolen["machine"]["address"], only.address), "mesh.conf") as tunnel:
+    with wg_quick(thief, text.replace(stolen["machine"]["address"], only.address), "mesh.conf") as tunnel:
         with record.control("its own organization's hub shakes hands with it"):
             assert _shakes_hands(tunnel, HANDSHAKE_DEADLINE)
         opened += [
@@ -91,7 +91,7 @@ def test_a_stolen_configuration_opens_its_own_organization_alone(world: World, r
             if thief.ping(address, timeout=_UNANSWERED_S)
         ]
     record.none_of("opened", opened, "a stolen configuration opened what is not its own")
-    with thief.wg_quick(text, "mesh.conf"):
+    with wg_quick(thief, text, "mesh.conf"):
         with record.control("as it is, it opens its own organization"):
             assert thief.ping(mate.address, timeout=HANDSHAKE_DEADLINE)
         if thief.ping(only.address, timeout=_UNANSWERED_S):
@@ -109,9 +109,9 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
     hub = (world.hub_address, int(str(acme.organization["endpoint"]).rpartition(":")[2]))
     marks = Marks()
     with (
-        home.router.capture(home.inside, "udp") as taken,
-        other.host.capture("eth0", "udp") as at_other,
-        thief.capture("eth0", "udp") as at_thief,
+        Capture(home.router, home.inside, "udp") as taken,
+        Capture(other.host, "eth0", "udp") as at_other,
+        Capture(thief, "eth0", "udp") as at_thief,
         Witness(two.host, two.tunnel.interface) as at_mate,
         Witness(only.host, only.tunnel.interface) as at_only,
         thief.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,

@@ -16,7 +16,7 @@ from harness.noiseclient import NoiseClient
 from harness.record import Record
 from harness.verdicts import Refuted
 from harness.world import World
-from netlab import Host, NothingArrived, genkey, pubkey, wireguard_implementation
+from netlab import Host, NothingArrived, genkey, pubkey, wg_quick, wireguard_implementation
 from netlab.wireguard import USERSPACE
 
 pytestmark = pytest.mark.claim("standard-config")
@@ -126,7 +126,7 @@ def test_other_programs_take_it_as_it_is(world: World, record: Record) -> None:
         host = world.client(name)
         if host.which(program) is None:
             continue
-        with host.wg_quick(added["config"], "mesh.conf", implementation=name):
+        with wg_quick(host, added["config"], "mesh.conf", implementation=name):
             if not host.ping(mate.address, timeout=HANDSHAKE_DEADLINE):
                 raise Refuted(f"{name} does not reach a mate with the configuration")
         took.append(name)
@@ -199,7 +199,7 @@ def test_a_machine_may_keep_its_own_key(world: World, record: Record) -> None:
     if placeholder is None:
         raise Refuted(f"there is no placeholder for the private key: {answer['config']!r}")
     host = world.client("own-key")
-    tunnel = host.wg_quick(answer["config"].replace(placeholder[1], private), "mesh.conf")
+    tunnel = wg_quick(host, answer["config"].replace(placeholder[1], private), "mesh.conf")
     record.measure("handshake with its own key", tunnel.wait_for_handshake(10.0), "s")
     if not host.ping(mesh.hub_address, timeout=5.0):
         raise Refuted("a machine with its own key does not reach its hub")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from harness.world import World
-from netlab import LabHost
+from netlab import LabHost, wg_quick
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Pair:
         try:
             with self.starting:
                 for host, text in zip(self.hosts, configs, strict=True):
-                    host.wg_quick(text, f"{link}.conf")
+                    wg_quick(host, text, f"{link}.conf")
                     connected.append(host)
             yield
         finally:

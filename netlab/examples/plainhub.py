@@ -18,7 +18,7 @@ from netlab.keys import genkey, pubkey
 from netlab.lab import Lab
 from netlab.plan import Cable, HostPlan, Plan
 from netlab.together import together
-from netlab.wireguard import Tunnel
+from netlab.wireguard import Tunnel, wg_quick
 
 NETWORK = "10.200.0.0/16"
 _FIRST = IPv4Address("10.200.0.1")
@@ -63,10 +63,11 @@ def connect(hub: Host, hub_address: str, machines: Sequence[Host]) -> PlainHub:
         f"[Peer]\nPublicKey = {pubkey(key)}\nAllowedIPs = {ip}/32" for key, ip in zip(keys, addresses, strict=True)
     ]
     interface = f"[Interface]\nPrivateKey = {hub_key}\nAddress = {_FIRST}/16\nMTU = 1420\nListenPort = {_PORT}"
-    tunnel = hub.wg_quick("\n".join([interface, *peers, ""]), "plain.conf")
+    tunnel = wg_quick(hub, "\n".join([interface, *peers, ""]), "plain.conf")
 
     def bring_up(number: int) -> Tunnel:
-        made = machines[number].wg_quick(
+        made = wg_quick(
+            machines[number],
             f"[Interface]\nPrivateKey = {keys[number]}\nAddress = {addresses[number]}/16\nMTU = 1420\n"
             f"[Peer]\nPublicKey = {pubkey(hub_key)}\nEndpoint = {hub_address}:{_PORT}\n"
             f"AllowedIPs = {NETWORK}\nPersistentKeepalive = 25\n",

@@ -19,7 +19,7 @@ from ipaddress import IPv4Network
 
 from netlab.host import Host
 from netlab.keys import genkey, pubkey
-from netlab.wireguard import Peer, Tunnel
+from netlab.wireguard import Peer, Tunnel, wg_quick
 
 _FIRST_PORT = 51820
 _PROTOCOLS = ("any", "tcp", "udp", "icmp")
@@ -213,7 +213,7 @@ class TenantHub:
             self._bring_up(tenant)
 
     def _bring_up(self, tenant: Tenant) -> None:
-        tenant.tunnel = self._host.wg_quick(_hub_config(tenant), f"{tenant.id}.conf")
+        tenant.tunnel = wg_quick(self._host, _hub_config(tenant), f"{tenant.id}.conf")
 
     def _sync(self, tenant: Tenant) -> None:
         """As wg(8) tells: peers come and go without a restart of the link."""

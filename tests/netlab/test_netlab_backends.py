@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from netlab import CommandFailed, CommandTimedOut, Host, LabHost, NetlabError, NothingArrived, OutOfReach
+from netlab import Capture, CommandFailed, CommandTimedOut, Host, LabHost, NetlabError, NothingArrived, OutOfReach
 from netlab.examples import plainhub
 from tests.netlab.backends import HUB, MUMBAI, NAMES, PUNE, backend
 from tests.waiting import DEADLINE
@@ -32,7 +32,7 @@ def mumbai(hosts: Mapping[str, Host]) -> Host:
 def test_two_machines_meet_through_a_hub(hosts: Mapping[str, Host]) -> None:
     hub, mumbai, pune = hosts["hub"], hosts["mumbai"], hosts["pune"]
     made = plainhub.connect(hub, HUB, [mumbai, pune])
-    with pune.capture("plain", ECHOES) as inner, hub.capture("eth0", f"udp and host {PUNE}") as outer:
+    with Capture(pune, "plain", ECHOES) as inner, Capture(hub, "eth0", f"udp and host {PUNE}") as outer:
         assert mumbai.ping(made.addresses[1], count=3, interval=0.01, timeout=DEADLINE).received == 3
         echoes = [(packet.src, packet.dst) for packet in inner.packets()]
         assert echoes == [made.addresses, made.addresses[::-1]] * 3
@@ -139,9 +139,9 @@ def test_programs_addresses_and_routes(mumbai: Host) -> None:
 
 def test_a_capture_that_cannot_start_says_why(mumbai: Host) -> None:
     with pytest.raises(NetlabError, match="nosuch0"):
-        mumbai.capture("nosuch0")
+        Capture(mumbai, "nosuch0")
     with pytest.raises(NetlabError, match="syntax error"):
-        mumbai.capture("eth0", "not a filter (")
+        Capture(mumbai, "eth0", "not a filter (")
 
 
 def test_a_socket_is_the_hosts_or_refused(hosts: Mapping[str, Host]) -> None:

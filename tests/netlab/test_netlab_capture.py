@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from netlab import NetlabError, UdpEcho, UdpStream, pcap, udp_probe
+from netlab import Capture, NetlabError, UdpEcho, UdpStream, pcap, udp_probe
 from netlab.topologies import Pair
 
 
 def test_a_capture_sees_both_directions(pair: Pair) -> None:
-    with UdpEcho(pair.pune, 7), pair.pune.capture("eth0", "udp port 7") as capture:
+    with UdpEcho(pair.pune, 7), Capture(pair.pune, "eth0", "udp port 7") as capture:
         assert udp_probe(pair.mumbai, "192.0.2.12", 7) is not None
         there, back = capture.packets()
     assert (there.src, there.dst, there.proto, there.dport) == ("192.0.2.11", "192.0.2.12", "udp", 7)
@@ -19,7 +19,7 @@ def test_a_capture_sees_both_directions(pair: Pair) -> None:
 
 
 def test_a_short_snaplen_keeps_the_length_on_the_wire(pair: Pair) -> None:
-    with pair.mumbai.capture("eth0", snaplen=60) as capture:
+    with Capture(pair.mumbai, "eth0", snaplen=60) as capture:
         pair.mumbai.ping("192.0.2.12", size=1000)
     first = next(packet for packet in capture.packets() if packet.proto == "icmp")
     assert (first.length, len(first.payload)) == (14 + 20 + 8 + 1000, 60 - 14 - 20)
@@ -30,13 +30,13 @@ def test_a_short_snaplen_keeps_the_length_on_the_wire(pair: Pair) -> None:
 
 
 def test_the_loopback_is_seen_once(pair: Pair) -> None:
-    with pair.mumbai.capture("lo", "icmp") as capture:
+    with Capture(pair.mumbai, "lo", "icmp") as capture:
         pair.mumbai.ping("127.0.0.1")
         assert len(capture.packets()) == 2
 
 
 def test_a_capture_is_complete_when_stopped(pair: Pair) -> None:
-    capture = pair.pune.capture("eth0", "udp port 9000", snaplen=96)
+    capture = Capture(pair.pune, "eth0", "udp port 9000", snaplen=96)
     with UdpStream(pair.mumbai, pair.pune, "192.0.2.12", 9000, interval_s=0.001) as stream:
         stream.wait_delivery(stream.mark() + 200_000_000, 2.0)
     capture.stop()
@@ -45,9 +45,9 @@ def test_a_capture_is_complete_when_stopped(pair: Pair) -> None:
 
 def test_a_capture_that_cannot_start_says_why(pair: Pair) -> None:
     with pytest.raises(NetlabError, match="nosuch0"):
-        pair.mumbai.capture("nosuch0")
+        Capture(pair.mumbai, "nosuch0")
     with pytest.raises(NetlabError, match="syntax error"):
-        pair.mumbai.capture("eth0", "not a filter (")
+        Capture(pair.mumbai, "eth0", "not a filter (")
 
 
 def test_a_file_that_is_no_capture_is_refused() -> None:

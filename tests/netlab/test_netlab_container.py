@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from netlab import HostUnavailable, Lab, UdpEcho, udp_probe
+from netlab import Capture, HostUnavailable, Lab, UdpEcho, udp_probe
 from netlab.container import Containers
 
 
@@ -33,7 +33,7 @@ def test_a_lab_routes_translates_and_shapes_between_containers(containers: Conta
         lab.connect(server, outside, "203.0.113.9/24", "2001:db8::9/64", mtu=1400)
         lab.name("server.example.net", "203.0.113.9")
         laptop.route("default", via="10.0.0.1")
-        with UdpEcho(server, 7), server.capture("eth0", "udp port 7") as capture:
+        with UdpEcho(server, 7), Capture(server, "eth0", "udp port 7") as capture:
             assert udp_probe(laptop, "203.0.113.9", 7) is not None
             assert capture.packets()[0].src == "203.0.113.1"
         assert laptop.run("hostname").stdout == "laptop\n"

@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from netlab import CommandFailed, CommandTimedOut, InvalidName, Lab, NamespaceHost, NothingArrived, UdpEcho, udp_probe
+from netlab import (
+    Capture,
+    CommandFailed,
+    CommandTimedOut,
+    InvalidName,
+    Lab,
+    NamespaceHost,
+    NothingArrived,
+    UdpEcho,
+    udp_probe,
+)
 from netlab.namespaces import Identity, processes_in
 from netlab.topologies import Gated, Pair
 from tests.waiting import DEADLINE
@@ -51,7 +61,7 @@ def test_ipv6_works_at_once(lab: Lab) -> None:
     switch, first = lab.switch("six"), lab.host("first")
     lab.connect(first, switch, "2001:db8::1/64")
     addresses = [f"2001:db8::{number:x}" for number in range(16, 26)]
-    with first.capture("eth0", "ip6[40] == 135 and src host 2001:db8::1") as capture:
+    with Capture(first, "eth0", "ip6[40] == 135 and src host 2001:db8::1") as capture:
         for number, address in enumerate(addresses):
             lab.connect(lab.host(f"other-{number}"), switch, f"{address}/64")
             assert first.ping(address, timeout=DEADLINE)
@@ -69,7 +79,7 @@ def test_a_host_has_several_links_and_addresses(lab: Lab) -> None:
     assert first.addresses() == ["192.0.2.1/24", "2001:db8::1/64", "198.51.100.1/24"]
     for address in ("192.0.2.2", "2001:db8::2", "198.51.100.2"):
         assert first.ping(address, count=2, interval=0.05)
-    with second.capture("eth1", "icmp") as capture:
+    with Capture(second, "eth1", "icmp") as capture:
         assert first.ping("198.51.100.2")
         assert len(capture.packets()) == 2
 
@@ -82,7 +92,7 @@ def test_a_router_translates_addresses(lab: Lab) -> None:
     lab.connect(router, internet, "203.0.113.1/24")
     lab.connect(server, internet, "203.0.113.9/24")
     laptop.route("default", via="10.0.0.1")
-    with UdpEcho(server, 7), server.capture("eth0", "udp port 7") as capture:
+    with UdpEcho(server, 7), Capture(server, "eth0", "udp port 7") as capture:
         assert udp_probe(laptop, "203.0.113.9", 7) is not None
         assert {packet.src for packet in capture.packets()} == {"203.0.113.1", "203.0.113.9"}
     # The other way round there is nothing to translate, and no route.

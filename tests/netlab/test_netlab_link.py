@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from netlab import Host, InvalidPlan, Lab, LinkShape, Unsupported
+from netlab import Capture, Host, InvalidPlan, Lab, LinkShape, Unsupported
 from tests.waiting import DEADLINE
 
 
@@ -72,7 +72,7 @@ def test_packets_overtake_each_other_or_it_is_refused_clearly(lab: Lab) -> None:
             connected(lab, delay=0.05, reorder=0.5)
         return
     first = connected(lab, delay=0.05, reorder=0.5)
-    with first.capture("eth0", "icmp[icmptype] == icmp-echoreply") as capture:
+    with Capture(first, "eth0", "icmp[icmptype] == icmp-echoreply") as capture:
         assert first.ping("192.0.2.2", count=50, interval=0.001, timeout=DEADLINE).received == 50
         numbers = [int.from_bytes(packet.payload[6:8], "big") for packet in capture.packets()]
     assert sorted(numbers) == list(range(50))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netlab import Cable, HostPlan, InvalidPlan, Lab, LinkShape, Plan, Route
+from netlab import Cable, Capture, HostPlan, InvalidPlan, Lab, LinkShape, Plan, Route
 
 HOME = Plan(
     hosts=(HostPlan("laptop"), HostPlan("router", forwards=True, masquerade="wan"), HostPlan("server")),
@@ -24,7 +24,7 @@ def test_a_lab_is_as_planned(lab: Lab) -> None:
     laptop, server = lab.hosts["laptop"], lab.hosts["server"]
     assert list(lab.switches) == ["home", "internet"]
     assert server.addresses("eth0") == ["203.0.113.9/24", "2001:db8::9/64"]
-    with server.capture("eth0", "icmp") as capture:
+    with Capture(server, "eth0", "icmp") as capture:
         assert laptop.ping("203.0.113.9", count=2, interval=0.05)
         assert capture.packets()[0].src == "203.0.113.1"
     assert laptop.run("getent", "hosts", "www.example.net").stdout.split()[0] == "203.0.113.9"

@@ -15,7 +15,7 @@ from netlab import sandbox
 from tests.waiting import DEADLINE, wait_until
 
 BUSY = """
-from netlab import Lab, genkey, pubkey
+from netlab import Lab, genkey, pubkey, wg_quick
 lab = Lab()
 internet = lab.switch("internet")
 for number in (1, 2):
@@ -24,7 +24,7 @@ for number in (1, 2):
     host.run("ip", "netns", "add", "inner")
     host.start("sh", "-c", "trap '' TERM INT HUP; while :; do sleep 1; done")
     key = genkey()
-    host.wg_quick(f"[Interface]\\nPrivateKey = {key}\\nAddress = 10.0.0.{number}/24\\n", "wg0.conf")
+    wg_quick(host, f"[Interface]\\nPrivateKey = {key}\\nAddress = 10.0.0.{number}/24\\n", "wg0.conf")
 print("ready", flush=True)
 input()
 """

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from netlab import Cable, HostPlan, HostUnavailable, Lab, LabHost, Plan, genkey
+from netlab import Cable, HostPlan, HostUnavailable, Lab, LabHost, Plan, genkey, wg_quick
 from netlab.ssh import Remotes, SshHost
 from netlab.sshlogin import Login
 from tests.netlab import sshd
@@ -23,11 +23,12 @@ TUNNEL = "[Interface]\nPrivateKey = {}\nAddress = 10.0.0.1/24\n"
 LEAVES_MUCH = """
 import sys
 from pathlib import Path
+from netlab import wg_quick
 from netlab.ssh import SshHost
 from netlab.sshlogin import Login
 address, key_file, host_key, tunnel = sys.argv[1:]
 host = SshHost("mumbai", Login(address, key_file=Path(key_file), host_key=host_key))
-host.wg_quick(tunnel, "left.conf")
+wg_quick(host, tunnel, "left.conf")
 host.start("sleep", "76543")
 print(host.folder, flush=True)
 input()
@@ -71,7 +72,7 @@ def wait_until_nothing_is_left(host: LabHost, folder: str) -> None:
 
 def test_a_closed_host_is_as_it_was(lab: Lab, login: Login) -> None:
     host = SshHost("mumbai", login)
-    host.wg_quick(TUNNEL.format(genkey()), "left.conf")
+    wg_quick(host, TUNNEL.format(genkey()), "left.conf")
     host.start("sleep", "76543")
     assert len(left(lab.hosts["mumbai"])) >= 2
     host.close()

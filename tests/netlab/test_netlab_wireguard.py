@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from netlab import CommandFailed, InvalidName, NothingArrived, Unsupported, genkey, pubkey, wireguard_implementation
+from netlab import (
+    Capture,
+    CommandFailed,
+    InvalidName,
+    NothingArrived,
+    Unsupported,
+    genkey,
+    pubkey,
+    wg_quick,
+    wireguard_implementation,
+)
 from netlab.topologies import Pair
 from netlab.wireguard import parse_dump
 from tests.waiting import DEADLINE
@@ -28,8 +38,8 @@ def test_tunnels_of_one_name_do_not_collide(pair: Pair) -> None:
     pair.lab.name("pune.example.net", "192.0.2.12")
     first, second = genkey(), genkey()
     text = config(first, "10.100.0.1/16", pubkey(second), "pune.example.net:51820")
-    tunnel = pair.mumbai.wg_quick(text, "wg0.conf")
-    other = pair.pune.wg_quick(config(second, "10.100.0.2/16", pubkey(first), "192.0.2.11:51820"), "wg0.conf")
+    tunnel = wg_quick(pair.mumbai, text, "wg0.conf")
+    other = wg_quick(pair.pune, config(second, "10.100.0.2/16", pubkey(first), "192.0.2.11:51820"), "wg0.conf")
     assert pair.mumbai.read(tunnel.path) == text.encode()
     assert pair.mumbai.run("stat", "--format=%a", tunnel.path).stdout == "600\n"
     assert pair.mumbai.ping("10.100.0.2", timeout=DEADLINE)
@@ -43,13 +53,13 @@ def test_tunnels_of_one_name_do_not_collide(pair: Pair) -> None:
         25,
     )
     assert min(peer.rx_bytes, peer.tx_bytes, peer.latest_handshake) > 0
-    with pair.mumbai.capture("wg0", "icmp") as capture:
+    with Capture(pair.mumbai, "wg0", "icmp") as capture:
         pair.mumbai.ping("10.100.0.2", count=2, interval=0.01)
     assert [packet.src for packet in capture.packets()] == ["10.100.0.1", "10.100.0.2"] * 2
     tunnel.down()
     tunnel.down()
     assert not pair.pune.ping("10.100.0.1", timeout=0.1)
-    with pair.mumbai.wg_quick(text, "wg0.conf") as again, pytest.raises(NothingArrived):
+    with wg_quick(pair.mumbai, text, "wg0.conf") as again, pytest.raises(NothingArrived):
         again.wait_for_handshake(0.0, pubkey(genkey()))
 
 
@@ -58,25 +68,25 @@ def test_the_implementation_can_be_chosen_or_is_unsupported(pair: Pair) -> None:
     worked = []
     for implementation in ("kernel", "wireguard-go", "boringtun"):
         try:
-            with pair.mumbai.wg_quick(text, implementation=implementation) as tunnel:
+            with wg_quick(pair.mumbai, text, implementation=implementation) as tunnel:
                 assert tunnel.interface == "wg-mesh"
                 worked.append(implementation)
         except Unsupported:
             pass
     assert wireguard_implementation(pair.mumbai).split()[0] in worked
     with pytest.raises(ValueError, match="implementation"):
-        pair.mumbai.wg_quick(text, implementation="ipsec")
+        wg_quick(pair.mumbai, text, implementation="ipsec")
 
 
 @pytest.mark.parametrize("name", ["sixteen-letters-.conf", "a b.conf", "../x.conf", "wg0", ".conf", "wg0.conf\n"])
 def test_a_name_that_wg_quick_refuses_is_refused(pair: Pair, name: str) -> None:
     with pytest.raises(InvalidName):
-        pair.mumbai.wg_quick("", name)
+        wg_quick(pair.mumbai, "", name)
 
 
 def test_a_bad_configuration_is_told_in_the_words_of_wg_quick(pair: Pair) -> None:
     with pytest.raises(CommandFailed, match="Line unrecognized"):
-        pair.mumbai.wg_quick("[Interface]\nNonsense = 1\n")
+        wg_quick(pair.mumbai, "[Interface]\nNonsense = 1\n")
     assert "wg-mesh" not in pair.mumbai.run("ip", "link").stdout
 
 

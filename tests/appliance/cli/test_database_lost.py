@@ -13,7 +13,7 @@ import pytest
 
 from harness.api import Api
 from harness.customer import Customer
-from netlab import Lab, LabHost
+from netlab import Lab, LabHost, wg_quick
 from tests.appliance.cli.started import PORT, Run, call, children, fetch, start, wait_for_health
 from tests.appliance.databases import on_postgresql
 from tests.appliance.postgres import Cluster
@@ -38,7 +38,7 @@ def join(host: LabHost, name: str, token: str) -> dict[str, str]:
     """Adds a machine, and brings its tunnel up."""
     status, made = call("POST", "/api/v1/machines", {"name": name}, token)
     assert status == 201, made
-    host.wg_quick(made["config"], "mesh.conf").wait_for_handshake(DEADLINE)
+    wg_quick(host, made["config"], "mesh.conf").wait_for_handshake(DEADLINE)
     machine: dict[str, str] = made["machine"]
     return machine
 

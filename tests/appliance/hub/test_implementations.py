@@ -20,7 +20,7 @@ from appliance.hub.plane import DataPlane
 from appliance.hub.wireguard import Backend, choose
 from appliance.model.desired import Desired, Peer, PeerStatus
 from appliance.model.keys import KeyPair, new_key_pair
-from netlab import Host, Lab
+from netlab import Host, Lab, wg_quick
 from tests.waiting import wait_until
 
 HUB, HUB_INSIDE = "192.0.2.1", "10.100.0.1"
@@ -68,10 +68,11 @@ class Machines:
     def _connect(self, number: int, keys: KeyPair) -> Host:
         host = self._lab.host(f"m{number}")
         self._lab.connect(host, self._lab.switches["internet"], f"192.0.2.{11 + number}/24")
-        host.wg_quick(
+        wg_quick(
+            host,
             f"[Interface]\nPrivateKey = {keys.private}\nAddress = {self.state.peers[number].address}/16\nMTU = 1420\n"
             f"[Peer]\nPublicKey = {self.state.hub_public_key}\nEndpoint = {HUB}:{self.port}\n"
-            "AllowedIPs = 10.100.0.0/16\nPersistentKeepalive = 25\n"
+            "AllowedIPs = 10.100.0.0/16\nPersistentKeepalive = 25\n",
         )
         return host
 

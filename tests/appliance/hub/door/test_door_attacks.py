@@ -10,7 +10,7 @@ import pytest
 
 from appliance.hub.door import FrontDoor
 from appliance.hub.door.rules import DROPS
-from netlab import Host, LabHost
+from netlab import Capture, Host, LabHost
 from tests.appliance.hub.door.attacks import fresh_initiation, initiation, numbered, send, send_from_everywhere
 from tests.appliance.hub.door.world import HUB_INSIDE, PORT, Machine, World
 from tests.waiting import DEADLINE, wait_until
@@ -115,7 +115,7 @@ def test_initiations_from_everywhere_are_held_to_one_pace(
 
 
 def test_a_replayed_initiation_leads_nowhere(world: World, door: FrontDoor, victim: Machine, enemy: Host) -> None:
-    with world.hub.capture("eth0", f"udp dst port {PORT} and udp[8] = 1") as capture:
+    with Capture(world.hub, "eth0", f"udp dst port {PORT} and udp[8] = 1") as capture:
         other = world.machine(world.organizations[0], 12)
         assert other.reaches_the_hub(DEADLINE)
     (recorded,) = [packet.payload for packet in capture.packets()]
@@ -131,7 +131,7 @@ def test_another_organization_can_t_take_a_session_over(
     """Its member says to be where the victim is, and its hub believes that: the handshake is genuine."""
     second = world.organizations[1]
     genuine = fresh_initiation(world, second, 21)
-    with victim.host.capture("eth0", f"udp src port {PORT} and udp[8] = 2") as capture, undisturbed(world, victim):
+    with Capture(victim.host, "eth0", f"udp src port {PORT} and udp[8] = 2") as capture, undisturbed(world, victim):
         send(enemy, [genuine], source=source_of(world, victim))
         wait_until(lambda: bool(capture.packets()))
         send(enemy, [initiation(second.keys.public) for _ in range(50)], source=source_of(world, victim))

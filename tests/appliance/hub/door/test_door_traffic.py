@@ -14,7 +14,7 @@ from appliance.hub.door import DoorSockets, FrontDoor, PortTaken, Repair, is_fre
 from appliance.hub.door.table import known_port
 from appliance.hub.names import Names
 from appliance.model.keys import new_key_pair
-from netlab import PingResult
+from netlab import Capture, PingResult
 from tests.appliance.hub.door.attacks import frag_needed, initiation, send
 from tests.appliance.hub.door.world import HUB4, HUB6, HUB_INSIDE, PORT, Machine, World
 from tests.waiting import DEADLINE, wait_until
@@ -50,7 +50,7 @@ def test_the_hub_answers_from_the_address_that_was_asked(world: World, door: Fro
     del door
     world.hub.run("ip", "address", "add", f"{other}/{64 if ':' in other else 24}", "dev", "eth0", "nodad")
     machine = world.machine(world.organizations[0], 11, other)
-    with machine.host.capture("eth0", f"udp and src port {PORT}") as capture:
+    with Capture(machine.host, "eth0", f"udp and src port {PORT}") as capture:
         assert machine.reaches_the_hub(DEADLINE, count=2)
     assert {packet.src for packet in capture.packets()} == {other}
 
@@ -88,7 +88,7 @@ def test_a_machine_behind_another_link_of_the_hub_is_answered_there(world: World
     host.run("ip", "route", "add", "192.0.2.0/24", "via", "198.51.100.1")
     host.run("ip", "route", "add", "2001:db8::/64", "via", "2001:db8:1::1")
     machine = world.client(world.organizations[0], host, 11, hub)
-    with host.capture(outside, f"udp and src port {PORT}") as capture:
+    with Capture(host, outside, f"udp and src port {PORT}") as capture:
         assert machine.reaches_the_hub(DEADLINE, count=2)
     assert {packet.src for packet in capture.packets()} == {hub}
 
@@ -135,7 +135,7 @@ def test_one_client_can_belong_to_two_organizations(world: World, door: FrontDoo
 def test_a_client_on_the_hub_itself_gets_through(world: World, door: FrontDoor) -> None:
     machine = world.client(world.organizations[0], world.hub, 11)
     machine.tunnel.wait_for_handshake(DEADLINE)
-    with machine.host.capture("lo", f"udp and port {PORT}") as capture:
+    with Capture(machine.host, "lo", f"udp and port {PORT}") as capture:
         machine.host.ping("10.100.0.200", timeout=0.1)
     assert machine.tunnel.peers()[0].rx_bytes > 0
     assert PORT in {packet.sport for packet in capture.packets()} | {packet.dport for packet in capture.packets()}
@@ -145,7 +145,7 @@ def test_a_client_on_the_hub_itself_gets_through(world: World, door: FrontDoor) 
 def test_nothing_from_outside_gets_to_an_inner_port(world: World, door: FrontDoor) -> None:
     organization, stranger = world.organizations[0], world.host(66)
     desk = world.hub.in_network(lambda: known_port(world.names.door))
-    with world.hub.capture("lo", "udp") as capture:
+    with Capture(world.hub, "lo", "udp") as capture:
         for port in (organization.inner_port, desk):
             send(stranger, [initiation(organization.keys.public)], port=port)
         send(stranger, [initiation(organization.keys.public)])
@@ -266,7 +266,7 @@ def test_a_path_with_a_smaller_mtu_is_noticed(world: World, door: FrontDoor) -> 
     """An ICMP error speaks of the public port, and of a packet that another socket sent."""
     machine = world.machine(world.organizations[0], 11)
     assert machine.reaches_the_hub(DEADLINE)
-    with world.hub.capture("eth0", "udp and dst host 192.0.2.11") as capture:
+    with Capture(world.hub, "eth0", "udp and dst host 192.0.2.11") as capture:
         machine.reaches_the_hub()
     (answer, *_) = capture.packets()
     assert answer.sport == PORT

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from appliance.hub.door import FrontDoor, Repair
 from appliance.hub.names import Names
 from appliance.model.keys import KeyPair, new_key_pair
-from netlab import Lab, LabHost, Tunnel, wireguard_implementation
+from netlab import Capture, Lab, LabHost, Tunnel, wg_quick, wireguard_implementation
 from tests.waiting import DEADLINE
 
 PORT = 51820
@@ -108,10 +108,11 @@ class World:
         keys, address = new_key_pair(), f"10.100.0.{number}"
         self.wg(organization, "set", organization.id, "peer", keys.public, "allowed-ips", f"{address}/32")
         endpoint = f"[{hub}]:{PORT}" if ":" in hub else f"{hub}:{PORT}"
-        tunnel = host.wg_quick(
+        tunnel = wg_quick(
+            host,
             f"[Interface]\nPrivateKey = {keys.private}\nAddress = {address}/16\nMTU = 1420\n"
             f"[Peer]\nPublicKey = {organization.keys.public}\nEndpoint = {endpoint}\n"
-            "AllowedIPs = 10.100.0.0/16\nPersistentKeepalive = 25\n"
+            "AllowedIPs = 10.100.0.0/16\nPersistentKeepalive = 25\n",
         )
         return Machine(organization, host, tunnel, keys)
 
@@ -121,7 +122,7 @@ class World:
 
         Left to itself, WireGuard asks again after five seconds, and under another index.
         """
-        with self.hub.capture("eth0", f"udp and port {PORT} and host 192.0.2.{number}") as capture:
+        with Capture(self.hub, "eth0", f"udp and port {PORT} and host 192.0.2.{number}") as capture:
             yield
         sent = [packet.payload for packet in capture.packets()]
         (asked, *_) = [each[4:8] for each in sent if each[0] == 1]
