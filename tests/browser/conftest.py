@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
-from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from appliance.service.transcripts import Shelf
 from appliance.web.app import make_app
@@ -22,16 +20,8 @@ from appliance.web.limits import RateLimits
 from appliance.web.tls import self_signed
 from tests.appliance.fakes import FakeHub
 from tests.appliance.sites import make_site, make_store
+from tests.browser.chromium import NoChromium, chromium
 from tests.waiting import DEADLINE
-
-_CHROMIUM = Path(os.environ.get("MESHWG_CHROMIUM", "/usr/bin/chromium"))
-_FLAGS = (
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -132,20 +122,13 @@ def url(tmp_path_factory: pytest.TempPathFactory, shelf: Shelf, hub: FakeHub) ->
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium, as the host has it, or where there is none the one that playwright brought."""
+    """Chromium, for all tests of a run."""
     expect.set_options(timeout=DEADLINE * 1000)
-    with sync_playwright() as playwright:
-        program = _CHROMIUM if _CHROMIUM.exists() else Path(playwright.chromium.executable_path)
-        if not program.exists():
-            pytest.skip("no Chromium is installed: ./meshwg setup installs it, or MESHWG_CHROMIUM names it")
-        launched = playwright.chromium.launch(
-            executable_path=program,
-            args=[*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])],
-            # It leaves settings and caches in the home folder of whoever starts it.
-            env={**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))},
-        )
-        yield launched
-        launched.close()
+    try:
+        with chromium(tmp_path_factory.mktemp("home")) as launched:
+            yield launched
+    except NoChromium as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

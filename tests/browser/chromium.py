@@ -1,0 +1,48 @@
+"""Start Chromium for the tests and the screenshots."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+_INSTALLED = Path(os.environ.get("MESHWG_CHROMIUM", "/usr/bin/chromium"))
+_FLAGS = (
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+class NoChromium(Exception):
+    """Chromium is installed neither on this machine nor by playwright."""
+
+
+@contextmanager
+def chromium(home: Path) -> Iterator[Browser]:
+    """Run a headless Chromium for as long as ``with`` lasts.
+
+    The machine's own is used if there is one, otherwise the one that playwright installed.
+
+    Args:
+        home: folder in which the browser leaves settings and caches, in place of the user's home.
+
+    Raises:
+        NoChromium: there is none.
+    """
+    with sync_playwright() as playwright:
+        program = _INSTALLED if _INSTALLED.exists() else Path(playwright.chromium.executable_path)
+        if not program.exists():
+            raise NoChromium("no Chromium is installed: ./meshwg setup installs it, or MESHWG_CHROMIUM names it")
+        launched = playwright.chromium.launch(
+            executable_path=program,
+            args=[*_FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])],
+            env={**os.environ, "HOME": str(home)},
+        )
+        yield launched
+        launched.close()

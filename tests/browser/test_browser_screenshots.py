@@ -1,0 +1,33 @@
+"""The pictures of the README: they are there, and the program that takes them works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.appliance.published import written
+from tests.browser import screenshots
+
+_PIXELS = tuple(side * screenshots.SCALE for side in screenshots.SIZE)
+_MOST_BYTES = 200_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures that were taken just now."""
+    made = tmp_path_factory.mktemp("screenshots")
+    run = written(tmp_path_factory.mktemp("run") / "out", "2026-03-01T12:00:00Z")
+    screenshots.take(run, made)
+    return made
+
+
+@pytest.mark.parametrize("name", [screenshots.POLICY, screenshots.TRANSCRIPT])
+def test_a_picture_is_taken_as_the_one_in_the_repository_was(folder: Path, name: str) -> None:
+    for file in (folder / name, screenshots.FOLDER / name):
+        with Image.open(file) as picture:
+            assert (picture.format, picture.size) == ("PNG", _PIXELS)
+            # More than one colour: a page that did not load is white.
+            assert len(picture.getcolors() or ()) > 8
+        assert file.stat().st_size < _MOST_BYTES
