@@ -18,10 +18,10 @@ from appliance.cli.present import Present
 from appliance.cli.settings import resolve
 from appliance.hub import wireguard
 from appliance.hub.errors import HubError
-from appliance.hub.events import Watcher
-from appliance.hub.generation import Ledger
+from appliance.hub.kernel.events import Watcher
+from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
-from appliance.hub.plane import DataPlane
+from appliance.hub.plane.dataplane import DataPlane
 from appliance.model.desired import Desired
 from appliance.service import census as service
 from appliance.service.census import Holding, HostPort

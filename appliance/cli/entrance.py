@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.settings import Settings
-from appliance.hub.door import DoorError, DoorSockets, PortTaken, known_port
+from appliance.hub.front_door import DoorError, DoorSockets, PortTaken, known_port
 from appliance.hub.names import Names
 from appliance.store import Store, instance
 from appliance.store.instance import Instance

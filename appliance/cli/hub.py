@@ -17,11 +17,12 @@ from appliance.cli.handover import Handover
 from appliance.cli.settings import resolve
 from appliance.cli.succession import wait_for_turn
 from appliance.cli.unlocking import unlock
-from appliance.hub import garbage, limits, process, server
-from appliance.hub.client import HubClient
-from appliance.hub.door import FrontDoor
+from appliance.hub import garbage, service
 from appliance.hub.errors import HubError
+from appliance.hub.front_door import FrontDoor
+from appliance.hub.kernel import limits
 from appliance.hub.names import Names
+from appliance.hub.rpc.client import HubClient
 from appliance.hub.wireguard import choose
 from appliance.privileges import Capability
 from appliance.service import accounts
@@ -86,11 +87,11 @@ def hub() -> None:
             client = HubClient(hub_socket(name))
             accounts.forget_unfinished(Workplace(unlocked.store, client, *settings.endpoint.at(public.port)))
         door = FrontDoor(Names(name), public.port, public.sockets)
-        served = process.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
+        served = service.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)
         allowed = {os.getuid(), web_user().uid}
         with garbage.sparing():
-            server.serve(served, hub_socket(name), allowed, on_ready=_tell_that_it_is_ready)
+            service.serve(served, hub_socket(name), allowed, on_ready=_tell_that_it_is_ready)
 
 
 def _tell_that_it_is_ready() -> None:

@@ -13,9 +13,9 @@ from appliance.cli import unlocking
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, instance_locked
 from appliance.cli.settings import Settings
-from appliance.hub.client import HubClient
 from appliance.hub.errors import HubUnreachable
-from appliance.hub.messages import HubStatus
+from appliance.hub.rpc.client import HubClient
+from appliance.hub.rpc.messages import HubStatus
 from appliance.store import Store, instance
 from appliance.store.database import sqlite_file
 from appliance.store.instance import Instance

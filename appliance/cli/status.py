@@ -14,7 +14,7 @@ from appliance.cli.errors import Exit
 from appliance.cli.options import AsJson, Config, Data, DatabaseUrl, Listen
 from appliance.cli.present import Present
 from appliance.cli.settings import resolve
-from appliance.hub.messages import HubStatus
+from appliance.hub.rpc.messages import HubStatus
 from appliance.store import machines, organizations
 from appliance.store.revision import NEWEST, revision
 

@@ -27,8 +27,8 @@ from appliance.cli.options import Config, Data, DatabaseUrl, Listen
 from appliance.cli.settings import DEFAULT_LISTEN, SECRET_FILE_VARIABLE, Settings, default_data, resolve
 from appliance.cli.supervision import Asked, Child, NotStarted, pause, watch
 from appliance.cli.unlocking import Unlocked, unlock
-from appliance.hub.client import HubClient
 from appliance.hub.errors import HubError
+from appliance.hub.rpc.client import HubClient
 from appliance.model.hosts import authority
 from appliance.service import accounts
 from appliance.service.workplace import Workplace

@@ -24,7 +24,7 @@ from appliance.host.finding import (
 
 OLDEST_PYTHON = (3, 10)
 ENOUGH_CONNECTIONS = 262_144
-"""From this limit of the host on, the bounds of connections are those that are documented (`appliance.hub.bounds`)."""
+"""Smallest limit of the host with which the documented bounds of connections hold (`appliance.hub.plane.bounds`)."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from appliance.hub.footprint import Footprint
+from appliance.hub.rpc.footprint import Footprint
 from appliance.store import Store, holdings, organizations
 
 

@@ -37,7 +37,7 @@ Statuses = Mapping[str, PeerStatus]
 
 
 class HubPort(Protocol):
-    """What use cases ask of the data plane; `appliance.hub.client.HubClient` is one."""
+    """What use cases ask of the data plane; `appliance.hub.rpc.client.HubClient` is one."""
 
     def create_keys(self, organization: str) -> SealedKeys: ...
 

@@ -9,7 +9,7 @@ from typing import Any
 import bottle
 import structlog
 
-from appliance.hub.messages import HubStatus
+from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import Refused, Unavailable
 from appliance.web import api, health, metrics, origin, pages, problems, request
 from appliance.web.headers import HEADERS

@@ -9,7 +9,7 @@ import bottle
 import msgspec
 
 from appliance.hub.errors import HubError, HubUnreachable
-from appliance.hub.messages import HubStatus
+from appliance.hub.rpc.messages import HubStatus
 from appliance.web import problems, request
 from appliance.web.recent import Recent
 from appliance.web.watchers import Watchers

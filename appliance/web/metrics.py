@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from appliance import __version__
 from appliance.hub.errors import HubError, HubUnreachable
-from appliance.hub.messages import HubStatus
+from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import Unavailable
 from appliance.service import passwords
 from appliance.service.unused import MOST as MOST_UNUSED

@@ -21,7 +21,7 @@ import granian.rsgi  # noqa: F401
 import idna.uts46data  # noqa: F401
 
 from appliance import lifeline, privileges
-from appliance.hub.client import HubClient
+from appliance.hub.rpc.client import HubClient
 from appliance.mail import Relay
 from appliance.model.addresses import Network
 from appliance.model.retention import Retention

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy
 
-from appliance.hub import checks
+from appliance.hub.rpc import checks
 from appliance.service import Actor, Workplace, addresses, machines
 from appliance.service.changes import Change
 from appliance.service.machines import Issued

@@ -11,8 +11,8 @@ from ipaddress import IPv4Address
 
 from sqlalchemy import Connection
 
-from appliance.hub.callers import Hook, go_on
-from appliance.hub.plane import DataPlane
+from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.rpc.callers import Hook, go_on
 from appliance.model.desired import Desired
 from appliance.model.organization import Machine
 from appliance.service import accounts, addresses

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from appliance.hub.callers import Hook, go_on
-from appliance.hub.enforcement import Enforcement, _Judged
 from appliance.hub.names import Places
-from appliance.hub.plane import DataPlane
+from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.plane.enforcement import Enforcement, _Judged
+from appliance.hub.rpc.callers import Hook, go_on
 from appliance.hub.ruleset import ALLOWED_MARK, Ruleset
 from appliance.hub.wireguard.boringtun import Boringtun
 from appliance.hub.wireguard.kernel import Kernel

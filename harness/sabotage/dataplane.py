@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Network
 
-from appliance.hub import routing
-from appliance.hub.callers import Hook, go_on
 from appliance.hub.findings import Finding
+from appliance.hub.kernel import routing
 from appliance.hub.names import Names, Places
-from appliance.hub.plane import DataPlane
-from appliance.hub.reconcile import Reconciler
+from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.plane.reconcile import Reconciler
+from appliance.hub.rpc.callers import Hook, go_on
 from appliance.hub.ruleset import Statements
 from appliance.model.desired import Desired, Peer
 from harness.sabotage.rules import change_chains

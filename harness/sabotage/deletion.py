@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from appliance.hub.client import HubClient
+from appliance.hub.rpc.client import HubClient
 from appliance.service import Actor, Workplace, accounts
 from appliance.store import Store, organizations, times
 from appliance.store.schema import organizations as table

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from appliance.hub.door import directory, rules
-from appliance.hub.door.memory import SECOND_WORD, SESSIONS
-from appliance.hub.door.rules import Layout
-from appliance.hub.door.share import Share
+from appliance.hub.front_door import directory, rules
+from appliance.hub.front_door.memory import SECOND_WORD, SESSIONS
+from appliance.hub.front_door.rules import Layout
+from appliance.hub.front_door.share import Share
 
 
 def let_answers_renew_sessions() -> None:

@@ -8,8 +8,8 @@ from ipaddress import IPv4Network
 
 from pyroute2 import IPRoute
 
-from appliance.hub import namespace, routing
 from appliance.hub.findings import Finding
+from appliance.hub.kernel import namespace, routing
 from appliance.hub.names import Places
 from appliance.hub.ruleset import ALLOWED_MARK, Ruleset
 from appliance.model.addresses import hub_address

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from appliance.hub import generation
-from appliance.hub.callers import Hook, go_on
-from appliance.hub.calls import Calls
-from appliance.hub.enforcement import Enforcement
 from appliance.hub.errors import RulesetError
 from appliance.hub.findings import Finding, Part
-from appliance.hub.healing import Healer
+from appliance.hub.kernel import generation
 from appliance.hub.names import Places
-from appliance.hub.reconcile import Reconciler
+from appliance.hub.plane.calls import Calls
+from appliance.hub.plane.enforcement import Enforcement
+from appliance.hub.plane.healing import Healer
+from appliance.hub.plane.reconcile import Reconciler
+from appliance.hub.rpc.callers import Hook, go_on
 from appliance.hub.ruleset import ALLOWED_MARK, UNKNOWN, Ruleset, compile_ruleset
 from appliance.model.desired import Desired, Peer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from appliance.hub.door import FrontDoor
+from appliance.hub.front_door import FrontDoor
 from appliance.model.configuration import Configuration
 from appliance.model.organization import Machine, Organization
 from appliance.service import machines

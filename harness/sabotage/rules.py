@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from appliance.hub.nft import Rulesets
+from appliance.hub.kernel.nft import Rulesets
 from appliance.hub.ruleset import ALLOWED_MARK, Compiler, Ruleset, Statements
 from appliance.model.desired import Desired
 from appliance.model.policy import Policy

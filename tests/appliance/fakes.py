@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from appliance.hub.errors import HubError
-from appliance.hub.messages import HubStatus
+from appliance.hub.rpc.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
 from appliance.store import Store
 from appliance.vault import CodeSecret, SealedKeys, Vault, codes

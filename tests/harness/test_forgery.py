@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from appliance.hub.door.initiation import Recognizer, is_initiation
+from appliance.hub.front_door.initiation import Recognizer, is_initiation
 from appliance.model.keys import new_key_pair
 from harness import forgery
 from harness.forgery import Kind

@@ -12,11 +12,11 @@ import struct
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network
 
-from appliance.hub import links, namespace, uapi
 from appliance.hub.errors import LinkError
+from appliance.hub.kernel import links, namespace
 from appliance.hub.names import Places
 from appliance.hub.ruleset import ALLOWED_MARK
-from appliance.hub.wireguard import processes
+from appliance.hub.wireguard import processes, uapi
 from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.hub.wireguard.userspace import Program, Userspace
 from appliance.model.desired import Peer

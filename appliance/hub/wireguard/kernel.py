@@ -9,10 +9,10 @@ from typing import Any
 from pyroute2 import IPRoute, WireGuard
 from pyroute2.netlink.exceptions import NetlinkError
 
-from appliance.hub import links, namespace, uapi
 from appliance.hub.errors import HubError, LinkError, reason
+from appliance.hub.kernel import links, namespace
 from appliance.hub.names import Places
-from appliance.hub.wireguard import processes
+from appliance.hub.wireguard import processes, uapi
 from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.model.desired import Peer, PeerStatus
 

@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from appliance.hub import uapi
+from appliance.hub.wireguard import uapi
 
 WIREGUARD_GO, BORINGTUN = "wireguard-go", "boringtun-cli"
 """Names of their executables, by which processes are known."""

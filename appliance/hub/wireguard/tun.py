@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from appliance.hub import links
 from appliance.hub.errors import LinkError, reason
+from appliance.hub.kernel import links
 
 _DEVICE = "/dev/net/tun"
 _TUNSETIFF = 0x400454CA

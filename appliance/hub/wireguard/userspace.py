@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from appliance import privileges
-from appliance.hub import links, uapi
 from appliance.hub.errors import LinkError
+from appliance.hub.kernel import links
 from appliance.hub.names import Places
-from appliance.hub.wireguard import processes
+from appliance.hub.wireguard import processes, uapi
 from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.model.desired import Peer, PeerStatus
 

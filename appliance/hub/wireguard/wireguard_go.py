@@ -14,8 +14,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from appliance.hub import links, uapi
-from appliance.hub.wireguard import processes, tun
+from appliance.hub.kernel import links
+from appliance.hub.wireguard import processes, tun, uapi
 from appliance.hub.wireguard.launcher import Launcher
 from appliance.hub.wireguard.userspace import Program, Userspace, uid_of
 

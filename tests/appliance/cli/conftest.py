@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance import privileges
-from appliance.hub import namespace
+from appliance.hub.kernel import namespace
 from appliance.hub.names import Places
 from appliance.hub.wireguard import choose
 from netlab import sandbox

@@ -10,9 +10,9 @@ import pytest
 
 from appliance.cli import census
 from appliance.cli.errors import CommandError, Exit
-from appliance.hub import namespace
-from appliance.hub.footprint import Footprint
+from appliance.hub.kernel import namespace
 from appliance.hub.names import Names
+from appliance.hub.rpc.footprint import Footprint
 from appliance.model.ids import new_organization_id
 from appliance.service.census import Holding
 from appliance.store import Store, organizations

@@ -10,9 +10,9 @@ import pytest
 
 from appliance.cli import up
 from appliance.cli.supervision import Asked, Child, NotStarted
-from appliance.hub.client import HubClient
 from appliance.hub.errors import HubError
-from appliance.hub.messages import HubStatus
+from appliance.hub.rpc.client import HubClient
+from appliance.hub.rpc.messages import HubStatus
 from tests.waiting import Clock
 
 

@@ -13,7 +13,7 @@ import pytest
 from appliance.cli import present, status
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.settings import resolve
-from appliance.hub.messages import HubStatus
+from appliance.hub.rpc.messages import HubStatus
 from appliance.store.migration import known_revisions
 from tests.appliance.cli.started import PORT, Run, assert_refused, children, meshwg, sign_up, start
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from appliance.host import Chosen, Diagnosis, Facts, Finding, Privileges, State, diagnose, inside, parts, system
-from appliance.hub.bounds import ENOUGH_FOR_THE_HOST
+from appliance.hub.plane.bounds import ENOUGH_FOR_THE_HOST
 from appliance.hub.wireguard import boringtun, wireguard_go
 from tests.appliance.host.made_up import hopeless, host, hosts, trial, without
 

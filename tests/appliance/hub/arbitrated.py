@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
-from appliance.hub.arbiter import Arbiter
-from appliance.hub.callers import Caller, Hook, go_on
-from appliance.hub.doorkeeper import Doorkeeper
 from appliance.hub.errors import HubError
-from appliance.hub.plane import DataPlane
+from appliance.hub.plane.arbiter import Arbiter
+from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.plane.doorkeeper import Doorkeeper
+from appliance.hub.rpc.callers import Caller, Hook, go_on
 from appliance.model.desired import Desired
 from appliance.model.difference import between
 from appliance.store import Store

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from appliance.hub.events import Heard, Watcher
-from appliance.hub.generation import Ledger
+from appliance.hub.kernel.events import Heard, Watcher
+from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
-from appliance.hub.plane import DataPlane
+from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.wireguard import Backend, choose
 from appliance.model.desired import Desired
 from appliance.model.ids import new_instance_id, new_organization_id

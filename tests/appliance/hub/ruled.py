@@ -9,9 +9,9 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from appliance.hub import namespace, nft, removal
-from appliance.hub.netlink import Netlink
-from appliance.hub.nft import Rulesets
+from appliance.hub.kernel import namespace, nft, removal
+from appliance.hub.kernel.netlink import Netlink
+from appliance.hub.kernel.nft import Rulesets
 from appliance.hub.ruleset import FULL, PACED, Compiler, Ruleset
 from appliance.model.desired import Desired, Peer
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Protocol, Rule, Selector, parse_ports

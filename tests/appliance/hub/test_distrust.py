@@ -20,13 +20,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from appliance.hub import messages
-from appliance.hub.door import FrontDoor
-from appliance.hub.events import Change
-from appliance.hub.healing import Healer
+from appliance.hub.front_door import FrontDoor
+from appliance.hub.kernel.events import Change
 from appliance.hub.names import Names
-from appliance.hub.process import Hub
-from appliance.hub.server import Server
+from appliance.hub.plane.healing import Healer
+from appliance.hub.rpc import messages
+from appliance.hub.rpc.server import Server
+from appliance.hub.service import Hub
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.model.keys import new_key_pair

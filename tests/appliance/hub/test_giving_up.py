@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from appliance.hub import shares
-from appliance.hub.callers import HERE
-from appliance.hub.client import HubClient
-from appliance.hub.door import FrontDoor
-from appliance.hub.messages import Status
+from appliance.hub.front_door import FrontDoor
 from appliance.hub.names import Names
-from appliance.hub.process import Hub
+from appliance.hub.rpc import shares
+from appliance.hub.rpc.callers import HERE
+from appliance.hub.rpc.client import HubClient
+from appliance.hub.rpc.messages import Status
+from appliance.hub.rpc.server import Server
 from appliance.hub.ruleset import Compiler, Ruleset
-from appliance.hub.server import Server
+from appliance.hub.service import Hub
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.model.errors import NotEnforced
@@ -26,7 +26,7 @@ from appliance.model.policy import ANYONE, Action, Policy, Rule
 from appliance.service import Actor, Workplace
 from appliance.service import policy as policies
 from appliance.store import Store, organizations
-from tests.appliance.hub.test_plane import in_force
+from tests.appliance.hub.plane.test_plane import in_force
 from tests.appliance.sealed import ACME, OLD, opens, sealed_store
 
 OWNER = Actor.operator(ACME)

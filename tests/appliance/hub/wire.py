@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from appliance.hub import namespace, routing
-from appliance.hub.door.datagram import checksum
+from appliance.hub.front_door.datagram import checksum
+from appliance.hub.kernel import namespace, routing
 from appliance.hub.names import Places
 
 # <linux/if_tun.h>

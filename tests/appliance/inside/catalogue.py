@@ -26,9 +26,9 @@ from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from appliance.hub import messages
-from appliance.hub.client import HubClient
 from appliance.hub.errors import HubError
+from appliance.hub.rpc import messages
+from appliance.hub.rpc.client import HubClient
 from appliance.model.desired import Desired
 
 _PTRACE_ATTACH, _PTRACE_DETACH = 16, 17

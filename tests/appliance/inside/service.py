@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from appliance import cli
 from appliance.cli import supervision
-from appliance.hub import messages
+from appliance.hub.rpc import messages
 from appliance.web import process, server
 from tests.appliance.inside.catalogue import ROWS, Targets
 

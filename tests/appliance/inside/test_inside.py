@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from appliance.cli.folder import hub_socket, web_user
-from appliance.hub import messages
 from appliance.hub.names import Names
+from appliance.hub.rpc import messages
 from appliance.store import Store, instance, organizations
 from tests.appliance.cli.started import PORT, READY, call, children, sign_up, wait_for_health
 from tests.appliance.inside import catalogue, service

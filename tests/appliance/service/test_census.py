@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from appliance.hub.footprint import Footprint
+from appliance.hub.rpc.footprint import Footprint
 from appliance.service import Actor, Workplace, census
 from appliance.store import Store
 from tests.appliance.conftest import sign_up

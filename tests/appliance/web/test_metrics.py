@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from appliance import __version__
 from appliance.hub.errors import HubUnreachable
-from appliance.hub.messages import HubStatus
+from appliance.hub.rpc.messages import HubStatus
 from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
 from appliance.web.app import make_app

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from appliance.hub.errors import HubUnreachable
-from appliance.hub.messages import HubStatus
+from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import Busy
 from appliance.service import Workplace
 from appliance.service.transcripts import Shelf

@@ -1,0 +1,36 @@
+"""Which sources the kernel knows: WireGuard has answered them, so they have authenticated themselves."""
+
+from __future__ import annotations
+
+import struct
+from socket import AF_INET, AF_INET6, inet_pton
+
+from appliance.hub.front_door.datagram import Arrival
+from appliance.hub.front_door.memory import KNOWN4, LINKS6
+from appliance.hub.front_door.netfilter import Reader
+
+
+class Acquaintances:
+    """Asks the door's table in the network namespace of the thread that makes this object.
+
+    What the kernel knows outlives this process. Nothing is remembered here, so nothing can be filled.
+    """
+
+    def __init__(self, table: str) -> None:
+        self._reader = Reader(table)
+
+    def close(self) -> None:
+        """Lets go of the kernel's socket."""
+        self._reader.close()
+
+    def link_of(self, arrival: Arrival) -> int | None:
+        """The inner port of the link that the sender is known for; None if it is for none, or the table is gone.
+
+        Raises:
+            DoorError: the kernel refused to tell.
+        """
+        address, port = arrival.source
+        if arrival.version == 6:
+            return self._reader.port_of(LINKS6.name, inet_pton(AF_INET6, address.partition("%")[0]))
+        # The parts of a key take up whole words.
+        return self._reader.port_of(KNOWN4.name, inet_pton(AF_INET, address) + struct.pack("!Hxx", port))

@@ -1,0 +1,271 @@
+"""Hands each initiation to the link of the organization that it is meant for."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from appliance.hub.front_door.acquaintances import Acquaintances
+from appliance.hub.front_door.budget import Budget
+from appliance.hub.front_door.datagram import Arrival, neighbourhood, packet
+from appliance.hub.front_door.directory import Directory, Entry
+from appliance.hub.front_door.errors import DoorError
+from appliance.hub.front_door.fair import FairQueue
+from appliance.hub.front_door.initiation import is_initiation
+from appliance.hub.front_door.pace import Pace
+from appliance.hub.front_door.sockets import DoorSockets, overflowed, receive
+
+log = structlog.get_logger()
+
+_SHARE = 0.2
+_SAVED_S = 0.1
+# After so long a look at what strangers sent, known sources get a turn.
+_TURN_S = 0.001
+_AT_ONCE = 64
+
+# As many addresses as can hope to have their turn before their machines ask again, and of each what the rules let
+# through at once: an office has one address.
+_NEIGHBOURHOODS = 512
+_OF_A_NEIGHBOURHOOD = 128
+_LINKS = 4096
+_OF_A_LINK = 128
+_MOST = 8192
+
+HANDSHAKES = (1000, 2000)
+"""The most initiations that are handed on, per second and at once. Each may begin a session."""
+
+ROOMS = {"unsearched": _NEIGHBOURHOODS, "found": _LINKS}
+"""The most addresses and organizations that have initiations waiting, to be looked at and to be handed on."""
+
+_TOLD_S = 60.0
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What became of initiations, since the demultiplexer of this process was made.
+
+    Attributes:
+        demultiplexed: handed to an organization's link.
+        unknown_key: meant for no organization of this hub.
+        crowded: found too many waiting that strangers had sent, of the same address or of all.
+        link_share: were more than their organization has turns for.
+        overflow: found the queue of their socket full.
+        unreadable: no initiations at all. The kernel's part keeps such away; they come while it is damaged.
+        refused: the host did not let us hand them on.
+    """
+
+    demultiplexed: int = 0
+    unknown_key: int = 0
+    crowded: int = 0
+    link_share: int = 0
+    overflow: int = 0
+    unreadable: int = 0
+    refused: int = 0
+
+
+_COUNTED = ("demultiplexed", "unknown_key", "crowded", "link_share", "unreadable", "refused")
+
+
+class Demultiplexer:
+    """A thread between the door's sockets and the organizations' links.
+
+    An initiation of a known source that is meant for the organization which the source is known for goes on at once.
+    Any other one takes a search through all organizations, which costs the more the more there are; searches together
+    get a fifth of one processor, and addresses take turns, so a flood can slow down the handshakes of strangers and
+    nothing else. Each organization has its share of what is handed on, and where all together ask for too much,
+    organizations take turns.
+
+    The link gets the datagram as if it came from the machine itself, by a raw socket and ``lo``: it can tell where to
+    answer, and learns where the machine is.
+
+    Args:
+        acquaintances: which sources are known.
+        met: is told of an organization when a source that it was not known by shook hands with it; must not take long.
+
+    Made in the network namespace of the sockets, whose raw sockets it needs.
+
+    Raises:
+        DoorError: the host does not let us have a raw socket; it takes CAP_NET_RAW.
+    """
+
+    def __init__(
+        self,
+        sockets: DoorSockets,
+        directory: Directory,
+        acquaintances: Acquaintances,
+        met: Callable[[str], None],
+        budget: Budget | None = None,
+    ) -> None:
+        self._sockets = sockets
+        self._met = met
+        self._directory = directory
+        self._acquaintances = acquaintances
+        self._budget = budget or Budget(_SHARE, _SAVED_S)
+        self._pace = Pace(*HANDSHAKES)
+        self._unsearched: FairQueue[str, Arrival] = FairQueue(_NEIGHBOURHOODS, _OF_A_NEIGHBOURHOOD, _MOST)
+        self._found: FairQueue[str, tuple[Arrival, Entry, bool]] = FairQueue(_LINKS, _OF_A_LINK, _MOST)
+        self._counts = dict.fromkeys(_COUNTED, 0)
+        self._told: dict[str, float] = {}
+        self._overflow_before = self._overflow()
+        self._thread: threading.Thread | None = None
+        self._raw: dict[int, socket.socket] = {}
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        try:
+            self._raw[4] = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+            if sockets.public6 is not None:
+                self._raw[6] = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        except OSError as error:
+            self._close()
+            raise DoorError(f"no raw socket for the front door: {error.strerror}") from error
+
+    def start(self) -> None:
+        """Begins, with what waits in the queues. Doing it again changes nothing."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="front-door", daemon=True)
+            self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has begun."""
+        return self._thread is not None
+
+    def stop(self) -> None:
+        """Ends the thread; what it has not looked at stays in the queues."""
+        if self._thread is not None:
+            os.eventfd_write(self._wake, 1)
+            self._thread.join()
+            self._thread = None
+        self._close()
+
+    def tally(self) -> Tally:
+        """What became of initiations so far."""
+        return Tally(**self._counts, overflow=self._overflow() - self._overflow_before)
+
+    def fill(self) -> dict[str, int]:
+        """How many addresses and organizations have initiations waiting, to be looked at and to be handed on."""
+        return {"unsearched": self._unsearched.waiting, "found": self._found.waiting}
+
+    def _overflow(self) -> int:
+        return sum(map(overflowed, (*self._sockets.public, *self._sockets.known)))
+
+    def _close(self) -> None:
+        for each in self._raw.values():
+            each.close()
+        self._raw.clear()
+        self._acquaintances.close()
+        if self._wake >= 0:
+            os.close(self._wake)
+            self._wake = -1
+
+    def _run(self) -> None:
+        while True:
+            try:
+                if self._turn():
+                    return
+            except Exception:
+                # Whatever a stranger sent must not close the door for everybody.
+                log.exception("the front door stumbled")
+                self._counts["unreadable"] += 1
+
+    def _turn(self) -> bool:
+        """One look at all queues; whether it is time to stop."""
+        poll = select.poll()
+        for each in (*self._sockets.known, *self._sockets.public):
+            poll.register(each, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll(self._pause_ms())}
+        if self._wake in ready:
+            return True
+        for each in self._sockets.known:
+            if each.fileno() in ready:
+                self._receive(each, self._recall)
+        for each in self._sockets.public:
+            if each.fileno() in ready:
+                self._receive(each, self._queue)
+        self._search()
+        self._hand_on_found()
+        return False
+
+    def _pause_ms(self) -> float | None:
+        """Until there is more to do than to receive."""
+        waits = []
+        if len(self._unsearched):
+            waits.append(self._budget.wait())
+        if len(self._found):
+            waits.append(self._pace.wait())
+        return min(waits) * 1000 if waits else None
+
+    def _receive(self, sock: socket.socket, then: Callable[[Arrival], None]) -> None:
+        for _ in range(_AT_ONCE):
+            arrival = receive(sock)
+            if arrival is None:
+                return
+            if is_initiation(arrival.payload):
+                then(arrival)
+            else:
+                self._counts["unreadable"] += 1
+
+    def _recall(self, arrival: Arrival) -> None:
+        port = self._acquaintances.link_of(arrival)
+        entry = None if port is None else self._directory.at(port, arrival.payload)
+        if entry is None:
+            self._queue(arrival)
+        else:
+            self._pass(arrival, entry, is_known=True)
+
+    def _queue(self, arrival: Arrival) -> None:
+        if not self._unsearched.put(neighbourhood(arrival), arrival):
+            self._counts["crowded"] += 1
+
+    def _search(self) -> None:
+        until = time.monotonic() + _TURN_S
+        while not self._budget.wait() and time.monotonic() < until:
+            arrival = self._unsearched.take()
+            if arrival is None:
+                return
+            with self._budget.spending():
+                entry = self._directory.find(arrival.payload)
+            if entry is None:
+                self._counts["unknown_key"] += 1
+            else:
+                self._pass(arrival, entry, is_known=False)
+
+    def _pass(self, arrival: Arrival, entry: Entry, is_known: bool) -> None:
+        item = arrival, entry, is_known
+        if not (entry.share.take(is_known) and self._found.put(entry.organization, item)):
+            self._counts["link_share"] += 1
+            self._tell(entry.organization)
+        self._hand_on_found()
+
+    def _tell(self, organization: str) -> None:
+        now = time.monotonic()
+        if now - self._told.get(organization, -_TOLD_S) >= _TOLD_S:
+            self._told = {name: at for name, at in self._told.items() if now - at < _TOLD_S} | {organization: now}
+            log.warning("an organization asks for more handshakes than its share", organization=organization)
+
+    def _hand_on_found(self) -> None:
+        while len(self._found) and self._pace.take():
+            if (found := self._found.take()) is not None:
+                self._hand_on(*found)
+
+    def _hand_on(self, arrival: Arrival, entry: Entry, is_known: bool) -> None:
+        data = packet(arrival, entry.inner_port)
+        try:
+            if arrival.version == 4:
+                self._raw[4].sendto(data, (arrival.destination, 0))
+            else:
+                scope = arrival.interface if arrival.destination.startswith("fe80") else 0
+                self._raw[6].sendto(data, (arrival.destination, 0, 0, scope))
+        except OSError:
+            self._counts["refused"] += 1
+        else:
+            self._counts["demultiplexed"] += 1
+            if not is_known:
+                self._met(entry.organization)

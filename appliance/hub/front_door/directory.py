@@ -1,0 +1,70 @@
+"""Which organization an initiation is meant for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from appliance.hub.front_door.initiation import Recognizer
+from appliance.hub.front_door.share import Share
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An organization that is admitted."""
+
+    organization: str
+    hub_public_key: str
+    inner_port: int
+    recognizer: Recognizer
+    share: Share
+
+
+class Directory:
+    """The organizations.
+
+    One thread asks; others may change it meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._entries: Mapping[str, Entry] = MappingProxyType({})
+        self._ports: Mapping[int, Entry] = MappingProxyType({})
+        self._lock = threading.Lock()
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """Those admitted now, by organization; the mapping never changes, a change makes another one."""
+        return self._entries
+
+    def admit(self, organization: str, hub_public_key: str, inner_port: int, machines: int = 0) -> Entry:
+        """Adds an organization, or gives it another key, port or number of machines."""
+        with self._lock:
+            before = self._entries.get(organization)
+            share = Share(machines) if before is None else before.share
+            share.fit(machines)
+            entry = Entry(organization, hub_public_key, inner_port, Recognizer(hub_public_key), share)
+            self._keep({**self._entries, organization: entry})
+        return entry
+
+    def dismiss(self, organization: str) -> None:
+        """Forgets an organization; none there is fine."""
+        with self._lock:
+            self._keep({name: entry for name, entry in self._entries.items() if name != organization})
+
+    def at(self, inner_port: int, datagram: bytes) -> Entry | None:
+        """The organization with this inner port, if this initiation is meant for it: at a fixed price."""
+        entry = self._ports.get(inner_port)
+        return entry if entry is not None and entry.recognizer.recognizes(datagram) else None
+
+    def find(self, datagram: bytes) -> Entry | None:
+        """The organization that an initiation is meant for: at a price that grows with the number of organizations."""
+        for entry in self._entries.values():
+            if entry.recognizer.recognizes(datagram):
+                return entry
+        return None
+
+    def _keep(self, entries: dict[str, Entry]) -> None:
+        self._entries = MappingProxyType(entries)
+        self._ports = MappingProxyType({entry.inner_port: entry for entry in entries.values()})

@@ -1,0 +1,292 @@
+"""The kernel's part of the front door, as nftables text: pure.
+
+Every WireGuard message but the first of a handshake names the receiver's session by a random index of 32 bits. The
+hub's own handshake messages announce that index on their way out, so the kernel learns from them, and only from them,
+which inner port an index belongs to: WireGuard answers an initiation only after it has authenticated it and found it to
+be no replay. What a stranger sends can't change where the packets of a session go, wherever it claims to come from, and
+a machine that moves to another address keeps its session without a new handshake. Nothing that comes in makes an entry
+last longer. An index that the hub offers in an initiation of its own becomes a session's with the first answer to it,
+once.
+
+Initiations carry no index. They are paced, those of known sources (which WireGuard has answered, so that they have
+authenticated themselves) apart from strangers', and go to the demultiplexer's sockets. A known source is known for one
+link, and has that link's pace; what is beyond it waits with strangers. What the demultiplexer hands on to a link tells
+which of the host's addresses the machine asked, so that the link's answer comes from that one.
+
+An element's value can't be changed on a packet's way: it is taken out and put in again, and the newest counts.
+
+Source: https://www.wireguard.com/protocol/. A message's type is in its first four bytes, little endian; the sender's
+index in the next four of types 1 and 2; the receiver's in the next four of types 3 and 4, and in the four after those
+of type 2. nft(8) counts bits from the UDP header, which has 64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from appliance.hub.front_door.memory import (
+    ALL_REGULARS,
+    ALL_STRANGERS,
+    ANSWERED4,
+    ANSWERED6,
+    ASKED,
+    BEGUN_OF,
+    FIRST_WORD,
+    KNOWN4,
+    KNOWN6,
+    KNOWN_OF,
+    LINKS6,
+    MEMORIES,
+    OFFERS,
+    REGULARS,
+    REGULARS_OF,
+    RESUMED,
+    SECOND_WORD,
+    SESSIONS,
+    STRANGERS,
+    limit,
+)
+
+_MEMENTO_LEASE = "3650d"
+"""The kernel knows no element without an end in a map whose elements end."""
+
+_INITIATION, _RESPONSE, _COOKIE, _DATA = 0x01000000, 0x02000000, 0x03000000, 0x04000000
+_TYPE = "@th,64,32"
+
+INNER = "inner"
+DESK = "desk"
+
+MEMENTOS = {SESSIONS.name: ("0", 4), RESUMED[4].name: ("0.0.0.0 . 0", 8), RESUMED[6].name: (":: . 0", 20)}
+"""In each map of sessions a key that is no session's and leads nowhere, and its bytes, all of them 0. Where one is
+missing, somebody has emptied the map. WireGuard draws its indices at random: one of four billion is this one."""
+
+DROPS = (
+    "malformed",
+    "sessionless",
+    "dismissed",
+    "closed",
+    "stranger_pace",
+    "strangers_pace",
+    "regular_pace",
+)
+"""The counters, one for each reason to drop a packet."""
+
+BOUNDS = ("regulars_of", "regulars_pace", "begun_of", "known_of")
+"""The counters, one for each bound beyond which a packet passes and is favoured no more."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the rules depend on.
+
+    Attributes:
+        table: its name.
+        public_port: UDP port that all organizations share.
+        known_port: UDP port of the socket for initiations from known sources.
+    """
+
+    table: str
+    public_port: int
+    known_port: int
+
+
+def objects(layout: Layout) -> str:
+    """Counters, maps, sets, and chains without rules. Loading it over what is there and right changes nothing."""
+    counters = "\n".join(f"    counter {name} {{\n    }}" for name in (*DROPS, *BOUNDS))
+    memories = "\n".join(f"    {each.declaration()}" for each in MEMORIES)
+    chains = "\n".join(f"    chain {name} {{\n    }}" for name in _rules(layout) if name not in _HOOKS)
+    hooks = "\n".join(
+        f"    chain {name} {{\n        type {hook}; policy accept;\n    }}" for name, hook in _HOOKS.items()
+    )
+    return f"""
+table inet {layout.table} {{
+{counters}
+{memories}
+    set {INNER} {{
+        type inet_service;
+    }}
+    set {DESK} {{
+        type inet_service;
+    }}
+{chains}
+{hooks}
+}}
+"""
+
+
+def in_place(layout: Layout) -> str:
+    """One transaction that makes the rules what they should be and keeps every session.
+
+    No rule has an anonymous set: the kernel numbers those anew at each load, and a table could not be compared.
+
+    The kernel refuses it where an object of a name that it needs is there and of another kind.
+    """
+    lines = [objects(layout), f"flush table inet {layout.table}", f"flush set inet {layout.table} {DESK}"]
+    lines.append(f"add element inet {layout.table} {DESK} {{ {layout.known_port} }}")
+    lines += [memento(layout.table, name).strip() for name in MEMENTOS]
+    for chain, statements in _rules(layout).items():
+        lines += [f"add rule inet {layout.table} {chain} {statement}" for statement in statements]
+    return "\n".join(lines) + "\n"
+
+
+def gone(table: str) -> str:
+    """One transaction after which there is no such table."""
+    return f"add table inet {table}\ndelete table inet {table}\n"
+
+
+# A chain of type route looks for the way again where it has changed the mark.
+_HOOKS = {
+    "enter": "filter hook prerouting priority raw",
+    "leave": "route hook output priority raw",
+    "left": "filter hook output priority raw + 1",
+}
+_SENT_ANEW = 0x6D77
+_NOT_FORWARDED = "fib daddr type != unicast"
+
+
+def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
+    public = f"udp dport set {layout.public_port} accept"
+    return {
+        "deliver": (
+            f"udp dport @{INNER} accept",
+            _drop("dismissed"),
+        ),
+        "resume": (
+            f"udp dport set ip saddr . udp sport map @{RESUMED[4].name} goto deliver",
+            f"udp dport set ip6 saddr . udp sport map @{RESUMED[6].name} goto deliver",
+            _drop("sessionless"),
+        ),
+        "session": (
+            f"udp dport set {FIRST_WORD} map @{SESSIONS.name} goto deliver",
+            "goto resume",
+        ),
+        "cookie": (
+            f"udp dport set {FIRST_WORD} map @{OFFERS.name} goto deliver",
+            "goto session",
+        ),
+        "response": (
+            f"udp dport set {SECOND_WORD} map @{OFFERS.name} goto begin",
+            f"udp dport set {SECOND_WORD} map @{SESSIONS.name} goto deliver",
+            "goto resume",
+        ),
+        "begin": (
+            # Accepted or not, it ends the hub's waiting: the session that may begin now has its own lease.
+            f"delete @{OFFERS.name} {{ {SECOND_WORD} : udp dport }}",
+            BEGUN_OF.over(f"{_count('begun_of')} goto deliver"),
+            *_put(SESSIONS.name, SECOND_WORD, "udp dport"),
+            "goto deliver",
+        ),
+        "regulars": (
+            *(each.over(_drop("regular_pace")) for each in REGULARS),
+            REGULARS_OF.over(f"{_count('regulars_of')} goto strangers"),
+            f"{limit(*ALL_REGULARS)} {_count('regulars_pace')} goto strangers",
+            f"udp dport set {layout.known_port} accept",
+        ),
+        "strangers": (
+            # A full set takes no new source: its initiations are only held to the pace of all strangers together.
+            *(each.over(_drop("stranger_pace")) for each in STRANGERS),
+            f"{limit(*ALL_STRANGERS)} {_drop('strangers_pace')}",
+            public,
+        ),
+        "initiation": (
+            f"udp length != 156 {_drop('malformed')}",
+            f"udp dport set ip saddr . udp sport map @{KNOWN4.name} goto regulars",
+            f"ip6 saddr . udp sport @{KNOWN6.name} udp dport set ip6 saddr map @{LINKS6.name} goto regulars",
+            "goto strangers",
+        ),
+        "public": (
+            "notrack",
+            f"{_TYPE} {_DATA} goto session",
+            f"{_TYPE} {_INITIATION} goto initiation",
+            f"{_TYPE} {_RESPONSE} goto response",
+            f"{_TYPE} {_COOKIE} goto cookie",
+            _drop("malformed"),
+        ),
+        "enter": (
+            # A host that forwards may carry other people's packets to a port of the same number.
+            f"udp dport {layout.public_port} fib daddr type local goto public",
+            # What is neither for this host nor for one behind it is for everybody on a network, and nobody's session.
+            f"udp dport {layout.public_port} {_NOT_FORWARDED} {_drop('closed')}",
+            f'iif "lo" udp dport @{INNER} notrack accept',
+            f"udp dport @{INNER} {_NOT_FORWARDED} {_drop('closed')}",
+            f'iif != "lo" udp dport @{DESK} {_NOT_FORWARDED} {_drop("closed")}',
+        ),
+        "answer": (
+            "notrack",
+            f"{_TYPE} {_DATA} udp sport set {layout.public_port} accept",
+            # WireGuard answers a first message, which came by way of the demultiplexer, by the link that has the
+            # address that it was sent to. The machine may be behind another one.
+            f"meta mark set {_SENT_ANEW:#x}",
+            # The kernel's WireGuard forgets the address of IPv4 over that (drivers/net/wireguard/socket.c, send4).
+            f"ip saddr set ip daddr . udp dport . udp sport map @{ASKED.name}",
+            f"{_TYPE} {_RESPONSE} goto introduce",
+            f"{_TYPE} {_INITIATION} goto offer",
+            f"udp sport set {layout.public_port}",
+        ),
+        "offer": (
+            *_put(OFFERS.name, FIRST_WORD, "udp sport"),
+            f"udp sport set {layout.public_port}",
+        ),
+        "introduce": (
+            *_put(SESSIONS.name, FIRST_WORD, "udp sport"),
+            KNOWN_OF.over(f"{_count('known_of')} udp sport set {layout.public_port} accept"),
+            *_acquaint("ip daddr . udp dport", KNOWN4.name, ANSWERED4.name),
+            *_acquaint("ip6 daddr", LINKS6.name, ANSWERED6.name, f" update @{KNOWN6.name} {{ ip6 daddr . udp dport }}"),
+            f"udp sport set {layout.public_port}",
+        ),
+        "hand_on": (
+            *_put(ASKED.name, "ip saddr . udp sport . udp dport", "ip daddr"),
+            "notrack accept",
+        ),
+        "leave": (
+            # What the demultiplexer hands over has the machine's port for its source, which may look like an inner one.
+            f'oif "lo" udp dport @{INNER} goto hand_on',
+            f"udp sport @{INNER} goto answer",
+        ),
+        "left": (f"meta mark {_SENT_ANEW:#x} meta mark set 0x0",),
+    }
+
+
+def _put(name: str, key: str, value: str) -> tuple[str, str]:
+    """Gives a key a value, another one than it may have."""
+    element = f"@{name} {{ {key} : {value} }}"
+    return f"delete {element}", f"add {element}"
+
+
+def _acquaint(whom: str, known: str, answered: str, more: str = "") -> tuple[str, str]:
+    """Keeps somebody known for the link that it is known for, and makes known for a link what is known for none."""
+    value, pair = f"@{known} {{ {whom} : udp sport }}", f"{whom} . udp sport"
+    return (
+        f"{pair} @{answered} update {value} update @{answered} {{ {pair} }}{more}",
+        f"{whom} != @{known} add {value} add @{answered} {{ {pair} }}{more}",
+    )
+
+
+def _count(name: str) -> str:
+    return f"counter name {name}"
+
+
+def _drop(reason: str) -> str:
+    return f"{_count(reason)} drop"
+
+
+def admitted(table: str, ports: Iterable[int]) -> str:
+    """Lets packets through to these inner ports, and closes them to the outside."""
+    return elements("add", table, INNER, map(str, sorted(ports)))
+
+
+def dismissed(table: str, ports: Iterable[int]) -> str:
+    """Drops what still leads to these inner ports. They must be admitted now."""
+    return elements("delete", table, INNER, map(str, sorted(ports)))
+
+
+def memento(table: str, name: str) -> str:
+    """Puts in the element by whose absence one sees that a map was emptied."""
+    return f"add element inet {table} {name} {{ {MEMENTOS[name][0]} timeout {_MEMENTO_LEASE} : 0 }}\n"
+
+
+def elements(verb: str, table: str, name: str, values: Iterable[str]) -> str:
+    """Adds or deletes some, or does nothing for none."""
+    text = ", ".join(values)
+    return f"{verb} element inet {table} {name} {{ {text} }}\n" if text else ""

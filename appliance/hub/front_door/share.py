@@ -1,0 +1,44 @@
+"""Shares of handshakes that an organization may ask its link for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from appliance.hub.front_door.pace import Pace
+
+# A machine that is connected shakes hands every two minutes. One that gets no answer asks again after five seconds, and
+# after a power cut all do at once.
+_MACHINES_OF_ONE_PER_S = 20
+_AT_ONCE_PER_MACHINE = 4
+
+
+class Share:
+    """Its turns, by its size. Those of known sources are apart: nobody else can use them up.
+
+    Args:
+        machines: how many it has.
+        clock: seconds.
+    """
+
+    def __init__(self, machines: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._known, self._strangers = (Pace(*each, clock) for each in _paces(machines))
+
+    def fit(self, machines: int) -> None:
+        """It has another number of machines now."""
+        known, strangers = _paces(machines)
+        self._known.change(*known)
+        self._strangers.change(*strangers)
+
+    def take(self, is_known: bool) -> bool:
+        """Takes a turn if there is one.
+
+        Args:
+            is_known: whether for a source that has authenticated itself before.
+        """
+        return (self._known if is_known else self._strangers).take()
+
+
+def _paces(machines: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    more, burst = machines / _MACHINES_OF_ONE_PER_S, machines * _AT_ONCE_PER_MACHINE
+    return (5 + more, 50 + burst), (20 + more, 100 + burst)

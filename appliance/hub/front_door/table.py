@@ -1,0 +1,184 @@
+"""The front door's table in the kernel: made, adopted, repaired, removed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from enum import Enum
+from typing import Any
+
+import nftables
+
+from appliance.hub.errors import RulesetError
+from appliance.hub.front_door import flows, rules
+from appliance.hub.front_door.flows import Flow
+from appliance.hub.front_door.memory import MEMORIES
+from appliance.hub.front_door.netfilter import Reader, Shape
+from appliance.hub.front_door.rules import Layout
+from appliance.hub.kernel import namespace
+
+
+class Repair(Enum):
+    """What had to be done so that the table is as it should be."""
+
+    NONE = "none"
+    IN_PLACE = "in place"
+    """Its rules were put right; the kernel still knows every session."""
+    AFRESH = "afresh"
+    """It knew no session any more; those that nobody tells it of are cut off until their next handshake."""
+
+
+class Table:
+    """The table in the network namespace of the thread that makes this object; any thread may use it then.
+
+    The kernel keeps the table, and what it has learned, without this process.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._lock = threading.Lock()
+        self._nftables: Any = nftables.Nftables()
+        self._reader = Reader(layout.table)
+        # Some kernels have to list what they are asked to count: nothing else waits for that.
+        self._counting = threading.Lock()
+        self._counter = Reader(layout.table)
+        self._intended = namespace.in_scratch(lambda: _shape_of(layout))
+
+    def close(self) -> None:
+        """Lets go of the kernel's sockets; the table stays."""
+        with self._lock:
+            self._reader.close()
+            self._nftables = None
+        with self._counting:
+            self._counter.close()
+
+    def is_whole(self) -> bool:
+        """Whether all but what it has learned is as it should be, and nobody made it forget that; takes about 1 ms."""
+        with self._lock:
+            return self._remembers() and self._is_whole(self._reader.shape())
+
+    def admitted(self) -> frozenset[int]:
+        """The inner ports that packets can get to."""
+        with self._lock:
+            return self._reader.ports(rules.INNER)
+
+    def repair(self, ports: Iterable[int]) -> Repair:
+        """Makes the table what it should be, and admits these inner ports.
+
+        Raises:
+            RulesetError: the kernel refused it.
+        """
+        text = rules.in_place(self._layout) + rules.admitted(self._layout.table, ports)
+        with self._lock:
+            found, remembers = self._reader.shape(), self._remembers()
+            if remembers and self._is_whole(found):
+                return Repair.NONE
+            # libnftables 1.0.6 crashes over a set whose type is not what it is told: such a table goes first, and in a
+            # transaction of its own. It was damaged already.
+            if found.sets <= self._intended.sets:
+                with suppress(RulesetError):
+                    self._load(text)
+                    if self._is_whole(self._reader.shape()):
+                        return Repair.IN_PLACE if remembers else Repair.AFRESH
+            self._load(rules.gone(self._layout.table))
+            self._load(text)
+            return Repair.AFRESH
+
+    def change(self, admit: Iterable[int] = (), dismiss: Iterable[int] = ()) -> None:
+        """Opens the way to some inner ports and closes it to others, in one transaction.
+
+        Raises:
+            RulesetError: the kernel refused it.
+        """
+        table, admit, dismiss = self._layout.table, frozenset(admit), frozenset(dismiss)
+        with self._lock:
+            try:
+                self._load(rules.dismissed(table, dismiss) + rules.admitted(table, admit))
+            except RulesetError:
+                # The kernel refuses to take out what somebody else has taken out.
+                there = self._reader.ports(rules.INNER)
+                self._load(rules.dismissed(table, dismiss & there) + rules.admitted(table, admit))
+
+    def resume(self, told: Iterable[Flow]) -> None:
+        """Finds the packets of these sessions by their source, if their index is not known; replaces what was told.
+
+        Raises:
+            RulesetError: the kernel refused it.
+        """
+        with self._lock:
+            self._load(flows.resumed(self._layout.table, told))
+
+    def fill(self) -> dict[str, int]:
+        """How many elements each of its sets and maps has that packets fill, by name."""
+        with self._counting:
+            return self._counter.fill(each.name for each in MEMORIES)
+
+    def counters(self) -> dict[str, int]:
+        """Packets that the kernel dropped or favoured no more, by reason, since the table was made."""
+        with self._lock:
+            return self._reader.counters()
+
+    def _is_whole(self, found: Shape) -> bool:
+        return found == self._intended and self._reader.ports(rules.DESK) == {self._layout.known_port}
+
+    def _remembers(self) -> bool:
+        return all(self._reader.has_element(name, bytes(size)) for name, (_, size) in rules.MEMENTOS.items())
+
+    def _load(self, text: str) -> None:
+        if not text:
+            return
+        _run(self._nftables, text)
+
+
+def known_port(name: str) -> int:
+    """The port for known sources in the table of this name, in this thread's namespace; 0 if there is none."""
+    reader = Reader(name)
+    try:
+        return min(reader.ports(rules.DESK), default=0)
+    finally:
+        reader.close()
+
+
+def open_ports(name: str) -> frozenset[int]:
+    """The inner ports that the table of this name, in this thread's namespace, lets packets through to."""
+    reader = Reader(name)
+    try:
+        return reader.ports(rules.INNER)
+    finally:
+        reader.close()
+
+
+def is_present(name: str) -> bool:
+    """Whether there is anything in a table of this name, in this thread's namespace."""
+    reader = Reader(name)
+    try:
+        return bool(reader.shape())
+    finally:
+        reader.close()
+
+
+def remove(name: str) -> None:
+    """There is no table of this name in this thread's namespace when this returns.
+
+    Raises:
+        RulesetError: the kernel refused it.
+    """
+    _run(nftables.Nftables(), rules.gone(name))
+
+
+def _run(context: Any, text: str) -> None:
+    code, _, complaint = context.cmd(text)
+    if code != 0:
+        first = complaint.strip().splitlines()[0] if complaint.strip() else f"code {code}"
+        raise RulesetError(f"nftables refused the front door's rules: {first}")
+
+
+def _shape_of(layout: Layout) -> Shape:
+    """What the kernel shows of the table as it should be, whatever version of nftables is at work here."""
+    _run(nftables.Nftables(), rules.in_place(layout))
+    reader = Reader(layout.table)
+    try:
+        return reader.shape()
+    finally:
+        reader.close()

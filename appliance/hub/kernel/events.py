@@ -1,0 +1,197 @@
+"""What the kernel tells of changes in namespaces, and of ended processes, as it happens.
+
+Two netlink sockets for each namespace, opened in it, and a pidfd for each userspace WireGuard; one thread waits for
+all of them. Another one waits for changes of mounts, and looks which namespaces have lost their names. An event says
+that something changed, not what: who hears it looks for himself.
+
+Source: rtnetlink(7), <linux/netfilter/nfnetlink.h>, pidfd_open(2).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from enum import Enum
+
+import structlog
+
+from appliance.hub.kernel import namespace
+from appliance.hub.kernel.descriptors import raised
+from appliance.hub.kernel.mounts import MountWatch
+
+log = structlog.get_logger()
+
+_NETFILTER = 12  # NETLINK_NETFILTER
+_SOL_NETLINK, _ADD_MEMBERSHIP, _NO_ENOBUFS = 270, 1, 5
+# RTNLGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE, _IPV4_RULE, _IPV4_NETCONF; _IPV6_IFADDR tells of IPv6 that was switched on.
+_ROUTING = (1, 5, 7, 8, 9, 24)
+_RULES = (7,)  # NFNLGRP_NFTABLES
+_MOST_AT_ONCE = 64
+
+
+class Change(Enum):
+    """What an event speaks of."""
+
+    RULES = "rules"
+    """Somebody, we ourselves included, made a transaction of nftables."""
+    MACHINES = "machines"
+    """A machine was heard from somewhere new."""
+    ANYTHING = "anything"
+    """Links, addresses, routes, settings, the namespace's name, or the process that serves the link."""
+
+
+Heard = Callable[[str, Change], None]
+
+
+@dataclass
+class _Watched:
+    descriptors: dict[int, Change]
+    name: str
+    namespace: int | None
+    closing: ExitStack = field(repr=False)
+
+
+class Watcher:
+    """Waits for events of namespaces.
+
+    Args:
+        heard: is told whose namespace it was and what changed, by a waiting thread: it must not take long.
+    """
+
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+        self._watched: dict[str, _Watched] = {}
+        self._owners: dict[int, tuple[str, Change]] = {}
+        self._lock = threading.Lock()
+        self._epoll = select.epoll()
+        self._wake, self._waker = socket.socketpair()
+        self._epoll.register(self._wake, select.EPOLLIN)
+        self._thread = threading.Thread(target=self._wait, name="hub-events", daemon=True)
+        self._thread.start()
+        self._mounts = MountWatch(self._look_for_names)
+
+    def watch(self, owner: str, name: str, process: int | None) -> None:
+        """From now on changes in the namespace of that name are told as the owner's.
+
+        A namespace that is watched for the owner already stays the one, until `forget`: its name may have been given to
+        another meanwhile.
+
+        Args:
+            process: whose end is told too, in place of the one before.
+
+        Raises:
+            NamespaceError: there is no such namespace.
+        """
+        with ExitStack() as stack:
+            before = self.namespace_of(owner)
+            home = raised(namespace.held(name) if before is None else os.dup(before))
+            stack.callback(os.close, home)
+            with namespace.inside(home):
+                routing = stack.enter_context(_listener(socket.NETLINK_ROUTE, _ROUTING))
+                rules = stack.enter_context(_listener(_NETFILTER, _RULES))
+            descriptors = {routing.fileno(): Change.ANYTHING, rules.fileno(): Change.RULES}
+            if process is not None:
+                # Ended already: the look that follows every event is due at once.
+                try:
+                    ended = raised(os.pidfd_open(process))
+                except OSError:
+                    self._heard(owner, Change.ANYTHING)
+                else:
+                    stack.callback(os.close, ended)
+                    descriptors[ended] = Change.ANYTHING
+            self._add(owner, _Watched(descriptors, name, home, stack.pop_all()))
+
+    def watch_rules_here(self, owner: str) -> None:
+        """From now on changes of the rules of the caller's own namespace are told as the owner's."""
+        with ExitStack() as stack:
+            rules = stack.enter_context(_listener(_NETFILTER, _RULES))
+            self._add(owner, _Watched({rules.fileno(): Change.RULES}, "", None, stack.pop_all()))
+
+    def _add(self, owner: str, fresh: _Watched) -> None:
+        self.forget(owner)
+        with self._lock:
+            self._watched[owner] = fresh
+            for descriptor, change in fresh.descriptors.items():
+                self._owners[descriptor] = (owner, change)
+                self._epoll.register(descriptor, select.EPOLLIN)
+
+    def namespace_of(self, owner: str) -> int | None:
+        """A descriptor of the namespace that is watched for that owner; it stays this object's."""
+        found = self._watched.get(owner)
+        return None if found is None else found.namespace
+
+    def forget(self, owner: str) -> None:
+        """Changes there are nobody's business any more; nothing of ours keeps the namespace alive."""
+        with self._lock:
+            found = self._watched.pop(owner, None)
+            if found is None:
+                return
+            for descriptor in found.descriptors:
+                self._drop(descriptor)
+            found.closing.close()
+
+    def close(self) -> None:
+        """Hears nothing any more."""
+        self._mounts.close()
+        self._waker.send(b"x")
+        self._thread.join()
+        for owner in list(self._watched):
+            self.forget(owner)
+        self._epoll.close()
+        self._wake.close()
+        self._waker.close()
+
+    def _wait(self) -> None:
+        while True:
+            for descriptor, _ in self._epoll.poll(maxevents=_MOST_AT_ONCE):
+                if descriptor == self._wake.fileno():
+                    return
+                with self._lock:
+                    found = self._owners.get(descriptor)
+                    if found is None:
+                        continue
+                    if not _emptied(descriptor):
+                        self._drop(descriptor)
+                self._heard(*found)
+
+    def _look_for_names(self) -> None:
+        for owner in list(self._watched):
+            with self._lock:
+                found = self._watched.get(owner)
+                if found is None or found.namespace is None or namespace.leads_to(found.name, found.namespace):
+                    continue
+            self._heard(owner, Change.ANYTHING)
+
+    def _drop(self, descriptor: int) -> None:
+        self._owners.pop(descriptor, None)
+        with suppress(OSError):
+            self._epoll.unregister(descriptor)
+
+
+def _listener(protocol: int, groups: tuple[int, ...]) -> socket.socket:
+    low = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
+    made = socket.socket(fileno=raised(low.detach()))
+    # Bound first: groups that are joined before hear nothing.
+    made.bind((0, 0))
+    # That some events were lost says no more than that there were some.
+    made.setsockopt(_SOL_NETLINK, _NO_ENOBUFS, 1)
+    for group in groups:
+        made.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
+    return made
+
+
+def _emptied(descriptor: int) -> bool:
+    """Reads what there is; False for a pidfd, which has nothing to read and stays readable."""
+    try:
+        while os.read(descriptor, 65536):
+            pass
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

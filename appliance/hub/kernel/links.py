@@ -1,0 +1,89 @@
+"""WireGuard links, whatever makes them: found, brought up, moved between namespaces, deleted. By netlink."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from appliance.hub.errors import LinkError, NamespaceError, reason
+from appliance.hub.kernel import namespace
+from appliance.hub.names import Places
+from appliance.model.configuration import MTU
+
+
+def set_up(link: str) -> None:
+    """Brings a link of the calling thread's namespace up."""
+    try:
+        with IPRoute() as netlink:
+            netlink.link("set", index=index(link), state="up", mtu=MTU)
+    except (NetlinkError, OSError) as error:
+        raise LinkError(f"link {link} can't be brought up: {reason(error)}") from error
+
+
+def move(places: Places) -> None:
+    """Moves the link from the calling thread's namespace into its organization's."""
+    try:
+        with IPRoute() as netlink:
+            netlink.link("set", index=index(places.link), net_ns_fd=places.namespace)
+    except (NetlinkError, OSError) as error:
+        raise LinkError(f"link {places.link} can't be moved into its namespace: {reason(error)}") from error
+
+
+def is_in(places: Places) -> bool:
+    """Whether the link lives in its organization's namespace."""
+    try:
+        with namespace.entered(places.namespace):
+            return is_here(places.link)
+    except NamespaceError:
+        return False
+
+
+def names() -> tuple[str, ...]:
+    """The links of the calling thread's namespace, without ``lo``."""
+    try:
+        with IPRoute() as netlink:
+            return tuple(sorted(name for link in netlink.get_links() if (name := str(link.get("ifname"))) != "lo"))
+    except (NetlinkError, OSError) as error:
+        raise LinkError(f"the links can't be listed: {reason(error)}") from error
+
+
+def delete(places: Places) -> bool:
+    """Deletes it, in its namespace and in the caller's (where a half made one is), and tells whether there was one."""
+    found = False
+    with suppress(NamespaceError), namespace.entered(places.namespace):
+        found = delete_here(places.link)
+    return delete_here(places.link) or found
+
+
+def delete_here(link: str) -> bool:
+    """Deletes it in the calling thread's namespace, and tells whether there was one."""
+    if not is_here(link):
+        return False
+    with IPRoute() as netlink, suppress(NetlinkError, LinkError):
+        netlink.link("del", index=index(link))
+    return True
+
+
+def is_here(link: str) -> bool:
+    """Whether the link lives in the calling thread's namespace."""
+    try:
+        socket.if_nametoindex(link)
+    except OSError:
+        return False
+    return True
+
+
+def index(link: str) -> int:
+    """The number of a link of the calling thread's namespace.
+
+    Raises:
+        LinkError: there is no such link.
+    """
+    # One system call; a lookup by netlink is a millisecond of Python.
+    try:
+        return socket.if_nametoindex(link)
+    except OSError as error:
+        raise LinkError(f"there is no link {link}") from error

@@ -1,0 +1,126 @@
+"""nftables in process: libnftables through ctypes."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import nftables
+
+from appliance.hub.errors import RulesetError
+from appliance.hub.kernel import counters as counters_reader
+from appliance.hub.kernel import namespace
+from appliance.hub.ruleset import TABLE, UNKNOWN, Count, Ruleset, is_leaf
+
+_MOST_OPEN = 700
+
+
+def tables(name: str) -> tuple[str, ...]:
+    """The tables of the namespace of that name, family first, without what is in them.
+
+    Raises:
+        RulesetError: they could not be listed.
+        NamespaceError: there is no such namespace.
+    """
+    with namespace.entered(name):
+        context = nftables.Nftables()
+    code, text, complaint = context.cmd("list tables")
+    if code != 0:
+        raise RulesetError(f"nftables could not list the tables of {name}: {complaint.strip()}")
+    return tuple(line.removeprefix("table ") for line in text.splitlines())
+
+
+def counters(name: str) -> dict[str, Count]:
+    """What the counters of our table say in the namespace of that name; none where there is no such table.
+
+    Raises:
+        NamespaceError: there is no such namespace.
+    """
+    return counters_reader.read(name, TABLE)
+
+
+def present(name: str) -> Ruleset:
+    """The chains and counters of our table in the namespace of that name; what is in chains without sets is not read.
+
+    Raises:
+        NamespaceError: there is no such namespace.
+    """
+    chains = [found["name"] for found in _objects(name, "list chains inet", "chain") if found["table"] == TABLE]
+    return Ruleset(
+        chains=dict.fromkeys((chain for chain in chains if not is_leaf(chain)), UNKNOWN),
+        leaves=dict.fromkeys(filter(is_leaf, chains), UNKNOWN),
+        counters=frozenset(counters(name)),
+    )
+
+
+def _objects(name: str, command: str, kind: str) -> list[dict[str, Any]]:
+    # A context of its own: a long listing keeps nobody waiting who changes rules.
+    with namespace.entered(name):
+        context = nftables.Nftables()
+    context.set_json_output(True)
+    code, text, _ = context.cmd(command)
+    if code != 0:
+        return []
+    return [entry[kind] for entry in json.loads(text)["nftables"] if kind in entry]
+
+
+class Rulesets:
+    """The rulesets of namespaces, each through a context whose socket was opened there.
+
+    A context is kept, because closing its socket waits until the kernel has freed what the last transaction replaced:
+    8 to 20 ms measured, against 0.3 ms for the transaction itself. An open socket also keeps its namespace alive, so
+    `forget` comes before the namespace is removed. Of more than `_MOST_OPEN`, those that were used last are kept: their
+    sockets need low numbers (`descriptors`).
+    """
+
+    def __init__(self) -> None:
+        # In the order of their last use.
+        self._open: OrderedDict[str, tuple[threading.Lock, Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def load(self, name: str, text: str) -> None:
+        """Runs the text in the namespace of that name as one transaction: all of it takes effect, or none.
+
+        Raises:
+            RulesetError: the kernel or the parser refused it.
+            NamespaceError: there is no such namespace.
+        """
+        code, _, complaint = self._run(name, text)
+        if code != 0:
+            first = complaint.strip().splitlines()[0] if complaint.strip() else f"code {code}"
+            raise RulesetError(f"nftables refused the rules of {name}: {first}")
+
+    def listing(self, name: str) -> str:
+        """The ruleset of the namespace, as nft(8) prints it."""
+        code, text, complaint = self._run(name, "list ruleset")
+        if code != 0:
+            raise RulesetError(f"nftables could not list the rules of {name}: {complaint.strip()}")
+        return text
+
+    def forget(self, name: str) -> None:
+        """Closes what is open in that namespace."""
+        with self._lock:
+            self._open.pop(name, None)
+
+    def _run(self, name: str, text: str) -> tuple[int, str, str]:
+        lock, context = self._context(name)
+        with lock:
+            code, output, complaint = context.cmd(text)
+            return int(code), str(output), str(complaint)
+
+    def _context(self, name: str) -> tuple[threading.Lock, Any]:
+        with self._lock:
+            found = self._open.get(name)
+            if found is not None:
+                self._open.move_to_end(name)
+                return found
+        with namespace.entered(name):
+            made = (threading.Lock(), nftables.Nftables())
+        with self._lock:
+            kept = self._open.setdefault(name, made)
+            # One that is in use ends when it is not any more.
+            oldest = [self._open.popitem(last=False) for _ in range(len(self._open) - _MOST_OPEN)]
+        del oldest
+        return kept

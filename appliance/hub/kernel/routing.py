@@ -1,0 +1,225 @@
+"""Addresses, routes, rules and kernel settings of an organization's namespace: looked at, and mended where they differ.
+
+Fail closed by routing: the main table has no overlay route. Only packets that carry the mark find one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from appliance.hub.errors import LinkError, reason
+from appliance.hub.findings import Finding, Part
+from appliance.hub.kernel import links, namespace
+from appliance.hub.names import Places
+from appliance.hub.ruleset import ALLOWED_MARK
+from appliance.model.addresses import hub_address
+from appliance.model.configuration import MTU
+
+_TABLE = 100
+_MAIN, _DEFAULT, _LOCAL = 254, 253, 255
+# The kernel's largest metric, so that nothing is less preferred than "unreachable" (ip-route(8)).
+_LAST_METRIC = 4278198272
+# <linux/rtnetlink.h>
+_UNICAST, _UNREACHABLE = 1, 7
+_ANY_SCOPE = 255
+_IPV4 = 2
+_ANYWHERE = "0.0.0.0/0"
+# Kinds of link that the hub makes; one under another name is one that was renamed.
+_OURS = ("wireguard", "tun")
+
+# Priority, table, mark: the kernel's own three, and the one that lets marked packets find the overlay.
+_RULES = {(0, _LOCAL, 0), (100, _TABLE, ALLOWED_MARK), (32766, _MAIN, 0), (32767, _DEFAULT, 0)}
+
+# What a router between machines of one link must not do: tell them of each other, drop what comes back the same way.
+_PER_LINK = {"send_redirects": "0", "rp_filter": "0", "accept_redirects": "0", "accept_source_route": "0"}
+_PER_NAMESPACE = {
+    "net/ipv4/ip_forward": "1",
+    # The hub's own answers (echo replies, ICMP errors) carry the mark of what they answer, hence find a route.
+    "net/ipv4/fwmark_reflect": "1",
+    "net/ipv6/conf/all/disable_ipv6": "1",
+    "net/ipv6/conf/default/disable_ipv6": "1",
+    # A connection that was picked up in its middle must not be taken for an invalid one.
+    "net/netfilter/nf_conntrack_tcp_be_liberal": "1",
+    # Seconds. An idle TCP connection outlasts two hours between keepalives (tcp(7)); what is over, or was never
+    # answered, makes room soon.
+    "net/netfilter/nf_conntrack_tcp_timeout_established": "14400",
+    "net/netfilter/nf_conntrack_tcp_timeout_unacknowledged": "120",
+    "net/netfilter/nf_conntrack_tcp_timeout_max_retrans": "120",
+    "net/netfilter/nf_conntrack_tcp_timeout_syn_sent": "30",
+    "net/netfilter/nf_conntrack_tcp_timeout_syn_recv": "30",
+    "net/netfilter/nf_conntrack_tcp_timeout_fin_wait": "60",
+    "net/netfilter/nf_conntrack_tcp_timeout_time_wait": "30",
+    "net/netfilter/nf_conntrack_udp_timeout": "30",
+    "net/netfilter/nf_conntrack_udp_timeout_stream": "120",
+    "net/netfilter/nf_conntrack_generic_timeout": "120",
+    "net/netfilter/nf_conntrack_icmp_timeout": "10",
+}
+
+
+@dataclass(frozen=True)
+class _Route:
+    """What tells a route from another."""
+
+    kind: int
+    table: int
+    destination: str
+    oif: int
+    metric: int
+
+
+def mend(places: Places, network: IPv4Network) -> tuple[Finding, ...]:
+    """Makes everything around the link what it should be, and tells what was not. Found whole, it changes nothing.
+
+    Raises:
+        LinkError: the kernel refused a part of it, or there is no such link.
+        NamespaceError: there is no such namespace.
+    """
+    with namespace.entered(places.namespace):
+        try:
+            with IPRoute() as netlink:
+                return (
+                    *_mend_link(netlink, places.link),
+                    *_mend_settings(places.link),
+                    *_mend_addresses(netlink, places.link, f"{hub_address(network)}/32"),
+                    *_mend_routes(netlink, places.link, network),
+                    *_mend_rules(netlink),
+                )
+        except (NetlinkError, OSError) as error:
+            raise LinkError(f"the namespace of {places.link} can't be configured: {reason(error)}") from error
+
+
+def remove_strangers(places: Places) -> tuple[Finding, ...]:
+    """Nothing but ``lo`` and the one link belongs in the namespace: whatever else there is could be a way out.
+
+    Raises:
+        LinkError, NamespaceError: it can't be looked at.
+    """
+    with namespace.entered(places.namespace):
+        try:
+            with IPRoute() as netlink:
+                return tuple(_remove_strangers(netlink, places.link))
+        except (NetlinkError, OSError) as error:
+            raise LinkError(f"the links of {places.namespace} can't be listed: {reason(error)}") from error
+
+
+def _remove_strangers(netlink: IPRoute, own: str) -> Iterator[Finding]:
+    for link in netlink.get_links():
+        name, kind = str(link.get("ifname")), link.get(("linkinfo", "kind"))
+        # A kernel puts the idle ends of its own tunnels (sit0, tunl0, …) into every namespace; they stay down.
+        if name in (own, "lo") or (link.get("state") != "up" and kind not in _OURS):
+            continue
+        try:
+            netlink.link("del", index=link["index"])
+        except NetlinkError:
+            netlink.link("set", index=link["index"], state="down")
+        yield Finding(Part.LINK, f"a link {name} that does not belong here")
+
+
+def _mend_link(netlink: IPRoute, own: str) -> Iterator[Finding]:
+    found = {str(link.get("ifname")): link for link in netlink.get_links()}
+    if own not in found:
+        raise LinkError(f"there is no link {own}")
+    for name in ("lo", own):
+        if found[name].get("state") != "up":
+            netlink.link("set", index=found[name]["index"], state="up")
+            yield Finding(Part.LINK, f"{'the link' if name == own else name} was down")
+    if found[own].get("mtu") != MTU:
+        netlink.link("set", index=found[own]["index"], mtu=MTU)
+        yield Finding(Part.LINK, f"an MTU of {found[own].get('mtu')}")
+
+
+def _mend_settings(link: str) -> Iterator[Finding]:
+    # /proc/sys/net shows the namespace of the thread that opens it.
+    wanted = dict(_PER_NAMESPACE)
+    for scope in ("all", "default", link):
+        wanted |= {f"net/ipv4/conf/{scope}/{name}": value for name, value in _PER_LINK.items()}
+    for name, value in wanted.items():
+        # A host without IPv6, or connection tracking not loaded before its first use.
+        with suppress(FileNotFoundError):
+            present = _setting(name)
+            if present != value:
+                Path("/proc/sys", name).write_text(value)
+                yield Finding(Part.SETTING, f"{name.replace(link, 'LINK')} was {present}")
+
+
+def _setting(name: str) -> str:
+    # Some thirty for each organization at each look: `Path.read_text` takes three times as long.
+    with open(f"/proc/sys/{name}", "rb", 0) as file:  # noqa: PTH123
+        return file.read().decode().strip()
+
+
+def _mend_addresses(netlink: IPRoute, link: str, wanted: str) -> Iterator[Finding]:
+    own, loopback = links.index(link), links.index("lo")
+    present = {
+        (address["index"], f"{address.get('local') or address.get('address')}/{address['prefixlen']}")
+        for address in netlink.get_addr(family=_IPV4)
+    }
+    if (own, wanted) not in present:
+        netlink.addr("add", index=own, address=wanted.partition("/")[0], prefixlen=32)
+        yield Finding(Part.ADDRESS, "the hub's address was missing")
+    for index, text in sorted(present - {(own, wanted), (loopback, "127.0.0.1/8")}):
+        address, _, length = text.partition("/")
+        netlink.addr("del", index=index, address=address, prefixlen=int(length))
+        yield Finding(Part.ADDRESS, f"an address {text} that does not belong here")
+
+
+def _mend_routes(netlink: IPRoute, link: str, network: IPv4Network) -> Iterator[Finding]:
+    wanted = {
+        _Route(_UNREACHABLE, _MAIN, _ANYWHERE, 0, _LAST_METRIC),
+        _Route(_UNICAST, _TABLE, str(network), links.index(link), 0),
+    }
+    present = {_route(found) for found in netlink.get_routes(family=_IPV4) if _table(found) != _LOCAL}
+    for route in wanted - present:
+        _change_route(netlink, "replace", route)
+        yield Finding(Part.ROUTE, f"no route to {route.destination} in table {route.table}")
+    for route in present - wanted:
+        # Deleting one route may take others along.
+        with suppress(NetlinkError):
+            _change_route(netlink, "del", route, scope=_ANY_SCOPE)
+        yield Finding(Part.ROUTE, f"a route to {route.destination} in table {route.table} that does not belong here")
+
+
+def _change_route(netlink: IPRoute, change: str, route: _Route, **more: int) -> None:
+    what: dict[str, Any] = {"dst": route.destination, "table": route.table, "type": route.kind, **more}
+    if route.oif:
+        what["oif"] = route.oif
+    if route.metric:
+        what["priority"] = route.metric
+    netlink.route(change, **what)
+
+
+def _route(found: Any) -> _Route:
+    destination = found.get("dst")
+    network = _ANYWHERE if destination is None else f"{destination}/{found['dst_len']}"
+    return _Route(found["type"], _table(found), network, found.get("oif") or 0, found.get("priority") or 0)
+
+
+def _table(found: Any) -> int:
+    return int(found.get("table") or 0)
+
+
+def _mend_rules(netlink: IPRoute) -> Iterator[Finding]:
+    present = {_rule(found): found for found in netlink.get_rules(family=_IPV4)}
+    for priority, table, mark in sorted(_RULES - set(present)):
+        netlink.rule("add", priority=priority, table=table, **({"fwmark": mark} if mark else {}))
+        yield Finding(Part.ROUTE, f"no rule {priority} for table {table}")
+    for key in set(present) - _RULES:
+        _delete_rule(netlink, *key)
+        yield Finding(Part.ROUTE, f"a rule {key[0]} for table {key[1]} that does not belong here")
+
+
+def _delete_rule(netlink: IPRoute, priority: int, table: int, mark: int) -> None:
+    delete: Callable[..., Any] = netlink.rule
+    delete("del", priority=priority, table=table, **({"fwmark": mark} if mark else {}))
+
+
+def _rule(found: Any) -> tuple[int, int, int]:
+    return int(found.get("priority") or 0), _table(found), int(found.get("fwmark") or 0)

@@ -1,0 +1,119 @@
+"""Connection tracking of a namespace: its entries counted, and deleted with the machine that they are of.
+
+Source: <linux/netfilter/nfnetlink_conntrack.h>.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from appliance.hub.errors import NamespaceError
+from appliance.hub.kernel import namespace
+from appliance.hub.kernel.descriptors import raised
+from appliance.hub.kernel.netlink import REQUEST, Message, Netlink
+
+_COUNT, _LIMIT = (Path("/proc/sys/net/netfilter") / name for name in ("nf_conntrack_count", "nf_conntrack_max"))
+_LONGEST_NUMBER = 32
+_SUBSYSTEM = 1  # NFNL_SUBSYS_CTNETLINK
+_GET, _DELETE = (_SUBSYSTEM << 8 | kind for kind in (1, 2))
+# An entry's first attribute is the tuple of its original direction, and that one's first its addresses.
+_TUPLE = struct.Struct("=HHHHHH4sHH4s")
+_KIND_MASK, _ORIGINAL, _ADDRESSES, _SOURCE, _DESTINATION = 0x3FFF, 1, 1, 1, 2
+# Answers to all of them fit into a socket's buffer.
+_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A connection.
+
+    Attributes:
+        source, destination: of its original direction, packed.
+        key: the attribute that tells it from others.
+    """
+
+    source: bytes
+    destination: bytes
+    key: bytes
+
+
+class Fill:
+    """Reads how many connections a namespace has, in microseconds: the file that tells stays open."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, int] = {}
+
+    def count(self, name: str) -> int:
+        """Connections that are tracked in the namespace of that name; 0 where there is none."""
+        try:
+            return int(os.pread(self._open[name], _LONGEST_NUMBER, 0))
+        except (KeyError, OSError, ValueError):
+            # Never asked, or the namespace is another one by now.
+            self.forget(name)
+        try:
+            with namespace.entered(name):
+                self._open[name] = raised(os.open(_COUNT, os.O_RDONLY | os.O_CLOEXEC))
+            return int(os.pread(self._open[name], _LONGEST_NUMBER, 0))
+        except (NamespaceError, OSError, ValueError):
+            return 0
+
+    def forget(self, *names: str) -> None:
+        """Closes the files of these namespaces."""
+        for name in names:
+            descriptor = self._open.pop(name, None)
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def names(self) -> frozenset[str]:
+        """The namespaces whose files are open."""
+        return frozenset(self._open)
+
+
+def host_limit() -> int:
+    """How many connections the host tracks at most, all namespaces together; 0 where it tracks none yet."""
+    try:
+        return int(_LIMIT.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def forget(netlink: Netlink, name: str, addresses: Collection[IPv4Address]) -> None:
+    """Deletes every connection that one of these addresses is an end of, in the namespace of that name.
+
+    Raises:
+        RulesetError: the kernel did not.
+        NamespaceError: there is no such namespace.
+    """
+    ends = {address.packed for address in addresses}
+    found = [entry.key for entry in _entries(netlink, name) if entry.source in ends or entry.destination in ends]
+    for at in range(0, len(found), _AT_ONCE):
+        messages: list[Message] = [(_DELETE, REQUEST, socket.AF_INET, key) for key in found[at : at + _AT_ONCE]]
+        # One that has ended meanwhile is gone as well.
+        netlink.tell(name, messages, unless=errno.ENOENT)
+
+
+def count_by_opener(netlink: Netlink, name: str) -> Counter[IPv4Address]:
+    """How many connections each address has opened, in the namespace of that name. Raises as `forget`."""
+    counted = Counter(entry.source for entry in _entries(netlink, name))
+    return Counter({IPv4Address(source): count for source, count in counted.items()})
+
+
+def ends(netlink: Netlink, name: str) -> set[IPv4Address]:
+    """Every address that is an end of a tracked connection. Raises as `forget`."""
+    return {IPv4Address(end) for entry in _entries(netlink, name) for end in (entry.source, entry.destination)}
+
+
+def _entries(netlink: Netlink, name: str) -> Iterator[_Entry]:
+    for body in netlink.dump(name, (_GET, REQUEST, socket.AF_INET, b"")):
+        length, first, _, second, _, third, source, _, fourth, destination = _TUPLE.unpack_from(body)
+        kinds = tuple(kind & _KIND_MASK for kind in (first, second, third, fourth))
+        if kinds == (_ORIGINAL, _ADDRESSES, _SOURCE, _DESTINATION):
+            yield _Entry(source, destination, body[:length])

@@ -1,0 +1,1 @@
+"""The data plane of all organizations: changed in turn, compared with the store, and repaired."""

@@ -1,0 +1,229 @@
+"""Which change of an organization may take effect, until it is certain what the store has.
+
+A change is enforced first and committed then, by callers that may be killed in between. Each says which revision of the
+store it was worked out from, and which one the store has after the commit. So of two changes of one revision one is
+refused, and a difference from the store is a change under way as long as its caller is there and the store is at the
+revision before. Any other difference is settled: the store is right.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+
+import structlog
+
+from appliance.hub.errors import HubError, Overtaken
+from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.plane.doorkeeper import Doorkeeper
+from appliance.hub.rpc.callers import HERE, Caller
+from appliance.hub.rpc.checks import Distrusted, check_state, usable_endpoints
+from appliance.model.desired import Desired
+from appliance.model.difference import Difference
+from appliance.store import Store, machines, organizations
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What the data plane was told of an organization last.
+
+    Attributes:
+        base: the store's revision before; the same as ``revision`` where the store had this when it was told.
+        revision: the store's revision with this.
+        before: what there was before; None: nothing.
+        caller: commits this.
+    """
+
+    base: int
+    revision: int
+    before: Desired | None = None
+    caller: Caller = HERE
+
+    def is_under_way(self, stored: int) -> bool:
+        """Whether it may still be committed by its caller, while the store is at this revision."""
+        return self.base != self.revision and self.base == stored and not self.caller.is_gone()
+
+
+class Arbiter:
+    """Lets changes take effect, one after the other for each organization, and holds no transaction meanwhile."""
+
+    def __init__(self, store: Store, door: Doorkeeper, plane: DataPlane) -> None:
+        self._store = store
+        self._door = door
+        self._plane = plane
+        self._held: dict[str, _Held] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def apply(
+        self, organization: str, desired: Desired | None, *, base: int, revision: int, caller: Caller = HERE
+    ) -> None:
+        """Enforces a change (`messages.Apply`), unless its caller gives up before it is in force.
+
+        Raises:
+            Overtaken: the organization is not at the revision ``base``, or another change of it is under way.
+            GivenUp: nobody waits for it any more.
+            HubError: it could not be enforced. In each case, what was before stands.
+        """
+        with self._locks[organization]:
+            held = self._held.get(organization)
+            if held is None or held.revision != base:
+                self._check(organization, held, base)
+            caller.must_wait()
+            if held is None and base != revision:
+                # What a change of before the end of restoring leads away from is what it may have to lead back to.
+                with suppress(HubError):
+                    self._restore(organization)
+            before = self._plane.state(organization)
+            self._enforce(organization, desired, caller)
+            self._held[organization] = _Held(base, revision, before, caller)
+            if caller.is_gone():
+                self._put_back(organization, self._held[organization])
+                caller.must_wait()
+
+    def amended(self, organization: str, difference: Difference, base: int) -> Desired | None:
+        """What a difference makes of the state at the revision ``base``; None where the data plane has another."""
+        with self._locks[organization]:
+            held, state = self._held.get(organization), self._plane.state(organization)
+        if held is None or held.revision != base or state is None:
+            return None
+        return difference.leads_from(state)
+
+    def withdraw(self, organization: str, revision: int) -> None:
+        """Puts back what was before this revision, if it was applied last and the store is not known to have it."""
+        with self._locks[organization]:
+            held = self._held.get(organization)
+            if held is not None and held.revision == revision != held.base:
+                self._put_back(organization, held)
+
+    def confirm(self, organization: str, revision: int) -> None:
+        """Sees to it that the data plane has this revision, which the store has.
+
+        Raises:
+            Unavailable, HubError: the store or the data plane can't do it now.
+        """
+        with self._locks[organization]:
+            held = self._held.get(organization)
+            if held is None or held.revision != revision:
+                self._settle(organization)
+
+    def remove(self, organization: str) -> None:
+        """Leaves nothing of the organization on the host.
+
+        Raises:
+            HubError: something could not be removed.
+        """
+        with self._locks[organization]:
+            self._take_off(organization)
+            self._held.pop(organization, None)
+
+    def restore(self, organization: str) -> None:
+        """Makes the organization's part of the kernel what the store says, if it has not been made since the start.
+
+        Raises:
+            HubError: it can't be made now; it is denied meanwhile, and healing tries again.
+        """
+        with self._locks[organization]:
+            if self._plane.state(organization) is None:
+                self._restore(organization)
+
+    def stored(self, organization: str, revision: int) -> None:
+        """The store has this revision, which is what the data plane has: nothing will be put back."""
+        with self._locks[organization]:
+            held = self._held.get(organization)
+            if held is not None and held.revision == revision:
+                self._held[organization] = _Held(revision, revision)
+
+    def settle(self, organization: str) -> bool:
+        """Makes the data plane what the store says, unless a change is under way; tells whether it was something else.
+
+        Raises:
+            Unavailable, HubError: the store or the data plane can't do it now.
+        """
+        with self._locks[organization]:
+            return self._settle(organization)
+
+    def _restore(self, organization: str) -> None:
+        with self._store.read() as transaction:
+            desired = organizations.desired(transaction, organization)
+            endpoints = machines.endpoints(transaction, organization)
+            active = organizations.find(transaction, organization)
+        if active is not None and desired is not None:
+            revision = active.revision
+            check_state(desired, self._plane.states().values(), self._door.port)
+            self._held[organization] = _Held(revision, revision)
+            self._door.admit(desired)
+            self._plane.restore(desired, usable_endpoints(endpoints))
+
+    def _check(self, organization: str, held: _Held | None, base: int) -> None:
+        """Raises `Overtaken` unless the store is at this revision and nobody is about to change that."""
+        with self._store.read() as transaction:
+            stored = organizations.revision(transaction, organization)
+        if stored != base:
+            raise Overtaken("the store has another revision by now")
+        if held is not None and held.is_under_way(stored):
+            raise Overtaken("another change of the organization is under way")
+
+    def _settle(self, organization: str) -> bool:
+        with self._store.read() as transaction:
+            stored = organizations.desired(transaction, organization)
+            revision = organizations.revision(transaction, organization)
+            is_active = organizations.find(transaction, organization) is not None
+        held = self._held.get(organization)
+        if revision is not None and (not is_active or (held is not None and held.is_under_way(revision))):
+            # A sign-up or a deletion is under way or was cut off, which is the web process's to see to; or a change is.
+            return False
+        is_same = is_alike(self._plane.state(organization), stored)
+        if not is_same:
+            self._enforce(organization, stored, HERE)
+        if revision is None:
+            self._held.pop(organization, None)
+        else:
+            self._held[organization] = _Held(revision, revision)
+        return not is_same
+
+    def _put_back(self, organization: str, held: _Held) -> None:
+        self._enforce(organization, held.before, HERE)
+        self._held[organization] = _Held(held.base, held.base)
+
+    def _enforce(self, organization: str, desired: Desired | None, caller: Caller) -> None:
+        if desired is None:
+            self._take_off(organization)
+            return
+        if desired.organization != organization:
+            raise Distrusted("the state can't be trusted: it is another organization's")
+        check_state(desired, self._plane.states().values(), self._door.port)
+        with self._door_put_back(organization):
+            self._door.admit(desired)
+            self._plane.apply(desired, caller.must_wait)
+
+    def _take_off(self, organization: str) -> None:
+        with self._door_put_back(organization):
+            self._door.dismiss(organization)
+            self._plane.remove(organization)
+
+    @contextmanager
+    def _door_put_back(self, organization: str) -> Iterator[None]:
+        """Has the door lead to the port that the organization had, or to none, where the block fails."""
+        before = self._plane.state(organization)
+        try:
+            yield
+        except HubError:
+            if before is None:
+                self._door.dismiss(organization)
+            else:
+                self._door.admit(before)
+            raise
+
+
+def is_alike(wanted: Desired | None, stored: Desired | None) -> bool:
+    """Whether two states are the same to the kernel: a new unlock secret seals the same keys anew."""
+    if wanted is None or stored is None:
+        return wanted is stored
+    return wanted == replace(
+        stored, sealed_data_key=wanted.sealed_data_key, sealed_private_key=wanted.sealed_private_key
+    )

@@ -1,0 +1,78 @@
+"""What exists on the host on behalf of one instance's organizations: found by name, never by what anyone remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.hub.errors import HubError
+from appliance.hub.front_door import table as door
+from appliance.hub.kernel import links, namespace, nft
+from appliance.hub.names import Names, Places
+from appliance.hub.rpc.footprint import Footprint
+from appliance.hub.wireguard import kernel, processes, uapi
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The names of one instance's things, as one look at the host found them."""
+
+    organizations: frozenset[str]
+    namespaces: frozenset[str]
+    links: frozenset[str]
+    processes: Mapping[str, int]
+    sockets: Mapping[str, Path]
+
+
+def look(names: Names) -> Sight:
+    """Finds what there is, without entering any namespace: a few milliseconds, however many organizations there are.
+
+    Raises:
+        LinkError: the host's links can't be listed.
+    """
+    sight = (frozenset(namespace.names()), frozenset(links.names()), processes.by_link(), uapi.sockets())
+    found = {names.organization_of(name) for kind in sight for name in kind}
+    return Sight(frozenset(each for each in found if each is not None), *sight)
+
+
+def take(names: Names) -> tuple[Footprint, ...]:
+    """Everything of this instance that exists on the host, organization by organization. It takes root.
+
+    Raises:
+        HubError: the host can't be looked at. One organization that can't be leaves gaps in its footprint alone.
+    """
+    sight, admitted = look(names), door.open_ports(names.door)
+    return tuple(
+        _footprint(organization, names.places(organization), sight, admitted)
+        for organization in sorted(sight.organizations)
+    )
+
+
+def _footprint(organization: str, places: Places, sight: Sight, admitted: frozenset[int]) -> Footprint:
+    inside: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    # It may be on its way out, or a plain file that a failed mount left.
+    with suppress(HubError), namespace.entered(places.namespace):
+        inside = links.names()
+    with suppress(HubError):
+        tables = nft.tables(places.namespace)
+    socket = sight.sockets.get(places.link)
+    port = _port(places, asks_socket=socket is not None)
+    return Footprint(
+        organization,
+        namespace=places.namespace if places.namespace in sight.namespaces else None,
+        links=(*inside, *({places.link} & sight.links)),
+        tables=tables,
+        process=sight.processes.get(places.link),
+        socket=None if socket is None else str(socket),
+        port=port,
+        front_door=port in admitted,
+    )
+
+
+def _port(places: Places, *, asks_socket: bool) -> int | None:
+    with suppress(HubError):
+        return uapi.get_device(places.link).listen_port or None if asks_socket else kernel.listen_port(places)
+    return None

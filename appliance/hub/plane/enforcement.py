@@ -1,0 +1,236 @@
+"""The rules of namespaces: loaded, changed, adopted, and made anew where somebody else changed them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import structlog
+
+from appliance.hub.errors import RulesetError
+from appliance.hub.findings import Finding, Part
+from appliance.hub.kernel import counters, generation, nft, removal
+from appliance.hub.kernel.generation import Entry, Ledger
+from appliance.hub.kernel.netlink import Netlink
+from appliance.hub.kernel.nft import Rulesets
+from appliance.hub.names import Places
+from appliance.hub.rpc.callers import Hook, go_on
+from appliance.hub.ruleset import FULL, NOBODY, PACED, TABLE, Compiler, Full, Removal, Ruleset, refusing
+from appliance.model.desired import Desired
+from appliance.model.errors import Invalid
+from appliance.model.policy import Action, Policy
+
+log = structlog.get_logger()
+
+_OUT_BY_THEN_S = 0.05
+# Each keeps what it compiled last; without, a ruleset is compiled from nothing.
+_MOST_COMPILERS = 200
+_NOT_YET = Ruleset()
+"""In force while a large ruleset is being loaded: everything is denied."""
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What is in force in a namespace.
+
+    Attributes:
+        desired: the state that it enforces.
+        present: the ruleset, and what earlier ones left.
+        left: of the latter, by name, since when nothing leads there; monotonic seconds.
+    """
+
+    desired: Desired
+    ruleset: Ruleset
+    present: Ruleset
+    left: Mapping[str, float] = field(default_factory=dict)
+
+    def out_of_use(self) -> frozenset[str]:
+        """What is left, and no packet can be on its way through it any more."""
+        now = time.monotonic()
+        return frozenset(name for name, since in self.left.items() if now - since > _OUT_BY_THEN_S)
+
+
+class Enforcement:
+    """Works on one namespace at a time; the caller sees to it that nobody else does.
+
+    Args:
+        ledger: which generation of its rules each namespace should have.
+        netlink: what asks the kernel; one of its own if None.
+    """
+
+    def __init__(self, ledger: Ledger, netlink: Netlink | None = None) -> None:
+        self._ledger = ledger
+        self._rulesets = Rulesets()
+        self._netlink = netlink or Netlink()
+        # By namespace, what our last transaction left there and what that enforces.
+        self._generations: dict[str, int] = {}
+        self._judged: dict[str, _Judged] = {}
+        # In the order of their last use.
+        self._compilers: OrderedDict[str, Compiler] = OrderedDict()
+        self._choosing = threading.Lock()
+        self._full: dict[str, Full] = {}
+
+    def forget(self, name: str) -> None:
+        """Nothing here keeps the namespace of that name alive, and its rules are nobody's."""
+        self._rulesets.forget(name)
+        self._netlink.forget(name)
+        self._generations.pop(name, None)
+        self._judged.pop(name, None)
+        self._compilers.pop(name, None)
+        self._full.pop(name, None)
+        self._ledger.forget(name)
+
+    def judge(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
+        """The namespace has the rules of this state when it returns; whether it had others is told.
+
+        Raises:
+            RulesetError: the kernel refused them.
+            NamespaceError: there is no such namespace.
+        """
+        name = places.namespace
+        now, known = generation.current(self._netlink, name), self._generations.get(name)
+        if now == known and name in self._judged:
+            self.rejudge(places, desired)
+            self._tidy(places)
+            return ()
+        self._generations[name] = now
+        self._judged.pop(name, None)
+        wanted = self._compiled(places, desired)
+        if known is None and self._adopted(places, desired, wanted, self._ledger.noted(name)):
+            return ()
+        *parts, last = wanted.loading(nft.counters(name))
+        for part in parts:
+            self._load(places, part, _NOT_YET)
+        self._load(places, last, wanted)
+        self._judged[name] = _Judged(desired, wanted, wanted)
+        return (Finding(Part.RULESET, "there were no rules" if known is None else "the rules were changed"),)
+
+    def rejudge(self, places: Places, desired: Desired, hook: Hook = go_on) -> None:
+        """From the rules in force to those of another state: as small a change as it is, and none half made.
+
+        Args:
+            hook: called at the last moment before it takes effect.
+
+        Raises:
+            RulesetError: what is there is not what was left there, or the kernel refused.
+        """
+        judged = self._judged[places.namespace]
+        if (judged.desired.peers, judged.desired.policy) != (desired.peers, desired.policy):
+            self._switch(places, judged, desired, self._compiled(places, desired), hook)
+        else:
+            hook()
+
+    def refuse(self, places: Places, full: Full) -> None:
+        """From now on, these machines open no new connection, and others do; it stays so until it is said otherwise.
+
+        Raises:
+            RulesetError: what is there is not what was left there, or the kernel refused.
+        """
+        name = places.namespace
+        before, self._full[name] = self._full.get(name, NOBODY), full
+        judged = self._judged.get(name)
+        if full != before and judged is not None:
+            self._switch(places, judged, judged.desired, self._compiled(places, judged.desired))
+
+    def _switch(self, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = go_on) -> None:
+        gone = frozenset(name for name in judged.out_of_use() if name not in wanted)
+        # What was left and is wanted again still leads to where it led.
+        again = sorted(name for name in judged.left if name in wanted.chains)
+        base = judged.present.without(gone, emptied=again)
+        self._remove(places, judged.present.removal(gone, emptied=again), judged.ruleset)
+        left = {name: since for name, since in judged.left.items() if name not in gone}
+        self._judged[places.namespace] = judged = replace(judged, present=base, left=left)
+        for part in wanted.preparation(base):
+            self._load(places, part, judged.ruleset)
+        present = wanted.prepared(base)
+        # Should the switch be refused, nothing has ever led to what was prepared.
+        unused = present.beyond(judged.ruleset)
+        prepared = replace(judged, present=present, left={name: judged.left.get(name, 0.0) for name in unused})
+        self._judged[places.namespace] = prepared
+        switch = wanted.switch(present)
+        hook()
+        self._load(places, switch, wanted)
+        now = time.monotonic()
+        left = {name: judged.left.get(name, now) for name in present.beyond(wanted)}
+        self._judged[places.namespace] = _Judged(desired, wanted, wanted.switched(present), left)
+
+    def refused(self, places: Places) -> dict[str, int]:
+        """Packets that bounds and paces of new connections have dropped, by counter.
+
+        Raises:
+            RulesetError: the kernel did not tell.
+            NamespaceError: there is no such namespace.
+        """
+        return {name: counters.read_one(self._netlink, places.namespace, TABLE, name) for name in (FULL, PACED)}
+
+    def _compiled(self, places: Places, desired: Desired) -> Ruleset:
+        """The ruleset of this state; of a policy that no save could make, one that denies everything."""
+        try:
+            desired.check_size()
+        except Invalid as error:
+            log.error(
+                "a policy is too large, so everything is denied", organization=desired.organization, why=error.detail
+            )
+            desired = replace(desired, policy=Policy(Action.DENY))
+        compiled = self._compiler(places.namespace).compile(desired, places.link)
+        full = self._full.get(places.namespace, NOBODY)
+        return refusing(compiled, full) if full else compiled
+
+    def _compiler(self, name: str) -> Compiler:
+        with self._choosing:
+            compiler = self._compilers.setdefault(name, Compiler())
+            self._compilers.move_to_end(name)
+            if len(self._compilers) > _MOST_COMPILERS:
+                self._compilers.popitem(last=False)
+        return compiler
+
+    def _tidy(self, places: Places) -> None:
+        """Removes what nothing leads to any more."""
+        judged = self._judged[places.namespace]
+        gone = judged.out_of_use()
+        if gone:
+            self._remove(places, judged.present.removal(gone), judged.ruleset)
+            left = {name: since for name, since in judged.left.items() if name not in gone}
+            self._judged[places.namespace] = replace(judged, present=judged.present.without(gone), left=left)
+
+    def _adopted(self, places: Places, desired: Desired, wanted: Ruleset, noted: Entry | None) -> bool:
+        """Whether an earlier process left rules that nobody touched since, which are these now."""
+        name = places.namespace
+        now = self._generations[name]
+        # Noted before it is made: the last transaction may not have been.
+        if noted is None or now not in (noted.generation - 1, noted.generation):
+            return False
+        present = nft.present(name)
+        if noted == Entry(now, wanted.fingerprint) and wanted.counters <= present.counters:
+            left = dict.fromkeys(present.beyond(wanted), time.monotonic())
+            self._judged[name] = _Judged(desired, wanted, wanted.switched(present), left)
+            return True
+        try:
+            self._switch(places, _Judged(desired, present, present), desired, wanted)
+        except RulesetError:
+            self._generations[name] = generation.current(self._netlink, name)
+            return False
+        return True
+
+    def _load(self, places: Places, text: str, in_force: Ruleset) -> None:
+        """One transaction, after which these rules are in force."""
+        if text:
+            self._change(places.namespace, in_force, lambda: self._rulesets.load(places.namespace, text))
+
+    def _remove(self, places: Places, gone: Removal, in_force: Ruleset) -> None:
+        """Transactions that change nothing about which rules are in force."""
+        for messages in removal.transactions(gone):
+            self._change(places.namespace, in_force, partial(self._netlink.change, places.namespace, messages))
+
+    def _change(self, name: str, in_force: Ruleset, transaction: Callable[[], None]) -> None:
+        expected = self._generations[name] + 1
+        # Noted before it is so: killed in between, the next process knows both numbers for ours.
+        self._ledger.note(name, Entry(expected, in_force.fingerprint))
+        transaction()
+        if generation.current(self._netlink, name) != expected:
+            raise RulesetError(f"the rules of {name} were changed by someone else at the same time")
+        self._generations[name] = expected

@@ -1,0 +1,163 @@
+"""When to look whether all is well: at every event, and slowly all the time, for what no event tells of."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from appliance.hub.errors import HubError, Occupied
+from appliance.hub.findings import Repair
+from appliance.hub.kernel.events import Change
+
+log = structlog.get_logger()
+
+Look = Callable[[str, Change], Repair | None]
+Sweep = Callable[[], tuple[str, ...]]
+
+_WORKERS = 2
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+# The sweep rests so many times longer than it works: about three hundredths of a core, or up to a tenth where a round
+# would take long otherwise.
+_LONGEST_REST, _SHORTEST_REST = 30, 9
+_SHORTEST_ROUND, _LONG_ROUND = 2.0, 5.0
+
+
+@dataclass(frozen=True)
+class _Due:
+    """A look that is due.
+
+    Attributes:
+        noticed: monotonic seconds, when the first event came that it answers.
+        at: not before.
+        failures: looks that ended with an error, one after the other.
+    """
+
+    noticed: float
+    at: float
+    change: Change
+    failures: int = 0
+
+
+class Healer:
+    """Has organizations looked at and mended.
+
+    Args:
+        look: looks at one and mends it (`DataPlane.heal`).
+        sweep: tells which there are.
+        mended: is told of what was mended.
+    """
+
+    def __init__(self, look: Look, sweep: Sweep, mended: Callable[[Repair], None]) -> None:
+        self._look = look
+        self._sweep = sweep
+        self._mended = mended
+        self._due: dict[str, _Due] = {}
+        self._busy: set[str] = set()
+        self._changed = threading.Condition()
+        self._stopped = threading.Event()
+        self._threads = [threading.Thread(target=self._work, name="hub-heal", daemon=True) for _ in range(_WORKERS)]
+        self._threads.append(threading.Thread(target=self._go_round, name="hub-sweep", daemon=True))
+
+    def start(self) -> None:
+        """Begins to look."""
+        for thread in self._threads:
+            thread.start()
+
+    def notice(self, organization: str, change: Change, delay_s: float = 0.0) -> None:
+        """Something may have changed there: a look is due at once, or after a delay. Returns at once."""
+        now = time.monotonic()
+        with self._changed:
+            before = self._due.get(organization)
+            if before is None or before.change is Change.MACHINES:
+                self._due[organization] = _Due(now, now + delay_s, change)
+            elif change is Change.ANYTHING:
+                self._due[organization] = replace(before, change=change, at=now)
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Ends with the looks that are under way."""
+        self._stopped.set()
+        with self._changed:
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    def _work(self) -> None:
+        while (taken := self._take()) is not None:
+            organization, due = taken
+            again = self._heal(organization, due)
+            with self._changed:
+                self._busy.discard(organization)
+                if again is not None:
+                    self._due.setdefault(organization, again)
+                self._changed.notify()
+
+    def _take(self) -> tuple[str, _Due] | None:
+        with self._changed:
+            while not self._stopped.is_set():
+                now = time.monotonic()
+                waiting = {name: due for name, due in self._due.items() if name not in self._busy}
+                if waiting:
+                    organization, due = min(waiting.items(), key=lambda each: each[1].at)
+                    if due.at <= now:
+                        self._busy.add(organization)
+                        return organization, self._due.pop(organization)
+                    self._changed.wait(due.at - now)
+                else:
+                    self._changed.wait()
+            return None
+
+    def _heal(self, organization: str, due: _Due) -> _Due | None:
+        """Returns when to try again, where it failed."""
+        try:
+            repair = self._look(organization, due.change)
+        except Occupied:
+            return replace(due, at=time.monotonic() + _FIRST_PAUSE / 2)
+        except Exception as error:
+            # An organization that can't be looked at, for whatever reason, must not end the looks at all others.
+            pause = min(_FIRST_PAUSE * 2**due.failures, _LONGEST_PAUSE)
+            unforeseen = not isinstance(error, HubError)
+            log.error(
+                "damage can't be mended yet",
+                organization=organization,
+                error=str(error),
+                again_in=pause,
+                exc_info=unforeseen,
+            )
+            return replace(due, at=time.monotonic() + pause, change=Change.ANYTHING, failures=min(due.failures + 1, 10))
+        if repair is not None:
+            self._mended(replace(repair, seconds=time.monotonic() - due.noticed))
+        return None
+
+    def _go_round(self) -> None:
+        while not self._stopped.is_set():
+            began = time.monotonic()
+            for organization in (organizations := self._sweep()):
+                start, before = time.monotonic(), time.thread_time()
+                with self._changed:
+                    skipped = organization in self._busy or organization in self._due
+                if not skipped and (again := self._heal(organization, _Due(start, start, Change.ANYTHING))) is not None:
+                    with self._changed:
+                        self._due.setdefault(organization, again)
+                        self._changed.notify()
+                worked, took = time.thread_time() - before, time.monotonic() - start
+                if self._stopped.wait(rest(worked, took, len(organizations))):
+                    return
+            if self._stopped.wait(max(0.0, began + _SHORTEST_ROUND - time.monotonic())):
+                return
+
+
+def rest(worked_s: float, took_s: float, organizations: int) -> float:
+    """Seconds between one look of a sweep and the next.
+
+    Args:
+        worked_s: processor time of the look.
+        took_s: all of its time: that one of them kept us waiting must not keep the others waiting longer.
+        organizations: how many the round goes through.
+    """
+    return max(_SHORTEST_REST * worked_s, min(_LONGEST_REST * worked_s, _LONG_ROUND / organizations - took_s))

@@ -1,0 +1,242 @@
+"""Makes one organization's part of the kernel what it should be, from whatever state it is in.
+
+The same code builds what is new, adopts what an earlier process left, and heals what was damaged. Rules come before
+everything that could let a packet through, and peers come last: on the way from any state to the right one, nothing
+passes that the policy denies.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv4Interface
+
+from appliance.hub.errors import LinkError
+from appliance.hub.findings import Finding, Part
+from appliance.hub.kernel import namespace, nft, routing, tracking
+from appliance.hub.kernel.events import Watcher
+from appliance.hub.kernel.generation import Ledger
+from appliance.hub.kernel.netlink import Netlink
+from appliance.hub.names import Names, Places
+from appliance.hub.plane.enforcement import Enforcement
+from appliance.hub.rpc.callers import Hook, go_on
+from appliance.hub.ruleset import FULL, PACED, Count, Full, rule_of
+from appliance.hub.wireguard import Backend
+from appliance.model.desired import Desired, Peer
+
+Endpoints = Callable[[str], Mapping[str, str]]
+
+
+class Reconciler:
+    """Works on one organization at a time; the caller sees to it that nobody else does.
+
+    Args:
+        names: what this instance's things are called.
+        backend: the WireGuard implementation.
+        open_key: gives the hub's private key for an organization, in base64.
+        ledger: which generation of its rules each namespace should have.
+        watcher: is told of namespaces and processes that came or went.
+        endpoints: where an organization's machines were heard from last, by public key.
+    """
+
+    def __init__(
+        self,
+        names: Names,
+        backend: Backend,
+        open_key: Callable[[Desired], str],
+        ledger: Ledger,
+        watcher: Watcher,
+        endpoints: Endpoints,
+    ) -> None:
+        self._names = names
+        self._backend = backend
+        self._open_key = open_key
+        self._watcher = watcher
+        self._endpoints = endpoints
+        self._netlink = Netlink()
+        self._rules = Enforcement(ledger, self._netlink)
+        # By organization, when its handshakes were begun last; monotonic seconds.
+        self._begun: dict[str, float] = {}
+
+    def make_whole(self, desired: Desired) -> tuple[Finding, ...]:
+        """The kernel has this state when it returns; what it did not have is told.
+
+        Raises:
+            HubError: a part of it can't be made. What was made by then denies at least what the policy denies.
+        """
+        places = self._names.places(desired.organization)
+        found = [*self._name(places, desired.organization)]
+        found += self._rules.judge(places, desired)
+        found += routing.remove_strangers(places)
+        found += (rebuilt := self._link(places, desired))
+        found += routing.mend(places, desired.network)
+        found += self._peers(places, desired)
+        if any(finding.part in (Part.LINK, Part.PEER) for finding in found):
+            self._begun[desired.organization] = time.monotonic()
+            self._start_handshakes(places, self._known(desired.organization, desired.peers))
+        if rebuilt or self._watcher.namespace_of(desired.organization) is None:
+            self._watcher.watch(desired.organization, places.namespace, self._backend.process(places))
+        return tuple(found)
+
+    def judge_anew(self, desired: Desired) -> tuple[Finding, ...]:
+        """As `make_whole`, for the rules alone."""
+        return self._rules.judge(self._names.places(desired.organization), desired)
+
+    def change(self, before: Desired, after: Desired, hook: Hook = go_on) -> None:
+        """From one state that is in force to another of the same link: who leaves goes first, who comes, last.
+
+        Args:
+            hook: called when all is prepared and nothing has taken effect.
+
+        Raises:
+            HubError: what is there is not what was left there, or the kernel refused.
+        """
+        places = self._names.places(after.organization)
+        had = {peer.public_key: peer.address for peer in before.peers}
+        wants = {peer.public_key: peer.address for peer in after.peers}
+        # A key that moves to another address leaves its old one before the rules speak of the new.
+        leaving = [key for key, address in had.items() if wants.get(key) != address]
+
+        def begin() -> None:
+            hook()
+            if leaving:
+                self._backend.change(places, add=(), remove=leaving)
+
+        try:
+            self._rules.rejudge(places, after, begin)
+        finally:
+            # Neither the removed machine nor the next one with its address goes on with what it had open.
+            self._forget_connections(places, {had[key] for key in leaving})
+        coming = [peer for peer in after.peers if had.get(peer.public_key) != peer.address]
+        if coming:
+            # One that was heard from before, and was disabled meanwhile, is called: it may be silent for minutes.
+            known = self._known(after.organization, coming)
+            self._backend.change(places, add=coming, remove=(), endpoints=known)
+            self._start_handshakes(places, known)
+
+    def call_machines(self, desired: Desired, misled_until: float) -> None:
+        """Sends something to every machine: by its session, or a new handshake to one that never had any on this link.
+
+        WireGuard would wait for five seconds after a handshake that was begun, or answered, before it begins another.
+
+        Args:
+            misled_until: handshakes that were begun later are none that went astray; monotonic seconds.
+
+        Raises:
+            LinkError: the link can't be asked.
+        """
+        places = self._names.places(desired.organization)
+        if self._begun.get(desired.organization, -math.inf) <= misled_until:
+            self._begun[desired.organization] = time.monotonic()
+            self._begin_anew(places, desired)
+        self._backend.call(places)
+
+    def clear(self, organization: str) -> None:
+        """Nothing of the organization is left on the host when it returns. None there is fine.
+
+        Raises:
+            HubError: something could not be removed.
+        """
+        places = self._names.places(organization)
+        # Whatever holds the namespace open would keep it alive.
+        self._watcher.forget(organization)
+        self._backend.remove(places)
+        self._rules.forget(places.namespace)
+        self._begun.pop(organization, None)
+        namespace.remove(places.namespace)
+
+    def _name(self, places: Places, organization: str) -> tuple[Finding, ...]:
+        held = self._watcher.namespace_of(organization)
+        if held is not None:
+            if namespace.leads_to(places.namespace, held):
+                return ()
+            # We still hold the namespace itself, so nothing in it was lost with its name.
+            namespace.rename(places.namespace, held)
+            return (Finding(Part.NAMESPACE, "the namespace had lost its name"),)
+        if namespace.exists(places.namespace):
+            return ()
+        self.clear(organization)
+        namespace.create(places.namespace)
+        return (Finding(Part.NAMESPACE, "there was no namespace"),)
+
+    def counters(self, organization: str) -> Mapping[str | None, Count]:
+        """What was counted for each of the organization's rules, by id; by None, for the default.
+
+        Raises:
+            NamespaceError: it has no namespace.
+        """
+        counts = nft.counters(self._names.places(organization).namespace)
+        return {rule_of(name): count for name, count in counts.items() if name not in (FULL, PACED)}
+
+    def openers(self, organization: str) -> Mapping[IPv4Address, int]:
+        """How many connections each address of the organization has opened. Raises `HubError` if it can't be told."""
+        return tracking.count_by_opener(self._netlink, self._names.places(organization).namespace)
+
+    def refuse(self, organization: str, full: Full) -> None:
+        """See `Enforcement.refuse`."""
+        self._rules.refuse(self._names.places(organization), full)
+
+    def refused(self, organization: str) -> Mapping[str, int]:
+        """See `Enforcement.refused`."""
+        return self._rules.refused(self._names.places(organization))
+
+    def _link(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
+        if self._backend.is_ready(places, desired.hub_public_key, desired.port):
+            return ()
+        # The name may have been given to another namespace since the look began: the link is in ours then, and has the
+        # port that a new one would want.
+        renamed = self._name(places, desired.organization)
+        if renamed and self._backend.is_ready(places, desired.hub_public_key, desired.port):
+            return renamed
+        private_key = self._open_key(desired)
+        self._backend.remove(places)
+        self._backend.create(places, private_key, desired.port)
+        return (Finding(Part.LINK, "there was no link that worked"),)
+
+    def _peers(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
+        present = self._backend.allowed(places)
+        wanted = {peer.public_key: (f"{peer.address}/32",) for peer in desired.peers}
+        add = [peer for peer in desired.peers if present.get(peer.public_key) != wanted[peer.public_key]]
+        remove = set(present) - set(wanted)
+        if not add and not remove:
+            return ()
+        changed = {network for key, networks in present.items() if networks != wanted.get(key) for network in networks}
+        known = self._endpoints(desired.organization)
+        # Who is there knows better where it is.
+        endpoints = {key: known[key] for key in known if key not in present}
+        self._backend.change(places, add=add, remove=remove, endpoints=endpoints)
+        self._forget_connections(places, {IPv4Interface(each).ip for each in changed if ":" not in each})
+        return (Finding(Part.PEER, f"{len(add)} machines were missing, {len(remove)} did not belong here"),)
+
+    def _forget_connections(self, places: Places, addresses: Collection[IPv4Address]) -> None:
+        if addresses:
+            tracking.forget(self._netlink, places.namespace, addresses)
+
+    def _known(self, organization: str, peers: Iterable[Peer]) -> dict[str, str]:
+        """Last endpoints of these machines by public key, without machines that were never heard from."""
+        keys = {peer.public_key for peer in peers}
+        return {key: where for key, where in self._endpoints(organization).items() if key in keys}
+
+    def _start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
+        # Machines come back by themselves in the end, so what is refused here is not worth undoing the rest.
+        with suppress(LinkError):
+            self._backend.start_handshakes(places, endpoints)
+
+    def _begin_anew(self, places: Places, desired: Desired) -> None:
+        """Begins handshakes with the machines that never completed one on this link.
+
+        They have no session to lose. Taken away and added again, they are sent a handshake at once.
+        """
+        known = self._endpoints(desired.organization)
+        silent = {
+            status.public_key: where
+            for status in self._backend.peers(places)
+            if not status.last_handshake and (where := status.endpoint or known.get(status.public_key))
+        }
+        peers = [peer for peer in desired.peers if peer.public_key in silent]
+        if peers:
+            keys = {peer.public_key: silent[peer.public_key] for peer in peers}
+            self._backend.change(places, add=peers, remove=keys, endpoints=keys)
+            self._backend.start_handshakes(places, keys)

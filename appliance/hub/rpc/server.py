@@ -1,0 +1,143 @@
+"""The hub's end of the unix socket: one thread a connection, and only for those who may."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Collection
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from appliance.hub.errors import Crowded, HubError, Overtaken
+from appliance.hub.rpc import messages
+from appliance.hub.rpc.callers import Caller
+from appliance.model.errors import Refused
+
+log = structlog.get_logger()
+
+Handler = Callable[[Any, Caller], object]
+
+# unix(7), SO_PEERCRED: pid, uid, gid.
+_CREDENTIALS = struct.Struct("3i")
+_PAUSE_S = 0.1
+_MOST_CONNECTIONS = 256
+"""Several times the threads of the web process; each takes a thread here."""
+
+_LARGE = 2**20
+_MOST_LARGE = 3
+"""Messages of more than so many bytes that are held at once, whoever sends them: what they may take of the memory."""
+
+
+class Server:
+    """Answers calls on a unix socket until it is closed.
+
+    Args:
+        path: where the socket is made; whatever lies there is replaced.
+        allowed_uids: users whose processes may call; everyone else is turned away. `messages.RESERVED` calls are for
+            the user of this process alone.
+        handler: takes a call and its caller, gives the answer or raises `HubError`.
+        gone: is told when a caller ended its connection, of whatever cause.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        allowed_uids: Collection[int],
+        handler: Handler,
+        gone: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._path = path
+        self._allowed = frozenset(allowed_uids)
+        self._handler = handler
+        self._gone = gone
+        self._closed = threading.Event()
+        self._places = threading.Semaphore(_MOST_CONNECTIONS)
+        self._room = threading.Semaphore(_MOST_LARGE)
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(path))
+        # Who may call is decided by credentials, which a mode can't express for two users without a common group.
+        path.chmod(0o666)
+        self._listener.listen(128)
+
+    def serve(self) -> None:
+        """Accepts connections until `close`."""
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError as error:
+                if self._closed.is_set():
+                    return
+                # A caller that is gone already, or no descriptor left (accept(2)): the next one may find one.
+                log.error("a call could not be accepted", error=str(error))
+                self._closed.wait(_PAUSE_S)
+                continue
+            if not self._places.acquire(blocking=False):
+                log.error("a caller was turned away: there are too many connections", most=_MOST_CONNECTIONS)
+                connection.close()
+                continue
+            threading.Thread(target=self._serve, args=(connection,), name="hub-call", daemon=True).start()
+
+    def close(self) -> None:
+        """No further call is taken."""
+        self._closed.set()
+        # A close alone does not wake the thread that waits in accept.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.parent.rmdir()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            self._converse(connection)
+        finally:
+            self._places.release()
+
+    def _converse(self, connection: socket.socket) -> None:
+        with connection:
+            uid = _uid_of(connection)
+            if uid not in self._allowed:
+                log.warning("a call by a stranger was turned away", uid=uid)
+                return
+            try:
+                while (length := messages.announced(connection)) is not None:
+                    with self._room if length > _LARGE else nullcontext():
+                        data = messages.body(connection, length)
+                        messages.send(connection, self._answer(data, connection, uid))
+            except OSError as error:
+                log.warning("a caller went away", error=str(error))
+            self._gone()
+
+    def _answer(self, data: bytes, connection: socket.socket, uid: int) -> messages.Done | messages.Failed:
+        came = time.monotonic()
+        try:
+            request = messages.decode(data, messages.Request)
+            call, caller = request.call, Caller(connection, came + request.patience_s)
+            if isinstance(call, messages.RESERVED) and uid != os.getuid():
+                raise HubError(f"{type(call).__name__} is not for user {uid}")
+            return messages.Done(msgspec.Raw(messages.encode(self._handler(call, caller))))
+        except Overtaken as error:
+            return messages.Failed(str(error), "overtaken")
+        except Crowded as error:
+            return messages.Failed(str(error), "crowded", error.retry_after)
+        except (HubError, Refused, msgspec.DecodeError) as error:
+            log.warning("a call was refused", error=str(error))
+            return messages.Failed(str(error))
+        except Exception as error:
+            log.exception("a call failed")
+            return messages.Failed(f"{type(error).__name__}: {error}")
+
+
+def _uid_of(connection: socket.socket) -> int:
+    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(data)
+    return int(uid)

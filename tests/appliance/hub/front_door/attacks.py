@@ -1,0 +1,95 @@
+"""What an enemy on the internet can send."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import struct
+from collections.abc import Iterable
+
+from appliance.hub.front_door.datagram import Arrival, checksum, packet
+from appliance.hub.front_door.initiation import Recognizer
+from netlab import Host, genkey
+from tests.appliance.hub.front_door.world import HUB4, PORT, Organization, World
+from tests.waiting import DEADLINE
+
+Source = tuple[str, int]
+
+
+def initiation(public_key: str | None = None) -> bytes:
+    """Something of an initiation's type and length; with the right mac1 if a public key is given, but no more."""
+    signed = struct.pack("<I", 1) + os.urandom(112)
+    mac1 = Recognizer(public_key).mac1(signed) if public_key else os.urandom(16)
+    return signed + mac1 + bytes(16)
+
+
+def send(
+    host: Host, datagrams: Iterable[bytes], *, port: int = PORT, source: Source | None = None, to: str = HUB4
+) -> int:
+    """Sends datagrams to the hub, from the host's own address or any other; returns how many the kernel took."""
+    count = 0
+    if source is None:
+        with host.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for each in datagrams:
+                sock.sendto(each, (to, port))
+                count += 1
+        return count
+    with host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+        for each in datagrams:
+            sock.sendto(packet(Arrival(4, each, source, to, 0), port), (to, 0))
+            count += 1
+    return count
+
+
+def send_from(host: Host, datagrams: Iterable[tuple[Source, bytes]], to: str = HUB4, port: int = PORT) -> None:
+    """Sends each datagram to the hub from a source of its own, of either family."""
+    version = 6 if ":" in to else 4
+    family = socket.AF_INET6 if version == 6 else socket.AF_INET
+    with host.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+        for source, each in datagrams:
+            sock.sendto(packet(Arrival(version, each, source, to, 0), port), (to, 0))
+
+
+def message(kind: int, *, sender: bytes = b"", receiver: bytes = b"") -> bytes:
+    """A WireGuard message with session indices of one's choice and everything else at random."""
+    lengths = {1: 148, 2: 92, 3: 64, 4: 64}
+    words = struct.pack("<I", kind) + sender + receiver
+    return words + os.urandom(lengths[kind] - len(words))
+
+
+def send_from_everywhere(host: Host, datagrams: Iterable[bytes]) -> None:
+    """Sends each datagram to the hub from a source of its own."""
+    with host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+        for number, each in enumerate(datagrams):
+            source = (f"198.18.{number >> 8 & 255}.{number & 255}", 1024 + number % 60000)
+            sock.sendto(packet(Arrival(4, each, source, HUB4, 0), PORT), (HUB4, 0))
+
+
+def fresh_initiation(world: World, organization: Organization, number: int) -> bytes:
+    """A real initiation of a real member of the organization, which the hub has never seen."""
+    sink = world.host(number)
+    with sink.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(DEADLINE)
+        sock.bind(("", PORT))
+        member = world.machine(organization, number + 1, f"192.0.2.{number}")
+        data = sock.recv(2048)
+        member.tunnel.down()
+    return data
+
+
+def numbered(count: int, kind: int, length: int) -> Iterable[bytes]:
+    """Messages of a WireGuard type with everything else at random (not cryptographically so)."""
+    state = hashlib.blake2b(genkey().encode()).digest()
+    for number in range(count):
+        body = hashlib.shake_128(state + number.to_bytes(8, "big")).digest(length - 4)
+        yield struct.pack("<I", kind) + body
+
+
+def frag_needed(host: Host, address: str, port: int, mtu: int) -> None:
+    """Tells the hub that a packet from its public port to this address and port was too big (RFC 1191)."""
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1500, 0, 0x4000, 64, 17, 0, *map(socket.inet_aton, (HUB4, address)))
+    quoted = ip[:10] + checksum(ip).to_bytes(2, "big") + ip[12:] + struct.pack("!HHHH", PORT, port, 1480, 0)
+    body = struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + quoted
+    with host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+        sock.sendto(body[:2] + checksum(body).to_bytes(2, "big") + body[4:], (HUB4, 0))

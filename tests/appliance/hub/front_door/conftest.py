@@ -1,0 +1,31 @@
+"""A lab with a hub and a front door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from appliance.hub.front_door import FrontDoor
+from appliance.hub.names import Names
+from netlab import Lab, sandbox
+from tests.appliance.hub.front_door.world import World
+
+
+@pytest.fixture
+def world(names: Names) -> Iterator[World]:
+    """A hub on the internet, without any organization."""
+    if not sandbox.inside():
+        pytest.fail("tests of the front door run in a sandbox: use `./meshwg test --only unit`")
+    with Lab() as lab:
+        yield World(lab, names)
+
+
+@pytest.fixture
+def door(world: World) -> Iterator[FrontDoor]:
+    """The hub's door, open, with two organizations admitted."""
+    world.organization()
+    world.organization()
+    made = world.door()
+    yield made
+    made.close()

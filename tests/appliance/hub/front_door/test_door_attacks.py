@@ -1,0 +1,156 @@
+"""What an enemy sends changes nothing for a machine that has a session, and is counted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from appliance.hub.front_door import FrontDoor
+from appliance.hub.front_door.rules import DROPS
+from netlab import Capture, Host, LabHost
+from tests.appliance.hub.front_door.attacks import fresh_initiation, initiation, numbered, send, send_from_everywhere
+from tests.appliance.hub.front_door.world import HUB_INSIDE, PORT, Machine, World
+from tests.waiting import DEADLINE, wait_until
+
+_PACKETS = 5000
+
+
+@pytest.fixture
+def victim(world: World, door: FrontDoor) -> Machine:
+    """A machine of the first organization, with a session."""
+    del door
+    machine = world.machine(world.organizations[0], 11)
+    assert machine.reaches_the_hub(DEADLINE)
+    return machine
+
+
+@pytest.fixture
+def enemy(world: World) -> LabHost:
+    """A host on the internet that is nobody's machine."""
+    return world.host(66)
+
+
+def source_of(world: World, machine: Machine) -> tuple[str, int]:
+    address, _, port = world.endpoint(machine).rpartition(":")
+    return address, int(port)
+
+
+@contextmanager
+def undisturbed(world: World, victim: Machine) -> Iterator[None]:
+    """Every ping of the victim comes back during the block and after it, by the session that it had before."""
+    before = world.endpoint(victim), victim.tunnel.peers()[0].latest_handshake
+    lost: list[int] = []
+    over = threading.Event()
+
+    def ping() -> None:
+        while not over.is_set():
+            result = victim.host.ping(HUB_INSIDE, count=20, timeout=DEADLINE, interval=0.005)
+            lost.append(result.sent - result.received)
+
+    thread = threading.Thread(target=ping, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    assert victim.reaches_the_hub()
+    assert sum(lost) == 0
+    assert (world.endpoint(victim), victim.tunnel.peers()[0].latest_handshake) == before
+
+
+@pytest.mark.parametrize("is_forged", [False, True], ids=["its own source", "the victim's source"])
+@pytest.mark.parametrize(
+    ("make", "counted"),
+    [
+        (lambda: numbered(_PACKETS, 0x5A5A5A5A, 148), "malformed"),
+        (lambda: numbered(_PACKETS, 4, 128), "sessionless"),
+        (lambda: numbered(_PACKETS, 2, 92), "sessionless"),
+        (lambda: numbered(_PACKETS, 1, 147), "malformed"),
+        (lambda: (b"" for _ in range(_PACKETS)), "malformed"),
+    ],
+    ids=["random", "data", "responses", "length", "empty"],
+)
+def test_rubbish_is_dropped_by_the_kernel(
+    world: World,
+    door: FrontDoor,
+    victim: Machine,
+    enemy: LabHost,
+    make: Callable[[], Iterator[bytes]],
+    counted: str,
+    is_forged: bool,
+) -> None:
+    source = source_of(world, victim) if is_forged else None
+    with world.arrivals(enemy) as arrived, undisturbed(world, victim):
+        while arrived() < _PACKETS:
+            send(enemy, make(), source=source)
+        # Each that arrived, and nothing else, was dropped for this reason.
+        wait_until(lambda: getattr(door.counters(), counted) == arrived())
+    assert {getattr(door.counters(), reason) for reason in DROPS if reason != counted} == {0}
+    assert door.counters().demultiplexed == 1
+
+
+def test_initiations_for_nobody_cost_little(world: World, door: FrontDoor, victim: Machine, enemy: Host) -> None:
+    with undisturbed(world, victim):
+        send(enemy, (initiation() for _ in range(_PACKETS)))
+    counters = door.counters()
+    # One address has its pace: the burst, and what time brings.
+    assert 0 < counters.unknown_key + counters.overflow < _PACKETS / 2
+    assert counters.stranger_pace > _PACKETS / 2
+
+
+def test_initiations_from_everywhere_are_held_to_one_pace(
+    world: World, door: FrontDoor, victim: Machine, enemy: Host
+) -> None:
+    with undisturbed(world, victim):
+        send_from_everywhere(enemy, (initiation() for _ in range(_PACKETS)))
+    counters = door.counters()
+    assert counters.strangers_pace > 0
+    assert counters.stranger_pace == 0
+    stranger = world.machine(world.organizations[1], 12)
+    assert stranger.reaches_the_hub(DEADLINE)
+
+
+def test_a_replayed_initiation_leads_nowhere(world: World, door: FrontDoor, victim: Machine, enemy: Host) -> None:
+    with Capture(world.hub, "eth0", f"udp dst port {PORT} and udp[8] = 1") as capture:
+        other = world.machine(world.organizations[0], 12)
+        assert other.reaches_the_hub(DEADLINE)
+    (recorded,) = [packet.payload for packet in capture.packets()]
+    for source in (None, source_of(world, victim), source_of(world, other)):
+        with undisturbed(world, victim), undisturbed(world, other):
+            send(enemy, [recorded] * 50, source=source)
+    assert door.counters().sessionless == 0
+
+
+def test_another_organization_can_t_take_a_session_over(
+    world: World, door: FrontDoor, victim: Machine, enemy: Host
+) -> None:
+    """Its member says to be where the victim is, and its hub believes that: the handshake is genuine."""
+    second = world.organizations[1]
+    genuine = fresh_initiation(world, second, 21)
+    with Capture(victim.host, "eth0", f"udp src port {PORT} and udp[8] = 2") as capture, undisturbed(world, victim):
+        send(enemy, [genuine], source=source_of(world, victim))
+        wait_until(lambda: bool(capture.packets()))
+        send(enemy, [initiation(second.keys.public) for _ in range(50)], source=source_of(world, victim))
+    # It is no empty test: the second organization's hub has answered to the victim's address.
+    assert len(capture.packets()) == 1
+    assert door.counters().sessionless == 0
+
+
+def test_known_sources_have_a_pace_too(world: World, door: FrontDoor, victim: Machine, enemy: Host) -> None:
+    """Who knows where a machine is can use up that machine's turns, and no other's."""
+    other = world.machine(world.organizations[0], 12)
+    assert other.reaches_the_hub(DEADLINE)
+    key = world.organizations[0].keys.public
+    with undisturbed(world, victim), undisturbed(world, other):
+        send(enemy, (initiation(key) for _ in range(_PACKETS)), source=source_of(world, victim))
+    counters = door.counters()
+    assert counters.regular_pace > _PACKETS / 2
+    assert counters.regulars_pace == 0
+    # A new handshake of the other one is not affected.
+    other.tunnel.down()
+    again = world.client(world.organizations[0], other.host, 12)
+    assert again.reaches_the_hub(DEADLINE)

@@ -1,0 +1,265 @@
+"""The parts of the front door that need no kernel."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.hub.front_door import rules
+from appliance.hub.front_door.budget import Budget
+from appliance.hub.front_door.datagram import Arrival, checksum, packet
+from appliance.hub.front_door.demultiplexer import HANDSHAKES
+from appliance.hub.front_door.directory import Directory
+from appliance.hub.front_door.fair import FairQueue
+from appliance.hub.front_door.flows import Flow, resumed
+from appliance.hub.front_door.initiation import LENGTH, is_initiation
+from appliance.hub.front_door.memory import (
+    ACQUAINTANCES,
+    ASKED,
+    BEGUN_OF,
+    KNOWN_OF,
+    REGULARS,
+    REGULARS_OF,
+    RESUMED,
+    SESSIONS,
+    STRANGERS,
+    Meter,
+)
+from appliance.hub.front_door.pace import Pace
+from appliance.hub.front_door.share import Share, _paces
+from appliance.model.keys import new_key_pair
+from tests.appliance.hub.front_door.attacks import initiation
+
+_KEYS = [new_key_pair().public for _ in range(5)]
+_ports = st.integers(1, 65535)
+
+
+@given(st.binary(max_size=200))
+def test_whatever_arrives_is_an_initiation_or_not(datagram: bytes) -> None:
+    assert is_initiation(datagram) == (len(datagram) == LENGTH and datagram[:4] == b"\1\0\0\0")
+
+
+@given(st.sampled_from(_KEYS), st.integers(0, 131), st.integers(1, 255))
+def test_an_initiation_is_its_organization_s_and_nobody_else_s(key: str, position: int, change: int) -> None:
+    directory = Directory()
+    for number, each in enumerate(_KEYS):
+        directory.admit(str(number), each, 52000 + number)
+    datagram = initiation(key)
+    found = directory.find(datagram)
+    assert found is not None
+    assert found.hub_public_key == key
+    damaged = bytearray(datagram)
+    damaged[position] ^= change
+    assert directory.find(bytes(damaged)) is None
+
+
+def test_a_link_s_port_leads_to_its_organization_as_it_is_now() -> None:
+    directory = Directory()
+    before, mine = directory.admit("one", _KEYS[0], 52001), initiation(_KEYS[0])
+    assert directory.at(52001, mine) is before
+    assert directory.at(52001, initiation(_KEYS[1])) is None
+    after = directory.admit("one", _KEYS[0], 52002)
+    assert (directory.at(52001, mine), directory.at(52002, mine)) == (None, after)
+    directory.dismiss("one")
+    directory.dismiss("one")
+    assert (directory.at(52002, mine), directory.find(mine)) == (None, None)
+
+
+@given(st.ip_addresses(v=4), st.ip_addresses(v=4), _ports, _ports, st.binary(max_size=200))
+def test_a_packet_of_ipv4_says_what_it_should(
+    source: object, destination: object, port: int, to: int, payload: bytes
+) -> None:
+    made = packet(Arrival(4, payload, (str(source), port), str(destination), 0), to)
+    assert made[0] == 0x45
+    assert made[12:20] == socket.inet_aton(str(source)) + socket.inet_aton(str(destination))
+    _check_udp(made[20:], made[12:20], port, to, payload)
+
+
+@given(st.ip_addresses(v=6), st.ip_addresses(v=6), _ports, _ports, st.binary(max_size=200))
+def test_a_packet_of_ipv6_says_what_it_should(
+    source: object, destination: object, port: int, to: int, payload: bytes
+) -> None:
+    made = packet(Arrival(6, payload, (str(source).partition("%")[0], port), str(destination), 0), to)
+    assert struct.unpack_from("!IHBB", made) == (6 << 28, 8 + len(payload), 17, 64)
+    _check_udp(made[40:], made[8:40], port, to, payload)
+
+
+def _check_udp(udp: bytes, addresses: bytes, port: int, to: int, payload: bytes) -> None:
+    assert struct.unpack_from("!HHH", udp) == (port, to, 8 + len(payload))
+    assert udp[6:8] != b"\0\0"
+    assert udp[8:] == payload
+    # A sum over data with its own checksum comes to nothing.
+    assert checksum(addresses + struct.pack("!HH", 17, len(udp)) + udp) == 0
+
+
+class Clock:
+    """Wall time and processor time that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.worked = 0.0
+
+    def work(self, seconds: float) -> None:
+        self.now += seconds
+        self.worked += seconds
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.5), st.floats(0.0001, 0.01)), max_size=50))
+def test_strangers_never_get_more_than_their_share(steps: list[tuple[float, float]]) -> None:
+    clock = Clock()
+    budget = Budget(0.2, 0.1, lambda: clock.now, lambda: clock.worked)
+    longest = 0.0
+    for pause, effort in steps:
+        clock.now += pause
+        clock.now += budget.wait()
+        assert budget.wait() == 0.0
+        with budget.spending():
+            clock.work(effort)
+        longest = max(longest, effort)
+        assert clock.worked <= 0.1 + 0.2 * clock.now + longest
+
+
+def _most(rate: float, burst: float, lease_s: int) -> float:
+    """Entries that live at once where each turn makes one."""
+    return rate * lease_s + burst
+
+
+def test_handshakes_of_all_organizations_together_can_t_fill_the_sessions() -> None:
+    answered = _most(*HANDSHAKES, SESSIONS.lease_s)
+    assert answered < SESSIONS.size / 2
+    # Twenty organizations may begin as many by the hub's own handshakes as the kernel lets each of them.
+    assert answered + 20 * _most(BEGUN_OF.rate, BEGUN_OF.burst, SESSIONS.lease_s) < SESSIONS.size
+    assert _most(*HANDSHAKES, ASKED.lease_s) < ASKED.size
+
+
+@given(st.integers(0, 100))
+def test_a_small_organization_s_share_is_small(machines: int) -> None:
+    """For each hundred of its machines, of which it has a few on the free plan: a hundredth or two of the room."""
+    paces = _paces(machines)
+    assert sum(_most(*each, SESSIONS.lease_s) for each in paces) < SESSIONS.size / 50
+    assert sum(rate for rate, _ in paces) <= HANDSHAKES[0] / 25
+    for memory in ACQUAINTANCES:
+        assert _most(KNOWN_OF.rate, KNOWN_OF.burst, memory.lease_s) < memory.size / 30
+
+
+@given(st.integers(0, 50_000))
+def test_an_organization_s_machines_all_have_their_turn(machines: int) -> None:
+    """All at once after a power cut; and each every two minutes, twice over."""
+    for rate, burst in _paces(machines):
+        assert burst >= machines
+        assert rate >= 2 * machines / 120
+
+
+@pytest.mark.parametrize("meter", [*STRANGERS, *REGULARS, REGULARS_OF, BEGUN_OF, KNOWN_OF], ids=lambda each: each.name)
+def test_no_meter_forgets_a_sender_that_is_beyond_its_pace(meter: Meter) -> None:
+    """Once forgotten, it would have its burst again."""
+    assert meter.lease_s * meter.rate >= meter.burst
+
+
+_TURNS = st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=60)
+
+
+@given(_TURNS)
+def test_senders_take_turns(turns: list[tuple[int, bool]]) -> None:
+    """Nobody waits longer than until each other sender had one turn, and nobody's is refused for another's number."""
+    queue: FairQueue[int, tuple[int, int]] = FairQueue(senders=6, each=3, most=99)
+    waiting: dict[int, list[tuple[int, int]]] = {sender: [] for sender in range(6)}
+    since: dict[int, set[int]] = {sender: set() for sender in range(6)}
+    for number, (sender, takes) in enumerate(turns):
+        item = sender, number
+        assert queue.put(sender, item) is (len(waiting[sender]) < 3)
+        if len(waiting[sender]) < 3:
+            waiting[sender].append(item)
+        if takes:
+            taken = queue.take()
+            assert taken is not None
+            mine = taken[0]
+            assert taken == waiting[mine].pop(0)
+            since[mine] = set()
+            for other, items in waiting.items():
+                if items and other != mine:
+                    assert mine not in since[other]
+                    since[other].add(mine)
+        assert len(queue) == sum(map(len, waiting.values()))
+        assert queue.waiting == sum(map(bool, waiting.values()))
+    while (taken := queue.take()) is not None:
+        waiting[taken[0]].remove(taken)
+    assert not any(waiting.values())
+
+
+def test_a_queue_that_is_full_of_senders_takes_no_more() -> None:
+    queue: FairQueue[str, int] = FairQueue(senders=2, each=9, most=99)
+    assert [queue.put(sender, 0) for sender in ("one", "two", "three", "one")] == [True, True, False, True]
+    assert [queue.take() for _ in range(4)] == [0, 0, 0, None]
+    assert queue.put("three", 0)
+
+
+def test_a_queue_that_is_long_has_room_for_those_that_have_nothing_in_it() -> None:
+    queue: FairQueue[str, int] = FairQueue(senders=9, each=9, most=3)
+    assert [queue.put(sender, 0) for sender in ("one", "one", "one", "one", "two", "two")] == [True] * 3 + [
+        False,
+        True,
+        False,
+    ]
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.integers(0, 30)), max_size=50))
+def test_nothing_happens_more_often_than_its_pace(steps: list[tuple[float, int]]) -> None:
+    clock = Clock()
+    pace = Pace(5, 10, lambda: clock.now)
+    taken = 0
+    for pause, turns in steps:
+        clock.now += pause
+        taken += sum(pace.take() for _ in range(turns))
+        assert taken <= 10 + 5 * clock.now + 1e-6
+        clock.now += pace.wait()
+        assert pace.wait() == 0.0
+
+
+def test_a_share_that_grows_is_not_filled_again() -> None:
+    clock = Clock()
+    share = Share(2, lambda: clock.now)
+    assert sum(share.take(is_known=True) for _ in range(1000)) == 58
+    for machines in (2, 1, 2, 2):
+        share.fit(machines)
+    assert sum(share.take(is_known=True) for _ in range(1000)) <= 4
+    # What strangers ask for takes nothing from known sources, nor the other way round.
+    assert sum(share.take(is_known=False) for _ in range(1000)) > 100
+
+
+def test_where_there_are_more_sources_than_room_each_link_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RESUMED, 4, replace(RESUMED[4], size=100))
+    flows = [Flow(IPv4Address(number), 1, 52001) for number in range(200)]
+    flows += [Flow(IPv4Address(2**31 + number), 1, 52002) for number in range(9)]
+    lines = [each for each in resumed("mwabcdoor", flows).splitlines() if each.startswith("add element")]
+    assert [(each.count(": 52001"), each.count(": 52002")) for each in lines if "known4" in each] == [(90, 9)]
+
+
+def test_a_session_s_packets_meet_few_rules() -> None:
+    """What carries everybody's traffic is sorted out before anything else is looked at."""
+    chains = rules._rules(rules.Layout("mwabcdoor", 51820, 41000))
+    way_in = [chains["enter"][0], *chains["public"][:2], chains["session"][0], chains["deliver"][0]]
+    assert [each.rsplit(" ", 2)[-2:] for each in way_in[:1] + way_in[2:4]] == [
+        ["goto", "public"],
+        ["goto", "session"],
+        ["goto", "deliver"],
+    ]
+    assert way_in[4].endswith("accept")
+    assert chains["leave"][1].endswith("goto answer")
+    assert (len(chains["leave"]), len(chains["left"])) == (2, 1)
+    assert chains["answer"][1].startswith("@th,64,32 67108864")
+    assert chains["answer"][1].endswith("accept")
+
+
+def test_no_rule_speaks_of_another_instance() -> None:
+    layout = rules.Layout("mwabcdoor", 51820, 41000)
+    for line in rules.in_place(layout).splitlines():
+        assert " inet " not in line or " inet mwabcdoor" in line
+    flow = Flow(IPv4Address("192.0.2.1"), 1, 2)
+    assert resumed("mwabcdoor", [flow]).count("192.0.2.1 . 1") == 3

@@ -1,0 +1,277 @@
+"""The front door with real WireGuard on both sides."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from appliance.hub.front_door import DoorSockets, FrontDoor, PortTaken, Repair, is_free
+from appliance.hub.front_door.table import known_port
+from appliance.hub.names import Names
+from appliance.model.keys import new_key_pair
+from netlab import Capture, PingResult
+from tests.appliance.hub.front_door.attacks import frag_needed, initiation, send
+from tests.appliance.hub.front_door.world import HUB4, HUB6, HUB_INSIDE, PORT, Machine, World
+from tests.waiting import DEADLINE, wait_until
+
+
+@contextmanager
+def pinging(machine: Machine, count: int) -> Iterator[list[PingResult]]:
+    """A ping every 5 ms through the tunnel; the result is there when the block has ended."""
+    results: list[PingResult] = []
+
+    def body() -> None:
+        results.append(machine.host.ping(HUB_INSIDE, count=count, timeout=DEADLINE, interval=0.005))
+
+    thread = threading.Thread(target=body, daemon=True)
+    thread.start()
+    yield results
+    thread.join()
+
+
+@pytest.mark.parametrize("hub", [HUB4, HUB6])
+def test_organizations_with_the_same_addresses_share_one_port(world: World, door: FrontDoor, hub: str) -> None:
+    first, second = world.organizations
+    machines = [world.machine(organization, number, hub) for number, organization in ((17, first), (18, second))]
+    for machine, end in zip(machines, ("11:", "12:") if hub == HUB6 else ("17:", "18:"), strict=True):
+        assert machine.reaches_the_hub(DEADLINE)
+        # WireGuard sees the machine's own address, not the demultiplexer's.
+        assert end in world.endpoint(machine).replace("]", "")
+    assert door.counters().demultiplexed == 2
+
+
+@pytest.mark.parametrize("other", ["192.0.2.2", "2001:db8::2"])
+def test_the_hub_answers_from_the_address_that_was_asked(world: World, door: FrontDoor, other: str) -> None:
+    del door
+    world.hub.run("ip", "address", "add", f"{other}/{64 if ':' in other else 24}", "dev", "eth0", "nodad")
+    machine = world.machine(world.organizations[0], 11, other)
+    with Capture(machine.host, "eth0", f"udp and src port {PORT}") as capture:
+        assert machine.reaches_the_hub(DEADLINE, count=2)
+    assert {packet.src for packet in capture.packets()} == {other}
+
+
+def test_an_answer_comes_from_the_address_that_was_asked_whatever_the_link_knows(world: World, door: FrontDoor) -> None:
+    """The kernel's WireGuard forgets the address; a socket that never knew it stands for it. One source asks two."""
+    other, keys, port = "192.0.2.2", new_key_pair(), 53001
+    world.hub.run("ip", "address", "add", f"{other}/24", "dev", "eth0")
+    door.admit("forgetful", keys.public, port)
+    client, asked = world.host(11), {other: keys.public, HUB4: world.organizations[0].keys.public}
+    with (
+        world.hub.socket(socket.AF_INET, socket.SOCK_DGRAM) as link,
+        client.socket(socket.AF_INET, socket.SOCK_DGRAM) as machine,
+    ):
+        link.bind(("", port))
+        for each in (link, machine):
+            each.settimeout(DEADLINE)
+        for address, public_key in asked.items():
+            machine.sendto(initiation(public_key), (address, PORT))
+        wait_until(lambda: door.counters().demultiplexed == 2)
+        _, source = link.recvfrom(2048)
+        for kind, length in ((2, 92), (3, 64), (1, 148)):
+            link.sendto(kind.to_bytes(4, "little") + os.urandom(length - 4), source)
+            assert machine.recvfrom(2048)[1] == (other, PORT)
+
+
+@pytest.mark.parametrize("hub", [HUB4, HUB6])
+def test_a_machine_behind_another_link_of_the_hub_is_answered_there(world: World, door: FrontDoor, hub: str) -> None:
+    del door
+    apart, host = world.lab.switch("apart"), world.lab.host("apart")
+    inside = world.lab.connect(world.hub, apart, "198.51.100.1/24").interface
+    outside = world.lab.connect(host, apart, "198.51.100.2/24").interface
+    for of, interface, end in ((world.hub, inside, 1), (host, outside, 2)):
+        of.run("ip", "address", "add", f"2001:db8:1::{end}/64", "dev", interface, "nodad")
+    host.run("ip", "route", "add", "192.0.2.0/24", "via", "198.51.100.1")
+    host.run("ip", "route", "add", "2001:db8::/64", "via", "2001:db8:1::1")
+    machine = world.client(world.organizations[0], host, 11, hub)
+    with Capture(host, outside, f"udp and src port {PORT}") as capture:
+        assert machine.reaches_the_hub(DEADLINE, count=2)
+    assert {packet.src for packet in capture.packets()} == {hub}
+
+
+@pytest.mark.parametrize("hub", [HUB4, HUB6])
+def test_a_machine_that_moves_goes_on_without_a_handshake(world: World, door: FrontDoor, hub: str) -> None:
+    machine = world.machine(world.organizations[0], 11, hub)
+    assert machine.reaches_the_hub(DEADLINE)
+    before = world.endpoint(machine)
+    machine.host.run("wg", "set", machine.tunnel.interface, "listen-port", "40404")
+    assert machine.reaches_the_hub()
+    after = world.endpoint(machine)
+    assert after != before
+    assert after.endswith(":40404")
+    machine.host.run("ip", "address", "flush", "dev", "eth0", "scope", "global")
+    machine.host.run("ip", "address", "add", "192.0.2.77/24", "dev", "eth0")
+    machine.host.run("ip", "address", "add", "2001:db8::77/64", "dev", "eth0", "nodad")
+    # wireguard-go clings to the address that it sent from before, until its socket is another one.
+    machine.host.run("wg", "set", machine.tunnel.interface, "listen-port", "40405")
+    assert machine.reaches_the_hub()
+    assert "77" in world.endpoint(machine)
+    assert door.counters().demultiplexed == 1
+
+
+def test_one_client_can_belong_to_two_organizations(world: World, door: FrontDoor) -> None:
+    """One source, two links: the session's index tells them apart, the source couldn't."""
+    first, second = world.organizations
+    machine = world.machine(first, 11)
+    world.wg(second, "set", second.id, "peer", machine.keys.public, "allowed-ips", "10.100.0.11/32")
+    machine.host.run(
+        "wg", "set", machine.tunnel.interface, "peer", second.keys.public, "endpoint", f"{HUB4}:{PORT}",
+        "allowed-ips", "10.200.0.0/16",
+    )  # fmt: skip
+    machine.host.run("ip", "route", "add", "10.200.0.0/16", "dev", machine.tunnel.interface)
+    world.hub.run("ip", "-netns", second.id, "address", "add", "10.200.0.1/32", "dev", "lo")
+    world.hub.run("ip", "-netns", second.id, "link", "set", "lo", "up")
+    assert machine.reaches_the_hub(DEADLINE)
+    for _ in range(3):
+        assert machine.host.ping("10.200.0.1", timeout=DEADLINE)
+        assert machine.reaches_the_hub()
+    assert door.counters().sessionless == 0
+
+
+def test_a_client_on_the_hub_itself_gets_through(world: World, door: FrontDoor) -> None:
+    machine = world.client(world.organizations[0], world.hub, 11)
+    machine.tunnel.wait_for_handshake(DEADLINE)
+    with Capture(machine.host, "lo", f"udp and port {PORT}") as capture:
+        machine.host.ping("10.100.0.200", timeout=0.1)
+    assert machine.tunnel.peers()[0].rx_bytes > 0
+    assert PORT in {packet.sport for packet in capture.packets()} | {packet.dport for packet in capture.packets()}
+    assert door.counters().sessionless == 0
+
+
+def test_nothing_from_outside_gets_to_an_inner_port(world: World, door: FrontDoor) -> None:
+    organization, stranger = world.organizations[0], world.host(66)
+    desk = world.hub.in_network(lambda: known_port(world.names.door))
+    with Capture(world.hub, "lo", "udp") as capture:
+        for port in (organization.inner_port, desk):
+            send(stranger, [initiation(organization.keys.public)], port=port)
+        send(stranger, [initiation(organization.keys.public)])
+        wait_until(lambda: door.counters().demultiplexed == 1)
+    assert [packet.dport for packet in capture.packets()] == [organization.inner_port]
+    assert door.counters().closed == 2
+
+
+def test_a_forwarded_packet_to_the_same_port_number_is_not_ours(world: World, door: FrontDoor) -> None:
+    """The hub's host may route for others, who have a WireGuard of their own behind it."""
+    inside, behind = world.lab.host("inside"), world.lab.switch("behind")
+    world.lab.connect(world.hub, behind, "198.51.100.1/24")
+    world.lab.connect(inside, behind, "198.51.100.2/24")
+    inside.route("default", via="198.51.100.1")
+    world.hub.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    outside = world.host(66)
+    outside.route("198.51.100.0/24", via=HUB4)
+    for port in (PORT, world.organizations[0].inner_port):
+        with inside.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(DEADLINE)
+            sock.bind(("", port))
+            send(outside, [initiation()], port=port, to="198.51.100.2")
+            assert len(sock.recv(2048)) == 148
+    counters = door.counters()
+    assert (counters.unknown_key, counters.closed, counters.malformed) == (0, 0, 0)
+
+
+def test_a_restart_loses_no_packet(world: World, door: FrontDoor) -> None:
+    machine = world.machine(world.organizations[0], 11)
+    assert machine.reaches_the_hub(DEADLINE)
+    repairs = []
+    with pinging(machine, 200) as results:
+        for _ in range(3):
+            door.close()
+            door = FrontDoor(world.names, PORT)
+            repairs.append(world.open(door))
+    door.close()
+    assert repairs == [Repair.NONE] * 3
+    assert results[0].received == results[0].sent == 200
+
+
+def test_an_initiation_waits_for_the_next_process(world: World, door: FrontDoor) -> None:
+    door.close()
+    held = world.hub.in_network(lambda: DoorSockets.open(PORT))
+    heir = FrontDoor(world.names, PORT, DoorSockets.adopt([os.dup(each) for each in held.descriptors()]))
+    try:
+        with world.answering_the_first_initiation(11):
+            machine = world.machine(world.organizations[0], 11)
+            world.open(heir)
+            machine.tunnel.wait_for_handshake(DEADLINE)
+        assert machine.reaches_the_hub()
+    finally:
+        heir.close()
+        held.close()
+
+
+def test_what_is_dismissed_is_dropped(world: World, door: FrontDoor) -> None:
+    first, second = world.organizations
+    one, two = world.machine(first, 11), world.machine(second, 12)
+    assert one.reaches_the_hub(DEADLINE)
+    assert two.reaches_the_hub(DEADLINE)
+    door.dismiss(first.id)
+    door.dismiss(first.id)
+    assert not one.reaches_the_hub(0.2)
+    assert two.reaches_the_hub()
+    assert door.counters().dismissed > 0
+    door.admit(first.id, first.keys.public, first.inner_port)
+    assert one.reaches_the_hub()
+
+
+def test_who_is_not_admitted_by_the_next_process_is_dismissed(world: World, door: FrontDoor) -> None:
+    one = world.machine(world.organizations.pop(0), 11)
+    assert one.reaches_the_hub(DEADLINE)
+    door.close()
+    assert one.reaches_the_hub()
+    successor = world.door()
+    assert not one.reaches_the_hub(0.2)
+    successor.close()
+
+
+def test_two_instances_share_a_host(world: World, door: FrontDoor) -> None:
+    machine = world.machine(world.organizations[0], 11)
+    assert machine.reaches_the_hub(DEADLINE)
+    other = FrontDoor(Names("zzz"), PORT + 1)
+    world.hub.in_network(other.open)
+    other.admit("other", new_key_pair().public, 61000)
+    other.settle()
+    assert machine.reaches_the_hub()
+    other.close()
+    world.hub.in_network(other.remove)
+    assert "zzzdoor" not in world.hub.run("nft", "list", "tables").stdout
+    assert machine.reaches_the_hub()
+    assert door.is_whole()
+
+
+def test_a_port_that_is_taken_is_told(world: World, door: FrontDoor) -> None:
+    assert not world.hub.in_network(lambda: is_free(PORT))
+    second = FrontDoor(Names("zzz"), PORT)
+    with pytest.raises(PortTaken):
+        world.hub.in_network(second.open)
+    assert "zzzdoor" not in world.hub.run("nft", "list", "tables").stdout
+    door.close()
+    assert world.hub.in_network(lambda: is_free(PORT))
+
+
+def test_large_packets_in_fragments_get_through(world: World, door: FrontDoor) -> None:
+    """Fragments that a path makes are put together behind the door, which rewrites the first one alone."""
+    machine = world.machine(world.organizations[0], 11)
+    assert machine.reaches_the_hub(DEADLINE)
+    # Each side splits what it sends; the switch between them would carry it whole.
+    for host in (machine.host, world.hub):
+        host.run("ip", "link", "set", "eth0", "mtu", "1280")
+    assert machine.host.ping(HUB_INSIDE, size=1372, timeout=DEADLINE)
+    assert door.counters().sessionless == 0
+
+
+def test_a_path_with_a_smaller_mtu_is_noticed(world: World, door: FrontDoor) -> None:
+    """An ICMP error speaks of the public port, and of a packet that another socket sent."""
+    machine = world.machine(world.organizations[0], 11)
+    assert machine.reaches_the_hub(DEADLINE)
+    with Capture(world.hub, "eth0", "udp and dst host 192.0.2.11") as capture:
+        machine.reaches_the_hub()
+    (answer, *_) = capture.packets()
+    assert answer.sport == PORT
+    frag_needed(machine.host, answer.dst, answer.dport, 1300)
+    wait_until(lambda: "mtu 1300" in world.hub.run("ip", "route", "get", "192.0.2.11").stdout)
+    assert machine.host.ping(HUB_INSIDE, size=1372, timeout=DEADLINE)
+    assert machine.reaches_the_hub()
+    del door

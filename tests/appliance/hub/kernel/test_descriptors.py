@@ -1,0 +1,107 @@
+"""Many organizations in one process: libnftables aborts it where one of its sockets has a number from 1024 on."""
+
+from __future__ import annotations
+
+import os
+import resource
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.hub.kernel import namespace, nft
+from appliance.hub.kernel.descriptors import FIRST_HIGH, raised
+from appliance.hub.kernel.events import Watcher
+from appliance.hub.kernel.nft import Rulesets
+
+NAMES = ("mwtestone", "mwtesttwo", "mwtestthree")
+TABLE = "table inet t {}\n"
+
+
+@pytest.fixture(autouse=True)
+def enough() -> Iterator[None]:
+    """As many open files as the host lets us have, which a hub takes at its start; most shells begin with 1024."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+needs_many_files = pytest.mark.skipif(
+    resource.getrlimit(resource.RLIMIT_NOFILE)[1] <= FIRST_HIGH,
+    reason="this machine gives a process too few open files (ulimit -Hn)",
+)
+
+
+@pytest.fixture
+def namespaces() -> Iterator[tuple[str, ...]]:
+    for name in NAMES:
+        namespace.create(name)
+    yield NAMES
+    for name in NAMES:
+        namespace.remove(name)
+
+
+def opened() -> set[int]:
+    return {int(each.name) for each in Path("/proc/self/fd").iterdir()}
+
+
+@needs_many_files
+def test_a_raised_file_is_the_same_under_a_high_number_and_closed_under_its_own() -> None:
+    reader, writer = os.pipe()
+    high = raised(writer)
+    assert high >= FIRST_HIGH
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(writer)
+    os.write(high, b"x")
+    assert os.read(reader, 1) == b"x"
+    os.close(high)
+    os.close(reader)
+
+
+@needs_many_files
+def test_what_is_watched_for_an_organization_leaves_the_low_numbers_alone(namespaces: tuple[str, ...]) -> None:
+    watcher = Watcher(lambda *_: None)
+    before = opened()
+    for name in namespaces:
+        watcher.watch(name, name, os.getpid())
+    taken = opened() - before
+    assert len(taken) >= 4 * len(namespaces)
+    assert min(taken) >= FIRST_HIGH
+    watcher.close()
+
+
+def test_no_more_contexts_are_open_than_low_numbers_allow(
+    namespaces: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nft, "_MOST_OPEN", 2)
+    rulesets = Rulesets()
+    first, second, third = namespaces
+    for name in (first, second, first, third, second, first):
+        rulesets.load(name, TABLE)
+        assert len(rulesets._open) <= 2
+    assert [*rulesets._open] == [second, first]
+    for name in namespaces:
+        assert nft.tables(name) == ("inet t",)
+        rulesets.forget(name)
+
+
+def test_a_context_that_is_in_use_is_not_closed_by_others(
+    namespaces: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nft, "_MOST_OPEN", 1)
+    rulesets = Rulesets()
+
+    def load(name: str) -> None:
+        for _ in range(30):
+            rulesets.load(name, TABLE)
+
+    threads = [threading.Thread(target=load, args=(name,)) for name in namespaces]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name in namespaces:
+        assert nft.tables(name) == ("inet t",)
+        rulesets.forget(name)

@@ -1,0 +1,75 @@
+"""Somebody is called after mounts have changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from queue import Queue
+
+import pytest
+from structlog.testing import capture_logs
+
+from appliance.hub.kernel import namespace
+from appliance.hub.kernel.mounts import MountWatch
+from netlab import sandbox
+
+_DEADLINE_S = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _of_its_own() -> Iterator[None]:
+    if not sandbox.inside():
+        pytest.fail("tests that mount run in a sandbox: use `./meshwg test --only unit`")
+    yield
+    namespace.remove("mounted")
+
+
+def change() -> None:
+    """Mounts something, or takes it away again."""
+    if namespace.exists("mounted"):
+        namespace.remove("mounted")
+    else:
+        namespace.create("mounted")
+
+
+def test_every_change_is_told() -> None:
+    told: Queue[None] = Queue()
+    with closing(MountWatch(lambda: told.put(None))):
+        for _ in range(3):
+            change()
+            told.get(timeout=_DEADLINE_S)
+
+
+def test_what_changes_during_a_look_is_looked_at_afterwards() -> None:
+    """Any number of changes are one more look."""
+    looking, may_end, told = threading.Event(), threading.Event(), Queue[None]()
+
+    def look() -> None:
+        looking.set()
+        may_end.wait(_DEADLINE_S)
+        told.put(None)
+
+    with closing(MountWatch(look)):
+        change()
+        assert looking.wait(_DEADLINE_S)
+        for _ in range(50):
+            change()
+        may_end.set()
+        told.get(timeout=_DEADLINE_S)
+        told.get(timeout=_DEADLINE_S)
+    assert told.empty()
+
+
+def test_a_look_that_fails_is_not_the_last() -> None:
+    told: Queue[None] = Queue()
+
+    def look() -> None:
+        told.put(None)
+        raise LookupError("unforeseen")
+
+    with capture_logs() as logs, closing(MountWatch(look)):
+        for _ in range(2):
+            change()
+            told.get(timeout=_DEADLINE_S)
+    assert [entry["log_level"] for entry in logs] == ["error", "error"]

@@ -1,0 +1,138 @@
+"""Connection tracking against a real kernel: entries are counted, and go with the machine that they are of."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from appliance.hub.findings import Part
+from appliance.hub.kernel import namespace, routing, tracking
+from appliance.hub.kernel.netlink import Netlink
+from appliance.hub.names import Names
+from appliance.hub.plane.dataplane import DataPlane
+from appliance.model.desired import Desired, Peer
+from appliance.model.keys import new_key_pair
+from appliance.model.policy import Action, Policy
+from tests.appliance.hub.ruled import Kernel, members, state_of
+from tests.appliance.hub.wire import NETWORK
+
+FIRST, SECOND, THIRD = members(3)
+
+
+@pytest.fixture
+def netlink(kernel: Kernel) -> Iterator[Netlink]:
+    """What asks about the namespace of the wire."""
+    made = Netlink()
+    yield made
+    made.forget(kernel.wire.places.namespace)
+
+
+@pytest.fixture
+def open_wire(kernel: Kernel) -> Kernel:
+    """Three machines that may open anything."""
+    kernel.load(state_of((FIRST, SECOND, THIRD), Policy(Action.ALLOW)))
+    return kernel
+
+
+def openers(netlink: Netlink, kernel: Kernel) -> dict[IPv4Address, int]:
+    """How many connections each machine has."""
+    return dict(tracking.count_by_opener(netlink, kernel.wire.places.namespace))
+
+
+def test_connections_are_counted_by_their_opener(open_wire: Kernel, netlink: Netlink) -> None:
+    flows = [open_wire.new_flow(FIRST, SECOND, "udp", port) for port in range(300)]
+    flows += [open_wire.new_flow(SECOND, THIRD, protocol, 22) for protocol in ("tcp", "icmp")]
+    open_wire.wire.passing([flow.opening() for flow in flows])
+    open_wire.wire.passes(flows[0].reply())
+    assert openers(netlink, open_wire) == {FIRST.address: 300, SECOND.address: 2}
+
+
+def test_denied_packets_leave_no_entry(open_wire: Kernel, netlink: Netlink) -> None:
+    open_wire.load(state_of((FIRST, SECOND, THIRD), Policy(Action.DENY)))
+    for protocol in ("tcp", "udp", "icmp"):
+        open_wire.wire.passes(open_wire.new_flow(FIRST, SECOND, protocol, 22).opening())
+    assert openers(netlink, open_wire) == {}
+
+
+def test_what_is_forgotten_has_an_end_there(open_wire: Kernel, netlink: Netlink) -> None:
+    """All of it, however many there are, and nothing else."""
+    pairs = ((FIRST, SECOND), (SECOND, FIRST), (THIRD, SECOND), (THIRD, FIRST))
+    flows = [open_wire.new_flow(*pair, "udp", port) for pair in pairs for port in range(400)]
+    open_wire.wire.passing([flow.opening() for flow in flows])
+    tracking.forget(netlink, open_wire.wire.places.namespace, {FIRST.address})
+    assert openers(netlink, open_wire) == {THIRD.address: 400}
+    tracking.forget(netlink, open_wire.wire.places.namespace, {FIRST.address})
+    assert openers(netlink, open_wire) == {THIRD.address: 400}
+
+
+def peer(number: int) -> Peer:
+    return Peer(f"m{number}", new_key_pair().public, IPv4Address("10.100.0.2") + number)
+
+
+def open_something(names: Names, state: Desired) -> None:
+    """The hub sends each of these machines a datagram, which is a connection as well."""
+    with (
+        namespace.entered(names.places(state.organization).namespace),
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+    ):
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 1)
+        for each in state.peers:
+            sender.sendto(b"?", (str(each.address), 9))
+
+
+def tracked(names: Names, state: Desired) -> set[str]:
+    """The machines to which connections are open."""
+    netlink, name = Netlink(), names.places(state.organization).namespace
+    found = {str(each) for each in tracking.ends(netlink, name)}
+    netlink.forget(name)
+    return found & {str(each.address) for each in state.peers}
+
+
+def test_a_machine_that_leaves_takes_its_connections_along(plane: DataPlane, names: Names, desired: Desired) -> None:
+    """Removed, with another address, and with another key; the others' stay."""
+    one, two, three = peer(0), peer(1), peer(2)
+    state = replace(desired, peers=(one, two, three))
+    plane.apply(state)
+    everybody = {str(each.address) for each in state.peers}
+    for after, gone in (
+        ((two, three), one),
+        ((one, replace(two, address=IPv4Address("10.100.0.77")), three), two),
+        ((one, two, replace(three, public_key=new_key_pair().public)), three),
+    ):
+        plane.apply(state)
+        open_something(names, state)
+        assert tracked(names, state) == everybody
+        plane.apply(replace(state, peers=after))
+        assert tracked(names, state) == everybody - {str(gone.address)}
+
+
+def test_what_was_removed_while_something_was_damaged_is_forgotten_too(
+    plane: DataPlane, names: Names, desired: Desired
+) -> None:
+    one, two = peer(0), peer(1)
+    state = replace(desired, peers=(one, two))
+    plane.apply(state)
+    open_something(names, state)
+    subprocess.run(
+        ["ip", "netns", "exec", names.places(state.organization).namespace, "nft", "flush", "ruleset"], check=True
+    )
+    plane.apply(replace(state, peers=(two,)))
+    assert tracked(names, state) == {str(two.address)}
+
+
+def test_entries_end_soon_and_times_are_healed(open_wire: Kernel) -> None:
+    """An idle connection is kept for hours, not for days, and whoever changes that is undone."""
+    places = open_wire.wire.places
+    established = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established")
+    with namespace.entered(places.namespace):
+        assert 2 * 3600 < int(established.read_text()) < 24 * 3600
+        established.write_text("432000")
+    (found,) = routing.mend(places, NETWORK)
+    assert (found.part, "nf_conntrack_tcp_timeout_established was 432000" in found.what) == (Part.SETTING, True)
+    assert routing.mend(places, NETWORK) == ()

@@ -1,0 +1,205 @@
+"""Store and data plane are one again, wherever somebody was cut off who changed the one and not yet the other."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+
+from appliance.hub.errors import HubError
+from appliance.hub.findings import Part, Repair
+from appliance.hub.plane.agreement import Agreement
+from appliance.hub.plane.arbiter import Arbiter
+from appliance.model.desired import Desired
+from appliance.model.policy import Action, Policy
+from appliance.service import Actor, Workplace, machines, suspension
+from appliance.service import policy as policies
+from appliance.store import Store, organizations
+from tests.appliance.conftest import sign_up
+from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpPlane, make_arbiter
+
+
+@pytest.fixture
+def repairs() -> list[Repair]:
+    """What was settled."""
+    return []
+
+
+@pytest.fixture
+def plane() -> MadeUpPlane:
+    return MadeUpPlane()
+
+
+@pytest.fixture
+def arbiter(store: Store, plane: MadeUpPlane) -> Arbiter:
+    return make_arbiter(store, plane)
+
+
+@pytest.fixture
+def hub(arbiter: Arbiter) -> ArbitratedHub:
+    return ArbitratedHub(arbiter=arbiter)
+
+
+@pytest.fixture
+def agreement(store: Store, plane: MadeUpPlane, arbiter: Arbiter, repairs: list[Repair]) -> Agreement:
+    return Agreement(store, lambda: dict(plane.wanted), arbiter.settle, arbiter.stored, repairs.append)
+
+
+def stored(store: Store, owner: Actor) -> Desired | None:
+    with store.read() as transaction:
+        return organizations.desired(transaction, owner.organization_id)
+
+
+def test_what_nobody_was_promised_is_taken_back(
+    agreement: Agreement, repairs: list[Repair], workplace: Workplace, store: Store, plane: MadeUpPlane, owner: Actor
+) -> None:
+    policies.save(workplace, owner, Policy(Action.DENY))
+    agreement.look(doubtful=False)
+    # As of a web process that was killed between the two steps of a save.
+    plane.apply(replace(plane.wanted[owner.organization_id], policy=Policy(Action.ALLOW)))
+    agreement.look(doubtful=False)
+    assert not repairs
+    agreement.look(doubtful=False)
+    assert plane.wanted[owner.organization_id] == stored(store, owner)
+    assert [(repair.organization, repair.found[0].part) for repair in repairs] == [(owner.organization_id, Part.STATE)]
+    agreement.look(doubtful=True)
+    assert len(repairs) == 1
+
+
+def test_who_may_have_been_killed_is_not_given_a_second_look(
+    agreement: Agreement, repairs: list[Repair], store: Store, plane: MadeUpPlane, owner: Actor
+) -> None:
+    plane.wanted.clear()
+    agreement.look(doubtful=True)
+    assert plane.wanted == {owner.organization_id: stored(store, owner)}
+    assert len(repairs) == 1
+
+
+def test_what_the_store_has_none_of_is_removed(
+    agreement: Agreement, workplace: Workplace, store: Store, plane: MadeUpPlane, owner: Actor
+) -> None:
+    other = sign_up(workplace, "other@example.net")
+    with store.write() as transaction:
+        organizations.remove(transaction, other.organization_id)
+    agreement.look(doubtful=True)
+    assert set(plane.wanted) == {owner.organization_id}
+
+
+def test_a_sign_up_or_a_deletion_under_way_is_let_be(
+    agreement: Agreement, store: Store, plane: MadeUpPlane, owner: Actor, repairs: list[Repair]
+) -> None:
+    with store.write() as transaction:
+        transaction.exec_driver_sql("UPDATE organizations SET active = false")
+    before = dict(plane.wanted)
+    for _ in range(2):
+        agreement.look(doubtful=True)
+    assert (plane.wanted, repairs) == (before, [])
+    plane.wanted.clear()
+    agreement.look(doubtful=True)
+    assert (plane.wanted, repairs) == ({}, [])
+    assert owner
+
+
+def test_a_change_under_way_is_waited_for(
+    agreement: Agreement,
+    repairs: list[Repair],
+    workplace: Workplace,
+    store: Store,
+    hub: ArbitratedHub,
+    plane: MadeUpPlane,
+    owner: Actor,
+) -> None:
+    """In the middle of a change the two differ, and to settle that would undo what is about to be promised."""
+
+    def look() -> None:
+        for doubtful in (True, False, False, True):
+            agreement.look(doubtful=doubtful)
+        assert len(plane.wanted[owner.organization_id].peers) == 1
+
+    hub.applied = look
+    machines.add(workplace, owner, name="mumbai")
+    assert not repairs
+    agreement.look(doubtful=True)
+    assert not repairs
+    assert plane.wanted[owner.organization_id] == stored(store, owner)
+
+
+def test_keys_that_were_sealed_anew_are_the_same_keys(
+    agreement: Agreement, repairs: list[Repair], store: Store, owner: Actor
+) -> None:
+    with store.write() as transaction:
+        organizations.replace_data_key(transaction, owner.organization_id, b"sealed anew")
+    agreement.look(doubtful=True)
+    assert not repairs
+
+
+def test_it_goes_round_by_itself_when_a_caller_is_gone(
+    agreement: Agreement, workplace: Workplace, plane: MadeUpPlane, owner: Actor
+) -> None:
+    settled = threading.Event()
+    agreement.start()
+    try:
+        agreement._settled = lambda _: settled.set()
+        plane.wanted.clear()
+        agreement.hurry()
+        assert settled.wait(10)
+    finally:
+        agreement.stop()
+    assert owner.organization_id in plane.wanted
+    assert workplace
+
+
+def test_what_is_suspended_is_wanted_by_nobody(
+    agreement: Agreement, repairs: list[Repair], workplace: Workplace, plane: MadeUpPlane, owner: Actor
+) -> None:
+    enforced = dict(plane.wanted)
+    agreement.look(doubtful=True)
+    suspension.suspend(workplace, owner.organization_id)
+    agreement.look(doubtful=True)
+    assert not plane.wanted
+    assert not repairs
+    # As of a hub that read the store just before, and made the organization just after it had been removed.
+    plane.wanted |= enforced
+    agreement.look(doubtful=True)
+    assert not plane.wanted
+    suspension.resume(workplace, owner.organization_id)
+    agreement.look(doubtful=True)
+    assert plane.wanted == enforced
+    assert len(repairs) == 1
+
+
+@pytest.mark.parametrize("error", [HubError("its state can't be trusted"), ValueError("not an address")])
+def test_one_organization_that_can_t_be_settled_keeps_no_other_from_it(
+    store: Store, workplace: Workplace, plane: MadeUpPlane, repairs: list[Repair], owner: Actor, error: Exception
+) -> None:
+    other = sign_up(workplace, "other@example.net")
+    plane.wanted.clear()
+    settled: list[str] = []
+
+    def settle(organization: str) -> bool:
+        if organization == owner.organization_id:
+            raise error
+        settled.append(organization)
+        return True
+
+    agreement = Agreement(store, lambda: dict(plane.wanted), settle, lambda *_: None, repairs.append)
+    with capture_logs() as logs:
+        for _ in range(3):
+            agreement.look(doubtful=True)
+    assert set(settled) == {other.organization_id}
+    # Not with each look again.
+    assert [each["organization"] for each in logs if each["log_level"] == "error"] == [owner.organization_id]
+
+
+def test_what_was_before_is_not_kept_once_the_store_has_what_came_after(
+    agreement: Agreement, arbiter: Arbiter, workplace: Workplace, store: Store, owner: Actor
+) -> None:
+    policies.save(workplace, owner, Policy(Action.DENY))
+    assert arbiter._held[owner.organization_id].before is not None
+    agreement.look(doubtful=False)
+    assert arbiter._held[owner.organization_id].before is None
+    # Nor can it come back.
+    arbiter.withdraw(owner.organization_id, arbiter._held[owner.organization_id].revision)
+    assert arbiter._plane.state(owner.organization_id) == stored(store, owner)

@@ -1,0 +1,356 @@
+"""A change is enforced and stored, or neither, and no transaction is open meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import NoReturn
+
+import pytest
+
+from appliance.hub.errors import GivenUp, HubError, HubUnreachable, Overtaken
+from appliance.hub.plane.arbiter import Arbiter
+from appliance.model.desired import Desired
+from appliance.model.errors import Conflict, NotEnforced, NotFound
+from appliance.model.policy import ANYONE, Action, Policy, Rule
+from appliance.service import Actor, Workplace, changes, deletion, machines, suspension
+from appliance.service import organizations as profile
+from appliance.service import policy as policies
+from appliance.store import Store, database, organizations
+from tests.appliance import databases
+from tests.appliance.conftest import sign_up
+from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpCaller, MadeUpPlane, make_arbiter
+
+DENIED = Policy(Action.DENY)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """On both databases."""
+    databases.wish(metafunc)
+
+
+@pytest.fixture
+def plane() -> MadeUpPlane:
+    return MadeUpPlane()
+
+
+@pytest.fixture
+def arbiter(store: Store, plane: MadeUpPlane) -> Arbiter:
+    return make_arbiter(store, plane)
+
+
+@pytest.fixture
+def hub(arbiter: Arbiter) -> ArbitratedHub:
+    return ArbitratedHub(arbiter=arbiter)
+
+
+@pytest.fixture
+def other(store: Store, arbiter: Arbiter) -> Workplace:
+    """Of another process."""
+    return Workplace(store, ArbitratedHub(arbiter=arbiter), "vpn.example.net", 51820)
+
+
+def stored(store: Store, owner: Actor) -> Desired | None:
+    with store.read() as transaction:
+        return organizations.desired(transaction, owner.organization_id)
+
+
+def revision(store: Store, owner: Actor) -> int:
+    with store.read() as transaction:
+        found = organizations.revision(transaction, owner.organization_id)
+    assert found is not None
+    return found
+
+
+def test_nobody_waits_for_the_store_while_the_hub_works(
+    workplace: Workplace, store: Store, plane: MadeUpPlane, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_WAIT_FOR_TURN", 0.05)
+    committed: list[int] = []
+
+    def commit() -> None:
+        with store.write() as transaction:
+            organizations.revise(transaction, neighbour.organization_id, 7)
+        committed.append(7)
+
+    neighbour = sign_up(workplace, "neighbour@example.net")
+    plane.works = commit
+    policies.save(workplace, owner, DENIED)
+    suspension.suspend(workplace, neighbour.organization_id)
+    suspension.resume(workplace, neighbour.organization_id)
+    sign_up(workplace, "new@example.net")
+    deletion.delete(workplace, owner, confirm="acme-networks")
+    assert len(committed) >= 3
+
+
+def test_of_two_changes_of_one_revision_neither_is_lost(
+    workplace: Workplace, other: Workplace, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
+) -> None:
+    """One is in force and not committed when another process comes with its own, which has to begin again."""
+    overtaken = threading.Event()
+    theirs = other.hub
+    assert isinstance(theirs, ArbitratedHub)
+    apply = theirs.apply
+
+    def noted(
+        organization: str, desired: Desired | None, *, base: int, revision: int, before: Desired | None = None
+    ) -> None:
+        try:
+            apply(organization, desired, base=base, revision=revision, before=before)
+        except Overtaken:
+            overtaken.set()
+            raise
+
+    theirs.apply = noted  # type: ignore[method-assign]
+    with ThreadPoolExecutor(1) as pool:
+
+        def meet() -> None:
+            hub.applied = lambda: None
+            added.append(pool.submit(machines.add, other, owner, name="theirs"))
+            assert overtaken.wait(10)
+            assert [peer.id for peer in plane.wanted[owner.organization_id].peers] != []
+
+        added: list[object] = []
+        hub.applied = meet
+        machines.add(workplace, owner, name="ours")
+    assert len(added) == 1
+    assert {seen.machine.name for seen in machines.page(workplace, owner)[0]} == {"ours", "theirs"}
+    assert plane.wanted[owner.organization_id] == stored(store, owner)
+
+
+def test_a_change_that_is_always_overtaken_is_refused(
+    workplace: Workplace, hub: ArbitratedHub, store: Store, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "_FIRST_PAUSE_S", 0.0)
+    before = stored(store, owner)
+
+    def intrude() -> None:
+        with store.write() as transaction:
+            organizations.revise(transaction, owner.organization_id, revision(store, owner) // 2)
+
+    hub.applied = intrude
+    with pytest.raises(Conflict):
+        policies.save(workplace, owner, DENIED)
+    assert stored(store, owner) == before
+
+
+def test_a_commit_comes_too_late_for_an_organization_that_changed(
+    workplace: Workplace, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
+) -> None:
+    """What was in force is taken back, and worked out again."""
+
+    def rotate() -> None:
+        hub.applied = lambda: None
+        with store.write() as transaction:
+            organizations.replace_data_key(transaction, owner.organization_id, b"sealed anew")
+
+    hub.applied = rotate
+    machines.add(workplace, owner, name="mumbai")
+    found = stored(store, owner)
+    assert found is not None
+    assert found.sealed_data_key == b"sealed anew"
+    assert plane.wanted[owner.organization_id] == found
+    assert len(found.peers) == 1
+
+
+def test_what_a_killed_caller_left_is_settled_and_what_is_under_way_is_not(
+    arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
+) -> None:
+    before, caller = stored(store, owner), MadeUpCaller()
+    assert before is not None
+    at = revision(store, owner)
+    arbiter.apply(owner.organization_id, replace(before, policy=DENIED), base=at, revision=1, caller=caller)
+    assert not arbiter.settle(owner.organization_id)
+    assert plane.wanted[owner.organization_id].policy == DENIED
+    caller.dies()
+    assert arbiter.settle(owner.organization_id)
+    assert plane.wanted[owner.organization_id] == before
+    # The dead caller's commit can't come any more; one that is alive begins where the store is.
+    arbiter.apply(owner.organization_id, before, base=at, revision=2)
+
+
+def test_a_change_of_which_the_caller_is_gone_is_overtaken_by_the_next(
+    arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
+) -> None:
+    before, caller = stored(store, owner), MadeUpCaller()
+    assert before is not None
+    at = revision(store, owner)
+    arbiter.apply(owner.organization_id, replace(before, policy=DENIED), base=at, revision=1, caller=caller)
+    with pytest.raises(Overtaken, match="under way"):
+        arbiter.apply(owner.organization_id, before, base=at, revision=2)
+    with pytest.raises(Overtaken, match="another revision"):
+        arbiter.apply(owner.organization_id, before, base=3, revision=4)
+    caller.dies()
+    arbiter.apply(owner.organization_id, before, base=at, revision=2)
+    assert plane.wanted[owner.organization_id] == before
+
+
+def test_nobody_is_enforced_for_a_caller_that_left_while_the_hub_worked(
+    workplace: Workplace, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
+) -> None:
+    before = stored(store, owner)
+    caller = hub.caller
+    assert isinstance(caller, MadeUpCaller)
+    plane.works = caller.dies
+    with pytest.raises(NotEnforced):
+        policies.save(workplace, owner, DENIED)
+    assert plane.wanted[owner.organization_id] == before == stored(store, owner)
+
+
+def test_a_caller_that_left_in_the_very_moment_of_the_switch_has_it_taken_back(
+    arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, caller, apply = stored(store, owner), MadeUpCaller(), plane.apply
+    assert before is not None
+
+    def apply_and_lose(desired: Desired, hook: object) -> None:
+        del hook
+        apply(desired)
+        caller.dies()
+        monkeypatch.undo()
+
+    monkeypatch.setattr(plane, "apply", apply_and_lose)
+    with pytest.raises(GivenUp):
+        arbiter.apply(
+            owner.organization_id,
+            replace(before, policy=DENIED),
+            base=revision(store, owner),
+            revision=1,
+            caller=caller,
+        )
+    assert plane.wanted[owner.organization_id] == before
+
+
+def test_a_hub_that_is_started_again_amid_a_change_has_it_before_the_answer(
+    workplace: Workplace, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
+) -> None:
+    """The new one read the store before the commit."""
+
+    def restart() -> None:
+        plane.wanted.clear()
+        hub.arbiter = make_arbiter(store, plane)
+        hub.arbiter.restore(owner.organization_id)
+        assert plane.wanted[owner.organization_id].policy != DENIED
+
+    hub.applied = restart
+    policies.save(workplace, owner, DENIED)
+    assert plane.wanted[owner.organization_id].policy == DENIED == stored(store, owner).policy  # type: ignore[union-attr]
+
+
+def test_a_hub_that_is_not_there_yet_does_not_undo_an_answer(
+    workplace: Workplace, hub: ArbitratedHub, store: Store, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> NoReturn:
+        raise HubUnreachable("no")
+
+    monkeypatch.setattr(hub, "confirm", away)
+    policies.save(workplace, owner, DENIED)
+    found = stored(store, owner)
+    assert found is not None
+    assert found.policy == DENIED
+
+
+def test_a_deletion_amid_a_change_leaves_nothing(
+    workplace: Workplace, other: Workplace, hub: ArbitratedHub, plane: MadeUpPlane, owner: Actor
+) -> None:
+    def delete() -> None:
+        hub.applied = lambda: None
+        deletion.delete(other, owner, confirm="acme-networks")
+
+    hub.applied = delete
+    with pytest.raises(NotFound):
+        machines.add(workplace, owner, name="mumbai")
+    assert owner.organization_id not in plane.wanted
+
+
+def test_a_change_amid_a_deletion_makes_nothing(
+    workplace: Workplace, arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
+) -> None:
+    """It was worked out before the deletion began, and comes to the hub when that has taken everything away."""
+    before, at = stored(store, owner), revision(store, owner)
+    deletion.delete(workplace, owner, confirm="acme-networks")
+    for asked in (arbiter, make_arbiter(store, plane)):
+        with pytest.raises(Overtaken):
+            asked.apply(owner.organization_id, before, base=at, revision=1)
+    assert owner.organization_id not in plane.wanted
+
+
+def test_a_suspension_that_is_not_committed_is_taken_back(
+    workplace: Workplace, hub: ArbitratedHub, arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
+) -> None:
+    enforced = stored(store, owner)
+
+    def kill() -> None:
+        raise KeyboardInterrupt
+
+    hub.applied = kill
+    withdraw = hub.withdraw
+    # Somebody who is killed takes nothing back.
+    hub.withdraw = lambda *_: None  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        suspension.suspend(workplace, owner.organization_id)
+    hub.withdraw = withdraw  # type: ignore[method-assign]
+    assert owner.organization_id not in plane.wanted
+    assert isinstance(hub.caller, MadeUpCaller)
+    hub.caller.dies()
+    assert arbiter.settle(owner.organization_id)
+    assert plane.wanted[owner.organization_id] == enforced
+
+
+def test_a_name_that_is_taken_is_known_before_anything_is_enforced(
+    workplace: Workplace, plane: MadeUpPlane, owner: Actor
+) -> None:
+    profile.change(workplace, owner, plan="paid")
+    first = machines.add(workplace, owner, name="mumbai")
+    second = machines.add(workplace, owner, name="pune")
+    plane.works = lambda: pytest.fail("the hub was asked")
+    for name, key in (("mumbai", None), ("delhi", first.machine.public_key)):
+        with pytest.raises(Conflict):
+            machines.add(workplace, owner, name=name, public_key=key)
+    with pytest.raises(Conflict):
+        machines.change(workplace, owner, second.machine.id, name="mumbai", groups=["red"])
+    with pytest.raises(Conflict):
+        machines.rotate(workplace, owner, second.machine.id, public_key=first.machine.public_key)
+
+
+def test_a_change_of_the_store_alone_and_a_rotation_do_not_stop_the_next(
+    workplace: Workplace, plane: MadeUpPlane, store: Store, owner: Actor
+) -> None:
+    machine = machines.add(workplace, owner, name="mumbai").machine.id
+    machines.change(workplace, owner, machine, name="bombay")
+    machines.change(workplace, owner, machine, groups=["red"])
+    with store.write() as transaction:
+        organizations.replace_data_key(transaction, owner.organization_id, b"sealed anew")
+    policies.add_rule(workplace, owner, Rule("r", Action.DENY, ANYONE, ANYONE))
+    assert plane.wanted[owner.organization_id] == stored(store, owner)
+
+
+def test_what_could_not_be_removed_is_still_let_in(
+    arbiter: Arbiter, plane: MadeUpPlane, owner: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door: list[str] = []
+    monkeypatch.setattr(arbiter._door, "dismiss", lambda each: door.append(f"dismiss {each}"))
+    monkeypatch.setattr(arbiter._door, "admit", lambda each: door.append(f"admit {each.organization}"))
+    plane.refuses = True
+    with pytest.raises(HubError):
+        arbiter.remove(owner.organization_id)
+    assert door == [f"dismiss {owner.organization_id}", f"admit {owner.organization_id}"]
+
+
+def test_a_change_before_the_end_of_restoring_leads_back_to_what_the_store_has(
+    store: Store, hub: ArbitratedHub, plane: MadeUpPlane, workplace: Workplace, owner: Actor
+) -> None:
+    before = stored(store, owner)
+    plane.wanted.clear()
+    hub.arbiter = make_arbiter(store, plane)
+
+    def fail() -> None:
+        assert plane.wanted[owner.organization_id].policy == DENIED
+        hub.applied = lambda: None
+        raise KeyboardInterrupt
+
+    hub.applied = fail
+    with pytest.raises(KeyboardInterrupt):
+        policies.save(workplace, owner, DENIED)
+    assert plane.wanted[owner.organization_id] == before

@@ -1,0 +1,251 @@
+"""How many connections there may be, and what comes of having as many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.hub.errors import Occupied
+from appliance.hub.kernel.generation import Ledger
+from appliance.hub.kernel.tracking import Fill, count_by_opener, host_limit
+from appliance.hub.plane.bounds import ENOUGH_FOR_THE_HOST, MACHINE, ORGANIZATION, Bounds, full_machines, still
+from appliance.hub.plane.enforcement import Enforcement
+from appliance.hub.plane.warden import Warden
+from appliance.hub.ruleset import FULL, PACED, Full
+from appliance.model.policy import Action, Policy
+from tests.appliance.hub.ruled import Kernel, members, state_of
+from tests.appliance.hub.wire import Flow
+
+A, B, C = (IPv4Address("10.100.0.2") + number for number in range(3))
+SMALL = Bounds(machine=100, organization=300, everybody=600)
+FIRST, SECOND, THIRD = members(3)
+
+
+@given(st.integers(0, 10**7))
+def test_bounds_fit_into_each_other(limit: int) -> None:
+    bounds = Bounds.of(limit)
+    assert bounds.machine * 4 <= max(bounds.organization, 4 * bounds.machine)
+    assert bounds.machine <= MACHINE
+    assert bounds.organization <= min(ORGANIZATION, bounds.everybody) or limit < 4
+    assert (bounds.machine, bounds.organization) == (MACHINE, ORGANIZATION) or limit < ENOUGH_FOR_THE_HOST
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=40), st.integers(0, 50_000), st.integers(0, 9_000))
+def test_all_together_fit_into_the_host(counts: list[int], room: int, organization: int) -> None:
+    """At its level, nobody is held who has little, and all of them together fit."""
+    level = Bounds(0, organization, room).level(counts)
+    assert level <= organization
+    if level < organization:
+        assert sum(min(count, level) for count in counts) <= room
+        # One more for each would be too many.
+        assert sum(min(count, level + 1) for count in counts) > room - len(counts)
+        assert level >= room // len(counts)
+
+
+def test_hostile_organizations_leave_ordinary_ones_alone() -> None:
+    """25 that take all they can, on a host with the usual limit, don't make a hundred others with little open less."""
+    bounds = Bounds.of(262_144)
+    level = bounds.level([*[ORGANIZATION] * 25, *[200] * 100])
+    assert 200 < 5_000 < level < ORGANIZATION
+    assert 25 * level + 100 * 200 <= bounds.everybody
+
+
+def test_who_is_full_stays_so_until_there_is_some_room() -> None:
+    assert [still(count, 800, was_full=False) for count in (799, 800)] == [False, True]
+    assert [still(count, 800, was_full=True) for count in (699, 700, 799)] == [False, True, True]
+    assert full_machines({A: 800, B: 799, C: 701}, 800, {C}) == {A, C}
+
+
+@dataclass
+class FakePlane:
+    """Organizations on paper.
+
+    Attributes:
+        connections: by organization and machine.
+        told: who was refused, in order.
+        listed: whose connections were listed, in order.
+    """
+
+    connections: dict[str, dict[IPv4Address, int]]
+    told: list[tuple[str, Full]] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
+    is_busy: bool = False
+
+    def tracked(self) -> Mapping[str, int]:
+        return {name: sum(machines.values()) for name, machines in self.connections.items()}
+
+    def openers(self, organization: str) -> Mapping[IPv4Address, int]:
+        if self.is_busy:
+            raise Occupied("busy")
+        self.listed.append(organization)
+        return self.connections[organization]
+
+    def refuse(self, organization: str, full: Full) -> None:
+        self.told.append((organization, full))
+
+    def refused(self, organization: str) -> Mapping[str, int]:
+        return {FULL: len(organization), PACED: 1}
+
+
+class Watch:
+    """A clock that stands still."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def warden(plane: FakePlane, watch: Watch) -> Warden:
+    return Warden(plane, lambda: 800, watch, lambda limit: SMALL if limit == 800 else Bounds.of(limit))
+
+
+def test_a_machine_at_its_bound_is_refused_until_it_has_room() -> None:
+    plane, watch = FakePlane({"acme": {A: 99, B: 40}}), Watch()
+    looking = warden(plane, watch)
+    looking.look()
+    assert plane.told == []
+    plane.connections["acme"][A] = 100
+    watch.now += 10
+    looking.look()
+    assert plane.told == [("acme", Full(frozenset({A})))]
+    assert looking.figures()["full_machines"] == looking.figures()["reached_by_machine"] == 1
+    assert looking.figures()["refused_by_bound"] == 4
+    plane.connections["acme"] = {A: 89, B: 1}
+    watch.now += 10
+    looking.look()
+    assert plane.told[1:] == []
+    plane.connections["acme"] = {A: 87, B: 1}
+    watch.now += 10
+    looking.look()
+    assert plane.told[1:] == [("acme", Full())]
+    assert looking.figures()["full_machines"] == 0
+
+
+def test_an_organization_at_its_bound_is_refused() -> None:
+    plane, watch = FakePlane({"acme": {A: 75, B: 75, C: 75}, "bolt": {A: 3}}), Watch()
+    looking = warden(plane, watch)
+    looking.look()
+    assert plane.told == []
+    plane.connections["acme"] |= {IPv4Address("10.100.0.9"): 75}
+    looking.look()
+    assert plane.told == [("acme", Full(everybody=True))]
+    assert (looking.figures()["connections"], looking.figures()["largest"], looking.figures()["limit"]) == (
+        303,
+        300,
+        800,
+    )
+
+
+def test_where_all_have_too_many_the_largest_are_refused() -> None:
+    crowd = {f"crowd{number}": {A: 90, B: 90} for number in range(4)}
+    plane = FakePlane({**crowd, "small": {A: 20}})
+    warden(plane, Watch()).look()
+    assert {name for name, full in plane.told if full.everybody} == set(crowd)
+
+
+def test_connections_are_not_listed_all_the_time() -> None:
+    """Not where nobody can have come to the bound, nor sooner than a machine could; and lists rest after each other."""
+    plane, watch = FakePlane({"small": {A: 50}, "acme": {A: 60, B: 60}, "bolt": {A: 60, B: 60}}), Watch()
+    looking = warden(plane, watch)
+    looking.look()
+    looking.look()
+    assert sorted(plane.listed) == ["acme", "bolt"]
+    watch.now += 2.1
+    looking.look()
+    assert sorted(plane.listed) == ["acme", "acme", "bolt", "bolt"]
+
+
+def test_who_is_being_changed_is_looked_at_later() -> None:
+    plane, watch = FakePlane({"acme": {A: 150}}, is_busy=True), Watch()
+    looking = warden(plane, watch)
+    looking.look()
+    assert plane.told == []
+    plane.is_busy = False
+    looking.look()
+    assert plane.told == [("acme", Full(frozenset({A})))]
+
+
+def test_who_is_gone_is_forgotten() -> None:
+    plane, watch = FakePlane({"acme": {A: 150}}), Watch()
+    looking = warden(plane, watch)
+    looking.look()
+    del plane.connections["acme"]
+    looking.look()
+    assert looking.figures()["full_machines"] == looking.figures()["refused_by_bound"] == 0
+
+
+class OnAWire:
+    """One organization in a real namespace, as the warden sees a data plane."""
+
+    def __init__(self, kernel: Kernel, ledger: Ledger) -> None:
+        self.kernel, self.places = kernel, kernel.wire.places
+        self.enforcement = Enforcement(ledger)
+        self.enforcement.judge(self.places, state_of((FIRST, SECOND, THIRD), Policy(Action.ALLOW)))
+        self.fill = Fill()
+
+    def tracked(self) -> Mapping[str, int]:
+        return {"acme": self.fill.count(self.places.namespace)}
+
+    def openers(self, organization: str) -> Mapping[IPv4Address, int]:
+        del organization
+        return count_by_opener(self.kernel.netlink, self.places.namespace)
+
+    def refuse(self, organization: str, full: Full) -> None:
+        del organization
+        self.enforcement.refuse(self.places, full)
+
+    def refused(self, organization: str) -> Mapping[str, int]:
+        del organization
+        return self.enforcement.refused(self.places)
+
+
+@pytest.fixture
+def on_a_wire(kernel: Kernel, ledger: Ledger) -> OnAWire:
+    """Three machines that may open anything."""
+    return OnAWire(kernel, ledger)
+
+
+def test_one_machine_that_takes_all_it_can_leaves_its_mates_theirs(on_a_wire: OnAWire) -> None:
+    wire, watch = on_a_wire.kernel.wire, Watch()
+    looking = Warden(on_a_wire, lambda: 800, watch, lambda _: SMALL)
+    greedy = [Flow(FIRST.address, SECOND.address, "udp", 9, number) for number in range(1, 400)]
+    held = set()
+    for number, flow in enumerate(greedy):
+        held |= {flow} if wire.passes(flow.opening()) else set()
+        if number % 20 == 19:
+            watch.now += 5
+            looking.look()
+    assert len(held) == SMALL.machine
+    looking.look()
+    assert looking.figures()["full_machines"] == 1
+    assert looking.figures()["refused_by_bound"] == len(greedy) - len(held)
+    for flow in held:
+        assert wire.passes(flow.opening())
+    for mate in (SECOND, THIRD):
+        assert wire.passes(Flow(mate.address, FIRST.address, "tcp", 22, 4).opening())
+    wire.forget_connections()
+    watch.now += 5
+    looking.look()
+    assert wire.passes(greedy[-1].opening())
+
+
+def test_a_fill_is_of_the_namespace_that_has_the_name_now(on_a_wire: OnAWire) -> None:
+    wire = on_a_wire.kernel.wire
+    assert on_a_wire.tracked() == {"acme": 0}
+    assert wire.passes(Flow(FIRST.address, SECOND.address, "udp", 9).opening())
+    assert on_a_wire.tracked() == {"acme": 1}
+    assert on_a_wire.fill.count("mwnobody") == 0
+    assert on_a_wire.fill.names() == {wire.places.namespace}
+    on_a_wire.fill.forget(wire.places.namespace)
+    assert on_a_wire.fill.names() == frozenset()
+    assert on_a_wire.tracked() == {"acme": 1}
+
+
+def test_the_host_has_a_limit() -> None:
+    assert host_limit() > 1000

@@ -1,0 +1,105 @@
+"""Machines are called beside the looks after the front door, each organization's however often it is damaged."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import Queue
+
+import pytest
+from structlog.testing import capture_logs
+
+from appliance.hub.errors import HubError, Occupied
+from appliance.hub.plane.calls import Calls
+
+_DEADLINE_S = 30.0
+MANY = tuple(f"organization{number}" for number in range(200))
+
+
+@contextmanager
+def calling(calls: Calls) -> Iterator[Calls]:
+    """Calls that have begun, and end with the block."""
+    calls.start()
+    try:
+        yield calls
+    finally:
+        calls.stop()
+
+
+def test_a_look_at_the_door_waits_for_no_call() -> None:
+    """The calls of hundreds of organizations go on beside, and one that hangs holds up calls alone."""
+    entered, may_end, made = threading.Event(), threading.Event(), Queue[str]()
+
+    def call(organization: str, _misled_until: float) -> None:
+        entered.set()
+        may_end.wait(_DEADLINE_S)
+        made.put(organization)
+
+    with calling(Calls(lambda: MANY, call)) as calls:
+        for _ in range(3):
+            calls.everybody(time.monotonic())
+            assert entered.wait(_DEADLINE_S)
+            assert calls.figures()["made"] == 0
+        may_end.set()
+        assert {made.get(timeout=_DEADLINE_S) for _ in range(len(MANY) + 1)} == set(MANY)
+
+
+def test_each_is_due_once_however_often_the_door_is_damaged() -> None:
+    calls = Calls(lambda: MANY, lambda _organization, _misled_until: None)
+    for _ in range(1000):
+        calls.everybody(time.monotonic())
+    assert calls.figures() == {"due": len(MANY), "made": 0, "failed": 0}
+
+
+def test_each_is_called_again_when_wireguard_would_send_another_handshake() -> None:
+    """Not before one that was begun last, and not more than twice."""
+    made: Queue[tuple[float, float]] = Queue()
+    right = time.monotonic()
+
+    def call(_organization: str, misled_until: float) -> None:
+        made.put((time.monotonic(), misled_until))
+
+    with calling(Calls(lambda: ("one",), call)) as calls:
+        calls.everybody(right)
+        first, last = (made.get(timeout=_DEADLINE_S) for _ in range(2))
+        assert first[0] - right >= 0.05
+        assert last[0] - right > 5.0
+        assert first[1] == last[1] == right
+        while calls.figures() != {"due": 0, "made": 2, "failed": 0}:
+            assert time.monotonic() - right < _DEADLINE_S
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("error", [HubError("its link is gone"), LookupError("unforeseen")])
+def test_a_call_that_fails_keeps_no_other_from_being_made(error: Exception) -> None:
+    made: Queue[str] = Queue()
+
+    def call(organization: str, _misled_until: float) -> None:
+        if organization == "one":
+            raise error
+        made.put(organization)
+
+    with capture_logs() as logs, calling(Calls(lambda: ("one", "two", "three"), call)) as calls:
+        calls.everybody(time.monotonic())
+        assert {made.get(timeout=_DEADLINE_S) for _ in range(2)} == {"two", "three"}
+        assert calls.figures()["failed"] == 1
+    (told,) = [entry for entry in logs if entry["event"] == "machines can't be called"]
+    assert told["organization"] == "one"
+    assert told["exc_info"] is isinstance(error, LookupError)
+
+
+def test_an_organization_that_is_being_changed_is_called_later() -> None:
+    changed, made = threading.Event(), Queue[str]()
+
+    def call(organization: str, _misled_until: float) -> None:
+        if organization == "busy" and not changed.is_set():
+            raise Occupied("not now")
+        made.put(organization)
+
+    with calling(Calls(lambda: ("busy", "other"), call)) as calls:
+        calls.everybody(time.monotonic())
+        assert made.get(timeout=_DEADLINE_S) == "other"
+        changed.set()
+        assert made.get(timeout=_DEADLINE_S) == "busy"

@@ -1,0 +1,142 @@
+"""What a front door that was damaged, or made anew, owes to the machines behind it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from appliance.hub.errors import HubError
+from appliance.hub.front_door import Flow, Repair
+from appliance.hub.plane.doorkeeper import Doorkeeper
+
+PORTS = {"one": 40001, "two": 40002}
+HEARD = {"one": {"key": "192.0.2.7:4000"}, "two": {"key": "[2001:db8::7%eth0]:4001"}, "gone": {"key": "192.0.2.9:1"}}
+TOLD = {Flow(ip_address("192.0.2.7"), 4000, 40001), Flow(ip_address("2001:db8::7"), 4001, 40002)}
+
+
+class MadeUpDoor:
+    """Finds what it is told to find.
+
+    Attributes:
+        opened, restored: what had to be done to the kernel's part.
+        settles, learns: whether the host lets it.
+    """
+
+    def __init__(self, opened: Repair = Repair.NONE, restored: Repair = Repair.NONE) -> None:
+        self.opened, self.restored, self.settles = opened, restored, True
+        self.learns = True
+        self.learned: list[set[Flow]] = []
+
+    def open(self, _met: object) -> Repair:
+        return self.opened
+
+    def settle(self) -> None:
+        if not self.settles:
+            raise HubError("not now")
+
+    def restore(self) -> Repair:
+        return self.restored
+
+    def admitted(self) -> Iterable[Any]:
+        return [SimpleNamespace(organization=name, inner_port=port) for name, port in PORTS.items()]
+
+    def learn(self, flows: Iterable[Flow]) -> None:
+        if not self.learns:
+            raise HubError("not now")
+        self.learned.append(set(flows))
+
+
+class MadeUpPlane:
+    """Knows where machines were heard from."""
+
+    def endpoints(self) -> Mapping[str, Mapping[str, str]]:
+        return HEARD
+
+
+class MadeUpCalls:
+    """Notes until when the door was damaged for whose sake everybody is called."""
+
+    def __init__(self) -> None:
+        self.due: list[float] = []
+
+    def everybody(self, misled_until: float) -> None:
+        self.due.append(misled_until)
+
+
+def made(door: MadeUpDoor) -> tuple[Doorkeeper, MadeUpCalls]:
+    calls = MadeUpCalls()
+    return Doorkeeper(cast(Any, door), cast(Any, MadeUpPlane()), cast(Any, calls)), calls
+
+
+@pytest.mark.parametrize("repair", Repair)
+def test_machines_are_called_after_damage_was_put_right(repair: Repair) -> None:
+    """What the door let out meanwhile may have led them to a port that is closed."""
+    door = MadeUpDoor(restored=repair)
+    keeper, calls = made(door)
+    keeper.open(print)
+    healed = keeper.heal()
+    assert (healed is None) is (repair is Repair.NONE)
+    assert len(calls.due) == (repair is not Repair.NONE)
+
+
+@pytest.mark.parametrize("repair", Repair)
+def test_machines_are_called_once_after_damage_of_a_time_without_a_hub(repair: Repair) -> None:
+    door = MadeUpDoor(opened=repair)
+    keeper, calls = made(door)
+    keeper.open(print)
+    opened = time.monotonic()
+    assert calls.due == []
+    keeper.settle()
+    assert keeper.heal() is None
+    assert len(calls.due) == (repair is not Repair.NONE)
+    # What was sent since it is open went the right way.
+    assert all(until <= opened for until in calls.due)
+
+
+def test_a_door_made_anew_is_told_where_machines_were_heard_from() -> None:
+    door = MadeUpDoor(opened=Repair.AFRESH)
+    keeper, _ = made(door)
+    keeper.open(print)
+    keeper.settle()
+    door.restored = Repair.AFRESH
+    keeper.heal()
+    assert door.learned == [TOLD, TOLD]
+
+
+def test_what_it_could_not_settle_it_settles_while_healing() -> None:
+    door = MadeUpDoor(opened=Repair.AFRESH)
+    keeper, calls = made(door)
+    keeper.open(print)
+    door.settles = False
+    with pytest.raises(HubError):
+        keeper.settle()
+    with pytest.raises(HubError):
+        keeper.heal()
+    assert calls.due == []
+    door.settles = True
+    keeper.heal()
+    keeper.heal()
+    assert len(calls.due) == 1
+    assert door.learned == [TOLD]
+
+
+def test_what_a_door_made_anew_could_not_be_told_it_is_told_later() -> None:
+    """By then it is whole, and nothing else would remind of it."""
+    door = MadeUpDoor(restored=Repair.AFRESH)
+    keeper, calls = made(door)
+    keeper.open(print)
+    keeper.settle()
+    door.learns = False
+    with pytest.raises(HubError):
+        keeper.heal()
+    assert calls.due == []
+    door.restored, door.learns = Repair.NONE, True
+    for _ in range(2):
+        assert keeper.heal() is None
+    assert door.learned == [TOLD]
+    assert len(calls.due) == 1

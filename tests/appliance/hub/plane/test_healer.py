@@ -1,0 +1,38 @@
+"""Who looks after organizations waits for none of them."""
+
+from __future__ import annotations
+
+import threading
+from queue import Queue
+
+from structlog.testing import capture_logs
+
+from appliance.hub.errors import Occupied
+from appliance.hub.kernel.events import Change
+from appliance.hub.plane.healing import Healer
+from tests.waiting import DEADLINE
+
+
+def test_an_organization_that_is_being_changed_is_looked_at_later() -> None:
+    looks: Queue[str] = Queue()
+    changed = threading.Event()
+
+    def look(organization: str, _change: Change) -> None:
+        if organization.startswith("busy") and not changed.is_set():
+            raise Occupied("not now")
+        looks.put(organization)
+
+    healer = Healer(look, tuple, lambda _repair: None)
+    healer.start()
+    try:
+        with capture_logs() as logs:
+            for number in range(4):
+                healer.notice(f"busy{number}", Change.RULES)
+            for _ in range(3):
+                healer.notice("other", Change.RULES)
+                assert looks.get(timeout=DEADLINE) == "other"
+            changed.set()
+            assert {looks.get(timeout=DEADLINE) for _ in range(4)} == {f"busy{number}" for number in range(4)}
+        assert logs == []
+    finally:
+        healer.stop()

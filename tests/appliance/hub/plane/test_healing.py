@@ -1,0 +1,327 @@
+"""Damage by force against a real kernel: whatever is broken is as it was again, without anyone asking."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+
+from appliance.hub.errors import LinkError
+from appliance.hub.findings import Finding, Part, Repair
+from appliance.hub.kernel import routing
+from appliance.hub.kernel.events import Change
+from appliance.hub.names import Names, Places
+from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.plane.healing import Healer
+from appliance.hub.wireguard import Backend, processes
+from appliance.model.desired import Desired, Peer
+from appliance.model.keys import new_key_pair
+from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, parse_ports
+from tests.waiting import wait_until
+
+SETTINGS = ("net.ipv4.ip_forward", "net.ipv4.conf.all.rp_filter", "net.ipv4.conf.all.send_redirects")
+POLICY = Policy(Action.ALLOW, (Rule("x", Action.DENY, ANYONE, ANYONE, Protocol.TCP, parse_ports("22")),))
+
+# By what a vandal does in the organization's namespace: NS and LINK stand for their names, KEY for a machine's.
+DAMAGE = {
+    "the link is down": "ip -n NS link set LINK down",
+    "the link is gone": "ip -n NS link del LINK",
+    "the link has another name": "ip -n NS link set LINK down && ip -n NS link set LINK name other",
+    "another MTU": "ip -n NS link set LINK mtu 1200",
+    "lo is down": "ip -n NS link set lo down",
+    "no address": "ip -n NS addr flush dev LINK",
+    "an address of a machine": "ip -n NS addr add 10.100.0.2/32 dev LINK",
+    "no overlay route": "ip -n NS route flush table 100",
+    "a blackhole in its place": "ip -n NS route replace blackhole 10.100.0.0/16 table 100",
+    "a way around the mark": "ip -n NS route add 10.100.0.0/16 dev LINK",
+    "a default route": "ip -n NS route add default dev LINK",
+    "no rule for the mark": "ip -n NS rule del priority 100",
+    "a rule without a mark": "ip -n NS rule add priority 50 lookup 100",
+    "no rule for local addresses": "ip -n NS rule del priority 0",
+    "no forwarding": "ip netns exec NS sysctl -qw net.ipv4.ip_forward=0",
+    "strict reverse paths": "ip netns exec NS sysctl -qw net.ipv4.conf.all.rp_filter=1",
+    "redirects": "ip netns exec NS sysctl -qw net.ipv4.conf.all.send_redirects=1",
+    "no ruleset": "ip netns exec NS nft flush ruleset",
+    "no table": "ip netns exec NS nft delete table inet mesh",
+    "empty chains": "ip netns exec NS nft flush table inet mesh",
+    "a table that drops": "ip netns exec NS nft 'add table inet other; add chain inet other stop "
+    "{ type filter hook forward priority 0; policy drop; }'",
+    "a rule that allows": "ip netns exec NS nft insert rule inet mesh gate meta mark set 1 accept",
+    "an uplink": "ip link add up0 type veth peer name up1 && ip link set up1 netns NS && ip -n NS link set up1 up",
+    "no machine": "ip netns exec NS wg set LINK peer KEY remove",
+    "a machine with another's addresses": "ip netns exec NS wg set LINK peer KEY remove && "
+    "ip netns exec NS wg set LINK peer KEY allowed-ips 10.100.0.0/16",
+    "another hub key": "ip netns exec NS wg set LINK private-key KEYFILE",
+    "another port": "ip netns exec NS wg set LINK listen-port 40404",
+    "no name": "ip netns del NS",
+    "another namespace of its name": "ip netns del NS && ip netns add NS",
+    "a killed process": "pkill -KILL --full '(wireguard-go|boringtun-cli) .*LINK$'",
+    "a process that hangs": "pkill -STOP --full '(wireguard-go|boringtun-cli) .*LINK$'",
+    "no control socket": "rm /var/run/wireguard/LINK.sock",
+}
+
+
+@pytest.fixture
+def deadline_s(pytestconfig: pytest.Config) -> float:
+    """How long it may take until all is well; what no event tells of waits for its turn in the sweep."""
+    return 10.0 * float(pytestconfig.getoption("--patience"))
+
+
+@pytest.fixture
+def repairs() -> list[Repair]:
+    """What was mended."""
+    return []
+
+
+@pytest.fixture
+def healed(make_plane: Callable[..., DataPlane], repairs: list[Repair]) -> Iterator[DataPlane]:
+    """A data plane that is looked after."""
+    known: list[Healer] = []
+
+    def heard(organization: str, change: Change) -> None:
+        known[0].notice(organization, change)
+
+    plane = make_plane(heard=heard)
+    healer = Healer(plane.heal, plane.wanted, repairs.append)
+    known.append(healer)
+    healer.start()
+    yield plane
+    healer.stop()
+
+
+@pytest.fixture
+def told(make_plane: Callable[..., DataPlane], repairs: list[Repair]) -> Iterator[DataPlane]:
+    """A data plane that is looked after when an event tells of a change, and at no other time."""
+    known: list[Healer] = []
+    plane = make_plane(heard=lambda organization, change: known[0].notice(organization, change))
+    healer = Healer(plane.heal, tuple, repairs.append)
+    known.append(healer)
+    healer.start()
+    yield plane
+    healer.stop()
+
+
+@pytest.fixture
+def state(desired: Desired) -> Desired:
+    """An organization with two machines and a rule."""
+    machines = tuple(Peer(f"m{n}", new_key_pair().public, IPv4Address("10.100.0.2") + n) for n in range(2))
+    return replace(desired, peers=machines, policy=POLICY)
+
+
+def shell(text: str) -> str:
+    return subprocess.run(
+        ["bash", "-c", text], check=True, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL
+    ).stdout
+
+
+def seen(names: Names, backend: Backend, state: Desired) -> str:
+    """All that the host's own tools see of the organization."""
+    places = names.places(state.organization)
+    commands = [
+        f"ip -n {places.namespace} -o addr | sed 's/^[0-9]*//'",
+        # The kernel numbers links as they come.
+        f"ip -n {places.namespace} -o link | sed 's/^[0-9]*//; s/ qlen.*//; s/<.*UP.*>/up/'",
+        f"ip -n {places.namespace} route show table all",
+        f"ip -n {places.namespace} rule",
+        f"ip netns exec {places.namespace} sysctl {' '.join(SETTINGS)}",
+        f"ip netns exec {places.namespace} nft --stateless list ruleset",
+    ]
+    try:
+        allowed = str(sorted(backend.allowed(places).items()))
+        ready = backend.is_ready(places, state.hub_public_key, state.port)
+        return "\n".join([*(shell(command) for command in commands), allowed, str(ready)])
+    except (subprocess.CalledProcessError, LinkError) as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_is_damaged_is_as_it_was_again(
+    healed: DataPlane,
+    repairs: list[Repair],
+    names: Names,
+    backend: Backend,
+    state: Desired,
+    tmp_path_factory: pytest.TempPathFactory,
+    deadline_s: float,
+    damage: str,
+) -> None:
+    if backend.name == "kernel" and ("pkill" in DAMAGE[damage] or "sock" in DAMAGE[damage]):
+        pytest.skip("the kernel's WireGuard has no process")
+    healed.apply(state)
+    places = names.places(state.organization)
+    before = seen(names, backend, state)
+    keyfile = tmp_path_factory.mktemp("keys") / "key"
+    keyfile.write_text(new_key_pair().private)
+    command = DAMAGE[damage].replace("NS", places.namespace).replace("LINK", places.link)
+    # Last: a key may have any letters in it.
+    shell(command.replace("KEYFILE", str(keyfile)).replace("KEY", state.peers[0].public_key))
+    deadline = time.monotonic() + deadline_s
+    while not repairs or seen(names, backend, state) != before:
+        if time.monotonic() > deadline:
+            assert seen(names, backend, state) == before
+            pytest.fail("nothing was found amiss")
+        time.sleep(0.01)
+    assert {repair.organization for repair in repairs} == {state.organization}
+    # Whatever was broken, a save meets a data plane that takes it.
+    healed.apply(replace(state, peers=state.peers[:1]))
+    assert set(backend.allowed(places)) == {state.peers[0].public_key}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        DAMAGE["no name"],
+        DAMAGE["another namespace of its name"],
+        "umount --lazy /run/netns/NS",
+        "ip netns add other && mount --bind /run/netns/other /run/netns/NS; ip netns del other",
+        "umount --lazy /run/netns",
+        # It stays for the tests that come after, and is nobody else's to write to.
+        "mount -t tmpfs -o mode=755 none /run/netns",
+    ],
+    ids=["deleted", "given to another", "unmounted", "mounted over", "folder unmounted", "folder mounted over"],
+)
+def test_a_lost_name_is_heard_of(
+    told: DataPlane,
+    repairs: list[Repair],
+    names: Names,
+    backend: Backend,
+    state: Desired,
+    damage: str,
+) -> None:
+    """No netlink message tells of it, and no sweep looks here."""
+    told.apply(state)
+    before, name = seen(names, backend, state), names.places(state.organization).namespace
+    for _ in range(2):
+        repairs.clear()
+        shell(damage.replace("NS", name))
+        wait_until(lambda: bool(repairs) and seen(names, backend, state) == before)
+        assert {finding.part for repair in repairs for finding in repair.found} == {Part.NAMESPACE}
+
+
+def test_a_save_in_the_middle_of_damage_is_enforced(plane: DataPlane, names: Names, state: Desired) -> None:
+    """Nobody looks after this one: the save itself has to notice."""
+    plane.apply(state)
+    places = names.places(state.organization)
+    shell(f"ip netns exec {places.namespace} nft flush ruleset; ip -n {places.namespace} link del {places.link}")
+    plane.apply(replace(state, peers=state.peers[:1], policy=Policy(Action.DENY)))
+    assert plane.heal(state.organization) is None
+    assert "goto clear" not in shell(f"ip netns exec {places.namespace} nft list chain inet mesh judge")
+
+
+def test_another_namespace_of_its_name_in_the_middle_of_a_look(
+    plane: DataPlane, names: Names, backend: Backend, state: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was looked at first is in one namespace then, and what is looked at next in another."""
+    plane.apply(state)
+    before = seen(names, backend, state)
+    place = names.places(state.organization).namespace
+    look = routing.remove_strangers
+
+    def replaced(places: Places) -> tuple[Finding, ...]:
+        monkeypatch.setattr(routing, "remove_strangers", look)
+        shell(f"ip netns del {place}; ip netns add {place}")
+        return look(places)
+
+    monkeypatch.setattr(routing, "remove_strangers", replaced)
+    repair = plane.heal(state.organization)
+    assert repair is not None
+    assert seen(names, backend, state) == before
+    # It is in the namespace that is the organization's still, and has its port: another one could not be made.
+    assert Part.LINK not in {finding.part for finding in repair.found}
+
+
+def test_a_machine_that_is_added_again_has_its_endpoint_before_any_packet_for_it(
+    plane: DataPlane, names: Names, backend: Backend, state: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WireGuard would try a handshake with nowhere, and not try another for five seconds."""
+    places = names.places(state.organization)
+    plane.restore(state, {state.peers[0].public_key: "192.0.2.77:40404"})
+    shell(f"ip netns exec {places.namespace} wg set {places.link} peer {state.peers[0].public_key} remove")
+    monkeypatch.setattr(type(backend), "start_handshakes", lambda *_: None)
+    assert plane.heal(state.organization) is not None
+    assert {status.endpoint for status in backend.peers(places)} == {"192.0.2.77:40404", ""}
+
+
+def test_only_handshakes_that_may_have_gone_astray_are_begun_anew(
+    plane: DataPlane, backend: Backend, state: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To begin one anew ends one that is under way, and a machine takes no two that come close together."""
+    first, second = (peer.public_key for peer in state.peers)
+    before = time.monotonic()
+    plane.restore(state, {first: "192.0.2.77:40404"})
+    changed: list[set[str]] = []
+    change = type(backend).change
+
+    def noted(
+        self: Any, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str]
+    ) -> None:
+        changed.append(set(remove))
+        change(self, places, add, remove, endpoints)
+
+    monkeypatch.setattr(type(backend), "change", noted)
+    plane.call_machines(state.organization, before)
+    assert changed == []
+    until = time.monotonic()
+    for _ in range(2):
+        plane.call_machines(state.organization, until)
+        # Of the other one nobody knows where it is.
+        assert changed == [{first}]
+    assert {each.public_key: each.endpoint for each in plane.peers(state.organization)} == {
+        first: "192.0.2.77:40404",
+        second: "",
+    }
+
+
+def test_what_is_whole_is_left_alone(plane: DataPlane, repairs: list[Repair], state: Desired) -> None:
+    plane.apply(state)
+    for _ in range(3):
+        plane.apply(replace(state, policy=Policy(Action.DENY)))
+        plane.apply(state)
+        assert plane.heal(state.organization, Change.RULES) is None
+        assert plane.heal(state.organization) is None
+    assert repairs == []
+
+
+def test_a_hub_that_was_away_finds_what_was_damaged_meanwhile(
+    make_plane: Callable[..., DataPlane], names: Names, state: Desired
+) -> None:
+    make_plane().apply(state)
+    places = names.places(state.organization)
+    listing = shell(f"ip netns exec {places.namespace} nft list ruleset")
+    shell(f"ip netns exec {places.namespace} nft insert rule inet mesh gate meta mark set 1 accept")
+    make_plane().restore(state, {})
+    assert shell(f"ip netns exec {places.namespace} nft list ruleset") == listing
+
+
+def test_what_can_t_be_mended_is_tried_again(
+    healed: DataPlane, repairs: list[Repair], names: Names, backend: Backend, state: Desired, deadline_s: float
+) -> None:
+    """The organization's port is taken, for a while, by somebody else."""
+    if backend.name == "kernel":
+        pytest.skip("the kernel's sockets can't be taken by a process that is asked to")
+    healed.apply(state)
+    link = names.places(state.organization).link
+    deadline = time.monotonic() + deadline_s
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        os.kill(processes.by_link()[link], signal.SIGKILL)
+        while other.getsockname()[1] != state.port:
+            with suppress(OSError):
+                other.bind(("", state.port))
+            assert time.monotonic() < deadline
+        while healed.organizations():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    while not repairs:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert healed.organizations() == (state.organization,)
+    assert Part.LINK in {finding.part for repair in repairs for finding in repair.found}

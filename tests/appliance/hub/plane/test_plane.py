@@ -1,0 +1,257 @@
+"""The data plane against a real kernel: what is applied is there, what is removed is gone, what fails is undone."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.hub.errors import GivenUp, HubError, Occupied, RulesetError
+from appliance.hub.kernel import namespace, nft
+from appliance.hub.kernel.events import Change
+from appliance.hub.kernel.nft import Rulesets
+from appliance.hub.names import Names
+from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.plane.reconcile import Reconciler
+from appliance.hub.ruleset import Compiler, Ruleset, compile_ruleset
+from appliance.hub.wireguard import Backend
+from appliance.model.desired import Desired, Peer
+from appliance.model.keys import new_key_pair
+from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
+from tests.appliance.strategies import desired_states
+from tests.properties import sharing_fixtures
+
+KEYS = [new_key_pair().public for _ in range(5)]
+DENY_ALL = Rule("x", Action.DENY, ANYONE, ANYONE)
+
+
+def peer(number: int) -> Peer:
+    return Peer(f"m{number}", new_key_pair().public, IPv4Address("10.100.0.2") + number)
+
+
+def with_real_key(machine: Peer) -> Peer:
+    """What a link takes."""
+    return replace(machine, public_key=KEYS[int(machine.id.removeprefix("m"))])
+
+
+def in_force(names: Names, backend: Backend, desired: Desired) -> tuple[set[str], str]:
+    """The peers that the link has, and the rules as the kernel lists them."""
+    places = names.places(desired.organization)
+    rules = Rulesets()
+    listing = rules.listing(places.namespace)
+    rules.forget(places.namespace)
+    return set(backend.allowed(places)), listing
+
+
+def test_what_is_applied_is_there_and_what_is_removed_is_gone(
+    plane: DataPlane, names: Names, backend: Backend, desired: Desired
+) -> None:
+    machines = (peer(0), peer(1))
+    plane.apply(replace(desired, peers=machines))
+    peers, listing = in_force(names, backend, desired)
+    assert peers == {machine.public_key for machine in machines}
+    assert "policy drop" in listing
+    assert plane.present() == (desired.organization,)
+    plane.remove(desired.organization)
+    assert plane.present() == ()
+    assert plane.census() == ()
+    assert names.places(desired.organization).namespace not in set(namespace.names())
+    plane.remove(desired.organization)
+
+
+def test_peers_come_and_go_one_by_one(plane: DataPlane, names: Names, backend: Backend, desired: Desired) -> None:
+    one, two, three = peer(0), peer(1), peer(2)
+    moved = replace(two, address=three.address)
+    for machines in ((one,), (one, two), (one, two, three), (two,), (moved,), ()):
+        plane.apply(replace(desired, peers=machines))
+        allowed = backend.allowed(names.places(desired.organization))
+        assert allowed == {machine.public_key: (f"{machine.address}/32",) for machine in machines}
+
+
+@sharing_fixtures(25)
+@given(
+    histories=st.lists(desired_states(), min_size=2, max_size=4).map(lambda states: states * 3),
+    # At once, never, and between two and three saves later.
+    out_by_then_s=st.sampled_from([0.0, 1e9, 0.003]),
+)
+def test_any_history_of_saves_is_a_history_of_small_changes(
+    plane: DataPlane,
+    names: Names,
+    desired: Desired,
+    monkeypatch: pytest.MonkeyPatch,
+    histories: list[Desired],
+    out_by_then_s: float,
+) -> None:
+    """None of them meets anything that it did not expect, and nothing is left of what was before."""
+    monkeypatch.setattr("appliance.hub.plane.enforcement._OUT_BY_THEN_S", out_by_then_s)
+    places = names.places(desired.organization)
+    states = [replace(desired, policy=each.policy, peers=tuple(map(with_real_key, each.peers))) for each in histories]
+    plane.apply(states[0])
+    loaded: list[str] = []
+    load = Rulesets.load
+
+    def spied(self: Rulesets, name: str, text: str) -> None:
+        loaded.append(text)
+        load(self, name, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Rulesets, "load", spied)
+        for state in states:
+            plane.apply(state)
+            assert plane.heal(desired.organization, Change.RULES) is None
+    assert not any(text.startswith("flush ruleset") for text in loaded)
+    monkeypatch.setattr("appliance.hub.plane.enforcement._OUT_BY_THEN_S", 0.0)
+    plane.heal(desired.organization, Change.RULES)
+    assert nft.present(places.namespace).names == compile_ruleset(states[-1], places.link).names
+
+
+def test_a_lookup_that_comes_again_before_it_was_tidied_away_meets_nothing(
+    plane: DataPlane, desired: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule comes and goes, each time as another one, faster than what it leaves is removed, or slower."""
+    machines = (peer(0), peer(1))
+    state = replace(desired, peers=machines)
+    plane.apply(state)
+    monkeypatch.setattr(Reconciler, "make_whole", lambda *_: pytest.fail("a change met something unexpected"))
+    for out_by_then_s in (1e9, 0.0, 0.002):
+        monkeypatch.setattr("appliance.hub.plane.enforcement._OUT_BY_THEN_S", out_by_then_s)
+        for number in range(12):
+            rule = Rule(f"r{number}", Action.DENY, Selector(Kind.MACHINE, "m0"), Selector(Kind.MACHINE, "m1"))
+            plane.apply(replace(state, policy=Policy(Action.ALLOW, (rule,))))
+            plane.apply(state)
+
+
+def test_a_refused_ruleset_leaves_the_one_before(
+    plane: DataPlane, names: Names, backend: Backend, desired: Desired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = replace(desired, peers=(peer(0),))
+    plane.apply(old)
+    before = in_force(names, backend, desired)
+
+    compile_good = Compiler.compile
+
+    def bad(self: Compiler, state: Desired, link: str) -> Ruleset:
+        good = compile_good(self, state, link)
+        return replace(good, chains={**good.chains, "more": ("goto nowhere",)}) if state.policy.rules else good
+
+    monkeypatch.setattr(Compiler, "compile", bad)
+    with pytest.raises(RulesetError):
+        plane.apply(replace(old, peers=(*old.peers, peer(1)), policy=Policy(Action.ALLOW, (DENY_ALL,))))
+    assert in_force(names, backend, desired) == before
+    assert plane.organizations() == (desired.organization,)
+
+
+def test_a_change_that_is_given_up_at_the_last_moment_changes_nothing(
+    plane: DataPlane, names: Names, backend: Backend, desired: Desired
+) -> None:
+    """Also not the session of a machine that was to go."""
+    old = replace(desired, peers=(peer(0), peer(1)))
+    plane.apply(old)
+    before = in_force(names, backend, desired)
+    others = (
+        replace(old, peers=(old.peers[0], peer(2)), policy=Policy(Action.DENY, (DENY_ALL,))),
+        replace(old, policy=Policy(Action.DENY)),
+        replace(old, peers=old.peers[:1]),
+    )
+    for after in others:
+        met: list[set[str]] = []
+
+        def give_up(met: list[set[str]] = met) -> None:
+            met.append(in_force(names, backend, desired)[0])
+            raise GivenUp("the caller is gone")
+
+        with pytest.raises(GivenUp):
+            plane.apply(after, give_up)
+        assert met == [before[0]]
+        assert in_force(names, backend, desired) == before
+        assert plane.state(desired.organization) == old
+        assert plane.organizations() == (desired.organization,)
+    assert plane.heal(desired.organization) is None
+    plane.apply(others[0])
+    assert in_force(names, backend, desired)[0] == {each.public_key for each in others[0].peers}
+
+
+def test_an_organization_that_is_given_up_before_it_is_made_leaves_nothing(plane: DataPlane, desired: Desired) -> None:
+    def give_up() -> None:
+        raise GivenUp("the caller is gone")
+
+    with pytest.raises(GivenUp):
+        plane.apply(desired, give_up)
+    assert plane.census() == ()
+    assert plane.state(desired.organization) is None
+
+
+def test_who_heals_does_not_wait_for_a_change(plane: DataPlane, desired: Desired) -> None:
+    """A thread that heals others, too, is told instead."""
+    plane.apply(desired)
+
+    def look() -> None:
+        with pytest.raises(Occupied):
+            plane.heal(desired.organization)
+        with pytest.raises(Occupied):
+            plane.note_endpoints(desired.organization)
+
+    plane.apply(replace(desired, peers=(peer(0),)), look)
+    assert plane.heal(desired.organization) is None
+
+
+def test_what_can_t_be_built_leaves_nothing(plane: DataPlane, desired: Desired) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("", desired.port))
+        with pytest.raises(HubError):
+            plane.apply(desired)
+    assert plane.census() == ()
+    assert plane.organizations() == ()
+    plane.apply(desired)
+
+
+def test_a_new_process_adopts_what_the_old_one_left(
+    plane: DataPlane, make_plane: Callable[..., DataPlane], names: Names, backend: Backend, desired: Desired
+) -> None:
+    state = replace(desired, peers=(peer(0), peer(1)), policy=Policy(Action.DENY))
+    plane.apply(state)
+    (before,) = plane.census()
+    successor = make_plane()
+    changed = replace(state, peers=(state.peers[0], peer(3)))
+    successor.apply(changed)
+    (after,) = successor.census()
+    assert after == before
+    assert in_force(names, backend, desired)[0] == {each.public_key for each in changed.peers}
+
+
+def test_a_damaged_place_is_built_anew(
+    plane: DataPlane, make_plane: Callable[..., DataPlane], names: Names, backend: Backend, desired: Desired
+) -> None:
+    state = replace(desired, peers=(peer(0),))
+    plane.apply(state)
+    backend.remove(names.places(desired.organization))
+    successor = make_plane()
+    successor.apply(state)
+    (footprint,) = successor.census()
+    assert (footprint.links, footprint.port) == ((names.places(desired.organization).link,), desired.port)
+    assert in_force(names, backend, desired)[0] == {state.peers[0].public_key}
+
+
+def test_two_instances_share_a_host(make_plane: Callable[..., DataPlane], desired: Desired) -> None:
+    planes = [make_plane(name) for name in ("aaa", "bbb")]
+    for number, plane in enumerate(planes):
+        plane.apply(replace(desired, port=desired.port + number))
+    planes[0].remove(desired.organization)
+    assert [len(plane.census()) for plane in planes] == [0, 1]
+
+
+def test_rotations_do_not_fill_what_is_remembered_of_disabled_machines(plane: DataPlane, desired: Desired) -> None:
+    """A key that no machine has any more looks like a disabled machine's; the latest thousand are kept."""
+    machine = replace(desired, peers=(Peer("m2", new_key_pair().public, IPv4Address("10.100.0.2")),))
+    earlier = {f"key-{number}": f"192.0.2.1:{number + 1}" for number in range(1_200)}
+    plane.restore(machine, {machine.peers[0].public_key: "192.0.2.1:5", **earlier})
+    now = plane.note_endpoints(desired.organization)
+    assert now is not None
+    assert set(now) == {machine.peers[0].public_key, *list(earlier)[200:]}
+    assert plane.note_endpoints(desired.organization) is None
+    assert plane.endpoints()[desired.organization] == now

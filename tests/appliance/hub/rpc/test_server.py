@@ -1,0 +1,232 @@
+"""Who may call the hub, and what."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.hub.errors import Crowded, GivenUp, HubError, HubUnreachable, Overtaken
+from appliance.hub.rpc import server
+from appliance.hub.rpc.callers import Caller
+from appliance.hub.rpc.client import HubClient
+from appliance.hub.rpc.messages import Apply, Confirm, HubStatus, Remove, RotateSecret, Status, TearDown
+from tests.waiting import DEADLINE
+
+WEB = 64217
+ACME = "acmeacme22"
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Iterator[list[Any]]:
+    """What a server on ``tmp_path / "sock"`` was asked; it lets this user and the web process's in."""
+    made: list[Any] = []
+
+    def answer(call: Any, _: Caller) -> object:
+        made.append(call)
+        return HubStatus("none", "1", 0, 0) if isinstance(call, Status) else None
+
+    serving = server.Server(tmp_path / "sock", {os.getuid(), WEB}, answer)
+    thread = threading.Thread(target=serving.serve)
+    thread.start()
+    yield made
+    serving.close()
+    thread.join()
+
+
+def test_the_hub_s_own_user_may_ask_for_everything(calls: list[Any], tmp_path: Path) -> None:
+    client = HubClient(tmp_path / "sock")
+    client.status()
+    client.rotate_secret("old", "new")
+    client.tear_down()
+    assert calls == [Status(), RotateSecret("old", "new"), TearDown()]
+
+
+def test_the_web_process_may_not_end_the_service_or_change_its_secret(
+    calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_uid_of", lambda _: WEB)
+    client = HubClient(tmp_path / "sock")
+    client.status()
+    for ask in (client.tear_down, lambda: client.rotate_secret("old", "new")):
+        with pytest.raises(HubError, match="is not for user"):
+            ask()
+    assert calls == [Status()]
+
+
+def test_an_accept_that_fails_ends_no_listening(
+    calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = socket.socket.accept
+    failed: list[socket.socket] = []
+
+    def out_of_descriptors(listener: socket.socket) -> tuple[socket.socket, Any]:
+        if len(failed) < 2:
+            failed.append(listener)
+            raise OSError(errno.EMFILE, "Too many open files")
+        return accept(listener)
+
+    client = HubClient(tmp_path / "sock")
+    client.status()
+    monkeypatch.setattr(socket.socket, "accept", out_of_descriptors)
+    # The first is accepted by the call that is under way.
+    for _ in range(3):
+        HubClient(tmp_path / "sock").status()
+    assert len(failed) == 2
+    assert calls == [Status()] * 4
+
+
+def test_a_stranger_is_turned_away(calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_uid_of", lambda _: WEB + 1)
+    with pytest.raises(HubUnreachable):
+        HubClient(tmp_path / "sock").status()
+    assert calls == []
+
+
+def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would do twice what it was too slow for once."""
+    asked: list[Any] = []
+    go_on = threading.Event()
+
+    def answer(call: Any, _: Caller) -> object:
+        asked.append(call)
+        if isinstance(call, Remove):
+            go_on.wait(10.0)
+        return HubStatus("none", "1", 0, 0) if isinstance(call, Status) else None
+
+    serving = server.Server(tmp_path / "sock", {os.getuid()}, answer)
+    thread = threading.Thread(target=serving.serve)
+    thread.start()
+    hub = HubClient(tmp_path / "sock")
+    hub.status()
+    monkeypatch.setattr(HubClient._call, "__defaults__", (0.05,))
+    with pytest.raises(HubUnreachable, match="did not answer in"):
+        hub.remove(ACME)
+    go_on.set()
+    hub.tear_down()
+    assert asked == [Status(), Remove(ACME), TearDown()]
+    serving.close()
+    thread.join()
+
+
+def test_one_caller_fills_neither_the_hub_s_threads_nor_its_memory(calls: list[Any], tmp_path: Path) -> None:
+    with ExitStack() as stack:
+
+        def connection(first: bytes = b"") -> socket.socket:
+            made = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            # It waits while the listener's queue is full.
+            made.connect(str(tmp_path / "sock"))
+            made.settimeout(DEADLINE)
+            made.sendall(first)
+            return made
+
+        # As many large messages as are held at once are announced, and never come.
+        for _ in range(3):
+            connection(struct.pack("!I", 2**21))
+        large = connection(struct.pack("!I", 2**21))
+        large.settimeout(0.1)
+        # It is not even read: more than a socket's buffers have room for.
+        with pytest.raises(TimeoutError):
+            large.sendall(bytes(2**21))
+        HubClient(tmp_path / "sock").status()
+        # Above the bound a connection is ended at once; the ones before go on.
+        kept = HubClient(tmp_path / "sock")
+        kept.status()
+        others = [connection() for _ in range(300)]
+        # They come to their turns in this order.
+        assert others[-1].recv(1) == b""
+        ended = 0
+        for each in others:
+            each.setblocking(False)
+            with suppress(BlockingIOError):
+                ended += each.recv(1) == b""
+        assert 40 <= ended <= 60
+        kept.status()
+    assert calls == [Status()] * 3
+
+
+class Answering:
+    """A server whose answers a test chooses."""
+
+    def __init__(self, path: Path) -> None:
+        self.calls: list[Any] = []
+        self.callers: list[Caller] = []
+        self.error: Exception | None = None
+        self._server = server.Server(path, {os.getuid()}, self._answer)
+        self._thread = threading.Thread(target=self._server.serve)
+        self._thread.start()
+
+    def _answer(self, call: Any, caller: Caller) -> object:
+        self.calls.append(call)
+        self.callers.append(caller)
+        if self.error is not None:
+            raise self.error
+        return None
+
+    def close(self) -> None:
+        self._server.close()
+        self._thread.join()
+
+
+@pytest.fixture
+def answering(tmp_path: Path) -> Iterator[Answering]:
+    made = Answering(tmp_path / "sock")
+    yield made
+    made.close()
+
+
+def test_a_caller_makes_sure_of_a_hub_that_was_started_again(answering: Answering, tmp_path: Path) -> None:
+    client = HubClient(tmp_path / "sock")
+    applied, confirmed = Apply(ACME, None, 1, 2), Confirm(ACME, 2)
+    client.apply(ACME, None, base=1, revision=2)
+    client.confirm(ACME, 2)
+    assert answering.calls == [applied]
+    # As when the process ends.
+    assert answering.callers[0].connection is not None
+    answering.callers[0].connection.shutdown(socket.SHUT_RDWR)
+    client.confirm(ACME, 2)
+    assert answering.calls == [applied, confirmed]
+    # The connection is another one now, and what was applied was so on the one before.
+    client.confirm(ACME, 2)
+    assert answering.calls == [applied, confirmed, confirmed]
+
+
+def test_a_caller_is_known_to_be_gone(answering: Answering, tmp_path: Path) -> None:
+    client = HubClient(tmp_path / "sock")
+    client.apply(ACME, None, base=1, revision=2)
+    (caller,) = answering.callers
+    assert not caller.is_gone()
+    caller.must_wait()
+    client._close(client._local.connection)
+    assert caller.is_gone()
+    with pytest.raises(GivenUp, match="gone"):
+        caller.must_wait()
+
+
+def test_a_caller_s_time_is_over_a_little_before_it_stops_to_wait(answering: Answering, tmp_path: Path) -> None:
+    before, client = time.monotonic(), HubClient(tmp_path / "sock")
+    client.apply(ACME, None, base=1, revision=2)
+    (caller,) = answering.callers
+    assert before + 50.0 < caller.until < time.monotonic() + 55.0
+    with pytest.raises(GivenUp, match="time is over"):
+        replace(caller, until=before).must_wait()
+
+
+@pytest.mark.parametrize("error", [Overtaken("not at this revision"), Crowded("your share", retry_after=7)])
+def test_what_a_caller_has_to_tell_apart_arrives_as_it_was(
+    answering: Answering, tmp_path: Path, error: HubError
+) -> None:
+    answering.error = error
+    with pytest.raises(type(error), match=str(error)) as raised:
+        HubClient(tmp_path / "sock").apply(ACME, None, base=1, revision=2)
+    assert getattr(raised.value, "retry_after", None) == getattr(error, "retry_after", None)

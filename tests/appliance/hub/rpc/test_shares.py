@@ -1,0 +1,196 @@
+"""The hub's time is shared: the work of one organization waits behind its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from queue import Queue
+
+import pytest
+
+from appliance.hub.errors import Crowded, GivenUp
+from appliance.hub.rpc import shares
+from appliance.hub.rpc.callers import HERE, Caller
+from appliance.hub.rpc.shares import SHARE_S, Shares
+from tests.appliance.hub.arbitrated import MadeUpCaller
+from tests.waiting import DEADLINE
+
+
+class Works:
+    """Shares of a clock that a test sets, and work that lasts until the test ends it."""
+
+    def __init__(self, places: int = 4, of_busy: int = 2) -> None:
+        self.now = 0.0
+        self.worked = threading.local()
+        self.shares = Shares(places, of_busy, lambda: self.now, lambda: getattr(self.worked, "seconds", 0.0))
+        self.begun: Queue[str] = Queue()
+        self._ends: dict[str, list[threading.Event]] = {}
+        self._pool = ThreadPoolExecutor(32)
+
+    def ask(
+        self, organization: str, seconds: float = 0.0, caller: Caller = HERE, *, is_large: bool = False
+    ) -> Future[None]:
+        """Somebody asks for work that takes so much of a processor; returns when it waits or has begun."""
+        end = threading.Event()
+        self._ends.setdefault(organization, []).append(end)
+
+        def work() -> None:
+            with self.shares.turn(organization, caller, is_large=is_large):
+                self.begun.put(organization)
+                end.wait(10)
+                self.worked.seconds = getattr(self.worked, "seconds", 0.0) + seconds
+
+        before = self._known()
+        future = self._pool.submit(work)
+        while self._known() == before and not future.done():
+            pass
+        return future
+
+    def end(self, organization: str) -> None:
+        """Its work that began first is done."""
+        self._ends[organization].pop(0).set()
+
+    def used(self, organization: str, seconds: float) -> None:
+        """Its work of before took this long."""
+        future = self.ask(organization, seconds)
+        assert self.begun.get(timeout=DEADLINE) == organization
+        self.end(organization)
+        future.result(DEADLINE)
+
+    def next(self) -> str:
+        """Whose work begins next."""
+        return self.begun.get(timeout=DEADLINE)
+
+    def nothing_begins(self) -> bool:
+        return self.begun.empty()
+
+    def _known(self) -> int:
+        with self.shares._changed:
+            return self.shares._numbers
+
+    def close(self) -> None:
+        for ends in self._ends.values():
+            for each in ends:
+                each.set()
+        self._pool.shutdown()
+
+
+@contextmanager
+def made(places: int = 4, of_busy: int = 2) -> Iterator[Works]:
+    works = Works(places, of_busy)
+    try:
+        yield works
+    finally:
+        works.close()
+
+
+@pytest.fixture
+def works() -> Iterator[Works]:
+    with made() as one:
+        yield one
+
+
+def test_an_organization_s_work_waits_behind_its_own(works: Works) -> None:
+    for _ in range(3):
+        works.ask("large")
+    assert works.next() == "large"
+    works.ask("small")
+    assert works.next() == "small"
+    assert works.nothing_begins()
+    works.end("large")
+    assert works.next() == "large"
+
+
+def test_who_had_little_goes_before_who_had_much() -> None:
+    with made(places=1, of_busy=1) as works:
+        works.used("large", 3.0)
+        works.used("larger", 9.0)
+        works.used("small", 0.1)
+        works.ask("somebody")
+        assert works.next() == "somebody"
+        for name in ("larger", "large", "small", "newcomer"):
+            works.ask(name)
+        order = []
+        for ended in ("somebody", "small", "newcomer", "large"):
+            works.end(ended)
+            order.append(works.next())
+        assert order == ["small", "newcomer", "large", "larger"]
+
+
+def test_those_that_had_much_never_have_every_place(works: Works) -> None:
+    for name in ("a", "b", "c"):
+        works.used(name, 3.0)
+    for name in ("a", "b", "c"):
+        works.ask(name)
+    works.ask("first-large", is_large=True)
+    assert {works.next(), works.next()} == {"a", "b"}
+    assert works.nothing_begins()
+    for name in ("one", "two"):
+        works.ask(name)
+        assert works.next() == name
+    works.end("a")
+    # The one with least of those that had much.
+    assert works.next() == "first-large"
+
+
+def test_what_is_used_is_forgotten(works: Works) -> None:
+    works.used("large", SHARE_S + 5.0)
+    with pytest.raises(Crowded, match="share") as refused:
+        works.ask("large").result(10)
+    assert 10 < refused.value.retry_after < 20
+    works.now += refused.value.retry_after
+    works.ask("large")
+    assert works.next() == "large"
+    assert works.shares.figures()["refused_share"] == 1
+
+
+def test_a_share_refuses_nobody_else(works: Works) -> None:
+    works.used("large", 10 * SHARE_S)
+    works.ask("small")
+    assert works.next() == "small"
+
+
+def test_only_so_many_wait(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "_MOST_WAITING", 2)
+    for _ in range(3):
+        works.ask("large")
+    with pytest.raises(Crowded, match="wait already") as refused:
+        works.ask("large").result(10)
+    assert refused.value.retry_after
+    works.ask("small")
+    assert {works.next(), works.next()} == {"large", "small"}
+    assert works.shares.figures()["refused_waiting"] == 1
+
+
+def test_who_goes_while_it_waits_leaves_the_queue(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "_LOOK_S", 0.01)
+    works.ask("large")
+    assert works.next() == "large"
+    caller = MadeUpCaller()
+    left = works.ask("large", caller=caller)
+    works.ask("large")
+    caller.dies()
+    with pytest.raises(GivenUp):
+        left.result(10)
+    works.end("large")
+    assert works.next() == "large"
+
+
+def test_work_that_fails_gives_its_place_back() -> None:
+    with made(places=1) as works:
+        with pytest.raises(ZeroDivisionError), works.shares.turn("a", HERE):
+            raise ZeroDivisionError
+        works.ask("b")
+        assert works.next() == "b"
+
+
+def test_what_is_known_of_many_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "_MOST_KNOWN", 10)
+    with made() as works:
+        works.used("large", 5.0)
+        for number in range(30):
+            works.used(f"o{number}", 0.0)
+        assert len(works.shares._used) <= 11
+        assert "large" in works.shares._used

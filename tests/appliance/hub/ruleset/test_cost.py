@@ -1,0 +1,90 @@
+"""What a policy costs is known before it is compiled, and never too low."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from appliance.hub.kernel.generation import Ledger
+from appliance.hub.plane.enforcement import Enforcement
+from appliance.hub.ruleset import Ruleset, compile_ruleset
+from appliance.model.desired import Desired
+from appliance.model.policy import Action, Kind, Policy, PortRange, Protocol, Rule, Selector, merge_ports
+from tests.appliance.hub.ruled import Kernel, members, rule, state_of
+from tests.appliance.hub.ruleset.test_ruleset import LINK
+from tests.appliance.strategies import desired_states
+
+_BYTES_OF_ONE = 400
+_BYTES_OF_NONE = 20_000
+
+
+@st.composite
+def overlapping(draw: st.DrawFn) -> Desired:
+    """Few machines in many groups, and rules from any group to any other for ranges that cut each other."""
+    groups = [f"g{number}" for number in range(draw(st.integers(1, 6)))]
+    machines = tuple(
+        replace(machine, groups=frozenset(draw(st.sets(st.sampled_from(groups)))))
+        for machine in members(draw(st.integers(1, 8)))
+    )
+    ends = st.one_of(
+        st.sampled_from([Selector(Kind.GROUP, group) for group in groups]),
+        st.sampled_from([Selector(Kind.ANY), Selector(Kind.MACHINE, machines[0].id), Selector(Kind.GROUP, "empty")]),
+    )
+    ports = st.lists(
+        st.tuples(st.integers(1, 120), st.integers(1, 120)).map(lambda ends: PortRange(min(ends), max(ends))),
+        min_size=1,
+        max_size=20,
+    )
+    kinds = st.tuples(st.sampled_from(Action), ends, ends, st.sampled_from([Protocol.TCP, Protocol.UDP]), ports)
+    rules = tuple(
+        Rule(f"rule{number:08}", action, source, destination, protocol, merge_ports(ranges))
+        for number, (action, source, destination, protocol, ranges) in enumerate(draw(st.lists(kinds, max_size=12)))
+    )
+    return state_of(machines, Policy(Action.ALLOW, rules))
+
+
+def elements(ruleset: Ruleset) -> int:
+    """Keys of rules in all sets that count."""
+    return sum(statement.count(' : "r_') for statements in ruleset.leaves.values() for statement in statements)
+
+
+@given(st.one_of(desired_states(), overlapping()))
+def test_a_policy_never_comes_to_more_than_it_was_said_to(desired: Desired) -> None:
+    ruleset = compile_ruleset(desired, LINK)
+    assert elements(ruleset) <= desired.elements
+    assert sum(map(len, ruleset.loading())) <= _BYTES_OF_NONE + _BYTES_OF_ONE * desired.elements
+
+
+def test_a_stored_policy_that_is_too_large_denies_everything_until_it_is_smaller(
+    kernel: Kernel, ledger: Ledger
+) -> None:
+    """No save could make it; a store of before may have it."""
+    first, second = members(2)
+    ports = ",".join(str(2 * number + 1) for number in range(100))
+    rules = tuple(rule(f"r{number}", Action.ALLOW, first, second, Protocol.TCP, ports) for number in range(201))
+    state = state_of((first, second), Policy(Action.ALLOW, rules))
+    enforcement = Enforcement(ledger)
+    with capture_logs() as logs:
+        enforcement.judge(kernel.wire.places, state)
+    (told,) = [each for each in logs if each["log_level"] == "error"]
+    assert "comes to 40200 pairs" in told["why"]
+    assert not kernel.wire.passes(kernel.new_flow(first, second, "udp", 53).opening())
+    enforcement.judge(kernel.wire.places, replace(state, policy=state.policy.without_rules({"r0"})))
+    assert kernel.wire.passes(kernel.new_flow(first, second, "udp", 53).opening())
+    enforcement.forget(kernel.wire.places.namespace)
+
+
+@given(overlapping(), st.data())
+def test_what_changes_step_by_step_costs_what_it_costs_at_once(desired: Desired, data: st.DataObject) -> None:
+    policy = Policy(desired.policy.default)
+    for each in desired.policy.rules:
+        policy = policy.with_rules([each])
+    gone = {rule.id for rule in desired.policy.rules if data.draw(st.booleans())}
+    policy = policy.without_rules(gone)
+    anew = Policy(policy.default, tuple(rule for rule in desired.policy.rules if rule.id not in gone))
+    assert policy == anew
+    assert policy.weights == anew.weights
+    assert replace(desired, policy=policy).elements == replace(desired, policy=anew).elements

@@ -1,0 +1,122 @@
+"""New connections against a real kernel: a pace for each machine, and machines that open no more for now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+
+from appliance.hub.kernel import nft
+from appliance.hub.kernel.generation import Ledger
+from appliance.hub.plane.enforcement import Enforcement
+from appliance.hub.ruleset import FULL, PACED, Full
+from appliance.model.desired import Desired
+from appliance.model.policy import Action, Policy
+from tests.appliance.hub.ruled import Kernel, members, rule, state_of
+from tests.appliance.hub.wire import HUB, Flow, ip
+
+FIRST, SECOND, THIRD = members(3)
+EVERYTHING = state_of((FIRST, SECOND, THIRD), Policy(Action.ALLOW))
+BURST = 2048
+
+
+class Refusing:
+    """Rules in a namespace, where machines can be told to open nothing."""
+
+    def __init__(self, kernel: Kernel, ledger: Ledger) -> None:
+        self.kernel = kernel
+        self.wire = kernel.wire
+        self.enforcement = Enforcement(ledger)
+
+    def judge(self, desired: Desired) -> None:
+        self.enforcement.judge(self.wire.places, desired)
+
+    def refuse(self, full: Full) -> None:
+        self.enforcement.refuse(self.wire.places, full)
+
+    def refused(self, name: str = FULL) -> int:
+        """Packets that a bound or a pace dropped."""
+        return nft.counters(self.wire.places.namespace)[name].packets
+
+
+@pytest.fixture
+def refusing(kernel: Kernel, ledger: Ledger) -> Refusing:
+    """Three machines that may open anything."""
+    made = Refusing(kernel, ledger)
+    made.judge(EVERYTHING)
+    return made
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "icmp", "gre"])
+def test_a_full_machine_opens_nothing_and_goes_on(refusing: Refusing, protocol: str) -> None:
+    """Its open connections stay, others open theirs toward it, and its own organization's machines open theirs."""
+    wire = refusing.wire
+    running = Flow(FIRST.address, SECOND.address, protocol, 22, 1)
+    one_way = Flow(FIRST.address, THIRD.address, protocol, 22, 2)
+    assert wire.passes(running.opening())
+    assert wire.passes(running.reply())
+    assert wire.passes(one_way.opening())
+    refusing.refuse(Full(frozenset({FIRST.address})))
+    new = Flow(FIRST.address, IPv4Address("10.100.0.9"), protocol, 22, 3)
+    assert not wire.passes(new.opening())
+    assert refusing.refused() == 1
+    for packet in (running.opening(), running.reply(), running.error(), one_way.opening(), one_way.error()):
+        assert wire.passes(packet)
+    for other in (Flow(SECOND.address, THIRD.address, protocol, 9, 4), Flow(THIRD.address, FIRST.address, "udp", 9, 5)):
+        assert wire.passes(other.opening())
+        assert wire.passes(other.reply())
+    refusing.refuse(Full())
+    assert wire.passes(new.opening())
+
+
+def test_a_full_organization_opens_nothing_and_pings_its_hub(refusing: Refusing) -> None:
+    wire = refusing.wire
+    running = Flow(FIRST.address, SECOND.address, "udp", 53, 1)
+    assert wire.passes(running.opening())
+    refusing.refuse(Full(everybody=True))
+    assert not wire.passes(Flow(SECOND.address, THIRD.address, "udp", 53, 2).opening())
+    assert wire.passes(running.going_on())
+    ping = Flow(FIRST.address, HUB, "icmp", own_port=77)
+    assert [packet[20] for packet in wire.answers(ping.opening())] == [0]
+
+
+def test_what_is_full_stays_full_over_saves_and_damage(refusing: Refusing) -> None:
+    refusing.refuse(Full(frozenset({FIRST.address})))
+    denied = rule("d", Action.DENY, SECOND, THIRD)
+    refusing.judge(replace(EVERYTHING, policy=Policy(Action.ALLOW, (denied,))))
+    assert not refusing.wire.passes(Flow(FIRST.address, SECOND.address, "udp", 1, 1).opening())
+    before = refusing.refused()
+    refusing.kernel.rulesets.load(refusing.wire.places.namespace, "flush ruleset")
+    refusing.judge(EVERYTHING)
+    assert not refusing.wire.passes(Flow(FIRST.address, SECOND.address, "udp", 2, 2).opening())
+    assert refusing.wire.passes(Flow(SECOND.address, FIRST.address, "udp", 3, 3).opening())
+    assert before == 1
+
+
+def test_pings_of_the_hub_are_no_connections(refusing: Refusing) -> None:
+    """However many, with whatever identifier, whole or in fragments."""
+    pings = [Flow(FIRST.address, HUB, "icmp", own_port=number) for number in range(300)]
+    answered = refusing.wire.answers(*(ping.opening() for ping in pings))
+    assert len(answered) == 300
+    assert refusing.kernel.tracked() == 0
+
+
+def test_a_machine_has_a_pace_and_others_have_theirs(refusing: Refusing) -> None:
+    """Packets of what is open, and those that the policy denies, don't count."""
+    denied = rule("d", Action.DENY, FIRST, THIRD)
+    refusing.judge(replace(EVERYTHING, policy=Policy(Action.ALLOW, (denied,))))
+    wire = refusing.wire
+    running = Flow(FIRST.address, SECOND.address, "udp", 1, 1)
+    assert wire.passes(running.opening())
+    repeated = [ip(FIRST.address, SECOND.address, "udp", running.opening()[20:], ttl=ttl) for ttl in range(2, 64)]
+    for _ in range(2 * BURST // len(repeated)):
+        wire.answers(*repeated)
+    assert wire.passing(Flow(FIRST.address, THIRD.address, "udp", 9, n).opening() for n in range(2 * BURST)) == set()
+    assert refusing.refused(PACED) == 0
+    flood = [Flow(FIRST.address, SECOND.address, "udp", 2 + number % 8, 1000 + number) for number in range(12 * BURST)]
+    passed = wire.passing(flow.opening() for flow in flood)
+    assert BURST <= len(passed) < len(flood)
+    assert refusing.refused(PACED) == len(flood) - len(passed)
+    assert wire.passes(Flow(SECOND.address, FIRST.address, "udp", 9, 9).opening())
+    assert wire.passes(running.opening())

@@ -1,0 +1,254 @@
+"""The hub and its vault: after a rotation it opens everything, whatever anyone remembers of the time before."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from queue import Queue
+
+import pyotp
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+
+from appliance.hub.errors import HubError
+from appliance.hub.front_door import FrontDoor
+from appliance.hub.kernel.events import Change
+from appliance.hub.names import Names
+from appliance.hub.rpc.callers import HERE
+from appliance.hub.rpc.messages import CreateCodeSecret, CreateKeys, MatchCode, RotateSecret, TearDown
+from appliance.hub.rpc.shares import Shares
+from appliance.hub.service import Hub
+from appliance.hub.wireguard import Backend
+from appliance.model.desired import Desired
+from appliance.store import Store, organizations
+from appliance.vault import CodeSecret, SealedKeys, WrongSecret
+from tests.appliance.sealed import ACME, NEW, OLD, add_organization, opens, sealed_store
+from tests.waiting import DEADLINE
+
+
+class NoBackend:
+    """No link is made in these tests."""
+
+    name = version = "none"
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Store:
+    """A store that the old secret opens, with an organization in it."""
+    return sealed_store(tmp_path)
+
+
+def make_hub(store: Store, remembered: list[str], tmp_path: Path) -> Hub:
+    backend: Backend = NoBackend()  # type: ignore[assignment]
+    names = Names("abc")
+    return Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules", remembered.append)
+
+
+def opens_with(store: Store, secret: str) -> bool:
+    try:
+        opens(store, secret)
+    except WrongSecret:
+        return False
+    return True
+
+
+def stored(store: Store) -> Desired:
+    with store.read() as transaction:
+        (organization,) = organizations.enforced_ids(transaction)
+        found = organizations.desired(transaction, organization)
+    assert found is not None
+    return found
+
+
+def test_after_a_rotation_states_of_before_and_after_open_to_the_same_key(sealed: Store, tmp_path: Path) -> None:
+    remembered: list[str] = []
+    hub = make_hub(sealed, remembered, tmp_path)
+    before = stored(sealed)
+    key = hub._keyring.private_key(before)
+    hub.answer(RotateSecret(OLD, NEW))
+    assert remembered == [NEW]
+    after = stored(sealed)
+    assert before.sealed_data_key != after.sealed_data_key
+    assert hub._keyring.private_key(before) == hub._keyring.private_key(after) == key
+    # The next hub has nothing but the new secret.
+    assert opens(sealed, NEW).private_key(after.organization, after.sealed_data_key, after.sealed_private_key) == key
+
+
+def test_codes_match_before_and_after_a_rotation(sealed: Store, tmp_path: Path) -> None:
+    hub = make_hub(sealed, [], tmp_path)
+    made = hub.answer(CreateCodeSecret(ACME, "asha"))
+    assert isinstance(made, CodeSecret)
+    at = 1_750_000_000.0
+    code = pyotp.TOTP(made.secret).at(int(at))
+    for _ in range(2):
+        assert hub.answer(MatchCode(ACME, "asha", made.sealed, code, at)) == at // 30
+        assert hub.answer(MatchCode(ACME, "asha", made.sealed, code, at + 90)) is None
+        for stranger in (MatchCode(ACME, "ravi", made.sealed, code, at), MatchCode("bolt", "asha", b"", code, at)):
+            with pytest.raises(HubError):
+                hub.answer(stranger)
+        if opens_with(sealed, OLD):
+            hub.answer(RotateSecret(OLD, NEW))
+
+
+def test_keys_that_a_rotation_left_behind_are_refused(sealed: Store, tmp_path: Path) -> None:
+    """A sign-up that was given its keys before a rotation and stored after it fails, before anyone depends on it."""
+    hub = make_hub(sealed, [], tmp_path)
+    keys = hub.answer(CreateKeys("late"))
+    assert isinstance(keys, SealedKeys)
+    hub.answer(RotateSecret(OLD, NEW))
+    add_organization(sealed, "late", keys)
+    late = replace(
+        stored_of(sealed, "late"), sealed_data_key=keys.sealed_data_key, sealed_private_key=keys.sealed_private_key
+    )
+    with pytest.raises(HubError):
+        hub._keyring.private_key(late)
+    fresh = hub.answer(CreateKeys("fresh"))
+    assert isinstance(fresh, SealedKeys)
+    assert opens(sealed, NEW).private_key("fresh", fresh.sealed_data_key, fresh.sealed_private_key)
+
+
+def stored_of(store: Store, organization: str) -> Desired:
+    with store.read() as transaction:
+        found = organizations.desired(transaction, organization)
+    assert found is not None
+    return found
+
+
+def test_a_wrong_present_secret_changes_nothing(sealed: Store, tmp_path: Path) -> None:
+    hub = make_hub(sealed, [], tmp_path)
+    before = stored(sealed)
+    with pytest.raises(HubError):
+        hub.answer(RotateSecret("another secret that is long enough", NEW))
+    assert stored(sealed) == before
+    assert hub._keyring.private_key(before)
+    opens(sealed, OLD)
+
+
+def test_a_store_that_fails_leaves_the_hub_with_the_old_secret(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = make_hub(sealed, [], tmp_path)
+    before = stored(sealed)
+
+    def fail(*_: object) -> None:
+        raise SQLAlchemyError("disk full")
+
+    monkeypatch.setattr("appliance.store.instance.replace_lock", fail)
+    with pytest.raises(SQLAlchemyError):
+        hub.answer(RotateSecret(OLD, NEW))
+    assert stored(sealed) == before
+    assert hub._keyring.private_key(before)
+    hub.answer(CreateKeys("next"))
+
+
+def test_a_rotation_is_not_printed() -> None:
+    assert OLD not in repr(RotateSecret(OLD, NEW))
+
+
+def test_where_a_machine_is_is_noted_when_it_shakes_hands(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its link may be lost a moment later, and only what was noted by then finds the machine again."""
+    hub = make_hub(sealed, [], tmp_path)
+    noted: Queue[str] = Queue()
+    monkeypatch.setattr(hub._plane, "note_endpoints", noted.put)
+    hub._healer.start()
+    try:
+        hub._met("somebody")
+        assert noted.get(timeout=DEADLINE) == "somebody"
+    finally:
+        hub._healer.stop()
+        hub._watcher.close()
+
+
+def test_an_organization_that_can_not_be_removed_keeps_none_of_the_others(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = make_hub(sealed, [], tmp_path)
+    removed: list[str] = []
+
+    def remove(organization: str) -> None:
+        if organization == "stuck":
+            raise HubError("its namespace is busy")
+        removed.append(organization)
+
+    monkeypatch.setattr(hub._plane, "present", lambda: ("one", "stuck", "two"))
+    monkeypatch.setattr(hub._plane, "remove", remove)
+    monkeypatch.setattr(hub._door, "remove", lambda: removed.append("the door"))
+    with pytest.raises(HubError, match="could not be removed: 1"):
+        hub.answer(TearDown())
+    assert sorted(removed) == ["one", "the door", "two"]
+    hub._watcher.close()
+
+
+@pytest.mark.parametrize("tears_down", [True, False])
+def test_a_hub_that_is_to_end_restores_nothing_more(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tears_down: bool
+) -> None:
+    hub = make_hub(sealed, [], tmp_path)
+    organization, happened, goes_on = stored(sealed).organization, Queue[str](), threading.Event()
+
+    def restore(*_: object) -> None:
+        happened.put("restored")
+        goes_on.wait(DEADLINE)
+
+    monkeypatch.setattr(organizations, "enforced_ids", lambda _: [organization] * 100)
+    monkeypatch.setattr(hub._door, "admit", lambda _: None)
+    monkeypatch.setattr(hub._door, "remove", lambda: None)
+    monkeypatch.setattr(hub._door, "close", lambda: None)
+    monkeypatch.setattr(hub._plane, "restore", restore)
+    monkeypatch.setattr(hub._plane, "present", lambda: () if happened.empty() else (organization,))
+    monkeypatch.setattr(hub._plane, "remove", lambda _: happened.put("removed"))
+    restoring = threading.Thread(target=hub.restore)
+    restoring.start()
+    assert happened.get(timeout=DEADLINE) == "restored"
+    happened.put("restored")
+    ending = threading.Thread(target=partial(hub.answer, TearDown()) if tears_down else hub.close)
+    ending.start()
+    assert hub._ending.wait(DEADLINE)
+    goes_on.set()
+    ending.join(DEADLINE)
+    restoring.join(DEADLINE)
+    in_order = [happened.get() for _ in range(happened.qsize())]
+    restored = in_order.count("restored")
+    # Those that were begun, side by side.
+    assert 1 <= restored <= 8
+    assert in_order == ["restored"] * restored + ["removed"] * tears_down
+    assert not hub._restored
+    if tears_down:
+        hub._watcher.close()
+
+
+def test_nothing_that_is_restored_or_healed_waits_for_changes(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every place for changes is taken, and more changes wait, for as long as the test lasts."""
+    hub, looked = make_hub(sealed, [], tmp_path), Queue[str]()
+    hub._shares = Shares(places=1)
+    monkeypatch.setattr(hub._plane, "present", tuple)
+    monkeypatch.setattr(hub._plane, "restore", lambda desired, _: looked.put(f"restored {desired.organization}"))
+    monkeypatch.setattr(hub._plane, "heal", lambda organization, _: looked.put(f"healed {organization}"))
+    monkeypatch.setattr(hub._plane, "note_endpoints", lambda _: None)
+    for name in ("admit", "settle", "close"):
+        monkeypatch.setattr(hub._door, name, lambda *_: None)
+    with hub._shares.turn("another", HERE):
+        hub.restore()
+        try:
+            assert looked.get(timeout=DEADLINE) == f"restored {ACME}"
+            hub._healer.notice(ACME, Change.RULES)
+            assert looked.get(timeout=DEADLINE) == f"healed {ACME}"
+        finally:
+            hub.close()
+
+
+def test_a_hub_that_has_ended_does_not_begin_to_restore(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = make_hub(sealed, [], tmp_path)
+    monkeypatch.setattr(hub._plane, "present", lambda: pytest.fail("it looks at the host"))
+    monkeypatch.setattr(hub._door, "close", lambda: None)
+    hub.close()
+    hub.restore()
+    assert not hub._restored

@@ -1,0 +1,158 @@
+"""A process of a userspace WireGuard has what it needs and nothing else."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from pyroute2.netlink import rtnl
+
+from appliance import privileges
+from appliance.hub.names import Names
+from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.wireguard import Backend, processes, uapi, userspace
+from appliance.model.desired import Desired
+from appliance.model.ids import new_organization_id
+
+CAP_NET_ADMIN = 1 << 12
+FIRST_OF_THEM = 1_900_000_000
+
+
+def test_its_process_is_a_user_of_its_own_and_has_no_capability_that_it_does_not_need(
+    plane: DataPlane, names: Names, backend: Backend, desired: Desired, keys: dict[str, str]
+) -> None:
+    if backend.name == "kernel":
+        pytest.skip("the kernel's WireGuard has no process")
+    other = replace(desired, organization=new_organization_id(), port=desired.port + 1)
+    keys[other.organization] = keys[desired.organization]
+    found = []
+    for each in (desired, other):
+        plane.apply(each)
+        status = status_of(processes.by_link()[names.places(each.organization).link])
+        for kind in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(status[kind], 16) == (CAP_NET_ADMIN if backend.name == "boringtun" else 0), kind
+        assert status["NoNewPrivs"] == "1"
+        found.append((status["Uid"].split(), status["Groups"]))
+    if backend.name == "wireguard-go":
+        assert found == [([str(userspace.uid_of(each.port))] * 4, "") for each in (desired, other)]
+
+
+@pytest.mark.skipif(not privileges.is_mapped(FIRST_OF_THEM), reason="this user namespace has too few users")
+def test_one_that_was_taken_over_reads_no_key_of_another(
+    plane: DataPlane, names: Names, backend: Backend, desired: Desired
+) -> None:
+    if backend.name != "wireguard-go":
+        pytest.skip("boringtun's processes share root without its capabilities")
+    link = names.places(desired.organization).link
+    plane.apply(desired)
+    pid = processes.by_link()[link]
+    own, other = (
+        ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+        for uid in map(userspace.uid_of, (desired.port, desired.port + 1))
+    )
+    read = ["head", "--bytes=1", f"/proc/{pid}/environ"]
+    assert subprocess.run([*own, *read], capture_output=True, check=False).returncode == 0
+    assert subprocess.run([*other, *read], capture_output=True, check=False).returncode == 1
+    ask = f"import socket; socket.socket(socket.AF_UNIX).connect({str(uapi.path_of(link))!r})"
+    asked = subprocess.run([*other, "/usr/bin/python3", "-c", ask], capture_output=True, text=True, check=False)
+    assert "PermissionError" in asked.stderr
+    assert subprocess.run(["/usr/bin/python3", "-c", ask], check=False).returncode == 0
+
+
+def test_its_process_hears_of_no_other_link(plane: DataPlane, names: Names, backend: Backend, desired: Desired) -> None:
+    if backend.name != "wireguard-go":
+        pytest.skip("only wireguard-go listens to netlink")
+    plane.apply(desired)
+    process = processes.by_link()[names.places(desired.organization).link]
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as ours:
+        ours.bind((0, rtnl.RTMGRP_LINK))
+        assert groups_heard(os.getpid()) >= {rtnl.RTMGRP_LINK}
+        assert groups_heard(process) == set()
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """Read /proc/PID/status (proc(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def groups_heard(pid: int) -> set[int]:
+    """The netlink groups that the process's sockets have joined in its network namespace."""
+    inodes = {path.resolve().name[len("socket:[") : -1] for path in Path(f"/proc/{pid}/fd").iterdir()}
+    names, *lines = (line.split() for line in Path(f"/proc/{pid}/net/netlink").read_text().splitlines())
+    sockets = [dict(zip(names, line, strict=True)) for line in lines]
+    return {int(each["Groups"], 16) for each in sockets if each["Inode"] in inodes} - {0}
+
+
+@dataclass
+class Hundreds:
+    """Processes of a host that are none.
+
+    Attributes:
+        served: the link of each, by its number.
+        looks: how many there were at each look at all of them.
+    """
+
+    served: dict[int, str] = field(default_factory=lambda: {pid: f"mw{pid}" for pid in range(1, 301)})
+    looks: list[int] = field(default_factory=list)
+
+    def look(self) -> dict[str, int]:
+        """As `processes.by_link`."""
+        self.looks.append(len(self.served))
+        return {link: pid for pid, link in self.served.items()}
+
+
+@pytest.fixture
+def hundreds(monkeypatch: pytest.MonkeyPatch) -> Hundreds:
+    """All that the host seems to have."""
+    made = Hundreds()
+    monkeypatch.setattr(processes, "by_link", made.look)
+    monkeypatch.setattr(processes, "_served_by", made.served.get)
+    monkeypatch.setattr(processes, "_seen", {})
+    return made
+
+
+def test_hundreds_are_found_by_one_look(hundreds: Hundreds) -> None:
+    served = hundreds.served
+    assert [processes.serving(link) for link in served.values()] == list(served)
+    assert len(hundreds.looks) == 1
+    # Another process has its number meanwhile, and another one serves the link.
+    served[7], served[1007] = "something else", "mw7"
+    assert processes.serving("mw7") == 1007
+    assert processes.serving("mw8") == 8
+    del served[8]
+    assert processes.serving("mw8") is None
+
+
+def test_hundreds_are_ended_after_one_look(hundreds: Hundreds, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = hundreds.served
+    ended: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, _signal: ended.append(pid))
+    # One has ended by itself since the look.
+    processes.serving("mw1")
+    del served[7]
+    for pid in range(1, 301):
+        processes.end(f"mw{pid}")
+    assert ended == list(served)
+    assert len(hundreds.looks) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone starts processes of others")
+@pytest.mark.parametrize(("uid", "is_one"), [(0, True), (processes.FIRST_UID + 20_000, True), (64217, False)])
+def test_nobody_passes_for_a_wireguard_process(uid: int, is_one: bool) -> None:
+    """A process may call itself what it likes; the hub would watch it, and take it for the one that it has to end."""
+    if not privileges.is_mapped(uid):
+        pytest.skip("this user namespace has no such user")
+    link = "mwabcdefghijklm"
+    command = [processes.WIREGUARD_GO, "-c", "read line", link]
+    with subprocess.Popen(
+        command, executable="/bin/sh", user=uid, group=uid, stdin=subprocess.PIPE, cwd="/"
+    ) as process:
+        try:
+            assert (processes.by_link().get(link) == process.pid) == is_one
+        finally:
+            process.kill()
