@@ -9,14 +9,15 @@ import signal
 import struct
 import sys
 import termios
+import tty
 from collections.abc import Mapping, Sequence
 
 _NAMES = ("PATH", "HOME", "VIRTUAL_ENV", "TMPDIR")
-_END_OF_TERMINAL = "\x03"
+_CTRL_C = b"\x03"
 
 
 class Terminal:
-    """A `python -m appliance` in a terminal of so many columns.
+    """A `python -m appliance` in a terminal of so many columns, which shows its output and not what is typed.
 
     Args:
         environment: what it has beside where programs are, such as a locale.
@@ -31,6 +32,7 @@ class Terminal:
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            _echo_nothing(0)
             if errors_to is not None:
                 os.dup2(os.open(errors_to, os.O_WRONLY | os.O_CREAT, 0o600), 2)
             command = [sys.executable, "-m", "appliance", *arguments]
@@ -48,7 +50,7 @@ class Terminal:
 
     def interrupt(self) -> int:
         """Press Ctrl-C; returns the exit code."""
-        os.write(self._terminal, _END_OF_TERMINAL.encode())
+        os.write(self._terminal, _CTRL_C)
         return self.wait()
 
     def wait(self) -> int:
@@ -76,3 +78,10 @@ class Terminal:
             return False
         self._bytes += part
         return bool(part)
+
+
+def _echo_nothing(terminal: int) -> None:
+    """Keep what is typed, such as ``^C``, from showing up in the middle of a line of output."""
+    attributes = termios.tcgetattr(terminal)
+    attributes[tty.LFLAG] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSANOW, attributes)
