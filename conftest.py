@@ -1,3 +1,3 @@
 """Scenarios and tests share the gate's plugin; it does nothing for a test without a claim."""
 
-pytest_plugins = ("harness.plugin",)
+pytest_plugins = ("harness.gate.plugin",)

@@ -19,5 +19,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """With ``--hub``, loads the gate's plugins, in time for their own options."""
     if early_config.known_args_namespace.hub is not None:
-        early_config.pluginmanager.import_plugin("harness.plugin")
-        early_config.pluginmanager.import_plugin("harness.otherhub")
+        early_config.pluginmanager.import_plugin("harness.gate.plugin")
+        early_config.pluginmanager.import_plugin("harness.gate.otherhub")

@@ -14,11 +14,12 @@ from ipaddress import IPv4Address, IPv4Network
 import httpx
 import pytest
 
-from harness.api import Answer, Api
-from harness.mesh import PROBE_DEADLINE, Machine, Mesh
-from harness.record import Record
-from harness.verdicts import Inconclusive, Refuted
-from harness.world import World
+from harness.client.api import Api
+from harness.judging.answer import Answer
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive, Refuted
+from harness.overlay.mesh import PROBE_DEADLINE, Machine, Mesh
+from harness.world.world import World
 from netlab import UdpEcho, genkey, pubkey, udp_probe
 
 pytestmark = pytest.mark.claim("concurrent-adds")

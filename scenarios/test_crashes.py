@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.crashes import Ground, survive
-from harness.customer import DEADLINE_S
-from harness.record import Record
-from harness.service import Service
-from harness.world import World
+from harness.judging.record import Record
+from harness.subject.service import Service
+from harness.world.crashes import Ground, survive
+from harness.world.customer import DEADLINE_S
+from harness.world.world import World
 
 pytestmark = pytest.mark.claim("self-healing")
 

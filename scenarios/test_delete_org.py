@@ -11,14 +11,14 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 
-from harness import remains
-from harness.api import Api
-from harness.flow import Flow
-from harness.installed import Installed
-from harness.mesh import Mesh
-from harness.record import Record
-from harness.verdicts import Refuted
-from harness.world import PASSWORD, World
+from harness.client.api import Api
+from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
+from harness.overlay.flow import Flow
+from harness.overlay.mesh import Mesh
+from harness.subject import remains
+from harness.subject.installed import Installed
+from harness.world.world import PASSWORD, World
 
 pytestmark = pytest.mark.claim("delete-org")
 

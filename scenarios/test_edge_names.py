@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from harness import remains
-from harness.mesh import HANDSHAKE_DEADLINE, Mesh
-from harness.record import Record
-from harness.verdicts import Refuted
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
+from harness.overlay.mesh import HANDSHAKE_DEADLINE, Mesh
+from harness.subject import remains
+from harness.world.world import World
 from netlab import NothingArrived, genkey, pubkey, wg_quick
 
 pytestmark = pytest.mark.claim("edge-names")

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from harness import exposure
-from harness.mesh import Mesh
-from harness.record import Record
-from harness.service import Service
-from harness.verdicts import Inconclusive, Refuted
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive, Refuted
+from harness.overlay.mesh import Mesh
+from harness.subject import exposure
+from harness.subject.service import Service
+from harness.world.world import World
 from netlab import genkey, pubkey
 
 pytestmark = pytest.mark.claim("keys-at-rest")

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import httpx
 import pytest
 
-from harness.record import Record
-from harness.verdicts import Inconclusive, Refuted
-from harness.visitor import Visitor
-from harness.world import PASSWORD, World
+from harness.client.visitor import Visitor
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive, Refuted
+from harness.world.world import PASSWORD, World
 from netlab import pubkey
 
 pytestmark = pytest.mark.claim("keys-at-rest")

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from harness.mesh import between
-from harness.record import Record
-from harness.world import World
+from harness.judging.record import Record
+from harness.overlay.mesh import between
+from harness.world.world import World
 
 pytestmark = pytest.mark.claim("live-change")
 

@@ -8,14 +8,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness import outside, packets
-from harness.mesh import Machine, Mesh
-from harness.outside import EVERYBODY, INTERNET, WEB, Outside, Probe
-from harness.record import Record
-from harness.service import PORT
-from harness.verdicts import Inconclusive, Refuted
-from harness.witness import Frame, Marks, Witness
-from harness.world import HUB, World
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive, Refuted
+from harness.overlay.mesh import Machine, Mesh
+from harness.subject.service import PORT
+from harness.wire import packets, raw
+from harness.wire.raw import Probe
+from harness.wire.witness import Frame, Marks, Witness
+from harness.world import outside
+from harness.world.outside import EVERYBODY, INTERNET, WEB, Outside
+from harness.world.world import HUB, World
 from netlab import TcpListener, UdpEcho, tcp_probe, udp_probe, wg_quick
 from reports.exhibits import Cell
 
@@ -43,7 +45,7 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
         neighbours, tries = Marks(), Marks()
         own = outside.probes(_address(beyond), _address(beyond), HUB, neighbours)
         with record.control("the internet and the hub's host see each of these that a neighbour of the hub sends"):
-            outside.send(beyond.neighbour, "eth0", own)
+            raw.send(beyond.neighbour, "eth0", own)
             outside.send_6(beyond.neighbour, "eth0", neighbours.mark(len(own)))
             reachable = {number for number, probe in enumerate(own) if probe.destination in (*INTERNET, *EVERYBODY)}
             reachable.add(len(own))
@@ -54,12 +56,12 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
             assert beyond.is_reached_by_hub()
         hearing = Marks()
         with record.control("a mate in the mesh sees what is sent to it in the same way"):
-            outside.send(roamer.host, roamer.tunnel.interface, [_to(roamer, mate, hearing)])
+            raw.send(roamer.host, roamer.tunnel.interface, [_to(roamer, mate, hearing)])
             assert {0} <= at_mate.wait_for(hearing, {0})
 
         before = _received(mesh, roamer)
         tried = outside.probes(roamer.address, mate.address, mesh.hub_address, tries)
-        outside.send(roamer.host, roamer.tunnel.interface, tried)
+        raw.send(roamer.host, roamer.tunnel.interface, tried)
         _send_6(roamer, tries.mark(len(tried)))
         mesh.fence(roamer)
         beyond.settle()
@@ -80,7 +82,7 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
         with record.control("the hub received what was tried"):
             assert _received(mesh, roamer) - before >= sum(len(each) for probe in tried for each in probe.packets)
         with record.control("the mate is still reached in the same way"):
-            outside.send(roamer.host, roamer.tunnel.interface, [_to(roamer, mate, hearing)])
+            raw.send(roamer.host, roamer.tunnel.interface, [_to(roamer, mate, hearing)])
             assert {0} <= at_mate.wait_for(hearing, {0})
     record.at_least("attempts", len(names), 50)
 
@@ -150,7 +152,7 @@ def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) ->
         mesh.fence(machine)
         answered = [frame for frame in witness.frames() if _is_from(frame, mesh.hub_address)]
         record.at_least("pings that the witness saw answered", len(answered), PINGS)
-        outside.send(machine.host, machine.tunnel.interface, tried)
+        raw.send(machine.host, machine.tunnel.interface, tried)
         mesh.fence(machine)
         other = [
             f"{frame.data[0:1].hex()}… from {packets.source(frame.data)}, protocol {frame.data[9]}"
@@ -187,7 +189,7 @@ def test_nobody_outside_reaches_a_machine(world: World, record: Record) -> None:
         arrived = at_pune.marks(marks)
         record.none_of("packets from outside", sorted(arrived), "packets from outside of the mesh reached a machine")
         with record.control("what a mate sends does arrive"):
-            outside.send(mumbai.host, mumbai.tunnel.interface, [_to(mumbai, pune, marks)])
+            raw.send(mumbai.host, mumbai.tunnel.interface, [_to(mumbai, pune, marks)])
             assert {0} <= at_pune.wait_for(marks, {0})
 
 

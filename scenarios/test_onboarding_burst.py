@@ -10,8 +10,8 @@ from harness.burst.desk import Offer
 from harness.burst.proof import End, Unproven, converse
 from harness.burst.report import figures_of
 from harness.burst.run import burst
-from harness.record import Record
-from harness.world import World
+from harness.judging.record import Record
+from harness.world.world import World
 
 pytestmark = pytest.mark.claim("onboarding-burst")
 

@@ -11,14 +11,14 @@ from itertools import permutations
 
 import pytest
 
-from harness import underlay
-from harness.home import behind_a_router
-from harness.mesh import HANDSHAKE_DEADLINE, Mesh
-from harness.outage import Lifeline
-from harness.record import Record
-from harness.underlay import Leg
-from harness.verdicts import Refuted
-from harness.world import HUB, World
+from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
+from harness.overlay.mesh import HANDSHAKE_DEADLINE, Mesh
+from harness.overlay.outage import Lifeline
+from harness.wire import underlay
+from harness.wire.underlay import Leg
+from harness.world.home import behind_a_router
+from harness.world.world import HUB, World
 from netlab import Capture, LabHost
 
 pytestmark = pytest.mark.claim("one-hub")

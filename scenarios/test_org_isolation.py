@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from harness.mesh import Machine, Mesh
-from harness.record import Record
-from harness.verdicts import Refuted
-from harness.visitor import Visitor
-from harness.world import PASSWORD, World
+from harness.client.visitor import Visitor
+from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
+from harness.overlay.mesh import Machine, Mesh
+from harness.world.world import PASSWORD, World
 from netlab import Capture
 from reports.exhibits import Cell
 

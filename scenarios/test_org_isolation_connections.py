@@ -7,10 +7,10 @@ import time
 import pytest
 
 from harness.hostile import conntrack
-from harness.mesh import Machine, Mesh
-from harness.record import Record
-from harness.verdicts import Refuted
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
+from harness.overlay.mesh import Machine, Mesh
+from harness.world.world import World
 from netlab import TcpListener, tcp_probe
 
 pytestmark = pytest.mark.claim("org-isolation")

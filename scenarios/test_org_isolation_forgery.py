@@ -7,15 +7,16 @@ import time
 
 import pytest
 
-from harness import forgery, outside, packets
-from harness.forgery import Kind
-from harness.home import behind_a_router
-from harness.mesh import HANDSHAKE_DEADLINE, PROBE_DEADLINE, Machine
-from harness.outside import EVERYBODY, Probe
-from harness.record import Record
-from harness.verdicts import Refuted
-from harness.witness import Marks, Witness
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
+from harness.overlay.mesh import HANDSHAKE_DEADLINE, PROBE_DEADLINE, Machine
+from harness.wire import forgery, packets, raw
+from harness.wire.forgery import Kind
+from harness.wire.raw import Probe
+from harness.wire.witness import Marks, Witness
+from harness.world.home import behind_a_router
+from harness.world.outside import EVERYBODY
+from harness.world.world import World
 from netlab import Capture, NothingArrived, Tunnel, wg_quick
 
 pytestmark = pytest.mark.claim("org-isolation")
@@ -41,10 +42,10 @@ def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record
     ):
         heard = Marks()
         with record.control("a mate hears what is sent in this way under the machine's own address"):
-            outside.send(one.host, one.tunnel.interface, [_probe(one.address, two.address, heard.mark(0))])
+            raw.send(one.host, one.tunnel.interface, [_probe(one.address, two.address, heard.mark(0))])
             assert {0} <= at_mate.wait_for(heard, {0})
         with record.control("a machine of the other organization hears its own mate"):
-            outside.send(other.host, other.tunnel.interface, [_probe(other.address, only.address, heard.mark(1))])
+            raw.send(other.host, other.tunnel.interface, [_probe(other.address, only.address, heard.mark(1))])
             assert {1} <= at_only.wait_for(heard, {1})
 
         senders = (two.address, acme.hub_address, only.address, only.underlay_address, "127.0.0.1", *EVERYBODY)
@@ -52,7 +53,7 @@ def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record
         ways += [(one.address, to) for to in (only.address, _EVERYBODY_OF_THE_RANGE, *EVERYBODY)]
         marks = Marks()
         tried = [_probe(sender, to, marks.mark(number)) for number, (sender, to) in enumerate(ways)]
-        outside.send(one.host, one.tunnel.interface, tried)
+        raw.send(one.host, one.tunnel.interface, tried)
         for machine in (one, two, other, only):
             machine.fence()
         for name, seen in {
@@ -65,7 +66,7 @@ def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record
                 f"forged packets arrived in {name}",
             )
         with record.control("what is not forged arrives as before"):
-            outside.send(one.host, one.tunnel.interface, [_probe(one.address, two.address, heard.mark(2))])
+            raw.send(one.host, one.tunnel.interface, [_probe(one.address, two.address, heard.mark(2))])
             assert {2} <= at_mate.wait_for(heard, {2})
     record.at_least("attempts", len(tried), 20)
 
@@ -157,7 +158,7 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
             for message in messages:
                 sender.sendto(message, hub)
                 # And as if they came from the other organization's machine, whose address everybody on the way sees.
-                outside.send(thief, "eth0", [_from(other.underlay_address, hub, message)])
+                raw.send(thief, "eth0", [_from(other.underlay_address, hub, message)])
         for machine in (one, two, other, only):
             machine.fence()
         heard = {"its own": at_mate.marks(marks), "the other": at_only.marks(marks)}

@@ -7,12 +7,12 @@ import time
 import pytest
 
 from harness.hostile import front_door
-from harness.leases import session_lease_s
-from harness.mesh import Mesh
-from harness.noiseclient import NoiseClient
-from harness.record import Record
-from harness.verdicts import Refuted
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
+from harness.overlay.mesh import Mesh
+from harness.subject.leases import session_lease_s
+from harness.wire.noiseclient import NoiseClient
+from harness.world.world import World
 from netlab import LabHost, NothingArrived
 
 pytestmark = pytest.mark.claim("org-isolation")

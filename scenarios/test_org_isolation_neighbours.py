@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.hostile import attacks
-from harness.neighbour import Neighbour
-from harness.record import Record
-from harness.world import World
+from harness.hostile.neighbour import Neighbour
+from harness.judging.record import Record
+from harness.world.world import World
 
 pytestmark = pytest.mark.claim("org-isolation")
 

@@ -19,15 +19,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from harness import truth
-from harness.connection import repeat_soon
-from harness.history import History, Hosts
-from harness.mesh import Machine, Mesh, Rule
-from harness.record import Record
-from harness.truth import Cell, Service
-from harness.verdicts import Refuted
-from harness.way import KINDS, Way
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
+from harness.overlay import truth
+from harness.overlay.connection import repeat_soon
+from harness.overlay.mesh import Machine, Mesh, Rule
+from harness.overlay.truth import Cell, Service
+from harness.overlay.way import KINDS, Way
+from harness.world.history import History, Hosts
+from harness.world.world import World
 
 pytestmark = pytest.mark.claim("policy-churn")
 

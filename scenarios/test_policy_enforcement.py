@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
-from harness import truth
-from harness.mesh import Machine, Mesh, Rule
-from harness.record import Record
-from harness.truth import Prober, Service
-from harness.verdicts import Refuted
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
+from harness.overlay import truth
+from harness.overlay.mesh import Machine, Mesh, Rule
+from harness.overlay.truth import Prober, Service
+from harness.world.world import World
 from netlab import NothingArrived, TcpListener, TcpStream
 
 pytestmark = pytest.mark.claim("policy-enforcement")

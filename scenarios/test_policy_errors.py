@@ -8,13 +8,14 @@ from contextlib import ExitStack
 
 import pytest
 
-from harness import complaints, outside
-from harness.complaints import Connection
-from harness.mesh import PROBE_DEADLINE, Machine, between
-from harness.outside import Probe
-from harness.record import Record
-from harness.truth import Cell, Service
-from harness.world import World
+from harness.judging.record import Record
+from harness.overlay import complaints
+from harness.overlay.complaints import Connection
+from harness.overlay.mesh import PROBE_DEADLINE, Machine, between
+from harness.overlay.truth import Cell, Service
+from harness.wire import raw
+from harness.wire.raw import Probe
+from harness.world.world import World
 from netlab import TcpListener
 
 pytestmark = pytest.mark.claim("policy-enforcement")
@@ -60,7 +61,7 @@ def _opened(source: Machine, destination: Machine, stack: ExitStack) -> Iterator
         yield Connection(Cell(source, destination, service), opened.getsockname()[1])
     ping = Connection(Cell(source, destination, _PING), _IDENTIFIER)
     sent = Probe("a ping", destination.address, (ping.packet(of_reply=False),))
-    outside.send(source.host, source.tunnel.interface, [sent])
+    raw.send(source.host, source.tunnel.interface, [sent])
     yield ping
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness.damage import CATALOGUE, FAMILIES, FORCED_OPEN, MISLED, UNMASKED, Damage, Lock, Noticed
-from harness.flow import Flow
-from harness.inside import Inside
-from harness.mesh import Machine, Mesh
-from harness.outage import Lifeline
-from harness.record import Record
-from harness.verdicts import Inconclusive, Refuted
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive, Refuted
+from harness.overlay.flow import Flow
+from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.outage import Lifeline
+from harness.world.damage import CATALOGUE, FAMILIES, FORCED_OPEN, MISLED, UNMASKED, Damage, Lock, Noticed
+from harness.world.inside import Inside
+from harness.world.world import World
 from netlab import UdpStream
 
 pytestmark = pytest.mark.claim("self-healing")

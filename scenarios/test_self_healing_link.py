@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.damage import Noticed
-from harness.outage import Lifeline
-from harness.record import Record
-from harness.verdicts import Inconclusive
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive
+from harness.overlay.outage import Lifeline
+from harness.world.damage import Noticed
+from harness.world.world import World
 
 pytestmark = pytest.mark.claim("self-healing")
 

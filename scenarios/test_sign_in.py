@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from harness import authenticator
-from harness.api import Answer, Api
+from harness.client import authenticator
+from harness.client.api import Api
+from harness.client.visitor import SESSION_COOKIE, Visitor
 from harness.hostile import strangers
-from harness.record import Record
-from harness.verdicts import Inconclusive, Refuted
-from harness.visitor import SESSION_COOKIE, Visitor
-from harness.world import PASSWORD, World
+from harness.judging.answer import Answer
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive, Refuted
+from harness.world.world import PASSWORD, World
 
 pytestmark = pytest.mark.claim("sign-in")
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from harness import networkmanager
-from harness.mesh import HANDSHAKE_DEADLINE, Machine, Mesh
-from harness.networkmanager import NetworkManager
-from harness.noiseclient import NoiseClient
-from harness.record import Record
-from harness.verdicts import Refuted
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
+from harness.overlay.mesh import HANDSHAKE_DEADLINE, Machine, Mesh
+from harness.wire import networkmanager
+from harness.wire.networkmanager import NetworkManager
+from harness.wire.noiseclient import NoiseClient
+from harness.world.world import World
 from netlab import Host, NothingArrived, genkey, pubkey, wg_quick, wireguard_implementation
 from netlab.wireguard import USERSPACE
 

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from harness.mesh import HANDSHAKE_DEADLINE
-from harness.record import Record
-from harness.verdicts import Refuted
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
+from harness.overlay.mesh import HANDSHAKE_DEADLINE
+from harness.world.world import World
 from netlab import wg_quick, wireguard_implementation
 
 pytestmark = pytest.mark.claim("tunnel-handshake")

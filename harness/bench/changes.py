@@ -6,13 +6,13 @@ import statistics
 import time
 from collections.abc import Callable
 
-from harness.api import Answer
 from harness.bench.targets import Measured
-from harness.judgement import Phase, delivered_although_denied, sent_while
-from harness.mesh import Mesh
-from harness.record import Record
-from harness.verdicts import Inconclusive
-from harness.world import World
+from harness.judging.answer import Answer
+from harness.judging.judgement import Phase, delivered_although_denied, sent_while
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive
+from harness.overlay.mesh import Mesh
+from harness.world.world import World
 from netlab import UdpStream
 
 _INTERVAL = 0.001

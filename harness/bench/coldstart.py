@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import httpx
 
-from harness.api import Api
 from harness.bench import memory, population
 from harness.bench.targets import Measured
-from harness.mesh import Machine
-from harness.record import Record
-from harness.verdicts import Inconclusive
-from harness.world import World
+from harness.client.api import Api
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive
+from harness.overlay.mesh import Machine
+from harness.world.world import World
 
 MACHINES = 10
 _START_DEADLINE = 300.0

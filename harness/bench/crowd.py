@@ -8,11 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from harness.api import Api, ApiError
 from harness.bench.targets import Measured
+from harness.client.api import Api, ApiError
 from harness.hostile import policies
-from harness.verdicts import Inconclusive
-from harness.world import PASSWORD, World
+from harness.judging.verdicts import Inconclusive
+from harness.world.world import PASSWORD, World
 
 _RULES_OF_A_MACHINE = 25
 _RULE = {"action": "deny", "source": "any", "destination": "any", "protocol": "udp", "ports": "9"}

@@ -9,8 +9,8 @@ from harness.bench import memory, population
 from harness.bench.memory import Memory
 from harness.bench.targets import Measured
 from harness.bench.throughput import PORT, rate
-from harness.record import Record
-from harness.world import World
+from harness.judging.record import Record
+from harness.world.world import World
 
 
 def measure(

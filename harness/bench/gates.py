@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 
 from harness.bench.targets import Measured
+from harness.judging.verdicts import Inconclusive
 from harness.paths import ROOT
-from harness.verdicts import Inconclusive
 from netlab import sandbox
 
 _DEADLINE = 3600.0

@@ -13,14 +13,14 @@ from functools import partial
 
 import msgspec
 
-from harness.api import PREFIX
 from harness.bench import population
 from harness.bench.population import Tenant
 from harness.bench.saver import Account, Order, Request
 from harness.bench.targets import Measured
-from harness.service import PORT
-from harness.verdicts import Inconclusive
-from harness.world import World
+from harness.client.api import PREFIX
+from harness.judging.verdicts import Inconclusive
+from harness.subject.service import PORT
+from harness.world.world import World
 
 RATE = 200
 _PROCESSES = 2

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 from harness.bench.targets import Measured
 from harness.hostile import attacks
-from harness.neighbour import Neighbour, Slowdown
-from harness.record import Record
-from harness.world import World
+from harness.hostile.neighbour import Neighbour, Slowdown
+from harness.judging.record import Record
+from harness.world.world import World
 
 _RULES = 5_000
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 from harness.bench.targets import Measured
-from harness.record import Record
-from harness.verdicts import Inconclusive
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive
+from harness.world.world import World
 
 
 def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str, Measured]:

@@ -20,7 +20,7 @@ from harness.bench import (
     throughput,
 )
 from harness.bench.targets import Measured
-from harness.world import World
+from harness.world.world import World
 
 Tell = Callable[[str], None]
 

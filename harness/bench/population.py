@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harness.api import Api
-from harness.progress import Progress
-from harness.service import Service
-from harness.world import PASSWORD
+from harness.client.api import Api
+from harness.subject.service import Service
+from harness.world.progress import Progress
+from harness.world.world import PASSWORD
 
 CONNECTIONS = 4
 """Side by side: enough to keep two cores at work, too few to queue."""

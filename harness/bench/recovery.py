@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 
 from harness.bench.targets import Measured
-from harness.damage import LINK, PROCESSES, ROUTES, RULES, Damage
-from harness.inside import Inside
-from harness.outage import Lifeline
-from harness.record import Record
-from harness.verdicts import Inconclusive
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive
+from harness.overlay.outage import Lifeline
+from harness.world.damage import LINK, PROCESSES, ROUTES, RULES, Damage
+from harness.world.inside import Inside
+from harness.world.world import World
 
 _DEADLINE = 20.0
 _MENDED = "damage was mended"

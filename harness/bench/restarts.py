@@ -11,13 +11,13 @@ from itertools import pairwise
 
 import httpx
 
-from harness.api import Api
 from harness.bench import population
 from harness.bench.targets import Measured
-from harness.mesh import Mesh
-from harness.record import Record
-from harness.verdicts import Inconclusive
-from harness.world import World
+from harness.client.api import Api
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive
+from harness.overlay.mesh import Mesh
+from harness.world.world import World
 from netlab import UdpStream
 
 _INTERVAL = 0.001

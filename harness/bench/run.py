@@ -12,10 +12,10 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from harness.api import ApiError
 from harness.bench.plan import Effort, Measurement
 from harness.bench.targets import TARGETS, Measured, rows
-from harness.verdicts import Inconclusive, Refuted
+from harness.client.api import ApiError
+from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import NetlabError
 
 

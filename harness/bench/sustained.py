@@ -14,8 +14,8 @@ from harness.burst.clients import pairs
 from harness.burst.desk import Offer
 from harness.burst.report import figures_of
 from harness.burst.run import burst
-from harness.verdicts import Inconclusive
-from harness.world import World
+from harness.judging.verdicts import Inconclusive
+from harness.world.world import World
 
 _BATCHES = 4
 _ALONE, _ALONE_AT_MOST = 2, 50

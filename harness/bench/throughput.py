@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 
 from harness.bench.targets import Measured
-from harness.mesh import Machine, between
-from harness.record import Record
-from harness.verdicts import Inconclusive
-from harness.world import World
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive
+from harness.overlay.mesh import Machine, between
+from harness.world.world import World
 from netlab import Host
 from netlab.examples import plainhub
 

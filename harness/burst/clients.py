@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from harness.world import World
+from harness.world.world import World
 from netlab import LabHost, wg_quick
 
 

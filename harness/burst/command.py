@@ -17,10 +17,10 @@ from harness.burst.desk import Offer
 from harness.burst.report import Figures, figures_of
 from harness.burst.run import burst, serve_page
 from harness.burst.slo import Slo
-from harness.door import Door
-from harness.progress import Progress
-from harness.relay import StreamRelay
-from harness.world import World
+from harness.subject.door import Door
+from harness.subject.relay import StreamRelay
+from harness.world.progress import Progress
+from harness.world.world import World
 
 _MOST_COMPLAINTS = 5
 # By their names in figures and file, in words, and on which side of the limit is good.

@@ -18,7 +18,7 @@ from harness.burst.attempt import Attempt
 from harness.burst.clients import Pair
 from harness.burst.messages import Deleted, Failed, Line, Onboarded, Proof, Seat
 from harness.burst.proof import End, Unproven, converse
-from harness.world import PASSWORD
+from harness.world.world import PASSWORD
 from netlab import Host, NetlabError
 
 MACHINES = ("mumbai", "pune")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.burst.messages import DESK
 from harness.paths import ROOT
-from harness.service import Service
+from harness.subject.service import Service
 
 PAGE = ("127.0.0.1", 8089)
 """Where locust's page is, in the network that the caller is in."""

@@ -13,8 +13,8 @@ from harness.burst.attempt import Attempt
 from harness.burst.clients import Pair
 from harness.burst.desk import Desk, Offer
 from harness.burst.load import Load
-from harness.verdicts import Inconclusive
-from harness.world import World
+from harness.judging.verdicts import Inconclusive
+from harness.world.world import World
 
 _LOOK_EVERY = 1.0
 # Nothing that an organization does takes so long: where none ends meanwhile, a process of locust is lost.

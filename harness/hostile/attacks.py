@@ -9,8 +9,8 @@ from harness.hostile import conntrack, front_door, policies, reads
 from harness.hostile.conntrack import Opened
 from harness.hostile.front_door import Knocks
 from harness.hostile.reads import Damage
-from harness.record import Record
-from harness.world import World
+from harness.judging.record import Record
+from harness.world.world import World
 
 _FIRST_PORT, _SOURCES, _KNOWN = 42_000, 40, 10
 _RULES_OF_MANY_PORTS = 150

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.hostile import knockers
 from harness.hostile.programs import Start, running
-from harness.noiseclient import NoiseClient
+from harness.wire.noiseclient import NoiseClient
 from netlab import Host
 
 Source = tuple[str, int]

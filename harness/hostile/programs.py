@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.verdicts import Inconclusive
+from harness.judging.verdicts import Inconclusive
 from netlab import NothingArrived, Process
 
 Start = Callable[..., Process]

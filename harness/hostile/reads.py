@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.api import PREFIX, Api
+from harness.client.api import PREFIX, Api
 from harness.hostile import readers
 from harness.hostile.programs import Start, running
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from harness.mesh import Machine, Mesh
+from harness.judging.record import Record
+from harness.overlay.mesh import Machine, Mesh
 from harness.paths import ROOT
-from harness.record import Record
-from harness.world import PASSWORD, World
+from harness.world.world import PASSWORD, World
 from tests.browser.chromium import chromium
 
 POLICY, TRANSCRIPT = "policy.png", "transcript.png"

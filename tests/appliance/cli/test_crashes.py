@@ -8,8 +8,8 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from harness.api import Api
-from harness.crashes import Ground, survive
+from harness.client.api import Api
+from harness.world.crashes import Ground, survive
 from tests.appliance.cli.started import PORT, Run, answer, children, start
 from tests.appliance.databases import on_postgresql
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.api import Api
-from harness.customer import Customer
+from harness.client.api import Api
+from harness.world.customer import Customer
 from netlab import Lab, LabHost, wg_quick
 from tests.appliance.cli.started import PORT, Run, call, children, fetch, start, wait_for_health
 from tests.appliance.databases import on_postgresql

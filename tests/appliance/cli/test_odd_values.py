@@ -16,7 +16,7 @@ from appliance.cli import help
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.main import make_app
 from appliance.cli.main import run as run_command
-from harness import commands
+from harness.cli import commands
 from tests.appliance.cli.commands import LEAVES
 from tests.appliance.sites import make_data
 
@@ -102,7 +102,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise CommandError("The work would begin here.", Exit.UNAVAILABLE)
 
     monkeypatch.setattr(commands, "_enter_sandbox", stop)
-    monkeypatch.setattr("harness.outlet.start", stop)
+    monkeypatch.setattr("harness.subject.outlet.start", stop)
     monkeypatch.setattr("appliance.cli.checks.check_host", stop)
     monkeypatch.setattr("appliance.cli.up.Asked.by_signals", lambda: None)
     monkeypatch.setattr("appliance.cli.up.logs.configure", lambda *_: None)

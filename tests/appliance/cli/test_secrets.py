@@ -9,7 +9,7 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
-from harness import exposure
+from harness.subject import exposure
 from tests.appliance.cli.started import Run, answer, call, children, fetch, meshwg, start, wait_for_health
 from tests.appliance.cli.walk import Walk
 from tests.appliance.sealed import OLD

@@ -15,8 +15,8 @@ from harness.burst.desk import Desk, Offer
 from harness.burst.messages import Added, Failed, Line, Onboarded, Proof, Seat
 from harness.burst.report import figures_of
 from harness.burst.run import burst
-from harness.verdicts import Inconclusive
-from harness.world import World
+from harness.judging.verdicts import Inconclusive
+from harness.world.world import World
 from netlab import sandbox
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.hostile import conntrack, openers, programs
-from harness.verdicts import Inconclusive
+from harness.judging.verdicts import Inconclusive
 from tests.harness.hostile.test_reads import Starter
-from tests.harness.test_packets import total
+from tests.harness.wire.test_packets import total
 
 ADDRESS = "10.100.0.2"
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import forgery
-from harness.forgery import Kind
 from harness.hostile import front_door, knockers, programs
-from harness.leases import lease_in
-from harness.verdicts import Inconclusive
+from harness.judging.verdicts import Inconclusive
+from harness.subject.leases import lease_in
+from harness.wire import forgery
+from harness.wire.forgery import Kind
 from tests.harness.hostile.test_reads import Starter
 
 KEY = base64.b64encode(bytes(range(32))).decode()

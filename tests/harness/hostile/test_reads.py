@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.hostile import programs, reads
-from harness.verdicts import Inconclusive
+from harness.judging.verdicts import Inconclusive
 from netlab import Process
 from netlab.process import LocalProcess
 

@@ -14,7 +14,7 @@ import pytest
 
 from harness.hostile import strangers
 from harness.hostile.crowd import LARGE, addresses_of
-from harness.verdicts import Inconclusive
+from harness.judging.verdicts import Inconclusive
 from tests.harness.hostile.test_reads import Starter
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from appliance.model.claims import PUBLISHED
 from appliance.web.request import Site
-from harness.claims import CLAIMS
+from harness.gate.claims import CLAIMS
 from tests.appliance.published import written
 from tests.appliance.web.pages.visitor import Visitor
 

@@ -1,0 +1,113 @@
+"""``lab``: the service and a few connected machines to play with, in a lab that is gone when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from harness.judging.record import Record
+from harness.overlay.mesh import Machine, Mesh
+from harness.subject.door import Door
+from harness.subject.relay import StreamRelay
+from harness.subject.service import PORT
+from harness.world.world import HUB, World
+from netlab import LabHost
+
+NAMES = ("mumbai", "pune", "chennai", "kolkata", "jaipur", "nagpur", "indore", "kochi")
+EMAIL, PASSWORD = "owner@example.net", "correct horse battery"
+_HELP = "Type the name of a machine for a shell in it, or quit. Ctrl-C ends the lab too."
+
+
+def run(machines: int, wireguard: str, door: Door, console: Console) -> None:
+    """Builds the lab, tells how to use it, and waits until it is no longer wanted (quit, end of input, a signal).
+
+    Args:
+        machines: how many to connect, 2 to ``len(NAMES)``.
+        door: where the outside reaches the pages.
+    """
+    # A lab that is asked to end from outside ends as it does by Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        console.print("Building the lab…")
+        with World(wireguard=wireguard) as world, StreamRelay(door.listener, _to_the_service):
+            api = world.service.api()
+            api.sign_up(EMAIL, PASSWORD, "Lab")
+            api.call("PATCH", "/organization", {"plan": "paid"})
+            connected = Mesh(api, world.client, Record()).machines(*NAMES[:machines])
+            shells = {machine.name: machine.host for machine in connected} | {"hub": world.hub_host}
+            _tell(door, connected, shells, console)
+            _serve(shells, console)
+    except KeyboardInterrupt:
+        pass
+    console.print("The lab is gone.")
+
+
+def _to_the_service() -> socket.socket:
+    return socket.create_connection((HUB, PORT))
+
+
+def _tell(door: Door, machines: Sequence[Machine], shells: dict[str, LabHost], console: Console) -> None:
+    host, port = door.address
+    console.print(f"\nURL       https://{f'[{host}]' if ':' in host else host}:{port}/  (its certificate is its own)")
+    console.print(f"Sign in   {EMAIL}  {PASSWORD}\n")
+    first, second = machines[:2]
+    for machine in machines:
+        console.print(f"{machine.name:9} {machine.address:12} connected through the hub")
+    console.print(f"\nTry       ping {second.address} in {first.name}, and deny it on the page meanwhile")
+    console.print("\nShells, from any terminal of this machine, as root:")
+    for name, inside in shells.items():
+        # Of the whole line a terminal may copy: not folded.
+        console.print(f"  {name:9} {shell_from_outside(door, inside)}", soft_wrap=True)
+    console.print()
+
+
+def shell_from_outside(door: Door, host: LabHost) -> str:
+    """The command that opens a shell in a host of the lab from outside of the sandbox.
+
+    Process ids of the sandbox mean nothing outside, so its mounts are entered first, among them its ``/proc``.
+    """
+    return f"nsenter --target {door.starter} --mount nsenter --target {host.pid} --net --mount --uts"
+
+
+def _serve(shells: dict[str, LabHost], console: Console) -> None:
+    if not sys.stdin.isatty():
+        signal.pause()
+        return
+    _own_terminal()
+    console.print(_HELP)
+    while True:
+        try:
+            wanted = input("lab> ").strip()
+        except EOFError:
+            return
+        if wanted in ("quit", "exit"):
+            return
+        if wanted in shells:
+            _shell(shells[wanted])
+        elif wanted:
+            console.print(f"There are: {', '.join(shells)}. {_HELP}")
+
+
+def _shell(host: LabHost) -> None:
+    # Ctrl-C belongs to the shell while there is one.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        host.shell()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _own_terminal() -> None:
+    """Makes this process a process group of its own in the terminal's foreground.
+
+    A shell hands the terminal back to the group that had it. The one that the lab was started in has no number in the
+    sandbox, so that no shell could.
+    """
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    os.setpgid(0, 0)
+    os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())

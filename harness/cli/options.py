@@ -1,0 +1,181 @@
+"""``gate``, ``test``, ``lab``, ``bench``, ``burst``: what this package adds to the command line.
+
+Only their options are here, so that help can be had where what the commands need is not installed.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, NoReturn
+
+import typer
+
+_UNAVAILABLE = 69
+
+Wireguard = Annotated[
+    str, typer.Option(metavar="NAME", help="The hub's implementation: auto, kernel, wireguard-go or boringtun.")
+]
+
+
+def gate(
+    claim: Annotated[str | None, typer.Option(metavar="ID", help="Only this claim.")] = None,
+    profile: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="quick, full, or soak: rounds of full, each with another seed, until one fails."
+        ),
+    ] = "quick",
+    minutes: Annotated[
+        float | None,
+        typer.Option(metavar="MINUTES", min=1, max=100_000, help="How long a soak lasts; 60 if not given."),
+    ] = None,
+    sabotage: Annotated[bool, typer.Option("--sabotage", help="Only the sabotages.")] = False,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A service that runs already, reached as customers reach it; none is broken."),
+    ] = None,
+    authority: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="PEM that the target's certificate is checked against, like a self-signed one."
+        ),
+    ] = None,
+    ssh: Annotated[
+        str | None,
+        typer.Option(metavar="USER@HOST[:PORT]", help="Shell on the target's host, which is looked at and damaged."),
+    ] = None,
+    ssh_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Private key for it; ~/.ssh has those if not given.")
+    ] = None,
+    ssh_known_hosts: Annotated[Path, typer.Option(metavar="FILE", help="Keys that hosts may have.")] = Path(
+        "~/.ssh/known_hosts"
+    ),
+    ssh_control: Annotated[
+        str, typer.Option(metavar="COMMAND", help="Stops and starts the service there; {} stands for stop or start.")
+    ] = "systemctl {} meshwg",
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", min=0, max=2**63 - 1, help="Makes the run's choices; drawn if not given.")
+    ] = None,
+    wireguard: Wireguard = "auto",
+    patience: Annotated[
+        float,
+        typer.Option(
+            metavar="N", min=1, max=1000, help="How many times slower than usual this machine is, as an emulated one."
+        ),
+    ] = 1.0,
+) -> None:
+    """Prove the published claims with real packets, and write the transcript to reports/out/.
+
+    Exit codes: 0 every claim is proven and every sabotage was noticed, 1 not so, 64 bad usage, 66 the authority or an
+    SSH key can't be read, 69 the harness is not installed, 77 no sandbox possible, 78 the key to sign with can't be
+    used.
+    """
+    commands = _commands(*(["paramiko"] if ssh is not None else []))
+    way = None if ssh is None else commands.Ssh(ssh, ssh_key, ssh_known_hosts, ssh_control)
+    commands.gate(claim, profile, seed, wireguard, patience, minutes, target, authority, way, sabotages_only=sabotage)
+
+
+def run_everything(
+    only: Annotated[str | None, typer.Option(metavar="PART", help="lint, types, imports, unit or gate.")] = None,
+    profile: Annotated[str, typer.Option(metavar="NAME", help="Of the gate: quick, full or soak.")] = "quick",
+) -> None:
+    """Run everything that CI runs: lint, types, import rules, unit tests, the gate.
+
+    Exit codes: 0 all passed, 1 something failed, 64 bad usage, 69 the harness is not installed or nftables can't be
+    used, 77 no sandbox possible, 78 the key to sign with can't be used.
+    """
+    _commands().run_everything(only, profile)
+
+
+def lab(
+    machines: Annotated[int, typer.Option(metavar="N", min=2, max=8, help="How many to connect.")] = 2,
+    listen: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where the pages are reached from outside of the lab.")
+    ] = "127.0.0.1:0",
+    wireguard: Wireguard = "auto",
+) -> None:
+    """Start the service in a throwaway lab with machines connected already, to look at and to play with.
+
+    Exit codes: 0 it was ended, 64 bad usage, 69 it could not be built, 71 the address is taken, 77 no sandbox possible.
+    """
+    _commands().lab(machines, listen, wireguard)
+
+
+def bench(
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the rows to this file too.")] = None,
+    profile: Annotated[
+        str, typer.Option(metavar="NAME", help="quick or full: how much it measures, and for how long.")
+    ] = "quick",
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="ROW[,ROW]", help="Only these rows of the table; repeatable.")
+    ] = None,
+    organizations: Annotated[
+        int | None, typer.Option(metavar="N", min=10, help="At most so many at once, where the profile has more.")
+    ] = None,
+    wireguard: Wireguard = "auto",
+) -> None:
+    """Measure the service beside a bare hub and beside itself, in turns, in one run.
+
+    The full profile measures every target and takes the better part of an hour; the quick one leaves the slow ones out.
+
+    Exit codes: 0 it was measured, 1 a target is not met, 64 bad usage, 69 something could not be measured, 73 the file
+    can't be written, 77 no sandbox possible.
+    """
+    _commands().bench(json, profile, only or [], organizations, wireguard)
+
+
+def burst(
+    organizations: Annotated[int, typer.Option(metavar="N", min=1, help="How many sign up.")] = 20,
+    at_once: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, max=100, help="At most so many side by side; each takes two machines of the lab."
+        ),
+    ] = 10,
+    keep: Annotated[bool, typer.Option("--keep", help="Organizations stay when their mesh is proven.")] = False,
+    processes: Annotated[int, typer.Option(metavar="N", min=1, help="Of locust, which share the organizations.")] = 1,
+    web: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Serve locust's page there, and begin when it says so.")
+    ] = None,
+    slo: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What has to be met, as TOML or JSON; harness/burst/slo.toml if not given."),
+    ] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures to this file too.")] = None,
+    wireguard: Wireguard = "auto",
+) -> None:
+    """Have many organizations sign up at once, each with two machines whose mesh is proven by real packets.
+
+    Exit codes: 0 the figures are as good as they have to be, 1 they are not, 64 bad usage, 66 what has to be met can't
+    be read, 69 it could not be run, 71 the page's address is taken, 73 the file can't be written, 77 no sandbox
+    possible.
+    """
+    _commands("locust").burst(organizations, at_once, keep, processes, web, slo, json, wireguard)
+
+
+def _commands(*needed: str) -> ModuleType:
+    """The commands themselves.
+
+    Args:
+        needed: modules that the one that is wanted takes beside those of all.
+    """
+    try:
+        from harness.cli import commands
+    except ModuleNotFoundError as error:
+        _lack(error.name)
+    for name in needed:
+        # Looked for, not imported: nothing but its own processes may.
+        if find_spec(name) is None:
+            _lack(name)
+    return commands
+
+
+def _lack(module: str | None) -> NoReturn:
+    print(
+        f"meshwg: This command needs {module}, which comes with the harness: pip install 'meshwg[harness]'.",
+        file=sys.stderr,
+    )
+    raise typer.Exit(_UNAVAILABLE) from None

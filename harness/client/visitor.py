@@ -1,0 +1,129 @@
+"""The product's pages, as a person's browser uses them: it keeps cookies, and sends the forms that it is shown."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+
+from harness.judging.verdicts import Inconclusive
+
+SESSION_COOKIE = "__Host-meshwg"
+_TIMEOUT = 30.0
+
+
+def client(url: str, certificate: Path | None, transport: httpx.BaseTransport | None) -> httpx.Client:
+    """Kept connections to one service, whatever the environment says of proxies; or that transport for them."""
+    if transport is not None:
+        return httpx.Client(base_url=url, transport=transport)
+    context = ssl.create_default_context(cafile=str(certificate) if certificate else None)
+    return httpx.Client(base_url=url, verify=context, timeout=_TIMEOUT, trust_env=False)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of a page.
+
+    Attributes:
+        action: the path that it is sent to.
+        fields: what it has filled in by itself, hidden fields above all.
+    """
+
+    action: str
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+class Visitor:
+    """A browser at one service.
+
+    Args:
+        url: ``https://host:port``.
+        certificate: PEM of what the service's certificate is checked against; None takes the system's authorities.
+        transport: what takes the requests in place of a connection.
+    """
+
+    def __init__(self, url: str, certificate: Path | None = None, transport: httpx.BaseTransport | None = None) -> None:
+        self._client = client(url, certificate, transport)
+
+    @property
+    def session(self) -> str | None:
+        """The token of the session that it holds, if any."""
+        return self._client.cookies.get(SESSION_COOKIE)
+
+    def open(self, path: str) -> httpx.Response:
+        """A page."""
+        return self._client.get(path)
+
+    def forms(self, path: str) -> list[Form]:
+        """The forms of a page."""
+        return self._parsed(path).forms
+
+    def walk(self, start: str, most: int = 200) -> set[tuple[str, str]]:
+        """All that pages lead to, from one on: ``("GET", path)`` for links, ``("POST", path)`` for forms.
+
+        Args:
+            most: pages that may be opened; links to other sites and to what is no page are not followed.
+
+        Raises:
+            Inconclusive: there are more of them.
+        """
+        found: set[tuple[str, str]] = set()
+        waiting, known = [start], {start}
+        while waiting:
+            if len(known) > most:
+                raise Inconclusive(f"{start} leads to more than {most} pages, and no more of them are opened")
+            page = self._parsed(waiting.pop(0))
+            links = {link.partition("#")[0] for link in page.links if link.startswith("/")}
+            found |= {("GET", link) for link in links} | {("POST", form.action) for form in page.forms}
+            waiting += sorted(links - known)
+            known |= links
+        return found
+
+    def _parsed(self, path: str) -> _Page:
+        answer = self.open(path)
+        parsed = _Page()
+        if "html" in answer.headers.get("content-type", ""):
+            parsed.feed(answer.text)
+        return parsed
+
+    def send(
+        self, method: str, path: str, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """Any request, as some page of some site could have the browser send it."""
+        return self._client.request(method, path, data=fields or {}, headers=headers)
+
+    def fill_in(self, path: str, action: str, **typed: str) -> httpx.Response:
+        """Opens a page, and sends its form with this action."""
+        (form,) = (each for each in self.forms(path) if each.action == action)
+        return self.send("POST", form.action, form.fields | typed)
+
+    def sign_up(self, email: str, password: str, organization: str) -> httpx.Response:
+        """A new organization; the browser holds its owner's session afterwards."""
+        return self.fill_in("/signup", "/signup", email=email, password=password, organization=organization)
+
+    def log_in(self, email: str, password: str) -> httpx.Response:
+        """A session of an account without a second factor."""
+        return self.fill_in("/login", "/login", email=email, password=password)
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._client.close()
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        if tag == "form" and attributes.get("method", "").lower() == "post":
+            self.forms.append(Form(attributes["action"]))
+        elif tag == "a" and "href" in attributes:
+            self.links.append(attributes["href"])
+        elif tag == "input" and attributes.get("type") == "hidden" and self.forms:
+            self.forms[-1].fields[attributes["name"]] = attributes["value"]

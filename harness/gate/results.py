@@ -1,0 +1,108 @@
+"""What one run of scenarios came to, as the gate reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.judging.verdicts import Verdict
+from reports.exhibits import Exhibit
+
+NOT_RUN = "The run ended before it."
+"""The failure of a scenario whose turn never came."""
+
+
+_BRIEF = 160
+
+
+def in_brief(words: str) -> str:
+    """The beginning of what was said, on one line."""
+    return " ".join(words.split())[:_BRIEF]
+
+
+def because(failure: str | None) -> str:
+    """The same to go after what failed; nothing where nothing did."""
+    return f": {in_brief(failure)}" if failure else ""
+
+
+class ScenarioResult(msgspec.Struct, frozen=True):
+    """One scenario's outcome.
+
+    Attributes:
+        title: what it shows, in words.
+        failure: why it is not proven, or None.
+        evidence: files below the run's evidence folder.
+        seed: what made its choices.
+        exhibits: what it shows beside its figures.
+    """
+
+    name: str
+    title: str
+    claim: str
+    verdict: str
+    seconds: float
+    measured: dict[str, Any]
+    controls: list[str]
+    failure: str | None
+    evidence: list[str]
+    seed: int = 0
+    exhibits: list[Exhibit] = []
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether it came to what it wants to show."""
+        return self.verdict == Verdict.PROVEN.value
+
+
+class Results(msgspec.Struct, frozen=True):
+    """All of a run.
+
+    Attributes:
+        hub_wireguard: implementation and version, as the service told; "" if none was up.
+    """
+
+    scenarios: list[ScenarioResult] = []
+    hub_wireguard: str = ""
+
+
+def write(path: Path, results: Results) -> None:
+    """Writes what a run came to."""
+    path.write_bytes(msgspec.json.encode(results))
+
+
+def read(path: Path) -> Results:
+    """Reads it again; a run that ended before it wrote any has none."""
+    return decode(path.read_bytes() if path.exists() else b"")
+
+
+def decode(written: bytes) -> Results:
+    """The same from what the file has in it."""
+    return msgspec.json.decode(written, type=Results) if written else Results()
+
+
+def worst(rounds: Sequence[Sequence[ScenarioResult]]) -> list[ScenarioResult]:
+    """One list of what the same scenarios came to in several rounds: of each the first that failed, else the last."""
+    found: dict[tuple[str, str], ScenarioResult] = {}
+    for each in (result for one in rounds for result in one):
+        before = found.get((each.claim, each.name))
+        if before is None or before.is_proven:
+            found[each.claim, each.name] = each
+    return list(found.values())
+
+
+def merge(parts: Sequence[Sequence[ScenarioResult]]) -> list[ScenarioResult]:
+    """One list of what several runs did of the same scenarios, each of which took some.
+
+    Args:
+        parts: by run, every scenario that it collected, in one order; those that it left to others as `NOT_RUN`.
+    """
+    merged: dict[tuple[str, str], ScenarioResult] = {}
+    for part in parts:
+        for each in part:
+            key = each.claim, each.name
+            if key not in merged or merged[key].failure == NOT_RUN:
+                merged[key] = each
+    return list(merged.values())

@@ -1,0 +1,100 @@
+"""From a run of the gate to its transcript."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+from harness.gate import environment
+from harness.gate.claims import CLAIMS, Claim
+from harness.gate.gate import GateRun
+from harness.gate.results import ScenarioResult
+from reports import publish as publishing
+from reports import verdict
+from reports.attest import Signer
+from reports.schema import VERSION, Scenario, Transcript
+from reports.schema import Claim as ClaimRecord
+from reports.schema import Sabotage as SabotageRecord
+
+
+def transcript_of(run: GateRun) -> Transcript:
+    """The record of a run, with the verdict on each claim."""
+    options = run.plan.options
+    asked = [claim for claim in CLAIMS if options.claim in (None, claim.id)]
+    wanted = [] if run.plan.sabotages_only else asked
+    claims = [_claim(claim, run) for claim in wanted]
+    sabotages = [
+        SabotageRecord(
+            id=each.sabotage.id,
+            claim=each.sabotage.claim,
+            caught=each.caught,
+            broke=each.sabotage.broke,
+            noticed=each.noticed,
+            seconds=round(each.seconds, 3),
+        )
+        for each in run.sabotages
+    ]
+    rounds = {"rounds": run.rounds} if run.rounds > 1 else {}
+    problems = verdict.problems_of(claims, sabotages, broken=options.live is None and run.hub is None)
+    return Transcript(
+        started_at=datetime.fromtimestamp(run.started_at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seconds=round(run.seconds, 1),
+        profile=run.plan.profile,
+        seed=options.seed,
+        environment={**environment.facts(run.hub_wireguard or _unseen(run)), **rounds},
+        claims=claims,
+        sabotage=sabotages,
+        verdict="fail" if problems else "pass",
+        problems=problems,
+        left_out=[claim.id for claim in CLAIMS if claim not in wanted],
+        version=VERSION,
+        hub=run.hub,
+    )
+
+
+def _unseen(run: GateRun) -> str:
+    if run.hub is not None:
+        return f"unknown, of {run.hub}"
+    return run.plan.options.wireguard if run.plan.options.live is None else "unknown, of a live service"
+
+
+def publish(transcript: Transcript, out: Path, signer: Signer, evidence: Path) -> Path:
+    """Writes the files of the run; returns their folder."""
+    return publishing.write(transcript, out, signer=signer, evidence=evidence)
+
+
+def _claim(claim: Claim, run: GateRun) -> ClaimRecord:
+    scenarios = [_scenario(each, run) for each in run.scenarios if each.claim == claim.id]
+    return ClaimRecord(claim.id, verdict.of_claim(scenarios), scenarios, claim.sentence)
+
+
+def _scenario(result: ScenarioResult, run: GateRun) -> Scenario:
+    again = [each.verdict for each in run.again if (each.claim, each.name) == (result.claim, result.name)]
+    return Scenario(
+        name=result.name,
+        verdict=result.verdict,
+        seconds=result.seconds,
+        measured=result.measured,
+        title=result.title,
+        controls=result.controls,
+        failure=result.failure,
+        rerun=None if result.failure is None else _command(result, run),
+        again=again[0] if again else None,
+        evidence=result.evidence,
+        exhibits=result.exhibits,
+    )
+
+
+def _command(result: ScenarioResult, run: GateRun) -> str:
+    """What runs a scenario again, beside the others of its claim."""
+    options = run.plan.options
+    if run.hub is not None:
+        chosen = f"--claim={result.claim} --profile={options.profile} --seed={result.seed}"
+        return f"python -m netlab.sandbox -- pytest --pyargs scenarios --hub={run.hub} {chosen}"
+    command = f"./meshwg gate --claim {result.claim} --profile {options.profile} --seed {result.seed}"
+    if options.live is not None:
+        # Which one is nobody's business who reads the transcript.
+        command += " --target URL"
+    if options.wireguard != "auto":
+        command += f" --wireguard {options.wireguard}"
+    return command

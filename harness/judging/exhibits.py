@@ -1,0 +1,198 @@
+"""From what a scenario noted, packet by packet, to what the transcript shows of it. Pure."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.judging.judgement import Phase, delivered_although_denied, lost_although_allowed, told_apart
+from netlab import Received, Sent
+from reports.exhibits import (
+    MOST_COLUMNS,
+    MOST_EVENTS,
+    MOST_ROWS,
+    MOST_SAVES,
+    MOST_SLOTS,
+    MOST_STREAMS,
+    MOST_WORDS,
+    Cell,
+    Event,
+    Histogram,
+    Passed,
+    Row,
+    Save,
+    Stream,
+    Timeline,
+    TruthTable,
+)
+
+_STEPS = (1, 1.5, 2, 3, 5, 7)
+_EDGES = (*(float(f"{step}e{power}") for power in range(-5, 3) for step in _STEPS), 1e3)
+"""The same for all, so that runs can be compared bin by bin; in seconds, 10 µs to a quarter of an hour."""
+_SHORTEST_SLOT = 0.01
+_FEWEST = 5
+"""Measurements; fewer have nothing to spread."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A change of the policy, in words, with its two times."""
+
+    policy: str
+    requested_ns: int
+    answered_ns: int
+
+
+@dataclass(frozen=True)
+class Happened:
+    """What was done to the service, and until when that was felt."""
+
+    what: str
+    begin_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """A stream that has ended, and what it was judged by."""
+
+    name: str
+    phases: Sequence[Phase]
+    sent: Sequence[Sent]
+    received: Sequence[Received]
+
+
+def histogram(name: str, seconds: Sequence[float]) -> Histogram | None:
+    """How these times spread; None if they are too few."""
+    if len(seconds) < _FEWEST:
+        return None
+    bins = [min(max(bisect_right(_EDGES, each) - 1, 0), len(_EDGES) - 2) for each in seconds]
+    first, last = min(bins), max(bins)
+    return Histogram(
+        clipped(name),
+        "s",
+        list(_EDGES[first : last + 2]),
+        [bins.count(each) for each in range(first, last + 1)],
+        *(round(each, 6) for each in (min(seconds), statistics.median(seconds), max(seconds))),
+    )
+
+
+def timeline(
+    name: str, streams: Sequence[Streamed], saves: Sequence[Saved], events: Sequence[Happened] = ()
+) -> Timeline | None:
+    """The saves that were made, and what else was done, while streams ran; None if nothing was."""
+    ran = [stream for stream in streams if stream.sent]
+    shown = ran[:MOST_STREAMS]
+    if not shown:
+        return None
+    begin = min(stream.sent[0].sent_ns for stream in shown)
+    end = max(stream.sent[-1].sent_ns for stream in shown) + 1
+    within = sorted(
+        (each for each in saves if begin <= each.requested_ns and each.answered_ns <= end),
+        key=lambda each: each.answered_ns,
+    )
+    meanwhile = [each for each in events if begin <= each.begin_ns and each.end_ns <= end]
+    if not within and not meanwhile:
+        return None
+    kept, rest = within[:MOST_SAVES], within[MOST_SAVES:]
+    if rest:
+        end = rest[0].requested_ns
+        meanwhile = [each for each in meanwhile if each.end_ns <= end]
+    ends = [*(each.requested_ns for each in kept[1:]), end][: len(kept)]
+    passed = [_passed(stream, kept, ends) for stream in shown]
+    slots = min(MOST_SLOTS, max(1, math.ceil((end - begin) / 1e9 / _SHORTEST_SLOT)))
+    return Timeline(
+        name,
+        (end - begin) / 1e9 / slots,
+        [
+            Save(clipped(each.policy), _since(begin, each.requested_ns), _since(begin, each.answered_ns), list(of))
+            for each, of in zip(kept, zip(*passed, strict=True), strict=True)
+        ],
+        [_stream(stream, begin, end, slots) for stream in shown],
+        len(rest),
+        len(ran) - len(shown),
+        [
+            Event(clipped(each.what), _since(begin, each.begin_ns), _since(begin, each.end_ns))
+            for each in meanwhile[:MOST_EVENTS]
+        ],
+        max(0, len(meanwhile) - MOST_EVENTS),
+    )
+
+
+def truth_table(name: str, policy: str, cells: Mapping[tuple[str, str, str], Cell]) -> TruthTable:
+    """A table in the order in which rows and columns first come; where there are too many rows, wrong ones first.
+
+    Args:
+        cells: by source, destination, and protocol with port.
+    """
+    columns = list(dict.fromkeys(column for _, _, column in cells))[:MOST_COLUMNS]
+    pairs = list(dict.fromkeys((source, destination) for source, destination, _ in cells))
+    rows = [Row(clipped(a), clipped(b), [cells.get((a, b, column)) for column in columns]) for a, b in pairs]
+    if len(rows) > MOST_ROWS:
+        rows.sort(key=lambda row: all(cell is None or cell.is_right for cell in row.cells))
+    kept = rows[:MOST_ROWS]
+    return TruthTable(clipped(name), clipped(policy), [clipped(each) for each in columns], kept, len(rows) - len(kept))
+
+
+def most_telling(tables: Sequence[TruthTable], most: int) -> list[TruthTable]:
+    """Of many tables those to show, in their order: with cells that are wrong, then with most of both verdicts."""
+
+    def rank(table: TruthTable) -> tuple[int, int]:
+        cells = table.cells().values()
+        denied = sum(not cell.allowed for cell in cells)
+        return -sum(not cell.is_right for cell in cells), -min(denied, len(cells) - denied)
+
+    chosen = sorted(range(len(tables)), key=lambda at: rank(tables[at]))[:most]
+    return [tables[at] for at in sorted(chosen)]
+
+
+def clipped(text: str) -> str:
+    """As much of it as a transcript takes."""
+    return text if len(text) <= MOST_WORDS else text[: MOST_WORDS - 1] + "…"
+
+
+def _passed(stream: Streamed, saves: Sequence[Saved], ends: Sequence[int]) -> list[Passed]:
+    lost = lost_although_allowed(stream.phases, stream.sent, stream.received)
+    wrong = {
+        *delivered_although_denied(stream.phases, stream.received),
+        *told_apart(lost, stream.sent, stream.received)[0],
+    }
+    arrived = {packet.seq for packet in stream.received}
+    given = [packet for packet in stream.sent if not packet.errno]
+    times = [packet.sent_ns for packet in given]
+    found = []
+    for save, end in zip(saves, ends, strict=True):
+        between = given[bisect_left(times, save.answered_ns) : bisect_left(times, end)]
+        phase = next((each for each in stream.phases if each.covers(save.answered_ns, save.answered_ns)), None)
+        found.append(
+            Passed(
+                phase.allowed if phase else None,
+                len(between),
+                sum(packet.seq in arrived for packet in between),
+                sum(packet.seq in wrong for packet in between),
+            )
+        )
+    return found
+
+
+def _stream(stream: Streamed, begin: int, end: int, slots: int) -> Stream:
+    arrived = {packet.seq for packet in stream.received}
+    sent, delivered = [0] * slots, [0] * slots
+    for packet in stream.sent:
+        if not packet.errno and begin <= packet.sent_ns < end:
+            at = (packet.sent_ns - begin) * slots // (end - begin)
+            sent[at] += 1
+            delivered[at] += packet.seq in arrived
+    denied = [
+        (_since(begin, max(begin, phase.start_ns)), _since(begin, min(end, phase.end_ns or end)))
+        for phase in stream.phases
+        if not phase.allowed and phase.start_ns < end
+    ]
+    return Stream(clipped(stream.name), sent, delivered, denied[: MOST_SAVES + 1])
+
+
+def _since(begin_ns: int, moment_ns: int) -> float:
+    return round((moment_ns - begin_ns) / 1e9, 6)

@@ -1,0 +1,178 @@
+"""ICMP errors about connections between machines, from their ends and from others: sent, and looked for.
+
+Sources: RFC 792 (an error quotes the header and 64 bits of the packet that it is about), RFC 6633 (source quench).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from harness.judging.verdicts import Refuted
+from harness.overlay.mesh import Machine, Mesh, Rule
+from harness.overlay.truth import Cell, is_allowed
+from harness.wire import packets, raw
+from harness.wire.raw import Probe
+from harness.wire.witness import Marks, Witness
+from reports import exhibits
+
+KINDS = {
+    "host unreachable": (3, 1),
+    "port unreachable": (3, 3),
+    "too long": (3, 4),
+    "source quench": (4, 0),
+    "redirect": (5, 1),
+    "TTL exceeded": (11, 0),
+    "bad header": (12, 0),
+}
+"""Type and code by name."""
+
+NEVER_DELIVERED = ("source quench", "redirect")
+_NUMBERS = {"tcp": packets.TCP, "udp": packets.UDP, "icmp": packets.ICMP}
+_ECHO_REQUEST, _ECHO_REPLY = 8, 0
+_AT_ONCE = 40
+"""Errors in a row: no more than fit into a tunnel's smallest buffer."""
+_LENGTH_OF_THE_NEXT_LINK = struct.pack("!HH", 0, 1280)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What one machine opened toward another.
+
+    Attributes:
+        own_port: the opener's; of a ping, its identifier.
+    """
+
+    cell: Cell
+    own_port: int
+
+    def packet(self, *, of_reply: bool) -> bytes:
+        """The begin of a packet of it, as an error quotes it.
+
+        Args:
+            of_reply: one that the opener receives.
+        """
+        source, destination = self.cell.source.address, self.cell.destination.address
+        if of_reply:
+            source, destination = destination, source
+        service = self.cell.service
+        if service.port is None:
+            kind = _ECHO_REPLY if of_reply else _ECHO_REQUEST
+            head = packets.icmp(kind, 0, struct.pack("!HH", self.own_port, 1), b"")
+        else:
+            ports = [self.own_port, service.port]
+            head = struct.pack("!HHI", *(reversed(ports) if of_reply else ports), 0)
+        return packets.ipv4(source, destination, _NUMBERS[service.protocol], head)
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """An ICMP error.
+
+    Attributes:
+        of_reply: it quotes a packet that the connection's opener would receive.
+        kind: one of `KINDS`.
+    """
+
+    connection: Connection
+    sender: Machine
+    receiver: Machine
+    of_reply: bool
+    kind: str
+
+    @property
+    def is_of_its_ends(self) -> bool:
+        """Whether it goes from where the quoted packet was sent to, to where that one came from."""
+        cell = self.connection.cell
+        ends = (cell.source, cell.destination) if self.of_reply else (cell.destination, cell.source)
+        return (self.sender, self.receiver) == ends
+
+    def is_delivered(self, default: str, rules: Iterable[Rule]) -> bool:
+        """What the policy's definition says: an error is its connection's, and nobody else has a say in that one."""
+        return (
+            self.is_of_its_ends
+            and self.kind not in NEVER_DELIVERED
+            and is_allowed(self.connection.cell, default, rules)
+        )
+
+    def packet(self, mark: bytes) -> bytes:
+        """The error, with a mark behind what it quotes."""
+        rest = {
+            "too long": _LENGTH_OF_THE_NEXT_LINK,
+            "redirect": IPv4Address(self.sender.address).packed,
+        }.get(self.kind, bytes(4))
+        body = packets.icmp(*KINDS[self.kind], rest, self.connection.packet(of_reply=self.of_reply) + mark)
+        return packets.ipv4(self.sender.address, self.receiver.address, packets.ICMP, body)
+
+    def __str__(self) -> str:
+        about = f"{'a reply' if self.of_reply else 'a packet'} of {self.connection.cell}"
+        return f"{self.sender.name} to {self.receiver.name}: {self.kind}, about {about}"
+
+
+def about(connections: Iterable[Connection], machines: Sequence[Machine]) -> Iterator[Complaint]:
+    """Every error about these connections that one of the machines can send another."""
+    for connection in connections:
+        for sender in machines:
+            for receiver in machines:
+                for kind in KINDS if sender is not receiver else ():
+                    yield Complaint(connection, sender, receiver, False, kind)
+                    yield Complaint(connection, sender, receiver, True, kind)
+
+
+def delivered(mesh: Mesh, tried: Sequence[Complaint]) -> list[Complaint]:
+    """Sends them, and tells which of them came out of their receivers' tunnels."""
+    machines = {complaint.receiver for complaint in tried}
+    marks = Marks()
+    with ExitStack() as stack:
+        at = {each: stack.enter_context(Witness(each.host, each.tunnel.interface)) for each in machines}
+        of_sender: defaultdict[Machine, list[Probe]] = defaultdict(list)
+        for number, complaint in enumerate(tried):
+            packet = complaint.packet(marks.mark(number))
+            of_sender[complaint.sender].append(Probe(str(complaint), complaint.receiver.address, (packet,)))
+        for sender, probes in of_sender.items():
+            for first in range(0, len(probes), _AT_ONCE):
+                raw.send(sender.host, sender.tunnel.interface, probes[first : first + _AT_ONCE])
+                for machine in (sender, *machines):
+                    machine.fence()
+        mesh.fence(*machines)
+        seen = {machine: witness.marks(marks) for machine, witness in at.items()}
+    return [complaint for number, complaint in enumerate(tried) if number in seen[complaint.receiver]]
+
+
+def check(mesh: Mesh, tried: Sequence[Complaint]) -> int:
+    """Sends all of them under the mesh's policy, and compares what arrives with the definition.
+
+    Returns:
+        How many had to arrive.
+
+    Raises:
+        Refuted: one arrived that must not, or one is missing.
+    """
+    arrived = set(delivered(mesh, tried))
+    wanted = {complaint for complaint in tried if complaint.is_delivered(mesh.default, mesh.rules)}
+    mesh.record.table(mesh.in_words(mesh.default, mesh.rules), _table(tried, wanted, arrived))
+    wrong = [complaint for complaint in tried if complaint in arrived - wanted]
+    mesh.record.none_of("ICMP errors that nobody may send", wrong, "ICMP errors were delivered that nobody may send")
+    missing = [complaint for complaint in tried if complaint in wanted - arrived]
+    if missing:
+        raise Refuted(f"{len(missing)} ICMP errors of allowed connections were not delivered, as {missing[0]}")
+    return len(wanted)
+
+
+def _table(
+    tried: Sequence[Complaint], wanted: set[Complaint], arrived: set[Complaint]
+) -> dict[tuple[str, str, str], exhibits.Cell]:
+    cells: dict[tuple[str, str, str], list[Complaint]] = {}
+    for complaint in tried:
+        whose = "its own" if complaint.is_of_its_ends else "another's"
+        cells.setdefault((complaint.sender.name, complaint.receiver.name, f"{complaint.kind}, {whose}"), []).append(
+            complaint
+        )
+    return {
+        key: exhibits.Cell(any(each in wanted for each in of), len(of), sum(each in arrived for each in of))
+        for key, of in cells.items()
+    }

@@ -1,0 +1,151 @@
+"""A stream of numbered packets, with what ought to become of it over time, judged packet by packet (`judgement`)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import TracebackType
+
+from harness.judging.answer import Answer
+from harness.judging.judgement import Phase, delivered_although_denied, longest_way, lost_although_allowed, told_apart
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive, Refuted
+from netlab import Host, NothingArrived, UdpStream
+
+_DEADLINE = 5.0
+_ENOUGH = 25
+"""Packets that a phase must have seen before it says anything."""
+
+
+class Flow:
+    """A UDP stream and its phases. Leaving ``with`` ends the stream and judges every phase.
+
+    Args:
+        interval: seconds from packet to packet.
+        fence: returns when what was sent before has met the hub.
+
+    Raises (when left):
+        Refuted: a packet was delivered that must not be, or lost that must not be.
+        Inconclusive: a phase saw too few packets to say anything.
+    """
+
+    def __init__(
+        self,
+        sender: Host,
+        receiver: Host,
+        address: str,
+        record: Record,
+        name: str,
+        interval: float,
+        fence: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self._fence = fence
+        self._record = record
+        self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval)
+        self._phases: list[Phase] = []
+
+    def __enter__(self) -> Flow:
+        self._stream.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self._still_flows()
+        finally:
+            self._close_phase(self._stream.mark())
+            self._stream.stop()
+            self._record.streamed(self.name, self._phases, self._stream.sent(), self._stream.received())
+        if error is None:
+            self._judge()
+
+    def flows(self, change: Answer | None = None) -> None:
+        """From here on (or from the answer of this change on) every packet must arrive. Waits until enough have.
+
+        Raises:
+            Refuted: none does.
+        """
+        start = self._begin(change, allowed=True)
+        try:
+            waited = self._stream.wait_delivery(start, _DEADLINE)
+        except NothingArrived as error:
+            raise Refuted(f"{self.name} is allowed, and nothing arrives for {_DEADLINE:.0f} s") from error
+        if change is not None:
+            self._record.measured.setdefault("delivery after allow", {"value": 0.0, "unit": "s"})
+            slowest = self._record.measured["delivery after allow"]
+            slowest["value"] = round(max(slowest["value"], waited), 6)
+        self._wait_for_enough("delivered", lambda: len(self._stream.delivered_sent_in(start, self._stream.mark())))
+
+    def stops(self, change: Answer) -> None:
+        """From the answer of this change on no packet that is sent may arrive. Waits until enough have met the hub.
+
+        Raises:
+            Refuted: one that was sent later has arrived by now; `__exit__` asks again, when all have had their time.
+        """
+        start = self._begin(change, allowed=False)
+        self._wait_for_enough("sent", lambda: len(self._stream.sent_in(start, self._stream.mark())))
+        settled = self._stream.mark()
+        self._fence()
+        self._phases[-1] = replace(self._phases[-1], settled_ns=settled)
+        self._judge_denied()
+
+    def stays_stopped(self) -> None:
+        """Judges what has arrived by now of what must not; `__exit__` does so again.
+
+        Raises:
+            Refuted: something has.
+        """
+        self._judge_denied()
+
+    def _still_flows(self) -> None:
+        """Without a later packet that arrives, nothing would tell that the last ones of the stream were lost."""
+        if self._phases and self._phases[-1].allowed:
+            try:
+                self._stream.wait_delivery(self._stream.mark(), _DEADLINE)
+            except NothingArrived as error:
+                raise Refuted(f"{self.name} is allowed, and nothing arrives any more") from error
+
+    def _begin(self, change: Answer | None, *, allowed: bool) -> int:
+        start = self._stream.mark() if change is None else change.answered_ns
+        self._close_phase(start if change is None else change.requested_ns)
+        self._phases.append(Phase(allowed, start))
+        return start
+
+    def _close_phase(self, end_ns: int) -> None:
+        if self._phases and self._phases[-1].end_ns is None:
+            last = self._phases.pop()
+            self._phases.append(replace(last, end_ns=end_ns))
+
+    def _wait_for_enough(self, what: str, count: Callable[[], int]) -> None:
+        deadline = time.monotonic() + _DEADLINE
+        while count() < _ENOUGH:
+            if time.monotonic() > deadline:
+                raise Inconclusive(f"{self.name}: the lab {what} fewer than {_ENOUGH} packets in {_DEADLINE:.0f} s")
+            time.sleep(0.002)
+
+    def _judge(self) -> None:
+        self._judge_denied()
+        sent, received = self._stream.sent(), self._stream.received()
+        if self._stream.receiver_drops:
+            raise Inconclusive(f"{self.name}: the lab's own receiver was too slow for {self._stream.receiver_drops}")
+        self._record.measure(f"{self.name} packets sent", len(sent))
+        self._record.measure(f"{self.name} longest way", longest_way(self._phases, received) / 1e9, "s")
+        lost, overflowed = told_apart(lost_although_allowed(self._phases, sent, received), sent, received)
+        self._record.measure(f"{self.name} lost to a busy machine", len(overflowed), "packets")
+        self._record.none_of(
+            f"{self.name} lost although allowed",
+            lost,
+            f"{self.name}: packets that are allowed were lost",
+        )
+
+    def _judge_denied(self) -> None:
+        if all(phase.allowed for phase in self._phases):
+            return
+        late = delivered_although_denied(self._phases, self._stream.received())
+        self._record.measure(f"{self.name} delivered although denied", len(late), "packets", limit=0)
+        if late:
+            raise Refuted(f"{self.name}: {len(late)} packets sent after the answer that denies them were delivered")

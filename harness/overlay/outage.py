@@ -1,0 +1,132 @@
+"""A stream of numbered packets that ought to arrive whenever nothing is broken, and for how long it did not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from harness.judging.judgement import told_apart
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive, Refuted
+from harness.overlay.mesh import Machine
+from netlab import Received, Sent, UdpStream
+
+ENOUGH = 25
+"""Packets in a row that show that a stream is whole again."""
+
+_POLL = 0.005
+_WAY_NS = 10_000_000
+"""Ten times as long as a packet takes through a hub that is well."""
+
+
+def whole_since(received: Sequence[Received], since_ns: int) -> int | None:
+    """When the first packet was sent from which on all have arrived; None while too few have.
+
+    Packets of a stream stay in order: one that is missing when a later one is there counts as lost.
+
+    Args:
+        since_ns: not before this instant.
+    """
+    arrived = {packet.seq: packet.sent_ns for packet in received if packet.sent_ns >= since_ns}
+    first = last = max(arrived, default=-1)
+    while first - 1 in arrived:
+        first -= 1
+    return arrived[first] if last - first + 1 >= ENOUGH else None
+
+
+def outage(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int) -> float:
+    """Seconds from the first packet of [start, end] that was lost to the first that was sent after the last one."""
+    arrived = {packet.seq for packet in received}
+    lost = [each for each in sent if start_ns <= each.sent_ns < end_ns and each.seq not in arrived]
+    if not lost:
+        return 0.0
+    after = sent[lost[-1].seq + 1].sent_ns if lost[-1].seq + 1 < len(sent) else end_ns
+    return (after - lost[0].sent_ns) / 1e9
+
+
+def lost_again(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int) -> list[int]:
+    """Numbers of packets of [start, end] that were lost, although nothing was broken then."""
+    arrived = {packet.seq for packet in received}
+    # What is under way when the next damage is done is its business.
+    in_time = (each.seq for each in received if start_ns <= each.sent_ns and each.received_ns <= end_ns)
+    through = max(in_time, default=-1)
+    return [each.seq for each in sent if start_ns <= each.sent_ns and each.seq < through and each.seq not in arrived]
+
+
+class Lifeline:
+    """A stream from one machine to another beside whatever is done to the hub.
+
+    Leaving ``with`` ends it and judges the time in which nothing was broken.
+
+    Raises (when left):
+        Refuted: a packet was lost after the stream had been whole again, and before the next damage.
+    """
+
+    def __init__(self, source: Machine, destination: Machine, record: Record, interval_s: float = 0.001) -> None:
+        self.name = f"{source.name}→{destination.name}"
+        self._record = record
+        self._stream = UdpStream(source.host, destination.host, destination.address, 0, interval_s=interval_s)
+        self._quiet: list[tuple[int, int]] = []
+        self._whole_from: int | None = None
+
+    def __enter__(self) -> Lifeline:
+        self._stream.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.breaks()
+        self._stream.stop()
+        self._record.streamed(self.name, (), self._stream.sent(), self._stream.received())
+        if error is None:
+            self._judge()
+
+    def breaks(self) -> int:
+        """From now on packets may be lost; returns now, in ns of the stream's clock."""
+        now = self._stream.mark()
+        if self._whole_from is not None:
+            self._quiet.append((self._whole_from, now))
+        self._whole_from = None
+        return now
+
+    def delivered_meanwhile(self, deadline_s: float) -> int:
+        """Waits until some packets that are sent from now on have had their time; returns how many of them arrived."""
+        since, deadline = self._stream.mark(), time.monotonic() + deadline_s
+        while len(self._stream.sent_in(since, self._stream.mark() - _WAY_NS)) < ENOUGH:
+            if time.monotonic() > deadline:
+                raise Inconclusive(f"{self.name}: the lab sent fewer than {ENOUGH} packets in {deadline_s:.0f} s")
+            time.sleep(_POLL)
+        return len(self._stream.delivered_sent_in(since, self._stream.mark()))
+
+    def arrives(self, deadline_s: float) -> int:
+        """Waits until packets that are sent from now on arrive again; returns the instant from which on all do.
+
+        Raises:
+            Refuted: they don't.
+        """
+        since, start = self._stream.mark(), time.monotonic()
+        while (whole := whole_since(self._stream.received(), since)) is None:
+            if time.monotonic() - start > deadline_s:
+                raise Refuted(f"{self.name} is allowed, and its packets don't arrive for {deadline_s:.0f} s")
+            time.sleep(_POLL)
+        self._whole_from = whole
+        return whole
+
+    def outage(self, start_ns: int, end_ns: int) -> float:
+        """Seconds for which packets were lost in between; 0 if none was."""
+        return outage(self._stream.sent(), self._stream.received(), start_ns, end_ns)
+
+    def _judge(self) -> None:
+        if self._stream.receiver_drops:
+            raise Inconclusive(f"{self.name}: the lab's own receiver was too slow for {self._stream.receiver_drops}")
+        self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
+        sent, received = self._stream.sent(), self._stream.received()
+        lost, overflowed = told_apart(
+            [seq for start, end in self._quiet for seq in lost_again(sent, received, start, end)], sent, received
+        )
+        self._record.measure(f"{self.name} lost to a busy machine", len(overflowed), "packets")
+        self._record.none_of(
+            f"{self.name} lost while nothing was broken", lost, f"{self.name}: packets were lost again"
+        )

@@ -1,0 +1,138 @@
+"""All that can pass from one machine to another at once, and whether a change of policy lands on each of it."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack
+
+from harness.judging.answer import Answer
+from harness.judging.verdicts import Refuted
+from harness.overlay import truth
+from harness.overlay.connection import Connection
+from harness.overlay.mesh import Machine, Mesh
+from harness.overlay.truth import Cell, Service
+from harness.wire import packets, raw
+from harness.wire.raw import Probe
+from harness.wire.witness import Marks, Witness
+
+KINDS = (Service("udp", 9), Service("tcp", 9), Service("icmp"))
+"""What runs on a way, as a policy sees it: a stream, a connection, and pings."""
+
+# Bytes: more than fit into one packet of the tunnel, and how many of them are in the first of two.
+_FRAGMENTED, _FRAGMENT = 1800, 1200
+_PROBES = 5
+_ABSORBED = 9
+# Streams and connections have packets without number, which would have to wait from look to look.
+_OF_PROBES = f"icmp or udp dst port {_ABSORBED} or (ip and ip[6:2] & 0x3fff != 0)"
+_ECHO, _UNREACHABLE = (8, 0), (3, 3)
+
+
+class Way:
+    """All that runs from one machine to another; leaving ``with`` judges what has to be judged at its end."""
+
+    def __init__(self, mesh: Mesh, source: Machine, destination: Machine) -> None:
+        self.turns = 0
+        self._mesh = mesh
+        self.source, self.destination = source, destination
+        self._stack = ExitStack()
+        self._marks = Marks()
+        self._sent = 0
+
+    def __enter__(self) -> Way:
+        enter = self._stack.enter_context
+        self._flow = enter(self.source.stream_to(self.destination))
+        self._connection = enter(Connection(self.source, self.destination))
+        self._at_source = enter(Witness(self.source.host, self.source.tunnel.interface, _OF_PROBES))
+        self._at_destination = enter(Witness(self.destination.host, self.destination.tunnel.interface, _OF_PROBES))
+        self._passing = dict.fromkeys(KINDS, True)
+        # A port that takes what comes, so that no error is about it but those that are sent here.
+        absorbing = enter(self.destination.host.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        absorbing.bind((self.destination.address, _ABSORBED))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.__exit__(*error)  # type: ignore[arg-type]
+
+    def passes(self) -> None:
+        """Streams and connections carry what they are given."""
+        self._flow.flows()
+        self._connection.goes_on()
+
+    def follows(self, change: Answer) -> None:
+        """Each of them does what the policy says since this change."""
+        before, self._passing = self._passing, {kind: self._is_allowed(kind) for kind in KINDS}
+        udp, tcp, _ = KINDS
+        if self._passing[udp] is not before[udp]:
+            if self._passing[udp]:
+                self._flow.flows(change)
+            else:
+                self._flow.stops(change)
+        if self._passing[tcp]:
+            self._connection.goes_on(change)
+        else:
+            self._connection.stops(change)
+        self.turns += sum(self._passing[kind] is not before[kind] for kind in (udp, tcp))
+
+    def send_probes(self) -> None:
+        """A datagram, one in two fragments, a ping, and an ICMP error about the datagram's connection.
+
+        The error comes from the other end; each fragment has a mark of its own.
+        """
+        here, there = self.source.address, self.destination.address
+        datagram, ping, first, second, error = (self._marks.mark(self._sent + place) for place in range(_PROBES))
+        self._sent += _PROBES
+        _send(self.source, there, packets.UDP, packets.udp(here, there, _ABSORBED, datagram))
+        large = packets.udp(here, there, _ABSORBED, first + bytes(_FRAGMENTED) + second)
+        pieces = packets.fragments(here, there, packets.UDP, large, _FRAGMENT)
+        raw.send(self.source.host, self.source.tunnel.interface, [Probe("", there, pieces)])
+        _send(self.source, there, packets.ICMP, packets.icmp(*_ECHO, bytes(4), ping))
+        quoted = packets.ipv4(here, there, packets.UDP, packets.udp(here, there, _ABSORBED, error))
+        # It comes by another tunnel: the hub must have met the connection that it is about, or it is about none.
+        self.source.fence()
+        _send(self.destination, here, packets.ICMP, packets.icmp(*_UNREACHABLE, bytes(4), quoted))
+
+    def judge_probes(self) -> None:
+        """What was sent is where it may be, and nowhere else; a fence has passed since. So it is with the connection.
+
+        Raises:
+            Refuted: it is not.
+        """
+        self._connection.holds()
+        udp, _, icmp = (self._passing[kind] for kind in KINDS)
+        expected = {
+            "UDP": udp,
+            "ping": icmp,
+            "first fragment": udp,
+            "second fragment": udp,
+            "ICMP error": udp or (None if self._may_err() else False),
+        }
+        numbers = dict(zip(expected, range(self._sent - _PROBES, self._sent), strict=True))
+        wanted = {numbers[name] for name, allowed in expected.items() if allowed}
+        errors = {numbers["ICMP error"]}
+        arrived = errors & self._at_source.wait_for(self._marks, wanted & errors)
+        arrived |= self._at_destination.wait_for(self._marks, wanted - errors) - errors
+        wrong = [
+            f"{name}: {'arrived, though denied' if numbers[name] in arrived else 'did not arrive, though allowed'}"
+            for name, allowed in expected.items()
+            if allowed is not None and allowed is not (numbers[name] in arrived)
+        ]
+        if wrong:
+            raise Refuted(f"{self.source.name}→{self.destination.name} {', '.join(wrong)}")
+
+    def _may_err(self) -> bool:
+        """Whether an error about a connection between the two may pass: unless all is denied, or nothing is allowed."""
+        about = Cell(self.source, self.destination, Service("any"))
+        speaking = [
+            {**rule, "protocol": "any"}
+            for rule in self._mesh.rules
+            if rule["action"] == "allow" or rule.get("protocol", "any") == "any"
+        ]
+        return truth.is_allowed(about, self._mesh.default, speaking)
+
+    def _is_allowed(self, kind: Service) -> bool:
+        return truth.is_allowed(Cell(self.source, self.destination, kind), self._mesh.default, self._mesh.rules)
+
+
+def _send(source: Machine, destination: str, protocol: int, body: bytes) -> None:
+    packet = packets.ipv4(source.address, destination, protocol, body)
+    raw.send(source.host, source.tunnel.interface, [Probe("", destination, (packet,))])

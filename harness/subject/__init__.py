@@ -1,0 +1,1 @@
+"""The hub that is measured: a service of the lab's own, one that runs elsewhere, or another product."""

@@ -1,0 +1,57 @@
+"""What there is of organizations on the hub's host and in the service's files, found without asking the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.judging.verdicts import Inconclusive
+from harness.subject.installed import Installed
+from netlab import Host
+
+_TOOLS_DEADLINE = 60.0
+_FOUND, _NOTHING = 0, 1
+"""What grep(1) ends with."""
+
+
+def on_host(hub: Host) -> frozenset[str]:
+    """Namespaces, links, sockets, rules and control files of the host, and processes that serve a WireGuard link."""
+    lab = {"LAB": str(hub.folder.parent)}
+    listed = hub.run("sh", "-ec", _LOOK, env=lab, timeout=_TOOLS_DEADLINE).stdout.splitlines()
+    return frozenset(" ".join(line.split()) for line in listed)
+
+
+def in_files(service: Installed, texts: Iterable[str]) -> list[str]:
+    """Those of these texts that some file of the service has, below its data folder or ``/run``, free pages included.
+
+    Raises:
+        Inconclusive: the files can't be looked through.
+    """
+    lab = service.host.folder.parent.name
+    how = "--recursive --devices=skip --text --only-matching --fixed-strings --no-filename --file=-"
+    done = service.host.run(
+        *("grep", *how.split(), "--exclude-dir=netns", f"--exclude-dir={lab}", str(service.data), "/run"),
+        input="\n".join(texts),
+        check=False,
+        timeout=_TOOLS_DEADLINE,
+    )
+    # 2: some file went while it was looked at, or worse.
+    if done.returncode not in (_FOUND, _NOTHING):
+        raise Inconclusive(f"the service's files can't be looked through: {done.stderr}")
+    return sorted(set(done.stdout.splitlines()))
+
+
+# The lab itself lies below /run, with what its machines have. Counters and what the front door learns of a packet's
+# source come and go by themselves.
+_LOOK = r"""
+ip netns list | cut -d' ' -f1 | sed 's/^/namespace /'
+ip -oneline link | cut -d: -f2 | sed 's/^/link /'
+ss --no-header --listening --udp --numeric | awk '{ print "socket", $4 }'
+find /run \( -path /run/netns -o -path "$LAB" \) -prune -o -print | sed 's/^/file /'
+nft --stateless --terse list ruleset | sed 's/^/rule /'
+nft list tables | while read -r _ family table; do
+    nft --stateless list set "$family" "$table" inner | sed 's/^/inner /'
+done
+for command in /proc/[0-9]*/cmdline; do
+    tr '\0' ' ' < "$command" 2>/dev/null | grep -E '^[^ ]*(wireguard-go|boringtun)' | sed 's/^/process /' || true
+done
+"""

@@ -1,0 +1,1 @@
+"""Packets outside of any policy: made by hand, sent, and seen on a link."""

@@ -1,0 +1,171 @@
+"""A WireGuard client that shares no code with any other, for configurations that any implementation has to take.
+
+Handshake and ciphers are a Noise library's; the messages around them are written down from the WireGuard paper, section
+5.4, and from https://www.wireguard.com/protocol/. It answers nothing by itself: no cookies, no rekeying, no roaming.
+"""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import os
+import socket
+import struct
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+
+from noise.connection import Keypair, NoiseConnection
+
+from harness.wire import forgery, packets
+from harness.wire.forgery import Kind
+from netlab import Host, NothingArrived
+
+_NAME = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"
+_PROLOGUE = b"WireGuard v1 zx2c4 Jason@zx2c4.com"
+_TAI64_EPOCH = 2**62 + 10
+_BLOCK = 16
+_ECHO = bytes(4)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What such a client takes from a wg-quick configuration, read as the INI file that it is.
+
+    Attributes:
+        address: without prefix length.
+        port: of the endpoint.
+    """
+
+    private_key: str
+    address: str
+    hub_public_key: str
+    port: int
+
+    @classmethod
+    def read(cls, text: str) -> Configuration:
+        """Raises configparser.Error or KeyError where something is not there or is no INI."""
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read_string(text)
+        interface, peer = parser["Interface"], parser["Peer"]
+        address, port = interface["Address"].partition("/")[0], int(peer["Endpoint"].rpartition(":")[2])
+        return cls(interface["PrivateKey"], address, peer["PublicKey"], port)
+
+
+class NoiseClient:
+    """One tunnel, for as long as ``with`` lasts.
+
+    Args:
+        host: where it runs.
+        configuration: text as wg-quick would be given.
+        hub_address: that the endpoint's name stands for.
+        timeout_s: for an answer.
+        source: address and port of the host that it sends from; any if none is given.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        configuration: str,
+        hub_address: str,
+        timeout_s: float = 5.0,
+        *,
+        source: tuple[str, int] = ("", 0),
+    ) -> None:
+        self.configuration = Configuration.read(configuration)
+        self._noise = NoiseConnection.from_name(_NAME)
+        self._timeout = timeout_s
+        self._index = os.urandom(4)
+        self._hub_index = b""
+        self._sent = 0
+        self._socket = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.settimeout(timeout_s)
+        self._socket.bind(source)
+        self._socket.connect((hub_address, self.configuration.port))
+
+    def __enter__(self) -> NoiseClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    @property
+    def hub_index(self) -> bytes:
+        """The number that the hub gave to the session; none before `shake_hands`."""
+        return self._hub_index
+
+    def shake_hands(self) -> None:
+        """Begins a session.
+
+        Raises:
+            NothingArrived: the hub did not answer.
+        """
+        noise, keys = self._noise, self.configuration
+        noise.set_as_initiator()
+        noise.set_prologue(_PROLOGUE)
+        noise.set_psks(psk=bytes(32))
+        noise.set_keypair_from_private_bytes(Keypair.STATIC, base64.b64decode(keys.private_key))
+        noise.set_keypair_from_public_bytes(Keypair.REMOTE_STATIC, base64.b64decode(keys.hub_public_key))
+        noise.start_handshake()
+        seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+        timestamp = struct.pack("!QI", _TAI64_EPOCH + seconds, nanoseconds)
+        body = _head(Kind.INITIATION) + self._index + bytes(noise.write_message(timestamp))
+        self._socket.send(forgery.for_hub(body + bytes(32), keys.hub_public_key))
+        response = self._receive(Kind.RESPONSE)
+        self._hub_index = response[4:8]
+        noise.read_message(response[12:60])
+
+    def send(self, packet: bytes) -> None:
+        """Sends an IP packet through the tunnel."""
+        padded = packet + bytes(-len(packet) % _BLOCK)
+        counter = struct.pack("<Q", self._sent)
+        self._sent += 1
+        self._socket.send(_head(Kind.DATA) + self._hub_index + counter + bytes(self._noise.encrypt(padded)))
+
+    def ping(self, destination: str) -> None:
+        """Asks an address for an echo and waits for it, whatever else comes, such as a router's redirect (RFC 792).
+
+        Raises:
+            NothingArrived: there is no answer from that address.
+        """
+        request = packets.icmp(8, 0, _ECHO, b"meshwg")
+        self.send(packets.ipv4(self.configuration.address, destination, packets.ICMP, request))
+        deadline = time.monotonic() + self._timeout
+        with suppress(NothingArrived):
+            while time.monotonic() < deadline:
+                answer = self.receive()
+                if packets.is_echo_reply(answer) and packets.source(answer) == destination:
+                    return
+        raise NothingArrived(f"answer of {destination} to a ping", self._timeout)
+
+    def receive(self) -> bytes:
+        """The next IP packet from the tunnel, with the padding behind it.
+
+        Raises:
+            NothingArrived: there is none.
+        """
+        while True:
+            message = self._receive(Kind.DATA)
+            (counter,) = struct.unpack("<Q", message[8:16])
+            self._noise.noise_protocol.cipher_state_decrypt.n = counter
+            if packet := bytes(self._noise.decrypt(message[16:])):
+                return packet
+            # Without a packet in it, it only says that somebody is there.
+
+    def _receive(self, wanted: Kind) -> bytes:
+        deadline = time.monotonic() + self._timeout
+        while time.monotonic() < deadline:
+            try:
+                message = self._socket.recv(65536)
+            except TimeoutError:
+                break
+            if forgery.kind(message) is wanted and forgery.receiver(message) == self._index:
+                return message
+        raise NothingArrived(f"{wanted.name.lower()} of the hub", self._timeout)
+
+
+def _head(kind: Kind) -> bytes:
+    return bytes([kind, 0, 0, 0])

@@ -1,0 +1,109 @@
+"""Everything that passes any link of a host, searched for what was marked."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from types import TracebackType
+
+from harness.judging.verdicts import Inconclusive
+from netlab import Host, recorder
+
+_ALL = 3  # ETH_P_ALL
+_SOL_PACKET, _STATISTICS = 263, 6
+# Frames wait here from look to look: where the processor is emulated, many.
+_BUFFER = 64 << 20
+_WHOLE = 65536
+_DEADLINE = 5.0
+_NUMBER = struct.Struct("!H")
+
+
+class Marks:
+    """Numbers that can be put into packets and found in whatever carries them."""
+
+    def __init__(self) -> None:
+        self._token = os.urandom(10)
+        self._found = re.compile(re.escape(self._token) + b"(..)", re.DOTALL)
+
+    def mark(self, number: int) -> bytes:
+        """Twelve bytes that say this number."""
+        return self._token + _NUMBER.pack(number)
+
+    def within(self, frame: bytes) -> set[int]:
+        """The numbers whose marks are in a frame."""
+        return {_NUMBER.unpack(found)[0] for found in self._found.findall(frame)}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What passed a link, from the Ethernet or IP header on."""
+
+    link: str
+    data: bytes
+
+
+class Witness:
+    """Sees what passes a host's links from when it is made, those included that are made later.
+
+    Args:
+        link: only this one.
+        filter: a pcap-filter(7) expression for what it takes of that link; everything if empty.
+    """
+
+    def __init__(self, host: Host, link: str | None = None, filter: str = "") -> None:
+        self._host = host
+        # Protocol 0 receives nothing until it is bound.
+        self._socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL) if link is None else 0)
+        recorder.enlarge_buffer(self._socket, _BUFFER)
+        self._socket.setblocking(False)
+        if link is not None:
+            if filter:
+                _, type_name = host.in_network(lambda: recorder.link_type(link))
+                recorder.attach_filter(self._socket, recorder.compile_filter(type_name, filter, str(_WHOLE)))
+            self._socket.bind((link, _ALL))
+
+    def __enter__(self) -> Witness:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def frames(self) -> list[Frame]:
+        """What passed since the last call.
+
+        Raises:
+            Inconclusive: some of it was too much for the lab.
+        """
+        seen = []
+        while True:
+            try:
+                data, address = self._socket.recvfrom(_WHOLE)
+            except BlockingIOError:
+                break
+            seen.append(Frame(address[0], data))
+        _, dropped = struct.unpack("=II", self._socket.getsockopt(_SOL_PACKET, _STATISTICS, 8))
+        if dropped:
+            raise Inconclusive(f"{dropped} frames in {self._host.name} were not seen")
+        return seen
+
+    def marks(self, marks: Marks) -> set[int]:
+        """The numbers that passed since the last call."""
+        found: set[int] = set()
+        for frame in self.frames():
+            found |= marks.within(frame.data)
+        return found
+
+    def wait_for(self, marks: Marks, wanted: set[int]) -> set[int]:
+        """As `marks`, but waits some seconds for those that are not there yet."""
+        deadline = time.monotonic() + _DEADLINE
+        found = self.marks(marks)
+        while not wanted <= found and time.monotonic() < deadline:
+            time.sleep(0.002)
+            found |= self.marks(marks)
+        return found

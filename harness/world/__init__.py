@@ -1,0 +1,1 @@
+"""The lab that scenarios run in, and the people and accidents in it."""

@@ -1,0 +1,113 @@
+"""The bench's measurements on a live service, at the smallest scale: what they say is what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.bench import density, load, population, recovery, restarts, sustained
+from harness.client.api import ApiError
+from harness.world.world import World
+from netlab import sandbox
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """A lab with a service, which the tests share: none of them needs it untouched."""
+    if not sandbox.inside():
+        pytest.fail("tests of the bench run in a sandbox: use `./meshwg test --only unit`")
+    with World() as made:
+        yield made
+
+
+def quiet(text: str) -> None:
+    """Nobody wants to know."""
+    del text
+
+
+def namespaces(world: World) -> int:
+    """How many organizations the hub's host carries."""
+    return len(world.hub_host.run("ip", "netns", "list").stdout.splitlines())
+
+
+# First: it wants the only organization.
+def test_damage_is_mended_and_an_outage_is_as_long_as_its_losses(world: World) -> None:
+    found = recovery.measure(world, 1, quiet)
+    assert found["recovery-rules"].value < found["recovery-link"].value
+    # A link can't be made anew and shake hands in less.
+    assert found["recovery-link"].value > 10.0
+
+
+def test_a_population_is_signed_up_and_removed(world: World) -> None:
+    before = namespaces(world)
+    tenants = population.sign_up(world.service, "few", 3, 3)
+    assert namespaces(world) == before + 3
+    assert [len(tenant.machines) for tenant in tenants] == [3, 3, 3]
+    with pytest.raises(ApiError):
+        population.sign_up(world.service, "few", 1, 0)
+    population.remove(world.service, tenants)
+    assert namespaces(world) == before
+
+
+def test_one_organization_among_others_and_what_each_takes(world: World) -> None:
+    before = namespaces(world)
+    found = density.measure(world, 4, 1, 1, quiet)
+    assert found["throughput-1000-organizations"].value > 0.2
+    assert (found["throughput-1000-organizations"].baseline or "").startswith("4 organizations;")
+    assert found["idle-organization"].value > 1.0
+    assert "3 WireGuard processes" in (found["idle-organization"].baseline or "")
+    assert namespaces(world) == before + 1
+
+
+def test_organizations_come_to_a_working_mesh_and_leave_no_client_behind(world: World) -> None:
+    found = sustained.measure(world, 4, quiet)
+    assert found["onboarding-rate"].value > 0
+    assert found["onboarding-p95"].value < 10.0
+    assert found["signup-rate"].value > found["onboarding-rate"].value
+    assert "4 organizations, 0 errors" in (found["onboarding-rate"].baseline or "")
+    clients = [host for name, host in world.lab.hosts.items() if name.startswith(("first-", "second-"))]
+    assert clients
+    for host in clients:
+        assert [link for link in host.addresses() if link.startswith("10.100.")] == []
+
+
+def test_saves_at_a_pace_are_all_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "RATE", 10)
+    found = load.measure(world, 3, 8, quiet)
+    assert "80 saves over 3 organizations" in (found["save-p99-loaded"].baseline or "")
+
+
+def test_both_processes_are_started_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restarts, "_STEADY_S", 1.0)
+    before = world.service.children()
+    found = restarts.measure(world, 2, 1, quiet)
+    assert before.isdisjoint(world.service.children())
+    assert found["restart-loss"].spread is not None
+    assert "SIGKILL" in (found["restart-loss"].baseline or "")
+
+
+# Last: it takes the service away.
+def test_a_crash_leaves_the_data_plane_and_a_start_adopts_it(world: World) -> None:
+    there = namespaces(world)
+    assert there > 0
+    world.service.crash()
+    assert namespaces(world) == there
+    assert world.service.children() == set()
+    world.service.start()
+    assert namespaces(world) == there
+    assert "MeshWG is up" in world.service.log_text()
+    assert Path(world.service.certificate).exists()
+
+
+def test_a_service_that_a_scenario_left_down_is_up_for_the_next_one(world: World) -> None:
+    processes = world.service.children()
+    world.stand_up()
+    assert world.service.children() == processes
+    world.service.crash()
+    world.stand_up()
+    assert world.service.is_ready()
+    world.service.stop()
+    world.stand_up()
+    assert world.service.is_ready()

@@ -1,0 +1,81 @@
+"""What a run of the tests came to, those that were skipped included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+
+from harness.cli import commands, stages
+from harness.cli.stages import Outcome
+
+SOME = """
+import pytest
+
+@pytest.fixture(scope="session")
+def browser():
+    pytest.skip("no browser [here]: it's 1 failed")
+
+@pytest.mark.parametrize("number", range(3))
+def test_page(browser, number): ...
+
+@pytest.mark.skipif(True, reason="no daemon is named: tox -e docker-lab has one")
+def test_container(): ...
+
+def test_host():
+    pytest.skip()
+
+def test_passes(): ...
+"""
+ALL_LEFT_OUT = """
+import pytest
+pytest.importorskip("no_such_module")
+"""
+
+
+@pytest.mark.parametrize("colors", ["", "1"])
+def test_every_skipped_test_is_counted_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, colors: str
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", colors)
+    (tmp_path / "test_some.py").write_text(SOME)
+    (tmp_path / "test_all.py").write_text(ALL_LEFT_OUT)
+    outcome = stages.run_pytest("unit", str(tmp_path))
+    assert (outcome.passed, outcome.failed) == (1, 0)
+    missing = "could not import 'no_such_module': No module named 'no_such_module'"
+    assert outcome.skipped == {
+        "no browser [here]: it's 1 failed": 3,
+        "no daemon is named: tox -e docker-lab has one": 1,
+        "Skipped": 1,
+        missing: 1,
+    }
+
+
+def test_a_run_in_which_all_is_skipped_does_not_fail(tmp_path: Path) -> None:
+    (tmp_path / "test_all.py").write_text("import pytest\n\ndef test_one():\n    pytest.skip('not here')\n")
+    outcome = stages.run_pytest("unit", str(tmp_path))
+    assert (outcome.passed, outcome.failed, outcome.skipped) == (0, 0, {"not here": 1})
+
+
+def test_a_run_without_a_test_fails(tmp_path: Path) -> None:
+    assert stages.run_pytest("unit", str(tmp_path)).failed == 1
+
+
+def test_the_summary_names_what_was_skipped_and_counts_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = Outcome("unit", 7, 0, 1.0, {"no browser [bold]": 2, "no daemon": 13})
+    monkeypatch.setitem(stages.STAGES, "unit", lambda: outcome)
+    monkeypatch.setattr(commands, "_enter_sandbox", lambda: None)
+    with pytest.raises(typer.Exit) as ended:
+        commands.run_everything("unit", "quick")
+    assert ended.value.exit_code == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "7 passed, 0 failed, 15 skipped"
+    assert "unit     passed  7 passed, 0 failed, 15 skipped, 1 s" in said
+    assert said.index("   13  no daemon") < said.index("    2  no browser [bold]")
+
+
+def test_where_nothing_is_skipped_the_summary_does_not_speak_of_it() -> None:
+    assert stages.counts([Outcome("lint", 2, 0, 1.0), Outcome("types", 1, 1, 1.0)]) == "3 passed, 1 failed"

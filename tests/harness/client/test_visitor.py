@@ -1,0 +1,35 @@
+"""What a visitor finds from page to page."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from harness.client.visitor import Visitor
+from harness.judging.verdicts import Inconclusive
+
+PAGES = 6
+
+
+def answer(request: httpx.Request) -> httpx.Response:
+    """Page `/N` leads to the next one, back to the first, and to another site; the last one has a form instead."""
+    number = int(request.url.path.removeprefix("/"))
+    further = f'<a href="/{number + 1}#here">' if number < PAGES else '<form method="post" action="/delete">'
+    return httpx.Response(200, html=f'<a href="/1">{further}<a href="https://example.org/">')
+
+
+@pytest.fixture
+def visitor() -> Visitor:
+    return Visitor("https://hub.example.net", transport=httpx.MockTransport(answer))
+
+
+def test_a_walk_finds_all_that_pages_lead_to(visitor: Visitor) -> None:
+    assert visitor.walk("/1", most=PAGES) == {
+        *(("GET", f"/{number}") for number in range(1, PAGES + 1)),
+        ("POST", "/delete"),
+    }
+
+
+def test_a_walk_that_is_cut_short_shows_nothing(visitor: Visitor) -> None:
+    with pytest.raises(Inconclusive, match=f"/1 leads to more than {PAGES - 1} pages"):
+        visitor.walk("/1", most=PAGES - 1)

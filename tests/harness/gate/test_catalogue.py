@@ -1,0 +1,107 @@
+"""What is claimed, what speaks of it, and what breaks it: each has the others."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections import Counter
+
+import pytest
+
+from harness.gate.claims import BY_ID, CLAIMS
+from harness.gate.plugin import function_name
+from harness.paths import SCENARIOS
+from harness.sabotage import catalogue
+from harness.sabotage.catalogue import SABOTAGES, Sabotage
+
+pytest_plugins = ("pytester",)
+
+# Ids are stable: code, reports, URLs and issues use them. No other claim is published.
+PUBLISHED = {
+    "one-hub",
+    "org-isolation",
+    "policy-enforcement",
+    "keys-at-rest",
+    "no-egress",
+    "standard-config",
+    "sign-in",
+    "tunnel-handshake",
+    "concurrent-adds",
+    "policy-churn",
+    "self-healing",
+    "onboarding-burst",
+    "live-change",
+    "edge-names",
+    "delete-org",
+}
+
+
+@pytest.fixture
+def scenarios(pytester: pytest.Pytester) -> list[pytest.Item]:
+    """Every scenario of the checkout, collected as the gate does."""
+    items, _ = pytester.inline_genitems(str(SCENARIOS), "-p", "no:cacheprovider", "-p", "no:xdist")
+    return items
+
+
+def claim_of(item: pytest.Item) -> str:
+    """The id of the claim that a scenario speaks of."""
+    marker = item.get_closest_marker("claim")
+    assert marker is not None, f"{item.nodeid} speaks of no claim"
+    return str(marker.args[0])
+
+
+def test_claims_are_published_ones() -> None:
+    assert set(BY_ID) <= PUBLISHED
+    assert [each.id for each in CLAIMS] == list(BY_ID)
+    assert len({each.sentence for each in CLAIMS}) == len(CLAIMS)
+    for each in CLAIMS:
+        # A sentence, as the page shows it.
+        assert re.fullmatch(r"[A-Z][^\n]*\.", each.sentence)
+
+
+def test_every_claim_has_a_scenario_and_every_scenario_a_claim(scenarios: list[pytest.Item]) -> None:
+    assert {claim_of(item) for item in scenarios} == set(BY_ID)
+
+
+def test_every_scenario_says_what_it_shows(scenarios: list[pytest.Item]) -> None:
+    silent = [item.nodeid for item in scenarios if not inspect.getdoc(getattr(item, "function", None))]
+    assert silent == []
+
+
+def test_names_of_scenarios_tell_them_apart(scenarios: list[pytest.Item]) -> None:
+    # Evidence, the page and comparisons go by the name within its claim.
+    names = Counter((claim_of(item), item.name) for item in scenarios)
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_every_claim_has_a_sabotage_and_every_sabotage_a_claim() -> None:
+    assert {sabotage.claim for sabotage in SABOTAGES} == set(BY_ID)
+
+
+def test_the_scenario_that_has_to_notice_a_sabotage_speaks_of_its_claim(scenarios: list[pytest.Item]) -> None:
+    named = {(claim_of(item), function_name(item)) for item in scenarios}
+    assert [each.id for each in SABOTAGES if (each.claim, each.scenario) not in named] == []
+
+
+def test_sabotages_are_told_apart() -> None:
+    for attribute in ("id", "function", "broke"):
+        assert len({getattr(sabotage, attribute) for sabotage in SABOTAGES}) == len(SABOTAGES)
+    assert {sabotage.id: sabotage for sabotage in SABOTAGES} == catalogue.BY_ID
+    for sabotage in SABOTAGES:
+        # It is an argument, a file's name and an anchor.
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", sabotage.id)
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda sabotage: str(sabotage.id))
+def test_the_code_of_a_sabotage_is_there(sabotage: Sabotage) -> None:
+    module, _, name = sabotage.function.partition(":")
+    function = getattr(importlib.import_module(f"harness.sabotage.{module}"), name)
+    assert callable(function)
+    assert not inspect.signature(function).parameters
+    assert inspect.getdoc(function)
+
+
+@pytest.mark.parametrize("claim", [claim.id for claim in CLAIMS])
+def test_every_claim_is_broken_in_two_ways_at_least(claim: str) -> None:
+    assert len([sabotage for sabotage in SABOTAGES if sabotage.claim == claim]) >= 2

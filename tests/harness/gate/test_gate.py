@@ -1,0 +1,180 @@
+"""What counts as a break that was noticed."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from harness.gate import broken_runs as broken
+from harness.gate import gate, runs
+from harness.gate.gate import Crowd, Plan, crowd, judge
+from harness.gate.plugin import TURN
+from harness.gate.results import ScenarioResult
+from harness.gate.runs import Finished, RunOptions
+from harness.sabotage.catalogue import Sabotage
+from harness.subject.live import Live, Shell
+from harness.subject.outlet import Outlet
+from harness.world.damage import Noticed
+
+LEAK = Sabotage("leak", "no-egress", "there is a leak", "egress:leak", "test_nothing_gets_out", "packets got out")
+
+
+def said(verdict: str, failure: str | None) -> Finished:
+    """A run of the one scenario."""
+    return Finished((ScenarioResult("test_nothing_gets_out", "", "no-egress", verdict, 1.0, {}, [], failure, []),), "")
+
+
+def test_a_refutation_in_the_words_of_the_break_counts() -> None:
+    assert judge(LEAK, said("refuted", "3 packets got out (a, b, c)")) == (
+        True,
+        "test_nothing_gets_out: 3 packets got out (a, b, c)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "failure"),
+    [
+        ("refuted", "mumbai completed no handshake with the hub in 6 s"),
+        ("inconclusive", "control failed: 3 packets got out"),
+        ("proven", None),
+    ],
+)
+def test_nothing_else_does(verdict: str, failure: str | None) -> None:
+    caught, noticed = judge(LEAK, said(verdict, failure))
+    assert not caught
+    assert verdict in noticed
+    assert failure is None or failure in noticed
+
+
+def test_a_run_that_came_to_nothing_tells_why() -> None:
+    assert judge(LEAK, Finished((), "ImportError: no module")) == (False, "no scenario ran: ImportError: no module")
+
+
+def test_turns_come_in_order_and_then_there_are_no_more() -> None:
+    with runs.turns() as descriptor:
+        drawn = [os.read(descriptor, TURN.size) for _ in range(3)]
+        assert [TURN.unpack(each)[0] for each in drawn] == [0, 1, 2]
+        while os.read(descriptor, 4096):
+            pass
+
+
+def test_a_slow_machine_gets_more_time_and_less_to_do_at_once() -> None:
+    usual, slow = RunOptions(profile="full"), RunOptions(profile="full", patience=10)
+    assert slow.deadline_s == 10 * usual.deadline_s
+    for each in (Noticed.SWEEP, Noticed.RESTART):
+        assert each.within_s(slow.patience) == 10 * each.within_s(usual.patience)
+    assert Noticed.EVENT.within_s(slow.patience) == Noticed.EVENT.within_s(usual.patience)
+    assert crowd(usual, cores=2) == Crowd(scenarios=2, runs=4)
+    assert crowd(slow, cores=2) == Crowd(scenarios=1, runs=2)
+    assert crowd(slow, cores=1) == Crowd(scenarios=1, runs=1)
+    assert crowd(usual, cores=16).scenarios == 4
+
+
+def test_a_service_that_is_damaged_for_all_runs_has_one_at_a_time() -> None:
+    live = Live("https://vpn.example.net", Outlet(3))
+    assert crowd(RunOptions(live=live), cores=2).scenarios == 2
+    with_shell = replace(live, ssh=Shell("root@vpn.example.net", known_hosts=4))
+    assert crowd(RunOptions(live=with_shell), cores=2) == Crowd(1, 1)
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, tuple[str, ...]]]:
+    """Runs that are only noted, by seed and arguments, and come to what `VERDICTS` says of their seed, in turns."""
+    noted: list[tuple[int, tuple[str, ...]]] = []
+
+    def run(options: RunOptions, *arguments: str, inherited: object = ()) -> Finished:
+        del inherited
+        noted.append((options.seed, arguments))
+        verdict = VERDICTS[options.seed].pop(0)
+        (outcome,) = said(verdict, None if verdict == "proven" else "it failed").outcomes
+        return Finished((msgspec.structs.replace(outcome, seed=options.seed),), "")
+
+    def run_broken(options: RunOptions, sabotage: Sabotage) -> Finished:
+        noted.append((options.seed, (f"--sabotage={sabotage.id}",)))
+        return said("proven", None)
+
+    monkeypatch.setattr(runs, "run", run)
+    monkeypatch.setattr(broken, "run", run_broken)
+    monkeypatch.setattr(gate, "SABOTAGES", (LEAK,))
+    monkeypatch.setattr(gate, "crowd", lambda _: Crowd(1, 1))
+    return noted
+
+
+VERDICTS: dict[int, list[str]] = {}
+
+
+def gated(tmp_path: Path, plan: Plan, verdicts: dict[int, list[str]]) -> gate.GateRun:
+    VERDICTS.clear()
+    VERDICTS.update(verdicts)
+    return gate.run(plan, tmp_path, Console(file=io.StringIO()))
+
+
+def test_sabotages_that_wait_are_begun_first_and_told_in_their_order(
+    made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaks = tuple(replace(LEAK, id=name, waits=name in "bc") for name in "abcd")
+    monkeypatch.setattr(gate, "SABOTAGES", breaks)
+    run = gated(tmp_path, Plan(RunOptions(), sabotages_only=True), {})
+    assert [arguments[0] for _, arguments in made_up] == [f"--sabotage={name}" for name in "cbda"]
+    assert [each.sabotage.id for each in run.sabotages] == list("abcd")
+
+
+def is_scenarios(arguments: tuple[str, ...]) -> bool:
+    return arguments[0].startswith("--turns")
+
+
+def test_what_failed_is_run_once_more_by_itself_with_the_same_choices(
+    made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path
+) -> None:
+    run = gated(tmp_path, Plan(RunOptions(seed=3)), {3: ["refuted", "proven"]})
+    assert [each.verdict for each in run.scenarios] == ["refuted"]
+    assert [each.verdict for each in run.again] == ["proven"]
+    assert made_up[-1] == (3, ("--scenario=test_nothing_gets_out",))
+
+
+def test_what_is_proven_is_not_run_again(made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path) -> None:
+    run = gated(tmp_path, Plan(RunOptions(seed=3)), {3: ["proven"]})
+    assert (run.again, run.rounds) == ((), 1)
+    assert len(made_up) == 2
+
+
+def test_a_soak_goes_on_with_other_seeds_until_a_round_fails(
+    made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path
+) -> None:
+    verdicts = {3: ["proven"], 4: ["proven"], 5: ["refuted", "refuted"]}
+    run = gated(tmp_path, Plan(RunOptions(seed=3), minutes=60), verdicts)
+    assert run.rounds == 3
+    assert [(each.verdict, each.seed) for each in run.scenarios] == [("refuted", 5)]
+    assert [seed for seed, arguments in made_up if is_scenarios(arguments)] == [3, 4, 5]
+    assert sum(arguments[0].startswith("--sabotage") for _, arguments in made_up) == 1
+
+
+def test_a_soak_ends_when_its_time_is_over(made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path) -> None:
+    assert gated(tmp_path, Plan(RunOptions(seed=3), minutes=0), {3: ["proven"]}).rounds == 1
+    assert [seed for seed, arguments in made_up if is_scenarios(arguments)] == [3]
+
+
+def test_the_sabotages_can_be_run_alone(made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path) -> None:
+    run = gated(tmp_path, Plan(RunOptions(seed=3), sabotages_only=True), {})
+    assert (run.scenarios, len(run.sabotages)) == ((), 1)
+    assert [arguments[0] for _, arguments in made_up] == ["--sabotage=leak"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "has_it"),
+    [
+        (Plan(RunOptions(profile="full")), True),
+        (Plan(RunOptions(profile="quick")), False),
+        (Plan(RunOptions(profile="full"), minutes=60), False),
+        (Plan(RunOptions(profile="full"), sabotages_only=True), False),
+        (Plan(RunOptions(claim="one-hub", profile="full")), False),
+    ],
+)
+def test_a_full_round_of_everything_holds_the_api_to_its_document(plan: Plan, has_it: bool) -> None:
+    assert plan.has_contract is has_it

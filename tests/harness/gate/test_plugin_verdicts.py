@@ -1,0 +1,280 @@
+"""From outcomes of tests to verdicts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from netlab import genkey
+
+if TYPE_CHECKING:
+    # Loaded by pytest, which has to see its assertions first.
+    from tests.harness.gate.written import Gate
+
+pytest_plugins = ("pytester", "tests.harness.gate.written")
+
+
+def test_a_scenario_that_ends_well_is_proven(gate: Gate) -> None:
+    run = gate('''
+        @claim("tunnel-handshake")
+        def test_x(record):
+            """Two machines shake hands,
+            and more.
+
+            Not this."""
+            record.measure("pings", 20, "packets")
+            with record.control("the probe works"):
+                pass
+    ''')
+    assert run.code == 0
+    only = run.only
+    assert (only.name, only.claim, only.verdict) == ("test_x", "tunnel-handshake", "proven")
+    assert only.title == "Two machines shake hands, and more."
+    assert only.measured == {"pings": {"value": 20, "unit": "packets"}}
+    assert only.controls == ["held: the probe works"]
+    assert (only.failure, only.evidence) == (None, [])
+    assert only.seconds >= 0
+
+
+def test_refuted_is_a_verdict_with_its_own_words(gate: Gate) -> None:
+    run = gate("""
+        @claim("tunnel-handshake")
+        def test_x(record):
+            record.none_of("leaks", [1, 2], "packets leaked")
+    """)
+    assert run.code == 1
+    assert (run.only.verdict, run.only.failure) == ("refuted", "packets leaked: 2 (1, 2)")
+    assert run.only.measured == {"leaks": {"value": 2, "unit": "", "limit": 0}}
+
+
+@pytest.mark.parametrize("raised", ["Refuted", "Inconclusive", "AssertionError"])
+def test_no_key_and_no_token_is_in_what_is_said(gate: Gate, pytester: pytest.Pytester, raised: str) -> None:
+    key, token = genkey(), "mws_" + "x7_-" * 10
+    run = gate(
+        f"""
+        @claim("tunnel-handshake")
+        def test_x():
+            raise {raised}("answered {{'config': 'PrivateKey = {key}', 'token': '{token}'}} to POST /machines")
+    """,
+        f"--evidence={pytester.path}/evidence",
+    )
+    said = run.only.failure or ""
+    assert key not in (kept := (pytester.path / "evidence/test_x/error.txt").read_text())
+    assert token not in kept
+    assert "answered {'config': 'PrivateKey = [removed]', 'token': '[removed]'} to POST /machines" in said
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("raise Inconclusive('the lab is slow')", "the lab is slow"),
+        ("assert 1 == 2, 'not equal'", "not equal"),
+        ("raise NothingArrived('a packet', 2.0)", "a packet: nothing within 2.000 s"),
+        ("raise OSError(28, 'No space left')", "OSError: [Errno 28] No space left"),
+        ("pytest.skip('not today')", "not today"),
+        ("pytest.fail('no')", "no"),
+        ("pytest.xfail('known')", "known"),
+        ("raise BaseException('worse')", "BaseException: worse"),
+    ],
+)
+def test_every_other_error_shows_nothing(gate: Gate, statement: str, words: str) -> None:
+    run = gate(f"""
+        @claim("tunnel-handshake")
+        def test_x():
+            {statement}
+    """)
+    assert run.only.verdict == "inconclusive"
+    assert words in (run.only.failure or "")
+
+
+def test_an_error_says_which_line_of_ours_it_came_from(gate: Gate, pytester: pytest.Pytester) -> None:
+    folder = pytester.path / "evidence"
+    run = gate(
+        """
+        from netlab import pubkey
+
+        @claim("tunnel-handshake")
+        def test_x():
+            pubkey("not a key")
+
+        @claim("tunnel-handshake")
+        def test_y():
+            [][3]
+    """,
+        f"--evidence={folder}",
+    )
+    assert re.search(r" \(netlab\.keys, line \d+\)$", run.outcomes["test_x"].failure or "")
+    assert run.outcomes["test_y"].failure == "IndexError: list index out of range (test_it, line 15)"
+    assert run.outcomes["test_y"].evidence == ["test_y/error.txt"]
+    assert "    [][3]\n" in (folder / "test_y" / "error.txt").read_text()
+
+
+@pytest.mark.parametrize(("error", "verdict"), [("Refuted", "refuted"), ("OSError", "inconclusive")])
+def test_an_error_before_the_scenario_is_its_outcome_too(gate: Gate, error: str, verdict: str) -> None:
+    run = gate(f"""
+        @pytest.fixture
+        def mesh():
+            raise {error}("no tunnel comes up")
+
+        @claim("tunnel-handshake")
+        def test_x(mesh):
+            pass
+    """)
+    assert run.only.verdict == verdict
+    assert "no tunnel comes up" in (run.only.failure or "")
+
+
+@pytest.mark.parametrize("mark", ["skip", "xfail(run=False)", "skipif(True, reason='x')"])
+def test_a_scenario_that_is_marked_not_to_run_is_not_proven(gate: Gate, mark: str) -> None:
+    run = gate(f"""
+        @pytest.mark.{mark}
+        @claim("tunnel-handshake")
+        def test_x():
+            pass
+    """)
+    assert run.verdicts == {"test_x": "inconclusive"}
+
+
+def test_a_failure_that_was_expected_is_none_the_better(gate: Gate) -> None:
+    run = gate("""
+        @pytest.mark.xfail
+        @claim("tunnel-handshake")
+        def test_x():
+            raise Refuted("it does not work")
+    """)
+    assert (run.only.verdict, run.only.failure) == ("refuted", "it does not work")
+
+
+def test_a_scenario_that_is_cut_off_leaves_what_was_found_before(gate: Gate) -> None:
+    run = gate("""
+        @claim("tunnel-handshake")
+        def test_x():
+            pass
+
+        @claim("tunnel-handshake")
+        def test_y():
+            raise KeyboardInterrupt
+    """)
+    assert run.verdicts["test_x"] == "proven"
+    assert run.verdicts.get("test_y") != "proven"
+
+
+def test_what_a_failed_scenario_leaves_is_told_and_the_next_one_finds_the_service_up(
+    gate: Gate, pytester: pytest.Pytester
+) -> None:
+    pytester.makeconftest("""
+        import pytest
+
+        from harness.world import evidence
+        from harness.gate import plugin
+
+
+        class World:
+            up = True
+
+            def leave(self):
+                pass
+
+            def stand_up(self):
+                self.up = True
+
+            def __str__(self):
+                return "the world"
+
+
+        @pytest.fixture(scope="session")
+        def lab(request):
+            made = request.config.stash[plugin._WORLD] = World()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(evidence, "collect", lambda folder, error, world: [error[-17:], str(world), str(folder)])
+                yield made
+            # Whoever starts something from here on starts it for nobody.
+            made.stand_up = None
+    """)
+    folder = pytester.path / "evidence"
+    run = gate(
+        """
+        pytestmark = claim("live-change")
+
+        def test_b(lab):
+            lab.up = False
+            raise Refuted("5 packets lost")
+
+        def test_c(lab):
+            assert lab.up
+    """,
+        f"--evidence={folder}",
+    )
+    assert run.code == 1
+    assert run.verdicts == {"test_b": "refuted", "test_c": "proven"}
+    assert run.outcomes["test_b"].evidence == [
+        ": 5 packets lost\n",
+        "the world",
+        str(folder / "test_b"),
+    ]
+    assert run.outcomes["test_c"].evidence == []
+
+
+def test_without_a_place_for_what_it_leaves_a_scenario_has_its_verdict(gate: Gate, pytester: pytest.Pytester) -> None:
+    (pytester.path / "full").write_text("no folder")
+    told = (pytester.path / "told").open("w+")
+    run = gate(
+        """
+        pytestmark = claim("live-change")
+
+        def test_b():
+            raise Refuted("5 packets lost")
+
+        def test_c():
+            pass
+    """,
+        f"--evidence={pytester.path}/full",
+        f"--progress={told.fileno()}",
+    )
+    assert run.code == 1
+    assert run.verdicts == {"test_b": "refuted", "test_c": "proven"}
+    assert run.outcomes["test_b"].evidence == []
+    told.seek(0)
+    # The gate takes the first word of a line for what became of it.
+    assert [line.split(" ")[:2] for line in told] == [
+        ["runs", "test_b"],
+        ["unkept", "test_b"],
+        ["refuted", "test_b"],
+        ["runs", "test_c"],
+        ["proven", "test_c"],
+    ]
+    told.close()
+
+
+def test_a_failure_while_cleaning_up_is_not_proven(gate: Gate) -> None:
+    run = gate("""
+        @pytest.fixture
+        def mesh():
+            yield
+            raise Refuted("something was left behind")
+
+        @claim("tunnel-handshake")
+        def test_x(mesh):
+            pass
+    """)
+    assert run.code == 1
+    assert (run.only.verdict, run.only.failure) == ("refuted", "something was left behind")
+
+
+def test_a_scenario_that_never_ran_is_not_proven_by_another(gate: Gate) -> None:
+    run = gate("""
+        pytestmark = claim("tunnel-handshake")
+
+        def test_x():
+            pass
+
+        def test_y():
+            pytest.exit("the lab is gone")
+
+        def test_z():
+            pass
+    """)
+    assert run.verdicts["test_x"] == "proven"
+    assert {run.verdicts.get("test_y"), run.verdicts.get("test_z")} == {"inconclusive"}

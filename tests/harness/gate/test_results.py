@@ -1,0 +1,79 @@
+"""Outcomes as the gate reads them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.gate.results import NOT_RUN, Results, ScenarioResult, merge, read, write
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(-1e300, 1e300) | texts
+outcomes = st.builds(
+    ScenarioResult,
+    name=texts,
+    title=texts,
+    claim=texts,
+    verdict=st.sampled_from(["proven", "refuted", "inconclusive"]),
+    seconds=st.floats(0, 1e6),
+    measured=st.dictionaries(texts, scalars | st.dictionaries(texts, scalars, max_size=3), max_size=3),
+    controls=st.lists(texts, max_size=3),
+    failure=st.none() | texts,
+    evidence=st.lists(texts, max_size=3),
+)
+
+
+@given(st.lists(outcomes, max_size=4))
+def test_outcomes_survive_writing_and_reading(
+    tmp_path_factory: pytest.TempPathFactory, made: list[ScenarioResult]
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "results.json"
+    results = Results(made, "wireguard-go 0.0.1")
+    write(file, results)
+    assert read(file) == results
+
+
+def test_a_run_that_ended_before_it_wrote_any_has_none(tmp_path: Path) -> None:
+    assert read(tmp_path / "results.json") == Results()
+    # Made by the gate, and never written to.
+    (tmp_path / "results.json").touch()
+    assert read(tmp_path / "results.json") == Results()
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"scenarios": [{"name": "test_x"}]}'])
+def test_half_a_file_is_never_taken_for_a_whole_one(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "results.json"
+    file.write_bytes(content)
+    with pytest.raises(msgspec.DecodeError):
+        read(file)
+
+
+def outcome(name: str, verdict: str, failure: str | None = None) -> ScenarioResult:
+    """Of one scenario."""
+    return ScenarioResult(name, "", "live-change", verdict, 1.0, {}, [], failure, [])
+
+
+def test_what_runs_shared_is_one_list_in_the_order_of_all() -> None:
+    def left(name: str) -> ScenarioResult:
+        return outcome(name, "inconclusive", NOT_RUN)
+
+    a, b, c = outcome("a", "proven"), outcome("b", "refuted", "5 packets lost"), outcome("c", "proven")
+    assert merge([[left("a"), b, left("c")], [a, left("b"), c]]) == [a, b, c]
+
+
+def test_a_scenario_that_every_run_left_is_not_forgotten() -> None:
+    left = outcome("b", "inconclusive", NOT_RUN)
+    a = outcome("a", "proven")
+    assert merge([[a, left], [outcome("a", "inconclusive", NOT_RUN), left]]) == [a, left]
+    # A run that was killed wrote nothing.
+    assert merge([[], [a, left]]) == [a, left]
+    assert merge([[], []]) == []
+
+
+def test_scenarios_of_the_same_name_are_kept_apart_by_their_claims() -> None:
+    one, other = outcome("a", "proven"), msgspec.structs.replace(outcome("a", "proven"), claim="no-egress")
+    assert merge([[one, other]]) == [one, other]

@@ -1,0 +1,147 @@
+"""From a run of the gate to its record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.gate import environment, transcripts
+from harness.gate.claims import CLAIMS
+from harness.gate.gate import GateRun, Plan, SabotageResult
+from harness.gate.results import ScenarioResult
+from harness.gate.runs import RunOptions
+from harness.sabotage.catalogue import SABOTAGES
+
+
+def result(claim: str, verdict: str = "proven", name: str = "test_x") -> ScenarioResult:
+    """One scenario's outcome."""
+    failure = None if verdict == "proven" else "3 packets got out"
+    return ScenarioResult(name, "It works.", claim, verdict, 1.25, {"pings": 20}, ["held: it"], failure, ["a/b.txt"], 7)
+
+
+GOOD = GateRun(
+    plan=Plan(RunOptions(profile="full", seed=7, wireguard="kernel")),
+    started_at=1772368259.9,
+    seconds=48.2345,
+    scenarios=tuple(result(claim.id) for claim in CLAIMS),
+    sabotages=tuple(SabotageResult(sabotage, True, "3 packets got out", 2.34567) for sabotage in SABOTAGES),
+    hub_wireguard="kernel 6.1.0-18-amd64",
+)
+SOME = CLAIMS[0].id
+
+
+@pytest.fixture(autouse=True)
+def facts(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the environment was asked for; the real one builds a lab to find out."""
+    asked: list[Any] = []
+
+    def facts(hub_wireguard: str) -> dict[str, str | int]:
+        asked.append(hub_wireguard)
+        return {"kernel": "6.1.0", "cpus": 2}
+
+    monkeypatch.setattr(environment, "facts", facts)
+    return asked
+
+
+def test_a_run_in_which_everything_was_shown_passes(facts: list[Any]) -> None:
+    made = transcripts.transcript_of(GOOD)
+    assert (made.verdict, made.problems) == ("pass", [])
+    assert (made.started_at, made.seconds) == ("2026-03-01T12:30:59Z", 48.2)
+    assert (made.profile, made.seed) == ("full", 7)
+    assert made.environment == {"kernel": "6.1.0", "cpus": 2}
+    assert facts == ["kernel 6.1.0-18-amd64"]
+    assert [(each.id, each.claim, each.verdict) for each in made.claims] == [
+        (claim.id, claim.sentence, "proven") for claim in CLAIMS
+    ]
+    (shown,) = made.claims[0].scenarios
+    assert (shown.name, shown.title, shown.verdict, shown.seconds) == ("test_x", "It works.", "proven", 1.25)
+    assert (shown.measured, shown.controls, shown.failure, shown.rerun) == ({"pings": 20}, ["held: it"], None, None)
+    assert [(each.id, each.claim, each.broke) for each in made.sabotage] == [
+        (sabotage.id, sabotage.claim, sabotage.broke) for sabotage in SABOTAGES
+    ]
+    assert {(each.caught, each.noticed, each.seconds) for each in made.sabotage} == {(True, "3 packets got out", 2.346)}
+
+
+def test_a_claim_whose_scenarios_did_not_run_is_there_and_fails() -> None:
+    made = transcripts.transcript_of(replace(GOOD, scenarios=GOOD.scenarios[1:]))
+    assert (made.claims[0].id, made.claims[0].verdict, made.claims[0].scenarios) == (SOME, "inconclusive", [])
+    assert (made.verdict, made.problems) == ("fail", [f"{SOME} has no scenario."])
+
+
+def test_a_run_that_found_nothing_at_all_fails_for_every_claim(facts: list[Any]) -> None:
+    made = transcripts.transcript_of(replace(GOOD, scenarios=(), sabotages=(), hub_wireguard=""))
+    assert made.verdict == "fail"
+    assert facts == ["kernel"]
+    assert len(made.problems) == 2 * len(CLAIMS)
+
+
+@pytest.mark.parametrize("verdict", ["refuted", "inconclusive"])
+def test_one_scenario_that_is_not_proven_fails_the_run_and_says_how_to_repeat_it(verdict: str) -> None:
+    made = transcripts.transcript_of(replace(GOOD, scenarios=(*GOOD.scenarios, result(SOME, verdict, "test_y"))))
+    assert (made.verdict, made.problems) == ("fail", [f"{SOME} is {verdict}."])
+    assert made.claims[0].verdict == verdict
+    failed = made.claims[0].scenarios[1]
+    assert (failed.failure, failed.evidence) == ("3 packets got out", ["a/b.txt"])
+    assert failed.rerun == f"./meshwg gate --claim {SOME} --profile full --seed 7 --wireguard kernel"
+
+
+def test_a_run_that_named_no_implementation_is_repeated_without_one() -> None:
+    run = replace(GOOD, plan=Plan(RunOptions(profile="full", seed=7)), scenarios=(result(SOME, "refuted"),))
+    assert transcripts.transcript_of(run).claims[0].scenarios[0].rerun == (
+        f"./meshwg gate --claim {SOME} --profile full --seed 7"
+    )
+
+
+def test_a_break_that_went_unnoticed_fails_the_run() -> None:
+    unnoticed = replace(GOOD.sabotages[0], caught=False)
+    made = transcripts.transcript_of(replace(GOOD, sabotages=(unnoticed, *GOOD.sabotages[1:])))
+    assert made.verdict == "fail"
+    assert [unnoticed.sabotage.id in problem for problem in made.problems] == [True]
+
+
+def test_one_claim_that_was_asked_for_is_the_only_one_in_it() -> None:
+    made = transcripts.transcript_of(
+        replace(
+            GOOD,
+            plan=Plan(RunOptions(claim=SOME)),
+            scenarios=(result(SOME),),
+            sabotages=tuple(each for each in GOOD.sabotages if each.sabotage.claim == SOME),
+        )
+    )
+    assert [each.id for each in made.claims] == [SOME]
+    assert set(made.left_out) == {each.id for each in CLAIMS} - {SOME}
+    assert made.verdict == "pass"
+
+
+def test_only_the_sabotages_judge_no_claim() -> None:
+    made = transcripts.transcript_of(replace(GOOD, plan=Plan(RunOptions(), sabotages_only=True), scenarios=()))
+    assert (made.claims, made.verdict, len(made.sabotage)) == ([], "pass", len(SABOTAGES))
+    assert set(made.left_out) == {each.id for each in CLAIMS}
+
+
+def test_a_scenario_that_failed_and_then_did_not_is_unstable_and_fails_the_run() -> None:
+    run = replace(
+        GOOD, scenarios=(*GOOD.scenarios, result(SOME, "refuted", "test_y")), again=(result(SOME, name="test_y"),)
+    )
+    made = transcripts.transcript_of(run)
+    assert made.problems == [f"{SOME} is refuted.", "test_y is unstable: run again alike, it was proven."]
+    assert [each.is_unstable for each in made.claims[0].scenarios] == [False, True]
+
+
+def test_another_hub_is_named_and_nobody_expects_it_to_be_broken(facts: list[Any]) -> None:
+    run = replace(
+        GOOD, hub="my:Hub", hub_wireguard="", sabotages=(), scenarios=(*GOOD.scenarios, result(SOME, "refuted"))
+    )
+    made = transcripts.transcript_of(run)
+    assert (made.hub, facts) == ("my:Hub", ["unknown, of my:Hub"])
+    assert (made.verdict, made.problems) == ("fail", [f"{SOME} is refuted."])
+    assert made.claims[0].scenarios[1].rerun == (
+        f"python -m netlab.sandbox -- pytest --pyargs scenarios --hub=my:Hub --claim={SOME} --profile=full --seed=7"
+    )
+
+
+def test_a_soak_tells_how_many_rounds_it_had() -> None:
+    made = transcripts.transcript_of(replace(GOOD, plan=Plan(RunOptions(profile="full"), minutes=5), rounds=4))
+    assert (made.profile, made.environment["rounds"]) == ("soak", 4)

@@ -1,0 +1,69 @@
+"""Scenarios that a test writes, run under the gate's plugin; a plugin of pytest for tests of it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.gate import results
+from harness.gate.results import ScenarioResult
+
+Gate = Callable[..., "Run"]
+
+HEAD = """
+import pytest
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive, Refuted
+from netlab import NothingArrived
+claim = pytest.mark.claim
+"""
+
+
+class Run:
+    """One run of scenarios."""
+
+    def __init__(self, done: pytest.RunResult, target: Path) -> None:
+        self.code = int(done.ret)
+        self.output = done.stdout.str() + done.stderr.str()
+        self.counts = done.parseoutcomes() if self.code <= 1 else {}
+        self.outcomes = {each.name: each for each in results.read(target).scenarios}
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """By scenario."""
+        return {name: each.verdict for name, each in self.outcomes.items()}
+
+    @property
+    def only(self) -> ScenarioResult:
+        """The one outcome that there is."""
+        (found,) = self.outcomes.values()
+        return found
+
+
+@pytest.fixture
+def gate(pytester: pytest.Pytester) -> Gate:
+    """Runs a module of scenarios."""
+    pytester.makeini("[pytest]\naddopts = --strict-markers\nmarkers = claim(id): what it proves or refutes\n")
+
+    def run(module: str, *options: str, **others: str) -> Run:
+        pytester.makepyfile(
+            **{name: HEAD + textwrap.dedent(text) for name, text in {"test_it": module, **others}.items()}
+        )
+        target = pytester.path / "results.json"
+        done = pytester.runpytest_inprocess(
+            "-p",
+            "harness.gate.plugin",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            f"--results={target}",
+            *options,
+            no_reraise_ctrlc=True,
+        )
+        return Run(done, target)
+
+    return run

@@ -1,0 +1,99 @@
+"""What a scenario notes, and what it comes to when a figure or a control is not as it must be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive, Refuted
+from netlab import CommandFailed, NothingArrived
+
+
+@pytest.fixture
+def record() -> Record:
+    """An empty one."""
+    return Record()
+
+
+@pytest.mark.parametrize(
+    ("given", "noted"),
+    [
+        ((7,), 7),
+        (("wireguard-go",), "wireguard-go"),
+        ((True,), True),
+        ((None,), None),
+        (([1, 2],), [1, 2]),
+        ((0.12345678,), 0.123457),
+        ((0.25, "s"), {"value": 0.25, "unit": "s"}),
+        ((3, "packets", 0), {"value": 3, "unit": "packets", "limit": 0}),
+        ((3, "", ">= 2"), {"value": 3, "unit": "", "limit": ">= 2"}),
+    ],
+)
+def test_a_figure_has_a_unit_and_a_limit_where_they_were_given(
+    record: Record, given: tuple[Any, ...], noted: Any
+) -> None:
+    record.measure("it", *given)
+    assert record.measured == {"it": noted}
+
+
+@given(st.integers(-5, 5), st.integers(-5, 5))
+def test_too_small_a_figure_shows_nothing(value: int, least: int) -> None:
+    record = Record()
+    if value >= least:
+        record.at_least("packets", value, least, "packets")
+    else:
+        with pytest.raises(Inconclusive, match=f"packets: {value} packets, and at least {least} are needed"):
+            record.at_least("packets", value, least, "packets")
+    # It is noted in both cases, so that the page shows how far it was off.
+    assert record.measured == {"packets": {"value": value, "unit": "packets", "limit": f">= {least}"}}
+
+
+@given(st.lists(st.integers(), max_size=12))
+def test_one_violation_refutes(violations: list[int]) -> None:
+    record = Record()
+    if violations:
+        with pytest.raises(Refuted, match=f"^packets leaked: {len(violations)} ") as refuted:
+            record.none_of("leaks", violations, "packets leaked")
+        shown = str(refuted.value).partition("(")[2].removesuffix(")").split(", ")
+        assert shown == [str(each) for each in violations[:5]] + ["…"] * (len(violations) > 5)
+    else:
+        record.none_of("leaks", violations, "packets leaked")
+    assert record.measured == {"leaks": {"value": len(violations), "unit": "", "limit": 0}}
+
+
+def test_a_control_that_holds_is_noted(record: Record) -> None:
+    with record.control("the probe sees what is allowed"):
+        pass
+    assert record.controls == ["held: the probe sees what is allowed"]
+
+
+@pytest.mark.parametrize(
+    "error", [AssertionError("it did not"), Refuted("nothing came"), NothingArrived("a packet", 2.0)]
+)
+def test_a_control_that_does_not_hold_shows_nothing(record: Record, error: Exception) -> None:
+    words = "control failed: the probe sees what is allowed"
+    with pytest.raises(Inconclusive, match=words) as raised, record.control("the probe sees what is allowed"):
+        raise error
+    assert str(error) in str(raised.value)
+    assert raised.value.__cause__ is error
+    assert record.controls == ["failed: the probe sees what is allowed"]
+    # Or a claim would be refuted by a probe that sees nothing.
+    assert not isinstance(raised.value, Refuted)
+
+
+def test_an_accident_in_a_control_stays_what_it_is(record: Record) -> None:
+    with pytest.raises(CommandFailed), record.control("the probe sees what is allowed"):
+        raise CommandFailed("mumbai", ["ip"], 1, "", "no")
+    assert record.controls == []
+
+
+def test_records_share_nothing() -> None:
+    Record().measure("it", 1)
+    assert Record().measured == {}
+    with Record().control("it"):
+        pass
+    assert Record().controls == []

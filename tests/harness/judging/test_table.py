@@ -1,0 +1,22 @@
+"""Tables in messages."""
+
+from __future__ import annotations
+
+from harness.judging.table import render
+
+
+def test_rows_and_columns_stand_in_the_order_in_which_they_come() -> None:
+    cells = {
+        ("b→a", "udp/53"): "allowed",
+        ("b→a", "icmp"): "DENIED, ARRIVED",
+        ("a→b", "udp/53"): "denied",
+    }
+    assert render(cells).splitlines() == [
+        "     udp/53   icmp",
+        "b→a  allowed  DENIED, ARRIVED",
+        "a→b  denied",
+    ]
+
+
+def test_nothing_is_nothing() -> None:
+    assert render({}) == ""

@@ -1,0 +1,99 @@
+"""A running connection through a router that can be told to drop everything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import pytest
+
+from harness.judging.answer import Answer
+from harness.judging.verdicts import Refuted
+from harness.overlay.connection import Connection
+from harness.overlay.mesh import Machine
+from netlab import Lab
+from netlab.topologies import Gated, gated
+from tests.waiting import DEADLINE
+
+ENOUGH = 0.1
+
+
+class End:
+    """As much of a machine as a connection needs."""
+
+    def __init__(self, name: str, host: Any, address: str) -> None:
+        self.name, self.host, self.address = name, host, address
+
+
+@pytest.fixture
+def gate() -> Iterator[Gated]:
+    with Lab() as lab:
+        made = gated(lab)
+        for host, other in ((made.left, "203.0.113"), (made.right, "198.51.100")):
+            via = host.run("ip", "route", "show", "default").stdout.split()[2]
+            host.run("ip", "route", "add", f"{other}.0/24", "via", via, "rto_min", "5ms")
+        yield made
+
+
+@pytest.fixture
+def connection(gate: Gated) -> Connection:
+    left, right = End("left", gate.left, "198.51.100.2"), End("right", gate.right, "203.0.113.2")
+    return Connection(cast(Machine, left), cast(Machine, right))
+
+
+def change(make: Callable[[], None]) -> Answer:
+    """A change with its two times."""
+    requested = time.monotonic_ns()
+    make()
+    return Answer(200, None, requested, time.monotonic_ns())
+
+
+def test_one_that_stops_when_denied_and_goes_on_afterwards_is_fine(gate: Gated, connection: Connection) -> None:
+    with connection:
+        connection.goes_on()
+        for _ in range(3):
+            connection.stops(change(gate.deny))
+            time.sleep(ENOUGH)
+            connection.holds()
+            connection.goes_on(change(gate.allow))
+
+
+def nothing() -> None:
+    """A change that is answered, and not made."""
+
+
+def denied_in_vain(connection: Connection, noticed_by: str) -> None:
+    """A connection that is said to be denied and goes on."""
+    with connection:
+        connection.goes_on()
+        connection.stops(change(nothing))
+        assert connection._stream is not None
+        connection._stream.wait_echo(time.monotonic_ns(), DEADLINE)
+        if noticed_by == "holds":
+            connection.holds()
+        elif noticed_by == "goes_on":
+            connection.goes_on(change(nothing))
+        elif noticed_by == "stops":
+            connection.stops(change(nothing))
+
+
+def allowed_in_vain(connection: Connection, gate: Gated) -> None:
+    """A connection that is said to be allowed again and is not."""
+    with connection:
+        connection.stops(change(gate.deny))
+        connection.goes_on(change(nothing))
+
+
+@pytest.mark.parametrize("noticed_by", ["holds", "goes_on", "stops", "the end"])
+def test_one_that_carries_on_although_denied_refutes(connection: Connection, noticed_by: str) -> None:
+    with pytest.raises(Refuted, match=r"TCP left→right: \d+ lines crossed it although it was denied"):
+        denied_in_vain(connection, noticed_by)
+
+
+def test_one_that_does_not_go_on_when_allowed_refutes(
+    gate: Gated, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.overlay.connection._DEADLINE", 0.2)
+    with pytest.raises(Refuted, match="TCP left→right is allowed, and carries nothing"):
+        allowed_in_vain(connection, gate)

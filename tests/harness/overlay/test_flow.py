@@ -1,0 +1,399 @@
+"""A stream judged packet by packet: what is a finding, what is none, and what shows nothing.
+
+The packets are made up; the accounts of them are the real stream's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.judging.answer import Answer
+from harness.judging.record import Record
+from harness.judging.verdicts import Inconclusive, Refuted
+from harness.overlay import flow
+from harness.overlay.flow import Flow
+from netlab import NothingArrived, Received, Sent, UdpStream
+
+INTERVAL = 2_000_000
+LOOK = 100_000_000
+"""ns that pass with each look at the clock: time for 50 packets."""
+
+SYSTEM_CALL = 10_000
+JOURNEY = 500_000
+
+
+class MadeUpStream(UdpStream):
+    """A packet every 2 ms of a clock of its own, which each look at it moves on.
+
+    Attributes:
+        now: ns.
+        passes: whether what is sent from now on arrives.
+        sends: whether anything is sent.
+        stopped: whether it was stopped.
+    """
+
+    receiver_drops = 0
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.passes = self.sends = True
+        self.stopped = False
+        self._sent: list[Sent] = []
+        self._received: dict[int, Received] = {}
+        self._arrival = threading.Condition()
+        self.mark = self._look  # type: ignore[method-assign]
+
+    def __enter__(self) -> MadeUpStream:
+        return self
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def wait_delivery(self, after_ns: int, timeout_s: float) -> float:
+        self._look()
+        arrivals = [packet.received_ns for packet in self.received() if packet.sent_ns > after_ns]
+        if not arrivals:
+            raise NothingArrived("packet", timeout_s)
+        return (min(arrivals) - after_ns) / 1e9
+
+    def _look(self) -> int:
+        self.wait(LOOK)
+        return self.now
+
+    def wait(self, duration: int) -> None:
+        """Time passes, and packets are sent in it, but for one that is due when it ends."""
+        while len(self._sent) * INTERVAL < self.now + duration:
+            self._send_at(len(self._sent) * INTERVAL)
+        self.now += duration
+
+    def _send_at(self, at: int) -> None:
+        seq = len(self._sent)
+        self._sent.append(Sent(seq, at, at + SYSTEM_CALL, 0 if self.sends else 101))
+        if self.passes and self.sends:
+            self.deliver(seq)
+
+    def change(self, *, passes: bool, duration: int = 5 * INTERVAL, at: float = 0.5) -> Answer:
+        """A save; what it says is enforced at some point between request and answer."""
+        requested = self.now
+        self.wait(round(duration * at))
+        self.passes = passes
+        self.wait(requested + duration - self.now)
+        return Answer(200, {}, requested, self.now)
+
+    def deliver(self, seq: int, journey: int = JOURNEY) -> None:
+        """This packet arrives after all."""
+        sent = self._sent[seq]
+        self._received[seq] = Received(seq, sent.sent_ns, sent.sent_ns + journey)
+
+    def lose(self, seq: int) -> None:
+        """This packet never arrives after all."""
+        self._received.pop(seq, None)
+
+    def refuse(self, seq: int) -> None:
+        """The sender's kernel refused this packet."""
+        self._sent[seq] = Sent(seq, self._sent[seq].sent_ns, self._sent[seq].done_ns, 101)
+        self.lose(seq)
+
+    def sent_after(self, moment: int, count: int = 1) -> int:
+        """The number of a packet that was sent after a moment: the first, or a later one."""
+        return next(packet.seq for packet in self._sent if packet.sent_ns > moment) + count - 1
+
+
+@dataclass
+class Stage:
+    """A flow over a stream that is made up."""
+
+    stream: MadeUpStream = field(default_factory=MadeUpStream)
+    record: Record = field(default_factory=Record)
+
+    def flow(self) -> Flow:
+        nobody = cast(Any, None)
+        return Flow(nobody, nobody, "10.100.0.3", self.record, "mumbai→pune", 0.002, self.fence)
+
+    def fence(self) -> None:
+        """A ping there and back, so that what was sent before has met the hub."""
+        self.stream.wait(2 * JOURNEY)
+
+    @contextmanager
+    def ends(self, kind: type[Exception], words: str) -> Iterator[Flow]:
+        """A flow that has to end with this error."""
+        with pytest.raises(kind, match=words), self.flow() as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def patch() -> Any:
+    """Patches for as long as a module, so that properties can use them."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture
+def stage(patch: pytest.MonkeyPatch) -> Stage:
+    """One stage."""
+    return staged(patch)
+
+
+def staged(patch: pytest.MonkeyPatch) -> Stage:
+    """A new stage; the next flow gets its stream."""
+    made = Stage()
+    patch.setattr(flow, "UdpStream", lambda *_, **__: made.stream)
+    return made
+
+
+def flip(stage: Stage, running: Flow) -> tuple[Answer, Answer]:
+    """Deny and allow, both judged while they last."""
+    denied = stage.stream.change(passes=False)
+    running.stops(denied)
+    allowed = stage.stream.change(passes=True)
+    running.flows(allowed)
+    return denied, allowed
+
+
+def test_a_hub_that_does_what_it_answers_is_proven(stage: Stage) -> None:
+    with stage.flow() as running:
+        running.flows()
+        for _ in range(3):
+            flip(stage, running)
+    assert stage.stream.stopped
+    measured = stage.record.measured
+    assert measured["mumbai→pune packets sent"] == len(stage.stream.sent())
+    assert measured["mumbai→pune delivered although denied"] == {"value": 0, "unit": "packets", "limit": 0}
+    assert measured["mumbai→pune lost although allowed"] == {"value": 0, "unit": "", "limit": 0}
+
+
+def test_a_flow_that_nobody_denies_says_nothing_of_denial(stage: Stage) -> None:
+    with stage.flow() as running:
+        running.flows()
+    assert "mumbai→pune delivered although denied" not in stage.record.measured
+    assert "mumbai→pune lost although allowed" in stage.record.measured
+
+
+def test_the_slowest_delivery_after_an_allow_is_kept(stage: Stage) -> None:
+    waited = []
+    with stage.flow() as running:
+        running.flows()
+        for quarters in (1, 3, 2):
+            running.stops(stage.stream.change(passes=False))
+            stage.stream.wait(-stage.stream.now % INTERVAL)
+            allowed = stage.stream.change(passes=True, duration=5 * INTERVAL + quarters * INTERVAL // 4)
+            running.flows(allowed)
+            waited.append(INTERVAL * (4 - quarters) // 4 + JOURNEY)
+    assert stage.record.measured["delivery after allow"] == {"value": max(waited) / 1e9, "unit": "s"}
+
+
+def test_a_packet_sent_after_the_answer_and_delivered_refutes_at_once(stage: Stage) -> None:
+    with stage.ends(Refuted, "mumbai→pune: 1 packets sent after the answer") as running:
+        running.flows()
+        denied = stage.stream.change(passes=False)
+        stage.stream.wait(LOOK)
+        stage.stream.deliver(stage.stream.sent_after(denied.answered_ns))
+        running.stops(denied)
+        pytest.fail("it goes on")
+    assert stage.record.measured["mumbai→pune delivered although denied"] == {
+        "value": 1,
+        "unit": "packets",
+        "limit": 0,
+    }
+
+
+def test_one_that_arrives_later_still_refutes_at_the_end(stage: Stage) -> None:
+    with stage.ends(Refuted, "sent after the answer that denies them were delivered") as running:
+        running.flows()
+        denied, _ = flip(stage, running)
+        stage.stream.deliver(stage.stream.sent_after(denied.answered_ns, 20))
+
+
+def test_the_last_phase_is_judged_too(stage: Stage) -> None:
+    with stage.ends(Refuted, "delivered") as running:
+        running.flows()
+        running.stops(stage.stream.change(passes=False))
+        stage.stream.wait(LOOK)
+        stage.stream.deliver(len(stage.stream.sent()) - 1)
+
+
+def test_an_answer_that_comes_before_the_rule_is_enforced_refutes(stage: Stage) -> None:
+    with stage.ends(Refuted, "delivered") as running:
+        running.flows()
+        now = stage.stream.now
+        too_early = Answer(200, {}, now, now + INTERVAL)
+        stage.stream.wait(5 * INTERVAL)
+        stage.stream.passes = False
+        running.stops(too_early)
+
+
+@pytest.mark.parametrize("phase", ["before the change", "after the allow", "at the end"])
+def test_an_allowed_packet_lost_outside_a_change_refutes(stage: Stage, phase: str) -> None:
+    with stage.ends(Refuted, r"mumbai→pune: packets that are allowed were lost: 1 \(") as running:
+        running.flows()
+        begun = stage.stream.now
+        stage.stream.wait(LOOK)
+        _, allowed = flip(stage, running)
+        stage.stream.wait(LOOK)
+        moments = {
+            "before the change": begun,
+            "after the allow": allowed.answered_ns,
+            "at the end": stage.stream.now - 3 * INTERVAL,
+        }
+        stage.stream.lose(stage.stream.sent_after(moments[phase]))
+    assert stage.record.measured["mumbai→pune lost although allowed"]["value"] == 1
+
+
+@pytest.mark.parametrize("at", [0.0, 0.2, 0.5, 0.8, 1.0])
+def test_what_is_sent_between_request_and_answer_may_go_either_way(stage: Stage, at: float) -> None:
+    with stage.flow() as running:
+        running.flows()
+        for passes in (False, True):
+            change = stage.stream.change(passes=passes, duration=20 * INTERVAL, at=at)
+            (running.flows if passes else running.stops)(change)
+            # Even packets out of order: lost before one that arrived.
+            during = stage.stream.sent_in(change.requested_ns + 1, change.answered_ns - 1)
+            assert len(during) >= 18
+            stage.stream.lose(during[3])
+            stage.stream.deliver(during[15])
+
+
+def test_a_packet_that_was_being_sent_when_the_request_went_out_may_go_either_way(stage: Stage) -> None:
+    with stage.flow() as running:
+        running.flows()
+        # The system call began before the request and ended after it.
+        stage.stream.wait(-stage.stream.now % INTERVAL + SYSTEM_CALL // 2)
+        straddling = stage.stream.sent_after(stage.stream.now - SYSTEM_CALL)
+        denied = stage.stream.change(passes=False)
+        packet = stage.stream.sent()[straddling]
+        assert packet.sent_ns < denied.requested_ns < packet.done_ns
+        stage.stream.lose(straddling)
+        running.stops(denied)
+
+
+def test_nothing_that_arrives_after_an_allow_refutes(stage: Stage) -> None:
+    with stage.ends(Refuted, "mumbai→pune is allowed, and nothing arrives for 5 s") as running:
+        running.flows()
+        running.stops(stage.stream.change(passes=False))
+        running.flows(stage.stream.change(passes=False))
+
+
+def test_a_flow_that_never_began_refutes(stage: Stage) -> None:
+    stage.stream.passes = False
+    with stage.ends(Refuted, "nothing arrives") as running:
+        running.flows()
+    assert stage.stream.stopped
+
+
+def test_a_stream_that_breaks_off_before_its_end_refutes(stage: Stage) -> None:
+    with stage.ends(Refuted, "mumbai→pune is allowed, and nothing arrives any more") as running:
+        running.flows()
+        flip(stage, running)
+        stage.stream.passes = False
+    assert stage.stream.stopped
+
+
+def test_a_queue_that_ran_over_on_a_busy_machine_is_not_the_hubs_loss(stage: Stage) -> None:
+    with stage.flow() as running:
+        running.flows()
+        begun = stage.stream.now
+        stage.stream.wait(3 * LOOK)
+        first = stage.stream.sent_after(begun)
+        stage.stream.deliver(first, 2 * LOOK)
+        stage.stream.lose(first + 90)
+    assert stage.record.measured["mumbai→pune lost to a busy machine"] == {"value": 1, "unit": "packets"}
+    assert stage.record.measured["mumbai→pune lost although allowed"]["value"] == 0
+
+
+def test_too_few_packets_show_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "_DEADLINE", -1.0)
+    with stage.ends(Inconclusive, "the lab sent fewer than 25 packets") as running:
+        running.flows()
+        stage.stream.sends = False
+        running.stops(stage.stream.change(passes=False))
+
+
+def test_a_receiver_that_was_too_slow_shows_nothing(stage: Stage) -> None:
+    with stage.ends(Inconclusive, "receiver was too slow for 3") as running:
+        running.flows()
+        stage.stream.lose(stage.stream.sent_after(stage.stream.now - 5 * INTERVAL))
+        stage.stream.receiver_drops = 3
+
+
+def test_a_slow_receiver_is_no_excuse_for_what_it_did_receive(stage: Stage) -> None:
+    with stage.ends(Refuted, "delivered") as running:
+        running.flows()
+        denied, _ = flip(stage, running)
+        stage.stream.deliver(stage.stream.sent_after(denied.answered_ns, 7))
+        stage.stream.receiver_drops = 3
+
+
+def test_what_the_senders_kernel_refused_is_not_the_hubs_loss(stage: Stage) -> None:
+    with stage.flow() as running:
+        running.flows()
+        stage.stream.refuse(stage.stream.sent_after(stage.stream.now - 5 * INTERVAL))
+
+
+def test_another_error_stays_what_it_is(stage: Stage) -> None:
+    with stage.ends(KeyError, "other") as running:
+        running.flows()
+        stage.stream.lose(stage.stream.sent_after(stage.stream.now - 5 * INTERVAL))
+        raise KeyError("other")
+    assert stage.stream.stopped
+    assert "mumbai→pune lost although allowed" not in stage.record.measured
+
+
+def judged(act: Callable[[], None]) -> str:
+    """What came of it."""
+    try:
+        act()
+    except Refuted:
+        return "refuted"
+    return "proven"
+
+
+@given(data=st.data())
+@settings(max_examples=150)
+def test_only_packets_of_the_change_itself_may_go_either_way(patch: pytest.MonkeyPatch, data: st.DataObject) -> None:
+    stage = staged(patch)
+    allowed: list[tuple[int, int]] = []
+    denied: list[tuple[int, int]] = []
+
+    def act() -> None:
+        with stage.flow() as running:
+            running.flows()
+            begun, arrives = LOOK, True
+            for _ in range(data.draw(st.integers(0, 4), label="flips")):
+                duration = data.draw(st.integers(1, 30 * INTERVAL), label="duration")
+                change = stage.stream.change(
+                    passes=not arrives, duration=duration, at=data.draw(st.floats(0, 1), label="at")
+                )
+                (allowed if arrives else denied).append((begun, change.requested_ns))
+                arrives, begun = not arrives, change.answered_ns
+                (running.flows if arrives else running.stops)(change)
+            # The last one lasts until the stream ends, later than now.
+            (allowed if arrives else denied).append((begun, 1 << 62))
+            if changed := data.draw(st.none() | st.integers(0, len(stage.stream.sent()) - 1), label="changed"):
+                change_fate(changed)
+
+    def change_fate(seq: int) -> None:
+        if seq in {packet.seq for packet in stage.stream.received()}:
+            stage.stream.lose(seq)
+        else:
+            stage.stream.deliver(seq)
+
+    def in_time(start: int, end: int) -> list[int]:
+        # One that is still under way when the next change is made may meet that one.
+        sent = stage.stream.sent()
+        return [packet.seq for packet in sent if start <= packet.sent_ns and packet.sent_ns + JOURNEY <= end]
+
+    verdict = judged(act)
+    arrived = {packet.seq for packet in stage.stream.received()}
+    # Nothing that arrived in time shows that the last one of its time was not late.
+    must_arrive = {seq for phase in allowed for seq in in_time(*phase)[:-1]}
+    must_not = {seq for phase in denied for seq in in_time(*phase)}
+    wrong = (must_arrive - arrived) | (must_not & arrived)
+    assert verdict == ("refuted" if wrong else "proven")

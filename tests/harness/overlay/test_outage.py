@@ -1,0 +1,54 @@
+"""When a stream is whole again, for how long it was not, and what it lost without a reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.overlay.outage import ENOUGH, lost_again, outage, whole_since
+from netlab import Received, Sent
+
+MS = 1_000_000
+WAY = MS // 2
+
+
+def made_up(count: int, *lost: int, way: int = WAY) -> tuple[list[Sent], list[Received]]:
+    """A packet each millisecond; these of them were lost."""
+    sent = [Sent(seq, seq * MS, seq * MS + 1000, 0) for seq in range(count)]
+    return sent, [Received(each.seq, each.sent_ns, each.sent_ns + way) for each in sent if each.seq not in lost]
+
+
+def arrived(count: int, *lost: int) -> list[Received]:
+    return made_up(count, *lost)[1]
+
+
+def test_a_stream_without_a_loss_is_whole_from_the_first_packet_on() -> None:
+    assert whole_since(arrived(100), since_ns=40 * MS) == 40 * MS
+
+
+def test_it_is_whole_after_the_last_loss() -> None:
+    assert whole_since(arrived(100, 50, 60), since_ns=40 * MS) == 61 * MS
+
+
+@pytest.mark.parametrize(("lost", "whole"), [(100 - ENOUGH - 1, True), (100 - ENOUGH, False)])
+def test_a_few_packets_say_nothing(lost: int, whole: bool) -> None:
+    assert (whole_since(arrived(100, lost), since_ns=0) is not None) is whole
+
+
+def test_nothing_that_arrived_before_counts() -> None:
+    assert whole_since(arrived(100), since_ns=90 * MS) is None
+    assert whole_since(arrived(100, *range(40, 100)), since_ns=50 * MS) is None
+
+
+def test_an_outage_lasts_from_the_first_loss_to_the_packet_after_the_last() -> None:
+    assert outage(*made_up(100, 10, 30), 0, 100 * MS) == pytest.approx(0.021)
+    assert outage(*made_up(100, 10, 30), 20 * MS, 100 * MS) == pytest.approx(0.001)
+    assert outage(*made_up(100, 10, 30), 40 * MS, 100 * MS) == 0.0
+    assert outage(*made_up(100, *range(90, 100)), 0, 120 * MS) == pytest.approx(0.030)
+
+
+def test_a_loss_while_nothing_is_broken_is_found() -> None:
+    assert lost_again(*made_up(100, 5, 50), 10 * MS, 90 * MS) == [50]
+
+
+def test_what_is_under_way_at_the_end_is_not_lost_again() -> None:
+    assert lost_again(*made_up(100, 88, 89, 90), 10 * MS, 90 * MS) == []

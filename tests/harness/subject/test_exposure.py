@@ -1,0 +1,59 @@
+"""The search for secrets finds each form of each, wherever it lies, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.subject import exposure
+from netlab import genkey
+
+KEY = genkey()
+RAW = base64.b64decode(KEY)
+
+
+WRITTEN = {
+    "text": KEY.encode(),
+    "without padding": KEY.rstrip("=").encode(),
+    "bytes": RAW,
+    "reversed": RAW[::-1],
+    "hex": RAW.hex().encode(),
+    "HEX": RAW.hex().upper().encode(),
+    "base64url": base64.urlsafe_b64encode(RAW),
+    "base32": base64.b32encode(RAW),
+    "JSON": json.dumps({"key": KEY}).encode(),
+    "UTF-16": KEY.encode("utf-16-le"),
+    "URL": KEY.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D").encode(),
+    "JavaScript": KEY.replace("/", "\\/").encode(),
+    "base64 of text": base64.b64encode(KEY.encode()),
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_every_form_is_found(form: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"\xff\0some" + WRITTEN[form] + b"thing")
+    assert exposure.in_files([file], {"key": KEY})
+    assert exposure.in_bytes(file.read_bytes(), {"key": KEY})
+    assert not exposure.in_files([file], {"key": genkey()})
+
+
+def test_what_lies_across_two_reads_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exposure, "_CHUNK", 64)
+    file = tmp_path / "file"
+    for before in range(40, 80):
+        file.write_bytes(b"x" * before + KEY.encode() + b"x" * 100)
+        assert any(found.startswith("key (text)") for found in exposure.in_files([file], {"key": KEY}))
+
+
+def test_a_file_that_is_gone_is_passed_over(tmp_path: Path) -> None:
+    assert exposure.in_files([tmp_path / "none"], {"key": KEY}) == []
+
+
+def test_a_password_is_looked_for_as_text() -> None:
+    found = exposure.forms("correct horse/battery")
+    assert found["percent-encoded"] == b"correct%20horse%2Fbattery"
+    assert "bytes" not in found

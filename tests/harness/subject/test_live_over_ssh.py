@@ -1,0 +1,157 @@
+"""A gate over a service that somebody else runs, with a shell on its host: what takes the inside is proven as well."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from harness.client.api import Api
+from harness.subject.service import PORT
+from harness.world.world import HUB, OFFICE
+from netlab import Lab, NamespaceHost, sandbox
+from tests.netlab import sshd
+
+DEADLINE = 600.0
+START_DEADLINE = 120.0
+OUT_OF_REACH = (
+    # It takes a network without an address translation on the way.
+    "test_a_machine_that_was_led_to_a_closed_port_finds_back",
+    # It kills a service of the lab's own.
+    "test_nothing_that_was_answered_is_lost",
+)
+CONTROL = """\
+#!/bin/sh
+# What an operator has systemd for: stop, start.
+cd {root} || exit 1
+running() {{ [ -d "/proc/$1" ] && ! grep -q "^State:.Z" "/proc/$1/status"; }}
+case $1 in
+stop)
+    pid=$(cat {folder}/pid) && kill -TERM "$pid" || exit 1
+    while running "$pid"; do sleep 0.05; done ;;
+start)
+    setsid --fork sh -c {service} ;;
+*) exit 64 ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """Somebody's service: how it is reached, and what its owner has given us."""
+
+    url: str
+    certificate: Path
+    key: Path
+    known_hosts: Path
+    control: str
+
+
+@pytest.fixture(scope="module")
+def somebody() -> Iterator[Somebody]:
+    program = sshd.needed()
+    with Lab() as lab:
+        internet, hub = lab.switch("internet"), lab.host("hub")
+        lab.connect(hub, internet, f"{HUB}/24")
+        lab.connect_here(internet, f"{OFFICE}/24")
+        assert isinstance(hub, NamespaceHost)
+        user = sshd.new_key()
+        key, known_hosts, control = (lab.folder / name for name in ("key", "known_hosts", "control"))
+        key.write_text(user.private)
+        _, login = sshd.start(program, hub, HUB, user, key)
+        known_hosts.write_text(f"{HUB} {login.host_key}\n")
+        options = (
+            f"--data={hub.folder}/data",
+            f"--listen={HUB}:{PORT}",
+            f"--endpoint={HUB}",
+            "--trusted-source=192.0.2.0/24",
+        )
+        up = shlex.join((sys.executable, "-m", "appliance", "up", *options))
+        command = f"env MESHWG_UNLOCK_SECRET=some-secret-of-theirs {up}"
+        service = f"echo $$ >{hub.folder}/pid; exec {command} </dev/null >>{hub.folder}/service.log 2>&1"
+        checkout = shlex.quote(str(Path.cwd()))
+        control.write_text(CONTROL.format(root=checkout, folder=hub.folder, service=shlex.quote(service)))
+        control.chmod(0o755)
+        made = Somebody(
+            f"https://{HUB}:{PORT}", hub.folder / "data/tls/certificate.pem", key, known_hosts, f"{control} {{}}"
+        )
+        hub.run(control, "start")
+        wait_until_ready(made, hub.folder / "service.log")
+        yield made
+        hub.run(control, "stop", timeout=START_DEADLINE)
+
+
+def wait_until_ready(somebody: Somebody, log: Path) -> None:
+    deadline = time.monotonic() + START_DEADLINE
+    while True:
+        try:
+            if Api(somebody.url, somebody.certificate).send("GET", "/readyz").status == httpx.codes.OK:
+                return
+        except (OSError, httpx.TransportError):
+            pass
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
+def gate(somebody: Somebody, claim: str, known_hosts: Path) -> tuple[int, dict[str, str], str]:
+    """Exit code, what each scenario came to, and all that was said; this sandbox is the gate's outside."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "appliance", "gate", f"--claim={claim}", "--target", somebody.url),
+            *(f"--authority={somebody.certificate}", f"--ssh=root@{HUB}", f"--ssh-key={somebody.key}"),
+            *(f"--ssh-known-hosts={known_hosts}", f"--ssh-control={somebody.control}"),
+        ],
+        env={name: value for name, value in os.environ.items() if name != sandbox.MARK},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+    )
+    transcript = json.loads(Path("reports/out/latest/transcript.json").read_text(encoding="utf-8"))
+    verdicts = {each["name"]: each["verdict"] for one in transcript["claims"] for each in one["scenarios"]}
+    return done.returncode, verdicts, done.stdout + done.stderr
+
+
+def test_claims_that_take_the_inside_are_proven_through_a_shell(
+    somebody: Somebody, request: pytest.FixtureRequest
+) -> None:
+    for claim in request.config.getoption("--over-ssh").split(","):
+        code, verdicts, said = gate(somebody, claim, somebody.known_hosts)
+        expected = {name: "inconclusive" if name in OUT_OF_REACH else "proven" for name in verdicts}
+        assert verdicts == expected, said
+        assert code == (1 if "inconclusive" in expected.values() else 0)
+
+
+def test_a_host_with_another_key_is_not_believed(somebody: Somebody, tmp_path: Path) -> None:
+    others = tmp_path / "known_hosts"
+    others.write_text(f"{HUB} {sshd.new_key().public}\n")
+    code, verdicts, said = gate(somebody, "concurrent-adds", others)
+    assert code == 1
+    assert verdicts["test_a_crowd_gets_an_address_each"] == "inconclusive"
+    assert "there is no way to the service's host" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("options", [["--ssh=root@192.0.2.1"], ["--target=https://192.0.2.1", "--ssh=192.0.2.1"]])
+def test_a_way_that_leads_nowhere_is_bad_usage(options: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "appliance", "gate", *options], capture_output=True, check=False)
+    assert done.returncode == 64
+
+
+def test_keys_that_can_t_be_read_are_missing_input(tmp_path: Path) -> None:
+    command = ["gate", "--target=https://192.0.2.1", "--ssh=root@192.0.2.1", f"--ssh-known-hosts={tmp_path / 'none'}"]
+    outside = {name: value for name, value in os.environ.items() if name != sandbox.MARK}
+    done = subprocess.run(
+        [sys.executable, "-m", "appliance", *command], env=outside, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 66
+    assert str(tmp_path / "none") in done.stderr

@@ -1,0 +1,35 @@
+"""Forged messages are as the protocol has them: the hub's own demultiplexer takes them for what they pretend to be."""
+
+from __future__ import annotations
+
+import os
+
+from appliance.hub.front_door.initiation import Recognizer, is_initiation
+from appliance.model.keys import new_key_pair
+from harness.wire import forgery
+from harness.wire.forgery import Kind
+
+
+def test_an_initiation_is_for_whom_it_is_made_for() -> None:
+    meant, other = new_key_pair().public, new_key_pair().public
+    sent = forgery.for_hub(b"\x01\0\0\0" + os.urandom(144), meant)
+    forged = forgery.for_hub(sent, other)
+    assert is_initiation(forged)
+    assert Recognizer(meant).recognizes(sent)
+    assert Recognizer(other).recognizes(forged)
+    assert not Recognizer(meant).recognizes(forged)
+    assert forged[:116] == sent[:116]
+
+
+def test_a_message_for_another_session_differs_in_its_number_alone() -> None:
+    for kind, at in ((Kind.RESPONSE, 8), (Kind.DATA, 4)):
+        sent = bytes([kind, 0, 0, 0]) + os.urandom(88)
+        forged = forgery.for_session(sent, b"\1\2\3\4")
+        assert forgery.receiver(forged) == b"\1\2\3\4" == forged[at : at + 4]
+        assert forgery.for_session(forged, forgery.receiver(sent)) == sent
+
+
+def test_what_is_no_message_has_no_kind() -> None:
+    assert forgery.kind(b"\x04\0\0\0" + bytes(28)) is Kind.DATA
+    for other in (b"", b"\x04\0\0\0", b"\x05\0\0\0" + bytes(40), b"\x01\0\0\1" + bytes(144)):
+        assert forgery.kind(other) is None

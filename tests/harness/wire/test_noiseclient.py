@@ -1,0 +1,118 @@
+"""The client of the harness's own reads a configuration as the INI file that it is, and waits for what it asked for."""
+
+from __future__ import annotations
+
+import base64
+import configparser
+import socket
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+from noise.connection import Keypair, NoiseConnection
+
+from harness.wire import packets
+from harness.wire.noiseclient import Configuration, NoiseClient
+from netlab import Host, Lab, NothingArrived, genkey, pubkey
+from tests.waiting import DEADLINE
+
+TEXT = """\
+# WireGuard config for machine "quote \" # [Peer]"
+[Interface]
+PrivateKey          = cHJpdmF0ZQ==
+Address             = 10.100.0.2/16
+MTU                 = 1420
+
+[Peer]
+# MeshWG hub for "acme"
+PublicKey           = cHVibGlj
+Endpoint            = [2001:db8::1]:51820
+AllowedIPs          = 10.100.0.0/16
+"""
+
+
+def test_keys_address_and_port_are_read() -> None:
+    assert Configuration.read(TEXT) == Configuration("cHJpdmF0ZQ==", "10.100.0.2", "cHVibGlj", 51820)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"), [("[Peer]\n", ""), ("PublicKey ", "# "), ("MTU ", "PostUp\n")], ids=["peer", "key", "ini"]
+)
+def test_what_is_not_there_is_an_error(line: str, instead: str) -> None:
+    with pytest.raises((KeyError, configparser.Error)):
+        Configuration.read(TEXT.replace(f"\n{line}", f"\n{instead}"))
+
+
+OWN, HUB, MATE = "10.100.0.2", "10.100.0.1", "10.100.0.3"
+
+
+def reply(sender: str) -> bytes:
+    return packets.ipv4(sender, OWN, packets.ICMP, packets.icmp(0, 0, bytes(4), b"meshwg"))
+
+
+# A router's "there is a shorter way to it" (RFC 792, type 5).
+REDIRECT = packets.ipv4(HUB, OWN, packets.ICMP, packets.icmp(5, 1, bytes([10, 100, 0, 3]), b"meshwg"))
+
+
+def serve(door: socket.socket, key: str, answers: Sequence[bytes]) -> None:
+    """Takes one handshake, and answers the first data message with these packets."""
+    noise = NoiseConnection.from_name(b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s")
+    noise.set_as_responder()
+    noise.set_prologue(b"WireGuard v1 zx2c4 Jason@zx2c4.com")
+    noise.set_psks(psk=bytes(32))
+    noise.set_keypair_from_private_bytes(Keypair.STATIC, base64.b64decode(key))
+    noise.start_handshake()
+    initiation, client = door.recvfrom(2048)
+    noise.read_message(initiation[8:116])
+    body = b"\x02\0\0\0" + b"hub!" + initiation[4:8] + bytes(noise.write_message(b""))
+    door.sendto(body + bytes(32), client)
+    door.recvfrom(2048)
+    for number, packet in enumerate(answers):
+        sealed = noise.encrypt(packet + bytes(-len(packet) % 16))
+        door.sendto(b"\x04\0\0\0" + initiation[4:8] + struct.pack("<Q", number) + bytes(sealed), client)
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with Lab() as lab:
+        yield lab.host("both")
+
+
+@pytest.mark.parametrize(
+    ("answers", "reached"),
+    [
+        ([reply(MATE)], True),
+        ([b"", REDIRECT, reply(HUB), reply(MATE)], True),
+        ([REDIRECT], False),
+        ([reply(HUB)], False),
+    ],
+    ids=["alone", "after others", "none", "of another"],
+)
+def test_a_ping_waits_for_its_own_answer(
+    host: Host, answers: Sequence[bytes], reached: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = genkey()
+    with host.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+        door.bind(("127.0.0.1", 0))
+        door.settimeout(DEADLINE)
+        config = f"""
+            [Interface]
+            PrivateKey = {genkey()}
+            Address = {OWN}/16
+            [Peer]
+            PublicKey = {pubkey(key)}
+            Endpoint = 127.0.0.1:{door.getsockname()[1]}
+        """
+        hub = threading.Thread(target=serve, args=(door, key, answers))
+        hub.start()
+        with NoiseClient(host, config.replace("    ", ""), "127.0.0.1", timeout_s=DEADLINE) as client:
+            client.shake_hands()
+            if reached:
+                client.ping(MATE)
+            else:
+                monkeypatch.setattr(client, "_timeout", 0.3)
+                client._socket.settimeout(0.3)
+                with pytest.raises(NothingArrived, match=MATE):
+                    client.ping(MATE)
+        hub.join()

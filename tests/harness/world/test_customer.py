@@ -1,0 +1,161 @@
+"""A customer notices what was answered and is not there, and what is half there, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from harness.client.api import Api
+from harness.judging.answer import Answer
+from harness.judging.verdicts import Refuted
+from harness.world import customer
+from harness.world.customer import Customer, sign_up
+
+STEPS = 60
+
+
+@dataclass
+class Service:
+    """Keeps one organization in memory, and does wrong where a test says so.
+
+    Attributes:
+        forgets: answers changes of machines without making them.
+        loses: does not answer every third change, which is made all the same every other time.
+        adds_rubbish: where it does not answer, it makes another change beside.
+        forgets_keys: makes a change again that is asked for again.
+        tells_lies: says of each change that is asked for again that it was done.
+    """
+
+    forgets: bool = False
+    loses: bool = False
+    adds_rubbish: bool = False
+    forgets_keys: bool = False
+    tells_lies: bool = False
+    known: dict[str, bool] = field(default_factory=dict)
+    token: str | None = None
+    changes: int = 0
+    keys: int = 0
+    default: str = "allow"
+    machines: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def send(self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Answer:
+        """As `Api.send`."""
+        if method == "GET" or path in ("/signup", "/organization"):
+            return self._answer(*self._told(path))
+        key = (headers or {}).get("Idempotency-Key", "")
+        if key in self.known and (self.known[key] or self.tells_lies) and not self.forgets_keys:
+            return self._answer(409, {"type": "urn:meshwg:problem:done-before"})
+        self.changes += 1
+        is_lost = self.loses and self.changes % 3 == 0
+        answer = None
+        if not is_lost or self.changes % 2:
+            answer = self._change(method, path, body)
+        if key:
+            self.known[key] = answer is not None
+        if not is_lost:
+            assert answer is not None
+            return self._answer(*answer)
+        if self.adds_rubbish:
+            self._change("POST", "/machines", {"name": "rubbish"})
+            self.default = "deny" if self.default == "allow" else "allow"
+        raise httpx.ReadError("cut off")
+
+    def _told(self, path: str) -> tuple[int, Any]:
+        if path == "/machines":
+            return 200, {"machines": list(self.machines.values())}
+        if path == "/policy":
+            return 200, {"default": self.default}
+        if path.startswith("/machines/"):
+            return 200, self.machines[path.rpartition("/")[2]]
+        return (201 if path == "/signup" else 200), {"id": "acme", "token": "mws_"}
+
+    def _change(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        if path == "/policy":
+            self.default = body["default"]
+            return 200, body
+        if path == "/machines":
+            self.keys += 1
+            made = {"id": f"m{self.keys}", "name": body["name"], "groups": [], "public_key": f"k{self.keys}"}
+            if not self.forgets:
+                self.machines[made["id"]] = made
+            return 201, {"machine": made}
+        name = path.split("/")[2]
+        if method == "DELETE":
+            del self.machines[name]
+            return 204, None
+        machine = self.machines[name]
+        if method == "PATCH":
+            machine |= body
+        else:
+            self.keys += 1
+            machine["public_key"] = f"k{self.keys}"
+        return 200, {"machine": dict(machine)}
+
+    @staticmethod
+    def _answer(status: int, body: Any) -> Answer:
+        return Answer(status, body, 0, 0)
+
+
+@pytest.fixture
+def go() -> Callable[[Service], Customer]:
+    """Has a customer of this service make changes."""
+
+    def steps(service: Service) -> Customer:
+        customer = Customer(lambda: cast(Api, service), "acme", seed=1)
+        for _ in range(STEPS):
+            customer.step()
+        return customer
+
+    return steps
+
+
+def test_a_service_that_is_well_is_believed(go: Callable[[Service], Customer]) -> None:
+    assert go(Service()).done == STEPS
+
+
+def test_what_is_not_answered_may_have_happened_or_not(go: Callable[[Service], Customer]) -> None:
+    customer = go(Service(loses=True))
+    assert customer.cut_off > 0
+    assert customer.told > 0
+    assert customer.done + customer.told + customer.unanswered == STEPS
+
+
+def test_an_answer_without_its_change_is_noticed(go: Callable[[Service], Customer]) -> None:
+    with pytest.raises(Refuted, match="was answered, and is not there"):
+        go(Service(forgets=True))
+
+
+def test_a_change_that_is_made_again_when_it_is_asked_for_again_is_noticed(go: Callable[[Service], Customer]) -> None:
+    with pytest.raises(Refuted, match="was answered, and is not there"):
+        go(Service(loses=True, forgets_keys=True))
+
+
+def test_a_change_that_is_told_as_done_and_was_not_is_noticed(go: Callable[[Service], Customer]) -> None:
+    with pytest.raises(Refuted, match="told as done when it was asked for again, and is not there"):
+        go(Service(loses=True, tells_lies=True))
+
+
+def test_more_than_one_change_without_an_answer_is_noticed(go: Callable[[Service], Customer]) -> None:
+    with pytest.raises(Refuted, match="half there"):
+        go(Service(loses=True, adds_rubbish=True))
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_who_signs_up_between_kills_may_wait_until_they_end(monkeypatch: pytest.MonkeyPatch, comes_back: bool) -> None:
+    """No time is left here from the last kill on."""
+    monkeypatch.setattr(customer, "_FORGOTTEN_S", 0.0)
+    service = Service()
+    refusals = [Answer(503, {}, 0, 0)] * (50 if comes_back else 51)
+    answers = iter(refusals)
+    monkeypatch.setattr(service, "send", lambda *call: next(answers, None) or Service.send(service, *call))
+    disturbed = iter([math.inf] * 50)
+    expected = nullcontext() if comes_back else pytest.raises(Refuted, match="neither sign up nor log in: 503")
+    with expected:
+        assert sign_up(cast(Api, service), "guest", -1.0, lambda: next(disturbed, 0.0)) == "acme"
+    assert next(answers, None) is None
