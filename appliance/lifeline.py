@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 
-_PR_SET_PDEATHSIG = 1
+from appliance import libc
 
-_libc = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 
 
 def hold(parent: int) -> None:
@@ -19,6 +18,6 @@ def hold(parent: int) -> None:
     Args:
         parent: process id of the parent, to notice that it is gone already.
     """
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGTERM)

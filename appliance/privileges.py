@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import resource
@@ -12,6 +11,8 @@ from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 
+from appliance import libc
+
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_CAPBSET_DROP = 24
 _PR_SET_DUMPABLE = 4
@@ -20,8 +21,6 @@ _LAST_CAPABILITY = 40
 # Numbers of <asm/unistd.h>; the C library has no function for it.
 _KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "ppc64le": 271, "s390x": 280, "armv7l": 311}
 _KEYCTL_JOIN_SESSION_KEYRING = 1
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Capability(IntEnum):
@@ -45,9 +44,7 @@ def keep(capabilities: Collection[Capability]) -> None:
     Raises:
         OSError: the kernel refused a step.
     """
-    for capability in range(_LAST_CAPABILITY + 1):
-        if capability not in capabilities:
-            _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+    _never_regain(capabilities)
     _set_capabilities(sum(1 << capability for capability in capabilities) & _permitted())
     _never_gain()
     never_dump()
@@ -63,8 +60,7 @@ def never_dump() -> None:
         OSError: the kernel refused a step.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "dumpable")
+    libc.prctl(_PR_SET_DUMPABLE, 0)
 
 
 def drop(uid: int, gid: int) -> None:
@@ -78,9 +74,7 @@ def drop(uid: int, gid: int) -> None:
     if os.geteuid() != 0:
         never_dump()
         return
-    for capability in range(_LAST_CAPABILITY + 1):
-        # One that this kernel does not know yet is none that we could have.
-        _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
+    _never_regain(())
     if is_mapped(uid):
         os.setgroups([])
         os.setresgid(gid, gid, gid)
@@ -92,9 +86,17 @@ def drop(uid: int, gid: int) -> None:
     never_dump()
 
 
+def _never_regain(kept: Collection[Capability]) -> None:
+    """Take all capabilities but these out of the bounding set."""
+    for capability in range(_LAST_CAPABILITY + 1):
+        if capability not in kept:
+            # One that this kernel does not know yet is none that we could have.
+            with suppress(OSError):
+                libc.prctl(_PR_CAPBSET_DROP, capability)
+
+
 def _never_gain() -> None:
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "no_new_privs")
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def _leave_keyring() -> None:
@@ -104,7 +106,8 @@ def _leave_keyring() -> None:
     """
     number = _KEYCTL.get(platform.machine())
     if number is not None:
-        _libc.syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, None)
+        with suppress(OSError):
+            libc.syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, None)
 
 
 def leave_groups() -> None:
@@ -132,8 +135,5 @@ def _permitted() -> int:
 
 def _set_capabilities(capabilities: int) -> None:
     # capset(2): a header of version and pid, then effective, permitted and inheritable, each in two halves.
-    header = ctypes.create_string_buffer(struct.pack("Ii", _CAPABILITY_VERSION_3, 0))
     low, high = capabilities & 0xFFFFFFFF, capabilities >> 32
-    data = ctypes.create_string_buffer(struct.pack("6I", low, low, 0, high, high, 0))
-    if _libc.capset(header, data) != 0:
-        raise OSError(ctypes.get_errno(), "capset")
+    libc.capset(struct.pack("Ii", _CAPABILITY_VERSION_3, 0), struct.pack("6I", low, low, 0, high, high, 0))

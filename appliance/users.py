@@ -6,16 +6,15 @@ one that they may not write. With their own rights it gets no further than they 
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_UNCHANGED = -1
+from appliance import libc
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_UNCHANGED = -1
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,13 @@ def with_files_of(user: User | None) -> Iterator[None]:
     if user is None or user.uid == 0 or os.geteuid() != 0:
         yield
         return
-    group = _libc.setfsgid(user.gid)
-    before = _libc.setfsuid(user.uid)
+    group = libc.setfsgid(user.gid)
+    before = libc.setfsuid(user.uid)
     try:
         # Neither call tells whether it was refused.
-        if (_libc.setfsuid(_UNCHANGED), _libc.setfsgid(_UNCHANGED)) != (user.uid, user.gid):
+        if (libc.setfsuid(_UNCHANGED), libc.setfsgid(_UNCHANGED)) != (user.uid, user.gid):
             raise OSError(f"files can't be reached as user {user.uid}")
         yield
     finally:
-        _libc.setfsuid(before)
-        _libc.setfsgid(group)
+        libc.setfsuid(before)
+        libc.setfsgid(group)

@@ -6,7 +6,6 @@ namespaces.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -14,27 +13,29 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from appliance import libc
 from appliance.hub.errors import NamespaceError
 
 T = TypeVar("T")
 
 FOLDER = Path("/run/netns")
 
-# <linux/sched.h>, <linux/mount.h>, <sys/mount.h>
-_CLONE_NEWNET = 0x40000000
+# <linux/mount.h>, <sys/mount.h>
 _MS_BIND = 0x1000
 _MS_REC = 0x4000
 _MS_SHARED = 1 << 20
 _MNT_DETACH = 2
 
-_libc = ctypes.CDLL(None, use_errno=True)
 _folder_lock = threading.Lock()
 
 
-def _check(result: int, what: str) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise NamespaceError(f"{what}: {os.strerror(number)}")
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Say what could not be done where a system call in the block is refused."""
+    try:
+        yield
+    except OSError as error:
+        raise NamespaceError(f"{what}: {error.strerror}") from error
 
 
 def _own_network() -> str:
@@ -68,7 +69,8 @@ def in_scratch(work: Callable[[], T]) -> T:
     """
 
     def body() -> T:
-        _check(_libc.unshare(_CLONE_NEWNET), "a scratch namespace could not be made")
+        with _explained("a scratch namespace could not be made"):
+            libc.unshare(libc.CLONE_NEWNET)
         return work()
 
     return _in_thread(body)
@@ -80,10 +82,26 @@ def _prepare_folder() -> None:
     folder = os.fsencode(FOLDER)
     with _folder_lock:
         # Only a mount point can be shared; whether it is one, no comparison of devices tells for a bind mount.
-        if _libc.mount(b"none", folder, b"none", _MS_SHARED | _MS_REC, None) == 0:
+        with suppress(OSError):
+            libc.mount(b"none", folder, _MS_SHARED | _MS_REC)
             return
-        _check(_libc.mount(folder, folder, b"none", _MS_BIND | _MS_REC, None), f"{FOLDER} could not be mounted")
-        _check(_libc.mount(b"none", folder, b"none", _MS_SHARED | _MS_REC, None), f"{FOLDER} could not be shared")
+        with _explained(f"{FOLDER} could not be mounted"):
+            libc.mount(folder, folder, _MS_BIND | _MS_REC)
+        with _explained(f"{FOLDER} could not be shared"):
+            libc.mount(b"none", folder, _MS_SHARED | _MS_REC)
+
+
+def _reserve(name: str) -> None:
+    """Creates the empty file that a namespace of this name is mounted over."""
+    _prepare_folder()
+    with _explained(f"namespace {name}"):
+        os.close(os.open(FOLDER / name, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o444))
+
+
+def _give_name(name: str, source: str) -> None:
+    """Mounts the namespace that a file of /proc stands for over the reserved file of this name."""
+    with _explained(f"namespace {name} could not be named"):
+        libc.mount(source.encode(), os.fsencode(FOLDER / name), _MS_BIND)
 
 
 def create(name: str) -> None:
@@ -92,24 +110,17 @@ def create(name: str) -> None:
     Raises:
         NamespaceError: the name is taken, or the host does not let us.
     """
-    _prepare_folder()
-    path = FOLDER / name
-    try:
-        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o444))
-    except OSError as error:
-        raise NamespaceError(f"namespace {name}: {error.strerror}") from error
+    _reserve(name)
 
     def make() -> None:
-        _check(_libc.unshare(_CLONE_NEWNET), f"namespace {name} could not be made")
-        _check(
-            _libc.mount(_own_network().encode(), os.fsencode(path), b"none", _MS_BIND, None),
-            f"namespace {name} could not be named",
-        )
+        with _explained(f"namespace {name} could not be made"):
+            libc.unshare(libc.CLONE_NEWNET)
+        _give_name(name, _own_network())
 
     try:
         _in_thread(make)
     except BaseException:
-        path.unlink()
+        (FOLDER / name).unlink()
         raise
 
 
@@ -119,8 +130,9 @@ def remove(name: str) -> None:
     if not path.exists():
         return
     # Somebody may have mounted another one over it.
-    while _libc.umount2(os.fsencode(path), _MNT_DETACH) == 0:
-        pass
+    with suppress(OSError):
+        while True:
+            libc.umount2(os.fsencode(path), _MNT_DETACH)
     with suppress(FileNotFoundError):
         path.unlink()
 
@@ -158,14 +170,8 @@ def rename(name: str, descriptor: int) -> None:
         NamespaceError: the host does not let us.
     """
     remove(name)
-    _prepare_folder()
-    path = FOLDER / name
-    try:
-        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o444))
-    except OSError as error:
-        raise NamespaceError(f"namespace {name}: {error.strerror}") from error
-    source = f"/proc/self/fd/{descriptor}".encode()
-    _check(_libc.mount(source, os.fsencode(path), b"none", _MS_BIND, None), f"namespace {name} could not be named")
+    _reserve(name)
+    _give_name(name, f"/proc/self/fd/{descriptor}")
 
 
 def names() -> Iterator[str]:
@@ -194,10 +200,12 @@ def inside(descriptor: int) -> Iterator[None]:
     """As `entered`, for the namespace behind a descriptor, whatever its name."""
     home = os.open(_own_network(), os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _check(_libc.setns(descriptor, _CLONE_NEWNET), "a namespace could not be entered")
+        with _explained("a namespace could not be entered"):
+            libc.setns(descriptor, libc.CLONE_NEWNET)
         try:
             yield
         finally:
-            _check(_libc.setns(home, _CLONE_NEWNET), "the way back from a namespace is gone")
+            with _explained("the way back from a namespace is gone"):
+                libc.setns(home, libc.CLONE_NEWNET)
     finally:
         os.close(home)

@@ -1,0 +1,65 @@
+"""System calls that Python has no function for, made through the C library.
+
+Each raises `OSError` with the system's number and words, and with the call's name for a file name, unless it says
+otherwise. Constants are at their callers, except for `CLONE_NEWNET` (<linux/sched.h>).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+CLONE_NEWNET = 0x40000000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def capset(header: bytes, data: bytes) -> None:
+    """Set the capabilities of the calling thread (capset(2))."""
+    _check(_libc.capset(ctypes.create_string_buffer(header), ctypes.create_string_buffer(data)), "capset")
+
+
+def mount(source: bytes, target: bytes, flags: int) -> None:
+    """Mount without a file system type and data of its own: bind mounts, and changes of propagation (mount(2))."""
+    _check(_libc.mount(source, target, b"none", ctypes.c_ulong(flags), None), "mount")
+
+
+def umount2(target: bytes, flags: int) -> None:
+    """Unmount (umount2(2))."""
+    _check(_libc.umount2(target, flags), "umount2")
+
+
+def prctl(option: int, argument: int) -> None:
+    """Set an attribute of the calling process or thread (prctl(2))."""
+    _check(_libc.prctl(option, ctypes.c_ulong(argument), *[ctypes.c_ulong(0)] * 3), "prctl")
+
+
+def setfsgid(gid: int) -> int:
+    """Set the group that files are reached as, and return the one before; a refusal is not told (setfsgid(2))."""
+    return int(_libc.setfsgid(gid))
+
+
+def setfsuid(uid: int) -> int:
+    """Set the user that files are reached as, and return the one before; a refusal is not told (setfsuid(2))."""
+    return int(_libc.setfsuid(uid))
+
+
+def setns(descriptor: int, kind: int) -> None:
+    """Move the calling thread into the namespace behind a descriptor (setns(2))."""
+    _check(_libc.setns(descriptor, kind), "setns")
+
+
+def syscall(number: int, *arguments: int | None) -> None:
+    """Make a system call that the C library has no function for (syscall(2))."""
+    _check(min(_libc.syscall(number, *arguments), 0), "syscall")
+
+
+def unshare(flags: int) -> None:
+    """Move the calling thread into new namespaces (unshare(2))."""
+    _check(_libc.unshare(flags), "unshare")
+
+
+def _check(result: int, call: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), call)
