@@ -96,11 +96,14 @@ ROUTES = (
 LINK = (
     Damage("the link is gone", "ip -n $NS link delete $LINK"),
     Damage("the link is down", "ip -n $NS link set $LINK down"),
-    Damage("the link has another name", "ip -n $NS link set $LINK down; ip -n $NS link set $LINK name other"),
+    Damage(
+        "the link has another name",
+        _insisting("ip -n $NS link set $LINK down && ip -n $NS link set $LINK name other"),
+    ),
     Damage("another MTU", "ip -n $NS link set $LINK mtu 1280", cuts=False),
     Damage(
         "an uplink",
-        "ip link add up0 type veth peer name up1; ip link set up1 netns $NS; ip -n $NS link set up1 up",
+        _insisting("ip link add up0 type veth peer name up1 && ip link set up1 netns $NS && ip -n $NS link set up1 up"),
         cuts=False,
     ),
     Damage("a namespace without its name", _insisting("ip netns delete $NS"), cuts=False),

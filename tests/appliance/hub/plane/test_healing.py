@@ -6,9 +6,10 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
@@ -21,7 +22,7 @@ from appliance.hub.kernel import routing
 from appliance.hub.kernel.events import Change
 from appliance.hub.names import Names, Places
 from appliance.hub.plane.dataplane import DataPlane
-from appliance.hub.plane.healing import Healer
+from appliance.hub.plane.healing import Healer, Sweep
 from appliance.hub.wireguard import Backend, processes
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
@@ -83,27 +84,52 @@ def repairs() -> list[Repair]:
 
 
 @pytest.fixture
-def healed(make_plane: Callable[..., DataPlane], repairs: list[Repair]) -> Iterator[DataPlane]:
-    """A data plane that is looked after."""
-    known: list[Healer] = []
-
-    def heard(organization: str, change: Change) -> None:
-        known[0].notice(organization, change)
-
-    plane = make_plane(heard=heard)
-    healer = Healer(plane.heal, plane.wanted, repairs.append)
-    known.append(healer)
-    healer.start()
-    yield plane
-    healer.stop()
+def looking() -> threading.Lock:
+    """Lock that is held during each look at an organization."""
+    return threading.Lock()
 
 
 @pytest.fixture
-def told(make_plane: Callable[..., DataPlane], repairs: list[Repair]) -> Iterator[DataPlane]:
+def damaged(looking: threading.Lock) -> Callable[[str], None]:
+    """Damage as one step: a look in the midst of a command would mend what the rest of it needs broken."""
+
+    def damage(command: str) -> None:
+        with looking:
+            shell(command)
+
+    return damage
+
+
+@pytest.fixture
+def healed(make_plane: Callable[..., DataPlane], repairs: list[Repair], looking: threading.Lock) -> Iterator[DataPlane]:
+    """A data plane that is looked after."""
+    with looked_after(make_plane, repairs, looking, lambda plane: plane.wanted) as plane:
+        yield plane
+
+
+@pytest.fixture
+def told(make_plane: Callable[..., DataPlane], repairs: list[Repair], looking: threading.Lock) -> Iterator[DataPlane]:
     """A data plane that is looked after when an event tells of a change, and at no other time."""
+    with looked_after(make_plane, repairs, looking, lambda _plane: tuple) as plane:
+        yield plane
+
+
+@contextmanager
+def looked_after(
+    make_plane: Callable[..., DataPlane],
+    repairs: list[Repair],
+    looking: threading.Lock,
+    sweep_of: Callable[[DataPlane], Sweep],
+) -> Iterator[DataPlane]:
+    """A data plane beside a healer."""
     known: list[Healer] = []
     plane = make_plane(heard=lambda organization, change: known[0].notice(organization, change))
-    healer = Healer(plane.heal, tuple, repairs.append)
+
+    def look(organization: str, change: Change) -> Repair | None:
+        with looking:
+            return plane.heal(organization, change)
+
+    healer = Healer(look, sweep_of(plane), repairs.append)
     known.append(healer)
     healer.start()
     yield plane
@@ -117,10 +143,17 @@ def state(desired: Desired) -> Desired:
     return replace(desired, peers=machines, policy=POLICY)
 
 
+class CommandFailed(Exception):
+    """Failure of a command, with what it said."""
+
+
 def shell(text: str) -> str:
-    return subprocess.run(
-        ["bash", "-c", text], check=True, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL
-    ).stdout
+    done = subprocess.run(
+        ["bash", "-c", text], check=False, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL
+    )
+    if done.returncode != 0:
+        raise CommandFailed(f"{text}: exit code {done.returncode}: {done.stderr}")
+    return done.stdout
 
 
 def seen(names: Names, backend: Backend, state: Desired) -> str:
@@ -139,7 +172,7 @@ def seen(names: Names, backend: Backend, state: Desired) -> str:
         allowed = str(sorted(backend.allowed(places).items()))
         ready = backend.is_ready(places, state.hub_public_key, state.port)
         return "\n".join([*(shell(command) for command in commands), allowed, str(ready)])
-    except (subprocess.CalledProcessError, LinkError) as error:
+    except (CommandFailed, LinkError) as error:
         return str(error)
 
 
@@ -150,6 +183,7 @@ def test_what_is_damaged_is_as_it_was_again(
     names: Names,
     backend: Backend,
     state: Desired,
+    damaged: Callable[[str], None],
     tmp_path_factory: pytest.TempPathFactory,
     deadline_s: float,
     damage: str,
@@ -163,7 +197,7 @@ def test_what_is_damaged_is_as_it_was_again(
     keyfile.write_text(new_key_pair().private)
     command = DAMAGE[damage].replace("NS", places.namespace).replace("LINK", places.link)
     # Last: a key may have any letters in it.
-    shell(command.replace("KEYFILE", str(keyfile)).replace("KEY", state.peers[0].public_key))
+    damaged(command.replace("KEYFILE", str(keyfile)).replace("KEY", state.peers[0].public_key))
     deadline = time.monotonic() + deadline_s
     while not repairs or seen(names, backend, state) != before:
         if time.monotonic() > deadline:
@@ -195,6 +229,7 @@ def test_a_lost_name_is_heard_of(
     names: Names,
     backend: Backend,
     state: Desired,
+    damaged: Callable[[str], None],
     damage: str,
 ) -> None:
     """No netlink message tells of it, and no sweep looks here."""
@@ -202,7 +237,7 @@ def test_a_lost_name_is_heard_of(
     before, name = seen(names, backend, state), names.places(state.organization).namespace
     for _ in range(2):
         repairs.clear()
-        shell(damage.replace("NS", name))
+        damaged(damage.replace("NS", name))
         wait_until(lambda: bool(repairs) and seen(names, backend, state) == before)
         assert {finding.part for repair in repairs for finding in repair.found} == {Part.NAMESPACE}
 
