@@ -1,5 +1,24 @@
-"""``python -m appliance`` is the same as ``meshwg``."""
+"""Start of the command line, as ``meshwg`` and as ``python -m appliance``."""
 
-from appliance.cli import main
+from __future__ import annotations
 
-main()
+import signal
+
+
+def main() -> None:
+    """Load the command line and run the command that was asked for.
+
+    Ctrl-C ends the process at once while modules are loaded, since nothing has to be put in order yet.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    # A starter may have had it ignored.
+    if handler is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from appliance.cli import main as run
+
+    signal.signal(signal.SIGINT, handler)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Ctrl-C before the command line is loaded."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import DEADLINE
+
+INTERRUPTED = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\n{then}\n"
+
+
+def start(
+    modules: Path, *arguments: str, prepare: signal.Handlers = signal.SIG_DFL
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "appliance", *arguments],
+        env={**os.environ, "PYTHONPATH": str(modules)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, prepare),
+    )
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("up",)])
+def test_ctrl_c_while_modules_load_ends_it_without_a_word(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text(INTERRUPTED.format(then="time.sleep(60)"))
+    done = start(tmp_path, *arguments)
+    # A shell calls that 130.
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_ctrl_c_that_its_starter_ignores_is_ignored(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text(INTERRUPTED.format(then="raise SystemExit(7)"))
+    assert start(tmp_path, prepare=signal.SIG_IGN).returncode == 7
