@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
 
 import bottle
 import structlog
 
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import Refused, Unavailable
-from appliance.web import api, health, metrics, origin, pages, problems, request
+from appliance.web import api, health, metrics, origin, pages, problems
+from appliance.web.endpoint import Endpoint
 from appliance.web.headers import HEADERS
-from appliance.web.request import Site
+from appliance.web.request import Request
+from appliance.web.response import Response
+from appliance.web.site import Site
 from appliance.web.watchers import Watchers
 
 log = structlog.get_logger()
@@ -29,7 +31,7 @@ def make_app(
     metrics_token: str | None = None,
     turned_away: Mapping[str, int] | None = None,
 ) -> bottle.Bottle:
-    """The application over these use cases.
+    """Make the application over these use cases.
 
     Args:
         status: asks the hub.
@@ -46,13 +48,16 @@ def make_app(
     )
     counted = metrics.Metrics(status, site.workplace.store, site.limits, certificate_ends, shares)
     view = pages.loaded()
-    app.install(counted)
-    app.install(_refusals(view, site.workplace.site))
-    api.install(app, site)
-    pages.install(app, site, view)
     watchers = Watchers(site.limits, metrics_token)
-    health.install(app, status, watchers)
-    metrics.install(app, counted, watchers)
+    for endpoint in (
+        *api.endpoints(site),
+        *pages.endpoints(site, view),
+        *health.endpoints(status, watchers),
+        metrics.endpoint(counted, watchers),
+    ):
+        app.route(
+            endpoint.path, method=endpoint.method, callback=_callback(endpoint, counted, view, site.workplace.site)
+        )
     app.default_error_handler = _error(view)
 
     def finish() -> None:
@@ -66,53 +71,64 @@ def make_app(
     return app
 
 
-def _refusals(view: pages.View, site: str) -> Callable[..., Any]:
-    """A bottle plugin: refusals become problem documents, and faults are logged and told without their insides.
+def _callback(
+    endpoint: Endpoint, counted: metrics.Metrics, view: pages.View, site: str
+) -> Callable[..., bottle.HTTPResponse]:
+    """Function that bottle calls for an endpoint.
+
+    Args:
+        site: as for `origin.check`.
+    """
+
+    def callback(**parameters: str) -> bottle.HTTPResponse:
+        request = Request.of(bottle.request.environ, parameters)
+        with counted.timed(endpoint.method, endpoint.path):
+            response = _answer(endpoint, request, view, site)
+        headers = [*response.headers.items(), *(("Set-Cookie", cookie) for cookie in response.cookies.values())]
+        return bottle.HTTPResponse(response.body, response.status, headers)
+
+    return callback
+
+
+def _answer(endpoint: Endpoint, request: Request, view: pages.View, site: str) -> Response:
+    """Answer of an endpoint; refusals are told in the caller's format, and faults are logged and told without details.
 
     Args:
         site: as for `origin.check`, which comes before anything else.
     """
-
-    def plugin(callback: Callable[..., Any]) -> Callable[..., Any]:
-        def guarded(*arguments: Any, **parameters: Any) -> Any:
-            try:
-                request.check_read()
-                origin.check(site)
-                return callback(*arguments, **parameters)
-            except Refused as error:
-                if isinstance(error, Unavailable):
-                    log.error("the store can't be used", path=bottle.request.path, error=str(error.__cause__))
-                return problems.answer(error) if _is_for_programs() else view.refusal(error)
-            except bottle.HTTPResponse:
-                raise
-            except Exception:
-                log.exception("a request failed", path=bottle.request.path, method=bottle.request.method)
-                return _unexpected(view, 500, "A fault of ours", "This should not have happened; it was logged.")
-
-        return guarded
-
-    return plugin
+    try:
+        if request.refusal is not None:
+            raise request.refusal
+        origin.check(site, request)
+        return endpoint.answer(request)
+    except Refused as error:
+        if isinstance(error, Unavailable):
+            log.error("the store can't be used", path=request.path, error=str(error.__cause__))
+        return problems.answer(error) if _is_for_programs(request.path) else view.refusal(error)
+    except Exception:
+        log.exception("a request failed", path=request.path, method=request.method)
+        return _unexpected(view, request.path, 500, "A fault of ours", "This should not have happened; it was logged.")
 
 
 def _error(view: pages.View) -> Callable[[bottle.HTTPError], bytes]:
-    """Bottle's own errors. The answer keeps the error's headers, Allow for one, so only body and type are ours."""
+    """Answer bottle's own errors. They keep the error's headers, Allow for one, so only body and type are ours."""
 
     def handle(error: bottle.HTTPError) -> bytes:
-        answer = _unexpected(view, error.status_code, str(error.status_line)[4:], _words(error))
-        bottle.response.content_type = answer.content_type
-        return bytes(answer.body)
+        title = str(error.status_line)[4:]
+        answer = _unexpected(view, bottle.request.path, error.status_code, title, _words(error))
+        bottle.response.content_type = answer.headers["Content-Type"]
+        return answer.body
 
     return handle
 
 
-def _unexpected(view: pages.View, status: int, title: str, detail: str) -> bottle.HTTPResponse:
-    if _is_for_programs():
+def _unexpected(view: pages.View, path: str, status: int, title: str, detail: str) -> Response:
+    if _is_for_programs(path):
         return problems.respond(problems.unexpected(status, title, detail))
     return view.problem(status, title, detail)
 
 
-def _is_for_programs() -> bool:
-    path = bottle.request.path
+def _is_for_programs(path: str) -> bool:
     return path.startswith("/api/") or path in _FOR_PROGRAMS
 
 

@@ -21,13 +21,11 @@ import structlog
 from appliance.model.errors import LengthRequired, Malformed, Refused, TooLarge, TooMany, TooSlow
 from appliance.web import problems
 from appliance.web.bodies import SMALL, Budget
-from appliance.web.payers import CALLER, Caller, Payers
+from appliance.web.payers import Payers
+from appliance.web.request import CALLER, REFUSED, Caller
 from appliance.web.turns import Turns
 
 log = structlog.get_logger()
-
-REFUSED = "meshwg.refused"
-"""The key in the environment for why a body was not read; the application answers with it."""
 
 LARGEST_BODY = 8 * 2**20
 

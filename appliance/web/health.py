@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import bottle
 import msgspec
 
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.rpc.messages import HubStatus
-from appliance.web import problems, request
+from appliance.web import problems
+from appliance.web.endpoint import Endpoint
 from appliance.web.recent import Recent
+from appliance.web.request import Request
+from appliance.web.response import Response
 from appliance.web.watchers import Watchers
 
 _Readiness = HubStatus | HubError
 
 
-def install(app: bottle.Bottle, status: Callable[[], HubStatus], watchers: Watchers) -> None:
-    """Adds the two paths.
+def endpoints(status: Callable[[], HubStatus], watchers: Watchers) -> tuple[Endpoint, ...]:
+    """Paths for load balancers and watchers.
 
     Anybody may ask whether the service is ready, as a load balancer does; the hub is asked once a second for all of
     them. Watchers get an answer of their own, with the reason.
@@ -32,19 +34,18 @@ def install(app: bottle.Bottle, status: Callable[[], HubStatus], watchers: Watch
 
     recent = Recent(look)
 
-    def ready() -> Any:
-        if watchers.is_one():
+    def ready(request: Request) -> Response:
+        if watchers.is_one(request):
             return _in_full(look())
-        watchers.limits.stranger(request.address())
+        watchers.limits.stranger(request.address)
         if _reason(recent.get()) is None:
             return _json({"status": "ready"})
         return problems.respond(problems.unexpected(503, "Not ready", "The service is not ready."))
 
-    app.route("/healthz", callback=lambda: _json({"status": "alive"}))
-    app.route("/readyz", callback=ready)
+    return Endpoint("GET", "/healthz", lambda _: _json({"status": "alive"})), Endpoint("GET", "/readyz", ready)
 
 
-def _in_full(now: _Readiness) -> bottle.HTTPResponse:
+def _in_full(now: _Readiness) -> Response:
     reason = _reason(now)
     if reason is None and isinstance(now, HubStatus):
         return _json({"status": "ready", "wireguard": now.wireguard, "organizations": now.expected})
@@ -52,7 +53,7 @@ def _in_full(now: _Readiness) -> bottle.HTTPResponse:
 
 
 def _reason(now: _Readiness) -> str | None:
-    """Why the service is not ready; None where it is."""
+    """Reason why the service is not ready; None where it is."""
     if isinstance(now, HubUnreachable):
         return f"The hub does not answer: {now}."
     if isinstance(now, HubError):
@@ -62,5 +63,5 @@ def _reason(now: _Readiness) -> str | None:
     return None
 
 
-def _json(value: Any) -> bottle.HTTPResponse:
-    return bottle.HTTPResponse(msgspec.json.encode(value), headers={"Content-Type": "application/json"})
+def _json(value: Any) -> Response:
+    return Response(msgspec.json.encode(value), headers={"Content-Type": "application/json"})

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-import bottle
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -21,9 +19,12 @@ from appliance.service import passwords
 from appliance.service.unused import MOST as MOST_UNUSED
 from appliance.store import Store, machines, unused
 from appliance.web import tracked
+from appliance.web.endpoint import Endpoint
 from appliance.web.limits import RateLimits
 from appliance.web.payers import REASONS
 from appliance.web.recent import Recent
+from appliance.web.request import Request
+from appliance.web.response import Response
 from appliance.web.watchers import Watchers
 
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -45,15 +46,12 @@ class Shares:
 
 
 class Metrics:
-    """Counts requests as a plugin of bottle, and asks hub and store how they are when somebody looks.
+    """Counts requests, and asks hub and store how they are when somebody looks.
 
     Args:
         certificate_ends: when the certificate that is served with does; None where somebody else serves with one.
         shares: what was refused because a tenant has had its share.
     """
-
-    name = "metrics"
-    api = 2
 
     def __init__(
         self,
@@ -85,18 +83,13 @@ class Metrics:
         self.registry.register(_LimitsCollector(limits))
         self.registry.register(_SharesCollector(shares))
 
-    def apply(self, callback: Callable[..., Any], route: bottle.Route) -> Callable[..., Any]:
-        """Wraps a route's callback (bottle's plugin protocol)."""
-        seconds = self._seconds.labels(route.method, route.rule)
+    def timed(self, method: str, path: str) -> AbstractContextManager[object]:
+        """Time a block that answers a request.
 
-        def timed(*arguments: Any, **parameters: Any) -> Any:
-            start = time.perf_counter()
-            try:
-                return callback(*arguments, **parameters)
-            finally:
-                seconds.observe(time.perf_counter() - start)
-
-        return timed
+        Args:
+            path: rule of the route, which is the same for every value of its parameters.
+        """
+        return self._seconds.labels(method, path).time()
 
     def count(self, status: int) -> None:
         """Notes an answer."""
@@ -262,12 +255,12 @@ class _SharesCollector(Collector):
         yield family
 
 
-def install(app: bottle.Bottle, metrics: Metrics, watchers: Watchers) -> None:
-    """Adds the path. A scrape asks hub and store, so all scrapes within a second get the same one."""
+def endpoint(metrics: Metrics, watchers: Watchers) -> Endpoint:
+    """Path of the metrics. A scrape asks hub and store, so all scrapes within a second get the same one."""
     recent = Recent(lambda: generate_latest(metrics.registry))
 
-    def scrape() -> bottle.HTTPResponse:
-        watchers.check()
-        return bottle.HTTPResponse(recent.get(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    def scrape(request: Request) -> Response:
+        watchers.check(request)
+        return Response(recent.get(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
-    app.route("/metrics", callback=scrape)
+    return Endpoint("GET", "/metrics", scrape)

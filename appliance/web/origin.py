@@ -10,34 +10,32 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-import bottle
-
 from appliance.model.errors import Forbidden
-from appliance.web import request
+from appliance.web.request import Request
 
 # What a browser sends for a page of this very origin, and for an address that somebody typed.
 _OURS = frozenset({"same-origin", "none"})
 _HTTPS = 443
 
 
-def check(site: str) -> None:
-    """Whether this request may change anything, as far as a browser says where it comes from.
+def check(site: str, request: Request) -> None:
+    """Refuse a change that a browser says to come from another site.
 
     Args:
-        site: where people find the pages; where a proxy stands in front, requests may carry another name.
+        site: URL where people find the pages; behind a proxy, requests may carry another name.
 
     Raises:
         Forbidden: it comes from another site.
     """
-    if bottle.request.method in request.SAFE_METHODS or not request.comes_from_cookie():
+    if request.is_safe or not request.is_by_cookie:
         return
-    fetched = bottle.request.headers.get("Sec-Fetch-Site")
-    origin = bottle.request.headers.get("Origin")
+    fetched = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
     if fetched is not None and fetched not in _OURS:
         raise _foreign()
     if origin is None:
         return
-    asked_of = f"https://{bottle.request.headers.get('Host', '')}"
+    asked_of = f"https://{request.header('Host')}"
     came_from = _authority(origin)
     if came_from is None or came_from not in (_authority(site), _authority(asked_of)):
         raise _foreign()

@@ -12,7 +12,6 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -21,14 +20,10 @@ from appliance.model.addresses import Network
 from appliance.model.errors import TooMany
 from appliance.web.allowance import Allowance, Rate
 from appliance.web.proxies import client_address, is_one_of, networks_of
+from appliance.web.request import CALLER, COOKIE, Caller
 from appliance.web.turns import NOBODY, SHARE
 
 log = structlog.get_logger()
-
-CALLER = "meshwg.caller"
-"""The key in the environment for the request's `Caller`."""
-
-COOKIE = "__Host-meshwg"
 
 REASONS = ("waiting", "processor")
 """What a payer may have run out of: places to wait for a thread, or time of the processor."""
@@ -45,19 +40,6 @@ _SESSION = re.compile(rf"(?:^|;)\s*{COOKIE}=([^;]+)")
 _MOST_TOKENS = 20_000
 _A_LINE_EACH = Rate(1, 60.0)
 _LINES = Rate(30, 60.0)
-
-
-@dataclass
-class Caller:
-    """Who made a request, as far as it is known.
-
-    Attributes:
-        payer: whose share it takes.
-        organization: the one that it was authenticated for; empty until then.
-    """
-
-    payer: str
-    organization: str = ""
 
 
 class Payers:

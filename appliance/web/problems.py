@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import bottle
 import msgspec
 
 from appliance.model.errors import Refused
 from appliance.web.headers import HEADERS
+from appliance.web.response import Response
 
 CONTENT_TYPE = "application/problem+json"
 PREFIX_OF_TYPES = "urn:meshwg:problem:"
@@ -23,35 +23,32 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def problem_of(error: Refused) -> Problem:
-    """The document that tells of this refusal."""
+    """Document of a refusal."""
     return Problem(PREFIX_OF_TYPES + error.code, error.title, error.status, error.detail, error.field)
 
 
-def answer(error: Refused) -> bottle.HTTPResponse:
-    """The answer that tells of this refusal."""
+def answer(error: Refused) -> Response:
+    """Answer that tells of a refusal."""
     response = respond(problem_of(error))
     if error.retry_after is not None:
-        response.set_header("Retry-After", str(error.retry_after))
+        response = response.with_header("Retry-After", str(error.retry_after))
     if error.status == 401:
-        response.set_header("WWW-Authenticate", "Bearer")
+        response = response.with_header("WWW-Authenticate", "Bearer")
     return response
 
 
 def bare(error: Refused) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Status, headers and body of the answer that tells of this refusal, made without the application."""
-    headers = [*HEADERS.items(), ("Content-Type", CONTENT_TYPE), ("Cache-Control", "no-store")]
-    if error.retry_after is not None:
-        headers.append(("Retry-After", str(error.retry_after)))
-    return error.status, headers, msgspec.json.encode(problem_of(error))
+    """Status, headers and body of the answer that tells of a refusal, made without the application."""
+    response = answer(error)
+    headers = {**HEADERS, **response.headers, "Cache-Control": "no-store"}
+    return response.status, list(headers.items()), response.body
 
 
-def respond(problem: Problem) -> bottle.HTTPResponse:
-    """A problem document as an answer."""
-    return bottle.HTTPResponse(
-        msgspec.json.encode(problem), status=problem.status, headers={"Content-Type": CONTENT_TYPE}
-    )
+def respond(problem: Problem) -> Response:
+    """Answer with a problem document."""
+    return Response(msgspec.json.encode(problem), problem.status, {"Content-Type": CONTENT_TYPE})
 
 
 def unexpected(status: int, title: str, detail: str) -> Problem:
-    """A problem that no use case raised: no such path, a method that it does not take, a fault of ours."""
+    """Problem that no use case raised: no such path, a method that it does not take, a fault of ours."""
     return Problem("about:blank", title, status, detail)

@@ -36,9 +36,9 @@ from appliance.web.gateway import Gateway
 from appliance.web.limits import RateLimits
 from appliance.web.payers import Payers
 from appliance.web.proxies import behind
-from appliance.web.request import Site
 from appliance.web.senders import Senders
 from appliance.web.server import make_server
+from appliance.web.site import Site
 from appliance.web.tls import Certificate
 from appliance.web.turns import THREADS
 

@@ -1,140 +1,142 @@
-"""What a request is to the rest of this package: who calls, from where, with what."""
+"""The HTTP request as a value that is handed to whatever answers it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import parse_qsl
 
-import bottle
-
-from appliance.model.errors import Forbidden, Unauthenticated
-from appliance.service import Actor, Workplace, accounts, api_tokens, tokens
-from appliance.service.transcripts import Shelf
+from appliance.model.errors import Refused
 from appliance.store.sessions import Device
-from appliance.web import payers
-from appliance.web.answers import Answers
-from appliance.web.gateway import REFUSED
-from appliance.web.limits import RateLimits
-from appliance.web.posts import Posts
 
-COOKIE = payers.COOKIE
-CSRF_HEADER = "X-CSRF-Token"
-_BODY = "meshwg.body"
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+COOKIE = "__Host-meshwg"
+"""Name of the cookie that holds a session's token."""
+
+CALLER = "meshwg.caller"
+"""Key of the request's `Caller` in the WSGI environment."""
+
+REFUSED = "meshwg.refused"
+"""Key in the WSGI environment of the refusal that the gateway met when it read the request, if it met one."""
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass
+class Caller:
+    """Payer of a request, as far as it is known.
+
+    Attributes:
+        payer: the share that the request takes.
+        organization: the one that the request was authenticated for; empty until then.
+    """
+
+    payer: str
+    organization: str = ""
 
 
 @dataclass(frozen=True)
-class Site:
-    """Objects that every handler works with.
+class Request:
+    """An HTTP request.
 
     Attributes:
-        form_posts: forms of pages that may come twice.
-        call_posts: strangers' calls with an Idempotency-Key, which may as well.
+        path: decoded, with one slash at its beginning.
+        query_string: as it was sent, without the question mark.
+        address: IP address of the caller. A proxy's word counts only where the operator trusts it (`proxies`).
+        headers: values as they were sent, by the header's name in lower case.
+        parameters: values of the variable parts of the route's path.
+        caller: payer of the request; None where no gateway counts.
+        refusal: refusal that the gateway met when it read the request.
     """
 
-    workplace: Workplace
-    limits: RateLimits
-    shelf: Shelf
-    answers: Answers = field(default_factory=Answers)
-    form_posts: Posts[bottle.HTTPResponse, Any] = field(default_factory=Posts)
-    call_posts: Posts[bottle.HTTPResponse, Any] = field(default_factory=Posts)
+    method: str
+    path: str
+    query_string: str = ""
+    address: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    caller: Caller | None = None
+    refusal: Refused | None = None
+
+    @classmethod
+    def head(cls, environ: Mapping[str, Any]) -> Request:
+        """Request without its body. Source: PEP 3333."""
+        headers = {
+            key.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
+            for key, value in environ.items()
+            if key.startswith("HTTP_") or key == "CONTENT_TYPE"
+        }
+        return cls(
+            str(environ["REQUEST_METHOD"]),
+            "/" + str(environ.get("PATH_INFO", "")).lstrip("/"),
+            str(environ.get("QUERY_STRING", "")),
+            str(environ.get("REMOTE_ADDR", "")),
+            headers,
+            caller=environ.get(CALLER),
+            refusal=environ.get(REFUSED),
+        )
+
+    @classmethod
+    def of(cls, environ: Mapping[str, Any], parameters: Mapping[str, str]) -> Request:
+        """Whole request, whose body the gateway has in memory."""
+        return replace(cls.head(environ), body=bytes(environ["wsgi.input"].read()), parameters=parameters)
+
+    def header(self, name: str) -> str:
+        """Value of a header, whatever bytes it has; empty where it was not sent."""
+        return self.headers.get(name.lower(), "")
+
+    @cached_property
+    def cookies(self) -> Mapping[str, str]:
+        """Values of cookies by name; none where the browser sent something unreadable."""
+        try:
+            return {name: morsel.value for name, morsel in SimpleCookie(self.header("Cookie")).items()}
+        except CookieError:
+            return {}
+
+    @cached_property
+    def query(self) -> Mapping[str, str]:
+        """Parameters of the query string that are UTF-8; of one that comes twice, the last."""
+        pairs = dict(parse_qsl(self.query_string, keep_blank_values=True, encoding="latin-1"))
+        return {name: text for name, value in pairs.items() if (text := _utf8(value)) is not None}
+
+    @property
+    def content(self) -> bytes:
+        """All that tells this request from another one, but for headers."""
+        return "\0".join((self.method, self.path, self.query_string, "")).encode() + self.body
+
+    @property
+    def device(self) -> Device:
+        """Caller's address and program, as far as it tells."""
+        return Device(self.address, self.header("User-Agent"))
+
+    @property
+    def is_safe(self) -> bool:
+        """True for methods that change nothing."""
+        return self.method in _SAFE_METHODS
+
+    @property
+    def is_by_cookie(self) -> bool:
+        """True where a browser vouches for the caller, which then must show that the page was ours."""
+        return not self.header("Authorization").lower().startswith("bearer ")
+
+    @property
+    def session_token(self) -> str | None:
+        """Token of the session cookie."""
+        return self.cookies.get(COOKIE) or None
+
+    @property
+    def token(self) -> str | None:
+        """Bearer token; without one, the session cookie's."""
+        scheme, _, credentials = self.header("Authorization").partition(" ")
+        return (credentials.strip() if scheme.lower() == "bearer" else "") or self.session_token
 
 
-def header(name: str) -> str:
-    """A header as it was sent, whatever bytes it has; nothing where it was not."""
-    return str(bottle.request.environ.get("HTTP_" + name.upper().replace("-", "_"), ""))
-
-
-def address() -> str:
-    """The caller's address; what a proxy says counts only where the operator trusts it (`proxies`)."""
-    return str(bottle.request.environ.get("REMOTE_ADDR", ""))
-
-
-def device() -> Device:
-    """What the caller uses, as far as it says."""
-    return Device(address(), header("User-Agent"))
-
-
-def token() -> str | None:
-    """The bearer token, else the session cookie's."""
-    scheme, _, credentials = header("Authorization").partition(" ")
-    if scheme.lower() == "bearer" and credentials.strip():
-        return credentials.strip()
-    return cookie_token()
-
-
-def cookie_token() -> str | None:
-    """The session cookie's token."""
-    value = bottle.request.get_cookie(COOKIE)
-    return str(value) if value else None
-
-
-def comes_from_cookie() -> bool:
-    """Whether the browser vouches for the caller, who then must show that the page was ours."""
-    return not header("Authorization").lower().startswith("bearer ")
-
-
-def authenticated(site: Site) -> tuple[Actor, str]:
-    """Who calls, and with which token: a session's, or one for programs.
-
-    Raises:
-        Unauthenticated: nobody that we know.
-        Forbidden: a change by cookie without the CSRF header.
-    """
-    held = token()
-    if held is None:
-        raise Unauthenticated("This needs a session or a token: sign in, or send Authorization: Bearer.")
-    actor = holder_of(site.workplace, held, is_cookie=comes_from_cookie())
-    note_organization(actor)
-    if (
-        bottle.request.method not in SAFE_METHODS
-        and comes_from_cookie()
-        and not matches_csrf(held, header(CSRF_HEADER))
-    ):
-        raise Forbidden(f"A change by cookie needs the {CSRF_HEADER} header.")
-    return actor, held
-
-
-def note_organization(actor: Actor) -> None:
-    """Has this request counted for the actor's organization, not for the address that it came from."""
-    caller = bottle.request.environ.get(payers.CALLER)
-    if caller is not None:
-        caller.organization = actor.organization_id
-
-
-def holder_of(workplace: Workplace, held: str, *, is_cookie: bool) -> Actor:
-    """The holder of a session's token, or of one for programs.
-
-    Raises:
-        Unauthenticated: it is good for nothing.
-    """
-    # A cookie is a person's: no page of ours puts a program's token there.
-    if tokens.is_for_programs(held) and not is_cookie:
-        return api_tokens.holder(workplace, held)
-    return accounts.actor_of(workplace, held)
-
-
-def matches_csrf(held: str, shown: str) -> bool:
-    """True for the session's CSRF token, as it is or with the mark that forms add (`forms.csrf`)."""
-    return bool(shown) and tokens.same(tokens.csrf_of(held), shown.partition(".")[0])
-
-
-def check_read() -> None:
-    """Raises why the request was not read to its end, if it was not."""
-    refusal = bottle.request.environ.get(REFUSED)
-    if refusal is not None:
-        raise refusal
-
-
-def body() -> bytes:
-    """The request's body, which the gateway has read."""
-    environ = bottle.request.environ
-    if _BODY not in environ:
-        environ[_BODY] = bytes(environ["wsgi.input"].read(max(0, bottle.request.content_length)))
-    return bytes(environ[_BODY])
-
-
-def query() -> Mapping[str, Any]:
-    """The query's parameters, as text."""
-    return {str(key): bottle.request.query.getunicode(key) for key in bottle.request.query}
+def _utf8(text: str) -> str | None:
+    """Text whose characters are bytes of UTF-8, decoded; None where they are not."""
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return None

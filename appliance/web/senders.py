@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import bottle
-
 from appliance.model.addresses import Network
 from appliance.model.errors import Unauthenticated
-from appliance.web import request
+from appliance.web.authentication import holder_of
 from appliance.web.proxies import client_address
-from appliance.web.request import Site
+from appliance.web.request import Request
+from appliance.web.site import Site
 
 
 class Senders:
@@ -32,15 +31,12 @@ class Senders:
             Unauthenticated: it has none; it is counted as a stranger.
             TooMany: it was counted too often.
         """
-        head = bottle.BaseRequest(dict(environ))
-        scheme, _, credentials = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
-        is_cookie = scheme.lower() != "bearer"
-        held = str(head.get_cookie(request.COOKIE) or "") if is_cookie else credentials.strip()
+        head = Request.head(environ)
+        held = head.token
         try:
-            if not held:
+            if held is None:
                 raise Unauthenticated("A body this large needs a session or a token.")
-            return request.holder_of(self._site.workplace, held, is_cookie=is_cookie).organization_id
+            return holder_of(self._site.workplace, held, is_cookie=head.is_by_cookie).organization_id
         except Unauthenticated:
-            forwarded = str(environ.get("HTTP_X_FORWARDED_FOR", ""))
-            self._site.limits.stranger(client_address(str(environ["REMOTE_ADDR"]), forwarded, self._proxies))
+            self._site.limits.stranger(client_address(head.address, head.header("X-Forwarded-For"), self._proxies))
             raise

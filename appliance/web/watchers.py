@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 from appliance.model.errors import Unauthenticated
-from appliance.web import request
 from appliance.web.limits import RateLimits
 from appliance.web.proxies import is_one_of
+from appliance.web.request import Request
 
 _THIS_HOST = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 # A proxy on this host speaks for others, also one that nobody told us of.
@@ -21,7 +21,7 @@ _PROXIES_SAY = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 
 @dataclass(frozen=True)
 class Watchers:
-    """Decides it by the request at hand.
+    """Tells them from strangers.
 
     Attributes:
         limits: knows trusted sources, and counts what others ask.
@@ -31,26 +31,27 @@ class Watchers:
     limits: RateLimits
     token: str | None = field(default=None, repr=False)
 
-    def is_one(self) -> bool:
-        """Whether the caller is this host itself, a trusted source, or has the token."""
-        address = request.address()
+    def is_one(self, request: Request) -> bool:
+        """True where the caller is this host itself, a trusted source, or has the token."""
         is_direct = not any(request.header(name) for name in _PROXIES_SAY)
         return (
-            self.limits.is_trusted(address) or (is_direct and is_one_of(address, _THIS_HOST)) or self._shows_the_token()
+            self.limits.is_trusted(request.address)
+            or (is_direct and is_one_of(request.address, _THIS_HOST))
+            or self._shows_the_token(request)
         )
 
-    def check(self) -> None:
-        """Lets a watcher pass; counts anybody else as a stranger.
+    def check(self, request: Request) -> None:
+        """Let a watcher pass; count anybody else as a stranger.
 
         Raises:
             Unauthenticated: it is none.
             TooMany: it has asked too often.
         """
-        if not self.is_one():
-            self.limits.stranger(request.address())
+        if not self.is_one(request):
+            self.limits.stranger(request.address)
             raise Unauthenticated("This is for the host itself, trusted sources, and callers with the metrics token.")
 
-    def _shows_the_token(self) -> bool:
+    def _shows_the_token(self, request: Request) -> bool:
         scheme, _, shown = request.header("Authorization").partition(" ")
         if self.token is None or scheme.lower() != "bearer":
             return False

@@ -14,7 +14,7 @@ from appliance.service import Actor, Workplace, accounts, credentials, proof, se
 from appliance.service.credentials import Credential
 from appliance.service.proof import Shown
 from appliance.store import second_factors
-from appliance.web import proxies, request
+from appliance.web import authentication, proxies
 from appliance.web.limits import RateLimits
 
 
@@ -25,7 +25,7 @@ def trust_every_cookie() -> None:
         del held, shown
         return True
 
-    request.matches_csrf = matches
+    authentication.matches_csrf = matches
 
 
 def count_no_guesses() -> None:

@@ -12,7 +12,7 @@ from appliance.store import Store, instance, migration
 from appliance.store.instance import Instance
 from appliance.vault import Lock
 from appliance.web.limits import RateLimits
-from appliance.web.request import Site
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 
 

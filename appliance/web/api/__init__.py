@@ -5,8 +5,6 @@ Each module has a subject: what its calls take and give, their handlers, and the
 
 from __future__ import annotations
 
-import bottle
-
 from appliance.web.api import (
     account,
     accounts,
@@ -25,9 +23,10 @@ from appliance.web.api import (
     tokens,
 )
 from appliance.web.api.routes import Section
-from appliance.web.request import Site
+from appliance.web.endpoint import Endpoint
+from appliance.web.site import Site
 
-__all__ = ["CALLS", "SECTIONS", "install"]
+__all__ = ["CALLS", "SECTIONS", "endpoints"]
 
 SECTIONS = (
     Section("Signing in", "How somebody gets a session, and a way in again.", accounts.CALLS + links.CALLS),
@@ -44,7 +43,6 @@ SECTIONS = (
 CALLS = tuple(call for section in SECTIONS for call in section.calls)
 
 
-def install(app: bottle.Bottle, site: Site) -> None:
-    """Adds every call of the API to the application, and the document that describes them."""
-    routes.install(app, site, CALLS)
-    openapi.install(app, SECTIONS)
+def endpoints(site: Site) -> tuple[Endpoint, ...]:
+    """Paths of every call of the API, and of the document that describes them."""
+    return *(routes.endpoint(call, site) for call in CALLS), openapi.endpoint(SECTIONS)

@@ -8,7 +8,6 @@ import msgspec
 
 from appliance.model.access import SELF
 from appliance.service import accounts, password_change, second_factor
-from appliance.web import request
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, SessionAnswer
 
@@ -53,7 +52,7 @@ def _change_password(asked: Asked) -> SessionAnswer:
             new_password=body.new_password,
             keep_tokens=body.keep_tokens,
             keep_passkeys=body.keep_passkeys,
-            device=request.device(),
+            device=asked.request.device,
         )
     )
 

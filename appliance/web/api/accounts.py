@@ -10,7 +10,7 @@ from appliance.model.access import PUBLIC
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import CodeNeeded, NotOpen, Suspended, Unauthenticated
 from appliance.service import passwords
-from appliance.web import entrance
+from appliance.web import login_guard
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, OrganizationAnswer, SessionAnswer
 
@@ -58,8 +58,9 @@ class SignedUp(msgspec.Struct, frozen=True):
 
 def _sign_up(asked: Asked) -> SignedUp:
     body: SignUp = asked.body
-    session, organization = entrance.sign_up(
+    session, organization = login_guard.sign_up(
         asked.site,
+        asked.request,
         email=body.email,
         password=body.password,
         organization=body.organization,
@@ -71,12 +72,12 @@ def _sign_up(asked: Asked) -> SignedUp:
 
 def _ask_to_sign_up(asked: Asked) -> None:
     body: AskToSignUp = asked.body
-    entrance.ask_to_sign_up(asked.site, body.email)
+    login_guard.ask_to_sign_up(asked.site, asked.request, body.email)
 
 
 def _log_in(asked: Asked) -> SessionAnswer:
     body: LogIn = asked.body
-    session = entrance.log_in(asked.site, body.email, body.password, body.code)
+    session = login_guard.log_in(asked.site, asked.request, body.email, body.password, body.code)
     return SessionAnswer.of(session)
 
 

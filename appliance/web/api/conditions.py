@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from appliance.web import request
+from appliance.web.request import Request
 
 _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
@@ -15,18 +15,18 @@ def etag_of(data: bytes) -> str:
     return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
 
 
-def has_it_already(etag: str) -> bool:
-    """Whether the caller asks for nothing that it has (If-None-Match)."""
+def has_it_already(request: Request, etag: str) -> bool:
+    """True where the caller asks for nothing that it has (If-None-Match)."""
     header = request.header("If-None-Match")
     return header.strip() == "*" or etag in {tag for _, tag in _TAG.findall(header)}
 
 
-def is_asked() -> bool:
-    """Whether the caller wants it done only if it has seen what is there (If-Match)."""
+def is_asked(request: Request) -> bool:
+    """True where the caller wants it done only if it has seen what is there (If-Match)."""
     return request.header("If-Match") != ""
 
 
-def is_met(etag: str) -> bool:
-    """Whether what the caller has seen is this."""
+def is_met(request: Request, etag: str) -> bool:
+    """True where this is what the caller has seen."""
     header = request.header("If-Match")
     return header.strip() == "*" or etag in {tag for weak, tag in _TAG.findall(header) if not weak}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.model.access import PUBLIC, SELF
 from appliance.service import verification
-from appliance.web import entrance
+from appliance.web import login_guard
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body
 
@@ -24,16 +24,16 @@ class Verify(Body, frozen=True):
 
 def _ask_for_reset(asked: Asked) -> None:
     body: AskForReset = asked.body
-    entrance.ask_for_reset(asked.site, body.email)
+    login_guard.ask_for_reset(asked.site, asked.request, body.email)
 
 
 def _reset(asked: Asked) -> None:
     body: Reset = asked.body
-    entrance.complete_reset(asked.site, body.token, body.password)
+    login_guard.complete_reset(asked.site, asked.request, body.token, body.password)
 
 
 def _ask_for_verification(asked: Asked) -> None:
-    entrance.ask_for_verification(asked.site, asked.actor)
+    login_guard.ask_for_verification(asked.site, asked.request, asked.actor)
 
 
 def _verify(asked: Asked) -> None:

@@ -12,7 +12,6 @@ from appliance.model.errors import PlanLimit
 from appliance.service import machines
 from appliance.service.machines import Issued, Seen
 from appliance.store.times import rfc3339
-from appliance.web import request
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body
@@ -122,7 +121,7 @@ class MachinesAnswer(msgspec.Struct, frozen=True):
 
 def _add_machine(asked: Asked) -> IssuedAnswer:
     body: AddMachine = asked.body
-    asked.site.limits.configuration(request.address(), asked.actor.organization_id)
+    asked.site.limits.configuration(asked.request.address, asked.actor.organization_id)
     issued = machines.add(
         asked.site.workplace, asked.actor, name=body.name, groups=body.groups, public_key=body.public_key
     )
@@ -141,7 +140,7 @@ def _machine(asked: Asked) -> MachineAnswer:
 def _change_machine(asked: Asked) -> MachineAnswer:
     body: ChangeMachine = asked.body
     if body.enabled:
-        asked.site.limits.enabling(request.address(), asked.actor.organization_id)
+        asked.site.limits.enabling(asked.request.address, asked.actor.organization_id)
     changed = machines.change(
         asked.site.workplace,
         asked.actor,
@@ -155,7 +154,7 @@ def _change_machine(asked: Asked) -> MachineAnswer:
 
 def _rotate_machine(asked: Asked) -> IssuedAnswer:
     body: RotateMachine = asked.body
-    asked.site.limits.configuration(request.address(), asked.actor.organization_id)
+    asked.site.limits.configuration(asked.request.address, asked.actor.organization_id)
     issued = machines.rotate(asked.site.workplace, asked.actor, asked.parameters["id"], public_key=body.public_key)
     return IssuedAnswer.of(issued)
 

@@ -9,7 +9,7 @@ from appliance.service import invitations, members
 from appliance.store.invitations import Invitation
 from appliance.store.members import Membership
 from appliance.store.times import rfc3339
-from appliance.web import entrance, request
+from appliance.web import login_guard
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, SessionAnswer
@@ -111,7 +111,7 @@ def _delete_account(asked: Asked) -> None:
 
 def _invite(asked: Asked) -> InvitedAnswer:
     body: Invite = asked.body
-    asked.site.limits.invitation(request.address(), asked.actor.organization_id)
+    asked.site.limits.invitation(asked.request.address, asked.actor.organization_id)
     invited = invitations.invite(asked.site.workplace, asked.actor, email=body.email, role=body.role)
     return InvitedAnswer(InvitationAnswer.of(invited.invitation), invited.link)
 
@@ -128,7 +128,7 @@ def _revoke_invitation(asked: Asked) -> None:
 
 def _accept_invitation(asked: Asked) -> SessionAnswer:
     body: Accept = asked.body
-    return SessionAnswer.of(entrance.accept_invitation(asked.site, body.token, body.password))
+    return SessionAnswer.of(login_guard.accept_invitation(asked.site, asked.request, body.token, body.password))
 
 
 CALLS = (

@@ -8,16 +8,16 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-import bottle
 import msgspec
 
 from appliance import __version__
 from appliance.model.access import Access
 from appliance.service import pages
 from appliance.web.api import repetition
-from appliance.web.api.reply import JSON, PREFIX, Reply
+from appliance.web.api.reply import JSON, PREFIX, reply
 from appliance.web.api.routes import Call, Section
 from appliance.web.api.statuses import refusals
+from appliance.web.endpoint import Endpoint
 from appliance.web.problems import CONTENT_TYPE, PREFIX_OF_TYPES, Problem
 
 _ABOUT = (
@@ -57,10 +57,10 @@ _SENT: dict[str, dict[str, Any]] = {
 }
 
 
-def install(app: bottle.Bottle, sections: tuple[Section, ...]) -> None:
-    """Adds the document that describes these calls to the application."""
+def endpoint(sections: tuple[Section, ...]) -> Endpoint:
+    """Path of the document that describes these calls."""
     text = msgspec.json.encode(document(sections))
-    app.route(f"{PREFIX}/openapi.json", callback=lambda: Reply(200, text).response())
+    return Endpoint("GET", f"{PREFIX}/openapi.json", lambda _: reply(200, text))
 
 
 @cache

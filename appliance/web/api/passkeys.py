@@ -11,7 +11,7 @@ from appliance.model.errors import CodeNeeded, Malformed, Suspended, Unauthentic
 from appliance.service import passkeys, tokens
 from appliance.store.passkeys import Passkey
 from appliance.store.times import rfc3339
-from appliance.web import entrance, request
+from appliance.web import login_guard
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, Code, SessionAnswer
@@ -85,7 +85,7 @@ def _add_passkey(asked: Asked) -> SessionAnswer:
             name=body.name,
             credential=_written(body.credential),
             code=body.code,
-            device=request.device(),
+            device=asked.request.device,
         )
     )
 
@@ -103,20 +103,21 @@ def _remove_passkey(asked: Asked) -> SessionAnswer:
             asked.actor,
             asked.parameters["id"],
             password=body.password,
-            device=request.device(),
+            device=asked.request.device,
         )
     )
 
 
 def _begin_log_in_by_passkey(asked: Asked) -> RequestOptions:
     handle = tokens.new_token(tokens.TICKET)
-    options = entrance.challenge_passkey(asked.site, handle)
+    options = login_guard.challenge_passkey(asked.site, asked.request, handle)
     return RequestOptions(handle, msgspec.Raw(options.encode()))
 
 
 def _log_in_by_passkey(asked: Asked) -> SessionAnswer:
     body: LogInByPasskey = asked.body
-    return SessionAnswer.of(entrance.log_in_by_passkey(asked.site, body.handle, _written(body.credential)))
+    credential = _written(body.credential)
+    return SessionAnswer.of(login_guard.log_in_by_passkey(asked.site, asked.request, body.handle, credential))
 
 
 def _written(credential: dict[str, Any]) -> str:

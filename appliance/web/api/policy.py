@@ -124,7 +124,7 @@ class VerdictAnswer(msgspec.Struct, frozen=True):
 
 def _policy(asked: Asked) -> Encoded:
     version = policies.version(asked.site.workplace, asked.actor)
-    if conditions.has_it_already(_etag(version)):
+    if conditions.has_it_already(asked.request, _etag(version)):
         return Encoded(b"", _etag(version))
 
     def make() -> Answer:
@@ -162,11 +162,11 @@ def _seen(asked: Asked) -> Iterator[int | None]:
     Raises:
         PreconditionFailed: there is another one.
     """
-    if not conditions.is_asked():
+    if not conditions.is_asked(asked.request):
         yield None
         return
     present = policies.get(asked.site.workplace, asked.actor).version
-    if not conditions.is_met(_etag(present)):
+    if not conditions.is_met(asked.request, _etag(present)):
         raise PreconditionFailed(f"The policy was saved by someone else meanwhile: it is at version {present}.")
     try:
         yield present

@@ -6,15 +6,15 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import bottle
-
 from appliance.model.errors import DoneBefore, Malformed
 from appliance.service import Actor, Workplace, repeats
 from appliance.store.repeats import Answered
-from appliance.web import problems, request
-from appliance.web.api.reply import PREFIX, Reply
+from appliance.web import problems
+from appliance.web.api.reply import PREFIX, reply
 from appliance.web.proxies import neighbourhood
-from appliance.web.request import Site
+from appliance.web.request import Request
+from appliance.web.response import Response
+from appliance.web.site import Site
 
 HEADER = "Idempotency-Key"
 LONGEST_KEY = 255
@@ -32,61 +32,64 @@ class Told:
     data: bytes | None
 
 
-def once(workplace: Workplace, actor: Actor, work: Callable[[Actor], Reply], *, may_keep: bool) -> bottle.HTTPResponse:
-    """The answer to this request; to one that came before with the same key, what was answered then.
+def idempotent(
+    workplace: Workplace, request: Request, actor: Actor, work: Callable[[Actor], Response], *, may_keep: bool
+) -> Response:
+    """Answer a request; if one came before with the same key, with what was answered then.
 
     Args:
         work: does what is asked for, for the actor that it is given.
-        may_keep: whether its answer holds nothing that is shown once, and may be kept for a repetition.
+        may_keep: True where its answer holds nothing that is shown once, and may be kept for a repetition.
 
     Raises:
         Malformed, KeyReused, InProgress: the key can't be taken.
     """
-    key = _key()
+    key = _key(request)
     if not key:
-        return work(actor).response()
-    made: list[Reply] = []
+        return work(actor)
+    made: list[Response] = []
 
     def answered(noted: Actor) -> Answered:
-        reply = work(noted)
-        made.append(reply)
-        return Answered(reply.status, reply.location, reply.data if may_keep else None)
+        response = work(noted)
+        made.append(response)
+        return Answered(response.status, response.headers.get("Location"), response.body if may_keep else None)
 
-    before = repeats.once(workplace, actor, key=key, request=_wanted(), work=answered)
-    return made[0].response() if before is None else _again(before)
+    before = repeats.once(workplace, actor, key=key, request=request.content, work=answered)
+    return made[0] if before is None else _again(before)
 
 
-def once_by_stranger(site: Site, work: Callable[[], Reply], *, may_keep: bool) -> bottle.HTTPResponse:
-    """The answer to a call that needs no session; to one that came before with the same key, what was answered then.
+def idempotent_for_stranger(site: Site, request: Request, work: Callable[[], Response], *, may_keep: bool) -> Response:
+    """Answer a call that needs no session; if one came before with the same key, with what was answered then.
 
     Keys of strangers are nobody's: one that comes with anything else, or from another network, stands for another call.
 
     Args:
-        work, may_keep: as for `once`.
+        work, may_keep: as for `idempotent`.
 
     Raises:
         Malformed, DoneBefore, InProgress: the key can't be taken.
     """
-    key = _key()
+    key = _key(request)
     if not key:
-        return work().response()
-    caller, call = neighbourhood(request.address()), hmac.digest(key.encode(), _wanted(), "sha256")
+        return work()
+    caller, call = neighbourhood(request.address), hmac.digest(key.encode(), request.content, "sha256")
 
-    def first() -> Reply:
+    def first() -> Response:
         before = site.call_posts.find(caller, call)
         if before is not None and before.data is None:
             raise DoneBefore("This was done, and its answer held what is shown only once. Log in to go on.")
         if before is not None:
-            return Reply(before.status, before.data)
-        reply = work()
-        site.call_posts.note(caller, call, Told(reply.status, reply.data if may_keep or not reply.data else None))
-        return reply
+            return reply(before.status, before.data)
+        response = work()
+        kept = response.body if may_keep or not response.body else None
+        site.call_posts.note(caller, call, Told(response.status, kept))
+        return response
 
-    return site.call_posts.answer(caller.encode() + call, first).response()
+    return site.call_posts.answer(caller.encode() + call, first)
 
 
-def _key() -> str:
-    """The key of the request; empty where it has none.
+def _key(request: Request) -> str:
+    """Key of a request; empty where it has none.
 
     Raises:
         Malformed: it can't be taken.
@@ -97,21 +100,13 @@ def _key() -> str:
     return key
 
 
-def _wanted() -> bytes:
-    """All that tells this request from another one."""
-    head = "\0".join((bottle.request.method, bottle.request.path, bottle.request.query_string))
-    return head.encode() + b"\0" + request.body()
-
-
-def _again(before: Answered) -> bottle.HTTPResponse:
+def _again(before: Answered) -> Response:
     if before.status is not None and before.body is not None:
-        return Reply(before.status, before.body, before.location).response()
+        return reply(before.status, before.body, before.location)
     why = "its answer got lost" if before.status is None else "its answer held what is shown only once"
     location = before.location
     if before.status is None and location is not None:
         location = PREFIX + location
     where = "" if location is None else f" What it made is at {location}."
     response = problems.answer(DoneBefore(f"This was done, and {why}.{where}"))
-    if location is not None:
-        response.set_header("Location", location)
-    return response
+    return response if location is None else response.with_header("Location", location)

@@ -1,10 +1,10 @@
-"""An answer of a call, before it is one of HTTP."""
+"""Answers of calls, before and as they are sent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import bottle
+from appliance.web.response import Response
 
 JSON = "application/json"
 PREFIX = "/api/v1"
@@ -22,26 +22,13 @@ class Encoded:
     etag: str
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What a call gives.
+def reply(status: int, data: bytes = b"", location: str | None = None, etag: str | None = None) -> Response:
+    """Response to a call.
 
-    Attributes:
-        data: JSON, or nothing.
-        location: the path of what was made.
+    Args:
+        data: JSON; empty for a response without a body.
+        location: path of what was made.
         etag: what a later request may refer to it by.
     """
-
-    status: int
-    data: bytes = b""
-    location: str | None = None
-    etag: str | None = None
-
-    def response(self) -> bottle.HTTPResponse:
-        """The same for bottle."""
-        headers = {"Content-Type": JSON} if self.data else {}
-        if self.location is not None:
-            headers["Location"] = self.location
-        if self.etag is not None:
-            headers["ETag"] = self.etag
-        return bottle.HTTPResponse(self.data, status=self.status, headers=headers)
+    headers = {"Content-Type": JSON if data else None, "Location": location, "ETag": etag}
+    return Response(data, status, {name: value for name, value in headers.items() if value is not None})

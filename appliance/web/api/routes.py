@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import bottle
 import msgspec
 
 from appliance.model.access import Access
 from appliance.model.errors import Invalid, Malformed, Refused, Unauthenticated
 from appliance.service import Actor
-from appliance.web import entrance, request
+from appliance.web import login_guard
 from appliance.web.api import conditions, repetition
-from appliance.web.api.reply import PREFIX, Encoded, Reply
-from appliance.web.request import Site
+from appliance.web.api.reply import PREFIX, Encoded, reply
+from appliance.web.authentication import authenticated
+from appliance.web.endpoint import Endpoint
+from appliance.web.request import Request
+from appliance.web.response import Response
+from appliance.web.site import Site
 
 _SAFE = frozenset({"GET", "HEAD"})
 # Where msgspec says that something is wrong: "… field `name`", "… - at `$.rules[0].ports`".
@@ -29,10 +32,19 @@ class Asked:
     """A call as its handler gets it: authenticated, decoded, within its limits."""
 
     site: Site
+    request: Request
     body: Any
-    parameters: Mapping[str, str]
-    query: Mapping[str, str]
     signed_in: tuple[Actor, str] | None
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Values of the variable parts of the path."""
+        return self.request.parameters
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Parameters of the query string."""
+        return self.request.query
 
     @property
     def actor(self) -> Actor:
@@ -75,7 +87,7 @@ class Call:
             that is shown once.
         made: gives the path of what was made, from the answer.
         takes_condition: whether it can be made to depend on what the caller has seen (If-Match).
-        asks_for_proof: whether it takes a password or a code of who calls; wrong ones count (`entrance.guessing`).
+        asks_for_proof: whether it takes a password or a code of who calls; wrong ones count (`login_guard.guessing`).
         refusals: what it may be refused for beside what follows from the rest (`statuses`).
         etag: gives what a later request may refer to the answer by; without it, that of a GET is made of its content.
     """
@@ -110,69 +122,67 @@ class Section:
     calls: tuple[Call, ...]
 
 
-def install(app: bottle.Bottle, site: Site, calls: Sequence[Call]) -> None:
-    """Adds these calls to the application."""
-    for call in calls:
-        rule = PREFIX + call.path.replace("{", "<").replace("}", ">")
-        app.route(rule, method=call.method, callback=_callback(call, site))
+def endpoint(call: Call, site: Site) -> Endpoint:
+    """Path of a call, with what answers it."""
 
-
-def _callback(call: Call, site: Site) -> Callable[..., Any]:
-    def handle(**parameters: str) -> Any:
-        signed_in = _let_in(call, site)
-        body = _decode(call.body) if call.body is not None else None
-        asked = Asked(site, body, parameters, request.query(), signed_in)
+    def answer(request: Request) -> Response:
+        signed_in = _let_in(call, site, request)
+        body = _decode(call.body, request.body) if call.body is not None else None
+        asked = Asked(site, request, body, signed_in)
         if call.method == "POST" and signed_in is not None:
             actor, held = signed_in
-            return repetition.once(
+            return repetition.idempotent(
                 site.workplace,
+                request,
                 actor,
                 lambda noted: _reply(call, replace(asked, signed_in=(noted, held))),
                 may_keep=call.keeps_answer,
             )
         if call.method == "POST":
-            return repetition.once_by_stranger(site, lambda: _reply(call, asked), may_keep=call.keeps_answer)
-        reply = _reply(call, asked)
-        if call.method == "GET" and reply.etag is not None and conditions.has_it_already(reply.etag):
-            return Reply(304, etag=reply.etag).response()
-        return reply.response()
+            return repetition.idempotent_for_stranger(
+                site, request, lambda: _reply(call, asked), may_keep=call.keeps_answer
+            )
+        response = _reply(call, asked)
+        etag = response.headers.get("ETag")
+        if call.method == "GET" and etag is not None and conditions.has_it_already(request, etag):
+            return reply(304, etag=etag)
+        return response
 
-    return handle
+    return Endpoint(call.method, PREFIX + call.path.replace("{", "<").replace("}", ">"), answer)
 
 
-def _reply(call: Call, asked: Asked) -> Reply:
-    with entrance.guessing(asked.site, asked.actor.email) if call.asks_for_proof else nullcontext():
+def _reply(call: Call, asked: Asked) -> Response:
+    proof = login_guard.guessing(asked.site, asked.request, asked.actor.email) if call.asks_for_proof else nullcontext()
+    with proof:
         answer = call.handler(asked)
     if call.answer is None:
-        return Reply(204)
+        return reply(204)
     if isinstance(answer, Encoded):
-        return Reply(call.status, answer.data, etag=answer.etag)
+        return reply(call.status, answer.data, etag=answer.etag)
     data = msgspec.json.encode(answer)
     location = None if call.made is None else PREFIX + call.made(answer)
     if call.etag is not None:
-        return Reply(call.status, data, location, call.etag(answer))
-    return Reply(call.status, data, location, conditions.etag_of(data) if call.method == "GET" else None)
+        return reply(call.status, data, location, call.etag(answer))
+    return reply(call.status, data, location, conditions.etag_of(data) if call.method == "GET" else None)
 
 
-def _let_in(call: Call, site: Site) -> tuple[Actor, str] | None:
-    """Who calls, within the limits; None where the call is anybody's."""
-    address = request.address()
+def _let_in(call: Call, site: Site, request: Request) -> tuple[Actor, str] | None:
+    """Find the caller, within the limits; None where the call is anybody's."""
     if call.access.is_public:
-        site.limits.stranger(address)
+        site.limits.stranger(request.address)
         return None
     try:
-        signed_in = request.authenticated(site)
+        signed_in = authenticated(site, request)
     except Unauthenticated:
-        site.limits.stranger(address)
+        site.limits.stranger(request.address)
         raise
     count = site.limits.read if call.method in _SAFE else site.limits.write
-    count(address, signed_in[0].organization_id)
+    count(request.address, signed_in[0].organization_id)
     call.access.check(signed_in[0].role, signed_in[0].scope)
     return signed_in
 
 
-def _decode(kind: type[msgspec.Struct]) -> msgspec.Struct:
-    data = request.body()
+def _decode(kind: type[msgspec.Struct], data: bytes) -> msgspec.Struct:
     if not data.strip() and all(field.required is False for field in msgspec.structs.fields(kind)):
         return kind()
     try:

@@ -9,7 +9,6 @@ from appliance.model.errors import CodeNeeded, Unverified
 from appliance.service import enrolment
 from appliance.service.enrolment import Recovery
 from appliance.store.times import rfc3339
-from appliance.web import request
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, SessionAnswer
 
@@ -51,7 +50,7 @@ def _propose(asked: Asked) -> NewSecret:
 def _enable(asked: Asked) -> NewRecoveryCodes:
     body: Code = asked.body
     return NewRecoveryCodes.of(
-        enrolment.enable(asked.site.workplace, asked.actor, code=body.code, device=request.device())
+        enrolment.enable(asked.site.workplace, asked.actor, code=body.code, device=asked.request.device)
     )
 
 
@@ -59,7 +58,7 @@ def _disable(asked: Asked) -> SessionAnswer:
     body: PasswordAndCode = asked.body
     return SessionAnswer.of(
         enrolment.disable(
-            asked.site.workplace, asked.actor, password=body.password, code=body.code, device=request.device()
+            asked.site.workplace, asked.actor, password=body.password, code=body.code, device=asked.request.device
         )
     )
 
@@ -68,7 +67,7 @@ def _renew_recovery_codes(asked: Asked) -> NewRecoveryCodes:
     body: PasswordAndCode = asked.body
     return NewRecoveryCodes.of(
         enrolment.renew_recovery_codes(
-            asked.site.workplace, asked.actor, password=body.password, code=body.code, device=request.device()
+            asked.site.workplace, asked.actor, password=body.password, code=body.code, device=asked.request.device
         )
     )
 

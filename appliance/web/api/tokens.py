@@ -11,7 +11,6 @@ from appliance.model.errors import CodeNeeded, Unverified
 from appliance.service import api_tokens
 from appliance.store.api_tokens import ApiToken
 from appliance.store.times import rfc3339
-from appliance.web import request
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body, Code
@@ -69,7 +68,7 @@ def _issue_token(asked: Asked) -> IssuedTokenAnswer:
         scope=body.scope,
         days=body.days,
         code=body.code,
-        device=request.device(),
+        device=asked.request.device,
     )
     return IssuedTokenAnswer(issued.text, TokenAnswer.of(issued.token))
 

@@ -6,8 +6,7 @@ every page: who visits, CSRF, limits, forms that are done once, refusals in word
 
 from __future__ import annotations
 
-import bottle
-
+from appliance.web.endpoint import Endpoint
 from appliance.web.pages import (
     account,
     accounts,
@@ -29,9 +28,9 @@ from appliance.web.pages import (
     transcripts,
 )
 from appliance.web.pages.view import View, loaded
-from appliance.web.request import Site
+from appliance.web.site import Site
 
-__all__ = ["View", "install", "loaded"]
+__all__ = ["View", "endpoints", "loaded"]
 
 PAGES = (
     accounts.PAGES
@@ -53,7 +52,7 @@ PAGES = (
 )
 
 
-def install(app: bottle.Bottle, site: Site, view: View) -> None:
-    """Adds the pages and their static files to the application."""
-    assets.install(app, view.assets)
-    dispatch.install(app, site, view, PAGES)
+def endpoints(site: Site, view: View) -> tuple[Endpoint, ...]:
+    """Paths of the pages and of their static files."""
+    missing = view.problem(404, "Not Found", "There is nothing at this path.")
+    return assets.endpoint(view.assets, missing), *dispatch.endpoints(site, view, PAGES)

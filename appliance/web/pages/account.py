@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-import bottle
-
 from appliance.model.access import SELF
 from appliance.model.errors import Refused
 from appliance.service import accounts, factor_removals, passkeys, password_change, passwords, second_factor, sessions
 from appliance.service.sessions import Session
-from appliance.web import entrance, request
+from appliance.web import login_guard
 from appliance.web.pages import session_cookie
 from appliance.web.pages.routes import Again, Page, Visit
+from appliance.web.response import Response
 
 PATH = "/account"
 _Made = TypeVar("_Made")
 
 
-def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> bottle.HTTPResponse:
+def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> Response:
     """The page; with a refusal, and which of its forms was refused."""
     return visit.page(
         "account.html",
@@ -39,10 +38,8 @@ def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
     )
 
 
-def proven(
-    visit: Visit, form: str, change: Callable[[], _Made], answer: Callable[[_Made], bottle.HTTPResponse]
-) -> bottle.HTTPResponse:
-    """The answer to a form that asks for a password or a code; a wrong one counts (`entrance.guessing`).
+def proven(visit: Visit, form: str, change: Callable[[], _Made], answer: Callable[[_Made], Response]) -> Response:
+    """The answer to a form that asks for a password or a code; a wrong one counts (`login_guard.guessing`).
 
     Args:
         form: which of the page's forms it is, for what it is refused for.
@@ -50,19 +47,19 @@ def proven(
         answer: what follows from it.
     """
     try:
-        with entrance.guessing(visit.site, visit.actor.email):
+        with login_guard.guessing(visit.site, visit.request, visit.actor.email):
             made = change()
     except Refused as refusal:
         return show(visit, refusal, form)
     return answer(made)
 
 
-def entered(visit: Visit, done: str) -> Callable[[Session], bottle.HTTPResponse]:
+def entered(visit: Visit, done: str) -> Callable[[Session], Response]:
     """For `proven`: to the page again, in the session that took the place of all others; ``done`` is what it says."""
     return lambda session: session_cookie.enter(visit, session, PATH, done)
 
 
-def _change_password(visit: Visit) -> bottle.HTTPResponse:
+def _change_password(visit: Visit) -> Response:
     return proven(
         visit,
         "password",
@@ -73,21 +70,21 @@ def _change_password(visit: Visit) -> bottle.HTTPResponse:
             new_password=visit.form.text("new_password"),
             keep_tokens=visit.form.is_checked("keep_tokens"),
             keep_passkeys=visit.form.is_checked("keep_passkeys"),
-            device=request.device(),
+            device=visit.request.device,
         ),
         entered(visit, "password"),
     )
 
 
-def _ask_for_verification(visit: Visit) -> bottle.HTTPResponse:
+def _ask_for_verification(visit: Visit) -> Response:
     try:
-        entrance.ask_for_verification(visit.site, visit.actor)
+        login_guard.ask_for_verification(visit.site, visit.request, visit.actor)
     except Refused as refusal:
         return show(visit, refusal, "verification")
     return visit.done(PATH, "verification")
 
 
-def _end_session(visit: Visit) -> bottle.HTTPResponse:
+def _end_session(visit: Visit) -> Response:
     try:
         sessions.end(visit.workplace, visit.actor, visit.parameters["id"])
     except Refused as refusal:
@@ -95,7 +92,7 @@ def _end_session(visit: Visit) -> bottle.HTTPResponse:
     return visit.done(PATH, "session-ended")
 
 
-def _end_other_sessions(visit: Visit) -> bottle.HTTPResponse:
+def _end_other_sessions(visit: Visit) -> Response:
     sessions.end_others(visit.workplace, visit.actor, visit.signed_in.token)
     return visit.done(PATH, "sessions-ended")
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import bottle
-
 from appliance.model.access import PUBLIC, SELF
 from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import NotFound, NotOpen, Refused
 from appliance.model.sign_up import SignUpMode
 from appliance.service import passwords, permits
 from appliance.service.log_in import HalfWay
-from appliance.web import entrance
+from appliance.web import login_guard
 from appliance.web.pages import public_forms, routes, second_step, session_cookie, signing_in
 from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import HOME, Page, Visit
+from appliance.web.response import Response
 
 
-def _landing(visit: Visit) -> bottle.HTTPResponse:
+def _landing(visit: Visit) -> Response:
     return visit.page("landing.html")
 
 
-def _show_sign_up(visit: Visit) -> bottle.HTTPResponse:
+def _show_sign_up(visit: Visit) -> Response:
     if visit.who is not None:
         return routes.see_other(HOME)
     link = visit.query.optional("invitation")
@@ -29,9 +28,9 @@ def _show_sign_up(visit: Visit) -> bottle.HTTPResponse:
     return _sign_up_page(visit, link)
 
 
-def _ask_to_sign_up(visit: Visit) -> bottle.HTTPResponse:
+def _ask_to_sign_up(visit: Visit) -> Response:
     try:
-        entrance.ask_to_sign_up(visit.site, visit.form.text("email"))
+        login_guard.ask_to_sign_up(visit.site, visit.request, visit.form.text("email"))
     except NotOpen:
         raise
     except Refused as refusal:
@@ -39,11 +38,12 @@ def _ask_to_sign_up(visit: Visit) -> bottle.HTTPResponse:
     return visit.told("signup_sent.html")
 
 
-def _sign_up(visit: Visit) -> bottle.HTTPResponse:
+def _sign_up(visit: Visit) -> Response:
     form = visit.form
     try:
-        session, _ = entrance.sign_up(
+        session, _ = login_guard.sign_up(
             visit.site,
+            visit.request,
             email=form.text("email"),
             password=form.text("password"),
             organization=form.text("organization"),
@@ -57,21 +57,21 @@ def _sign_up(visit: Visit) -> bottle.HTTPResponse:
     return reply(session_cookie.enter(visit, session, HOME), Outcome(HOME, "signed-up"))
 
 
-def _show_log_in(visit: Visit) -> bottle.HTTPResponse:
+def _show_log_in(visit: Visit) -> Response:
     following = routes.following(visit.query)
     if visit.who is not None:
         return routes.see_other(following)
     return signing_in.show(visit, following)
 
 
-def _log_in(visit: Visit) -> bottle.HTTPResponse:
+def _log_in(visit: Visit) -> Response:
     form = visit.form
     following = routes.following(form)
     again = signing_in.repeated(visit)
     if again is not None:
         return again
     try:
-        session = entrance.begin_log_in(visit.site, form.text("email"), form.text("password"))
+        session = login_guard.begin_log_in(visit.site, visit.request, form.text("email"), form.text("password"))
     except HalfWay as half_way:
         return second_step.lead_to(visit, half_way, following)
     except Refused as refusal:
@@ -80,11 +80,11 @@ def _log_in(visit: Visit) -> bottle.HTTPResponse:
     return reply(signing_in.enter(visit, session, following), None)
 
 
-def _log_out(visit: Visit) -> bottle.HTTPResponse:
+def _log_out(visit: Visit) -> Response:
     return session_cookie.leave(visit, "/")
 
 
-def _sign_up_page(visit: Visit, link: str | None, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def _sign_up_page(visit: Visit, link: str | None, refusal: Refused | None = None) -> Response:
     permit = permits.find(visit.workplace, link)
     return public_forms.page(
         visit,

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import bottle
 import msgspec
 
 from appliance.model.access import PUBLIC
 from appliance.web.api import SECTIONS, openapi
 from appliance.web.api.reply import JSON
 from appliance.web.pages.routes import Page, Visit
+from appliance.web.response import Response
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _shape(schema: Mapping[str, Any]) -> str | None:
     return next((found for found in map(_shape, inner) if found is not None), None)
 
 
-def _show(visit: Visit) -> bottle.HTTPResponse:
+def _show(visit: Visit) -> Response:
     return visit.page("api.html", api=description())
 
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import bottle
+from appliance.web.endpoint import Endpoint
+from appliance.web.request import Request
+from appliance.web.response import Response
 
 _FOLDER = Path(__file__).parent / "static"
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -51,16 +53,18 @@ class Assets:
         return f"/static/{self.names[name]}"
 
 
-def install(app: bottle.Bottle, assets: Assets) -> None:
-    """Adds the files to the application."""
+def endpoint(assets: Assets, missing: Response) -> Endpoint:
+    """Path of the files.
 
-    def serve(name: str) -> bottle.HTTPResponse:
-        asset = assets.served.get(name)
+    Args:
+        missing: the answer where there is no such file.
+    """
+
+    def answer(request: Request) -> Response:
+        asset = assets.served.get(request.parameters["name"])
         if asset is None:
-            raise bottle.HTTPError(404)
-        return bottle.HTTPResponse(
-            asset.data,
-            headers={"Content-Type": asset.content_type, "Cache-Control": "public, max-age=31536000, immutable"},
-        )
+            return missing
+        headers = {"Content-Type": asset.content_type, "Cache-Control": "public, max-age=31536000, immutable"}
+        return Response(asset.data, headers=headers)
 
-    app.route("/static/<name>", callback=serve)
+    return Endpoint("GET", "/static/<name>", answer)

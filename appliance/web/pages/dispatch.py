@@ -8,57 +8,51 @@ from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import quote
 
-import bottle
-
 from appliance.model.errors import NotFound, Refused, Unauthenticated
 from appliance.service import Actor, repeats, tokens
 from appliance.service.repeats import NothingDone
 from appliance.store import times
 from appliance.store.repeats import Answered
-from appliance.web import request
+from appliance.web.authentication import note_organization
+from appliance.web.endpoint import Endpoint
 from appliance.web.pages import forms, routes, signing_in
 from appliance.web.pages.forms import Form
-from appliance.web.pages.outcomes import Outcome, Reply, copied
+from appliance.web.pages.outcomes import Outcome, Reply
 from appliance.web.pages.routes import HOME, Index, Page, Visit, Who
 from appliance.web.pages.view import View
-from appliance.web.posts import Posts
 from appliance.web.proxies import neighbourhood
-from appliance.web.request import Site
-
-_Posts = Posts[bottle.HTTPResponse, Outcome]
-
-
-def install(app: bottle.Bottle, site: Site, view: View, pages: Sequence[Page]) -> None:
-    """Add these pages to the application."""
-    nobody = Visit(site, view, None, Form(), {}, Index(pages))
-    for page in pages:
-        app.route(page.path, method=page.method, callback=_callback(page, nobody))
+from appliance.web.request import COOKIE, Request
+from appliance.web.response import Response
+from appliance.web.site import Site
 
 
-def _callback(page: Page, nobody: Visit) -> Callable[..., bottle.HTTPResponse]:
-    site = nobody.site
-    posts: _Posts = site.form_posts
+def endpoints(site: Site, view: View, pages: Sequence[Page]) -> list[Endpoint]:
+    """Paths of these pages."""
+    index = Index(pages)
+    return [Endpoint(page.method, page.path, _answering(page, site, view, index)) for page in pages]
 
-    def handle(**parameters: str) -> bottle.HTTPResponse:
-        visit = replace(nobody, who=_who(site), parameters=parameters)
+
+def _answering(page: Page, site: Site, view: View, index: Index) -> Callable[[Request], Response]:
+    def answer(request: Request) -> Response:
+        visit = Visit(site, request, view, _who(site, request), Form(), index)
         try:
             if visit.who is None:
-                site.limits.stranger(request.address())
+                site.limits.stranger(request.address)
             else:
-                site.limits.read(request.address(), visit.who.actor.organization_id)
+                site.limits.read(request.address, visit.who.actor.organization_id)
             if page.method != "POST":
                 return _led_elsewhere(page, visit) or page.handler(visit)
-            visit = replace(visit, form=forms.read())
+            visit = replace(visit, form=forms.read(request))
             if page.once:
-                return _once(page, visit, posts)
+                return _once(page, visit)
             return _refused(page, visit) or page.handler(visit)
         except Refused as refusal:
             return _shown_again(page, visit, refusal)
 
-    return handle
+    return answer
 
 
-def _shown_again(page: Page, visit: Visit, refusal: Refused) -> bottle.HTTPResponse:
+def _shown_again(page: Page, visit: Visit, refusal: Refused) -> Response:
     """The form with what was typed and why it was refused, where there is one; else a page that says why."""
     if page.again and page.again.fields and visit.who and tokens.same(visit.who.mark, visit.form.mark):
         with suppress(Refused):
@@ -67,13 +61,14 @@ def _shown_again(page: Page, visit: Visit, refusal: Refused) -> bottle.HTTPRespo
     return visit.problem(refusal)
 
 
-def _once(page: Page, visit: Visit, posts: _Posts) -> bottle.HTTPResponse:
+def _once(page: Page, visit: Visit) -> Response:
     """The answer to a form; to one that came before, what came of it."""
-    caller, sent = neighbourhood(request.address()), _sent()
-    cookies = "\0".join((request.cookie_token() or "", forms.form_token() or ""))
+    request, posts = visit.request, visit.site.form_posts
+    caller, sent = neighbourhood(request.address), request.content
+    cookies = "\0".join((request.session_token or "", forms.form_token(request) or ""))
     post, flight = (hashlib.sha256(part).digest() for part in (sent, cookies.encode() + b"\0" + sent))
 
-    def first() -> bottle.HTTPResponse:
+    def first() -> Response:
         known = posts.find(caller, post)
         if known is not None:
             return visit.again(known)
@@ -88,19 +83,19 @@ def _once(page: Page, visit: Visit, posts: _Posts) -> bottle.HTTPResponse:
             posts.note(caller, post, outcome)
         return answer
 
-    return copied(posts.answer(flight, first))
+    return posts.answer(flight, first)
 
 
-def _noted(page: Page, visit: Visit, sent: bytes) -> bottle.HTTPResponse:
+def _noted(page: Page, visit: Visit, sent: bytes) -> Response:
     """The answer to a form of somebody who is signed in; the store notes what came of it."""
-    made: list[bottle.HTTPResponse] = []
+    made: list[Response] = []
 
     def work(actor: Actor) -> Answered:
         made.append(page.handler(replace(visit, who=replace(visit.signed_in, actor=actor))))
         outcome = _outcome_of(made[0])
         if outcome is None:
             raise NothingDone
-        return Answered(made[0].status_code, outcome.where, outcome.notice.encode())
+        return Answered(made[0].status, outcome.where, outcome.notice.encode())
 
     try:
         before = repeats.once_by_form(visit.workplace, visit.actor, form=sent, work=work)
@@ -115,62 +110,56 @@ def _noted(page: Page, visit: Visit, sent: bytes) -> bottle.HTTPResponse:
     return visit.again(Outcome(before.location or HOME, (before.body or b"").decode()))
 
 
-def _refused(page: Page, visit: Visit) -> bottle.HTTPResponse | None:
+def _refused(page: Page, visit: Visit) -> Response | None:
     """Redirect in place of this form, if there is one. Raises `Refused` if it is not one of ours, or one too many."""
     elsewhere = _led_elsewhere(page, visit)
     if elsewhere is not None:
         return elsewhere
     if page.access.is_public:
-        forms.check_form_token(visit.form)
+        forms.check_form_token(visit.request, visit.form)
     else:
         forms.check_csrf(visit.form, visit.signed_in.token, visit.signed_in.mark)
     if page.once:
         forms.check_once(visit.form, times.now())
     if not page.access.is_public:
-        visit.site.limits.write(request.address(), visit.actor.organization_id)
+        visit.site.limits.write(visit.request.address, visit.actor.organization_id)
     return None
 
 
-def _led_elsewhere(page: Page, visit: Visit) -> bottle.HTTPResponse | None:
+def _led_elsewhere(page: Page, visit: Visit) -> Response | None:
     """Redirect in place of this page, if there is one. Raises `Forbidden` where it is not for the visitor's role."""
     if visit.who is None:
         if page.access.is_public:
             return None
-        return signing_in.interrupted(page, visit) if page.method == "POST" else _to_log_in()
+        return signing_in.interrupted(page, visit) if page.method == "POST" else _to_log_in(visit.request)
     page.access.check(visit.actor.role, None)
     return None
 
 
-def _sent() -> bytes:
-    """All that tells a form from another one."""
-    asked = bottle.request
-    return "\0".join((asked.method, asked.path, asked.query_string, "")).encode() + request.body()
-
-
-def _outcome_of(answer: bottle.HTTPResponse) -> Outcome | None:
+def _outcome_of(answer: Response) -> Outcome | None:
     return answer.outcome if isinstance(answer, Reply) else None
 
 
-def _changes_session(answer: bottle.HTTPResponse) -> bool:
-    return any(name == "Set-Cookie" and value.startswith(f"{request.COOKIE}=") for name, value in answer.headerlist)
+def _changes_session(answer: Response) -> bool:
+    return COOKIE in answer.cookies
 
 
-def _who(site: Site) -> Who | None:
-    held = request.cookie_token()
+def _who(site: Site, request: Request) -> Who | None:
+    held = request.session_token
     if held is None:
         return None
     try:
         who = signing_in.holder(site, held)
     except (Unauthenticated, NotFound):
         return None
-    request.note_organization(who.actor)
+    note_organization(request, who.actor)
     return who
 
 
-def _to_log_in() -> bottle.HTTPResponse:
-    path = bottle.request.path
-    if bottle.request.query_string:
-        path += "?" + bottle.request.query_string
-    if bottle.request.method not in ("GET", "HEAD") or not routes.is_local(path) or path == HOME:
+def _to_log_in(request: Request) -> Response:
+    path = request.path
+    if request.query_string:
+        path += "?" + request.query_string
+    if request.method not in ("GET", "HEAD") or not routes.is_local(path) or path == HOME:
         return routes.see_other("/login")
     return routes.see_other("/login?next=" + quote(path, safe="/"))

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import parse_qsl
 
-import bottle
-
 from appliance.model.errors import Forbidden, Invalid, Malformed, TooLarge
 from appliance.service import tokens
 from appliance.service.repeats import REMEMBERED
 from appliance.store import times
-from appliance.web import request
+from appliance.web import authentication
+from appliance.web.request import Request
 
 CSRF_FIELD = "csrf"
 ONCE_FIELD = "once"
@@ -70,18 +69,16 @@ class Form:
         return int(typed)
 
 
-def read() -> Form:
-    """The form in the request's body.
+def read(request: Request) -> Form:
+    """Read the form in a request's body.
 
     Raises:
         TooLarge, Malformed: it is not what a form of ours sends.
     """
-    if bottle.request.content_length > LARGEST_FORM:
-        raise TooLarge(f"The form is longer than {LARGEST_FORM} bytes.")
-    data = request.body()
+    data = request.body
     if len(data) > LARGEST_FORM:
         raise TooLarge(f"The form is longer than {LARGEST_FORM} bytes.")
-    if data and bottle.request.content_type.partition(";")[0].strip().lower() != _CONTENT_TYPE:
+    if data and request.header("Content-Type").partition(";")[0].strip().lower() != _CONTENT_TYPE:
         raise Malformed("This is not a form that a page of ours sent.")
     return Form(parse(data))
 
@@ -100,10 +97,9 @@ def parse(data: bytes) -> dict[str, str]:
         raise Malformed("This form can't be read.") from None
 
 
-def form_token() -> str | None:
+def form_token(request: Request) -> str | None:
     """What the browser holds to show that a form before any session was ours (double submit)."""
-    value = bottle.request.get_cookie(FORM_COOKIE)
-    return str(value) if value else None
+    return request.cookies.get(FORM_COOKIE) or None
 
 
 def new_form_token() -> str:
@@ -111,9 +107,9 @@ def new_form_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def check_form_token(form: Form) -> None:
+def check_form_token(request: Request, form: Form) -> None:
     """Raises `Forbidden` unless the form carries what the browser holds."""
-    held = form_token()
+    held = form_token(request)
     if held is None or not tokens.same(held, form.text(CSRF_FIELD)):
         raise _not_ours()
 
@@ -141,7 +137,7 @@ def check_csrf(form: Form, session_token: str, mark: str) -> None:
     Args:
         mark: whose session it is (`drafts.mark_of`), to tell an earlier one of theirs.
     """
-    if request.matches_csrf(session_token, form.text(CSRF_FIELD)):
+    if authentication.matches_csrf(session_token, form.text(CSRF_FIELD)):
         return
     if tokens.same(mark, form.mark):
         raise Forbidden(

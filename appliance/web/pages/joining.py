@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import bottle
-
 from appliance.model.access import PUBLIC
 from appliance.model.errors import NotFound, Refused
 from appliance.service import invitations, passwords
-from appliance.web import entrance
+from appliance.web import login_guard
 from appliance.web.pages import public_forms, session_cookie
 from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import HOME, Page, Visit
+from appliance.web.response import Response
 
 
-def _show(visit: Visit) -> bottle.HTTPResponse:
+def _show(visit: Visit) -> Response:
     return _page(visit)
 
 
-def _join(visit: Visit) -> bottle.HTTPResponse:
+def _join(visit: Visit) -> Response:
     try:
-        session = entrance.accept_invitation(visit.site, visit.parameters["token"], visit.form.text("password"))
+        session = login_guard.accept_invitation(
+            visit.site, visit.request, visit.parameters["token"], visit.form.text("password")
+        )
     except NotFound:
         raise
     except Refused as refusal:
@@ -27,7 +28,7 @@ def _join(visit: Visit) -> bottle.HTTPResponse:
     return reply(session_cookie.enter(visit, session, HOME), Outcome(HOME, "joined"))
 
 
-def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def _page(visit: Visit, refusal: Refused | None = None) -> Response:
     token = visit.parameters["token"]
     return public_forms.page(
         visit,

@@ -5,50 +5,49 @@ Opening a link changes nothing, since programs that look through mail open links
 
 from __future__ import annotations
 
-import bottle
-
 from appliance.model.access import PUBLIC
 from appliance.model.errors import Refused
 from appliance.service import passwords, verification
-from appliance.web import entrance
+from appliance.web import login_guard
 from appliance.web.pages import public_forms
 from appliance.web.pages.routes import Page, Visit
+from appliance.web.response import Response
 
 
-def _show_forgotten(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def _show_forgotten(visit: Visit, refusal: Refused | None = None) -> Response:
     return public_forms.page(visit, "forgotten.html", refusal=refusal, sends_mail=visit.workplace.sends_mail)
 
 
-def _ask_for_reset(visit: Visit) -> bottle.HTTPResponse:
+def _ask_for_reset(visit: Visit) -> Response:
     try:
-        entrance.ask_for_reset(visit.site, visit.form.text("email"))
+        login_guard.ask_for_reset(visit.site, visit.request, visit.form.text("email"))
     except Refused as refusal:
         return _show_forgotten(visit, refusal)
     return visit.told("forgotten_sent.html")
 
 
-def _show_reset(visit: Visit) -> bottle.HTTPResponse:
+def _show_reset(visit: Visit) -> Response:
     return _reset_page(visit, visit.query.text("token"))
 
 
-def _reset(visit: Visit) -> bottle.HTTPResponse:
+def _reset(visit: Visit) -> Response:
     token = visit.form.text("token")
     try:
-        entrance.complete_reset(visit.site, token, visit.form.text("password"))
+        login_guard.complete_reset(visit.site, visit.request, token, visit.form.text("password"))
     except Refused as refusal:
         return _reset_page(visit, token, refusal)
     return visit.told("reset_done.html")
 
 
-def _reset_page(visit: Visit, token: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def _reset_page(visit: Visit, token: str, refusal: Refused | None = None) -> Response:
     return public_forms.page(visit, "reset.html", refusal=refusal, token=token, shortest_password=passwords.SHORTEST)
 
 
-def _show_verify(visit: Visit) -> bottle.HTTPResponse:
+def _show_verify(visit: Visit) -> Response:
     return _verify_page(visit, visit.query.text("token"))
 
 
-def _verify(visit: Visit) -> bottle.HTTPResponse:
+def _verify(visit: Visit) -> Response:
     token = visit.form.text("token")
     try:
         verification.confirm(visit.workplace, token)
@@ -57,7 +56,7 @@ def _verify(visit: Visit) -> bottle.HTTPResponse:
     return visit.told("verify_done.html")
 
 
-def _verify_page(visit: Visit, token: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def _verify_page(visit: Visit, token: str, refusal: Refused | None = None) -> Response:
     return public_forms.page(visit, "verify.html", refusal=refusal, token=token)
 
 

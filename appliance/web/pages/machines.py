@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-import bottle
-
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.addresses import home_network_warning, hub_address
 from appliance.model.errors import Refused
 from appliance.model.policy import Kind, Selector
 from appliance.service import factor_removals, machines, policy
-from appliance.web import request
 from appliance.web.pages import qr, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply
 from appliance.web.pages.routes import Again, Page, Visit
+from appliance.web.response import Response
 
 _PAGE_LENGTH = 200
 
 
-def _show_all(visit: Visit) -> bottle.HTTPResponse:
+def _show_all(visit: Visit) -> Response:
     return table(visit)
 
 
-def _add(visit: Visit) -> bottle.HTTPResponse:
+def _add(visit: Visit) -> Response:
     form = visit.form
     try:
-        visit.site.limits.configuration(request.address(), visit.actor.organization_id)
+        visit.site.limits.configuration(visit.request.address, visit.actor.organization_id)
         issued = machines.add(
             visit.workplace,
             visit.actor,
@@ -40,11 +38,11 @@ def _add(visit: Visit) -> bottle.HTTPResponse:
     return _configuration(visit, issued, "Added:")
 
 
-def _show(visit: Visit) -> bottle.HTTPResponse:
+def _show(visit: Visit) -> Response:
     return _one(visit)
 
 
-def _change(visit: Visit) -> bottle.HTTPResponse:
+def _change(visit: Visit) -> Response:
     form = visit.form
     machine_id = visit.parameters["id"]
     try:
@@ -60,7 +58,7 @@ def _change(visit: Visit) -> bottle.HTTPResponse:
     return visit.done("/machines", "changed")
 
 
-def _ask_rotation(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def _ask_rotation(visit: Visit, refusal: Refused | None = None) -> Response:
     visit.actor.must_change()
     return visit.page(
         "machine_rotate.html",
@@ -70,9 +68,9 @@ def _ask_rotation(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPRe
     )
 
 
-def _rotate(visit: Visit) -> bottle.HTTPResponse:
+def _rotate(visit: Visit) -> Response:
     try:
-        visit.site.limits.configuration(request.address(), visit.actor.organization_id)
+        visit.site.limits.configuration(visit.request.address, visit.actor.organization_id)
         issued = machines.rotate(
             visit.workplace, visit.actor, visit.parameters["id"], public_key=visit.form.optional("public_key")
         )
@@ -81,31 +79,31 @@ def _rotate(visit: Visit) -> bottle.HTTPResponse:
     return _configuration(visit, issued, "New key for")
 
 
-def _show_configuration(visit: Visit) -> bottle.HTTPResponse:
+def _show_configuration(visit: Visit) -> Response:
     return _configuration(visit, machines.configured(visit.workplace, visit.actor, visit.parameters["id"]), "For")
 
 
-def _ask_disabling(visit: Visit) -> bottle.HTTPResponse:
+def _ask_disabling(visit: Visit) -> Response:
     visit.actor.must_change()
     return visit.page("machine_disable.html", seen=machines.get(visit.workplace, visit.actor, visit.parameters["id"]))
 
 
-def _disable(visit: Visit) -> bottle.HTTPResponse:
+def _disable(visit: Visit) -> Response:
     machines.change(visit.workplace, visit.actor, visit.parameters["id"], enabled=False)
     return visit.done(f"/machines/{visit.parameters['id']}", "disabled")
 
 
-def _enable(visit: Visit) -> bottle.HTTPResponse:
+def _enable(visit: Visit) -> Response:
     machine_id = visit.parameters["id"]
     try:
-        visit.site.limits.enabling(request.address(), visit.actor.organization_id)
+        visit.site.limits.enabling(visit.request.address, visit.actor.organization_id)
         machines.change(visit.workplace, visit.actor, machine_id, enabled=True)
     except Refused as refusal:
         return _one(visit, refusal=refusal, refused_form="enable")
     return visit.done(f"/machines/{machine_id}", "enabled")
 
 
-def _ask_removal(visit: Visit) -> bottle.HTTPResponse:
+def _ask_removal(visit: Visit) -> Response:
     visit.actor.must_change()
     seen = machines.get(visit.workplace, visit.actor, visit.parameters["id"])
     about_it = Selector(Kind.MACHINE, seen.machine.id)
@@ -114,12 +112,12 @@ def _ask_removal(visit: Visit) -> bottle.HTTPResponse:
     return visit.page("machine_remove.html", seen=seen, affected=affected)
 
 
-def _remove(visit: Visit) -> bottle.HTTPResponse:
+def _remove(visit: Visit) -> Response:
     machines.remove(visit.workplace, visit.actor, visit.parameters["id"])
     return visit.done("/machines", "removed")
 
 
-def table(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def table(visit: Visit, refusal: Refused | None = None) -> Response:
     """All machines, and the form that adds one, as it was typed."""
     after = visit.query.optional("after")
     seen, following = machines.page(visit.workplace, visit.actor, after=after, limit=_PAGE_LENGTH)
@@ -139,7 +137,7 @@ def table(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
     )
 
 
-def _one(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> bottle.HTTPResponse:
+def _one(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> Response:
     seen = machines.get(visit.workplace, visit.actor, visit.parameters["id"])
     as_it_is = Form({"name": seen.machine.name, "groups": words.group_list(seen.machine.groups)})
     return visit.page(

@@ -5,23 +5,22 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import replace
 
-import bottle
-
 from appliance.model.access import LOOK, MANAGE
 from appliance.model.addresses import home_network_warning
 from appliance.model.errors import Refused
 from appliance.service import deletion, organizations
-from appliance.web import request
-from appliance.web.pages import routes, words
+from appliance.web.pages import words
 from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import Again, Page, Visit
+from appliance.web.request import COOKIE
+from appliance.web.response import Response
 
 
-def _show(visit: Visit) -> bottle.HTTPResponse:
+def _show(visit: Visit) -> Response:
     return page(visit)
 
 
-def _rename(visit: Visit) -> bottle.HTTPResponse:
+def _rename(visit: Visit) -> Response:
     try:
         organizations.change(visit.workplace, visit.actor, name=visit.form.text("name"))
     except Refused as refusal:
@@ -29,7 +28,7 @@ def _rename(visit: Visit) -> bottle.HTTPResponse:
     return visit.done("/settings", "renamed")
 
 
-def _delete(visit: Visit) -> bottle.HTTPResponse:
+def _delete(visit: Visit) -> Response:
     # A keyboard may compose letters in another way than the stored name does.
     typed = unicodedata.normalize("NFC", visit.form.text("confirm")).strip()
     name = visit.signed_in.organization.name
@@ -39,12 +38,10 @@ def _delete(visit: Visit) -> bottle.HTTPResponse:
         return page(visit, refusal, "delete")
     # Whoever asked is gone with it, so the page knows nobody.
     told = replace(visit, who=None).page("goodbye.html", name=name, removed=words.removed(removed))
-    answer = reply(told, Outcome("/", "deleted"))
-    routes.forget_cookie(answer, request.COOKIE)
-    return answer
+    return reply(told, Outcome("/", "deleted")).without_cookie(COOKIE)
 
 
-def page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> bottle.HTTPResponse:
+def page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> Response:
     """The settings; with a refusal, and which of the forms was refused."""
     organization = visit.signed_in.organization
     return visit.page(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import bottle
+from appliance.web.response import Response
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Outcome:
     template: str = ""
 
 
-class Reply(bottle.HTTPResponse):  # type: ignore[misc]  # bottle has no types
+@dataclass(frozen=True)
+class Reply(Response):
     """An answer to a form.
 
     Attributes:
@@ -33,15 +34,6 @@ class Reply(bottle.HTTPResponse):  # type: ignore[misc]  # bottle has no types
     outcome: Outcome | None = None
 
 
-def reply(answer: bottle.HTTPResponse, outcome: Outcome | None) -> Reply:
+def reply(answer: Response, outcome: Outcome | None) -> Reply:
     """This answer, with what a repetition of the form is told."""
-    made = copied(answer)
-    made.outcome = outcome
-    return made
-
-
-def copied(answer: bottle.HTTPResponse) -> Reply:
-    """Another object of the same content: each thread adds headers to the one that it sends."""
-    made = Reply(answer.body, status=answer.status_line, headers=list(answer.headerlist))
-    made.outcome = answer.outcome if isinstance(answer, Reply) else None
-    return made
+    return Reply(answer.body, answer.status, answer.headers, answer.cookies, outcome)

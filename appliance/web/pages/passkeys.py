@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import bottle
-
 from appliance.model.access import PUBLIC, SELF
 from appliance.model.errors import Refused
 from appliance.service import passkeys
-from appliance.web import entrance, request
+from appliance.web import login_guard
 from appliance.web.pages import account, forms, routes, signing_in
 from appliance.web.pages.routes import Page, Visit
+from appliance.web.response import Response
 
 _PATH = f"{account.PATH}/passkeys"
 
 
-def _begin_adding(visit: Visit) -> bottle.HTTPResponse:
+def _begin_adding(visit: Visit) -> Response:
     return _for_script(passkeys.begin_adding(visit.workplace, visit.actor, visit.signed_in.token))
 
 
-def _add(visit: Visit) -> bottle.HTTPResponse:
+def _add(visit: Visit) -> Response:
     return account.proven(
         visit,
         "passkey",
@@ -30,13 +29,13 @@ def _add(visit: Visit) -> bottle.HTTPResponse:
             name=visit.form.text("name"),
             credential=visit.form.text("credential"),
             code=visit.form.optional("code"),
-            device=request.device(),
+            device=visit.request.device,
         ),
         account.entered(visit, "passkey-added"),
     )
 
 
-def _rename(visit: Visit) -> bottle.HTTPResponse:
+def _rename(visit: Visit) -> Response:
     try:
         passkeys.rename(visit.workplace, visit.actor, visit.parameters["id"], name=visit.form.text("name"))
     except Refused as refusal:
@@ -44,7 +43,7 @@ def _rename(visit: Visit) -> bottle.HTTPResponse:
     return visit.done(account.PATH, "passkey-renamed")
 
 
-def _remove(visit: Visit) -> bottle.HTTPResponse:
+def _remove(visit: Visit) -> Response:
     return account.proven(
         visit,
         "passkeys",
@@ -53,30 +52,32 @@ def _remove(visit: Visit) -> bottle.HTTPResponse:
             visit.actor,
             visit.parameters["id"],
             password=visit.form.text("password"),
-            device=request.device(),
+            device=visit.request.device,
         ),
         account.entered(visit, "passkey-removed"),
     )
 
 
-def _begin_log_in(visit: Visit) -> bottle.HTTPResponse:
-    return _for_script(entrance.challenge_passkey(visit.site, forms.form_token() or ""))
+def _begin_log_in(visit: Visit) -> Response:
+    return _for_script(login_guard.challenge_passkey(visit.site, visit.request, forms.form_token(visit.request) or ""))
 
 
-def _log_in(visit: Visit) -> bottle.HTTPResponse:
+def _log_in(visit: Visit) -> Response:
     following = routes.following(visit.form)
     again = signing_in.repeated(visit)
     if again is not None:
         return again
     try:
-        session = entrance.log_in_by_passkey(visit.site, forms.form_token() or "", visit.form.text("credential"))
+        session = login_guard.log_in_by_passkey(
+            visit.site, visit.request, forms.form_token(visit.request) or "", visit.form.text("credential")
+        )
     except Refused as refusal:
         return signing_in.show(visit, following, refusal)
     return signing_in.enter(visit, session, following)
 
 
-def _for_script(options: str) -> bottle.HTTPResponse:
-    return bottle.HTTPResponse(options.encode(), headers={"Content-Type": "application/json"})
+def _for_script(options: str) -> Response:
+    return Response(options.encode(), headers={"Content-Type": "application/json"})
 
 
 PAGES = (

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import bottle
-
 from appliance.model.access import LOOK, MANAGE, SELF
 from appliance.model.errors import NotFound, Refused
 from appliance.model.organization import Role
 from appliance.service import factor_removals, invitations, members
-from appliance.web import request
 from appliance.web.pages import account, session_cookie
 from appliance.web.pages.outcomes import Outcome
 from appliance.web.pages.routes import Again, Page, Visit
+from appliance.web.response import Response
 
 _HERE = "/settings/people"
 _PAGE_LENGTH = 200
 _ROLES = [(role.value, role.value) for role in reversed(Role)]
 
 
-def _show(visit: Visit) -> bottle.HTTPResponse:
+def _show(visit: Visit) -> Response:
     return _page(visit)
 
 
-def _invite(visit: Visit) -> bottle.HTTPResponse:
+def _invite(visit: Visit) -> Response:
     form = visit.form
     try:
-        visit.site.limits.invitation(request.address(), visit.actor.organization_id)
+        visit.site.limits.invitation(visit.request.address, visit.actor.organization_id)
         invited = invitations.invite(visit.workplace, visit.actor, email=form.text("email"), role=form.text("role"))
     except Refused as refusal:
         return _page(visit, refusal)
@@ -35,16 +33,16 @@ def _invite(visit: Visit) -> bottle.HTTPResponse:
     return visit.shown_once("invited.html", again, invitation=invited.invitation, link=invited.link)
 
 
-def _revoke(visit: Visit) -> bottle.HTTPResponse:
+def _revoke(visit: Visit) -> Response:
     invitations.revoke(visit.workplace, visit.actor, visit.parameters["id"])
     return visit.done(_HERE, "revoked")
 
 
-def _show_member(visit: Visit) -> bottle.HTTPResponse:
+def _show_member(visit: Visit) -> Response:
     return _member_page(visit)
 
 
-def _change_role(visit: Visit) -> bottle.HTTPResponse:
+def _change_role(visit: Visit) -> Response:
     try:
         members.change_role(visit.workplace, visit.actor, visit.parameters["id"], visit.form.text("role"))
     except NotFound:
@@ -54,22 +52,22 @@ def _change_role(visit: Visit) -> bottle.HTTPResponse:
     return visit.done(_HERE, "role")
 
 
-def _remove(visit: Visit) -> bottle.HTTPResponse:
+def _remove(visit: Visit) -> Response:
     members.remove(visit.workplace, visit.actor, visit.parameters["id"])
     return visit.done(_HERE, "member")
 
 
-def _transfer(visit: Visit) -> bottle.HTTPResponse:
+def _transfer(visit: Visit) -> Response:
     members.transfer(visit.workplace, visit.actor, visit.parameters["id"])
     return visit.done(_HERE, "transferred")
 
 
-def _keep_factors(visit: Visit) -> bottle.HTTPResponse:
+def _keep_factors(visit: Visit) -> Response:
     factor_removals.stop(visit.workplace, visit.actor, visit.parameters["id"])
     return visit.done(_HERE, "factors-kept")
 
 
-def _leave(visit: Visit) -> bottle.HTTPResponse:
+def _leave(visit: Visit) -> Response:
     return account.proven(
         visit,
         "leave",
@@ -79,7 +77,7 @@ def _leave(visit: Visit) -> bottle.HTTPResponse:
     )
 
 
-def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def _page(visit: Visit, refusal: Refused | None = None) -> Response:
     after = visit.query.optional("after")
     found, following = members.page(visit.workplace, visit.actor, after=after, limit=_PAGE_LENGTH)
     return visit.page(
@@ -97,7 +95,7 @@ def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
     )
 
 
-def _member_page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def _member_page(visit: Visit, refusal: Refused | None = None) -> Response:
     member = members.get(visit.workplace, visit.actor, visit.parameters["id"])
     return visit.page("member.html", refusal=refusal, member=member, roles=_ROLES, typed=visit.form)
 

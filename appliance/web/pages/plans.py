@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import bottle
-
 from appliance.model.access import MANAGE
 from appliance.model.errors import Refused
 from appliance.model.organization import Plan
@@ -18,12 +16,13 @@ from appliance.web.pages import machines as machine_pages
 from appliance.web.pages import notices, organization
 from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import Again, Page, Visit
+from appliance.web.response import Response
 
 _PLANS = frozenset(plan.value for plan in Plan)
 _OF_A_MACHINE = ("name", "groups", "public_key")
 
 
-def _switch(visit: Visit) -> bottle.HTTPResponse:
+def _switch(visit: Visit) -> Response:
     wanted = visit.form.text("plan")
     is_another = wanted in _PLANS and wanted != visit.signed_in.organization.plan.value
     if is_another and not visit.form.is_checked("confirmed"):
@@ -40,7 +39,7 @@ def _switch(visit: Visit) -> bottle.HTTPResponse:
     return reply(machine_pages.table(switched), Outcome("/machines", "plan"))
 
 
-def _ask(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def _ask(visit: Visit, refusal: Refused | None = None) -> Response:
     """The page that asks, with the machine that was typed; the settings where there is no such plan."""
     wanted = visit.form.text("plan")
     if wanted not in _PLANS:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-import bottle
-
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
 from appliance.model.errors import NotFound, Refused
@@ -19,6 +17,7 @@ from appliance.web.api.policy import RuleBody, read_action, read_protocol, read_
 from appliance.web.pages import forms, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.routes import Again, Page, Visit
+from appliance.web.response import Response
 
 _PAGE_LENGTH = 200
 
@@ -68,11 +67,11 @@ class Refusal:
     error: Refused
 
 
-def _show(visit: Visit) -> bottle.HTTPResponse:
+def _show(visit: Visit) -> Response:
     return _page(visit)
 
 
-def _save_default(visit: Visit) -> bottle.HTTPResponse:
+def _save_default(visit: Visit) -> Response:
     try:
         default = read_action(visit.form.text("default"), "default")
         return _save(visit, lambda policy: policy.with_default(default))
@@ -80,7 +79,7 @@ def _save_default(visit: Visit) -> bottle.HTTPResponse:
         return _page(visit, Refusal("default", error))
 
 
-def _add_rule(visit: Visit) -> bottle.HTTPResponse:
+def _add_rule(visit: Visit) -> Response:
     try:
         rules = _typed_rules(visit.form)
         if not visit.form.is_checked("idle"):
@@ -90,14 +89,14 @@ def _add_rule(visit: Visit) -> bottle.HTTPResponse:
         return _page(visit, Refusal("add", error))
 
 
-def _remove_rule(visit: Visit) -> bottle.HTTPResponse:
+def _remove_rule(visit: Visit) -> Response:
     try:
         return _save(visit, lambda policy: _without(policy, visit.form.text("rule")))
     except Refused as error:
         return _page(visit, Refusal("rules", error))
 
 
-def _check(visit: Visit) -> bottle.HTTPResponse:
+def _check(visit: Visit) -> Response:
     query = visit.query
     try:
         verdict = policies.check(
@@ -113,7 +112,7 @@ def _check(visit: Visit) -> bottle.HTTPResponse:
     return _page(visit, verdict=verdict)
 
 
-def _save(visit: Visit, change: Callable[[Policy], Policy]) -> bottle.HTTPResponse:
+def _save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
     """Saves what the change makes of the policy that the form was shown with; a newer one makes it a conflict."""
     version = visit.form.number("version")
     visit.actor.must_change()
@@ -127,11 +126,11 @@ def _save(visit: Visit, change: Callable[[Policy], Policy]) -> bottle.HTTPRespon
     return visit.done("/policy", "saved")
 
 
-def _ask_opening(visit: Visit, opened: Collection[Protocol]) -> bottle.HTTPResponse:
+def _ask_opening(visit: Visit, opened: Collection[Protocol]) -> Response:
     """The page that asks whether everybody is to be let in; its form is the one that was sent, confirmed."""
     return visit.page(
         "policy_open.html",
-        action=bottle.request.path,
+        action=visit.request.path,
         sent=visit.form.without(forms.CSRF_FIELD, forms.ONCE_FIELD),
         services=[words.protocol(each) for each in Protocol if each in opened and each is not Protocol.ANY],
         is_all=Protocol.ANY in opened,
@@ -174,7 +173,7 @@ def _without(policy: Policy, rule_id: str) -> Policy:
     return after
 
 
-def _page(visit: Visit, refusal: Refusal | None = None, verdict: Verdict | None = None) -> bottle.HTTPResponse:
+def _page(visit: Visit, refusal: Refusal | None = None, verdict: Verdict | None = None) -> Response:
     saved = policies.get(visit.workplace, visit.actor)
     everyone = _machines(visit)
     names = {each.id: each.name for each in everyone}

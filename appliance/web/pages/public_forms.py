@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import bottle
-
-from appliance.web.pages import forms, routes
+from appliance.web.pages import forms
 from appliance.web.pages.routes import Visit
+from appliance.web.response import Response
 
 
-def page(visit: Visit, template: str, **data: Any) -> bottle.HTTPResponse:
+def page(visit: Visit, template: str, **data: Any) -> Response:
     """A page with such a form, and the cookie by which it is known as ours when it comes back."""
-    held = forms.form_token()
+    held = forms.form_token(visit.request)
     token = held or forms.new_form_token()
     answer = visit.page(template, typed=visit.form, form_token=token, **data)
-    if held is None:
-        routes.set_cookie(answer, forms.FORM_COOKIE, token)
-    return answer
+    return answer.with_cookie(forms.FORM_COOKIE, token) if held is None else answer

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import bottle
-
 from appliance.model.access import LOOK
 from appliance.model.organization import AuditEntry
 from appliance.model.usage import CURRENCY, rupees
@@ -13,13 +11,14 @@ from appliance.service import organizations, pages, usage
 from appliance.store.times import rfc3339
 from appliance.web.pages import sheets, words
 from appliance.web.pages.routes import Page, Visit
+from appliance.web.response import Response
 
 _PAGE_LENGTH = 50
 _PIECE = 5
 """Pages of the trail in one file: some megabytes at most."""
 
 
-def _audit(visit: Visit) -> bottle.HTTPResponse:
+def _audit(visit: Visit) -> Response:
     before = visit.query.optional("before")
     entries, following = organizations.trail(visit.workplace, visit.actor, before=before, limit=_PAGE_LENGTH)
     lines = [
@@ -36,7 +35,7 @@ def _audit(visit: Visit) -> bottle.HTTPResponse:
     )
 
 
-def _audit_csv(visit: Visit) -> bottle.HTTPResponse:
+def _audit_csv(visit: Visit) -> Response:
     """A piece of the trail: `_PIECE` pages, from the entry that the query names; the header Link leads to the next."""
     before = visit.query.optional("before")
     entries: list[AuditEntry] = []
@@ -51,16 +50,16 @@ def _audit_csv(visit: Visit) -> bottle.HTTPResponse:
     )
     answer = sheets.download("meshwg-audit.csv", ("id", "at", "actor", "action", "detail"), rows)
     if before is not None:
-        answer.set_header("Link", f'</audit.csv?before={before}>; rel="next"')
+        answer = answer.with_header("Link", f'</audit.csv?before={before}>; rel="next"')
     return answer
 
 
-def _usage(visit: Visit) -> bottle.HTTPResponse:
+def _usage(visit: Visit) -> Response:
     months = usage.statement(visit.workplace, visit.actor)
     return visit.page("usage.html", months=months[::-1], currency=CURRENCY)
 
 
-def _usage_csv(visit: Visit) -> bottle.HTTPResponse:
+def _usage_csv(visit: Visit) -> Response:
     header = ("month", "machine_months", "amount", "currency", "machine_minutes", "billed_minutes", "amount_paise")
     rows = (
         (
@@ -77,12 +76,12 @@ def _usage_csv(visit: Visit) -> bottle.HTTPResponse:
     return sheets.download("meshwg-usage.csv", header, rows)
 
 
-def _month(visit: Visit) -> bottle.HTTPResponse:
+def _month(visit: Visit) -> Response:
     month, items = usage.month(visit.workplace, visit.actor, visit.parameters["month"])
     return visit.page("usage_month.html", month=month, items=items, currency=CURRENCY)
 
 
-def _month_csv(visit: Visit) -> bottle.HTTPResponse:
+def _month_csv(visit: Visit) -> Response:
     month, items = usage.month(visit.workplace, visit.actor, visit.parameters["month"])
     header = ("month", "machine", "name", "minutes", "billed_minutes", "amount", "currency", "amount_paise")
     rows = (

@@ -17,7 +17,9 @@ from appliance.web.pages import forms, notices
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply, reply
 from appliance.web.pages.view import View
-from appliance.web.request import Site
+from appliance.web.request import Request
+from appliance.web.response import Response
+from appliance.web.site import Site
 
 HOME = "/machines"
 # A path of this site and nothing that a browser could take for another one's: no //host, no backslash, no scheme.
@@ -63,12 +65,17 @@ class Visit:
     """
 
     site: Site
+    request: Request
     view: View
     who: Who | None
     form: Form
-    parameters: Mapping[str, str]
     index: Index
     notice: str | None = None
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Values of the variable parts of the path."""
+        return self.request.parameters
 
     @property
     def workplace(self) -> Workplace:
@@ -90,21 +97,21 @@ class Visit:
     @property
     def query(self) -> Form:
         """The query of the URL, which forms that change nothing are sent in."""
-        return Form(forms.parse(bottle.request.query_string.encode("utf-8")))
+        return Form(forms.parse(self.request.query_string.encode("utf-8")))
 
-    def page(self, template: str, *, refusal: Refused | None = None, **data: Any) -> bottle.HTTPResponse:
+    def page(self, template: str, *, refusal: Refused | None = None, **data: Any) -> Response:
         """The page; with a refusal, its status and when to try again."""
         status = refusal.status if refusal is not None else 200
-        notice = notices.words(bottle.request.get_cookie(notices.COOKIE, ""))
+        notice = notices.words(self.request.cookies.get(notices.COOKIE, ""))
         said = self.notice or notice
         answer = self.view.answer(template, status=status, who=self.who, refusal=refusal, notice=said, **data)
         if notice is not None:
-            forget_cookie(answer, notices.COOKIE)
+            answer = answer.without_cookie(notices.COOKIE)
         if refusal is not None and refusal.retry_after is not None:
-            answer.set_header("Retry-After", str(refusal.retry_after))
+            answer = answer.with_header("Retry-After", str(refusal.retry_after))
         return answer
 
-    def problem(self, refusal: Refused) -> bottle.HTTPResponse:
+    def problem(self, refusal: Refused) -> Response:
         """The page that tells of a refusal which no form can show."""
         return self.view.refusal(refusal, self.who)
 
@@ -112,7 +119,7 @@ class Visit:
         """Lead from a change that was made to the page that shows it; without a notice to say of it, silently."""
         answer = see_other(path)
         if notice:
-            set_cookie(answer, notices.COOKIE, notice, seconds=notices.SECONDS)
+            answer = answer.with_cookie(notices.COOKIE, notice, seconds=notices.SECONDS)
         return reply(answer, Outcome(path, notice))
 
     def shown_once(self, template: str, again: Outcome, **data: Any) -> Reply:
@@ -123,7 +130,7 @@ class Visit:
         """The page that tells what was done, also to a repetition of the form."""
         return reply(self.page(template), Outcome(template=template))
 
-    def again(self, outcome: Outcome) -> bottle.HTTPResponse:
+    def again(self, outcome: Outcome) -> Response:
         """The answer to a form that came before, and was done then."""
         if outcome.template:
             return self.page(outcome.template)
@@ -139,11 +146,11 @@ class Again:
         fields: what is shown again, also after another log-in. Never a password or a code.
     """
 
-    show: Callable[[Visit, Refused | None], bottle.HTTPResponse]
+    show: Callable[[Visit, Refused | None], Response]
     fields: tuple[str, ...] = ()
 
     @classmethod
-    def by(cls, show: Callable[[Visit], bottle.HTTPResponse]) -> Again:
+    def by(cls, show: Callable[[Visit], Response]) -> Again:
         """A form into which nothing is typed: its page is as it was."""
         return cls(lambda visit, _: show(visit))
 
@@ -162,7 +169,7 @@ class Page:
 
     method: str
     path: str
-    handler: Callable[[Visit], bottle.HTTPResponse]
+    handler: Callable[[Visit], Response]
     access: Access
     once: bool = field(default=True, kw_only=True)
     noted: bool = field(default=True, kw_only=True)
@@ -187,9 +194,9 @@ class Index:
         return page, page.again, parameters
 
 
-def see_other(path: str) -> bottle.HTTPResponse:
+def see_other(path: str) -> Response:
     """303: look there with GET. The location is relative, so no header of the caller's can bend it."""
-    return bottle.HTTPResponse(status=303, headers={"Location": path})
+    return Response(status=303, headers={"Location": path})
 
 
 def is_local(path: str) -> bool:
@@ -201,18 +208,3 @@ def following(form: Form) -> str:
     """Where its ``next`` leads after a log-in; home, if that is not a path of this site."""
     path = form.text("next", HOME)
     return path if is_local(path) else HOME
-
-
-def set_cookie(answer: bottle.HTTPResponse, name: str, value: str, *, seconds: int | None = None) -> None:
-    """A cookie that scripts can't read and that only this host gets back, over TLS.
-
-    Args:
-        seconds: how long it is kept; None: until the browser ends.
-    """
-    limits = {} if seconds is None else {"max_age": seconds}
-    answer.set_cookie(name, value, **limits, path="/", secure=True, httponly=True, samesite="lax")
-
-
-def forget_cookie(answer: bottle.HTTPResponse, name: str) -> None:
-    """Has the browser drop it."""
-    answer.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")

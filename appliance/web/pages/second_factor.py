@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import bottle
-
 from appliance.model.access import SELF
 from appliance.model.errors import Conflict, Refused
 from appliance.service import enrolment
 from appliance.service.enrolment import Proposal, Recovery
-from appliance.web import entrance, request
+from appliance.web import login_guard
 from appliance.web.pages import account, qr, session_cookie
 from appliance.web.pages.outcomes import Outcome, reply
 from appliance.web.pages.routes import Page, Visit
+from appliance.web.response import Response
 
 _PATH = f"{account.PATH}/second-factor"
 _FORM = "second-factor"
 
 
-def _propose(visit: Visit) -> bottle.HTTPResponse:
+def _propose(visit: Visit) -> Response:
     return account.proven(
         visit,
         _FORM,
@@ -28,17 +27,19 @@ def _propose(visit: Visit) -> bottle.HTTPResponse:
     )
 
 
-def _proposal_page(visit: Visit, made: Proposal | None, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def _proposal_page(visit: Visit, made: Proposal | None, refusal: Refused | None = None) -> Response:
     picture, secret = (qr.picture(made.uri), made.secret) if made is not None else (None, None)
     page = visit.page("second_factor.html", refusal=refusal, qr_code=picture, secret=secret)
     return page if refusal is not None else reply(page, Outcome(account.PATH, "secret-shown"))
 
 
-def _enable(visit: Visit) -> bottle.HTTPResponse:
+def _enable(visit: Visit) -> Response:
     workplace = visit.workplace
     try:
-        with entrance.guessing(visit.site, visit.actor.email):
-            recovery = enrolment.enable(workplace, visit.actor, code=visit.form.text("code"), device=request.device())
+        with login_guard.guessing(visit.site, visit.request, visit.actor.email):
+            recovery = enrolment.enable(
+                workplace, visit.actor, code=visit.form.text("code"), device=visit.request.device
+            )
     except Refused as refusal:
         # Nobody keeps the secret so that it can be shown; the page that showed it sent it along.
         secret = visit.form.optional("secret")
@@ -49,7 +50,7 @@ def _enable(visit: Visit) -> bottle.HTTPResponse:
     return _recovery_page(visit, recovery)
 
 
-def _disable(visit: Visit) -> bottle.HTTPResponse:
+def _disable(visit: Visit) -> Response:
     return account.proven(
         visit,
         _FORM,
@@ -58,13 +59,13 @@ def _disable(visit: Visit) -> bottle.HTTPResponse:
             visit.actor,
             password=visit.form.text("password"),
             code=visit.form.text("code"),
-            device=request.device(),
+            device=visit.request.device,
         ),
         account.entered(visit, "second-factor-off"),
     )
 
 
-def _renew(visit: Visit) -> bottle.HTTPResponse:
+def _renew(visit: Visit) -> Response:
     return account.proven(
         visit,
         _FORM,
@@ -73,17 +74,16 @@ def _renew(visit: Visit) -> bottle.HTTPResponse:
             visit.actor,
             password=visit.form.text("password"),
             code=visit.form.text("code"),
-            device=request.device(),
+            device=visit.request.device,
         ),
         lambda recovery: _recovery_page(visit, recovery),
     )
 
 
-def _recovery_page(visit: Visit, recovery: Recovery) -> bottle.HTTPResponse:
+def _recovery_page(visit: Visit, recovery: Recovery) -> Response:
     renewed = replace(visit, who=replace(visit.signed_in, token=recovery.session.token))
     answer = renewed.shown_once("recovery_codes.html", Outcome(account.PATH, "codes-shown"), codes=recovery.codes)
-    session_cookie.give(visit, answer, recovery.session)
-    return answer
+    return session_cookie.give(visit, answer, recovery.session)
 
 
 PAGES = (

@@ -4,53 +4,49 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-import bottle
-
 from appliance.model.access import PUBLIC
 from appliance.model.errors import Refused
 from appliance.service import tickets
 from appliance.service.log_in import HalfWay
 from appliance.store.tickets import Kind
-from appliance.web import entrance
+from appliance.web import login_guard
 from appliance.web.pages import public_forms, routes, signing_in
 from appliance.web.pages.routes import HOME, Page, Visit
 from appliance.web.pages.signing_in import DRAFT_FIELD
+from appliance.web.response import Response
 
 PATH = "/login/code"
 _COOKIE = "__Host-meshwg-half-way"
 
 
-def lead_to(visit: Visit, half_way: HalfWay, following: str) -> bottle.HTTPResponse:
+def lead_to(visit: Visit, half_way: HalfWay, following: str) -> Response:
     """From the password to the code. The browser keeps the ticket where neither scripts nor people see it."""
     if visit.form.text(DRAFT_FIELD):
         answer = _page(visit, following)
     else:
         answer = routes.see_other(f"{PATH}?next={quote(following, safe='/')}")
     seconds = int(tickets.LIFETIMES[Kind.LOG_IN].total_seconds())
-    routes.set_cookie(answer, _COOKIE, half_way.ticket, seconds=seconds)
-    return answer
+    return answer.with_cookie(_COOKIE, half_way.ticket, seconds=seconds)
 
 
-def _show(visit: Visit) -> bottle.HTTPResponse:
+def _show(visit: Visit) -> Response:
     return _page(visit, visit.query.text("next", HOME))
 
 
-def _finish(visit: Visit) -> bottle.HTTPResponse:
+def _finish(visit: Visit) -> Response:
     following = routes.following(visit.form)
     again = signing_in.repeated(visit)
     if again is not None:
         return again
-    ticket = str(bottle.request.get_cookie(_COOKIE, ""))
+    ticket = visit.request.cookies.get(_COOKIE, "")
     try:
-        session = entrance.finish_log_in(visit.site, ticket, visit.form.text("code"))
+        session = login_guard.finish_log_in(visit.site, visit.request, ticket, visit.form.text("code"))
     except Refused as refusal:
         return _page(visit, following, refusal)
-    answer = signing_in.enter(visit, session, following)
-    routes.forget_cookie(answer, _COOKIE)
-    return answer
+    return signing_in.enter(visit, session, following).without_cookie(_COOKIE)
 
 
-def _page(visit: Visit, following: str, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def _page(visit: Visit, following: str, refusal: Refused | None = None) -> Response:
     draft = visit.form.text(DRAFT_FIELD)
     return public_forms.page(visit, "login_code.html", following=following, draft=draft, refusal=refusal)
 

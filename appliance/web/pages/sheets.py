@@ -14,7 +14,7 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 
-import bottle
+from appliance.web.response import Response
 
 # The last four are what an input method for Chinese or Japanese makes of the first ones; some spreadsheets take them
 # alike. Spaces and quotes may be dropped by a reader before it looks.
@@ -28,7 +28,7 @@ def cell(value: object) -> object:
     return _BEGINS_FORMULA.sub("'", value) if isinstance(value, str) else value
 
 
-def download(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> bottle.HTTPResponse:
+def download(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
     """Make the table a file of this name.
 
     It is UTF-8 and begins with a byte order mark: without one, Excel reads a file in the character set of its locale,
@@ -38,7 +38,7 @@ def download(name: str, header: Sequence[str], rows: Iterable[Sequence[object]])
     writer = csv.writer(text)
     writer.writerow(header)
     writer.writerows([cell(value) for value in row] for row in rows)
-    return bottle.HTTPResponse(
+    return Response(
         codecs.BOM_UTF8 + text.getvalue().encode("utf-8"),
         headers={
             "Content-Type": "text/csv; charset=utf-8; header=present",

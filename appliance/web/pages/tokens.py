@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import bottle
-
 from appliance.model.access import SELF, Scope
 from appliance.model.errors import Refused
 from appliance.service import api_tokens, second_factor
-from appliance.web import entrance, request
+from appliance.web import login_guard
 from appliance.web.pages.outcomes import Outcome
 from appliance.web.pages.routes import Again, Page, Visit
+from appliance.web.response import Response
 
 _HERE = "/settings/tokens"
 _PAGE_LENGTH = 200
 _SCOPES = {Scope.READ: "reading", Scope.WRITE: "reading and changing"}
 
 
-def _show(visit: Visit) -> bottle.HTTPResponse:
+def _show(visit: Visit) -> Response:
     return _page(visit)
 
 
-def _issue(visit: Visit) -> bottle.HTTPResponse:
+def _issue(visit: Visit) -> Response:
     form = visit.form
     try:
         days = form.number("days")
-        with entrance.guessing(visit.site, visit.actor.email):
+        with login_guard.guessing(visit.site, visit.request, visit.actor.email):
             issued = api_tokens.issue(
                 visit.workplace,
                 visit.actor,
@@ -33,19 +32,19 @@ def _issue(visit: Visit) -> bottle.HTTPResponse:
                 scope=form.text("scope"),
                 days=api_tokens.USUAL_DAYS if days is None else days,
                 code=form.optional("code"),
-                device=request.device(),
+                device=visit.request.device,
             )
     except Refused as refusal:
         return _page(visit, refusal)
     return visit.shown_once("token.html", Outcome(_HERE, "token-shown"), token=issued.token, text=issued.text)
 
 
-def _revoke(visit: Visit) -> bottle.HTTPResponse:
+def _revoke(visit: Visit) -> Response:
     api_tokens.revoke(visit.workplace, visit.actor, visit.parameters["id"])
     return visit.done(_HERE, "token")
 
 
-def _page(visit: Visit, refusal: Refused | None = None) -> bottle.HTTPResponse:
+def _page(visit: Visit, refusal: Refused | None = None) -> Response:
     after = visit.query.optional("after")
     found, following = api_tokens.page(visit.workplace, visit.actor, after=after, limit=_PAGE_LENGTH)
     allowed = [scope for scope in Scope if scope is Scope.READ or visit.actor.role.may_change]

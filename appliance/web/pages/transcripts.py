@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import bottle
-
 from appliance.model.access import PUBLIC
 from appliance.model.claims import PUBLISHED
 from appliance.service.transcripts import FILES, latest_verdicts
 from appliance.web.pages.routes import Page, Visit
+from appliance.web.response import Response
 
 # A run's own page brings its style along, and needs nothing else: no script, no frame, nobody's cookies.
 _ALONE = "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none'; frame-ancestors 'none'"
 
 
-def _claims(visit: Visit) -> bottle.HTTPResponse:
+def _claims(visit: Visit) -> Response:
     verdicts = latest_verdicts(visit.site.shelf.runs())
     return visit.page("claims.html", claims=[(claim, *verdicts.get(claim.id, (None, None))) for claim in PUBLISHED])
 
 
-def _transcripts(visit: Visit) -> bottle.HTTPResponse:
+def _transcripts(visit: Visit) -> Response:
     return visit.page("transcripts.html", runs=visit.site.shelf.runs())
 
 
-def _file(visit: Visit) -> bottle.HTTPResponse:
+def _file(visit: Visit) -> Response:
     name = visit.parameters["name"]
     data = visit.site.shelf.file(visit.parameters["run"], name)
     headers = {"Content-Type": FILES[name], "Cache-Control": "public, max-age=3600"}
     if name == "transcript.html":
         headers["Content-Security-Policy"] = _ALONE
-    return bottle.HTTPResponse(data, headers=headers)
+    return Response(data, headers=headers)
 
 
 PAGES = (

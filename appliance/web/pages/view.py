@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import bottle
 import jinja2
 import markupsafe
 
@@ -16,6 +15,7 @@ from appliance.model.usage import PRICE, rupees
 from appliance.store import times
 from appliance.web.pages import forms, words
 from appliance.web.pages.assets import Assets
+from appliance.web.response import Response
 
 _FOLDER = Path(__file__).parent / "templates"
 
@@ -59,22 +59,20 @@ class View:
         for name in self._environment.list_templates():
             self._environment.get_template(name)
 
-    def answer(self, template: str, *, status: int = 200, **data: Any) -> bottle.HTTPResponse:
+    def answer(self, template: str, *, status: int = 200, **data: Any) -> Response:
         """The page that this template makes of the data."""
         page = self._environment.get_template(template).render(data)
-        return bottle.HTTPResponse(
-            page.encode("utf-8"), status=status, headers={"Content-Type": "text/html; charset=utf-8"}
-        )
+        return Response(page.encode("utf-8"), status, {"Content-Type": "text/html; charset=utf-8"})
 
-    def problem(self, status: int, title: str, detail: str, who: Any = None) -> bottle.HTTPResponse:
+    def problem(self, status: int, title: str, detail: str, who: Any = None) -> Response:
         """The page that says why there is no other one; ``who`` is signed in, if somebody is."""
         return self.answer("problem.html", status=status, code=status, title=title, detail=detail, who=who, notice=None)
 
-    def refusal(self, refusal: Refused, who: Any = None) -> bottle.HTTPResponse:
+    def refusal(self, refusal: Refused, who: Any = None) -> Response:
         """The page that tells of a refusal, and when to try again."""
         answer = self.problem(refusal.status, refusal.title, refusal.detail, who)
         if refusal.retry_after is not None:
-            answer.set_header("Retry-After", str(refusal.retry_after))
+            answer = answer.with_header("Retry-After", str(refusal.retry_after))
         return answer
 
 

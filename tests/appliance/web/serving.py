@@ -14,7 +14,8 @@ from typing import Any
 
 from appliance.web import connections
 from appliance.web.connections import Bounds
-from appliance.web.gateway import REFUSED, Gateway
+from appliance.web.gateway import Gateway
+from appliance.web.request import REFUSED
 from appliance.web.server import make_server
 from appliance.web.tls import self_signed
 

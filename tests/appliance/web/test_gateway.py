@@ -14,8 +14,9 @@ import pytest
 
 from appliance.model.errors import Malformed, TooMany, TooSlow, Unauthenticated
 from appliance.web.bodies import Budget
-from appliance.web.gateway import REFUSED, Gateway
-from appliance.web.payers import CALLER, Payers
+from appliance.web.gateway import Gateway
+from appliance.web.payers import Payers
+from appliance.web.request import CALLER, REFUSED
 
 
 @dataclass

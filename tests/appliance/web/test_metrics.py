@@ -18,8 +18,9 @@ from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
-from appliance.web.payers import Caller, Payers
-from appliance.web.request import Site
+from appliance.web.payers import Payers
+from appliance.web.request import Caller
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import call
 

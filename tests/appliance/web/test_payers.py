@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from appliance.model.errors import TooMany
-from appliance.web.payers import CALLER, Caller, Payers
+from appliance.web.payers import Payers
+from appliance.web.request import CALLER, Caller
 from appliance.web.turns import NOBODY
 
 PROXY, OFFICE = ip_network("192.0.2.0/28"), ip_network("198.51.100.0/24")

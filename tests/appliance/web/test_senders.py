@@ -12,8 +12,9 @@ from appliance.service import Actor, Workplace, api_tokens, sessions
 from appliance.service import log_in as login
 from appliance.service.transcripts import Shelf
 from appliance.web.limits import STRANGERS, RateLimits
-from appliance.web.request import COOKIE, Site
+from appliance.web.request import COOKIE
 from appliance.web.senders import Senders
+from appliance.web.site import Site
 
 
 @pytest.fixture

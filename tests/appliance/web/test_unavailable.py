@@ -13,7 +13,8 @@ from appliance.service.transcripts import Shelf
 from appliance.store import Store
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
-from appliance.web.request import COOKIE, Site
+from appliance.web.request import COOKIE
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import call
 

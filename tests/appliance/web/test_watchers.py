@@ -18,7 +18,7 @@ from appliance.service.transcripts import Shelf
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.recent import Recent
-from appliance.web.request import Site
+from appliance.web.site import Site
 from tests.appliance.web.client import Response, call
 
 TOKEN = "a-token-of-many-characters"

@@ -14,12 +14,13 @@ from appliance.model.usage import Item, Month
 from appliance.service import Workplace, tokens
 from appliance.service.transcripts import Shelf
 from appliance.store.policies import Saved
-from appliance.web import request
 from appliance.web.api import CALLS
 from appliance.web.api.policy import PolicyAnswer
 from appliance.web.app import make_app
+from appliance.web.authentication import CSRF_HEADER
 from appliance.web.limits import STRANGERS, RateLimits
-from appliance.web.request import Site
+from appliance.web.request import COOKIE
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import Response, call
 
@@ -217,12 +218,12 @@ def test_every_call_but_two_needs_a_session(app: bottle.Bottle, row: Any) -> Non
 
 
 def test_a_change_by_cookie_needs_the_csrf_header(app: bottle.Bottle, token: str) -> None:
-    cookie = {"Cookie": f"{request.COOKIE}={token}"}
+    cookie = {"Cookie": f"{COOKIE}={token}"}
     assert call(app, "GET", "/api/v1/machines", headers=cookie).status == 200
     assert_problem(call(app, "POST", "/api/v1/machines", {"name": "a"}, headers=cookie), 403)
-    wrong = {**cookie, request.CSRF_HEADER: "0" * 64}
+    wrong = {**cookie, CSRF_HEADER: "0" * 64}
     assert_problem(call(app, "POST", "/api/v1/machines", {"name": "a"}, headers=wrong), 403)
-    right = {**cookie, request.CSRF_HEADER: tokens.csrf_of(token)}
+    right = {**cookie, CSRF_HEADER: tokens.csrf_of(token)}
     assert call(app, "POST", "/api/v1/machines", {"name": "a"}, headers=right).status == 201
 
 

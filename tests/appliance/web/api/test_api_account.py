@@ -16,7 +16,7 @@ from appliance.service import Workplace
 from appliance.service.transcripts import Shelf
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
-from appliance.web.request import Site
+from appliance.web.site import Site
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import Response, call

@@ -28,7 +28,7 @@ from appliance.web.api.reply import PREFIX
 from appliance.web.api.routes import Call
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
-from appliance.web.request import Site
+from appliance.web.site import Site
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub

@@ -14,7 +14,8 @@ from appliance.model.organization import Member, Role
 from appliance.service import accounts, passwords
 from appliance.store import Store, people
 from appliance.web.app import make_app
-from appliance.web.request import COOKIE, Site
+from appliance.web.request import COOKIE
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.sites import make_site, make_store
 from tests.appliance.web.pages.visitor import PASSWORD, Visitor

@@ -12,7 +12,8 @@ from appliance.model.organization import Role
 from appliance.service import accounts
 from appliance.web.pages.forms import FORM_COOKIE
 from appliance.web.pages.routes import is_local
-from appliance.web.request import COOKIE, Site
+from appliance.web.request import COOKIE
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Visitor
 

@@ -10,7 +10,7 @@ import pytest
 from appliance.model.organization import Role
 from appliance.service import factor_removals
 from appliance.store import factor_removals as stored
-from appliance.web.request import Site
+from appliance.web.site import Site
 from tests.appliance.web.pages.visitor import PASSWORD, Visitor
 
 PEOPLE = "/settings/people"

@@ -9,7 +9,8 @@ import pytest
 
 from appliance.service import accounts, resets, verification
 from appliance.web.app import make_app
-from appliance.web.request import COOKIE, Site
+from appliance.web.request import COOKIE
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Visitor
 

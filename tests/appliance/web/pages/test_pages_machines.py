@@ -17,7 +17,8 @@ from appliance.model.keys import new_key_pair
 from appliance.model.organization import Role
 from appliance.service import accounts, machines
 from appliance.web.pages.words import group_list, parse_groups
-from appliance.web.request import COOKIE, Site
+from appliance.web.request import COOKIE
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Visitor
 

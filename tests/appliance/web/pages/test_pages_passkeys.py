@@ -8,7 +8,8 @@ import bottle
 import pytest
 
 from appliance.web.app import make_app
-from appliance.web.request import COOKIE, Site
+from appliance.web.request import COOKIE
+from appliance.web.site import Site
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import PASSWORD, Visitor

@@ -14,7 +14,8 @@ from appliance.service import accounts, machines
 from appliance.service import policy as policies
 from appliance.store.policies import Saved
 from appliance.web.pages import words
-from appliance.web.request import COOKIE, Site
+from appliance.web.request import COOKIE
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Visitor
 

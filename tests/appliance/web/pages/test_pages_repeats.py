@@ -22,7 +22,8 @@ from appliance.store import Store, times
 from appliance.store.policies import Saved
 from appliance.web.app import make_app
 from appliance.web.pages import forms
-from appliance.web.request import COOKIE, Site
+from appliance.web.request import COOKIE
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.sites import make_site
 from tests.appliance.web.pages.visitor import PASSWORD, Answer, Visitor

@@ -10,7 +10,8 @@ import pyotp
 import pytest
 
 from appliance.web.app import make_app
-from appliance.web.request import COOKIE, Site
+from appliance.web.request import COOKIE
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import PASSWORD, Visitor
 

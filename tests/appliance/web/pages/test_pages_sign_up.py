@@ -9,7 +9,7 @@ import pytest
 from appliance.model.sign_up import SignUpMode
 from appliance.service import permits
 from appliance.web.app import make_app
-from appliance.web.request import Site
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.letterbox import delivered
 from tests.appliance.service.test_permits import token_of

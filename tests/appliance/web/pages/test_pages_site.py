@@ -17,7 +17,8 @@ from appliance.service import pages as service_pages
 from appliance.store import audit, times
 from appliance.web import pages
 from appliance.web.app import make_app
-from appliance.web.request import COOKIE, Site
+from appliance.web.request import COOKIE
+from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.pages.visitor import Answer, Visitor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from appliance.model.claims import PUBLISHED
-from appliance.web.request import Site
+from appliance.web.site import Site
 from harness.gate.claims import CLAIMS
 from tests.appliance.published import written
 from tests.appliance.web.pages.visitor import Visitor

@@ -1,0 +1,128 @@
+"""Log-in, sign-up and what else strangers do with passwords and links, within the limits; for API and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from appliance.model.organization import Organization
+from appliance.service import Actor, accounts, invitations, passkeys, passwords, permits, resets, unused, verification
+from appliance.service import log_in as login
+from appliance.service.passwords import Caller
+from appliance.service.sessions import Session
+from appliance.web.proxies import networks_of
+from appliance.web.request import Request
+from appliance.web.site import Site
+
+
+@contextmanager
+def hashing(site: Site, request: Request, email: str | None = None) -> Iterator[None]:
+    """For a block that hashes a password: it waits in line with others of the caller's network.
+
+    Args:
+        email: of the account that it is about. A caller that has opened it before comes before strangers.
+    """
+    address = request.address
+    is_favoured = site.limits.is_trusted(address) or (email is not None and site.limits.is_known(address, email))
+    with passwords.on_behalf_of(Caller(networks_of(address)[-1], is_favoured)):
+        yield
+
+
+@contextmanager
+def guessing(site: Site, request: Request, email: str) -> Iterator[None]:
+    """For a block that says whether a password or a code is right: a wrong one counts, and too many end it.
+
+    Raises:
+        TooMany: there were too many wrong ones from this address, or for this account.
+    """
+    with site.limits.guessing(request.address, email), hashing(site, request, email):
+        yield
+
+
+def sign_up(
+    site: Site,
+    request: Request,
+    *,
+    email: str,
+    password: str,
+    organization: str,
+    network: str | None,
+    invitation: str | None,
+) -> tuple[Session, Organization]:
+    """Signs an organization up, within the limits."""
+    site.limits.sign_up(request.address)
+    if not invitation and not site.limits.is_trusted(request.address):
+        unused.check_room(site.workplace)
+    with hashing(site, request):
+        return accounts.sign_up(
+            site.workplace,
+            email=email,
+            password=password,
+            organization=organization,
+            network=network,
+            invitation=invitation,
+            device=request.device,
+        )
+
+
+def ask_to_sign_up(site: Site, request: Request, email: str) -> None:
+    """Asks for a link to sign up with, within the limits."""
+    site.limits.letter(request.address, email)
+    permits.ask(site.workplace, email)
+
+
+def accept_invitation(site: Site, request: Request, token: str, password: str) -> Session:
+    """Makes the account that a link invites to, within the limits."""
+    site.limits.sign_up(request.address)
+    with hashing(site, request):
+        return invitations.accept(site.workplace, token=token, password=password, device=request.device)
+
+
+def complete_reset(site: Site, request: Request, token: str, password: str) -> None:
+    """Chooses another password by a link."""
+    with hashing(site, request):
+        resets.complete(site.workplace, token, password, request.device)
+
+
+def log_in(site: Site, request: Request, email: str, password: str, code: str | None) -> Session:
+    """Logs in within the limits; a failed attempt counts as a guess, a successful one does not."""
+    site.limits.log_in(request.address, email)
+    with guessing(site, request, email):
+        return login.at_once(site.workplace, email=email, password=password, code=code, device=request.device)
+
+
+def begin_log_in(site: Site, request: Request, email: str, password: str) -> Session:
+    """As `log_in`, where a code is asked for only after the password: then raises `HalfWay`."""
+    site.limits.log_in(request.address, email)
+    with guessing(site, request, email):
+        return login.begin(site.workplace, email=email, password=password, device=request.device)
+
+
+def log_in_by_passkey(site: Site, request: Request, holder: str, credential: str) -> Session:
+    """Logs in with what a passkey signed, within the limits."""
+    site.limits.log_in(request.address, "")
+    return passkeys.log_in(site.workplace, holder, credential=credential, device=request.device)
+
+
+def challenge_passkey(site: Site, request: Request, holder: str) -> str:
+    """What a browser needs to log in with a passkey, within the limits."""
+    site.limits.challenge(request.address)
+    return passkeys.begin_log_in(site.workplace, holder)
+
+
+def finish_log_in(site: Site, request: Request, ticket: str, code: str) -> Session:
+    """The code that was missing."""
+    with guessing(site, request, login.half_way(site.workplace, ticket).email):
+        return login.finish(site.workplace, ticket, code=code, device=request.device)
+
+
+def ask_for_reset(site: Site, request: Request, email: str) -> None:
+    """Asks for a link to another password, within the limits."""
+    site.limits.letter(request.address, email)
+    resets.ask(site.workplace, email)
+
+
+def ask_for_verification(site: Site, request: Request, actor: Actor) -> None:
+    """Asks for another link that verifies the actor's address, within the limits."""
+    site.limits.letter(request.address, actor.email)
+    verification.ask_again(site.workplace, actor)
