@@ -8,16 +8,12 @@ class Refused(Exception):
 
     Attributes:
         code: stable machine-readable word, the tail of the problem document's ``type``.
-        status: HTTP status that says the same.
-        title: a few words, the same for every case of this type.
         detail: one sentence with the facts of this case.
         field: the part of the input that is at fault, if there is one.
         retry_after: seconds until another try makes sense, if that is known.
     """
 
     code = "refused"
-    status = 400
-    title = "The request was refused"
 
     def __init__(self, detail: str, *, field: str | None = None, retry_after: int | None = None) -> None:
         super().__init__(detail)
@@ -30,192 +26,144 @@ class Invalid(Refused):
     """The input breaks a rule that can be stated without looking at anything else."""
 
     code = "invalid"
-    status = 422
-    title = "The input is not valid"
 
 
 class Malformed(Refused):
     """The body is not what the call takes: not JSON, or not of the call's shape."""
 
     code = "malformed"
-    status = 400
-    title = "The body can't be read"
 
 
 class Unauthenticated(Refused):
     """Nobody is signed in, or the credentials are wrong."""
 
     code = "unauthenticated"
-    status = 401
-    title = "Sign in first"
 
 
 class CodeNeeded(Refused):
     """The password is right, and the account has a second factor: the same again with a code."""
 
     code = "code-needed"
-    status = 401
-    title = "A code is needed too"
 
 
 class WrongProof(Refused):
     """Somebody is signed in, and what they gave to show that it is still them was wrong."""
 
     code = "wrong-proof"
-    status = 403
-    title = "The password or the code is wrong"
 
 
 class Forbidden(Refused):
     """Somebody is signed in, and may not do this."""
 
     code = "forbidden"
-    status = 403
-    title = "Not allowed"
 
 
 class Unverified(Refused):
     """It takes an account whose e-mail address is verified."""
 
     code = "unverified"
-    status = 403
-    title = "The e-mail address is not verified"
 
 
 class Suspended(Refused):
     """The operator suspended the organization; nobody of it may do anything until that is over."""
 
     code = "suspended"
-    status = 403
-    title = "The organization is suspended"
 
 
 class NotOpen(Refused):
     """The operator does not have everybody sign up, and the caller has no leave to."""
 
     code = "sign-up-not-open"
-    status = 403
-    title = "Sign-up is not open"
 
 
 class NotFound(Refused):
     """There is no such thing in this organization."""
 
     code = "not-found"
-    status = 404
-    title = "Not found"
 
 
 class Conflict(Refused):
     """It collides with what is there: a taken name, a stale version."""
 
     code = "conflict"
-    status = 409
-    title = "It collides with what is there"
 
 
 class PreconditionFailed(Refused):
     """What the caller has seen is not what is there any more."""
 
     code = "precondition-failed"
-    status = 412
-    title = "It has changed meanwhile"
 
 
 class KeyReused(Refused):
     """A key that stands for one request came with another."""
 
     code = "key-reused"
-    status = 422
-    title = "The key belongs to another request"
 
 
 class InProgress(Refused):
     """The same request came before, and nobody knows yet what comes of it."""
 
     code = "in-progress"
-    status = 409
-    title = "The same request is being worked on"
 
 
 class DoneBefore(Refused):
     """Refusal of a request that was done before, whose answer held a secret that is shown once, or got lost."""
 
     code = "done-before"
-    status = 409
-    title = "This was done already"
 
 
 class PlanLimit(Refused):
     """The plan of the organization doesn't cover it."""
 
     code = "plan-limit"
-    status = 402
-    title = "The plan does not cover this"
 
 
 class TooLarge(Refused):
     """The body is longer than any call needs."""
 
     code = "too-large"
-    status = 413
-    title = "The body is too large"
 
 
 class LengthRequired(Refused):
     """The body comes in chunks of unknown number, so nobody can tell in time that it is too long."""
 
     code = "length-required"
-    status = 411
-    title = "The length of the body is missing"
 
 
 class TooSlow(Refused):
     """The body was not there in time."""
 
     code = "too-slow"
-    status = 408
-    title = "The body took too long"
 
 
 class Busy(Refused):
     """There is too much to do at this moment."""
 
     code = "busy"
-    status = 503
-    title = "Too much at once"
 
 
 class TooMany(Refused):
     """A rate limit holds; ``retry_after`` says for how long."""
 
     code = "too-many-requests"
-    status = 429
-    title = "Too many requests"
 
 
 class NotPossible(Refused):
     """The operator's settings leave it out: no relay for mail, no name for passkeys."""
 
     code = "not-possible"
-    status = 409
-    title = "Not possible at this service"
 
 
 class NotNow(Refused):
     """The hub is not there to seal or check a secret; nothing was changed."""
 
     code = "not-now"
-    status = 503
-    title = "Not possible for now"
 
 
 class NotEnforced(Refused):
     """The data plane could not take the change; nothing was changed."""
 
     code = "not-enforced"
-    status = 503
-    title = "The change could not be enforced and was undone"
 
 
 class Unavailable(Refused):
@@ -225,5 +173,3 @@ class Unavailable(Refused):
     """
 
     code = "unavailable"
-    status = 503
-    title = "The service can't do this for now"

@@ -6,6 +6,7 @@ import msgspec
 
 from appliance.model.errors import Refused
 from appliance.web.headers import HEADERS
+from appliance.web.refusals import status_of, title_of
 from appliance.web.response import Response
 
 CONTENT_TYPE = "application/problem+json"
@@ -24,7 +25,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def problem_of(error: Refused) -> Problem:
     """Document of a refusal."""
-    return Problem(PREFIX_OF_TYPES + error.code, error.title, error.status, error.detail, error.field)
+    kind = type(error)
+    return Problem(PREFIX_OF_TYPES + error.code, title_of(kind), status_of(kind), error.detail, error.field)
 
 
 def answer(error: Refused) -> Response:
@@ -32,7 +34,7 @@ def answer(error: Refused) -> Response:
     response = respond(problem_of(error))
     if error.retry_after is not None:
         response = response.with_header("Retry-After", str(error.retry_after))
-    if error.status == 401:
+    if response.status == 401:
         response = response.with_header("WWW-Authenticate", "Bearer")
     return response
 

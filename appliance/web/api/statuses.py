@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from appliance.model import errors
 from appliance.model.errors import Refused
 from appliance.web.api.routes import Call
+from appliance.web.refusals import status_of
 
 _TO_EVERY_CALL = (errors.Malformed, errors.TooMany, errors.Unavailable)
 _TO_WHO_SIGNS_IN = (errors.Unauthenticated, errors.Forbidden)
@@ -44,6 +45,6 @@ def refusals(call: Call) -> dict[int, list[str]]:
 
 def _by_status(kinds: Iterable[type[Refused]]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
-    for kind in sorted(set(kinds), key=lambda kind: (kind.status, kind.code)):
-        found.setdefault(kind.status, []).append(kind.code)
-    return found
+    for kind in sorted(set(kinds), key=lambda kind: kind.code):
+        found.setdefault(status_of(kind), []).append(kind.code)
+    return dict(sorted(found.items()))

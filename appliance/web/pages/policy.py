@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
-from appliance.model.errors import NotFound, Refused
+from appliance.model.errors import Conflict, NotFound, Refused
 from appliance.model.openness import open_protocols
 from appliance.model.organization import Machine
 from appliance.model.policy import Action, Kind, Policy, Protocol, Rule, Selector, Verdict
@@ -45,11 +45,10 @@ class VerdictLine:
     reason: str
 
 
-class Idle(Refused):
+class Idle(Conflict):
     """A rule would change nothing, because of another one that is there; it is added when it is sent once more."""
 
     code = "idle-rule"
-    status = 409
 
     def __init__(self, rule: Rule, because: Rule, names: Mapping[str, str]) -> None:
         description = f" ({because.description})" if because.description else ""

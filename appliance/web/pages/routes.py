@@ -17,6 +17,7 @@ from appliance.web.pages import forms, notices
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply, reply
 from appliance.web.pages.view import View
+from appliance.web.refusals import status_of
 from appliance.web.request import Request
 from appliance.web.response import Response
 from appliance.web.site import Site
@@ -101,7 +102,7 @@ class Visit:
 
     def page(self, template: str, *, refusal: Refused | None = None, **data: Any) -> Response:
         """The page; with a refusal, its status and when to try again."""
-        status = refusal.status if refusal is not None else 200
+        status = status_of(type(refusal)) if refusal is not None else 200
         notice = notices.words(self.request.cookies.get(notices.COOKIE, ""))
         said = self.notice or notice
         answer = self.view.answer(template, status=status, who=self.who, refusal=refusal, notice=said, **data)

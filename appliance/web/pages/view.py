@@ -15,6 +15,7 @@ from appliance.model.usage import PRICE, rupees
 from appliance.store import times
 from appliance.web.pages import forms, words
 from appliance.web.pages.assets import Assets
+from appliance.web.refusals import status_of, title_of
 from appliance.web.response import Response
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -70,7 +71,8 @@ class View:
 
     def refusal(self, refusal: Refused, who: Any = None) -> Response:
         """The page that tells of a refusal, and when to try again."""
-        answer = self.problem(refusal.status, refusal.title, refusal.detail, who)
+        kind = type(refusal)
+        answer = self.problem(status_of(kind), title_of(kind), refusal.detail, who)
         if refusal.retry_after is not None:
             answer = answer.with_header("Retry-After", str(refusal.retry_after))
         return answer

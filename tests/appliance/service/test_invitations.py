@@ -146,7 +146,7 @@ def test_only_a_letter_to_the_address_lets_somebody_learn_of_its_account(workpla
     for each in (token, revoked, tokens.new_token(tokens.INVITATION)):
         with pytest.raises(NotFound) as refusal:
             invitations.accept(workplace, token=each, password=PASSWORD)
-        told.add((refusal.value.detail, refusal.value.field, refusal.value.status))
+        told.add((refusal.type, refusal.value.detail, refusal.value.field))
     assert len(told) == 1
 
 

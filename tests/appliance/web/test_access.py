@@ -18,6 +18,7 @@ from appliance.web.api.routes import Call
 from appliance.web.app import make_app
 from appliance.web.pages import PAGES, forms
 from appliance.web.pages.routes import Page
+from appliance.web.refusals import title_of
 from appliance.web.request import COOKIE
 from tests.appliance.fakes import FakeHub
 from tests.appliance.members import join
@@ -66,7 +67,7 @@ def test_the_least_role_may_and_the_next_lower_one_may_not(
     for role in Role:
         answer = send(app, row, join(workplace, owner.organization_id, role))
         # A wrong password is a 403, too, and another one.
-        is_refused = answer.status == 403 and Forbidden.title.encode() in answer.data
+        is_refused = answer.status == 403 and title_of(Forbidden).encode() in answer.data
         assert is_refused is not role.covers(row.access.role), f"{role}: {answer.status}"
         assert answer.status != 401
 

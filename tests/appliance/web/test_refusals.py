@@ -1,0 +1,23 @@
+"""Each refusal has its HTTP status and title."""
+
+from __future__ import annotations
+
+from appliance.model import errors
+from appliance.model.errors import Refused
+from appliance.web.refusals import status_of, title_of
+
+
+def test_every_refusal_has_a_status_and_a_title_of_its_own() -> None:
+    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Refused)]
+    kinds.remove(Refused)
+    assert (status_of(errors.NotOpen), title_of(errors.NotOpen)) == (403, "Sign-up is not open")
+    assert all(400 <= status_of(kind) < 600 for kind in kinds)
+    assert len({title_of(kind) for kind in kinds}) == len(kinds)
+
+
+def test_a_refusal_without_a_row_is_told_as_what_it_is_a_case_of() -> None:
+    class Taken(errors.Conflict):
+        """A name is taken."""
+
+    assert status_of(Taken) == 409
+    assert title_of(Taken) == title_of(errors.Conflict)
