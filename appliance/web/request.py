@@ -70,7 +70,7 @@ class Request:
             if key.startswith("HTTP_") or key == "CONTENT_TYPE"
         }
         return cls(
-            str(environ["REQUEST_METHOD"]),
+            str(environ.get("REQUEST_METHOD", "GET")),
             "/" + str(environ.get("PATH_INFO", "")).lstrip("/"),
             str(environ.get("QUERY_STRING", "")),
             str(environ.get("REMOTE_ADDR", "")),
