@@ -34,7 +34,7 @@ from harness.gate import transcripts
 from harness.gate.claims import BY_ID
 from harness.gate.runs import RunOptions
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.paths import REPORTS
+from harness.paths import CACHE, REPORTS
 from harness.subject import addresses
 from harness.subject import door as doors
 from harness.subject import live as lives
@@ -91,6 +91,7 @@ def gate(
         target = _checked_target(target, sabotages_only)
         if not sandbox.inside():
             _hand_over(target, authority, ssh)
+    _check_folder(REPORTS)
     _enter_sandbox()
     live = None if target is None else lives.find()
     seed = random.SystemRandom().randrange(2**31) if seed is None else seed
@@ -104,6 +105,8 @@ def run_everything(only: str | None, profile: str) -> None:
     wanted = (*stages.STAGES, "gate")
     _check_choice("only", only, (None, *wanted))
     _check_choice("profile", profile, _PROFILES)
+    for folder in (CACHE, REPORTS):
+        _check_folder(folder)
     _enter_sandbox()
     _check_nftables()
     start = time.monotonic()
@@ -321,6 +324,13 @@ def _check_writable(path: Path) -> None:
         can_be = False
     if not can_be:
         _end(f"{str(path)!r} can't be written.", _CANNOT_CREATE)
+
+
+def _check_folder(path: Path) -> None:
+    """End unless files can be put into a folder, which is made if it is not there."""
+    present = next(each for each in (path, *path.parents) if each.exists())
+    if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
+        _end(f"The folder {str(path)!r} can't be written.", _CANNOT_CREATE)
 
 
 def _check_number(option: str, value: float | None) -> None:
