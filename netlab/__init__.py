@@ -19,7 +19,6 @@ from netlab.lab import Lab
 from netlab.labhost import LabHost
 from netlab.link import Link
 from netlab.namespacehost import NamespaceHost
-from netlab.pcap import Packet
 from netlab.ping import PingResult
 from netlab.plan import Cable, HostPlan, LinkShape, Plan, Route
 from netlab.probe import Answer, Outcome, TcpListener, UdpEcho, tcp_probe, udp_probe
@@ -52,7 +51,6 @@ __all__ = [
     "NothingArrived",
     "OutOfReach",
     "Outcome",
-    "Packet",
     "Peer",
     "PingResult",
     "Plan",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import signal
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from netlab import pcap
 from netlab.errors import NetlabError, NothingArrived, Unsupported
 from netlab.host import Host
+
+if TYPE_CHECKING:
+    from scapy.packet import Packet
 
 _START_S, _WRITTEN_S = 10.0, 10.0
 # How the recorder's words end when something is not there that others have.
@@ -65,13 +69,27 @@ class Capture:
     @property
     def dropped(self) -> int | None:
         """Packets that the kernel dropped because the recorder was too slow; None until it is stopped."""
-        found = re.search(r"^dropped (\d+)$", self._process.log_text(), re.MULTILINE)
-        return int(found[1]) if found else None
+        return self._number(r"dropped (\d+)")
 
-    def packets(self) -> list[pcap.Packet]:
-        """What it has captured so far, up to the packets of just before."""
+    def packets(self) -> list[Packet]:
+        """Reads what was captured so far, up to the packets of just before the call. Needs the extra `netlab-pcap`.
+
+        Returns:
+            Packets as scapy dissects them, such as `packet[IP].src` and `bytes(packet[UDP].payload)`; `time` is Unix
+            time in seconds, `wirelen` the length in bytes with the link's header.
+        """
+        # scapy takes half a second to load, which programs that read no captures should not wait for.
+        from scapy.layers import inet6  # noqa: F401 - has scapy know IP in its readers
+        from scapy.utils import rdpcap
+
+        size = None
         if self._process.poll() is None:
             self._asked += 1
             self._process.signal(signal.SIGUSR1)
-            self._process.wait_for_log(f"written {self._asked}\n", _WRITTEN_S)
-        return pcap.read(self._host.read(self.path))
+            self._process.wait_for_log(f" bytes, answer {self._asked}\n", _WRITTEN_S)
+            size = self._number(rf"(\d+) bytes, answer {self._asked}")
+        return list(rdpcap(BytesIO(self._host.read(self.path)[:size])))
+
+    def _number(self, line: str) -> int | None:
+        found = re.search(f"^{line}$", self._process.log_text(), re.MULTILINE)
+        return int(found[1]) if found else None

@@ -2,8 +2,9 @@
 
 Not tcpdump, since that wants to change its user when it runs as root, which a sandbox made without root forbids; it
 only compiles filters. Run as `python -I -S recorder.py INTERFACE FILE SNAPLEN FILTER`. What it prints: `listening` once
-it records; `written N`, the Nth time that it got SIGUSR1, when all packets from before that are in the file; and after
-SIGTERM, which ends it, `dropped N`. Standard library only: it is started for each capture, and copied to other hosts.
+it records; `B bytes, answer N`, the Nth time that it got SIGUSR1, when all packets from before that are in the first B
+bytes of the file; and after SIGTERM, which ends it, `dropped N`. Standard library only: it is started for each capture,
+and copied to other hosts.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ def main(interface: str, path: str, snaplen: str, expression: str) -> int:
                 os.write(file, b"".join(records))
         while told < asked:
             told += 1
-            print(f"written {told}", flush=True)
+            print(f"{os.lseek(file, 0, os.SEEK_CUR)} bytes, answer {told}", flush=True)
     _, dropped = struct.unpack("=II", sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
     print(f"dropped {dropped}", flush=True)
     return 0

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from itertools import permutations
 
 import pytest
+from scapy.layers.inet import UDP
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
@@ -200,8 +201,8 @@ def test_a_machine_that_moves_stays_connected(world: World, record: Record) -> N
     if handshakes > 1:
         raise Refuted(f"{handshakes} handshakes were begun from the new address")
     with record.control("it speaks from the new address, and not from the one before"):
-        assert any(packet.src == now and packet.proto == "udp" for packet in packets)
-        assert not any(packet.src == road.address and packet.proto == "udp" for packet in packets)
+        assert any(packet.payload.src == now for packet in packets if UDP in packet)
+        assert not any(packet.payload.src == road.address for packet in packets if UDP in packet)
 
 
 def _port(world: World, meshes: Sequence[Mesh]) -> int:

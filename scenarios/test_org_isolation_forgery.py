@@ -6,6 +6,8 @@ import socket
 import time
 
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.packet import Packet
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
@@ -166,7 +168,7 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
             record.none_of(
                 f"recorded messages that {name} organization heard", sorted(numbers), "a recorded message was heard"
             )
-        answers = [each for each in at_thief.packets()[to_thief:] if each.src == hub[0] and _opens(each.payload)]
+        answers = [each for each in at_thief.packets()[to_thief:] if each[IP].src == hub[0] and _opens(_message(each))]
         record.none_of("answers to the thief", answers, "a recorded message was answered")
         for source, destination in ((two, one), (only, other)):
             if not source.reaches(destination):
@@ -199,10 +201,14 @@ def _shakes_hands(tunnel: Tunnel, deadline_s: float) -> bool:
 def _messages(capture: Capture, hub: tuple[str, int]) -> list[bytes]:
     """WireGuard's, to the hub."""
     return [
-        each.payload
+        _message(each)
         for each in capture.packets()
-        if (each.dst, each.dport) == hub and forgery.kind(each.payload) is not None
+        if (each[IP].dst, each[UDP].dport) == hub and forgery.kind(_message(each)) is not None
     ]
+
+
+def _message(datagram: Packet) -> bytes:
+    return bytes(datagram[UDP].payload)
 
 
 def _wait_for_messages(capture: Capture, hub: tuple[str, int], before: int) -> list[bytes]:

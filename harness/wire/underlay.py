@@ -1,19 +1,23 @@
-"""What passes on the links below the tunnels: who speaks to whom there, told by captures."""
+"""Packets on the Ethernet links below the tunnels, told by captures: machines may speak with the hub's port alone."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from netlab import Packet
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import ARP
+
+if TYPE_CHECKING:
+    from scapy.packet import Packet
 
 _DATA = 4  # https://www.wireguard.com/protocol/: the first byte of a message tells its kind.
 _INITIATION = 1
 _OVERHEAD, _BLOCK = 32, 16
 _IP, _ICMP = 20, 8
-_ARP_OVER_ETHERNET = b"\x00\x01\x08\x00"
 
 
 @dataclass(frozen=True)
@@ -32,42 +36,54 @@ def message_of_ping(payload: int) -> int:
 
 
 def messages(packets: Iterable[Packet], hub: str, length: int) -> Counter[Leg]:
-    """How many WireGuard messages of data of that length there are, by leg."""
+    """Number of WireGuard messages of data of that length, by leg."""
     found: Counter[Leg] = Counter()
-    for packet in packets:
-        if packet.proto == "udp" and len(packet.payload) == length and packet.payload[0] == _DATA:
-            port = packet.dport if packet.dst == hub else packet.sport
-            found[Leg(packet.src, packet.dst, port)] += 1
+    for ip, udp in _datagrams(packets):
+        message = bytes(udp.payload)
+        if len(message) == length and message[0] == _DATA:
+            found[Leg(ip.src, ip.dst, udp.dport if ip.dst == hub else udp.sport)] += 1
     return found
 
 
 def initiations(packets: Iterable[Packet], source: str) -> int:
-    """How many handshakes were begun from that address."""
-    return sum(p.proto == "udp" and p.src == source and p.payload[:1] == bytes([_INITIATION]) for p in packets)
+    """Number of handshakes that were begun from that address."""
+    return sum(ip.src == source and bytes(udp.payload)[:1] == bytes([_INITIATION]) for ip, udp in _datagrams(packets))
 
 
 def direct(packets: Iterable[Packet], machines: Collection[str]) -> list[str]:
     """Packets from one of these addresses to another of them, and questions where another is (ARP)."""
     return [
-        f"{source} to {destination} ({what})"
-        for source, destination, what in map(_ends, packets)
+        packet.summary()
+        for packet in packets
+        for source, destination in _ends(packet)
         if source in machines and destination in machines and source != destination
     ]
 
 
 def astray(packets: Iterable[Packet], machines: Collection[str], hub: str, port: int) -> list[str]:
-    """Packets from or to one of these addresses whose other end is not that UDP port of the hub."""
+    """IP packets from or to one of these addresses whose other end is not that UDP port of the hub."""
     return [
-        f"{packet.src}:{packet.sport} to {packet.dst}:{packet.dport} ({packet.proto})"
+        packet.summary()
         for packet in packets
-        if (packet.src in machines or packet.dst in machines)
-        and (packet.proto, *((packet.dst, packet.dport) if packet.src in machines else (packet.src, packet.sport)))
-        != ("udp", hub, port)
+        if isinstance(ip := packet.payload, IP | IPv6)
+        and (ip.src in machines or ip.dst in machines)
+        and not (
+            isinstance(udp := ip.payload, UDP)
+            and (hub, port) == ((ip.dst, udp.dport) if ip.src in machines else (ip.src, udp.sport))
+        )
     ]
 
 
-def _ends(packet: Packet) -> tuple[str, str, str]:
-    if packet.proto == "other" and packet.payload.startswith(_ARP_OVER_ETHERNET):
-        source, destination = packet.payload[14:18], packet.payload[24:28]
-        return str(ipaddress.IPv4Address(source)), str(ipaddress.IPv4Address(destination)), "arp"
-    return packet.src, packet.dst, packet.proto
+def _datagrams(packets: Iterable[Packet]) -> Iterable[tuple[Packet, Packet]]:
+    """IP and UDP of the packets that have both, the outermost."""
+    for packet in packets:
+        if isinstance(packet.payload, IP | IPv6) and isinstance(packet.payload.payload, UDP):
+            yield packet.payload, packet.payload.payload
+
+
+def _ends(packet: Packet) -> Iterable[tuple[str, str]]:
+    """Addresses that a packet is from and to, or that ask for each other; none of other protocols."""
+    if isinstance(packet.payload, ARP):
+        yield packet.payload.psrc, packet.payload.pdst
+    elif isinstance(packet.payload, IP | IPv6):
+        yield packet.payload.src, packet.payload.dst

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 import pytest
+from scapy.layers.inet import IP, UDP
 
 from netlab import Capture, CommandFailed, CommandTimedOut, Host, LabHost, NetlabError, NothingArrived, OutOfReach
 from netlab.examples import plainhub
@@ -34,9 +35,9 @@ def test_two_machines_meet_through_a_hub(hosts: Mapping[str, Host]) -> None:
     made = plainhub.connect(hub, HUB, [mumbai, pune])
     with Capture(pune, "plain", ECHOES) as inner, Capture(hub, "eth0", f"udp and host {PUNE}") as outer:
         assert mumbai.ping(made.addresses[1], count=3, interval=0.01, timeout=DEADLINE).received == 3
-        echoes = [(packet.src, packet.dst) for packet in inner.packets()]
+        echoes = [(packet[IP].src, packet[IP].dst) for packet in inner.packets()]
         assert echoes == [made.addresses, made.addresses[::-1]] * 3
-        assert len([packet for packet in outer.packets() if len(packet.payload) > 100]) >= 6
+        assert len([packet for packet in outer.packets() if len(packet[UDP].payload) > 100]) >= 6
     assert inner.dropped == 0
     made.tunnels[1].down()
     assert "plain" not in pune.run("ip", "link").stdout

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from scapy.layers.inet import IP
 
 from netlab import Capture, HostUnavailable, Lab, UdpEcho, udp_probe
 from netlab.container import Containers
@@ -35,7 +36,7 @@ def test_a_lab_routes_translates_and_shapes_between_containers(containers: Conta
         laptop.route("default", via="10.0.0.1")
         with UdpEcho(server, 7), Capture(server, "eth0", "udp port 7") as capture:
             assert udp_probe(laptop, "203.0.113.9", 7) is not None
-            assert capture.packets()[0].src == "203.0.113.1"
+            assert capture.packets()[0][IP].src == "203.0.113.1"
         assert laptop.run("hostname").stdout == "laptop\n"
         assert laptop.run("getent", "hosts", "server.example.net").stdout.split()[0] == "203.0.113.9"
         assert server.addresses("eth0") == ["203.0.113.9/24", "2001:db8::9/64"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from scapy.layers.inet import ICMP
 
 from netlab import Capture, Host, InvalidPlan, Lab, LinkShape, Unsupported
 from tests.waiting import DEADLINE
@@ -74,7 +75,7 @@ def test_packets_overtake_each_other_or_it_is_refused_clearly(lab: Lab) -> None:
     first = connected(lab, delay=0.05, reorder=0.5)
     with Capture(first, "eth0", "icmp[icmptype] == icmp-echoreply") as capture:
         assert first.ping("192.0.2.2", count=50, interval=0.001, timeout=DEADLINE).received == 50
-        numbers = [int.from_bytes(packet.payload[6:8], "big") for packet in capture.packets()]
+        numbers = [packet[ICMP].seq for packet in capture.packets()]
     assert sorted(numbers) == list(range(50))
     assert numbers != sorted(numbers)
 

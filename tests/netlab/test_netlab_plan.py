@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from scapy.layers.inet import IP
 
 from netlab import Cable, Capture, HostPlan, InvalidPlan, Lab, LinkShape, Plan, Route
 
@@ -26,7 +27,7 @@ def test_a_lab_is_as_planned(lab: Lab) -> None:
     assert server.addresses("eth0") == ["203.0.113.9/24", "2001:db8::9/64"]
     with Capture(server, "eth0", "icmp") as capture:
         assert laptop.ping("203.0.113.9", count=2, interval=0.05)
-        assert capture.packets()[0].src == "203.0.113.1"
+        assert capture.packets()[0][IP].src == "203.0.113.1"
     assert laptop.run("getent", "hosts", "www.example.net").stdout.split()[0] == "203.0.113.9"
 
 

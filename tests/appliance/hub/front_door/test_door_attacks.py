@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from scapy.layers.inet import UDP
 
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.front_door.rules import DROPS
@@ -118,7 +119,7 @@ def test_a_replayed_initiation_leads_nowhere(world: World, door: FrontDoor, vict
     with Capture(world.hub, "eth0", f"udp dst port {PORT} and udp[8] = 1") as capture:
         other = world.machine(world.organizations[0], 12)
         assert other.reaches_the_hub(DEADLINE)
-    (recorded,) = [packet.payload for packet in capture.packets()]
+    (recorded,) = [bytes(packet[UDP].payload) for packet in capture.packets()]
     for source in (None, source_of(world, victim), source_of(world, other)):
         with undisturbed(world, victim), undisturbed(world, other):
             send(enemy, [recorded] * 50, source=source)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from scapy.layers.inet import IP, UDP
 
 from appliance.hub.front_door import DoorSockets, FrontDoor, PortTaken, Repair, is_free
 from appliance.hub.front_door.table import known_port
@@ -52,7 +53,7 @@ def test_the_hub_answers_from_the_address_that_was_asked(world: World, door: Fro
     machine = world.machine(world.organizations[0], 11, other)
     with Capture(machine.host, "eth0", f"udp and src port {PORT}") as capture:
         assert machine.reaches_the_hub(DEADLINE, count=2)
-    assert {packet.src for packet in capture.packets()} == {other}
+    assert {packet.payload.src for packet in capture.packets()} == {other}
 
 
 def test_an_answer_comes_from_the_address_that_was_asked_whatever_the_link_knows(world: World, door: FrontDoor) -> None:
@@ -90,7 +91,7 @@ def test_a_machine_behind_another_link_of_the_hub_is_answered_there(world: World
     machine = world.client(world.organizations[0], host, 11, hub)
     with Capture(host, outside, f"udp and src port {PORT}") as capture:
         assert machine.reaches_the_hub(DEADLINE, count=2)
-    assert {packet.src for packet in capture.packets()} == {hub}
+    assert {packet.payload.src for packet in capture.packets()} == {hub}
 
 
 @pytest.mark.parametrize("hub", [HUB4, HUB6])
@@ -138,7 +139,7 @@ def test_a_client_on_the_hub_itself_gets_through(world: World, door: FrontDoor) 
     with Capture(machine.host, "lo", f"udp and port {PORT}") as capture:
         machine.host.ping("10.100.0.200", timeout=0.1)
     assert machine.tunnel.peers()[0].rx_bytes > 0
-    assert PORT in {packet.sport for packet in capture.packets()} | {packet.dport for packet in capture.packets()}
+    assert any(PORT in (packet[UDP].sport, packet[UDP].dport) for packet in capture.packets())
     assert door.counters().sessionless == 0
 
 
@@ -150,7 +151,7 @@ def test_nothing_from_outside_gets_to_an_inner_port(world: World, door: FrontDoo
             send(stranger, [initiation(organization.keys.public)], port=port)
         send(stranger, [initiation(organization.keys.public)])
         wait_until(lambda: door.counters().demultiplexed == 1)
-    assert [packet.dport for packet in capture.packets()] == [organization.inner_port]
+    assert [packet[UDP].dport for packet in capture.packets()] == [organization.inner_port]
     assert door.counters().closed == 2
 
 
@@ -269,8 +270,8 @@ def test_a_path_with_a_smaller_mtu_is_noticed(world: World, door: FrontDoor) -> 
     with Capture(world.hub, "eth0", "udp and dst host 192.0.2.11") as capture:
         machine.reaches_the_hub()
     (answer, *_) = capture.packets()
-    assert answer.sport == PORT
-    frag_needed(machine.host, answer.dst, answer.dport, 1300)
+    assert answer[UDP].sport == PORT
+    frag_needed(machine.host, answer[IP].dst, answer[UDP].dport, 1300)
     wait_until(lambda: "mtu 1300" in world.hub.run("ip", "route", "get", "192.0.2.11").stdout)
     assert machine.host.ping(HUB_INSIDE, size=1372, timeout=DEADLINE)
     assert machine.reaches_the_hub()

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from scapy.layers.inet import UDP
+
 from appliance.hub.front_door import FrontDoor, Repair
 from appliance.hub.names import Names
 from appliance.model.keys import KeyPair, new_key_pair
@@ -124,7 +126,7 @@ class World:
         """
         with Capture(self.hub, "eth0", f"udp and port {PORT} and host 192.0.2.{number}") as capture:
             yield
-        sent = [packet.payload for packet in capture.packets()]
+        sent = [bytes(packet[UDP].payload) for packet in capture.packets()]
         (asked, *_) = [each[4:8] for each in sent if each[0] == 1]
         (answered, *_) = [each[8:12] for each in sent if each[0] == 2]
         assert answered == asked
