@@ -27,8 +27,8 @@ from harness.burst.report import write as write_report
 from harness.burst.slo import DEFAULT as DEFAULT_SLO
 from harness.burst.slo import BadSlo
 from harness.burst.slo import read as read_slo
-from harness.cli import lab as labs
 from harness.cli import stages
+from harness.cli.lab import run as run_lab
 from harness.gate import gate as gates
 from harness.gate import transcripts
 from harness.gate.claims import BY_ID
@@ -143,7 +143,7 @@ def lab(machines: int, listen: str, wireguard: str) -> None:
     _check_choice("wireguard", wireguard, _WIREGUARD)
     door = _enter_sandbox_with_door("listen", listen)
     try:
-        labs.run(machines, wireguard, door, _console)
+        run_lab(machines, wireguard, door, _console)
     except (Inconclusive, Refuted) as error:
         _end(f"The lab could not be built: {error}", _UNAVAILABLE)
 
