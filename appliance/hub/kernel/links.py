@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import suppress
 
@@ -9,7 +10,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.hub.errors import LinkError, NamespaceError, reason
-from appliance.hub.kernel import namespace
+from appliance.hub.kernel import namespace, rtnetlink
 from appliance.hub.names import Places
 from appliance.model.configuration import MTU
 
@@ -17,18 +18,20 @@ from appliance.model.configuration import MTU
 def set_up(link: str) -> None:
     """Brings a link of the calling thread's namespace up."""
     try:
-        with IPRoute() as netlink:
-            netlink.link("set", index=index(link), state="up", mtu=MTU)
-    except (NetlinkError, OSError) as error:
+        rtnetlink.set_up(index(link), MTU)
+    except OSError as error:
         raise LinkError(f"link {link} can't be brought up: {reason(error)}") from error
 
 
 def move(places: Places) -> None:
     """Moves the link from the calling thread's namespace into its organization's."""
     try:
-        with IPRoute() as netlink:
-            netlink.link("set", index=index(places.link), net_ns_fd=places.namespace)
-    except (NetlinkError, OSError) as error:
+        there = namespace.held(places.namespace)
+        try:
+            rtnetlink.move(index(places.link), there)
+        finally:
+            os.close(there)
+    except OSError as error:
         raise LinkError(f"link {places.link} can't be moved into its namespace: {reason(error)}") from error
 
 

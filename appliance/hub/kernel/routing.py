@@ -6,8 +6,9 @@ Fail closed by routing: the main table has no overlay route. Only packets that c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.hub.errors import LinkError, reason
 from appliance.hub.findings import Finding, Part
-from appliance.hub.kernel import links, namespace
+from appliance.hub.kernel import links, namespace, rtnetlink
 from appliance.hub.names import Places
 from appliance.hub.ruleset import ALLOWED_MARK
 from appliance.model.addresses import hub_address
@@ -30,7 +31,6 @@ _LAST_METRIC = 4278198272
 # <linux/rtnetlink.h>
 _UNICAST, _UNREACHABLE = 1, 7
 _ANY_SCOPE = 255
-_IPV4 = 2
 _ANYWHERE = "0.0.0.0/0"
 # Kinds of link that the hub makes; one under another name is one that was renamed.
 _OURS = ("wireguard", "tun")
@@ -64,6 +64,10 @@ _PER_NAMESPACE = {
 }
 
 
+_Changes = Callable[[], IPRoute]
+"""Opens what changes the namespace when it is called first: a look that finds all well does without."""
+
+
 @dataclass(frozen=True)
 class _Route:
     """What tells a route from another."""
@@ -84,7 +88,7 @@ def mend(places: Places, network: IPv4Network) -> tuple[Finding, ...]:
     """
     with namespace.entered(places.namespace):
         try:
-            with IPRoute() as netlink:
+            with _changes() as netlink:
                 return (
                     *_mend_link(netlink, places.link),
                     *_mend_settings(places.link),
@@ -104,35 +108,41 @@ def remove_strangers(places: Places) -> tuple[Finding, ...]:
     """
     with namespace.entered(places.namespace):
         try:
-            with IPRoute() as netlink:
+            with _changes() as netlink:
                 return tuple(_remove_strangers(netlink, places.link))
         except (NetlinkError, OSError) as error:
             raise LinkError(f"the links of {places.namespace} can't be listed: {reason(error)}") from error
 
 
-def _remove_strangers(netlink: IPRoute, own: str) -> Iterator[Finding]:
-    for link in netlink.get_links():
+@contextmanager
+def _changes() -> Iterator[_Changes]:
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(IPRoute()))
+
+
+def _remove_strangers(netlink: _Changes, own: str) -> Iterator[Finding]:
+    for link in rtnetlink.links():
         name, kind = str(link.get("ifname")), link.get(("linkinfo", "kind"))
         # A kernel puts the idle ends of its own tunnels (sit0, tunl0, …) into every namespace; they stay down.
         if name in (own, "lo") or (link.get("state") != "up" and kind not in _OURS):
             continue
         try:
-            netlink.link("del", index=link["index"])
+            netlink().link("del", index=link["index"])
         except NetlinkError:
-            netlink.link("set", index=link["index"], state="down")
+            netlink().link("set", index=link["index"], state="down")
         yield Finding(Part.LINK, f"a link {name} that does not belong here")
 
 
-def _mend_link(netlink: IPRoute, own: str) -> Iterator[Finding]:
-    found = {str(link.get("ifname")): link for link in netlink.get_links()}
+def _mend_link(netlink: _Changes, own: str) -> Iterator[Finding]:
+    found = {str(link.get("ifname")): link for link in rtnetlink.links()}
     if own not in found:
         raise LinkError(f"there is no link {own}")
     for name in ("lo", own):
         if found[name].get("state") != "up":
-            netlink.link("set", index=found[name]["index"], state="up")
+            netlink().link("set", index=found[name]["index"], state="up")
             yield Finding(Part.LINK, f"{'the link' if name == own else name} was down")
     if found[own].get("mtu") != MTU:
-        netlink.link("set", index=found[own]["index"], mtu=MTU)
+        netlink().link("set", index=found[own]["index"], mtu=MTU)
         yield Finding(Part.LINK, f"an MTU of {found[own].get('mtu')}")
 
 
@@ -156,27 +166,27 @@ def _setting(name: str) -> str:
         return file.read().decode().strip()
 
 
-def _mend_addresses(netlink: IPRoute, link: str, wanted: str) -> Iterator[Finding]:
+def _mend_addresses(netlink: _Changes, link: str, wanted: str) -> Iterator[Finding]:
     own, loopback = links.index(link), links.index("lo")
     present = {
         (address["index"], f"{address.get('local') or address.get('address')}/{address['prefixlen']}")
-        for address in netlink.get_addr(family=_IPV4)
+        for address in rtnetlink.addresses()
     }
     if (own, wanted) not in present:
-        netlink.addr("add", index=own, address=wanted.partition("/")[0], prefixlen=32)
+        netlink().addr("add", index=own, address=wanted.partition("/")[0], prefixlen=32)
         yield Finding(Part.ADDRESS, "the hub's address was missing")
     for index, text in sorted(present - {(own, wanted), (loopback, "127.0.0.1/8")}):
         address, _, length = text.partition("/")
-        netlink.addr("del", index=index, address=address, prefixlen=int(length))
+        netlink().addr("del", index=index, address=address, prefixlen=int(length))
         yield Finding(Part.ADDRESS, f"an address {text} that does not belong here")
 
 
-def _mend_routes(netlink: IPRoute, link: str, network: IPv4Network) -> Iterator[Finding]:
+def _mend_routes(netlink: _Changes, link: str, network: IPv4Network) -> Iterator[Finding]:
     wanted = {
         _Route(_UNREACHABLE, _MAIN, _ANYWHERE, 0, _LAST_METRIC),
         _Route(_UNICAST, _TABLE, str(network), links.index(link), 0),
     }
-    present = {_route(found) for found in netlink.get_routes(family=_IPV4) if _table(found) != _LOCAL}
+    present = {_route(found) for found in rtnetlink.routes() if _table(found) != _LOCAL}
     for route in wanted - present:
         _change_route(netlink, "replace", route)
         yield Finding(Part.ROUTE, f"no route to {route.destination} in table {route.table}")
@@ -187,13 +197,13 @@ def _mend_routes(netlink: IPRoute, link: str, network: IPv4Network) -> Iterator[
         yield Finding(Part.ROUTE, f"a route to {route.destination} in table {route.table} that does not belong here")
 
 
-def _change_route(netlink: IPRoute, change: str, route: _Route, **more: int) -> None:
+def _change_route(netlink: _Changes, change: str, route: _Route, **more: int) -> None:
     what: dict[str, Any] = {"dst": route.destination, "table": route.table, "type": route.kind, **more}
     if route.oif:
         what["oif"] = route.oif
     if route.metric:
         what["priority"] = route.metric
-    netlink.route(change, **what)
+    netlink().route(change, **what)
 
 
 def _route(found: Any) -> _Route:
@@ -206,18 +216,18 @@ def _table(found: Any) -> int:
     return int(found.get("table") or 0)
 
 
-def _mend_rules(netlink: IPRoute) -> Iterator[Finding]:
-    present = {_rule(found): found for found in netlink.get_rules(family=_IPV4)}
+def _mend_rules(netlink: _Changes) -> Iterator[Finding]:
+    present = {_rule(found): found for found in rtnetlink.rules()}
     for priority, table, mark in sorted(_RULES - set(present)):
-        netlink.rule("add", priority=priority, table=table, **({"fwmark": mark} if mark else {}))
+        netlink().rule("add", priority=priority, table=table, **({"fwmark": mark} if mark else {}))
         yield Finding(Part.ROUTE, f"no rule {priority} for table {table}")
     for key in set(present) - _RULES:
         _delete_rule(netlink, *key)
         yield Finding(Part.ROUTE, f"a rule {key[0]} for table {key[1]} that does not belong here")
 
 
-def _delete_rule(netlink: IPRoute, priority: int, table: int, mark: int) -> None:
-    delete: Callable[..., Any] = netlink.rule
+def _delete_rule(netlink: _Changes, priority: int, table: int, mark: int) -> None:
+    delete: Callable[..., Any] = netlink().rule
     delete("del", priority=priority, table=table, **({"fwmark": mark} if mark else {}))
 
 

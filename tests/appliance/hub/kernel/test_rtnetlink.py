@@ -1,0 +1,41 @@
+"""What rtnetlink lists and changes, in a namespace that nobody else has."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+
+import pytest
+
+from appliance.hub.kernel import namespace, rtnetlink
+
+
+def test_a_list_is_whole_however_long() -> None:
+    """The kernel sends some 300 addresses at once."""
+
+    def listed() -> list[str]:
+        lines = "".join(f"addr add 10.9.{number // 250}.{number % 250 + 1}/32 dev lo\n" for number in range(2_000))
+        subprocess.run(["ip", "-batch", "-"], input=lines, text=True, check=True)
+        return [address.get("local") for address in rtnetlink.addresses()]
+
+    found = namespace.in_scratch(listed)
+    assert len(found) == len(set(found)) == 2_000
+
+
+def test_a_link_is_set_up_with_its_mtu() -> None:
+    def after() -> tuple[object, object]:
+        (link,) = rtnetlink.links()
+        rtnetlink.set_up(link["index"], 1420)
+        (link,) = rtnetlink.links()
+        return link.get("state"), link.get("mtu")
+
+    assert namespace.in_scratch(after) == ("up", 1420)
+
+
+def test_a_refusal_is_an_error() -> None:
+    def change() -> None:
+        rtnetlink.set_up(99, 1420)
+
+    with pytest.raises(OSError) as caught:  # noqa: PT011
+        namespace.in_scratch(change)
+    assert caught.value.errno == errno.ENODEV
