@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+import structlog
+
+log = structlog.get_logger()
+
 
 class HubError(Exception):
     """The data plane could not do it; whatever was begun has been undone, unless a subclass says otherwise."""
@@ -58,3 +62,8 @@ def reason(error: Exception) -> str:
     """The system's words for its refusal, whether a call or a netlink message met it."""
     number = getattr(error, "errno", None) or getattr(error, "code", None)
     return os.strerror(number) if isinstance(number, int) else str(error)
+
+
+def complain(what: str, error: Exception, foreseen: tuple[type[Exception], ...] = (HubError,), **facts: object) -> None:
+    """Log an error that its thread survives; one of another kind than these with its traceback."""
+    log.error(what, error=str(error), exc_info=not isinstance(error, foreseen), **facts)

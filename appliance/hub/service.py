@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from appliance.hub.errors import HubError
+from appliance.hub.errors import HubError, complain
 from appliance.hub.findings import Repair
 from appliance.hub.front_door import FrontDoor, is_free
 from appliance.hub.kernel import tracking
@@ -162,15 +162,9 @@ class Hub:
             return
         try:
             self._arbiter.restore(organization)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is logged
             # One organization's row must not keep the others denied.
-            unforeseen = not isinstance(error, HubError | Unavailable)
-            log.error(
-                "an organization could not be restored",
-                organization=organization,
-                error=str(error),
-                exc_info=unforeseen,
-            )
+            complain("an organization could not be restored", error, (HubError, Unavailable), organization=organization)
             self._healer.notice(organization, Change.ANYTHING)
 
     def _heal(self, organization: str, change: Change) -> Repair | None:

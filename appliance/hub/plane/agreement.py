@@ -12,16 +12,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import structlog
-
-from appliance.hub.errors import HubError
+from appliance.hub.errors import complain
 from appliance.hub.findings import Finding, Part, Repair
 from appliance.hub.plane.arbiter import is_alike
 from appliance.model.desired import Desired
 from appliance.model.errors import Unavailable
 from appliance.store import Store, organizations
-
-log = structlog.get_logger()
 
 _ROUND_S = 2.0
 # Rests so many times longer than it works, unless somebody who may have been killed has just gone.
@@ -119,13 +115,7 @@ class Agreement:
     def _complain(self, organization: str, revision: int | None, error: Exception) -> None:
         if self._complained.get(organization) != revision:
             self._complained[organization] = revision
-            unforeseen = not isinstance(error, HubError)
-            log.error(
-                "store and data plane can't be made one",
-                organization=organization,
-                error=str(error),
-                exc_info=unforeseen,
-            )
+            complain("store and data plane can't be made one", error, organization=organization)
 
     def _compare(self, organization: str, wanted: Desired | None, revision: int | None, *, doubtful: bool) -> None:
         seen = self._seen.get(organization)
@@ -153,10 +143,9 @@ class Agreement:
             try:
                 self.look(doubtful=doubtful)
                 failing = False
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - it is logged
                 # Whatever it is, a later round may find it gone; without rounds nothing would ever be settled.
                 if not failing:
-                    unforeseen = not isinstance(error, Unavailable)
-                    log.error("store and data plane can't be compared now", error=str(error), exc_info=unforeseen)
+                    complain("store and data plane can't be compared now", error, (Unavailable,))
                 failing = True
             self._hurried.wait(_ROUND_S)

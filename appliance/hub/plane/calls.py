@@ -12,11 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-import structlog
-
-from appliance.hub.errors import HubError, Occupied
-
-log = structlog.get_logger()
+from appliance.hub.errors import Occupied, complain
 
 _FIRST_S = 0.05
 """A machine takes no two handshakes of one peer within 34 ms (their timestamps may be equal then)."""
@@ -117,11 +113,10 @@ class Calls:
         except Occupied:
             # Somebody's long change must not keep others waiting.
             return _Due(time.monotonic() + _AGAIN_S, due.misled_until, due.is_last)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is logged
             # A link that can't be asked is made anew, which begins handshakes; and the others are to be called.
             self._counts["failed"] += 1
-            unforeseen = not isinstance(error, HubError)
-            log.error("machines can't be called", organization=organization, error=str(error), exc_info=unforeseen)
+            complain("machines can't be called", error, organization=organization)
             return None
         self._counts["made"] += 1
         return None if due.is_last else _Due(due.misled_until + _LAST_S, due.misled_until, is_last=True)

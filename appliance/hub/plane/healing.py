@@ -7,13 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import structlog
-
-from appliance.hub.errors import HubError, Occupied
+from appliance.hub.errors import Occupied, complain
 from appliance.hub.findings import Repair
 from appliance.hub.kernel.events import Change
-
-log = structlog.get_logger()
 
 Look = Callable[[str, Change], Repair | None]
 Sweep = Callable[[], tuple[str, ...]]
@@ -118,17 +114,10 @@ class Healer:
             repair = self._look(organization, due.change)
         except Occupied:
             return replace(due, at=time.monotonic() + _FIRST_PAUSE / 2)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is logged
             # An organization that can't be looked at, for whatever reason, must not end the looks at all others.
             pause = min(_FIRST_PAUSE * 2**due.failures, _LONGEST_PAUSE)
-            unforeseen = not isinstance(error, HubError)
-            log.error(
-                "damage can't be mended yet",
-                organization=organization,
-                error=str(error),
-                again_in=pause,
-                exc_info=unforeseen,
-            )
+            complain("damage can't be mended yet", error, organization=organization, again_in=pause)
             return replace(due, at=time.monotonic() + pause, change=Change.ANYTHING, failures=min(due.failures + 1, 10))
         if repair is not None:
             self._mended(replace(repair, seconds=time.monotonic() - due.noticed))

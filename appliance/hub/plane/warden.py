@@ -17,7 +17,7 @@ from typing import Protocol
 
 import structlog
 
-from appliance.hub.errors import HubError
+from appliance.hub.errors import HubError, complain
 from appliance.hub.plane.bounds import Bounds, full_machines, still
 from appliance.hub.ruleset import FULL, NOBODY, PACED, Full
 
@@ -167,7 +167,6 @@ class Warden:
         while not self._stopped.wait(_INTERVAL_S):
             try:
                 self.look()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - it is logged
                 # The bounds of all others hang on the next look.
-                unforeseen = not isinstance(error, HubError | OSError)
-                log.error("connections can't be counted", error=str(error), exc_info=unforeseen)
+                complain("connections can't be counted", error, (HubError, OSError))
