@@ -52,7 +52,7 @@ def keep_what_a_stranger_added() -> None:
 
     def judge(self: Enforcement, places: Places, desired: Desired) -> tuple[Finding, ...]:
         name = places.namespace
-        now, known = generation.current(self._netlink, name), self._generations.get(name)
+        now, known = generation.current(self._sockets, name), self._generations.get(name)
         if known is not None and now != known:
             own = compile_ruleset(desired, places.link)
             changed = {each: UNKNOWN for each in own.chains if each not in own.hooks}

@@ -14,22 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.hub.errors import RulesetError
-from appliance.hub.kernel.netlink import REQUEST, SUBSYSTEM, Netlink, attributes
+from appliance.hub.kernel import netlink
+from appliance.hub.kernel.netlink import Message
+from appliance.hub.kernel.sockets import NetfilterSockets
 
-_NEW_GENERATION = SUBSYSTEM << 8 | 15
-_GET_GENERATION = SUBSYSTEM << 8 | 16
+_GET_GENERATION = Message(netlink.NFTABLES | 16, socket.AF_UNSPEC)
 _ID = 1  # NFTA_GEN_ID
 
 
-def current(kernel: Netlink, name: str) -> int:
+def current(sockets: NetfilterSockets, name: str) -> int:
     """The generation of the namespace of that name.
 
     Raises:
         RulesetError: the kernel did not tell.
         NamespaceError: there is no such namespace.
     """
-    kind, answer = kernel.ask(name, (_GET_GENERATION, REQUEST, socket.AF_UNSPEC, b""))
-    found = dict(attributes(answer)).get(_ID) if kind == _NEW_GENERATION else None
+    answer = sockets.ask(name, _GET_GENERATION)
+    found = None if answer is None else dict(netlink.attributes(answer)).get(_ID)
     if found is None:
         raise RulesetError("the kernel answered with something else than a generation")
     return int.from_bytes(found, "big")

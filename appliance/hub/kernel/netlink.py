@@ -1,181 +1,159 @@
-"""Netfilter sockets that stay open, one in each namespace, and the questions and changes that go through them.
+"""Netfilter's netlink messages: packed, exchanged over one socket, and read.
 
-Closing such a socket waits until the kernel has freed what the last transaction replaced, 5 to 25 ms. An open one keeps
-its namespace alive, so `forget` comes before the namespace is removed.
+Source: netlink(7), <linux/netlink.h>, <linux/netfilter/nfnetlink.h>.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
-import sys
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from appliance.hub.errors import RulesetError
-from appliance.hub.kernel import namespace
-from appliance.hub.kernel.descriptors import raised
-
-REQUEST, ACK, DUMP = 0x001, 0x004, 0x300
-SUBSYSTEM = 10  # NFNL_SUBSYS_NFTABLES
+CONNTRACK, NFTABLES = 1 << 8, 10 << 8
+"""Subsystems; the number of a message is one of these and its number there."""
+INET = 1  # NFPROTO_INET
+ACK, DUMP = 0x004, 0x300
 
 _NETFILTER = 12  # NETLINK_NETFILTER
+_REQUEST, _INTERRUPTED = 0x001, 0x010
+_ERROR, _DONE, _BATCH_BEGIN, _BATCH_END = 2, 3, 0x10, 0x11
 _HEADER = struct.Struct("=IHHII")
 _FAMILY = struct.Struct("!BBH")
 _ATTRIBUTE = struct.Struct("=HH")
-_BATCH_BEGIN, _BATCH_END, _ERROR, _DONE = 0x10, 0x11, 2, 3
-_TIMEOUT = 2.0
+_CODE = struct.Struct("=i")
+_NESTED = 0x8000
+_KIND = 0x3FFF  # without the flags of nested and byte-ordered attributes
+_LARGEST = 1 << 16
 
-Message = tuple[int, int, int, bytes]
-"""Kind, flags, address family and attributes."""
+
+class Message(NamedTuple):
+    """A question to the kernel, or a change that it is asked for.
+
+    Attributes:
+        kind: subsystem and number.
+        family: address family.
+        attributes: packed.
+    """
+
+    kind: int
+    family: int
+    attributes: bytes = b""
 
 
-class Netlink:
-    """One thread at a time works on one namespace."""
+class KernelRefusal(OSError):
+    """The kernel answered with an error; EINTR if what it lists changed meanwhile."""
 
-    def __init__(self) -> None:
-        self._open: dict[str, socket.socket] = {}
 
-    def ask(self, name: str, message: Message) -> tuple[int, bytes]:
-        """One question to the namespace of that name: the kind of the answer, and its attributes.
+def opened() -> socket.socket:
+    """Open a socket in the network namespace of the calling thread."""
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER)
 
-        Raises:
-            RulesetError: the kernel did not tell.
-            NamespaceError: there is no such namespace.
-        """
-        connection = self._connection(name)
-        try:
-            connection.send(_packed(message, 1))
-            _, kind, body = next(_messages(connection.recv(1 << 16)))
-        except OSError as error:
-            # A late answer must not be taken for that to the next question.
-            self.forget(name)
-            raise RulesetError(f"the rules of {name} can't be read: {error}") from error
-        return kind, body[_FAMILY.size :]
 
-    def change(self, name: str, messages: Sequence[Message]) -> None:
-        """One transaction in the namespace of that name: all of it takes effect, or none.
+def answers(connection: socket.socket, message: Message, flags: int = DUMP) -> Iterator[bytes]:
+    """Give the attributes of each thing that the kernel answers with.
 
-        Raises:
-            RulesetError: the kernel refused it.
-            NamespaceError: there is no such namespace.
-        """
-        connection = self._connection(name)
-        # The kernel answers for a message that it refuses, and for the last one.
-        *others, (kind, flags, family, attributes) = messages
-        asked = [*others, (kind, flags | ACK, family, attributes)]
-        data = _packed((_BATCH_BEGIN, REQUEST, socket.AF_UNSPEC, b""), 0, SUBSYSTEM)
-        data += b"".join(_packed(each, number) for number, each in enumerate(asked, 1))
-        data += _packed((_BATCH_END, REQUEST, socket.AF_UNSPEC, b""), 0, SUBSYSTEM)
-        try:
-            connection.send(data)
-            error = self._first_error(connection, len(asked))
-        except OSError as complaint:
-            self.forget(name)
-            raise RulesetError(f"the rules of {name} can't be changed: {complaint}") from complaint
-        if error:
-            self.forget(name)
-            raise RulesetError(f"the kernel refused to change the rules of {name}: {os.strerror(error)}")
+    Args:
+        flags: `DUMP` for a list, `ACK` for what a key leads to.
 
-    def dump(self, name: str, message: Message) -> Iterator[bytes]:
-        """Everything that the namespace of that name lists when it is asked this: the attributes of each.
+    Raises:
+        KernelRefusal: (at the end) its error.
+        OSError: the socket's, `TimeoutError` included.
+    """
+    connection.send(_packed(message, 1, flags))
+    interrupted = 0
+    while True:
+        for _, kind, signs, body in _messages(connection.recv(_LARGEST)):
+            interrupted |= signs & _INTERRUPTED
+            if kind in (_ERROR, _DONE):
+                code = _code(body) or (errno.EINTR if interrupted else 0)
+                if code:
+                    raise KernelRefusal(code, os.strerror(code))
+                return
+            yield body[_FAMILY.size :]
 
-        Raises:
-            RulesetError: the kernel did not tell.
-            NamespaceError: there is no such namespace.
-        """
-        connection = self._connection(name)
-        kind, flags, family, attributes = message
-        try:
-            connection.send(_packed((kind, flags | DUMP, family, attributes), 1))
-            while True:
-                for _, told, body in _messages(connection.recv(1 << 16)):
-                    if told in (_DONE, _ERROR):
-                        return
-                    yield body[_FAMILY.size :]
-        except OSError as error:
-            self.forget(name)
-            raise RulesetError(f"a list in {name} can't be read: {error}") from error
 
-    def tell(self, name: str, messages: Sequence[Message], unless: int) -> None:
-        """One message after the other, each of which takes effect or not.
+def answer(connection: socket.socket, message: Message) -> bytes | None:
+    """Give the attributes of the one thing that the kernel answers with; None if it is an error.
 
-        Args:
-            unless: the error (errno) that is none.
+    Raises:
+        OSError: the socket's, `TimeoutError` included.
+    """
+    connection.send(_packed(message, 1, 0))
+    _, kind, _, body = next(_messages(connection.recv(_LARGEST)))
+    return None if kind == _ERROR else body[_FAMILY.size :]
 
-        Raises:
-            RulesetError: the kernel refused one.
-            NamespaceError: there is no such namespace.
-        """
-        connection = self._connection(name)
-        # The kernel answers for each that it refuses, and for the last one.
-        *others, (kind, flags, family, attributes) = messages
-        asked = [*others, (kind, flags | ACK, family, attributes)]
-        try:
-            connection.send(b"".join(_packed(each, number) for number, each in enumerate(asked, 1)))
-            codes = self._errors(connection, len(asked))
-        except OSError as complaint:
-            self.forget(name)
-            raise RulesetError(f"nothing can be changed in {name}: {complaint}") from complaint
-        if refused := [code for code in codes if code not in (0, unless)]:
-            raise RulesetError(f"the kernel refused a change in {name}: {os.strerror(refused[0])}")
 
-    def forget(self, name: str) -> None:
-        """Closes what is open in that namespace."""
-        connection = self._open.pop(name, None)
-        if connection is not None:
-            connection.close()
+def complaints(connection: socket.socket, messages: Sequence[Message], *, batch: int | None = None) -> Iterator[int]:
+    """Send changes, and give the error number of each that the kernel refuses, as it tells.
 
-    def _connection(self, name: str) -> socket.socket:
-        connection = self._open.get(name)
-        if connection is None:
-            with namespace.entered(name):
-                low = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER)
-                connection = socket.socket(fileno=raised(low.detach()))
-            connection.settimeout(_TIMEOUT)
-            self._open[name] = connection
-        return connection
+    Args:
+        batch: the subsystem in which they are one transaction: all of them take effect, or none. None: each on its own.
 
-    def _first_error(self, connection: socket.socket, last: int) -> int:
-        return next((code for code in self._errors(connection, last, first=True) if code), 0)
-
-    def _errors(self, connection: socket.socket, last: int, *, first: bool = False) -> list[int]:
-        codes = []
-        while True:
-            for number, kind, body in _messages(connection.recv(1 << 16)):
-                codes.append(-int.from_bytes(body[:4], sys.byteorder, signed=True) if kind == _ERROR else 0)
-                if number == last or (first and codes[-1]):
-                    return codes
+    Raises:
+        OSError: the socket's, `TimeoutError` included.
+    """
+    last = len(messages)
+    # The kernel answers for a message that it refuses, and for the last one, which asks for it.
+    data = b"".join(_packed(each, number, ACK if number == last else 0) for number, each in enumerate(messages, 1))
+    if batch is not None:
+        begin, end = (_packed(Message(kind, socket.AF_UNSPEC), 0, 0, batch >> 8) for kind in (_BATCH_BEGIN, _BATCH_END))
+        data = begin + data + end
+    connection.send(data)
+    while True:
+        for number, kind, _, body in _messages(connection.recv(_LARGEST)):
+            if kind == _ERROR and (code := _code(body)):
+                yield code
+            if number == last:
+                return
 
 
 def attribute(kind: int, value: bytes) -> bytes:
-    """An attribute with its padding."""
+    """Pack an attribute with its padding."""
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
 
 
+def nested(kind: int, value: bytes) -> bytes:
+    """Pack an attribute that is made of attributes."""
+    return attribute(kind | _NESTED, value)
+
+
 def text(kind: int, value: str) -> bytes:
-    """An attribute that is a string."""
-    return attribute(kind, value.encode() + b"\0")
+    """Pack an attribute that is a string."""
+    return attribute(kind, packed_text(value))
+
+
+def packed_text(value: str) -> bytes:
+    """Pack a string, as the kernel ends it."""
+    return value.encode() + b"\0"
 
 
 def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Kind and value of each attribute."""
-    while len(data) >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(data)
-        yield kind, data[_ATTRIBUTE.size : length]
-        data = data[max(_ATTRIBUTE.size, (length + 3) & ~3) :]
+    """Give kind and value of each attribute."""
+    at, last, unpack, head = 0, len(data) - _ATTRIBUTE.size, _ATTRIBUTE.unpack_from, _ATTRIBUTE.size
+    while at <= last:
+        length, kind = unpack(data, at)
+        yield kind & _KIND, data[at + head : at + length]
+        # One without a length would be read for good.
+        at += (length + 3) & ~3 or head
 
 
-def _packed(message: Message, number: int, resource: int = 0) -> bytes:
-    kind, flags, family, rest = message
+def _packed(message: Message, number: int, flags: int, resource: int = 0) -> bytes:
+    kind, family, rest = message
     body = _FAMILY.pack(family, 0, resource) + rest
-    return _HEADER.pack(_HEADER.size + len(body), kind, flags, number, 0) + body
+    return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | flags, number, 0) + body
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Number, kind and body of each message."""
+def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Give number, kind, flags and body of each message."""
     at = 0
     while at + _HEADER.size <= len(data):
-        length, kind, _, number, _ = _HEADER.unpack_from(data, at)
-        yield number, kind, data[at + _HEADER.size : at + length]
+        length, kind, flags, number, _ = _HEADER.unpack_from(data, at)
+        yield number, kind, flags, data[at + _HEADER.size : at + length]
         at += max(_HEADER.size, (length + 3) & ~3)
+
+
+def _code(body: bytes) -> int:
+    return -int(_CODE.unpack_from(body)[0])

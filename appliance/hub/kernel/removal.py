@@ -8,11 +8,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 
-from appliance.hub.kernel.netlink import REQUEST, SUBSYSTEM, Message, attribute, text
+from appliance.hub.kernel.netlink import INET, NFTABLES, Message, attribute, text
 from appliance.hub.ruleset import TABLE, Removal
 
-_DELETE_CHAIN, _DELETE_RULE, _DELETE_OBJECT = (SUBSYSTEM << 8 | kind for kind in (5, 8, 20))
-_FAMILY_INET = 1
+_DELETE_CHAIN, _DELETE_RULE, _DELETE_OBJECT = (NFTABLES | kind for kind in (5, 8, 20))
 # The table's name has the first number with all of them.
 _OF_TABLE = text(1, TABLE)
 _CHAIN_OF_RULE, _CHAIN_NAME, _OBJECT_NAME, _OBJECT_TYPE = 2, 3, 2, 3
@@ -39,4 +38,4 @@ def _messages(removal: Removal) -> Iterator[Message]:
 
 
 def _message(kind: int, which: bytes) -> Message:
-    return kind, REQUEST, _FAMILY_INET, _OF_TABLE + which
+    return Message(kind, INET, _OF_TABLE + which)

@@ -16,14 +16,14 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from appliance.hub.errors import NamespaceError
-from appliance.hub.kernel import namespace
+from appliance.hub.kernel import namespace, netlink
 from appliance.hub.kernel.descriptors import raised
-from appliance.hub.kernel.netlink import REQUEST, Message, Netlink
+from appliance.hub.kernel.netlink import Message
+from appliance.hub.kernel.sockets import NetfilterSockets
 
 _COUNT, _LIMIT = (Path("/proc/sys/net/netfilter") / name for name in ("nf_conntrack_count", "nf_conntrack_max"))
 _LONGEST_NUMBER = 32
-_SUBSYSTEM = 1  # NFNL_SUBSYS_CTNETLINK
-_GET, _DELETE = (_SUBSYSTEM << 8 | kind for kind in (1, 2))
+_GET, _DELETE = (netlink.CONNTRACK | kind for kind in (1, 2))
 # An entry's first attribute is the tuple of its original direction, and that one's first its addresses.
 _TUPLE = struct.Struct("=HHHHHH4sHH4s")
 _KIND_MASK, _ORIGINAL, _ADDRESSES, _SOURCE, _DESTINATION = 0x3FFF, 1, 1, 1, 2
@@ -85,7 +85,7 @@ def host_limit() -> int:
         return 0
 
 
-def forget(netlink: Netlink, name: str, addresses: Collection[IPv4Address]) -> None:
+def forget(sockets: NetfilterSockets, name: str, addresses: Collection[IPv4Address]) -> None:
     """Deletes every connection that one of these addresses is an end of, in the namespace of that name.
 
     Raises:
@@ -93,26 +93,26 @@ def forget(netlink: Netlink, name: str, addresses: Collection[IPv4Address]) -> N
         NamespaceError: there is no such namespace.
     """
     ends = {address.packed for address in addresses}
-    found = [entry.key for entry in _entries(netlink, name) if entry.source in ends or entry.destination in ends]
+    found = [entry.key for entry in _entries(sockets, name) if entry.source in ends or entry.destination in ends]
     for at in range(0, len(found), _AT_ONCE):
-        messages: list[Message] = [(_DELETE, REQUEST, socket.AF_INET, key) for key in found[at : at + _AT_ONCE]]
+        messages = [Message(_DELETE, socket.AF_INET, key) for key in found[at : at + _AT_ONCE]]
         # One that has ended meanwhile is gone as well.
-        netlink.tell(name, messages, unless=errno.ENOENT)
+        sockets.change_each(name, messages, accepted={errno.ENOENT})
 
 
-def count_by_opener(netlink: Netlink, name: str) -> Counter[IPv4Address]:
+def count_by_opener(sockets: NetfilterSockets, name: str) -> Counter[IPv4Address]:
     """How many connections each address has opened, in the namespace of that name. Raises as `forget`."""
-    counted = Counter(entry.source for entry in _entries(netlink, name))
+    counted = Counter(entry.source for entry in _entries(sockets, name))
     return Counter({IPv4Address(source): count for source, count in counted.items()})
 
 
-def ends(netlink: Netlink, name: str) -> set[IPv4Address]:
+def ends(sockets: NetfilterSockets, name: str) -> set[IPv4Address]:
     """Every address that is an end of a tracked connection. Raises as `forget`."""
-    return {IPv4Address(end) for entry in _entries(netlink, name) for end in (entry.source, entry.destination)}
+    return {IPv4Address(end) for entry in _entries(sockets, name) for end in (entry.source, entry.destination)}
 
 
-def _entries(netlink: Netlink, name: str) -> Iterator[_Entry]:
-    for body in netlink.dump(name, (_GET, REQUEST, socket.AF_INET, b"")):
+def _entries(sockets: NetfilterSockets, name: str) -> Iterator[_Entry]:
+    for body in sockets.dump(name, Message(_GET, socket.AF_INET)):
         length, first, _, second, _, third, source, _, fourth, destination = _TUPLE.unpack_from(body)
         kinds = tuple(kind & _KIND_MASK for kind in (first, second, third, fourth))
         if kinds == (_ORIGINAL, _ADDRESSES, _SOURCE, _DESTINATION):

@@ -15,8 +15,8 @@ from appliance.hub.errors import RulesetError
 from appliance.hub.findings import Finding, Part
 from appliance.hub.kernel import counters, generation, nft, removal
 from appliance.hub.kernel.generation import Entry, Ledger
-from appliance.hub.kernel.netlink import Netlink
 from appliance.hub.kernel.nft import Rulesets
+from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.names import Places
 from appliance.hub.rpc.callers import Hook, go_on
 from appliance.hub.ruleset import FULL, NOBODY, PACED, TABLE, Compiler, Full, Removal, Ruleset, refusing
@@ -59,13 +59,13 @@ class Enforcement:
 
     Args:
         ledger: which generation of its rules each namespace should have.
-        netlink: what asks the kernel; one of its own if None.
+        sockets: what asks the kernel; one of its own if None.
     """
 
-    def __init__(self, ledger: Ledger, netlink: Netlink | None = None) -> None:
+    def __init__(self, ledger: Ledger, sockets: NetfilterSockets | None = None) -> None:
         self._ledger = ledger
         self._rulesets = Rulesets()
-        self._netlink = netlink or Netlink()
+        self._sockets = sockets or NetfilterSockets()
         # By namespace, what our last transaction left there and what that enforces.
         self._generations: dict[str, int] = {}
         self._judged: dict[str, _Judged] = {}
@@ -77,7 +77,7 @@ class Enforcement:
     def forget(self, name: str) -> None:
         """Nothing here keeps the namespace of that name alive, and its rules are nobody's."""
         self._rulesets.forget(name)
-        self._netlink.forget(name)
+        self._sockets.forget(name)
         self._generations.pop(name, None)
         self._judged.pop(name, None)
         self._compilers.pop(name, None)
@@ -92,7 +92,7 @@ class Enforcement:
             NamespaceError: there is no such namespace.
         """
         name = places.namespace
-        now, known = generation.current(self._netlink, name), self._generations.get(name)
+        now, known = generation.current(self._sockets, name), self._generations.get(name)
         if now == known and name in self._judged:
             self.rejudge(places, desired)
             self._tidy(places)
@@ -165,7 +165,7 @@ class Enforcement:
             RulesetError: the kernel did not tell.
             NamespaceError: there is no such namespace.
         """
-        return {name: counters.read_one(self._netlink, places.namespace, TABLE, name) for name in (FULL, PACED)}
+        return {name: counters.read_one(self._sockets, places.namespace, TABLE, name) for name in (FULL, PACED)}
 
     def _compiled(self, places: Places, desired: Desired) -> Ruleset:
         """The ruleset of this state; of a policy that no save could make, one that denies everything."""
@@ -212,7 +212,7 @@ class Enforcement:
         try:
             self._switch(places, _Judged(desired, present, present), desired, wanted)
         except RulesetError:
-            self._generations[name] = generation.current(self._netlink, name)
+            self._generations[name] = generation.current(self._sockets, name)
             return False
         return True
 
@@ -224,13 +224,13 @@ class Enforcement:
     def _remove(self, places: Places, gone: Removal, in_force: Ruleset) -> None:
         """Transactions that change nothing about which rules are in force."""
         for messages in removal.transactions(gone):
-            self._change(places.namespace, in_force, partial(self._netlink.change, places.namespace, messages))
+            self._change(places.namespace, in_force, partial(self._sockets.change, places.namespace, messages))
 
     def _change(self, name: str, in_force: Ruleset, transaction: Callable[[], None]) -> None:
         expected = self._generations[name] + 1
         # Noted before it is so: killed in between, the next process knows both numbers for ours.
         self._ledger.note(name, Entry(expected, in_force.fingerprint))
         transaction()
-        if generation.current(self._netlink, name) != expected:
+        if generation.current(self._sockets, name) != expected:
             raise RulesetError(f"the rules of {name} were changed by someone else at the same time")
         self._generations[name] = expected

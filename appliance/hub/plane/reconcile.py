@@ -18,7 +18,7 @@ from appliance.hub.findings import Finding, Part
 from appliance.hub.kernel import namespace, nft, routing, tracking
 from appliance.hub.kernel.events import Watcher
 from appliance.hub.kernel.generation import Ledger
-from appliance.hub.kernel.netlink import Netlink
+from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.names import Names, Places
 from appliance.hub.plane.enforcement import Enforcement
 from appliance.hub.rpc.callers import Hook, go_on
@@ -55,8 +55,8 @@ class Reconciler:
         self._open_key = open_key
         self._watcher = watcher
         self._endpoints = endpoints
-        self._netlink = Netlink()
-        self._rules = Enforcement(ledger, self._netlink)
+        self._sockets = NetfilterSockets()
+        self._rules = Enforcement(ledger, self._sockets)
         # By organization, when its handshakes were begun last; monotonic seconds.
         self._begun: dict[str, float] = {}
 
@@ -172,7 +172,7 @@ class Reconciler:
 
     def openers(self, organization: str) -> Mapping[IPv4Address, int]:
         """How many connections each address of the organization has opened. Raises `HubError` if it can't be told."""
-        return tracking.count_by_opener(self._netlink, self._names.places(organization).namespace)
+        return tracking.count_by_opener(self._sockets, self._names.places(organization).namespace)
 
     def refuse(self, organization: str, full: Full) -> None:
         """See `Enforcement.refuse`."""
@@ -212,7 +212,7 @@ class Reconciler:
 
     def _forget_connections(self, places: Places, addresses: Collection[IPv4Address]) -> None:
         if addresses:
-            tracking.forget(self._netlink, places.namespace, addresses)
+            tracking.forget(self._sockets, places.namespace, addresses)
 
     def _known(self, organization: str, peers: Iterable[Peer]) -> dict[str, str]:
         """Last endpoints of these machines by public key, without machines that were never heard from."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from appliance.hub.kernel import namespace, nft, removal
-from appliance.hub.kernel.netlink import Netlink
 from appliance.hub.kernel.nft import Rulesets
+from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.ruleset import FULL, PACED, Compiler, Ruleset
 from appliance.model.desired import Desired, Peer
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Protocol, Rule, Selector, parse_ports
@@ -24,7 +24,7 @@ class Kernel:
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.rulesets = Rulesets()
-        self.netlink = Netlink()
+        self.sockets = NetfilterSockets()
         self.compiler = Compiler()
         self.loaded = Ruleset()
         self._port = 1024
@@ -38,7 +38,7 @@ class Kernel:
                 self.rulesets.load(name, text)
         gone = wanted.prepared(self.loaded).removal(self.loaded.names - wanted.names)
         for messages in removal.transactions(gone):
-            self.netlink.change(name, messages)
+            self.sockets.change(name, messages)
         self.loaded = wanted
 
     def new_flow(self, source: Peer, destination: Peer, protocol: str, port: int) -> Flow:
@@ -79,7 +79,7 @@ class Kernel:
     def close(self) -> None:
         """Closes what holds the namespace."""
         self.rulesets.forget(self.wire.places.namespace)
-        self.netlink.forget(self.wire.places.namespace)
+        self.sockets.forget(self.wire.places.namespace)
 
 
 def changes(before: Ruleset, after: Ruleset) -> list[str]:

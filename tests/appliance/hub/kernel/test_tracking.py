@@ -13,7 +13,7 @@ import pytest
 
 from appliance.hub.findings import Part
 from appliance.hub.kernel import namespace, routing, tracking
-from appliance.hub.kernel.netlink import Netlink
+from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.names import Names
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.model.desired import Desired, Peer
@@ -26,9 +26,9 @@ FIRST, SECOND, THIRD = members(3)
 
 
 @pytest.fixture
-def netlink(kernel: Kernel) -> Iterator[Netlink]:
+def sockets(kernel: Kernel) -> Iterator[NetfilterSockets]:
     """What asks about the namespace of the wire."""
-    made = Netlink()
+    made = NetfilterSockets()
     yield made
     made.forget(kernel.wire.places.namespace)
 
@@ -40,35 +40,35 @@ def open_wire(kernel: Kernel) -> Kernel:
     return kernel
 
 
-def openers(netlink: Netlink, kernel: Kernel) -> dict[IPv4Address, int]:
+def openers(sockets: NetfilterSockets, kernel: Kernel) -> dict[IPv4Address, int]:
     """How many connections each machine has."""
-    return dict(tracking.count_by_opener(netlink, kernel.wire.places.namespace))
+    return dict(tracking.count_by_opener(sockets, kernel.wire.places.namespace))
 
 
-def test_connections_are_counted_by_their_opener(open_wire: Kernel, netlink: Netlink) -> None:
+def test_connections_are_counted_by_their_opener(open_wire: Kernel, sockets: NetfilterSockets) -> None:
     flows = [open_wire.new_flow(FIRST, SECOND, "udp", port) for port in range(300)]
     flows += [open_wire.new_flow(SECOND, THIRD, protocol, 22) for protocol in ("tcp", "icmp")]
     open_wire.wire.passing([flow.opening() for flow in flows])
     open_wire.wire.passes(flows[0].reply())
-    assert openers(netlink, open_wire) == {FIRST.address: 300, SECOND.address: 2}
+    assert openers(sockets, open_wire) == {FIRST.address: 300, SECOND.address: 2}
 
 
-def test_denied_packets_leave_no_entry(open_wire: Kernel, netlink: Netlink) -> None:
+def test_denied_packets_leave_no_entry(open_wire: Kernel, sockets: NetfilterSockets) -> None:
     open_wire.load(state_of((FIRST, SECOND, THIRD), Policy(Action.DENY)))
     for protocol in ("tcp", "udp", "icmp"):
         open_wire.wire.passes(open_wire.new_flow(FIRST, SECOND, protocol, 22).opening())
-    assert openers(netlink, open_wire) == {}
+    assert openers(sockets, open_wire) == {}
 
 
-def test_what_is_forgotten_has_an_end_there(open_wire: Kernel, netlink: Netlink) -> None:
+def test_what_is_forgotten_has_an_end_there(open_wire: Kernel, sockets: NetfilterSockets) -> None:
     """All of it, however many there are, and nothing else."""
     pairs = ((FIRST, SECOND), (SECOND, FIRST), (THIRD, SECOND), (THIRD, FIRST))
     flows = [open_wire.new_flow(*pair, "udp", port) for pair in pairs for port in range(400)]
     open_wire.wire.passing([flow.opening() for flow in flows])
-    tracking.forget(netlink, open_wire.wire.places.namespace, {FIRST.address})
-    assert openers(netlink, open_wire) == {THIRD.address: 400}
-    tracking.forget(netlink, open_wire.wire.places.namespace, {FIRST.address})
-    assert openers(netlink, open_wire) == {THIRD.address: 400}
+    tracking.forget(sockets, open_wire.wire.places.namespace, {FIRST.address})
+    assert openers(sockets, open_wire) == {THIRD.address: 400}
+    tracking.forget(sockets, open_wire.wire.places.namespace, {FIRST.address})
+    assert openers(sockets, open_wire) == {THIRD.address: 400}
 
 
 def peer(number: int) -> Peer:
@@ -88,9 +88,9 @@ def open_something(names: Names, state: Desired) -> None:
 
 def tracked(names: Names, state: Desired) -> set[str]:
     """The machines to which connections are open."""
-    netlink, name = Netlink(), names.places(state.organization).namespace
-    found = {str(each) for each in tracking.ends(netlink, name)}
-    netlink.forget(name)
+    sockets, name = NetfilterSockets(), names.places(state.organization).namespace
+    found = {str(each) for each in tracking.ends(sockets, name)}
+    sockets.forget(name)
     return found & {str(each.address) for each in state.peers}
 
 

@@ -194,7 +194,7 @@ class OnAWire:
 
     def openers(self, organization: str) -> Mapping[IPv4Address, int]:
         del organization
-        return count_by_opener(self.kernel.netlink, self.places.namespace)
+        return count_by_opener(self.kernel.sockets, self.places.namespace)
 
     def refuse(self, organization: str, full: Full) -> None:
         del organization

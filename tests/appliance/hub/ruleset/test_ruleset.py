@@ -234,11 +234,11 @@ def test_a_removal_is_refused_whole(kernel: Kernel) -> None:
     kernel.rulesets.load(name, "add counter inet mesh more\n")
     (messages,) = removal.transactions(Removal(chains=("default",), counters=("more",)))
     with pytest.raises(RulesetError, match="busy"):
-        kernel.netlink.change(name, messages)
+        kernel.sockets.change(name, messages)
     assert "more" in kernel.counts()
     assert not kernel.wire.passes(kernel.new_flow(first, second, "udp", 53).opening())
     (messages,) = removal.transactions(Removal(counters=("more",)))
-    kernel.netlink.change(name, messages)
+    kernel.sockets.change(name, messages)
     assert "more" not in kernel.counts()
 
 
