@@ -14,6 +14,7 @@ from enum import Enum
 from functools import cached_property
 
 from appliance.model.errors import Invalid
+from appliance.model.ids import new_id
 from appliance.model.names import check_group, check_name
 
 LONGEST_DESCRIPTION = 500
@@ -33,6 +34,18 @@ class Action(str, Enum):
     ALLOW = "allow"
     DENY = "deny"
 
+    @classmethod
+    def parse(cls, text: str, *, field: str) -> Action:
+        """Read ``allow`` or ``deny``.
+
+        Raises:
+            Invalid: it is neither.
+        """
+        try:
+            return cls(text)
+        except ValueError:
+            raise Invalid(f"The {field} is neither allow nor deny.", field=field) from None
+
 
 class Protocol(str, Enum):
     """What a rule is about; ``ANY`` is every IP protocol."""
@@ -41,6 +54,18 @@ class Protocol(str, Enum):
     TCP = "tcp"
     UDP = "udp"
     ICMP = "icmp"
+
+    @classmethod
+    def parse(cls, text: str) -> Protocol:
+        """Read ``any``, ``tcp``, ``udp`` or ``icmp``.
+
+        Raises:
+            Invalid: it is none of them.
+        """
+        try:
+            return cls(text)
+        except ValueError:
+            raise Invalid("The protocol is not any, tcp, udp or icmp.", field="protocol") from None
 
     @property
     def has_ports(self) -> bool:
@@ -164,6 +189,36 @@ class Rule:
             raise Invalid(f"Only tcp and udp have ports; this rule is for {self.protocol.value}.", field="ports")
         if self.description:
             check_name(self.description, field="description", longest=LONGEST_DESCRIPTION)
+
+    @classmethod
+    def parse(
+        cls,
+        *,
+        action: str,
+        source: str,
+        destination: str,
+        protocol: str = Protocol.ANY.value,
+        ports: str = "",
+        description: str = "",
+    ) -> Rule:
+        """Read a rule as people and programs write it; its id is a new one.
+
+        Args:
+            source, destination: as for `Selector.parse`.
+            ports: as for `parse_ports`.
+
+        Raises:
+            Invalid: a part is not of its form; the error names the part.
+        """
+        return cls(
+            new_id(),
+            Action.parse(action, field="action"),
+            Selector.parse(source, field="source"),
+            Selector.parse(destination, field="destination"),
+            Protocol.parse(protocol),
+            parse_ports(ports),
+            description,
+        )
 
     @property
     def weight(self) -> int:

@@ -12,7 +12,7 @@ from appliance.hub.errors import HubError
 from appliance.model.cost import MOST_ELEMENTS
 from appliance.model.desired import Desired
 from appliance.model.difference import of_rules, without
-from appliance.model.errors import Conflict, Invalid, NotFound
+from appliance.model.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from appliance.model.names import check_new_group
 from appliance.model.policy import HIGHEST_PORT, Kind, Party, Policy, Protocol, Rule, Selector, Verdict, decide
 from appliance.service import policy_trail
@@ -83,39 +83,63 @@ def version(workplace: Workplace, actor: Actor) -> int:
     return organization.policy_version
 
 
-def save(workplace: Workplace, actor: Actor, policy: Policy, *, version: int | None = None) -> Saved:
-    """Puts this policy in the place of the one before; it is enforced when this returns.
+def save(
+    workplace: Workplace,
+    actor: Actor,
+    policy: Policy,
+    *,
+    version: int | None = None,
+    seen: Collection[int] | None = None,
+) -> Saved:
+    """Put this policy in the place of the one before; it is enforced when this returns.
+
+    Args:
+        version: the version that the caller changed; None for any.
+        seen: versions that the caller has seen; None for no condition.
 
     Raises:
         Invalid: a rule names a machine that the organization does not have, or there are too many rules.
-        Conflict: ``version`` is given, and somebody saved since.
+        PreconditionFailed: the policy is at none of the versions in ``seen``.
+        Conflict: the policy is not at ``version``.
         NotEnforced: the kernel could not take it; the old policy stands.
     """
     actor.must_change()
-    return carry_out(workplace, actor, lambda change: _save(change, policy.with_ids_of(change.before.policy), version))
+
+    def edit(change: Change) -> Saved:
+        _check_seen(change, seen)
+        present = change.organization.policy_version
+        if version not in (None, present):
+            raise Conflict(
+                f"The policy was saved meanwhile: it is at version {present}, not {version}.", field="version"
+            )
+        return _save(change, policy.with_ids_of(change.before.policy))
+
+    return carry_out(workplace, actor, edit)
 
 
-def add_rule(workplace: Workplace, actor: Actor, rule: Rule, *, version: int | None = None) -> Rule:
-    """One more rule; raises as `save` does."""
+def add_rule(workplace: Workplace, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None) -> Rule:
+    """Add a rule; takes ``seen`` and raises as `save` does."""
     actor.must_change()
 
     def edit(change: Change) -> None:
-        _save(change, change.before.policy.with_rules([rule]), version)
+        _check_seen(change, seen)
+        _save(change, change.before.policy.with_rules([rule]))
 
     carry_out(workplace, actor, edit)
     return rule
 
 
-def remove_rule(workplace: Workplace, actor: Actor, rule_id: str, *, version: int | None = None) -> None:
-    """One rule less; raises as `save` does, and NotFound where there is no such rule."""
+def remove_rule(workplace: Workplace, actor: Actor, rule_id: str, *, seen: Collection[int] | None = None) -> None:
+    """Remove a rule; takes ``seen`` and raises as `save` does, and NotFound where there is no such rule."""
     actor.must_change()
 
     def edit(change: Change) -> None:
+        _check_seen(change, seen)
         before = change.before.policy
         after = before.without_rules({rule_id})
         if after is before:
             raise NotFound(f"This organization has no rule {rule_id!r}.")
-        _save(change, after, version)
+        _save(change, after)
 
     carry_out(workplace, actor, edit)
 
@@ -165,21 +189,22 @@ def check(
     return decide(saved.policy, parties[0], parties[1], protocol, port)
 
 
-def _save(change: Change, policy: Policy, version: int | None) -> Saved:
+def _check_seen(change: Change, seen: Collection[int] | None) -> None:
+    present = change.organization.policy_version
+    if seen is not None and present not in seen:
+        raise PreconditionFailed(f"The policy was saved by someone else meanwhile: it is at version {present}.")
+
+
+def _save(change: Change, policy: Policy) -> Saved:
     organization_id = change.organization.id
-    before, present = change.before.policy, change.organization.policy_version
-    if version is not None and version != present:
-        raise Conflict(
-            f"The policy was saved meanwhile: it is at version {present}, not {version}.",
-            field="version",
-        )
+    before = change.before.policy
     _check_count(len(policy.rules))
     _check_bytes(change, policy)
     found = of_rules(before.rules, policy.rules)
     new = without(policy.rules, before.rules) if found is None else found[1]
     _check_machines(change, new)
     _check_groups(change.before, new)
-    saved = Saved(policy, present + 1)
+    saved = Saved(policy, change.organization.policy_version + 1)
     change.write(lambda transaction: policies.save(transaction, organization_id, before, policy))
     change.after = replace(change.before, policy=policy)
     change.note(

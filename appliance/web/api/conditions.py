@@ -21,12 +21,9 @@ def has_it_already(request: Request, etag: str) -> bool:
     return header.strip() == "*" or etag in {tag for _, tag in _TAG.findall(header)}
 
 
-def is_asked(request: Request) -> bool:
-    """True where the caller wants it done only if it has seen what is there (If-Match)."""
-    return request.header("If-Match") != ""
-
-
-def is_met(request: Request, etag: str) -> bool:
-    """True where this is what the caller has seen."""
+def tags_seen(request: Request) -> list[str] | None:
+    """Tags of what the caller has seen, one of which has to be there still (If-Match); None where anything may be."""
     header = request.header("If-Match")
-    return header.strip() == "*" or etag in {tag for weak, tag in _TAG.findall(header) if not weak}
+    if header == "" or header.strip() == "*":
+        return None
+    return [tag for weak, tag in _TAG.findall(header) if not weak]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Collection, Mapping
 from typing import Annotated
 
 import msgspec
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
-from appliance.model.errors import Conflict, Invalid, PreconditionFailed
-from appliance.model.ids import new_id
-from appliance.model.policy import HIGHEST_PORT, Action, Policy, Protocol, Rule, Selector, format_ports, parse_ports
+from appliance.model.policy import HIGHEST_PORT, Action, Policy, Protocol, Rule, format_ports
 from appliance.service import policy as policies
 from appliance.store.policies import Saved
 from appliance.web.answers import Answer
@@ -20,6 +18,9 @@ from appliance.web.api import conditions
 from appliance.web.api.reply import Encoded
 from appliance.web.api.routes import Asked, Call
 from appliance.web.api.schemas import Body
+
+# Tag of a version, as `_etag` makes it.
+_VERSION = re.compile(r'"(0|[1-9][0-9]{0,17})"', re.ASCII)
 
 ActionText = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [each.value for each in Action]})]
 ProtocolText = Annotated[str, msgspec.Meta(extra_json_schema={"enum": [each.value for each in Protocol]})]
@@ -138,42 +139,24 @@ def _policy(asked: Asked) -> Encoded:
 def _save_policy(asked: Asked) -> PolicyAnswer:
     body: SavePolicy = asked.body
     policies.check_listing([rule.ports for rule in body.rules])
-    policy = Policy(read_action(body.default, "default"), tuple(read_rule(rule) for rule in body.rules))
-    with _seen(asked) as seen:
-        version = seen if body.version is None else body.version
-        return PolicyAnswer.of(policies.save(asked.site.workplace, asked.actor, policy, version=version))
+    policy = Policy(Action.parse(body.default, field="default"), tuple(map(_rule, body.rules)))
+    saved = policies.save(asked.site.workplace, asked.actor, policy, version=body.version, seen=_seen(asked))
+    return PolicyAnswer.of(saved)
 
 
 def _add_rule(asked: Asked) -> RuleAnswer:
-    rule = read_rule(asked.body)
-    with _seen(asked) as version:
-        return RuleAnswer.of(policies.add_rule(asked.site.workplace, asked.actor, rule, version=version))
+    rule = policies.add_rule(asked.site.workplace, asked.actor, _rule(asked.body), seen=_seen(asked))
+    return RuleAnswer.of(rule)
 
 
 def _remove_rule(asked: Asked) -> None:
-    with _seen(asked) as version:
-        policies.remove_rule(asked.site.workplace, asked.actor, asked.parameters["id"], version=version)
+    policies.remove_rule(asked.site.workplace, asked.actor, asked.parameters["id"], seen=_seen(asked))
 
 
-@contextmanager
-def _seen(asked: Asked) -> Iterator[int | None]:
-    """The version that the caller has seen, for a block that changes no other one; None where it does not say.
-
-    Raises:
-        PreconditionFailed: there is another one.
-    """
-    if not conditions.is_asked(asked.request):
-        yield None
-        return
-    present = policies.get(asked.site.workplace, asked.actor).version
-    if not conditions.is_met(asked.request, _etag(present)):
-        raise PreconditionFailed(f"The policy was saved by someone else meanwhile: it is at version {present}.")
-    try:
-        yield present
-    except Conflict as error:
-        if error.field == "version" and getattr(asked.body, "version", None) in (None, present):
-            raise PreconditionFailed(error.detail) from error
-        raise
+def _seen(asked: Asked) -> Collection[int] | None:
+    """Versions of the policy that the caller has seen; None where it makes no condition."""
+    tags = conditions.tags_seen(asked.request)
+    return None if tags is None else [int(found[1]) for tag in tags if (found := _VERSION.fullmatch(tag))]
 
 
 def _etag(version: int) -> str:
@@ -191,7 +174,7 @@ def _check_policy(asked: Asked) -> VerdictAnswer:
         asked.actor,
         source=body.source,
         destination=body.destination,
-        protocol=read_protocol(body.protocol or Protocol.ANY.value),
+        protocol=Protocol.parse(body.protocol or Protocol.ANY.value),
         port=body.port,
     )
     rule = RuleAnswer.of(verdict.rule) if verdict.rule is not None else None
@@ -208,33 +191,16 @@ def _counters(asked: Asked) -> Encoded:
     return Encoded(found.data, conditions.etag_of(found.data))
 
 
-def read_rule(body: RuleBody) -> Rule:
-    """A rule as it was sent. Its id is ours to give: two organizations could send the same one."""
-    return Rule(
-        id=new_id(),
-        action=read_action(body.action, "action"),
-        source=Selector.parse(body.source, field="source"),
-        destination=Selector.parse(body.destination, field="destination"),
-        protocol=read_protocol(body.protocol),
-        ports=parse_ports(body.ports or ""),
+def _rule(body: RuleBody) -> Rule:
+    """Rule as it was sent. Its id is ours to give: two organizations could send the same one."""
+    return Rule.parse(
+        action=body.action,
+        source=body.source,
+        destination=body.destination,
+        protocol=body.protocol,
+        ports=body.ports or "",
         description=body.description,
     )
-
-
-def read_action(text: str, field: str) -> Action:
-    """Raises `Invalid` unless it is allow or deny."""
-    try:
-        return Action(text)
-    except ValueError:
-        raise Invalid(f"The {field} is neither allow nor deny.", field=field) from None
-
-
-def read_protocol(text: str) -> Protocol:
-    """Raises `Invalid` unless it is any, tcp, udp or icmp."""
-    try:
-        return Protocol(text)
-    except ValueError:
-        raise Invalid("The protocol is not any, tcp, udp or icmp.", field="protocol") from None
 
 
 CALLS = (

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
 from appliance.model.errors import Conflict, NotFound, Refused
+from appliance.model.ids import new_id
 from appliance.model.openness import open_protocols
 from appliance.model.organization import Machine
 from appliance.model.policy import Action, Kind, Policy, Protocol, Rule, Selector, Verdict
 from appliance.service import machines
 from appliance.service import policy as policies
-from appliance.web.api.policy import RuleBody, read_action, read_protocol, read_rule
 from appliance.web.pages import forms, words
 from appliance.web.pages.forms import Form
 from appliance.web.pages.routes import Again, Page, Visit
@@ -72,7 +72,7 @@ def _show(visit: Visit) -> Response:
 
 def _save_default(visit: Visit) -> Response:
     try:
-        default = read_action(visit.form.text("default"), "default")
+        default = Action.parse(visit.form.text("default"), field="default")
         return _save(visit, lambda policy: policy.with_default(default))
     except Refused as error:
         return _page(visit, Refusal("default", error))
@@ -103,7 +103,7 @@ def _check(visit: Visit) -> Response:
             visit.actor,
             source=query.text("source"),
             destination=query.text("destination"),
-            protocol=read_protocol(query.text("protocol", Protocol.ANY.value)),
+            protocol=Protocol.parse(query.text("protocol", Protocol.ANY.value)),
             port=query.number("port"),
         )
     except Refused as error:
@@ -137,20 +137,18 @@ def _ask_opening(visit: Visit, opened: Collection[Protocol]) -> Response:
 
 
 def _typed_rules(form: Form) -> tuple[Rule, ...]:
-    """The rule of the form, and the same the other way round if that was asked for: one save takes both."""
-    body = RuleBody(
+    """Rule of the form, and the one the other way round if that was asked for: one save takes both."""
+    rule = Rule.parse(
         action=form.text("action"),
         source=form.text("source"),
         destination=form.text("destination"),
         protocol=form.text("protocol", Protocol.ANY.value),
-        ports=form.optional("ports"),
+        ports=form.text("ports"),
         description=form.text("description").strip(),
     )
-    rule = read_rule(body)
     if not form.is_checked("both_ways") or rule.source == rule.destination:
         return (rule,)
-    back = RuleBody(body.action, body.destination, body.source, body.protocol, body.ports, body.description)
-    return rule, read_rule(back)
+    return rule, replace(rule, id=new_id(), source=rule.destination, destination=rule.source)
 
 
 def _check_not_idle(visit: Visit, rules: Collection[Rule]) -> None:

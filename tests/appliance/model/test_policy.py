@@ -170,3 +170,29 @@ def test_rules_that_stay_keep_their_ids(data: st.DataObject) -> None:
     count = Counter(replace(rule, id="") for rule in kept.rules if rule in before.rules)
     was, now = (Counter(replace(rule, id="") for rule in policy.rules) for policy in (before, kept))
     assert count == was & now
+
+
+def test_a_rule_is_read_as_people_write_it() -> None:
+    rule = Rule.parse(action="deny", source="any", destination="group:red", protocol="tcp", ports="22, 80-90")
+    again = Rule.parse(action="deny", source="any", destination="group:red", protocol="tcp", ports="80-90,22")
+    assert rule.sentence == "deny any to group:red, tcp 22,80-90"
+    assert rule.id != again.id
+    assert replace(again, id=rule.id) == rule
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("action", "drop"),
+        ("source", "everybody"),
+        ("destination", "machine:"),
+        ("protocol", "sctp"),
+        ("ports", "ssh"),
+        ("description", "two\nlines"),
+    ],
+)
+def test_an_unreadable_part_of_a_rule_is_named(field: str, text: str) -> None:
+    fields = {"action": "allow", "source": "any", "destination": "any", "protocol": "tcp", field: text}
+    with pytest.raises(Invalid) as refused:
+        Rule.parse(**fields)
+    assert refused.value.field == field

@@ -10,6 +10,7 @@ import bottle
 import pytest
 
 from appliance.model.desired import RuleCount
+from appliance.model.policy import Rule
 from appliance.model.usage import Item, Month
 from appliance.service import Workplace, tokens
 from appliance.service.transcripts import Shelf
@@ -160,7 +161,7 @@ def test_a_long_policy_is_read_and_encoded_once_a_version(
 def test_rules_that_list_too_much_are_refused_before_they_are_read(
     app: bottle.Bottle, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("appliance.web.api.policy.read_rule", lambda _: pytest.fail("a rule was read"))
+    monkeypatch.setattr(Rule, "parse", lambda **_: pytest.fail("a rule was read"))
     ports = ",".join(str(2 * number) for number in range(1, 101))
     rule = {"action": "deny", "source": "any", "destination": "any", "protocol": "tcp", "ports": ports}
     answer = call(app, "PUT", "/api/v1/policy", {"default": "allow", "rules": [rule] * 401}, token=token)

@@ -224,6 +224,14 @@ def test_rules_keep_to_the_condition_too(app: bottle.Bottle, token: str) -> None
     assert call(app, "DELETE", path, token=token, headers=now).status == 204
 
 
+def test_a_condition_is_checked_without_loading_the_rules(
+    app: bottle.Bottle, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.service.policy.get", lambda *_: pytest.fail("the rules were loaded"))
+    assert put(app, token, {"default": "deny", "rules": []}, If_Match='"7"').status == 412
+    assert put(app, token, {"default": "deny", "rules": []}, If_Match='"1"').status == 200
+
+
 @pytest.mark.parametrize("path", ["/policy", "/organization", "/machines", "/members"])
 def test_who_has_it_already_is_sent_nothing(app: bottle.Bottle, token: str, path: str) -> None:
     seen = call(app, "GET", f"/api/v1{path}", token=token).headers["Etag"]
