@@ -127,7 +127,7 @@ def _each_once(record: Record, mesh: Mesh, addresses: Sequence[str]) -> None:
 def _known_to_the_link(world: World, mesh: Mesh, given: Sequence[Answer]) -> None:
     """The hub's own link lets each machine send from its address, and from no other."""
     script = 'ip -n "$1" -oneline link | cut -d: -f2 | grep -vw lo | xargs -I@ ip netns exec "$1" wg show @ allowed-ips'
-    told = world.inside.run("sh", "-ec", script, "sh", _namespace_of(world, mesh)).stdout
+    told = world.subject.host.run("sh", "-ec", script, "sh", _namespace_of(world, mesh)).stdout
     known = dict(re.findall(r"^(\S+)\t(.*)$", told, re.MULTILINE))
     wanted = {each.body["machine"]["public_key"]: f"{each.body['machine']['address']}/32" for each in given}
     if known != wanted:
@@ -135,7 +135,7 @@ def _known_to_the_link(world: World, mesh: Mesh, given: Sequence[Answer]) -> Non
 
 
 def _namespace_of(world: World, mesh: Mesh) -> str:
-    names = [line.split()[0] for line in world.inside.run("ip", "netns", "list").stdout.splitlines()]
+    names = [line.split()[0] for line in world.subject.host.run("ip", "netns", "list").stdout.splitlines()]
     own = [name for name in names if name.endswith(mesh.organization["id"])]
     if not own:
         raise Inconclusive("no namespace of the hub's host is the organization's, so its link can't be looked at")

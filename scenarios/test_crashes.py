@@ -21,7 +21,7 @@ def test_nothing_that_was_answered_is_lost(world: World, record: Record, profile
     What was answered holds. What was not was done as a whole or not at all; asked for again by its key it is done once.
     Links and store agree in the end.
     """
-    service = world.service
+    service = world.subject.service
     account = survive(ground_of(service, DEADLINE_S * world.patience), KILLS[profile], world.seed)
     record.measure("processes killed", account.kills)
     record.measure("changes answered", account.done)

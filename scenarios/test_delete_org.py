@@ -35,7 +35,7 @@ def test_nothing_of_it_is_left(world: World, record: Record) -> None:
     """
     other = world.organization(record)
     kolkata, delhi = other.machines("kolkata", "delhi")
-    census, host = world.installed.census(), remains.on_host(world.inside)
+    census, host = world.subject.installed.census(), remains.on_host(world.subject.host)
     email = f"{MARK}-owner@example.net"
     mesh, second = _sign_up(world, record, email)
     mumbai, pune = mesh.machines(f"{MARK}-mumbai", f"{MARK}-pune", groups=[[f"{MARK}-office"], []])
@@ -43,9 +43,9 @@ def test_nothing_of_it_is_left(world: World, record: Record) -> None:
     traces = [MARK, mesh.organization["id"], mesh.organization["hub_public_key"], mumbai.id]
     traces += [each["public_key"] for each in mesh.api.call("GET", "/machines").body["machines"]]
     with record.control("what is looked for is there before"):
-        assert set(remains.in_files(world.installed, traces)) == set(traces)
-        assert world.installed.census().keys() - census.keys() == {mesh.organization["id"]}
-        assert len(remains.on_host(world.inside) - host) > len(("a namespace", "a socket", "a rule"))
+        assert set(remains.in_files(world.subject.installed, traces)) == set(traces)
+        assert world.subject.installed.census().keys() - census.keys() == {mesh.organization["id"]}
+        assert len(remains.on_host(world.subject.host) - host) > len(("a namespace", "a socket", "a rule"))
         assert second.send("GET", "/organization").status == httpx.codes.OK
 
     # Its own hub will answer no fence any more; the other organization's is the same one.
@@ -64,11 +64,11 @@ def test_nothing_of_it_is_left(world: World, record: Record) -> None:
     if (removed["machines"], removed["rules"], removed["members"], removed["tokens"]) != (2, 1, 1, 2):
         raise Refuted(f"two machines, a rule, a person and two sessions went, and the answer says {removed}")
 
-    record.none_of("on the host", sorted(remains.on_host(world.inside) ^ host), "the hub's host is not as before")
-    left = world.installed.census()
+    record.none_of("on the host", sorted(remains.on_host(world.subject.host) ^ host), "the hub's host is not as before")
+    left = world.subject.installed.census()
     if left != census:
         raise Refuted(f"the census is not as before: {left}, not {census}")
-    record.none_of("in files", remains.in_files(world.installed, traces), "the service's files still have")
+    record.none_of("in files", remains.in_files(world.subject.installed, traces), "the service's files still have")
     for api in (mesh.api, second):
         status = api.send("GET", "/organization").status
         if status != httpx.codes.UNAUTHORIZED:
@@ -76,7 +76,7 @@ def test_nothing_of_it_is_left(world: World, record: Record) -> None:
     status = second.fresh().send("POST", "/sessions", {"email": email, "password": PASSWORD}).status
     if status != httpx.codes.UNAUTHORIZED:
         raise Refuted(f"an account outlived its organization: a log-in was answered {status}")
-    if MARK in world.installed.log_text():
+    if MARK in world.subject.installed.log_text():
         raise Refuted("the service's log tells of what was deleted")
     again, _ = _sign_up(world, record, email)
     again.api.call("DELETE", "/organization", {"confirm": again.organization["name"]})
@@ -84,23 +84,23 @@ def test_nothing_of_it_is_left(world: World, record: Record) -> None:
 
 def test_a_deletion_that_is_cut_off_is_finished(world: World, record: Record) -> None:
     """The web process is killed while the hub has not answered yet; the next one finishes what it began, by itself."""
-    host = remains.on_host(world.inside)
+    host = remains.on_host(world.subject.host)
     mesh, watcher = _sign_up(world, record, f"{MARK}-cut@example.net")
     mesh.add("left-behind")
-    started = world.installed.children("web")
+    started = world.subject.installed.children("web")
     asked = threading.Thread(target=_ask_to_delete, args=(mesh,))
-    with _stopped(world.installed):
+    with _stopped(world.subject.installed):
         asked.start()
         _wait_for_status(watcher, {httpx.codes.NOT_FOUND}, "the deletion does not begin")
         with record.control("it was cut off in the middle"):
-            assert remains.on_host(world.inside) != host
-        world.installed.signal(started, signal.SIGKILL)
+            assert remains.on_host(world.subject.host) != host
+        world.subject.installed.signal(started, signal.SIGKILL)
         asked.join()
     start = time.monotonic()
     _wait_for_status(watcher, {httpx.codes.UNAUTHORIZED}, "a deletion that was cut off is not finished")
     record.measure("cut off to finished", time.monotonic() - start, "s")
-    record.none_of("on the host", sorted(remains.on_host(world.inside) ^ host), "the hub's host is not as before")
-    left = world.installed.census()
+    record.none_of("on the host", sorted(remains.on_host(world.subject.host) ^ host), "the hub's host is not as before")
+    left = world.subject.installed.census()
     if mesh.organization["id"] in left:
         raise Refuted(f"the census has what is left of it: {left[mesh.organization['id']]}")
 

@@ -135,9 +135,9 @@ def test_every_name_onboards_and_is_data_wherever_it_shows(world: World, record:
     _check_page(Page(mesh.api.page("/machines").body), before)
     month = mesh.api.call("GET", "/usage").body["months"][-1]["month"]
     _check_sheet(mesh.api.page(f"/usage/{month}.csv").body)
-    if MARKER in world.installed.log_text() or kept(NAMES[3]) in world.installed.log_text():
+    if MARKER in world.subject.installed.log_text() or kept(NAMES[3]) in world.subject.installed.log_text():
         raise Refuted("names are in the service's log")
-    if world.inside.run("test", "-e", f"/{MARKER}", check=False).returncode == 0:
+    if world.subject.host.run("test", "-e", f"/{MARKER}", check=False).returncode == 0:
         raise Refuted("a name was run as a command")
 
 
@@ -210,18 +210,18 @@ def test_files_of_machines_named_alike_stand_beside_each_other(world: World, rec
 
 def test_nothing_is_left_of_such_names(world: World, record: Record) -> None:
     """Host, census and files tell the same before such an organization and after it."""
-    census, host = world.installed.census(), remains.on_host(world.inside)
+    census, host = world.subject.installed.census(), remains.on_host(world.subject.host)
     name = f"{TRACE} {NAMES[15]}"
     mesh = _organization(world, record, name, "gone")
     for each in NAMES[:6]:
         mesh.add(each, groups=[f"{TRACE} {each}"[:LONGEST]])
     with record.control("it is there before"):
-        assert remains.in_files(world.installed, [TRACE])
-        assert remains.on_host(world.inside) != host
+        assert remains.in_files(world.subject.installed, [TRACE])
+        assert remains.on_host(world.subject.host) != host
     mesh.api.call("DELETE", "/organization", {"confirm": name})
-    record.none_of("in files", remains.in_files(world.installed, [TRACE]), "the service's files still have")
-    record.none_of("on the host", sorted(remains.on_host(world.inside) ^ host), "the hub's host is not as before")
-    left = world.installed.census()
+    record.none_of("in files", remains.in_files(world.subject.installed, [TRACE]), "the service's files still have")
+    record.none_of("on the host", sorted(remains.on_host(world.subject.host) ^ host), "the hub's host is not as before")
+    left = world.subject.installed.census()
     if left != census:
         raise Refuted(f"the census is not as before: {left}, not {census}")
 

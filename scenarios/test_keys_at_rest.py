@@ -32,7 +32,7 @@ def test_no_start_without_the_secret(world: World, record: Record) -> None:
 
     The same start with the right secret opens the keys, and is turned away only because the service is running.
     """
-    service = world.service
+    service = world.subject.service
     copy = service.host.folder / "copy"
     shutil.copytree(service.data, copy)
     right = service.unlock_secret
@@ -64,7 +64,7 @@ def test_private_keys_are_nowhere(world: World, record: Record) -> None:
     keys = {f"machine key {number}": _key(each["config"]) for number, each in enumerate([*added, rotated])}
     public = {name: pubkey(key) for name, key in keys.items() if key != _key(added[0]["config"])}
     public["hub key"] = mesh.organization["hub_public_key"]
-    told_key = _hub_key(world.service, mesh)
+    told_key = _hub_key(world.subject.service, mesh)
     record.measure("the hub's own key is looked for", told_key is not None)
     if told_key is not None:
         keys["hub key"] = told_key
@@ -72,12 +72,12 @@ def test_private_keys_are_nowhere(world: World, record: Record) -> None:
             raise Inconclusive("the hub's link has another key than the organization")
     own = genkey()
     mesh.api.call("POST", "/machines", {"name": "own-key", "public_key": pubkey(own)})
-    keys |= {"a key that was never sent": own, "the unlock secret": world.service.unlock_secret}
+    keys |= {"a key that was never sent": own, "the unlock secret": world.subject.service.unlock_secret}
 
     with record.control("the search finds what is there, in each form"):
-        files = list(exposure.files_of(world.service))
+        files = list(exposure.files_of(world.subject.service))
         assert {found.partition(" (")[0] for found in exposure.in_files(files, public)} == set(public)
-        assert _finds_every_form(world.service.host.folder / "planted", keys)
+        assert _finds_every_form(world.subject.service.host.folder / "planted", keys)
     record.measure("secrets", len(keys))
     record.measure("files", len(files))
     record.none_of("in files", exposure.in_files(files, keys), "secrets lie in the service's files")
@@ -88,7 +88,7 @@ def test_private_keys_are_nowhere(world: World, record: Record) -> None:
     with record.control("the answers are about these machines"):
         assert set(public.values()) <= {each["public_key"] for each in told[0]["machines"]} | {public["hub key"]}
     record.none_of("in answers", exposure.in_bytes(answers, keys), "the service tells secrets later")
-    log = world.service.log_text().encode()
+    log = world.subject.service.log_text().encode()
     record.none_of("in the log", exposure.in_bytes(log, keys), "the service's log has secrets")
 
 
@@ -100,23 +100,23 @@ def test_sealed_keys_are_their_organization_s(world: World, record: Record) -> N
     """
     one, two = world.organization(record), world.organization(record)
     ids = [mesh.organization["id"] for mesh in (one, two)]
-    database = world.service.data / "store" / "meshwg.sqlite"
+    database = world.subject.service.data / "store" / "meshwg.sqlite"
     with record.control("with their own keys both are enforced, before"):
-        assert world.service.is_ready()
+        assert world.subject.service.is_ready()
     # A hub that finds its links as they should be opens no key; after this it has to make them.
-    world.service.stop()
+    world.subject.service.stop()
     _exchange(database, *ids)
-    world.service.start()
+    world.subject.service.start()
     try:
-        refused = _refused_keys(world.service, ids)
+        refused = _refused_keys(world.subject.service, ids)
         record.none_of("opened for another", sorted({*ids} - refused), "the hub took another organization's keys")
-        if world.service.is_ready():
+        if world.subject.service.is_ready():
             raise Refuted("the service says that it is ready, and two organizations' keys can't be opened")
     finally:
         _exchange(database, *ids)
     start = time.monotonic()
     with record.control("with their own keys both are enforced, after"):
-        assert _is_ready(world.service)
+        assert _is_ready(world.subject.service)
     record.measure("exchanged back to enforced", time.monotonic() - start, "s")
 
 

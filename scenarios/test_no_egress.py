@@ -39,7 +39,7 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
     with (
         Outside(world) as beyond,
         Witness(beyond.internet) as internet,
-        Witness(world.hub_host) as hub_host,
+        Witness(world.subject.lab_host) as hub_host,
         Witness(mate.host, mate.tunnel.interface) as at_mate,
     ):
         neighbours, tries = Marks(), Marks()
@@ -175,7 +175,7 @@ def test_nobody_outside_reaches_a_machine(world: World, record: Record) -> None:
     with (
         Outside(world) as beyond,
         Witness(pune.host, pune.tunnel.interface) as at_pune,
-        Witness(world.hub_host) as hub_host,
+        Witness(world.subject.lab_host) as hub_host,
     ):
         beyond.neighbour.route(mesh.organization["network"], via=HUB)
         for machine in (mumbai, pune):
@@ -228,7 +228,7 @@ def _received(mesh: Mesh, machine: Machine) -> int:
 def _listening(world: World) -> Iterator[int]:
     """A port where something listens on all addresses of the hub's host; where nobody here has that, the service's."""
     try:
-        host = world.hub_host
+        host = world.subject.lab_host
     except Inconclusive:
         yield PORT
         return

@@ -47,7 +47,7 @@ def test_every_message_passes_the_hub(world: World, record: Record, profile: str
     machines = [machine for pair in pairs for machine in pair]
     port = _port(world, meshes)
     addresses = {machine.underlay_address for machine in machines}
-    hosts = [world.hub_host, *(machine.host for machine in machines)]
+    hosts = [world.subject.lab_host, *(machine.host for machine in machines)]
     with ExitStack() as stack:
         captures = [stack.enter_context(Capture(host, "eth0")) for host in hosts]
         for (mumbai, pune), payload in zip(pairs, _PAYLOADS, strict=True):
@@ -103,10 +103,10 @@ def test_a_configuration_names_nothing_but_the_hub(world: World, record: Record)
         if lines.count("[Peer]") != 1:
             raise Refuted(f"the configuration of {machine.name} has {lines.count('[Peer]')} peers")
         # Its own and the hub's, and the range of the overlay.
-        known = {machine.address, world.endpoint_host, "10.100.0.0"}
+        known = {machine.address, world.subject.endpoint_host, "10.100.0.0"}
         told += [f"{machine.name}: {each}" for each in _addresses_in(machine.config) if each not in known]
         endpoints = [line.partition("=")[2].strip() for line in lines if line.startswith("Endpoint")]
-        if endpoints != [f"{world.endpoint_host}:{port}"]:
+        if endpoints != [f"{world.subject.endpoint_host}:{port}"]:
             raise Refuted(f"the configuration of {machine.name} names {endpoints}, and not the hub alone, port {port}")
     record.none_of("other addresses in configurations", told, "a configuration names another address")
     for mesh in range(len(meshes)):
@@ -114,7 +114,7 @@ def test_a_configuration_names_nothing_but_the_hub(world: World, record: Record)
             if not source.reaches(destination):
                 raise Refuted(f"{source.name} does not reach {destination.name}")
     peers = [(peer.endpoint, peer.allowed_ips) for machine in machines for peer in machine.tunnel.peers()]
-    if peers != [(f"{world.hub_address}:{port}", ("10.100.0.0/16",))] * len(machines):
+    if peers != [(f"{world.subject.address}:{port}", ("10.100.0.0/16",))] * len(machines):
         raise Refuted(f"machines know other peers than the hub: {peers}")
     record.measure("configurations read", len(machines))
     with record.control("an address of a mate would be noticed"):
@@ -130,7 +130,7 @@ def test_machines_that_can_not_reach_each_other_talk(world: World, record: Recor
     mumbai = mesh.bring_up("mumbai", mesh.add("mumbai"), host=apart)
     pune = mesh.bring_up("pune", mesh.add("pune"), host=home.host)
     with record.control("the hub's host does not forward, and below the tunnels neither machine reaches the other"):
-        assert world.hub_host.run("sysctl", "-n", "net.ipv4.ip_forward").stdout == "0\n"
+        assert world.subject.lab_host.run("sysctl", "-n", "net.ipv4.ip_forward").stdout == "0\n"
         assert apart.ping(HUB)
         assert home.host.ping(HUB)
         assert not apart.ping(home.own_address, timeout=0.3)
@@ -162,7 +162,7 @@ def test_a_stopped_hub_stops_everything(world: World, record: Record, profile: s
                 stream.arrives(HANDSHAKE_DEADLINE)
         for stream in streams:
             stream.breaks()
-        with world.stopped():
+        with world.subject.stopped():
             until = time.monotonic() + STOPPED_S[profile]
             delivered = 0
             while time.monotonic() < until:
@@ -186,7 +186,7 @@ def test_a_machine_that_moves_stays_connected(world: World, record: Record) -> N
         assert mumbai.reaches(pune)
         assert pune.reaches(mumbai)
     now = world.free_address()
-    with Capture(world.hub_host, "eth0") as capture:
+    with Capture(world.subject.lab_host, "eth0") as capture:
         road.router.run("ip", "address", "flush", "dev", "eth0")
         road.router.run("ip", "address", "add", f"{now}/24", "dev", "eth0")
         start = time.monotonic()
@@ -212,7 +212,7 @@ def _port(world: World, meshes: Sequence[Mesh]) -> int:
         Refuted: organizations are told different ones, or another host.
     """
     told = {str(mesh.organization["endpoint"]) for mesh in meshes}
-    if len(told) != 1 or not (only := min(told)).startswith(f"{world.endpoint_host}:"):
+    if len(told) != 1 or not (only := min(told)).startswith(f"{world.subject.endpoint_host}:"):
         raise Refuted(f"organizations are told these hubs: {sorted(told)}")
     return int(only.rpartition(":")[2])
 
@@ -224,7 +224,7 @@ def _addresses_in(text: str) -> list[str]:
 def _alone_with_the_hub(world: World, name: str) -> LabHost:
     """A host on a network of its own, on which the hub has a link."""
     switch, host = world.lab.switch(name), world.lab.host(name)
-    world.lab.connect(world.hub_host, switch, f"{_APART}.1/24")
+    world.lab.connect(world.subject.lab_host, switch, f"{_APART}.1/24")
     world.lab.connect(host, switch, f"{_APART}.2/24")
     host.route("default", via=f"{_APART}.1")
     return host

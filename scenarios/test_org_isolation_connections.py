@@ -61,7 +61,7 @@ def _opens(source: Machine, destination: Machine) -> bool:
 
 def _tracked(world: World, mesh: Mesh) -> int:
     """How many connections the hub follows for this organization."""
-    names = [line.split()[0] for line in world.inside.run("ip", "netns", "list").stdout.splitlines()]
+    names = [line.split()[0] for line in world.subject.host.run("ip", "netns", "list").stdout.splitlines()]
     (name,) = (each for each in names if each.endswith(mesh.organization["id"]))
     file = "/proc/sys/net/netfilter/nf_conntrack_count"
-    return int(world.inside.run("ip", "netns", "exec", name, "cat", file).stdout)
+    return int(world.subject.host.run("ip", "netns", "exec", name, "cat", file).stdout)

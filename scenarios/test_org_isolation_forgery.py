@@ -109,7 +109,7 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
     two, (other, only) = acme.machine("two"), bolt.machines("one", "two")
     home = behind_a_router(world, "home-of-one")
     thief = world.client("thief")
-    hub = (world.hub_address, int(str(acme.organization["endpoint"]).rpartition(":")[2]))
+    hub = (world.subject.address, int(str(acme.organization["endpoint"]).rpartition(":")[2]))
     marks = Marks()
     with (
         Capture(home.router, home.inside, "udp") as taken,

@@ -34,14 +34,14 @@ def test_machines_shake_hands_beside_a_tenant_that_floods(world: World, record: 
     and answers for its own sessions again and again. Another organization's machines shake hands all the same at the
     first attempt, new ones as well as those that the hub knows.
     """
-    world.check_may_attack()
+    world.subject.check_may_attack()
     ordinary, hostile = world.organization(record, "ordinary"), world.organization(record, "hostile")
     configurations = [ordinary.add(f"machine-{number}")["config"] for number in range(_MACHINES)]
     home, enemy = world.client("home"), world.client("enemy")
     addresses = _addresses(world, enemy)
     theirs = hostile.add("knocker")["config"]
     known = [(addresses[0], _FIRST_PORT + number) for number in range(_KNOWN)]
-    sessions = front_door.become_known(enemy, theirs, world.hub_address, known)
+    sessions = front_door.become_known(enemy, theirs, world.subject.address, known)
     strangers = [
         (address, _FIRST_PORT + 1000 + number) for address in addresses for number in range(_PORTS_OF_AN_ADDRESS)
     ]
@@ -72,16 +72,16 @@ def test_nobody_holds_a_session(world: World, record: Record) -> None:
     hub, key = _hub(world, hostile), hostile.organization["hub_public_key"]
     for host in (enemy, stranger):
         source = (host.addresses("eth0")[0].partition("/")[0], _FIRST_PORT)
-        with NoiseClient(enemy, hostile.add(f"of-{host.name}")["config"], world.hub_address) as client:
+        with NoiseClient(enemy, hostile.add(f"of-{host.name}")["config"], world.subject.address) as client:
             client.shake_hands()
-            began, before = time.monotonic(), session_lease_s(world.inside, client.hub_index)
+            began, before = time.monotonic(), session_lease_s(world.subject.host, client.hub_index)
             with front_door.knocking(
                 host.start_tool, hub, key, [source],
                 sessions=[client.hub_index], rate=100, ready_after=round(100 * _HELD_S), log=f"knocker-{host.name}",
             ):  # fmt: skip
                 with record.control("the session goes on"):
                     client.ping(hostile.hub_address)
-                after, passed = session_lease_s(world.inside, client.hub_index), time.monotonic() - began
+                after, passed = session_lease_s(world.subject.host, client.hub_index), time.monotonic() - began
         record.measure("a session's entry, seconds longer than it would", after - (before - passed), "s", _TOLERANCE_S)
         if after > before - passed + _TOLERANCE_S:
             raise Refuted(
@@ -96,7 +96,8 @@ def _unanswered(world: World, home: LabHost, configurations: list[str], attempt:
     missed = []
     for number, configuration in enumerate(configurations):
         source = ("", port + number)
-        with NoiseClient(home, configuration, world.hub_address, _ANSWER_S * world.patience, source=source) as client:
+        wait_s = _ANSWER_S * world.patience
+        with NoiseClient(home, configuration, world.subject.address, wait_s, source=source) as client:
             try:
                 client.shake_hands()
             except NothingArrived:
@@ -115,4 +116,4 @@ def _addresses(world: World, host: LabHost) -> list[str]:
 
 
 def _hub(world: World, mesh: Mesh) -> front_door.Source:
-    return world.hub_address, int(str(mesh.organization["endpoint"]).rpartition(":")[2])
+    return world.subject.address, int(str(mesh.organization["endpoint"]).rpartition(":")[2])

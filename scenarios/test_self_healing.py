@@ -110,7 +110,7 @@ class Siege:
 
     def _wait_until_ready(self, deadline_s: float) -> None:
         start = time.monotonic()
-        while not self.world.installed.is_ready():
+        while not self.world.subject.installed.is_ready():
             if time.monotonic() - start > deadline_s:
                 raise Refuted(f"the service is not back after {deadline_s:.0f} s")
             time.sleep(_POLL)
@@ -129,7 +129,7 @@ def besieged(world: World, record: Record, mesh: Mesh, machines: Sequence[Machin
             allowed.arrives(Noticed.EVENT.value)
             denied.flows()
         denied.stops(mesh.deny(kolkata, pune))
-        target = Inside(world.installed, mesh, pune, mumbai)
+        target = Inside(world.subject.installed, mesh, pune, mumbai)
         yield Siege(world, record, machines, target, allowed, denied, target.seen())
         denied.stays_stopped()
         with record.control("the denied stream flows when the rule is gone"):
@@ -179,7 +179,7 @@ def test_what_was_opened_by_force_is_closed_again(world: World, record: Record) 
     """Who is root on the hub's host can let a denied packet through. How long that lasts is measured, and it ends."""
     mesh = world.organization(record)
     mumbai, pune, kolkata = mesh.machines("mumbai", "pune", "kolkata")
-    target = Inside(world.installed, mesh, pune, mumbai)
+    target = Inside(world.subject.installed, mesh, pune, mumbai)
     with UdpStream(kolkata.host, pune.host, pune.address, 0, interval_s=INTERVAL) as denied:
         with record.control("the stream flows before the rule"):
             denied.wait_delivery(denied.mark(), Noticed.EVENT.value)
@@ -212,7 +212,7 @@ def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
     # What leads to somebody else's hub passes nothing on that comes from another port of it, as NAT does not.
-    target = Inside(world.service, mesh, pune, mumbai)
+    target = Inside(world.subject.service, mesh, pune, mumbai)
     before = target.seen()
     with record.control("both talk before"):
         assert mumbai.reaches(pune)
@@ -254,13 +254,13 @@ def test_a_service_that_was_stopped_finds_its_machines_again(world: World, recor
     machines = mesh.machines("mumbai", "pune", "kolkata")
     with besieged(world, record, mesh, machines) as siege:
         start = siege.allowed.breaks()
-        world.installed.stop()
+        world.subject.installed.stop()
         try:
             with record.control("nothing of the service is left on its host"):
-                assert world.inside.run("ip", "netns", "list").stdout == ""
+                assert world.subject.host.run("ip", "netns", "list").stdout == ""
         finally:
             # The other scenarios find it running, whatever comes of this one.
-            ready_after = world.installed.start()
+            ready_after = world.subject.installed.start()
         record.measure("start to ready", ready_after, "s")
         whole = siege.allowed.arrives(Noticed.RESTART.within_s(world.patience))
         cut = siege.allowed.outage(start, whole)

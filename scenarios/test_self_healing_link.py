@@ -38,7 +38,7 @@ def test_the_link_of_an_organization_is_made_anew(world: World, record: Record) 
         start = stream.breaks()
         # Not every implementation tells its own key.
         key = mumbai.host.run("wg", "show", mumbai.tunnel.interface, "public-key").stdout.strip()
-        if world.inside.run("sh", "-c", _DELETE_LINK, "sh", key, check=False).returncode != 0:
+        if world.subject.host.run("sh", "-c", _DELETE_LINK, "sh", key, check=False).returncode != 0:
             raise Inconclusive("no link of the hub's host has the machine as a peer")
         cut = stream.outage(start, stream.arrives(Noticed.EVENT.value))
         record.measure("cut for", cut, "s", limit=f"<= {Noticed.EVENT.value}")

@@ -66,7 +66,7 @@ class Person:
 @pytest.fixture
 def person(world: World) -> Iterator[Person]:
     """Somebody new, whose organization is gone afterwards."""
-    api = world.api()
+    api = world.subject.api()
     email = f"{secrets.token_hex(6)}@example.net"
     api.sign_up(email, PASSWORD, "sign-in")
     owner = Person(api, email)
@@ -228,7 +228,7 @@ def test_a_removed_member_s_waiting_calls_do_nothing(person: Person, record: Rec
 
 def test_a_customer_with_many_addresses_is_one_customer(world: World, record: Record) -> None:
     """Sign-ups from ever new addresses of one provider's customer meet a limit; others' are looked at all the while."""
-    proxy, service = world.proxy(), world.service
+    proxy, service = world.proxy(), world.subject.service
 
     def looked_at(network: str, count: int) -> int:
         """How many of so many sign-ups from there were looked at; none of them makes anything."""
@@ -343,7 +343,7 @@ def _new_token(api: Api, name: str, **proof: str) -> Api | None:
 def _reset_link(world: World, email: str) -> str | None:
     """The token of a link to another password; None where somebody else is the operator."""
     try:
-        service = world.service
+        service = world.subject.service
     except Inconclusive:
         return None
     return service.reset_link(email)
@@ -354,7 +354,7 @@ def _is_open(api: Api) -> bool:
 
 
 def _browser(world: World, email: str) -> Visitor:
-    browser = world.api().visitor()
+    browser = world.subject.api().visitor()
     browser.sign_up(email, PASSWORD, "sign-in")
     return browser
 

@@ -75,7 +75,7 @@ def expected(mesh: Mesh, name: str, address: str, private_key: str) -> str:
 def test_the_text_is_exact_and_wg_quick_takes_it(world: World, record: Record) -> None:
     """Byte for byte the published format; the stock wg-quick brings it up as it is, and the link has its values."""
     mesh = world.organization(record, "acme-networks")
-    if not mesh.organization["endpoint"].startswith(f"{world.endpoint_host}:"):
+    if not mesh.organization["endpoint"].startswith(f"{world.subject.endpoint_host}:"):
         raise Refuted(f"the endpoint is not the hub: {mesh.organization['endpoint']}")
     machines = []
     for name, address in (("branch-mumbai", "10.100.0.2"), ("branch-pune", "10.100.0.3")):
@@ -110,7 +110,7 @@ def test_other_programs_take_it_as_it_is(world: World, record: Record) -> None:
     mesh = world.organization(record)
     (mate,) = mesh.machines("mate")
     added = mesh.add("other")
-    with NoiseClient(world.client("noise"), added["config"], world.hub_address) as client:
+    with NoiseClient(world.client("noise"), added["config"], world.subject.address) as client:
         try:
             client.shake_hands()
             for destination in (mesh.hub_address, mate.address):

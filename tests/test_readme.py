@@ -47,8 +47,8 @@ def test_the_lines_of_the_readme_connect_a_machine(world: World, tmp_path: Path)
     (lines,) = _examples("README.md", "sh")
     # The two places that `up` chooses by itself on a host of its own.
     for default, here in (
-        ("https://127.0.0.1:8443", world.service.url),
-        ("/var/lib/meshwg/tls/certificate.pem", str(world.service.certificate)),
+        ("https://127.0.0.1:8443", world.subject.service.url),
+        ("/var/lib/meshwg/tls/certificate.pem", str(world.subject.service.certificate)),
     ):
         assert lines.count(default) == 1
         lines = lines.replace(default, here)
@@ -59,13 +59,13 @@ def test_the_lines_of_the_readme_connect_a_machine(world: World, tmp_path: Path)
 
 
 def test_the_lines_of_the_api_page_add_a_machine(world: World, tmp_path: Path) -> None:
-    authority = str(world.service.certificate)
+    authority = str(world.subject.service.certificate)
     context = ssl.create_default_context(cafile=authority)
-    page = httpx.get(f"{world.service.url}/docs/api", verify=context, trust_env=False).text
+    page = httpx.get(f"{world.subject.service.url}/docs/api", verify=context, trust_env=False).text
     found = re.search(r"<pre[^>]*>(curl .*?)</pre>", page, re.DOTALL)
     assert found is not None
-    lines = found[1].replace("&#34;", '"').replace("https://vpn.example.net", world.service.url)
-    api = world.api()
+    lines = found[1].replace("&#34;", '"').replace("https://vpn.example.net", world.subject.service.url)
+    api = world.subject.api()
     token = api.sign_up("api@example.net", "correct horse battery", "By the page").body["token"]
     added = _run(lines, tmp_path, token=token, CURL_CA_BUNDLE=authority)
     assert '"branch-mumbai"' in added

@@ -55,20 +55,20 @@ def measure(world: World, organizations: int, rounds: int, tell: Callable[[str],
     Raises:
         Inconclusive: what should be gone is not, or the service does not come back.
     """
-    world.service.stop()
-    none = world.service.start(_START_DEADLINE)
+    world.subject.service.stop()
+    none = world.subject.service.start(_START_DEADLINE)
     tell(f"a start without organizations: {none:.1f} s")
     mumbai, pune = world.organization(Record()).machines("mumbai", "pune")
-    population.sign_up(world.service, "cold", organizations, MACHINES, tell)
+    population.sign_up(world.subject.service, "cold", organizations, MACHINES, tell)
     cold, warm, stopped = [], [], []
     for number in range(rounds):
         start = time.monotonic()
-        world.service.stop()
+        world.subject.service.stop()
         stopped.append(time.monotonic() - start)
         _check_nothing_left(world)
         cold.append(_start(world, mumbai, pune))
         tell(f"start, round {number + 1} of {rounds}: down in {stopped[-1]:.1f} s; {cold[-1]}")
-        world.service.crash()
+        world.subject.service.crash()
         warm.append(_start(world, mumbai, pune))
         tell(f"start, round {number + 1} of {rounds}: adopting what a killed service left: {warm[-1]}")
     whole = [each.whole_s for each in cold]
@@ -88,7 +88,7 @@ def _start(world: World, mumbai: Machine, pune: Machine) -> _Start:
     watcher = threading.Thread(target=lambda: ready.append(_wait_until_ready(world, deadline)))
     watcher.start()
     try:
-        world.service.start(_START_DEADLINE)
+        world.subject.service.start(_START_DEADLINE)
         while not mumbai.host.ping(pune.address, timeout=_PING_EVERY):
             if time.monotonic() > deadline:
                 raise Inconclusive(f"the machines did not reach each other {_START_DEADLINE:.0f} s after the start")
@@ -102,7 +102,7 @@ def _start(world: World, mumbai: Machine, pune: Machine) -> _Start:
 
 def _wait_until_ready(world: World, deadline: float) -> float:
     """The monotonic time at which /readyz said so first; one after the deadline if it did not."""
-    api = Api(world.service.url, world.service.certificate)
+    api = Api(world.subject.service.url, world.subject.service.certificate)
     try:
         while True:
             try:
@@ -118,8 +118,8 @@ def _wait_until_ready(world: World, deadline: float) -> float:
 
 
 def _check_nothing_left(world: World) -> None:
-    namespaces = world.hub_host.run("ip", "netns", "list").stdout.split("\n")[:-1]
-    processes = memory.read(world.hub_host).processes
+    namespaces = world.subject.lab_host.run("ip", "netns", "list").stdout.split("\n")[:-1]
+    processes = memory.read(world.subject.lab_host).processes
     if namespaces or processes:
         raise Inconclusive(
             f"the stopped service left {len(namespaces)} namespaces and {processes} WireGuard processes: no cold start"

@@ -29,7 +29,7 @@ def measure(world: World, machines: int, saves: int, tell: Callable[[str], None]
         tell: is told what is being measured.
     """
     rules = machines * _RULES_OF_A_MACHINE
-    small, large = (_organization(world.api(), name) for name in ("small", "large"))
+    small, large = (_organization(world.subject.api(), name) for name in ("small", "large"))
     tell(f"an organization of {machines} machines and {rules} rules")
     policies.grow(large, machines, rules)
     tell(f"{saves} saves of one rule, in turns with those of an organization without rules")

@@ -33,11 +33,11 @@ def measure(
         return values
 
     alone = turns("of the only organization")
-    before = memory.read(world.hub_host)
-    others = population.sign_up(world.service, "idle", organizations - 1, 2, tell)
-    after = memory.read(world.hub_host)
+    before = memory.read(world.subject.lab_host)
+    others = population.sign_up(world.subject.service, "idle", organizations - 1, 2, tell)
+    after = memory.read(world.subject.lab_host)
     among = turns(f"of 1 of {organizations} organizations")
-    population.remove(world.service, others, tell)
+    population.remove(world.subject.service, others, tell)
     alone += turns("of the only organization again")
     server.stop()
 

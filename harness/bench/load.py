@@ -62,7 +62,7 @@ def measure(world: World, organizations: int, seconds: int, tell: Callable[[str]
     Raises:
         Inconclusive: a request was refused, or a client failed.
     """
-    tenants = population.sign_up(world.service, "loaded", organizations, 2, tell)
+    tenants = population.sign_up(world.subject.service, "loaded", organizations, 2, tell)
     saves, reads = [], []
     for number in range(_TURNS):
         saves.append(_turn(world, tenants, seconds / _TURNS, partial(_save, number % 2)))
@@ -104,9 +104,9 @@ def _turn(
     ]
     orders = [
         Order(
-            world.service.options.address,
+            world.subject.service.options.address,
             PORT,
-            str(world.service.certificate),
+            str(world.subject.service.certificate),
             _CONNECTIONS,
             tuple(requests[first::_PROCESSES]),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 
 from harness.bench import (
     changes,
@@ -20,6 +21,7 @@ from harness.bench import (
     throughput,
 )
 from harness.bench.targets import Measured
+from harness.subject.kinds import OwnService
 from harness.world.world import World
 
 Tell = Callable[[str], None]
@@ -125,12 +127,12 @@ def _with_service(
     """What an organization leaves behind meets no other measurement: each has a lab and a service of its own."""
 
     def measured(effort: Effort, wireguard: str, tell: Tell) -> dict[str, Measured]:
-        with World(wireguard=wireguard) as world:
+        with World(partial(OwnService, wireguard=wireguard)) as world:
             try:
                 return measure(world, effort, tell)
             except Exception:
                 # The lab goes with its logs, and what the service refused says itself why only there.
-                for line in _last_complaints(world.service.log_text()):
+                for line in _last_complaints(world.subject.service.log_text()):
                     tell(f"the service said: {line}")
                 raise
 

@@ -37,7 +37,7 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
     """
     mesh = world.organization(Record())
     mumbai, pune = mesh.machines("mumbai", "pune")
-    target = Inside(world.service, mesh, mumbai, pune)
+    target = Inside(world.subject.service, mesh, mumbai, pune)
     known = {damage.name: damage for damage in (*RULES, *ROUTES, *LINK, *PROCESSES)}
     rows = {row: [known[name] for name in names if target.applies(known[name])] for row, names in _ROWS.items()}
     outages: dict[str, list[float]] = {damage.name: [] for of in rows.values() for damage in of}
@@ -81,6 +81,6 @@ def _one(world: World, target: Inside, stream: Lifeline, damage: Damage) -> tupl
 
 def _repairs(world: World) -> list[float]:
     """Seconds of each repair that the service has logged."""
-    lines = [line for line in world.service.log_text().splitlines() if _MENDED in line]
+    lines = [line for line in world.subject.service.log_text().splitlines() if _MENDED in line]
     found = [re.search(r"seconds[\"']?[=:] ?([0-9.e-]+)", line) for line in lines]
     return [float(each[1]) for each in found if each]

@@ -54,15 +54,15 @@ def measure(world: World, organizations: int, rounds: int, tell: Callable[[str],
     """
     mesh = world.organization(Record())
     mumbai, pune = mesh.machines("mumbai", "pune")
-    population.sign_up(world.service, "beside", organizations, 2, tell)
+    population.sign_up(world.subject.service, "beside", organizations, 2, tell)
     periods: list[_Period] = []
     with UdpStream(mumbai.host, pune.host, pune.address, 0, interval_s=_INTERVAL) as stream:
         stream.wait_delivery(0, 10.0)
         for number in range(rounds):
             periods.append(_quiet(_QUIET_S))
-            periods.append(_disturbed(world, mesh, "SIGHUP", world.service.renew))
+            periods.append(_disturbed(world, mesh, "SIGHUP", world.subject.service.renew))
             periods.append(_quiet(_STEADY_S))
-            periods.append(_disturbed(world, mesh, "SIGKILL", world.service.kill_children))
+            periods.append(_disturbed(world, mesh, "SIGKILL", world.subject.service.kill_children))
             tell(f"restarts, round {number + 1} of {rounds}: no save was answered for {_away(periods[-3:])}")
     if stream.receiver_drops:
         raise Inconclusive(f"the lab's own receiver was too slow for {stream.receiver_drops} packets")
@@ -101,12 +101,12 @@ def _quiet(seconds: float) -> _Period:
 
 
 def _disturbed(world: World, mesh: Mesh, what: str, disturb: Callable[[], None]) -> _Period:
-    before = world.service.children()
+    before = world.subject.service.children()
     with _Saver(world, str(mesh.api.token)) as saver:
         _wait(lambda: bool(saver.answered_ns), f"{what}: no save was answered before")
         start = UdpStream.mark()
         disturb()
-        _wait(lambda: not before & world.service.children(), f"{what}: the processes did not end")
+        _wait(lambda: not before & world.subject.service.children(), f"{what}: the processes did not end")
         ended = UdpStream.mark()
         _wait(lambda: saver.asked_ns > ended, f"{what}: no save was answered")
     # What was lost meanwhile shows only after what was sent has had its time.
@@ -149,7 +149,7 @@ class _Saver:
 
 
 def _saves(world: World, token: str) -> bool:
-    api = Api(world.service.url, world.service.certificate, token)
+    api = Api(world.subject.service.url, world.subject.service.certificate, token)
     try:
         return api.send("PUT", "/policy", {"default": "allow", "rules": []}).status == httpx.codes.OK
     except httpx.TransportError:

@@ -41,7 +41,7 @@ def measure(world: World, organizations: int, tell: Callable[[str], None]) -> di
         rates.append(figures.rate_per_s)
         start = time.monotonic()
         count = _alone(size)
-        population.sign_up(world.service, f"without-clients-{number}", count, 2)
+        population.sign_up(world.subject.service, f"without-clients-{number}", count, 2)
         alone.append(count / (time.monotonic() - start))
         tell(
             f"onboarding, batch {number + 1} of {_BATCHES}: {rates[-1]:.1f}/s with clients "

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +19,7 @@ from harness.burst.report import Figures, figures_of
 from harness.burst.run import burst, serve_page
 from harness.burst.slo import Slo
 from harness.subject.door import Door
+from harness.subject.kinds import OwnService
 from harness.subject.relay import StreamRelay
 from harness.world.progress import Progress
 from harness.world.world import World
@@ -63,7 +65,7 @@ def run(options: BurstOptions, door: Door | None, slo: Slo, console: Console) ->
     Raises:
         Inconclusive: it could not be run.
     """
-    with World(wireguard=options.wireguard) as world:
+    with World(partial(OwnService, wireguard=options.wireguard)) as world:
         if door is None:
             attempts, asked = _headless(world, options, console), options.organizations
         else:

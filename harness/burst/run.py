@@ -45,8 +45,8 @@ def burst(
     assert offer.organizations is not None
     path, log = _places(world)
     with (
-        Desk(world.hub_host, machines, offer, path, told) as desk,
-        load.running(Load(offer.organizations, processes), world.service, path, log) as locust,
+        Desk(world.subject.lab_host, machines, offer, path, told) as desk,
+        load.running(Load(offer.organizations, processes), world.subject.service, path, log) as locust,
     ):
         _await_end(desk, locust)
     if not desk.attempts:
@@ -68,8 +68,8 @@ def serve_page(world: World, machines: Sequence[Pair], offer: Offer, users: int,
     """
     path, log = _places(world)
     with (
-        Desk(world.hub_host, machines, offer, path) as desk,
-        load.running(Load(users, processes, page=True), world.service, path, log) as locust,
+        Desk(world.subject.lab_host, machines, offer, path) as desk,
+        load.running(Load(users, processes, page=True), world.subject.service, path, log) as locust,
     ):
         try:
             locust.wait()

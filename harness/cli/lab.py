@@ -7,12 +7,14 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from rich.console import Console
 
 from harness.judging.record import Record
 from harness.overlay.mesh import Machine, Mesh
 from harness.subject.door import Door
+from harness.subject.kinds import OwnService
 from harness.subject.relay import StreamRelay
 from harness.subject.service import PORT
 from harness.world.world import HUB, World
@@ -34,12 +36,12 @@ def run(machines: int, wireguard: str, door: Door, console: Console) -> None:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         console.print("Building the lab…")
-        with World(wireguard=wireguard) as world, StreamRelay(door.listener, _to_the_service):
-            api = world.service.api()
+        with World(partial(OwnService, wireguard=wireguard)) as world, StreamRelay(door.listener, _to_the_service):
+            api = world.subject.service.api()
             api.sign_up(EMAIL, PASSWORD, "Lab")
             api.call("PATCH", "/organization", {"plan": "paid"})
             connected = Mesh(api, world.client, Record()).machines(*NAMES[:machines])
-            shells = {machine.name: machine.host for machine in connected} | {"hub": world.hub_host}
+            shells = {machine.name: machine.host for machine in connected} | {"hub": world.subject.lab_host}
             _tell(door, connected, shells, console)
             _serve(shells, console)
     except KeyboardInterrupt:

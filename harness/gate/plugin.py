@@ -6,7 +6,7 @@ import os
 import pkgutil
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +16,10 @@ from harness.gate import failures, results
 from harness.gate.claims import BY_ID
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted, Verdict
+from harness.subject.kinds import ForeignHub, OwnService, RemoteService
 from harness.subject.live import Live
 from harness.subject.service import Broken
+from harness.subject.subject import Site, Subject
 from harness.target import Target
 from harness.world import evidence
 from harness.world.world import World
@@ -118,7 +120,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tells what runs now, and has the service run that another scenario left down."""
     _tell(item, "runs")
     if _WORLD in item.config.stash:
-        item.config.stash[_WORLD].stand_up()
+        item.config.stash[_WORLD].subject.stand_up()
 
 
 def _tell(item: pytest.Item, word: str, why: str | None = None) -> None:
@@ -135,19 +137,23 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     # Streams run in threads of this process; the default would let one of them keep the others waiting for 5 ms.
     sys.setswitchinterval(0.0005)
     config = request.config
-    hub = _hub(config)
     with World(
-        wireguard=config.getoption("--hub-wireguard"),
-        broken=_broken(config),
+        _subject(config),
         seed=config.getoption("--seed"),
         patience=config.getoption("--patience"),
-        live=_live(config),
-        hub=hub,
     ) as made:
         config.stash[_WORLD] = made
-        if config.getoption("--live") is None and hub is None:
-            config.stash[_HUB_WIREGUARD] = made.service.wireguard()
+        config.stash[_HUB_WIREGUARD] = made.subject.wireguard()
         yield made
+
+
+def _subject(config: pytest.Config) -> Callable[[Site], Subject]:
+    hub, live = _hub(config), config.getoption("--live")
+    if hub is not None:
+        return partial(ForeignHub, make=hub)
+    if live is not None:
+        return partial(RemoteService, live=Live.from_text(live))
+    return partial(OwnService, wireguard=config.getoption("--hub-wireguard"), broken=_broken(config))
 
 
 def _broken(config: pytest.Config) -> Broken | None:
@@ -172,11 +178,6 @@ def _hub(config: pytest.Config) -> type[Target] | None:
     if not isinstance(found, type):
         raise pytest.UsageError(f"--hub takes MODULE:CLASS, and {name} is no class.")
     return found
-
-
-def _live(config: pytest.Config) -> Live | None:
-    told = config.getoption("--live")
-    return None if told is None else Live.from_text(told)
 
 
 @pytest.hookimpl(trylast=True)

@@ -25,13 +25,13 @@ def flood_the_front_door(world: World, record: Record) -> Callable[[], AbstractC
     Args:
         record: of the scenario that the organization is signed up for, as for all attacks.
     """
-    world.check_may_attack()
+    world.subject.check_may_attack()
     hostile = world.organization(record, "flooder")
     enemy = world.client("flooder")
     address = enemy.addresses("eth0")[0].partition("/")[0]
     sources = [(address, _FIRST_PORT + number) for number in range(_SOURCES)]
-    known = front_door.become_known(enemy, hostile.add("knocker")["config"], world.hub_address, sources[:_KNOWN])
-    hub = (world.hub_address, int(str(hostile.organization["endpoint"]).rpartition(":")[2]))
+    known = front_door.become_known(enemy, hostile.add("knocker")["config"], world.subject.address, sources[:_KNOWN])
+    hub = (world.subject.address, int(str(hostile.organization["endpoint"]).rpartition(":")[2]))
     key = str(hostile.organization["hub_public_key"])
     return lambda: front_door.knocking(enemy.start_tool, hub, key, sources, sessions=known)
 
@@ -45,7 +45,7 @@ def save_what_costs_most(world: World, record: Record) -> Callable[[], AbstractC
         policies.save("deny", policies.rules_of_many_ports(_TOO_MANY)),
         policies.save("deny", policies.rules_of_many_ports(_RULES_OF_MANY_PORTS // 2)),
     ]
-    url, token, certificate = hostile.api.url, str(hostile.api.token), world.service.certificate
+    url, token, certificate = hostile.api.url, str(hostile.api.token), world.subject.service.certificate
     return lambda: policies.saving(enemy.start_tool, url, token, requests, certificate=certificate)
 
 
@@ -57,12 +57,12 @@ def read_all_the_time(world: World, record: Record, rules: int) -> Callable[[], 
     """
     hostile, enemy = world.organization(record, "reader"), world.client("reader")
     reads.fill(hostile.api, rules, entries=20)
-    url, token, certificate = hostile.api.url, str(hostile.api.token), world.service.certificate
+    url, token, certificate = hostile.api.url, str(hostile.api.token), world.subject.service.certificate
     return lambda: reads.reading(enemy.start_tool, url, token, certificate=certificate)
 
 
 def open_connections(world: World, record: Record) -> Callable[[], AbstractContextManager[Opened]]:
     """Connections of one machine with itself, thousands in a second, all of which the hub has to follow."""
-    world.check_may_attack()
+    world.subject.check_may_attack()
     (hostile,) = world.organization(record, "opener").machines("opener")
     return lambda: conntrack.filling(hostile.host.start_tool, hostile.address, hostile.tunnel.interface)

@@ -53,8 +53,8 @@ def _state(world: World, folder: Path) -> None:
             (folder / f"{host.name}.{name}.txt").write_text(_output(host, command))
     # Of a service that others run, there is nothing more to be seen.
     with suppress(Inconclusive):
-        _namespaces_of_hub(world.inside, folder)
-        (folder / "service.log").write_text(world.installed.log_text())
+        _namespaces_of_hub(world.subject.host, folder)
+        (folder / "service.log").write_text(world.subject.installed.log_text())
     for capture in world.lab.folder.rglob("*.pcap"):
         shutil.copyfile(capture, folder / f"{capture.parent.name}.{capture.name}")
 

@@ -40,7 +40,7 @@ class Outside:
         self._stack = ExitStack()
         self.internet, self.internet_address = world.bare_host()
         self.neighbour = world.client("neighbour")
-        self._hub = world.hub_host
+        self._hub = world.subject.lab_host
 
     def __enter__(self) -> Outside:
         # Answers are nobody's business here, and an internet that forwards would send packets in circles.

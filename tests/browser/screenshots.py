@@ -53,12 +53,12 @@ def take(run: Path, folder: Path) -> None:
         _use_the_network(mesh)
 
         def open_policy(page: Page) -> None:
-            page.goto(f"{world.service.url}/login")
+            page.goto(f"{world.subject.service.url}/login")
             page.get_by_label("E-mail address").fill(_OWNER)
             page.get_by_label("Password").fill(PASSWORD)
             page.get_by_role("button", name="Sign in").click()
             page.wait_for_url("**/machines")
-            page.goto(f"{world.service.url}/policy")
+            page.goto(f"{world.subject.service.url}/policy")
 
         _take(browser, open_policy, folder / POLICY)
         transcript = (run / "transcript.html").resolve().as_uri()

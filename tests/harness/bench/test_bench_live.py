@@ -29,7 +29,7 @@ def quiet(text: str) -> None:
 
 def namespaces(world: World) -> int:
     """How many organizations the hub's host carries."""
-    return len(world.hub_host.run("ip", "netns", "list").stdout.splitlines())
+    return len(world.subject.lab_host.run("ip", "netns", "list").stdout.splitlines())
 
 
 # First: it wants the only organization.
@@ -42,12 +42,12 @@ def test_damage_is_mended_and_an_outage_is_as_long_as_its_losses(world: World) -
 
 def test_a_population_is_signed_up_and_removed(world: World) -> None:
     before = namespaces(world)
-    tenants = population.sign_up(world.service, "few", 3, 3)
+    tenants = population.sign_up(world.subject.service, "few", 3, 3)
     assert namespaces(world) == before + 3
     assert [len(tenant.machines) for tenant in tenants] == [3, 3, 3]
     with pytest.raises(ApiError):
-        population.sign_up(world.service, "few", 1, 0)
-    population.remove(world.service, tenants)
+        population.sign_up(world.subject.service, "few", 1, 0)
+    population.remove(world.subject.service, tenants)
     assert namespaces(world) == before
 
 
@@ -81,9 +81,9 @@ def test_saves_at_a_pace_are_all_answered(world: World, monkeypatch: pytest.Monk
 
 def test_both_processes_are_started_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(restarts, "_STEADY_S", 1.0)
-    before = world.service.children()
+    before = world.subject.service.children()
     found = restarts.measure(world, 2, 1, quiet)
-    assert before.isdisjoint(world.service.children())
+    assert before.isdisjoint(world.subject.service.children())
     assert found["restart-loss"].spread is not None
     assert "SIGKILL" in (found["restart-loss"].baseline or "")
 
@@ -92,22 +92,22 @@ def test_both_processes_are_started_again(world: World, monkeypatch: pytest.Monk
 def test_a_crash_leaves_the_data_plane_and_a_start_adopts_it(world: World) -> None:
     there = namespaces(world)
     assert there > 0
-    world.service.crash()
+    world.subject.service.crash()
     assert namespaces(world) == there
-    assert world.service.children() == set()
-    world.service.start()
+    assert world.subject.service.children() == set()
+    world.subject.service.start()
     assert namespaces(world) == there
-    assert "MeshWG is up" in world.service.log_text()
-    assert Path(world.service.certificate).exists()
+    assert "MeshWG is up" in world.subject.service.log_text()
+    assert Path(world.subject.service.certificate).exists()
 
 
 def test_a_service_that_a_scenario_left_down_is_up_for_the_next_one(world: World) -> None:
-    processes = world.service.children()
-    world.stand_up()
-    assert world.service.children() == processes
-    world.service.crash()
-    world.stand_up()
-    assert world.service.is_ready()
-    world.service.stop()
-    world.stand_up()
-    assert world.service.is_ready()
+    processes = world.subject.service.children()
+    world.subject.stand_up()
+    assert world.subject.service.children() == processes
+    world.subject.service.crash()
+    world.subject.stand_up()
+    assert world.subject.service.is_ready()
+    world.subject.service.stop()
+    world.subject.stand_up()
+    assert world.subject.service.is_ready()

@@ -37,7 +37,7 @@ def machines(world: World) -> list[Pair]:
 
 def namespaces(world: World) -> int:
     """How many organizations the hub's host carries."""
-    return len(world.hub_host.run("ip", "netns", "list").stdout.splitlines())
+    return len(world.subject.lab_host.run("ip", "netns", "list").stdout.splitlines())
 
 
 def test_organizations_come_to_a_working_mesh_and_leave_nothing(world: World, machines: list[Pair]) -> None:
@@ -99,7 +99,7 @@ class Customer:
 
 def test_the_desk_serves_as_many_as_it_offers(world: World, machines: list[Pair], tmp_path: Path) -> None:
     path = tmp_path / "desk"
-    with Desk(world.hub_host, machines[:1], Offer(2, "few"), path) as desk:
+    with Desk(world.subject.lab_host, machines[:1], Offer(2, "few"), path) as desk:
         gone = Customer(path)
         others = (Customer(path), Customer(path))
         assert gone.line.receive(Seat | None) == Seat(
@@ -125,7 +125,7 @@ def test_the_desk_serves_as_many_as_it_offers(world: World, machines: list[Pair]
 
 def test_a_configuration_that_is_none_is_an_error(world: World, machines: list[Pair], tmp_path: Path) -> None:
     path = tmp_path / "desk"
-    with Desk(world.hub_host, machines, Offer(1, "bad", keep=True), path) as desk:
+    with Desk(world.subject.lab_host, machines, Offer(1, "bad", keep=True), path) as desk:
         customer = Customer(path)
         customer.line.receive(Seat | None)
         customer.line.send(Onboarded(1, "nobody", "key", [Added("10.100.0.2", "[Interface]\nNonsense = 1\n")] * 2))

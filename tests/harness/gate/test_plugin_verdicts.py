@@ -177,6 +177,10 @@ def test_what_a_failed_scenario_leaves_is_told_and_the_next_one_finds_the_servic
             def leave(self):
                 pass
 
+            @property
+            def subject(self):
+                return self
+
             def stand_up(self):
                 self.up = True
 

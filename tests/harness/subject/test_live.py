@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
+from harness.subject.kinds import RemoteService
 from harness.subject.live import Live, Shell
 from harness.subject.outlet import Outlet
 from harness.world.world import World
@@ -40,8 +42,8 @@ def gate(world: World, *options: str) -> subprocess.CompletedProcess[str]:
             "appliance",
             "gate",
             "--target",
-            world.service.url,
-            f"--authority={world.service.certificate}",
+            world.subject.service.url,
+            f"--authority={world.subject.service.certificate}",
             *options,
         ],
         env=outside,
@@ -54,16 +56,16 @@ def gate(world: World, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def organizations(world: World) -> int:
-    return len(world.service.census())
+    return len(world.subject.service.census())
 
 
 def test_nobody_attacks_a_service_that_others_use() -> None:
     live = Live("https://192.0.2.1", Outlet(0))
     for way, may in ((live, False), (replace(live, ssh=Shell("root@vpn.example.net", 0, None, "")), True)):
-        elsewhere = World(live=way)
+        elsewhere = World(partial(RemoteService, live=way))
         try:
             with nullcontext() if may else pytest.raises(Inconclusive, match="attacks the hub"):
-                elsewhere.check_may_attack()
+                elsewhere.subject.check_may_attack()
         finally:
             elsewhere.lab.close()
 
@@ -78,7 +80,7 @@ def test_a_claim_is_proven_through_the_front_and_nothing_is_left(world: World) -
     transcript = json.loads(Path("reports/out/latest/transcript.json").read_text(encoding="utf-8"))
     assert transcript["sabotage"] == []
     # Addresses of the outside are nobody's business who reads it.
-    assert world.service.url not in json.dumps(transcript)
+    assert world.subject.service.url not in json.dumps(transcript)
 
 
 def test_what_takes_the_inside_of_its_host_is_inconclusive_and_says_so(world: World) -> None:

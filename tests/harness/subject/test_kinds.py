@@ -1,0 +1,85 @@
+"""A kind of hub is inconclusive about what it lacks, and gives what it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from harness.judging.verdicts import Inconclusive
+from harness.subject.kinds import ForeignHub, OwnService, RemoteService
+from harness.subject.live import Live, Shell
+from harness.subject.outlet import Outlet
+from harness.subject.subject import Site, Subject
+from harness.target import Target
+from netlab import Lab, LabHost
+
+SHELL = Shell("root@vpn.example.net", 0)
+
+
+class Halting:
+    """A target that can be stopped."""
+
+    def __init__(self, *_: object) -> None:
+        self.calls: list[str] = []
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+
+@pytest.fixture
+def site(tmp_path: Any) -> Site:
+    class Host:
+        folder = tmp_path
+
+    return Site(cast("Lab", None), cast("LabHost", Host()), "192.0.2.1", "192.0.2.250", "192.0.2.251")
+
+
+def remote(site: Site, shell: Shell | None = None) -> Subject:
+    return RemoteService(site, Live("https://192.0.2.9", Outlet(0), ssh=shell))
+
+
+def foreign(site: Site, make: Callable[[], object] = object) -> Subject:
+    return ForeignHub(site, cast("Callable[[LabHost, str], Target]", lambda *_: make()))
+
+
+def test_the_labs_own_service_lacks_nothing(site: Site) -> None:
+    own = OwnService(site)
+    assert own.installed is own.service
+    assert own.host is own.lab_host is site.host
+    assert (own.address, own.endpoint_host, own.is_borrowed) == ("192.0.2.1", "192.0.2.1", False)
+    own.check_may_attack()
+
+
+@pytest.mark.parametrize("part", ["service", "installed", "host", "lab_host"])
+def test_a_service_that_others_run_shows_nothing_of_its_host(site: Site, part: str) -> None:
+    with pytest.raises(Inconclusive, match=r"--target names one that others run$"):
+        getattr(remote(site), part)
+
+
+def test_a_shell_is_not_the_labs_own_service(site: Site) -> None:
+    with pytest.raises(Inconclusive, match=r"a shell there is not enough$"):
+        _ = remote(site, SHELL).lab_host
+
+
+@pytest.mark.parametrize("part", ["service", "installed"])
+def test_another_product_has_no_processes_of_the_service(site: Site, part: str) -> None:
+    with pytest.raises(Inconclusive, match=r"--hub names another hub$"):
+        getattr(foreign(site), part)
+
+
+def test_another_product_runs_on_a_host_of_the_lab(site: Site) -> None:
+    assert foreign(site).host is foreign(site).lab_host is site.host
+
+
+def test_another_product_is_stopped_where_it_can_be(site: Site) -> None:
+    halting = Halting()
+    with foreign(site, lambda: halting).stopped():
+        assert halting.calls == ["stop"]
+    assert halting.calls == ["stop", "start"]
+    with pytest.raises(Inconclusive, match="can't be stopped"), foreign(site).stopped():
+        pytest.fail("it was stopped")
