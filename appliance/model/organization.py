@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
@@ -57,6 +57,8 @@ class Organization:
         policy_bytes: what its rules take in the store, about.
         revision: another number with each change of what the data plane should have for it.
         suspended_at: since when the operator has it suspended; None: it is not.
+        trail_day: the day of the latest entry of its audit trail, in days since 1970 (UTC).
+        trail_day_bytes: what that day's entries take in the store.
     """
 
     id: str
@@ -70,6 +72,8 @@ class Organization:
     created_at: datetime
     suspended_at: datetime | None = None
     policy_bytes: int = 0
+    trail_day: int = field(default=0, compare=False)
+    trail_day_bytes: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

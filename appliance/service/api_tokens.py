@@ -85,7 +85,7 @@ def issue(
     )
     with recording(workplace, actor) as record:
         proof.take(workplace, record.transaction, shown, device)
-        check_trail(workplace, record.transaction, actor)
+        check_trail(workplace, record.organization, actor)
         if api_tokens.count(record.transaction, actor.member_id) >= MOST_PER_MEMBER:
             raise Conflict(f"You have {MOST_PER_MEMBER} tokens, which is the most. Revoke some first.")
         api_tokens.create(record.transaction, new, tokens.hash_of(text))

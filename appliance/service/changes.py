@@ -105,7 +105,7 @@ def carry_out(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -
 def _try(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -> T:
     with workplace.store.read() as transaction:
         organization = admit(workplace, transaction, actor, locked=False)
-        check_trail(workplace, transaction, actor)
+        check_trail(workplace, organization, actor)
         before = _state_of(workplace, transaction, organization)
         is_suspended = organization.suspended_at is not None
         change = Change(transaction, organization, before, before, is_suspended)

@@ -120,7 +120,7 @@ def rename(workplace: Workplace, actor: Actor, passkey_id: str, *, name: str) ->
     """
     named = check_name(name)
     with recording(workplace, actor) as record:
-        check_trail(workplace, record.transaction, actor)
+        check_trail(workplace, record.organization, actor)
         before = passkeys.rename(record.transaction, actor.member_id, passkey_id, named)
         if before is None:
             raise _no_such()

@@ -247,7 +247,7 @@ def check_standing(
         raise Forbidden("Your role was changed meanwhile, and nothing else was. Try again.")
 
 
-def check_trail(workplace: Workplace, transaction: Connection, actor: Actor) -> None:
+def check_trail(workplace: Workplace, organization: Organization, actor: Actor) -> None:
     """Whether the organization may write to its audit trail today.
 
     What takes somebody's way in away does not ask, so that it is possible also when somebody has filled the trail.
@@ -256,7 +256,7 @@ def check_trail(workplace: Workplace, transaction: Connection, actor: Actor) -> 
         TooMany: its changes have filled a day's share.
     """
     now = workplace.clock()
-    written = trails.written_on(transaction, actor.organization_id, now)
+    written = trails.written_on(organization, now)
     if written < retention.MOST_A_DAY or actor.is_operator:
         return
     workplace.refusals["trail"] += 1

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, case, delete, func, or_, select, update
 
+from appliance.model.organization import Organization
 from appliance.model.retention import Retention
 from appliance.store import times
 from appliance.store.schema import audit as _entries
@@ -28,7 +29,6 @@ _NOTE = (
         trail_oldest_at=func.coalesce(_table.c.trail_oldest_at, bindparam("at")),
     )
 )
-_WRITTEN = select(_table.c.trail_day, _table.c.trail_day_bytes).where(_table.c.id == bindparam("organization"))
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,9 @@ def note(transaction: Connection, organization_id: str, size: int, at: datetime)
     )
 
 
-def written_on(transaction: Connection, organization_id: str, at: datetime) -> int:
-    """Bytes that were written to the trail on this day (UTC)."""
-    row = transaction.execute(_WRITTEN, {"organization": organization_id}).one()
-    return int(row.trail_day_bytes) if row.trail_day == int(times.stored(at) // _DAY) else 0
+def written_on(organization: Organization, at: datetime) -> int:
+    """Bytes that had been written to the trail on this day (UTC) when the organization was read."""
+    return organization.trail_day_bytes if organization.trail_day == int(times.stored(at) // _DAY) else 0
 
 
 def kept(transaction: Connection, organization_id: str) -> Kept:

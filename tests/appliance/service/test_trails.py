@@ -15,6 +15,7 @@ from appliance.model.retention import MOST_A_DAY, Retention
 from appliance.service import Actor, Workplace, machines, organizations, sessions
 from appliance.service.trails import tidy
 from appliance.store import Store, audit, schema, trails
+from appliance.store.organizations import find
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import again
 from tests.appliance.service.trail_history import organization_in
@@ -131,6 +132,8 @@ def test_the_days_bytes_are_those_of_the_last_day(steps: list[tuple[int, int]]) 
             trails.note(transaction, organization, size, moment)
             count = count + size if day == days else size
             day = days
-            assert trails.written_on(transaction, organization, moment) == count
+            found = find(transaction, organization)
+            assert found is not None
+            assert trails.written_on(found, moment) == count
         total = transaction.execute(select(func.sum(schema.organizations.c.trail_bytes))).scalar_one()
         assert total == sum(size for _, size in steps)
