@@ -13,6 +13,8 @@ from appliance.model.hosts import parse_address
 # Bits of the networks that providers give to one customer.
 _CUSTOMERS_HAVE = (64, 56, 48)
 _Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+# Each request asks several times of the address that it comes from.
+_parsed = lru_cache(maxsize=1024)(parse_address)
 
 
 def behind(proxies: Sequence[Network], application: _Application) -> _Application:
@@ -52,7 +54,7 @@ def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str
 
 def is_one_of(text: str, networks: Sequence[Network]) -> bool:
     """Whether this is an address in one of these ranges."""
-    address = parse_address(text)
+    address = _parsed(text)
     return address is not None and any(address in network for network in networks)
 
 
