@@ -49,7 +49,7 @@ def add(
 ) -> Issued:
     """A new machine, at the lowest free address (`addresses.allocate`); its tunnel can come up when this returns.
 
-    Without ``public_key`` the hub makes the pair, and forgets the private half with the answer.
+    Without ``public_key`` this process makes the key pair, and forgets the private key with the answer.
 
     Raises:
         Invalid, Conflict: the input can't be taken, or collides.

@@ -21,6 +21,7 @@ RUN_PACKAGES = {
 }
 TEST_PACKAGES = {
     "chromium",
+    "curl",
     "dropbear-bin",
     "git",
     "iperf3",
