@@ -18,7 +18,7 @@ from harness.wire.witness import Frame, Marks, Witness
 from harness.world import outside
 from harness.world.outside import EVERYBODY, INTERNET, WEB, Outside
 from harness.world.world import HUB, World
-from netlab import TcpListener, UdpEcho, tcp_probe, udp_probe, wg_quick
+from netlab import Host, TcpListener, UdpEcho, tcp_probe, udp_probe, wg_quick
 from reports.exhibits import Cell
 
 pytestmark = pytest.mark.claim("no-egress")
@@ -99,7 +99,7 @@ def test_a_machine_that_sends_everything_to_the_hub_gets_nowhere(world: World, r
         roamer = world.client("roamer")
         roamer.route("default", via=beyond.internet_address)
         with record.control("without the tunnel it has pages, names and pings"):
-            assert tcp_probe(roamer, WEB, 80, 5.0)
+            assert _has_page(roamer)
             assert udp_probe(roamer, outside.NAMES, 53, 5.0)
             assert roamer.ping(WEB, timeout=5.0)
         accepted, heard = web.accepted, names.heard
@@ -124,8 +124,20 @@ def test_a_machine_that_sends_everything_to_the_hub_gets_nowhere(world: World, r
             ]
             record.none_of("what it reached through the hub", reached, "the internet was reached through the hub")
         with record.control("and without the tunnel it has them again"):
-            assert tcp_probe(roamer, WEB, 80, 5.0)
+            assert _has_page(roamer)
             assert udp_probe(roamer, outside.NAMES, 53, 5.0)
+
+
+def _has_page(host: Host) -> bool:
+    """True if a page answers. Its listener has counted the connection then; when it is merely open, it may not have."""
+    with host.socket(socket.AF_INET, socket.SOCK_STREAM) as page:
+        page.settimeout(5.0)
+        try:
+            page.connect((WEB, 80))
+            page.sendall(b"?")
+            return page.recv(1) == b"?"
+        except OSError:
+            return False
 
 
 def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) -> None:
