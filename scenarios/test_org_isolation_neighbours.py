@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 import pytest
 
 from harness.hostile import attacks
 from harness.hostile.neighbour import Neighbour
+from harness.hostile.reads import Damage
 from harness.judging.record import Record
 from harness.world.world import World
 
@@ -19,16 +23,18 @@ def test_a_tenant_that_floods_the_front_door_holds_up_no_other(world: World, rec
     """One organization sends a thousand handshakes a second, and another's new machines shake hands meanwhile."""
     neighbour = Neighbour(world, record)
     attack = attacks.flood_the_front_door(world, record)
-    knocks = neighbour.compare(attack, SECONDS[profile], newcomers=2)
-    record.at_least("handshakes that the hostile tenant began", knocks.initiations, 500, "messages")
+    knocks = neighbour.compare(attack, SECONDS[profile], newcomers=1)
+    began = min(each.initiations for each in knocks)
+    record.at_least("handshakes that the hostile tenant began, in a turn", began, 500, "messages")
 
 
 def test_a_tenant_that_saves_what_costs_most_holds_up_no_other(world: World, record: Record, profile: str) -> None:
     """One organization saves, over four connections, policies as large as may be, larger ones, and one rule more."""
     neighbour = Neighbour(world, record)
     damage = neighbour.compare(attacks.save_what_costs_most(world, record), SECONDS[profile])
-    record.measure("answers to the hostile tenant", str(dict(damage.answers)))
-    enforced = damage.answers.get("200", 0) + damage.answers.get("201", 0)
+    answers = _answers(damage)
+    record.measure("answers to the hostile tenant", str(dict(answers)))
+    enforced = answers["200"] + answers["201"]
     record.at_least("saves of the hostile tenant that were enforced", enforced, 2, "saves")
 
 
@@ -36,8 +42,9 @@ def test_a_tenant_that_reads_all_the_time_holds_up_no_other(world: World, record
     """Twenty-four connections of one organization read its long policy, its counters and its audit trail."""
     neighbour = Neighbour(world, record)
     damage = neighbour.compare(attacks.read_all_the_time(world, record, RULES[profile]), SECONDS[profile])
-    record.measure("answers to the hostile tenant", str(dict(damage.answers)))
-    record.at_least("answers to the hostile tenant, of any kind", sum(damage.answers.values()), 20, "answers")
+    answers = _answers(damage)
+    record.measure("answers to the hostile tenant", str(dict(answers)))
+    record.at_least("answers to the hostile tenant, of any kind", answers.total(), 20, "answers")
 
 
 def test_a_machine_that_opens_all_it_can_holds_up_no_other_organization(
@@ -46,4 +53,13 @@ def test_a_machine_that_opens_all_it_can_holds_up_no_other_organization(
     """One machine opens connections with itself, thousands in a second, so that the hub has to follow them."""
     neighbour = Neighbour(world, record)
     opened = neighbour.compare(attacks.open_connections(world, record), SECONDS[profile], newcomers=1)
-    record.at_least("connections that the hostile machine opened", opened.connections, 1000, "connections")
+    least = min(each.connections for each in opened)
+    record.at_least("connections that the hostile machine opened, in a turn", least, 1000, "connections")
+
+
+def _answers(damage: Iterable[Damage]) -> Counter[str]:
+    """Answers to the hostile tenant in all turns, by status."""
+    found: Counter[str] = Counter()
+    for each in damage:
+        found.update(each.answers)
+    return found

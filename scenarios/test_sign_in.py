@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import secrets
 import time
 from collections.abc import Iterator
@@ -40,9 +39,6 @@ PROBES = 2
 RULES = 2000
 # Between a check of 30 ms and none at all lies far more than any other load of the machine.
 LEAST_SHARE = 0.5
-
-
-_crowds = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -236,7 +232,7 @@ def test_a_customer_with_many_addresses_is_one_customer(world: World, record: Re
         """How many of so many sign-ups from there were looked at; none of them makes anything."""
         with strangers.crowding(
             proxy.start_tool, service.url, "tries", certificate=service.certificate, network=network, count=count,
-            connections=2, log=f"crowd-{next(_crowds)}",
+            connections=2,
         ) as reception:  # fmt: skip
             pass
         return reception.looked_at

@@ -14,10 +14,10 @@ _RULES = 5_000
 
 
 def measure(world: World, seconds: float, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """Reads, saves and log-ins of an ordinary organization beside each attack, and before and after it.
+    """Reads, saves and log-ins of an ordinary organization beside each attack, and before and after it, by turns.
 
     Args:
-        seconds: of each of the three times.
+        seconds: of measuring beside each attack, altogether.
         tell: is told what is being measured.
     """
     record = Record()

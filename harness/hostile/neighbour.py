@@ -28,17 +28,23 @@ LOG_IN_S = 1.0
 
 _STREAM_INTERVAL_S = 0.01
 _PAUSE_S = 0.005
-_LOG_INS = 3
-_LEAST_PER_PHASE = 20
+_TURNS = 2
+"""Number of times that the attack is begun; a quiet time is before each, and after the last."""
+
+_LOG_INS = 2
+_LEAST_PER_TURN = 10
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Times that calls of each kind took, in seconds, in the order in which they were made."""
+    """Times that calls of each kind took, in seconds."""
 
     reads: list[float] = field(default_factory=list)
     saves: list[float] = field(default_factory=list)
     log_ins: list[float] = field(default_factory=list)
+
+    def __add__(self, other: Pace) -> Pace:
+        return Pace(self.reads + other.reads, self.saves + other.saves, self.log_ins + other.log_ins)
 
     def beside(self, quiet: Pace) -> Slowdown:
         """Compare with a quiet time's.
@@ -118,7 +124,7 @@ class Neighbour:
         found = Pace()
         began = time.monotonic()
         next_log_in = began
-        while time.monotonic() - began < seconds or len(found.saves) < _LEAST_PER_PHASE:
+        while time.monotonic() - began < seconds or len(found.saves) < _LEAST_PER_TURN:
             found.reads.append(self._made("a read", lambda: self.mesh.api.call("GET", "/machines")).seconds)
             found.reads.append(self._made("a read", lambda: self.mesh.api.call("GET", "/policy")).seconds)
             found.saves.append(self._made("a save", self._save).seconds)
@@ -144,37 +150,41 @@ class Neighbour:
 
     def beside(
         self, attack: Callable[[], AbstractContextManager[T]], seconds: float, newcomers: int = 0
-    ) -> tuple[Slowdown, T]:
-        """Measure quiet, beside an attack, and quiet again, under a stream of which nothing may be lost.
+    ) -> tuple[Slowdown, list[T]]:
+        """Measure quiet and beside an attack by turns, under a stream of which nothing may be lost.
+
+        By turns, so that whatever else slows the machine slows both.
 
         Args:
-            attack: goes on while its block lasts.
-            seconds: of each of the three.
-            newcomers: machines that shake hands for the first time during the attack.
+            attack: goes on while its block lasts; begun once per turn.
+            seconds: of measuring beside the attack, altogether; each quiet time is as long as one of its turns.
+            newcomers: machines that shake hands for the first time during each turn of the attack.
 
         Returns:
-            What the attack cost, and what it told of itself.
+            What the attack cost, and what it told of itself, by turn.
 
         Raises:
             Refuted: a call is refused beside the attack, a packet lost, or a handshake not completed.
             Inconclusive: the attack could not be made.
         """
+        attacked, told, waits = Pace(), list[T](), list[float]()
         with self.streaming():
-            quiet = self.pace(seconds)
-            with attack() as told:
-                attacked = self.pace(seconds)
-                waits = [self.add_machine() for _ in range(newcomers)]
-            again = self.pace(seconds)
-        whole = Pace(quiet.reads + again.reads, quiet.saves + again.saves, quiet.log_ins + again.log_ins)
-        found = attacked.beside(whole)
-        self._tell(whole, attacked, found, waits)
+            quiet = self.pace(seconds / _TURNS)
+            for _ in range(_TURNS):
+                with attack() as of_this_turn:
+                    attacked += self.pace(seconds / _TURNS)
+                    waits += [self.add_machine() for _ in range(newcomers)]
+                told.append(of_this_turn)
+                quiet += self.pace(seconds / _TURNS)
+        found = attacked.beside(quiet)
+        self._tell(quiet, attacked, found, waits)
         return found, told
 
-    def compare(self, attack: Callable[[], AbstractContextManager[T]], seconds: float, newcomers: int = 0) -> T:
+    def compare(self, attack: Callable[[], AbstractContextManager[T]], seconds: float, newcomers: int = 0) -> list[T]:
         """Judge what `beside` measures, and raise as it does.
 
         Returns:
-            What the attack told of itself.
+            What the attack told of itself, by turn.
 
         Raises:
             Refuted: calls are too slow beside the attack.

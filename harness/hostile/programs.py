@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ Start = Callable[..., Process]
 
 _DEADLINE = 30.0
 _GRACE = 30.0
+_runs = itertools.count(1)
 
 
 @contextmanager
@@ -38,7 +40,7 @@ def running(
         program: a Python file that needs the standard library only.
         wish: its argument, as JSON.
         ready: what it prints once the attack is on; None: the block does not wait for that.
-        log: name of its log.
+        log: beginning of its log's name; its number follows.
         otherwise: what is wrong where that is not printed, in words.
         deadline_s: how long that may take; half a minute if None.
         patience_s: how long it goes on after the block, to end by itself; 0 ends it at once.
@@ -49,7 +51,8 @@ def running(
     Raises:
         Inconclusive: the attack did not begin, or the program did not tell what came of it.
     """
-    process = start(program, json.dumps(wish), log=log)
+    # A log is appended to: of a name that was there before, it would tell at once that this program is ready.
+    process = start(program, json.dumps(wish), log=f"{log}-{next(_runs)}")
     told: dict[str, Any] = {}
     try:
         if ready is not None:

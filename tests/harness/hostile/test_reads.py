@@ -91,6 +91,14 @@ def test_every_path_is_read_again_and_again_whatever_is_answered(served: Served,
     assert damage.bytes >= damage.answers["200"] * len(BODY)
 
 
+def test_each_attack_has_a_log_of_its_own(served: Served, tmp_path: Path) -> None:
+    # Logs are appended to, and the attack is on when its log says so.
+    for _ in range(2):
+        with reads.reading(Starter(tmp_path), f"http://127.0.0.1:{served.port}", "t", connections=1):
+            pass
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_a_service_that_is_not_there_is_no_attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "_DEADLINE", 0.5)
     with pytest.raises(Inconclusive), reads.reading(Starter(tmp_path), "http://127.0.0.1:9", "t"):
