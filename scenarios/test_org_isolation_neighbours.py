@@ -13,7 +13,7 @@ from harness.hostile.reads import Damage
 from harness.judging.record import Record
 from harness.world.world import World
 
-pytestmark = pytest.mark.claim("org-isolation")
+pytestmark = [pytest.mark.claim("org-isolation"), pytest.mark.exclusive]
 
 SECONDS = {"quick": 2.0, "full": 6.0}
 RULES = {"quick": 4_000, "full": 15_000}

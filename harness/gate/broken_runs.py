@@ -25,9 +25,13 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["harness.sabotage.loaded"])
 
 
-def run(options: RunOptions, sabotage: Sabotage) -> Finished:
-    """Runs the scenario that has to notice it, as `harness.gate.runs.run` does."""
-    arguments = [f"--sabotage={sabotage.id}", f"--scenario={sabotage.scenario}"]
+def run(options: RunOptions, sabotage: Sabotage, *more: str) -> Finished:
+    """Runs the scenario that has to notice it, as `harness.gate.runs.run` does.
+
+    Args:
+        more: arguments for pytest.
+    """
+    arguments = [f"--sabotage={sabotage.id}", f"--scenario={sabotage.scenario}", *more]
     ours, theirs = _CONTEXT.Pipe(duplex=False)
     process = _CONTEXT.Process(target=_forked, args=(options, arguments, theirs))
     process.start()

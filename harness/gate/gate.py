@@ -22,6 +22,7 @@ from harness.judging.verdicts import Verdict
 from harness.sabotage.catalogue import SABOTAGES, Sabotage
 
 _CORES = os.cpu_count() or 1
+_BESIDE_OTHERS, _EXCLUSIVE = "--exclusive=skip", "--exclusive=only"
 _MOST_RERUNS = 8
 """Where more has failed, nobody doubts it."""
 
@@ -116,7 +117,9 @@ class _Round:
 
 
 def run(plan: Plan, evidence: Path, console: Console) -> GateRun:
-    """Runs scenarios and sabotages side by side, each run in a world of its own, and what failed once more.
+    """Run scenarios and sabotages side by side, then what needs the machine for itself, then once more what failed.
+
+    Each run is in a world of its own.
 
     Args:
         evidence: folder for what failed scenarios leave.
@@ -152,21 +155,33 @@ def _round(
 ) -> _Round:
     many = crowd(options)
     with _told(console) as progress, runs.turns() as turns, _opened(evidence) as folder:
-        shared = [f"--turns={turns}", f"--progress={progress}", f"--evidence=/dev/fd/{folder}"]
+        shared = [f"--progress={progress}", f"--evidence=/dev/fd/{folder}"]
+        pooled = [_BESIDE_OTHERS, f"--turns={turns}", *shared]
         with ThreadPoolExecutor(many.runs) as pool:
             parts = [
-                pool.submit(runs.run, options, *shared, inherited=[turns, progress, folder])
+                pool.submit(runs.run, options, *pooled, inherited=[turns, progress, folder])
                 for _ in range(many.scenarios if scenarios else 0)
             ]
             # Waiting costs a processor nothing: who waits begins beside the scenarios, and is not left over at the end.
-            begun = {each.id: pool.submit(_sabotage, options, each, console) for each in _waiting_first(breaks)}
-    finished = [part.result() for part in parts]
+            begun = {
+                each.id: pool.submit(_sabotage, options, each, console, _BESIDE_OTHERS)
+                for each in _waiting_first(breaks)
+            }
+        # The pool has ended: from here on, there is one run at a time.
+        finished = [part.result() for part in parts]
+        if any(each.failure == results.NOT_RUN for each in results.merge([part.outcomes for part in finished])):
+            finished.append(runs.run(options, _EXCLUSIVE, *shared, inherited=[progress, folder]))
+        tried = [begun[each.id].result() for each in breaks]
+        caught = [
+            _sabotage(options, each.sabotage, console, _EXCLUSIVE) if each.noticed == results.NOT_RUN else each
+            for each in tried
+        ]
     for each in finished:
         if each.complaint:
             console.print(escape(each.complaint[-2000:]), style="red")
     return _Round(
         tuple(results.merge([each.outcomes for each in finished])),
-        tuple(begun[each.id].result() for each in breaks),
+        tuple(caught),
         next((each.hub_wireguard for each in finished if each.hub_wireguard), ""),
     )
 
@@ -231,11 +246,15 @@ def _tell(console: Console, word: str, what: str) -> None:
     console.print(f"  [{style}]{word:12}[/] {escape(what)}", highlight=False, soft_wrap=True)
 
 
-def _sabotage(options: RunOptions, sabotage: Sabotage, console: Console) -> SabotageResult:
+def _sabotage(options: RunOptions, sabotage: Sabotage, console: Console, exclusive: str) -> SabotageResult:
+    """Run one sabotage; `noticed` is `results.NOT_RUN` where its scenario was left to a run by itself."""
     start = time.monotonic()
     _tell(console, "breaks", f"{sabotage.id} ({sabotage.claim})")
     quick = replace(options, claim=sabotage.claim, profile="quick")
-    finished = broken.run(quick, sabotage)
+    finished = broken.run(quick, sabotage, exclusive)
+    if exclusive == _BESIDE_OTHERS and finished.left_all:
+        _tell(console, "left", f"{sabotage.id}, to a run by itself")
+        return SabotageResult(sabotage, False, results.NOT_RUN, 0.0)
     caught, said = judge(sabotage, finished)
     _tell(console, "noticed" if caught else "UNNOTICED", f"{sabotage.id}: {results.in_brief(said)}")
     return SabotageResult(sabotage, caught, said, time.monotonic() - start)

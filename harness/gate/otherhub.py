@@ -21,7 +21,7 @@ _BEGUN = pytest.StashKey[float]()
 _SIGNER = pytest.StashKey[Signer]()
 _EVIDENCE = pytest.StashKey[Path]()
 _WRITTEN = pytest.StashKey[Path]()
-_SELECTING = ("scenario", "turns", "ignore", "ignore_glob")
+_SELECTING = ("scenario", "turns", "exclusive", "ignore", "ignore_glob")
 _WHOLE = "--transcript is of all scenarios, or of all of one --claim"
 
 

@@ -43,6 +43,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--claim", help="run only scenarios of this claim")
     group.addoption("--scenario", help="run only the scenario of this name")
     group.addoption("--turns", type=int, help="open file to draw the places of the scenarios from that are to be run")
+    group.addoption(
+        "--exclusive",
+        choices=("skip", "only"),
+        help="leave scenarios that need the machine for themselves to another run, or run no others",
+    )
     group.addoption("--progress", type=int, help="open file to tell what runs, a line each")
     group.addoption("--sabotage", help="put this break into the service")
     group.addoption("--profile", default="quick", choices=("quick", "full"))
@@ -56,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tells pytest of the marker, whatever project the run is one of, and looks whether there is such a hub."""
     config.addinivalue_line("markers", "claim(id): the published claim that a scenario proves or refutes")
     config.addinivalue_line("markers", "restarts: the scenario stops and starts the service")
+    config.addinivalue_line("markers", "exclusive: the gate runs nothing beside the scenario")
     if _hub(config) is not None and (config.getoption("--live") or config.getoption("--sabotage")):
         raise pytest.UsageError("--hub is another hub: --live and --sabotage are for the service.")
 
@@ -96,23 +102,36 @@ def function_name(item: pytest.Item) -> str:
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """With ``--turns``, runs those scenarios whose turn this process draws; others draw from the same pipe."""
-    turns = session.config.getoption("--turns")
-    if turns is None or session.testsfailed:
+    """Run what ``--turns`` and ``--exclusive`` leave to this process.
+
+    With ``--turns``, these are the scenarios whose turn it draws; others draw from the same pipe.
+    """
+    turns, exclusive = session.config.getoption("--turns"), session.config.getoption("--exclusive")
+    if (turns is None and exclusive is None) or session.testsfailed:
         return None
-    item = _draw(turns, session.items)
+    wanted = [item for item in session.items if exclusive is None or _is_exclusive(item) == (exclusive == "only")]
+    own = iter(wanted) if turns is None else _drawn(turns, wanted)
+    item = next(own, None)
     while item is not None:
         # Drawn before the one in hand is run: pytest wants to know what may stay set up for the next.
-        following = _draw(turns, session.items)
+        following = next(own, None)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
         item = following
     return True
 
 
-def _draw(turns: int, items: list[pytest.Item]) -> pytest.Item | None:
-    data = os.read(turns, TURN.size)
-    place = TURN.unpack(data)[0] if data else len(items)
-    return items[place] if place < len(items) else None
+def _is_exclusive(item: pytest.Item) -> bool:
+    return item.get_closest_marker("exclusive") is not None
+
+
+def _drawn(turns: int, items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    while data := os.read(turns, TURN.size):
+        (place,) = TURN.unpack(data)
+        if place >= len(items):
+            return
+        yield items[place]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -64,6 +64,15 @@ class Finished:
     complaint: str
     hub_wireguard: str = ""
 
+    @property
+    def left_all(self) -> bool:
+        """True if it ended well and ran none of its scenarios."""
+        return (
+            bool(self.outcomes)
+            and not self.complaint
+            and all(each.failure == results.NOT_RUN for each in self.outcomes)
+        )
+
 
 @contextmanager
 def turns() -> Iterator[int]:

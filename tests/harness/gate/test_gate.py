@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from harness.gate import broken_runs as broken
-from harness.gate import gate, runs
+from harness.gate import gate, results, runs
 from harness.gate.gate import Crowd, Plan, crowd, judge
 from harness.gate.plugin import TURN
 from harness.gate.results import ScenarioResult
@@ -95,7 +96,8 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, tuple[str, ...]]
         (outcome,) = said(verdict, None if verdict == "proven" else "it failed").outcomes
         return Finished((msgspec.structs.replace(outcome, seed=options.seed),), "")
 
-    def run_broken(options: RunOptions, sabotage: Sabotage) -> Finished:
+    def run_broken(options: RunOptions, sabotage: Sabotage, *arguments: str) -> Finished:
+        del arguments
         noted.append((options.seed, (f"--sabotage={sabotage.id}",)))
         return said("proven", None)
 
@@ -126,7 +128,7 @@ def test_sabotages_that_wait_are_begun_first_and_told_in_their_order(
 
 
 def is_scenarios(arguments: tuple[str, ...]) -> bool:
-    return arguments[0].startswith("--turns")
+    return any(each.startswith("--turns") for each in arguments)
 
 
 def test_what_failed_is_run_once_more_by_itself_with_the_same_choices(
@@ -136,6 +138,83 @@ def test_what_failed_is_run_once_more_by_itself_with_the_same_choices(
     assert [each.verdict for each in run.scenarios] == ["refuted"]
     assert [each.verdict for each in run.again] == ["proven"]
     assert made_up[-1] == (3, ("--scenario=test_nothing_gets_out",))
+
+
+class Machine:
+    """Counts the runs that there are at once, and hands out what `TIMED` and the others come to.
+
+    Args:
+        together: number of runs that wait for each other, so that they are certain to be at once.
+    """
+
+    def __init__(self, together: int) -> None:
+        self.at_once: dict[str, list[int]] = {}
+        self._together = threading.Barrier(together)
+        self._lock = threading.Lock()
+        self._running = 0
+
+    def run(self, options: RunOptions, *arguments: str, inherited: object = ()) -> Finished:
+        del options, inherited
+        skips, is_again = "--exclusive=skip" in arguments, f"--scenario={TIMED.scenario}" in arguments
+        self._occupy("again" if is_again else "scenarios" if skips else "exclusive scenarios", waits=skips)
+        timed = ("inconclusive", results.NOT_RUN) if skips else ("proven", None) if is_again else ("refuted", "slow")
+        return outcomes({LEAK.scenario: ("proven", None), TIMED.scenario: timed})
+
+    def run_broken(self, options: RunOptions, sabotage: Sabotage, *arguments: str) -> Finished:
+        del options
+        skips, is_timed = "--exclusive=skip" in arguments, sabotage.scenario == TIMED.scenario
+        self._occupy("sabotages" if skips else "exclusive sabotages", waits=skips)
+        left = skips and is_timed
+        return outcomes({sabotage.scenario: ("inconclusive", results.NOT_RUN) if left else ("refuted", sabotage.says)})
+
+    def _occupy(self, what: str, *, waits: bool) -> None:
+        with self._lock:
+            self._running += 1
+            self.at_once.setdefault(what, []).append(self._running)
+        if waits:
+            self._together.wait(60)
+        with self._lock:
+            self._running -= 1
+
+
+TIMED = replace(LEAK, id="slow", scenario="test_nothing_takes_long", says="held up")
+
+
+def outcomes(verdicts: dict[str, tuple[str, str | None]]) -> Finished:
+    return Finished(
+        tuple(
+            ScenarioResult(name, "", "no-egress", verdict, 1.0, {}, [], failure, [])
+            for name, (verdict, failure) in verdicts.items()
+        ),
+        "",
+    )
+
+
+def test_what_needs_the_machine_for_itself_has_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(together=4)
+    monkeypatch.setattr(runs, "run", machine.run)
+    monkeypatch.setattr(broken, "run", machine.run_broken)
+    monkeypatch.setattr(gate, "SABOTAGES", (TIMED, LEAK))
+    monkeypatch.setattr(gate, "crowd", lambda _: Crowd(scenarios=2, runs=4))
+    run = gate.run(Plan(RunOptions()), tmp_path, Console(file=io.StringIO()))
+    pooled = machine.at_once.pop("scenarios") + machine.at_once.pop("sabotages")
+    assert sorted(pooled) == [1, 2, 3, 4]
+    assert machine.at_once == {"exclusive scenarios": [1], "exclusive sabotages": [1], "again": [1]}
+    assert {each.name: each.verdict for each in run.scenarios} == {
+        LEAK.scenario: "proven",
+        TIMED.scenario: "refuted",
+    }
+    assert [(each.name, each.verdict) for each in run.again] == [(TIMED.scenario, "proven")]
+    assert [(each.sabotage, each.caught) for each in run.sabotages] == [(TIMED, True), (LEAK, True)]
+
+
+def test_where_nothing_needs_the_machine_for_itself_there_is_no_further_run(
+    made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path
+) -> None:
+    gated(tmp_path, Plan(RunOptions(seed=3)), {3: ["proven"]})
+    assert not any("--exclusive=only" in arguments for _, arguments in made_up)
 
 
 def test_what_is_proven_is_not_run_again(made_up: list[tuple[int, tuple[str, ...]]], tmp_path: Path) -> None:

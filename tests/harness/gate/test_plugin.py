@@ -114,6 +114,26 @@ def test_scenarios_are_run_in_the_turns_that_are_drawn(gate: Gate) -> None:
         os.close(descriptor)
 
 
+WITH_ONE_EXCLUSIVE = THREE_SCENARIOS.replace("def test_b", "@pytest.mark.exclusive\n    def test_b")
+
+
+@pytest.mark.parametrize(("exclusive", "left"), [("skip", {"test_b"}), ("only", {"test_a", "test_c"})])
+def test_what_needs_the_machine_for_itself_is_run_apart(gate: Gate, exclusive: str, left: set[str]) -> None:
+    run = gate(WITH_ONE_EXCLUSIVE, f"--exclusive={exclusive}")
+    assert {name for name, each in run.outcomes.items() if each.failure == NOT_RUN} == left
+    # In one order, whatever is left: the gate merges them.
+    assert list(run.verdicts) == ["test_a", "test_b", "test_c"]
+
+
+def test_no_turn_is_spent_on_what_is_run_apart(gate: Gate) -> None:
+    read, write = os.pipe()
+    os.write(write, b"".join(map(TURN.pack, range(5))))
+    run = gate(WITH_ONE_EXCLUSIVE, f"--turns={read}", "--exclusive=skip")
+    assert [name for name, each in run.outcomes.items() if each.failure == NOT_RUN] == ["test_b"]
+    for descriptor in (read, write):
+        os.close(descriptor)
+
+
 def test_what_restarts_the_service_comes_first(gate: Gate) -> None:
     run = gate(THREE_SCENARIOS.replace("def test_c", "@pytest.mark.restarts\n    def test_c"))
     assert list(run.verdicts) == ["test_c", "test_a", "test_b"]
@@ -169,7 +189,8 @@ def test_a_module_that_can_t_be_read_proves_nothing(gate: Gate) -> None:
     assert "proven" not in run.verdicts.values()
 
 
-def test_the_run_ends_when_the_break_was_noticed(gate: Gate) -> None:
+@pytest.mark.parametrize("options", [(), ("--exclusive=skip",)])
+def test_the_run_ends_when_the_break_was_noticed(gate: Gate, options: tuple[str, ...]) -> None:
     run = gate(
         """
         pytestmark = claim("live-change")
@@ -184,6 +205,7 @@ def test_the_run_ends_when_the_break_was_noticed(gate: Gate) -> None:
             pytest.fail("it went on")
     """,
         "--sabotage=flush-then-load",
+        *options,
     )
     assert (run.verdicts["test_a"], run.verdicts["test_b"]) == ("inconclusive", "refuted")
     assert "it went on" not in run.output
