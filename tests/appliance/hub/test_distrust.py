@@ -87,10 +87,10 @@ class Running:
 
     def enforced(self) -> str:
         """Show everything on the host that a call could change."""
-        name = self.hub._plane._names.places(ACME).namespace
+        name = self.hub.upkeep.plane._names.places(ACME).namespace
         looks = (
-            ["nft", "--stateless", "list", "chain", "inet", self.hub._plane._names.door, "enter"],
-            ["nft", "list", "set", "inet", self.hub._plane._names.door, "inner"],
+            ["nft", "--stateless", "list", "chain", "inet", self.hub.upkeep.plane._names.door, "enter"],
+            ["nft", "list", "set", "inet", self.hub.upkeep.plane._names.door, "inner"],
             ["ip", "netns", "list"],
             ["ls", "/run/wireguard"],
             ["ss", "--udp", "--listening", "--numeric", "--no-header"],
@@ -128,10 +128,10 @@ def store(tmp_path: Path) -> Store:
 def running(store: Store, names: Names, backend: Backend, tmp_path: Path) -> Iterator[Running]:
     """A hub that has restored its one organization."""
     hub = Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules")
-    hub.open()
-    hub.restore()
+    hub.upkeep.open()
+    hub.upkeep.restore()
     # It would put back what the store has, which these states are not.
-    hub._agreement.stop()
+    hub.upkeep.agreement.stop()
     server = Server(tmp_path / "sock", {0}, hub.answer)
     thread = threading.Thread(target=server.serve)
     thread.start()
@@ -144,7 +144,7 @@ def running(store: Store, names: Names, backend: Backend, tmp_path: Path) -> Ite
     hub.answer(messages.TearDown())
     server.close()
     thread.join()
-    hub.close()
+    hub.upkeep.close()
 
 
 def places_in(value: Any) -> list[tuple[Any, ...]]:
@@ -216,18 +216,18 @@ def test_a_good_difference_is_enforced_and_what_is_wrong_in_it_is_refused(runnin
     def try_one(place: tuple[Any, ...], odd: Any) -> None:
         assert isinstance(running.amend(back), messages.Done)
         # What it left behind may be tidied away meanwhile, so the kernel's rules are no measure here.
-        before = running.hub._plane.state(ACME)
+        before = running.hub.upkeep.plane.state(ACME)
         with capture_logs() as logs:
             answer = running.amend(replaced(good, place, odd))
         assert not [each for each in logs if each.get("exc_info")]
         if isinstance(answer, messages.Failed):
-            assert running.hub._plane.state(ACME) == before
+            assert running.hub.upkeep.plane.state(ACME) == before
 
     try_one()
-    before = running.hub._plane.state(ACME)
+    before = running.hub.upkeep.plane.state(ACME)
     # Of a state that the hub does not have, nothing is made.
     assert msgspec.msgpack.decode(running.amend(good, base=running.revision + 1).answer) is False  # type: ignore[union-attr]
-    assert running.hub._plane.state(ACME) == before
+    assert running.hub.upkeep.plane.state(ACME) == before
 
 
 def test_a_policy_that_costs_too_much_is_refused(running: Running) -> None:
@@ -301,18 +301,18 @@ def test_an_endpoint_that_is_none_keeps_no_link_from_coming_back(
         )
         machines.note_endpoints(transaction, ACME, {key: where})
     hub = Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules")
-    hub.open()
-    hub.restore()
+    hub.upkeep.open()
+    hub.upkeep.restore()
     try:
         for _ in range(2):
             assert hub.answer(messages.Peers(ACME))
             places = names.places(ACME)
             subprocess.run(["ip", "-netns", places.namespace, "link", "delete", places.link], check=True)
             wait_until(lambda: bool(hub.answer(messages.Status()).repairs.get("link")))  # type: ignore[attr-defined]
-            hub._repairs.clear()
+            hub.upkeep.repairs.clear()
     finally:
         hub.answer(messages.TearDown())
-        hub.close()
+        hub.upkeep.close()
 
 
 def test_a_look_that_fails_in_an_unforeseen_way_ends_no_healing() -> None:

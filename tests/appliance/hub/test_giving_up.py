@@ -54,7 +54,7 @@ class Place:
 
     def is_done(self) -> None:
         """Returns when the hub works at nothing of the organization any more."""
-        with self.hub._shares.turn(ACME, HERE):
+        with self.hub.shares.turn(ACME, HERE):
             pass
 
 
@@ -62,16 +62,16 @@ class Place:
 def place(names: Names, backend: Backend, tmp_path: Path) -> Iterator[Place]:
     store: Store = sealed_store(tmp_path)
     hub = Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules")
-    hub.open()
-    hub.restore()
-    server = Server(tmp_path / "sock", {0}, hub.answer, hub.caller_is_gone)
+    hub.upkeep.open()
+    hub.upkeep.restore()
+    server = Server(tmp_path / "sock", {0}, hub.answer, hub.upkeep.agreement.hurry)
     thread = threading.Thread(target=server.serve)
     thread.start()
     yield Place(hub, Workplace(store, HubClient(tmp_path / "sock"), "vpn.example.net", 51820), names, backend)
     HubClient(tmp_path / "sock").tear_down()
     server.close()
     thread.join()
-    hub.close()
+    hub.upkeep.close()
 
 
 @pytest.mark.parametrize("moment", ["it waits for its turn", "its rules are compiled"])
@@ -90,7 +90,7 @@ def test_what_its_caller_gave_up_never_comes_into_force(
     with monkeypatch.context() as patched, ExitStack() as held:
         patched.setattr(HubClient._call, "__defaults__", (0.2,))
         if moment == "it waits for its turn":
-            held.enter_context(place.hub._shares.turn(ACME, HERE))
+            held.enter_context(place.hub.shares.turn(ACME, HERE))
         else:
             patched.setattr(Compiler, "compile", compile_slowly)
         with pytest.raises(NotEnforced):

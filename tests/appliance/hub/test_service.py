@@ -66,12 +66,12 @@ def test_after_a_rotation_states_of_before_and_after_open_to_the_same_key(sealed
     remembered: list[str] = []
     hub = make_hub(sealed, remembered, tmp_path)
     before = stored(sealed)
-    key = hub._keyring.private_key(before)
+    key = hub.keyring.private_key(before)
     hub.answer(RotateSecret(OLD, NEW))
     assert remembered == [NEW]
     after = stored(sealed)
     assert before.sealed_data_key != after.sealed_data_key
-    assert hub._keyring.private_key(before) == hub._keyring.private_key(after) == key
+    assert hub.keyring.private_key(before) == hub.keyring.private_key(after) == key
     # The next hub has nothing but the new secret.
     assert opens(sealed, NEW).private_key(after.organization, after.sealed_data_key, after.sealed_private_key) == key
 
@@ -103,7 +103,7 @@ def test_keys_that_a_rotation_left_behind_are_refused(sealed: Store, tmp_path: P
         stored_of(sealed, "late"), sealed_data_key=keys.sealed_data_key, sealed_private_key=keys.sealed_private_key
     )
     with pytest.raises(HubError):
-        hub._keyring.private_key(late)
+        hub.keyring.private_key(late)
     fresh = hub.answer(CreateKeys("fresh"))
     assert isinstance(fresh, SealedKeys)
     assert opens(sealed, NEW).private_key("fresh", fresh.sealed_data_key, fresh.sealed_private_key)
@@ -122,7 +122,7 @@ def test_a_wrong_present_secret_changes_nothing(sealed: Store, tmp_path: Path) -
     with pytest.raises(HubError):
         hub.answer(RotateSecret("another secret that is long enough", NEW))
     assert stored(sealed) == before
-    assert hub._keyring.private_key(before)
+    assert hub.keyring.private_key(before)
     opens(sealed, OLD)
 
 
@@ -139,7 +139,7 @@ def test_a_store_that_fails_leaves_the_hub_with_the_old_secret(
     with pytest.raises(SQLAlchemyError):
         hub.answer(RotateSecret(OLD, NEW))
     assert stored(sealed) == before
-    assert hub._keyring.private_key(before)
+    assert hub.keyring.private_key(before)
     hub.answer(CreateKeys("next"))
 
 
@@ -153,14 +153,14 @@ def test_where_a_machine_is_is_noted_when_it_shakes_hands(
     """Its link may be lost a moment later, and only what was noted by then finds the machine again."""
     hub = make_hub(sealed, [], tmp_path)
     noted: Queue[str] = Queue()
-    monkeypatch.setattr(hub._plane, "note_endpoints", noted.put)
-    hub._healer.start()
+    monkeypatch.setattr(hub.upkeep.plane, "note_endpoints", noted.put)
+    hub.upkeep._healer.start()
     try:
-        hub._met("somebody")
+        hub.upkeep._met("somebody")
         assert noted.get(timeout=DEADLINE) == "somebody"
     finally:
-        hub._healer.stop()
-        hub._watcher.close()
+        hub.upkeep._healer.stop()
+        hub.upkeep._watcher.close()
 
 
 def test_an_organization_that_can_not_be_removed_keeps_none_of_the_others(
@@ -174,13 +174,13 @@ def test_an_organization_that_can_not_be_removed_keeps_none_of_the_others(
             raise HubError("its namespace is busy")
         removed.append(organization)
 
-    monkeypatch.setattr(hub._plane, "present", lambda: ("one", "stuck", "two"))
-    monkeypatch.setattr(hub._plane, "remove", remove)
-    monkeypatch.setattr(hub._door, "remove", lambda: removed.append("the door"))
+    monkeypatch.setattr(hub.upkeep.plane, "present", lambda: ("one", "stuck", "two"))
+    monkeypatch.setattr(hub.upkeep.plane, "remove", remove)
+    monkeypatch.setattr(hub.upkeep.door, "remove", lambda: removed.append("the door"))
     with pytest.raises(HubError, match="could not be removed: 1"):
         hub.answer(TearDown())
     assert sorted(removed) == ["one", "the door", "two"]
-    hub._watcher.close()
+    hub.upkeep._watcher.close()
 
 
 @pytest.mark.parametrize("tears_down", [True, False])
@@ -195,19 +195,19 @@ def test_a_hub_that_is_to_end_restores_nothing_more(
         goes_on.wait(DEADLINE)
 
     monkeypatch.setattr(organizations, "enforced_ids", lambda _: [organization] * 100)
-    monkeypatch.setattr(hub._door, "admit", lambda _: None)
-    monkeypatch.setattr(hub._door, "remove", lambda: None)
-    monkeypatch.setattr(hub._door, "close", lambda: None)
-    monkeypatch.setattr(hub._plane, "restore", restore)
-    monkeypatch.setattr(hub._plane, "present", lambda: () if happened.empty() else (organization,))
-    monkeypatch.setattr(hub._plane, "remove", lambda _: happened.put("removed"))
-    restoring = threading.Thread(target=hub.restore)
+    monkeypatch.setattr(hub.upkeep.door, "admit", lambda _: None)
+    monkeypatch.setattr(hub.upkeep.door, "remove", lambda: None)
+    monkeypatch.setattr(hub.upkeep.door, "close", lambda: None)
+    monkeypatch.setattr(hub.upkeep.plane, "restore", restore)
+    monkeypatch.setattr(hub.upkeep.plane, "present", lambda: () if happened.empty() else (organization,))
+    monkeypatch.setattr(hub.upkeep.plane, "remove", lambda _: happened.put("removed"))
+    restoring = threading.Thread(target=hub.upkeep.restore)
     restoring.start()
     assert happened.get(timeout=DEADLINE) == "restored"
     happened.put("restored")
-    ending = threading.Thread(target=partial(hub.answer, TearDown()) if tears_down else hub.close)
+    ending = threading.Thread(target=partial(hub.answer, TearDown()) if tears_down else hub.upkeep.close)
     ending.start()
-    assert hub._ending.wait(DEADLINE)
+    assert hub.upkeep._ending.wait(DEADLINE)
     goes_on.set()
     ending.join(DEADLINE)
     restoring.join(DEADLINE)
@@ -216,9 +216,9 @@ def test_a_hub_that_is_to_end_restores_nothing_more(
     # Those that were begun, side by side.
     assert 1 <= restored <= 8
     assert in_order == ["restored"] * restored + ["removed"] * tears_down
-    assert not hub._restored
+    assert not hub.upkeep.is_restored
     if tears_down:
-        hub._watcher.close()
+        hub.upkeep._watcher.close()
 
 
 def test_nothing_that_is_restored_or_healed_waits_for_changes(
@@ -226,29 +226,29 @@ def test_nothing_that_is_restored_or_healed_waits_for_changes(
 ) -> None:
     """Every place for changes is taken, and more changes wait, for as long as the test lasts."""
     hub, looked = make_hub(sealed, [], tmp_path), Queue[str]()
-    hub._shares = Shares(places=1)
-    monkeypatch.setattr(hub._plane, "present", tuple)
-    monkeypatch.setattr(hub._plane, "restore", lambda desired, _: looked.put(f"restored {desired.organization}"))
-    monkeypatch.setattr(hub._plane, "heal", lambda organization, _: looked.put(f"healed {organization}"))
-    monkeypatch.setattr(hub._plane, "note_endpoints", lambda _: None)
+    hub.shares = Shares(places=1)
+    monkeypatch.setattr(hub.upkeep.plane, "present", tuple)
+    monkeypatch.setattr(hub.upkeep.plane, "restore", lambda desired, _: looked.put(f"restored {desired.organization}"))
+    monkeypatch.setattr(hub.upkeep.plane, "heal", lambda organization, _: looked.put(f"healed {organization}"))
+    monkeypatch.setattr(hub.upkeep.plane, "note_endpoints", lambda _: None)
     for name in ("admit", "settle", "close"):
-        monkeypatch.setattr(hub._door, name, lambda *_: None)
-    with hub._shares.turn("another", HERE):
-        hub.restore()
+        monkeypatch.setattr(hub.upkeep.door, name, lambda *_: None)
+    with hub.shares.turn("another", HERE):
+        hub.upkeep.restore()
         try:
             assert looked.get(timeout=DEADLINE) == f"restored {ACME}"
-            hub._healer.notice(ACME, Change.RULES)
+            hub.upkeep._healer.notice(ACME, Change.RULES)
             assert looked.get(timeout=DEADLINE) == f"healed {ACME}"
         finally:
-            hub.close()
+            hub.upkeep.close()
 
 
 def test_a_hub_that_has_ended_does_not_begin_to_restore(
     sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = make_hub(sealed, [], tmp_path)
-    monkeypatch.setattr(hub._plane, "present", lambda: pytest.fail("it looks at the host"))
-    monkeypatch.setattr(hub._door, "close", lambda: None)
-    hub.close()
-    hub.restore()
-    assert not hub._restored
+    monkeypatch.setattr(hub.upkeep.plane, "present", lambda: pytest.fail("it looks at the host"))
+    monkeypatch.setattr(hub.upkeep.door, "close", lambda: None)
+    hub.upkeep.close()
+    hub.upkeep.restore()
+    assert not hub.upkeep.is_restored
