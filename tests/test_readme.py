@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import ssl
@@ -27,6 +28,12 @@ def world() -> Iterator[World]:
 
 def _examples(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
+def _page(world: World, path: str) -> str:
+    service = world.subject.service
+    context = ssl.create_default_context(cafile=str(service.certificate))
+    return httpx.get(service.url + path, verify=context, trust_env=False).text
 
 
 def _run(lines: str, folder: Path, **environment: str) -> str:
@@ -59,16 +66,26 @@ def test_the_lines_of_the_readme_connect_a_machine(world: World, tmp_path: Path)
 
 
 def test_the_lines_of_the_api_page_add_a_machine(world: World, tmp_path: Path) -> None:
-    authority = str(world.subject.service.certificate)
-    context = ssl.create_default_context(cafile=authority)
-    page = httpx.get(f"{world.subject.service.url}/docs/api", verify=context, trust_env=False).text
+    page = _page(world, "/docs/api")
     found = re.search(r"<pre[^>]*>(curl .*?)</pre>", page, re.DOTALL)
     assert found is not None
-    lines = found[1].replace("&#34;", '"').replace("https://vpn.example.net", world.subject.service.url)
+    lines = html.unescape(found[1]).replace("https://vpn.example.net", world.subject.service.url)
     api = world.subject.api()
     token = api.sign_up("api@example.net", "correct horse battery", "By the page").body["token"]
-    added = _run(lines, tmp_path, token=token, CURL_CA_BUNDLE=authority)
+    added = _run(lines, tmp_path, token=token, CURL_CA_BUNDLE=str(world.subject.service.certificate))
     assert '"branch-mumbai"' in added
+
+
+def test_the_front_page_shows_a_configuration_as_it_is_given(world: World) -> None:
+    page = _page(world, "/")
+    found = re.search(r"<pre[^>]*>(# WireGuard config .*?)</pre>", page, re.DOTALL)
+    assert found is not None
+    api = world.subject.api()
+    api.sign_up("front@example.net", "correct horse battery", "example-labs")
+    given = api.call("POST", "/machines", {"name": "branch-pune"}).body["config"]
+    # Everything but what differs from machine to machine.
+    keys_and_endpoint = re.compile(r"^(PrivateKey|PublicKey|Endpoint)( +=) .*$", re.MULTILINE)
+    assert keys_and_endpoint.sub(r"\1\2", html.unescape(found[1])) == keys_and_endpoint.sub(r"\1\2", given).rstrip()
 
 
 def test_the_example_of_a_scenario_is_proven(world: World) -> None:
