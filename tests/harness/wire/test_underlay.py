@@ -20,7 +20,8 @@ MESSAGE = b"\4" + bytes(underlay.message_of_ping(100) - 1)
 
 
 def captured(packet: Packet) -> Packet:
-    return Ether(bytes(Ether() / packet))
+    # With both addresses given, scapy asks no network for them.
+    return Ether(bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / packet))
 
 
 @pytest.mark.parametrize(
