@@ -1,4 +1,7 @@
-"""Throwaway labs of hosts and links, made of network namespaces. See README.md; import `netlab.sandbox` by name."""
+"""Throwaway networks for tests: hosts, switches and links of Linux namespaces, with WireGuard, streams and captures.
+
+Import `netlab.sandbox`, `netlab.container` and `netlab.ssh` by name. README.md shows how to begin.
+"""
 
 from netlab.capture import Capture
 from netlab.errors import (
@@ -21,7 +24,7 @@ from netlab.link import Link
 from netlab.namespacehost import NamespaceHost
 from netlab.ping import PingResult
 from netlab.plan import Cable, HostPlan, LinkShape, Plan, Route
-from netlab.probe import Answer, Outcome, TcpListener, UdpEcho, tcp_probe, udp_probe
+from netlab.probe import TcpAnswer, TcpListener, TcpOutcome, UdpEcho, tcp_probe, udp_probe
 from netlab.process import Completed, Process
 from netlab.stream import Received, Sent, UdpStream
 from netlab.switch import Switch
@@ -30,7 +33,6 @@ from netlab.together import together
 from netlab.wireguard import Peer, Tunnel, wg_quick, wireguard_implementation
 
 __all__ = [
-    "Answer",
     "Cable",
     "Capture",
     "CommandFailed",
@@ -50,7 +52,6 @@ __all__ = [
     "NetlabError",
     "NothingArrived",
     "OutOfReach",
-    "Outcome",
     "Peer",
     "PingResult",
     "Plan",
@@ -60,7 +61,9 @@ __all__ = [
     "SandboxError",
     "Sent",
     "Switch",
+    "TcpAnswer",
     "TcpListener",
+    "TcpOutcome",
     "TcpStream",
     "Tunnel",
     "UdpEcho",

@@ -1,4 +1,4 @@
-"""Lets the folder itself be run (`python /path/to/netlab -- PROGRAM`), installed or not, see `sandbox.command`."""
+"""Entry point of the folder itself: `python /path/to/netlab -- PROGRAM`, installed or not; see `sandbox.command`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packet captures in hosts, in files that every analyser reads."""
+"""Packet captures in hosts, written to pcap files."""
 
 from __future__ import annotations
 
@@ -16,30 +16,37 @@ if TYPE_CHECKING:
     from scapy.packet import Packet
 
 _START_S, _WRITTEN_S = 10.0, 10.0
-# How the recorder's words end when something is not there that others have.
+# Ends of the recorder's messages about a feature that this host lacks and others have.
 _LACKING = ("is not installed", "unknown here")
 _RECORDER = Path(__file__).with_name("recorder.py")
 
 
 class Capture:
-    """A running capture. It is listening once it is made; `with` or `stop()` ends it.
+    """A packet capture that runs on one interface of a host; `with` or `stop()` ends it.
 
     Attributes:
-        path: the pcap file, in its host: Ethernet for veth links, raw IP for TUN and WireGuard links.
+        path: the pcap file (draft-ietf-opsawg-pcap), in the host's folder. Its link type is Ethernet for veth links,
+            and raw IP for TUN and WireGuard links.
+
+    Example:
+        >>> with Capture(pune, "eth0", "icmp") as capture:
+        ...     mumbai.ping("192.0.2.12")
+        ...     request, reply = capture.packets()
     """
 
     def __init__(self, host: Host, interface: str, filter: str = "", snaplen: int = 262144) -> None:
-        """Starts to record, and waits until it does.
+        """Starts to record, and returns once packets are recorded.
 
         Args:
-            host: where.
-            interface: name of one of its links.
-            filter: a pcap-filter(7) expression (compiled by tcpdump); everything if empty.
-            snaplen: bytes kept of each packet.
+            host: the host that has the interface.
+            interface: name of the interface.
+            filter: a pcap-filter(7) expression, which tcpdump compiles; an empty one takes every packet.
+            snaplen: most bytes to keep of each packet.
 
         Raises:
-            NetlabError: no such interface, or no such filter.
-            Unsupported: a kind of link that is unknown here, or a filter without tcpdump installed.
+            NetlabError: there is no such interface, or the filter has an error.
+            Unsupported: no pcap link type is known here for the interface, or a filter was given and the host has no
+                tcpdump.
         """
         name = f"{interface}-{host.number()}.pcap"
         self.path = host.folder / name
@@ -63,20 +70,23 @@ class Capture:
         self.stop()
 
     def stop(self) -> None:
-        """Ends it when all that it has seen is written. May be called twice."""
+        """Ends the recording, once every packet that was seen is in the file. May be called twice."""
         self._process.stop(grace_s=5.0)
 
     @property
     def dropped(self) -> int | None:
-        """Packets that the kernel dropped because the recorder was too slow; None until it is stopped."""
+        """Number of packets that the kernel dropped because the recorder was too slow; None while it records."""
         return self._number(r"dropped (\d+)")
 
     def packets(self) -> list[Packet]:
-        """Reads what was captured so far, up to the packets of just before the call. Needs the extra `netlab-pcap`.
+        """Reads the packets captured so far, up to those from just before the call. Needs the extra `netlab-pcap`.
 
         Returns:
-            Packets as scapy dissects them, such as `packet[IP].src` and `bytes(packet[UDP].payload)`; `time` is Unix
-            time in seconds, `wirelen` the length in bytes with the link's header.
+            Packets as scapy dissects them, such as `packet[IP].src` and `bytes(packet[UDP].payload)`. Their `time` is
+            Unix time in seconds, their `wirelen` the length in bytes with the link's header.
+
+        Raises:
+            NothingArrived: the recorder does not answer.
         """
         # scapy takes half a second to load, which programs that read no captures should not wait for.
         from scapy.layers import inet6  # noqa: F401 - has scapy know IP in its readers

@@ -1,9 +1,9 @@
-"""Hosts that are Docker containers, with netlab's own cables between them. Needs the extra `netlab-docker`.
+"""Docker containers as hosts of a lab, joined by netlab's own cables. Needs the extra `netlab-docker`.
 
     Lab(make_host=Containers(docker.from_env(), "my-image"))
 
-The daemon has to run on this kernel, where the caller sees its processes and is root over them: best in the sandbox of
-the lab, and then nothing of it outlives that. Docker's own network is not used.
+The daemon runs on this kernel, and the caller sees its processes and is root over them. It is best started in the
+sandbox of the lab: nothing of it outlives that. Docker's own network is not used.
 """
 
 from __future__ import annotations
@@ -30,14 +30,21 @@ _POLL_S = 0.005
 
 
 class Container(RemotePrograms, LabHost):
-    """A running container with a network of its own, in which there is what the lab plugs in. Made by `Lab.host`.
+    """A running container whose network has only the links that the lab plugs in. Made by `Lab.host`.
 
     Programs run inside, with the container's rights and files. Sockets, pings, captures, shapes and address translation
     are made from outside and need nothing in the image. `folder` is mounted at the same path.
     """
 
     def __init__(self, name: str, folder: Path, client: DockerClient, container: DockerContainer) -> None:
-        """Takes a container that runs; it is removed at close."""
+        """Takes over a running container.
+
+        Args:
+            name: name of the host.
+            folder: folder of the host, mounted in the container at the same path.
+            client: client of the daemon that runs the container.
+            container: the container; `close` removes it.
+        """
         container.reload()
         self._api = client.api
         self._container = container
@@ -50,7 +57,7 @@ class Container(RemotePrograms, LabHost):
         return self._pid
 
     def shell_command(self) -> list[str]:
-        """What to run, where `docker` finds the daemon, for a shell in this container."""
+        """Returns the command line of a shell in this container, for a place where `docker` finds the daemon."""
         return ["docker", "exec", "--interactive", "--tty", str(self._container.id), "/bin/sh"]
 
     def _execute(self, argv: Sequence[str], input: bytes, deadline_s: float) -> Executed:
@@ -61,7 +68,7 @@ class Container(RemotePrograms, LabHost):
         try:
             execution = self._api.exec_create(self._container.id, list(argv), stdin=True)["Id"]
             stream = self._api.exec_start(execution, socket=True)
-            # Of its input and output, the library gives only the latter an end.
+            # The library has no call that ends the program's input, so its raw socket is used.
             raw: socket.socket = stream._sock  # type: ignore[union-attr]
             raw.settimeout(deadline_s)
             sender = threading.Thread(target=_send, args=(raw, input), name="netlab-docker-input", daemon=True)
@@ -73,14 +80,14 @@ class Container(RemotePrograms, LabHost):
                 stream.close()
             sender.join(deadline_s)
             # The stream may end a moment before the daemon has noticed the end.
-            while (told := self._api.exec_inspect(execution))["Running"]:
+            while (state := self._api.exec_inspect(execution))["Running"]:
                 time.sleep(_POLL_S)
         except (DockerException, SocketError, OSError) as error:
             raise HostUnavailable(self.name, f"docker: {error}") from error
-        return Executed(int(told["ExitCode"]), bytes(parts[_STDOUT]), bytes(parts[_STDERR]))
+        return Executed(int(state["ExitCode"]), bytes(parts[_STDOUT]), bytes(parts[_STDERR]))
 
     def close(self) -> None:
-        """Removes the container and what runs in it. The lab calls this."""
+        """Removes the container and everything that runs in it. Called by the lab."""
         for process in self._processes:
             process.stop()
         self.netlink.close()
@@ -89,25 +96,34 @@ class Container(RemotePrograms, LabHost):
 
 
 class Containers:
-    """Makes the hosts of a lab from an image, for `Lab(make_host=…)`."""
+    """Maker of hosts from one image, for `Lab(make_host=…)`."""
 
     def __init__(self, client: DockerClient, image: str) -> None:
-        """Makes nothing yet.
+        """Keeps client and image; starts nothing yet.
 
         Args:
-            client: of the daemon; it stays the caller's to close.
-            image: name of one that is there. For `wg_quick` it needs wireguard-tools, and wireguard-go where the kernel
-                has no WireGuard.
+            client: client of the daemon; the caller closes it.
+            image: name of an image that the daemon has. `wg_quick` needs wireguard-tools in it, and wireguard-go where
+                the kernel has no WireGuard.
         """
         self._client = client
         self._image = image
 
     def __call__(self, name: str, folder: Path, hosts_file: Path, *, forwards: bool) -> Container:
-        """Starts a container that waits.
+        """Starts a container that waits for programs.
+
+        Args:
+            name: name of the host, and its host name.
+            folder: folder of the host; made here.
+            hosts_file: file to mount as `/etc/hosts`.
+            forwards: make it a router, for IPv4 and IPv6.
+
+        Returns:
+            The host.
 
         Raises:
-            HostUnavailable: Docker can't; its words are in the reason.
-            InvalidName: that is no host name.
+            HostUnavailable: Docker can't start it; its reason is in the message.
+            InvalidName: `name` is not a host name.
         """
         from docker.errors import DockerException
 

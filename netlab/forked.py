@@ -1,6 +1,6 @@
-"""What a forked process does where it would have executed a program: a function of the program that forked it.
+"""Functions that run in a forked process as if they were programs.
 
-For programs that are loaded already; a Python program of some size takes longer to load than many labs live.
+For code that is loaded already: a Python program of some size takes longer to load than many labs live.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM, signal
 def become(
     name: str, function: Callable[[], object], environment: Mapping[str, str], keep: Collection[int] = ()
 ) -> NoReturn:
-    """Runs a function as if it were a program's, and ends this process: for `subprocess.Popen(preexec_fn=…)`.
+    """Runs a function as if it were a program, and ends this process; for `subprocess.Popen(preexec_fn=…)`.
 
     Standard streams, signals, open files, environment and settings of the interpreter are as an executed program finds
-    them. What the function raises goes to standard error; `SystemExit` gives the exit status.
+    them. An exception goes to standard error; `SystemExit` gives the exit status.
 
     Args:
-        name: of the process, at most 15 bytes; see proc_pid_comm(5).
-        keep: open files to leave open beside the standard ones.
+        name: name of the process, at most 15 bytes; see proc_pid_comm(5).
+        function: the function.
+        environment: all variables that the function finds in `os.environ`.
+        keep: file descriptors to leave open beside 0, 1 and 2.
     """
-    # While the numbers of their files are theirs: whoever configures logging later has them closed.
+    # Closes log handlers while their file numbers are still theirs: a later set-up of logging would close other files.
     logging.shutdown()
     # `Popen` returns when its pipe is closed here, too.
     _close_all_but(keep)
@@ -41,7 +43,7 @@ def become(
     os.environ.clear()
     os.environ.update(environment)
     Path("/proc/self/comm").write_text(name)
-    # Not those of the program that forked this one, which may have something written there.
+    # New streams: those of the parent may hold text that it has not written yet.
     sys.stdout, sys.stderr = _stream(1), _stream(2)
     logging.getLogger().handlers.clear()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
@@ -50,7 +52,12 @@ def become(
 
 
 def end_with(function: Callable[[], object]) -> NoReturn:
-    """Runs a function, and ends this process as a program ends: status 0, or that of `SystemExit`, or 1."""
+    """Runs a function, and ends this process as a program ends.
+
+    Args:
+        function: the function. The exit status is 0 when it returns, that of a `SystemExit`, or 1 after another
+            exception.
+    """
     code = 1
     try:
         function()

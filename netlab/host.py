@@ -1,7 +1,7 @@
-"""A host: what can be done with one, wherever it is.
+"""Hosts: the interface that all kinds of them share.
 
-`NamespaceHost` is made of namespaces, `container.Container` by Docker, `ssh.SshHost` is reached over the network. What
-is written against `Host` runs on each; what one of them can't do, it refuses with `OutOfReach`.
+`NamespaceHost` is made of namespaces, `container.Container` by Docker, `ssh.SshHost` is reached over the network. Code
+that uses `Host` runs on each of them; `OutOfReach` says what one can't do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def check_name(name: str) -> str:
-    """Returns what is a host's name; raises InvalidName otherwise."""
+    """Returns a host name unchanged.
+
+    Raises:
+        InvalidName: it is not 1 to 63 of a-z, 0-9 and -, with no - at either end (RFC 1123, in lower case).
+    """
     if not _NAME.fullmatch(name):
         raise InvalidName(f"{name!r} is no host name: 1 to 63 of a-z, 0-9 and -, no - at either end")
     return name
@@ -36,13 +40,19 @@ class Host(abc.ABC):
     """A machine in which programs run.
 
     Attributes:
-        name: what the caller calls it.
-        folder: a writable folder of its own, which is gone when the host is closed.
+        name: name that the caller gave it.
+        folder: a writable folder for this host's files, removed when the host is closed.
     """
 
     folder: PurePath
 
     def __init__(self, name: str, folder: PurePath) -> None:
+        """Keeps name and folder.
+
+        Args:
+            name: name of the host.
+            folder: its folder; see the attributes.
+        """
         self.name = name
         self.folder = folder
         self._numbers = itertools.count(1)
@@ -51,7 +61,7 @@ class Host(abc.ABC):
         return f"<{type(self).__name__} {self.name}>"
 
     def number(self) -> int:
-        """A number that this host has not given before, for names of files in its folder."""
+        """Returns a number that this host has not returned before, for names of files in its folder."""
         return next(self._numbers)
 
     @abc.abstractmethod
@@ -67,16 +77,21 @@ class Host(abc.ABC):
         """Runs a program in this host and waits for its end.
 
         Args:
-            argv: the program and its arguments.
-            input: its standard input; empty if None.
-            timeout: seconds until it is killed, with its process group.
-            check: raise if its exit status is not 0.
-            env: variables on top of those that programs have there: the caller's, where it shares its files.
-            cwd: its working directory; the caller's if None, or `folder` where it does not share its files.
+            *argv: the program and its arguments.
+            input: text for its standard input; None is an empty one.
+            timeout: seconds until it is killed with its process group.
+            check: raise CommandFailed if its exit status is not 0.
+            env: variables to add to those that programs have there. On a host that shares the caller's files, those are
+                the caller's.
+            cwd: its working directory. None is the caller's, or `folder` on a host that does not share the caller's
+                files.
+
+        Returns:
+            Exit status and output.
 
         Raises:
-            CommandFailed: it could not be started, or ended with another status than 0.
-            CommandTimedOut: its time was up.
+            CommandFailed: it could not be started, or ended with an exit status other than 0.
+            CommandTimedOut: it was killed at its deadline.
         """
 
     @abc.abstractmethod
@@ -90,10 +105,13 @@ class Host(abc.ABC):
         """Starts a program in this host and leaves it running; its output goes to `folder/LOG.log`.
 
         Args:
-            argv: the program and its arguments.
+            *argv: the program and its arguments.
             env: as for `run`.
-            log: name of the log; the program's name and a number if None. An existing one is continued.
+            log: name of the log, which is continued if it exists; None makes one of the program's name and a number.
             cwd: as for `run`.
+
+        Returns:
+            The running program.
 
         Raises:
             CommandFailed: it could not be started.
@@ -101,36 +119,64 @@ class Host(abc.ABC):
 
     @abc.abstractmethod
     def start_tool(self, source: Path, *arguments: str | PurePath, log: str) -> Process:
-        """Starts one of netlab's own programs in this host's network, as `start` does.
+        """Starts one of netlab's own programs in this host's network, and leaves it running.
 
         Args:
             source: a Python file that needs the standard library only.
-            arguments: its arguments.
-            log: name of the log.
+            *arguments: its arguments.
+            log: name of the log, as for `start`.
+
+        Returns:
+            The running program.
         """
 
     @abc.abstractmethod
     def read(self, path: PurePath) -> bytes:
-        """What a file of this host holds (raises CommandFailed or OSError)."""
+        """Returns the content of a file of this host.
+
+        Raises:
+            CommandFailed: the file can't be read on a host that does not share the caller's files.
+            OSError: the file can't be read on a host that does.
+        """
 
     @abc.abstractmethod
     def write(self, path: PurePath, data: bytes, mode: int = 0o644) -> None:
-        """Makes a file of this host, or overwrites it; nobody reads it with more rights than `mode` gives."""
+        """Makes a file of this host, or overwrites it.
+
+        Args:
+            path: the file.
+            data: its content.
+            mode: permission bits; at no moment can the file be read with more than these.
+        """
 
     @abc.abstractmethod
     def which(self, program: str) -> str | None:
-        """Path of a program in this host, None if it has none of that name."""
+        """Returns the path of a program in this host, or None if it has no program of that name."""
 
     @abc.abstractmethod
     def in_network(self, function: Callable[[], T]) -> T:
-        """Runs `function` in a short-lived thread inside this host's network namespace and returns its result.
+        """Runs a function in a short-lived thread inside this host's network namespace.
+
+        Args:
+            function: a function of the calling program. A socket that it makes stays in the host's network.
+
+        Returns:
+            The function's result.
 
         Raises:
             OutOfReach: the host is on another machine.
         """
 
     def socket(self, family: int, kind: int, proto: int = 0) -> socket.socket:
-        """A socket that lives in this host's network; any thread may use it, and must close it.
+        """Makes a socket in this host's network. Any thread may use it; the caller closes it.
+
+        Args:
+            family: address family, as for `socket.socket`.
+            kind: type of socket.
+            proto: protocol number.
+
+        Returns:
+            The open socket.
 
         Raises:
             OutOfReach: the host is on another machine.
@@ -139,7 +185,13 @@ class Host(abc.ABC):
 
     @abc.abstractmethod
     def route(self, destination: str, *, via: str | None = None, interface: str | None = None) -> None:
-        """Adds a route; `destination` is a network or `default` (IPv4)."""
+        """Adds a route.
+
+        Args:
+            destination: a network such as `198.51.100.0/24`, or `default` (IPv4) or `::/0`.
+            via: address of the next hop.
+            interface: name of the link to use; needed if there is no `via`.
+        """
 
     @abc.abstractmethod
     def ping(
@@ -151,22 +203,30 @@ class Host(abc.ABC):
         source: str | None = None,
         size: int = 56,
     ) -> PingResult:
-        """Sends ICMP echo requests from this host; see `netlab.ping.ping`."""
+        """Sends ICMP echo requests from this host; arguments and result are those of `netlab.ping.ping`."""
 
     @abc.abstractmethod
     def shell_command(self) -> list[str]:
-        """What to run, where the caller runs and with its rights, for a shell in this host."""
+        """Returns the command line of a shell in this host, to run where the caller runs and with its rights."""
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Ends all that was started in it, and removes what was written into `folder`. May be called twice."""
+        """Ends every program that was started in this host, and removes `folder`. May be called twice."""
 
     def shell(self) -> int:
-        """Opens a shell in this host on the caller's terminal; returns its exit status when it is left."""
+        """Opens a shell in this host on the caller's terminal.
+
+        Returns:
+            The shell's exit status.
+        """
         return subprocess.run(self.shell_command(), check=False).returncode
 
     def addresses(self, interface: str | None = None) -> list[str]:
-        """Its addresses with prefix length, of one interface or of all but `lo`; no link-local ones."""
+        """Returns this host's addresses with prefix length, without link-local ones.
+
+        Args:
+            interface: name of an interface; None is all but `lo`.
+        """
         words = ["ip", "-json", "address", "show", *(["dev", interface] if interface else [])]
         return [
             f"{address['local']}/{address['prefixlen']}"

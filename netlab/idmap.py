@@ -1,7 +1,7 @@
-"""Users of a user namespace that an ordinary user makes: itself as root, and those that the machine lends it.
+"""User namespaces of an ordinary user, who is root in them, with the other users that the machine lends.
 
-`newuidmap` and `newgidmap` (Debian's `uidmap`) give what /etc/subuid and /etc/subgid grant. Without them there is one
-user in the namespace, and no program in there can become another.
+`newuidmap` and `newgidmap` (Debian's package `uidmap`) grant the ranges of /etc/subuid and /etc/subgid. Without them
+the namespace has one user, and no program in it can become another.
 """
 
 from __future__ import annotations
@@ -14,12 +14,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 _COUNT = 65535
-"""Up to nobody and nogroup (65534), which programs become."""
+"""Enough ids for root to become nobody and nogroup (65534)."""
 _FILES = {"newuidmap": "/etc/subuid", "newgidmap": "/etc/subgid"}
 
 
 def first_lent(text: str, user: int, name: str) -> int | None:
-    """The first of enough ids that a file as subuid(5) tells grants a user; None if it grants none."""
+    """Finds the ids that a file in the format of subuid(5) lends to a user.
+
+    Args:
+        text: content of the file.
+        user: numeric id of the user.
+        name: login name of the user.
+
+    Returns:
+        The first of at least 65535 ids in a row; None if the file lends no such range.
+    """
     for line in text.splitlines():
         owner, _, rest = line.partition(":")
         start, _, count = rest.partition(":")
@@ -29,20 +38,20 @@ def first_lent(text: str, user: int, name: str) -> int | None:
 
 
 def map_users(unshare: Callable[[], None]) -> None:
-    """Has the calling process enter a user namespace, with as many users as can be had.
+    """Moves the calling process into a user namespace, with as many users as the machine lends.
 
     Args:
-        unshare: enters it.
+        unshare: function that enters the namespace.
 
     Raises:
-        OSError: there can't be one.
+        OSError: the kernel refuses the namespace.
     """
     user, group, process = os.geteuid(), os.getegid(), os.getpid()
     commands = _commands(process, user, group)
     wait, entered = os.pipe()
     helper = os.fork()
     if helper == 0:
-        # Outside of it: only from there more than one user can be given.
+        # From outside of the namespace: only there can more than one user be mapped.
         os.close(entered)
         done = bool(commands) and os.read(wait, 1) == b"+" and all(map(_succeeds, commands))
         os._exit(0 if done else 1)
@@ -61,7 +70,7 @@ def map_users(unshare: Callable[[], None]) -> None:
 
 
 def _commands(process: int, user: int, group: int) -> list[list[str]]:
-    """What gives the process its users and groups; nothing where this machine lends too few."""
+    """Command lines that give a process its users and groups; empty where this machine lends too few."""
     try:
         name = pwd.getpwuid(user).pw_name
     except KeyError:

@@ -1,4 +1,4 @@
-"""The few system calls that Python 3.10 has no function for. Errors are OSError with the kernel's errno."""
+"""System calls that Python 3.10 has no function for. Their errors are OSError with the kernel's errno."""
 
 from __future__ import annotations
 
@@ -34,17 +34,47 @@ def _checked(result: int, what: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Moves the calling thread (not its process) into new namespaces, see unshare(2)."""
+    """Moves the calling thread (not its process) into new namespaces.
+
+    Args:
+        flags: CLONE_NEW… and CLONE_FS flags of unshare(2).
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     _checked(_libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
 def setns(fd: int, kind: int) -> None:
-    """Moves the calling thread into the namespace that `fd` refers to; `kind` is one CLONE_NEW… flag or 0."""
+    """Moves the calling thread into a namespace.
+
+    See setns(2).
+
+    Args:
+        fd: file descriptor that refers to the namespace.
+        kind: the CLONE_NEW… flag of its type, or 0 for any.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     _checked(_libc.setns(ctypes.c_int(fd), ctypes.c_int(kind)), "setns")
 
 
 def mount(source: str, target: str, kind: str | None, flags: int = 0, data: str | None = None) -> None:
-    """mount(2); `kind` is the type of file system, None for bind mounts and changes of propagation."""
+    """Mounts a file system.
+
+    See mount(2).
+
+    Args:
+        source: device, or folder to bind.
+        target: folder or file to mount it on.
+        kind: type of file system; None for bind mounts and changes of propagation.
+        flags: MS_… flags.
+        data: options of the file system.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     result = _libc.mount(
         source.encode(),
         target.encode(),
@@ -56,16 +86,28 @@ def mount(source: str, target: str, kind: str | None, flags: int = 0, data: str 
 
 
 def make_mounts_private() -> None:
-    """Stops mounts of this mount namespace from reaching others, and others' from reaching it."""
+    """Stops mounts from spreading between this mount namespace and others.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     mount("none", "/", None, MS_REC | MS_PRIVATE)
 
 
 def die_with_parent() -> None:
-    """Has the kernel kill this process when the *thread* that forked it ends."""
+    """Has the kernel kill this process when the *thread* that forked it ends; see PR_SET_PDEATHSIG in prctl(2).
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0), "prctl")
 
 
 def set_hostname(name: str) -> None:
-    """Names the UTS namespace of the calling thread."""
+    """Sets the host name in the UTS namespace of the calling thread.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     encoded = name.encode()
     _checked(_libc.sethostname(encoded, ctypes.c_size_t(len(encoded))), "sethostname")

@@ -1,21 +1,22 @@
-"""WireGuard keys: Curve25519, in the base64 that `wg` reads and writes."""
+"""WireGuard keys: Curve25519 (RFC 7748), in the base64 form that wg(8) reads and writes."""
 
 from __future__ import annotations
 
 import base64
 
-# What starts a sandbox has the standard library only: an ordinary user may not get at the packages of who asks for it.
+# `cryptography` is imported late: the launcher of a sandbox has the standard library only, since an ordinary user may
+# not be able to read the packages of the user who asked for the sandbox.
 
 
 def genkey() -> str:
-    """A new private key, base64."""
+    """Returns a new private key, in base64."""
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
     return base64.b64encode(X25519PrivateKey.generate().private_bytes_raw()).decode()
 
 
 def pubkey(private_key: str) -> str:
-    """The public key of a private key, both base64.
+    """Returns the public key of a private key, both in base64.
 
     Raises:
         ValueError: `private_key` is not the base64 of 32 bytes.

@@ -1,4 +1,4 @@
-"""A lab: hosts and switches that exist for as long as a `with` block runs."""
+"""Labs: hosts and switches that exist for as long as a `with` block runs."""
 
 from __future__ import annotations
 
@@ -26,17 +26,21 @@ from netlab.switch import Switch
 
 
 class HostMaker(Protocol):
-    """Makes the hosts of a lab."""
+    """Maker of a lab's hosts."""
 
     def __call__(self, name: str, folder: Path, hosts_file: Path, *, forwards: bool) -> LabHost:
-        """Makes one, without links; the arguments are those of `NamespaceHost`."""
+        """Makes a host without links; the arguments are those of `NamespaceHost`."""
 
 
 class Lab:
-    """Builds a topology and takes it away again, also when the body of the `with` raises.
+    """A network of hosts and switches that is taken away at the end of `with`, also when its body raises.
 
-    Needs the rights that root has in a sandbox (`netlab.sandbox`). Outside of one it works as root too, touches no
-    network namespace but its own, and is cleaned up at exit; only a SIGKILL would leave daemons behind there.
+    A lab needs the rights that root has in a sandbox (`netlab.sandbox`). Outside of one it works for root too, touches
+    no network namespace but the caller's own, and is cleaned up at exit; after a SIGKILL, daemons stay behind there.
+
+    Attributes:
+        folder: folder of logs and captures, with one folder for each host.
+        netlink: links of the namespace that has all switches.
 
     Example:
         >>> with Lab() as lab:
@@ -50,8 +54,8 @@ class Lab:
         """Makes an empty lab.
 
         Args:
-            keep_folder: where to move the lab's folder (logs, captures) at close; it is removed if None.
-            make_host: `NamespaceHost`, or a `netlab.container.Containers`.
+            keep_folder: where `close` moves the lab's folder; None removes it.
+            make_host: maker of the hosts: `NamespaceHost`, or a `netlab.container.Containers`.
 
         Raises:
             SandboxError: the caller may not make namespaces.
@@ -61,11 +65,11 @@ class Lab:
         self._hosts: dict[str, LabHost] = {}
         self._switches: dict[str, Switch] = {}
         self._names: dict[str, str] = {}
-        # Counters are drawn from by `next`, which is atomic: threads may build a lab together.
+        # `next` on a counter is atomic: threads may build a lab together.
         self._interfaces: dict[str, Iterator[int]] = {}
         self._ports_here: list[str] = []
         self._ports = itertools.count()
-        # Where the caller is now: `connect_here` means this namespace, whatever thread calls it.
+        # The caller's namespace: `connect_here` uses it, whatever thread calls.
         self._here = Namespaces.current()
         try:
             self._fabric = Namespaces.create(("net",), _quiet)
@@ -90,24 +94,42 @@ class Lab:
 
     @property
     def hosts(self) -> Mapping[str, LabHost]:
-        """Hosts by name."""
+        """Hosts of this lab, by name."""
         return MappingProxyType(self._hosts)
 
     @property
     def switches(self) -> Mapping[str, Switch]:
-        """Switches by name."""
+        """Switches of this lab, by name."""
         return MappingProxyType(self._switches)
 
     def host(self, name: str) -> LabHost:
-        """Adds a host, with `lo` up and no other link."""
+        """Adds a host with `lo` up and no other link.
+
+        Args:
+            name: name in the lab, and host name.
+
+        Returns:
+            The host.
+
+        Raises:
+            InvalidName: `name` is not a host name, or is taken.
+        """
         return self._add_host(name, forwards=False)
 
     def router(self, name: str, *, masquerade: str | None = None) -> LabHost:
         """Adds a host that forwards IPv4 and IPv6.
 
         Args:
-            name: also its host name.
-            masquerade: the interface out of which what it forwards carries its own address (NAT); None for none.
+            name: name in the lab, and host name.
+            masquerade: name of the interface whose own address forwarded packets carry when they leave by it (NAT);
+                None for no translation.
+
+        Returns:
+            The host.
+
+        Raises:
+            InvalidName: `name` is not a host name, or is taken.
+            Unsupported: addresses can't be translated here.
         """
         host = self._add_host(name, forwards=True)
         if masquerade is not None:
@@ -123,7 +145,17 @@ class Lab:
         return host
 
     def switch(self, name: str) -> Switch:
-        """Adds a switch."""
+        """Adds a switch.
+
+        Args:
+            name: name in the lab.
+
+        Returns:
+            The switch.
+
+        Raises:
+            InvalidName: the name is taken.
+        """
         if name in self._switches:
             raise InvalidName(f"the lab has a switch {name!r} already")
         switch = Switch(name, f"s{len(self._switches)}")
@@ -132,7 +164,12 @@ class Lab:
         return switch
 
     def name(self, name: str, address: str) -> None:
-        """Makes `name` resolve to `address` in every host (they share an `/etc/hosts` of the lab's)."""
+        """Makes a name resolve in every host; they share an `/etc/hosts` of the lab's.
+
+        Args:
+            name: the name.
+            address: its IPv4 or IPv6 address.
+        """
         self._names[name] = address
         self._write_names()
 
@@ -142,7 +179,11 @@ class Lab:
         self._hosts_file.write_text("\n".join(lines) + "\n")
 
     def build(self, plan: Plan) -> None:
-        """Adds all that a plan has (raises what its parts raise)."""
+        """Adds everything that a plan describes, and raises what the single calls raise.
+
+        Args:
+            plan: the plan. Its switches may exist; its hosts may not.
+        """
         for name in plan.switches:
             if name not in self._switches:
                 self.switch(name)
@@ -170,21 +211,26 @@ class Lab:
         reorder: float | None = None,
         interface: str | None = None,
     ) -> Link:
-        """Plugs a host into a switch, once more if it is connected already.
+        """Plugs a host into a switch, by one more link if it is connected already.
 
         Args:
-            host: of this lab.
-            switch: of this lab.
-            addresses: IPv4 or IPv6, with prefix length (`192.0.2.11/24`).
-            mtu: bytes.
-            rate: bits per second in each direction.
-            delay: seconds in each direction.
-            loss: share of packets lost in each direction, 0 to 1.
-            reorder: share of packets that overtake delayed ones, in each direction, 0 to 1.
-            interface: its name in the host; `eth0`, `eth1`, … if None.
+            host: a host of this lab.
+            switch: a switch of this lab.
+            *addresses: IPv4 or IPv6 addresses with prefix length, such as `192.0.2.11/24`.
+            mtu: largest packet, in bytes of IP.
+            rate: bits per second, in each direction.
+            delay: seconds, in each direction.
+            loss: share of packets that are lost in each direction, 0 to 1.
+            reorder: share of packets that overtake delayed ones in each direction, 0 to 1.
+            interface: name of the link in the host; None takes `eth0`, `eth1`, …
+
+        Returns:
+            The link, once it carries packets.
 
         Raises:
-            InvalidPlan: a link can't be like that.
+            InvalidPlan: the shape contradicts itself.
+            NothingArrived: the link does not come up in time.
+            OSError: the kernel refuses the link or an address.
             Unsupported: the kernel can't shape links like that.
         """
         return self._connect(host, switch, addresses, LinkShape(mtu, rate, delay, loss, reorder), interface)
@@ -206,7 +252,19 @@ class Lab:
         return Link(host.name, switch, interface, port, addresses, shape, self.netlink)
 
     def connect_here(self, switch: Switch, address: str) -> Link:
-        """Plugs the caller's own network namespace (the sandbox's) into a switch, until the lab closes."""
+        """Plugs the caller's own network namespace (the sandbox's) into a switch, until the lab closes.
+
+        Args:
+            switch: a switch of this lab.
+            address: the caller's address on the link, with prefix length.
+
+        Returns:
+            The link, once it carries packets.
+
+        Raises:
+            NothingArrived: the link does not come up in time.
+            OSError: the kernel refuses the link or the address.
+        """
         interface = f"lab{os.getpid()}-{next(self._ports)}"
         port = self._plug(switch, interface, self._here.net, 1500)
         self._ports_here.append(port)
@@ -229,9 +287,9 @@ class Lab:
         return port
 
     def close(self) -> None:
-        """Takes everything away. May be called twice."""
+        """Takes the whole lab away. May be called twice."""
         with contextlib.ExitStack() as stack:
-            # Run in reverse order, and all of them, whatever one raises.
+            # All of them run, in reverse order, whatever one raises.
             stack.callback(self._remove_folder)
             stack.callback(self._here.close)
             stack.callback(self._fabric.close)
@@ -255,7 +313,7 @@ class Lab:
 
 
 def _quiet() -> None:
-    """Bridges would speak IPv6 on links that are the hosts'."""
+    """Switches IPv6 off in the calling thread's network: bridges would speak it on the hosts' links."""
     for scope in ("all", "default"):
         with contextlib.suppress(OSError):
             Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1")

@@ -1,4 +1,4 @@
-"""A host whose network namespace the caller holds: what netlab can do to it from outside."""
+"""Hosts whose network namespace the caller holds, and the things done to them from outside."""
 
 from __future__ import annotations
 
@@ -23,14 +23,21 @@ class LabHost(Host):
     """A host of a lab. Made by `Lab.host` and `Lab.router`.
 
     Attributes:
-        folder: at the same path inside and outside.
-        netlink: its links, addresses and routes.
-        outside: starts programs of the lab's machine in its network.
+        folder: folder of this host, at the same path inside and outside.
+        netlink: links, addresses and routes of this host.
+        outside: starter of the machine's own programs in this host's network.
     """
 
     folder: Path
 
     def __init__(self, name: str, folder: Path, namespaces: Namespaces) -> None:
+        """Opens the host's rtnetlink socket.
+
+        Args:
+            name: name of the host.
+            folder: folder of the host, which exists.
+            namespaces: its namespaces; `close` lets them go.
+        """
         super().__init__(name, folder)
         self.outside = Programs(name, namespaces, only_network=True)
         self._namespaces = namespaces
@@ -42,20 +49,27 @@ class LabHost(Host):
 
     @property
     def namespaces(self) -> Namespaces:
-        """The namespaces themselves."""
+        """Namespaces of this host."""
         return self._namespaces
 
     @property
     def pid(self) -> int:
-        """Id of a process that lives in its namespaces until the lab closes, for `nsenter --target`."""
+        """Id of a process that lives in this host's namespaces until the lab closes, for `nsenter --target`."""
         raise NotImplementedError
 
     def processes(self) -> list[int]:
-        """Ids of all processes that live in it now, daemons and the one that holds it included."""
+        """Returns the ids of all processes in this host, daemons and the one that holds it included."""
         return processes_in(self._namespaces.identity)
 
     def in_network(self, function: Callable[[], T]) -> T:
-        """Runs `function` in a short-lived thread inside this host's network namespace and returns its result."""
+        """Runs a function in a short-lived thread inside this host's network namespace.
+
+        Args:
+            function: a function of the calling program. A socket that it makes stays in the host's network.
+
+        Returns:
+            The function's result.
+        """
         return self._namespaces.enter(function, only_network=True)
 
     def start_tool(self, source: Path, *arguments: str | PurePath, log: str) -> Process:
@@ -66,7 +80,11 @@ class LabHost(Host):
         return process
 
     def route(self, destination: str, *, via: str | None = None, interface: str | None = None) -> None:
-        """Adds a route; `destination` is a network or `default` (IPv4)."""
+        """Adds a route; see `Host.route`.
+
+        Raises:
+            OSError: the kernel refuses it.
+        """
         self.netlink.add_route(destination, via, interface)
 
     def ping(
@@ -82,10 +100,10 @@ class LabHost(Host):
         return ping(self.socket, address, count, timeout, interval, source, size)
 
     def masquerade(self, interface: str) -> None:
-        """Has what this router forwards out by an interface carry its own address there, as a router at home does.
+        """Translates the source of forwarded packets to this router's own address on an interface (NAT).
 
         Args:
-            interface: may be plugged in later.
+            interface: name of the interface that the packets leave by; it may be plugged in later.
 
         Raises:
             Unsupported: the kernel, or this machine, has no nftables with address translation.
@@ -98,9 +116,12 @@ class LabHost(Host):
 
 
 def set_forwarding(forwards: bool) -> None:
-    """Whether the network namespace of the calling thread forwards.
+    """Switches forwarding on or off in the network namespace of the calling thread, for IPv4 and IPv6.
 
-    Said either way: a new namespace begins with what the machine itself does.
+    It is set either way, as a new namespace begins with the machine's own setting.
+
+    Args:
+        forwards: on or off.
     """
     Path("/proc/sys/net/ipv4/ip_forward").write_text(str(int(forwards)))
     ipv6 = Path("/proc/sys/net/ipv6/conf/all/forwarding")

@@ -1,8 +1,8 @@
-"""Starts a sandbox: the process outside, and pid 1 inside. `netlab.sandbox` is the face of this.
+"""Launcher of sandboxes: the process outside, and pid 1 inside. `netlab.sandbox` is its public face.
 
-Three processes: the launcher waits outside; its child is pid 1, which sets up the mounts, reaps orphans and passes
-signals on; the program is pid 1's child. (`unshare --fork` isn't enough: it blocks SIGTERM, and a program that is
-itself pid 1 has no default signal actions and leaves zombies.)
+Three processes take part. The launcher waits outside. Its child is pid 1, which sets up the mounts, reaps orphans and
+passes signals on. The program is pid 1's child. (`unshare --fork` isn't enough: it blocks SIGTERM, and a program that
+is itself pid 1 has no default signal actions and leaves zombies.)
 """
 
 from __future__ import annotations
@@ -25,18 +25,24 @@ from netlab.errors import SandboxError
 
 _FORWARDED = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2})
 _SI_KERNEL = 0x80
-_NOT_EXECUTABLE = 126
-"""As a shell says it."""
+_NOT_EXECUTABLE = 126  # POSIX shells use this status too
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _TEMPORARY = Path("/run/tmp")
 _NAMESPACES = kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWPID | kernel.CLONE_NEWUTS | kernel.CLONE_NEWIPC
 
 
 def launch(argv: Sequence[str], *, die_with_parent: bool = False) -> int:
-    """Runs `argv` in a sandbox and returns its exit status. Changes the calling process for good: call it last.
+    """Runs a program in a sandbox. Changes the calling process for good: call it last.
+
+    Args:
+        argv: the program (looked up in PATH) and its arguments.
+        die_with_parent: kill the sandbox when the *thread* that started the calling process ends.
+
+    Returns:
+        The program's exit status; 128 + n after signal n.
 
     Raises:
-        SandboxError: there can't be one here.
+        SandboxError: there can't be a sandbox here, or there is no such program.
     """
     if shutil.which(argv[0]) is None:
         raise SandboxError(f"There is no program {argv[0]!r} to run in the sandbox.")
@@ -44,7 +50,18 @@ def launch(argv: Sequence[str], *, die_with_parent: bool = False) -> int:
 
 
 def call(body: Callable[[], object], *, die_with_parent: bool = False) -> int:
-    """As `launch`, but runs a function of this program, in a process of its own that ends when it returns."""
+    """Runs a function of this program in a sandbox, in a process of its own. Changes the calling process for good.
+
+    Args:
+        body: the function.
+        die_with_parent: kill the sandbox when the *thread* that started the calling process ends.
+
+    Returns:
+        0 once the function has returned, the status it gave `sys.exit`, or 1; 128 + n after signal n.
+
+    Raises:
+        SandboxError: there can't be a sandbox here.
+    """
     if die_with_parent:
         kernel.die_with_parent()
     _check_tun()
@@ -127,12 +144,12 @@ def _first_process(body: Callable[[], object], alive: int) -> int:
         if os.read(alive, 1) == b"":
             return 137
     os.close(alive)
-    # Other users of the sandbox get into folders that are made in it, whatever the starter's own files are kept at.
+    # Other users of the sandbox need to get into folders made in it, whatever umask the starter has.
     os.umask(0o022)
     _mount_private_folders()
     _bring_loopback_up()
     os.environ.update({"NETLAB_SANDBOX": "1", "TMPDIR": str(_TEMPORARY)})
-    # Somebody may have asked before where temporary files go.
+    # tempfile remembers its answer, and may have been asked before.
     tempfile.tempdir = None
     program = os.fork()
     if program == 0:
@@ -142,7 +159,7 @@ def _first_process(body: Callable[[], object], alive: int) -> int:
 
 
 def _become(argv: Sequence[str]) -> NoReturn:
-    # Python ignores these two, and ignoring is inherited.
+    # Python ignores these two signals, and programs inherit that.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     try:

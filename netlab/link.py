@@ -1,4 +1,4 @@
-"""A cable between a host and a switch."""
+"""Cables between hosts and switches."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ class Link:
     """A cable that is plugged in. Made by `Lab.connect`.
 
     Attributes:
-        owner: name of the host, `here` for the caller's own network namespace.
-        switch: the other end.
-        interface: the link's name at the owner's end.
-        addresses: with prefix length, at the owner's end.
-        shape: as asked for.
+        owner: name of the host at one end; `here` is the caller's own network namespace.
+        switch: the switch at the other end.
+        interface: name of the link at the owner's end.
+        port: name of the link at the switch's end, in the namespace that has all switches.
+        addresses: addresses with prefix length, at the owner's end.
+        shape: the shape that was asked for.
     """
 
     def __init__(
@@ -31,6 +32,17 @@ class Link:
         shape: LinkShape,
         fabric: Netlink,
     ) -> None:
+        """Describes a cable that is plugged in already; see the attributes.
+
+        Args:
+            owner: as in the attributes.
+            switch: as in the attributes.
+            interface: as in the attributes.
+            port: as in the attributes.
+            addresses: as in the attributes.
+            shape: as in the attributes.
+            fabric: links of the namespace that has all switches.
+        """
         self.owner = owner
         self.switch = switch
         self.interface = interface
@@ -47,6 +59,10 @@ class Link:
         self._fabric.set_up(self.port, up=False)
 
     def up(self) -> None:
-        """Plugs it in again; it carries packets when this returns."""
+        """Plugs the cable in again, and returns once it carries packets.
+
+        Raises:
+            NothingArrived: it does not within 10 s.
+        """
         self._fabric.set_up(self.port)
         self._fabric.wait_until_running(self.port, CARRIER_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""A host made of namespaces, held by one small process."""
+"""Hosts made of namespaces, each held by one small process."""
 
 from __future__ import annotations
 
@@ -23,23 +23,24 @@ from netlab.rtnetlink import Netlink
 
 
 class NamespaceHost(LabHost):
-    """One network, mount and UTS namespace. What `Lab.host` makes unless it is told otherwise.
+    """A network, a mount and a UTS namespace of its own: the kind of host that `Lab.host` makes by default.
 
     `/run` is private, so that interface names, `ip netns` names and the sockets of userspace WireGuard never collide
     between hosts. All other files are shared with the caller.
     """
 
     def __init__(self, name: str, folder: Path, hosts_file: Path, *, forwards: bool = False) -> None:
-        """Makes it, with `lo` up and no other link.
+        """Makes the host, with `lo` up and no other link.
 
         Args:
-            name: also its host name.
-            folder: which it makes.
-            hosts_file: what it has as `/etc/hosts`.
-            forwards: packets from one link to another, IPv4 and IPv6.
+            name: name of the host, and its host name.
+            folder: folder of the host; made here.
+            hosts_file: file to mount as `/etc/hosts`.
+            forwards: make it a router, for IPv4 and IPv6.
 
         Raises:
-            InvalidName: that is no host name.
+            InvalidName: `name` is not a host name.
+            OSError: the kernel refuses the namespaces.
         """
         check_name(name)
         folder.mkdir()
@@ -62,7 +63,7 @@ class NamespaceHost(LabHost):
         return self._holder.pid
 
     def shell_command(self) -> list[str]:
-        """What to run, as root in the caller's pid namespace, for a shell in this host."""
+        """Returns the command line of a shell in this host, to run as root in the caller's pid namespace."""
         return ["nsenter", f"--target={self.pid}", "--net", "--mount", "--uts", os.environ.get("SHELL", "/bin/sh")]
 
     def run(
@@ -95,19 +96,32 @@ class NamespaceHost(LabHost):
     def fork(
         self, function: Callable[[], object], name: str, *, log: str, env: Mapping[str, str] | None = None
     ) -> LocalProcess:
-        """As `start`, but the process goes on with a function of the calling program: for what is loaded already.
+        """Starts a process in this host that runs a function of the calling program, which need not be loaded again.
 
-        Call it while this program has no thread that could hold a lock which the function needs.
+        Call it while no thread of the calling program could hold a lock that the function needs.
 
         Args:
-            name: of the process, at most 15 bytes.
+            function: the function.
+            name: name of the process, at most 15 bytes.
+            log: name of the log, as for `start`.
+            env: as for `start`.
+
+        Returns:
+            The running process.
+
+        Raises:
+            CommandFailed: it could not be started.
         """
         process = self._inside.start((name,), self.folder / f"{log}.log", env=env, instead=function)
         self._processes.append(process)
         return process
 
     def read(self, path: PurePath) -> bytes:
-        """What a file of this host holds; `/run` and `/etc/hosts` are its own."""
+        """Returns the content of a file of this host, which has its own `/run` and `/etc/hosts`.
+
+        Raises:
+            OSError: the file can't be read.
+        """
         return self._namespaces.enter(Path(path).read_bytes)
 
     def write(self, path: PurePath, data: bytes, mode: int = 0o644) -> None:
@@ -122,11 +136,14 @@ class NamespaceHost(LabHost):
         self._namespaces.enter(body)
 
     def which(self, program: str) -> str | None:
-        """Path of a program in this host, None if it has none of that name."""
+        """Returns the path of a program in this host, or None if it has no program of that name."""
         return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{FOLDERS}")
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Kills all that runs in it and lets its namespaces go. The lab calls this.
+        """Kills every process in this host and lets its namespaces go. Called by the lab.
+
+        Args:
+            timeout_s: seconds that processes have to die.
 
         Raises:
             NothingArrived: a process did not die in time.
@@ -161,7 +178,7 @@ class NamespaceHost(LabHost):
 
 
 def _furnish(name: str, hosts_file: Path, forwards: bool) -> None:
-    """Runs inside the new namespaces."""
+    """Sets up mounts, host name and `lo`. Runs inside the new namespaces."""
     kernel.make_mounts_private()
     kernel.set_hostname(name)
     temporary = Path(tempfile.gettempdir()).resolve()

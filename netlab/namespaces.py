@@ -1,4 +1,4 @@
-"""A set of namespaces that is held by file descriptors and entered by short-lived threads.
+"""Sets of namespaces, held by file descriptors and entered by short-lived threads.
 
 Namespaces belong to threads, not processes. A thread that enters some, does a piece of work and ends changes nothing
 for the rest of the process, and what it made there (a socket, a child process) stays there. That is faster than
@@ -36,7 +36,14 @@ class _Outcome(Generic[T]):
 
 
 def in_thread(function: Callable[[], T]) -> T:
-    """Runs `function` in a thread of its own and returns its result or raises what it raised."""
+    """Runs a function in a thread of its own.
+
+    Args:
+        function: the function; its exception is raised here.
+
+    Returns:
+        The function's result.
+    """
     outcome: _Outcome[T] = _Outcome()
 
     def body() -> None:
@@ -54,7 +61,13 @@ def in_thread(function: Callable[[], T]) -> T:
 
 @dataclass(frozen=True)
 class Identity:
-    """The inode numbers by which the kernel tells namespaces apart; equal for all processes in the same ones."""
+    """Inode numbers by which the kernel tells namespaces apart; all processes in the same ones have equal numbers.
+
+    Attributes:
+        net: that of the network namespace.
+        mnt: that of the mount namespace; None for a set without one.
+        uts: that of the UTS namespace; None for a set without one.
+    """
 
     net: int
     mnt: int | None = None
@@ -64,21 +77,35 @@ class Identity:
 class Namespaces:
     """Open file descriptors of a network namespace and, for a host, of its mount and UTS namespaces too.
 
-    They exist for as long as this object is open or a process lives in them.
+    The namespaces exist for as long as this object is open or a process lives in them.
+
+    Attributes:
+        identity: numbers that tell them apart from others.
     """
 
     def __init__(self, fds: dict[str, int]) -> None:
+        """Takes over open file descriptors.
+
+        Args:
+            fds: descriptors by type, of `net`, `mnt` and `uts`; `close` closes them.
+        """
         self._fds = fds
         inodes = {kind: os.fstat(fd).st_ino for kind, fd in fds.items()}
         self.identity = Identity(net=inodes["net"], mnt=inodes.get("mnt"), uts=inodes.get("uts"))
 
     @classmethod
     def create(cls, kinds: tuple[str, ...], prepare: Callable[[], None]) -> Namespaces:
-        """Makes new namespaces and runs `prepare` in them once.
+        """Makes new namespaces and runs a function in them once.
 
         Args:
-            kinds: of `net`, `mnt`, `uts`; `net` is required.
-            prepare: runs in the thread that is in them; what it raises is raised here, and the namespaces are gone.
+            kinds: types of namespaces: `net` always, and `mnt` and `uts` as wanted.
+            prepare: function that runs in the new namespaces; if it raises, they are gone again.
+
+        Returns:
+            The open namespaces.
+
+        Raises:
+            OSError: the kernel refuses them.
         """
         flags = 0
         for kind in kinds:
@@ -93,12 +120,16 @@ class Namespaces:
 
     @classmethod
     def current(cls) -> Namespaces:
-        """The network namespace of the calling thread."""
+        """Returns the network namespace of the calling thread."""
         return cls(_open_own(("net",)))
 
     @classmethod
     def of_network(cls, pid: int) -> Namespaces:
-        """The network namespace of a process (raises OSError)."""
+        """Returns the network namespace of a process.
+
+        Raises:
+            OSError: there is no such process, or the caller has no right to it.
+        """
         return cls({"net": os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)})
 
     @property
@@ -107,11 +138,17 @@ class Namespaces:
         return self._fds["net"]
 
     def enter(self, function: Callable[[], T], *, only_network: bool = False) -> T:
-        """Runs `function` in a short-lived thread inside these namespaces and returns its result.
+        """Runs a function in a short-lived thread inside these namespaces.
 
         Args:
-            function: must not expect to come back to the same thread; thread-locals are lost.
-            only_network: leaves the thread in the caller's mount and UTS namespaces.
+            function: the function. Each call has another thread, so that thread-local values are lost.
+            only_network: stay in the caller's mount and UTS namespaces.
+
+        Returns:
+            The function's result.
+
+        Raises:
+            OSError: the kernel refuses to let the thread in.
         """
 
         def body() -> T:
@@ -127,7 +164,7 @@ class Namespaces:
         return in_thread(body)
 
     def close(self) -> None:
-        """Lets go. May be called twice."""
+        """Closes the file descriptors. May be called twice."""
         while self._fds:
             _, fd = self._fds.popitem()
             with contextlib.suppress(OSError):
@@ -139,7 +176,12 @@ def _open_own(kinds: tuple[str, ...]) -> dict[str, int]:
 
 
 def lives_in(pid: int, identity: Identity) -> bool:
-    """Whether a process is in any namespace of `identity`; False if it has ended."""
+    """Tells whether a process is in any namespace of a set; False if it has ended.
+
+    Args:
+        pid: id of the process.
+        identity: numbers of the set.
+    """
     folder = Path("/proc", str(pid), "ns")
     for kind, inode in (("net", identity.net), ("mnt", identity.mnt), ("uts", identity.uts)):
         # Gone, a zombie, or not ours: in no namespace of a host either way.
@@ -150,10 +192,13 @@ def lives_in(pid: int, identity: Identity) -> bool:
 
 
 def processes_in(identity: Identity) -> list[int]:
-    """Ids of the processes in any namespace of `identity`, whatever started them.
+    """Returns the ids of all processes in any namespace of a set.
 
-    A daemon leaves its process group and parent, and `ip netns exec` leaves the network and mount namespaces, but
-    neither leaves all three.
+    A daemon leaves its process group and parent, and `ip netns exec` leaves the network and mount namespaces, but no
+    process leaves all three by that.
+
+    Args:
+        identity: numbers of the set.
     """
     pids = (int(entry) for entry in os.listdir("/proc") if entry.isdecimal())  # noqa: PTH208 - a Path for each is slow
     return [pid for pid in pids if lives_in(pid, identity)]

@@ -1,7 +1,7 @@
-"""Readiness of an IPv6 address: neighbours find it a moment after the kernel has taken it.
+"""Readiness of IPv6 addresses: a moment passes until neighbours can find a new one.
 
-A neighbour asks for it at a multicast group of its own (RFC 4291, 2.7.1), which the kernel joins by itself, later. A
-question that comes earlier is dropped, and repeated after a second.
+A neighbour asks for an address at a multicast group that belongs to it (RFC 4291, 2.7.1). The kernel joins the group a
+moment after it has taken the address. An earlier question is dropped, and repeated after a second.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _GROUPS = int(ipaddress.IPv6Address("ff02::1:ff00:0"))
 
 
 def wait_until_found(namespaces: Namespaces, interface: str, addresses: Iterable[str], timeout_s: float) -> None:
-    """Return once neighbours are answered who ask for these addresses; IPv4 addresses are found at once.
+    """Waits until neighbours that ask for these addresses get an answer. IPv4 addresses are ready at once.
 
     Args:
-        namespaces: where the interface is.
-        interface: has the addresses, and is up.
-        addresses: with prefix length.
-        timeout_s: for all of them.
+        namespaces: namespaces that have the interface.
+        interface: name of an interface that is up and has the addresses.
+        addresses: the addresses, with prefix length.
+        timeout_s: seconds for all of them.
 
     Raises:
-        NothingArrived: they are not, within that time.
+        NothingArrived: they are not ready in time.
     """
     wanted = {_group(each.ip) for each in map(ipaddress.ip_interface, addresses) if each.version == 6}
     start = time.monotonic()

@@ -1,7 +1,8 @@
-"""ICMP echo without a child process.
+"""ICMP echo (RFC 792, RFC 4443) without a child process.
 
-Also a program of its own, of the standard library only: `python3 -I -S - REQUEST <ping.py`, where a host can be reached
-but not entered. REQUEST is a `Request` in JSON, and so is the `PingResult` that it prints.
+This file is also a program that needs the standard library only, for hosts that can be reached but not entered:
+`python3 -I -S - REQUEST <ping.py`. REQUEST is a `Request` in JSON; it prints a `PingResult` in JSON. Messages are put
+together here and not by scapy, since round trips are measured in microseconds and other hosts need not have it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _MOST_HELD = 10_000
 
 @dataclass(frozen=True)
 class Request:
-    """What `ping` is asked for; its arguments say what they mean."""
+    """Arguments of `ping`, as the program takes them; see there."""
 
     address: str
     count: int
@@ -36,13 +37,13 @@ class Request:
 
 @dataclass(frozen=True)
 class PingResult:
-    """What came of some echo requests. True if an answer arrived.
+    """Result of some echo requests. It counts as True if an answer arrived.
 
     Attributes:
-        sent: requests that the kernel took.
-        round_trips: seconds from request to answer, in order of arrival.
-        unreachable: ICMP errors that came back for them instead (IPv4 only).
-        errors: errno of requests that the kernel refused to send (no route, a local rule, …).
+        sent: number of requests that the kernel took.
+        round_trips: seconds from each request to its answer, in order of arrival.
+        unreachable: number of ICMP errors that came back for requests (IPv4 only).
+        errors: errno of each request that the kernel refused to send, for want of a route or by a local rule.
     """
 
     sent: int
@@ -60,9 +61,13 @@ class PingResult:
 
     @classmethod
     def from_json(cls, text: str) -> PingResult:
-        """What the program printed."""
-        said = json.loads(text)
-        return cls(said["sent"], tuple(said["round_trips"]), said["unreachable"], tuple(said["errors"]))
+        """Reads the output of this file as a program.
+
+        Args:
+            text: the output.
+        """
+        fields = json.loads(text)
+        return cls(fields["sent"], tuple(fields["round_trips"]), fields["unreachable"], tuple(fields["errors"]))
 
 
 def ping(
@@ -74,19 +79,25 @@ def ping(
     source: str | None,
     size: int,
 ) -> PingResult:
-    """Sends `count` echo requests, `interval` seconds apart, and waits at most `timeout` seconds after the last one.
+    """Sends echo requests at a steady pace, and ends once every one is answered or the last one's time is up.
 
-    Ends as soon as every request is answered. A raw socket, as datagram ICMP sockets are closed to everybody in a new
-    network namespace (sysctl net.ipv4.ping_group_range).
+    It needs a raw socket: the kernel closes datagram sockets of ICMP to everybody in a new network namespace (sysctl
+    net.ipv4.ping_group_range).
 
     Args:
-        make_socket: of the host that asks.
+        make_socket: maker of sockets in the network that the requests come from, such as `Host.socket`.
         address: a literal IPv4 or IPv6 address.
         count: number of requests.
-        timeout: seconds.
-        interval: seconds.
-        source: address to send from.
+        timeout: seconds to wait after the last request.
+        interval: seconds from request to request.
+        source: address to send from; None is the kernel's choice.
         size: bytes of payload, at least 8.
+
+    Returns:
+        Answers, errors and round trips.
+
+    Raises:
+        OSError: no socket could be had, or it can't send from `source`.
     """
     version = ipaddress.ip_address(address).version
     family = socket.AF_INET if version == 4 else socket.AF_INET6
@@ -155,7 +166,7 @@ def _checksum(data: bytes) -> int:
 
 
 def _quotes(packet: bytes, identity: int) -> bool:
-    """Whether an ICMP error quotes one of our requests."""
+    """True for an ICMP error that quotes one of our requests."""
     if len(packet) < 28 or packet[9] != socket.IPPROTO_ICMP:
         return False
     kind, quoted = struct.unpack_from("!BxxxH", packet, (packet[0] & 15) * 4)

@@ -1,4 +1,4 @@
-"""What a lab should be, as plain data: hosts, cables, shapes, routes. `Lab.build` makes it so.
+"""Plans of labs as plain data: hosts, cables, shapes and routes, for `Lab.build`.
 
 Example:
     >>> plan = Plan.star("internet", {"hub": "192.0.2.1/24", "mumbai": "192.0.2.11/24"})
@@ -17,14 +17,17 @@ from netlab.errors import InvalidPlan
 
 @dataclass(frozen=True)
 class LinkShape:
-    """What a link does to packets, in each direction.
+    """Limits and faults of a link, in each direction.
 
     Attributes:
-        mtu: largest packet, bytes of IP.
-        rate: bits per second; None: as fast as it goes.
+        mtu: largest packet, in bytes of IP.
+        rate: bits per second; None for no limit.
         delay: seconds; needs a kernel with netem.
-        loss: share of packets, 0 to 1, each by its own chance.
+        loss: share of packets that are lost, 0 to 1, each by its own chance.
         reorder: share of packets, 0 to 1, that skip the delay and so overtake others; needs a delay.
+
+    Raises:
+        InvalidPlan: a value is out of range, or `reorder` comes without `delay`.
     """
 
     mtu: int = 1500
@@ -49,12 +52,13 @@ class LinkShape:
 
 @dataclass(frozen=True)
 class HostPlan:
-    """A host.
+    """A host of a plan.
 
     Attributes:
-        name: also its host name.
-        forwards: it is a router.
-        masquerade: the interface out of which what it forwards carries its own address; None for none.
+        name: name of the host, and its host name.
+        forwards: make it a router.
+        masquerade: name of the interface whose own address forwarded packets carry when they leave by it; None for no
+            translation.
     """
 
     name: str
@@ -64,14 +68,14 @@ class HostPlan:
 
 @dataclass(frozen=True)
 class Cable:
-    """A link from a host to a switch; a host may have several.
+    """A link of a plan from a host to a switch; a host may have several.
 
     Attributes:
         host: name of a planned host.
-        switch: name of a switch, which exists because a cable leads there.
-        addresses: with prefix length, IPv4 and IPv6.
-        shape: what it does to packets.
-        interface: its name in the host; `eth0`, `eth1`, … in the order of the plan if None.
+        switch: name of the switch, which exists because a cable leads there.
+        addresses: IPv4 and IPv6 addresses of the host on this link, with prefix length.
+        shape: limits and faults of the link.
+        interface: name of the link in the host; None takes `eth0`, `eth1`, … in the order of the plan.
     """
 
     host: str
@@ -83,7 +87,13 @@ class Cable:
 
 @dataclass(frozen=True)
 class Route:
-    """A route of a host: to a network or `default`, by way of an address."""
+    """A route of a planned host.
+
+    Attributes:
+        host: name of the host.
+        destination: a network, or `default`.
+        via: address of the next hop.
+    """
 
     host: str
     destination: str
@@ -92,13 +102,16 @@ class Route:
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole lab. Raises InvalidPlan when its parts don't fit.
+    """A whole lab as data.
 
     Attributes:
-        hosts: in the order in which they are made.
-        cables: likewise.
-        routes: likewise.
-        names: addresses by the name that all hosts know them by.
+        hosts: hosts in the order in which they are made.
+        cables: cables in the order in which they are plugged in.
+        routes: routes in the order in which they are added.
+        names: pairs of a name and its address, known to all hosts.
+
+    Raises:
+        InvalidPlan: its parts don't fit together, or an address is not written as one with prefix length.
     """
 
     hosts: tuple[HostPlan, ...]
@@ -117,14 +130,20 @@ class Plan:
         for cable in self.cables:
             for address in cable.addresses:
                 _check_address(address)
-                # In another network there may be the same one.
+                # Another network may have the same address.
                 if (place := f"{cable.switch} {ipaddress.ip_interface(address).ip}") in taken:
                     raise InvalidPlan(f"{cable.host} and {taken[place]} have the same address {address}")
                 taken[place] = cable.host
 
     @classmethod
     def star(cls, switch: str, addresses: Mapping[str, str], shape: LinkShape = LinkShape()) -> Plan:
-        """Hosts on one switch, by name with their address and its prefix length."""
+        """Plans hosts that are all on one switch.
+
+        Args:
+            switch: name of the switch.
+            addresses: address with prefix length of each host, by name.
+            shape: limits and faults of each link.
+        """
         cables = tuple(Cable(name, switch, (address,), shape) for name, address in addresses.items())
         return cls(tuple(map(HostPlan, addresses)), cables)
 
@@ -134,7 +153,11 @@ class Plan:
         return tuple(dict.fromkeys(cable.switch for cable in self.cables))
 
     def addresses_of(self, host: str) -> set[str]:
-        """All addresses that a host is to have, with prefix length."""
+        """Returns all addresses that the plan gives a host, with prefix length.
+
+        Args:
+            host: name of the host.
+        """
         return {address for cable in self.cables if cable.host == host for address in cable.addresses}
 
 

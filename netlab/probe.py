@@ -1,4 +1,4 @@
-"""Single questions to a host: does UDP, does TCP get through, and how does it fail if not."""
+"""Single probes by UDP and TCP, and the servers that answer them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from types import TracebackType
 from netlab.host import Host
 
 
-class Answer(enum.Enum):
-    """How a TCP connection attempt ended."""
+class TcpAnswer(enum.Enum):
+    """Way in which an attempt to connect by TCP ended."""
 
     CONNECTED = "connected"
     REFUSED = "refused"
@@ -26,21 +26,21 @@ class Answer(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a TCP connection attempt came to.
+class TcpOutcome:
+    """Result of an attempt to connect by TCP. It counts as True if it connected.
 
     Attributes:
-        answer: in a word.
-        seconds: how long it took.
-        errno: of the failure; 0 if there was none.
+        answer: way in which it ended.
+        seconds: seconds it took.
+        errno: error number of the failure; 0 if it connected.
     """
 
-    answer: Answer
+    answer: TcpAnswer
     seconds: float
     errno: int = 0
 
     def __bool__(self) -> bool:
-        return self.answer is Answer.CONNECTED
+        return self.answer is TcpAnswer.CONNECTED
 
 
 def _family(address: str) -> int:
@@ -78,7 +78,7 @@ class _Server:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Ends the thread and closes every socket. May be called twice."""
+        """Ends the server's thread and closes every socket. May be called twice."""
         if self._wake.fileno() == -1:
             return
         self._wake.close()
@@ -90,15 +90,25 @@ class _Server:
 
 
 class UdpEcho(_Server):
-    """Answers every UDP packet with its payload.
+    """A server that answers every UDP packet with the packet's payload (RFC 862).
 
     Attributes:
-        port: where it listens.
+        port: port where it listens.
         heard: number of packets that it has received.
     """
 
     def __init__(self, host: Host, port: int = 0, address: str = "0.0.0.0") -> None:  # noqa: S104 - inside a lab
-        """Listens on `port` of `host`; 0 takes a free one."""
+        """Listens in a host's network.
+
+        Args:
+            host: the host.
+            port: UDP port; 0 takes a free one.
+            address: local address; the default is every IPv4 address.
+
+        Raises:
+            OSError: it can't listen there.
+            OutOfReach: the host is on another machine.
+        """
         self.heard = 0
         super().__init__(host, socket.SOCK_DGRAM, address, port)
 
@@ -117,16 +127,26 @@ class UdpEcho(_Server):
 
 
 class TcpListener(_Server):
-    """Accepts TCP connections and echoes what they send.
+    """A server that accepts TCP connections and echoes their data.
 
     Attributes:
-        port: where it listens.
+        port: port where it listens.
         accepted: number of connections that it has accepted.
         received: number of bytes that it has received.
     """
 
     def __init__(self, host: Host, port: int = 0, address: str = "0.0.0.0") -> None:  # noqa: S104 - inside a lab
-        """Listens on `port` of `host`; 0 takes a free one."""
+        """Listens in a host's network.
+
+        Args:
+            host: the host.
+            port: TCP port; 0 takes a free one.
+            address: local address; the default is every IPv4 address.
+
+        Raises:
+            OSError: it can't listen there.
+            OutOfReach: the host is on another machine.
+        """
         self.accepted = 0
         self.received = 0
         super().__init__(host, socket.SOCK_STREAM, address, port)
@@ -163,7 +183,21 @@ class TcpListener(_Server):
 def udp_probe(
     host: Host, destination: str, port: int, timeout_s: float = 1.0, source: str | None = None
 ) -> float | None:
-    """Sends one UDP packet to an echo and returns the round trip in seconds, or None if nothing came back."""
+    """Sends one UDP packet to an echo and waits for the answer.
+
+    Args:
+        host: host that sends.
+        destination: a literal address where a `UdpEcho` listens.
+        port: its port.
+        timeout_s: seconds to wait.
+        source: address to send from; None is the kernel's choice.
+
+    Returns:
+        Seconds of the round trip; None if nothing came back.
+
+    Raises:
+        OutOfReach: the host is on another machine.
+    """
     payload = os.urandom(16)
     with host.socket(_family(destination), socket.SOCK_DGRAM) as sock:
         if source is not None:
@@ -181,8 +215,22 @@ def udp_probe(
     return None
 
 
-def tcp_probe(host: Host, destination: str, port: int, timeout_s: float = 1.0, source: str | None = None) -> Outcome:
-    """Tries to open a TCP connection, and closes it."""
+def tcp_probe(host: Host, destination: str, port: int, timeout_s: float = 1.0, source: str | None = None) -> TcpOutcome:
+    """Tries to open a TCP connection, and closes it.
+
+    Args:
+        host: host that connects.
+        destination: a literal address.
+        port: TCP port.
+        timeout_s: seconds to wait for the connection.
+        source: address to connect from; None is the kernel's choice.
+
+    Returns:
+        Way in which the attempt ended, and the seconds it took.
+
+    Raises:
+        OutOfReach: the host is on another machine.
+    """
     with host.socket(_family(destination), socket.SOCK_STREAM) as sock:
         if source is not None:
             sock.bind((source, 0))
@@ -191,8 +239,8 @@ def tcp_probe(host: Host, destination: str, port: int, timeout_s: float = 1.0, s
         try:
             sock.connect((destination, port))
         except TimeoutError:
-            return Outcome(Answer.SILENT, time.monotonic() - start, errno.ETIMEDOUT)
+            return TcpOutcome(TcpAnswer.SILENT, time.monotonic() - start, errno.ETIMEDOUT)
         except OSError as error:
-            answer = Answer.REFUSED if error.errno == errno.ECONNREFUSED else Answer.UNREACHABLE
-            return Outcome(answer, time.monotonic() - start, error.errno or 0)
-        return Outcome(Answer.CONNECTED, time.monotonic() - start)
+            answer = TcpAnswer.REFUSED if error.errno == errno.ECONNREFUSED else TcpAnswer.UNREACHABLE
+            return TcpOutcome(answer, time.monotonic() - start, error.errno or 0)
+        return TcpOutcome(TcpAnswer.CONNECTED, time.monotonic() - start)

@@ -1,4 +1,4 @@
-"""Starts programs of this machine inside namespaces, as children of the calling process."""
+"""Starter of this machine's programs inside namespaces, as children of the calling process."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from netlab.errors import CommandFailed, CommandTimedOut
 from netlab.namespaces import Namespaces
 from netlab.process import Completed, LocalProcess
 
-#: Where Debian has programs, added to PATH: that of an ordinary user lacks the administrator's.
+#: Debian's folders of programs, added to PATH: an ordinary user's lacks those of the administrator.
 FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
 class Programs:
-    """The way to start programs in some namespaces.
+    """Starter of programs in a set of namespaces.
 
     Attributes:
-        host: whose they are, for errors.
-        namespaces: where.
-        only_network: enter their network only, and see this machine's files and processes.
+        host: name of the host, for errors.
+        namespaces: the namespaces.
+        only_network: enter their network only, with this machine's files and processes in view.
     """
 
     host: str
@@ -74,7 +74,15 @@ class Programs:
         cwd: Path | None = None,
         instead: Callable[[], object] | None = None,
     ) -> LocalProcess:
-        """Starts a program and leaves it running; see `Host.start` and `NamespaceHost.fork`."""
+        """Starts a program and leaves it running; see `Host.start`.
+
+        Args:
+            argv: the program and its arguments.
+            log: file that its output is appended to.
+            env: variables to add to the caller's.
+            cwd: its working directory; None is the caller's.
+            instead: function to run in the process in place of a program; see `NamespaceHost.fork`.
+        """
         with log.open("ab") as file:
             streams = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": subprocess.STDOUT}
             popen = self._spawn(argv, env, cwd, instead, **streams)

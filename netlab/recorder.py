@@ -1,10 +1,10 @@
-"""Writes the packets of an interface to a pcap file: a program of its own, started in a host by `netlab.capture`.
+"""Program that writes the packets of an interface to a pcap file. `netlab.capture` starts it in a host.
 
-Not tcpdump, since that wants to change its user when it runs as root, which a sandbox made without root forbids; it
-only compiles filters. Run as `python -I -S recorder.py INTERFACE FILE SNAPLEN FILTER`. What it prints: `listening` once
-it records; `B bytes, answer N`, the Nth time that it got SIGUSR1, when all packets from before that are in the first B
-bytes of the file; and after SIGTERM, which ends it, `dropped N`. Standard library only: it is started for each capture,
-and copied to other hosts.
+tcpdump only compiles filters here: it wants to change its user when it runs as root, which a sandbox made without root
+forbids. Run as `python -I -S recorder.py INTERFACE FILE SNAPLEN FILTER`. It prints `listening` once it records; `B
+bytes, answer N` for the Nth SIGUSR1, when all packets from before that are in the first B bytes of the file; and
+`dropped N` after SIGTERM, which ends it. It needs the standard library only, since it is started for each capture and
+copied to other hosts.
 """
 
 from __future__ import annotations
@@ -25,16 +25,27 @@ _SOL_PACKET, _PACKET_STATISTICS, _PACKET_AUXDATA = 263, 6, 8
 _PACKET_OUTGOING = 4
 _BUFFER = 32 << 20
 _SIOCGIFHWADDR = 0x8927
-# By what an interface is (ARPHRD_…).
+# pcap link types by kind of interface (ARPHRD_… of linux/if_arp.h).
 _LINK_TYPES = {1: (1, "EN10MB"), 772: (1, "EN10MB"), 65534: (101, "RAW")}
 
 
 class Refused(Exception):
-    """Why it can't record, in words."""
+    """An interface or a filter can't be recorded; the message is the reason."""
 
 
 def link_type(interface: str) -> tuple[int, str]:
-    """Of a link in the calling thread's network: the pcap link type, and tcpdump's name for it."""
+    """Finds the pcap link type of an interface in the calling thread's network.
+
+    Args:
+        interface: name of the interface.
+
+    Returns:
+        Number of the link type (https://www.tcpdump.org/linktypes.html), and tcpdump's name for it.
+
+    Raises:
+        OSError: there is no such interface.
+        Refused: no link type is known here for it.
+    """
     request = struct.pack("16s24x", interface.encode())
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         (kind,) = struct.unpack_from("H", fcntl.ioctl(sock, _SIOCGIFHWADDR, request), 16)
@@ -44,7 +55,19 @@ def link_type(interface: str) -> tuple[int, str]:
 
 
 def compile_filter(type_name: str, expression: str, snaplen: str) -> list[str]:
-    """Compiles a filter to instructions of the kernel's packet filter, `code,jt,jf,k`; opens no interface."""
+    """Compiles a capture filter for the kernel; opens no interface.
+
+    Args:
+        type_name: tcpdump's name of the link type.
+        expression: a pcap-filter(7) expression; an empty one takes every packet.
+        snaplen: most bytes to keep of each packet, in decimal.
+
+    Returns:
+        Instructions of the classic packet filter, each as `code,jt,jf,k`.
+
+    Raises:
+        Refused: tcpdump is not installed, or the expression has an error.
+    """
     if not expression:
         return [f"6,0,0,{snaplen}"]
     import subprocess  # half of this program's start otherwise
@@ -61,7 +84,12 @@ def compile_filter(type_name: str, expression: str, snaplen: str) -> list[str]:
 
 
 def attach_filter(sock: socket.socket, instructions: list[str]) -> None:
-    """Has a packet socket take no more than a filter lets through; see socket(7)."""
+    """Makes a packet socket drop the packets that a filter does not take; see SO_ATTACH_FILTER in socket(7).
+
+    Args:
+        sock: the socket.
+        instructions: the filter, as `compile_filter` returns it.
+    """
     program = b"".join(struct.pack("=HBBI", *map(int, words.split(","))) for words in instructions)
     buffer = ctypes.create_string_buffer(program, len(program))
     sock.setsockopt(
@@ -70,7 +98,12 @@ def attach_filter(sock: socket.socket, instructions: list[str]) -> None:
 
 
 def enlarge_buffer(sock: socket.socket, size: int) -> None:
-    """Gives a socket so many bytes for what waits to be received; an ordinary user's gets net.core.rmem_max at most."""
+    """Sets a socket's receive buffer; that of an ordinary user gets net.core.rmem_max at most.
+
+    Args:
+        sock: the socket.
+        size: bytes.
+    """
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
     except PermissionError:
@@ -90,7 +123,7 @@ def _open(interface: str, instructions: list[str]) -> socket.socket:
 
 
 def _drain(sock: socket.socket, buffer: bytearray, skip_outgoing: bool) -> list[bytes]:
-    """Takes packets that wait in the socket, as pcap records; an empty list if there are none."""
+    """Takes waiting packets from the socket, as pcap records; an empty list if there are none."""
     records: list[bytes] = []
     while len(records) < 2000:
         try:
@@ -105,14 +138,24 @@ def _drain(sock: socket.socket, buffer: bytearray, skip_outgoing: bool) -> list[
             if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS):
                 seconds, nanos = struct.unpack("@ll", data[: struct.calcsize("@ll")])
             elif (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA):
-                # What was on the wire; the filter may have cut it.
+                # Length on the wire; the filter may have cut the packet.
                 (length,) = struct.unpack_from("=4xI", data)
         records.append(struct.pack("=IIII", seconds, nanos // 1000, size, length) + buffer[:size])
     return records
 
 
 def main(interface: str, path: str, snaplen: str, expression: str) -> int:
-    """Records until SIGTERM; returns the exit status."""
+    """Records until SIGTERM.
+
+    Args:
+        interface: name of the interface.
+        path: the file, which is overwritten.
+        snaplen: most bytes to keep of each packet, in decimal.
+        expression: a pcap-filter(7) expression; an empty one takes every packet.
+
+    Returns:
+        Exit status.
+    """
     woken, wake = os.pipe()
     for end in (woken, wake):
         os.set_blocking(end, False)

@@ -1,8 +1,8 @@
-"""Programs in a host that has files and processes of its own, on top of one ability: to execute a command there.
+"""Programs in a host with files and processes of its own, by one ability: to execute a command there.
 
-It takes a POSIX shell and Debian's coreutils and util-linux (`timeout`, `env`, `setsid`). Only one thing differs from
-programs that are children of the caller: shells tell a death by signal n as 128 + n, so a program that ends with a
-status above 128 by itself is taken for a killed one.
+The host needs a POSIX shell and Debian's coreutils and util-linux (`timeout`, `env`, `setsid`). One thing differs from
+children of the caller: a shell reports a death by signal n as 128 + n, so a program that exits with a status above 128
+is taken for a killed one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from netlab.host import Host
 from netlab.process import Completed, Process
 from netlab.programs import FOLDERS
 
-#: Seconds that an execution may take on top of its own deadline until the way to the host counts as lost.
+#: Seconds after a program's own deadline until its host counts as lost.
 GRACE_S = 15.0
 _POLL_S = 0.02
 _NOT_STARTED = 251
@@ -69,13 +69,19 @@ kill -s 0 -- "-$2" 2>/dev/null && echo running && exit
 cat "$1.status" 2>/dev/null || echo killed
 """
 
-# Written beside it first, so that nobody sees half of it or has more rights to it than it is to give.
+# Written to a file beside it first, so that nobody sees half a file or gets more rights to it than it is to give.
 _WRITE = 'umask 077; cat >"$1.part" && chmod "$2" "$1.part" && mv "$1.part" "$1"'
 
 
 @dataclass(frozen=True)
 class Executed:
-    """What came of a command: status as a shell tells it, and its output."""
+    """Result of an executed command.
+
+    Attributes:
+        status: exit status as a shell reports it.
+        stdout: standard output.
+        stderr: standard error.
+    """
 
     status: int
     stdout: bytes
@@ -83,14 +89,19 @@ class Executed:
 
 
 class RemotePrograms(Host):
-    """A host in which programs are started by executing commands."""
+    """A host that starts programs by executing commands."""
 
     @abc.abstractmethod
     def _execute(self, argv: Sequence[str], input: bytes, deadline_s: float) -> Executed:
         """Executes a command to its end.
 
+        Args:
+            argv: the command and its arguments.
+            input: its standard input.
+            deadline_s: seconds until the host counts as lost.
+
         Raises:
-            HostUnavailable: the way to the host is lost, or it does not answer within `deadline_s`.
+            HostUnavailable: the connection is lost, or the host does not answer within `deadline_s`.
         """
 
     def run(
@@ -111,7 +122,7 @@ class RemotePrograms(Host):
         out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         if done.status == _NOT_STARTED:
             raise CommandFailed(self.name, words, None, out, err)
-        status = _told(done.status)
+        status = _exit_status(done.status)
         if status == _KILLED and seconds >= timeout:
             raise CommandTimedOut(self.name, words, None, out, err)
         if check and status != 0:
@@ -137,29 +148,50 @@ class RemotePrograms(Host):
         return RemoteProcess(self, words, int(done.stdout), path, record)
 
     def read(self, path: PurePath) -> bytes:
-        """What a file of this host holds (raises CommandFailed)."""
+        """Returns the content of a file of this host.
+
+        Raises:
+            CommandFailed: the file can't be read.
+        """
         return self._checked(("cat", "--", str(path)))
 
     def write(self, path: PurePath, data: bytes, mode: int = 0o644) -> None:
-        """Makes a file of this host, or overwrites it; see `Host.write`."""
+        """Makes a file of this host, or overwrites it; see `Host.write`.
+
+        Raises:
+            CommandFailed: the file can't be written.
+        """
         self._checked(_shell(_WRITE, [str(path), f"{mode:o}"]), data)
 
     def which(self, program: str) -> str | None:
-        """Path of a program in this host, None if it has none of that name."""
+        """Returns the path of a program in this host, or None if it has no program of that name."""
         found = self._execute(_shell(_WHICH, [program]), b"", GRACE_S)
         return found.stdout.decode().strip() or None
 
     def _checked(self, argv: Sequence[str], input: bytes = b"") -> bytes:
         done = self._execute(argv, input, GRACE_S)
         if done.status != 0:
-            raise CommandFailed(self.name, argv, _told(done.status), "", done.stderr.decode(errors="replace"))
+            raise CommandFailed(self.name, argv, _exit_status(done.status), "", done.stderr.decode(errors="replace"))
         return done.stdout
 
 
 class RemoteProcess(Process):
-    """A program that was started in such a host."""
+    """A program that runs in a host with processes of its own.
+
+    Attributes:
+        log: file of its output, in the host.
+    """
 
     def __init__(self, host: RemotePrograms, argv: tuple[str, ...], pid: int, log: PurePath, record: PurePath) -> None:
+        """Describes a program that has started.
+
+        Args:
+            host: the host.
+            argv: the program and its arguments.
+            pid: process id in the host.
+            log: file of its output.
+            record: path whose `.pid` and `.status` files the host keeps of it.
+        """
         self.argv = argv
         self.pid = pid
         self.log = log
@@ -168,15 +200,15 @@ class RemoteProcess(Process):
         self._status: int | None = None
 
     def poll(self) -> int | None:
-        """Exit status (negative for a signal), or None while it runs."""
+        """Returns the exit status (-n after signal n), or None while it runs."""
         if self._status is None:
-            said = self._host.run("sh", "-c", _POLL, "sh", self._record, str(self.pid)).stdout.strip()
-            if said != "running":
-                self._status = _KILLED if said == "killed" else _told(int(said))
+            state = self._host.run("sh", "-c", _POLL, "sh", self._record, str(self.pid)).stdout.strip()
+            if state != "running":
+                self._status = _KILLED if state == "killed" else _exit_status(int(state))
         return self._status
 
     def wait(self, timeout_s: float) -> int:
-        """Waits for its end and returns its exit status (raises NothingArrived)."""
+        """Waits for its end; see `Process.wait`."""
         start = time.monotonic()
         while (status := self.poll()) is None:
             if (waited := time.monotonic() - start) > timeout_s:
@@ -185,12 +217,12 @@ class RemoteProcess(Process):
         return status
 
     def signal(self, number: int) -> None:
-        """Sends a signal to its process group; nothing happens if it has ended."""
-        # By the shell, since the program comes with a package that small systems don't have.
+        """Sends a signal to its process group; does nothing if it has ended."""
+        # By the shell's own `kill`: the program of that name comes with a package that small systems don't have.
         self._host.run("sh", "-c", 'kill -s "$1" -- "-$2"', "sh", str(int(number)), str(self.pid), check=False)
 
     def log_text(self) -> str:
-        """What it has written so far, standard output and error together."""
+        """Returns its output so far, standard output and error together."""
         return self._host.read(self.log).decode(errors="replace")
 
 
@@ -202,5 +234,5 @@ def _variables(env: Mapping[str, str] | None) -> list[str]:
     return [f"{name}={value}" for name, value in (env or {}).items()]
 
 
-def _told(status: int) -> int:
+def _exit_status(status: int) -> int:
     return 128 - status if status > 128 else status

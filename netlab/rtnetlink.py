@@ -1,7 +1,6 @@
-"""Links, addresses and routes by rtnetlink messages, without forking `ip` (0.1 ms instead of 3 to 10 ms each).
+"""Links, addresses and routes by rtnetlink messages: 0.1 ms each, where a fork of `ip` takes 3 to 10 ms.
 
-Only what a lab needs. A `Netlink` acts in the network namespace that its socket was made in, from any thread.
-Source of formats: rtnetlink(7), linux/if_link.h, linux/if_addr.h, linux/rtnetlink.h.
+It has only the requests that a lab needs. Formats: rtnetlink(7), linux/if_link.h, linux/if_addr.h, linux/rtnetlink.h.
 """
 
 from __future__ import annotations
@@ -48,9 +47,14 @@ def _link_header(index: int = 0, flags: int = 0, change: int = 0) -> bytes:
 
 
 class Netlink:
-    """One rtnetlink socket. Takes ownership of `sock`; close it with `with` or `close()`."""
+    """An rtnetlink socket. It acts in the network namespace where it was made, for any thread; errors are OSError."""
 
     def __init__(self, sock: socket.socket) -> None:
+        """Takes over an open socket.
+
+        Args:
+            sock: the socket; `close` closes it.
+        """
         self._socket = sock
         self._lock = threading.Lock()
         self._sequence = 0
@@ -58,7 +62,7 @@ class Netlink:
 
     @classmethod
     def here(cls) -> Netlink:
-        """One for the network namespace of the calling thread."""
+        """Opens a socket in the network namespace of the calling thread."""
         return cls(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE))
 
     def close(self) -> None:
@@ -87,21 +91,36 @@ class Netlink:
         return answer
 
     def index(self, interface: str) -> int:
-        """Index of an interface of this namespace (raises OSError ENODEV)."""
+        """Returns the index of an interface.
+
+        Raises:
+            OSError: there is no such interface (ENODEV).
+        """
         request = struct.pack("16si20x", interface.encode(), 0)
         # The ioctl asks about the namespace of the socket, not of the calling thread.
         answer = fcntl.ioctl(self._socket, _SIOCGIFINDEX, request)
         return int(struct.unpack_from("i", answer, 16)[0])
 
     def add_bridge(self, name: str) -> None:
-        """Adds a learning bridge without spanning tree, so that its ports forward at once, and puts it up."""
+        """Adds a learning bridge and puts it up. It has no spanning tree, so that its ports forward at once.
+
+        Args:
+            name: name of the bridge.
+        """
         data = _attribute(_BR_MCAST_SNOOPING, b"\0")
         info = _attribute(_LINKINFO, _text(_INFO_KIND, "bridge") + _attribute(_INFO_DATA, data))
         body = _link_header(flags=IFF_UP, change=IFF_UP) + _text(_IFNAME, name) + info
         self._call(_NEWLINK, _CREATE | _EXCL, body, f"add bridge {name}")
 
     def add_veth(self, name: str, peer: str, peer_namespace: int, mtu: int) -> None:
-        """Adds a pair of veth links: `name` here, `peer` in the namespace of that file descriptor; both are down."""
+        """Adds a pair of veth links, both down.
+
+        Args:
+            name: name of the end in this namespace.
+            peer: name of the other end.
+            peer_namespace: file descriptor of the network namespace of the other end.
+            mtu: largest packet, in bytes of IP.
+        """
         peer_body = _link_header() + _text(_IFNAME, peer) + _number(_MTU, mtu) + _number(_NET_NS_FD, peer_namespace)
         data = _attribute(_VETH_PEER, peer_body)
         info = _attribute(_LINKINFO, _text(_INFO_KIND, "veth") + _attribute(_INFO_DATA, data))
@@ -109,14 +128,24 @@ class Netlink:
         self._call(_NEWLINK, _CREATE | _EXCL, body, f"add veth {name} to {peer}")
 
     def set_up(self, name: str, up: bool = True) -> None:
-        """Puts a link up or down."""
+        """Puts a link up or down.
+
+        Args:
+            name: name of the link.
+            up: up or down.
+        """
         body = _link_header(self.index(name), IFF_UP if up else 0, IFF_UP)
         self._call(_NEWLINK, 0, body, f"set {name} {'up' if up else 'down'}")
 
     def wait_until_running(self, name: str, timeout_s: float) -> None:
-        """Waits until a link that is up carries packets: the kernel tells so a while after both its ends are up.
+        """Waits until a link that is up carries packets.
 
-        On a busy machine that takes tens of milliseconds, and what is sent earlier is dropped.
+        The kernel reports that some time after both ends are up, tens of milliseconds on a busy machine. Packets sent
+        earlier are dropped.
+
+        Args:
+            name: name of the link.
+            timeout_s: seconds to wait.
 
         Raises:
             NothingArrived: it does not within that time.
@@ -130,7 +159,11 @@ class Netlink:
         self.set_up(name)
 
     def is_running(self, name: str) -> bool:
-        """Whether a link carries packets: its operational state is "up" (RFC 2863), which a new one's is not yet."""
+        """Tells whether a link carries packets: its operational state is "up" (RFC 2863), which a new one's is not yet.
+
+        Args:
+            name: name of the link.
+        """
         answer = self._ask(_GETLINK, _link_header(self.index(name)), f"look at {name}")
         at = 32  # struct nlmsghdr, struct ifinfomsg
         while at + 4 <= len(answer):
@@ -141,16 +174,30 @@ class Netlink:
         return False
 
     def set_bridge(self, name: str, bridge: str) -> None:
-        """Makes a link a port of a bridge."""
+        """Makes a link a port of a bridge.
+
+        Args:
+            name: name of the link.
+            bridge: name of the bridge.
+        """
         body = _link_header(self.index(name)) + _number(_MASTER, self.index(bridge))
         self._call(_NEWLINK, 0, body, f"attach {name} to {bridge}")
 
     def delete_link(self, name: str) -> None:
-        """Removes a link, and with it its veth peer."""
+        """Removes a link, and with it its veth peer.
+
+        Args:
+            name: name of the link.
+        """
         self._call(_DELLINK, 0, _link_header(self.index(name)), f"delete {name}")
 
     def add_address(self, name: str, address: str) -> None:
-        """Adds an IPv4 or IPv6 address with prefix length, usable at once (no duplicate address detection)."""
+        """Adds an address that is usable at once, without duplicate address detection.
+
+        Args:
+            name: name of the link.
+            address: IPv4 or IPv6 address with prefix length.
+        """
         interface = ipaddress.ip_interface(address)
         family = socket.AF_INET if interface.version == 4 else socket.AF_INET6
         packed = interface.ip.packed
@@ -167,8 +214,8 @@ class Netlink:
 
         Args:
             destination: a network such as `198.51.100.0/24`, or `default` (IPv4) or `::/0`.
-            via: the next hop's address.
-            interface: the link to use; needed where there is no `via`.
+            via: address of the next hop.
+            interface: name of the link to use; needed if there is no `via`.
         """
         network = ipaddress.ip_network("0.0.0.0/0" if destination == "default" else destination)
         family = socket.AF_INET if network.version == 4 else socket.AF_INET6

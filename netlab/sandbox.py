@@ -1,8 +1,8 @@
-"""A sandbox: namespaces of its own for a program, of which nothing is left once the program is gone.
+"""Sandboxes: namespaces of its own for a program, of which nothing is left once the program is gone.
 
 The program sees a private process tree, network, and mounts, with a private `/run` and TMPDIR. It needs no root where
 the kernel allows user namespaces. However it ends, and be it by SIGKILL, the kernel removes every process, namespace,
-mount and temporary file, because all of them hang on one process (pid 1 of the sandbox), and that one on its starter.
+mount and temporary file: they all hang on one process (pid 1 of the sandbox), and that one on its starter.
 
 On the command line: `python -m netlab.sandbox -- PROGRAM ARGUMENT…`
 """
@@ -25,14 +25,18 @@ EXIT_NO_SANDBOX = 125
 
 
 def command(argv: Sequence[str], *, die_with_parent: bool = False) -> list[str]:
-    """Returns the argument list that runs `argv` in a sandbox.
+    """Returns the command line that runs a program in a sandbox.
 
-    It ends with the exit status of `argv` (128 + n after signal n), passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1
-    and SIGUSR2 on to it, and writes one sentence to standard error and ends with `EXIT_NO_SANDBOX` if it can't start.
+    It ends with the program's exit status (128 + n after signal n) and passes SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1
+    and SIGUSR2 on to the program. If there can be no sandbox, it writes one sentence to standard error and ends with
+    `EXIT_NO_SANDBOX`.
 
     Args:
         argv: the program (looked up in PATH) and its arguments.
-        die_with_parent: for a caller that stays and watches: kills the sandbox when the *thread* that starts it ends.
+        die_with_parent: kill the sandbox when the *thread* that starts it ends; for a caller that stays and watches.
+
+    Raises:
+        ValueError: `argv` is empty.
     """
     if not argv:
         raise ValueError("a sandbox needs a program to run")
@@ -42,7 +46,11 @@ def command(argv: Sequence[str], *, die_with_parent: bool = False) -> list[str]:
 
 
 def enter(argv: Sequence[str]) -> NoReturn:
-    """Replaces this process by `argv` in a sandbox."""
+    """Replaces this process by a program in a sandbox.
+
+    Args:
+        argv: the program (looked up in PATH) and its arguments.
+    """
     line = command(argv)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -50,16 +58,20 @@ def enter(argv: Sequence[str]) -> NoReturn:
 
 
 def call(function: Callable[[], object], *, die_with_parent: bool = False) -> int:
-    """Runs a function in a sandbox, in a process of its own, for what is loaded already; returns the exit status.
+    """Runs a function in a sandbox, in a process of its own; what is loaded already need not be loaded again.
 
-    That is 0 once the function returns, or what it gives `sys.exit`. Changes the calling process for good, which must
-    have one thread: call it last. It waits, and passes signals on as the launcher of `command` does.
+    It waits, and passes signals on as the launcher of `command` does. It changes the calling process for good, which
+    must have one thread: call it last.
 
     Args:
+        function: the function.
         die_with_parent: as for `command`.
 
+    Returns:
+        0 once the function has returned, the status it gave `sys.exit`, or 1; 128 + n after signal n.
+
     Raises:
-        SandboxError: this user on this machine can't have one.
+        SandboxError: this user on this machine can't have a sandbox.
     """
     from netlab import launch
 
@@ -67,12 +79,12 @@ def call(function: Callable[[], object], *, die_with_parent: bool = False) -> in
 
 
 def inside() -> bool:
-    """Whether this process runs in a sandbox."""
+    """Tells whether this process runs in a sandbox."""
     return os.environ.get(MARK) == "1"
 
 
 def check() -> None:
-    """Starts a sandbox and ends it (0.1 s).
+    """Starts a sandbox and ends it, in 0.1 s.
 
     Raises:
         SandboxError: this user on this machine can't have one; the message is the reason and the remedy.
@@ -83,7 +95,14 @@ def check() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """What `python -m netlab.sandbox` does; returns the exit status."""
+    """Runs the command line `python -m netlab.sandbox`.
+
+    Args:
+        arguments: the words behind the module's name.
+
+    Returns:
+        Exit status: the program's, 2 for a wrong command line, or `EXIT_NO_SANDBOX`.
+    """
     from netlab import launch
 
     usage = "usage: python -m netlab.sandbox [--die-with-parent] -- PROGRAM ARGUMENT..."

@@ -1,4 +1,4 @@
-"""Makes a link lose, delay, reorder and pace packets, by the kernel's queueing disciplines, or nftables for loss."""
+"""Loss, delay, reordering and rate of links, by tc-netem(8) and tc-tbf(8), or by nftables for loss."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _QUEUE = "100000"
 
 
 def shape_egress(programs: Programs, interface: str, shape: LinkShape) -> None:
-    """Shapes what leaves by an interface.
+    """Shapes the packets that leave by an interface.
 
     Args:
-        programs: of this machine, in the interface's network namespace.
-        interface: its name.
-        shape: the MTU is applied where the link is made, the rest here.
+        programs: starter of this machine's programs in the interface's network namespace.
+        interface: name of the interface.
+        shape: limits and faults. The MTU is applied where the link is made, the rest here.
 
     Raises:
-        Unsupported: the kernel lacks what it takes.
+        Unsupported: the kernel, or this machine, can't shape links like that.
     """
     parent = "root"
     if shape.delay or shape.loss or shape.reorder:

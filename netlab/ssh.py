@@ -1,7 +1,7 @@
-"""Hosts that are reached over SSH. Needs the extra `netlab-ssh`, and on the host `python3` for pings and captures.
+"""Hosts over SSH. Needs the extra `netlab-ssh`, and on the host `python3` for pings and captures.
 
-A host over SSH is somebody's machine: netlab makes neither its links nor its addresses. `Remotes` opens those that a
-plan names, and checks that they have the addresses that it gives them.
+A host over SSH is somebody's machine: netlab makes neither its links nor its addresses. `Remotes` opens the hosts of a
+plan, and checks that they have the addresses that it gives them.
 """
 
 from __future__ import annotations
@@ -47,20 +47,26 @@ rm -rf -- "$folder"
 
 
 class SshHost(RemotePrograms):
-    """A host over SSH. When the connection ends, by `close()` or with the caller, what was started there ends too.
+    """A host over SSH. When the connection ends, by `close()` or with the caller, the programs started there end too.
 
-    Sockets and threads of the caller can't be in its network: `socket` and `in_network` raise OutOfReach.
+    The caller's sockets and threads can't be in the host's network: `socket` and `in_network` raise OutOfReach.
+
+    Attributes:
+        login: the way to the host.
     """
 
     def __init__(self, name: str, login: Login, *, timeout_s: float = 10.0, sock: socket.socket | None = None) -> None:
-        """Connects.
+        """Connects to the host.
 
         Args:
-            sock: a connection to the server that is there already.
+            name: name of the host.
+            login: the way to the host.
+            timeout_s: seconds for the connection and the login.
+            sock: an open connection to the SSH server; None makes one.
 
         Raises:
             HostUnavailable: no connection, another host key than expected, no login, or no shell.
-            InvalidName: that is no host name.
+            InvalidName: `name` is not a host name.
         """
         check_name(name)
         self.login = login
@@ -81,7 +87,11 @@ class SshHost(RemotePrograms):
         raise OutOfReach(self.name, "its network")
 
     def route(self, destination: str, *, via: str | None = None, interface: str | None = None) -> None:
-        """Adds a route (raises CommandFailed); the host keeps it."""
+        """Adds a route, which the host keeps; see `Host.route`.
+
+        Raises:
+            CommandFailed: `ip` refuses it.
+        """
         way = [*(("via", via) if via else ()), *(("dev", interface) if interface else ())]
         family = "-6" if ":" in destination else "-4"
         self.run("ip", family, "route", "add", destination, *way)
@@ -95,7 +105,7 @@ class SshHost(RemotePrograms):
         source: str | None = None,
         size: int = 56,
     ) -> ping.PingResult:
-        """Sends ICMP echo requests from this host, where netlab's own ping is run; see `netlab.ping.ping`."""
+        """Sends ICMP echo requests from this host, which runs netlab's own ping; see `netlab.ping.ping`."""
         asked = ping.Request(address, count, timeout, interval, source, size)
         program = Path(ping.__file__).read_text()
         deadline = GRACE_S + timeout + count * interval
@@ -103,19 +113,19 @@ class SshHost(RemotePrograms):
         return ping.PingResult.from_json(done.stdout)
 
     def start_tool(self, source: Path, *arguments: str | PurePath, log: str) -> Process:
-        """Starts one of netlab's own programs in this host; see `Host.start_tool`."""
+        """Copies one of netlab's own programs to this host and starts it; see `Host.start_tool`."""
         copy = self.folder / source.name
         self.write(copy, source.read_bytes())
         return self.start("python3", "-I", "-S", copy, *arguments, log=log)
 
     def shell_command(self) -> list[str]:
-        """What to run for a shell in this host, with the `ssh` of the caller's machine."""
+        """Returns the command line of a shell in this host, by the `ssh` of the caller's machine."""
         key = ["-i", str(self.login.key_file)] if self.login.key_file else []
         shell = [*self.login.elevate, "sh"] if self.login.elevate else []
         return ["ssh", "-t", *key, "-p", str(self.login.port), f"{self.login.user}@{self.login.address}", *shell]
 
     def close(self) -> None:
-        """Ends what was started there, takes tunnels down, removes the folder, and closes the connection."""
+        """Ends the programs started there, takes tunnels down, removes the folder, and closes the connection."""
         transport = self._client.get_transport()
         if transport is not None and transport.is_active():
             self._holder.shutdown_write()
@@ -163,14 +173,18 @@ class SshHost(RemotePrograms):
 class Remotes:
     """The hosts of a plan, each over SSH, for as long as `with` lasts.
 
-    The plan's switches and shapes are not made: what is there is used. It has to be as the plan says about addresses.
+    The plan's switches and shapes are not made. The hosts must have the plan's addresses already.
     """
 
     def __init__(self, plan: Plan, logins: Mapping[str, Login]) -> None:
-        """Connects to all of them.
+        """Connects to all hosts of a plan.
+
+        Args:
+            plan: the plan.
+            logins: the way to each host, by name.
 
         Raises:
-            HostUnavailable: one can't be reached, has no login, or not the addresses that the plan gives it.
+            HostUnavailable: a host can't be reached, has no login, or lacks an address of the plan.
         """
         self._stack = ExitStack()
         self._hosts: dict[str, Host] = {}

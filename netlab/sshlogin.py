@@ -1,4 +1,4 @@
-"""The way to a host over SSH: who logs in where, and how either knows the other."""
+"""Logins over SSH: the address, the user, and the keys by which host and user know each other."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Login:
-    """The way to a host.
+    """The way to a host over SSH.
 
     Attributes:
-        address: name or address.
-        user: who has the rights that a lab needs, root unless `elevate` is given.
+        address: name or address of the host.
+        user: user who has the rights that a lab needs; root unless `elevate` is given.
         port: TCP port.
-        key_file: private key, OpenSSH's format; agent and default keys are tried if None.
-        host_key: the only key that the host may have, as in a `.pub` file (`ssh-ed25519 AAAA…`); where None, the key
-            has to be in `known_hosts`.
-        known_hosts: a file as OpenSSH keeps it; the caller's own if None.
-        elevate: what commands are put behind to have those rights, such as `("sudo", "-n")`.
+        key_file: private key in OpenSSH's format; None tries the agent and the default keys.
+        host_key: the only key that the host may have, as in a `.pub` file (`ssh-ed25519 AAAA…`); None looks for it in
+            `known_hosts`.
+        known_hosts: a file in OpenSSH's format; None is the caller's own.
+        elevate: words to put before each command to get root's rights, such as `("sudo", "-n")`.
     """
 
     address: str
@@ -38,13 +38,19 @@ class Login:
 
 
 def connect(name: str, login: Login, timeout_s: float, sock: socket.socket | None = None) -> SSHClient:
-    """Opens a connection.
+    """Opens a connection and logs in.
 
     Args:
-        sock: one that leads to the host already; the client closes it.
+        name: name of the host, for errors.
+        login: the way to the host.
+        timeout_s: seconds for each of connection, greeting and login.
+        sock: an open connection to the SSH server, which the client closes; None makes one.
+
+    Returns:
+        The client, to be closed by the caller.
 
     Raises:
-        HostUnavailable: no way there, another host key than expected, or no login.
+        HostUnavailable: no connection, another host key than expected, or no login.
     """
     import paramiko
     from paramiko.hostkeys import HostKeyEntry

@@ -1,8 +1,8 @@
-"""A stream of numbered UDP packets between two hosts, and exact accounts of which of them arrived.
+"""Streams of numbered UDP packets between two hosts, with exact accounts of arrivals and losses.
 
-All hosts share one kernel, so both ends read one clock (CLOCK_MONOTONIC, ns). Two moments are kept of each sending:
-before the system call and after it. "Sent after an instant" goes by the first, "sent before an instant" by the second,
-so that a thread that was suspended in between never turns into a false finding.
+All hosts share one kernel, so both ends read one clock (CLOCK_MONOTONIC, ns). Each sending is recorded with the time
+before the system call and the time after it. "Sent after an instant" goes by the first, "sent before an instant" by the
+second, so that a thread that was suspended in between never turns into a false finding.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ _MAGIC = b"nlu1"
 _PAYLOAD = struct.Struct("!4s8sQQ")
 _SO_MEMINFO = 55
 _MEMINFO_DROPS = 8
-# Some seconds of a stream wait in it while a busy machine has no processor for who receives.
+# Room for some seconds of a stream, while a busy machine has no processor for the receiving thread.
 _BUFFER = 16 << 20
-#: Packets that a buffer has room for: the kernel counts some 768 bytes for the smallest.
+#: Most packets that the buffer has room for: the kernel counts some 768 bytes for the smallest.
 _MOST_HELD = _BUFFER // 512
-#: How many intervals a sender that fell behind makes up for; older ones are never sent.
+#: Most intervals that a sender makes up for when it fell behind; packets of earlier ones are never sent.
 CATCH_UP = 5
 
 
 @dataclass(frozen=True)
 class Sent:
-    """One packet that the sender gave to the kernel.
+    """A packet that the sender gave to the kernel.
 
     Attributes:
-        seq: its number, from 0, without gaps.
-        sent_ns: just before the system call.
-        done_ns: just after it.
-        errno: why the kernel refused it; 0 if it was sent.
+        seq: number of the packet, from 0, without gaps.
+        sent_ns: time just before the system call.
+        done_ns: time just after it.
+        errno: error number if the kernel refused it; 0 if it was sent.
     """
 
     seq: int
@@ -51,7 +51,13 @@ class Sent:
 
 @dataclass(frozen=True)
 class Received:
-    """The first arrival of a packet; times as in `Sent`."""
+    """The first arrival of a packet.
+
+    Attributes:
+        seq: number of the packet.
+        sent_ns: time just before the system call that sent it.
+        received_ns: time of its arrival.
+    """
 
     seq: int
     sent_ns: int
@@ -59,10 +65,12 @@ class Received:
 
 
 class UdpStream:
-    """Sends at a steady pace from when `with` is entered until it is left. Needs no child process.
+    """A stream that sends at a steady pace while its `with` block runs. It needs no child process.
 
-    The records stay readable after the end, and are complete then: packets that were still under way have arrived or
-    are lost.
+    The records stay readable after the end, and are complete then: every packet has arrived or is lost.
+
+    Attributes:
+        port: UDP port at the receiver.
     """
 
     def __init__(
@@ -84,9 +92,13 @@ class UdpStream:
             destination: a literal address; the receiver listens on every address of its family.
             port: UDP port at the receiver; 0 takes a free one.
             interval_s: seconds from packet to packet.
-            source: address to send from; the kernel's choice if None.
+            source: address to send from; None is the kernel's choice.
             size: bytes of UDP payload, at least 28.
-            drain_s: how long the end waits for the next of the packets that are still missing.
+            drain_s: seconds that the end waits for each further one of the packets that are still missing.
+
+        Raises:
+            OSError: a socket can't be bound.
+            OutOfReach: a host is on another machine.
         """
         family = socket.AF_INET6 if ":" in destination else socket.AF_INET
         self._interval_ns = max(1, round(interval_s * 1e9))
@@ -127,7 +139,7 @@ class UdpStream:
         self.stop()
 
     def stop(self) -> None:
-        """Ends the sending, waits for stragglers, and closes. May be called twice."""
+        """Ends the sending, waits for stragglers, and closes the sockets. May be called twice."""
         if self._receiving.fileno() == -1:
             return
         receive, send = self._threads
@@ -198,28 +210,29 @@ class UdpStream:
 
     @staticmethod
     def mark() -> int:
-        """Now, on the clock of all records, in ns."""
+        """Returns the time now on the clock of all records, in ns."""
         return time.monotonic_ns()
 
     def sent(self) -> list[Sent]:
-        """Every attempt to send so far, in order."""
+        """Returns every attempt to send so far, in order."""
         return list(self._sent)
 
     def received(self) -> list[Received]:
-        """Every packet that has arrived so far, in order of arrival; while the stream runs, `sent` may not yet know of
-        the last of them.
+        """Returns every packet that has arrived so far, in order of arrival.
+
+        While the stream runs, `sent` may not have the last of them yet.
         """
         with self._arrival:
             return list(self._received.values())
 
     @property
     def duplicates(self) -> int:
-        """Packets that arrived more than once."""
+        """Number of packets that arrived once more."""
         return self._duplicates
 
     @property
     def receiver_drops(self) -> int:
-        """Packets that reached the receiver's socket and found it full; not the network's fault."""
+        """Number of packets that found the receiver's socket full. These are no faults of the network."""
         if self._receiving.fileno() == -1:
             return self._final_drops
         data = self._receiving.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 36)
@@ -227,6 +240,10 @@ class UdpStream:
 
     def wait_delivery(self, after_ns: int, timeout_s: float) -> float:
         """Waits until a packet that was sent after an instant has arrived.
+
+        Args:
+            after_ns: the instant, as `mark` returns it.
+            timeout_s: seconds to wait.
 
         Returns:
             Seconds from the instant to the first such arrival.
@@ -245,21 +262,41 @@ class UdpStream:
         return (min(arrivals) - after_ns) / 1e9
 
     def sent_in(self, start_ns: int, end_ns: int) -> list[int]:
-        """Numbers of packets whose sending began and ended within [start, end] and was not refused."""
+        """Returns the numbers of packets that were sent within a time, from begin to end of the system call.
+
+        Args:
+            start_ns: first instant, as `mark` returns it.
+            end_ns: last instant.
+        """
         return [s.seq for s in self.sent() if start_ns <= s.sent_ns and s.done_ns <= end_ns and not s.errno]
 
     def delivered_sent_in(self, start_ns: int, end_ns: int) -> list[int]:
-        """Numbers of packets that have arrived and whose sending began within [start, end]."""
+        """Returns the numbers of packets that have arrived and whose sending began within a time.
+
+        Args:
+            start_ns: first instant, as `mark` returns it.
+            end_ns: last instant.
+        """
         return sorted(r.seq for r in self.received() if start_ns <= r.sent_ns <= end_ns)
 
     def lost_in(self, start_ns: int, end_ns: int) -> list[int]:
-        """Those of `sent_in` that have not arrived. A packet under way counts as lost: ask after `wait_delivery` or
-        the end.
+        """Returns the numbers of packets that were sent within a time, as by `sent_in`, and have not arrived.
+
+        A packet under way counts as lost: call this after `wait_delivery` or after the end.
+
+        Args:
+            start_ns: first instant, as `mark` returns it.
+            end_ns: last instant.
         """
         with self._arrival:
             arrived = set(self._received)
         return [seq for seq in self.sent_in(start_ns, end_ns) if seq not in arrived]
 
     def refused_in(self, start_ns: int, end_ns: int) -> list[Sent]:
-        """Attempts in [start, end] that the sender's kernel refused, with their errno."""
+        """Returns the attempts within a time that the sender's kernel refused, with their error numbers.
+
+        Args:
+            start_ns: first instant, as `mark` returns it.
+            end_ns: last instant.
+        """
         return [s for s in self.sent() if start_ns <= s.sent_ns <= end_ns and s.errno]

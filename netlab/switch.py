@@ -1,4 +1,4 @@
-"""A switch of a lab: an Ethernet bridge that hosts are connected to."""
+"""Switches of a lab: Ethernet bridges that hosts are connected to."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class Switch:
     """A learning bridge without filters. Made by `Lab.switch`.
 
     Attributes:
-        name: what the lab calls it.
-        interface: the bridge's name in the lab's own network namespace, where all switches are.
+        name: name in the lab.
+        interface: name of the bridge in the lab's own network namespace, which has all switches.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A TCP connection that lives on, and shows when it stalls and when it goes on."""
+"""A long-lived TCP connection that shows when it stalls and when it goes on."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Echo:
     """A line that came back.
 
     Attributes:
-        seq: its number, from 0.
-        sent_ns: when it was given to the kernel.
-        echoed_ns: when it came back.
+        seq: number of the line, from 0.
+        sent_ns: time when it was given to the kernel.
+        echoed_ns: time when it came back.
     """
 
     seq: int
@@ -29,11 +29,14 @@ class Echo:
 
 
 class TcpStream:
-    """One connection to a `TcpListener` over which numbered lines go out at a steady pace and come back.
+    """A connection to a `TcpListener` over which numbered lines go out at a steady pace and come back.
 
-    TCP keeps what a denial drops and sends it again later: after a denial ends, every line still arrives, late. What
-    shows a denial is that no line sent after it comes back while it lasts. The kernel repeats at growing intervals, so
-    after a denial of n seconds it may take as long again until the connection goes on.
+    TCP repeats dropped segments: after a denial ends, every line still arrives, late. A denial shows in that no line
+    sent during it comes back while it lasts. The kernel repeats at growing intervals, so after a denial of n seconds it
+    may take as long again until the connection goes on.
+
+    Attributes:
+        error: the error that broke the connection; None if none did.
     """
 
     def __init__(
@@ -52,11 +55,12 @@ class TcpStream:
             destination: a literal address where a `TcpListener` listens.
             port: its port.
             interval_s: seconds from line to line.
-            source: address to connect from.
-            timeout_s: for the connecting.
+            source: address to connect from; None is the kernel's choice.
+            timeout_s: seconds for the connection.
 
         Raises:
             OSError: it could not connect.
+            OutOfReach: the host is on another machine.
         """
         self._interval_s = interval_s
         self._socket = sender.socket(socket.AF_INET6 if ":" in destination else socket.AF_INET, socket.SOCK_STREAM)
@@ -74,7 +78,6 @@ class TcpStream:
         self._echoes: list[Echo] = []
         self._arrival = threading.Condition()
         self._stop = threading.Event()
-        #: Why the connection broke, if it did.
         self.error: OSError | None = None
         self._threads = [
             threading.Thread(target=self._guarded, args=(body,), name="netlab-tcp", daemon=True)
@@ -126,7 +129,7 @@ class TcpStream:
 
     @property
     def alive(self) -> bool:
-        """Whether the connection is open (it may be stalled)."""
+        """True while the connection is open, stalled or not."""
         return not self._stop.is_set()
 
     @property
@@ -136,20 +139,32 @@ class TcpStream:
 
     @staticmethod
     def mark() -> int:
-        """Now, on the clock of all records, in ns."""
+        """Returns the time now on the clock of all records, in ns."""
         return time.monotonic_ns()
 
     def echoes(self) -> list[Echo]:
-        """Every line that came back so far, in order."""
+        """Returns every line that came back so far, in order."""
         with self._arrival:
             return list(self._echoes)
 
     def echoed_in(self, start_ns: int, end_ns: int) -> list[Echo]:
-        """Lines that were sent and came back within [start, end]; none while the connection is denied."""
+        """Returns the lines that were sent and came back within a time; there are none while the connection is denied.
+
+        Args:
+            start_ns: first instant, as `mark` returns it.
+            end_ns: last instant.
+        """
         return [e for e in self.echoes() if start_ns <= e.sent_ns and e.echoed_ns <= end_ns]
 
     def wait_echo(self, after_ns: int, timeout_s: float) -> float:
-        """Waits until a line that was sent after an instant came back; returns seconds from the instant to then.
+        """Waits until a line that was sent after an instant has come back.
+
+        Args:
+            after_ns: the instant, as `mark` returns it.
+            timeout_s: seconds to wait.
+
+        Returns:
+            Seconds from the instant to the line's return.
 
         Raises:
             NothingArrived: none within `timeout_s` of the call.

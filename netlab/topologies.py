@@ -1,4 +1,4 @@
-"""Ready-made small topologies, for tests and as examples of how labs are built."""
+"""Ready-made small topologies, for tests and as examples of building a lab."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from netlab.switch import Switch
 
 @dataclass(frozen=True)
 class Pair:
-    """Two hosts on one switch: `mumbai` 192.0.2.11 and `pune` 192.0.2.12."""
+    """Two hosts on one switch.
+
+    Attributes:
+        lab: the lab that has them.
+        internet: the switch.
+        mumbai: host with 192.0.2.11.
+        pune: host with 192.0.2.12.
+    """
 
     lab: Lab
     internet: Switch
@@ -21,23 +28,29 @@ class Pair:
 
 @dataclass(frozen=True)
 class Gated:
-    """`left` 198.51.100.2 and `right` 203.0.113.2, with a router between them that can drop all that it forwards."""
+    """Two hosts with a router between them that can drop all that it forwards.
+
+    Attributes:
+        left: host with 198.51.100.2.
+        right: host with 203.0.113.2.
+        router: the router.
+    """
 
     left: LabHost
     right: LabHost
     router: LabHost
 
     def deny(self) -> None:
-        """From when it returns, the router drops what it would forward."""
+        """Makes the router drop everything that it would forward; in force on return."""
         self.router.run("nft", "add rule inet gate forward drop")
 
     def allow(self) -> None:
-        """From when it returns, the router forwards everything."""
+        """Makes the router forward everything; in force on return."""
         self.router.run("nft", "flush chain inet gate forward")
 
 
 def pair(lab: Lab) -> Pair:
-    """Builds a `Pair`."""
+    """Builds a `Pair` in an empty lab."""
     internet = lab.switch("internet")
     mumbai, pune = lab.host("mumbai"), lab.host("pune")
     lab.connect(mumbai, internet, "192.0.2.11/24")
@@ -46,7 +59,7 @@ def pair(lab: Lab) -> Pair:
 
 
 def gated(lab: Lab) -> Gated:
-    """Builds a `Gated`, which forwards at first."""
+    """Builds a `Gated`, which forwards at first, in an empty lab."""
     router, hosts = lab.router("router"), []
     for name, network in (("left", "198.51.100"), ("right", "203.0.113")):
         switch, host = lab.switch(name), lab.host(name)

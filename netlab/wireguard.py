@@ -1,4 +1,4 @@
-"""WireGuard clients as a customer has them: a configuration file and the stock `wg-quick`."""
+"""WireGuard clients as a customer has them: a configuration file and the stock wg-quick(8)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netlab.host import Host
 USERSPACE = {"wireguard-go": "wireguard-go", "boringtun": "boringtun-cli"}
 
 _LOOK_S = 0.005
-# The rule of wg-quick itself.
+# wg-quick's own rule.
 _FILE_NAME = re.compile(r"([a-zA-Z0-9_=+.-]{1,15})\.conf")
 
 # Userspace implementations go to the background before their control socket surely answers, and wg-quick speaks to it
@@ -40,15 +40,15 @@ command ip "$@"
 
 @dataclass(frozen=True)
 class Peer:
-    """A peer of a tunnel, as `wg show INTERFACE dump` has it.
+    """A peer of a tunnel, as `wg show INTERFACE dump` reports it; see wg(8).
 
     Attributes:
-        public_key: base64.
-        endpoint: `address:port`, or None if not known.
+        public_key: public key, in base64.
+        endpoint: `address:port`; None if not known.
         allowed_ips: networks.
         latest_handshake: Unix time in seconds; 0 for never.
-        rx_bytes: received, with WireGuard's own overhead.
-        tx_bytes: sent, likewise.
+        rx_bytes: bytes received, with WireGuard's own overhead.
+        tx_bytes: bytes sent, with WireGuard's own overhead.
         keepalive: seconds; 0 for off.
     """
 
@@ -62,7 +62,17 @@ class Peer:
 
 
 def parse_dump(text: str) -> list[Peer]:
-    """Reads the output of `wg show INTERFACE dump`; its first line is about the interface and is left out."""
+    """Reads the output of `wg show INTERFACE dump`, without its first line, which is about the interface.
+
+    Args:
+        text: the output.
+
+    Returns:
+        Peers in the order of the lines.
+
+    Raises:
+        ValueError: it is not such an output.
+    """
     peers = []
     for line in text.splitlines()[1:]:
         key, _preshared, endpoint, allowed, handshake, received, sent, keepalive = line.split("\t")
@@ -81,17 +91,25 @@ def parse_dump(text: str) -> list[Peer]:
 
 
 class Tunnel:
-    """A WireGuard link that wg-quick brought up. Taken down by `down()`, by `with`, or with its host.
+    """A WireGuard link that wg-quick brought up. It is taken down by `down()`, by `with`, or with its host.
 
     Attributes:
-        host: where it is.
+        host: the host that has it.
         path: its configuration file.
-        interface: its link's name.
-        seconds: how long it took until it answered.
-        log: what wg-quick wrote.
+        interface: name of its link.
+        seconds: seconds until wg-quick was done.
+        log: output of wg-quick.
     """
 
     def __init__(self, host: Host, path: PurePath, seconds: float, log: str) -> None:
+        """Describes a tunnel that is up already; see the attributes.
+
+        Args:
+            host: as in the attributes.
+            path: as in the attributes.
+            seconds: as in the attributes.
+            log: as in the attributes.
+        """
         self.host = host
         self.path = path
         self.interface = path.stem
@@ -107,21 +125,27 @@ class Tunnel:
         self.down()
 
     def peers(self) -> list[Peer]:
-        """Its peers now."""
+        """Returns its peers as they are now.
+
+        Raises:
+            CommandFailed: the link is gone.
+        """
         return parse_dump(self.host.run("wg", "show", self.interface, "dump").stdout)
 
     def wait_for_handshake(self, timeout_s: float, public_key: str | None = None) -> float:
-        """Waits until a peer has completed a handshake. Sends nothing: WireGuard starts one when it has a packet.
+        """Waits until a peer has completed a handshake.
+
+        It sends nothing: WireGuard starts a handshake when it has a packet to send.
 
         Args:
-            timeout_s: seconds.
-            public_key: of the peer; any if None.
+            timeout_s: seconds to wait.
+            public_key: public key of the peer, in base64; None is any peer.
 
         Returns:
             Seconds waited.
 
         Raises:
-            NothingArrived: no handshake in time.
+            NothingArrived: there was no handshake in time.
         """
         start = time.monotonic()
         while True:
@@ -135,7 +159,11 @@ class Tunnel:
             time.sleep(max(_LOOK_S, waited / 20))
 
     def down(self) -> None:
-        """Takes it down with `wg-quick down`; nothing happens if it is down."""
+        """Takes the tunnel down with `wg-quick down`; does nothing if it is down.
+
+        Raises:
+            CommandFailed: wg-quick failed.
+        """
         if self.host.run("ip", "link", "show", "dev", self.interface, check=False).returncode == 0:
             self.host.run("wg-quick", "down", self.path)
 
@@ -148,19 +176,22 @@ def wg_quick(
     implementation: str = "auto",
     timeout: float = 10.0,
 ) -> Tunnel:
-    """Writes a configuration as it is, byte for byte, and has the stock `wg-quick` bring it up in a host.
+    """Writes a configuration byte for byte and has the stock `wg-quick` bring it up in a host.
 
     Args:
-        host: where.
-        config_text: the whole file.
-        file_name: `NAME.conf`; NAME becomes the link's name.
-        implementation: `auto` (wg-quick's own choice: the kernel, then wireguard-go, then boringtun), `kernel`,
-            `wireguard-go` or `boringtun`.
+        host: the host.
+        config_text: the whole configuration; see wg-quick(8).
+        file_name: `NAME.conf`; NAME becomes the name of the link.
+        implementation: `kernel`, `wireguard-go`, `boringtun`, or `auto`: the first of these that the host has.
         timeout: seconds for wg-quick.
+
+    Returns:
+        The tunnel, which is up.
 
     Raises:
         InvalidName: wg-quick would not take `file_name`.
-        Unsupported: there is no such implementation here.
+        Unsupported: the host has no such implementation.
+        ValueError: there is no implementation of that name.
         CommandFailed: wg-quick failed; its words are in `stderr`.
     """
     name = _FILE_NAME.fullmatch(file_name)
@@ -206,10 +237,13 @@ def _environment(host: Host, implementation: str) -> dict[str, str]:
 
 
 def wireguard_implementation(host: Host) -> str:
-    """What `auto` means in a host, for reports: `kernel 6.1.0-18-amd64`, `wireguard-go 0.0.20220316`, …
+    """Returns the name and version of the implementation that `auto` takes in a host, such as `kernel 6.1.0-18-amd64`.
+
+    Args:
+        host: the host.
 
     Raises:
-        Unsupported: there is none.
+        Unsupported: the host has none.
     """
     probe = "wgprobe0"
     if host.run("ip", "link", "add", "name", probe, "type", "wireguard", check=False).returncode == 0:

@@ -1,1 +1,1 @@
-"""Transcripts of gate runs: what they say, how they are shown, signed, verified and compared."""
+"""Transcripts of gate runs: their format, and programs that show, sign, verify and compare them."""

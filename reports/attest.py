@@ -1,6 +1,6 @@
-"""A signed statement about a transcript, in the formats that other people's tools verify.
+"""Signed statements about transcripts, in formats that other projects' tools verify.
 
-Sources: DSSE (secure-systems-lab/dsse, protocol.md), in-toto Statement v1, and the test-result predicate v0.1.
+Sources: DSSE (secure-systems-lab/dsse, protocol.md), in-toto Statement v1, and the in-toto test-result predicate v0.1.
 """
 
 from __future__ import annotations
@@ -33,19 +33,20 @@ _BESIDE = ("transcript.html", "junit.xml")
 
 
 class AttestationError(Exception):
-    """The attestation does not say what it should; the message says why in one sentence."""
+    """An attestation is not valid; the message is one sentence with the reason."""
 
 
 class Unreadable(AttestationError):
-    """A file is not there, or can't be read."""
+    """A file is missing or can't be read; the message is one sentence with the reason."""
 
 
 @dataclass(frozen=True)
 class Signer:
-    """Who signs.
+    """A key that signs statements.
 
     Attributes:
-        kept: whether the key outlives this run, so that somebody could know it.
+        key: the private key.
+        kept: True for a key that outlives this run, so that others could know it.
     """
 
     key: Ed25519PrivateKey
@@ -53,10 +54,13 @@ class Signer:
 
     @classmethod
     def find(cls) -> Signer:
-        """The key that the environment names, or one for this run alone.
+        """Reads the key that the environment variable `KEY_VARIABLE` names, or makes one for this run alone.
+
+        Returns:
+            The signer.
 
         Raises:
-            AttestationError: the named key can't be read or is not an Ed25519 key.
+            AttestationError: the named file can't be read, or holds no Ed25519 key in PEM without a passphrase.
         """
         named = os.environ.get(KEY_VARIABLE)
         if not named:
@@ -74,31 +78,40 @@ class Signer:
         return cls(key, kept=True)
 
     def public_pem(self) -> bytes:
-        """The public key, for whoever verifies."""
+        """Returns the public key in PEM (RFC 7468), for those who verify."""
         return self.key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
 
     def attest(self, transcript: Transcript, files: Mapping[str, bytes]) -> bytes:
-        """The signed statement about a transcript, and about the files by name that say what it says."""
+        """Signs a statement about a run.
+
+        Args:
+            transcript: the run.
+            files: contents by name of the files whose digests the statement has, `SUBJECT` among them.
+
+        Returns:
+            A DSSE envelope in JSON.
+        """
         envelope = Envelope(msgspec.json.encode(_statement(transcript, files)), PAYLOAD_TYPE, {})
         envelope.sign(CryptoSigner(self.key))
         return msgspec.json.format(msgspec.json.encode(envelope.to_dict()), indent=2) + b"\n"
 
 
 def verify(transcript: Path, trusted: Path | None = None) -> bool:
-    """Checks the signature of a transcript, and the digests of it and of what was signed with it and lies beside it.
+    """Checks the signature of a transcript, and the digests of it and of the signed files beside it.
 
     Args:
-        transcript: its file, whatever its name, or the folder of its run.
-        trusted: PEM of a key that the caller knows; without it the one that lies in the folder is taken.
+        transcript: file of the transcript under any name, or folder of its run.
+        trusted: file with a public key in PEM that the caller knows; None takes the one that lies beside the
+            transcript.
 
     Returns:
-        Whether the key is one that the caller knows. If not, only accidents are ruled out, not forgery.
+        True if the caller named the key. Otherwise accidents are ruled out, forgery is not.
 
     Raises:
-        Unreadable: a file that this takes is missing.
-        AttestationError: something does not hold.
+        Unreadable: a needed file is missing.
+        AttestationError: the signature, a digest or a format does not hold.
     """
     file = transcript / SUBJECT if is_folder(transcript) else transcript
     folder = file.parent
@@ -125,7 +138,7 @@ def verify(transcript: Path, trusted: Path | None = None) -> bool:
 
 
 def _digests(payload: bytes) -> dict[str, str]:
-    """The digests by name that a statement tells."""
+    """Digests by name of the files that a statement is about."""
     try:
         statement = msgspec.json.decode(payload)
         form, kind = statement["_type"], statement["predicateType"]

@@ -1,4 +1,4 @@
-"""Exhibits as drawings: numbers to shapes, in pixels of a drawing as wide as `WIDTH`; templates put them on a page."""
+"""Drawings of exhibits: numbers to shapes, in pixels of a drawing `WIDTH` wide. Templates put them on a page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ _HIGH, _COUNTS, _LABELS = 110, 18, 24
 
 @dataclass(frozen=True)
 class Label:
-    """A text, centred at ``x``."""
+    """A text.
+
+    Attributes:
+        x: its centre.
+        text: its words.
+    """
 
     x: float
     text: str
@@ -26,7 +31,15 @@ class Label:
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle."""
+    """A rectangle.
+
+    Attributes:
+        x: left edge.
+        y: upper edge.
+        width: extent to the right.
+        height: extent downwards.
+        text: words to show with it; empty for none.
+    """
 
     x: float
     y: float
@@ -37,11 +50,15 @@ class Box:
 
 @dataclass(frozen=True)
 class Lane:
-    """One stream: what was delivered rises from the base line, what was not hangs below it.
+    """The drawing of one stream: delivered packets rise from the base line, missing ones hang below it.
 
     Attributes:
-        delivered, missing: paths.
-        denied: stretches in which the policy denies it.
+        name: name of the stream.
+        top: upper edge of the lane.
+        base: height of the base line.
+        delivered: SVG path.
+        missing: SVG path.
+        denied: stretches in which the policy denies the stream.
     """
 
     name: str
@@ -57,9 +74,13 @@ class TimelineChart:
     """A drawing of a timeline.
 
     Attributes:
-        saves: from request to answer.
-        events: from what was done until all was as before.
-        ticks: along the time.
+        exhibit: the timeline.
+        height: height of the drawing.
+        lanes: one drawing for each stream.
+        saves: boxes from a save's request to its answer.
+        events: boxes from an event's begin to its end.
+        ticks: labels along the time.
+        template: file that puts it on a page.
     """
 
     exhibit: Timeline
@@ -73,7 +94,16 @@ class TimelineChart:
 
 @dataclass(frozen=True)
 class HistogramChart:
-    """A drawing of a histogram; bars with their counts, and some of the edges."""
+    """A drawing of a histogram.
+
+    Attributes:
+        exhibit: the histogram.
+        height: height of the drawing.
+        base: height of the base line.
+        bars: bars, each with its count as text.
+        ticks: labels of some of the edges.
+        template: file that puts it on a page.
+    """
 
     exhibit: Histogram
     height: float
@@ -85,7 +115,12 @@ class HistogramChart:
 
 @dataclass(frozen=True)
 class TableChart:
-    """A table is its own drawing."""
+    """A truth table, which needs no drawing.
+
+    Attributes:
+        exhibit: the table.
+        template: file that puts it on a page.
+    """
 
     exhibit: TruthTable
     template: str = "table.html"
@@ -95,7 +130,7 @@ Chart = TimelineChart | HistogramChart | TableChart
 
 
 def draw(exhibit: Exhibit) -> Chart:
-    """The drawing of an exhibit."""
+    """Returns the drawing of an exhibit."""
     if isinstance(exhibit, Timeline):
         return _timeline(exhibit)
     if isinstance(exhibit, Histogram):
@@ -124,7 +159,7 @@ def _timeline(of: Timeline) -> TimelineChart:
 
 
 def _step(least: float) -> float:
-    """The next of 1, 2 and 5 times a power of ten."""
+    """Rounds up to 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= least)
 
@@ -147,7 +182,7 @@ def _lane(stream: Stream, top: float, scale: float, most: int) -> Lane:
 
 
 def _steps(counts: Sequence[int], base: float, scale: float) -> str:
-    """A path along the tops of bars that stand side by side; bars of the same height are one."""
+    """SVG path along the tops of bars that stand side by side; bars of the same height are one."""
     path = [f"M0 {base:g}"]
     last = 0
     for slot, count in enumerate(counts):

@@ -1,4 +1,4 @@
-"""``transcript show``, ``verify``, ``diff`` and ``schema``."""
+"""Commands `transcript show`, `verify`, `diff` and `schema`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ transcript = typer.Typer(
 
 @transcript.command()
 def show(file: File = _LATEST) -> None:
-    """Show what a run came to.
+    """Show the verdicts of a run.
 
     Exit codes: 0 shown, 66 a file that can't be read.
     """
@@ -45,7 +45,12 @@ def show(file: File = _LATEST) -> None:
 
 
 def summarize(run: Transcript, console: Console) -> None:
-    """The claims and sabotages as a table."""
+    """Prints claims and sabotages of a run as a table.
+
+    Args:
+        run: the run.
+        console: where to print.
+    """
     table = Table(box=None, pad_edge=False)
     for column in ("claim", "scenario", "verdict", "time"):
         table.add_column(column, overflow="fold")
@@ -135,7 +140,7 @@ def _end(sentence: str, code: int) -> NoReturn:
 
 
 def _text(text: str, style: str = "") -> Text:
-    """Words of a run, which are never markup and never steer the terminal."""
+    """Text of a run, which is never markup and never steers the terminal."""
     return Text(texts.printable(text), style)
 
 

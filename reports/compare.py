@@ -1,4 +1,4 @@
-"""What changed from one run to another."""
+"""Comparison of two runs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from reports.texts import outcome
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that differs.
+    """A fact that differs between two runs.
 
     Attributes:
-        before, after: None where it was, or is, not there.
-        worse: whether the gate should worry.
+        name: what it is about.
+        before: the fact in the first run; None if it has none.
+        after: the fact in the second run; None if it has none.
+        worse: True if it was right before and is not any more.
     """
 
     name: str
@@ -28,7 +30,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that both runs measured."""
+    """A number that both runs measured.
+
+    Attributes:
+        name: what was measured.
+        before: the number in the first run.
+        after: the number in the second run.
+    """
 
     name: str
     before: float
@@ -36,25 +44,38 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """After by before; None where there is nothing to divide by."""
+        """Second number divided by the first; None if the first is 0."""
         return self.after / self.before if self.before else None
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Everything that differs."""
+    """All differences of two runs.
+
+    Attributes:
+        changes: facts that differ.
+        figures: numbers that differ.
+    """
 
     changes: tuple[Change, ...]
     figures: tuple[Figure, ...]
 
     @property
     def is_worse(self) -> bool:
-        """Whether anything that was shown before is not shown any more."""
+        """True if anything that was right before is not any more."""
         return any(change.worse for change in self.changes)
 
 
 def compare(before: Transcript, after: Transcript) -> Difference:
-    """Verdicts, sabotages, exhibits and cells of truth tables that changed, and the numbers side by side."""
+    """Compares verdicts, sabotages, exhibits, cells of truth tables, and numbers.
+
+    Args:
+        before: the first run.
+        after: the second run.
+
+    Returns:
+        Everything that differs.
+    """
     changes = [
         *_changes(_verdicts(before), _verdicts(after), good=PROVEN),
         *_changes(_sabotages(before), _sabotages(after), good="noticed"),
@@ -89,7 +110,7 @@ def _exhibits(run: Transcript) -> dict[str, str]:
 
 
 def _cells(before: Transcript, after: Transcript) -> list[Change]:
-    """Cells that both runs measured under the same policy, and that came to something else."""
+    """Cells that both runs measured under the same policy, with different results."""
     old, new = _questions(before), _questions(after)
     return [
         Change(name, outcome(old[name]), outcome(new[name]), worse=old[name].is_right and not new[name].is_right)

@@ -1,6 +1,6 @@
-"""What a scenario shows beside its figures: how times spread, what passed when, and what passed between whom.
+"""Exhibits of a scenario: the spread of times, the packets along a timeline, the pairs that may and do communicate.
 
-Each is bounded, whatever the run was: bins and slots in place of packets. A list that is longer is not read.
+Every exhibit is bounded, however long the run was: it has bins and slots instead of packets. A longer list is refused.
 """
 
 from __future__ import annotations
@@ -14,21 +14,25 @@ from msgspec import Meta
 MOST_BINS, MOST_SLOTS, MOST_STREAMS, MOST_COLUMNS, MOST_ROWS = 64, 160, 8, 16, 64
 MOST_SAVES, MOST_EVENTS = 60, 60
 MOST_EXHIBITS = 12
-"""Of one scenario."""
+"""Most exhibits of one scenario."""
 MOST_WORDS = 240
-"""Characters of a text."""
+"""Most characters of a text."""
 
 Count = Annotated[int, Meta(ge=0)]
 Words = Annotated[str, Meta(max_length=MOST_WORDS)]
 
 
 class Histogram(msgspec.Struct, frozen=True, tag_field="kind", tag="histogram"):
-    """How measurements of one thing spread.
+    """The spread of measurements of one thing.
 
     Attributes:
-        unit: of the edges and the three figures; "s" for times.
-        edges: ascending, one more than there are counts. The first and the last bin also have what lies beyond.
-        least, median, most: of the measurements themselves.
+        name: what was measured.
+        unit: unit of the edges and the three figures; "s" for times.
+        edges: ascending, one more than counts. The first and the last bin also have the values beyond them.
+        counts: measurements in each bin.
+        least: smallest measurement.
+        median: median of the measurements.
+        most: largest measurement.
     """
 
     name: Words
@@ -44,7 +48,7 @@ class Histogram(msgspec.Struct, frozen=True, tag_field="kind", tag="histogram"):
         _insist(self.edges == sorted(set(self.edges)), "a histogram's edges ascend")
 
     def numbers(self) -> Mapping[str, float]:
-        """The figures to compare by, by name."""
+        """Returns the figures to compare by, by name."""
         return {
             f"{self.name}: measurements": sum(self.counts),
             f"{self.name}: median": self.median,
@@ -53,13 +57,15 @@ class Histogram(msgspec.Struct, frozen=True, tag_field="kind", tag="histogram"):
 
 
 class Passed(msgspec.Struct, frozen=True):
-    """What became of a stream's packets that were sent between the answer of one save and the request of the next.
+    """Counts of a stream's packets sent between the answer of one save and the request of the next.
 
-    Those that were still under way at that request are rightly judged by the next save.
+    Packets still under way at that request are rightly judged by the next save.
 
     Attributes:
-        allowed: what the policy says of them; None if the stream was not judged then.
-        wrong: how many were lost although allowed, or delivered although denied.
+        allowed: the policy's verdict on the stream; None if the stream was not judged then.
+        sent: packets sent.
+        delivered: packets delivered.
+        wrong: packets lost although allowed, or delivered although denied.
     """
 
     allowed: bool | None
@@ -69,12 +75,13 @@ class Passed(msgspec.Struct, frozen=True):
 
 
 class Save(msgspec.Struct, frozen=True):
-    """A change of the policy.
+    """A change of the policy. Times are seconds from the timeline's begin.
 
     Attributes:
-        policy: in words.
-        asked, answered: seconds from the timeline's begin.
-        passed: what followed until the next save, by stream in the timeline's order.
+        policy: the new policy in words.
+        asked: time of the request.
+        answered: time of the answer.
+        passed: counts until the next save, for each stream in the timeline's order.
     """
 
     policy: Words
@@ -84,12 +91,13 @@ class Save(msgspec.Struct, frozen=True):
 
 
 class Stream(msgspec.Struct, frozen=True):
-    """A stream's packets by the time at which they were sent, slot by slot.
+    """A stream's packets by the time of sending, slot by slot.
 
     Attributes:
-        sent: how many were.
-        delivered: how many of those arrived.
-        denied: stretches in which the policy denies it, in seconds from the timeline's begin.
+        name: name of the stream.
+        sent: packets sent in each slot.
+        delivered: packets among those that arrived.
+        denied: stretches in which the policy denies the stream, in seconds from the timeline's begin.
     """
 
     name: Words
@@ -99,11 +107,12 @@ class Stream(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What was done to the service beside its policy, damage above all.
+    """An act on the service other than a change of policy, such as damage. Times are seconds from the timeline's begin.
 
     Attributes:
-        what: in words.
-        begin, end: when it was done, and when all was as before, in seconds from the timeline's begin.
+        what: the act in words.
+        begin: time of the act.
+        end: time at which all was as before.
     """
 
     what: Words
@@ -112,12 +121,17 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Timeline(msgspec.Struct, frozen=True, tag_field="kind", tag="timeline"):
-    """When each save was asked and answered, what else was done, and which packets of the streams were delivered.
+    """Saves, other acts, and the delivery of streams along one time.
 
     Attributes:
+        name: title of the timeline.
         slot: seconds of one slot.
-        left_out: saves after the last one that is shown; the timeline ends before them.
-        streams_left_out, events_left_out: those that there is no room for.
+        saves: changes of the policy, in order.
+        streams: the streams.
+        left_out: saves after the last one shown; the timeline ends before them.
+        streams_left_out: streams that there is no room for.
+        events: other acts, in order.
+        events_left_out: acts that there is no room for.
     """
 
     name: Words
@@ -137,11 +151,11 @@ class Timeline(msgspec.Struct, frozen=True, tag_field="kind", tag="timeline"):
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Length of the timeline in seconds."""
         return self.slot * len(self.streams[0].sent)
 
     def numbers(self) -> Mapping[str, float]:
-        """The figures to compare by, by name."""
+        """Returns the figures to compare by, by name."""
         found: dict[str, float] = {f"{self.name}: saves": len(self.saves) + self.left_out}
         if self.events:
             found[f"{self.name}: events"] = len(self.events) + self.events_left_out
@@ -156,11 +170,12 @@ class Timeline(msgspec.Struct, frozen=True, tag_field="kind", tag="timeline"):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """One question, and what was measured.
+    """A question of a truth table, and the measured answer.
 
     Attributes:
-        allowed: what the policy says.
-        sent, arrived: how many packets or connections were tried, and how many of them reached the destination.
+        allowed: the policy's verdict.
+        sent: packets or connections that were tried.
+        arrived: tries that reached the destination.
     """
 
     allowed: bool
@@ -169,12 +184,18 @@ class Cell(msgspec.Struct, frozen=True):
 
     @property
     def is_right(self) -> bool:
-        """Whether what was measured is what the policy says."""
+        """True if the measurement agrees with the policy."""
         return self.arrived == (self.sent if self.allowed else 0)
 
 
 class Row(msgspec.Struct, frozen=True):
-    """From one machine to another; cells by column, None where nothing was asked."""
+    """A row of a truth table, from one machine to another.
+
+    Attributes:
+        source: name of the machine that asks.
+        destination: name of the machine that is asked.
+        cells: one cell for each column; None where nothing was asked.
+    """
 
     source: Words
     destination: Words
@@ -182,12 +203,14 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class TruthTable(msgspec.Struct, frozen=True, tag_field="kind", tag="table"):
-    """What may pass between whom, and what did.
+    """The pairs of machines that the policy lets communicate, and the pairs that did.
 
     Attributes:
-        policy: what holds, in words.
+        name: title of the table.
+        policy: the policy in words.
         columns: protocols and ports.
-        left_out: rows that the table has no room for; all that differ from the policy are among those shown first.
+        rows: pairs of machines.
+        left_out: rows that there is no room for. Rows that differ from the policy are shown first.
     """
 
     name: Words
@@ -200,7 +223,7 @@ class TruthTable(msgspec.Struct, frozen=True, tag_field="kind", tag="table"):
         _insist(all(len(row.cells) == len(self.columns) for row in self.rows), "each row has a cell for each column")
 
     def cells(self) -> Mapping[str, Cell]:
-        """Every cell, by its question in words."""
+        """Returns every cell, by its question in words."""
         return {
             f"{row.source}→{row.destination} {column}": cell
             for row in self.rows
@@ -210,11 +233,11 @@ class TruthTable(msgspec.Struct, frozen=True, tag_field="kind", tag="table"):
 
     @property
     def wrong(self) -> Mapping[str, Cell]:
-        """Those in which something else was measured than the policy says."""
+        """Cells in which the measurement differs from the policy, by their question in words."""
         return {question: cell for question, cell in self.cells().items() if not cell.is_right}
 
     def numbers(self) -> Mapping[str, float]:
-        """The figures to compare by, by name."""
+        """Returns the figures to compare by, by name."""
         cells = self.cells().values()
         return {
             f"{self.name}: cells": len(cells),

@@ -1,65 +1,54 @@
-"""A transcript as JUnit's XML, for the programs that read nothing else."""
+"""Transcripts as JUnit XML, for programs that read no other format."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET  # it writes XML, and reads none  # nosec B405
 
-from reports.schema import PROVEN, REFUTED, Sabotage, Scenario, Transcript
+from reports.schema import PROVEN, REFUTED, Transcript
 from reports.texts import printable
 
 
 def junit(transcript: Transcript) -> bytes:
-    """One suite a claim, one for the sabotages, and one with the gate's own word: a failure exactly if it is one."""
+    """Writes a transcript as JUnit XML: a suite for each claim, one for the sabotages, and one for the gate's verdict.
+
+    A case fails exactly if its scenario is not proven, its sabotage went unnoticed, or the gate did not pass. The last
+    one alone fails if a claim has no scenario.
+
+    Args:
+        transcript: the run.
+
+    Returns:
+        The XML document in UTF-8.
+    """
     root = ET.Element("testsuites", name="meshwg gate", time=f"{transcript.seconds:.3f}")
     for claim in transcript.claims:
-        suite = _suite(root, claim.id, [scenario.seconds for scenario in claim.scenarios])
-        for scenario in claim.scenarios:
-            _scenario(suite, claim.id, scenario)
-        _count(suite)
-    _sabotages(root, transcript.sabotage)
-    _gate(root, transcript)
+        cases = []
+        for one in claim.scenarios:
+            fault = {PROVEN: "", REFUTED: "failure"}.get(one.verdict, "error")
+            cases.append(_case(claim.id, one.name, one.seconds, fault, one.verdict, one.failure or ""))
+        _add_suite(root, claim.id, cases)
+    cases = []
+    for sabotage in transcript.sabotage:
+        fault = "" if sabotage.caught else "failure"
+        cases.append(_case(sabotage.claim, sabotage.id, sabotage.seconds, fault, "unnoticed", sabotage.noticed))
+    _add_suite(root, "sabotage", cases)
+    fault = "" if transcript.verdict == "pass" else "failure"
+    _add_suite(root, "gate", [_case("gate", "verdict", 0.0, fault, transcript.verdict, "\n".join(transcript.problems))])
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def _suite(root: ET.Element, name: str, seconds: Sequence[float]) -> ET.Element:
-    return ET.SubElement(root, "testsuite", name=printable(name), time=f"{sum(seconds):.3f}")
+def _case(claim: str, name: str, seconds: float, fault: str, kind: str, message: str) -> ET.Element:
+    case = ET.Element("testcase", classname=printable(claim), name=printable(name), time=f"{seconds:.3f}")
+    if fault:
+        ET.SubElement(case, fault, message=printable(message), type=printable(kind))
+    return case
 
 
-def _scenario(suite: ET.Element, claim: str, scenario: Scenario) -> None:
-    case = _case(suite, claim, scenario.name, scenario.seconds)
-    if scenario.verdict != PROVEN:
-        kind = "failure" if scenario.verdict == REFUTED else "error"
-        ET.SubElement(case, kind, message=printable(scenario.failure or ""), type=printable(scenario.verdict))
-
-
-def _sabotages(root: ET.Element, sabotages: Sequence[Sabotage]) -> None:
-    suite = _suite(root, "sabotage", [sabotage.seconds for sabotage in sabotages])
-    for sabotage in sabotages:
-        case = _case(suite, sabotage.claim, sabotage.id, sabotage.seconds)
-        if not sabotage.caught:
-            ET.SubElement(case, "failure", message=printable(sabotage.noticed), type="unnoticed")
-    _count(suite)
-
-
-def _gate(root: ET.Element, transcript: Transcript) -> None:
-    """A claim that nothing speaks of fails no scenario, and the gate all the same."""
-    suite = _suite(root, "gate", [])
-    case = _case(suite, "gate", "verdict", 0.0)
-    if transcript.verdict != "pass":
-        message = "\n".join(transcript.problems)
-        ET.SubElement(case, "failure", message=printable(message), type=printable(transcript.verdict))
-    _count(suite)
-
-
-def _case(suite: ET.Element, claim: str, name: str, seconds: float) -> ET.Element:
-    facts = {"classname": printable(claim), "name": printable(name), "time": f"{seconds:.3f}"}
-    return ET.SubElement(suite, "testcase", facts)
-
-
-def _count(suite: ET.Element) -> None:
-    cases = list(suite)
-    suite.set("tests", str(len(cases)))
-    suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
-    suite.set("errors", str(sum(case.find("error") is not None for case in cases)))
+def _add_suite(root: ET.Element, name: str, cases: Sequence[ET.Element]) -> None:
+    seconds = sum(float(case.attrib["time"]) for case in cases)
+    suite = ET.SubElement(root, "testsuite", name=printable(name), time=f"{seconds:.3f}", tests=str(len(cases)))
+    for count, fault in (("failures", "failure"), ("errors", "error")):
+        suite.set(count, str(sum(case.find(fault) is not None for case in cases)))
+    suite.extend(cases)

@@ -1,4 +1,4 @@
-"""Writes the files of a run, all of them or none."""
+"""Files of a run, written all of them or none."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-z_]+")
 
 
 def write(transcript: Transcript, out: Path, *, signer: Signer, evidence: Path | None = None, keep: int = 20) -> Path:
-    """Writes transcript, page, JUnit file and attestation into a folder of their own below ``out``.
+    """Writes transcript, page, JUnit file and attestation into a new folder below `out`.
 
-    ``out/latest`` points to it as soon as it is complete, and never to anything else.
+    The link `out/latest` points to the folder once it is complete, and never to anything else.
 
     Args:
-        evidence: a folder that goes along, if it has anything in it.
-        keep: how many runs to keep.
+        transcript: the run.
+        out: folder of all runs.
+        signer: key that signs.
+        evidence: folder to copy along, unless it is missing or empty.
+        keep: most runs to keep; older ones are removed.
 
     Returns:
-        The run's folder.
+        Folder of the run.
+
+    Raises:
+        OSError: a file can't be written.
     """
     out.mkdir(parents=True, exist_ok=True)
     stamp = re.sub(r"[-:]", "", transcript.started_at)

@@ -1,4 +1,4 @@
-"""A transcript as one HTML page that needs nothing else."""
+"""Transcripts as HTML pages, each of which needs no other file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reports.schema import Transcript
 
 
 def _finalize(value: object) -> object:
-    """Whatever a text of the run is, it is shown, and nothing in it acts."""
+    """Makes every text of the run printable; autoescape keeps it from acting."""
     return texts.printable(value) if isinstance(value, str) else value
 
 
@@ -34,7 +34,7 @@ _environment.filters.update(
 
 
 def html(transcript: Transcript) -> str:
-    """The whole page."""
+    """Returns the page of a transcript."""
     return _environment.get_template("transcript.html").render(
         run=transcript,
         width=charts.WIDTH,

@@ -1,4 +1,4 @@
-"""What a transcript says. Other programs read it, so names here are a contract."""
+"""Format of transcripts. Other programs read it, so its names are a contract."""
 
 from __future__ import annotations
 
@@ -12,27 +12,30 @@ from msgspec import Meta
 from reports.exhibits import MOST_EXHIBITS, Exhibit
 
 VERSION = 2
-"""Of the format; it grows with each kind of exhibit. A file without it is of version 1, which had none."""
+"""Version of the format, which grows with each kind of exhibit. A file without a version is of version 1."""
 
 PROVEN, REFUTED, INCONCLUSIVE = "proven", "refuted", "inconclusive"
 
 
 class TranscriptError(Exception):
-    """A transcript can't be read; the message says why in one sentence."""
+    """A transcript can't be read; the message is one sentence with the reason."""
 
 
 class Scenario(msgspec.Struct, frozen=True):
-    """One scenario's outcome.
+    """Result of one scenario.
 
     Attributes:
-        title: what it shows, in words.
-        measured: by name, a plain value or ``{value, unit, limit}``.
-        controls: what was shown about the probes themselves.
-        failure: why it is not proven, or None.
-        rerun: the command that runs it again, if it failed.
-        again: what it came to when it was run once more alike, if it failed; proven then means that it is unstable.
-        evidence: files that it left.
-        exhibits: what it shows beside its figures.
+        name: name of the scenario.
+        verdict: `PROVEN`, `REFUTED` or `INCONCLUSIVE`.
+        seconds: seconds it took.
+        measured: values by name, each plain or as `{value, unit, limit}`.
+        title: claim of the scenario in words.
+        controls: facts shown about the probes themselves.
+        failure: reason why it is not proven; None if it is.
+        rerun: command that runs it again, if it failed.
+        again: verdict of a second run under the same conditions, if it failed; `PROVEN` then means that it is unstable.
+        evidence: names of files that it left.
+        exhibits: drawings and tables beside the values.
     """
 
     name: str
@@ -49,12 +52,19 @@ class Scenario(msgspec.Struct, frozen=True):
 
     @property
     def is_unstable(self) -> bool:
-        """Whether it failed, and did not when it was run again alike."""
+        """True if it failed, and was proven when it was run again under the same conditions."""
         return self.verdict != PROVEN and self.again == PROVEN
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A published sentence, and the scenarios that speak of it."""
+    """A published sentence, and the scenarios that test it.
+
+    Attributes:
+        id: name of the claim.
+        verdict: `PROVEN`, `REFUTED` or `INCONCLUSIVE`.
+        scenarios: results of its scenarios.
+        claim: the sentence.
+    """
 
     id: str
     verdict: str
@@ -63,11 +73,15 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Sabotage(msgspec.Struct, frozen=True):
-    """A break that was put into the service, and whether the claim's scenarios noticed it.
+    """A fault that was put into the service, to see whether the claim's scenarios notice it.
 
     Attributes:
-        broke: what was broken, in words.
-        noticed: what the scenario said that noticed it.
+        id: name of the sabotage.
+        claim: id of the claim.
+        caught: True if a scenario noticed it.
+        broke: the fault in words.
+        noticed: message of the scenario that noticed it.
+        seconds: seconds it took.
     """
 
     id: str
@@ -82,13 +96,18 @@ class Transcript(msgspec.Struct, frozen=True):
     """The record of one gate run.
 
     Attributes:
-        started_at: RFC 3339, UTC.
-        environment: what it ran on, by name.
-        verdict: ``pass`` or ``fail``.
-        problems: why it is a fail, one sentence each.
-        left_out: published claims that this run did not look at, so that its verdict says nothing of them.
-        version: of the format.
-        hub: the class of another hub that the run was of, as MODULE:CLASS; None if it was of MeshWG's own service.
+        started_at: time in UTC (RFC 3339).
+        seconds: seconds it took.
+        profile: name of the profile.
+        seed: seed of all random choices.
+        environment: facts about the machine and its software, by name.
+        claims: claims that the run looked at.
+        sabotage: sabotages that the run tried.
+        verdict: `pass` or `fail`.
+        problems: reasons for a fail, one sentence each.
+        left_out: published claims that the run did not look at; its verdict says nothing about them.
+        version: version of the format.
+        hub: class of another project's hub that was tested, as MODULE:CLASS; None for MeshWG's own service.
     """
 
     started_at: str
@@ -110,10 +129,13 @@ class _Format(msgspec.Struct):
 
 
 def load(path: Path) -> Transcript:
-    """Reads a transcript, given as its file or the folder that it lies in.
+    """Reads a transcript.
+
+    Args:
+        path: file of the transcript, or folder of its run.
 
     Raises:
-        TranscriptError: there is none, or it is not one.
+        TranscriptError: there is no such file, or it is not a transcript of a known version.
     """
     file = path / "transcript.json" if is_folder(path) else path
     try:
@@ -129,7 +151,7 @@ def load(path: Path) -> Transcript:
 
 
 def is_folder(path: Path) -> bool:
-    """True for a folder. A path that can't be looked at is none; the error shows when it is read."""
+    """Tells whether a path is a folder. One that can't be looked at is none; its error shows when it is read."""
     try:
         return path.is_dir()
     except OSError:
@@ -137,7 +159,7 @@ def is_folder(path: Path) -> bool:
 
 
 def _fault(said: str) -> str:
-    """The fault that the decoder found, in our words and with the names of the contract."""
+    """Words the decoder's message in one clause, with the names of the contract."""
     missing, place = re.search("missing required field `(.+?)`", said), re.search(r"at `\$\.?(.+?)`", said)
     where = f" in {place[1]}" if place else ""
     if missing:
@@ -146,10 +168,10 @@ def _fault(said: str) -> str:
 
 
 def dump(transcript: Transcript) -> bytes:
-    """The transcript as JSON, for people too."""
+    """Returns the JSON text of a transcript, indented."""
     return msgspec.json.format(msgspec.json.encode(transcript), indent=2) + b"\n"
 
 
 def json_schema() -> bytes:
-    """The JSON Schema (2020-12) of what `dump` writes."""
+    """Returns the JSON Schema (2020-12) of the output of `dump`."""
     return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Transcript)), indent=2) + b"\n"

@@ -1,4 +1,4 @@
-"""Figures and texts as people read them."""
+"""Numbers and texts of a run, worded for people."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from reports.exhibits import Cell, Passed
 
 
 def printable(text: str) -> str:
-    """The text without characters that XML and terminals can't carry, or that change how others are shown."""
+    """Replaces characters that XML and terminals can't carry, or that change the display of others, by U+FFFD."""
     return "".join(character if _is_shown(character) else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def one_line(text: str) -> str:
-    """The text as `printable` has it, without another line."""
+    """Makes a text printable and puts it on one line."""
     return printable(text).replace("\n", "\N{REPLACEMENT CHARACTER}").replace("\t", " ")
 
 
@@ -24,19 +24,27 @@ def _is_shown(character: str) -> bool:
 
 
 def figure(value: Any) -> str:
-    """A measured value with its unit: times in the unit that gives them two or three digits."""
+    """Words a measured value with its unit; a time gets the unit that leaves two or three digits.
+
+    Args:
+        value: a plain value, or `{value, unit, limit}`.
+    """
     if isinstance(value, dict) and "value" in value:
         return _with_unit(value["value"], str(value.get("unit") or ""))
     return _plain(value)
 
 
 def limit(value: Any) -> str:
-    """The limit that the claim sets for a value, or nothing."""
+    """Returns the limit that the claim sets for a measured value; empty if it sets none.
+
+    Args:
+        value: a plain value, or `{value, unit, limit}`.
+    """
     return str(value["limit"]) if isinstance(value, dict) and "limit" in value else ""
 
 
 def duration(seconds: float) -> str:
-    """A duration: 340 µs, 12 ms, 3.2 s, 2 min 5 s."""
+    """Words a duration, such as 340 µs, 12 ms, 3.2 s or 2 min 5 s."""
     # Where rounding would show the next unit's first value, the next unit does.
     if seconds < 0.0009995:
         return f"{seconds * 1e6:.0f} µs"
@@ -48,7 +56,7 @@ def duration(seconds: float) -> str:
 
 
 def outcome(cell: Cell) -> str:
-    """What the policy says of a cell of a truth table, and what was measured; in capitals where the two differ."""
+    """Words the policy's verdict on a cell of a truth table and the measurement, in capitals where the two differ."""
     many = f" {cell.arrived} of {cell.sent}" if cell.sent > 1 else ""
     if cell.allowed:
         return (
@@ -60,19 +68,29 @@ def outcome(cell: Cell) -> str:
 
 
 def passed(of: Passed) -> str:
-    """What became of a stream's packets after a save."""
+    """Words the delivery of a stream's packets after a save, in capitals where it differs from the policy."""
     said = {True: "allowed", False: "denied", None: "not judged"}[of.allowed]
     wrong = f", {of.wrong} of them {'LOST' if of.allowed else 'ARRIVED'}" if of.wrong else ""
     return f"{said}, {of.delivered} of {of.sent} delivered{wrong}"
 
 
 def many(count: int, what: str) -> str:
-    """So many of it."""
+    """Words a count, such as "1 claim" or "2 claims".
+
+    Args:
+        count: the number.
+        what: a noun in the singular.
+    """
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def amount(value: float, unit: str) -> str:
-    """A number with its unit."""
+    """Words a number with its unit.
+
+    Args:
+        value: the number.
+        unit: its unit; "s" for times, empty for none.
+    """
     return _with_unit(float(value), unit)
 
 

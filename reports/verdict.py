@@ -1,4 +1,4 @@
-"""From scenarios to a claim, and from claims to the gate's word."""
+"""Verdicts of claims and of the gate, from those of scenarios and sabotages."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from reports.schema import INCONCLUSIVE, PROVEN, REFUTED, Claim, Sabotage
 
 
 class Judged(Protocol):
-    """What has a verdict: a scenario, in a transcript or on its way there."""
+    """An object with a verdict: a scenario in a transcript, or on its way there."""
 
     @property
     def verdict(self) -> str:
-        """One of the three."""
+        """`PROVEN`, `REFUTED` or `INCONCLUSIVE`."""
 
 
 def of_claim(scenarios: Sequence[Judged]) -> str:
-    """Proven if every scenario is, and there is one; refuted if any is; else inconclusive."""
+    """Judges a claim by its scenarios.
+
+    Args:
+        scenarios: the scenarios, or none.
+
+    Returns:
+        `REFUTED` if one is refuted, `PROVEN` if there are some and all are proven, else `INCONCLUSIVE`.
+    """
     verdicts = {scenario.verdict for scenario in scenarios}
     if REFUTED in verdicts:
         return REFUTED
@@ -25,13 +32,18 @@ def of_claim(scenarios: Sequence[Judged]) -> str:
 
 
 def problems_of(claims: Iterable[Claim], sabotages: Sequence[Sabotage], *, broken: bool = True) -> list[str]:
-    """Why the gate does not pass, one sentence each; it passes where there is none.
+    """Finds the reasons why the gate does not pass.
 
-    A claim without a scenario is a problem, and so is one without a break that its scenarios notice: nobody knows then
-    whether they could.
+    A claim without a scenario is a problem, and so is a claim without a sabotage that its scenarios notice: nobody
+    knows then whether they could.
 
     Args:
-        broken: whether breaks could be put into the service at all.
+        claims: results of the claims.
+        sabotages: results of the sabotages.
+        broken: True if the service could be sabotaged at all.
+
+    Returns:
+        One sentence for each reason; none if the gate passes.
     """
     found = []
     for claim in claims:

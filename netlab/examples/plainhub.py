@@ -1,8 +1,8 @@
-"""A hub as anyone sets one up in ten minutes: plain wg-quick, forwarding on, and no rules.
+"""A plain hub, as anyone sets one up in ten minutes: wg-quick, forwarding on, and no rules.
 
     python -m netlab.sandbox -- python -m netlab.examples.plainhub 50
 
-builds a lab of that many machines around such a hub and tells how long each part took.
+builds a lab of that many machines around such a hub and prints the time that each part took.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ NETWORK = "10.200.0.0/16"
 _FIRST = IPv4Address("10.200.0.1")
 _PORT = 51999
 _HANDSHAKE_S = 10.0
-#: The underlay's: 198.18.0.0/15 is for tests (RFC 2544).
+#: Address on the underlay: 198.18.0.0/15 is for tests (RFC 2544).
 _HUB = IPv4Address("198.18.0.1")
 
 
 @dataclass(frozen=True)
 class PlainHub:
-    """A running hub.
+    """A running hub and its machines.
 
     Attributes:
-        address: the hub's in the tunnels.
-        addresses: the machines', in the order in which they were given.
-        tunnel: at the hub.
-        tunnels: at the machines, in that order.
+        address: address of the hub in the tunnels.
+        addresses: addresses of the machines in the tunnels, in the order in which they were given.
+        tunnel: tunnel of the hub.
+        tunnels: tunnels of the machines, in the same order.
     """
 
     address: str
@@ -46,15 +46,18 @@ class PlainHub:
 
 
 def connect(hub: Host, hub_address: str, machines: Sequence[Host]) -> PlainHub:
-    """Makes a host such a hub and connects machines to it, beside whatever other tunnels they have.
+    """Makes a host a plain hub and connects machines to it, beside any other tunnels that they have.
 
     Args:
-        hub: one that forwards.
+        hub: a host that forwards.
         hub_address: its address on the underlay.
-        machines: any hosts that reach it.
+        machines: hosts that reach it.
+
+    Returns:
+        The running hub.
 
     Raises:
-        CommandFailed: wg-quick failed somewhere.
+        CommandFailed: wg-quick failed on one of them.
         NothingArrived: a machine's handshake was not answered.
     """
     hub_key, keys = genkey(), [genkey() for _ in machines]
@@ -80,13 +83,24 @@ def connect(hub: Host, hub_address: str, machines: Sequence[Host]) -> PlainHub:
 
 
 def plan(machines: int) -> Plan:
-    """A router `hub` and that many hosts `machine-1`, … on one switch."""
+    """Plans a router `hub` and hosts `machine-1`, `machine-2`, … on one switch.
+
+    Args:
+        machines: number of hosts beside the hub.
+    """
     hosts = [HostPlan("hub", forwards=True), *(HostPlan(f"machine-{number}") for number in range(1, machines + 1))]
     return Plan(tuple(hosts), tuple(Cable(host.name, "internet", (f"{_HUB + n}/15",)) for n, host in enumerate(hosts)))
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Builds the lab and tells how long it took; returns the exit status."""
+    """Builds the lab and prints the time that each part took.
+
+    Args:
+        arguments: the number of machines, 2 if empty.
+
+    Returns:
+        Exit status: 0 if every machine answers a ping.
+    """
     count = int(arguments[0]) if arguments else 2
     begun = time.monotonic()
     with Lab() as lab:

@@ -1,12 +1,12 @@
-"""A hub for several tenants as a script would make it: a wg-quick interface and an nftables table for each.
+"""A hub for several tenants, as a script would make it: a wg-quick interface and an nftables table for each.
 
     with Lab() as lab:
         hub = TenantHub(lab.host("hub"), "198.18.0.1")
         acme = hub.open("10.100.0.0/16")
         print(hub.config(acme, hub.add(acme, "laptop")))
 
-All tenants share one network namespace, each has a port of its own, and nothing watches over what was set up. Two
-tenants may ask for the same range; the kernel then has one way for both.
+All tenants share one network namespace, each has a port of its own, and nothing watches over the result. Two tenants
+may ask for the same range; the kernel then has one way for both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from netlab.wireguard import Peer, Tunnel, wg_quick
 _FIRST_PORT = 51820
 _PROTOCOLS = ("any", "tcp", "udp", "icmp")
 
-# What is not this tenant's passes its table; what is judged is who opened a connection, and by every packet.
+# Packets of other tenants pass this table. Each packet is judged by the side that opened its connection.
 _TABLE = """\
 table inet {link}
 delete table inet {link}
@@ -42,20 +42,29 @@ table inet {link} {{
 
 
 class Refusal(ValueError):
-    """What was asked for makes no sense."""
+    """A request makes no sense."""
 
 
 class Unknown(LookupError):
-    """The tenant has no such machine, or there is no such tenant."""
+    """There is no such tenant, or the tenant has no such machine."""
 
 
 class Conflict(Exception):
-    """It would make sense, but not now: no address is left, or the policy was changed since."""
+    """A request can't be met now: no address is left, or the policy was changed since."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A machine of a tenant; `private_key` is empty where it came with a key of its own."""
+    """A machine of a tenant.
+
+    Attributes:
+        id: name of the machine for this hub's calls.
+        name: name that people gave it.
+        address: IPv4 address in the tunnel.
+        public_key: WireGuard public key, in base64.
+        groups: names of its groups.
+        private_key: WireGuard private key, in base64; empty for a machine that came with a key of its own.
+    """
 
     id: str
     name: str
@@ -67,11 +76,19 @@ class Member:
 
 @dataclass
 class Tenant:
-    """One tenant.
+    """A tenant.
 
     Attributes:
+        id: name of the tenant for this hub's calls, and of its link and table.
+        name: name that people gave it.
+        network: range of its machines' addresses.
+        port: UDP port of its link.
+        private_key: WireGuard private key of its link, in base64.
         tunnel: its link on the hub.
-        rules: of `action`, `source`, `destination`, `protocol` and `ports`, as texts.
+        members: its machines, by id.
+        default: `allow` or `deny`, for connections that no rule matches.
+        rules: rules with the texts `action`, `source`, `destination`, `protocol` and `ports`.
+        version: number of policies that it has had.
     """
 
     id: str
@@ -87,14 +104,15 @@ class Tenant:
 
 
 class TenantHub:
-    """Sets such a hub up on a host.
-
-    Args:
-        host: which then forwards.
-        address: that machines reach it at.
-    """
+    """A hub on one host."""
 
     def __init__(self, host: Host, address: str) -> None:
+        """Makes the host forward.
+
+        Args:
+            host: the host.
+            address: address at which machines reach it.
+        """
         self._host = host
         self._address = address
         self._tenants: dict[str, Tenant] = {}
@@ -103,7 +121,15 @@ class TenantHub:
         host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
 
     def open(self, network: str, name: str = "tenant") -> Tenant:
-        """A new tenant, whose machines may all speak with each other."""
+        """Adds a tenant whose machines may all speak with each other.
+
+        Args:
+            network: range of its machines' addresses, such as `10.100.0.0/16`.
+            name: name that people gave it.
+
+        Returns:
+            The tenant.
+        """
         with self._lock:
             taken = {tenant.port for tenant in self._tenants.values()}
             port = next(port for port in itertools.count(_FIRST_PORT) if port not in taken)
@@ -114,7 +140,14 @@ class TenantHub:
         return tenant
 
     def close(self, tenant_id: str) -> None:
-        """Takes all away that a tenant has."""
+        """Removes a tenant with its link and its table.
+
+        Args:
+            tenant_id: id of the tenant.
+
+        Raises:
+            Unknown: there is no such tenant.
+        """
         with self._lock:
             tenant = self.tenant(tenant_id)
             if tenant.tunnel is not None:
@@ -123,13 +156,34 @@ class TenantHub:
             del self._tenants[tenant_id]
 
     def tenant(self, tenant_id: str) -> Tenant:
-        """Raises Unknown where there is none."""
+        """Returns a tenant.
+
+        Args:
+            tenant_id: id of the tenant.
+
+        Raises:
+            Unknown: there is no such tenant.
+        """
         if tenant_id not in self._tenants:
             raise Unknown(tenant_id)
         return self._tenants[tenant_id]
 
     def add(self, tenant: Tenant, name: str, groups: Sequence[str] = (), public_key: str | None = None) -> Member:
-        """A new machine, known to the link when this returns; without a public key, it gets a pair."""
+        """Adds a machine, which the tenant's link knows on return.
+
+        Args:
+            tenant: the tenant.
+            name: name that people gave it.
+            groups: names of its groups.
+            public_key: its public key, in base64; None makes a pair.
+
+        Returns:
+            The machine.
+
+        Raises:
+            Conflict: the range has no address left.
+            Refusal: the name can't be written into a configuration.
+        """
         name = _checked(name)
         private = genkey() if public_key is None else ""
         with self._lock:
@@ -146,7 +200,12 @@ class TenantHub:
         return member
 
     def config(self, tenant: Tenant, member: Member) -> str:
-        """What wg-quick takes at the machine; one with a key of its own puts that where nothing is."""
+        """Returns the wg-quick configuration of a machine; the private key is empty if the machine made its own.
+
+        Args:
+            tenant: the tenant.
+            member: the machine.
+        """
         return (
             f"# {member.name}\n[Interface]\nPrivateKey = {member.private_key}\n"
             f"Address = {member.address}/{tenant.network.prefixlen}\nMTU = 1420\n"
@@ -155,11 +214,23 @@ class TenantHub:
         )
 
     def endpoint(self, tenant: Tenant) -> str:
-        """Where the tenant's machines send to."""
+        """Returns address and port of a tenant's link, as configurations name it.
+
+        Args:
+            tenant: the tenant.
+        """
         return f"{self._address}:{tenant.port}"
 
     def remove(self, tenant: Tenant, member_id: str) -> None:
-        """Its tunnel is dead when this returns, and the rules about it are gone."""
+        """Removes a machine and the rules about it; its tunnel is dead on return.
+
+        Args:
+            tenant: the tenant.
+            member_id: id of the machine.
+
+        Raises:
+            Unknown: the tenant has no such machine.
+        """
         with self._lock:
             if tenant.members.pop(member_id, None) is None:
                 raise Unknown(member_id)
@@ -171,7 +242,18 @@ class TenantHub:
     def save(
         self, tenant: Tenant, default: str, rules: Sequence[Mapping[str, str]], version: int | None = None
     ) -> None:
-        """Another policy, in one transaction of nft."""
+        """Replaces a tenant's policy in one transaction of nft.
+
+        Args:
+            tenant: the tenant.
+            default: `allow` or `deny`.
+            rules: rules as in `Tenant.rules`.
+            version: version that the policy must have now; None for any.
+
+        Raises:
+            Conflict: the policy has another version.
+            Refusal: the default or a rule makes no sense.
+        """
         with self._lock:
             if version not in (None, tenant.version):
                 raise Conflict(f"it is at version {tenant.version}")
@@ -183,7 +265,15 @@ class TenantHub:
             self._load(tenant)
 
     def verdict(self, tenant: Tenant, source: str, destination: str, protocol: str, port: int | None) -> str:
-        """What the policy says of machines given as in a rule: allow or deny."""
+        """Returns the verdict of a tenant's policy on a connection, `allow` or `deny`.
+
+        Args:
+            tenant: the tenant.
+            source: one machine, as a rule names it.
+            destination: one machine, as a rule names it.
+            protocol: `tcp`, `udp` or `icmp`.
+            port: destination port; None without ports.
+        """
         ends = [next(iter(_addresses(tenant, each)), "") for each in (source, destination)]
         matching = {
             rule["action"]
@@ -198,7 +288,11 @@ class TenantHub:
         return "deny" if "deny" in matching else "allow" if "allow" in matching else tenant.default
 
     def peers(self, tenant: Tenant) -> dict[str, Peer]:
-        """What WireGuard tells of its machines, by public key."""
+        """Returns the peers of a tenant's link, by public key.
+
+        Args:
+            tenant: the tenant.
+        """
         return {} if tenant.tunnel is None else {peer.public_key: peer for peer in tenant.tunnel.peers()}
 
     def stop(self) -> None:
@@ -208,7 +302,7 @@ class TenantHub:
                 tenant.tunnel.down()
 
     def start(self) -> None:
-        """Brings them up again."""
+        """Brings all links up again."""
         for tenant in self._tenants.values():
             self._bring_up(tenant)
 
@@ -216,7 +310,7 @@ class TenantHub:
         tenant.tunnel = wg_quick(self._host, _hub_config(tenant), f"{tenant.id}.conf")
 
     def _sync(self, tenant: Tenant) -> None:
-        """As wg(8) tells: peers come and go without a restart of the link."""
+        """Sends the tenant's peers to its link without a restart; see syncconf in wg(8)."""
         path = self._host.folder / f"{tenant.id}.conf"
         self._host.write(path, _hub_config(tenant).encode(), 0o600)
         strip_and_sync = 'wg-quick strip "$1" | wg syncconf "$2" /dev/stdin'
@@ -271,7 +365,7 @@ def _addresses(tenant: Tenant, selector: str) -> set[str]:
 
 
 def _matches(tenant: Tenant, rule: Mapping[str, str]) -> list[str]:
-    """The rule's condition; nothing where it speaks of a group without a machine."""
+    """Conditions of a rule in nft's language; none if it names a group without a machine."""
     words = []
     for side, selector in (("saddr", rule["source"]), ("daddr", rule["destination"])):
         if selector != "any":

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from netlab import Answer, NothingArrived, TcpListener, TcpStream, UdpEcho, UdpStream, tcp_probe, udp_probe
+from netlab import NothingArrived, TcpAnswer, TcpListener, TcpStream, UdpEcho, UdpStream, tcp_probe, udp_probe
 from netlab.stream import CATCH_UP
 from netlab.topologies import Gated, Pair
 from tests.waiting import DEADLINE, wait_until
@@ -133,11 +133,11 @@ def test_a_udp_probe_sees_both_outcomes(gated: Gated) -> None:
 def test_a_tcp_probe_tells_four_outcomes_apart(gated: Gated) -> None:
     with TcpListener(gated.right, 80) as listener:
         assert tcp_probe(gated.left, "203.0.113.2", 80, timeout_s=DEADLINE)
-        assert tcp_probe(gated.left, "203.0.113.2", 81, timeout_s=DEADLINE).answer is Answer.REFUSED
+        assert tcp_probe(gated.left, "203.0.113.2", 81, timeout_s=DEADLINE).answer is TcpAnswer.REFUSED
         gated.deny()
-        assert tcp_probe(gated.left, "203.0.113.2", 80, timeout_s=0.1).answer is Answer.SILENT
+        assert tcp_probe(gated.left, "203.0.113.2", 80, timeout_s=0.1).answer is TcpAnswer.SILENT
         unreachable = tcp_probe(gated.router, "192.0.2.1", 80)
-        assert (unreachable.answer, unreachable.errno) == (Answer.UNREACHABLE, errno.ENETUNREACH)
+        assert (unreachable.answer, unreachable.errno) == (TcpAnswer.UNREACHABLE, errno.ENETUNREACH)
         assert listener.accepted == 1
 
 
