@@ -45,8 +45,9 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
 def test_paths_in_backticks_exist(page: Path) -> None:
     for code in _CODE.findall(_BLOCK.sub("", page.read_text())):
         path = code.split()[0].partition("::")[0].removeprefix("./")
-        is_ours = path.partition("/")[0] in _FOLDERS and "/" in path
-        if (is_ours and not path.startswith(_MADE_BY_RUNS)) or path.endswith(".py"):
+        folder, slash, _ = path.partition("/")
+        is_ours = folder in _FOLDERS and not path.startswith(_MADE_BY_RUNS)
+        if slash and (is_ours or path.endswith(".py")):
             assert (ROOT / path).exists(), code
 
 
