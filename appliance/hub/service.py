@@ -17,7 +17,7 @@ from appliance.hub.plane.upkeep import Upkeep
 from appliance.hub.rpc import messages
 from appliance.hub.rpc.callers import HERE, Caller
 from appliance.hub.rpc.server import Server
-from appliance.hub.rpc.shares import Shares
+from appliance.hub.rpc.turns import Turns
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.model.errors import Invalid
@@ -42,7 +42,7 @@ class Hub:
     Attributes:
         keyring: seals and opens what the store keeps.
         upkeep: looks after the data plane.
-        shares: give changes their turns.
+        turns: gives changes their turns.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Hub:
         self._store = store
         self.keyring = Keyring(store, vault, remember_secret)
         self.upkeep = Upkeep(names, backend, door, store, self.keyring.private_key, state_folder)
-        self.shares = Shares()
+        self.turns = Turns()
 
     def answer(self, call: messages.Call, caller: Caller = HERE) -> object:
         """Does what the call says, and gives what it promises.
@@ -107,12 +107,12 @@ class Hub:
 
     def _apply(self, call: messages.Apply, caller: Caller) -> None:
         is_large = call.desired is not None and len(call.desired.policy.rules) > _LARGE
-        with self.shares.turn(call.organization, caller, is_large=is_large):
+        with self.turns.turn(call.organization, caller, is_large=is_large):
             self._change(call, call.desired, caller)
 
     def _amend(self, call: messages.Amend, caller: Caller) -> bool:
         is_large = len(call.difference.rules) + len(call.difference.rules_gone) > _LARGE
-        with self.shares.turn(call.organization, caller, is_large=is_large):
+        with self.turns.turn(call.organization, caller, is_large=is_large):
             desired = self.upkeep.arbiter.amended(call.organization, call.difference, call.base)
             if desired is not None:
                 self._change(call, desired, caller)
@@ -142,9 +142,9 @@ class Hub:
             door=upkeep.door.counters(),
             door_entries={name: level.entries for name, level in levels.items()},
             door_room={name: level.room for name, level in levels.items()},
-            work=self.shares.figures(),
+            work=self.turns.figures(),
             tracking=upkeep.warden.figures(),
-            calls=upkeep.calls.figures(),
+            machine_calls=upkeep.machine_calls.figures(),
         )
 
 

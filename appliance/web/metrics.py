@@ -152,10 +152,12 @@ class _HubCollector(Collector):
             labels=["outcome"],
         )
         for outcome in ("made", "failed"):
-            calls.add_metric([outcome], status.calls.get(outcome, 0))
+            calls.add_metric([outcome], status.machine_calls.get(outcome, 0))
         yield calls
         yield GaugeMetricFamily(
-            "meshwg_machine_calls_due", "Organizations whose machines are to be called", status.calls.get("due", 0)
+            "meshwg_machine_calls_due",
+            "Organizations whose machines are to be called",
+            status.machine_calls.get("due", 0),
         )
         work = CounterMetricFamily("meshwg_hub_work_seconds", "Seconds of a processor that changes took in the hub")
         work.add_metric([], status.work.get("seconds", 0))

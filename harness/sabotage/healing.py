@@ -9,9 +9,9 @@ from appliance.hub.errors import RulesetError
 from appliance.hub.findings import Finding, Part
 from appliance.hub.kernel import generation
 from appliance.hub.names import Places
-from appliance.hub.plane.calls import Calls
 from appliance.hub.plane.enforcement import Enforcement
 from appliance.hub.plane.healing import Healer
+from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.hub.plane.reconcile import Reconciler
 from appliance.hub.rpc.callers import Hook, go_on
 from appliance.hub.ruleset import ALLOWED_MARK, UNKNOWN, Ruleset, compile_ruleset
@@ -71,10 +71,10 @@ def keep_what_a_stranger_added() -> None:
 def call_nobody() -> None:
     """A front door that was put right owes nothing to anybody."""
 
-    def everybody(self: Calls, misled_until: float) -> None:
+    def call_all(self: MachineCalls, misled_until: float) -> None:
         del self, misled_until
 
-    Calls.everybody = everybody  # type: ignore[method-assign]
+    MachineCalls.call_all = call_all  # type: ignore[method-assign]
 
 
 def remember_machines_as_given() -> None:

@@ -4,17 +4,17 @@ from appliance.hub.front_door.errors import DoorError, PortTaken
 from appliance.hub.front_door.flows import Flow
 from appliance.hub.front_door.front import DoorCounters, FrontDoor, Level
 from appliance.hub.front_door.sockets import DoorSockets, is_free
-from appliance.hub.front_door.table import Repair, is_present, known_port
+from appliance.hub.front_door.table import DoorRepair, is_present, known_port
 
 __all__ = [
     "DoorCounters",
     "DoorError",
+    "DoorRepair",
     "DoorSockets",
     "Flow",
     "FrontDoor",
     "Level",
     "PortTaken",
-    "Repair",
     "is_free",
     "is_present",
     "known_port",

@@ -15,7 +15,7 @@ import structlog
 from appliance.hub.front_door.acquaintances import Acquaintances
 from appliance.hub.front_door.budget import Budget
 from appliance.hub.front_door.datagram import Arrival, neighbourhood, packet
-from appliance.hub.front_door.directory import Directory, Entry
+from appliance.hub.front_door.directory import Admitted, Directory
 from appliance.hub.front_door.errors import DoorError
 from appliance.hub.front_door.fair import FairQueue
 from appliance.hub.front_door.initiation import is_initiation
@@ -44,7 +44,7 @@ HANDSHAKES = (1000, 2000)
 ROOMS = {"unsearched": _NEIGHBOURHOODS, "found": _LINKS}
 """The most addresses and organizations that have initiations waiting, to be looked at and to be handed on."""
 
-_TOLD_S = 60.0
+_LOG_EVERY_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,9 @@ class Demultiplexer:
         self._budget = budget or Budget(_SHARE, _SAVED_S)
         self._pace = Pace(*HANDSHAKES)
         self._unsearched: FairQueue[str, Arrival] = FairQueue(_NEIGHBOURHOODS, _OF_A_NEIGHBOURHOOD, _MOST)
-        self._found: FairQueue[str, tuple[Arrival, Entry, bool]] = FairQueue(_LINKS, _OF_A_LINK, _MOST)
+        self._found: FairQueue[str, tuple[Arrival, Admitted, bool]] = FairQueue(_LINKS, _OF_A_LINK, _MOST)
         self._counts = dict.fromkeys(_COUNTED, 0)
-        self._told: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
         self._overflow_before = self._overflow()
         self._thread: threading.Thread | None = None
         self._raw: dict[int, socket.socket] = {}
@@ -237,17 +237,18 @@ class Demultiplexer:
             else:
                 self._pass(arrival, entry, is_known=False)
 
-    def _pass(self, arrival: Arrival, entry: Entry, is_known: bool) -> None:
+    def _pass(self, arrival: Arrival, entry: Admitted, is_known: bool) -> None:
         item = arrival, entry, is_known
         if not (entry.share.take(is_known) and self._found.put(entry.organization, item)):
             self._counts["link_share"] += 1
-            self._tell(entry.organization)
+            self._log_share_used_up(entry.organization)
         self._hand_on_found()
 
-    def _tell(self, organization: str) -> None:
+    def _log_share_used_up(self, organization: str) -> None:
         now = time.monotonic()
-        if now - self._told.get(organization, -_TOLD_S) >= _TOLD_S:
-            self._told = {name: at for name, at in self._told.items() if now - at < _TOLD_S} | {organization: now}
+        if now - self._logged.get(organization, -_LOG_EVERY_S) >= _LOG_EVERY_S:
+            self._logged = {name: at for name, at in self._logged.items() if now - at < _LOG_EVERY_S}
+            self._logged[organization] = now
             log.warning("an organization asks for more handshakes than its share", organization=organization)
 
     def _hand_on_found(self) -> None:
@@ -255,7 +256,7 @@ class Demultiplexer:
             if (found := self._found.take()) is not None:
                 self._hand_on(*found)
 
-    def _hand_on(self, arrival: Arrival, entry: Entry, is_known: bool) -> None:
+    def _hand_on(self, arrival: Arrival, entry: Admitted, is_known: bool) -> None:
         data = packet(arrival, entry.inner_port)
         try:
             if arrival.version == 4:

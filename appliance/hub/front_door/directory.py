@@ -12,7 +12,7 @@ from appliance.hub.front_door.share import Share
 
 
 @dataclass(frozen=True)
-class Entry:
+class Admitted:
     """An organization that is admitted."""
 
     organization: str
@@ -29,22 +29,22 @@ class Directory:
     """
 
     def __init__(self) -> None:
-        self._entries: Mapping[str, Entry] = MappingProxyType({})
-        self._ports: Mapping[int, Entry] = MappingProxyType({})
+        self._entries: Mapping[str, Admitted] = MappingProxyType({})
+        self._ports: Mapping[int, Admitted] = MappingProxyType({})
         self._lock = threading.Lock()
 
     @property
-    def entries(self) -> Mapping[str, Entry]:
+    def entries(self) -> Mapping[str, Admitted]:
         """Those admitted now, by organization; the mapping never changes, a change makes another one."""
         return self._entries
 
-    def admit(self, organization: str, hub_public_key: str, inner_port: int, machines: int = 0) -> Entry:
+    def admit(self, organization: str, hub_public_key: str, inner_port: int, machines: int = 0) -> Admitted:
         """Adds an organization, or gives it another key, port or number of machines."""
         with self._lock:
             before = self._entries.get(organization)
             share = Share(machines) if before is None else before.share
             share.fit(machines)
-            entry = Entry(organization, hub_public_key, inner_port, Recognizer(hub_public_key), share)
+            entry = Admitted(organization, hub_public_key, inner_port, Recognizer(hub_public_key), share)
             self._keep({**self._entries, organization: entry})
         return entry
 
@@ -53,18 +53,18 @@ class Directory:
         with self._lock:
             self._keep({name: entry for name, entry in self._entries.items() if name != organization})
 
-    def at(self, inner_port: int, datagram: bytes) -> Entry | None:
+    def at(self, inner_port: int, datagram: bytes) -> Admitted | None:
         """The organization with this inner port, if this initiation is meant for it: at a fixed price."""
         entry = self._ports.get(inner_port)
         return entry if entry is not None and entry.recognizer.recognizes(datagram) else None
 
-    def find(self, datagram: bytes) -> Entry | None:
+    def find(self, datagram: bytes) -> Admitted | None:
         """The organization that an initiation is meant for: at a price that grows with the number of organizations."""
         for entry in self._entries.values():
             if entry.recognizer.recognizes(datagram):
                 return entry
         return None
 
-    def _keep(self, entries: dict[str, Entry]) -> None:
+    def _keep(self, entries: dict[str, Admitted]) -> None:
         self._entries = MappingProxyType(entries)
         self._ports = MappingProxyType({entry.inner_port: entry for entry in entries.values()})

@@ -12,13 +12,13 @@ import structlog
 from appliance.hub.front_door import demultiplexer, table
 from appliance.hub.front_door.acquaintances import Acquaintances
 from appliance.hub.front_door.demultiplexer import Demultiplexer, Tally
-from appliance.hub.front_door.directory import Directory, Entry
+from appliance.hub.front_door.directory import Admitted, Directory
 from appliance.hub.front_door.errors import DoorError
 from appliance.hub.front_door.flows import Flow
 from appliance.hub.front_door.memory import MEMORIES
 from appliance.hub.front_door.rules import BOUNDS, DROPS, Layout
 from appliance.hub.front_door.sockets import DoorSockets
-from appliance.hub.front_door.table import Repair, Table
+from appliance.hub.front_door.table import DoorRepair, Table
 from appliance.hub.names import Names
 
 log = structlog.get_logger()
@@ -119,7 +119,7 @@ class FrontDoor:
         self._measure_at = 0.0
         self._reached: dict[str, int] = {}
 
-    def open(self, met: Callable[[str], None] = lambda _organization: None) -> Repair:
+    def open(self, met: Callable[[str], None] = lambda _organization: None) -> DoorRepair:
         """Opens the door, or adopts one that is open: then no packet of a session is lost.
 
         Args:
@@ -188,7 +188,7 @@ class FrontDoor:
         """The public one."""
         return self._port
 
-    def admitted(self) -> tuple[Entry, ...]:
+    def admitted(self) -> tuple[Admitted, ...]:
         """The organizations that are led to their links."""
         return tuple(self._directory.entries.values())
 
@@ -209,7 +209,7 @@ class FrontDoor:
 
         For as long as a session can last, its packets are then found by their source where the kernel does not know
         its index; what was told before is forgotten. The sources count as known. To be called after `open` or
-        `restore` returned `Repair.AFRESH`.
+        `restore` returned `DoorRepair.AFRESH`.
 
         Raises:
             RulesetError: the kernel refused it.
@@ -222,7 +222,7 @@ class FrontDoor:
         with self._lock:
             return self._table.is_whole() and self._ports() <= self._table.admitted()
 
-    def restore(self) -> Repair:
+    def restore(self) -> DoorRepair:
         """Puts the kernel's part right, keeping what it knows of sessions where that is still there.
 
         Raises:
@@ -230,14 +230,14 @@ class FrontDoor:
         """
         with self._lock:
             repair = self._table.repair(self._ports())
-            if repair is not Repair.AFRESH:
+            if repair is not DoorRepair.AFRESH:
                 missing = self._ports() - self._table.admitted()
                 if missing:
                     self._table.change(admit=missing)
-                    repair = Repair.IN_PLACE
+                    repair = DoorRepair.IN_PLACE
                 if self._demultiplexer is not None and self._demultiplexer.is_running:
                     self._dismiss_others()
-        if repair is not Repair.NONE:
+        if repair is not DoorRepair.NONE:
             log.warning("the front door was damaged and is restored", table=repair.value)
         return repair
 

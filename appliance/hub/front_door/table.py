@@ -19,7 +19,7 @@ from appliance.hub.front_door.rules import Layout
 from appliance.hub.kernel import namespace
 
 
-class Repair(Enum):
+class DoorRepair(Enum):
     """What had to be done so that the table is as it should be."""
 
     NONE = "none"
@@ -63,7 +63,7 @@ class Table:
         with self._lock:
             return self._reader.ports(rules.INNER)
 
-    def repair(self, ports: Iterable[int]) -> Repair:
+    def repair(self, ports: Iterable[int]) -> DoorRepair:
         """Makes the table what it should be, and admits these inner ports.
 
         Raises:
@@ -73,17 +73,17 @@ class Table:
         with self._lock:
             found, remembers = self._reader.shape(), self._remembers()
             if remembers and self._is_whole(found):
-                return Repair.NONE
+                return DoorRepair.NONE
             # libnftables 1.0.6 crashes over a set whose type is not what it is told: such a table goes first, and in a
             # transaction of its own. It was damaged already.
             if found.sets <= self._intended.sets:
                 with suppress(RulesetError):
                     self._load(text)
                     if self._is_whole(self._reader.shape()):
-                        return Repair.IN_PLACE if remembers else Repair.AFRESH
+                        return DoorRepair.IN_PLACE if remembers else DoorRepair.AFRESH
             self._load(rules.gone(self._layout.table))
             self._load(text)
-            return Repair.AFRESH
+            return DoorRepair.AFRESH
 
     def change(self, admit: Iterable[int] = (), dismiss: Iterable[int] = ()) -> None:
         """Opens the way to some inner ports and closes it to others, in one transaction.

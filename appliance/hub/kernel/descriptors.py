@@ -9,7 +9,7 @@ FIRST_HIGH = 1024
 """FD_SETSIZE of the C library."""
 
 
-def raised(descriptor: int) -> int:
+def moved_high(descriptor: int) -> int:
     """The same open file under a number that libnftables has no use for; the given one is closed.
 
     What is kept open for each organization takes these, so that the low ones are left for libnftables' sockets.

@@ -21,7 +21,7 @@ from enum import Enum
 import structlog
 
 from appliance.hub.kernel import namespace
-from appliance.hub.kernel.descriptors import raised
+from appliance.hub.kernel.descriptors import moved_high
 from appliance.hub.kernel.mounts import MountWatch
 
 log = structlog.get_logger()
@@ -34,7 +34,7 @@ _RULES = (7,)  # NFNLGRP_NFTABLES
 _MOST_AT_ONCE = 64
 
 
-class Change(Enum):
+class Event(Enum):
     """What an event speaks of."""
 
     RULES = "rules"
@@ -45,12 +45,12 @@ class Change(Enum):
     """Links, addresses, routes, settings, the namespace's name, or the process that serves the link."""
 
 
-Heard = Callable[[str, Change], None]
+Heard = Callable[[str, Event], None]
 
 
 @dataclass
 class _Watched:
-    descriptors: dict[int, Change]
+    descriptors: dict[int, Event]
     name: str
     namespace: int | None
     closing: ExitStack = field(repr=False)
@@ -66,7 +66,7 @@ class Watcher:
     def __init__(self, heard: Heard) -> None:
         self._heard = heard
         self._watched: dict[str, _Watched] = {}
-        self._owners: dict[int, tuple[str, Change]] = {}
+        self._owners: dict[int, tuple[str, Event]] = {}
         self._lock = threading.Lock()
         self._epoll = select.epoll()
         self._wake, self._waker = socket.socketpair()
@@ -89,35 +89,35 @@ class Watcher:
         """
         with ExitStack() as stack:
             before = self.namespace_of(owner)
-            home = raised(namespace.held(name) if before is None else os.dup(before))
+            home = moved_high(namespace.descriptor_of(name) if before is None else os.dup(before))
             stack.callback(os.close, home)
             with namespace.inside(home):
                 routing = stack.enter_context(_listener(socket.NETLINK_ROUTE, _ROUTING))
                 rules = stack.enter_context(_listener(_NETFILTER, _RULES))
-            descriptors = {routing.fileno(): Change.ANYTHING, rules.fileno(): Change.RULES}
+            descriptors = {routing.fileno(): Event.ANYTHING, rules.fileno(): Event.RULES}
             if process is not None:
                 # Ended already: the look that follows every event is due at once.
                 try:
-                    ended = raised(os.pidfd_open(process))
+                    ended = moved_high(os.pidfd_open(process))
                 except OSError:
-                    self._heard(owner, Change.ANYTHING)
+                    self._heard(owner, Event.ANYTHING)
                 else:
                     stack.callback(os.close, ended)
-                    descriptors[ended] = Change.ANYTHING
+                    descriptors[ended] = Event.ANYTHING
             self._add(owner, _Watched(descriptors, name, home, stack.pop_all()))
 
     def watch_rules_here(self, owner: str) -> None:
         """From now on changes of the rules of the caller's own namespace are told as the owner's."""
         with ExitStack() as stack:
             rules = stack.enter_context(_listener(_NETFILTER, _RULES))
-            self._add(owner, _Watched({rules.fileno(): Change.RULES}, "", None, stack.pop_all()))
+            self._add(owner, _Watched({rules.fileno(): Event.RULES}, "", None, stack.pop_all()))
 
     def _add(self, owner: str, fresh: _Watched) -> None:
         self.forget(owner)
         with self._lock:
             self._watched[owner] = fresh
-            for descriptor, change in fresh.descriptors.items():
-                self._owners[descriptor] = (owner, change)
+            for descriptor, event in fresh.descriptors.items():
+                self._owners[descriptor] = (owner, event)
                 self._epoll.register(descriptor, select.EPOLLIN)
 
     def namespace_of(self, owner: str) -> int | None:
@@ -165,7 +165,7 @@ class Watcher:
                 found = self._watched.get(owner)
                 if found is None or found.namespace is None or namespace.leads_to(found.name, found.namespace):
                     continue
-            self._heard(owner, Change.ANYTHING)
+            self._heard(owner, Event.ANYTHING)
 
     def _drop(self, descriptor: int) -> None:
         self._owners.pop(descriptor, None)
@@ -175,7 +175,7 @@ class Watcher:
 
 def _listener(protocol: int, groups: tuple[int, ...]) -> socket.socket:
     low = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
-    made = socket.socket(fileno=raised(low.detach()))
+    made = socket.socket(fileno=moved_high(low.detach()))
     # Bound first: groups that are joined before hear nothing.
     made.bind((0, 0))
     # That some events were lost says no more than that there were some.

@@ -37,7 +37,7 @@ def current(sockets: NetfilterSockets, name: str) -> int:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """What a transaction of ours leaves.
 
     Attributes:
@@ -60,7 +60,7 @@ class Ledger:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def note(self, name: str, entry: Entry) -> None:
+    def note(self, name: str, entry: LedgerEntry) -> None:
         """What the transaction will leave that is made next."""
         descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -69,11 +69,11 @@ class Ledger:
         finally:
             os.close(descriptor)
 
-    def noted(self, name: str) -> Entry | None:
+    def noted(self, name: str) -> LedgerEntry | None:
         """What `note` was told last; None if nothing was."""
         try:
             generation, fingerprint = (self._folder / name).read_text().split()
-            return Entry(int(generation), fingerprint)
+            return LedgerEntry(int(generation), fingerprint)
         except (FileNotFoundError, ValueError):
             return None
 

@@ -26,7 +26,7 @@ def set_up(link: str) -> None:
 def move(places: Places) -> None:
     """Moves the link from the calling thread's namespace into its organization's."""
     try:
-        there = namespace.held(places.namespace)
+        there = namespace.descriptor_of(places.namespace)
         try:
             rtnetlink.move(index(places.link), there)
         finally:

@@ -142,7 +142,7 @@ def exists(name: str) -> bool:
     return os.path.ismount(FOLDER / name)
 
 
-def held(name: str) -> int:
+def descriptor_of(name: str) -> int:
     """A file descriptor that keeps the namespace alive, also when its name is taken away. The caller closes it.
 
     Raises:
@@ -187,7 +187,7 @@ def entered(name: str) -> Iterator[None]:
     Raises:
         NamespaceError: there is none of that name.
     """
-    there = held(name)
+    there = descriptor_of(name)
     try:
         with inside(there):
             yield

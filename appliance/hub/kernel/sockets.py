@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from appliance.hub.errors import RulesetError
 from appliance.hub.kernel import namespace, netlink
-from appliance.hub.kernel.descriptors import raised
+from appliance.hub.kernel.descriptors import moved_high
 from appliance.hub.kernel.netlink import KernelRefusal, Message
 
 _TIMEOUT = 2.0
@@ -87,7 +87,7 @@ class NetfilterSockets:
         connection = self._open.get(name)
         if connection is None:
             with namespace.entered(name):
-                connection = socket.socket(fileno=raised(netlink.opened().detach()))
+                connection = socket.socket(fileno=moved_high(netlink.opened().detach()))
             connection.settimeout(_TIMEOUT)
             self._open[name] = connection
         return connection

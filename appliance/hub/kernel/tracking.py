@@ -17,7 +17,7 @@ from pathlib import Path
 
 from appliance.hub.errors import NamespaceError
 from appliance.hub.kernel import namespace, netlink
-from appliance.hub.kernel.descriptors import raised
+from appliance.hub.kernel.descriptors import moved_high
 from appliance.hub.kernel.netlink import Message
 from appliance.hub.kernel.sockets import NetfilterSockets
 
@@ -60,7 +60,7 @@ class Fill:
             self.forget(name)
         try:
             with namespace.entered(name):
-                self._open[name] = raised(os.open(_COUNT, os.O_RDONLY | os.O_CLOEXEC))
+                self._open[name] = moved_high(os.open(_COUNT, os.O_RDONLY | os.O_CLOEXEC))
             return int(os.pread(self._open[name], _LONGEST_NUMBER, 0))
         except (NamespaceError, OSError, ValueError):
             return 0

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Applied:
     """What the data plane was told of an organization last.
 
     Attributes:
@@ -56,7 +56,7 @@ class Arbiter:
         self._store = store
         self._door = door
         self._plane = plane
-        self._held: dict[str, _Held] = {}
+        self._applied: dict[str, _Applied] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def apply(
@@ -70,35 +70,35 @@ class Arbiter:
             HubError: it could not be enforced. In each case, what was before stands.
         """
         with self._locks[organization]:
-            held = self._held.get(organization)
-            if held is None or held.revision != base:
-                self._check(organization, held, base)
+            applied = self._applied.get(organization)
+            if applied is None or applied.revision != base:
+                self._check(organization, applied, base)
             caller.must_wait()
-            if held is None and base != revision:
+            if applied is None and base != revision:
                 # What a change of before the end of restoring leads away from is what it may have to lead back to.
                 with suppress(HubError):
                     self._restore(organization)
             before = self._plane.state(organization)
             self._enforce(organization, desired, caller)
-            self._held[organization] = _Held(base, revision, before, caller)
+            self._applied[organization] = _Applied(base, revision, before, caller)
             if caller.is_gone():
-                self._put_back(organization, self._held[organization])
+                self._put_back(organization, self._applied[organization])
                 caller.must_wait()
 
     def amended(self, organization: str, difference: Difference, base: int) -> Desired | None:
         """What a difference makes of the state at the revision ``base``; None where the data plane has another."""
         with self._locks[organization]:
-            held, state = self._held.get(organization), self._plane.state(organization)
-        if held is None or held.revision != base or state is None:
+            applied, state = self._applied.get(organization), self._plane.state(organization)
+        if applied is None or applied.revision != base or state is None:
             return None
         return difference.leads_from(state)
 
     def withdraw(self, organization: str, revision: int) -> None:
         """Puts back what was before this revision, if it was applied last and the store is not known to have it."""
         with self._locks[organization]:
-            held = self._held.get(organization)
-            if held is not None and held.revision == revision != held.base:
-                self._put_back(organization, held)
+            applied = self._applied.get(organization)
+            if applied is not None and applied.revision == revision != applied.base:
+                self._put_back(organization, applied)
 
     def confirm(self, organization: str, revision: int) -> None:
         """Sees to it that the data plane has this revision, which the store has.
@@ -107,8 +107,8 @@ class Arbiter:
             Unavailable, HubError: the store or the data plane can't do it now.
         """
         with self._locks[organization]:
-            held = self._held.get(organization)
-            if held is None or held.revision != revision:
+            applied = self._applied.get(organization)
+            if applied is None or applied.revision != revision:
                 self._settle(organization)
 
     def remove(self, organization: str) -> None:
@@ -119,7 +119,7 @@ class Arbiter:
         """
         with self._locks[organization]:
             self._take_off(organization)
-            self._held.pop(organization, None)
+            self._applied.pop(organization, None)
 
     def restore(self, organization: str) -> None:
         """Makes the organization's part of the kernel what the store says, if it has not been made since the start.
@@ -134,9 +134,9 @@ class Arbiter:
     def stored(self, organization: str, revision: int) -> None:
         """The store has this revision, which is what the data plane has: nothing will be put back."""
         with self._locks[organization]:
-            held = self._held.get(organization)
-            if held is not None and held.revision == revision:
-                self._held[organization] = _Held(revision, revision)
+            applied = self._applied.get(organization)
+            if applied is not None and applied.revision == revision:
+                self._applied[organization] = _Applied(revision, revision)
 
     def settle(self, organization: str) -> bool:
         """Makes the data plane what the store says, unless a change is under way; tells whether it was something else.
@@ -155,17 +155,17 @@ class Arbiter:
         if active is not None and desired is not None:
             revision = active.revision
             check_state(desired, self._plane.states().values(), self._door.port)
-            self._held[organization] = _Held(revision, revision)
+            self._applied[organization] = _Applied(revision, revision)
             self._door.admit(desired)
             self._plane.restore(desired, usable_endpoints(endpoints))
 
-    def _check(self, organization: str, held: _Held | None, base: int) -> None:
+    def _check(self, organization: str, applied: _Applied | None, base: int) -> None:
         """Raises `Overtaken` unless the store is at this revision and nobody is about to change that."""
         with self._store.read() as transaction:
             stored = organizations.revision(transaction, organization)
         if stored != base:
             raise Overtaken("the store has another revision by now")
-        if held is not None and held.is_under_way(stored):
+        if applied is not None and applied.is_under_way(stored):
             raise Overtaken("another change of the organization is under way")
 
     def _settle(self, organization: str) -> bool:
@@ -173,22 +173,22 @@ class Arbiter:
             stored = organizations.desired(transaction, organization)
             revision = organizations.revision(transaction, organization)
             is_active = organizations.find(transaction, organization) is not None
-        held = self._held.get(organization)
-        if revision is not None and (not is_active or (held is not None and held.is_under_way(revision))):
+        applied = self._applied.get(organization)
+        if revision is not None and (not is_active or (applied is not None and applied.is_under_way(revision))):
             # A sign-up or a deletion is under way or was cut off, which is the web process's to see to; or a change is.
             return False
         is_same = is_alike(self._plane.state(organization), stored)
         if not is_same:
             self._enforce(organization, stored, HERE)
         if revision is None:
-            self._held.pop(organization, None)
+            self._applied.pop(organization, None)
         else:
-            self._held[organization] = _Held(revision, revision)
+            self._applied[organization] = _Applied(revision, revision)
         return not is_same
 
-    def _put_back(self, organization: str, held: _Held) -> None:
-        self._enforce(organization, held.before, HERE)
-        self._held[organization] = _Held(held.base, held.base)
+    def _put_back(self, organization: str, applied: _Applied) -> None:
+        self._enforce(organization, applied.before, HERE)
+        self._applied[organization] = _Applied(applied.base, applied.base)
 
     def _enforce(self, organization: str, desired: Desired | None, caller: Caller) -> None:
         if desired is None:

@@ -14,7 +14,7 @@ import structlog
 from appliance.hub.errors import GivenUp, HubError, Occupied
 from appliance.hub.findings import Finding, Repair
 from appliance.hub.kernel import namespace, tracking
-from appliance.hub.kernel.events import Change, Watcher
+from appliance.hub.kernel.events import Event, Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane import census
@@ -108,7 +108,7 @@ class DataPlane:
             self._whole.add(organization)
         log.info("organization enforced", organization=organization)
 
-    def heal(self, organization: str, change: Change = Change.ANYTHING) -> Repair | None:
+    def heal(self, organization: str, event: Event = Event.ANYTHING) -> Repair | None:
         """Looks whether the organization's part of the kernel is as it should be, and mends it until it is.
 
         Returns:
@@ -126,7 +126,7 @@ class DataPlane:
             found: list[Finding] = []
             try:
                 for _ in range(_MOST_LOOKS):
-                    look = self._reconciler.judge_anew if change is Change.RULES else self._reconciler.make_whole
+                    look = self._reconciler.judge_anew if event is Event.RULES else self._reconciler.make_whole
                     amiss = look(desired)
                     found += amiss
                     if not amiss:

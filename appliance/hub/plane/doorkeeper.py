@@ -9,10 +9,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from appliance.hub.errors import HubError
 from appliance.hub.findings import Finding, Part, Repair
-from appliance.hub.front_door import Flow, FrontDoor, Level
-from appliance.hub.front_door import Repair as DoorRepair
-from appliance.hub.plane.calls import Calls
+from appliance.hub.front_door import DoorRepair, Flow, FrontDoor, Level
 from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.model.desired import Desired
 
 FRONT_DOOR = ""
@@ -28,7 +27,7 @@ class Doorkeeper:
         calls: for which the machines are due after damage.
     """
 
-    def __init__(self, door: FrontDoor, plane: DataPlane, calls: Calls) -> None:
+    def __init__(self, door: FrontDoor, plane: DataPlane, calls: MachineCalls) -> None:
         self._door = door
         self._plane = plane
         self._calls = calls
@@ -121,7 +120,7 @@ class Doorkeeper:
             self._is_ignorant = False
         until, self._misled_until = self._misled_until, None
         if until is not None:
-            self._calls.everybody(until)
+            self._calls.call_all(until)
 
     def _remind(self) -> None:
         """A door that was made anew knows no session; whom the links heard from last, it can know from us."""

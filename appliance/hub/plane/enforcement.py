@@ -14,7 +14,7 @@ import structlog
 from appliance.hub.errors import RulesetError
 from appliance.hub.findings import Finding, Part
 from appliance.hub.kernel import counters, generation, nft, removal
-from appliance.hub.kernel.generation import Entry, Ledger
+from appliance.hub.kernel.generation import Ledger, LedgerEntry
 from appliance.hub.kernel.nft import Rulesets
 from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.names import Places
@@ -197,7 +197,7 @@ class Enforcement:
             left = {name: since for name, since in judged.left.items() if name not in gone}
             self._judged[places.namespace] = replace(judged, present=judged.present.without(gone), left=left)
 
-    def _adopted(self, places: Places, desired: Desired, wanted: Ruleset, noted: Entry | None) -> bool:
+    def _adopted(self, places: Places, desired: Desired, wanted: Ruleset, noted: LedgerEntry | None) -> bool:
         """Whether an earlier process left rules that nobody touched since, which are these now."""
         name = places.namespace
         now = self._generations[name]
@@ -205,7 +205,7 @@ class Enforcement:
         if noted is None or now not in (noted.generation - 1, noted.generation):
             return False
         present = nft.present(name)
-        if noted == Entry(now, wanted.fingerprint) and wanted.counters <= present.counters:
+        if noted == LedgerEntry(now, wanted.fingerprint) and wanted.counters <= present.counters:
             left = dict.fromkeys(present.beyond(wanted), time.monotonic())
             self._judged[name] = _Judged(desired, wanted, wanted.switched(present), left)
             return True
@@ -229,7 +229,7 @@ class Enforcement:
     def _change(self, name: str, in_force: Ruleset, transaction: Callable[[], None]) -> None:
         expected = self._generations[name] + 1
         # Noted before it is so: killed in between, the next process knows both numbers for ours.
-        self._ledger.note(name, Entry(expected, in_force.fingerprint))
+        self._ledger.note(name, LedgerEntry(expected, in_force.fingerprint))
         transaction()
         if generation.current(self._sockets, name) != expected:
             raise RulesetError(f"the rules of {name} were changed by someone else at the same time")

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from appliance.hub.errors import Occupied, complain
 from appliance.hub.findings import Repair
-from appliance.hub.kernel.events import Change
+from appliance.hub.kernel.events import Event
 
-Look = Callable[[str, Change], Repair | None]
+Look = Callable[[str, Event], Repair | None]
 Sweep = Callable[[], tuple[str, ...]]
 
 _WORKERS = 2
@@ -34,7 +34,7 @@ class _Due:
 
     noticed: float
     at: float
-    change: Change
+    event: Event
     failures: int = 0
 
 
@@ -63,15 +63,15 @@ class Healer:
         for thread in self._threads:
             thread.start()
 
-    def notice(self, organization: str, change: Change, delay_s: float = 0.0) -> None:
+    def notice(self, organization: str, event: Event, delay_s: float = 0.0) -> None:
         """Something may have changed there: a look is due at once, or after a delay. Returns at once."""
         now = time.monotonic()
         with self._changed:
             before = self._due.get(organization)
-            if before is None or before.change is Change.MACHINES:
-                self._due[organization] = _Due(now, now + delay_s, change)
-            elif change is Change.ANYTHING:
-                self._due[organization] = replace(before, change=change, at=now)
+            if before is None or before.event is Event.MACHINES:
+                self._due[organization] = _Due(now, now + delay_s, event)
+            elif event is Event.ANYTHING:
+                self._due[organization] = replace(before, event=event, at=now)
             self._changed.notify()
 
     def stop(self) -> None:
@@ -111,14 +111,14 @@ class Healer:
     def _heal(self, organization: str, due: _Due) -> _Due | None:
         """Returns when to try again, where it failed."""
         try:
-            repair = self._look(organization, due.change)
+            repair = self._look(organization, due.event)
         except Occupied:
             return replace(due, at=time.monotonic() + _FIRST_PAUSE / 2)
         except Exception as error:  # noqa: BLE001 - it is logged
             # An organization that can't be looked at, for whatever reason, must not end the looks at all others.
             pause = min(_FIRST_PAUSE * 2**due.failures, _LONGEST_PAUSE)
             complain("damage can't be mended yet", error, organization=organization, again_in=pause)
-            return replace(due, at=time.monotonic() + pause, change=Change.ANYTHING, failures=min(due.failures + 1, 10))
+            return replace(due, at=time.monotonic() + pause, event=Event.ANYTHING, failures=min(due.failures + 1, 10))
         if repair is not None:
             self._mended(replace(repair, seconds=time.monotonic() - due.noticed))
         return None
@@ -130,7 +130,7 @@ class Healer:
                 start, before = time.monotonic(), time.thread_time()
                 with self._changed:
                     skipped = organization in self._busy or organization in self._due
-                if not skipped and (again := self._heal(organization, _Due(start, start, Change.ANYTHING))) is not None:
+                if not skipped and (again := self._heal(organization, _Due(start, start, Event.ANYTHING))) is not None:
                     with self._changed:
                         self._due.setdefault(organization, again)
                         self._changed.notify()

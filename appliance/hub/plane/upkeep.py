@@ -16,15 +16,15 @@ from appliance.hub.errors import HubError, complain
 from appliance.hub.findings import Repair
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.kernel import tracking
-from appliance.hub.kernel.events import Change, Watcher
+from appliance.hub.kernel.events import Event, Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane.agreement import Agreement
 from appliance.hub.plane.arbiter import Arbiter
-from appliance.hub.plane.calls import Calls
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.doorkeeper import FRONT_DOOR, Doorkeeper
 from appliance.hub.plane.healing import Healer
+from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.hub.plane.warden import Warden
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
@@ -52,7 +52,7 @@ class Upkeep:
         arbiter: through which organizations are changed.
         agreement: the comparison with the store.
         warden: the bounds of connections.
-        calls: calls to machines after damage to the front door.
+        machine_calls: calls to machines after damage to the front door.
         repairs: how often damage was mended since the start, by what was damaged.
         is_restored: whether everything was tried that the store has.
     """
@@ -71,8 +71,8 @@ class Upkeep:
         self._watcher = Watcher(self._healer.notice)
         self._ledger = Ledger(state_folder)
         self.plane = DataPlane(names, backend, open_key, self._ledger, self._watcher)
-        self.calls = Calls(self.plane.organizations, self.plane.call_machines)
-        self.door = Doorkeeper(door, self.plane, self.calls)
+        self.machine_calls = MachineCalls(self.plane.organizations, self.plane.call_machines)
+        self.door = Doorkeeper(door, self.plane, self.machine_calls)
         self.arbiter = Arbiter(store, self.door, self.plane)
         self.agreement = Agreement(store, self.plane.states, self.arbiter.settle, self.arbiter.stored, self._mended)
         self.warden = Warden(self.plane, tracking.host_limit)
@@ -148,10 +148,10 @@ class Upkeep:
             self.door.settle()
         except HubError as error:
             log.error("the front door can't be put right yet", error=str(error))
-            self._healer.notice(FRONT_DOOR, Change.ANYTHING)
+            self._healer.notice(FRONT_DOOR, Event.ANYTHING)
         self.is_restored = True
         self._healer.start()
-        self.calls.start()
+        self.machine_calls.start()
         self.warden.start()
         self.agreement.start()
 
@@ -163,7 +163,7 @@ class Upkeep:
         self.agreement.stop()
         self.warden.stop()
         self._healer.stop()
-        self.calls.stop()
+        self.machine_calls.stop()
         self._note_all_endpoints()
 
     def _restore_one(self, organization: str) -> None:
@@ -174,20 +174,20 @@ class Upkeep:
         except Exception as error:  # noqa: BLE001 - it is logged
             # One organization's row must not keep the others denied.
             complain("an organization could not be restored", error, (HubError, Unavailable), organization=organization)
-            self._healer.notice(organization, Change.ANYTHING)
+            self._healer.notice(organization, Event.ANYTHING)
 
-    def _heal(self, organization: str, change: Change) -> Repair | None:
+    def _heal(self, organization: str, event: Event) -> Repair | None:
         if organization == FRONT_DOOR:
             return self.door.heal()
-        repair = None if change is Change.MACHINES else self.plane.heal(organization, change)
-        if change is not Change.RULES:
+        repair = None if event is Event.MACHINES else self.plane.heal(organization, event)
+        if event is not Event.RULES:
             with suppress(HubError, Unavailable):
                 self._note_endpoints(organization)
         return repair
 
     def _met(self, organization: str) -> None:
         # WireGuard knows where the machine is once it has read its first message, whatever becomes of the handshake.
-        self._healer.notice(organization, Change.MACHINES, _HANDSHAKE_S)
+        self._healer.notice(organization, Event.MACHINES, _HANDSHAKE_S)
 
     def _note_endpoints(self, organization: str) -> None:
         heard = self.plane.note_endpoints(organization)

@@ -21,7 +21,7 @@ T = TypeVar("T")
 _TIMEOUT = 60.0
 _FOR_ALL_TIMEOUT = 900.0
 """Seconds for what goes through every organization: there may be thousands."""
-_TOLD = 0.9
+_PATIENCE = 0.9
 """The part of it in which the hub may begin to make an answer true; the rest is for the answer to come back."""
 
 
@@ -151,7 +151,7 @@ class HubClient:
 
     def _ask(self, connection: socket.socket, call: messages.Call, timeout_s: float) -> bytes:
         connection.settimeout(timeout_s)
-        messages.send(connection, messages.Request(call, _TOLD * timeout_s))
+        messages.send(connection, messages.Request(call, _PATIENCE * timeout_s))
         data = messages.receive(connection)
         if data is None:
             raise ConnectionError("the hub ended the connection")

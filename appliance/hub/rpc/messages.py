@@ -201,13 +201,13 @@ class HubStatus:
         expected: organizations that the store has.
         restored: whether the start is over: everything was tried that the store has.
         public_port: the UDP port of all organizations.
-        door: what became of packets to it that are not simply a session's (`door.DoorCounters`).
+        door: what became of packets to it that are not simply a session's (`front_door.DoorCounters`).
         door_entries: how many elements each of its memories has, by name.
         door_room: how many each can have.
         repairs: how often damage was mended since the start, by what was damaged (`findings.Part`).
         tracking: how many connections are tracked, and who is at a bound (`Warden.figures`).
-        calls: calls to machines after damage to the front door, by what became of them (`Calls.figures`).
-        work: what changes took and how they waited since the start (`Shares.figures`).
+        machine_calls: calls to machines after damage to the front door, by outcome (`MachineCalls.figures`).
+        work: what changes took and how they waited since the start (`Turns.figures`).
     """
 
     wireguard: str
@@ -222,7 +222,7 @@ class HubStatus:
     door_room: dict[str, int] = field(default_factory=dict)
     work: dict[str, float] = field(default_factory=dict)
     tracking: dict[str, int] = field(default_factory=dict)
-    calls: dict[str, int] = field(default_factory=dict)
+    machine_calls: dict[str, int] = field(default_factory=dict)
 
 
 def _encode_address(value: Any) -> str:

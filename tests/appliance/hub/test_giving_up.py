@@ -12,7 +12,7 @@ import pytest
 
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.names import Names
-from appliance.hub.rpc import shares
+from appliance.hub.rpc import turns
 from appliance.hub.rpc.callers import HERE
 from appliance.hub.rpc.client import HubClient
 from appliance.hub.rpc.messages import Status
@@ -54,7 +54,7 @@ class Place:
 
     def is_done(self) -> None:
         """Returns when the hub works at nothing of the organization any more."""
-        with self.hub.shares.turn(ACME, HERE):
+        with self.hub.turns.turn(ACME, HERE):
             pass
 
 
@@ -78,7 +78,7 @@ def place(names: Names, backend: Backend, tmp_path: Path) -> Iterator[Place]:
 def test_what_its_caller_gave_up_never_comes_into_force(
     place: Place, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    monkeypatch.setattr(shares, "_LOOK_S", 0.01)
+    monkeypatch.setattr(turns, "_LOOK_S", 0.01)
     before, stored = place.in_force(), place.stored()
     goes_on, compiled = threading.Event(), threading.Event()
 
@@ -90,7 +90,7 @@ def test_what_its_caller_gave_up_never_comes_into_force(
     with monkeypatch.context() as patched, ExitStack() as held:
         patched.setattr(HubClient._call, "__defaults__", (0.2,))
         if moment == "it waits for its turn":
-            held.enter_context(place.hub.shares.turn(ACME, HERE))
+            held.enter_context(place.hub.turns.turn(ACME, HERE))
         else:
             patched.setattr(Compiler, "compile", compile_slowly)
         with pytest.raises(NotEnforced):

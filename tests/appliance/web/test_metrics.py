@@ -57,7 +57,9 @@ def busy(hub: FakeHub) -> HubStatus:
     told = replace(hub.status(), expected=2, repairs={"rules": 3}, door={"malformed": 7})
     calls = {"due": 3, "made": 8, "failed": 1}
     tracking = {"connections": 30, "largest": 20, "limit": 100, "full_machines": 2, "refused_by_pace": 6}
-    return replace(told, door_entries={"known4": 3}, door_room={"known4": 9}, work=work, tracking=tracking, calls=calls)
+    return replace(
+        told, door_entries={"known4": 3}, door_room={"known4": 9}, work=work, tracking=tracking, machine_calls=calls
+    )
 
 
 def test_a_scrape_tells_what_was_refused_beyond_a_share(workplace: Workplace, hub: FakeHub) -> None:

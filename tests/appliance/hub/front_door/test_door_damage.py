@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from appliance.hub.front_door import Flow, FrontDoor, Repair
+from appliance.hub.front_door import DoorRepair, Flow, FrontDoor
 from appliance.hub.front_door.table import is_present
 from tests.appliance.hub.front_door.world import World
 from tests.waiting import DEADLINE
@@ -40,19 +40,19 @@ _AFRESH = (
 
 @pytest.mark.parametrize(
     ("damage", "repair"),
-    [*((each, Repair.IN_PLACE) for each in _IN_PLACE), *((each, Repair.AFRESH) for each in _AFRESH)],
+    [*((each, DoorRepair.IN_PLACE) for each in _IN_PLACE), *((each, DoorRepair.AFRESH) for each in _AFRESH)],
 )
-def test_damage_is_repaired_and_sessions_go_on(world: World, door: FrontDoor, damage: str, repair: Repair) -> None:
+def test_damage_is_repaired_and_sessions_go_on(world: World, door: FrontDoor, damage: str, repair: DoorRepair) -> None:
     machine = world.machine(world.organizations[0], 11)
     assert machine.reaches_the_hub(DEADLINE)
     assert door.is_whole()
-    assert door.restore() is Repair.NONE
+    assert door.restore() is DoorRepair.NONE
     world.hub.run("nft", damage.format(table=world.names.door))
     assert not door.is_whole()
     found = door.restore()
     assert door.is_whole()
     assert found is repair
-    if repair is Repair.AFRESH:
+    if repair is DoorRepair.AFRESH:
         address, _, port = world.endpoint(machine).rpartition(":")
         door.learn([Flow(ipaddress.ip_address(address), int(port), machine.organization.inner_port)])
     handshake = machine.tunnel.peers()[0].latest_handshake

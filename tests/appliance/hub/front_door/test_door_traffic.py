@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from scapy.layers.inet import IP, UDP
 
-from appliance.hub.front_door import DoorSockets, FrontDoor, PortTaken, Repair, is_free
+from appliance.hub.front_door import DoorRepair, DoorSockets, FrontDoor, PortTaken, is_free
 from appliance.hub.front_door.table import known_port
 from appliance.hub.names import Names
 from appliance.model.keys import new_key_pair
@@ -184,7 +184,7 @@ def test_a_restart_loses_no_packet(world: World, door: FrontDoor) -> None:
             door = FrontDoor(world.names, PORT)
             repairs.append(world.open(door))
     door.close()
-    assert repairs == [Repair.NONE] * 3
+    assert repairs == [DoorRepair.NONE] * 3
     assert results[0].received == results[0].sent == 200
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from scapy.layers.inet import UDP
 
-from appliance.hub.front_door import FrontDoor, Repair
+from appliance.hub.front_door import DoorRepair, FrontDoor
 from appliance.hub.names import Names
 from appliance.model.keys import KeyPair, new_key_pair
 from netlab import Capture, Lab, LabHost, Tunnel, wg_quick, wireguard_implementation
@@ -187,7 +187,7 @@ class World:
         self.open(made)
         return made
 
-    def open(self, door: FrontDoor) -> Repair:
+    def open(self, door: FrontDoor) -> DoorRepair:
         """Opens a door as the hub's process does at its start; returns what the table needed."""
         repair = self.hub.in_network(door.open)
         for each in self.organizations:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from appliance.hub.kernel import namespace, nft
-from appliance.hub.kernel.descriptors import FIRST_HIGH, raised
+from appliance.hub.kernel.descriptors import FIRST_HIGH, moved_high
 from appliance.hub.kernel.events import Watcher
 from appliance.hub.kernel.nft import Rulesets
 
@@ -50,7 +50,7 @@ def opened() -> set[int]:
 @needs_many_files
 def test_a_raised_file_is_the_same_under_a_high_number_and_closed_under_its_own() -> None:
     reader, writer = os.pipe()
-    high = raised(writer)
+    high = moved_high(writer)
     assert high >= FIRST_HIGH
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(writer)

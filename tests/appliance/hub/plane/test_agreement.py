@@ -197,9 +197,9 @@ def test_what_was_before_is_not_kept_once_the_store_has_what_came_after(
     agreement: Agreement, arbiter: Arbiter, workplace: Workplace, store: Store, owner: Actor
 ) -> None:
     policies.save(workplace, owner, Policy(Action.DENY))
-    assert arbiter._held[owner.organization_id].before is not None
+    assert arbiter._applied[owner.organization_id].before is not None
     agreement.look(doubtful=False)
-    assert arbiter._held[owner.organization_id].before is None
+    assert arbiter._applied[owner.organization_id].before is None
     # Nor can it come back.
-    arbiter.withdraw(owner.organization_id, arbiter._held[owner.organization_id].revision)
+    arbiter.withdraw(owner.organization_id, arbiter._applied[owner.organization_id].revision)
     assert arbiter._plane.state(owner.organization_id) == stored(store, owner)

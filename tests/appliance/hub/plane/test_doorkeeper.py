@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from appliance.hub.errors import HubError
-from appliance.hub.front_door import Flow, Repair
+from appliance.hub.front_door import DoorRepair, Flow
 from appliance.hub.plane.doorkeeper import Doorkeeper
 
 PORTS = {"one": 40001, "two": 40002}
@@ -27,19 +27,19 @@ class MadeUpDoor:
         settles, learns: whether the host lets it.
     """
 
-    def __init__(self, opened: Repair = Repair.NONE, restored: Repair = Repair.NONE) -> None:
+    def __init__(self, opened: DoorRepair = DoorRepair.NONE, restored: DoorRepair = DoorRepair.NONE) -> None:
         self.opened, self.restored, self.settles = opened, restored, True
         self.learns = True
         self.learned: list[set[Flow]] = []
 
-    def open(self, _met: object) -> Repair:
+    def open(self, _met: object) -> DoorRepair:
         return self.opened
 
     def settle(self) -> None:
         if not self.settles:
             raise HubError("not now")
 
-    def restore(self) -> Repair:
+    def restore(self) -> DoorRepair:
         return self.restored
 
     def admitted(self) -> Iterable[Any]:
@@ -64,7 +64,7 @@ class MadeUpCalls:
     def __init__(self) -> None:
         self.due: list[float] = []
 
-    def everybody(self, misled_until: float) -> None:
+    def call_all(self, misled_until: float) -> None:
         self.due.append(misled_until)
 
 
@@ -73,19 +73,19 @@ def made(door: MadeUpDoor) -> tuple[Doorkeeper, MadeUpCalls]:
     return Doorkeeper(cast(Any, door), cast(Any, MadeUpPlane()), cast(Any, calls)), calls
 
 
-@pytest.mark.parametrize("repair", Repair)
-def test_machines_are_called_after_damage_was_put_right(repair: Repair) -> None:
+@pytest.mark.parametrize("repair", DoorRepair)
+def test_machines_are_called_after_damage_was_put_right(repair: DoorRepair) -> None:
     """What the door let out meanwhile may have led them to a port that is closed."""
     door = MadeUpDoor(restored=repair)
     keeper, calls = made(door)
     keeper.open(print)
     healed = keeper.heal()
-    assert (healed is None) is (repair is Repair.NONE)
-    assert len(calls.due) == (repair is not Repair.NONE)
+    assert (healed is None) is (repair is DoorRepair.NONE)
+    assert len(calls.due) == (repair is not DoorRepair.NONE)
 
 
-@pytest.mark.parametrize("repair", Repair)
-def test_machines_are_called_once_after_damage_of_a_time_without_a_hub(repair: Repair) -> None:
+@pytest.mark.parametrize("repair", DoorRepair)
+def test_machines_are_called_once_after_damage_of_a_time_without_a_hub(repair: DoorRepair) -> None:
     door = MadeUpDoor(opened=repair)
     keeper, calls = made(door)
     keeper.open(print)
@@ -93,23 +93,23 @@ def test_machines_are_called_once_after_damage_of_a_time_without_a_hub(repair: R
     assert calls.due == []
     keeper.settle()
     assert keeper.heal() is None
-    assert len(calls.due) == (repair is not Repair.NONE)
+    assert len(calls.due) == (repair is not DoorRepair.NONE)
     # What was sent since it is open went the right way.
     assert all(until <= opened for until in calls.due)
 
 
 def test_a_door_made_anew_is_told_where_machines_were_heard_from() -> None:
-    door = MadeUpDoor(opened=Repair.AFRESH)
+    door = MadeUpDoor(opened=DoorRepair.AFRESH)
     keeper, _ = made(door)
     keeper.open(print)
     keeper.settle()
-    door.restored = Repair.AFRESH
+    door.restored = DoorRepair.AFRESH
     keeper.heal()
     assert door.learned == [TOLD, TOLD]
 
 
 def test_what_it_could_not_settle_it_settles_while_healing() -> None:
-    door = MadeUpDoor(opened=Repair.AFRESH)
+    door = MadeUpDoor(opened=DoorRepair.AFRESH)
     keeper, calls = made(door)
     keeper.open(print)
     door.settles = False
@@ -127,7 +127,7 @@ def test_what_it_could_not_settle_it_settles_while_healing() -> None:
 
 def test_what_a_door_made_anew_could_not_be_told_it_is_told_later() -> None:
     """By then it is whole, and nothing else would remind of it."""
-    door = MadeUpDoor(restored=Repair.AFRESH)
+    door = MadeUpDoor(restored=DoorRepair.AFRESH)
     keeper, calls = made(door)
     keeper.open(print)
     keeper.settle()
@@ -135,7 +135,7 @@ def test_what_a_door_made_anew_could_not_be_told_it_is_told_later() -> None:
     with pytest.raises(HubError):
         keeper.heal()
     assert calls.due == []
-    door.restored, door.learns = Repair.NONE, True
+    door.restored, door.learns = DoorRepair.NONE, True
     for _ in range(2):
         assert keeper.heal() is None
     assert door.learned == [TOLD]

@@ -19,7 +19,7 @@ import pytest
 from appliance.hub.errors import LinkError
 from appliance.hub.findings import Finding, Part, Repair
 from appliance.hub.kernel import routing
-from appliance.hub.kernel.events import Change
+from appliance.hub.kernel.events import Event
 from appliance.hub.names import Names, Places
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.healing import Healer, Sweep
@@ -125,9 +125,9 @@ def looked_after(
     known: list[Healer] = []
     plane = make_plane(heard=lambda organization, change: known[0].notice(organization, change))
 
-    def look(organization: str, change: Change) -> Repair | None:
+    def look(organization: str, event: Event) -> Repair | None:
         with looking:
-            return plane.heal(organization, change)
+            return plane.heal(organization, event)
 
     healer = Healer(look, sweep_of(plane), repairs.append)
     known.append(healer)
@@ -321,7 +321,7 @@ def test_what_is_whole_is_left_alone(plane: DataPlane, repairs: list[Repair], st
     for _ in range(3):
         plane.apply(replace(state, policy=Policy(Action.DENY)))
         plane.apply(state)
-        assert plane.heal(state.organization, Change.RULES) is None
+        assert plane.heal(state.organization, Event.RULES) is None
         assert plane.heal(state.organization) is None
     assert repairs == []
 

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from appliance.hub.errors import HubError
-from appliance.hub.front_door import FrontDoor, Repair
+from appliance.hub.front_door import DoorRepair, FrontDoor
 from appliance.hub.kernel.events import Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
@@ -167,7 +167,7 @@ def test_a_machine_that_a_damaged_front_door_led_astray_is_called_back(
             subprocess.run(["nft", "flush", "chain", "inet", names.door, "answer"], check=True)
             astray, _ = machines.connect()
             wait_until(lambda: f"{HUB}:{state.port}" in endpoints(astray))
-            assert door.restore() is Repair.IN_PLACE
+            assert door.restore() is DoorRepair.IN_PLACE
             assert not astray.ping(HUB_INSIDE, timeout=0.5)
             plane.call_machines(state.organization, time.monotonic())
             wait_until(lambda: f"{HUB}:{machines.port}" in endpoints(astray))

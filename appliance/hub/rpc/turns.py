@@ -53,7 +53,7 @@ class _Ticket:
     is_large: bool
 
 
-class Shares:
+class Turns:
     """Gives calls their turns at what takes time; safe to share between threads.
 
     Args:
@@ -82,7 +82,7 @@ class Shares:
         self._seconds = 0.0
         self._longest_wait_s = 0.0
         self._refused: Counter[str] = Counter()
-        self._told: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
 
     @contextmanager
     def turn(self, organization: str, caller: Caller, *, is_large: bool = False) -> Iterator[None]:
@@ -142,7 +142,7 @@ class Shares:
             self._used[organization] = _Used(self._had(organization, now) + seconds, now)
             if len(self._used) > _MOST_KNOWN:
                 self._used = {each: used for each, used in self._used.items() if used.by(now) > _BUSY_S / 10}
-                self._told = {each: at for each, at in self._told.items() if now - at < _MINUTE_S}
+                self._logged = {each: at for each, at in self._logged.items() if now - at < _MINUTE_S}
             self._changed.notify_all()
 
     def _check(self, organization: str, now: float) -> None:
@@ -162,8 +162,8 @@ class Shares:
     def _refuse(self, reason: str, organization: str) -> None:
         self._refused[reason] += 1
         now = self._clock()
-        if now - self._told.get(organization, -math.inf) >= _MINUTE_S:
-            self._told[organization] = now
+        if now - self._logged.get(organization, -math.inf) >= _MINUTE_S:
+            self._logged[organization] = now
             log.warning("changes beyond an organization's share are refused", organization=organization, of=reason)
 
     def _had(self, organization: str, now: float) -> float:

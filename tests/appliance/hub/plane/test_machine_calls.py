@@ -12,14 +12,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from appliance.hub.errors import HubError, Occupied
-from appliance.hub.plane.calls import Calls
+from appliance.hub.plane.machine_calls import MachineCalls
 
 _DEADLINE_S = 30.0
 MANY = tuple(f"organization{number}" for number in range(200))
 
 
 @contextmanager
-def calling(calls: Calls) -> Iterator[Calls]:
+def calling(calls: MachineCalls) -> Iterator[MachineCalls]:
     """Calls that have begun, and end with the block."""
     calls.start()
     try:
@@ -37,9 +37,9 @@ def test_a_look_at_the_door_waits_for_no_call() -> None:
         may_end.wait(_DEADLINE_S)
         made.put(organization)
 
-    with calling(Calls(lambda: MANY, call)) as calls:
+    with calling(MachineCalls(lambda: MANY, call)) as calls:
         for _ in range(3):
-            calls.everybody(time.monotonic())
+            calls.call_all(time.monotonic())
             assert entered.wait(_DEADLINE_S)
             assert calls.figures()["made"] == 0
         may_end.set()
@@ -47,9 +47,9 @@ def test_a_look_at_the_door_waits_for_no_call() -> None:
 
 
 def test_each_is_due_once_however_often_the_door_is_damaged() -> None:
-    calls = Calls(lambda: MANY, lambda _organization, _misled_until: None)
+    calls = MachineCalls(lambda: MANY, lambda _organization, _misled_until: None)
     for _ in range(1000):
-        calls.everybody(time.monotonic())
+        calls.call_all(time.monotonic())
     assert calls.figures() == {"due": len(MANY), "made": 0, "failed": 0}
 
 
@@ -61,8 +61,8 @@ def test_each_is_called_again_when_wireguard_would_send_another_handshake() -> N
     def call(_organization: str, misled_until: float) -> None:
         made.put((time.monotonic(), misled_until))
 
-    with calling(Calls(lambda: ("one",), call)) as calls:
-        calls.everybody(right)
+    with calling(MachineCalls(lambda: ("one",), call)) as calls:
+        calls.call_all(right)
         first, last = (made.get(timeout=_DEADLINE_S) for _ in range(2))
         assert first[0] - right >= 0.05
         assert last[0] - right > 5.0
@@ -81,8 +81,8 @@ def test_a_call_that_fails_keeps_no_other_from_being_made(error: Exception) -> N
             raise error
         made.put(organization)
 
-    with capture_logs() as logs, calling(Calls(lambda: ("one", "two", "three"), call)) as calls:
-        calls.everybody(time.monotonic())
+    with capture_logs() as logs, calling(MachineCalls(lambda: ("one", "two", "three"), call)) as calls:
+        calls.call_all(time.monotonic())
         assert {made.get(timeout=_DEADLINE_S) for _ in range(2)} == {"two", "three"}
         assert calls.figures()["failed"] == 1
     (told,) = [entry for entry in logs if entry["event"] == "machines can't be called"]
@@ -98,8 +98,8 @@ def test_an_organization_that_is_being_changed_is_called_later() -> None:
             raise Occupied("not now")
         made.put(organization)
 
-    with calling(Calls(lambda: ("busy", "other"), call)) as calls:
-        calls.everybody(time.monotonic())
+    with calling(MachineCalls(lambda: ("busy", "other"), call)) as calls:
+        calls.call_all(time.monotonic())
         assert made.get(timeout=_DEADLINE_S) == "other"
         changed.set()
         assert made.get(timeout=_DEADLINE_S) == "busy"

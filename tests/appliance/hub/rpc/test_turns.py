@@ -11,9 +11,9 @@ from queue import Queue
 import pytest
 
 from appliance.hub.errors import Crowded, GivenUp
-from appliance.hub.rpc import shares
+from appliance.hub.rpc import turns
 from appliance.hub.rpc.callers import HERE, Caller
-from appliance.hub.rpc.shares import SHARE_S, Shares
+from appliance.hub.rpc.turns import SHARE_S, Turns
 from tests.appliance.hub.arbitrated import MadeUpCaller
 from tests.waiting import DEADLINE
 
@@ -24,7 +24,7 @@ class Works:
     def __init__(self, places: int = 4, of_busy: int = 2) -> None:
         self.now = 0.0
         self.worked = threading.local()
-        self.shares = Shares(places, of_busy, lambda: self.now, lambda: getattr(self.worked, "seconds", 0.0))
+        self.turns = Turns(places, of_busy, lambda: self.now, lambda: getattr(self.worked, "seconds", 0.0))
         self.begun: Queue[str] = Queue()
         self._ends: dict[str, list[threading.Event]] = {}
         self._pool = ThreadPoolExecutor(32)
@@ -37,7 +37,7 @@ class Works:
         self._ends.setdefault(organization, []).append(end)
 
         def work() -> None:
-            with self.shares.turn(organization, caller, is_large=is_large):
+            with self.turns.turn(organization, caller, is_large=is_large):
                 self.begun.put(organization)
                 end.wait(10)
                 self.worked.seconds = getattr(self.worked, "seconds", 0.0) + seconds
@@ -67,8 +67,8 @@ class Works:
         return self.begun.empty()
 
     def _known(self) -> int:
-        with self.shares._changed:
-            return self.shares._numbers
+        with self.turns._changed:
+            return self.turns._numbers
 
     def close(self) -> None:
         for ends in self._ends.values():
@@ -143,7 +143,7 @@ def test_what_is_used_is_forgotten(works: Works) -> None:
     works.now += refused.value.retry_after
     works.ask("large")
     assert works.next() == "large"
-    assert works.shares.figures()["refused_share"] == 1
+    assert works.turns.figures()["refused_share"] == 1
 
 
 def test_a_share_refuses_nobody_else(works: Works) -> None:
@@ -153,7 +153,7 @@ def test_a_share_refuses_nobody_else(works: Works) -> None:
 
 
 def test_only_so_many_wait(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares, "_MOST_WAITING", 2)
+    monkeypatch.setattr(turns, "_MOST_WAITING", 2)
     for _ in range(3):
         works.ask("large")
     with pytest.raises(Crowded, match="wait already") as refused:
@@ -161,11 +161,11 @@ def test_only_so_many_wait(works: Works, monkeypatch: pytest.MonkeyPatch) -> Non
     assert refused.value.retry_after
     works.ask("small")
     assert {works.next(), works.next()} == {"large", "small"}
-    assert works.shares.figures()["refused_waiting"] == 1
+    assert works.turns.figures()["refused_waiting"] == 1
 
 
 def test_who_goes_while_it_waits_leaves_the_queue(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares, "_LOOK_S", 0.01)
+    monkeypatch.setattr(turns, "_LOOK_S", 0.01)
     works.ask("large")
     assert works.next() == "large"
     caller = MadeUpCaller()
@@ -180,17 +180,17 @@ def test_who_goes_while_it_waits_leaves_the_queue(works: Works, monkeypatch: pyt
 
 def test_work_that_fails_gives_its_place_back() -> None:
     with made(places=1) as works:
-        with pytest.raises(ZeroDivisionError), works.shares.turn("a", HERE):
+        with pytest.raises(ZeroDivisionError), works.turns.turn("a", HERE):
             raise ZeroDivisionError
         works.ask("b")
         assert works.next() == "b"
 
 
 def test_what_is_known_of_many_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares, "_MOST_KNOWN", 10)
+    monkeypatch.setattr(turns, "_MOST_KNOWN", 10)
     with made() as works:
         works.used("large", 5.0)
         for number in range(30):
             works.used(f"o{number}", 0.0)
-        assert len(works.shares._used) <= 11
-        assert "large" in works.shares._used
+        assert len(works.turns._used) <= 11
+        assert "large" in works.turns._used

@@ -40,7 +40,7 @@ class _Due:
     is_last: bool = False
 
 
-class Calls:
+class MachineCalls:
     """Has the machines of every organization called, one organization after the other, by a thread of its own.
 
     However often the door is damaged meanwhile, each organization is due once.
@@ -71,7 +71,7 @@ class Calls:
         if self._thread.is_alive():
             self._thread.join()
 
-    def everybody(self, misled_until: float) -> None:
+    def call_all(self, misled_until: float) -> None:
         """Every organization's machines are due. Returns at once.
 
         Args:
