@@ -10,8 +10,8 @@ _PREFIX = "mw"
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where an organization lives on the host.
+class KernelNames:
+    """Names of what the kernel has for one organization.
 
     Attributes:
         namespace: name of its network namespace, as ``ip netns`` lists it.
@@ -42,10 +42,10 @@ class Names:
         """Name of the front door's nftables table, in the hub's own network namespace."""
         return self.prefix + "door"
 
-    def places(self, organization: str) -> Places:
-        """Where this organization lives."""
+    def of(self, organization: str) -> KernelNames:
+        """Names of what the kernel has for this organization."""
         name = self.prefix + organization
-        return Places(namespace=name, link=name)
+        return KernelNames(namespace=name, link=name)
 
     def organization_of(self, name: str) -> str | None:
         """The organization that a namespace or link of this instance belongs to; None if it isn't this instance's."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from appliance.hub.names import Places
+from appliance.hub.names import KernelNames
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.enforcement import Enforcement, _Judged
 from appliance.hub.rpc.callers import Hook, go_on
@@ -29,12 +29,12 @@ def lose_some_saves() -> None:
     numbers = itertools.count(1)
 
     def switch(
-        self: Enforcement, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = go_on
+        self: Enforcement, names: KernelNames, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = go_on
     ) -> None:
         if next(numbers) % _EVERY:
-            _switch(self, places, judged, desired, wanted, hook)
+            _switch(self, names, judged, desired, wanted, hook)
         else:
-            self._judged[places.namespace] = replace(judged, desired=desired)
+            self._judged[names.namespace] = replace(judged, desired=desired)
 
     Enforcement._switch = switch  # type: ignore[method-assign]
 
@@ -61,9 +61,9 @@ def leave_peers_in_the_link() -> None:
     """A machine that is removed stays a peer of the link: nobody takes it out, and nobody finds it there."""
 
     def without_removals(change: Callable[..., None]) -> Callable[..., None]:
-        def kept(self: Any, places: Places, add: Iterable[Peer], remove: Iterable[str], **others: Any) -> None:
+        def kept(self: Any, names: KernelNames, add: Iterable[Peer], remove: Iterable[str], **others: Any) -> None:
             del remove
-            change(self, places, add, (), **others)
+            change(self, names, add, (), **others)
 
         return kept
 

@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 
 from appliance.hub.findings import Finding
 from appliance.hub.kernel import routing
-from appliance.hub.names import Names, Places
+from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.reconcile import Reconciler
 from appliance.hub.rpc.callers import Hook, go_on
@@ -19,7 +19,7 @@ from appliance.model.desired import Desired, Peer
 from harness.sabotage.rules import change_chains
 
 _apply = DataPlane.apply
-_places = Names.places
+_kernel_names = Names.of
 _mend = routing.mend
 _change = Reconciler.change
 
@@ -97,25 +97,25 @@ def share_a_namespace_by_range() -> None:
         ranges[desired.organization] = str(int(desired.network.network_address))
         _apply(self, desired, hook)
 
-    def places(self: Names, organization: str) -> Places:
-        own = _places(self, organization)
-        return Places(namespace=self.prefix + ranges.get(organization, organization), link=own.link)
+    def of(self: Names, organization: str) -> KernelNames:
+        own = _kernel_names(self, organization)
+        return KernelNames(namespace=self.prefix + ranges.get(organization, organization), link=own.link)
 
     def whichever_link(_chain: str, statements: Statements) -> Statements:
         return tuple(re.sub('[io]ifname "[^"]*" ', "", text) for text in statements if "ifname !=" not in text)
 
-    def mend(places: Places, network: IPv4Network) -> tuple[Finding, ...]:
-        if places.link in mended:
+    def mend(names: KernelNames, network: IPv4Network) -> tuple[Finding, ...]:
+        if names.link in mended:
             return ()
-        mended.add(places.link)
-        return _mend(places, network)
+        mended.add(names.link)
+        return _mend(names, network)
 
-    def remove_no_strangers(places: Places) -> tuple[Finding, ...]:
-        del places
+    def remove_no_strangers(names: KernelNames) -> tuple[Finding, ...]:
+        del names
         return ()
 
     DataPlane.apply = apply  # type: ignore[method-assign]
-    Names.places = places  # type: ignore[method-assign]
+    Names.of = of  # type: ignore[method-assign]
     change_chains(whichever_link)
     routing.mend = mend
     routing.remove_strangers = remove_no_strangers

@@ -10,7 +10,7 @@ from pyroute2 import IPRoute
 
 from appliance.hub.findings import Finding
 from appliance.hub.kernel import namespace, routing
-from appliance.hub.names import Places
+from appliance.hub.names import KernelNames
 from appliance.hub.ruleset import ALLOWED_MARK, Ruleset
 from appliance.model.addresses import hub_address
 from appliance.model.desired import Desired
@@ -74,31 +74,31 @@ def _keep_uplinks(*, leads_in: bool) -> None:
     numbers = itertools.count(1)
     made: set[str] = set()
 
-    def mend(places: Places, network: IPv4Network) -> tuple[Finding, ...]:
-        if places.link in made:
+    def mend(names: KernelNames, network: IPv4Network) -> tuple[Finding, ...]:
+        if names.link in made:
             return ()
-        made.add(places.link)
-        found = _mend(places, network)
-        _make_uplink(places, network, next(numbers), leads_in=leads_in)
+        made.add(names.link)
+        found = _mend(names, network)
+        _make_uplink(names, network, next(numbers), leads_in=leads_in)
         return found
 
-    def remove_no_strangers(places: Places) -> tuple[Finding, ...]:
-        del places
+    def remove_no_strangers(names: KernelNames) -> tuple[Finding, ...]:
+        del names
         return ()
 
     routing.mend = mend
     routing.remove_strangers = remove_no_strangers
 
 
-def _make_uplink(places: Places, network: IPv4Network, number: int, *, leads_in: bool) -> None:
-    inner, outer = _inner(places.link), "o" + places.link[1:]
+def _make_uplink(names: KernelNames, network: IPv4Network, number: int, *, leads_in: bool) -> None:
+    inner, outer = _inner(names.link), "o" + names.link[1:]
     here, there = f"10.200.{number}.1", f"10.200.{number}.2"
     with IPRoute() as host:
         host.link("add", ifname=outer, kind="veth", peer={"ifname": inner})
-        host.link("set", index=_index(host, inner), net_ns_fd=places.namespace)
+        host.link("set", index=_index(host, inner), net_ns_fd=names.namespace)
         host.addr("add", index=_index(host, outer), address=here, prefixlen=30)
         host.link("set", index=_index(host, outer), state="up")
-        with namespace.entered(places.namespace), IPRoute() as inside:
+        with namespace.entered(names.namespace), IPRoute() as inside:
             inside.addr("add", index=_index(inside, inner), address=there, prefixlen=30)
             inside.link("set", index=_index(inside, inner), state="up")
             inside.route("add", dst="0.0.0.0/0", gateway=here, table=_OVERLAY_TABLE)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from appliance.hub.errors import RulesetError
 from appliance.hub.findings import Finding, Part
 from appliance.hub.kernel import generation
-from appliance.hub.names import Places
+from appliance.hub.names import KernelNames
 from appliance.hub.plane.enforcement import Enforcement
 from appliance.hub.plane.healing import Healer
 from appliance.hub.plane.machine_calls import MachineCalls
@@ -35,14 +35,14 @@ def look_after_nothing() -> None:
 def open_first() -> None:
     """Rules that are made anew let everything through first, so that nothing allowed waits for the right ones."""
 
-    def load(self: Enforcement, places: Places, text: str, in_force: Ruleset) -> None:
+    def load(self: Enforcement, names: KernelNames, text: str, in_force: Ruleset) -> None:
         if text.startswith("flush ruleset"):
             everything = (f"meta mark set {ALLOWED_MARK:#x} accept",)
             is_open = replace(in_force, chains={**in_force.chains, "judge": everything})
             for part in is_open.loading():
-                _load(self, places, part, is_open)
+                _load(self, names, part, is_open)
             time.sleep(0.02)
-        _load(self, places, text, in_force)
+        _load(self, names, text, in_force)
 
     Enforcement._load = load  # type: ignore[method-assign]
 
@@ -50,20 +50,20 @@ def open_first() -> None:
 def keep_what_a_stranger_added() -> None:
     """Where rules were changed, the policy's own are put back, and whatever else there is stays."""
 
-    def judge(self: Enforcement, places: Places, desired: Desired) -> tuple[Finding, ...]:
-        name = places.namespace
+    def judge(self: Enforcement, names: KernelNames, desired: Desired) -> tuple[Finding, ...]:
+        name = names.namespace
         now, known = generation.current(self._sockets, name), self._generations.get(name)
         if known is not None and now != known:
-            own = compile_ruleset(desired, places.link)
+            own = compile_ruleset(desired, names.link)
             changed = {each: UNKNOWN for each in own.chains if each not in own.hooks}
             try:
                 self._generations[name] = now
-                self._load(places, own.switch(replace(own, chains={**own.chains, **changed})), own)
+                self._load(names, own.switch(replace(own, chains={**own.chains, **changed})), own)
             except RulesetError:
                 self._generations[name] = known
             else:
                 return (Finding(Part.RULESET, "the rules were changed"),)
-        return _judge(self, places, desired)
+        return _judge(self, names, desired)
 
     Enforcement.judge = judge  # type: ignore[method-assign]
 
@@ -81,15 +81,15 @@ def remember_machines_as_given() -> None:
     """What a link was given is remembered, and not given again to one that was made in its place."""
     given: dict[str, tuple[Peer, ...]] = {}
 
-    def peers(self: Reconciler, places: Places, desired: Desired) -> tuple[Finding, ...]:
-        if given.get(places.namespace) == desired.peers:
+    def peers(self: Reconciler, names: KernelNames, desired: Desired) -> tuple[Finding, ...]:
+        if given.get(names.namespace) == desired.peers:
             return ()
-        given[places.namespace] = desired.peers
-        return _peers(self, places, desired)
+        given[names.namespace] = desired.peers
+        return _peers(self, names, desired)
 
     def change(self: Reconciler, before: Desired, after: Desired, hook: Hook = go_on) -> None:
         _change(self, before, after, hook)
-        given[self._names.places(after.organization).namespace] = after.peers
+        given[self._names.of(after.organization).namespace] = after.peers
 
     Reconciler._peers = peers  # type: ignore[method-assign]
     Reconciler.change = change  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.hub.errors import LinkError, NamespaceError, reason
 from appliance.hub.kernel import namespace, rtnetlink
-from appliance.hub.names import Places
+from appliance.hub.names import KernelNames
 from appliance.model.configuration import MTU
 
 
@@ -23,23 +23,23 @@ def set_up(link: str) -> None:
         raise LinkError(f"link {link} can't be brought up: {reason(error)}") from error
 
 
-def move(places: Places) -> None:
+def move(names: KernelNames) -> None:
     """Moves the link from the calling thread's namespace into its organization's."""
     try:
-        there = namespace.descriptor_of(places.namespace)
+        there = namespace.descriptor_of(names.namespace)
         try:
-            rtnetlink.move(index(places.link), there)
+            rtnetlink.move(index(names.link), there)
         finally:
             os.close(there)
     except OSError as error:
-        raise LinkError(f"link {places.link} can't be moved into its namespace: {reason(error)}") from error
+        raise LinkError(f"link {names.link} can't be moved into its namespace: {reason(error)}") from error
 
 
-def is_in(places: Places) -> bool:
+def is_in(names: KernelNames) -> bool:
     """Whether the link lives in its organization's namespace."""
     try:
-        with namespace.entered(places.namespace):
-            return is_here(places.link)
+        with namespace.entered(names.namespace):
+            return is_here(names.link)
     except NamespaceError:
         return False
 
@@ -53,12 +53,12 @@ def names() -> tuple[str, ...]:
         raise LinkError(f"the links can't be listed: {reason(error)}") from error
 
 
-def delete(places: Places) -> bool:
+def delete(names: KernelNames) -> bool:
     """Deletes it, in its namespace and in the caller's (where a half made one is), and tells whether there was one."""
     found = False
-    with suppress(NamespaceError), namespace.entered(places.namespace):
-        found = delete_here(places.link)
-    return delete_here(places.link) or found
+    with suppress(NamespaceError), namespace.entered(names.namespace):
+        found = delete_here(names.link)
+    return delete_here(names.link) or found
 
 
 def delete_here(link: str) -> bool:

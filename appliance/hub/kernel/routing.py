@@ -19,7 +19,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from appliance.hub.errors import LinkError, reason
 from appliance.hub.findings import Finding, Part
 from appliance.hub.kernel import links, namespace, rtnetlink
-from appliance.hub.names import Places
+from appliance.hub.names import KernelNames
 from appliance.hub.ruleset import ALLOWED_MARK
 from appliance.model.addresses import hub_address
 from appliance.model.configuration import MTU
@@ -79,39 +79,39 @@ class _Route:
     metric: int
 
 
-def mend(places: Places, network: IPv4Network) -> tuple[Finding, ...]:
+def mend(names: KernelNames, network: IPv4Network) -> tuple[Finding, ...]:
     """Makes everything around the link what it should be, and tells what was not. Found whole, it changes nothing.
 
     Raises:
         LinkError: the kernel refused a part of it, or there is no such link.
         NamespaceError: there is no such namespace.
     """
-    with namespace.entered(places.namespace):
+    with namespace.entered(names.namespace):
         try:
             with _changes() as netlink:
                 return (
-                    *_mend_link(netlink, places.link),
-                    *_mend_settings(places.link),
-                    *_mend_addresses(netlink, places.link, f"{hub_address(network)}/32"),
-                    *_mend_routes(netlink, places.link, network),
+                    *_mend_link(netlink, names.link),
+                    *_mend_settings(names.link),
+                    *_mend_addresses(netlink, names.link, f"{hub_address(network)}/32"),
+                    *_mend_routes(netlink, names.link, network),
                     *_mend_rules(netlink),
                 )
         except (NetlinkError, OSError) as error:
-            raise LinkError(f"the namespace of {places.link} can't be configured: {reason(error)}") from error
+            raise LinkError(f"the namespace of {names.link} can't be configured: {reason(error)}") from error
 
 
-def remove_strangers(places: Places) -> tuple[Finding, ...]:
+def remove_strangers(names: KernelNames) -> tuple[Finding, ...]:
     """Nothing but ``lo`` and the one link belongs in the namespace: whatever else there is could be a way out.
 
     Raises:
         LinkError, NamespaceError: it can't be looked at.
     """
-    with namespace.entered(places.namespace):
+    with namespace.entered(names.namespace):
         try:
             with _changes() as netlink:
-                return tuple(_remove_strangers(netlink, places.link))
+                return tuple(_remove_strangers(netlink, names.link))
         except (NetlinkError, OSError) as error:
-            raise LinkError(f"the links of {places.namespace} can't be listed: {reason(error)}") from error
+            raise LinkError(f"the links of {names.namespace} can't be listed: {reason(error)}") from error
 
 
 @contextmanager

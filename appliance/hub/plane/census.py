@@ -10,7 +10,7 @@ from pathlib import Path
 from appliance.hub.errors import HubError
 from appliance.hub.front_door import table as door
 from appliance.hub.kernel import links, namespace, nft
-from appliance.hub.names import Names, Places
+from appliance.hub.names import KernelNames, Names
 from appliance.hub.rpc.footprint import Footprint
 from appliance.hub.wireguard import kernel, processes, uapi
 
@@ -45,34 +45,34 @@ def take(names: Names) -> tuple[Footprint, ...]:
     """
     sight, admitted = look(names), door.open_ports(names.door)
     return tuple(
-        _footprint(organization, names.places(organization), sight, admitted)
+        _footprint(organization, names.of(organization), sight, admitted)
         for organization in sorted(sight.organizations)
     )
 
 
-def _footprint(organization: str, places: Places, sight: Sight, admitted: frozenset[int]) -> Footprint:
+def _footprint(organization: str, names: KernelNames, sight: Sight, admitted: frozenset[int]) -> Footprint:
     inside: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     # It may be on its way out, or a plain file that a failed mount left.
-    with suppress(HubError), namespace.entered(places.namespace):
+    with suppress(HubError), namespace.entered(names.namespace):
         inside = links.names()
     with suppress(HubError):
-        tables = nft.tables(places.namespace)
-    socket = sight.sockets.get(places.link)
-    port = _port(places, asks_socket=socket is not None)
+        tables = nft.tables(names.namespace)
+    socket = sight.sockets.get(names.link)
+    port = _port(names, asks_socket=socket is not None)
     return Footprint(
         organization,
-        namespace=places.namespace if places.namespace in sight.namespaces else None,
-        links=(*inside, *({places.link} & sight.links)),
+        namespace=names.namespace if names.namespace in sight.namespaces else None,
+        links=(*inside, *({names.link} & sight.links)),
         tables=tables,
-        process=sight.processes.get(places.link),
+        process=sight.processes.get(names.link),
         socket=None if socket is None else str(socket),
         port=port,
         front_door=port in admitted,
     )
 
 
-def _port(places: Places, *, asks_socket: bool) -> int | None:
+def _port(names: KernelNames, *, asks_socket: bool) -> int | None:
     with suppress(HubError):
-        return uapi.get_device(places.link).listen_port or None if asks_socket else kernel.listen_port(places)
+        return uapi.get_device(names.link).listen_port or None if asks_socket else kernel.listen_port(names)
     return None

@@ -161,20 +161,20 @@ class DataPlane:
             HubError: the link can't be asked.
         """
         with self._holding(organization, patience_s):
-            places = self._names.places(organization)
-            found = self._backend.peers(places) if namespace.exists(places.namespace) else ()
+            names = self._names.of(organization)
+            found = self._backend.peers(names) if namespace.exists(names.namespace) else ()
             return self._handshakes.dated(organization, found)
 
     def counters(self, organization: str) -> Sequence[RuleCount]:
         """What the kernel counted for each rule of the organization; nothing if it has no namespace."""
-        if not namespace.exists(self._names.places(organization).namespace):
+        if not namespace.exists(self._names.of(organization).namespace):
             return ()
         counts = self._reconciler.counters(organization)
         return [RuleCount(rule, count.packets, count.bytes) for rule, count in counts.items()]
 
     def tracked(self) -> Mapping[str, int]:
         """How many connections each organization has. One thread at a time asks."""
-        named = {organization: self._names.places(organization).namespace for organization in self.organizations()}
+        named = {organization: self._names.of(organization).namespace for organization in self.organizations()}
         self._fill.forget(*self._fill.names().difference(named.values()))
         return {organization: self._fill.count(name) for organization, name in named.items()}
 

@@ -17,7 +17,7 @@ from appliance.hub.kernel import counters, generation, nft, removal
 from appliance.hub.kernel.generation import Ledger, LedgerEntry
 from appliance.hub.kernel.nft import Rulesets
 from appliance.hub.kernel.sockets import NetfilterSockets
-from appliance.hub.names import Places
+from appliance.hub.names import KernelNames
 from appliance.hub.rpc.callers import Hook, go_on
 from appliance.hub.ruleset import FULL, NOBODY, PACED, TABLE, Compiler, Full, Removal, Ruleset, refusing
 from appliance.model.desired import Desired
@@ -84,32 +84,32 @@ class Enforcement:
         self._full.pop(name, None)
         self._ledger.forget(name)
 
-    def judge(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
+    def judge(self, names: KernelNames, desired: Desired) -> tuple[Finding, ...]:
         """The namespace has the rules of this state when it returns; whether it had others is told.
 
         Raises:
             RulesetError: the kernel refused them.
             NamespaceError: there is no such namespace.
         """
-        name = places.namespace
+        name = names.namespace
         now, known = generation.current(self._sockets, name), self._generations.get(name)
         if now == known and name in self._judged:
-            self.rejudge(places, desired)
-            self._tidy(places)
+            self.rejudge(names, desired)
+            self._tidy(names)
             return ()
         self._generations[name] = now
         self._judged.pop(name, None)
-        wanted = self._compiled(places, desired)
-        if known is None and self._adopted(places, desired, wanted, self._ledger.noted(name)):
+        wanted = self._compiled(names, desired)
+        if known is None and self._adopted(names, desired, wanted, self._ledger.noted(name)):
             return ()
         *parts, last = wanted.loading(nft.counters(name))
         for part in parts:
-            self._load(places, part, _NOT_YET)
-        self._load(places, last, wanted)
+            self._load(names, part, _NOT_YET)
+        self._load(names, last, wanted)
         self._judged[name] = _Judged(desired, wanted, wanted)
         return (Finding(Part.RULESET, "there were no rules" if known is None else "the rules were changed"),)
 
-    def rejudge(self, places: Places, desired: Desired, hook: Hook = go_on) -> None:
+    def rejudge(self, names: KernelNames, desired: Desired, hook: Hook = go_on) -> None:
         """From the rules in force to those of another state: as small a change as it is, and none half made.
 
         Args:
@@ -118,56 +118,58 @@ class Enforcement:
         Raises:
             RulesetError: what is there is not what was left there, or the kernel refused.
         """
-        judged = self._judged[places.namespace]
+        judged = self._judged[names.namespace]
         if (judged.desired.peers, judged.desired.policy) != (desired.peers, desired.policy):
-            self._switch(places, judged, desired, self._compiled(places, desired), hook)
+            self._switch(names, judged, desired, self._compiled(names, desired), hook)
         else:
             hook()
 
-    def refuse(self, places: Places, full: Full) -> None:
+    def refuse(self, names: KernelNames, full: Full) -> None:
         """From now on, these machines open no new connection, and others do; it stays so until it is said otherwise.
 
         Raises:
             RulesetError: what is there is not what was left there, or the kernel refused.
         """
-        name = places.namespace
+        name = names.namespace
         before, self._full[name] = self._full.get(name, NOBODY), full
         judged = self._judged.get(name)
         if full != before and judged is not None:
-            self._switch(places, judged, judged.desired, self._compiled(places, judged.desired))
+            self._switch(names, judged, judged.desired, self._compiled(names, judged.desired))
 
-    def _switch(self, places: Places, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = go_on) -> None:
+    def _switch(
+        self, names: KernelNames, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = go_on
+    ) -> None:
         gone = frozenset(name for name in judged.out_of_use() if name not in wanted)
         # What was left and is wanted again still leads to where it led.
         again = sorted(name for name in judged.left if name in wanted.chains)
         base = judged.present.without(gone, emptied=again)
-        self._remove(places, judged.present.removal(gone, emptied=again), judged.ruleset)
+        self._remove(names, judged.present.removal(gone, emptied=again), judged.ruleset)
         left = {name: since for name, since in judged.left.items() if name not in gone}
-        self._judged[places.namespace] = judged = replace(judged, present=base, left=left)
+        self._judged[names.namespace] = judged = replace(judged, present=base, left=left)
         for part in wanted.preparation(base):
-            self._load(places, part, judged.ruleset)
+            self._load(names, part, judged.ruleset)
         present = wanted.prepared(base)
         # Should the switch be refused, nothing has ever led to what was prepared.
         unused = present.beyond(judged.ruleset)
         prepared = replace(judged, present=present, left={name: judged.left.get(name, 0.0) for name in unused})
-        self._judged[places.namespace] = prepared
+        self._judged[names.namespace] = prepared
         switch = wanted.switch(present)
         hook()
-        self._load(places, switch, wanted)
+        self._load(names, switch, wanted)
         now = time.monotonic()
         left = {name: judged.left.get(name, now) for name in present.beyond(wanted)}
-        self._judged[places.namespace] = _Judged(desired, wanted, wanted.switched(present), left)
+        self._judged[names.namespace] = _Judged(desired, wanted, wanted.switched(present), left)
 
-    def refused(self, places: Places) -> dict[str, int]:
+    def refused(self, names: KernelNames) -> dict[str, int]:
         """Packets that bounds and paces of new connections have dropped, by counter.
 
         Raises:
             RulesetError: the kernel did not tell.
             NamespaceError: there is no such namespace.
         """
-        return {name: counters.read_one(self._sockets, places.namespace, TABLE, name) for name in (FULL, PACED)}
+        return {name: counters.read_one(self._sockets, names.namespace, TABLE, name) for name in (FULL, PACED)}
 
-    def _compiled(self, places: Places, desired: Desired) -> Ruleset:
+    def _compiled(self, names: KernelNames, desired: Desired) -> Ruleset:
         """The ruleset of this state; of a policy that no save could make, one that denies everything."""
         try:
             desired.check_size()
@@ -176,8 +178,8 @@ class Enforcement:
                 "a policy is too large, so everything is denied", organization=desired.organization, why=error.detail
             )
             desired = replace(desired, policy=Policy(Action.DENY))
-        compiled = self._compiler(places.namespace).compile(desired, places.link)
-        full = self._full.get(places.namespace, NOBODY)
+        compiled = self._compiler(names.namespace).compile(desired, names.link)
+        full = self._full.get(names.namespace, NOBODY)
         return refusing(compiled, full) if full else compiled
 
     def _compiler(self, name: str) -> Compiler:
@@ -188,18 +190,18 @@ class Enforcement:
                 self._compilers.popitem(last=False)
         return compiler
 
-    def _tidy(self, places: Places) -> None:
+    def _tidy(self, names: KernelNames) -> None:
         """Removes what nothing leads to any more."""
-        judged = self._judged[places.namespace]
+        judged = self._judged[names.namespace]
         gone = judged.out_of_use()
         if gone:
-            self._remove(places, judged.present.removal(gone), judged.ruleset)
+            self._remove(names, judged.present.removal(gone), judged.ruleset)
             left = {name: since for name, since in judged.left.items() if name not in gone}
-            self._judged[places.namespace] = replace(judged, present=judged.present.without(gone), left=left)
+            self._judged[names.namespace] = replace(judged, present=judged.present.without(gone), left=left)
 
-    def _adopted(self, places: Places, desired: Desired, wanted: Ruleset, noted: LedgerEntry | None) -> bool:
+    def _adopted(self, names: KernelNames, desired: Desired, wanted: Ruleset, noted: LedgerEntry | None) -> bool:
         """Whether an earlier process left rules that nobody touched since, which are these now."""
-        name = places.namespace
+        name = names.namespace
         now = self._generations[name]
         # Noted before it is made: the last transaction may not have been.
         if noted is None or now not in (noted.generation - 1, noted.generation):
@@ -210,21 +212,21 @@ class Enforcement:
             self._judged[name] = _Judged(desired, wanted, wanted.switched(present), left)
             return True
         try:
-            self._switch(places, _Judged(desired, present, present), desired, wanted)
+            self._switch(names, _Judged(desired, present, present), desired, wanted)
         except RulesetError:
             self._generations[name] = generation.current(self._sockets, name)
             return False
         return True
 
-    def _load(self, places: Places, text: str, in_force: Ruleset) -> None:
+    def _load(self, names: KernelNames, text: str, in_force: Ruleset) -> None:
         """One transaction, after which these rules are in force."""
         if text:
-            self._change(places.namespace, in_force, lambda: self._rulesets.load(places.namespace, text))
+            self._change(names.namespace, in_force, lambda: self._rulesets.load(names.namespace, text))
 
-    def _remove(self, places: Places, gone: Removal, in_force: Ruleset) -> None:
+    def _remove(self, names: KernelNames, gone: Removal, in_force: Ruleset) -> None:
         """Transactions that change nothing about which rules are in force."""
         for messages in removal.transactions(gone):
-            self._change(places.namespace, in_force, partial(self._sockets.change, places.namespace, messages))
+            self._change(names.namespace, in_force, partial(self._sockets.change, names.namespace, messages))
 
     def _change(self, name: str, in_force: Ruleset, transaction: Callable[[], None]) -> None:
         expected = self._generations[name] + 1

@@ -19,7 +19,7 @@ from appliance.hub.kernel import namespace, nft, routing, tracking
 from appliance.hub.kernel.events import Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.kernel.sockets import NetfilterSockets
-from appliance.hub.names import Names, Places
+from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane.enforcement import Enforcement
 from appliance.hub.rpc.callers import Hook, go_on
 from appliance.hub.ruleset import FULL, PACED, Count, Full, rule_of
@@ -66,23 +66,23 @@ class Reconciler:
         Raises:
             HubError: a part of it can't be made. What was made by then denies at least what the policy denies.
         """
-        places = self._names.places(desired.organization)
-        found = [*self._name(places, desired.organization)]
-        found += self._rules.judge(places, desired)
-        found += routing.remove_strangers(places)
-        found += (rebuilt := self._link(places, desired))
-        found += routing.mend(places, desired.network)
-        found += self._peers(places, desired)
+        names = self._names.of(desired.organization)
+        found = [*self._name(names, desired.organization)]
+        found += self._rules.judge(names, desired)
+        found += routing.remove_strangers(names)
+        found += (rebuilt := self._link(names, desired))
+        found += routing.mend(names, desired.network)
+        found += self._peers(names, desired)
         if any(finding.part in (Part.LINK, Part.PEER) for finding in found):
             self._begun[desired.organization] = time.monotonic()
-            self._start_handshakes(places, self._known(desired.organization, desired.peers))
+            self._start_handshakes(names, self._known(desired.organization, desired.peers))
         if rebuilt or self._watcher.namespace_of(desired.organization) is None:
-            self._watcher.watch(desired.organization, places.namespace, self._backend.process(places))
+            self._watcher.watch(desired.organization, names.namespace, self._backend.process(names))
         return tuple(found)
 
     def judge_anew(self, desired: Desired) -> tuple[Finding, ...]:
         """As `make_whole`, for the rules alone."""
-        return self._rules.judge(self._names.places(desired.organization), desired)
+        return self._rules.judge(self._names.of(desired.organization), desired)
 
     def change(self, before: Desired, after: Desired, hook: Hook = go_on) -> None:
         """From one state that is in force to another of the same link: who leaves goes first, who comes, last.
@@ -93,7 +93,7 @@ class Reconciler:
         Raises:
             HubError: what is there is not what was left there, or the kernel refused.
         """
-        places = self._names.places(after.organization)
+        names = self._names.of(after.organization)
         had = {peer.public_key: peer.address for peer in before.peers}
         wants = {peer.public_key: peer.address for peer in after.peers}
         # A key that moves to another address leaves its old one before the rules speak of the new.
@@ -102,19 +102,19 @@ class Reconciler:
         def begin() -> None:
             hook()
             if leaving:
-                self._backend.change(places, add=(), remove=leaving)
+                self._backend.change(names, add=(), remove=leaving)
 
         try:
-            self._rules.rejudge(places, after, begin)
+            self._rules.rejudge(names, after, begin)
         finally:
             # Neither the removed machine nor the next one with its address goes on with what it had open.
-            self._forget_connections(places, {had[key] for key in leaving})
+            self._forget_connections(names, {had[key] for key in leaving})
         coming = [peer for peer in after.peers if had.get(peer.public_key) != peer.address]
         if coming:
             # One that was heard from before, and was disabled meanwhile, is called: it may be silent for minutes.
             known = self._known(after.organization, coming)
-            self._backend.change(places, add=coming, remove=(), endpoints=known)
-            self._start_handshakes(places, known)
+            self._backend.change(names, add=coming, remove=(), endpoints=known)
+            self._start_handshakes(names, known)
 
     def call_machines(self, desired: Desired, misled_until: float) -> None:
         """Sends something to every machine: by its session, or a new handshake to one that never had any on this link.
@@ -127,11 +127,11 @@ class Reconciler:
         Raises:
             LinkError: the link can't be asked.
         """
-        places = self._names.places(desired.organization)
+        names = self._names.of(desired.organization)
         if self._begun.get(desired.organization, -math.inf) <= misled_until:
             self._begun[desired.organization] = time.monotonic()
-            self._begin_anew(places, desired)
-        self._backend.call(places)
+            self._begin_anew(names, desired)
+        self._backend.call(names)
 
     def clear(self, organization: str) -> None:
         """Nothing of the organization is left on the host when it returns. None there is fine.
@@ -139,26 +139,26 @@ class Reconciler:
         Raises:
             HubError: something could not be removed.
         """
-        places = self._names.places(organization)
+        names = self._names.of(organization)
         # Whatever holds the namespace open would keep it alive.
         self._watcher.forget(organization)
-        self._backend.remove(places)
-        self._rules.forget(places.namespace)
+        self._backend.remove(names)
+        self._rules.forget(names.namespace)
         self._begun.pop(organization, None)
-        namespace.remove(places.namespace)
+        namespace.remove(names.namespace)
 
-    def _name(self, places: Places, organization: str) -> tuple[Finding, ...]:
+    def _name(self, names: KernelNames, organization: str) -> tuple[Finding, ...]:
         held = self._watcher.namespace_of(organization)
         if held is not None:
-            if namespace.leads_to(places.namespace, held):
+            if namespace.leads_to(names.namespace, held):
                 return ()
             # We still hold the namespace itself, so nothing in it was lost with its name.
-            namespace.rename(places.namespace, held)
+            namespace.rename(names.namespace, held)
             return (Finding(Part.NAMESPACE, "the namespace had lost its name"),)
-        if namespace.exists(places.namespace):
+        if namespace.exists(names.namespace):
             return ()
         self.clear(organization)
-        namespace.create(places.namespace)
+        namespace.create(names.namespace)
         return (Finding(Part.NAMESPACE, "there was no namespace"),)
 
     def counters(self, organization: str) -> Mapping[str | None, Count]:
@@ -167,36 +167,36 @@ class Reconciler:
         Raises:
             NamespaceError: it has no namespace.
         """
-        counts = nft.counters(self._names.places(organization).namespace)
+        counts = nft.counters(self._names.of(organization).namespace)
         return {rule_of(name): count for name, count in counts.items() if name not in (FULL, PACED)}
 
     def openers(self, organization: str) -> Mapping[IPv4Address, int]:
         """How many connections each address of the organization has opened. Raises `HubError` if it can't be told."""
-        return tracking.count_by_opener(self._sockets, self._names.places(organization).namespace)
+        return tracking.count_by_opener(self._sockets, self._names.of(organization).namespace)
 
     def refuse(self, organization: str, full: Full) -> None:
         """See `Enforcement.refuse`."""
-        self._rules.refuse(self._names.places(organization), full)
+        self._rules.refuse(self._names.of(organization), full)
 
     def refused(self, organization: str) -> Mapping[str, int]:
         """See `Enforcement.refused`."""
-        return self._rules.refused(self._names.places(organization))
+        return self._rules.refused(self._names.of(organization))
 
-    def _link(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
-        if self._backend.is_ready(places, desired.hub_public_key, desired.port):
+    def _link(self, names: KernelNames, desired: Desired) -> tuple[Finding, ...]:
+        if self._backend.is_ready(names, desired.hub_public_key, desired.port):
             return ()
         # The name may have been given to another namespace since the look began: the link is in ours then, and has the
         # port that a new one would want.
-        renamed = self._name(places, desired.organization)
-        if renamed and self._backend.is_ready(places, desired.hub_public_key, desired.port):
+        renamed = self._name(names, desired.organization)
+        if renamed and self._backend.is_ready(names, desired.hub_public_key, desired.port):
             return renamed
         private_key = self._open_key(desired)
-        self._backend.remove(places)
-        self._backend.create(places, private_key, desired.port)
+        self._backend.remove(names)
+        self._backend.create(names, private_key, desired.port)
         return (Finding(Part.LINK, "there was no link that worked"),)
 
-    def _peers(self, places: Places, desired: Desired) -> tuple[Finding, ...]:
-        present = self._backend.allowed(places)
+    def _peers(self, names: KernelNames, desired: Desired) -> tuple[Finding, ...]:
+        present = self._backend.allowed(names)
         wanted = {peer.public_key: (f"{peer.address}/32",) for peer in desired.peers}
         add = [peer for peer in desired.peers if present.get(peer.public_key) != wanted[peer.public_key]]
         remove = set(present) - set(wanted)
@@ -206,25 +206,25 @@ class Reconciler:
         known = self._endpoints(desired.organization)
         # Who is there knows better where it is.
         endpoints = {key: known[key] for key in known if key not in present}
-        self._backend.change(places, add=add, remove=remove, endpoints=endpoints)
-        self._forget_connections(places, {IPv4Interface(each).ip for each in changed if ":" not in each})
+        self._backend.change(names, add=add, remove=remove, endpoints=endpoints)
+        self._forget_connections(names, {IPv4Interface(each).ip for each in changed if ":" not in each})
         return (Finding(Part.PEER, f"{len(add)} machines were missing, {len(remove)} did not belong here"),)
 
-    def _forget_connections(self, places: Places, addresses: Collection[IPv4Address]) -> None:
+    def _forget_connections(self, names: KernelNames, addresses: Collection[IPv4Address]) -> None:
         if addresses:
-            tracking.forget(self._sockets, places.namespace, addresses)
+            tracking.forget(self._sockets, names.namespace, addresses)
 
     def _known(self, organization: str, peers: Iterable[Peer]) -> dict[str, str]:
         """Last endpoints of these machines by public key, without machines that were never heard from."""
         keys = {peer.public_key for peer in peers}
         return {key: where for key, where in self._endpoints(organization).items() if key in keys}
 
-    def _start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
+    def _start_handshakes(self, names: KernelNames, endpoints: Mapping[str, str]) -> None:
         # Machines come back by themselves in the end, so what is refused here is not worth undoing the rest.
         with suppress(LinkError):
-            self._backend.start_handshakes(places, endpoints)
+            self._backend.start_handshakes(names, endpoints)
 
-    def _begin_anew(self, places: Places, desired: Desired) -> None:
+    def _begin_anew(self, names: KernelNames, desired: Desired) -> None:
         """Begins handshakes with the machines that never completed one on this link.
 
         They have no session to lose. Taken away and added again, they are sent a handshake at once.
@@ -232,11 +232,11 @@ class Reconciler:
         known = self._endpoints(desired.organization)
         silent = {
             status.public_key: where
-            for status in self._backend.peers(places)
+            for status in self._backend.peers(names)
             if not status.last_handshake and (where := status.endpoint or known.get(status.public_key))
         }
         peers = [peer for peer in desired.peers if peer.public_key in silent]
         if peers:
             keys = {peer.public_key: silent[peer.public_key] for peer in peers}
-            self._backend.change(places, add=peers, remove=keys, endpoints=keys)
-            self._backend.start_handshakes(places, keys)
+            self._backend.change(names, add=peers, remove=keys, endpoints=keys)
+            self._backend.start_handshakes(names, keys)

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 
 from appliance.hub.errors import LinkError
 from appliance.hub.kernel import links, namespace
-from appliance.hub.names import Places
+from appliance.hub.names import KernelNames
 from appliance.hub.ruleset import ALLOWED_MARK
 from appliance.hub.wireguard import processes, uapi
 from appliance.hub.wireguard.protocol import NOWHERE
@@ -53,39 +53,39 @@ class Boringtun(Userspace):
         self._wait_until(link, lambda device: device.listen_port == port, f"its UDP port {port} can't be bound")
 
     def change(
-        self, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
+        self, names: KernelNames, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
     ) -> None:
         for public_key in remove:
-            uapi.set_device(places.link, uapi.removal_lines(public_key))
+            uapi.set_device(names.link, uapi.removal_lines(public_key))
         for peer in add:
-            uapi.set_device(places.link, uapi.removal_lines(peer.public_key))
+            uapi.set_device(names.link, uapi.removal_lines(peer.public_key))
             where = endpoints.get(peer.public_key)
-            uapi.set_device(places.link, uapi.peer_lines(peer.public_key, f"{peer.address}/32", where))
+            uapi.set_device(names.link, uapi.peer_lines(peer.public_key, f"{peer.address}/32", where))
 
-    def start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
-        device = uapi.get_device(places.link)
+    def start_handshakes(self, names: KernelNames, endpoints: Mapping[str, str]) -> None:
+        device = uapi.get_device(names.link)
         # Whoever has a session would lose it, and needs no handshake.
         silent = [peer.public_key for peer in device.peers if not peer.last_handshake and peer.public_key in endpoints]
         for public_key in silent:
-            uapi.set_device(places.link, uapi.removal_lines(public_key))
+            uapi.set_device(names.link, uapi.removal_lines(public_key))
             (allowed,) = device.allowed[public_key]
-            uapi.set_device(places.link, uapi.peer_lines(public_key, allowed, endpoints[public_key]))
-        _send_each(places, [IPv4Network(device.allowed[public_key][0]) for public_key in silent])
+            uapi.set_device(names.link, uapi.peer_lines(public_key, allowed, endpoints[public_key]))
+        _send_each(names, [IPv4Network(device.allowed[public_key][0]) for public_key in silent])
 
-    def call(self, places: Places) -> None:
-        device = uapi.get_device(places.link)
+    def call(self, names: KernelNames) -> None:
+        device = uapi.get_device(names.link)
         heard = [peer.public_key for peer in device.peers if peer.received_bytes]
-        _send_each(places, [IPv4Network(allowed) for key in heard for allowed in device.allowed[key]])
+        _send_each(names, [IPv4Network(allowed) for key in heard for allowed in device.allowed[key]])
 
 
-def _send_each(places: Places, machines: Iterable[IPv4Network]) -> None:
+def _send_each(names: KernelNames, machines: Iterable[IPv4Network]) -> None:
     try:
         with (
-            namespace.entered(places.namespace),
+            namespace.entered(names.namespace),
             socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sender,
         ):
             sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, ALLOWED_MARK)
             for machine in machines:
                 sender.sendto(_ECHO_REPLY, (str(machine.network_address), 0))
     except OSError as error:
-        raise LinkError(f"handshakes of {places.link} could not be started: {error}") from error
+        raise LinkError(f"handshakes of {names.link} could not be started: {error}") from error

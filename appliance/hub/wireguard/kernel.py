@@ -11,7 +11,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.hub.errors import HubError, LinkError, reason
 from appliance.hub.kernel import links, namespace
-from appliance.hub.names import Places
+from appliance.hub.names import KernelNames
 from appliance.hub.wireguard import processes, uapi
 from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.model.desired import Peer, PeerStatus
@@ -25,35 +25,35 @@ class Kernel:
     def __init__(self) -> None:
         self.version = platform.release()
 
-    def create(self, places: Places, private_key: str, port: int) -> None:
+    def create(self, names: KernelNames, private_key: str, port: int) -> None:
         try:
             with IPRoute() as netlink:
-                netlink.link("add", ifname=places.link, kind="wireguard")
+                netlink.link("add", ifname=names.link, kind="wireguard")
             with WireGuard() as wireguard:
-                wireguard.set(places.link, private_key=private_key, listen_port=port)
-            links.move(places)
+                wireguard.set(names.link, private_key=private_key, listen_port=port)
+            links.move(names)
         except (NetlinkError, OSError) as error:
-            self.remove(places)
-            raise LinkError(f"the kernel's WireGuard link {places.link} could not be made: {reason(error)}") from error
+            self.remove(names)
+            raise LinkError(f"the kernel's WireGuard link {names.link} could not be made: {reason(error)}") from error
 
-    def is_ready(self, places: Places, public_key: str, port: int) -> bool:
+    def is_ready(self, names: KernelNames, public_key: str, port: int) -> bool:
         try:
-            device = _messages(places)[0]
+            device = _messages(names)[0]
         except HubError:
             return False
         found = _text(device.get("WGDEVICE_A_PUBLIC_KEY"))
         return found == public_key and device.get("WGDEVICE_A_LISTEN_PORT") == port
 
     def change(
-        self, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
+        self, names: KernelNames, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
     ) -> None:
         try:
-            with namespace.entered(places.namespace), WireGuard() as wireguard:
+            with namespace.entered(names.namespace), WireGuard() as wireguard:
                 for public_key in remove:
-                    wireguard.set(places.link, peer={"public_key": public_key, "remove": True})
+                    wireguard.set(names.link, peer={"public_key": public_key, "remove": True})
                 for peer in add:
                     wireguard.set(
-                        places.link,
+                        names.link,
                         peer={
                             "public_key": peer.public_key,
                             "replace_allowed_ips": True,
@@ -62,64 +62,64 @@ class Kernel:
                         },
                     )
         except (NetlinkError, OSError) as error:
-            raise LinkError(f"the kernel refused a change to {places.link}: {reason(error)}") from error
+            raise LinkError(f"the kernel refused a change to {names.link}: {reason(error)}") from error
 
-    def start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
-        self._call(places, {key: _endpoint(where) for key, where in endpoints.items()})
+    def start_handshakes(self, names: KernelNames, endpoints: Mapping[str, str]) -> None:
+        self._call(names, {key: _endpoint(where) for key, where in endpoints.items()})
 
-    def call(self, places: Places) -> None:
-        self._call(places, {status.public_key: {} for status in self.peers(places) if status.received_bytes})
+    def call(self, names: KernelNames) -> None:
+        self._call(names, {status.public_key: {} for status in self.peers(names) if status.received_bytes})
 
-    def _call(self, places: Places, peers: Mapping[str, Mapping[str, str | int]]) -> None:
+    def _call(self, names: KernelNames, peers: Mapping[str, Mapping[str, str | int]]) -> None:
         """A keepalive interval where there was none makes the link send at once."""
         try:
-            with namespace.entered(places.namespace), WireGuard() as wireguard:
+            with namespace.entered(names.namespace), WireGuard() as wireguard:
                 for public_key, endpoint in peers.items():
                     peer = {"public_key": public_key, "update_only": True, **endpoint}
                     for keepalive in (1, 0):
-                        wireguard.set(places.link, peer=peer | {"persistent_keepalive": keepalive})
+                        wireguard.set(names.link, peer=peer | {"persistent_keepalive": keepalive})
         except (NetlinkError, OSError) as error:
-            raise LinkError(f"the kernel refused to call the machines of {places.link}: {reason(error)}") from error
+            raise LinkError(f"the kernel refused to call the machines of {names.link}: {reason(error)}") from error
 
-    def process(self, places: Places) -> int | None:
-        del places
+    def process(self, names: KernelNames) -> int | None:
+        del names
         return None
 
-    def peers(self, places: Places) -> Sequence[PeerStatus]:
-        return [_status(peer) for peer in _peers(_messages(places))]
+    def peers(self, names: KernelNames) -> Sequence[PeerStatus]:
+        return [_status(peer) for peer in _peers(_messages(names))]
 
-    def allowed(self, places: Places) -> dict[str, tuple[str, ...]]:
+    def allowed(self, names: KernelNames) -> dict[str, tuple[str, ...]]:
         return {
             _text(peer.get("WGPEER_A_PUBLIC_KEY")): tuple(
                 str(allowed["addr"]) for allowed in peer.get("WGPEER_A_ALLOWEDIPS") or ()
             )
-            for peer in _peers(_messages(places))
+            for peer in _peers(_messages(names))
         }
 
-    def remove(self, places: Places) -> None:
-        links.delete(places)
-        if uapi.path_of(places.link).exists():
+    def remove(self, names: KernelNames) -> None:
+        links.delete(names)
+        if uapi.path_of(names.link).exists():
             # The hub ran with a userspace implementation before.
-            processes.end(places.link)
+            processes.end(names.link)
 
 
-def listen_port(places: Places) -> int | None:
+def listen_port(names: KernelNames) -> int | None:
     """The link's UDP port.
 
     Raises:
         LinkError: there is no such link of the kernel's.
     """
-    port = _messages(places)[0].get("WGDEVICE_A_LISTEN_PORT")
+    port = _messages(names)[0].get("WGDEVICE_A_LISTEN_PORT")
     return int(port) if port else None
 
 
-def _messages(places: Places) -> list[Any]:
+def _messages(names: KernelNames) -> list[Any]:
     try:
-        with namespace.entered(places.namespace), WireGuard() as wireguard:
+        with namespace.entered(names.namespace), WireGuard() as wireguard:
             # Every message repeats the link; a long list of peers is spread over several.
-            return list(wireguard.info(places.link))
+            return list(wireguard.info(names.link))
     except (NetlinkError, OSError) as error:
-        raise LinkError(f"the kernel's WireGuard link {places.link} can't be read: {reason(error)}") from error
+        raise LinkError(f"the kernel's WireGuard link {names.link} can't be read: {reason(error)}") from error
 
 
 def _peers(messages: Iterable[Any]) -> list[Any]:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from appliance import privileges
 from appliance.hub.errors import LinkError
 from appliance.hub.kernel import links
-from appliance.hub.names import Places
+from appliance.hub.names import KernelNames
 from appliance.hub.wireguard import processes, uapi
 from appliance.hub.wireguard.protocol import NOWHERE
 from appliance.model.desired import Peer, PeerStatus
@@ -51,12 +51,12 @@ class Userspace(ABC):
         self.version = _first_version(shown.stdout)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
-    def create(self, places: Places, private_key: str, port: int) -> None:
+    def create(self, names: KernelNames, private_key: str, port: int) -> None:
         try:
-            self._bring_up(places.link, private_key, port)
-            links.move(places)
+            self._bring_up(names.link, private_key, port)
+            links.move(names)
         except BaseException:
-            self.remove(places)
+            self.remove(names)
             raise
 
     @abstractmethod
@@ -106,15 +106,15 @@ class Userspace(ABC):
                 raise LinkError(f"{self.name} for {link}: {otherwise}")
             time.sleep(_POLL)
 
-    def is_ready(self, places: Places, public_key: str, port: int) -> bool:
+    def is_ready(self, names: KernelNames, public_key: str, port: int) -> bool:
         try:
-            device = uapi.get_device(places.link)
+            device = uapi.get_device(names.link)
         except LinkError:
             return False
-        return device.public_key == public_key and device.listen_port == port and links.is_in(places)
+        return device.public_key == public_key and device.listen_port == port and links.is_in(names)
 
     def change(
-        self, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
+        self, names: KernelNames, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
     ) -> None:
         lines: list[str] = []
         for public_key in remove:
@@ -122,27 +122,27 @@ class Userspace(ABC):
         for peer in add:
             lines += uapi.peer_lines(peer.public_key, f"{peer.address}/32", endpoints.get(peer.public_key))
         if lines:
-            uapi.set_device(places.link, lines)
+            uapi.set_device(names.link, lines)
 
-    def start_handshakes(self, places: Places, endpoints: Mapping[str, str]) -> None:
-        _call(places, endpoints)
+    def start_handshakes(self, names: KernelNames, endpoints: Mapping[str, str]) -> None:
+        _call(names, endpoints)
 
-    def call(self, places: Places) -> None:
+    def call(self, names: KernelNames) -> None:
         # Where it is, the link itself knows best.
-        _call(places, {status.public_key: None for status in self.peers(places) if status.received_bytes})
+        _call(names, {status.public_key: None for status in self.peers(names) if status.received_bytes})
 
-    def process(self, places: Places) -> int | None:
-        child = self._children.get(places.link)
-        return child.pid if child is not None else processes.serving(places.link)
+    def process(self, names: KernelNames) -> int | None:
+        child = self._children.get(names.link)
+        return child.pid if child is not None else processes.serving(names.link)
 
-    def peers(self, places: Places) -> Sequence[PeerStatus]:
-        return uapi.get_device(places.link).peers
+    def peers(self, names: KernelNames) -> Sequence[PeerStatus]:
+        return uapi.get_device(names.link).peers
 
-    def allowed(self, places: Places) -> dict[str, tuple[str, ...]]:
-        return uapi.get_device(places.link).allowed
+    def allowed(self, names: KernelNames) -> dict[str, tuple[str, ...]]:
+        return uapi.get_device(names.link).allowed
 
-    def remove(self, places: Places) -> None:
-        self._end(places.link, had_link=links.delete(places))
+    def remove(self, names: KernelNames) -> None:
+        self._end(names.link, had_link=links.delete(names))
 
     def _end(self, link: str, *, had_link: bool) -> None:
         # A process ends by itself when its link is gone, unless it was stopped; an adopted one is no child of ours.
@@ -159,11 +159,11 @@ class Userspace(ABC):
             processes.end(link)
 
 
-def _call(places: Places, endpoints: Mapping[str, str | None]) -> None:
+def _call(names: KernelNames, endpoints: Mapping[str, str | None]) -> None:
     for keepalive in (1, 0):
         lines = [line for key, where in endpoints.items() for line in uapi.call_lines(key, keepalive, where)]
         if lines:
-            uapi.set_device(places.link, lines)
+            uapi.set_device(names.link, lines)
 
 
 def uid_of(port: int) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 from appliance import privileges
 from appliance.hub.kernel import namespace
-from appliance.hub.names import Places
+from appliance.hub.names import KernelNames
 from appliance.hub.wireguard import choose
 from netlab import sandbox
 from tests.appliance.cli.started import Run
@@ -54,7 +54,7 @@ def swept() -> Iterator[None]:
     yield
     backend = choose("auto")
     for name in namespace.names():
-        backend.remove(Places(namespace=name, link=name))
+        backend.remove(KernelNames(namespace=name, link=name))
         namespace.remove(name)
     # A front door outlives its service too; the next test's would be the second for the same port.
     subprocess.run(["nft", "flush", "ruleset"], check=True)

@@ -27,7 +27,7 @@ def by_id(found: Any) -> dict[str, Any]:
 @pytest.fixture
 def strangers_namespace() -> Iterator[str]:
     """A namespace of another instance."""
-    name = Names("zzz").places(new_organization_id()).namespace
+    name = Names("zzz").of(new_organization_id()).namespace
     namespace.create(name)
     yield name
     namespace.remove(name)
@@ -57,7 +57,7 @@ def test_up_and_down_orphans_and_their_removal(data: Path, runs: list[Run], stra
         assert "There is no organization 'nope'" in done.stderr
 
     orphan = new_organization_id()
-    name = Names(up["instance"]).places(orphan).namespace
+    name = Names(up["instance"]).of(orphan).namespace
     namespace.create(name)
     found = answer(data, "census", "--orphans")
     assert set(by_id(found)) == {orphan}

@@ -94,7 +94,7 @@ def watcher() -> Iterator[Watcher]:
 def wire(backend: Backend, names: Names) -> Iterator[Wire]:
     """A namespace with a link and no rules yet."""
     del backend
-    with closing(Wire(names.places("bbbbbbbbbb"))) as made:
+    with closing(Wire(names.of("bbbbbbbbbb"))) as made:
         yield made
 
 

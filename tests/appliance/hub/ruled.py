@@ -31,8 +31,8 @@ class Kernel:
 
     def load(self, desired: Desired) -> None:
         """Loads it as the hub does, as a difference where there is something already."""
-        wanted = self.compiler.compile(desired, self.wire.places.link)
-        name = self.wire.places.namespace
+        wanted = self.compiler.compile(desired, self.wire.names.link)
+        name = self.wire.names.namespace
         for text in changes(self.loaded, wanted) if self.loaded.chains else wanted.loading():
             if text:
                 self.rulesets.load(name, text)
@@ -53,7 +53,7 @@ class Kernel:
         """Empties one chain, or deletes one rule, anywhere; what is loaded next is loaded as a whole."""
         # Without these two the hub answers no ping, by which we know when to look no longer; both drop by their policy.
         chain = data.draw(st.sampled_from(sorted(self._chains() - {"gate", "hub"})), label="chain")
-        name = self.wire.places.namespace
+        name = self.wire.names.namespace
         command = ["ip", "netns", "exec", name, "nft", "-a", "list", "chain", "inet", "mesh", chain]
         listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         rules = re.findall(r"^\t\t.* # handle (\d+)$", listing, re.MULTILINE)
@@ -68,18 +68,18 @@ class Kernel:
 
     def counts(self) -> dict[str, int]:
         """Packets by the policy's counters."""
-        counts = nft.counters(self.wire.places.namespace)
+        counts = nft.counters(self.wire.names.namespace)
         return {name: count.packets for name, count in counts.items() if name not in (FULL, PACED)}
 
     def tracked(self) -> int:
         """How many connections are tracked."""
-        with namespace.entered(self.wire.places.namespace):
+        with namespace.entered(self.wire.names.namespace):
             return int(Path("/proc/sys/net/netfilter/nf_conntrack_count").read_text())
 
     def close(self) -> None:
         """Closes what holds the namespace."""
-        self.rulesets.forget(self.wire.places.namespace)
-        self.sockets.forget(self.wire.places.namespace)
+        self.rulesets.forget(self.wire.names.namespace)
+        self.sockets.forget(self.wire.names.namespace)
 
 
 def changes(before: Ruleset, after: Ruleset) -> list[str]:

@@ -87,7 +87,7 @@ class Running:
 
     def enforced(self) -> str:
         """Show everything on the host that a call could change."""
-        name = self.hub.upkeep.plane._names.places(ACME).namespace
+        name = self.hub.upkeep.plane._names.of(ACME).namespace
         looks = (
             ["nft", "--stateless", "list", "chain", "inet", self.hub.upkeep.plane._names.door, "enter"],
             ["nft", "list", "set", "inet", self.hub.upkeep.plane._names.door, "inner"],
@@ -306,8 +306,8 @@ def test_an_endpoint_that_is_none_keeps_no_link_from_coming_back(
     try:
         for _ in range(2):
             assert hub.answer(messages.Peers(ACME))
-            places = names.places(ACME)
-            subprocess.run(["ip", "-netns", places.namespace, "link", "delete", places.link], check=True)
+            own = names.of(ACME)
+            subprocess.run(["ip", "-netns", own.namespace, "link", "delete", own.link], check=True)
             wait_until(lambda: bool(hub.answer(messages.Status()).repairs.get("link")))  # type: ignore[attr-defined]
             hub.upkeep.repairs.clear()
     finally:

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from appliance.hub.front_door.datagram import checksum
 from appliance.hub.kernel import namespace, routing
-from appliance.hub.names import Places
+from appliance.hub.names import KernelNames
 
 # <linux/if_tun.h>
 _TUNSETIFF = 0x400454CA
@@ -138,23 +138,23 @@ def _batched(packets: Iterable[bytes], count: int) -> Iterator[tuple[bytes, ...]
 class Wire:
     """The machines' side of a hub's link."""
 
-    def __init__(self, places: Places) -> None:
-        self.places = places
-        namespace.create(places.namespace)
-        with namespace.entered(places.namespace):
+    def __init__(self, names: KernelNames) -> None:
+        self.names = names
+        namespace.create(names.namespace)
+        with namespace.entered(names.namespace):
             self._tun = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-            fcntl.ioctl(self._tun, _TUNSETIFF, struct.pack("16sH22x", places.link.encode(), _IFF_TUN | _IFF_NO_PI))
+            fcntl.ioctl(self._tun, _TUNSETIFF, struct.pack("16sH22x", names.link.encode(), _IFF_TUN | _IFF_NO_PI))
         self.lead(NETWORK)
 
     def lead(self, network: IPv4Network) -> None:
         """Leads the packets of an overlay network through the hub."""
         self._network = network
-        routing.mend(self.places, network)
+        routing.mend(self.names, network)
 
     def close(self) -> None:
         """Nothing is left."""
         os.close(self._tun)
-        namespace.remove(self.places.namespace)
+        namespace.remove(self.names.namespace)
 
     def passes(self, packet: bytes) -> bool:
         """Whether the hub sends this packet on."""
@@ -185,7 +185,7 @@ class Wire:
     def forget_connections(self) -> None:
         """Connection tracking begins anew (<linux/netfilter/nfnetlink_conntrack.h>, IPCTNL_MSG_CT_DELETE of none)."""
         with (
-            namespace.entered(self.places.namespace),
+            namespace.entered(self.names.namespace),
             socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as netlink,
         ):
             netlink.send(struct.pack("=IHHII", 20, _DELETE_CONNECTIONS, _REQUEST | _ACK_WANTED, 1, 0) + bytes(4))

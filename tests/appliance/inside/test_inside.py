@@ -134,7 +134,7 @@ def targets_of(data: Path, supervisor: int) -> Targets:
         secret=str(secret),
         hub=str(hub_socket(found.id)),
         organization=organization,
-        place=Names(found.id).places(organization).namespace,
+        place=Names(found.id).of(organization).namespace,
         state=messages.encode(desired),
         revision=revision,
         ports=(found.port, desired.port),

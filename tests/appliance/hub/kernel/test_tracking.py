@@ -30,7 +30,7 @@ def sockets(kernel: Kernel) -> Iterator[NetfilterSockets]:
     """What asks about the namespace of the wire."""
     made = NetfilterSockets()
     yield made
-    made.forget(kernel.wire.places.namespace)
+    made.forget(kernel.wire.names.namespace)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def open_wire(kernel: Kernel) -> Kernel:
 
 def openers(sockets: NetfilterSockets, kernel: Kernel) -> dict[IPv4Address, int]:
     """How many connections each machine has."""
-    return dict(tracking.count_by_opener(sockets, kernel.wire.places.namespace))
+    return dict(tracking.count_by_opener(sockets, kernel.wire.names.namespace))
 
 
 def test_connections_are_counted_by_their_opener(open_wire: Kernel, sockets: NetfilterSockets) -> None:
@@ -65,9 +65,9 @@ def test_what_is_forgotten_has_an_end_there(open_wire: Kernel, sockets: Netfilte
     pairs = ((FIRST, SECOND), (SECOND, FIRST), (THIRD, SECOND), (THIRD, FIRST))
     flows = [open_wire.new_flow(*pair, "udp", port) for pair in pairs for port in range(400)]
     open_wire.wire.passing([flow.opening() for flow in flows])
-    tracking.forget(sockets, open_wire.wire.places.namespace, {FIRST.address})
+    tracking.forget(sockets, open_wire.wire.names.namespace, {FIRST.address})
     assert openers(sockets, open_wire) == {THIRD.address: 400}
-    tracking.forget(sockets, open_wire.wire.places.namespace, {FIRST.address})
+    tracking.forget(sockets, open_wire.wire.names.namespace, {FIRST.address})
     assert openers(sockets, open_wire) == {THIRD.address: 400}
 
 
@@ -78,7 +78,7 @@ def peer(number: int) -> Peer:
 def open_something(names: Names, state: Desired) -> None:
     """The hub sends each of these machines a datagram, which is a connection as well."""
     with (
-        namespace.entered(names.places(state.organization).namespace),
+        namespace.entered(names.of(state.organization).namespace),
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
     ):
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 1)
@@ -88,7 +88,7 @@ def open_something(names: Names, state: Desired) -> None:
 
 def tracked(names: Names, state: Desired) -> set[str]:
     """The machines to which connections are open."""
-    sockets, name = NetfilterSockets(), names.places(state.organization).namespace
+    sockets, name = NetfilterSockets(), names.of(state.organization).namespace
     found = {str(each) for each in tracking.ends(sockets, name)}
     sockets.forget(name)
     return found & {str(each.address) for each in state.peers}
@@ -120,7 +120,7 @@ def test_what_was_removed_while_something_was_damaged_is_forgotten_too(
     plane.apply(state)
     open_something(names, state)
     subprocess.run(
-        ["ip", "netns", "exec", names.places(state.organization).namespace, "nft", "flush", "ruleset"], check=True
+        ["ip", "netns", "exec", names.of(state.organization).namespace, "nft", "flush", "ruleset"], check=True
     )
     plane.apply(replace(state, peers=(two,)))
     assert tracked(names, state) == {str(two.address)}
@@ -128,11 +128,11 @@ def test_what_was_removed_while_something_was_damaged_is_forgotten_too(
 
 def test_entries_end_soon_and_times_are_healed(open_wire: Kernel) -> None:
     """An idle connection is kept for hours, not for days, and whoever changes that is undone."""
-    places = open_wire.wire.places
+    own = open_wire.wire.names
     established = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established")
-    with namespace.entered(places.namespace):
+    with namespace.entered(own.namespace):
         assert 2 * 3600 < int(established.read_text()) < 24 * 3600
         established.write_text("432000")
-    (found,) = routing.mend(places, NETWORK)
+    (found,) = routing.mend(own, NETWORK)
     assert (found.part, "nf_conntrack_tcp_timeout_established was 432000" in found.what) == (Part.SETTING, True)
-    assert routing.mend(places, NETWORK) == ()
+    assert routing.mend(own, NETWORK) == ()

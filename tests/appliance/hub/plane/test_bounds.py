@@ -184,25 +184,25 @@ class OnAWire:
     """One organization in a real namespace, as the warden sees a data plane."""
 
     def __init__(self, kernel: Kernel, ledger: Ledger) -> None:
-        self.kernel, self.places = kernel, kernel.wire.places
+        self.kernel, self.names = kernel, kernel.wire.names
         self.enforcement = Enforcement(ledger)
-        self.enforcement.judge(self.places, state_of((FIRST, SECOND, THIRD), Policy(Action.ALLOW)))
+        self.enforcement.judge(self.names, state_of((FIRST, SECOND, THIRD), Policy(Action.ALLOW)))
         self.fill = Fill()
 
     def tracked(self) -> Mapping[str, int]:
-        return {"acme": self.fill.count(self.places.namespace)}
+        return {"acme": self.fill.count(self.names.namespace)}
 
     def openers(self, organization: str) -> Mapping[IPv4Address, int]:
         del organization
-        return count_by_opener(self.kernel.sockets, self.places.namespace)
+        return count_by_opener(self.kernel.sockets, self.names.namespace)
 
     def refuse(self, organization: str, full: Full) -> None:
         del organization
-        self.enforcement.refuse(self.places, full)
+        self.enforcement.refuse(self.names, full)
 
     def refused(self, organization: str) -> Mapping[str, int]:
         del organization
-        return self.enforcement.refused(self.places)
+        return self.enforcement.refused(self.names)
 
 
 @pytest.fixture
@@ -241,8 +241,8 @@ def test_a_fill_is_of_the_namespace_that_has_the_name_now(on_a_wire: OnAWire) ->
     assert wire.passes(Flow(FIRST.address, SECOND.address, "udp", 9).opening())
     assert on_a_wire.tracked() == {"acme": 1}
     assert on_a_wire.fill.count("mwnobody") == 0
-    assert on_a_wire.fill.names() == {wire.places.namespace}
-    on_a_wire.fill.forget(wire.places.namespace)
+    assert on_a_wire.fill.names() == {wire.names.namespace}
+    on_a_wire.fill.forget(wire.names.namespace)
     assert on_a_wire.fill.names() == frozenset()
     assert on_a_wire.tracked() == {"acme": 1}
 

@@ -32,7 +32,7 @@ def userspace_only(backend: Backend) -> None:
 
 def test_a_whole_organization(plane: DataPlane, names: Names, backend: Backend, desired: Desired) -> None:
     plane.apply(desired)
-    place = names.places(desired.organization)
+    place = names.of(desired.organization)
     (found,) = plane.census()
     assert (found.organization, found.namespace, found.links) == (desired.organization, place.namespace, (place.link,))
     assert found.tables == ("inet mesh",)
@@ -52,7 +52,7 @@ def test_a_killed_process_leaves_the_rest_to_be_found(plane: DataPlane, names: N
     (before,) = plane.census()
     assert before.process is not None
     os.kill(before.process, signal.SIGKILL)
-    place = names.places(desired.organization)
+    place = names.of(desired.organization)
     # The link goes with the process's last file descriptor.
     while plane.census()[0].links:
         os.sched_yield()
@@ -67,7 +67,7 @@ def test_a_name_without_a_namespace_is_found_and_removed(plane: DataPlane, names
     """What a mount that failed leaves: a plain file."""
     del backend
     organization = new_organization_id()
-    place = names.places(organization)
+    place = names.of(organization)
     namespace.create(place.namespace)
     namespace.remove(place.namespace)
     (namespace.FOLDER / place.namespace).touch()
@@ -80,7 +80,7 @@ def test_a_name_without_a_namespace_is_found_and_removed(plane: DataPlane, names
 def stray_socket(names: Names) -> Iterator[str]:
     """A control socket that nobody listens on, and its organization."""
     organization = new_organization_id()
-    path = uapi.path_of(names.places(organization).link)
+    path = uapi.path_of(names.of(organization).link)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     yield organization
@@ -94,7 +94,7 @@ def test_a_stray_socket_is_found_and_removed_whatever_the_implementation(
     """As after a change of `--wireguard`: what one implementation left, the next one removes."""
     plane = DataPlane(names, Kernel() if implementation == "kernel" else backend, lambda _: "", ledger, watcher)
     (found,) = plane.census()
-    assert (found.organization, found.socket) == (stray_socket, str(uapi.path_of(names.places(stray_socket).link)))
+    assert (found.organization, found.socket) == (stray_socket, str(uapi.path_of(names.of(stray_socket).link)))
     plane.remove(stray_socket)
     assert plane.census() == ()
 

@@ -20,7 +20,7 @@ from appliance.hub.errors import LinkError
 from appliance.hub.findings import Finding, Part, Repair
 from appliance.hub.kernel import routing
 from appliance.hub.kernel.events import Event
-from appliance.hub.names import Names, Places
+from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.healing import Healer, Sweep
 from appliance.hub.wireguard import Backend, processes
@@ -158,19 +158,19 @@ def shell(text: str) -> str:
 
 def seen(names: Names, backend: Backend, state: Desired) -> str:
     """All that the host's own tools see of the organization."""
-    places = names.places(state.organization)
+    own = names.of(state.organization)
     commands = [
-        f"ip -n {places.namespace} -o addr | sed 's/^[0-9]*//'",
+        f"ip -n {own.namespace} -o addr | sed 's/^[0-9]*//'",
         # The kernel numbers links as they come.
-        f"ip -n {places.namespace} -o link | sed 's/^[0-9]*//; s/ qlen.*//; s/<.*UP.*>/up/'",
-        f"ip -n {places.namespace} route show table all",
-        f"ip -n {places.namespace} rule",
-        f"ip netns exec {places.namespace} sysctl {' '.join(SETTINGS)}",
-        f"ip netns exec {places.namespace} nft --stateless list ruleset",
+        f"ip -n {own.namespace} -o link | sed 's/^[0-9]*//; s/ qlen.*//; s/<.*UP.*>/up/'",
+        f"ip -n {own.namespace} route show table all",
+        f"ip -n {own.namespace} rule",
+        f"ip netns exec {own.namespace} sysctl {' '.join(SETTINGS)}",
+        f"ip netns exec {own.namespace} nft --stateless list ruleset",
     ]
     try:
-        allowed = str(sorted(backend.allowed(places).items()))
-        ready = backend.is_ready(places, state.hub_public_key, state.port)
+        allowed = str(sorted(backend.allowed(own).items()))
+        ready = backend.is_ready(own, state.hub_public_key, state.port)
         return "\n".join([*(shell(command) for command in commands), allowed, str(ready)])
     except (CommandFailed, LinkError) as error:
         return str(error)
@@ -191,11 +191,11 @@ def test_what_is_damaged_is_as_it_was_again(
     if backend.name == "kernel" and ("pkill" in DAMAGE[damage] or "sock" in DAMAGE[damage]):
         pytest.skip("the kernel's WireGuard has no process")
     healed.apply(state)
-    places = names.places(state.organization)
+    own = names.of(state.organization)
     before = seen(names, backend, state)
     keyfile = tmp_path_factory.mktemp("keys") / "key"
     keyfile.write_text(new_key_pair().private)
-    command = DAMAGE[damage].replace("NS", places.namespace).replace("LINK", places.link)
+    command = DAMAGE[damage].replace("NS", own.namespace).replace("LINK", own.link)
     # Last: a key may have any letters in it.
     damaged(command.replace("KEYFILE", str(keyfile)).replace("KEY", state.peers[0].public_key))
     deadline = time.monotonic() + deadline_s
@@ -207,7 +207,7 @@ def test_what_is_damaged_is_as_it_was_again(
     assert {repair.organization for repair in repairs} == {state.organization}
     # Whatever was broken, a save meets a data plane that takes it.
     healed.apply(replace(state, peers=state.peers[:1]))
-    assert set(backend.allowed(places)) == {state.peers[0].public_key}
+    assert set(backend.allowed(own)) == {state.peers[0].public_key}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_lost_name_is_heard_of(
 ) -> None:
     """No netlink message tells of it, and no sweep looks here."""
     told.apply(state)
-    before, name = seen(names, backend, state), names.places(state.organization).namespace
+    before, name = seen(names, backend, state), names.of(state.organization).namespace
     for _ in range(2):
         repairs.clear()
         damaged(damage.replace("NS", name))
@@ -245,11 +245,11 @@ def test_a_lost_name_is_heard_of(
 def test_a_save_in_the_middle_of_damage_is_enforced(plane: DataPlane, names: Names, state: Desired) -> None:
     """Nobody looks after this one: the save itself has to notice."""
     plane.apply(state)
-    places = names.places(state.organization)
-    shell(f"ip netns exec {places.namespace} nft flush ruleset; ip -n {places.namespace} link del {places.link}")
+    own = names.of(state.organization)
+    shell(f"ip netns exec {own.namespace} nft flush ruleset; ip -n {own.namespace} link del {own.link}")
     plane.apply(replace(state, peers=state.peers[:1], policy=Policy(Action.DENY)))
     assert plane.heal(state.organization) is None
-    assert "goto clear" not in shell(f"ip netns exec {places.namespace} nft list chain inet mesh judge")
+    assert "goto clear" not in shell(f"ip netns exec {own.namespace} nft list chain inet mesh judge")
 
 
 def test_another_namespace_of_its_name_in_the_middle_of_a_look(
@@ -258,13 +258,13 @@ def test_another_namespace_of_its_name_in_the_middle_of_a_look(
     """What was looked at first is in one namespace then, and what is looked at next in another."""
     plane.apply(state)
     before = seen(names, backend, state)
-    place = names.places(state.organization).namespace
+    place = names.of(state.organization).namespace
     look = routing.remove_strangers
 
-    def replaced(places: Places) -> tuple[Finding, ...]:
+    def replaced(own: KernelNames) -> tuple[Finding, ...]:
         monkeypatch.setattr(routing, "remove_strangers", look)
         shell(f"ip netns del {place}; ip netns add {place}")
-        return look(places)
+        return look(own)
 
     monkeypatch.setattr(routing, "remove_strangers", replaced)
     repair = plane.heal(state.organization)
@@ -278,12 +278,12 @@ def test_a_machine_that_is_added_again_has_its_endpoint_before_any_packet_for_it
     plane: DataPlane, names: Names, backend: Backend, state: Desired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """WireGuard would try a handshake with nowhere, and not try another for five seconds."""
-    places = names.places(state.organization)
+    own = names.of(state.organization)
     plane.restore(state, {state.peers[0].public_key: "192.0.2.77:40404"})
-    shell(f"ip netns exec {places.namespace} wg set {places.link} peer {state.peers[0].public_key} remove")
+    shell(f"ip netns exec {own.namespace} wg set {own.link} peer {state.peers[0].public_key} remove")
     monkeypatch.setattr(type(backend), "start_handshakes", lambda *_: None)
     assert plane.heal(state.organization) is not None
-    assert {status.endpoint for status in backend.peers(places)} == {"192.0.2.77:40404", ""}
+    assert {status.endpoint for status in backend.peers(own)} == {"192.0.2.77:40404", ""}
 
 
 def test_only_handshakes_that_may_have_gone_astray_are_begun_anew(
@@ -297,10 +297,10 @@ def test_only_handshakes_that_may_have_gone_astray_are_begun_anew(
     change = type(backend).change
 
     def noted(
-        self: Any, places: Places, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str]
+        self: Any, own: KernelNames, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str]
     ) -> None:
         changed.append(set(remove))
-        change(self, places, add, remove, endpoints)
+        change(self, own, add, remove, endpoints)
 
     monkeypatch.setattr(type(backend), "change", noted)
     plane.call_machines(state.organization, before)
@@ -330,11 +330,11 @@ def test_a_hub_that_was_away_finds_what_was_damaged_meanwhile(
     make_plane: Callable[..., DataPlane], names: Names, state: Desired
 ) -> None:
     make_plane().apply(state)
-    places = names.places(state.organization)
-    listing = shell(f"ip netns exec {places.namespace} nft list ruleset")
-    shell(f"ip netns exec {places.namespace} nft insert rule inet mesh gate meta mark set 1 accept")
+    own = names.of(state.organization)
+    listing = shell(f"ip netns exec {own.namespace} nft list ruleset")
+    shell(f"ip netns exec {own.namespace} nft insert rule inet mesh gate meta mark set 1 accept")
     make_plane().restore(state, {})
-    assert shell(f"ip netns exec {places.namespace} nft list ruleset") == listing
+    assert shell(f"ip netns exec {own.namespace} nft list ruleset") == listing
 
 
 def test_what_can_t_be_mended_is_tried_again(
@@ -344,7 +344,7 @@ def test_what_can_t_be_mended_is_tried_again(
     if backend.name == "kernel":
         pytest.skip("the kernel's sockets can't be taken by a process that is asked to")
     healed.apply(state)
-    link = names.places(state.organization).link
+    link = names.of(state.organization).link
     deadline = time.monotonic() + deadline_s
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         os.kill(processes.by_link()[link], signal.SIGKILL)

@@ -41,11 +41,11 @@ def with_real_key(machine: Peer) -> Peer:
 
 def in_force(names: Names, backend: Backend, desired: Desired) -> tuple[set[str], str]:
     """The peers that the link has, and the rules as the kernel lists them."""
-    places = names.places(desired.organization)
+    own = names.of(desired.organization)
     rules = Rulesets()
-    listing = rules.listing(places.namespace)
-    rules.forget(places.namespace)
-    return set(backend.allowed(places)), listing
+    listing = rules.listing(own.namespace)
+    rules.forget(own.namespace)
+    return set(backend.allowed(own)), listing
 
 
 def test_what_is_applied_is_there_and_what_is_removed_is_gone(
@@ -60,7 +60,7 @@ def test_what_is_applied_is_there_and_what_is_removed_is_gone(
     plane.remove(desired.organization)
     assert plane.present() == ()
     assert plane.census() == ()
-    assert names.places(desired.organization).namespace not in set(namespace.names())
+    assert names.of(desired.organization).namespace not in set(namespace.names())
     plane.remove(desired.organization)
 
 
@@ -69,7 +69,7 @@ def test_peers_come_and_go_one_by_one(plane: DataPlane, names: Names, backend: B
     moved = replace(two, address=three.address)
     for machines in ((one,), (one, two), (one, two, three), (two,), (moved,), ()):
         plane.apply(replace(desired, peers=machines))
-        allowed = backend.allowed(names.places(desired.organization))
+        allowed = backend.allowed(names.of(desired.organization))
         assert allowed == {machine.public_key: (f"{machine.address}/32",) for machine in machines}
 
 
@@ -89,7 +89,7 @@ def test_any_history_of_saves_is_a_history_of_small_changes(
 ) -> None:
     """None of them meets anything that it did not expect, and nothing is left of what was before."""
     monkeypatch.setattr("appliance.hub.plane.enforcement._OUT_BY_THEN_S", out_by_then_s)
-    places = names.places(desired.organization)
+    own = names.of(desired.organization)
     states = [replace(desired, policy=each.policy, peers=tuple(map(with_real_key, each.peers))) for each in histories]
     plane.apply(states[0])
     loaded: list[str] = []
@@ -107,7 +107,7 @@ def test_any_history_of_saves_is_a_history_of_small_changes(
     assert not any(text.startswith("flush ruleset") for text in loaded)
     monkeypatch.setattr("appliance.hub.plane.enforcement._OUT_BY_THEN_S", 0.0)
     plane.heal(desired.organization, Event.RULES)
-    assert nft.present(places.namespace).names == compile_ruleset(states[-1], places.link).names
+    assert nft.present(own.namespace).names == compile_ruleset(states[-1], own.link).names
 
 
 def test_a_lookup_that_comes_again_before_it_was_tidied_away_meets_nothing(
@@ -229,11 +229,11 @@ def test_a_damaged_place_is_built_anew(
 ) -> None:
     state = replace(desired, peers=(peer(0),))
     plane.apply(state)
-    backend.remove(names.places(desired.organization))
+    backend.remove(names.of(desired.organization))
     successor = make_plane()
     successor.apply(state)
     (footprint,) = successor.census()
-    assert (footprint.links, footprint.port) == ((names.places(desired.organization).link,), desired.port)
+    assert (footprint.links, footprint.port) == ((names.of(desired.organization).link,), desired.port)
     assert in_force(names, backend, desired)[0] == {state.peers[0].public_key}
 
 

@@ -30,14 +30,14 @@ class Refusing:
         self.enforcement = Enforcement(ledger)
 
     def judge(self, desired: Desired) -> None:
-        self.enforcement.judge(self.wire.places, desired)
+        self.enforcement.judge(self.wire.names, desired)
 
     def refuse(self, full: Full) -> None:
-        self.enforcement.refuse(self.wire.places, full)
+        self.enforcement.refuse(self.wire.names, full)
 
     def refused(self, name: str = FULL) -> int:
         """Packets that a bound or a pace dropped."""
-        return nft.counters(self.wire.places.namespace)[name].packets
+        return nft.counters(self.wire.names.namespace)[name].packets
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_what_is_full_stays_full_over_saves_and_damage(refusing: Refusing) -> No
     refusing.judge(replace(EVERYTHING, policy=Policy(Action.ALLOW, (denied,))))
     assert not refusing.wire.passes(Flow(FIRST.address, SECOND.address, "udp", 1, 1).opening())
     before = refusing.refused()
-    refusing.kernel.rulesets.load(refusing.wire.places.namespace, "flush ruleset")
+    refusing.kernel.rulesets.load(refusing.wire.names.namespace, "flush ruleset")
     refusing.judge(EVERYTHING)
     assert not refusing.wire.passes(Flow(FIRST.address, SECOND.address, "udp", 2, 2).opening())
     assert refusing.wire.passes(Flow(SECOND.address, FIRST.address, "udp", 3, 3).opening())

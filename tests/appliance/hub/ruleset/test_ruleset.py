@@ -100,10 +100,10 @@ def test_a_difference_leads_where_loading_leads(kernel: Kernel, states: list[Des
     """Step by step the kernel has what it would have had at once."""
     for state in states:
         kernel.load(state)
-    listed = kernel.rulesets.listing(kernel.wire.places.namespace)
+    listed = kernel.rulesets.listing(kernel.wire.names.namespace)
     kernel.loaded = Ruleset()
     kernel.load(states[-1])
-    assert _sorted(kernel.rulesets.listing(kernel.wire.places.namespace)) == _sorted(listed)
+    assert _sorted(kernel.rulesets.listing(kernel.wire.names.namespace)) == _sorted(listed)
 
 
 def _sorted(listing: str) -> list[str]:
@@ -127,8 +127,8 @@ def test_whatever_is_deleted_denies_at_least_as_much(kernel: Kernel, desired: De
 def test_base_chains_drop_what_meets_no_rule(kernel: Kernel) -> None:
     kernel.load(state_of(members(2), Policy(Action.ALLOW)))
     for chain in ("gate", "hub", "transit"):
-        kernel.rulesets.load(kernel.wire.places.namespace, f"flush chain inet mesh {chain}")
-    assert len(re.findall("policy drop", kernel.rulesets.listing(kernel.wire.places.namespace))) == 3
+        kernel.rulesets.load(kernel.wire.names.namespace, f"flush chain inet mesh {chain}")
+    assert len(re.findall("policy drop", kernel.rulesets.listing(kernel.wire.names.namespace))) == 3
 
 
 def test_sets_can_t_be_emptied_from_outside(kernel: Kernel) -> None:
@@ -136,7 +136,7 @@ def test_sets_can_t_be_emptied_from_outside(kernel: Kernel) -> None:
     kernel.load(state_of((first, second), Policy(Action.ALLOW, (rule("d", Action.DENY, first, second),))))
     for text in ("flush set inet mesh __map0", "delete set inet mesh __map0", "flush map inet mesh __map0"):
         with pytest.raises(RulesetError):
-            kernel.rulesets.load(kernel.wire.places.namespace, text)
+            kernel.rulesets.load(kernel.wire.names.namespace, text)
 
 
 def test_a_rule_counts_what_it_decides(kernel: Kernel) -> None:
@@ -216,21 +216,21 @@ def test_a_large_ruleset_that_is_cut_off_while_it_is_loaded_denies_until_the_nex
         patch.setattr(Rulesets, "load", cut_off)
         killed = Enforcement(ledger)
         with pytest.raises(RulesetError, match="killed"):
-            killed.judge(kernel.wire.places, state)
-    assert re.search(r"chain gate \{\n[^\n]*policy drop;\n\t\}", kernel.rulesets.listing(kernel.wire.places.namespace))
+            killed.judge(kernel.wire.names, state)
+    assert re.search(r"chain gate \{\n[^\n]*policy drop;\n\t\}", kernel.rulesets.listing(kernel.wire.names.namespace))
     following = Enforcement(ledger)
-    assert following.judge(kernel.wire.places, state) == ()
+    assert following.judge(kernel.wire.names, state) == ()
     assert kernel.wire.passes(flow)
     assert not kernel.wire.passes(kernel.new_flow(machines[3], machines[4], "udp", 54).opening())
     for each in (killed, following):
-        each.forget(kernel.wire.places.namespace)
+        each.forget(kernel.wire.names.namespace)
 
 
 def test_a_removal_is_refused_whole(kernel: Kernel) -> None:
     """A chain that something leads to can't go, and neither does what would go with it."""
     first, second = members(2)
     kernel.load(state_of((first, second), Policy(Action.ALLOW, (rule("d", Action.DENY, first, second),))))
-    name = kernel.wire.places.namespace
+    name = kernel.wire.names.namespace
     kernel.rulesets.load(name, "add counter inet mesh more\n")
     (messages,) = removal.transactions(Removal(chains=("default",), counters=("more",)))
     with pytest.raises(RulesetError, match="busy"):
@@ -256,12 +256,12 @@ def test_a_switch_is_seen_by_no_packet(kernel: Kernel, ledger: Ledger, ports: st
     )
     before, after = (state_of(machines, Policy(Action.DENY, rules)) for rules in (staying, staying + coming))
     enforcement = Enforcement(ledger)
-    enforcement.judge(kernel.wire.places, before)
+    enforcement.judge(kernel.wire.names, before)
 
     def flip() -> None:
         for _ in range(400):
-            enforcement.judge(kernel.wire.places, after)
-            enforcement.judge(kernel.wire.places, before)
+            enforcement.judge(kernel.wire.names, after)
+            enforcement.judge(kernel.wire.names, before)
 
     thread = threading.Thread(target=flip)
     thread.start()
@@ -272,7 +272,7 @@ def test_a_switch_is_seen_by_no_packet(kernel: Kernel, ledger: Ledger, ports: st
         wrong += kernel.wire.passes(denied_flow)
         wrong += not kernel.wire.passes(allowed_flow)
     thread.join()
-    enforcement.forget(kernel.wire.places.namespace)
+    enforcement.forget(kernel.wire.names.namespace)
     assert wrong == 0
 
 

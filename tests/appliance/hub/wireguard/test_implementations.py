@@ -119,8 +119,8 @@ def test_a_machine_gets_another_address_and_no_other_machine_notices(
     handshake = statuses(plane, state.organization)[machines.keys[0].public].last_handshake
     moved = replace(state.peers[1], address=IPv4Address("10.100.0.9"))
     plane.apply(replace(state, peers=(state.peers[0], moved)))
-    places = names.places(state.organization)
-    assert backend.allowed(places) == {
+    own = names.of(state.organization)
+    assert backend.allowed(own) == {
         machines.keys[0].public: ("10.100.0.2/32",),
         machines.keys[1].public: ("10.100.0.9/32",),
     }
@@ -139,7 +139,7 @@ def test_machines_of_a_link_that_was_made_anew_are_back_soon(
     for host in hosts:
         assert host.ping(HUB_INSIDE, timeout=SOON)
     plane.note_endpoints(state.organization)
-    backend.remove(names.places(state.organization))
+    backend.remove(names.of(state.organization))
     assert plane.heal(state.organization) is not None
     start = time.monotonic()
     # Asked without a packet of theirs: a machine that has something to send would start a handshake itself, later.
@@ -218,7 +218,7 @@ def test_a_lost_machine_is_back_and_no_other_machine_notices(
     assert first.ping(HUB_INSIDE, timeout=SOON)
     assert second.ping(HUB_INSIDE, timeout=SOON)
     plane.note_endpoints(state.organization)
-    backend.change(names.places(state.organization), add=(), remove=[machines.keys[1].public])
+    backend.change(names.of(state.organization), add=(), remove=[machines.keys[1].public])
     received = statuses(plane, state.organization)[machines.keys[0].public].received_bytes
     assert plane.heal(state.organization) is not None
     # Its session is the one that it had.
@@ -244,9 +244,9 @@ def test_a_later_hub_adopts_the_link(
         planes[0].apply(state)
         first, _ = machines.connect()
         assert first.ping(HUB_INSIDE, timeout=SOON)
-        process = backend.process(names.places(state.organization))
+        process = backend.process(names.of(state.organization))
         planes[1].restore(state, {})
-        assert backend.process(names.places(state.organization)) == process
+        assert backend.process(names.of(state.organization)) == process
         assert first.ping(HUB_INSIDE, timeout=SOON)
         # The key was needed to make the link, and not to find that it is the right one.
         assert opened == [state.organization]

@@ -32,7 +32,7 @@ def test_its_process_is_a_user_of_its_own_and_has_no_capability_that_it_does_not
     found = []
     for each in (desired, other):
         plane.apply(each)
-        status = status_of(processes.by_link()[names.places(each.organization).link])
+        status = status_of(processes.by_link()[names.of(each.organization).link])
         for kind in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
             assert int(status[kind], 16) == (CAP_NET_ADMIN if backend.name == "boringtun" else 0), kind
         assert status["NoNewPrivs"] == "1"
@@ -47,7 +47,7 @@ def test_one_that_was_taken_over_reads_no_key_of_another(
 ) -> None:
     if backend.name != "wireguard-go":
         pytest.skip("boringtun's processes share root without its capabilities")
-    link = names.places(desired.organization).link
+    link = names.of(desired.organization).link
     plane.apply(desired)
     pid = processes.by_link()[link]
     own, other = (
@@ -67,7 +67,7 @@ def test_its_process_hears_of_no_other_link(plane: DataPlane, names: Names, back
     if backend.name != "wireguard-go":
         pytest.skip("only wireguard-go listens to netlink")
     plane.apply(desired)
-    process = processes.by_link()[names.places(desired.organization).link]
+    process = processes.by_link()[names.of(desired.organization).link]
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as ours:
         ours.bind((0, rtnl.RTMGRP_LINK))
         assert groups_heard(os.getpid()) >= {rtnl.RTMGRP_LINK}
