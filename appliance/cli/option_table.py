@@ -1,9 +1,9 @@
-"""Table of options: the values that each takes, in words and as a parser. Where they come from, `settings` knows."""
+"""Table of options, from which command lines, environment, configuration file and their documentation are made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,90 +11,221 @@ from appliance.cli import values
 from appliance.cli.errors import CommandError, Exit
 from appliance.logs import LogFormat
 from appliance.mail.relay import check_sender
-from appliance.model.hosts import Endpoint
+from appliance.model.hosts import Endpoint, authority
 from appliance.model.policy import HIGHEST_PORT
-from appliance.model.retention import LEAST_MEGABYTES, LONGEST_DAYS, MOST_MEGABYTES
+from appliance.model.retention import LEAST_MEGABYTES, LONGEST_DAYS, MOST_MEGABYTES, Retention
 from appliance.model.sign_up import SignUpMode
 
-WIREGUARD_CHOICES = ("auto", "kernel", "wireguard-go", "boringtun")
 _MOST_UNUSED_DAYS = 9999
 _LONGEST_SHOWN = 80
 # Python writes no number of thousands of digits.
 _LARGEST = 10**18
 
 
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _joined(values: Iterable[Any]) -> str:
+    return " ".join(map(str, values))
+
+
 @dataclass(frozen=True)
 class Option:
-    """An option: the values that it takes, in words and as a parser.
+    """An option: its meaning, and the values that it takes.
 
     Attributes:
+        help: meaning, as the help says it.
         takes: goes on a sentence that begins with the option's name and "takes".
         parse: makes the value of a text; raises ValueError for one that the option can't take.
-        is_repeatable: whether it takes several; in one text they stand with commas or blanks between them.
-        is_secret: whether a text may hold a password, and so is never repeated.
+        metavar: form of the value in the help; empty for an option that no command line takes.
+        kind: type that a command line turns a text into.
+        default: text of the value where none is given; None where there is none, or where it follows from others.
+        note: what the documentation says beside the default.
+        text: makes the text of a value; empty for what stands for no value.
+        is_repeatable: True if it takes several; in one text they stand with commas or blanks between them.
+        is_secret: True if a text may hold a password, and so is never repeated.
     """
 
+    help: str
     takes: str
     parse: Callable[[str], Any]
+    metavar: str = ""
+    _: KW_ONLY
+    kind: type = str
+    default: str | None = None
+    note: str = ""
+    text: Callable[[Any], str] = _text
     is_repeatable: bool = False
     is_secret: bool = False
 
 
-def _number(least: int, most: int) -> Option:
-    return Option(f"a whole number from {least} to {most}", values.number(least, most))
+def _number(help: str, least: int, most: int, metavar: str, default: int, note: str) -> Option:
+    takes = f"a whole number from {least} to {most}"
+    return Option(help, takes, values.number(least, most), metavar, kind=int, default=str(default), note=note)
 
 
-def _one_of(*choices: str) -> str:
-    return f"one of {', '.join(choices)}"
+def _path(help: str, metavar: str = "", note: str = "") -> Option:
+    return Option(help, "a path of printable characters", values.path, metavar, kind=Path, note=note)
 
 
-PATH = Option("a path of printable characters", values.path)
-_RANGES = Option("ranges like 192.0.2.0/24 or 2001:db8::/32 with no host bits set", values.network, is_repeatable=True)
-_MODES = tuple(SignUpMode)
-_FORMS = tuple(LogFormat)
+def _ranges(help: str, note: str) -> Option:
+    takes = "ranges like 192.0.2.0/24 or 2001:db8::/32 with no host bits set"
+    return Option(help, takes, values.network, "CIDR", note=note, text=_joined, is_repeatable=True)
+
+
+def _choice(help: str, metavar: str, choices: Iterable[Any], default: str, note: str, **more: Any) -> Option:
+    by_text = {str(getattr(choice, "value", choice)): choice for choice in choices}
+    takes = f"one of {', '.join(by_text)}"
+    return Option(help, takes, values.one_of(by_text), metavar, default=default, note=note, **more)
+
+
+PATH = _path("A file.")
+_USUAL = Retention()
 OPTIONS = {
-    "data": Option("a path of printable characters without a question mark", values.folder),
-    "listen": Option("HOST:PORT with a host of this machine, an IPv6 address in brackets", values.listen),
+    "data": Option(
+        "Folder of the store.",
+        "a path of printable characters without a question mark",
+        values.folder,
+        "DIR",
+        kind=Path,
+        note="`/var/lib/meshwg`",
+    ),
+    "listen": Option(
+        "For pages and API, over HTTPS.",
+        "HOST:PORT with a host of this machine, an IPv6 address in brackets",
+        values.listen,
+        "HOST:PORT",
+        default="127.0.0.1:8443",
+        text=lambda listen: authority(*listen),
+    ),
     "endpoint": Option(
+        "The hub, as configurations name it.",
         "HOST or HOST:PORT as machines elsewhere reach the hub, with a host name, an IPv4 address, or an IPv6 address "
         "in brackets",
         Endpoint.parse,
+        "HOST[:PORT]",
+        note="the listen address, or this machine's own; see [The endpoint](#the-endpoint)",
     ),
     "database_url": Option(
+        "Another store than SQLite in the data folder.",
         "sqlite:////ABSOLUTE/PATH or postgresql+psycopg://[USER[:PASSWORD]@][HOST[:PORT]]/DATABASE, with special "
         "characters of user and password URL-encoded",
         values.database_url,
+        "URL",
+        note="SQLite in the data folder",
         is_secret=True,
     ),
-    "wireguard": Option(_one_of(*WIREGUARD_CHOICES), values.one_of(*WIREGUARD_CHOICES)),
-    "udp_port": Option(f"a port from 1 to {HIGHEST_PORT}", values.number(1, HIGHEST_PORT)),
-    "tls_cert": PATH,
-    "tls_key": PATH,
-    "trusted_source": _RANGES,
-    "trusted_proxy": _RANGES,
-    "public_url": Option("https://HOST[:PORT]", values.site),
+    "wireguard": _choice(
+        "auto, kernel, wireguard-go or boringtun.",
+        "NAME",
+        ("auto", "kernel", "wireguard-go", "boringtun"),
+        "auto",
+        "tries kernel, wireguard-go and boringtun, in this order",
+    ),
+    "udp_port": Option(
+        "Public UDP port; 51820, or on a first start the next one that is free.",
+        f"a port from 1 to {HIGHEST_PORT}",
+        values.number(1, HIGHEST_PORT),
+        "PORT",
+        kind=int,
+        note="what the first start chose: 51820, or the next that was free",
+    ),
+    "tls_cert": _path("Certificate (PEM) in place of a self-signed one.", "FILE", "a self-signed certificate"),
+    "tls_key": _path("Its key (PEM).", "FILE", "that of the self-signed certificate"),
+    "trusted_source": _ranges(
+        "Range without limits on sign-up and changes; repeatable.",
+        "none; no limits from there but on guessing passwords",
+    ),
+    "trusted_proxy": _ranges(
+        "Range of proxies whose X-Forwarded-For is believed; repeatable.",
+        "none; see [Behind a proxy](#behind-a-proxy)",
+    ),
+    "public_url": Option(
+        "https://HOST[:PORT] that links begin with.",
+        "https://HOST[:PORT]",
+        values.site,
+        "URL",
+        note="`https://` and the listen address; links in letters begin with it",
+    ),
     "smtp_url": Option(
+        "Mail relay, smtps://USER:PASSWORD@HOST; better in file or environment.",
         "smtps://[USER:PASSWORD@]HOST[:PORT], or smtp:// for STARTTLS, with user and password in printable ASCII "
         "characters, special ones URL-encoded",
         values.relay,
+        "URL",
+        note="none; no mail is sent",
         is_secret=True,
     ),
-    "mail_from": Option("an e-mail address", check_sender),
-    "metrics_token": Option(
-        f"{values.SHORTEST_TOKEN} or more printable ASCII characters without a space", values.token, is_secret=True
+    "mail_from": Option(
+        "Address that letters come from.",
+        "an e-mail address",
+        check_sender,
+        "ADDRESS",
+        note="`meshwg@` and the host of the public URL",
     ),
-    "sign_up": Option(_one_of(*(mode.value for mode in _MODES)), values.one_of(*_MODES)),
-    "unused_days": _number(0, _MOST_UNUSED_DAYS),
-    "audit_days": _number(1, LONGEST_DAYS),
-    "audit_megabytes": _number(LEAST_MEGABYTES, MOST_MEGABYTES),
-    "unlock_secret_file": PATH,
-    "log": Option(_one_of(*(form.value for form in _FORMS)), values.one_of(*_FORMS)),
+    "sign_up": _choice(
+        "What a sign-up takes: open, verified, invited or closed.",
+        "MODE",
+        SignUpMode,
+        SignUpMode.OPEN.value,
+        "see [Who may sign up](#who-may-sign-up)",
+        text=lambda mode: mode.value,
+    ),
+    "unused_days": _number(
+        "Days until an organization that nobody uses is removed; 0: never.",
+        0,
+        _MOST_UNUSED_DAYS,
+        "DAYS",
+        30,
+        "organizations that nobody uses are removed then, 0: never",
+    ),
+    "metrics_token": Option(
+        "Token that lets programs elsewhere read /metrics; better in file or environment.",
+        f"{values.SHORTEST_TOKEN} or more printable ASCII characters without a space",
+        values.token,
+        "TOKEN",
+        note="none; see [Watching it](#watching-it)",
+        is_secret=True,
+    ),
+    "audit_days": _number(
+        f"Days that entries of audit trails are kept; {_USUAL.days} if not given.",
+        1,
+        LONGEST_DAYS,
+        "DAYS",
+        _USUAL.days,
+        "see [What is kept of audit trails](#what-is-kept-of-audit-trails)",
+    ),
+    "audit_megabytes": _number(
+        f"MB that are kept of each organization's audit trail; {_USUAL.megabytes} if not given.",
+        LEAST_MEGABYTES,
+        MOST_MEGABYTES,
+        "MB",
+        _USUAL.megabytes,
+        f"of each organization's trail; {LEAST_MEGABYTES} is the least",
+    ),
+    "log": _choice(
+        "auto, text or json; auto is text on a terminal and json elsewhere.",
+        "FORM",
+        LogFormat,
+        LogFormat.AUTO.value,
+        "words on a terminal, JSON elsewhere; `text` and `json` are these anywhere",
+        text=lambda form: form.settled.value,
+    ),
+    "unlock_secret_file": _path(
+        "File of the unlock secret.", note="none; `MESHWG_UNLOCK_SECRET` may hold the secret itself"
+    ),
 }
 
 
 def name_of(key: str) -> str:
     """The option as it stands on a command line."""
     return "--" + key.replace("_", "-")
+
+
+def variable_of(key: str) -> str:
+    """The option's variable in the environment."""
+    return f"MESHWG_{key.upper()}"
 
 
 @dataclass(frozen=True)

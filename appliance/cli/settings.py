@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 from appliance.cli import reasons, trust
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.option_table import OPTIONS, PATH, Given, name_of, shown, value_of
+from appliance.cli.option_table import OPTIONS, PATH, Given, name_of, shown, value_of, variable_of
 from appliance.cli.values import EVERYWHERE, origin
 from appliance.logs import LogFormat
 from appliance.mail import Relay
 from appliance.mail.relay import address_literal
 from appliance.model.addresses import Network
-from appliance.model.hosts import Endpoint, authority
+from appliance.model.hosts import Endpoint
 from appliance.model.retention import MEGABYTE, Retention
 from appliance.model.sign_up import SignUpMode
 
@@ -33,16 +33,15 @@ else:
 
 SECRET_VARIABLE = "MESHWG_UNLOCK_SECRET"  # noqa: S105 - the name of a variable
 SECRET_FILE_VARIABLE = "MESHWG_UNLOCK_SECRET_FILE"  # noqa: S105
-DEFAULT_LISTEN = "127.0.0.1:8443"
-_UNUSED_DAYS = 30
 _CONFIG_VARIABLE = "MESHWG_CONFIG"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """An operator's decisions, checked.
+    """An operator's decisions, checked: a value for each option of the table.
 
     Attributes:
+        listen: host and port of pages and API.
         endpoint: the hub as configurations name it.
         udp_port: the public one; None leaves it to the first start.
         trusted_source: ranges without limits but on log-in.
@@ -53,13 +52,12 @@ class Settings:
         sign_up: what a sign-up takes.
         unused_days: how long an organization that nobody uses is kept; None: for good.
         metrics_token: lets programs elsewhere read the metrics, if there is one.
+        audit_days, audit_megabytes: how much of each organization's audit trail is kept.
         log: the form of the log, and of what a start tells.
-        retention: how much of each organization's audit trail is kept.
     """
 
     data: Path
-    host: str
-    port: int
+    listen: tuple[str, int]
     endpoint: Endpoint
     database_url: str
     wireguard: str
@@ -74,9 +72,25 @@ class Settings:
     sign_up: SignUpMode
     unused_days: int | None
     metrics_token: str | None = field(repr=False)
-    retention: Retention
+    audit_days: int
+    audit_megabytes: int
     unlock_secret_file: Path | None
     log: LogFormat
+
+    @property
+    def host(self) -> str:
+        """Host that pages and API listen on."""
+        return self.listen[0]
+
+    @property
+    def port(self) -> int:
+        """TCP port of pages and API."""
+        return self.listen[1]
+
+    @property
+    def retention(self) -> Retention:
+        """How much of each organization's audit trail is kept."""
+        return Retention(self.audit_days, self.audit_megabytes * MEGABYTE)
 
     @property
     def relay(self) -> Relay | None:
@@ -85,28 +99,10 @@ class Settings:
 
     def environment(self) -> dict[str, str]:
         """The same decisions as variables, for a process that takes no options. The unlock secret is not among them."""
-        found = {
-            "data": str(self.data),
-            "listen": authority(self.host, self.port),
-            "endpoint": str(self.endpoint),
-            "database_url": self.database_url,
-            "wireguard": self.wireguard,
-            "udp_port": str(self.udp_port or ""),
-            "tls_cert": str(self.tls_cert or ""),
-            "tls_key": str(self.tls_key or ""),
-            "trusted_source": " ".join(map(str, self.trusted_source)),
-            "trusted_proxy": " ".join(map(str, self.trusted_proxy)),
-            "public_url": self.public_url,
-            "smtp_url": self.smtp_url or "",
-            "mail_from": self.mail_from,
-            "sign_up": self.sign_up.value,
-            "unused_days": str(self.unused_days or 0),
-            "metrics_token": self.metrics_token or "",
-            "audit_days": str(self.retention.days),
-            "audit_megabytes": str(self.retention.megabytes),
-            "log": self.log.settled.value,
-        }
-        return {_variable(key): value for key, value in found.items() if value}
+        texts = {key: option.text(getattr(self, key)) for key, option in OPTIONS.items() if option.metavar}
+        # Without the variable, the child would take the default.
+        texts["unused_days"] = str(self.unused_days or 0)
+        return {variable_of(key): text for key, text in texts.items() if text}
 
 
 def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
@@ -119,47 +115,34 @@ def resolve(given: Mapping[str, Any], config: Path | None = None) -> Settings:
         key: Given(name_of(key), value) for key, value in given.items() if value is not None and value != []
     }
     chosen = {**_defaults(), **_from_file(config), **_from_environment(), **command_line}
-    value = {key: value_of(OPTIONS[key], each) for key, each in chosen.items()}
-    data: Path = value["data"]
+    value: dict[str, Any] = {key: () if option.is_repeatable else None for key, option in OPTIONS.items()}
+    value |= {key: value_of(OPTIONS[key], each) for key, each in chosen.items()}
     host, port = value["listen"]
-    tls_cert, tls_key = value.get("tls_cert"), value.get("tls_key")
-    if (tls_cert is None) != (tls_key is None):
+    value["endpoint"] = value["endpoint"] or Endpoint(_own_address(host))
+    value["database_url"] = value["database_url"] or f"sqlite:///{value['data'] / 'store' / 'meshwg.sqlite'}"
+    value["public_url"] = value["public_url"] or listen_url(host, value["endpoint"].host, port)
+    pages = str(urlsplit(value["public_url"]).hostname)
+    value["mail_from"] = value["mail_from"] or f"meshwg@{address_literal(pages)}"
+    value["unused_days"] = value["unused_days"] or None
+    found = Settings(**value)
+    _check(found)
+    return found
+
+
+def _check(settings: Settings) -> None:
+    """Raises CommandError where two options do not go together."""
+    if (settings.tls_cert is None) != (settings.tls_key is None):
         raise CommandError("A certificate needs its key and a key its certificate.", Exit.NOT_CONFIGURED)
-    endpoint = value.get("endpoint") or Endpoint(_own_address(host))
-    public_url = value.get("public_url") or listen_url(host, endpoint.host, port)
-    found = Settings(
-        data=data,
-        host=host,
-        port=port,
-        endpoint=endpoint,
-        database_url=value.get("database_url") or f"sqlite:///{data / 'store' / 'meshwg.sqlite'}",
-        wireguard=value["wireguard"],
-        udp_port=value.get("udp_port"),
-        tls_cert=tls_cert,
-        tls_key=tls_key,
-        trusted_source=value.get("trusted_source", ()),
-        trusted_proxy=value.get("trusted_proxy", ()),
-        public_url=public_url,
-        smtp_url=value.get("smtp_url"),
-        mail_from=value.get("mail_from") or f"meshwg@{address_literal(str(urlsplit(public_url).hostname))}",
-        sign_up=value["sign_up"],
-        unused_days=value["unused_days"] or None,
-        metrics_token=value.get("metrics_token"),
-        retention=Retention(value["audit_days"], value["audit_megabytes"] * MEGABYTE),
-        unlock_secret_file=value.get("unlock_secret_file"),
-        log=value["log"],
-    )
-    if (found.unused_days or 0) > found.retention.days:
+    if (settings.unused_days or 0) > settings.audit_days:
         raise CommandError(
-            f"--unused-days {found.unused_days} is more than --audit-days {found.retention.days}: what happened "
+            f"--unused-days {settings.unused_days} is more than --audit-days {settings.audit_days}: what happened "
             "longer ago is not known, and an organization would be removed that was in use.",
             Exit.NOT_CONFIGURED,
         )
-    if found.sign_up is SignUpMode.VERIFIED and found.relay is None:
+    if settings.sign_up is SignUpMode.VERIFIED and settings.relay is None:
         raise CommandError(
             "--sign-up verified takes mail: without --smtp-url no link would ever arrive.", Exit.NOT_CONFIGURED
         )
-    return found
 
 
 def listen_url(host: str, endpoint: str, port: int) -> str:
@@ -178,18 +161,8 @@ def default_data() -> Path:
 
 
 def _defaults() -> dict[str, Given]:
-    usual = Retention()
-    defaults = {
-        "data": str(default_data()),
-        "listen": DEFAULT_LISTEN,
-        "wireguard": "auto",
-        "sign_up": SignUpMode.OPEN.value,
-        "unused_days": _UNUSED_DAYS,
-        "audit_days": usual.days,
-        "audit_megabytes": usual.megabytes,
-        "log": LogFormat.AUTO.value,
-    }
-    return {key: Given(name_of(key), value) for key, value in defaults.items()}
+    defaults = {key: option.default for key, option in OPTIONS.items() if option.default is not None}
+    return {key: Given(name_of(key), text) for key, text in {"data": str(default_data()), **defaults}.items()}
 
 
 def _from_file(config: Path | None) -> dict[str, Given]:
@@ -213,12 +186,8 @@ def _config_of_environment() -> Path | None:
 
 
 def _from_environment() -> dict[str, Given]:
-    variables = {key: _variable(key) for key in OPTIONS}
+    variables = {key: variable_of(key) for key in OPTIONS}
     return {key: Given(name, value) for key, name in variables.items() if (value := os.environ.get(name))}
-
-
-def _variable(key: str) -> str:
-    return f"MESHWG_{key.upper()}"
 
 
 def _own_address(listen_host: str) -> str:

@@ -9,11 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
-from typing import Annotated
 
 import structlog
-import typer
 
 from appliance import __version__, logs, privileges
 from appliance.cli import checks, entrance, operations, probe, secret, trust
@@ -23,8 +20,9 @@ from appliance.cli.entrance import Entrance
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, instance_locked, web_user
 from appliance.cli.handover import Handover
-from appliance.cli.options import Config, Data, DatabaseUrl, Listen
-from appliance.cli.settings import DEFAULT_LISTEN, SECRET_FILE_VARIABLE, Settings, default_data, resolve
+from appliance.cli.option_table import OPTIONS
+from appliance.cli.options import with_all_settings
+from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings, default_data
 from appliance.cli.supervision import Asked, Child, NotStarted, pause, watch
 from appliance.cli.unlocking import Unlocked, unlock
 from appliance.hub.errors import HubError
@@ -46,69 +44,8 @@ _USEFUL = ("PATH", "TZ", "LANG", "LANGUAGE", "TMPDIR", "VIRTUAL_ENV")
 _USEFUL_PREFIXES = ("LC_", "PYTHON", "PG", "SSL_")
 
 
-def up(
-    data: Data = None,
-    listen: Listen = None,
-    endpoint: Annotated[
-        str | None, typer.Option(metavar="HOST[:PORT]", help="The hub, as configurations name it.")
-    ] = None,
-    database_url: DatabaseUrl = None,
-    wireguard: Annotated[
-        str | None, typer.Option(metavar="NAME", help="auto, kernel, wireguard-go or boringtun.")
-    ] = None,
-    udp_port: Annotated[
-        int | None,
-        typer.Option(metavar="PORT", help="Public UDP port; 51820, or on a first start the next one that is free."),
-    ] = None,
-    tls_cert: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Certificate (PEM) in place of a self-signed one.")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key (PEM).")] = None,
-    trusted_source: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CIDR", help="Range without limits on sign-up and changes; repeatable."),
-    ] = None,
-    trusted_proxy: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CIDR", help="Range of proxies whose X-Forwarded-For is believed; repeatable."),
-    ] = None,
-    public_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="https://HOST[:PORT] that links begin with.")
-    ] = None,
-    smtp_url: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Mail relay, smtps://USER:PASSWORD@HOST; better in file or environment."),
-    ] = None,
-    mail_from: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address that letters come from.")] = None,
-    sign_up: Annotated[
-        str | None, typer.Option(metavar="MODE", help="What a sign-up takes: open, verified, invited or closed.")
-    ] = None,
-    unused_days: Annotated[
-        int | None,
-        typer.Option(metavar="DAYS", help="Days until an organization that nobody uses is removed; 0: never."),
-    ] = None,
-    metrics_token: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TOKEN", help="Token that lets programs elsewhere read /metrics; better in file or environment."
-        ),
-    ] = None,
-    audit_days: Annotated[
-        int | None,
-        typer.Option(metavar="DAYS", help="Days that entries of audit trails are kept; 400 if not given."),
-    ] = None,
-    audit_megabytes: Annotated[
-        int | None,
-        typer.Option(metavar="MB", help="MB that are kept of each organization's audit trail; 200 if not given."),
-    ] = None,
-    log_format: Annotated[
-        str | None,
-        typer.Option(
-            "--log", metavar="FORM", help="auto, text or json; auto is text on a terminal and json elsewhere."
-        ),
-    ] = None,
-    config: Config = None,
-) -> None:
+@with_all_settings
+def up(settings: Settings) -> None:
     """Run the appliance in the foreground: hub, pages and API.
 
     Ends with Ctrl-C or SIGTERM, and then removes what it made on the host. SIGHUP starts both processes again, after an
@@ -117,30 +54,6 @@ def up(
     Exit codes: 69 the host lacks something, 71 address taken, 73 data folder unusable, 75 data folder in use, 77 not
     root, 78 settings that make no sense, no unlock secret or a wrong one.
     """
-    settings = resolve(
-        {
-            "data": data,
-            "listen": listen,
-            "endpoint": endpoint,
-            "database_url": database_url,
-            "wireguard": wireguard,
-            "udp_port": udp_port,
-            "tls_cert": tls_cert,
-            "tls_key": tls_key,
-            "trusted_source": trusted_source,
-            "trusted_proxy": trusted_proxy,
-            "public_url": public_url,
-            "smtp_url": smtp_url,
-            "mail_from": mail_from,
-            "sign_up": sign_up,
-            "unused_days": unused_days,
-            "metrics_token": metrics_token,
-            "audit_days": audit_days,
-            "audit_megabytes": audit_megabytes,
-            "log": log_format,
-        },
-        config,
-    )
     logs.configure("up", settings.log)
     voice = Voice(settings.log)
     # Blocked first: a signal during the start would leave half of it behind.
@@ -234,11 +147,11 @@ def _announcement(
         sign_up=settings.sign_up,
         organizations=count,
         data=_option("data", str(settings.data), str(default_data())),
-        listen=_option("listen", authority(settings.host, settings.port), DEFAULT_LISTEN),
+        listen=_option("listen", authority(*settings.listen), OPTIONS["listen"].default),
     )
 
 
-def _option(name: str, value: str, usual: str) -> str:
+def _option(name: str, value: str, usual: str | None) -> str:
     return "" if value == usual else f" --{name} {shlex.quote(value)}"
 
 

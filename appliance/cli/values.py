@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
@@ -117,14 +117,13 @@ def number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def one_of(*choices: _T) -> Callable[[str], _T]:
-    """A parser of words, each of which is a choice's text."""
-    by_text = {str(getattr(choice, "value", choice)): choice for choice in choices}
+def one_of(choices: Mapping[str, _T]) -> Callable[[str], _T]:
+    """A parser of words, each of which stands for a choice."""
 
     def parse(text: str) -> _T:
-        if text not in by_text:
+        if text not in choices:
             raise ValueError("none of the choices")
-        return by_text[text]
+        return choices[text]
 
     return parse
 

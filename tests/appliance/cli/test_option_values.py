@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 
 from appliance.cli import secret
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.option_table import OPTIONS, name_of
+from appliance.cli.option_table import OPTIONS, name_of, variable_of
 from appliance.cli.settings import Settings, resolve
 from appliance.cli.up import up
 from appliance.store import Store, times
 from appliance.web import tls
 
+ROOT = Path(__file__).parents[3]
 TEMPLATES = {
     "data": ["/srv/mesh", "~nobody-at-all/x", "~", "a?b", "/srv/\u092e"],
     "listen": ["127.0.0.1:8443", "[::1]:8443", ":8443", "localhost:1", "0.0.0.0:443"],
@@ -119,11 +120,20 @@ def check_settings(found: Settings) -> None:
     found.retention.oldest(times.now())
 
 
-def test_every_option_of_up_is_in_the_table() -> None:
-    """An option that is added without a line in the table is noticed here."""
-    names = {"log_format": "log"}
-    options = {names.get(each, each) for each in inspect.signature(up).parameters} - {"config"}
-    assert options == set(OPTIONS) - {"unlock_secret_file"}
+def test_the_command_line_of_up_has_every_option_of_the_table() -> None:
+    assert {*inspect.signature(up).parameters} == {*OPTIONS, "config"} - {"unlock_secret_file"}
+
+
+def test_the_documentation_has_every_option_of_the_table() -> None:
+    """The rows below are what docs/operating.md has to say; copy them there after a change of the table."""
+    rows = ["| option | file key | variable | default |", "| --- | --- | --- | --- |"]
+    for key, option in OPTIONS.items():
+        named = f"`{name_of(key)} {option.metavar}`" if option.metavar else ""
+        default = "; ".join(filter(None, (option.default and f"`{option.default}`", option.note)))
+        rows.append(f"| {named} | `{key}` | `{variable_of(key)}` | {default} |")
+    found = [line for line in (ROOT / "docs/operating.md").read_text().splitlines() if line.startswith("|")]
+    start = found.index(rows[0])
+    assert found[start : start + len(rows)] == rows
 
 
 @pytest.mark.parametrize("key", OPTIONS)
