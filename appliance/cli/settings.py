@@ -59,7 +59,7 @@ class Settings:
     data: Path
     listen: tuple[str, int]
     endpoint: Endpoint
-    database_url: str
+    database_url: str = field(repr=False)
     wireguard: str
     udp_port: int | None
     tls_cert: Path | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
 MTU = 1420
@@ -25,7 +25,7 @@ class Configuration:
 
     machine: str
     organization: str
-    private_key: str | None
+    private_key: str | None = field(repr=False)
     address: IPv4Address
     network: IPv4Network
     hub_public_key: str

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,6 @@ from typing import Any
 # The worker is forked by a process that gave up root and may not be able to read code any more, so what would be
 # imported late, by the first request that needs it, is imported here.
 import cryptography.hazmat.backends.openssl.backend  # noqa: F401
-import granian._loops
-import granian._signals
-import granian.rsgi  # noqa: F401
 import idna.uts46data  # noqa: F401
 
 from appliance import lifeline, privileges
@@ -66,7 +63,7 @@ class WebSettings:
     host: str
     port: int
     certificate: Certificate
-    database_url: str
+    database_url: str = field(repr=False)
     hub_socket: Path
     endpoint_host: str
     endpoint_port: int
@@ -77,7 +74,7 @@ class WebSettings:
     user: User
     sign_up: SignUpMode
     unused_days: int | None
-    metrics_token: str | None
+    metrics_token: str | None = field(repr=False)
     retention: Retention
     transcripts: Path
 

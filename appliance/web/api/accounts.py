@@ -12,7 +12,7 @@ from appliance.model.errors import CodeNeeded, NotOpen, Suspended, Unauthenticat
 from appliance.service import passwords
 from appliance.web import login_guard
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body, OrganizationAnswer, SessionAnswer
+from appliance.web.api.schemas import Body, OrganizationAnswer, SessionAnswer, Unshown
 
 Email = Annotated[str, msgspec.Meta(description="Finds the account.", examples=["asha@example.net"])]
 
@@ -51,7 +51,7 @@ class LogIn(Body, frozen=True):
     code: Annotated[str | None, msgspec.Meta(description="Of the authenticator, or a recovery code.")] = None
 
 
-class SignedUp(msgspec.Struct, frozen=True):
+class SignedUp(Unshown, frozen=True):
     token: str
     organization: OrganizationAnswer
 

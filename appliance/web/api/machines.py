@@ -14,7 +14,7 @@ from appliance.service.machines import Issued, Seen
 from appliance.store.times import rfc3339
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body
+from appliance.web.api.schemas import Body, Unshown
 
 Name = Annotated[
     str,
@@ -100,7 +100,7 @@ class MachineAnswer(msgspec.Struct, frozen=True):
         )
 
 
-class IssuedAnswer(msgspec.Struct, frozen=True):
+class IssuedAnswer(Unshown, frozen=True):
     machine: MachineAnswer
     config: Annotated[
         str,

@@ -12,7 +12,7 @@ from appliance.store.times import rfc3339
 from appliance.web import login_guard
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body, SessionAnswer
+from appliance.web.api.schemas import Body, SessionAnswer, Unshown
 
 
 class ChangeMember(Body, frozen=True):
@@ -73,7 +73,7 @@ class InvitationAnswer(msgspec.Struct, frozen=True):
         )
 
 
-class InvitedAnswer(msgspec.Struct, frozen=True):
+class InvitedAnswer(Unshown, frozen=True):
     """``link`` is shown here once; null where a letter brings it."""
 
     invitation: InvitationAnswer

@@ -14,7 +14,7 @@ from appliance.store.times import rfc3339
 from appliance.web import login_guard
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body, Code, SessionAnswer
+from appliance.web.api.schemas import Body, Code, SessionAnswer, Unshown
 
 
 class AddPasskey(Body, frozen=True):
@@ -58,7 +58,7 @@ class CreationOptions(msgspec.Struct, frozen=True):
     options: msgspec.Raw
 
 
-class RequestOptions(msgspec.Struct, frozen=True):
+class RequestOptions(Unshown, frozen=True):
     handle: str
     options: msgspec.Raw
 

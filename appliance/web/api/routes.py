@@ -34,7 +34,7 @@ class Asked:
     site: Site
     request: Request
     body: Any
-    signed_in: tuple[Actor, str] | None
+    signed_in: tuple[Actor, str] | None = field(repr=False)
 
     @property
     def parameters(self) -> Mapping[str, str]:

@@ -13,7 +13,14 @@ from appliance.service.sessions import Session
 from appliance.store.times import rfc3339
 
 
-class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Unshown(msgspec.Struct, frozen=True):
+    """Struct that holds a secret, or may: its repr shows no values."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+
+class Body(Unshown, frozen=True, forbid_unknown_fields=True):
     """What a caller sends. A field that nobody knows is a mistake worth telling."""
 
 
@@ -52,7 +59,7 @@ class OrganizationAnswer(msgspec.Struct, frozen=True):
         )
 
 
-class SessionAnswer(msgspec.Struct, frozen=True):
+class SessionAnswer(Unshown, frozen=True):
     token: str
     expires_at: str
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from appliance.model.access import SELF
 from appliance.model.errors import CodeNeeded, Unverified
 from appliance.service import enrolment
 from appliance.service.enrolment import Recovery
 from appliance.store.times import rfc3339
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body, SessionAnswer
+from appliance.web.api.schemas import Body, SessionAnswer, Unshown
 
 
 class Password(Body, frozen=True):
@@ -26,12 +24,12 @@ class PasswordAndCode(Body, frozen=True):
     code: str
 
 
-class NewSecret(msgspec.Struct, frozen=True):
+class NewSecret(Unshown, frozen=True):
     secret: str
     uri: str
 
 
-class NewRecoveryCodes(msgspec.Struct, frozen=True):
+class NewRecoveryCodes(Unshown, frozen=True):
     recovery_codes: list[str]
     token: str
     expires_at: str

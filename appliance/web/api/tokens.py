@@ -13,7 +13,7 @@ from appliance.store.api_tokens import ApiToken
 from appliance.store.times import rfc3339
 from appliance.web.api import paging
 from appliance.web.api.routes import Asked, Call
-from appliance.web.api.schemas import Body, Code
+from appliance.web.api.schemas import Body, Code, Unshown
 
 
 class IssueToken(Body, frozen=True):
@@ -46,7 +46,7 @@ class TokenAnswer(msgspec.Struct, frozen=True):
         )
 
 
-class IssuedTokenAnswer(msgspec.Struct, frozen=True):
+class IssuedTokenAnswer(Unshown, frozen=True):
     """``token`` is what goes after ``Authorization: Bearer``, shown here once."""
 
     token: str

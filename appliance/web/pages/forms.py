@@ -32,7 +32,7 @@ _CONTENT_TYPE = "application/x-www-form-urlencoded"
 class Form:
     """The fields as they were typed."""
 
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def text(self, name: str, default: str = "") -> str:
         """A field's text, or the default where the form did not have it."""

@@ -36,7 +36,7 @@ class Who:
     """
 
     actor: Actor
-    token: str
+    token: str = field(repr=False)
     organization: Organization
     mark: str
 

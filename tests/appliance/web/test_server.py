@@ -35,6 +35,17 @@ def served() -> Iterator[Served]:
         program.terminate()
 
 
+def test_the_worker_loads_no_part_of_the_server_late() -> None:
+    """By then it may not be able to read code any more."""
+    look = (
+        "import inspect, re, sys, appliance.web.process\n"
+        "from granian.server import Server\n"
+        "named = set(re.findall(r'from (granian[.]\\w+) import', inspect.getsource(inspect.getmodule(Server))))\n"
+        "assert named and named <= set(sys.modules), named - set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", look], check=True)
+
+
 def processes_of(port: int) -> list[int]:
     """List the processes of the server on this port: they are forks of one, and called alike."""
     words = ["tests.appliance.web.serving", str(port)]
