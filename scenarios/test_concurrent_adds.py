@@ -99,7 +99,7 @@ def _add_at_once(api: Api, crowd: Sequence[Wanted]) -> list[Answer]:
     """Adds all of them, so many at a time; gives the answers in their order."""
     begin = threading.Barrier(AT_ONCE)
     with ThreadPoolExecutor(AT_ONCE) as pool, ExitStack() as connections:
-        apis = [api.twin() for _ in range(AT_ONCE)]
+        apis = [api.duplicate() for _ in range(AT_ONCE)]
         for each in apis:
             connections.callback(each.close)
 

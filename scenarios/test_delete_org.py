@@ -14,7 +14,7 @@ import pytest
 from harness.client.api import Api
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.overlay.flow import Flow
+from harness.overlay.judged_stream import JudgedStream
 from harness.overlay.mesh import Mesh
 from harness.subject import remains
 from harness.subject.installed import Installed
@@ -49,7 +49,7 @@ def test_nothing_of_it_is_left(world: World, record: Record) -> None:
         assert second.send("GET", "/organization").status == httpx.codes.OK
 
     # Its own hub will answer no fence any more; the other organization's is the same one.
-    own = Flow(mumbai.host, pune.host, pune.address, record, "mumbai→pune", 0.002, kolkata.fence)
+    own = JudgedStream(mumbai.host, pune.host, pune.address, record, "mumbai→pune", 0.002, kolkata.fence)
     with kolkata.stream_to(delhi) as others, own:
         with record.control("both organizations' streams flow before"):
             others.flows()
@@ -73,7 +73,7 @@ def test_nothing_of_it_is_left(world: World, record: Record) -> None:
         status = api.send("GET", "/organization").status
         if status != httpx.codes.UNAUTHORIZED:
             raise Refuted(f"a session outlived its organization: GET /organization was answered {status}")
-    status = second.fresh().send("POST", "/sessions", {"email": email, "password": PASSWORD}).status
+    status = second.anonymous().send("POST", "/sessions", {"email": email, "password": PASSWORD}).status
     if status != httpx.codes.UNAUTHORIZED:
         raise Refuted(f"an account outlived its organization: a log-in was answered {status}")
     if MARK in world.subject.installed.log_text():
@@ -108,7 +108,7 @@ def test_a_deletion_that_is_cut_off_is_finished(world: World, record: Record) ->
 def _sign_up(world: World, record: Record, email: str) -> tuple[Mesh, Api]:
     """A marked organization on the paid plan, and another session of its owner."""
     mesh = world.organization(record, f"{MARK} networks", email=email)
-    second = mesh.api.fresh()
+    second = mesh.api.anonymous()
     second.token = second.call("POST", "/sessions", {"email": email, "password": PASSWORD}).body["token"]
     return mesh, second
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from harness.judging.record import Record
-from harness.overlay.mesh import between
+from harness.overlay.mesh import rule_between
 from harness.world.world import World
 
 pytestmark = pytest.mark.claim("live-change")
@@ -37,7 +37,7 @@ def test_rules_that_change_nothing_for_a_stream_don_t_touch_it(world: World, rec
     """Default, groups and ports change around an allowed stream, a machine comes and goes; it loses not one packet."""
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune", groups=[["office"], ["office"]])
-    always = between("allow", mumbai, pune)
+    always = rule_between("allow", mumbai, pune)
     chance = random.Random(f"changes {world.seed}")
     with mumbai.stream_to(pune) as stream:
         with record.control("the stream flows before the first change"):

@@ -35,7 +35,7 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
     """
     mesh = world.organization(record)
     roamer, mate = mesh.machines("roamer", "mate")
-    roamer.widen()
+    roamer.accept_all_addresses()
     with (
         Outside(world) as beyond,
         Witness(beyond.internet) as internet,
@@ -147,7 +147,7 @@ def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) ->
     """
     mesh = world.organization(record)
     (machine,) = mesh.machines("machine")
-    machine.widen()
+    machine.accept_all_addresses()
     marks = Marks()
     with _listening(world) as listening, Witness(machine.host, machine.tunnel.interface) as witness:
         with record.control("the hub's host answers on its public address, over the underlay"):
@@ -182,7 +182,7 @@ def test_nobody_outside_reaches_a_machine(world: World, record: Record) -> None:
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
-    pune.widen()
+    pune.accept_all_addresses()
     marks = Marks()
     with (
         Outside(world) as beyond,

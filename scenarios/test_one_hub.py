@@ -15,7 +15,7 @@ from scapy.layers.inet import UDP
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay.mesh import HANDSHAKE_DEADLINE, Mesh
-from harness.overlay.outage import Lifeline
+from harness.overlay.outage import HealthStream
 from harness.wire import underlay
 from harness.wire.underlay import Leg
 from harness.world.home import behind_a_router
@@ -153,27 +153,27 @@ def test_a_stopped_hub_stops_everything(world: World, record: Record, profile: s
     addresses = {mumbai.underlay_address, pune.underlay_address}
     with ExitStack() as stack:
         streams = [
-            stack.enter_context(Lifeline(source, destination, record, INTERVAL * world.patience))
+            stack.enter_context(HealthStream(source, destination, record, INTERVAL * world.patience))
             for source, destination in ((mumbai, pune), (pune, mumbai))
         ]
         captures = [stack.enter_context(Capture(machine.host, "eth0")) for machine in (mumbai, pune)]
         with record.control("both streams arrive while the hub runs"):
             for stream in streams:
-                stream.arrives(HANDSHAKE_DEADLINE)
+                stream.wait_until_whole(HANDSHAKE_DEADLINE)
         for stream in streams:
-            stream.breaks()
+            stream.expect_loss()
         with world.subject.stopped():
             until = time.monotonic() + STOPPED_S[profile]
             delivered = 0
             while time.monotonic() < until:
-                delivered += sum(stream.delivered_meanwhile(_BACK_DEADLINE) for stream in streams)
+                delivered += sum(stream.count_delivered(_BACK_DEADLINE) for stream in streams)
             record.measure("packets delivered with the hub stopped", delivered, limit=0)
             if delivered:
                 raise Refuted(f"{delivered} packets were delivered with no hub")
             tried = [packet for capture in captures for packet in underlay.direct(capture.packets(), addresses)]
             record.none_of("packets from machine to machine", tried, "machines spoke directly")
         for stream in streams:
-            stream.arrives(_BACK_DEADLINE)
+            stream.wait_until_whole(_BACK_DEADLINE)
 
 
 def test_a_machine_that_moves_stays_connected(world: World, record: Record) -> None:

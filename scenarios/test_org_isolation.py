@@ -154,7 +154,7 @@ def _holdings(mesh: Mesh, name: str) -> dict[str, str]:
     email = api.call("GET", "/account").body["email"]
     machine = mesh.add(name)["machine"]["id"]
     rule = api.call("POST", "/policy/rules", {"action": "allow", "source": "any", "destination": "any"}).body["id"]
-    second = api.fresh()
+    second = api.anonymous()
     second.call("POST", "/sessions", {"email": email, "password": PASSWORD})
     second.close()
     (member,) = api.call("GET", "/members").body["members"]

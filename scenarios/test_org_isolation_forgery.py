@@ -36,7 +36,7 @@ def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record
     acme, bolt = world.organization(record), world.organization(record)
     one, two = acme.machines("one", "two")
     _, other, only = bolt.machines("one", "two", "three")
-    one.widen()
+    one.accept_all_addresses()
     with (
         Witness(two.host, two.tunnel.interface) as at_mate,
         Witness(other.host) as at_other,

@@ -24,8 +24,8 @@ from harness.judging.verdicts import Refuted
 from harness.overlay import truth
 from harness.overlay.connection import repeat_soon
 from harness.overlay.mesh import Machine, Mesh, Rule
-from harness.overlay.truth import Cell, Service
-from harness.overlay.way import KINDS, Way
+from harness.overlay.traffic import KINDS, Traffic
+from harness.overlay.truth import CellKey, PortProtocol
 from harness.world.history import History, Hosts
 from harness.world.world import World
 
@@ -35,7 +35,7 @@ FLIPS = {"quick": 30, "full": 300}
 MOST_MACHINES = 4
 # Histories, and steps of each at most.
 HISTORIES = {"quick": (3, 8), "full": (15, 25)}
-SERVICES = (Service("tcp", 22), Service("tcp", 8080), Service("udp", 53), Service("icmp"))
+SERVICES = (PortProtocol("tcp", 22), PortProtocol("tcp", 8080), PortProtocol("udp", 53), PortProtocol("icmp"))
 
 
 def test_every_flip_lands_on_running_connections(world: World, record: Record, profile: str) -> None:
@@ -50,26 +50,26 @@ def test_every_flip_lands_on_running_connections(world: World, record: Record, p
         repeat_soon(machine)
     chance = random.Random(f"flips {world.seed}")
     with ExitStack() as stack:
-        ways = [stack.enter_context(Way(mesh, *ends)) for ends in ((mumbai, pune), (pune, mumbai))]
+        both_ways = [stack.enter_context(Traffic(mesh, *ends)) for ends in ((mumbai, pune), (pune, mumbai))]
         with record.control("everything passes in both directions before the first flip"):
-            for way in ways:
-                way.passes()
-            _judge_probes(mesh, ways)
+            for traffic in both_ways:
+                traffic.passes()
+            _judge_probes(mesh, both_ways)
         for number in range(FLIPS[profile]):
             default, rules = _another_policy(chance, mesh, (mumbai, pune))
             try:
                 answer = mesh.save(default, rules)
-                for way in ways:
-                    way.follows(answer)
-                _judge_probes(mesh, ways)
+                for traffic in both_ways:
+                    traffic.follows(answer)
+                _judge_probes(mesh, both_ways)
             except Refuted as refuted:
                 raise Refuted(f"flip {number + 1} did not land, default {default} and {rules}: {refuted}") from refuted
-        turns = sum(way.turns for way in ways)
+        turns = sum(traffic.turns for traffic in both_ways)
         answer = mesh.save("allow", [])
         with record.control("everything passes again after the last flip"):
-            for way in ways:
-                way.follows(answer)
-                way.passes()
+            for traffic in both_ways:
+                traffic.follows(answer)
+                traffic.passes()
     record.measure("flips", FLIPS[profile])
     record.at_least("streams and connections stopped or let go by them", turns, FLIPS[profile])
 
@@ -221,17 +221,17 @@ POLICIES = st.lists(
 )
 
 
-def _judge_probes(mesh: Mesh, ways: Sequence[Way]) -> None:
-    for way in ways:
-        way.send_probes()
-    mesh.fence(*(way.source for way in ways))
-    for way in ways:
-        way.judge_probes()
+def _judge_probes(mesh: Mesh, both_ways: Sequence[Traffic]) -> None:
+    for traffic in both_ways:
+        traffic.send_probes()
+    mesh.fence(*(traffic.source for traffic in both_ways))
+    for traffic in both_ways:
+        traffic.judge_probes()
 
 
 def _another_policy(chance: random.Random, mesh: Mesh, machines: Sequence[Machine]) -> tuple[str, list[Rule]]:
     """A policy under which something other passes between the two than under the one in force."""
-    cells = [Cell(one, other, kind) for one in machines for other in machines if one is not other for kind in KINDS]
+    cells = [CellKey(one, other, kind) for one in machines for other in machines if one is not other for kind in KINDS]
     before = [truth.is_allowed(cell, mesh.default, mesh.rules) for cell in cells]
     while True:
         default, rules = chance.choice(["allow", "deny"]), _rules(chance, machines)

@@ -12,18 +12,18 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay import truth
 from harness.overlay.mesh import Machine, Mesh, Rule
-from harness.overlay.truth import Prober, Service
+from harness.overlay.truth import PortProtocol, Prober
 from harness.world.world import World
 from netlab import NothingArrived, TcpListener, TcpStream
 
 pytestmark = pytest.mark.claim("policy-enforcement")
 
 SERVICES = (
-    Service("tcp", 22),
-    Service("tcp", 8080),
-    Service("udp", 53),
-    Service("udp", 8080),
-    Service("icmp"),
+    PortProtocol("tcp", 22),
+    PortProtocol("tcp", 8080),
+    PortProtocol("udp", 53),
+    PortProtocol("udp", 8080),
+    PortProtocol("icmp"),
 )
 POLICIES = {"quick": 8, "full": 60}
 FLIPS = {"quick": 6, "full": 40}
@@ -126,11 +126,11 @@ def test_the_check_call_tells_what_packets_find(world: World, record: Record) ->
         for source, destination in (*pairwise(machines), *pairwise(reversed(machines))):
             for service in SERVICES:
                 asked += 1
-                _compare_check(mesh, truth.Cell(source, destination, service))
+                _compare_check(mesh, truth.CellKey(source, destination, service))
     record.measure("questions", asked)
 
 
-def _compare_check(mesh: Mesh, cell: truth.Cell) -> None:
+def _compare_check(mesh: Mesh, cell: truth.CellKey) -> None:
     body: dict[str, object] = {
         "source": f"machine:{cell.source.id}",
         "destination": f"machine:{cell.destination.id}",

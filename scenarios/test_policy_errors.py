@@ -9,10 +9,10 @@ from contextlib import ExitStack
 import pytest
 
 from harness.judging.record import Record
-from harness.overlay import complaints
-from harness.overlay.complaints import Connection
-from harness.overlay.mesh import PROBE_DEADLINE, Machine, between
-from harness.overlay.truth import Cell, Service
+from harness.overlay import icmp_errors
+from harness.overlay.icmp_errors import QuotedConnection
+from harness.overlay.mesh import PROBE_DEADLINE, Machine, rule_between
+from harness.overlay.truth import CellKey, PortProtocol
 from harness.wire import raw
 from harness.wire.raw import Probe
 from harness.world.world import World
@@ -21,7 +21,7 @@ from netlab import TcpListener
 pytestmark = pytest.mark.claim("policy-enforcement")
 
 _PORT = 4000
-_TCP, _UDP, _PING = Service("tcp", _PORT), Service("udp", _PORT), Service("icmp")
+_TCP, _UDP, _PING = PortProtocol("tcp", _PORT), PortProtocol("udp", _PORT), PortProtocol("icmp")
 _IDENTIFIER = 0x6D77
 
 
@@ -37,20 +37,22 @@ def test_denied_machines_hear_no_errors_of_each_other(world: World, record: Reco
         for destination in (bela, asha, third):
             stack.enter_context(TcpListener(destination.host, _PORT, destination.address))
         connections = [each for pair in pairs for each in _opened(*pair, stack)]
-        tried = list(complaints.about(connections, machines))
+        tried = list(icmp_errors.about(connections, machines))
         with record.control("where everything is allowed, all ends are heard, of every connection and kind"):
-            ends = [each for each in tried if each.is_of_its_ends and each.kind not in complaints.NEVER_DELIVERED]
-            assert set(complaints.delivered(mesh, ends)) == set(ends)
-        rules = [between("deny", *pair) for pair in pairs[:2]] + [between("allow", *pair) for pair in pairs[2:]]
+            ends = [each for each in tried if each.is_from_endpoint and each.kind not in icmp_errors.NEVER_DELIVERED]
+            assert set(icmp_errors.delivered(mesh, ends)) == set(ends)
+        rules = [rule_between("deny", *pair) for pair in pairs[:2]] + [
+            rule_between("allow", *pair) for pair in pairs[2:]
+        ]
         mesh.save("deny", rules)
-        heard = complaints.check(mesh, tried)
+        heard = icmp_errors.check(mesh, tried)
         with record.control("a machine hears from the third one's kernel that nobody listens"):
             assert _is_refused(asha, third)
     record.at_least("errors tried", len(tried), 500)
     record.at_least("of them an allowed connection's own", heard, 40)
 
 
-def _opened(source: Machine, destination: Machine, stack: ExitStack) -> Iterator[Connection]:
+def _opened(source: Machine, destination: Machine, stack: ExitStack) -> Iterator[QuotedConnection]:
     """A connection of each kind, which stays until the stack is closed."""
     for service, kind in ((_TCP, socket.SOCK_STREAM), (_UDP, socket.SOCK_DGRAM)):
         opened = stack.enter_context(source.host.socket(socket.AF_INET, kind))
@@ -58,8 +60,8 @@ def _opened(source: Machine, destination: Machine, stack: ExitStack) -> Iterator
         opened.bind((source.address, 0))
         opened.connect((destination.address, _PORT))
         opened.send(b"opened")
-        yield Connection(Cell(source, destination, service), opened.getsockname()[1])
-    ping = Connection(Cell(source, destination, _PING), _IDENTIFIER)
+        yield QuotedConnection(CellKey(source, destination, service), opened.getsockname()[1])
+    ping = QuotedConnection(CellKey(source, destination, _PING), _IDENTIFIER)
     sent = Probe("a ping", destination.address, (ping.packet(of_reply=False),))
     raw.send(source.host, source.tunnel.interface, [sent])
     yield ping

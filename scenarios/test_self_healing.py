@@ -14,9 +14,9 @@ import pytest
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.overlay.flow import Flow
+from harness.overlay.judged_stream import JudgedStream
 from harness.overlay.mesh import Machine, Mesh
-from harness.overlay.outage import Lifeline
+from harness.overlay.outage import HealthStream
 from harness.world.damage import CATALOGUE, FAMILIES, FORCED_OPEN, MISLED, UNMASKED, Damage, Lock, Noticed
 from harness.world.inside import Inside
 from harness.world.world import World
@@ -50,8 +50,8 @@ class Siege:
     record: Record
     machines: Sequence[Machine]
     target: Inside
-    allowed: Lifeline
-    denied: Flow
+    allowed: HealthStream
+    denied: JudgedStream
     before: str
 
     def stands_and_recovers(self, damage: Damage) -> float:
@@ -64,10 +64,10 @@ class Siege:
             Refuted: something does not come back in time, or a denied packet was delivered.
             Inconclusive: the damage could not be done, or did no harm.
         """
-        begin = self.allowed.breaks()
+        begin = self.allowed.expect_loss()
         with self.target.unattended():
             self._suffer(damage)
-            arrived = self.allowed.delivered_meanwhile(self.within_s(damage))
+            arrived = self.allowed.count_delivered(self.within_s(damage))
             if damage.cuts and arrived:
                 raise Inconclusive(f"{damage}: {arrived} packets arrived all the same, so nothing was broken")
         return self._recovers(begin, (damage,))
@@ -78,7 +78,7 @@ class Siege:
 
     def recovers(self, *damages: Damage) -> float:
         """As `stands_and_recovers`, at once and while the hub looks on; what comes second may find nothing left."""
-        begin = self.allowed.breaks()
+        begin = self.allowed.expect_loss()
         self._suffer(*damages)
         return self._recovers(begin, damages)
 
@@ -89,15 +89,15 @@ class Siege:
             self.target.suffer(other)
 
     def _recovers(self, begin: int, damages: Sequence[Damage]) -> float:
-        start, deadline_s = self.allowed.breaks(), max(map(self.within_s, damages))
+        start, deadline_s = self.allowed.expect_loss(), max(map(self.within_s, damages))
         try:
             # Packets first: to look takes more of a processor. What is mended last may cut them once more.
-            self.allowed.arrives(deadline_s)
+            self.allowed.wait_until_whole(deadline_s)
             wait_until_seen(self.target, self.before, deadline_s)
-            whole = self.allowed.arrives(deadline_s)
+            whole = self.allowed.wait_until_whole(deadline_s)
             mumbai, *others = self.machines
             for other in others:
-                other.wait_until_it_reaches(mumbai, deadline_s)
+                other.wait_until_reaches(mumbai, deadline_s)
             self.denied.stays_stopped()
             if any(damage.noticed is Noticed.RESTART for damage in damages):
                 self._wait_until_ready(deadline_s)
@@ -122,11 +122,11 @@ def besieged(world: World, record: Record, mesh: Mesh, machines: Sequence[Machin
     mumbai, pune, kolkata = machines
     with (
         # What emulates a processor has none left for a service that starts, beside a thousand packets a second.
-        Lifeline(mumbai, pune, record, INTERVAL * world.patience) as allowed,
+        HealthStream(mumbai, pune, record, INTERVAL * world.patience) as allowed,
         kolkata.stream_to(pune, interval=INTERVAL * world.patience) as denied,
     ):
         with record.control("both streams flow before the rule and the damage"):
-            allowed.arrives(Noticed.EVENT.value)
+            allowed.wait_until_whole(Noticed.EVENT.value)
             denied.flows()
         denied.stops(mesh.deny(kolkata, pune))
         target = Inside(world.subject.installed, mesh, pune, mumbai)
@@ -238,7 +238,7 @@ def _finds_back(mumbai: Machine, pune: Machine, target: Inside, before: str, end
     """Seconds until all is as it was and the machine talks through the public port."""
     start = time.monotonic()
     wait_until_seen(target, before, Noticed.EVENT.value)
-    mumbai.wait_until_it_reaches(pune, Noticed.EVENT.value)
+    mumbai.wait_until_reaches(pune, Noticed.EVENT.value)
     took = time.monotonic() - start
     if [peer.endpoint for peer in mumbai.tunnel.peers()] != [endpoint]:
         raise Refuted("a machine is back through another port than the public one")
@@ -253,7 +253,7 @@ def test_a_service_that_was_stopped_finds_its_machines_again(world: World, recor
     mesh = world.organization(record)
     machines = mesh.machines("mumbai", "pune", "kolkata")
     with besieged(world, record, mesh, machines) as siege:
-        start = siege.allowed.breaks()
+        start = siege.allowed.expect_loss()
         world.subject.installed.stop()
         try:
             with record.control("nothing of the service is left on its host"):
@@ -262,7 +262,7 @@ def test_a_service_that_was_stopped_finds_its_machines_again(world: World, recor
             # The other scenarios find it running, whatever comes of this one.
             ready_after = world.subject.installed.start()
         record.measure("start to ready", ready_after, "s")
-        whole = siege.allowed.arrives(Noticed.RESTART.within_s(world.patience))
+        whole = siege.allowed.wait_until_whole(Noticed.RESTART.within_s(world.patience))
         cut = siege.allowed.outage(start, whole)
         record.measure("cut for", cut, "s")
         if not cut:

@@ -50,13 +50,13 @@ class Person:
 
     def log_in(self, password: str = PASSWORD, **more: str) -> Answer:
         """A try at another session."""
-        return self.api.fresh().send("POST", "/sessions", {"email": self.email, "password": password, **more})
+        return self.api.anonymous().send("POST", "/sessions", {"email": self.email, "password": password, **more})
 
     def session(self, password: str = PASSWORD, **more: str) -> Api:
         """Another session."""
         answer = self.log_in(password, **more)
         assert answer.status == 201, answer.body
-        api = self.api.fresh()
+        api = self.api.anonymous()
         api.token = answer.body["token"]
         return api
 
@@ -194,7 +194,7 @@ def test_no_way_in_outlives_a_new_password(world: World, person: Person, record:
         assert last is not None
         assert _is_open(last)
         assert _is_open(person.api)
-    person.api.fresh().call("PUT", "/resets", {"token": link, "password": OTHER})
+    person.api.anonymous().call("PUT", "/resets", {"token": link, "password": OTHER})
     ways = {"token": last, "session": person.api}
     opened = [name for name, each in ways.items() if each is not None and _is_open(each)]
     record.none_of("open after a reset", opened, "ways in outlived the reset")
@@ -286,7 +286,7 @@ def _second_owner(person: Person) -> Person:
     link = person.api.call("POST", "/invitations", {"email": email, "role": "owner"}).body["link"]
     if link is None:
         raise Inconclusive("this service sends invitations by mail, and nobody here reads it")
-    api = person.api.fresh()
+    api = person.api.anonymous()
     accepted = api.call("POST", "/invitations/accept", {"token": link.rpartition("/")[2], "password": PASSWORD})
     api.token = accepted.body["token"]
     return Person(api, email)
@@ -295,8 +295,8 @@ def _second_owner(person: Person) -> Person:
 def _remove_while_calls_wait(owner: Api, second: Person) -> tuple[Answer, list[Answer]]:
     """The removal of a second owner, and their own calls that were sent before it; all wait for a long change."""
     (member,) = (each for each in owner.call("GET", "/members").body["members"] if each["email"] == second.email)
-    saver, remover = owner.twin(), owner.twin()
-    callers = [second.api.twin() for _ in range(WAITING_CALLS)]
+    saver, remover = owner.duplicate(), owner.duplicate()
+    callers = [second.api.duplicate() for _ in range(WAITING_CALLS)]
     for each in (saver, remover, *callers):
         # Connected, so that nothing but the call itself is left to do.
         each.call("GET", "/organization")
@@ -344,7 +344,7 @@ def _new_token(api: Api, name: str, **proof: str) -> Api | None:
     answer = api.send("POST", "/tokens", {"name": name, "scope": "read", **proof})
     if answer.status != 201:
         return None
-    program = api.fresh()
+    program = api.anonymous()
     program.token = answer.body["token"]
     return program
 

@@ -40,7 +40,7 @@ def measure(world: World, machines: int, saves: int, tell: Callable[[str], None]
     tell(f"{saves} saves of the small one while the large one adds rules")
     over = threading.Event()
     added: list[float] = []
-    thread = threading.Thread(target=_add_on, args=(large.twin(), over, added))
+    thread = threading.Thread(target=_add_on, args=(large.duplicate(), over, added))
     thread.start()
     try:
         beside = [each for _ in range(saves) for each in _save_and_undo(small)]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from harness.bench.targets import Measured
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
-from harness.overlay.outage import Lifeline
+from harness.overlay.outage import HealthStream
 from harness.world.damage import LINK, PROCESSES, ROUTES, RULES, Damage
 from harness.world.inside import Inside
 from harness.world.world import World
@@ -42,8 +42,8 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
     rows = {row: [known[name] for name in names if target.applies(known[name])] for row, names in _ROWS.items()}
     outages: dict[str, list[float]] = {damage.name: [] for of in rows.values() for damage in of}
     mended: dict[str, list[float]] = {name: [] for name in outages}
-    with Lifeline(mumbai, pune, Record()) as stream:
-        stream.arrives(_DEADLINE)
+    with HealthStream(mumbai, pune, Record()) as stream:
+        stream.wait_until_whole(_DEADLINE)
         for number in range(rounds):
             for name in outages:
                 outage, seconds = _one(world, target, stream, known[name])
@@ -66,17 +66,17 @@ def _told(times: dict[str, list[float]]) -> str:
     return ", ".join(f"{name} {statistics.median(values):.0f} ms" for name, values in times.items())
 
 
-def _one(world: World, target: Inside, stream: Lifeline, damage: Damage) -> tuple[float, float]:
+def _one(world: World, target: Inside, stream: HealthStream, damage: Damage) -> tuple[float, float]:
     """Seconds for which packets were lost, and seconds of the service's own account."""
     before = len(_repairs(world))
-    start = stream.breaks()
+    start = stream.expect_loss()
     target.suffer(damage)
     deadline = time.monotonic() + _DEADLINE
     while len(_repairs(world)) <= before:
         if time.monotonic() > deadline:
             raise Inconclusive(f"{damage}: the service noticed nothing in {_DEADLINE:.0f} s")
         time.sleep(_POLL)
-    return stream.outage(start, stream.arrives(_DEADLINE)), sum(_repairs(world)[before:])
+    return stream.outage(start, stream.wait_until_whole(_DEADLINE)), sum(_repairs(world)[before:])
 
 
 def _repairs(world: World) -> list[float]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from harness.bench.targets import Measured
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
-from harness.overlay.mesh import Machine, between
+from harness.overlay.mesh import Machine, rule_between
 from harness.world.world import World
 from netlab import Host
 from netlab.examples import plainhub
@@ -56,7 +56,7 @@ def _many_rules(source: Machine, destination: Machine) -> list[dict[str, str]]:
     """Rules that all have to be asked about the packets of the run, and none of which speaks of them."""
     first = PORT + 1000
     ports = range(first, first + _MANY_RULES)
-    return [between("deny", source, destination, protocol="tcp", ports=str(port)) for port in ports]
+    return [rule_between("deny", source, destination, protocol="tcp", ports=str(port)) for port in ports]
 
 
 def rate(client: Host, address: str, seconds: int) -> float:

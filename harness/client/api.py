@@ -8,11 +8,10 @@ from typing import Any
 
 import httpx
 
-from harness.client.visitor import Visitor, client
+from harness.client.visitor import SESSION_COOKIE, Visitor, http_client
 from harness.judging.answer import Answer
 
 PREFIX = "/api/v1"
-_COOKIE = "__Host-meshwg"
 
 
 class ApiError(Exception):
@@ -49,14 +48,14 @@ class Api:
         self.url = url
         self._certificate = certificate
         self._transport = transport
-        self._client = client(url, certificate, transport)
+        self._client = http_client(url, certificate, transport)
         self.token = token
 
-    def fresh(self) -> Api:
+    def anonymous(self) -> Api:
         """Another connection to the same service, signed in as nobody."""
         return Api(self.url, self._certificate, transport=self._transport)
 
-    def twin(self) -> Api:
+    def duplicate(self) -> Api:
         """Another connection to the same service, in the same session."""
         return Api(self.url, self._certificate, self.token, self._transport)
 
@@ -92,7 +91,7 @@ class Api:
     def page(self, path: str) -> Answer:
         """A page, as the browser of who is signed in gets it."""
         requested = time.monotonic_ns()
-        response = self._client.get(path, headers={"Cookie": f"{_COOKIE}={self.token}"})
+        response = self._client.get(path, headers={"Cookie": f"{SESSION_COOKIE}={self.token}"})
         return Answer(response.status_code, response.text, requested, time.monotonic_ns(), response.headers)
 
     def call(self, method: str, path: str, body: Any = None) -> Answer:

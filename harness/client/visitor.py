@@ -15,7 +15,7 @@ SESSION_COOKIE = "__Host-meshwg"
 _TIMEOUT = 30.0
 
 
-def client(url: str, certificate: Path | None, transport: httpx.BaseTransport | None) -> httpx.Client:
+def http_client(url: str, certificate: Path | None, transport: httpx.BaseTransport | None) -> httpx.Client:
     """Kept connections to one service, whatever the environment says of proxies; or that transport for them."""
     if transport is not None:
         return httpx.Client(base_url=url, transport=transport)
@@ -46,7 +46,7 @@ class Visitor:
     """
 
     def __init__(self, url: str, certificate: Path | None = None, transport: httpx.BaseTransport | None = None) -> None:
-        self._client = client(url, certificate, transport)
+        self._client = http_client(url, certificate, transport)
 
     @property
     def session(self) -> str | None:

@@ -14,7 +14,7 @@ from harness.client.api import Api, ApiError
 from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.overlay.flow import Flow
+from harness.overlay.judged_stream import JudgedStream
 from harness.overlay.mesh import Mesh
 from harness.world.world import PASSWORD, World
 
@@ -108,7 +108,7 @@ class Neighbour:
         self._flips = itertools.cycle(("deny", "allow"))
 
     @contextmanager
-    def streaming(self) -> Iterator[Flow]:
+    def streaming(self) -> Iterator[JudgedStream]:
         """A stream of numbered packets between its machines, none of which may be lost while the block lasts."""
         first, second = self._machines
         with first.stream_to(second, interval=_STREAM_INTERVAL_S) as stream:
@@ -213,7 +213,7 @@ class Neighbour:
         return self.mesh.api.call("PUT", "/policy", {"default": "allow", "rules": [rule]})
 
     def _log_in(self) -> Answer:
-        api: Api = self.mesh.api.fresh()
+        api: Api = self.mesh.api.anonymous()
         try:
             return api.call("POST", "/sessions", {"email": self._email, "password": PASSWORD})
         finally:

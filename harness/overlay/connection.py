@@ -71,7 +71,7 @@ class Connection:
         self._judge_denial(change.requested_ns)
         self._denied_since = change.answered_ns
 
-    def holds(self) -> None:
+    def stays_stopped(self) -> None:
         """Nothing that it must not carry has crossed it so far.
 
         Raises:

@@ -11,7 +11,7 @@ from harness.client.api import Api
 from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
-from harness.overlay.flow import Flow
+from harness.overlay.judged_stream import JudgedStream
 from netlab import LabHost, NothingArrived, Tunnel, wg_quick
 
 HANDSHAKE_DEADLINE = 6.0
@@ -52,7 +52,7 @@ class Machine:
         """Whether a ping is answered."""
         return bool(self.host.ping(other.address, timeout=timeout))
 
-    def wait_until_it_reaches(self, other: Machine, deadline_s: float) -> None:
+    def wait_until_reaches(self, other: Machine, deadline_s: float) -> None:
         """Pings until one is answered, which takes both directions.
 
         A ping that is sent while a tunnel is gone is lost, however long its answer is awaited.
@@ -65,15 +65,15 @@ class Machine:
             if time.monotonic() - start > deadline_s:
                 raise Refuted(f"{self.name} does not reach {other.name} for {deadline_s:.0f} s")
 
-    def widen(self) -> None:
+    def accept_all_addresses(self) -> None:
         """Its own WireGuard takes packets to everywhere; nobody can forbid a customer that."""
         (peer,) = self.tunnel.peers()
         allowed = "0.0.0.0/0,::/0"
         self.host.run("wg", "set", self.tunnel.interface, "peer", peer.public_key, "allowed-ips", allowed)
 
-    def stream_to(self, other: Machine, *, interval: float = 0.002) -> Flow:
+    def stream_to(self, other: Machine, *, interval: float = 0.002) -> JudgedStream:
         """Numbered packets toward another machine, for as long as ``with`` lasts."""
-        return Flow(
+        return JudgedStream(
             self.host, other.host, other.address, self.record, f"{self.name}→{other.name}", interval, self.fence
         )
 
@@ -178,12 +178,12 @@ class Mesh:
         """Saves a whole policy; returns the answer with its times."""
         answer = self.api.call("PUT", "/policy", {"default": default, "rules": list(rules)})
         self.default, self.rules = default, tuple(rules)
-        self.record.saved(self.in_words(default, rules), answer)
+        self.record.saved(self.describe_policy(default, rules), answer)
         return answer
 
-    def in_words(self, default: str, rules: Iterable[Rule]) -> str:
+    def describe_policy(self, default: str, rules: Iterable[Rule]) -> str:
         """A policy with the machines by their names."""
-        return "; ".join([f"default {default}", *(_in_words(rule, self._names) for rule in rules)])
+        return "; ".join([f"default {default}", *(_describe_rule(rule, self._names) for rule in rules)])
 
     def forget_rules_about(self, machine: Machine) -> None:
         """The service dropped them with the machine."""
@@ -192,15 +192,15 @@ class Mesh:
 
     def deny(self, source: Machine, destination: Machine, **limits: str) -> Answer:
         """One more rule: what ``source`` opens toward ``destination`` is denied."""
-        return self.save(self.default, (*self.rules, between("deny", source, destination, **limits)))
+        return self.save(self.default, (*self.rules, rule_between("deny", source, destination, **limits)))
 
     def allow(self, source: Machine, destination: Machine, **limits: str) -> Answer:
         """Takes the same deny rule away again."""
-        gone = between("deny", source, destination, **limits)
+        gone = rule_between("deny", source, destination, **limits)
         return self.save(self.default, [rule for rule in self.rules if rule != gone])
 
 
-def between(action: str, source: Machine, destination: Machine, **limits: str) -> Rule:
+def rule_between(action: str, source: Machine, destination: Machine, **limits: str) -> Rule:
     """A rule from one machine to another, for a protocol and ports if they are given."""
     return {
         "action": action,
@@ -210,7 +210,7 @@ def between(action: str, source: Machine, destination: Machine, **limits: str) -
     }
 
 
-def _in_words(rule: Rule, names: Mapping[str, str]) -> str:
+def _describe_rule(rule: Rule, names: Mapping[str, str]) -> str:
     ends = (names.get(rule[end], str(rule[end])) for end in ("source", "destination"))
     limits = (str(rule[limit]) for limit in ("protocol", "ports") if rule.get(limit))
     return " ".join([rule["action"], "→".join(ends), *limits])

@@ -20,7 +20,7 @@ _WAY_NS = 10_000_000
 """Ten times as long as a packet takes through a hub that is well."""
 
 
-def whole_since(received: Sequence[Received], since_ns: int) -> int | None:
+def unbroken_since(received: Sequence[Received], since_ns: int) -> int | None:
     """When the first packet was sent from which on all have arrived; None while too few have.
 
     Packets of a stream stay in order: one that is missing when a later one is there counts as lost.
@@ -45,7 +45,7 @@ def outage(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, en
     return (after - lost[0].sent_ns) / 1e9
 
 
-def lost_again(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int) -> list[int]:
+def lost_while_healthy(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int) -> list[int]:
     """Numbers of packets of [start, end] that were lost, although nothing was broken then."""
     arrived = {packet.seq for packet in received}
     # What is under way when the next damage is done is its business.
@@ -54,7 +54,7 @@ def lost_again(sent: Sequence[Sent], received: Sequence[Received], start_ns: int
     return [each.seq for each in sent if start_ns <= each.sent_ns and each.seq < through and each.seq not in arrived]
 
 
-class Lifeline:
+class HealthStream:
     """A stream from one machine to another beside whatever is done to the hub.
 
     Leaving ``with`` ends it and judges the time in which nothing was broken.
@@ -70,20 +70,20 @@ class Lifeline:
         self._quiet: list[tuple[int, int]] = []
         self._whole_from: int | None = None
 
-    def __enter__(self) -> Lifeline:
+    def __enter__(self) -> HealthStream:
         self._stream.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.breaks()
+        self.expect_loss()
         self._stream.stop()
         self._record.streamed(self.name, (), self._stream.sent(), self._stream.received())
         if error is None:
             self._judge()
 
-    def breaks(self) -> int:
+    def expect_loss(self) -> int:
         """From now on packets may be lost; returns now, in ns of the stream's clock."""
         now = self._stream.mark()
         if self._whole_from is not None:
@@ -91,7 +91,7 @@ class Lifeline:
         self._whole_from = None
         return now
 
-    def delivered_meanwhile(self, deadline_s: float) -> int:
+    def count_delivered(self, deadline_s: float) -> int:
         """Waits until some packets that are sent from now on have had their time; returns how many of them arrived."""
         since, deadline = self._stream.mark(), time.monotonic() + deadline_s
         while len(self._stream.sent_in(since, self._stream.mark() - _WAY_NS)) < ENOUGH:
@@ -100,14 +100,14 @@ class Lifeline:
             time.sleep(_POLL)
         return len(self._stream.delivered_sent_in(since, self._stream.mark()))
 
-    def arrives(self, deadline_s: float) -> int:
+    def wait_until_whole(self, deadline_s: float) -> int:
         """Waits until packets that are sent from now on arrive again; returns the instant from which on all do.
 
         Raises:
             Refuted: they don't.
         """
         since, start = self._stream.mark(), time.monotonic()
-        while (whole := whole_since(self._stream.received(), since)) is None:
+        while (whole := unbroken_since(self._stream.received(), since)) is None:
             if time.monotonic() - start > deadline_s:
                 raise Refuted(f"{self.name} is allowed, and its packets don't arrive for {deadline_s:.0f} s")
             time.sleep(_POLL)
@@ -124,7 +124,9 @@ class Lifeline:
         self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
         sent, received = self._stream.sent(), self._stream.received()
         lost, overflowed = told_apart(
-            [seq for start, end in self._quiet for seq in lost_again(sent, received, start, end)], sent, received
+            [seq for start, end in self._quiet for seq in lost_while_healthy(sent, received, start, end)],
+            sent,
+            received,
         )
         self._record.measure(f"{self.name} lost to a busy machine", len(overflowed), "packets")
         self._record.none_of(

@@ -25,7 +25,7 @@ _ECHO_REQUEST, _ECHO_REPLY = 8, 0
 
 
 @dataclass(frozen=True)
-class Service:
+class PortProtocol:
     """What a machine may be asked for.
 
     Attributes:
@@ -41,18 +41,18 @@ class Service:
 
 
 @dataclass(frozen=True)
-class Cell:
+class CellKey:
     """One question: may ``source`` open this service of ``destination``?"""
 
     source: Machine
     destination: Machine
-    service: Service
+    service: PortProtocol
 
     def __str__(self) -> str:
         return f"{self.source.name}→{self.destination.name} {self.service}"
 
 
-def is_allowed(cell: Cell, default: str, rules: Iterable[Rule]) -> bool:
+def is_allowed(cell: CellKey, default: str, rules: Iterable[Rule]) -> bool:
     """What the definition says: a deny rule wins over an allow rule, and that one over the default."""
     actions = {rule["action"] for rule in rules if _speaks_of(rule, cell)}
     if "deny" in actions:
@@ -60,7 +60,7 @@ def is_allowed(cell: Cell, default: str, rules: Iterable[Rule]) -> bool:
     return "allow" in actions or default == "allow"
 
 
-def _speaks_of(rule: Rule, cell: Cell) -> bool:
+def _speaks_of(rule: Rule, cell: CellKey) -> bool:
     return (
         _names(rule["source"], cell.source)
         and _names(rule["destination"], cell.destination)
@@ -92,12 +92,12 @@ class Prober:
     order of its packets in each direction, so when those answers are there, whatever the hub let through has arrived.
     """
 
-    def __init__(self, mesh: Mesh, machines: Sequence[Machine], services: Sequence[Service]) -> None:
+    def __init__(self, mesh: Mesh, machines: Sequence[Machine], services: Sequence[PortProtocol]) -> None:
         self._mesh = mesh
         self._machines = tuple(machines)
         self._services = tuple(services)
         self._stack = ExitStack()
-        self._listeners: dict[tuple[str, Service], socket.socket] = {}
+        self._listeners: dict[tuple[str, PortProtocol], socket.socket] = {}
 
     def __enter__(self) -> Prober:
         for machine in self._machines:
@@ -111,17 +111,17 @@ class Prober:
     ) -> None:
         self._stack.close()
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[CellKey]:
         """Every question, in a fixed order."""
         return [
-            Cell(source, destination, service)
+            CellKey(source, destination, service)
             for source in self._machines
             for destination in self._machines
             if source is not destination
             for service in self._services
         ]
 
-    def measure(self, expected: dict[Cell, bool]) -> dict[Cell, bool]:
+    def measure(self, expected: dict[CellKey, bool]) -> dict[CellKey, bool]:
         """What reaches its destination, cell by cell.
 
         An arrival that is expected and not there yet is given two more seconds, so that a slow lab is not taken for a
@@ -138,7 +138,7 @@ class Prober:
             self._drain()
         return {cell: cell in arrived for cell in expected}
 
-    def _listen(self, machine: Machine, service: Service) -> socket.socket:
+    def _listen(self, machine: Machine, service: PortProtocol) -> socket.socket:
         kind = socket.SOCK_STREAM if service.protocol == "tcp" else socket.SOCK_DGRAM
         listener = self._stack.enter_context(machine.host.socket(socket.AF_INET, kind))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -148,7 +148,7 @@ class Prober:
             listener.listen(64)
         return listener
 
-    def _send(self, cell: Cell, stack: ExitStack) -> socket.socket:
+    def _send(self, cell: CellKey, stack: ExitStack) -> socket.socket:
         kinds = {"tcp": (socket.SOCK_STREAM, 0), "udp": (socket.SOCK_DGRAM, 0), "icmp": (socket.SOCK_RAW, 1)}
         kind, number = kinds[cell.service.protocol]
         sender = stack.enter_context(cell.source.host.socket(socket.AF_INET, kind, number))
@@ -162,7 +162,7 @@ class Prober:
             sender.sendto(_echo_request(), (cell.destination.address, 0))
         return sender
 
-    def _arrivals(self, senders: dict[Cell, socket.socket]) -> set[Cell]:
+    def _arrivals(self, senders: dict[CellKey, socket.socket]) -> set[CellKey]:
         arrived = {cell for cell, sender in senders.items() if _came_back(cell, sender)}
         by_address = {machine.address: machine for machine in self._machines}
         for (machine_id, service), listener in self._listeners.items():
@@ -171,7 +171,7 @@ class Prober:
             destination = next(machine for machine in self._machines if machine.id == machine_id)
             for address in _datagrams(listener):
                 if address in by_address:
-                    arrived.add(Cell(by_address[address], destination, service))
+                    arrived.add(CellKey(by_address[address], destination, service))
         return arrived
 
     def _drain(self) -> None:
@@ -184,7 +184,7 @@ class Prober:
                         break
 
 
-def _came_back(cell: Cell, sender: socket.socket) -> bool:
+def _came_back(cell: CellKey, sender: socket.socket) -> bool:
     """Whether the sender itself knows that the destination was reached."""
     if cell.service.protocol == "tcp":
         return (
@@ -235,7 +235,7 @@ def check(mesh: Mesh, prober: Prober) -> int:
     expected = {cell: is_allowed(cell, mesh.default, mesh.rules) for cell in prober.cells()}
     measured = prober.measure(expected)
     mesh.record.table(
-        mesh.in_words(mesh.default, mesh.rules),
+        mesh.describe_policy(mesh.default, mesh.rules),
         {
             (cell.source.name, cell.destination.name, str(cell.service)): exhibits.Cell(allowed, 1, int(measured[cell]))
             for cell, allowed in expected.items()
@@ -256,7 +256,7 @@ def check(mesh: Mesh, prober: Prober) -> int:
     return sum(not allowed for allowed in expected.values())
 
 
-def _shown(expected: dict[Cell, bool], measured: dict[Cell, bool]) -> str:
+def _shown(expected: dict[CellKey, bool], measured: dict[CellKey, bool]) -> str:
     words = {True: "allowed", False: "denied"}
     return table.render(
         {

@@ -13,7 +13,7 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay import truth
 from harness.overlay.mesh import HANDSHAKE_DEADLINE, Machine, Rule
-from harness.overlay.truth import Prober, Service
+from harness.overlay.truth import PortProtocol, Prober
 from harness.wire import packets, raw
 from harness.wire.raw import Probe
 from harness.wire.witness import Marks, Witness
@@ -58,7 +58,7 @@ class History:
         cells, denied: how many questions were asked, and how many of them had to be denied.
     """
 
-    def __init__(self, world: World, hosts: Hosts, record: Record, services: Sequence[Service]) -> None:
+    def __init__(self, world: World, hosts: Hosts, record: Record, services: Sequence[PortProtocol]) -> None:
         self._hosts = hosts
         self._services = services
         self._mesh = world.organization(record, new_host=hosts.take)
@@ -116,7 +116,7 @@ class History:
 
     def save(self, default: str, rules: Sequence[Rule]) -> None:
         """Another policy."""
-        self._note(self._mesh.in_words(default, rules))
+        self._note(self._mesh.describe_policy(default, rules))
         self._mesh.save(default, rules)
 
     def check(self) -> None:

@@ -55,7 +55,7 @@ def test_one_that_stops_when_denied_and_goes_on_afterwards_is_fine(gate: Gated, 
         for _ in range(3):
             connection.stops(change(gate.deny))
             time.sleep(ENOUGH)
-            connection.holds()
+            connection.stays_stopped()
             connection.goes_on(change(gate.allow))
 
 
@@ -70,8 +70,8 @@ def denied_in_vain(connection: Connection, noticed_by: str) -> None:
         connection.stops(change(nothing))
         assert connection._stream is not None
         connection._stream.wait_echo(time.monotonic_ns(), DEADLINE)
-        if noticed_by == "holds":
-            connection.holds()
+        if noticed_by == "stays_stopped":
+            connection.stays_stopped()
         elif noticed_by == "goes_on":
             connection.goes_on(change(nothing))
         elif noticed_by == "stops":
@@ -85,7 +85,7 @@ def allowed_in_vain(connection: Connection, gate: Gated) -> None:
         connection.goes_on(change(nothing))
 
 
-@pytest.mark.parametrize("noticed_by", ["holds", "goes_on", "stops", "the end"])
+@pytest.mark.parametrize("noticed_by", ["stays_stopped", "goes_on", "stops", "the end"])
 def test_one_that_carries_on_although_denied_refutes(connection: Connection, noticed_by: str) -> None:
     with pytest.raises(Refuted, match=r"TCP left→right: \d+ lines crossed it although it was denied"):
         denied_in_vain(connection, noticed_by)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.overlay.outage import ENOUGH, lost_again, outage, whole_since
+from harness.overlay.outage import ENOUGH, lost_while_healthy, outage, unbroken_since
 from netlab import Received, Sent
 
 MS = 1_000_000
@@ -22,21 +22,21 @@ def arrived(count: int, *lost: int) -> list[Received]:
 
 
 def test_a_stream_without_a_loss_is_whole_from_the_first_packet_on() -> None:
-    assert whole_since(arrived(100), since_ns=40 * MS) == 40 * MS
+    assert unbroken_since(arrived(100), since_ns=40 * MS) == 40 * MS
 
 
 def test_it_is_whole_after_the_last_loss() -> None:
-    assert whole_since(arrived(100, 50, 60), since_ns=40 * MS) == 61 * MS
+    assert unbroken_since(arrived(100, 50, 60), since_ns=40 * MS) == 61 * MS
 
 
 @pytest.mark.parametrize(("lost", "whole"), [(100 - ENOUGH - 1, True), (100 - ENOUGH, False)])
 def test_a_few_packets_say_nothing(lost: int, whole: bool) -> None:
-    assert (whole_since(arrived(100, lost), since_ns=0) is not None) is whole
+    assert (unbroken_since(arrived(100, lost), since_ns=0) is not None) is whole
 
 
 def test_nothing_that_arrived_before_counts() -> None:
-    assert whole_since(arrived(100), since_ns=90 * MS) is None
-    assert whole_since(arrived(100, *range(40, 100)), since_ns=50 * MS) is None
+    assert unbroken_since(arrived(100), since_ns=90 * MS) is None
+    assert unbroken_since(arrived(100, *range(40, 100)), since_ns=50 * MS) is None
 
 
 def test_an_outage_lasts_from_the_first_loss_to_the_packet_after_the_last() -> None:
@@ -47,8 +47,8 @@ def test_an_outage_lasts_from_the_first_loss_to_the_packet_after_the_last() -> N
 
 
 def test_a_loss_while_nothing_is_broken_is_found() -> None:
-    assert lost_again(*made_up(100, 5, 50), 10 * MS, 90 * MS) == [50]
+    assert lost_while_healthy(*made_up(100, 5, 50), 10 * MS, 90 * MS) == [50]
 
 
 def test_what_is_under_way_at_the_end_is_not_lost_again() -> None:
-    assert lost_again(*made_up(100, 88, 89, 90), 10 * MS, 90 * MS) == []
+    assert lost_while_healthy(*made_up(100, 88, 89, 90), 10 * MS, 90 * MS) == []

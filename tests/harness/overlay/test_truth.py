@@ -16,12 +16,12 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay import truth
 from harness.overlay.mesh import Machine, Mesh, Rule
-from harness.overlay.truth import Cell, Prober, Service, is_allowed
+from harness.overlay.truth import CellKey, PortProtocol, Prober, is_allowed
 from reports.exhibits import TruthTable
 
 GROUPS = ("red", "green", "blue")
 PORTS = (1, 21, 22, 23, 80, 7999, 8000, 8100, 8101, 65535)
-SERVICES = (Service("icmp"), *(Service(protocol, port) for protocol in ("tcp", "udp") for port in PORTS))
+SERVICES = (PortProtocol("icmp"), *(PortProtocol(protocol, port) for protocol in ("tcp", "udp") for port in PORTS))
 
 
 def machine(number: int, groups: Iterable[str] = ()) -> Machine:
@@ -41,7 +41,7 @@ def machine(number: int, groups: Iterable[str] = ()) -> Machine:
 
 
 ONE, TWO = machine(1, ["red"]), machine(2, ["green", "blue"])
-SSH = Cell(ONE, TWO, Service("tcp", 22))
+SSH = CellKey(ONE, TWO, PortProtocol("tcp", 22))
 
 
 @st.composite
@@ -71,7 +71,7 @@ def rules(draw: st.DrawFn) -> Rule:
 
 
 cells = st.builds(
-    lambda numbers, groups, others, service: Cell(machine(numbers[0], groups), machine(numbers[1], others), service),
+    lambda numbers, groups, others, service: CellKey(machine(numbers[0], groups), machine(numbers[1], others), service),
     st.permutations(range(3)),
     st.sets(st.sampled_from(GROUPS)),
     st.sets(st.sampled_from(GROUPS)),
@@ -93,7 +93,7 @@ def allows(rule: Rule) -> Rule:
 
 @given(cells, defaults, policies)
 @settings(max_examples=500)
-def test_two_models_that_share_no_code_agree(cell: Cell, default: str, of: list[Rule]) -> None:
+def test_two_models_that_share_no_code_agree(cell: CellKey, default: str, of: list[Rule]) -> None:
     policy = Policy(
         Action(default),
         tuple(
@@ -125,12 +125,12 @@ def test_a_selector_means_the_same_to_both() -> None:
 
 
 @given(cells, defaults)
-def test_without_a_rule_the_default_decides(cell: Cell, default: str) -> None:
+def test_without_a_rule_the_default_decides(cell: CellKey, default: str) -> None:
     assert is_allowed(cell, default, []) is (default == "allow")
 
 
 @given(cells, defaults, policies, st.randoms(use_true_random=False))
-def test_the_order_of_rules_never_matters(cell: Cell, default: str, of: list[Rule], random: Any) -> None:
+def test_the_order_of_rules_never_matters(cell: CellKey, default: str, of: list[Rule], random: Any) -> None:
     shuffled = [*of, *of]
     random.shuffle(shuffled)
     assert is_allowed(cell, default, shuffled) is is_allowed(cell, default, of)
@@ -138,7 +138,7 @@ def test_the_order_of_rules_never_matters(cell: Cell, default: str, of: list[Rul
 
 @given(cells, defaults, policies, rules())
 def test_a_deny_rule_never_lets_more_through_and_an_allow_rule_never_less(
-    cell: Cell, default: str, of: list[Rule], more: Rule
+    cell: CellKey, default: str, of: list[Rule], more: Rule
 ) -> None:
     before = is_allowed(cell, default, of)
     assert is_allowed(cell, default, [*of, denies(more)]) <= before
@@ -146,7 +146,7 @@ def test_a_deny_rule_never_lets_more_through_and_an_allow_rule_never_less(
 
 
 @given(cells, defaults, policies)
-def test_deny_wins_over_allow_and_allow_over_the_default(cell: Cell, default: str, of: list[Rule]) -> None:
+def test_deny_wins_over_allow_and_allow_over_the_default(cell: CellKey, default: str, of: list[Rule]) -> None:
     everything: Rule = {"action": "deny", "source": "any", "destination": "any"}
     assert is_allowed(cell, default, [*of, everything]) is False
     assert is_allowed(cell, default, [allows(rule) for rule in of] + [allows(everything)]) is True
@@ -157,7 +157,7 @@ def test_deny_wins_over_allow_and_allow_over_the_default(cell: Cell, default: st
 
 
 @given(cells, defaults, rules())
-def test_a_rule_acts_exactly_on_what_it_speaks_of(cell: Cell, default: str, rule: Rule) -> None:
+def test_a_rule_acts_exactly_on_what_it_speaks_of(cell: CellKey, default: str, rule: Rule) -> None:
     denied = not is_allowed(cell, "allow", [denies(rule)])
     allowed = is_allowed(cell, "deny", [allows(rule)])
     assert denied is allowed
@@ -200,13 +200,13 @@ def test_what_a_rule_speaks_of(limits: dict[str, str], speaks: bool) -> None:
 
 def test_a_rule_speaks_of_who_opens_the_connection() -> None:
     rule: Rule = {"action": "deny", "source": "machine:m1", "destination": "machine:m2"}
-    assert not is_allowed(Cell(ONE, TWO, Service("icmp")), "allow", [rule])
-    assert is_allowed(Cell(TWO, ONE, Service("icmp")), "allow", [rule])
+    assert not is_allowed(CellKey(ONE, TWO, PortProtocol("icmp")), "allow", [rule])
+    assert is_allowed(CellKey(TWO, ONE, PortProtocol("icmp")), "allow", [rule])
 
 
 def test_a_rule_for_ports_says_nothing_of_what_has_none() -> None:
     assert is_allowed(
-        replace(SSH, service=Service("icmp")),
+        replace(SSH, service=PortProtocol("icmp")),
         "allow",
         [{"action": "deny", "source": "any", "destination": "any", "ports": "22"}],
     )
@@ -220,14 +220,14 @@ class FakeProber:
         differs: cells that come out other than expected.
     """
 
-    questions: Sequence[Cell]
-    differs: Sequence[Cell] = ()
-    asked: list[Cell] = field(default_factory=list)
+    questions: Sequence[CellKey]
+    differs: Sequence[CellKey] = ()
+    asked: list[CellKey] = field(default_factory=list)
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[CellKey]:
         return list(self.questions)
 
-    def measure(self, expected: dict[Cell, bool]) -> dict[Cell, bool]:
+    def measure(self, expected: dict[CellKey, bool]) -> dict[CellKey, bool]:
         self.asked = list(expected)
         return {cell: expected[cell] is not (cell in self.differs) for cell in expected}
 
@@ -240,7 +240,7 @@ class FakeMesh:
     rules: tuple[Rule, ...] = ()
     record: Record = field(default_factory=Record)
 
-    def in_words(self, default: str, rules: tuple[Rule, ...]) -> str:
+    def describe_policy(self, default: str, rules: tuple[Rule, ...]) -> str:
         """Its default, and how many rules."""
         return f"{default}, {len(rules)} rules"
 
@@ -250,7 +250,11 @@ def check(mesh: FakeMesh, prober: FakeProber) -> int:
     return truth.check(cast(Mesh, mesh), cast(Prober, prober))
 
 
-TABLE = [Cell(a, b, service) for a, b in ((ONE, TWO), (TWO, ONE)) for service in (Service("tcp", 22), Service("icmp"))]
+TABLE = [
+    CellKey(a, b, service)
+    for a, b in ((ONE, TWO), (TWO, ONE))
+    for service in (PortProtocol("tcp", 22), PortProtocol("icmp"))
+]
 ONE_WAY: Rule = {"action": "deny", "source": "machine:m1", "destination": "machine:m2"}
 
 
@@ -272,7 +276,7 @@ def test_a_table_that_agrees_tells_how_much_is_denied() -> None:
         ([TABLE[3]], r"machine-2→machine-1  allowed  ALLOWED, LOST$"),
     ],
 )
-def test_one_cell_that_differs_refutes(differs: list[Cell], words: str) -> None:
+def test_one_cell_that_differs_refutes(differs: list[CellKey], words: str) -> None:
     with pytest.raises(Refuted, match=words):
         check(FakeMesh(rules=(ONE_WAY,)), FakeProber(TABLE, differs))
 

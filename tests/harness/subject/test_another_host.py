@@ -65,5 +65,5 @@ def test_machines_reconnect_to_another_host(tmp_path: Path) -> None:
             assert after.call("GET", "/organization").body == mesh.organization
             assert after.call("GET", "/policy").body == policy
             # They start again by themselves, at most 15 s (and a little chance) after a packet that stays unanswered.
-            mumbai.wait_until_it_reaches(pune, DEADLINE)
-            pune.wait_until_it_reaches(mumbai, DEADLINE)
+            mumbai.wait_until_reaches(pune, DEADLINE)
+            pune.wait_until_reaches(mumbai, DEADLINE)

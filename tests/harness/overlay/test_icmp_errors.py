@@ -7,26 +7,26 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from harness.overlay import complaints
-from harness.overlay.complaints import KINDS, Complaint, Connection
+from harness.overlay import icmp_errors
+from harness.overlay.icmp_errors import KINDS, IcmpError, QuotedConnection
 from harness.overlay.mesh import Rule
-from harness.overlay.truth import Cell, Service
+from harness.overlay.truth import CellKey, PortProtocol
 from harness.wire import packets
 from tests.harness.overlay.test_truth import ONE, TWO, machine
 from tests.harness.wire.test_packets import total
 
 THIRD = machine(3)
 DENIED: Rule = {"action": "deny", "source": "machine:m1", "destination": "machine:m2"}
-SERVICES = (Service("tcp", 22), Service("udp", 53), Service("icmp"))
+SERVICES = (PortProtocol("tcp", 22), PortProtocol("udp", 53), PortProtocol("icmp"))
 
 
-def connection(service: Service = SERVICES[0]) -> Connection:
+def connection(service: PortProtocol = SERVICES[0]) -> QuotedConnection:
     """From the first machine to the second."""
-    return Connection(Cell(ONE, TWO, service), 41000)
+    return QuotedConnection(CellKey(ONE, TWO, service), 41000)
 
 
 def test_errors_go_from_each_machine_to_each_other() -> None:
-    tried = list(complaints.about([connection(), connection(SERVICES[2])], (ONE, TWO, THIRD)))
+    tried = list(icmp_errors.about([connection(), connection(SERVICES[2])], (ONE, TWO, THIRD)))
     assert len(tried) == len(set(tried)) == 2 * 6 * 2 * len(KINDS)
     assert not any(each.sender is each.receiver for each in tried)
 
@@ -35,28 +35,28 @@ def test_errors_go_from_each_machine_to_each_other() -> None:
 def test_an_error_is_its_ends_if_it_goes_back_where_the_quoted_packet_came_from(of_reply: bool) -> None:
     own = [
         (each.sender, each.receiver)
-        for each in complaints.about([connection()], (ONE, TWO, THIRD))
-        if each.is_of_its_ends and each.of_reply is of_reply and each.kind == "redirect"
+        for each in icmp_errors.about([connection()], (ONE, TWO, THIRD))
+        if each.is_from_endpoint and each.of_reply is of_reply and each.kind == "redirect"
     ]
     assert own == [(ONE, TWO) if of_reply else (TWO, ONE)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_has_its_connection_s_verdict(kind: str) -> None:
-    error = Complaint(connection(), TWO, ONE, of_reply=False, kind=kind)
+    error = IcmpError(connection(), TWO, ONE, of_reply=False, kind=kind)
     wanted = kind not in ("redirect", "source quench")
     assert error.is_delivered("allow", []) is wanted
     assert not error.is_delivered("deny", [])
     assert not error.is_delivered("allow", [DENIED])
     # What the second machine may open toward the first is no matter.
     assert error.is_delivered("deny", [{**DENIED, "action": "allow"}]) is wanted
-    assert not Complaint(connection(), THIRD, ONE, of_reply=False, kind=kind).is_delivered("allow", [])
+    assert not IcmpError(connection(), THIRD, ONE, of_reply=False, kind=kind).is_delivered("allow", [])
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=str)
 @pytest.mark.parametrize("of_reply", [False, True])
-def test_an_error_quotes_what_a_kernel_would(service: Service, of_reply: bool) -> None:
-    packet = Complaint(connection(service), THIRD, ONE, of_reply, "too long").packet(b"mark")
+def test_an_error_quotes_what_a_kernel_would(service: PortProtocol, of_reply: bool) -> None:
+    packet = IcmpError(connection(service), THIRD, ONE, of_reply, "too long").packet(b"mark")
     assert (packet[9], packet[12:16], packet[16:20]) == (
         packets.ICMP,
         IPv4Address(THIRD.address).packed,

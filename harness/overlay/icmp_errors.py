@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 
 from harness.judging.verdicts import Refuted
 from harness.overlay.mesh import Machine, Mesh, Rule
-from harness.overlay.truth import Cell, is_allowed
+from harness.overlay.truth import CellKey, is_allowed
 from harness.wire import packets, raw
 from harness.wire.raw import Probe
 from harness.wire.witness import Marks, Witness
@@ -40,14 +40,14 @@ _LENGTH_OF_THE_NEXT_LINK = struct.pack("!HH", 0, 1280)
 
 
 @dataclass(frozen=True)
-class Connection:
+class QuotedConnection:
     """What one machine opened toward another.
 
     Attributes:
         own_port: the opener's; of a ping, its identifier.
     """
 
-    cell: Cell
+    cell: CellKey
     own_port: int
 
     def packet(self, *, of_reply: bool) -> bytes:
@@ -70,7 +70,7 @@ class Connection:
 
 
 @dataclass(frozen=True)
-class Complaint:
+class IcmpError:
     """An ICMP error.
 
     Attributes:
@@ -78,14 +78,14 @@ class Complaint:
         kind: one of `KINDS`.
     """
 
-    connection: Connection
+    connection: QuotedConnection
     sender: Machine
     receiver: Machine
     of_reply: bool
     kind: str
 
     @property
-    def is_of_its_ends(self) -> bool:
+    def is_from_endpoint(self) -> bool:
         """Whether it goes from where the quoted packet was sent to, to where that one came from."""
         cell = self.connection.cell
         ends = (cell.source, cell.destination) if self.of_reply else (cell.destination, cell.source)
@@ -94,7 +94,7 @@ class Complaint:
     def is_delivered(self, default: str, rules: Iterable[Rule]) -> bool:
         """What the policy's definition says: an error is its connection's, and nobody else has a say in that one."""
         return (
-            self.is_of_its_ends
+            self.is_from_endpoint
             and self.kind not in NEVER_DELIVERED
             and is_allowed(self.connection.cell, default, rules)
         )
@@ -113,26 +113,26 @@ class Complaint:
         return f"{self.sender.name} to {self.receiver.name}: {self.kind}, about {about}"
 
 
-def about(connections: Iterable[Connection], machines: Sequence[Machine]) -> Iterator[Complaint]:
+def about(connections: Iterable[QuotedConnection], machines: Sequence[Machine]) -> Iterator[IcmpError]:
     """Every error about these connections that one of the machines can send another."""
     for connection in connections:
         for sender in machines:
             for receiver in machines:
                 for kind in KINDS if sender is not receiver else ():
-                    yield Complaint(connection, sender, receiver, False, kind)
-                    yield Complaint(connection, sender, receiver, True, kind)
+                    yield IcmpError(connection, sender, receiver, False, kind)
+                    yield IcmpError(connection, sender, receiver, True, kind)
 
 
-def delivered(mesh: Mesh, tried: Sequence[Complaint]) -> list[Complaint]:
+def delivered(mesh: Mesh, tried: Sequence[IcmpError]) -> list[IcmpError]:
     """Sends them, and tells which of them came out of their receivers' tunnels."""
-    machines = {complaint.receiver for complaint in tried}
+    machines = {error.receiver for error in tried}
     marks = Marks()
     with ExitStack() as stack:
         at = {each: stack.enter_context(Witness(each.host, each.tunnel.interface)) for each in machines}
         of_sender: defaultdict[Machine, list[Probe]] = defaultdict(list)
-        for number, complaint in enumerate(tried):
-            packet = complaint.packet(marks.mark(number))
-            of_sender[complaint.sender].append(Probe(str(complaint), complaint.receiver.address, (packet,)))
+        for number, error in enumerate(tried):
+            packet = error.packet(marks.mark(number))
+            of_sender[error.sender].append(Probe(str(error), error.receiver.address, (packet,)))
         for sender, probes in of_sender.items():
             for first in range(0, len(probes), _AT_ONCE):
                 raw.send(sender.host, sender.tunnel.interface, probes[first : first + _AT_ONCE])
@@ -140,10 +140,10 @@ def delivered(mesh: Mesh, tried: Sequence[Complaint]) -> list[Complaint]:
                     machine.fence()
         mesh.fence(*machines)
         seen = {machine: witness.marks(marks) for machine, witness in at.items()}
-    return [complaint for number, complaint in enumerate(tried) if number in seen[complaint.receiver]]
+    return [error for number, error in enumerate(tried) if number in seen[error.receiver]]
 
 
-def check(mesh: Mesh, tried: Sequence[Complaint]) -> int:
+def check(mesh: Mesh, tried: Sequence[IcmpError]) -> int:
     """Sends all of them under the mesh's policy, and compares what arrives with the definition.
 
     Returns:
@@ -153,25 +153,23 @@ def check(mesh: Mesh, tried: Sequence[Complaint]) -> int:
         Refuted: one arrived that must not, or one is missing.
     """
     arrived = set(delivered(mesh, tried))
-    wanted = {complaint for complaint in tried if complaint.is_delivered(mesh.default, mesh.rules)}
-    mesh.record.table(mesh.in_words(mesh.default, mesh.rules), _table(tried, wanted, arrived))
-    wrong = [complaint for complaint in tried if complaint in arrived - wanted]
+    wanted = {error for error in tried if error.is_delivered(mesh.default, mesh.rules)}
+    mesh.record.table(mesh.describe_policy(mesh.default, mesh.rules), _table(tried, wanted, arrived))
+    wrong = [error for error in tried if error in arrived - wanted]
     mesh.record.none_of("ICMP errors that nobody may send", wrong, "ICMP errors were delivered that nobody may send")
-    missing = [complaint for complaint in tried if complaint in wanted - arrived]
+    missing = [error for error in tried if error in wanted - arrived]
     if missing:
         raise Refuted(f"{len(missing)} ICMP errors of allowed connections were not delivered, as {missing[0]}")
     return len(wanted)
 
 
 def _table(
-    tried: Sequence[Complaint], wanted: set[Complaint], arrived: set[Complaint]
+    tried: Sequence[IcmpError], wanted: set[IcmpError], arrived: set[IcmpError]
 ) -> dict[tuple[str, str, str], exhibits.Cell]:
-    cells: dict[tuple[str, str, str], list[Complaint]] = {}
-    for complaint in tried:
-        whose = "its own" if complaint.is_of_its_ends else "another's"
-        cells.setdefault((complaint.sender.name, complaint.receiver.name, f"{complaint.kind}, {whose}"), []).append(
-            complaint
-        )
+    cells: dict[tuple[str, str, str], list[IcmpError]] = {}
+    for error in tried:
+        whose = "its own" if error.is_from_endpoint else "another's"
+        cells.setdefault((error.sender.name, error.receiver.name, f"{error.kind}, {whose}"), []).append(error)
     return {
         key: exhibits.Cell(any(each in wanted for each in of), len(of), sum(each in arrived for each in of))
         for key, of in cells.items()

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from harness.judging.answer import Answer
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
-from harness.overlay import flow
-from harness.overlay.flow import Flow
+from harness.overlay import judged_stream
+from harness.overlay.judged_stream import JudgedStream
 from netlab import NothingArrived, Received, Sent, UdpStream
 
 INTERVAL = 2_000_000
@@ -114,16 +114,16 @@ class Stage:
     stream: MadeUpStream = field(default_factory=MadeUpStream)
     record: Record = field(default_factory=Record)
 
-    def flow(self) -> Flow:
+    def flow(self) -> JudgedStream:
         nobody = cast(Any, None)
-        return Flow(nobody, nobody, "10.100.0.3", self.record, "mumbai→pune", 0.002, self.fence)
+        return JudgedStream(nobody, nobody, "10.100.0.3", self.record, "mumbai→pune", 0.002, self.fence)
 
     def fence(self) -> None:
         """A ping there and back, so that what was sent before has met the hub."""
         self.stream.wait(2 * JOURNEY)
 
     @contextmanager
-    def ends(self, kind: type[Exception], words: str) -> Iterator[Flow]:
+    def ends(self, kind: type[Exception], words: str) -> Iterator[JudgedStream]:
         """A flow that has to end with this error."""
         with pytest.raises(kind, match=words), self.flow() as running:
             yield running
@@ -145,11 +145,11 @@ def stage(patch: pytest.MonkeyPatch) -> Stage:
 def staged(patch: pytest.MonkeyPatch) -> Stage:
     """A new stage; the next flow gets its stream."""
     made = Stage()
-    patch.setattr(flow, "UdpStream", lambda *_, **__: made.stream)
+    patch.setattr(judged_stream, "UdpStream", lambda *_, **__: made.stream)
     return made
 
 
-def flip(stage: Stage, running: Flow) -> tuple[Answer, Answer]:
+def flip(stage: Stage, running: JudgedStream) -> tuple[Answer, Answer]:
     """Deny and allow, both judged while they last."""
     denied = stage.stream.change(passes=False)
     running.stops(denied)
@@ -309,7 +309,7 @@ def test_a_queue_that_ran_over_on_a_busy_machine_is_not_the_hubs_loss(stage: Sta
 
 
 def test_too_few_packets_show_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow, "_DEADLINE", -1.0)
+    monkeypatch.setattr(judged_stream, "_DEADLINE", -1.0)
     with stage.ends(Inconclusive, "the lab sent fewer than 25 packets") as running:
         running.flows()
         stage.stream.sends = False

@@ -18,7 +18,7 @@ _ENOUGH = 25
 """Packets that a phase must have seen before it says anything."""
 
 
-class Flow:
+class JudgedStream:
     """A UDP stream and its phases. Leaving ``with`` ends the stream and judges every phase.
 
     Args:
@@ -46,7 +46,7 @@ class Flow:
         self._stream = UdpStream(sender, receiver, address, 0, interval_s=interval)
         self._phases: list[Phase] = []
 
-    def __enter__(self) -> Flow:
+    def __enter__(self) -> JudgedStream:
         self._stream.__enter__()
         return self
 

@@ -10,12 +10,12 @@ from harness.judging.verdicts import Refuted
 from harness.overlay import truth
 from harness.overlay.connection import Connection
 from harness.overlay.mesh import Machine, Mesh
-from harness.overlay.truth import Cell, Service
+from harness.overlay.truth import CellKey, PortProtocol
 from harness.wire import packets, raw
 from harness.wire.raw import Probe
 from harness.wire.witness import Marks, Witness
 
-KINDS = (Service("udp", 9), Service("tcp", 9), Service("icmp"))
+KINDS = (PortProtocol("udp", 9), PortProtocol("tcp", 9), PortProtocol("icmp"))
 """What runs on a way, as a policy sees it: a stream, a connection, and pings."""
 
 # Bytes: more than fit into one packet of the tunnel, and how many of them are in the first of two.
@@ -27,7 +27,7 @@ _OF_PROBES = f"icmp or udp dst port {_ABSORBED} or (ip and ip[6:2] & 0x3fff != 0
 _ECHO, _UNREACHABLE = (8, 0), (3, 3)
 
 
-class Way:
+class Traffic:
     """All that runs from one machine to another; leaving ``with`` judges what has to be judged at its end."""
 
     def __init__(self, mesh: Mesh, source: Machine, destination: Machine) -> None:
@@ -38,7 +38,7 @@ class Way:
         self._marks = Marks()
         self._sent = 0
 
-    def __enter__(self) -> Way:
+    def __enter__(self) -> Traffic:
         enter = self._stack.enter_context
         self._flow = enter(self.source.stream_to(self.destination))
         self._connection = enter(Connection(self.source, self.destination))
@@ -97,7 +97,7 @@ class Way:
         Raises:
             Refuted: it is not.
         """
-        self._connection.holds()
+        self._connection.stays_stopped()
         udp, _, icmp = (self._passing[kind] for kind in KINDS)
         expected = {
             "UDP": udp,
@@ -121,7 +121,7 @@ class Way:
 
     def _may_err(self) -> bool:
         """Whether an error about a connection between the two may pass: unless all is denied, or nothing is allowed."""
-        about = Cell(self.source, self.destination, Service("any"))
+        about = CellKey(self.source, self.destination, PortProtocol("any"))
         speaking = [
             {**rule, "protocol": "any"}
             for rule in self._mesh.rules
@@ -129,8 +129,8 @@ class Way:
         ]
         return truth.is_allowed(about, self._mesh.default, speaking)
 
-    def _is_allowed(self, kind: Service) -> bool:
-        return truth.is_allowed(Cell(self.source, self.destination, kind), self._mesh.default, self._mesh.rules)
+    def _is_allowed(self, kind: PortProtocol) -> bool:
+        return truth.is_allowed(CellKey(self.source, self.destination, kind), self._mesh.default, self._mesh.rules)
 
 
 def _send(source: Machine, destination: str, protocol: int, body: bytes) -> None:
