@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from appliance.hub.errors import Crowded, HubError, HubUnreachable, Overtaken
-from appliance.hub.rpc import messages
+from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.footprint import Footprint
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.desired import Desired, PeerStatus, RuleCount
@@ -126,10 +126,10 @@ class HubClient:
 
     def _call(self, call: messages.Call, kind: type[T], timeout_s: float = _TIMEOUT) -> T:
         data = self._exchange(call, timeout_s)
-        answer = messages.decode(data, messages.Done | messages.Failed)
+        answer = codec.decode(data, messages.Done | messages.Failed)
         if isinstance(answer, messages.Failed):
             raise _error(answer)
-        return messages.decode(bytes(answer.answer), kind)
+        return codec.decode(bytes(answer.answer), kind)
 
     def _exchange(self, call: messages.Call, timeout_s: float) -> bytes:
         kept: socket.socket | None = getattr(self._local, "connection", None)
@@ -151,8 +151,8 @@ class HubClient:
 
     def _ask(self, connection: socket.socket, call: messages.Call, timeout_s: float) -> bytes:
         connection.settimeout(timeout_s)
-        messages.send(connection, messages.Request(call, _PATIENCE * timeout_s))
-        data = messages.receive(connection)
+        codec.send(connection, messages.Request(call, _PATIENCE * timeout_s))
+        data = codec.receive(connection)
         if data is None:
             raise ConnectionError("the hub ended the connection")
         return data

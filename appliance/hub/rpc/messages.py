@@ -1,12 +1,9 @@
-"""What the web process and the hub's process say to each other: typed calls, MessagePack, a length in front."""
+"""What the web process and the hub's process say to each other: typed calls and answers."""
 
 from __future__ import annotations
 
-import socket
-import struct
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,11 +12,7 @@ from appliance.model.difference import Difference
 from appliance.model.ids import ORGANIZATION_ID
 from appliance.model.ports import FIRST_PORT, LAST_PORT
 
-T = TypeVar("T")
 Kind = Literal["failed", "overtaken", "crowded"]
-
-_LENGTH = struct.Struct("!I")
-_LONGEST = 64 * 2**20
 
 OrganizationId = Annotated[str, msgspec.Meta(pattern=rf"\A{ORGANIZATION_ID}\Z")]
 MemberId = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9]{1,32}\Z")]
@@ -223,82 +216,3 @@ class HubStatus:
     work: dict[str, float] = field(default_factory=dict)
     tracking: dict[str, int] = field(default_factory=dict)
     machine_calls: dict[str, int] = field(default_factory=dict)
-
-
-def _encode_address(value: Any) -> str:
-    if isinstance(value, IPv4Address | IPv4Network):
-        return str(value)
-    raise NotImplementedError(f"no encoding for {type(value)}")
-
-
-def _decode_address(kind: type, value: Any) -> Any:
-    if kind in (IPv4Address, IPv4Network):
-        # A number would be one, too, and a truth value a number.
-        if not isinstance(value, str):
-            raise ValueError(f"{type(value).__name__} is no address")
-        return kind(value)
-    raise NotImplementedError(f"no decoding for {kind}")
-
-
-_encoder = msgspec.msgpack.Encoder(enc_hook=_encode_address)
-
-
-def encode(value: object) -> bytes:
-    """Any value of this module as bytes."""
-    return _encoder.encode(value)
-
-
-def decode(data: bytes, kind: type[T] | Any) -> T | Any:
-    """The inverse of `encode`.
-
-    Raises:
-        msgspec.DecodeError: the bytes are no such value.
-    """
-    return msgspec.msgpack.decode(data, type=kind, dec_hook=_decode_address)
-
-
-def send(connection: socket.socket, value: object) -> None:
-    """Sends one value."""
-    data = encode(value)
-    connection.sendall(_LENGTH.pack(len(data)) + data)
-
-
-def receive(connection: socket.socket) -> bytes | None:
-    """The bytes of one value; None where the other side ended the connection between two values.
-
-    Raises:
-        ConnectionError: it ended in the middle of one, or announced one that is too long.
-    """
-    length = announced(connection)
-    return None if length is None else body(connection, length)
-
-
-def announced(connection: socket.socket) -> int | None:
-    """Length of the next value in bytes; raises and returns None as `receive` does."""
-    head = _exactly(connection, _LENGTH.size)
-    if head is None:
-        return None
-    (length,) = _LENGTH.unpack(head)
-    if length > _LONGEST:
-        raise ConnectionError(f"a message of {length} bytes was announced")
-    return int(length)
-
-
-def body(connection: socket.socket, length: int) -> bytes:
-    """The bytes of a value that was announced; raises as `receive` does."""
-    data = _exactly(connection, length)
-    if data is None:
-        raise ConnectionError("the connection ended within a message")
-    return data
-
-
-def _exactly(connection: socket.socket, count: int) -> bytes | None:
-    parts = bytearray()
-    while len(parts) < count:
-        chunk = connection.recv(min(count - len(parts), 2**20))
-        if not chunk:
-            if parts:
-                raise ConnectionError("the connection ended within a message")
-            return None
-        parts += chunk
-    return bytes(parts)

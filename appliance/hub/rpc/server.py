@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from appliance.hub.errors import Crowded, HubError, Overtaken
-from appliance.hub.rpc import messages
+from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.callers import Caller
 from appliance.model.errors import Refused
 
@@ -109,10 +109,10 @@ class Server:
                 log.warning("a call by a stranger was turned away", uid=uid)
                 return
             try:
-                while (length := messages.announced(connection)) is not None:
+                while (length := codec.announced(connection)) is not None:
                     with self._room if length > _LARGE else nullcontext():
-                        data = messages.body(connection, length)
-                        messages.send(connection, self._answer(data, connection, uid))
+                        data = codec.body(connection, length)
+                        codec.send(connection, self._answer(data, connection, uid))
             except OSError as error:
                 log.warning("a caller went away", error=str(error))
             self._gone()
@@ -120,11 +120,11 @@ class Server:
     def _answer(self, data: bytes, connection: socket.socket, uid: int) -> messages.Done | messages.Failed:
         came = time.monotonic()
         try:
-            request = messages.decode(data, messages.Request)
+            request = codec.decode(data, messages.Request)
             call, caller = request.call, Caller(connection, came + request.patience_s)
             if isinstance(call, messages.RESERVED) and uid != os.getuid():
                 raise HubError(f"{type(call).__name__} is not for user {uid}")
-            return messages.Done(msgspec.Raw(messages.encode(self._handler(call, caller))))
+            return messages.Done(msgspec.Raw(codec.encode(self._handler(call, caller))))
         except Overtaken as error:
             return messages.Failed(str(error), "overtaken")
         except Crowded as error:

@@ -24,7 +24,7 @@ from appliance.hub.front_door import FrontDoor
 from appliance.hub.kernel.events import Event
 from appliance.hub.names import Names
 from appliance.hub.plane.healing import Healer
-from appliance.hub.rpc import messages
+from appliance.hub.rpc import codec, messages
 from appliance.hub.rpc.server import Server
 from appliance.hub.service import Hub
 from appliance.hub.wireguard import Backend
@@ -79,9 +79,9 @@ class Running:
             connection.settimeout(DEADLINE)
             connection.connect(str(self.path))
             connection.sendall(struct.pack("!I", len(data)) + data)
-            answer = messages.receive(connection)
+            answer = codec.receive(connection)
         assert answer is not None
-        found = messages.decode(answer, messages.Done | messages.Failed)
+        found = codec.decode(answer, messages.Done | messages.Failed)
         assert isinstance(found, messages.Done | messages.Failed)
         return found
 
@@ -169,7 +169,7 @@ def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
 
 def full_state(desired: Desired) -> Any:
     """The state as it is sent, with a machine and a rule in it."""
-    state = msgspec.msgpack.decode(messages.encode(desired))
+    state = msgspec.msgpack.decode(codec.encode(desired))
     peer = {"id": "m2", "public_key": "A" * 42 + "E=", "address": "10.100.0.2", "groups": ["red"]}
     ends = {"source": {"kind": "any", "name": ""}, "destination": {"kind": "machine", "name": "m2"}}
     rule = {"id": "r2", "action": "deny", **ends, "protocol": "tcp", "ports": [{"first": 22, "last": 80}]}

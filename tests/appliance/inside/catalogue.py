@@ -27,7 +27,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from appliance.hub.errors import HubError
-from appliance.hub.rpc import messages
+from appliance.hub.rpc import codec
 from appliance.hub.rpc.client import HubClient
 from appliance.model.desired import Desired
 
@@ -415,7 +415,7 @@ def _tear_down(targets: Targets) -> None:
 
 
 def _apply(change: Mapping[str, object], targets: Targets) -> None:
-    state = replace(messages.decode(targets.state, Desired), **change)
+    state = replace(codec.decode(targets.state, Desired), **change)
     with _hub(targets) as hub:
         hub.apply(state.organization, state, base=targets.revision, revision=targets.revision)
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from appliance import cli
 from appliance.cli import supervision
-from appliance.hub.rpc import messages
+from appliance.hub.rpc import codec
 from appliance.web import process, server
 from tests.appliance.inside.catalogue import ROWS, Targets
 
@@ -51,9 +51,9 @@ def main() -> None:
 def _answer(asked_on: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.connect(str(asked_on))
-        while (data := messages.receive(connection)) is not None:
-            name, targets = messages.decode(data, tuple[str, Targets])
-            messages.send(connection, outcome(name, targets))
+        while (data := codec.receive(connection)) is not None:
+            name, targets = codec.decode(data, tuple[str, Targets])
+            codec.send(connection, outcome(name, targets))
     os._exit(0)
 
 

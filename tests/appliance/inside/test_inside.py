@@ -15,7 +15,7 @@ import pytest
 
 from appliance.cli.folder import hub_socket, web_user
 from appliance.hub.names import Names
-from appliance.hub.rpc import messages
+from appliance.hub.rpc import codec
 from appliance.store import Store, instance, organizations
 from tests.appliance.cli.started import PORT, READY, call, children, sign_up, wait_for_health
 from tests.appliance.inside import catalogue, service
@@ -36,10 +36,10 @@ class Visitor:
 
     def tries(self, name: str, targets: Targets) -> str:
         """What stopped them; nothing where they got through."""
-        messages.send(self._connection, (name, targets))
-        answer = messages.receive(self._connection)
+        codec.send(self._connection, (name, targets))
+        answer = codec.receive(self._connection)
         assert answer is not None, f"they died of: {name}"
-        return str(messages.decode(answer, str))
+        return str(codec.decode(answer, str))
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def targets_of(data: Path, supervisor: int) -> Targets:
         hub=str(hub_socket(found.id)),
         organization=organization,
         place=Names(found.id).of(organization).namespace,
-        state=messages.encode(desired),
+        state=codec.encode(desired),
         revision=revision,
         ports=(found.port, desired.port),
         words=(WORD[::-1], secret.read_text().strip()[::-1]),

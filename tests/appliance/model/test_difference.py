@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.hub.rpc.messages import decode, encode
+from appliance.hub.rpc.codec import decode, encode
 from appliance.model.desired import Desired
 from appliance.model.difference import Difference, between, of_rules
 from appliance.model.policy import ANYONE, Action, Rule

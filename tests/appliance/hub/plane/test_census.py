@@ -15,8 +15,8 @@ from appliance.hub.kernel.events import Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane.dataplane import DataPlane
+from appliance.hub.rpc.codec import decode, encode
 from appliance.hub.rpc.footprint import Footprint
-from appliance.hub.rpc.messages import decode, encode
 from appliance.hub.wireguard import Backend, processes, uapi
 from appliance.hub.wireguard.kernel import Kernel
 from appliance.model.desired import Desired
