@@ -13,7 +13,7 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay.mesh import HANDSHAKE_DEADLINE, PROBE_DEADLINE, Machine
 from harness.wire import forgery, packets, raw
-from harness.wire.forgery import Kind
+from harness.wire.forgery import MessageKind
 from harness.wire.raw import Probe
 from harness.wire.witness import Marks, Witness
 from harness.world.home import behind_a_router
@@ -143,16 +143,16 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
             witness.marks(marks)
 
         recorded, theirs = _messages(taken, hub), _messages(at_other, hub)
-        (session, *_) = (forgery.receiver(each) for each in theirs if forgery.kind(each) is Kind.DATA)
+        (session, *_) = (forgery.receiver(each) for each in theirs if forgery.kind(each) is MessageKind.DATA)
         forged = {
             "as they were": recorded,
             "into the other's session": [
-                forgery.for_session(each, session) for each in recorded if forgery.kind(each) is Kind.DATA
+                forgery.for_session(each, session) for each in recorded if forgery.kind(each) is MessageKind.DATA
             ],
             "as handshakes with the other's hub": [
                 forgery.for_hub(each, bolt.organization["hub_public_key"])
                 for each in recorded
-                if forgery.kind(each) is Kind.INITIATION
+                if forgery.kind(each) is MessageKind.INITIATION
             ],
         }
         for way, messages in forged.items():
@@ -220,4 +220,4 @@ def _wait_for_messages(capture: Capture, hub: tuple[str, int], before: int) -> l
 
 def _opens(message: bytes) -> bool:
     """Whether it is what only a hub sends that takes the other for one of its machines."""
-    return forgery.kind(message) in (Kind.INITIATION, Kind.RESPONSE, Kind.DATA)
+    return forgery.kind(message) in (MessageKind.INITIATION, MessageKind.RESPONSE, MessageKind.DATA)

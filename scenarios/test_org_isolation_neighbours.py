@@ -9,7 +9,7 @@ import pytest
 
 from harness.hostile import attacks
 from harness.hostile.neighbour import Neighbour
-from harness.hostile.reads import Damage
+from harness.hostile.reads import AnswerCount
 from harness.judging.record import Record
 from harness.world.world import World
 
@@ -31,8 +31,8 @@ def test_a_tenant_that_floods_the_front_door_holds_up_no_other(world: World, rec
 def test_a_tenant_that_saves_what_costs_most_holds_up_no_other(world: World, record: Record, profile: str) -> None:
     """One organization saves, over four connections, policies as large as may be, larger ones, and one rule more."""
     neighbour = Neighbour(world, record)
-    damage = neighbour.compare(attacks.save_what_costs_most(world, record), SECONDS[profile])
-    answers = _answers(damage)
+    counts = neighbour.compare(attacks.save_what_costs_most(world, record), SECONDS[profile])
+    answers = _answers(counts)
     record.measure("answers to the hostile tenant", str(dict(answers)))
     enforced = answers["200"] + answers["201"]
     record.at_least("saves of the hostile tenant that were enforced", enforced, 2, "saves")
@@ -41,8 +41,8 @@ def test_a_tenant_that_saves_what_costs_most_holds_up_no_other(world: World, rec
 def test_a_tenant_that_reads_all_the_time_holds_up_no_other(world: World, record: Record, profile: str) -> None:
     """Twenty-four connections of one organization read its long policy, its counters and its audit trail."""
     neighbour = Neighbour(world, record)
-    damage = neighbour.compare(attacks.read_all_the_time(world, record, RULES[profile]), SECONDS[profile])
-    answers = _answers(damage)
+    counts = neighbour.compare(attacks.read_all_the_time(world, record, RULES[profile]), SECONDS[profile])
+    answers = _answers(counts)
     record.measure("answers to the hostile tenant", str(dict(answers)))
     record.at_least("answers to the hostile tenant, of any kind", answers.total(), 20, "answers")
 
@@ -57,9 +57,9 @@ def test_a_machine_that_opens_all_it_can_holds_up_no_other_organization(
     record.at_least("connections that the hostile machine opened, in a turn", least, 1000, "connections")
 
 
-def _answers(damage: Iterable[Damage]) -> Counter[str]:
+def _answers(counts: Iterable[AnswerCount]) -> Counter[str]:
     """Answers to the hostile tenant in all turns, by status."""
     found: Counter[str] = Counter()
-    for each in damage:
+    for each in counts:
         found.update(each.answers)
     return found

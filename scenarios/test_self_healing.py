@@ -17,7 +17,7 @@ from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.judged_stream import JudgedStream
 from harness.overlay.mesh import Machine, Mesh
 from harness.overlay.outage import HealthStream
-from harness.world.damage import CATALOGUE, FAMILIES, FORCED_OPEN, MISLED, UNMASKED, Damage, Lock, Noticed
+from harness.world.damage import CATALOGUE, FAMILIES, FORCED_OPEN, MISLED, UNMASKED, Barrier, Damage, Noticed
 from harness.world.inside import Inside
 from harness.world.world import World
 from netlab import UdpStream
@@ -35,7 +35,7 @@ INTERVAL = 0.001
 _POLL, _LONGEST_POLL = 0.02, 0.3
 _MISLED = 3
 _WAY_NS = 10_000_000
-"""A packet that is still under way when the lock is forced passes; ten times as long as one takes."""
+"""A packet that is still under way when the barrier is forced passes; ten times as long as one takes."""
 
 
 @dataclass(frozen=True)
@@ -299,8 +299,8 @@ def _some(kinds: Sequence[Damage], seed: int) -> list[Damage]:
 
 def _pairs(chance: random.Random, target: Inside, number: int, *, quick: bool) -> list[tuple[Damage, Damage]]:
     kinds = [each for each in CATALOGUE if target.applies(each) and (each.noticed is Noticed.EVENT or not quick)]
-    # Both locks forced open at once are another scenario's.
-    pairs = [pair for pair in itertools.permutations(kinds, 2) if {each.lock for each in pair} != set(Lock)]
+    # Both barriers forced open at once are another scenario's.
+    pairs = [pair for pair in itertools.permutations(kinds, 2) if {each.barrier for each in pair} != set(Barrier)]
     return chance.sample(pairs, number)
 
 

@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from harness.bench.targets import Measured
+from harness.bench.goals import Measured
 from harness.judging.answer import Answer
 from harness.judging.judgement import Phase, delivered_although_denied, sent_while
 from harness.judging.record import Record

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx
 
 from harness.bench import memory, population
-from harness.bench.targets import Measured
+from harness.bench.goals import Measured
 from harness.client.api import Api
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from harness.bench.targets import Measured
+from harness.bench.goals import Measured
 from harness.client.api import Api, ApiError
 from harness.hostile import policies
 from harness.judging.verdicts import Inconclusive

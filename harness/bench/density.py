@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Callable
 
 from harness.bench import memory, population
+from harness.bench.goals import Measured
 from harness.bench.memory import Memory
-from harness.bench.targets import Measured
 from harness.bench.throughput import PORT, rate
 from harness.judging.record import Record
 from harness.world.world import World

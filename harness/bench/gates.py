@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from harness.bench.targets import Measured
+from harness.bench.goals import Measured
 from harness.judging.verdicts import Inconclusive
 from harness.paths import ROOT
 from netlab import sandbox

@@ -14,9 +14,9 @@ from functools import partial
 import msgspec
 
 from harness.bench import population
+from harness.bench.goals import Measured
 from harness.bench.population import Tenant
-from harness.bench.saver import Account, Order, Request
-from harness.bench.targets import Measured
+from harness.bench.saver import Order, Request, SaverReport
 from harness.client.api import PREFIX
 from harness.judging.verdicts import Inconclusive
 from harness.subject.service import PORT
@@ -120,7 +120,7 @@ def _turn(
     )
 
 
-def _run(orders: Sequence[Order], timeout_s: float) -> list[Account]:
+def _run(orders: Sequence[Order], timeout_s: float) -> list[SaverReport]:
     clients = [
         subprocess.Popen([sys.executable, "-m", "harness.bench.saver"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         for _ in orders
@@ -139,7 +139,7 @@ def _run(orders: Sequence[Order], timeout_s: float) -> list[Account]:
             client.kill()
             client.wait()
     try:
-        return [msgspec.json.decode(output, type=Account) for output in outputs]
+        return [msgspec.json.decode(output, type=SaverReport) for output in outputs]
     except msgspec.DecodeError as error:
         raise Inconclusive("a client of the load failed") from error
 

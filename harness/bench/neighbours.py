@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from harness.bench.targets import Measured
+from harness.bench.goals import Measured
 from harness.hostile import attacks
 from harness.hostile.neighbour import Neighbour, Slowdown
 from harness.judging.record import Record

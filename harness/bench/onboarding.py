@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from harness.bench.targets import Measured
+from harness.bench.goals import Measured
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
 from harness.world.world import World

@@ -20,7 +20,7 @@ from harness.bench import (
     sustained,
     throughput,
 )
-from harness.bench.targets import Measured
+from harness.bench.goals import Measured
 from harness.subject.kinds import OwnService
 from harness.world.world import World
 

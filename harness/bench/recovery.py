@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Callable
 
-from harness.bench.targets import Measured
+from harness.bench.goals import Measured
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
 from harness.overlay.outage import HealthStream
@@ -49,11 +49,11 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
                 outage, seconds = _one(world, target, stream, known[name])
                 outages[name].append(outage * 1e3)
                 mended[name].append(seconds * 1e3)
-            tell(f"damage, round {number + 1} of {rounds}: {_told({n: v[-1:] for n, v in outages.items()})}")
+            tell(f"damage, round {number + 1} of {rounds}: {_in_words({n: v[-1:] for n, v in outages.items()})}")
     return {
         row: Measured(
             statistics.median(times := [each for damage in of for each in outages[damage.name]]),
-            f"{len(times)} times; {_told({damage.name: outages[damage.name] for damage in of})}; the service's own "
+            f"{len(times)} times; {_in_words({damage.name: outages[damage.name] for damage in of})}; the service's own "
             f"count from event to repair: "
             f"{statistics.median(each for damage in of for each in mended[damage.name]):.1f} ms",
             (min(times), max(times)),
@@ -62,7 +62,7 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
     }
 
 
-def _told(times: dict[str, list[float]]) -> str:
+def _in_words(times: dict[str, list[float]]) -> str:
     return ", ".join(f"{name} {statistics.median(values):.0f} ms" for name, values in times.items())
 
 

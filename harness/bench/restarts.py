@@ -12,7 +12,7 @@ from itertools import pairwise
 import httpx
 
 from harness.bench import population
-from harness.bench.targets import Measured
+from harness.bench.goals import Measured
 from harness.client.api import Api
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive

@@ -12,15 +12,15 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from harness.bench.goals import GOALS, Measured, rows
 from harness.bench.plan import Effort, Measurement
-from harness.bench.targets import TARGETS, Measured, rows
 from harness.client.api import ApiError
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import NetlabError
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BenchResult:
     """What a run came to.
 
     Attributes:
@@ -39,7 +39,7 @@ def run(
     wireguard: str,
     console: Console,
     keep: Callable[[dict[str, Measured]], None] = lambda _: None,
-) -> Outcome:
+) -> BenchResult:
     """Measures one after the other. What can't be measured keeps nothing else from being so.
 
     Args:
@@ -61,7 +61,7 @@ def run(
             measured |= {row: value for row, value in found.items() if row in wanted}
             keep(measured)
         console.print(f"  took {time.monotonic() - start:.0f} s")
-    return Outcome(measured, failed)
+    return BenchResult(measured, failed)
 
 
 def write(path: Path, measured: dict[str, Measured]) -> None:
@@ -69,13 +69,13 @@ def write(path: Path, measured: dict[str, Measured]) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(rows(measured)), indent=2) + b"\n")
 
 
-def show(outcome: Outcome, console: Console) -> None:
+def show(outcome: BenchResult, console: Console) -> None:
     """The table a person reads; what this run did not measure is named below it."""
     table = Table(box=None, padding=(0, 1, 0, 0), highlight=False)
     for column, justify in (("", "left"), ("measured", "right"), ("spread", "right"), ("target", "left"), ("", "left")):
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     table.add_column("beside it", overflow="fold")
-    for target in TARGETS:
+    for target in GOALS:
         found = outcome.measured.get(target.id)
         if found is None:
             continue
@@ -87,6 +87,6 @@ def show(outcome: Outcome, console: Console) -> None:
     console.print(table)
     for row in outcome.failed:
         console.print(f"{row} could not be measured, see above.", style="red")
-    left_out = [each.id for each in TARGETS if each.id not in outcome.measured and each.id not in outcome.failed]
+    left_out = [each.id for each in GOALS if each.id not in outcome.measured and each.id not in outcome.failed]
     if left_out:
         console.print(f"Left out by this run (--profile full measures all, --only ROW one): {', '.join(left_out)}.")

@@ -1,7 +1,7 @@
 """A client of its own process: sends requests at the times that it was given, and says how long each took.
 
 Open loop: a time is kept whether or not earlier answers are there, and what a request waits for a free connection
-counts. Reads an `Order` (JSON) on standard input and writes an `Account` on standard output.
+counts. Reads an `Order` (JSON) on standard input and writes an `SaverReport` on standard output.
 
 Standard library for the sending: what the client takes from the processors is taken from the service.
 """
@@ -43,7 +43,7 @@ class Order(msgspec.Struct, frozen=True):
     requests: tuple[Request, ...]
 
 
-class Account(msgspec.Struct, frozen=True):
+class SaverReport(msgspec.Struct, frozen=True):
     """What became of it.
 
     Attributes:
@@ -57,7 +57,7 @@ class Account(msgspec.Struct, frozen=True):
     cpu_s: float
 
 
-def work(order: Order) -> Account:
+def work(order: Order) -> SaverReport:
     """Sends what is ordered."""
     seconds: list[float] = []
     refused: list[int] = []
@@ -90,7 +90,7 @@ def work(order: Order) -> Account:
         thread.start()
     for thread in threads:
         thread.join()
-    return Account(tuple(seconds), len(refused), time.process_time() - before)
+    return SaverReport(tuple(seconds), len(refused), time.process_time() - before)
 
 
 if __name__ == "__main__":

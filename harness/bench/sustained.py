@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from harness.bench import population
+from harness.bench.goals import Measured
 from harness.bench.population import CONNECTIONS
-from harness.bench.targets import Measured
 from harness.burst.attempt import Attempt
 from harness.burst.clients import pairs
 from harness.burst.desk import Offer

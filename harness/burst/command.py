@@ -18,7 +18,7 @@ from harness.burst.desk import Offer
 from harness.burst.report import Figures, figures_of
 from harness.burst.run import burst, serve_page
 from harness.burst.slo import Slo
-from harness.subject.door import Door
+from harness.subject.inward import Inward
 from harness.subject.kinds import OwnService
 from harness.subject.relay import StreamRelay
 from harness.world.progress import Progress
@@ -55,21 +55,21 @@ class BurstOptions:
     wireguard: str
 
 
-def run(options: BurstOptions, door: Door | None, slo: Slo, console: Console) -> Figures:
+def run(options: BurstOptions, inward: Inward | None, slo: Slo, console: Console) -> Figures:
     """Runs a burst in a lab of its own.
 
     Args:
-        door: where the outside reaches locust's page, which says then when to begin; None has it begin at once.
+        inward: where the outside reaches locust's page, which says then when to begin; None has it begin at once.
         slo: shown beside the figures.
 
     Raises:
         Inconclusive: it could not be run.
     """
     with World(partial(OwnService, wireguard=options.wireguard)) as world:
-        if door is None:
+        if inward is None:
             attempts, asked = _headless(world, options, console), options.organizations
         else:
-            attempts = _with_page(world, options, door, console)
+            attempts = _with_page(world, options, inward, console)
             asked = len(attempts)
     figures = figures_of(attempts, asked)
     _show(figures, slo, console)
@@ -80,17 +80,17 @@ def run(options: BurstOptions, door: Door | None, slo: Slo, console: Console) ->
 
 def _headless(world: World, options: BurstOptions, console: Console) -> list[Attempt]:
     machines = pairs(world, min(options.at_once, options.organizations))
-    progress = Progress(options.organizations, "organizations done with", lambda text: _tell(console, text))
+    progress = Progress(options.organizations, "organizations done with", lambda text: _print(console, text))
     offer = Offer(options.organizations, _LABEL, keep=options.keep)
     return burst(world, machines, offer, options.processes, lambda _: progress.step())
 
 
-def _with_page(world: World, options: BurstOptions, door: Door, console: Console) -> list[Attempt]:
+def _with_page(world: World, options: BurstOptions, inward: Inward, console: Console) -> list[Attempt]:
     # Asked to end from outside, it ends as it does by Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
-    host, port = door.address
+    host, port = inward.address
     machines = pairs(world, options.at_once)
-    with StreamRelay(door.listener, _to_the_page):
+    with StreamRelay(inward.listener, _to_the_page):
         console.print(f"locust's page: http://{f'[{host}]' if ':' in host else host}:{port}/  (Ctrl-C ends it)")
         offer = Offer(None, _LABEL, keep=options.keep)
         return serve_page(world, machines, offer, options.organizations, options.processes)
@@ -129,5 +129,5 @@ def _complain(kind: str, complaints: Sequence[str], console: Console) -> None:
         console.print(f"and {len(complaints) - _MOST_COMPLAINTS} more of this kind", style="red")
 
 
-def _tell(console: Console, text: str) -> None:
+def _print(console: Console, text: str) -> None:
     console.print(f"  {text}", markup=False)

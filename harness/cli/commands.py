@@ -19,8 +19,8 @@ import typer
 from rich.console import Console
 
 from harness.bench import run as benches
+from harness.bench.goals import GOALS, Measured, rows
 from harness.bench.plan import EFFORTS, chosen
-from harness.bench.targets import TARGETS, Measured, rows
 from harness.burst import command as bursts
 from harness.burst.command import BurstOptions
 from harness.burst.report import write as write_report
@@ -28,7 +28,7 @@ from harness.burst.slo import DEFAULT as DEFAULT_SLO
 from harness.burst.slo import BadSlo
 from harness.burst.slo import read as read_slo
 from harness.cli import stages
-from harness.cli.lab import run as run_lab
+from harness.cli.interactive import run as run_lab
 from harness.gate import gate as gates
 from harness.gate import transcripts
 from harness.gate.claims import BY_ID
@@ -36,9 +36,9 @@ from harness.gate.runs import RunOptions
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.paths import CACHE, REPORTS
 from harness.subject import addresses
-from harness.subject import door as doors
+from harness.subject import inward as inwards
 from harness.subject import live as lives
-from harness.subject.door import Door
+from harness.subject.inward import Inward
 from harness.subject.live import Ssh
 from harness.world import evidence
 from netlab import NetlabError, SandboxError, sandbox
@@ -90,7 +90,7 @@ def gate(
     if target is not None:
         target = _checked_target(target, sabotages_only)
         if not sandbox.inside():
-            _hand_over(target, authority, ssh)
+            _export_target(target, authority, ssh)
     _check_folder(REPORTS)
     _enter_sandbox()
     live = None if target is None else lives.find()
@@ -117,7 +117,7 @@ def run_everything(only: str | None, profile: str) -> None:
             began = time.monotonic()
             options = RunOptions(profile=profile, seed=random.SystemRandom().randrange(2**31))
             _, good, bad = _gate(_plan(options, None, sabotages_only=False))
-            outcomes.append(stages.Outcome(name, good, bad, time.monotonic() - began))
+            outcomes.append(stages.StageResult(name, good, bad, time.monotonic() - began))
         else:
             outcomes.append(stages.STAGES[name]())
     _console.rule("summary", align="left")
@@ -141,9 +141,9 @@ def _show_skipped(skipped: Counter[str]) -> None:
 def lab(machines: int, listen: str, wireguard: str) -> None:
     """Runs a lab until it is no longer wanted."""
     _check_choice("wireguard", wireguard, _WIREGUARD)
-    door = _enter_sandbox_with_door("listen", listen)
+    inward = _enter_sandbox_with_way_in("listen", listen)
     try:
-        run_lab(machines, wireguard, door, _console)
+        run_lab(machines, wireguard, inward, _console)
     except (Inconclusive, Refuted) as error:
         _end(f"The lab could not be built: {error}", _UNAVAILABLE)
 
@@ -154,7 +154,7 @@ def bench(json: Path | None, profile: str, only: list[str], organizations: int |
     _check_choice("wireguard", wireguard, _WIREGUARD)
     wanted = [row for words in only for row in words.split(",")]
     for row in wanted:
-        _check_choice("only", row, tuple(target.id for target in TARGETS))
+        _check_choice("only", row, tuple(target.id for target in GOALS))
     if json is not None:
         _check_writable(json)
     _enter_sandbox()
@@ -196,9 +196,9 @@ def _check_ssh(ssh: Ssh, target: str | None) -> None:
         _end("--ssh-control takes a command with {} where stop and start belong.", _BAD_USAGE)
 
 
-def _hand_over(url: str, authority: Path | None, ssh: Ssh | None) -> None:
+def _export_target(url: str, authority: Path | None, ssh: Ssh | None) -> None:
     try:
-        lives.hand_over(url, authority, ssh)
+        lives.export(url, authority, ssh)
     except OSError as error:
         _end(f"{error.filename} can't be read: {error.strerror}.", _NO_INPUT)
     except RuntimeError:
@@ -226,14 +226,14 @@ def burst(
         # Whatever comes of it: an older file must not pass for this run's. What is no file has no older content.
         if json.is_file():
             json.unlink()
-    door = None
+    inward = None
     if web is None:
         _enter_sandbox()
     else:
-        door = _enter_sandbox_with_door("web", web)
+        inward = _enter_sandbox_with_way_in("web", web)
     try:
         options = BurstOptions(organizations, at_once, keep, processes, wireguard)
-        figures = bursts.run(options, door, wanted, _console)
+        figures = bursts.run(options, inward, wanted, _console)
     except (Inconclusive, NetlabError) as error:
         _end(f"The burst could not be run: {error}", _UNAVAILABLE)
     met = not wanted.missed_by(figures)
@@ -254,7 +254,7 @@ def _gate(plan: gates.Plan) -> tuple[bool, int, int]:
         signer = Signer.find()
     except AttestationError as error:
         _end(str(error), _NOT_CONFIGURED)
-    left = evidence.place(REPORTS)
+    left = evidence.new_folder(REPORTS)
     try:
         run = gates.run(plan, left, _console)
         transcript = transcripts.transcript_of(run)
@@ -273,11 +273,11 @@ def _gate(plan: gates.Plan) -> tuple[bool, int, int]:
     return passed, good, bad if passed or bad else 1
 
 
-def _enter_sandbox_with_door(option: str, listen: str) -> Door:
+def _enter_sandbox_with_way_in(option: str, listen: str) -> Inward:
     """Goes on inside a sandbox that is reached at an address of the outside."""
-    door = doors.find()
-    if door is not None:
-        return door
+    inward = inwards.find()
+    if inward is not None:
+        return inward
     try:
         host, port = addresses.parse(listen)
     except ValueError:
@@ -285,13 +285,13 @@ def _enter_sandbox_with_door(option: str, listen: str) -> Door:
     if port is None:
         _end(f"--{option} takes HOST:PORT, an IPv6 address in brackets, not {listen!r}.", _BAD_USAGE)
     try:
-        door = doors.make(host, port)
+        inward = inwards.make(host, port)
     except OSError as error:
         _end(f"The lab's pages can't be reached at {listen}: {error.strerror}.", _ADDRESS_IN_USE)
     if not sandbox.inside():
-        door.hand_over()
+        inward.export()
         _enter_sandbox()
-    return door
+    return inward
 
 
 def _enter_sandbox() -> None:

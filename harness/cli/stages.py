@@ -25,7 +25,7 @@ _SKIPPED = re.compile(r"SKIPPED \[(?P<count>\d+)\] .*?\.py(?::\d+)?: (?P<reason>
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StageResult:
     """Result of a stage: checks or tests that passed and failed.
 
     Attributes:
@@ -42,7 +42,7 @@ class Outcome:
         return counts([self])
 
 
-def counts(outcomes: Iterable[Outcome]) -> str:
+def counts(outcomes: Iterable[StageResult]) -> str:
     """Say how many passed, failed and were skipped, if any were, as programs look for it."""
     found = list(outcomes)
     skipped = sum(sum(each.skipped.values()) for each in found)
@@ -50,45 +50,45 @@ def counts(outcomes: Iterable[Outcome]) -> str:
     return f"{said}, {skipped} skipped" if skipped else said
 
 
-def skipped_by(outcomes: Iterable[Outcome]) -> Counter[str]:
+def skipped_by(outcomes: Iterable[StageResult]) -> Counter[str]:
     """Count the tests that this machine can't run, by the reason."""
     return sum((Counter(each.skipped) for each in outcomes), Counter())
 
 
-def lint() -> Outcome:
+def lint() -> StageResult:
     """Style and format."""
     ruff = str(Path(sys.executable).with_name("ruff"))
     cache = f"--cache-dir={CACHE / 'ruff'}"
     return _commands("lint", [[ruff, "check", cache, *_CODE], [ruff, "format", "--check", cache, *_CODE]])
 
 
-def types() -> Outcome:
+def types() -> StageResult:
     """Types, strictly."""
     return _commands("types", [[sys.executable, "-m", "mypy", f"--cache-dir={CACHE / 'mypy'}"]])
 
 
-def imports() -> Outcome:
+def imports() -> StageResult:
     """Imports run one way."""
     linter = str(Path(sys.executable).with_name("lint-imports"))
     return _commands("imports", [[linter, "--cache-dir", str(CACHE / "imports")]])
 
 
-def unit() -> Outcome:
+def unit() -> StageResult:
     """Unit tests, on every core, each worker in a sandbox of its own."""
     return _on_every_core("unit", "tests")
 
 
-def contract(seed: int) -> Outcome:
+def contract(seed: int) -> StageResult:
     """Many made up requests for each call of the API, held to the document that describes them."""
     return _on_every_core("contract", _CONTRACT, f"--examples={_EXAMPLES}", f"--hypothesis-seed={seed}")
 
 
-def _on_every_core(stage: str, *arguments: str) -> Outcome:
+def _on_every_core(stage: str, *arguments: str) -> StageResult:
     worker = shlex.join(sandbox.command([sys.executable]))
     return run_pytest(stage, *arguments, "--dist=load", f"--tx={os.cpu_count() or 1}*popen//python={worker}")
 
 
-def run_pytest(stage: str, *arguments: str) -> Outcome:
+def run_pytest(stage: str, *arguments: str) -> StageResult:
     """Run pytest, show what it says, and reckon from that what it came to."""
     start = time.monotonic()
     last = ""
@@ -107,10 +107,10 @@ def run_pytest(stage: str, *arguments: str) -> Outcome:
     failed = ended.get("failed", 0) + ended.get("error", 0)
     if process.returncode != 0 and failed == 0:
         failed = 1
-    return Outcome(stage, ended.get("passed", 0), failed, time.monotonic() - start, skipped)
+    return StageResult(stage, ended.get("passed", 0), failed, time.monotonic() - start, skipped)
 
 
-def _commands(stage: str, commands: list[list[str]]) -> Outcome:
+def _commands(stage: str, commands: list[list[str]]) -> StageResult:
     start = time.monotonic()
     CACHE.mkdir(parents=True, exist_ok=True)
     codes = [
@@ -118,7 +118,7 @@ def _commands(stage: str, commands: list[list[str]]) -> Outcome:
         for command in commands
     ]
     failed = sum(code != 0 for code in codes)
-    return Outcome(stage, len(codes) - failed, failed, time.monotonic() - start)
+    return StageResult(stage, len(codes) - failed, failed, time.monotonic() - start)
 
 
 def _environment() -> dict[str, str]:

@@ -28,7 +28,7 @@ _MOST_RERUNS = 8
 
 
 @dataclass(frozen=True)
-class Crowd:
+class Concurrency:
     """How many runs there are at once.
 
     Attributes:
@@ -40,15 +40,15 @@ class Crowd:
     runs: int
 
 
-def crowd(options: RunOptions, cores: int = _CORES) -> Crowd:
+def concurrency(options: RunOptions, cores: int = _CORES) -> Concurrency:
     """As many as the processors can serve: a slow machine's have no time left, and a start has its deadline too.
 
     Where one service is damaged for all runs, there is one at a time.
     """
     if options.live is not None and options.live.ssh is not None:
-        return Crowd(1, 1)
+        return Concurrency(1, 1)
     patience = options.patience
-    return Crowd(min(cores, 4), 2 * cores) if patience <= 1 else Crowd(max(1, cores // 2), cores)
+    return Concurrency(min(cores, 4), 2 * cores) if patience <= 1 else Concurrency(max(1, cores // 2), cores)
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,8 @@ def run(plan: Plan, evidence: Path, console: Console) -> GateRun:
 def _round(
     options: RunOptions, breaks: Sequence[Sabotage], evidence: Path, console: Console, *, scenarios: bool = True
 ) -> _Round:
-    many = crowd(options)
-    with _told(console) as progress, runs.turns() as turns, _opened(evidence) as folder:
+    many = concurrency(options)
+    with _progress_pipe(console) as progress, runs.turns() as turns, _opened(evidence) as folder:
         shared = [f"--progress={progress}", f"--evidence=/dev/fd/{folder}"]
         pooled = [_BESIDE_OTHERS, f"--turns={turns}", *shared]
         with ThreadPoolExecutor(many.runs) as pool:
@@ -202,23 +202,23 @@ def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], console: Con
         and (options.live is None or each.verdict == Verdict.REFUTED.value)
     ]
     for each in failed[:_MOST_RERUNS]:
-        _tell(console, "again", f"{each.name} ({each.claim})")
+        _print(console, "again", f"{each.name} ({each.claim})")
         alike = replace(options, claim=each.claim, seed=each.seed)
         for outcome in runs.run(alike, f"--scenario={each.name.partition('[')[0]}").outcomes:
             if outcome.name == each.name:
-                _tell(console, outcome.verdict, f"{each.name}, run again{results.because(outcome.failure)}")
+                _print(console, outcome.verdict, results.with_reason(f"{each.name}, run again", outcome.failure))
                 yield outcome
 
 
 @contextmanager
-def _told(console: Console) -> Iterator[int]:
+def _progress_pipe(console: Console) -> Iterator[int]:
     """An open file; each line that is written there is shown."""
     read, write = os.pipe()
 
     def show() -> None:
         with os.fdopen(read) as lines:
             for line in lines:
-                _tell(console, *line.rstrip("\n").split(" ", 1))
+                _print(console, *line.rstrip("\n").split(" ", 1))
 
     thread = threading.Thread(target=show, name="gate-progress")
     thread.start()
@@ -241,7 +241,7 @@ def _opened(folder: Path) -> Iterator[int]:
 _STYLES = {"proven": "green", "noticed": "green", "refuted": "red", "inconclusive": "red", "UNNOTICED": "red"}
 
 
-def _tell(console: Console, word: str, what: str) -> None:
+def _print(console: Console, word: str, what: str) -> None:
     style = _STYLES.get(word, "dim")
     console.print(f"  [{style}]{word:12}[/] {escape(what)}", highlight=False, soft_wrap=True)
 
@@ -249,14 +249,14 @@ def _tell(console: Console, word: str, what: str) -> None:
 def _sabotage(options: RunOptions, sabotage: Sabotage, console: Console, exclusive: str) -> SabotageResult:
     """Run one sabotage; `noticed` is `results.NOT_RUN` where its scenario was left to a run by itself."""
     start = time.monotonic()
-    _tell(console, "breaks", f"{sabotage.id} ({sabotage.claim})")
+    _print(console, "breaks", f"{sabotage.id} ({sabotage.claim})")
     quick = replace(options, claim=sabotage.claim, profile="quick")
     finished = broken.run(quick, sabotage, exclusive)
     if exclusive == _BESIDE_OTHERS and finished.left_all:
-        _tell(console, "left", f"{sabotage.id}, to a run by itself")
+        _print(console, "left", f"{sabotage.id}, to a run by itself")
         return SabotageResult(sabotage, False, results.NOT_RUN, 0.0)
     caught, said = judge(sabotage, finished)
-    _tell(console, "noticed" if caught else "UNNOTICED", f"{sabotage.id}: {results.in_brief(said)}")
+    _print(console, "noticed" if caught else "UNNOTICED", f"{sabotage.id}: {results.in_brief(said)}")
     return SabotageResult(sabotage, caught, said, time.monotonic() - start)
 
 

@@ -67,7 +67,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """Has a place for evidence, where a transcript is to be written and nobody named one."""
     config = session.config
     if _SIGNER in config.stash and config.getoption("--evidence") is None and not config.option.collectonly:
-        config.stash[_EVIDENCE] = config.option.evidence = evidence.place(config.getoption("--transcript"))
+        config.stash[_EVIDENCE] = config.option.evidence = evidence.new_folder(config.getoption("--transcript"))
 
 
 @pytest.hookimpl(trylast=True)

@@ -137,15 +137,15 @@ def _drawn(turns: int, items: list[pytest.Item]) -> Iterator[pytest.Item]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tells what runs now, and has the service run that another scenario left down."""
-    _tell(item, "runs")
+    _report(item, "runs")
     if _WORLD in item.config.stash:
         item.config.stash[_WORLD].subject.stand_up()
 
 
-def _tell(item: pytest.Item, word: str, why: str | None = None) -> None:
+def _report(item: pytest.Item, word: str, why: str | None = None) -> None:
     marker, progress = item.get_closest_marker("claim"), item.config.getoption("--progress")
     if marker is not None and progress is not None:
-        os.write(progress, f"{word} {item.name} ({marker.args[0]}){results.because(why)}\n".encode())
+        os.write(progress, f"{results.with_reason(f'{word} {item.name} ({marker.args[0]})', why)}\n".encode())
 
 
 @pytest.fixture(scope="session")
@@ -243,7 +243,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         seed=config.getoption("--seed"),
         exhibits=record.exhibits(),
     )
-    _tell(item, item.stash[_OUTCOME].verdict, item.stash[_OUTCOME].failure)
+    _report(item, item.stash[_OUTCOME].verdict, item.stash[_OUTCOME].failure)
     if config.getoption("--sabotage") and isinstance(error, Refuted):
         item.session.shouldfail = "the break was noticed"
 
@@ -256,7 +256,7 @@ def _leaves(item: pytest.Item, error: BaseException) -> list[str]:
     try:
         return evidence.collect(into / item.name, failures.in_full(error), config.stash.get(_WORLD, None))
     except OSError as lost:
-        _tell(item, "unkept", f"its evidence: {lost}")
+        _report(item, "unkept", f"its evidence: {lost}")
         return []
 
 

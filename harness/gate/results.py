@@ -23,9 +23,9 @@ def in_brief(words: str) -> str:
     return " ".join(words.split())[:_BRIEF]
 
 
-def because(failure: str | None) -> str:
-    """The same to go after what failed; nothing where nothing did."""
-    return f": {in_brief(failure)}" if failure else ""
+def with_reason(text: str, failure: str | None) -> str:
+    """The text with a failure's words in brief behind a colon; the text alone if nothing failed."""
+    return f"{text}: {in_brief(failure)}" if failure else text
 
 
 class ScenarioResult(msgspec.Struct, frozen=True):

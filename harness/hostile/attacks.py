@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from harness.hostile import conntrack, front_door, policies, reads
 from harness.hostile.conntrack import Opened
 from harness.hostile.front_door import Knocks
-from harness.hostile.reads import Damage
+from harness.hostile.reads import AnswerCount
 from harness.judging.record import Record
 from harness.world.world import World
 
@@ -36,7 +36,7 @@ def flood_the_front_door(world: World, record: Record) -> Callable[[], AbstractC
     return lambda: front_door.knocking(enemy.start_tool, hub, key, sources, sessions=known)
 
 
-def save_what_costs_most(world: World, record: Record) -> Callable[[], AbstractContextManager[Damage]]:
+def save_what_costs_most(world: World, record: Record) -> Callable[[], AbstractContextManager[AnswerCount]]:
     """Saves over four connections: policies about as large as may be, larger ones, and one rule more."""
     hostile, enemy = world.organization(record, "saver"), world.client("saver")
     requests = [
@@ -49,7 +49,7 @@ def save_what_costs_most(world: World, record: Record) -> Callable[[], AbstractC
     return lambda: policies.saving(enemy.start_tool, url, token, requests, certificate=certificate)
 
 
-def read_all_the_time(world: World, record: Record, rules: int) -> Callable[[], AbstractContextManager[Damage]]:
+def read_all_the_time(world: World, record: Record, rules: int) -> Callable[[], AbstractContextManager[AnswerCount]]:
     """Twenty-four connections that read a long policy, its counters and the audit trail.
 
     Args:

@@ -177,7 +177,7 @@ class Neighbour:
                 told.append(of_this_turn)
                 quiet += self.pace(seconds / _TURNS)
         found = attacked.beside(quiet)
-        self._tell(quiet, attacked, found, waits)
+        self._note(quiet, attacked, found, waits)
         return found, told
 
     def compare(self, attack: Callable[[], AbstractContextManager[T]], seconds: float, newcomers: int = 0) -> list[T]:
@@ -195,7 +195,7 @@ class Neighbour:
             raise Refuted(f"beside a hostile tenant, an ordinary one is held up: {'; '.join(complaints)}")
         return told
 
-    def _tell(self, quiet: Pace, attacked: Pace, found: Slowdown, waits: Sequence[float]) -> None:
+    def _note(self, quiet: Pace, attacked: Pace, found: Slowdown, waits: Sequence[float]) -> None:
         record = self._record
         record.took("reads of an ordinary tenant, quiet", quiet.reads)
         record.took("reads of an ordinary tenant, beside a hostile one", attacked.reads)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from harness.client.api import PREFIX, Api
 from harness.hostile import savers
 from harness.hostile.programs import Start
-from harness.hostile.reads import Damage, damaging
+from harness.hostile.reads import AnswerCount, counting_answers
 
 Rule = dict[str, Any]
 Request = tuple[str, str, str]
@@ -109,7 +109,7 @@ def saving(
     connections: int = 4,
     seconds: float = 600.0,
     log: str = "savers",
-) -> Iterator[Damage]:
+) -> Iterator[AnswerCount]:
     """Makes these requests in a loop over some connections, while the block lasts.
 
     Args:
@@ -136,5 +136,5 @@ def saving(
             "seconds": seconds,
             "certificate": None if certificate is None else str(certificate),
         }
-        with damaging(start, Path(savers.__file__), wish, savers.READY, log) as damage:
-            yield damage
+        with counting_answers(start, Path(savers.__file__), wish, savers.READY, log) as count:
+            yield count

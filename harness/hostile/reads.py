@@ -23,7 +23,7 @@ _LONGEST = 500
 
 
 @dataclass
-class Damage:
+class AnswerCount:
     """Answers that an attack got; empty until it is over.
 
     Attributes:
@@ -80,7 +80,7 @@ def reading(
     connections: int = 24,
     seconds: float = 600.0,
     log: str = "readers",
-) -> Iterator[Damage]:
+) -> Iterator[AnswerCount]:
     """Reads in a loop over many connections, while the block lasts.
 
     Args:
@@ -105,14 +105,16 @@ def reading(
         "seconds": seconds,
         "certificate": None if certificate is None else str(certificate),
     }
-    with damaging(start, Path(readers.__file__), wish, readers.READY, log) as damage:
-        yield damage
+    with counting_answers(start, Path(readers.__file__), wish, readers.READY, log) as count:
+        yield count
 
 
 @contextmanager
-def damaging(start: Start, program: Path, wish: Mapping[str, Any], ready: str, log: str) -> Iterator[Damage]:
+def counting_answers(
+    start: Start, program: Path, wish: Mapping[str, Any], ready: str, log: str
+) -> Iterator[AnswerCount]:
     """Run a program that counts answers, as `programs.running` does."""
-    damage = Damage()
+    count = AnswerCount()
     with running(start, program, wish, ready=ready, log=log) as told:
-        yield damage
-    damage.answers, damage.bytes = told["answers"], told["bytes"]
+        yield count
+    count.answers, count.bytes = told["answers"], told["bytes"]

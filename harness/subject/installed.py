@@ -67,7 +67,7 @@ class OverSsh:
         self._api = Api(live.url, live.certificate)
         self._control = way.control
         try:
-            self.host = SshHost("hub", way.login, sock=live.outlet.connect(*way.connection))
+            self.host = SshHost("hub", way.login, sock=live.outward.connect(*way.connection))
         except (HostUnavailable, OSError) as error:
             raise Inconclusive(f"there is no way to the service's host: {error}") from error
         try:

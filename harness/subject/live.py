@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive
-from harness.subject import addresses, outlet
-from harness.subject.outlet import Outlet
+from harness.subject import addresses, outward
+from harness.subject.outward import Outward
 from harness.subject.relay import DatagramRelay, StreamRelay
 from netlab import Host, Lab
 from netlab.sshlogin import Login
@@ -60,7 +60,7 @@ class Shell:
 
     @property
     def connection(self) -> tuple[socket.SocketKind, str, int]:
-        """What the outlet is asked for."""
+        """What `Outward.connect` is asked for."""
         return socket.SOCK_STREAM, self.login.address, self.login.port
 
     @property
@@ -84,13 +84,13 @@ class Live:
 
     Attributes:
         url: ``https://HOST[:PORT]``.
-        outlet: the way to it out of the sandbox.
+        outward: the way to it out of the sandbox.
         authority: open file with what its certificate is checked against; None takes the system's authorities.
         ssh: the way to its host, if that may be looked at and damaged.
     """
 
     url: str
-    outlet: Outlet
+    outward: Outward
     authority: int | None = None
     ssh: Shell | None = None
 
@@ -103,21 +103,21 @@ class Live:
     def descriptors(self) -> tuple[int, ...]:
         """Open files that another process needs to work with it."""
         shell = () if self.ssh is None else (self.ssh.known_hosts, self.ssh.key)
-        return tuple(each for each in (self.outlet.descriptor, self.authority, *shell) if each is not None)
+        return tuple(each for each in (self.outward.descriptor, self.authority, *shell) if each is not None)
 
     def to_text(self) -> str:
         """What another process that has the same open files makes the same of."""
-        return json.dumps({**asdict(self), "outlet": self.outlet.descriptor})
+        return json.dumps({**asdict(self), "outward": self.outward.descriptor})
 
     @staticmethod
     def from_text(text: str) -> Live:
         """The other way round."""
         facts = json.loads(text)
         shell = None if facts["ssh"] is None else Shell(**facts["ssh"])
-        return Live(facts["url"], Outlet(facts["outlet"]), facts["authority"], shell)
+        return Live(facts["url"], Outward(facts["outward"]), facts["authority"], shell)
 
 
-def hand_over(url: str, authority: Path | None, ssh: Ssh | None) -> None:
+def export(url: str, authority: Path | None, ssh: Ssh | None) -> None:
     """Lets the program find the way that this process becomes in its sandbox.
 
     Raises:
@@ -125,10 +125,10 @@ def hand_over(url: str, authority: Path | None, ssh: Ssh | None) -> None:
     """
     shell = None
     if ssh is not None:
-        key = None if ssh.key is None else _held(ssh.key)
-        shell = Shell(ssh.destination, _held(ssh.known_hosts.expanduser()), key, ssh.control)
-    held = None if authority is None else _held(authority)
-    os.environ[_VARIABLE] = Live(url, Outlet(outlet.start()), held, shell).to_text()
+        key = None if ssh.key is None else _memfd(ssh.key)
+        shell = Shell(ssh.destination, _memfd(ssh.known_hosts.expanduser()), key, ssh.control)
+    held = None if authority is None else _memfd(authority)
+    os.environ[_VARIABLE] = Live(url, Outward(outward.start()), held, shell).to_text()
 
 
 def find() -> Live:
@@ -136,7 +136,7 @@ def find() -> Live:
     return Live.from_text(os.environ.pop(_VARIABLE))
 
 
-def _held(file: Path) -> int:
+def _memfd(file: Path) -> int:
     """An open file with the same content. Whatever folder it lies in: a sandbox has some of its own."""
     descriptor = os.memfd_create("meshwg-held", 0)
     os.write(descriptor, file.read_bytes())
@@ -156,7 +156,7 @@ class LiveService:
         self.url = live.url
         parts = urlsplit(live.url)
         self._host, self._port = str(parts.hostname), parts.port or 443
-        self._outlet = live.outlet
+        self._outlet = live.outward
         self._certificate = live.certificate
         self._lab = lab
         self._gateway = gateway

@@ -13,7 +13,7 @@ _LABEL = b"mac1----"
 _MAC = 16
 
 
-class Kind(IntEnum):
+class MessageKind(IntEnum):
     """The first byte of a message."""
 
     INITIATION = 1
@@ -22,23 +22,27 @@ class Kind(IntEnum):
     DATA = 4
 
 
-_RECEIVER = {Kind.RESPONSE: 8, Kind.COOKIE: 4, Kind.DATA: 4}
+_RECEIVER = {MessageKind.RESPONSE: 8, MessageKind.COOKIE: 4, MessageKind.DATA: 4}
 
 
-def kind(message: bytes) -> Kind | None:
+def kind(message: bytes) -> MessageKind | None:
     """What kind of message it is; None if it is none of WireGuard's."""
-    return Kind(message[0]) if len(message) >= 32 and message[0] in set(Kind) and not any(message[1:4]) else None
+    return (
+        MessageKind(message[0])
+        if len(message) >= 32 and message[0] in set(MessageKind) and not any(message[1:4])
+        else None
+    )
 
 
 def receiver(message: bytes) -> bytes:
     """The session that it is for, by the number that its receiver gave it."""
-    at = _RECEIVER[Kind(message[0])]
+    at = _RECEIVER[MessageKind(message[0])]
     return message[at : at + 4]
 
 
 def for_session(message: bytes, number: bytes) -> bytes:
     """The same message, for another session."""
-    at = _RECEIVER[Kind(message[0])]
+    at = _RECEIVER[MessageKind(message[0])]
     return message[:at] + number + message[at + 4 :]
 
 

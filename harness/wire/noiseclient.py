@@ -19,7 +19,7 @@ from types import TracebackType
 from noise.connection import Keypair, NoiseConnection
 
 from harness.wire import forgery, packets
-from harness.wire.forgery import Kind
+from harness.wire.forgery import MessageKind
 from netlab import Host, NothingArrived
 
 _NAME = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"
@@ -112,9 +112,9 @@ class NoiseClient:
         noise.start_handshake()
         seconds, nanoseconds = divmod(time.time_ns(), 10**9)
         timestamp = struct.pack("!QI", _TAI64_EPOCH + seconds, nanoseconds)
-        body = _head(Kind.INITIATION) + self._index + bytes(noise.write_message(timestamp))
+        body = _head(MessageKind.INITIATION) + self._index + bytes(noise.write_message(timestamp))
         self._socket.send(forgery.for_hub(body + bytes(32), keys.hub_public_key))
-        response = self._receive(Kind.RESPONSE)
+        response = self._receive(MessageKind.RESPONSE)
         self._hub_index = response[4:8]
         noise.read_message(response[12:60])
 
@@ -123,7 +123,7 @@ class NoiseClient:
         padded = packet + bytes(-len(packet) % _BLOCK)
         counter = struct.pack("<Q", self._sent)
         self._sent += 1
-        self._socket.send(_head(Kind.DATA) + self._hub_index + counter + bytes(self._noise.encrypt(padded)))
+        self._socket.send(_head(MessageKind.DATA) + self._hub_index + counter + bytes(self._noise.encrypt(padded)))
 
     def ping(self, destination: str) -> None:
         """Asks an address for an echo and waits for it, whatever else comes, such as a router's redirect (RFC 792).
@@ -148,14 +148,14 @@ class NoiseClient:
             NothingArrived: there is none.
         """
         while True:
-            message = self._receive(Kind.DATA)
+            message = self._receive(MessageKind.DATA)
             (counter,) = struct.unpack("<Q", message[8:16])
             self._noise.noise_protocol.cipher_state_decrypt.n = counter
             if packet := bytes(self._noise.decrypt(message[16:])):
                 return packet
             # Without a packet in it, it only says that somebody is there.
 
-    def _receive(self, wanted: Kind) -> bytes:
+    def _receive(self, wanted: MessageKind) -> bytes:
         deadline = time.monotonic() + self._timeout
         while time.monotonic() < deadline:
             try:
@@ -167,5 +167,5 @@ class NoiseClient:
         raise NothingArrived(f"{wanted.name.lower()} of the hub", self._timeout)
 
 
-def _head(kind: Kind) -> bytes:
+def _head(kind: MessageKind) -> bytes:
     return bytes([kind, 0, 0, 0])

@@ -45,7 +45,7 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Account:
+class CrashCounts:
     """Numbers of kills, and of changes by what came of them (`Customer`)."""
 
     kills: int
@@ -55,7 +55,7 @@ class Account:
     told: int
 
 
-def survive(ground: Ground, kills: int, seed: int) -> Account:
+def survive(ground: Ground, kills: int, seed: int) -> CrashCounts:
     """Kills processes, one after the other, while customers change what is theirs and others come and go.
 
     Args:
@@ -95,7 +95,7 @@ def survive(ground: Ground, kills: int, seed: int) -> Account:
         for each in working:
             each.result()
     _judge(ground, api, customers, f"{name}-guest-")
-    return Account(
+    return CrashCounts(
         kills,
         sum(each.done for each in customers),
         sum(each.refused for each in customers),

@@ -26,7 +26,7 @@ _FORGOTTEN_S = 1.0
 
 
 @dataclass(frozen=True)
-class State:
+class OrganizationState:
     """What an organization is, for its owner.
 
     Attributes:
@@ -67,7 +67,7 @@ class Customer:
         self.id = sign_up(self._api, name, deadline_s)
         while self._ask("PATCH", "/organization", {"plan": "paid"}) is None:
             pass
-        self.state = State()
+        self.state = OrganizationState()
 
     def step(self) -> None:
         """One change.
@@ -90,18 +90,18 @@ class Customer:
                 raise Refuted(f"{self.name}: a change was answered, and is not there: {expected} is {after}")
         self.state = after
 
-    def look(self) -> State:
+    def look(self) -> OrganizationState:
         """What there is, as soon as somebody tells."""
-        machines = self._told("/machines")["machines"]
-        return State(
+        machines = self._read("/machines")["machines"]
+        return OrganizationState(
             tuple(sorted((each["id"], each["name"], tuple(each["groups"])) for each in machines)),
             frozenset(each["public_key"] for each in machines),
-            self._told("/policy")["default"],
+            self._read("/policy")["default"],
         )
 
     # Each wish gives the state that its answer promises; None where there was no such answer.
 
-    def _add(self) -> State | None:
+    def _add(self) -> OrganizationState | None:
         self._number += 1
         name = f"machine {self._number}"
         answer = self._ask("POST", "/machines", {"name": name})
@@ -111,27 +111,27 @@ class Customer:
         machines = tuple(sorted((*self.state.machines, (machine["id"], name, ()))))
         return replace(self.state, machines=machines, keys=self.state.keys | {machine["public_key"]})
 
-    def _remove(self) -> State | None:
+    def _remove(self) -> OrganizationState | None:
         if len(self.state.machines) < 3:
             return self._add()
         gone = self._random.choice(self.state.machines)
-        key = self._told(f"/machines/{gone[0]}")["public_key"]
+        key = self._read(f"/machines/{gone[0]}")["public_key"]
         if self._ask("DELETE", f"/machines/{gone[0]}") is None:
             return None
         machines = tuple(each for each in self.state.machines if each != gone)
         return replace(self.state, machines=machines, keys=self.state.keys - {key})
 
-    def _rotate(self) -> State | None:
+    def _rotate(self) -> OrganizationState | None:
         if not self.state.machines:
             return self._add()
         machine, _, _ = self._random.choice(self.state.machines)
-        key = self._told(f"/machines/{machine}")["public_key"]
+        key = self._read(f"/machines/{machine}")["public_key"]
         answer = self._ask("POST", f"/machines/{machine}/rotate", {})
         if answer is None:
             return None
         return replace(self.state, keys=self.state.keys - {key} | {answer.body["machine"]["public_key"]})
 
-    def _regroup(self) -> State | None:
+    def _regroup(self) -> OrganizationState | None:
         if not self.state.machines:
             return self._add()
         machine, name, _ = self._random.choice(self.state.machines)
@@ -141,13 +141,13 @@ class Customer:
         others = (each for each in self.state.machines if each[0] != machine)
         return replace(self.state, machines=tuple(sorted((*others, (machine, name, groups)))))
 
-    def _flip(self) -> State | None:
+    def _flip(self) -> OrganizationState | None:
         default = "deny" if self.state.default == "allow" else "allow"
         if self._ask("PUT", "/policy", {"default": default, "rules": []}) is None:
             return None
         return replace(self.state, default=default)
 
-    def _told(self, path: str) -> Any:
+    def _read(self, path: str) -> Any:
         return told(self._api, path, self._deadline_s)
 
     def _ask(self, method: str, path: str, body: Any = None) -> Answer | None:
@@ -268,7 +268,7 @@ def _succeeded(answer: Answer, call: str) -> Answer:
     return answer
 
 
-def _is_one_step(before: State, after: State) -> bool:
+def _is_one_step(before: OrganizationState, after: OrganizationState) -> bool:
     """Whether one change of a customer leads from the one to the other."""
     machines = len(set(before.machines) ^ set(after.machines))
     keys = len(before.keys ^ after.keys)

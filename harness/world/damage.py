@@ -24,7 +24,7 @@ class Noticed(Enum):
         return float(self.value) * (1.0 if self is Noticed.EVENT else patience)
 
 
-class Lock(Enum):
+class Barrier(Enum):
     """One of the two things that have to agree before a packet is forwarded: the rules' judgement, and a route."""
 
     RULES = "rules"
@@ -39,7 +39,7 @@ class Damage:
         name: what is wrong afterwards.
         command: for ``sh``, with what `inside.Inside.variables` gives; it succeeds where the damage is done.
         cuts: whether machines' traffic stops for as long as it stands.
-        lock: which of the two it forces open. One alone lets nothing denied through.
+        barrier: which of the two it forces open. One alone lets nothing denied through.
         needs_process: whether it takes a WireGuard that is a process, as the kernel's is not.
         undo: what the hub has no business to mend, taken back by the same shell.
     """
@@ -48,7 +48,7 @@ class Damage:
     command: str
     noticed: Noticed = Noticed.EVENT
     cuts: bool = True
-    lock: Lock | None = None
+    barrier: Barrier | None = None
     needs_process: bool = False
     undo: str = ""
 
@@ -66,11 +66,13 @@ def _insisting(command: str) -> str:
 
 
 RULES = (
-    Damage("no ruleset", _in_namespace("nft flush ruleset"), lock=Lock.RULES),
-    Damage("no table", _in_namespace("nft delete table inet $TABLE"), lock=Lock.RULES),
-    Damage("no chain that judges", _in_namespace("nft delete chain inet $TABLE $GATE"), lock=Lock.RULES),
-    Damage("empty chains", _in_namespace("nft flush table inet $TABLE"), lock=Lock.RULES),
-    Damage("a rule in front that accepts", _in_namespace("nft insert rule inet $TABLE $GATE accept"), lock=Lock.RULES),
+    Damage("no ruleset", _in_namespace("nft flush ruleset"), barrier=Barrier.RULES),
+    Damage("no table", _in_namespace("nft delete table inet $TABLE"), barrier=Barrier.RULES),
+    Damage("no chain that judges", _in_namespace("nft delete chain inet $TABLE $GATE"), barrier=Barrier.RULES),
+    Damage("empty chains", _in_namespace("nft flush table inet $TABLE"), barrier=Barrier.RULES),
+    Damage(
+        "a rule in front that accepts", _in_namespace("nft insert rule inet $TABLE $GATE accept"), barrier=Barrier.RULES
+    ),
     Damage(
         "a table that drops",
         _in_namespace(
@@ -82,10 +84,12 @@ RULES = (
 ROUTES = (
     Damage("no overlay route", "ip -n $NS route flush table $ROUTES"),
     Damage("a blackhole for a route", "ip -n $NS route replace blackhole $NETWORK table $ROUTES"),
-    Damage("a route around the mark", "ip -n $NS route add $NETWORK dev $LINK", cuts=False, lock=Lock.ROUTES),
-    Damage("a default route", "ip -n $NS route add default dev $LINK", cuts=False, lock=Lock.ROUTES),
+    Damage("a route around the mark", "ip -n $NS route add $NETWORK dev $LINK", cuts=False, barrier=Barrier.ROUTES),
+    Damage("a default route", "ip -n $NS route add default dev $LINK", cuts=False, barrier=Barrier.ROUTES),
     Damage("no rule for the mark", "ip -n $NS rule del fwmark $MARK"),
-    Damage("a rule without a mark", "ip -n $NS rule add priority 50 lookup $ROUTES", cuts=False, lock=Lock.ROUTES),
+    Damage(
+        "a rule without a mark", "ip -n $NS rule add priority 50 lookup $ROUTES", cuts=False, barrier=Barrier.ROUTES
+    ),
     Damage("no rule for local addresses", "ip -n $NS rule del priority 0", cuts=False),
     Damage("no forwarding", _in_namespace("sysctl -qw net.ipv4.ip_forward=0")),
     Damage("strict reverse paths", _in_namespace("sysctl -qw net.ipv4.conf.all.rp_filter=1")),
@@ -197,4 +201,4 @@ FORCED_OPEN = (
         cuts=False,
     ),
 )
-"""Who is root can open both locks at once. The hub can't hinder that; it has to close them again."""
+"""Who is root can open both barriers at once. The hub can't hinder that; it has to close them again."""

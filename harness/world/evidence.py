@@ -22,7 +22,7 @@ _HOST_COMMANDS = {
 }
 
 
-def place(out: Path) -> Path:
+def new_folder(out: Path) -> Path:
     """A new folder for it beside the transcripts; a sandbox has memory for temporary files, and this may be large."""
     out.mkdir(parents=True, exist_ok=True)
     for other in out.glob(f"{_PREFIX}*"):

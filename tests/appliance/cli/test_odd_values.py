@@ -102,7 +102,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise CommandError("The work would begin here.", Exit.UNAVAILABLE)
 
     monkeypatch.setattr(commands, "_enter_sandbox", stop)
-    monkeypatch.setattr("harness.subject.outlet.start", stop)
+    monkeypatch.setattr("harness.subject.outward.start", stop)
     monkeypatch.setattr("appliance.cli.checks.check_host", stop)
     monkeypatch.setattr("appliance.cli.up.Asked.by_signals", lambda: None)
     monkeypatch.setattr("appliance.cli.up.logs.configure", lambda *_: None)

@@ -6,9 +6,9 @@ from collections import Counter
 
 from rich.console import Console
 
+from harness.bench.goals import GOALS, Measured
 from harness.bench.plan import EFFORTS, PLAN, Measurement, chosen
 from harness.bench.run import run, show
-from harness.bench.targets import TARGETS, Measured
 from harness.judging.verdicts import Inconclusive
 
 EFFORT = EFFORTS["quick"]
@@ -36,7 +36,7 @@ def fails(*rows: str) -> Measurement:
 
 def test_the_full_profile_fills_every_row_exactly_once() -> None:
     filled = Counter(row for each in chosen("full", []) for row in each.rows)
-    assert filled == Counter(target.id for target in TARGETS)
+    assert filled == Counter(target.id for target in GOALS)
 
 
 def test_the_quick_profile_leaves_the_slow_rows_out() -> None:
@@ -47,7 +47,7 @@ def test_the_quick_profile_leaves_the_slow_rows_out() -> None:
 
 def test_a_row_that_is_asked_for_is_measured_in_every_profile() -> None:
     assert [each.rows for each in chosen("quick", ["cold-start"])] == [("cold-start",)]
-    assert chosen("quick", [target.id for target in TARGETS]) == list(PLAN)
+    assert chosen("quick", [target.id for target in GOALS]) == list(PLAN)
 
 
 def test_fewer_organizations_are_fewer_wherever_there_are_many() -> None:

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from harness.cli import commands, stages
-from harness.cli.stages import Outcome
+from harness.cli.stages import StageResult
 
 SOME = """
 import pytest
@@ -65,7 +65,7 @@ def test_a_run_without_a_test_fails(tmp_path: Path) -> None:
 def test_the_summary_names_what_was_skipped_and_counts_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = Outcome("unit", 7, 0, 1.0, {"no browser [bold]": 2, "no daemon": 13})
+    outcome = StageResult("unit", 7, 0, 1.0, {"no browser [bold]": 2, "no daemon": 13})
     monkeypatch.setitem(stages.STAGES, "unit", lambda: outcome)
     monkeypatch.setattr(commands, "_enter_sandbox", lambda: None)
     with pytest.raises(typer.Exit) as ended:
@@ -78,4 +78,4 @@ def test_the_summary_names_what_was_skipped_and_counts_it(
 
 
 def test_where_nothing_is_skipped_the_summary_does_not_speak_of_it() -> None:
-    assert stages.counts([Outcome("lint", 2, 0, 1.0), Outcome("types", 1, 1, 1.0)]) == "3 passed, 1 failed"
+    assert stages.counts([StageResult("lint", 2, 0, 1.0), StageResult("types", 1, 1, 1.0)]) == "3 passed, 1 failed"

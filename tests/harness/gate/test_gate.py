@@ -14,13 +14,13 @@ from rich.console import Console
 
 from harness.gate import broken_runs as broken
 from harness.gate import gate, results, runs
-from harness.gate.gate import Crowd, Plan, crowd, judge
+from harness.gate.gate import Concurrency, Plan, concurrency, judge
 from harness.gate.plugin import TURN
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import Finished, RunOptions
 from harness.sabotage.catalogue import Sabotage
 from harness.subject.live import Live, Shell
-from harness.subject.outlet import Outlet
+from harness.subject.outward import Outward
 from harness.world.damage import Noticed
 
 LEAK = Sabotage("leak", "no-egress", "there is a leak", "egress:leak", "test_nothing_gets_out", "packets got out")
@@ -71,17 +71,17 @@ def test_a_slow_machine_gets_more_time_and_less_to_do_at_once() -> None:
     for each in (Noticed.SWEEP, Noticed.RESTART):
         assert each.within_s(slow.patience) == 10 * each.within_s(usual.patience)
     assert Noticed.EVENT.within_s(slow.patience) == Noticed.EVENT.within_s(usual.patience)
-    assert crowd(usual, cores=2) == Crowd(scenarios=2, runs=4)
-    assert crowd(slow, cores=2) == Crowd(scenarios=1, runs=2)
-    assert crowd(slow, cores=1) == Crowd(scenarios=1, runs=1)
-    assert crowd(usual, cores=16).scenarios == 4
+    assert concurrency(usual, cores=2) == Concurrency(scenarios=2, runs=4)
+    assert concurrency(slow, cores=2) == Concurrency(scenarios=1, runs=2)
+    assert concurrency(slow, cores=1) == Concurrency(scenarios=1, runs=1)
+    assert concurrency(usual, cores=16).scenarios == 4
 
 
 def test_a_service_that_is_damaged_for_all_runs_has_one_at_a_time() -> None:
-    live = Live("https://vpn.example.net", Outlet(3))
-    assert crowd(RunOptions(live=live), cores=2).scenarios == 2
+    live = Live("https://vpn.example.net", Outward(3))
+    assert concurrency(RunOptions(live=live), cores=2).scenarios == 2
     with_shell = replace(live, ssh=Shell("root@vpn.example.net", known_hosts=4))
-    assert crowd(RunOptions(live=with_shell), cores=2) == Crowd(1, 1)
+    assert concurrency(RunOptions(live=with_shell), cores=2) == Concurrency(1, 1)
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, tuple[str, ...]]
     monkeypatch.setattr(runs, "run", run)
     monkeypatch.setattr(broken, "run", run_broken)
     monkeypatch.setattr(gate, "SABOTAGES", (LEAK,))
-    monkeypatch.setattr(gate, "crowd", lambda _: Crowd(1, 1))
+    monkeypatch.setattr(gate, "concurrency", lambda _: Concurrency(1, 1))
     return noted
 
 
@@ -197,7 +197,7 @@ def test_what_needs_the_machine_for_itself_has_nothing_beside_it(
     monkeypatch.setattr(runs, "run", machine.run)
     monkeypatch.setattr(broken, "run", machine.run_broken)
     monkeypatch.setattr(gate, "SABOTAGES", (TIMED, LEAK))
-    monkeypatch.setattr(gate, "crowd", lambda _: Crowd(scenarios=2, runs=4))
+    monkeypatch.setattr(gate, "concurrency", lambda _: Concurrency(scenarios=2, runs=4))
     run = gate.run(Plan(RunOptions()), tmp_path, Console(file=io.StringIO()))
     pooled = machine.at_once.pop("scenarios") + machine.at_once.pop("sabotages")
     assert sorted(pooled) == [1, 2, 3, 4]

@@ -14,7 +14,7 @@ from harness.hostile import front_door, knockers, programs
 from harness.judging.verdicts import Inconclusive
 from harness.subject.leases import lease_in
 from harness.wire import forgery
-from harness.wire.forgery import Kind
+from harness.wire.forgery import MessageKind
 from tests.harness.hostile.test_reads import Starter
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -50,10 +50,10 @@ def free_sources(count: int) -> list[front_door.Source]:
 
 def test_a_knock_fits_the_hub_s_key() -> None:
     made = knockers.initiation(KEY)
-    assert (len(made), forgery.kind(made)) == (148, Kind.INITIATION)
+    assert (len(made), forgery.kind(made)) == (148, MessageKind.INITIATION)
     assert forgery.for_hub(made, KEY) == made
     answer = knockers.response(SESSIONS[0])
-    assert (len(answer), forgery.kind(answer), forgery.receiver(answer)) == (92, Kind.RESPONSE, SESSIONS[0])
+    assert (len(answer), forgery.kind(answer), forgery.receiver(answer)) == (92, MessageKind.RESPONSE, SESSIONS[0])
 
 
 def test_every_source_knocks_and_answers_for_every_session(hub: socket.socket, tmp_path: Path) -> None:
@@ -64,13 +64,15 @@ def test_every_source_knocks_and_answers_for_every_session(hub: socket.socket, t
         assert knocks == front_door.Knocks()
     messages = list(heard(hub))
     kinds = Counter((source, forgery.kind(message)) for message, source in messages)
-    assert set(kinds) == {(source, kind) for source in sources for kind in (Kind.INITIATION, Kind.RESPONSE)}
+    assert set(kinds) == {
+        (source, kind) for source in sources for kind in (MessageKind.INITIATION, MessageKind.RESPONSE)
+    }
     assert min(kinds.values()) >= 10
-    answered = {forgery.receiver(each) for each, _ in messages if forgery.kind(each) is Kind.RESPONSE}
+    answered = {forgery.receiver(each) for each, _ in messages if forgery.kind(each) is MessageKind.RESPONSE}
     assert answered == set(SESSIONS)
     assert (knocks.initiations, knocks.responses) == tuple(
         sum(count for (_, kind), count in kinds.items() if kind is wanted)
-        for wanted in (Kind.INITIATION, Kind.RESPONSE)
+        for wanted in (MessageKind.INITIATION, MessageKind.RESPONSE)
     )
 
 

@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from harness.judging.verdicts import Inconclusive
-from harness.subject import outlet
+from harness.subject import outward
 from harness.subject.installed import OverSsh
 from harness.subject.live import Live, Shell
-from harness.subject.outlet import Outlet
+from harness.subject.outward import Outward
 from netlab import Lab, NamespaceHost, Process
 from tests.netlab import sshd
 from tests.waiting import DEADLINE, wait_until
@@ -40,7 +40,7 @@ class Somewhere:
         known, own = (os.open(file, os.O_RDONLY) for file in (hosts, key))
         self._files = (known, own)
         shell = Shell(f"root@{ADDRESS}", known, own, "echo {} >>/run/asked; false")
-        self.live = Live("https://192.0.2.1", Outlet(outlet.start()), None, shell)
+        self.live = Live("https://192.0.2.1", Outward(outward.start()), None, shell)
 
     def service(self, **settings: str) -> Process:
         """A process that is called as the hub of a service is."""
@@ -53,7 +53,7 @@ class Somewhere:
 
     def close(self) -> None:
         """Closes what leads there."""
-        for file in (*self._files, self.live.outlet.descriptor):
+        for file in (*self._files, self.live.outward.descriptor):
             os.close(file)
 
 

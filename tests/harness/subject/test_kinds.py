@@ -10,7 +10,7 @@ import pytest
 from harness.judging.verdicts import Inconclusive
 from harness.subject.kinds import ForeignHub, OwnService, RemoteService
 from harness.subject.live import Live, Shell
-from harness.subject.outlet import Outlet
+from harness.subject.outward import Outward
 from harness.subject.subject import Site, Subject
 from harness.target import Target
 from netlab import Lab, LabHost
@@ -40,7 +40,7 @@ def site(tmp_path: Any) -> Site:
 
 
 def remote(site: Site, shell: Shell | None = None) -> Subject:
-    return RemoteService(site, Live("https://192.0.2.9", Outlet(0), ssh=shell))
+    return RemoteService(site, Live("https://192.0.2.9", Outward(0), ssh=shell))
 
 
 def foreign(site: Site, make: Callable[[], object] = object) -> Subject:

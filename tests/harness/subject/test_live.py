@@ -18,7 +18,7 @@ from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
 from harness.subject.kinds import RemoteService
 from harness.subject.live import Live, Shell
-from harness.subject.outlet import Outlet
+from harness.subject.outward import Outward
 from harness.world.world import World
 from netlab import sandbox
 
@@ -60,7 +60,7 @@ def organizations(world: World) -> int:
 
 
 def test_nobody_attacks_a_service_that_others_use() -> None:
-    live = Live("https://192.0.2.1", Outlet(0))
+    live = Live("https://192.0.2.1", Outward(0))
     for way, may in ((live, False), (replace(live, ssh=Shell("root@vpn.example.net", 0, None, "")), True)):
         elsewhere = World(partial(RemoteService, live=way))
         try:

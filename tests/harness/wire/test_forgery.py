@@ -7,7 +7,7 @@ import os
 from appliance.hub.front_door.initiation import Recognizer, is_initiation
 from appliance.model.keys import new_key_pair
 from harness.wire import forgery
-from harness.wire.forgery import Kind
+from harness.wire.forgery import MessageKind
 
 
 def test_an_initiation_is_for_whom_it_is_made_for() -> None:
@@ -22,7 +22,7 @@ def test_an_initiation_is_for_whom_it_is_made_for() -> None:
 
 
 def test_a_message_for_another_session_differs_in_its_number_alone() -> None:
-    for kind, at in ((Kind.RESPONSE, 8), (Kind.DATA, 4)):
+    for kind, at in ((MessageKind.RESPONSE, 8), (MessageKind.DATA, 4)):
         sent = bytes([kind, 0, 0, 0]) + os.urandom(88)
         forged = forgery.for_session(sent, b"\1\2\3\4")
         assert forgery.receiver(forged) == b"\1\2\3\4" == forged[at : at + 4]
@@ -30,6 +30,6 @@ def test_a_message_for_another_session_differs_in_its_number_alone() -> None:
 
 
 def test_what_is_no_message_has_no_kind() -> None:
-    assert forgery.kind(b"\x04\0\0\0" + bytes(28)) is Kind.DATA
+    assert forgery.kind(b"\x04\0\0\0" + bytes(28)) is MessageKind.DATA
     for other in (b"", b"\x04\0\0\0", b"\x05\0\0\0" + bytes(40), b"\x01\0\0\1" + bytes(144)):
         assert forgery.kind(other) is None

@@ -11,20 +11,24 @@ from harness.world import evidence
 
 def test_each_run_has_a_place_of_its_own_on_disk(tmp_path: Path) -> None:
     out = tmp_path / "reports" / "out"
-    one, other = evidence.place(out), evidence.place(out)
+    one, other = evidence.new_folder(out), evidence.new_folder(out)
     assert one != other
     assert {one.parent, other.parent} == {out}
     assert one.is_dir()
 
 
 def test_what_a_killed_run_left_is_removed_a_week_later(tmp_path: Path) -> None:
-    old, recent, another = evidence.place(tmp_path), evidence.place(tmp_path), tmp_path / "20260101T000000Z-abc"
+    old, recent, another = (
+        evidence.new_folder(tmp_path),
+        evidence.new_folder(tmp_path),
+        tmp_path / "20260101T000000Z-abc",
+    )
     another.mkdir()
     (old / "test_x").mkdir()
     for each, days in ((old, 8), (recent, 6), (another, 30)):
         then = time.time() - days * 24 * 3600
         os.utime(each, (then, then))
-    evidence.place(tmp_path)
+    evidence.new_folder(tmp_path)
     assert not old.exists()
     assert recent.exists()
     assert another.exists()

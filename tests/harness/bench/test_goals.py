@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from harness.bench.goals import GOALS, Measured, rows
 from harness.bench.run import write
-from harness.bench.targets import TARGETS, Measured, rows
 
-BY_ID = {target.id: target for target in TARGETS}
+BY_ID = {target.id: target for target in GOALS}
 
 
 def test_every_target_has_one_row_and_what_was_not_measured_says_so(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import os
 import socket
 from dataclasses import dataclass
 
-_VARIABLE = "MESHWG_DOOR"
+_VARIABLE = "MESHWG_INWARD"
 
 
 @dataclass(frozen=True)
-class Door:
+class Inward:
     """The two things of the outside that a lab knows.
 
     Attributes:
@@ -31,14 +31,14 @@ class Door:
         host, port = self.listener.getsockname()[:2]
         return str(host), int(port)
 
-    def hand_over(self) -> None:
-        """Lets the program find the door again that this process becomes."""
+    def export(self) -> None:
+        """Lets the program that this process becomes find it again."""
         self.listener.set_inheritable(True)
         os.environ[_VARIABLE] = f"{self.listener.fileno()}:{self.starter}"
 
 
-def make(host: str, port: int) -> Door:
-    """A door in the network that the caller is in; port 0 takes any free one. Raises OSError where it can't be had."""
+def make(host: str, port: int) -> Inward:
+    """Listen in the caller's network; port 0 takes any free one. Raises OSError where it can't be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -48,11 +48,11 @@ def make(host: str, port: int) -> Door:
     except BaseException:
         listener.close()
         raise
-    return Door(listener, os.getpid())
+    return Inward(listener, os.getpid())
 
 
-def find() -> Door | None:
-    """The door that was handed over, if one was."""
+def find() -> Inward | None:
+    """The way in that was exported, if one was."""
     handed = os.environ.pop(_VARIABLE, None)
     if handed is None:
         return None
@@ -60,4 +60,4 @@ def find() -> Door | None:
     listener = socket.socket(fileno=descriptor)
     # What the lab starts has no business with it.
     listener.set_inheritable(False)
-    return Door(listener, starter)
+    return Inward(listener, starter)

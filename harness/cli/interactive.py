@@ -13,7 +13,7 @@ from rich.console import Console
 
 from harness.judging.record import Record
 from harness.overlay.mesh import Machine, Mesh
-from harness.subject.door import Door
+from harness.subject.inward import Inward
 from harness.subject.kinds import OwnService
 from harness.subject.relay import StreamRelay
 from harness.subject.service import PORT
@@ -25,24 +25,24 @@ EMAIL, PASSWORD = "owner@example.net", "correct horse battery"
 _HELP = "Type the name of a machine for a shell in it, or quit. Ctrl-C ends the lab too."
 
 
-def run(machines: int, wireguard: str, door: Door, console: Console) -> None:
+def run(machines: int, wireguard: str, inward: Inward, console: Console) -> None:
     """Builds the lab, tells how to use it, and waits until it is no longer wanted (quit, end of input, a signal).
 
     Args:
         machines: how many to connect, 2 to ``len(NAMES)``.
-        door: where the outside reaches the pages.
+        inward: where the outside reaches the pages.
     """
     # A lab that is asked to end from outside ends as it does by Ctrl-C.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         console.print("Building the lab…")
-        with World(partial(OwnService, wireguard=wireguard)) as world, StreamRelay(door.listener, _to_the_service):
+        with World(partial(OwnService, wireguard=wireguard)) as world, StreamRelay(inward.listener, _to_the_service):
             api = world.subject.service.api()
             api.sign_up(EMAIL, PASSWORD, "Lab")
             api.call("PATCH", "/organization", {"plan": "paid"})
             connected = Mesh(api, world.client, Record()).machines(*NAMES[:machines])
             shells = {machine.name: machine.host for machine in connected} | {"hub": world.subject.lab_host}
-            _tell(door, connected, shells, console)
+            _print_welcome(inward, connected, shells, console)
             _serve(shells, console)
     except KeyboardInterrupt:
         pass
@@ -53,8 +53,8 @@ def _to_the_service() -> socket.socket:
     return socket.create_connection((HUB, PORT))
 
 
-def _tell(door: Door, machines: Sequence[Machine], shells: dict[str, LabHost], console: Console) -> None:
-    host, port = door.address
+def _print_welcome(inward: Inward, machines: Sequence[Machine], shells: dict[str, LabHost], console: Console) -> None:
+    host, port = inward.address
     console.print(f"\nURL       https://{f'[{host}]' if ':' in host else host}:{port}/  (its certificate is its own)")
     console.print(f"Sign in   {EMAIL}  {PASSWORD}\n")
     first, second = machines[:2]
@@ -64,16 +64,16 @@ def _tell(door: Door, machines: Sequence[Machine], shells: dict[str, LabHost], c
     console.print("\nShells, from any terminal of this machine, as root:")
     for name, inside in shells.items():
         # Of the whole line a terminal may copy: not folded.
-        console.print(f"  {name:9} {shell_from_outside(door, inside)}", soft_wrap=True)
+        console.print(f"  {name:9} {shell_from_outside(inward, inside)}", soft_wrap=True)
     console.print()
 
 
-def shell_from_outside(door: Door, host: LabHost) -> str:
+def shell_from_outside(inward: Inward, host: LabHost) -> str:
     """The command that opens a shell in a host of the lab from outside of the sandbox.
 
     Process ids of the sandbox mean nothing outside, so its mounts are entered first, among them its ``/proc``.
     """
-    return f"nsenter --target {door.starter} --mount nsenter --target {host.pid} --net --mount --uts"
+    return f"nsenter --target {inward.starter} --mount nsenter --target {host.pid} --net --mount --uts"
 
 
 def _serve(shells: dict[str, LabHost], console: Console) -> None:

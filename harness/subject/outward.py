@@ -14,7 +14,7 @@ _LONGEST = 1024
 _TIMEOUT = 10.0
 
 
-class Outlet:
+class Outward:
     """The inside's end. Any thread and any process that has the descriptor may use it.
 
     Args:
@@ -51,7 +51,7 @@ def start() -> int:
     """Forks the process that stays in the caller's network, until nobody has the descriptor any more.
 
     Returns:
-        The descriptor for `Outlet`, which programs that this process becomes inherit.
+        The descriptor for `Outward`, which programs that this process becomes inherit.
     """
     inside, outside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
