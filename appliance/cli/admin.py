@@ -66,9 +66,9 @@ def change_plan(
     config: Config = None,
 ) -> None:
     """Switch an organization to another plan; to the free one only if that covers its machines."""
-    with at_work(data, database_url, config) as (found, workplace):
+    with at_work(data, database_url, config) as (found, context):
         line = _find(found, organization)
-        service.change(workplace, Actor.operator(line.id), plan=plan)
+        service.change(context, Actor.operator(line.id), plan=plan)
         operations.note(found.store, trail.PLAN_CHANGED, plan=plan)
     print(f"{_called(line)} is on the {plan} plan.")
 
@@ -78,9 +78,9 @@ def suspend(
     organization: Organization, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
 ) -> None:
     """Suspend an organization: its tunnels are dead, nobody of it signs in, and all that it has is kept."""
-    with at_work(data, database_url, config) as (found, workplace):
+    with at_work(data, database_url, config) as (found, context):
         line = _find(found, organization)
-        suspension.suspend(workplace, line.id)
+        suspension.suspend(context, line.id)
         operations.note(found.store, trail.SUSPENDED)
     print(f"{_called(line)} is suspended: no packet of it passes, and nobody of it signs in.")
 
@@ -90,9 +90,9 @@ def resume(
     organization: Organization, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
 ) -> None:
     """Resume an organization that was suspended: its machines reconnect, and its people sign in again."""
-    with at_work(data, database_url, config) as (found, workplace):
+    with at_work(data, database_url, config) as (found, context):
         line = _find(found, organization)
-        suspension.resume(workplace, line.id)
+        suspension.resume(context, line.id)
         operations.note(found.store, trail.RESUMED)
     print(f"{_called(line)} is resumed, and enforced.")
 
@@ -108,9 +108,9 @@ def invite(
     config: Config = None,
 ) -> None:
     """Make an invitation into an organization, and print its link, which works once and for seven days."""
-    with at_work(data, database_url, config, public_url) as (found, workplace):
+    with at_work(data, database_url, config, public_url) as (found, context):
         line = _find(found, organization)
-        invited = invitations.invite(workplace, Actor.operator(line.id), email=email, role=role)
+        invited = invitations.invite(context, Actor.operator(line.id), email=email, role=role)
         operations.note(found.store, trail.INVITED)
     print(invited.link)
 
@@ -127,8 +127,8 @@ def invite_sign_up(
 
     Needed where the service runs with --sign-up invited; good with any other setting but closed.
     """
-    with at_work(data, database_url, config, public_url) as (found, workplace):
-        link = permits.invite(workplace, email)
+    with at_work(data, database_url, config, public_url) as (found, context):
+        link = permits.invite(context, email)
         operations.note(found.store, trail.SIGN_UP_INVITED)
     print(link)
 
@@ -142,8 +142,8 @@ def reset_link(
     config: Config = None,
 ) -> None:
     """Print a link with which a person chooses another password. It works once, and for an hour."""
-    with at_work(data, database_url, config, public_url) as (found, workplace):
-        link = resets.issue(workplace, email)
+    with at_work(data, database_url, config, public_url) as (found, context):
+        link = resets.issue(context, email)
         operations.note(found.store, trail.RESET_LINK_ISSUED)
     print(link)
 
@@ -157,8 +157,8 @@ def verification_link(
     config: Config = None,
 ) -> None:
     """Print a link with which a person verifies their address. It works once, and for three days."""
-    with at_work(data, database_url, config, public_url) as (found, workplace):
-        link = verification.issue(workplace, email)
+    with at_work(data, database_url, config, public_url) as (found, context):
+        link = verification.issue(context, email)
         operations.note(found.store, trail.VERIFICATION_LINK_ISSUED)
     print(link)
 

@@ -11,13 +11,13 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.cli.present import Present
 from appliance.cli.settings import resolve
 from appliance.model.errors import NotEnforced, NotFound, Refused
-from appliance.service import Workplace
+from appliance.service import Context
 
 
 @contextmanager
 def at_work(
     data: Path | None, database_url: str | None, config: Path | None, public_url: str | None = None
-) -> Iterator[tuple[Present, Workplace]]:
+) -> Iterator[tuple[Present, Context]]:
     """The store, and what use cases work with; what they refuse is one sentence.
 
     Raises:
@@ -25,11 +25,11 @@ def at_work(
     """
     settings = resolve({"data": data, "database_url": database_url, "public_url": public_url}, config)
     with present.opened(settings) as found:
-        workplace = Workplace(
+        context = Context(
             found.store, found.client(), *settings.endpoint.at(found.instance.port or 0), settings.public_url
         )
         try:
-            yield found, workplace
+            yield found, context
         except NotEnforced as error:
             raise CommandError(error.detail, Exit.UNAVAILABLE) from None
         except NotFound as error:

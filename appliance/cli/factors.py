@@ -38,8 +38,8 @@ def remove(email: Email, data: Data = None, database_url: DatabaseUrl = None, co
     The person and the owners of the organization get letters, where the service sends mail; where it sends none, tell
     them. Whoever signs in with what would be removed stops it, as every owner can, and `keep` does.
     """
-    with at_work(data, database_url, config) as (found, workplace):
-        begun = factor_removals.begin(workplace, email)
+    with at_work(data, database_url, config) as (found, context):
+        begun = factor_removals.begin(context, email)
         operations.note(found.store, trail.FACTOR_REMOVAL_BEGUN)
     print(
         f"The second factor and the passkeys of {begun.email} are removed at {begun.due_at:%Y-%m-%d %H:%M} UTC, unless "
@@ -50,8 +50,8 @@ def remove(email: Email, data: Data = None, database_url: DatabaseUrl = None, co
 @factors.command("keep", epilog=_EXITS)
 def keep(email: Email, data: Data = None, database_url: DatabaseUrl = None, config: Config = None) -> None:
     """Stop a removal that has begun."""
-    with at_work(data, database_url, config) as (found, workplace):
-        factor_removals.stop_as_operator(workplace, email)
+    with at_work(data, database_url, config) as (found, context):
+        factor_removals.stop_as_operator(context, email)
         operations.note(found.store, trail.FACTOR_REMOVAL_STOPPED)
     print("The removal is stopped, and the account has what it had.")
 

@@ -12,7 +12,7 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.cli.options import Config, Data, DatabaseUrl
 from appliance.cli.settings import resolve
 from appliance.model.errors import Refused
-from appliance.service.transcripts import Run, Shelf
+from appliance.service.transcripts import PublishedRuns, Run
 from appliance.store import operations as trail
 
 _LATEST = Path("reports/out/latest")
@@ -32,23 +32,23 @@ def publish(
     sense or no store yet.
     """
     with present.opened(resolve({"data": data, "database_url": database_url}, config)) as found:
-        shelf = Shelf(found.folder.transcripts)
+        runs = PublishedRuns(found.folder.transcripts)
         if as_list:
-            print("\n".join(map(_words, shelf.runs())) or "Nothing is published.")
+            print("\n".join(map(_words, runs.runs())) or "Nothing is published.")
             return
         try:
             if withdraw is not None:
-                shelf.withdraw(withdraw)
+                runs.withdraw(withdraw)
                 operations.note(found.store, trail.WITHDRAWN, run=withdraw)
                 print(f"{withdraw} is not published any more.")
             else:
-                published = shelf.publish(run or _LATEST)
+                published = runs.publish(run or _LATEST)
                 operations.note(found.store, trail.PUBLISHED, run=published.id)
                 print(f"Published: {_words(published)}")
         except Refused as error:
             raise CommandError(error.detail, Exit.NO_INPUT) from None
         except OSError as error:
-            raise CommandError(f"{shelf.folder} can't be written: {error.strerror}.", Exit.CANNOT_CREATE) from None
+            raise CommandError(f"{runs.folder} can't be written: {error.strerror}.", Exit.CANNOT_CREATE) from None
 
 
 def _words(run: Run) -> str:

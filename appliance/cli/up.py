@@ -29,7 +29,7 @@ from appliance.hub.errors import HubError
 from appliance.hub.rpc.client import HubClient
 from appliance.model.hosts import authority
 from appliance.service import accounts
-from appliance.service.workplace import Workplace
+from appliance.service.context import Context
 from appliance.store import operations as trail
 from appliance.store import organizations
 
@@ -82,7 +82,7 @@ def up(settings: Settings) -> None:
             Handover.made(unlocked.secret) as handover,
         ):
             _tell_of(voice, settings, door)
-            accounts.forget_unfinished(Workplace(unlocked.store, client, *settings.endpoint.at(door.port)))
+            accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.at(door.port)))
             operations.note(unlocked.store, trail.STARTED, version=__version__)
             announcement = _announcement(settings, folder, unlocked, door, implementation)
             unlocked.store.close()

@@ -18,9 +18,9 @@ from appliance.model.names import check_name
 from appliance.model.organization import Member, Organization, Plan, Role
 from appliance.service import passwords, permits, sessions, tokens, verification
 from appliance.service.changes import enforce
+from appliance.service.context import Actor, Context
 from appliance.service.credentials import Credential, Kind
 from appliance.service.sessions import NOWHERE, Session
-from appliance.service.workplace import Actor, Workplace
 from appliance.store import audit, organizations, people
 from appliance.store.sessions import Device
 
@@ -31,7 +31,7 @@ _ENOUGH = 24
 
 
 def sign_up(
-    workplace: Workplace,
+    context: Context,
     *,
     email: str,
     password: str,
@@ -51,7 +51,7 @@ def sign_up(
         Invalid, Conflict: the input can't be taken, or the address has an account.
         NotEnforced: the data plane could not be made; nothing is left of it.
     """
-    permit = permits.find(workplace, invitation)
+    permit = permits.find(context, invitation)
     address = check_email(email)
     permits.check_address(permit, address)
     name = check_name(organization, field="organization")
@@ -61,16 +61,16 @@ def sign_up(
 
     organization_id = new_organization_id()
     try:
-        keys = workplace.hub.create_keys(organization_id)
-        with workplace.store.read() as transaction:
+        keys = context.hub.create_keys(organization_id)
+        with context.store.read() as transaction:
             candidates = organizations.free_ports(transaction, _CANDIDATES)
-        usable = workplace.hub.free_ports(candidates, _ENOUGH)
+        usable = context.hub.free_ports(candidates, _ENOUGH)
     except HubError as error:
         raise NotEnforced(_NO_HUB) from error
     owner = Member(new_id(), organization_id, address, password_hash, Role.OWNER)
 
     # The data plane takes a while to make. Nobody else waits for it, and nobody sees an organization without one.
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         new = Organization(
             id=organization_id,
             name=name,
@@ -80,7 +80,7 @@ def sign_up(
             plan=Plan.FREE,
             policy_version=1,
             revision=new_revision(),
-            created_at=workplace.clock(),
+            created_at=context.clock(),
         )
         organizations.create(transaction, new, keys)
         people.create(transaction, owner)
@@ -93,8 +93,8 @@ def sign_up(
         sealed_private_key=keys.sealed_private_key,
     )
     try:
-        enforce(workplace, desired, new.revision)
-        with workplace.store.write() as transaction:
+        enforce(context, desired, new.revision)
+        with context.store.write() as transaction:
             permits.take(transaction, permit)
             organizations.activate(transaction, organization_id)
             audit.record(
@@ -103,19 +103,19 @@ def sign_up(
                 address,
                 "organization.created",
                 {"name": name, "network": str(overlay)},
-                workplace.clock(),
+                context.clock(),
             )
             if permit is not None and permit.by_letter:
-                people.verify(transaction, owner.id, workplace.clock())
+                people.verify(transaction, owner.id, context.clock())
             else:
-                verification.ask(workplace, transaction, owner)
-            session = sessions.begin(workplace, transaction, owner, device)
-        workplace.states.keep(new.revision, desired)
+                verification.ask(context, transaction, owner)
+            session = sessions.begin(context, transaction, owner, device)
+        context.states.keep(new.revision, desired)
     except BaseException:
-        with workplace.store.write() as transaction:
+        with context.store.write() as transaction:
             organizations.remove(transaction, organization_id)
         with suppress(HubError):
-            workplace.hub.remove(organization_id)
+            context.hub.remove(organization_id)
         raise
     return session, new
 
@@ -129,24 +129,24 @@ def _free_port(transaction: Connection, usable: Collection[int]) -> int:
     return port
 
 
-def forget_unfinished(workplace: Workplace, until: datetime | None = None) -> None:
+def forget_unfinished(context: Context, until: datetime | None = None) -> None:
     """Removes what a sign-up left that was interrupted before anyone was told of it.
 
     Args:
         until: those that began later may still be under way; None: there are none.
     """
-    with workplace.store.write() as transaction:
-        for organization_id in organizations.unfinished(transaction, until or workplace.clock()):
+    with context.store.write() as transaction:
+        for organization_id in organizations.unfinished(transaction, until or context.clock()):
             organizations.remove(transaction, organization_id)
 
 
-def actor_of(workplace: Workplace, token: str) -> Actor:
+def actor_of(context: Context, token: str) -> Actor:
     """Who holds this session.
 
     Raises:
         Unauthenticated: there is no such session, or it ended.
     """
-    return actor_for(sessions.holder(workplace, token), token)
+    return actor_for(sessions.holder(context, token), token)
 
 
 def actor_for(member: Member, token: str) -> Actor:
@@ -155,13 +155,13 @@ def actor_for(member: Member, token: str) -> Actor:
     return Actor(member.organization_id, member.id, member.email, member.role, credential=held)
 
 
-def member_of(workplace: Workplace, actor: Actor) -> Member:
+def member_of(context: Context, actor: Actor) -> Member:
     """The actor's account.
 
     Raises:
         NotFound: it is gone.
     """
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         member = people.by_id(transaction, actor.member_id)
     if member is None:
         raise NotFound("This account does not exist any more.")

@@ -17,9 +17,9 @@ from appliance.model.ids import new_id
 from appliance.model.names import check_name
 from appliance.model.organization import Role
 from appliance.service import notices, pages, proof, tokens, verification
+from appliance.service.context import SUSPENDED, Actor, Context, check_trail, recording
 from appliance.service.credentials import Credential, Kind
 from appliance.service.sessions import NOWHERE
-from appliance.service.workplace import SUSPENDED, Actor, Workplace, check_trail, recording
 from appliance.store import api_tokens
 from appliance.store.api_tokens import ApiToken
 from appliance.store.sessions import Device
@@ -40,7 +40,7 @@ class IssuedToken:
 
 
 def issue(
-    workplace: Workplace,
+    context: Context,
     actor: Actor,
     *,
     password: str,
@@ -69,9 +69,9 @@ def issue(
         raise Invalid(f"A token holds from 1 to {LONGEST_DAYS} days.", field="days")
     if wanted is Scope.WRITE and not actor.role.may_change:
         raise Forbidden("A viewer's token can only read.", field="scope")
-    shown = proof.of_person(workplace, actor, password, code)
-    verification.require(workplace, shown.member)
-    now, text = workplace.clock(), tokens.new_token(tokens.API)
+    shown = proof.of_person(context, actor, password, code)
+    verification.require(context, shown.member)
+    now, text = context.clock(), tokens.new_token(tokens.API)
     new = ApiToken(
         id=new_id(),
         organization_id=actor.organization_id,
@@ -83,22 +83,22 @@ def issue(
         created_at=now,
         expires_at=now + timedelta(days=days),
     )
-    with recording(workplace, actor) as record:
-        proof.take(workplace, record.transaction, shown, device)
-        check_trail(workplace, record.organization, actor)
+    with recording(context, actor) as record:
+        proof.take(context, record.transaction, shown, device)
+        check_trail(context, record.organization, actor)
         if api_tokens.count(record.transaction, actor.member_id) >= MOST_PER_MEMBER:
             raise Conflict(f"You have {MOST_PER_MEMBER} tokens, which is the most. Revoke some first.")
         api_tokens.create(record.transaction, new, tokens.hash_of(text))
         facts = {"token": checked, "scope": wanted.value, "days": days}
-        notices.record(workplace, record.transaction, shown.member, "token.issued", device, facts)
+        notices.record(context, record.transaction, shown.member, "token.issued", device, facts)
     return IssuedToken(new, text)
 
 
 def page(
-    workplace: Workplace, actor: Actor, *, after: str | None = None, limit: int = pages.LONGEST
+    context: Context, actor: Actor, *, after: str | None = None, limit: int = pages.LONGEST
 ) -> tuple[Sequence[ApiToken], str | None]:
     """A page of tokens by id, and where the next one begins: the actor's own, and for an owner everybody's."""
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         return pages.cut(
             lambda count: api_tokens.page_of(
                 transaction, actor.organization_id, member_id=_whose(actor), after=after, limit=count
@@ -108,13 +108,13 @@ def page(
         )
 
 
-def revoke(workplace: Workplace, actor: Actor, token_id: str) -> None:
+def revoke(context: Context, actor: Actor, token_id: str) -> None:
     """The token is refused from now on.
 
     Raises:
         NotFound: the actor has no such token, and for an owner: nobody has.
     """
-    with recording(workplace, actor) as record:
+    with recording(context, actor) as record:
         token = api_tokens.find(record.transaction, actor.organization_id, token_id)
         if token is None or _whose(actor) not in (None, token.member_id):
             raise NotFound("There is no such token.")
@@ -122,15 +122,15 @@ def revoke(workplace: Workplace, actor: Actor, token_id: str) -> None:
         record.note("token.revoked", token=token.name, member=token.email)
 
 
-def holder(workplace: Workplace, text: str) -> Actor:
+def holder(context: Context, text: str) -> Actor:
     """Whose token this is, with what it may be used for.
 
     Raises:
         Unauthenticated: there is no such token, or it is over.
         Suspended: it is of an organization that is suspended.
     """
-    now, token_hash = workplace.clock(), tokens.hash_of(text)
-    with workplace.store.read() as transaction:
+    now, token_hash = context.clock(), tokens.hash_of(text)
+    with context.store.read() as transaction:
         token = api_tokens.by_hash(transaction, token_hash, now)
     if token is None:
         raise Unauthenticated("This token does not hold: it was revoked, or it has expired.")
@@ -138,7 +138,7 @@ def holder(workplace: Workplace, text: str) -> Actor:
         raise Suspended(SUSPENDED)
     if token.last_used_at is None or now - token.last_used_at > _NOTED_EVERY:
         # Who only wants to look still may where the disk is full.
-        with suppress(Unavailable), workplace.store.write() as transaction:
+        with suppress(Unavailable), context.store.write() as transaction:
             api_tokens.touch(transaction, token.id, now)
     held = Credential(Kind.TOKEN, token_hash)
     return Actor(token.organization_id, token.member_id, token.email, token.role, token.name, token.scope, held)

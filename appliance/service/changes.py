@@ -23,7 +23,7 @@ from appliance.model.desired import Desired
 from appliance.model.errors import Conflict, Invalid, NotEnforced, Refused, TooMany
 from appliance.model.ids import new_revision
 from appliance.model.organization import Organization
-from appliance.service.workplace import Actor, Note, Workplace, admit, check_trail, gone, write_trail
+from appliance.service.context import Actor, Context, Note, admit, check_trail, gone, write_trail
 from appliance.store import machines, organizations
 
 log = structlog.get_logger()
@@ -74,7 +74,7 @@ class Change(Note):
         self.writes.append(write)
 
 
-def carry_out(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -> T:
+def carry_out(context: Context, actor: Actor, edit: Callable[[Change], T]) -> T:
     """Makes a change of one organization: it is enforced and stored when this returns, or neither.
 
     Args:
@@ -91,10 +91,10 @@ def carry_out(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -
         NotFound: the organization is gone.
         Suspended, Unauthenticated, Forbidden: the actor may not change anything any more (`check_standing`).
     """
-    with workplace.queues.turn(actor.organization_id):
+    with context.queues.turn(actor.organization_id):
         for attempt in range(_MOST_TRIES):
             try:
-                return _try(workplace, actor, edit)
+                return _try(context, actor, edit)
             except Overtaken as error:
                 log.info("a change is worked out anew", organization=actor.organization_id, reason=str(error))
                 # Not of this process: its own changes wait for each other.
@@ -102,11 +102,11 @@ def carry_out(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -
     raise Conflict("Others change this organization at the same time. Try again.", retry_after=1)
 
 
-def _try(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -> T:
-    with workplace.store.read() as transaction:
-        organization = admit(workplace, transaction, actor, locked=False)
-        check_trail(workplace, organization, actor)
-        before = _state_of(workplace, transaction, organization)
+def _try(context: Context, actor: Actor, edit: Callable[[Change], T]) -> T:
+    with context.store.read() as transaction:
+        organization = admit(context, transaction, actor, locked=False)
+        check_trail(context, organization, actor)
+        before = _state_of(context, transaction, organization)
         is_suspended = organization.suspended_at is not None
         change = Change(transaction, organization, before, before, is_suspended)
         result = edit(change)
@@ -114,7 +114,7 @@ def _try(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -> T:
     was = None if is_suspended else before
     becomes = None if change.is_suspended else change.after
     if becomes == was:
-        _store(workplace, actor, change, revision)
+        _store(context, actor, change, revision)
         return result
     try:
         change.after.check_size(before, most=organization.plan.element_limit)
@@ -123,77 +123,77 @@ def _try(workplace: Workplace, actor: Actor, edit: Callable[[Change], T]) -> T:
         raise
     is_enforced = False
     try:
-        _apply(workplace, organization.id, becomes, base=organization.revision, revision=revision, before=was)
+        _apply(context, organization.id, becomes, base=organization.revision, revision=revision, before=was)
         is_enforced = True
-        _store(workplace, actor, change, revision)
+        _store(context, actor, change, revision)
     except BaseException as error:
         # What the hub refused is not in force. Of anything else that happened to its answer we don't know.
         if is_enforced or not isinstance(error, Overtaken | Refused):
             log.warning("a change is taken back", organization=organization.id, reason=type(error).__name__)
             # Where this fails, too, the hub finds out by itself that the store has something else.
-            with suppress(HubError), _read_anew(workplace, organization.id):
-                workplace.hub.withdraw(organization.id, revision)
+            with suppress(HubError), _read_anew(context, organization.id):
+                context.hub.withdraw(organization.id, revision)
         raise
-    _confirm(workplace, organization, revision)
+    _confirm(context, organization, revision)
     return result
 
 
-def _store(workplace: Workplace, actor: Actor, change: Change, revision: int) -> None:
-    with workplace.store.write() as transaction:
-        organization = admit(workplace, transaction, actor, locked=True)
+def _store(context: Context, actor: Actor, change: Change, revision: int) -> None:
+    with context.store.write() as transaction:
+        organization = admit(context, transaction, actor, locked=True)
         if organization.revision != change.organization.revision:
             raise Overtaken("the organization has changed since the change was worked out")
         for write in change.writes:
             write(transaction)
         organizations.revise(transaction, organization.id, revision)
-        write_trail(workplace, transaction, actor, change)
-    workplace.states.keep(revision, change.after)
+        write_trail(context, transaction, actor, change)
+    context.states.keep(revision, change.after)
 
 
-def _state_of(workplace: Workplace, transaction: Connection, organization: Organization) -> Desired:
-    kept = workplace.states.get(organization.id, organization.revision)
+def _state_of(context: Context, transaction: Connection, organization: Organization) -> Desired:
+    kept = context.states.get(organization.id, organization.revision)
     state = organizations.state(transaction, organization.id) if kept is None else kept
     if state is None:
         raise gone()
     return state
 
 
-def _confirm(workplace: Workplace, organization: Organization, revision: int) -> None:
+def _confirm(context: Context, organization: Organization, revision: int) -> None:
     """Makes sure that a hub that was started again meanwhile has not read the store too early."""
     try:
-        workplace.hub.confirm(organization.id, revision)
+        context.hub.confirm(organization.id, revision)
     except HubError as error:
         # One that does not answer yet reads the store later, and one that can't do it keeps trying.
         log.warning("the hub was started again amid a change", organization=organization.id, error=str(error))
 
 
-def enforce(workplace: Workplace, desired: Desired, revision: int) -> None:
+def enforce(context: Context, desired: Desired, revision: int) -> None:
     """Has the data plane have what the store has already, at this revision.
 
     Raises:
         NotEnforced: it could not be made so, or the store has something else by now.
     """
     try:
-        _apply(workplace, desired.organization, desired, base=revision, revision=revision)
+        _apply(context, desired.organization, desired, base=revision, revision=revision)
     except Overtaken as error:
         raise _not_enforced(desired.organization, error) from error
 
 
-def clear(workplace: Workplace, organization_id: str) -> None:
+def clear(context: Context, organization_id: str) -> None:
     """Has the data plane have nothing of an organization that nobody has any more.
 
     Raises:
         NotEnforced: something of it is left.
     """
     try:
-        with _read_anew(workplace, organization_id):
-            workplace.hub.remove(organization_id)
+        with _read_anew(context, organization_id):
+            context.hub.remove(organization_id)
     except HubError as error:
         raise _not_enforced(organization_id, error) from error
 
 
 def _apply(
-    workplace: Workplace,
+    context: Context,
     organization_id: str,
     desired: Desired | None,
     *,
@@ -202,8 +202,8 @@ def _apply(
     before: Desired | None = None,
 ) -> None:
     try:
-        with _read_anew(workplace, organization_id):
-            workplace.hub.apply(organization_id, desired, base=base, revision=revision, before=before)
+        with _read_anew(context, organization_id):
+            context.hub.apply(organization_id, desired, base=base, revision=revision, before=before)
     except Overtaken:
         raise
     except Crowded as error:
@@ -213,13 +213,13 @@ def _apply(
 
 
 @contextmanager
-def _read_anew(workplace: Workplace, organization_id: str) -> Iterator[None]:
+def _read_anew(context: Context, organization_id: str) -> Iterator[None]:
     """What was read of the data plane before the end of the block is out of date."""
     try:
         yield
     finally:
-        workplace.counts.forget(organization_id)
-        workplace.statuses.forget(organization_id)
+        context.counts.forget(organization_id)
+        context.statuses.forget(organization_id)
 
 
 def _not_enforced(organization_id: str, error: HubError) -> NotEnforced:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from appliance.model.errors import Invalid, NotEnforced, NotFound, Unavailable
 from appliance.service.changes import clear, enforce
-from appliance.service.workplace import Actor, Workplace, check_standing
+from appliance.service.context import Actor, Context, check_standing
 from appliance.store import deletions, organizations
 from appliance.store.deletions import Doomed, Tombstone
 
@@ -27,7 +27,7 @@ _SERVICE = "service"
 Check = Callable[[Connection, Doomed], None]
 
 
-def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int]:
+def delete(context: Context, actor: Actor, *, confirm: str) -> dict[str, int]:
     """Removes the organization and everything that belonged to it; tells how many there were of what.
 
     Raises:
@@ -41,14 +41,14 @@ def delete(workplace: Workplace, actor: Actor, *, confirm: str) -> dict[str, int
         organization = organizations.find(transaction, actor.organization_id)
         # A deletion that has begun goes on, whoever asks for it again.
         if organization is not None:
-            check_standing(workplace, transaction, actor, organization, locked=True)
+            check_standing(context, transaction, actor, organization, locked=True)
         if confirm != doomed.name:
             raise Invalid("To confirm, give the organization's name exactly as it is.", field="confirm")
 
-    return _delete(workplace, actor.organization_id, actor.role.value, check)
+    return _delete(context, actor.organization_id, actor.role.value, check)
 
 
-def delete_by_service(workplace: Workplace, organization_id: str, check: Check) -> dict[str, int]:
+def delete_by_service(context: Context, organization_id: str, check: Check) -> dict[str, int]:
     """Removes an organization that nobody asked to have removed.
 
     Args:
@@ -57,34 +57,34 @@ def delete_by_service(workplace: Workplace, organization_id: str, check: Check) 
     Raises:
         NotEnforced, Unavailable: as for `delete`.
     """
-    return _delete(workplace, organization_id, _SERVICE, check)
+    return _delete(context, organization_id, _SERVICE, check)
 
 
-def _delete(workplace: Workplace, organization_id: str, by: str, check: Check) -> dict[str, int]:
-    with workplace.store.write() as transaction:
+def _delete(context: Context, organization_id: str, by: str, check: Check) -> dict[str, int]:
+    with context.store.write() as transaction:
         doomed = deletions.find_locked(transaction, organization_id)
         if doomed is None:
             raise _gone()
         check(transaction, doomed)
-        deletions.begin(transaction, doomed.id, workplace.clock())
+        deletions.begin(transaction, doomed.id, context.clock())
     try:
-        clear(workplace, doomed.id)
+        clear(context, doomed.id)
     except NotEnforced as error:
-        if _take_back(workplace, doomed):
+        if _take_back(context, doomed):
             raise
         raise NotEnforced("The data plane could not be removed yet; the deletion goes on by itself.") from error
     try:
-        removed = _finish(workplace, doomed.id, by)
+        removed = _finish(context, doomed.id, by)
     except Unavailable as error:
         raise Unavailable("The deletion has begun, and goes on by itself as soon as the store can be used.") from error
     try:
-        scrub(workplace)
+        scrub(context)
     except Unavailable as error:
         log.warning("what was deleted is still in the store's log; it goes later", error=str(error.__cause__))
     return removed
 
 
-def resume(workplace: Workplace, begun_until: datetime) -> None:
+def resume(context: Context, begun_until: datetime) -> None:
     """Finishes what was cut off.
 
     Args:
@@ -93,31 +93,31 @@ def resume(workplace: Workplace, begun_until: datetime) -> None:
     Raises:
         NotEnforced: a part of the data plane could not be removed; what is left of its organization stays for now.
     """
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         begun = deletions.begun(transaction, begun_until)
     for organization_id in begun:
-        clear(workplace, organization_id)
-        _finish(workplace, organization_id, _SERVICE)
+        clear(context, organization_id)
+        _finish(context, organization_id, _SERVICE)
         log.info("a deletion that was cut off is finished", organization=organization_id)
-    scrub(workplace)
+    scrub(context)
 
 
-def scrub(workplace: Workplace) -> None:
+def scrub(context: Context) -> None:
     """The store's files have nothing left of what was deleted, unless somebody reads them just now: then the next
     call does it."""
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         if deletions.are_scrubbed(transaction):
             return
-    until = workplace.clock()
-    if not workplace.store.scrub():
+    until = context.clock()
+    if not context.store.scrub():
         log.warning("what was deleted is still in the store's log; it goes when nobody reads that any more")
         return
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         deletions.note_scrubbed(transaction, until)
 
 
-def _finish(workplace: Workplace, organization_id: str, actor: str) -> dict[str, int]:
-    with workplace.store.write() as transaction:
+def _finish(context: Context, organization_id: str, actor: str) -> dict[str, int]:
+    with context.store.write() as transaction:
         doomed = deletions.find_locked(transaction, organization_id)
         if doomed is None:
             raise _gone()
@@ -125,14 +125,14 @@ def _finish(workplace: Workplace, organization_id: str, actor: str) -> dict[str,
             # Another call for the same deletion met a data plane that refused, and took it back.
             raise NotEnforced("The data plane could not take the change; everything is as it was before.")
         removed = organizations.remove(transaction, organization_id)
-        deletions.bury(transaction, Tombstone(workplace.clock(), actor, removed))
-    workplace.states.forget(organization_id)
+        deletions.bury(transaction, Tombstone(context.clock(), actor, removed))
+    context.states.forget(organization_id)
     return removed
 
 
-def _take_back(workplace: Workplace, doomed: Doomed) -> bool:
+def _take_back(context: Context, doomed: Doomed) -> bool:
     """Whether everything is as it was before."""
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         if not deletions.take_back(transaction, doomed):
             return False
         before = organizations.desired(transaction, doomed.id)
@@ -140,7 +140,7 @@ def _take_back(workplace: Workplace, doomed: Doomed) -> bool:
     if before is not None and revision is not None:
         # What is refused here is seen to by the hub, which keeps comparing.
         with suppress(NotEnforced):
-            enforce(workplace, before, revision)
+            enforce(context, before, revision)
     return True
 
 

@@ -20,9 +20,9 @@ from appliance.service import (
     sessions,
     verification,
 )
+from appliance.service.context import Actor, Context, recording
 from appliance.service.proof import Shown
 from appliance.service.sessions import NOWHERE, Session
-from appliance.service.workplace import Actor, Workplace, recording
 from appliance.store import second_factors
 from appliance.store.sessions import Device
 from appliance.vault import codes
@@ -51,7 +51,7 @@ class Recovery:
     session: Session
 
 
-def propose(workplace: Workplace, actor: Actor, *, password: str) -> Proposal:
+def propose(context: Context, actor: Actor, *, password: str) -> Proposal:
     """A fresh secret. It is asked for from the moment on that its owner has shown a code of it.
 
     Raises:
@@ -60,16 +60,16 @@ def propose(workplace: Workplace, actor: Actor, *, password: str) -> Proposal:
         Conflict: there is a second factor.
         NotNow: the hub, which seals the secret, is not there.
     """
-    shown = proof.of_password(workplace, actor, password)
-    verification.require(workplace, shown.member)
+    shown = proof.of_password(context, actor, password)
+    verification.require(context, shown.member)
     try:
-        made = workplace.hub.create_code_secret(shown.member.organization_id, shown.member.id)
+        made = context.hub.create_code_secret(shown.member.organization_id, shown.member.id)
     except HubError as error:
         raise NotNow(
             "The hub is not there to make a secret. Try again soon.", retry_after=second_factor.RETRY_AFTER_S
         ) from error
-    with recording(workplace, actor) as record:
-        proof.take(workplace, record.transaction, shown, NOWHERE)
+    with recording(context, actor) as record:
+        proof.take(context, record.transaction, shown, NOWHERE)
         found = second_factors.find(record.transaction, shown.member.id)
         if found is not None and found.enabled:
             raise Conflict("You have a second factor. Turn it off first.")
@@ -77,7 +77,7 @@ def propose(workplace: Workplace, actor: Actor, *, password: str) -> Proposal:
     return Proposal(made.secret, codes.uri(made.secret, shown.member.email, ISSUER))
 
 
-def proposed(workplace: Workplace, actor: Actor, secret: str) -> Proposal | None:
+def proposed(context: Context, actor: Actor, secret: str) -> Proposal | None:
     """The proposal that is not confirmed yet, for who still has its secret: to be shown once more after a wrong code.
 
     Args:
@@ -87,60 +87,60 @@ def proposed(workplace: Workplace, actor: Actor, secret: str) -> Proposal | None
     Returns:
         None where none is proposed, or another one.
     """
-    member = accounts.member_of(workplace, actor)
-    with workplace.store.read() as transaction:
+    member = accounts.member_of(context, actor)
+    with context.store.read() as transaction:
         factor = second_factors.find(transaction, member.id)
-    now = workplace.clock().timestamp()
+    now = context.clock().timestamp()
     try:
         code = codes.of_now(secret, now)
         if factor is None or factor.enabled:
             return None
         with suppress(HubError):
-            if workplace.hub.match_code(member.organization_id, member.id, factor.sealed_secret, code, now) is None:
+            if context.hub.match_code(member.organization_id, member.id, factor.sealed_secret, code, now) is None:
                 return None
     except ValueError:
         return None
     return Proposal(secret, codes.uri(secret, member.email, ISSUER))
 
 
-def enable(workplace: Workplace, actor: Actor, *, code: str, device: Device = NOWHERE) -> Recovery:
+def enable(context: Context, actor: Actor, *, code: str, device: Device = NOWHERE) -> Recovery:
     """The second factor is asked for from now on.
 
     Raises:
         WrongProof: the code is none of the secret that was proposed last.
         Conflict: none was proposed, or it is enabled.
     """
-    member = accounts.member_of(workplace, actor)
-    with workplace.store.read() as transaction:
+    member = accounts.member_of(context, actor)
+    with context.store.read() as transaction:
         factor = second_factors.find(transaction, member.id)
     if factor is None or factor.enabled:
         raise Conflict("There is no new secret to confirm. Begin again.")
-    step = second_factor.matching_step(workplace, member, factor, "".join(code.split()))
-    with recording(workplace, actor) as record:
+    step = second_factor.matching_step(context, member, factor, "".join(code.split()))
+    with recording(context, actor) as record:
         if not second_factors.use_step(record.transaction, member.id, factor.sealed_secret, step):
             raise Conflict("Another secret was made meanwhile. Begin again.")
-        second_factors.enable(record.transaction, member.id, workplace.clock())
-        factor_removals.stop_by_use(workplace, record.transaction, member)
-        return _recovery(workplace, record.transaction, member, device, "second-factor.enabled")
+        second_factors.enable(record.transaction, member.id, context.clock())
+        factor_removals.stop_by_use(context, record.transaction, member)
+        return _recovery(context, record.transaction, member, device, "second-factor.enabled")
 
 
-def disable(workplace: Workplace, actor: Actor, *, password: str, code: str, device: Device = NOWHERE) -> Session:
+def disable(context: Context, actor: Actor, *, password: str, code: str, device: Device = NOWHERE) -> Session:
     """No second factor is asked for any more.
 
     Raises:
         WrongProof: the password or the code is wrong.
         Conflict: there is none.
     """
-    shown = _shown(workplace, actor, password, code)
-    with recording(workplace, actor) as record:
-        proof.take(workplace, record.transaction, shown, device)
+    shown = _shown(context, actor, password, code)
+    with recording(context, actor) as record:
+        proof.take(context, record.transaction, shown, device)
         second_factors.remove(record.transaction, shown.member.id)
-        notices.record(workplace, record.transaction, shown.member, "second-factor.disabled", device)
-        return sessions.start_over(workplace, record.transaction, shown.member, device)
+        notices.record(context, record.transaction, shown.member, "second-factor.disabled", device)
+        return sessions.start_over(context, record.transaction, shown.member, device)
 
 
 def renew_recovery_codes(
-    workplace: Workplace, actor: Actor, *, password: str, code: str, device: Device = NOWHERE
+    context: Context, actor: Actor, *, password: str, code: str, device: Device = NOWHERE
 ) -> Recovery:
     """Ten new recovery codes; those of before are worth nothing.
 
@@ -148,22 +148,22 @@ def renew_recovery_codes(
         WrongProof: the password or the code is wrong.
         Conflict: there is no second factor.
     """
-    shown = _shown(workplace, actor, password, code)
-    with recording(workplace, actor) as record:
-        proof.take(workplace, record.transaction, shown, device)
-        return _recovery(workplace, record.transaction, shown.member, device, "recovery-codes.made")
+    shown = _shown(context, actor, password, code)
+    with recording(context, actor) as record:
+        proof.take(context, record.transaction, shown, device)
+        return _recovery(context, record.transaction, shown.member, device, "recovery-codes.made")
 
 
-def _shown(workplace: Workplace, actor: Actor, password: str, code: str) -> Shown:
-    shown = proof.of_person(workplace, actor, password, code)
+def _shown(context: Context, actor: Actor, password: str, code: str) -> Shown:
+    shown = proof.of_person(context, actor, password, code)
     if shown.code is None or shown.code.factor is None:
         raise Conflict("You have no second factor.")
     return shown
 
 
-def _recovery(workplace: Workplace, transaction: Connection, member: Member, device: Device, action: str) -> Recovery:
+def _recovery(context: Context, transaction: Connection, member: Member, device: Device, action: str) -> Recovery:
     made = recovery_codes.new_codes()
     hashes = [recovery_codes.hash_of(member.id, each) for each in made]
     second_factors.replace_recovery_codes(transaction, member.id, hashes)
-    notices.record(workplace, transaction, member, action, device)
-    return Recovery(made, sessions.start_over(workplace, transaction, member, device))
+    notices.record(context, transaction, member, action, device)
+    return Recovery(made, sessions.start_over(context, transaction, member, device))

@@ -18,8 +18,8 @@ from appliance.model.errors import Conflict, NotFound
 from appliance.model.letters import Letter
 from appliance.model.organization import AuditEntry, Member, Role
 from appliance.service import sessions
+from appliance.service.context import Actor, Context, recording
 from appliance.service.resets import OPERATOR
-from appliance.service.workplace import Actor, Workplace, recording
 from appliance.store import audit, factor_removals, mail, members, organizations, passkeys, people, second_factors
 from appliance.store.factor_removals import FactorRemoval
 
@@ -70,7 +70,7 @@ The person should sign in and set up another second factor. If nobody has lost a
 }
 
 
-def begin(workplace: Workplace, email: str) -> FactorRemoval:
+def begin(context: Context, email: str) -> FactorRemoval:
     """Begins the removal for an account, at the operator's word.
 
     Raises:
@@ -78,7 +78,7 @@ def begin(workplace: Workplace, email: str) -> FactorRemoval:
         Conflict: the account has neither a second factor nor a passkey, the removal has begun already, or the
             organization is suspended.
     """
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         member = _member(transaction, email)
         organization = organizations.find(transaction, member.organization_id)
         if organization is not None and organization.suspended_at is not None:
@@ -88,25 +88,25 @@ def begin(workplace: Workplace, email: str) -> FactorRemoval:
             raise Conflict(f"The removal has begun already, and takes effect at {present.due_at:%Y-%m-%d %H:%M} UTC.")
         if not _has_second_factor(transaction, member) and not passkeys.of_member(transaction, member.id):
             raise Conflict("This account has neither a second factor nor passkeys: its password alone opens it.")
-        now = _present(workplace, transaction, member)
+        now = _present(context, transaction, member)
         factor_removals.begin(transaction, member.id, now, now + DELAY)
-        _tell(workplace, transaction, member, OPERATOR, BEGUN, {"due": f"{now + DELAY:%Y-%m-%d %H:%M} UTC"})
+        _tell(context, transaction, member, OPERATOR, BEGUN, {"due": f"{now + DELAY:%Y-%m-%d %H:%M} UTC"})
         return FactorRemoval(member.id, member.organization_id, member.email, now, now + DELAY)
 
 
-def stop_as_operator(workplace: Workplace, email: str) -> None:
+def stop_as_operator(context: Context, email: str) -> None:
     """Stops a removal that has begun, at the operator's word.
 
     Raises:
         NotFound: nobody has this address, or nothing is being removed.
     """
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         member = _member(transaction, email)
-        if not _stop(workplace, transaction, member, OPERATOR):
+        if not _stop(context, transaction, member, OPERATOR):
             raise _nothing_waits()
 
 
-def stop(workplace: Workplace, actor: Actor, member_id: str) -> None:
+def stop(context: Context, actor: Actor, member_id: str) -> None:
     """Stops the removal of a member of the actor's organization.
 
     Raises:
@@ -114,54 +114,54 @@ def stop(workplace: Workplace, actor: Actor, member_id: str) -> None:
         NotFound: there is no such member, or nothing is being removed.
     """
     actor.must_own()
-    with recording(workplace, actor) as record:
+    with recording(context, actor) as record:
         member = people.by_id(record.transaction, member_id)
         if member is None or member.organization_id != actor.organization_id:
             raise NotFound("The organization has no such member.")
-        if not _stop(workplace, record.transaction, member, actor.name):
+        if not _stop(context, record.transaction, member, actor.name):
             raise _nothing_waits()
 
 
-def stop_by_use(workplace: Workplace, transaction: Connection, member: Member) -> None:
+def stop_by_use(context: Context, transaction: Connection, member: Member) -> None:
     """Stops what is being removed of a member who has just used it, or made more of it: it is not lost."""
-    _stop(workplace, transaction, member, member.email)
+    _stop(context, transaction, member, member.email)
 
 
-def waiting(workplace: Workplace, actor: Actor) -> Sequence[FactorRemoval]:
+def waiting(context: Context, actor: Actor) -> Sequence[FactorRemoval]:
     """The removals that wait in the actor's organization."""
     actor.must_own()
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         return factor_removals.waiting(transaction, actor.organization_id)
 
 
-def own(workplace: Workplace, actor: Actor) -> FactorRemoval | None:
+def own(context: Context, actor: Actor) -> FactorRemoval | None:
     """The removal that waits for the actor's own account, if there is one."""
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         return factor_removals.find(transaction, actor.member_id)
 
 
-def finish_due(workplace: Workplace) -> int:
+def finish_due(context: Context) -> int:
     """Removes what is due; gives the number of accounts. What became due while no service ran is due all the same."""
-    now, finished = workplace.clock(), 0
-    with workplace.store.read() as transaction:
+    now, finished = context.clock(), 0
+    with context.store.read() as transaction:
         found = factor_removals.due(transaction, now, _AT_ONCE)
     for each in found:
-        with workplace.store.write() as transaction:
-            finished += _finish(workplace, transaction, each.member_id, each.organization_id, now)
+        with context.store.write() as transaction:
+            finished += _finish(context, transaction, each.member_id, each.organization_id, now)
     return finished
 
 
-def forget_letters(workplace: Workplace) -> None:
+def forget_letters(context: Context) -> None:
     """Drops what an operator's command has queued where this service sends no letters."""
-    if not workplace.sends_mail:
-        with workplace.store.read() as transaction:
+    if not context.sends_mail:
+        with context.store.read() as transaction:
             if not mail.has_kind(transaction, LETTER):
                 return
-        with workplace.store.write() as transaction:
+        with context.store.write() as transaction:
             mail.drop_kind(transaction, LETTER)
 
 
-def compose(workplace: Workplace, transaction: Connection, about: str) -> Letter | None:
+def compose(context: Context, transaction: Connection, about: str) -> Letter | None:
     """The letter to one recipient about an entry of the trail; none where it would tell of the past."""
     number, _, recipient_id = about.partition(" ")
     entry, recipient = audit.find(transaction, int(number)), people.by_id(transaction, recipient_id)
@@ -177,7 +177,7 @@ def compose(workplace: Workplace, transaction: Connection, about: str) -> Letter
         if not waits:
             return None
         due = waits.due_at
-    text = _TOLD[entry.action].format(person=person, at=entry.at, due=due, by=_by(entry), site=workplace.site)
+    text = _TOLD[entry.action].format(person=person, at=entry.at, due=due, by=_by(entry), site=context.site)
     return Letter(recipient.email, "A lost second factor at MeshWG", text)
 
 
@@ -200,20 +200,20 @@ def _has_second_factor(transaction: Connection, member: Member) -> bool:
     return factor is not None and factor.enabled
 
 
-def _present(workplace: Workplace, transaction: Connection, member: Member) -> datetime:
+def _present(context: Context, transaction: Connection, member: Member) -> datetime:
     """The present, or the latest moment of the trail where the clock is behind: it would make the delay shorter."""
-    now = workplace.clock()
+    now = context.clock()
     return max(now, audit.latest_moment(transaction, member.organization_id) or now)
 
 
-def _stop(workplace: Workplace, transaction: Connection, member: Member, actor: str) -> bool:
+def _stop(context: Context, transaction: Connection, member: Member, actor: str) -> bool:
     if not factor_removals.drop(transaction, member.id):
         return False
-    _tell(workplace, transaction, member, actor, STOPPED, {})
+    _tell(context, transaction, member, actor, STOPPED, {})
     return True
 
 
-def _finish(workplace: Workplace, transaction: Connection, member_id: str, organization_id: str, now: datetime) -> bool:
+def _finish(context: Context, transaction: Connection, member_id: str, organization_id: str, now: datetime) -> bool:
     organizations.find_locked(transaction, organization_id)
     member = people.by_id(transaction, member_id)
     # It was stopped meanwhile, or begun anew, or postponed.
@@ -228,19 +228,19 @@ def _finish(workplace: Workplace, transaction: Connection, member_id: str, organ
         return False
     second_factors.remove(transaction, member_id)
     sessions.end_every(transaction, member)
-    _tell(workplace, transaction, member, OPERATOR, DONE, facts)
+    _tell(context, transaction, member, OPERATOR, DONE, facts)
     log.info("a lost second factor was removed", organization=organization_id)
     return True
 
 
 def _tell(
-    workplace: Workplace, transaction: Connection, member: Member, actor: str, action: str, facts: dict[str, Any]
+    context: Context, transaction: Connection, member: Member, actor: str, action: str, facts: dict[str, Any]
 ) -> None:
     """An entry in the trail, and letters to the person and the owners.
 
     They are queued whether or not this process knows of a relay: an operator's command does not, the service does.
     """
-    now, organization_id = workplace.clock(), member.organization_id
+    now, organization_id = context.clock(), member.organization_id
     entry = audit.record(transaction, organization_id, actor, action, {"person": member.email, **facts}, now)
     owners = members.ids_in_role(transaction, organization_id, Role.OWNER, MOST_OWNERS)
     for recipient in dict.fromkeys((member.id, *owners)):

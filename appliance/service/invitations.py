@@ -17,10 +17,10 @@ from appliance.model.ids import new_id
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
 from appliance.service import mail, passwords, sessions, tokens
+from appliance.service.context import Actor, Context, Record, recording
 from appliance.service.credentials import Credential, Kind
 from appliance.service.members import parse_role
 from appliance.service.sessions import NOWHERE, Session
-from appliance.service.workplace import Actor, Record, Workplace, recording
 from appliance.store import invitations, members, organizations, people
 from appliance.store.invitations import Invitation
 from appliance.store.sessions import Device
@@ -54,7 +54,7 @@ class Offer:
     organization: str
 
 
-def invite(workplace: Workplace, actor: Actor, *, email: str, role: str) -> Invited:
+def invite(context: Context, actor: Actor, *, email: str, role: str) -> Invited:
     """Invites a person into the actor's organization.
 
     Raises:
@@ -63,55 +63,55 @@ def invite(workplace: Workplace, actor: Actor, *, email: str, role: str) -> Invi
     """
     actor.must_own()
     address, wanted = check_email(email), parse_role(role)
-    now = workplace.clock()
+    now = context.clock()
     new = Invitation(
-        new_id(), actor.organization_id, address, wanted, actor.name, now, now + LIFETIME, workplace.sends_mail
+        new_id(), actor.organization_id, address, wanted, actor.name, now, now + LIFETIME, context.sends_mail
     )
-    with recording(workplace, actor) as record:
-        _make_room(record, address, workplace)
+    with recording(context, actor) as record:
+        _make_room(record, address, context)
         invitations.create(record.transaction, new)
-        mail.queue(workplace, record.transaction, actor.organization_id, LETTER, new.id)
-        link = None if new.by_letter else _new_link(workplace, record.transaction, new)
+        mail.queue(context, record.transaction, actor.organization_id, LETTER, new.id)
+        link = None if new.by_letter else _new_link(context, record.transaction, new)
         record.note("member.invited", member=address, role=wanted.value)
     return Invited(new, link)
 
 
-def pending(workplace: Workplace, actor: Actor) -> list[Invitation]:
+def pending(context: Context, actor: Actor) -> list[Invitation]:
     """The organization's invitations that can still be accepted, oldest first."""
     actor.must_own()
-    with workplace.store.read() as transaction:
-        return invitations.of_organization(transaction, actor.organization_id, workplace.clock())
+    with context.store.read() as transaction:
+        return invitations.of_organization(transaction, actor.organization_id, context.clock())
 
 
-def revoke(workplace: Workplace, actor: Actor, invitation_id: str) -> None:
+def revoke(context: Context, actor: Actor, invitation_id: str) -> None:
     """The invitation's link leads nowhere from now on.
 
     Raises:
         NotFound: there is no such invitation; it may have been accepted.
     """
     actor.must_own()
-    with recording(workplace, actor) as record:
+    with recording(context, actor) as record:
         revoked = invitations.remove(record.transaction, actor.organization_id, invitation_id)
         if revoked is None:
             raise NotFound("There is no such invitation any more.")
         record.note("invitation.revoked", member=revoked.email, role=revoked.role.value)
 
 
-def offer(workplace: Workplace, token: str) -> Offer:
+def offer(context: Context, token: str) -> Offer:
     """What the link with this token is an invitation to.
 
     Raises:
         NotFound: it leads nowhere, or not any more.
     """
-    with workplace.store.read() as transaction:
-        invitation = invitations.by_link(transaction, tokens.hash_of(token), workplace.clock())
+    with context.store.read() as transaction:
+        invitation = invitations.by_link(transaction, tokens.hash_of(token), context.clock())
         organization = invitation and organizations.find(transaction, invitation.organization_id)
     if not invitation or not organization:
         raise NotFound(_OVER)
     return Offer(invitation, organization.name)
 
 
-def accept(workplace: Workplace, *, token: str, password: str, device: Device = NOWHERE) -> Session:
+def accept(context: Context, *, token: str, password: str, device: Device = NOWHERE) -> Session:
     """A new account for the address that was invited, signed in; the address is verified if a letter brought the link.
 
     Raises:
@@ -120,7 +120,7 @@ def accept(workplace: Workplace, *, token: str, password: str, device: Device = 
         Invalid: the password may not be chosen.
         Conflict: the address has an account in another organization, and a letter to it brought the link.
     """
-    offered = offer(workplace, token)
+    offered = offer(context, token)
     invitation = offered.invitation
     about = (invitation.email, offered.organization)
     password_hash = passwords.hash_password(passwords.check_new(password, about=about))
@@ -128,14 +128,14 @@ def accept(workplace: Workplace, *, token: str, password: str, device: Device = 
     held = Credential(Kind.INVITATION, tokens.hash_of(token))
     actor = Actor(member.organization_id, member.id, member.email, member.role, credential=held)
     try:
-        return _join(workplace, actor, member, invitation, device)
+        return _join(context, actor, member, invitation, device)
     except Unauthenticated:
         # Whoever is first takes it: it is looked up again now that nobody else changes the organization.
         raise NotFound(_OVER) from None
 
 
-def _join(workplace: Workplace, actor: Actor, member: Member, invitation: Invitation, device: Device) -> Session:
-    with recording(workplace, actor) as record:
+def _join(context: Context, actor: Actor, member: Member, invitation: Invitation, device: Device) -> Session:
+    with recording(context, actor) as record:
         invitations.remove(record.transaction, invitation.organization_id, invitation.id)
         try:
             people.create(record.transaction, member)
@@ -149,14 +149,14 @@ def _join(workplace: Workplace, actor: Actor, member: Member, invitation: Invita
                 "first, or ask for an invitation to another address."
             ) from None
         if invitation.by_letter:
-            people.verify(record.transaction, member.id, workplace.clock())
+            people.verify(record.transaction, member.id, context.clock())
         record.note("member.joined", member=member.email, role=member.role.value, invited_by=invitation.invited_by)
-        return sessions.begin(workplace, record.transaction, member, device)
+        return sessions.begin(context, record.transaction, member, device)
 
 
-def compose(workplace: Workplace, transaction: Connection, invitation_id: str) -> Letter | None:
+def compose(context: Context, transaction: Connection, invitation_id: str) -> Letter | None:
     """The letter with the link, which is made here (`mail.Composer`)."""
-    invitation = invitations.by_id(transaction, invitation_id, workplace.clock())
+    invitation = invitations.by_id(transaction, invitation_id, context.clock())
     organization = invitation and organizations.find(transaction, invitation.organization_id)
     if not invitation or not organization:
         return None
@@ -166,20 +166,20 @@ def compose(workplace: Workplace, transaction: Connection, invitation_id: str) -
         f"    Organization: {organization.name}\n"
         f"    Invited by: {invitation.invited_by}\n\n"
         f"To accept, choose a password here until {invitation.expires_at:%Y-%m-%d %H:%M} UTC:\n\n"
-        f"    {_new_link(workplace, transaction, invitation)}\n\n"
+        f"    {_new_link(context, transaction, invitation)}\n\n"
         "The link works once. If you don't know what this is about, do nothing.\n"
     )
     return Letter(invitation.email, "An invitation to MeshWG", text)
 
 
-def _new_link(workplace: Workplace, transaction: Connection, invitation: Invitation) -> str:
+def _new_link(context: Context, transaction: Connection, invitation: Invitation) -> str:
     token = tokens.new_token(tokens.INVITATION)
     invitations.replace_link(transaction, invitation.id, tokens.hash_of(token))
-    return f"{workplace.site}/join/{token}"
+    return f"{context.site}/join/{token}"
 
 
-def _make_room(record: Record, address: str, workplace: Workplace) -> None:
-    organization, now = record.organization.id, workplace.clock()
+def _make_room(record: Record, address: str, context: Context) -> None:
+    organization, now = record.organization.id, context.clock()
     invitations.forget_expired(record.transaction, organization, now)
     if members.has_email(record.transaction, organization, address):
         raise Conflict("A member of the organization has this address.", field="email")

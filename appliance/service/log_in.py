@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 from appliance.model.errors import CodeNeeded, NotFound, Unauthenticated, WrongProof
 from appliance.model.organization import Member
 from appliance.service import passwords, second_factor, sessions, tickets
+from appliance.service.context import Context
 from appliance.service.second_factor import Proof
 from appliance.service.sessions import NOWHERE, Session
-from appliance.service.workplace import Workplace
 from appliance.store import audit, organizations, people
 from appliance.store.sessions import Device
 from appliance.store.tickets import Kind
@@ -32,7 +32,7 @@ class HalfWay(CodeNeeded):
 
 
 def at_once(
-    workplace: Workplace, *, email: str, password: str, code: str | None = None, device: Device = NOWHERE
+    context: Context, *, email: str, password: str, code: str | None = None, device: Device = NOWHERE
 ) -> Session:
     """A new session.
 
@@ -40,81 +40,81 @@ def at_once(
         Unauthenticated: no such account, or another password; which of the two is not told. Or a wrong code.
         CodeNeeded: the password is right, and there is no code.
     """
-    member = _proven(workplace, email, password)
-    return _open(workplace, member, _examined(workplace, member, code), device)
+    member = _proven(context, email, password)
+    return _open(context, member, _examined(context, member, code), device)
 
 
-def begin(workplace: Workplace, *, email: str, password: str, device: Device = NOWHERE) -> Session:
+def begin(context: Context, *, email: str, password: str, device: Device = NOWHERE) -> Session:
     """A new session, where that takes no code.
 
     Raises:
         Unauthenticated: as for `at_once`.
         HalfWay: the password is right, and that is half of it.
     """
-    member = _proven(workplace, email, password)
+    member = _proven(context, email, password)
     try:
-        return _open(workplace, member, second_factor.examine(workplace, member, None), device)
+        return _open(context, member, second_factor.examine(context, member, None), device)
     except CodeNeeded as needed:
-        with workplace.store.write() as transaction:
+        with context.store.write() as transaction:
             _still_proven(transaction, member)
-            ticket = tickets.issue(workplace, transaction, member, Kind.LOG_IN)
+            ticket = tickets.issue(context, transaction, member, Kind.LOG_IN)
         raise HalfWay(needed, ticket) from None
 
 
-def half_way(workplace: Workplace, ticket: str) -> Member:
+def half_way(context: Context, ticket: str) -> Member:
     """Whose password was right.
 
     Raises:
         Unauthenticated: that is too long ago, or is over.
     """
     try:
-        with workplace.store.read() as transaction:
-            return tickets.holder(workplace, transaction, ticket, Kind.LOG_IN)
+        with context.store.read() as transaction:
+            return tickets.holder(context, transaction, ticket, Kind.LOG_IN)
     except NotFound:
         raise _begin_again() from None
 
 
-def finish(workplace: Workplace, ticket: str, *, code: str, device: Device = NOWHERE) -> Session:
+def finish(context: Context, ticket: str, *, code: str, device: Device = NOWHERE) -> Session:
     """The rest of the way.
 
     Raises:
         Unauthenticated: as for `half_way`; or the code is wrong, and may be given again.
         CodeNeeded: there is no code.
     """
-    member = half_way(workplace, ticket)
-    return _open(workplace, member, _examined(workplace, member, code), device, ticket)
+    member = half_way(context, ticket)
+    return _open(context, member, _examined(context, member, code), device, ticket)
 
 
-def _proven(workplace: Workplace, email: str, password: str) -> Member:
-    with workplace.store.read() as transaction:
+def _proven(context: Context, email: str, password: str) -> Member:
+    with context.store.read() as transaction:
         member = people.by_email(transaction, email.strip().lower())
     if not passwords.verify(member.password_hash if member else None, password) or member is None:
         raise Unauthenticated(_WRONG)
     if passwords.is_outdated(member.password_hash):
         fresh = passwords.hash_password(password)
-        with workplace.store.write() as transaction:
+        with context.store.write() as transaction:
             _still_proven(transaction, member)
             people.change_password_hash(transaction, member.id, fresh)
         return replace(member, password_hash=fresh)
     return member
 
 
-def _examined(workplace: Workplace, member: Member, code: str | None) -> Proof:
+def _examined(context: Context, member: Member, code: str | None) -> Proof:
     try:
-        return second_factor.examine(workplace, member, code)
+        return second_factor.examine(context, member, code)
     except WrongProof as error:
         raise Unauthenticated(error.detail, field=error.field) from error
 
 
-def _open(workplace: Workplace, member: Member, proof: Proof, device: Device, ticket: str | None = None) -> Session:
-    with workplace.store.write() as transaction:
+def _open(context: Context, member: Member, proof: Proof, device: Device, ticket: str | None = None) -> Session:
+    with context.store.write() as transaction:
         # Before anything else, as every change of its people does: none of two waits for the other.
         organizations.find_locked(transaction, member.organization_id)
         _still_proven(transaction, member)
         try:
-            second_factor.take(workplace, transaction, member, proof, device)
+            second_factor.take(context, transaction, member, proof, device)
             if ticket is not None:
-                tickets.use(workplace, transaction, ticket, Kind.LOG_IN)
+                tickets.use(context, transaction, ticket, Kind.LOG_IN)
         except WrongProof as error:
             raise Unauthenticated(error.detail, field=error.field) from error
         except NotFound:
@@ -125,9 +125,9 @@ def _open(workplace: Workplace, member: Member, proof: Proof, device: Device, ti
             member.email,
             "session.opened",
             {"address": device.address},
-            workplace.clock(),
+            context.clock(),
         )
-        return sessions.begin(workplace, transaction, member, device)
+        return sessions.begin(context, transaction, member, device)
 
 
 def _still_proven(transaction: Connection, member: Member) -> None:

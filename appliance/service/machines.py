@@ -17,7 +17,7 @@ from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Kind, Selector
 from appliance.service import addresses, file_names, organizations, pages, policy_trail
 from appliance.service.changes import Change, carry_out
-from appliance.service.workplace import Actor, Statuses, Workplace
+from appliance.service.context import Actor, Context, Statuses
 from appliance.store import machines, policies
 
 MOST_MACHINES = 10_000
@@ -45,7 +45,7 @@ class Seen:
 
 
 def add(
-    workplace: Workplace, actor: Actor, *, name: str, groups: Iterable[str] = (), public_key: str | None = None
+    context: Context, actor: Actor, *, name: str, groups: Iterable[str] = (), public_key: str | None = None
 ) -> Issued:
     """A new machine, at the lowest free address (`addresses.allocate`); its tunnel can come up when this returns.
 
@@ -60,7 +60,7 @@ def add(
     for group in checked_groups:
         check_new_group(group)
     private, public = _keys(public_key)
-    machine_id, now = new_id(), workplace.clock()
+    machine_id, now = new_id(), context.clock()
 
     def edit(change: Change) -> Issued:
         organization = change.organization
@@ -87,13 +87,13 @@ def add(
             groups=list(checked_groups),
         )
         change.made = f"/machines/{machine.id}"
-        return Issued(machine, _configuration(workplace, organization, machine, private))
+        return Issued(machine, _configuration(context, organization, machine, private))
 
-    return carry_out(workplace, actor, edit)
+    return carry_out(context, actor, edit)
 
 
 def page(
-    workplace: Workplace, actor: Actor, *, after: str | None = None, limit: int = pages.LONGEST
+    context: Context, actor: Actor, *, after: str | None = None, limit: int = pages.LONGEST
 ) -> tuple[Sequence[Seen], str | None]:
     """A page of machines by address, and where the next one begins.
 
@@ -101,7 +101,7 @@ def page(
         Invalid: ``after`` is not what an earlier page gave.
     """
     beyond = _address(after)
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         fitting = machines.fitting_page(
             transaction, actor.organization_id, after=beyond, limit=limit, most_bytes=pages.MOST_BYTES
         )
@@ -110,24 +110,24 @@ def page(
             min(limit, fitting),
             lambda each: str(each.address),
         )
-    return _seen(workplace, actor, found), following
+    return _seen(context, actor, found), following
 
 
-def get(workplace: Workplace, actor: Actor, machine_id: str) -> Seen:
+def get(context: Context, actor: Actor, machine_id: str) -> Seen:
     """One machine.
 
     Raises:
         NotFound: the organization has none of that id.
     """
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         machine = machines.find(transaction, actor.organization_id, machine_id)
     if machine is None:
         raise _no_such(machine_id)
-    return _seen(workplace, actor, [machine])[0]
+    return _seen(context, actor, [machine])[0]
 
 
 def change(
-    workplace: Workplace,
+    context: Context,
     actor: Actor,
     machine_id: str,
     *,
@@ -159,21 +159,21 @@ def change(
         _replace(open_change, after)
         open_change.note("machine.changed", machine=machine_id, name=after.name, **_changes(before, after))
 
-    carry_out(workplace, actor, edit)
-    return get(workplace, actor, machine_id)
+    carry_out(context, actor, edit)
+    return get(context, actor, machine_id)
 
 
-def configured(workplace: Workplace, actor: Actor, machine_id: str) -> Issued:
+def configured(context: Context, actor: Actor, machine_id: str) -> Issued:
     """A machine with its configuration, which has a placeholder in the place of the private key.
 
     Raises:
         NotFound: the organization has no machine of that id, or is gone.
     """
-    machine = get(workplace, actor, machine_id).machine
-    return Issued(machine, _configuration(workplace, organizations.get(workplace, actor), machine, None))
+    machine = get(context, actor, machine_id).machine
+    return Issued(machine, _configuration(context, organizations.get(context, actor), machine, None))
 
 
-def rotate(workplace: Workplace, actor: Actor, machine_id: str, *, public_key: str | None = None) -> Issued:
+def rotate(context: Context, actor: Actor, machine_id: str, *, public_key: str | None = None) -> Issued:
     """A new key pair for the machine; the old key is dead when this returns.
 
     Raises:
@@ -197,12 +197,12 @@ def rotate(workplace: Workplace, actor: Actor, machine_id: str, *, public_key: s
             previous_public_key=before.public_key,
         )
         open_change.made = f"/machines/{machine.id}"
-        return Issued(machine, _configuration(workplace, open_change.organization, machine, private))
+        return Issued(machine, _configuration(context, open_change.organization, machine, private))
 
-    return carry_out(workplace, actor, edit)
+    return carry_out(context, actor, edit)
 
 
-def remove(workplace: Workplace, actor: Actor, machine_id: str) -> None:
+def remove(context: Context, actor: Actor, machine_id: str) -> None:
     """Ends the machine's tunnel, and removes it with the rules that name it."""
     actor.must_change()
 
@@ -214,7 +214,7 @@ def remove(workplace: Workplace, actor: Actor, machine_id: str) -> None:
         if dropped:
             open_change.write(lambda transaction: policies.save(transaction, actor.organization_id, policy, kept))
         open_change.write(lambda transaction: machines.remove(transaction, actor.organization_id, machine_id))
-        addresses.give_back(open_change, machine.address, workplace.clock())
+        addresses.give_back(open_change, machine.address, context.clock())
         open_change.after = replace(open_change.before.without_peer(machine_id), policy=kept)
         open_change.note(
             "machine.removed",
@@ -225,7 +225,7 @@ def remove(workplace: Workplace, actor: Actor, machine_id: str) -> None:
             **policy_trail.of_rules_in_words(open_change, removed=dropped),
         )
 
-    carry_out(workplace, actor, edit)
+    carry_out(context, actor, edit)
 
 
 def _replace(open_change: Change, machine: Machine) -> None:
@@ -288,7 +288,7 @@ def _check_plan(open_change: Change) -> None:
 
 
 def _configuration(
-    workplace: Workplace, organization: Organization, machine: Machine, private_key: str | None
+    context: Context, organization: Organization, machine: Machine, private_key: str | None
 ) -> Configuration:
     return Configuration(
         machine=machine.name,
@@ -297,7 +297,7 @@ def _configuration(
         address=machine.address,
         network=organization.network,
         hub_public_key=organization.hub_public_key,
-        endpoint=workplace.endpoint,
+        endpoint=context.endpoint,
     )
 
 
@@ -321,17 +321,17 @@ def _address(text: str | None) -> IPv4Address | None:
         raise Invalid("This is not where a page of machines can begin.", field="after") from None
 
 
-def _statuses(workplace: Workplace, actor: Actor) -> Statuses:
+def _statuses(context: Context, actor: Actor) -> Statuses:
     try:
-        return {status.public_key: status for status in workplace.hub.peers(actor.organization_id)}
+        return {status.public_key: status for status in context.hub.peers(actor.organization_id)}
     except HubError:
         # What the store knows is worth showing also while the hub is away.
         return {}
 
 
-def _seen(workplace: Workplace, actor: Actor, found: Sequence[Machine]) -> list[Seen]:
-    statuses = workplace.statuses.get(actor.organization_id, lambda: _statuses(workplace, actor)).value
-    now = workplace.clock().timestamp()
+def _seen(context: Context, actor: Actor, found: Sequence[Machine]) -> list[Seen]:
+    statuses = context.statuses.get(actor.organization_id, lambda: _statuses(context, actor)).value
+    now = context.clock().timestamp()
     return [
         Seen(machine, status, online=status is not None and now - status.last_handshake < ONLINE_SECONDS)
         for machine in found

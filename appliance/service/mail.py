@@ -12,14 +12,14 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from appliance.model.letters import Letter
-from appliance.service.workplace import Workplace
+from appliance.service.context import Context
 from appliance.store import mail
 
-Composer = Callable[[Workplace, Connection, str], "Letter | None"]
+Composer = Callable[[Context, Connection, str], "Letter | None"]
 """Writes the letter about what has this id, within a transaction; None where there is nothing to write any more."""
 
 
-def queue(workplace: Workplace, transaction: Connection, organization_id: str | None, kind: str, about: str) -> bool:
+def queue(context: Context, transaction: Connection, organization_id: str | None, kind: str, about: str) -> bool:
     """Queues a letter; it goes out once the transaction has committed, and not otherwise.
 
     Args:
@@ -29,7 +29,7 @@ def queue(workplace: Workplace, transaction: Connection, organization_id: str | 
     Returns:
         Whether it was: without a relay, nothing is queued.
     """
-    if not workplace.sends_mail:
+    if not context.sends_mail:
         return False
-    mail.queue(transaction, organization_id, kind, about, workplace.clock())
+    mail.queue(transaction, organization_id, kind, about, context.clock())
     return True

@@ -13,17 +13,17 @@ from sqlalchemy import Connection
 from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.organization import Role
 from appliance.service import pages, proof
+from appliance.service.context import Actor, Context, Record, recording
 from appliance.service.sessions import NOWHERE
-from appliance.service.workplace import Actor, Record, Workplace, recording
 from appliance.store import invitations, members
 from appliance.store.members import Membership
 
 
 def page(
-    workplace: Workplace, actor: Actor, *, after: str | None = None, limit: int = pages.LONGEST
+    context: Context, actor: Actor, *, after: str | None = None, limit: int = pages.LONGEST
 ) -> tuple[Sequence[Membership], str | None]:
     """A page of the actor's organization's members by id, and where the next one begins."""
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         return pages.cut(
             lambda count: members.page_of(transaction, actor.organization_id, after=after, limit=count),
             limit,
@@ -31,17 +31,17 @@ def page(
         )
 
 
-def get(workplace: Workplace, actor: Actor, member_id: str) -> Membership:
+def get(context: Context, actor: Actor, member_id: str) -> Membership:
     """One member of the actor's organization.
 
     Raises:
         NotFound: it has none of that id.
     """
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         return _find(transaction, actor, member_id)
 
 
-def change_role(workplace: Workplace, actor: Actor, member_id: str, role: str) -> Membership:
+def change_role(context: Context, actor: Actor, member_id: str, role: str) -> Membership:
     """Another role for a member, from their next request on, and for what waits already.
 
     Who is no owner any more has no invitations pending either.
@@ -52,7 +52,7 @@ def change_role(workplace: Workplace, actor: Actor, member_id: str, role: str) -
     """
     actor.must_own()
     new = parse_role(role)
-    with recording(workplace, actor) as record:
+    with recording(context, actor) as record:
         member = _find(record.transaction, actor, member_id)
         if new is not Role.OWNER:
             _check_not_last_owner(record, member)
@@ -68,7 +68,7 @@ def change_role(workplace: Workplace, actor: Actor, member_id: str, role: str) -
         return _find(record.transaction, actor, member_id)
 
 
-def remove(workplace: Workplace, actor: Actor, member_id: str) -> None:
+def remove(context: Context, actor: Actor, member_id: str) -> None:
     """Removes a member's account; their sessions, tokens and invitations end with it.
 
     Raises:
@@ -77,7 +77,7 @@ def remove(workplace: Workplace, actor: Actor, member_id: str) -> None:
     actor.must_own()
     if member_id == actor.member_id:
         raise Conflict("This is your own account. Leave the organization instead, which asks for your password.")
-    with recording(workplace, actor) as record:
+    with recording(context, actor) as record:
         member = _find(record.transaction, actor, member_id)
         _check_not_last_owner(record, member)
         members.remove(record.transaction, member.id)
@@ -85,12 +85,12 @@ def remove(workplace: Workplace, actor: Actor, member_id: str) -> None:
         record.note("member.removed", member=member.email, role=member.role.value, invitations_revoked=revoked)
 
 
-def transfer(workplace: Workplace, actor: Actor, member_id: str) -> Membership:
+def transfer(context: Context, actor: Actor, member_id: str) -> Membership:
     """Makes another member an owner and the actor an admin, in one step; gives the new owner."""
     actor.must_own()
     if member_id == actor.member_id:
         raise Conflict("The organization is yours already.", field="member")
-    with recording(workplace, actor) as record:
+    with recording(context, actor) as record:
         heir = _find(record.transaction, actor, member_id)
         members.change_role(record.transaction, heir.id, Role.OWNER)
         members.change_role(record.transaction, actor.member_id, Role.ADMIN)
@@ -98,16 +98,16 @@ def transfer(workplace: Workplace, actor: Actor, member_id: str) -> Membership:
         return _find(record.transaction, actor, member_id)
 
 
-def leave(workplace: Workplace, actor: Actor, *, password: str) -> None:
+def leave(context: Context, actor: Actor, *, password: str) -> None:
     """Removes the actor's own account, with every session and token of it.
 
     Raises:
         WrongProof: it is another password.
         Conflict: nobody else owns the organization.
     """
-    shown = proof.of_password(workplace, actor, password)
-    with recording(workplace, actor) as record:
-        proof.take(workplace, record.transaction, shown, NOWHERE)
+    shown = proof.of_password(context, actor, password)
+    with recording(context, actor) as record:
+        proof.take(context, record.transaction, shown, NOWHERE)
         member = _find(record.transaction, actor, actor.member_id)
         _check_not_last_owner(record, member)
         members.remove(record.transaction, member.id)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
 from appliance.service import mail
-from appliance.service.workplace import Workplace
+from appliance.service.context import Context
 from appliance.store import audit, people
 from appliance.store.sessions import Device
 
@@ -51,7 +51,7 @@ every session, API token and passkey of the account, and then look at the second
 
 
 def record(
-    workplace: Workplace,
+    context: Context,
     transaction: Connection,
     member: Member,
     action: str,
@@ -64,22 +64,22 @@ def record(
         action: one that there are words for.
         device: what it was done from; the entry has its network address.
     """
-    now = workplace.clock()
+    now = context.clock()
     facts = {**(detail or {}), "address": device.address}
     entry = audit.record(transaction, member.organization_id, member.email, action, facts, now)
     lately = audit.count_since(
         transaction, member.organization_id, member.email, tuple(_TOLD), now - timedelta(hours=1), now
     )
     if lately <= MOST_IN_AN_HOUR:
-        mail.queue(workplace, transaction, member.organization_id, LETTER, str(entry))
+        mail.queue(context, transaction, member.organization_id, LETTER, str(entry))
 
 
-def compose(workplace: Workplace, transaction: Connection, entry_id: str) -> Letter | None:
+def compose(context: Context, transaction: Connection, entry_id: str) -> Letter | None:
     """The letter; none where the account is gone by now."""
     entry = audit.find(transaction, int(entry_id))
     member = entry and people.by_email(transaction, entry.actor)
     if not entry or not member:
         return None
     address = entry.detail.get("address") or "an unknown address"
-    text = _TEXT.format(told=_TOLD[entry.action], email=member.email, at=entry.at, address=address, site=workplace.site)
+    text = _TEXT.format(told=_TOLD[entry.action], email=member.email, at=entry.at, address=address, site=context.site)
     return Letter(member.email, "A change of your account at MeshWG", text)

@@ -9,21 +9,21 @@ from appliance.model.names import check_name
 from appliance.model.organization import AuditEntry, Organization, Plan
 from appliance.service import pages
 from appliance.service.changes import Change, carry_out
-from appliance.service.workplace import Actor, Workplace
+from appliance.service.context import Actor, Context
 from appliance.store import audit, organizations, trails
 from appliance.store.trails import Kept
 
 
-def get(workplace: Workplace, actor: Actor) -> Organization:
+def get(context: Context, actor: Actor) -> Organization:
     """The actor's organization."""
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         organization = organizations.find(transaction, actor.organization_id)
     if organization is None:
         raise NotFound("This organization does not exist any more.")
     return organization
 
 
-def change(workplace: Workplace, actor: Actor, *, name: str | None = None, plan: str | None = None) -> Organization:
+def change(context: Context, actor: Actor, *, name: str | None = None, plan: str | None = None) -> Organization:
     """Another name or plan.
 
     Raises:
@@ -54,19 +54,19 @@ def change(workplace: Workplace, actor: Actor, *, name: str | None = None, plan:
             "organization.changed", name=new_name, plan=new_plan.value, **_previous(before, new_name, new_plan)
         )
 
-    carry_out(workplace, actor, edit)
-    return get(workplace, actor)
+    carry_out(context, actor, edit)
+    return get(context, actor)
 
 
 def trail(
-    workplace: Workplace, actor: Actor, *, before: str | None = None, limit: int = 100
+    context: Context, actor: Actor, *, before: str | None = None, limit: int = 100
 ) -> tuple[Sequence[AuditEntry], str | None]:
     """A page of the audit trail, newest first, and where the next one begins.
 
     Raises:
         Invalid: ``before`` is not the id of an entry of the organization.
     """
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         older_than = None if before is None else audit.number_of(transaction, actor.organization_id, before)
         if before is not None and older_than is None:
             raise Invalid("This is not where a page of the audit trail can begin.", field="before")
@@ -80,15 +80,15 @@ def trail(
         )
 
 
-def kept(workplace: Workplace, actor: Actor) -> Kept:
+def kept(context: Context, actor: Actor) -> Kept:
     """How much of the audit trail there is."""
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         return trails.kept(transaction, actor.organization_id)
 
 
-def repairs(workplace: Workplace, actor: Actor, *, limit: int = 20) -> list[AuditEntry]:
+def repairs(context: Context, actor: Actor, *, limit: int = 20) -> list[AuditEntry]:
     """What the hub mended of the organization's data plane, newest first."""
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         return audit.latest_of(transaction, actor.organization_id, audit.MENDED, limit)
 
 

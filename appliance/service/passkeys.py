@@ -17,9 +17,9 @@ from appliance.model.ids import new_id
 from appliance.model.names import check_name
 from appliance.model.organization import Member
 from appliance.service import accounts, factor_removals, notices, proof, sessions, tokens, verification
+from appliance.service.context import Actor, Context, check_trail, recording
 from appliance.service.sessions import NOWHERE, Session
 from appliance.service.webauthn_party import NotValid, Party
-from appliance.service.workplace import Actor, Workplace, check_trail, recording
 from appliance.store import audit, organizations, passkeys, people
 from appliance.store.passkeys import Passkey
 from appliance.store.sessions import Device
@@ -29,19 +29,19 @@ LIFETIME = timedelta(minutes=5)
 _CHALLENGE_BYTES = 32
 
 
-def origin(workplace: Workplace) -> str | None:
+def origin(context: Context) -> str | None:
     """The origin of the pages at which passkeys are good; None where the service has no name, as they are for names."""
-    party = Party.of(workplace.site)
+    party = Party.of(context.site)
     return None if party is None else party.origin
 
 
-def all_of(workplace: Workplace, actor: Actor) -> list[Passkey]:
+def all_of(context: Context, actor: Actor) -> list[Passkey]:
     """The actor's, the oldest first."""
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         return passkeys.of_member(transaction, actor.member_id)
 
 
-def begin_adding(workplace: Workplace, actor: Actor, holder: str) -> str:
+def begin_adding(context: Context, actor: Actor, holder: str) -> str:
     """What a browser needs to make a passkey, in JSON.
 
     Args:
@@ -52,17 +52,17 @@ def begin_adding(workplace: Workplace, actor: Actor, holder: str) -> str:
         Unverified: the account's address is not verified, and could be.
         Conflict: the actor has as many as anybody may.
     """
-    party = _party(workplace)
-    member = accounts.member_of(workplace, actor)
-    verification.require(workplace, member)
-    with recording(workplace, actor) as record:
+    party = _party(context)
+    member = accounts.member_of(context, actor)
+    verification.require(context, member)
+    with recording(context, actor) as record:
         present = _check_room(record.transaction, member)
-        challenge = _new_challenge(workplace, record.transaction, holder)
+        challenge = _new_challenge(context, record.transaction, holder)
     return party.creation_options(challenge, member.id, member.email, [each.credential_id for each in present])
 
 
 def add(
-    workplace: Workplace,
+    context: Context,
     actor: Actor,
     holder: str,
     *,
@@ -85,33 +85,33 @@ def add(
         Invalid: the name can't be taken, or what the browser made is not what it was asked for.
         Conflict: it was added already, or the actor has as many as anybody may.
     """
-    party = _party(workplace)
+    party = _party(context)
     named = check_name(name)
-    shown = proof.of_person(workplace, actor, password, code)
+    shown = proof.of_person(context, actor, password, code)
     member = shown.member
-    verification.require(workplace, member)
+    verification.require(context, member)
     try:
         parsed = parse_registration_credential_json(credential)
         challenge = parse_client_data_json(parsed.response.client_data_json).challenge
-        _take_challenge(workplace, holder, challenge)
+        _take_challenge(context, holder, challenge)
         made = party.registered(parsed, challenge)
     except NotValid:
         raise Invalid("This passkey is not what your browser was asked for. Try again.", field="credential") from None
-    with recording(workplace, actor) as record:
+    with recording(context, actor) as record:
         transaction = record.transaction
-        proof.take(workplace, transaction, shown, device)
+        proof.take(context, transaction, shown, device)
         _check_room(transaction, member)
-        now = workplace.clock()
+        now = context.clock()
         passkeys.create(
             transaction,
             Passkey(new_id(), member.id, made.credential_id, made.credential_public_key, made.sign_count, named, now),
         )
-        notices.record(workplace, transaction, member, "passkey.added", device, {"name": named})
-        factor_removals.stop_by_use(workplace, transaction, member)
-        return sessions.start_over(workplace, transaction, member, device)
+        notices.record(context, transaction, member, "passkey.added", device, {"name": named})
+        factor_removals.stop_by_use(context, transaction, member)
+        return sessions.start_over(context, transaction, member, device)
 
 
-def rename(workplace: Workplace, actor: Actor, passkey_id: str, *, name: str) -> None:
+def rename(context: Context, actor: Actor, passkey_id: str, *, name: str) -> None:
     """Another name.
 
     Raises:
@@ -119,67 +119,67 @@ def rename(workplace: Workplace, actor: Actor, passkey_id: str, *, name: str) ->
         Invalid: the name can't be taken.
     """
     named = check_name(name)
-    with recording(workplace, actor) as record:
-        check_trail(workplace, record.organization, actor)
+    with recording(context, actor) as record:
+        check_trail(context, record.organization, actor)
         before = passkeys.rename(record.transaction, actor.member_id, passkey_id, named)
         if before is None:
             raise _no_such()
         record.note("passkey.renamed", name=named, previous_name=before)
 
 
-def remove(workplace: Workplace, actor: Actor, passkey_id: str, *, password: str, device: Device = NOWHERE) -> Session:
+def remove(context: Context, actor: Actor, passkey_id: str, *, password: str, device: Device = NOWHERE) -> Session:
     """It opens nothing any more. Every session ends but the one that this gives.
 
     Raises:
         WrongProof: this is not the password.
         NotFound: the actor has no such passkey.
     """
-    shown = proof.of_password(workplace, actor, password)
-    with recording(workplace, actor) as record:
-        proof.take(workplace, record.transaction, shown, device)
+    shown = proof.of_password(context, actor, password)
+    with recording(context, actor) as record:
+        proof.take(context, record.transaction, shown, device)
         name = passkeys.remove(record.transaction, shown.member.id, passkey_id)
         if name is None:
             raise _no_such()
-        notices.record(workplace, record.transaction, shown.member, "passkey.removed", device, {"name": name})
-        return sessions.start_over(workplace, record.transaction, shown.member, device)
+        notices.record(context, record.transaction, shown.member, "passkey.removed", device, {"name": name})
+        return sessions.start_over(context, record.transaction, shown.member, device)
 
 
-def begin_log_in(workplace: Workplace, holder: str) -> str:
+def begin_log_in(context: Context, holder: str) -> str:
     """What a browser needs to use a passkey, in JSON; ``holder`` as for `begin_adding`.
 
     Raises:
         NotPossible: this service has no name.
     """
-    party = _party(workplace)
-    with workplace.store.write() as transaction:
-        challenge = _new_challenge(workplace, transaction, holder)
+    party = _party(context)
+    with context.store.write() as transaction:
+        challenge = _new_challenge(context, transaction, holder)
     return party.request_options(challenge)
 
 
-def log_in(workplace: Workplace, holder: str, *, credential: str, device: Device = NOWHERE) -> Session:
+def log_in(context: Context, holder: str, *, credential: str, device: Device = NOWHERE) -> Session:
     """A new session of whoever the passkey is of.
 
     Raises:
         Unauthenticated: it is nobody's, or did not sign what it was asked to.
     """
-    party = _party(workplace)
+    party = _party(context)
     try:
         parsed = parse_authentication_credential_json(credential)
         challenge = parse_client_data_json(parsed.response.client_data_json).challenge
-        _take_challenge(workplace, holder, challenge)
-        with workplace.store.read() as transaction:
+        _take_challenge(context, holder, challenge)
+        with context.store.read() as transaction:
             passkey = passkeys.by_credential(transaction, parsed.raw_id)
         if passkey is None or parsed.response.user_handle != passkey.member_id.encode():
             raise _refused()
         used = party.used(parsed, challenge, passkey.public_key, passkey.sign_count)
     except NotValid:
         raise _refused() from None
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         member = people.by_id(transaction, passkey.member_id)
         if member is not None:
             # Before any row of theirs, as every change of its people does: none of two waits for the other.
             organizations.find_locked(transaction, member.organization_id)
-        if member is None or not passkeys.note_use(transaction, passkey, used.new_sign_count, workplace.clock()):
+        if member is None or not passkeys.note_use(transaction, passkey, used.new_sign_count, context.clock()):
             raise _refused()
         audit.record(
             transaction,
@@ -187,14 +187,14 @@ def log_in(workplace: Workplace, holder: str, *, credential: str, device: Device
             member.email,
             "session.opened",
             {"address": device.address, "passkey": passkey.name},
-            workplace.clock(),
+            context.clock(),
         )
-        factor_removals.stop_by_use(workplace, transaction, member)
-        return sessions.begin(workplace, transaction, member, device)
+        factor_removals.stop_by_use(context, transaction, member)
+        return sessions.begin(context, transaction, member, device)
 
 
-def _party(workplace: Workplace) -> Party:
-    party = Party.of(workplace.site)
+def _party(context: Context) -> Party:
+    party = Party.of(context.site)
     if party is None:
         raise NotPossible("Passkeys are for services that have a name; the operator sets it with --public-url.")
     return party
@@ -207,18 +207,18 @@ def _check_room(transaction: Connection, member: Member) -> list[Passkey]:
     return present
 
 
-def _new_challenge(workplace: Workplace, transaction: Connection, holder: str) -> bytes:
+def _new_challenge(context: Context, transaction: Connection, holder: str) -> bytes:
     challenge = secrets.token_bytes(_CHALLENGE_BYTES)
-    now = workplace.clock()
+    now = context.clock()
     passkeys.challenge(transaction, tokens.hash_of(challenge.hex()), tokens.hash_of(holder), now, now + LIFETIME)
     return challenge
 
 
-def _take_challenge(workplace: Workplace, holder: str, challenge: bytes) -> None:
+def _take_challenge(context: Context, holder: str, challenge: bytes) -> None:
     """Whatever comes of it, the challenge is used up."""
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         taken = passkeys.take_challenge(
-            transaction, tokens.hash_of(challenge.hex()), tokens.hash_of(holder), workplace.clock()
+            transaction, tokens.hash_of(challenge.hex()), tokens.hash_of(holder), context.clock()
         )
     if not taken:
         raise ValueError("the challenge is not one of this holder's")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from appliance.service import notices, organizations, passwords, proof, sessions, ways_in
+from appliance.service.context import Actor, Context, recording
 from appliance.service.sessions import NOWHERE, Session
-from appliance.service.workplace import Actor, Workplace, recording
 from appliance.store import people
 from appliance.store.sessions import Device
 
 
 def change(
-    workplace: Workplace,
+    context: Context,
     actor: Actor,
     *,
     password: str,
@@ -28,12 +28,12 @@ def change(
         WrongProof: ``password`` is not the present one.
         Invalid: the new one may not be chosen.
     """
-    shown = proof.of_password(workplace, actor, password)
-    about = (shown.member.email, organizations.get(workplace, actor).name)
+    shown = proof.of_password(context, actor, password)
+    about = (shown.member.email, organizations.get(context, actor).name)
     new_hash = passwords.hash_password(passwords.check_new(new_password, about=about, field="new_password"))
-    with recording(workplace, actor) as record:
-        proof.take(workplace, record.transaction, shown, device)
+    with recording(context, actor) as record:
+        proof.take(context, record.transaction, shown, device)
         people.change_password_hash(record.transaction, shown.member.id, new_hash)
         ended = ways_in.end(record.transaction, shown.member, keep_tokens=keep_tokens, keep_passkeys=keep_passkeys)
-        notices.record(workplace, record.transaction, shown.member, "password.changed", device, ended)
-        return sessions.begin(workplace, record.transaction, shown.member, device)
+        notices.record(context, record.transaction, shown.member, "password.changed", device, ended)
+        return sessions.begin(context, record.transaction, shown.member, device)

@@ -17,7 +17,7 @@ from appliance.model.ids import new_id
 from appliance.model.letters import Letter
 from appliance.model.sign_up import SignUpMode
 from appliance.service import mail, tokens
-from appliance.service.workplace import Workplace
+from appliance.service.context import Context
 from appliance.store import people, permits
 from appliance.store.permits import Permit
 
@@ -48,7 +48,7 @@ If you did not ask, you need not do anything.
 """
 
 
-def ask(workplace: Workplace, email: str) -> None:
+def ask(context: Context, email: str) -> None:
     """Queues a letter with a link to sign up with this address.
 
     Raises:
@@ -57,31 +57,31 @@ def ask(workplace: Workplace, email: str) -> None:
         TooMany: too many links are unused.
     """
     address = check_email(email)
-    if workplace.sign_up is not SignUpMode.VERIFIED:
-        raise NotOpen(f"{workplace.sign_up.told} No letter helps here.")
-    now = workplace.clock()
+    if context.sign_up is not SignUpMode.VERIFIED:
+        raise NotOpen(f"{context.sign_up.told} No letter helps here.")
+    now = context.clock()
     new = Permit(new_id(), address, by_letter=True, expires_at=now + LIFETIME)
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         permits.forget(transaction, now, letter_to=address)
         if permits.count(transaction) >= MOST:
             raise TooMany("Too many people are about to sign up. Try again in an hour.", retry_after=3600)
         permits.create(transaction, new, None, now)
-        mail.queue(workplace, transaction, None, LETTER, new.id)
+        mail.queue(context, transaction, None, LETTER, new.id)
 
 
-def invite(workplace: Workplace, email: str | None = None) -> str:
+def invite(context: Context, email: str | None = None) -> str:
     """A link to sign up, for the operator to hand over; with an address, for an account with that address alone."""
-    now = workplace.clock()
+    now = context.clock()
     address = None if email is None else check_email(email)
     new = Permit(new_id(), address, by_letter=False, expires_at=now + INVITED_FOR)
     token = tokens.new_token(tokens.INVITATION)
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         permits.forget(transaction, now)
         permits.create(transaction, new, tokens.hash_of(token), now)
-    return _link(workplace, token)
+    return _link(context, token)
 
 
-def find(workplace: Workplace, token: str | None) -> Permit | None:
+def find(context: Context, token: str | None) -> Permit | None:
     """The permit of whoever wants to sign up; None where none is needed.
 
     Args:
@@ -91,14 +91,14 @@ def find(workplace: Workplace, token: str | None) -> Permit | None:
         NotOpen: it takes a link, or nobody can sign up.
         NotFound: the link is not good.
     """
-    if workplace.sign_up is SignUpMode.CLOSED:
-        raise NotOpen(workplace.sign_up.told)
+    if context.sign_up is SignUpMode.CLOSED:
+        raise NotOpen(context.sign_up.told)
     if not token:
-        if workplace.sign_up is not SignUpMode.OPEN:
-            raise NotOpen(workplace.sign_up.told)
+        if context.sign_up is not SignUpMode.OPEN:
+            raise NotOpen(context.sign_up.told)
         return None
-    with workplace.store.read() as transaction:
-        permit = permits.by_link(transaction, tokens.hash_of(token), workplace.clock())
+    with context.store.read() as transaction:
+        permit = permits.by_link(transaction, tokens.hash_of(token), context.clock())
     if permit is None:
         raise NotFound(_OVER)
     return permit
@@ -120,17 +120,17 @@ def take(transaction: Connection, permit: Permit | None) -> None:
         raise NotFound(_OVER)
 
 
-def compose(workplace: Workplace, transaction: Connection, permit_id: str) -> Letter | None:
+def compose(context: Context, transaction: Connection, permit_id: str) -> Letter | None:
     """The letter with the link, which is made here (`mail.Composer`)."""
-    permit = permits.by_id(transaction, permit_id, workplace.clock())
+    permit = permits.by_id(transaction, permit_id, context.clock())
     if permit is None or permit.email is None:
         return None
     if people.by_email(transaction, permit.email) is not None:
-        return Letter(permit.email, "Your account at MeshWG", _KNOWN_TEXT.format(site=workplace.site))
+        return Letter(permit.email, "Your account at MeshWG", _KNOWN_TEXT.format(site=context.site))
     token = tokens.new_token(tokens.INVITATION)
     permits.replace_link(transaction, permit.id, tokens.hash_of(token))
-    return Letter(permit.email, "Signing up at MeshWG", _TEXT.format(link=_link(workplace, token)))
+    return Letter(permit.email, "Signing up at MeshWG", _TEXT.format(link=_link(context, token)))
 
 
-def _link(workplace: Workplace, token: str) -> str:
-    return f"{workplace.site}/signup?invitation={token}"
+def _link(context: Context, token: str) -> str:
+    return f"{context.site}/signup?invitation={token}"

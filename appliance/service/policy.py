@@ -17,8 +17,8 @@ from appliance.model.names import check_new_group
 from appliance.model.policy import HIGHEST_PORT, Kind, Party, Policy, Protocol, Rule, Selector, Verdict, decide
 from appliance.service import policy_trail
 from appliance.service.changes import Change, carry_out
+from appliance.service.context import Actor, Context, Counts
 from appliance.service.readings import Reading
-from appliance.service.workplace import Actor, Counts, Workplace
 from appliance.store import machines, organizations, policies
 from appliance.store.policies import Saved
 
@@ -54,29 +54,29 @@ def _check_count(rules: int) -> None:
         raise Invalid(f"A policy has at most {MOST_RULES} rules.", field="rules")
 
 
-def get(workplace: Workplace, actor: Actor) -> Saved:
+def get(context: Context, actor: Actor) -> Saved:
     """The organization's policy.
 
     Raises:
         NotFound: the organization is gone.
     """
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         organization = organizations.find(transaction, actor.organization_id)
         if organization is None:
             raise NotFound("This organization does not exist any more.")
-        kept = workplace.states.get(organization.id, organization.revision)
+        kept = context.states.get(organization.id, organization.revision)
         if kept is not None:
             return Saved(kept.policy, organization.policy_version)
         return policies.load(transaction, organization.id)
 
 
-def version(workplace: Workplace, actor: Actor) -> int:
+def version(context: Context, actor: Actor) -> int:
     """The number of the policy's last save, without reading its rules.
 
     Raises:
         NotFound: the organization is gone.
     """
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         organization = organizations.find(transaction, actor.organization_id)
     if organization is None:
         raise NotFound("This organization does not exist any more.")
@@ -84,7 +84,7 @@ def version(workplace: Workplace, actor: Actor) -> int:
 
 
 def save(
-    workplace: Workplace,
+    context: Context,
     actor: Actor,
     policy: Policy,
     *,
@@ -114,10 +114,10 @@ def save(
             )
         return _save(change, policy.with_ids_of(change.before.policy))
 
-    return carry_out(workplace, actor, edit)
+    return carry_out(context, actor, edit)
 
 
-def add_rule(workplace: Workplace, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None) -> Rule:
+def add_rule(context: Context, actor: Actor, rule: Rule, *, seen: Collection[int] | None = None) -> Rule:
     """Add a rule; takes ``seen`` and raises as `save` does."""
     actor.must_change()
 
@@ -125,11 +125,11 @@ def add_rule(workplace: Workplace, actor: Actor, rule: Rule, *, seen: Collection
         _check_seen(change, seen)
         _save(change, change.before.policy.with_rules([rule]))
 
-    carry_out(workplace, actor, edit)
+    carry_out(context, actor, edit)
     return rule
 
 
-def remove_rule(workplace: Workplace, actor: Actor, rule_id: str, *, seen: Collection[int] | None = None) -> None:
+def remove_rule(context: Context, actor: Actor, rule_id: str, *, seen: Collection[int] | None = None) -> None:
     """Remove a rule; takes ``seen`` and raises as `save` does, and NotFound where there is no such rule."""
     actor.must_change()
 
@@ -141,10 +141,10 @@ def remove_rule(workplace: Workplace, actor: Actor, rule_id: str, *, seen: Colle
             raise NotFound(f"This organization has no rule {rule_id!r}.")
         _save(change, after)
 
-    carry_out(workplace, actor, edit)
+    carry_out(context, actor, edit)
 
 
-def counters(workplace: Workplace, actor: Actor) -> Reading[Counts]:
+def counters(context: Context, actor: Actor) -> Reading[Counts]:
     """What each rule decided so far, by its id; by None, what the default decided. Shared among those who ask.
 
     Nothing at all while the data plane can't be asked. Counted is since the rule was made, or since the kernel's rules
@@ -153,17 +153,17 @@ def counters(workplace: Workplace, actor: Actor) -> Reading[Counts]:
 
     def read() -> Counts:
         try:
-            found = workplace.hub.counters(actor.organization_id)
+            found = context.hub.counters(actor.organization_id)
         except HubError as error:
             log.warning("the hub tells nothing of its counters", organization=actor.organization_id, error=str(error))
             return {}
         return {each.rule: each for each in found}
 
-    return workplace.counts.get(actor.organization_id, read)
+    return context.counts.get(actor.organization_id, read)
 
 
 def check(
-    workplace: Workplace,
+    context: Context,
     actor: Actor,
     *,
     source: str,
@@ -180,7 +180,7 @@ def check(
         raise Invalid("Only tcp and udp have ports; name the protocol too.", field="port")
     if port is not None and not 1 <= port <= HIGHEST_PORT:
         raise Invalid(f"{port} is not a port from 1 to {HIGHEST_PORT}.", field="port")
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         saved = policies.load(transaction, actor.organization_id)
         parties = [
             _party(transaction, actor.organization_id, text, field)

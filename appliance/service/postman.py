@@ -10,8 +10,8 @@ import structlog
 
 from appliance.mail import Undeliverable, Unreachable
 from appliance.model.letters import Letter
+from appliance.service.context import Context
 from appliance.service.mail import Composer
-from appliance.service.workplace import Workplace
 from appliance.store import mail
 from appliance.store.mail import Queued
 
@@ -43,7 +43,7 @@ def _all(queued: Queued, letter: Letter) -> bool:
 
 
 def deliver_one(
-    workplace: Workplace, relay: RelayPort, composers: Mapping[str, Composer], admits: Admission = _all
+    context: Context, relay: RelayPort, composers: Mapping[str, Composer], admits: Admission = _all
 ) -> bool:
     """Tries one letter that is due. False where none is.
 
@@ -54,23 +54,23 @@ def deliver_one(
         admits: a letter that it does not admit is dropped, and neither its sender nor anybody else is told: that would
             tell a stranger how much mail somebody gets.
     """
-    with workplace.store.read() as transaction:
-        queued = mail.next_due(transaction, workplace.clock())
+    with context.store.read() as transaction:
+        queued = mail.next_due(transaction, context.clock())
     if queued is None:
         return False
     attempt = queued.attempts + 1
-    with workplace.store.write() as transaction:
-        is_ours = mail.claim(transaction, queued, workplace.clock() + pause_after(attempt))
+    with context.store.write() as transaction:
+        is_ours = mail.claim(transaction, queued, context.clock() + pause_after(attempt))
     if is_ours:
-        _deliver(workplace, relay, composers[queued.kind], queued, attempt, admits)
+        _deliver(context, relay, composers[queued.kind], queued, attempt, admits)
     return True
 
 
 def _deliver(
-    workplace: Workplace, relay: RelayPort, compose: Composer, queued: Queued, attempt: int, admits: Admission
+    context: Context, relay: RelayPort, compose: Composer, queued: Queued, attempt: int, admits: Admission
 ) -> None:
-    with workplace.store.write() as transaction:
-        letter = compose(workplace, transaction, queued.about)
+    with context.store.write() as transaction:
+        letter = compose(context, transaction, queued.about)
     # The reasons name neither the person nor what was written.
     facts = {"kind": queued.kind, "organization": queued.organization_id, "attempt": attempt}
     if letter is not None and attempt == 1 and not admits(queued, letter):
@@ -87,5 +87,5 @@ def _deliver(
             log.error("a letter was given up", reason=str(error), **facts)
         else:
             log.info("a letter was sent", **facts)
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         mail.drop(transaction, queued)

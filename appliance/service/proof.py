@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from appliance.model.errors import WrongProof
 from appliance.model.organization import Member
 from appliance.service import passwords, second_factor
-from appliance.service.workplace import Actor, Workplace
+from appliance.service.context import Actor, Context
 from appliance.store import people
 from appliance.store.sessions import Device
 
@@ -32,20 +32,20 @@ class Shown:
     code: second_factor.Proof | None = None
 
 
-def of_password(workplace: Workplace, actor: Actor, password: str) -> Shown:
+def of_password(context: Context, actor: Actor, password: str) -> Shown:
     """The password alone: for what takes a way in away.
 
     Raises:
         WrongProof: it is another one.
     """
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         member = people.by_id(transaction, actor.member_id)
     if not passwords.verify(member.password_hash if member else None, password) or member is None:
         raise WrongProof("This is not your password.", field="password")
     return Shown(member)
 
 
-def of_person(workplace: Workplace, actor: Actor, password: str, code: str | None) -> Shown:
+def of_person(context: Context, actor: Actor, password: str, code: str | None) -> Shown:
     """All that the account asks for at a log-in: for what makes another way in.
 
     Raises:
@@ -53,11 +53,11 @@ def of_person(workplace: Workplace, actor: Actor, password: str, code: str | Non
         CodeNeeded: the password is right, the account has a second factor, and there is no code.
         NotNow: the hub, which checks codes, can't be asked.
     """
-    member = of_password(workplace, actor, password).member
-    return Shown(member, second_factor.examine(workplace, member, code))
+    member = of_password(context, actor, password).member
+    return Shown(member, second_factor.examine(context, member, code))
 
 
-def take(workplace: Workplace, transaction: Connection, shown: Shown, device: Device) -> None:
+def take(context: Context, transaction: Connection, shown: Shown, device: Device) -> None:
     """Takes the proof, which allows what this transaction does and nothing after it.
 
     Args:
@@ -71,4 +71,4 @@ def take(workplace: Workplace, transaction: Connection, shown: Shown, device: De
     if now is None or now.password_hash != shown.member.password_hash:
         raise WrongProof("Your password was changed meanwhile.", field="password")
     if shown.code is not None:
-        second_factor.take(workplace, transaction, shown.member, shown.code, device)
+        second_factor.take(context, transaction, shown.member, shown.code, device)

@@ -1,6 +1,6 @@
 """Requests that may be repeated: what has a key of the caller's own happens once, whatever is lost on the way back.
 
-The transaction that does what is asked for also marks its key (`workplace.write_trail`). So the store itself knows
+The transaction that does what is asked for also marks its key (`context.write_trail`). So the store itself knows
 whether a request was done, also where its answer, the process or the database was lost in the moment of the commit.
 """
 
@@ -16,7 +16,7 @@ from datetime import timedelta
 import structlog
 
 from appliance.model.errors import InProgress, KeyReused, NotFound, Refused, TooMany, Unavailable
-from appliance.service.workplace import Actor, Workplace, check_standing
+from appliance.service.context import Actor, Context, check_standing
 from appliance.store import organizations, repeats
 from appliance.store.repeats import Answered, Key
 
@@ -37,7 +37,7 @@ class NothingDone(Exception):
 Work = Callable[[Actor], Answered]
 
 
-def once(workplace: Workplace, actor: Actor, *, key: str, request: bytes, work: Work) -> Answered | None:
+def once(context: Context, actor: Actor, *, key: str, request: bytes, work: Work) -> Answered | None:
     """Do what a program asks for and give None, or give what was answered when it was done before.
 
     What is refused was not done, and a repetition tries again; so it does after a process or the store was lost before
@@ -55,10 +55,10 @@ def once(workplace: Workplace, actor: Actor, *, key: str, request: bytes, work: 
     """
     request_hash = hmac.new(key.encode(), actor.member_id.encode() + b"\0" + request, "sha256").hexdigest()
     named = Key(actor.organization_id, hashlib.sha256(key.encode()).hexdigest())
-    return _once(workplace, actor, named, request_hash, work)
+    return _once(context, actor, named, request_hash, work)
 
 
-def once_by_form(workplace: Workplace, actor: Actor, *, form: bytes, work: Work) -> Answered | None:
+def once_by_form(context: Context, actor: Actor, *, form: bytes, work: Work) -> Answered | None:
     """Do what a form asks for and give None, or give what came of it when it was sent before.
 
     Args:
@@ -70,24 +70,24 @@ def once_by_form(workplace: Workplace, actor: Actor, *, form: bytes, work: Work)
         TooMany: the member has sent `MOST_FORMS` forms within `REMEMBERED`.
     """
     digest = hashlib.sha256(b"form\0" + actor.member_id.encode() + b"\0" + form).hexdigest()
-    return _once(workplace, actor, Key(actor.organization_id, digest, actor.member_id), digest, work)
+    return _once(context, actor, Key(actor.organization_id, digest, actor.member_id), digest, work)
 
 
-def _once(workplace: Workplace, actor: Actor, key: Key, request_hash: str, work: Work) -> Answered | None:
-    with workplace.underway.working_on(key.organization_id + key.hash) as is_alone:
-        known = _begin(workplace, actor, key, request_hash, is_alone=is_alone)
+def _once(context: Context, actor: Actor, key: Key, request_hash: str, work: Work) -> Answered | None:
+    with context.underway.working_on(key.organization_id + key.hash) as is_alone:
+        known = _begin(context, actor, key, request_hash, is_alone=is_alone)
         if known is not None:
             return known
         try:
             answer = work(replace(actor, request=key))
         except BaseException as error:
-            known = _look_again(workplace, key)
+            known = _look_again(context, key)
             if known is None or not isinstance(error, Refused | NothingDone):
                 raise
             # The store was lost while it said that it had stored the work, and is back.
             return known
         try:
-            with workplace.store.write() as transaction:
+            with context.store.write() as transaction:
                 repeats.finish(transaction, key, answer)
         except Unavailable as error:
             # It is done, and to say that nothing was changed would be wrong. A repetition is told that it was done.
@@ -95,15 +95,15 @@ def _once(workplace: Workplace, actor: Actor, key: Key, request_hash: str, work:
     return None
 
 
-def _begin(workplace: Workplace, actor: Actor, key: Key, request_hash: str, *, is_alone: bool) -> Answered | None:
+def _begin(context: Context, actor: Actor, key: Key, request_hash: str, *, is_alone: bool) -> Answered | None:
     """Note that the request is worked on; or give what came of it before."""
-    now = workplace.clock()
-    with workplace.store.write() as transaction:
+    now = context.clock()
+    with context.store.write() as transaction:
         # Locked: what was lost in the middle of a commit has come to its end before this goes on.
         organization = organizations.find_locked(transaction, key.organization_id)
         if organization is None:
             raise NotFound("This organization does not exist any more.")
-        check_standing(workplace, transaction, actor, organization, locked=True)
+        check_standing(context, transaction, actor, organization, locked=True)
         repeats.forget_older(transaction, now - REMEMBERED)
         known = repeats.find(transaction, key)
         if known is not None and not hmac.compare_digest(known.request_hash, request_hash):
@@ -114,14 +114,14 @@ def _begin(workplace: Workplace, actor: Actor, key: Key, request_hash: str, *, i
         if not is_alone:
             raise InProgress("The same request is being worked on. Ask again in a moment.", retry_after=1)
         repeats.forget_undone(transaction, key)
-        _check_room(workplace, repeats.count(transaction, key), is_form=key.member_id is not None)
+        _check_room(context, repeats.count(transaction, key), is_form=key.member_id is not None)
         repeats.begin(transaction, key, request_hash, now)
     return None
 
 
-def _look_again(workplace: Workplace, key: Key) -> Answered | None:
+def _look_again(context: Context, key: Key) -> Answered | None:
     """Forget a request that failed; or give what is known of it, if it was done all the same."""
-    with suppress(Refused), workplace.store.write() as transaction:
+    with suppress(Refused), context.store.write() as transaction:
         organizations.find_locked(transaction, key.organization_id)
         repeats.forget_undone(transaction, key)
         known = repeats.find(transaction, key)
@@ -129,15 +129,15 @@ def _look_again(workplace: Workplace, key: Key) -> Answered | None:
     return None
 
 
-def _check_room(workplace: Workplace, taken: int, *, is_form: bool) -> None:
+def _check_room(context: Context, taken: int, *, is_form: bool) -> None:
     if is_form and taken >= MOST_FORMS:
-        workplace.refusals["forms"] += 1
+        context.refusals["forms"] += 1
         raise TooMany(
             f"You sent {MOST_FORMS} forms within a day, which is the most. Wait, or use the API.",
             retry_after=_FULL_RETRY_S,
         )
     if not is_form and taken >= MOST_OF_ONE:
-        workplace.refusals["keys"] += 1
+        context.refusals["keys"] += 1
         raise TooMany(
             f"{MOST_OF_ONE} keys of yours are remembered, which is the most. Send the request without one, or "
             "wait: each is forgotten after a day.",

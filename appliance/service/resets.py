@@ -13,8 +13,8 @@ from appliance.model.errors import NotFound, NotPossible
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
 from appliance.service import mail, notices, passwords, tickets, ways_in
+from appliance.service.context import Context
 from appliance.service.sessions import NOWHERE
-from appliance.service.workplace import Workplace
 from appliance.store import audit, organizations, people, resets, second_factors
 from appliance.store.sessions import Device
 from appliance.store.tickets import Kind
@@ -33,7 +33,7 @@ It is good once, and for an hour. If you did not ask, you need not do anything: 
 """
 
 
-def ask(workplace: Workplace, email: str) -> None:
+def ask(context: Context, email: str) -> None:
     """Notes that the person of this address, if there is one, wants a link.
 
     Raises:
@@ -41,57 +41,55 @@ def ask(workplace: Workplace, email: str) -> None:
         NotPossible: this service sends no mail.
     """
     address = check_email(email)
-    if not workplace.sends_mail:
+    if not context.sends_mail:
         raise NotPossible("This service sends no mail. Its operator can give you a link.")
-    with workplace.store.write() as transaction:
-        resets.note(transaction, address, workplace.clock())
+    with context.store.write() as transaction:
+        resets.note(transaction, address, context.clock())
 
 
-def answer_all(workplace: Workplace) -> None:
+def answer_all(context: Context) -> None:
     """Queues the letters that were asked for; who has no account gets none."""
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         if not resets.are_any(transaction):
             return
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         for email in resets.take_all(transaction):
             member = people.by_email(transaction, email)
             if member is not None:
-                mail.queue(workplace, transaction, member.organization_id, LETTER, member.id)
+                mail.queue(context, transaction, member.organization_id, LETTER, member.id)
 
 
-def compose(workplace: Workplace, transaction: Connection, member_id: str) -> Letter | None:
+def compose(context: Context, transaction: Connection, member_id: str) -> Letter | None:
     """The letter with the link."""
     member = people.by_id(transaction, member_id)
     if member is None:
         return None
     organizations.find_locked(transaction, member.organization_id)
-    link = _link(workplace, tickets.issue(workplace, transaction, member, Kind.MAILED_RESET))
-    audit.record(
-        transaction, member.organization_id, SOMEBODY, "reset.sent", {"person": member.email}, workplace.clock()
-    )
+    link = _link(context, tickets.issue(context, transaction, member, Kind.MAILED_RESET))
+    audit.record(transaction, member.organization_id, SOMEBODY, "reset.sent", {"person": member.email}, context.clock())
     return Letter(member.email, "Another password for MeshWG", _TEXT.format(link=link))
 
 
-def issue(workplace: Workplace, email: str) -> str:
+def issue(context: Context, email: str) -> str:
     """A link, for the operator to hand over to whom they know.
 
     Raises:
         Invalid: this is no e-mail address.
         NotFound: nobody has this address.
     """
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         member = people.by_email(transaction, check_email(email))
         if member is None:
             raise NotFound("Nobody has an account with this e-mail address.")
         organizations.find_locked(transaction, member.organization_id)
-        token = tickets.issue(workplace, transaction, member, Kind.RESET)
+        token = tickets.issue(context, transaction, member, Kind.RESET)
         audit.record(
-            transaction, member.organization_id, OPERATOR, "reset.issued", {"person": member.email}, workplace.clock()
+            transaction, member.organization_id, OPERATOR, "reset.issued", {"person": member.email}, context.clock()
         )
-    return _link(workplace, token)
+    return _link(context, token)
 
 
-def complete(workplace: Workplace, token: str, new_password: str, device: Device = NOWHERE) -> None:
+def complete(context: Context, token: str, new_password: str, device: Device = NOWHERE) -> None:
     """Another password. Every session, API token and passkey of its owner ends, and the link is good no more.
 
     A second factor stays as it is, and is asked for at the next log-in: who reads somebody's mail has one factor. A
@@ -102,31 +100,31 @@ def complete(workplace: Workplace, token: str, new_password: str, device: Device
         NotFound: the link is not good.
         Invalid: the password may not be chosen; the link stays good.
     """
-    with workplace.store.read() as transaction:
-        member, kind = _holder(workplace, transaction, token)
+    with context.store.read() as transaction:
+        member, kind = _holder(context, transaction, token)
         organization = organizations.find(transaction, member.organization_id)
     known = (member.email, organization.name if organization else "")
     new_hash = passwords.hash_password(passwords.check_new(new_password, about=known))
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         # Before anything else, as every change of its people does: none of two waits for the other.
         organizations.find_locked(transaction, member.organization_id)
-        member = tickets.use(workplace, transaction, token, kind)
+        member = tickets.use(context, transaction, token, kind)
         people.change_password_hash(transaction, member.id, new_hash)
         ended = ways_in.end(transaction, member)
         if kind is Kind.MAILED_RESET and member.verified_at is None:
             if second_factors.find(transaction, member.id) is not None:
                 ended["second_factor"] = "removed"
             second_factors.remove(transaction, member.id)
-            people.verify(transaction, member.id, workplace.clock())
-        notices.record(workplace, transaction, member, "password.reset", device, ended)
+            people.verify(transaction, member.id, context.clock())
+        notices.record(context, transaction, member, "password.reset", device, ended)
 
 
-def _holder(workplace: Workplace, transaction: Connection, token: str) -> tuple[Member, Kind]:
+def _holder(context: Context, transaction: Connection, token: str) -> tuple[Member, Kind]:
     try:
-        return tickets.holder(workplace, transaction, token, Kind.MAILED_RESET), Kind.MAILED_RESET
+        return tickets.holder(context, transaction, token, Kind.MAILED_RESET), Kind.MAILED_RESET
     except NotFound:
-        return tickets.holder(workplace, transaction, token, Kind.RESET), Kind.RESET
+        return tickets.holder(context, transaction, token, Kind.RESET), Kind.RESET
 
 
-def _link(workplace: Workplace, token: str) -> str:
-    return f"{workplace.site}/reset?token={token}"
+def _link(context: Context, token: str) -> str:
+    return f"{context.site}/reset?token={token}"

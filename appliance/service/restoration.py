@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from appliance.service.workplace import Actor
+from appliance.service.context import Actor
 from appliance.store import Store, audit, revival
 from appliance.store.revival import Revived
 from appliance.store.times import rfc3339

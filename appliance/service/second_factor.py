@@ -14,7 +14,7 @@ from appliance.hub.errors import HubError
 from appliance.model.errors import CodeNeeded, NotNow, WrongProof
 from appliance.model.organization import Member
 from appliance.service import factor_removals, notices, recovery_codes
-from appliance.service.workplace import Actor, Workplace
+from appliance.service.context import Actor, Context
 from appliance.store import second_factors
 from appliance.store.second_factors import SecondFactor
 from appliance.store.sessions import Device
@@ -48,16 +48,16 @@ class State:
     recovery_codes_left: int
 
 
-def state(workplace: Workplace, actor: Actor) -> State:
+def state(context: Context, actor: Actor) -> State:
     """The actor's second factor as it is."""
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         factor = second_factors.find(transaction, actor.member_id)
         return State(
             factor is not None and factor.enabled, second_factors.recovery_codes_left(transaction, actor.member_id)
         )
 
 
-def examine(workplace: Workplace, member: Member, code: str | None) -> Proof:
+def examine(context: Context, member: Member, code: str | None) -> Proof:
     """Looks at a code, and takes nothing yet.
 
     Raises:
@@ -66,7 +66,7 @@ def examine(workplace: Workplace, member: Member, code: str | None) -> Proof:
         NotNow: the hub can't be asked.
     """
     typed = "".join((code or "").split())
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         factor = second_factors.find(transaction, member.id)
         if factor is None or not factor.enabled:
             return Proof(None)
@@ -77,10 +77,10 @@ def examine(workplace: Workplace, member: Member, code: str | None) -> Proof:
             if second_factors.has_recovery_code(transaction, member.id, code_hash):
                 return Proof(factor, recovery_hash=code_hash)
             raise _wrong()
-    return Proof(factor, step=matching_step(workplace, member, factor, typed))
+    return Proof(factor, step=matching_step(context, member, factor, typed))
 
 
-def take(workplace: Workplace, transaction: Connection, member: Member, proof: Proof, device: Device) -> None:
+def take(context: Context, transaction: Connection, member: Member, proof: Proof, device: Device) -> None:
     """Takes the code, which allows what this transaction does and nothing after it.
 
     Args:
@@ -97,16 +97,16 @@ def take(workplace: Workplace, transaction: Connection, member: Member, proof: P
         if not second_factors.use_recovery_code(transaction, member.id, proof.recovery_hash):
             raise _wrong()
         left = second_factors.recovery_codes_left(transaction, member.id)
-        notices.record(workplace, transaction, member, "recovery-code.used", device, {"left": left})
+        notices.record(context, transaction, member, "recovery-code.used", device, {"left": left})
     else:
         factor = second_factors.find(transaction, member.id)
         if factor is not None and factor.enabled:
             raise _needed()
     if proof.factor is not None:
-        factor_removals.stop_by_use(workplace, transaction, member)
+        factor_removals.stop_by_use(context, transaction, member)
 
 
-def matching_step(workplace: Workplace, member: Member, factor: SecondFactor, code: str) -> int:
+def matching_step(context: Context, member: Member, factor: SecondFactor, code: str) -> int:
     """The step that a code is of, which was not taken yet.
 
     Raises:
@@ -114,8 +114,8 @@ def matching_step(workplace: Workplace, member: Member, factor: SecondFactor, co
         NotNow: the hub can't be asked.
     """
     try:
-        step = workplace.hub.match_code(
-            member.organization_id, member.id, factor.sealed_secret, code, workplace.clock().timestamp()
+        step = context.hub.match_code(
+            member.organization_id, member.id, factor.sealed_secret, code, context.clock().timestamp()
         )
     except HubError as error:
         raise NotNow("The hub is not there to check the code. Try again soon.", retry_after=RETRY_AFTER_S) from error

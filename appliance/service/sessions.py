@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from appliance.model.errors import NotFound, Suspended, Unauthenticated, Unavailable
 from appliance.model.organization import Member
 from appliance.service import credentials, tokens
-from appliance.service.workplace import SUSPENDED, Actor, Workplace, recording
+from appliance.service.context import SUSPENDED, Actor, Context, recording
 from appliance.store import organizations, sessions, tickets
 from appliance.store.sessions import Device
 from appliance.store.tickets import Kind
@@ -58,7 +58,7 @@ class OpenSession:
     is_current: bool
 
 
-def begin(workplace: Workplace, transaction: Connection, member: Member, device: Device) -> Session:
+def begin(context: Context, transaction: Connection, member: Member, device: Device) -> Session:
     """A new session of this member; it is there once the transaction commits.
 
     Raises:
@@ -72,7 +72,7 @@ def begin(workplace: Workplace, transaction: Connection, member: Member, device:
     if organization.suspended_at is not None:
         raise Suspended(SUSPENDED)
     token = tokens.new_token()
-    now = workplace.clock()
+    now = context.clock()
     session = Session(token, now + ABSOLUTE)
     sessions.forget_ended(transaction, now, now - IDLE)
     sessions.keep_latest(transaction, member.id, MOST_OF_ONE - 1)
@@ -86,37 +86,37 @@ def end_every(transaction: Connection, member: Member) -> None:
     tickets.drop(transaction, member.id, Kind.RESET, Kind.MAILED_RESET, Kind.LOG_IN)
 
 
-def start_over(workplace: Workplace, transaction: Connection, member: Member, device: Device) -> Session:
+def start_over(context: Context, transaction: Connection, member: Member, device: Device) -> Session:
     """Ends every session of this member and begins a new one: how they prove who they are is another way now."""
     end_every(transaction, member)
-    return begin(workplace, transaction, member, device)
+    return begin(context, transaction, member, device)
 
 
-def holder(workplace: Workplace, token: str) -> Member:
+def holder(context: Context, token: str) -> Member:
     """Whose session this is; it is in use, and does not count as idle.
 
     Raises:
         Unauthenticated: there is no such session, or it ended.
     """
-    now = workplace.clock()
+    now = context.clock()
     token_hash = tokens.hash_of(token)
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         found = sessions.find(transaction, token_hash, now, now - IDLE)
     if found is None:
         raise Unauthenticated("This session has ended. Sign in again.")
     member, seen = found
     if now - seen > _NOTED_EVERY:
         # Who only wants to look still may where the disk is full.
-        with suppress(Unavailable), workplace.store.write() as transaction:
+        with suppress(Unavailable), context.store.write() as transaction:
             sessions.touch(transaction, token_hash, now)
     return member
 
 
-def all_of(workplace: Workplace, actor: Actor, token: str) -> list[OpenSession]:
+def all_of(context: Context, actor: Actor, token: str) -> list[OpenSession]:
     """The actor's sessions that have not ended, the one last used first; ``token`` is of the one that asks."""
-    now = workplace.clock()
+    now = context.clock()
     current = tokens.hash_of(token)
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         found = sessions.of_member(transaction, actor.member_id, now, now - IDLE)
     return [
         OpenSession(
@@ -131,27 +131,27 @@ def all_of(workplace: Workplace, actor: Actor, token: str) -> list[OpenSession]:
     ]
 
 
-def log_out(workplace: Workplace, token: str) -> None:
+def log_out(context: Context, token: str) -> None:
     """Ends the session of this token."""
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         sessions.close(transaction, tokens.hash_of(token))
 
 
-def end(workplace: Workplace, actor: Actor, session_id: str) -> None:
+def end(context: Context, actor: Actor, session_id: str) -> None:
     """Ends one of the actor's sessions, which may be the one that asks.
 
     Raises:
         NotFound: there is no such session of theirs.
     """
-    with recording(workplace, actor) as record:
+    with recording(context, actor) as record:
         if not sessions.end(record.transaction, actor.member_id, session_id):
             raise NotFound("You have no such session; it may have ended.")
         record.note("session.ended", sessions=1)
 
 
-def end_others(workplace: Workplace, actor: Actor, token: str) -> int:
+def end_others(context: Context, actor: Actor, token: str) -> int:
     """Ends every session of the actor's but the one with this token; tells how many there were."""
-    with recording(workplace, actor) as record:
+    with recording(context, actor) as record:
         ended = sessions.end_all(record.transaction, actor.member_id, but=tokens.hash_of(token))
         if ended:
             record.note("session.ended", sessions=ended)

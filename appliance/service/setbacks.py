@@ -15,7 +15,7 @@ from sqlalchemy import Column
 
 from appliance.host import clocks
 from appliance.service import api_tokens, invitations, passkeys, permits, postman, sessions, tickets
-from appliance.service.workplace import Workplace
+from appliance.service.context import Context
 from appliance.store import schema, setbacks
 from appliance.store.setbacks import Stand
 
@@ -35,7 +35,7 @@ _NOTEWORTHY = timedelta(seconds=1)
 
 
 def settle(
-    workplace: Workplace, steady: Callable[[], float] = clocks.boottime, boot: Callable[[], str] = clocks.boot_id
+    context: Context, steady: Callable[[], float] = clocks.boottime, boot: Callable[[], str] = clocks.boot_id
 ) -> timedelta | None:
     """Looks whether the clock was set back since somebody looked last, and has ends come as much earlier.
 
@@ -46,9 +46,9 @@ def settle(
     Returns:
         By how much it was set back; None where it was not, or nobody knows.
     """
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         known = setbacks.find(transaction)
-        now = workplace.clock()
+        now = context.clock()
         stand = Stand(boot(), now.timestamp() - steady())
         if known is not None and known.boot == stand.boot:
             back = timedelta(seconds=known.offset - stand.offset)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from appliance.model.errors import Conflict
 from appliance.service import factor_removals
 from appliance.service.changes import Change, carry_out
-from appliance.service.workplace import Actor, Workplace
+from appliance.service.context import Actor, Context
 from appliance.store import factor_removals as stored
 from appliance.store import organizations, sessions
 
 
-def suspend(workplace: Workplace, organization_id: str) -> None:
+def suspend(context: Context, organization_id: str) -> None:
     """Takes the organization from its people and off the data plane; no packet of it passes when this returns.
 
     Raises:
@@ -21,7 +21,7 @@ def suspend(workplace: Workplace, organization_id: str) -> None:
         Conflict: it is suspended already.
         NotEnforced: the data plane could not be removed; everything is as before.
     """
-    since = workplace.clock()
+    since = context.clock()
 
     def edit(change: Change) -> None:
         if change.is_suspended:
@@ -31,10 +31,10 @@ def suspend(workplace: Workplace, organization_id: str) -> None:
         change.write(lambda transaction: sessions.end_all_of(transaction, organization_id))
         change.note("organization.suspended")
 
-    carry_out(workplace, Actor.operator(organization_id), edit)
+    carry_out(context, Actor.operator(organization_id), edit)
 
 
-def resume(workplace: Workplace, organization_id: str) -> None:
+def resume(context: Context, organization_id: str) -> None:
     """Gives the organization back; its machines can reconnect when this returns.
 
     Raises:
@@ -49,8 +49,8 @@ def resume(workplace: Workplace, organization_id: str) -> None:
         change.is_suspended = False
         change.write(lambda transaction: organizations.suspend(transaction, organization_id, None))
         # Nobody could sign in to stop one.
-        until = workplace.clock() + factor_removals.DELAY
+        until = context.clock() + factor_removals.DELAY
         change.write(lambda transaction: stored.postpone(transaction, organization_id, until))
         change.note("organization.resumed")
 
-    carry_out(workplace, Actor.operator(organization_id), edit)
+    carry_out(context, Actor.operator(organization_id), edit)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from appliance.model.errors import NotFound
 from appliance.model.organization import Member
 from appliance.service import tokens
-from appliance.service.workplace import Workplace
+from appliance.service.context import Context
 from appliance.store import people, tickets
 from appliance.store.tickets import Kind
 
@@ -31,13 +31,13 @@ _MOST_OF_ONE: Mapping[Kind, int] = {
 }
 
 
-def issue(workplace: Workplace, transaction: Connection, member: Member, kind: Kind) -> str:
+def issue(context: Context, transaction: Connection, member: Member, kind: Kind) -> str:
     """A new ticket, which is good once the transaction commits.
 
     Of a link only the last one is good, of a link to another password whoever hands it over.
     """
     token = tokens.new_token(tokens.TICKET)
-    now = workplace.clock()
+    now = context.clock()
     tickets.forget_ended(transaction, now)
     tickets.keep_latest(transaction, member.id, kind, _MOST_OF_ONE[kind] - 1)
     if kind in RESETS:
@@ -46,26 +46,26 @@ def issue(workplace: Workplace, transaction: Connection, member: Member, kind: K
     return token
 
 
-def holder(workplace: Workplace, transaction: Connection, token: str, kind: Kind) -> Member:
+def holder(context: Context, transaction: Connection, token: str, kind: Kind) -> Member:
     """Whom the ticket speaks for; it stays good.
 
     Raises:
         NotFound: there is no such ticket, it was used, or its time is over.
     """
-    member_id = tickets.holder(transaction, tokens.hash_of(token), kind, workplace.clock())
+    member_id = tickets.holder(transaction, tokens.hash_of(token), kind, context.clock())
     member = None if member_id is None else people.by_id(transaction, member_id)
     if member is None:
         raise _not_good()
     return member
 
 
-def use(workplace: Workplace, transaction: Connection, token: str, kind: Kind) -> Member:
+def use(context: Context, transaction: Connection, token: str, kind: Kind) -> Member:
     """Whom the ticket speaks for; it is good no more.
 
     Raises:
         NotFound: as for `holder`.
     """
-    member = holder(workplace, transaction, token, kind)
+    member = holder(context, transaction, token, kind)
     if not tickets.take(transaction, tokens.hash_of(token)):
         raise _not_good()
     return member

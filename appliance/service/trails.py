@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from appliance.service.workplace import Workplace
+from appliance.service.context import Context
 from appliance.store import trails
 
 log = structlog.get_logger()
@@ -14,22 +14,22 @@ _PORTION = 500
 _PORTIONS = 200
 
 
-def tidy(workplace: Workplace, *, portion: int = _PORTION, portions: int = _PORTIONS) -> int:
+def tidy(context: Context, *, portion: int = _PORTION, portions: int = _PORTIONS) -> int:
     """Removes old entries in small transactions, so that no change waits long for one; gives their number.
 
     Args:
         portion: entries that one transaction removes at most.
         portions: transactions; what is left then is for the next call.
     """
-    now, removed = workplace.clock(), 0
+    now, removed = context.clock(), 0
     while portions > 0:
-        with workplace.store.read() as transaction:
-            overdue = trails.overdue(transaction, workplace.retention, now, _ORGANIZATIONS)
+        with context.store.read() as transaction:
+            overdue = trails.overdue(transaction, context.retention, now, _ORGANIZATIONS)
         if not overdue:
             break
         for organization in overdue[:portions]:
-            with workplace.store.write() as transaction:
-                removed += trails.prune(transaction, organization, workplace.retention, now, portion)
+            with context.store.write() as transaction:
+                removed += trails.prune(transaction, organization, context.retention, now, portion)
         portions -= len(overdue)
     if removed:
         log.info("old entries of audit trails were removed", count=removed)

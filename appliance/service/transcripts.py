@@ -86,7 +86,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class PublishedRuns:
     """The folder of published runs, one folder each. It may not be there yet: then nothing is published."""
 
     folder: Path
@@ -114,14 +114,14 @@ class Shelf:
         raise NotFound("No such file was published.")
 
     def publish(self, run: Path) -> Run:
-        """Puts a run on the shelf, whole or not at all; one that is there already is put there again.
+        """Publish a run, whole or not at all; one that is published already is published again.
 
         Args:
             run: the folder that the gate wrote.
 
         Raises:
             Invalid: it is none, or one of another hub: claims are shown with the verdicts of published runs.
-            OSError: the shelf can't be written.
+            OSError: the folder can't be written.
         """
         source = run.resolve()
         contents = _contents(source)
@@ -148,7 +148,7 @@ class Shelf:
         return published
 
     def withdraw(self, run: str) -> None:
-        """Takes a run off the shelf.
+        """Withdraw a run.
 
         Raises:
             NotFound: it is not there.

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from appliance.model.errors import NotEnforced, NotFound, TooMany
 from appliance.service import deletion
-from appliance.service.workplace import Workplace
+from appliance.service.context import Context
 from appliance.store import unused
 from appliance.store.deletions import Doomed
 
@@ -23,9 +23,9 @@ _AT_ONCE = 20
 _FULL_RETRY_S = 3600
 
 
-def check_room(workplace: Workplace) -> None:
+def check_room(context: Context) -> None:
     """Raises `TooMany` where as many organizations are unused as there may be."""
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         count = unused.count(transaction, MOST)
     if count >= MOST:
         log.warning("nobody signs up: too many organizations are unused", count=count)
@@ -36,26 +36,26 @@ def check_room(workplace: Workplace) -> None:
         )
 
 
-def remove(workplace: Workplace) -> int:
+def remove(context: Context) -> int:
     """Removes some organizations that were unused for as long as the operator allows; tells how many.
 
     Raises:
         NotEnforced, Unavailable: as for `deletion.delete`.
     """
-    if workplace.unused_after is None:
+    if context.unused_after is None:
         return 0
-    until = workplace.clock() - workplace.unused_after
+    until = context.clock() - context.unused_after
 
     def check(transaction: Connection, doomed: Doomed) -> None:
         if not unused.is_one(transaction, doomed.id, until):
             raise NotFound("This organization is in use by now.")
 
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         found = unused.since(transaction, until, _AT_ONCE)
     removed = 0
     for organization_id in found:
         try:
-            deletion.delete_by_service(workplace, organization_id, check)
+            deletion.delete_by_service(context, organization_id, check)
         except NotFound:
             continue
         except NotEnforced as error:

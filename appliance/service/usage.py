@@ -5,28 +5,28 @@ from __future__ import annotations
 from appliance.model import usage
 from appliance.model.errors import NotFound
 from appliance.model.usage import History, Item, Month
-from appliance.service.workplace import Actor, Workplace
+from appliance.service.context import Actor, Context
 from appliance.store import meters
 
 
-def statement(workplace: Workplace, actor: Actor) -> list[Month]:
+def statement(context: Context, actor: Actor) -> list[Month]:
     """The organization's usage, month by month until now."""
-    return usage.months(_history(workplace, actor))
+    return usage.months(_history(context, actor))
 
 
-def month(workplace: Workplace, actor: Actor, name: str) -> tuple[Month, list[Item]]:
+def month(context: Context, actor: Actor, name: str) -> tuple[Month, list[Item]]:
     """One month (``YYYY-MM``), and what each machine has to do with it.
 
     Raises:
         NotFound: the organization has no such month.
     """
-    history = _history(workplace, actor)
+    history = _history(context, actor)
     for found in usage.months(history):
         if found.name == name:
             return found, usage.items(history, name)
     raise NotFound(f"There is no statement of {name!r}.")
 
 
-def _history(workplace: Workplace, actor: Actor) -> History:
-    with workplace.store.read() as transaction:
-        return meters.history(transaction, actor.organization_id, workplace.clock())
+def _history(context: Context, actor: Actor) -> History:
+    with context.store.read() as transaction:
+        return meters.history(transaction, actor.organization_id, context.clock())

@@ -13,8 +13,8 @@ from appliance.model.errors import Conflict, NotFound, NotPossible, Unverified
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
 from appliance.service import mail, tickets
+from appliance.service.context import Actor, Context, recording
 from appliance.service.resets import OPERATOR
-from appliance.service.workplace import Actor, Workplace, recording
 from appliance.store import audit, organizations, people
 from appliance.store.tickets import Kind
 
@@ -29,25 +29,25 @@ It is good for three days. If you know nothing of it, you need not do anything.
 """
 
 
-def ask(workplace: Workplace, transaction: Connection, member: Member) -> None:
+def ask(context: Context, transaction: Connection, member: Member) -> None:
     """Queues the letter, where this service sends any."""
-    mail.queue(workplace, transaction, member.organization_id, LETTER, member.id)
+    mail.queue(context, transaction, member.organization_id, LETTER, member.id)
 
 
-def ask_again(workplace: Workplace, actor: Actor) -> None:
+def ask_again(context: Context, actor: Actor) -> None:
     """Another letter with another link.
 
     Raises:
         Conflict: the address is verified.
         NotPossible: this service sends no mail.
     """
-    if not workplace.sends_mail:
+    if not context.sends_mail:
         raise NotPossible("This service sends no mail. Its operator can give you a link.")
-    with recording(workplace, actor) as record:
-        ask(workplace, record.transaction, _unverified(people.by_id(record.transaction, actor.member_id)))
+    with recording(context, actor) as record:
+        ask(context, record.transaction, _unverified(people.by_id(record.transaction, actor.member_id)))
 
 
-def require(workplace: Workplace, member: Member) -> None:
+def require(context: Context, member: Member) -> None:
     """For what lets somebody in for longer: not before the address is shown to be this person's.
 
     Somebody may have signed up with the address of another person, who is to find nothing in their account that lets
@@ -56,20 +56,20 @@ def require(workplace: Workplace, member: Member) -> None:
     Raises:
         Unverified: the address is not verified, and this service sends mail.
     """
-    if workplace.sends_mail and member.verified_at is None:
+    if context.sends_mail and member.verified_at is None:
         raise Unverified("Verify your e-mail address first: by the link in the letter to it, or ask for another one.")
 
 
-def compose(workplace: Workplace, transaction: Connection, member_id: str) -> Letter | None:
+def compose(context: Context, transaction: Connection, member_id: str) -> Letter | None:
     """The letter with the link."""
     member = people.by_id(transaction, member_id)
     if member is None or member.verified_at is not None:
         return None
-    link = _link(workplace, tickets.issue(workplace, transaction, member, Kind.VERIFICATION))
+    link = _link(context, tickets.issue(context, transaction, member, Kind.VERIFICATION))
     return Letter(member.email, "Your e-mail address at MeshWG", _TEXT.format(link=link))
 
 
-def issue(workplace: Workplace, email: str) -> str:
+def issue(context: Context, email: str) -> str:
     """A link, for the operator to hand over.
 
     Raises:
@@ -77,35 +77,35 @@ def issue(workplace: Workplace, email: str) -> str:
         NotFound: nobody has this address.
         Conflict: it is verified.
     """
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         member = _unverified(people.by_email(transaction, check_email(email)))
         organizations.find_locked(transaction, member.organization_id)
-        token = tickets.issue(workplace, transaction, member, Kind.VERIFICATION)
+        token = tickets.issue(context, transaction, member, Kind.VERIFICATION)
         audit.record(
             transaction,
             member.organization_id,
             OPERATOR,
             "verification.issued",
             {"person": member.email},
-            workplace.clock(),
+            context.clock(),
         )
-    return _link(workplace, token)
+    return _link(context, token)
 
 
-def confirm(workplace: Workplace, token: str) -> None:
+def confirm(context: Context, token: str) -> None:
     """The address is its account's.
 
     Raises:
         NotFound: the link is not good.
     """
-    with workplace.store.read() as transaction:
-        organization_id = tickets.holder(workplace, transaction, token, Kind.VERIFICATION).organization_id
-    with workplace.store.write() as transaction:
+    with context.store.read() as transaction:
+        organization_id = tickets.holder(context, transaction, token, Kind.VERIFICATION).organization_id
+    with context.store.write() as transaction:
         # Before anything else, as every change of its people does: none of two waits for the other.
         organizations.find_locked(transaction, organization_id)
-        member = tickets.use(workplace, transaction, token, Kind.VERIFICATION)
-        people.verify(transaction, member.id, workplace.clock())
-        audit.record(transaction, member.organization_id, member.email, "address.verified", {}, workplace.clock())
+        member = tickets.use(context, transaction, token, Kind.VERIFICATION)
+        people.verify(transaction, member.id, context.clock())
+        audit.record(transaction, member.organization_id, member.email, "address.verified", {}, context.clock())
 
 
 def _unverified(member: Member | None) -> Member:
@@ -116,5 +116,5 @@ def _unverified(member: Member | None) -> Member:
     return member
 
 
-def _link(workplace: Workplace, token: str) -> str:
-    return f"{workplace.site}/verify?token={token}"
+def _link(context: Context, token: str) -> str:
+    return f"{context.site}/verify?token={token}"

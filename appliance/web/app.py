@@ -43,10 +43,10 @@ def make_app(
     # One that is empty is filled later.
     shares = metrics.Shares(
         {} if turned_away is None else turned_away,
-        site.workplace.refusals,
+        site.context.refusals,
         (site.form_posts.counted, site.call_posts.counted),
     )
-    counted = metrics.Metrics(status, site.workplace.store, site.limits, certificate_ends, shares)
+    counted = metrics.Metrics(status, site.context.store, site.limits, certificate_ends, shares)
     view = pages.loaded()
     watchers = Watchers(site.limits, metrics_token)
     for endpoint in (
@@ -55,9 +55,7 @@ def make_app(
         *health.endpoints(status, watchers),
         metrics.endpoint(counted, watchers),
     ):
-        app.route(
-            endpoint.path, method=endpoint.method, callback=_callback(endpoint, counted, view, site.workplace.site)
-        )
+        app.route(endpoint.path, method=endpoint.method, callback=_callback(endpoint, counted, view, site.context.site))
     app.default_error_handler = _error(view)
 
     def finish() -> None:

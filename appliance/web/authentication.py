@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.model.errors import Forbidden, Unauthenticated
-from appliance.service import Actor, Workplace, accounts, api_tokens, tokens
+from appliance.service import Actor, Context, accounts, api_tokens, tokens
 from appliance.web.request import Request
 from appliance.web.site import Site
 
@@ -20,7 +20,7 @@ def authenticated(site: Site, request: Request) -> tuple[Actor, str]:
     held = request.token
     if held is None:
         raise Unauthenticated("This needs a session or a token: sign in, or send Authorization: Bearer.")
-    actor = holder_of(site.workplace, held, is_cookie=request.is_by_cookie)
+    actor = holder_of(site.context, held, is_cookie=request.is_by_cookie)
     note_organization(request, actor)
     if not request.is_safe and request.is_by_cookie and not matches_csrf(held, request.header(CSRF_HEADER)):
         raise Forbidden(f"A change by cookie needs the {CSRF_HEADER} header.")
@@ -33,7 +33,7 @@ def note_organization(request: Request, actor: Actor) -> None:
         request.caller.organization = actor.organization_id
 
 
-def holder_of(workplace: Workplace, held: str, *, is_cookie: bool) -> Actor:
+def holder_of(context: Context, held: str, *, is_cookie: bool) -> Actor:
     """Find the holder of a session's token, or of one for programs.
 
     Raises:
@@ -41,8 +41,8 @@ def holder_of(workplace: Workplace, held: str, *, is_cookie: bool) -> Actor:
     """
     # A cookie is a person's: no page of ours puts a program's token there.
     if tokens.is_for_programs(held) and not is_cookie:
-        return api_tokens.holder(workplace, held)
-    return accounts.actor_of(workplace, held)
+        return api_tokens.holder(context, held)
+    return accounts.actor_of(context, held)
 
 
 def matches_csrf(held: str, shown: str) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.host import clocks
 from appliance.model.errors import Refused
-from appliance.service import Workplace, accounts, deletion, factor_removals, setbacks, trails, unused
+from appliance.service import Context, accounts, deletion, factor_removals, setbacks, trails, unused
 
 log = structlog.get_logger()
 
@@ -22,34 +22,34 @@ _STEP_S = 1.0
 _LONGEST_CALL = timedelta(minutes=5)
 
 
-def keep_at_it(workplace: Workplace) -> None:
+def keep_at_it(context: Context) -> None:
     """Do what is due, now and every minute: forget sign-ups, finish deletions, remove what is unused, old or lost.
 
     Never returns.
     """
     never = threading.Event()
     # What an earlier process noted by a clock that was ahead is of now at the latest.
-    _try(setbacks.settle, workplace)
+    _try(setbacks.settle, context)
     # What was begun before this process was is nobody's who is still at it.
-    begun_until = workplace.clock()
+    begun_until = context.clock()
     while True:
-        _try(accounts.forget_unfinished, workplace, begun_until)
-        _try(deletion.resume, workplace, begun_until)
-        _try(unused.remove, workplace)
-        _try(trails.tidy, workplace)
-        _try(factor_removals.finish_due, workplace)
-        _try(factor_removals.forget_letters, workplace)
+        _try(accounts.forget_unfinished, context, begun_until)
+        _try(deletion.resume, context, begun_until)
+        _try(unused.remove, context)
+        _try(trails.tidy, context)
+        _try(factor_removals.finish_due, context)
+        _try(factor_removals.forget_letters, context)
         never.wait(_EVERY_S)
-        begun_until = workplace.clock() - _LONGEST_CALL
+        begun_until = context.clock() - _LONGEST_CALL
 
 
-def watch_clock(workplace: Workplace) -> None:
+def watch_clock(context: Context) -> None:
     """Looks whether the clock was set back; now and every second. Never returns."""
     never, known = threading.Event(), None
     while True:
-        offset = workplace.clock().timestamp() - clocks.boottime()
+        offset = context.clock().timestamp() - clocks.boottime()
         if known is None or abs(offset - known) >= _STEP_S:
-            known = offset if _try(setbacks.settle, workplace) else None
+            known = offset if _try(setbacks.settle, context) else None
         never.wait(_PAUSE_S if known is not None else _EVERY_S)
 
 

@@ -52,10 +52,10 @@ def sign_up(
     """Signs an organization up, within the limits."""
     site.limits.sign_up(request.address)
     if not invitation and not site.limits.is_trusted(request.address):
-        unused.check_room(site.workplace)
+        unused.check_room(site.context)
     with hashing(site, request):
         return accounts.sign_up(
-            site.workplace,
+            site.context,
             email=email,
             password=password,
             organization=organization,
@@ -68,61 +68,61 @@ def sign_up(
 def ask_to_sign_up(site: Site, request: Request, email: str) -> None:
     """Asks for a link to sign up with, within the limits."""
     site.limits.letter(request.address, email)
-    permits.ask(site.workplace, email)
+    permits.ask(site.context, email)
 
 
 def accept_invitation(site: Site, request: Request, token: str, password: str) -> Session:
     """Makes the account that a link invites to, within the limits."""
     site.limits.sign_up(request.address)
     with hashing(site, request):
-        return invitations.accept(site.workplace, token=token, password=password, device=request.device)
+        return invitations.accept(site.context, token=token, password=password, device=request.device)
 
 
 def complete_reset(site: Site, request: Request, token: str, password: str) -> None:
     """Chooses another password by a link."""
     with hashing(site, request):
-        resets.complete(site.workplace, token, password, request.device)
+        resets.complete(site.context, token, password, request.device)
 
 
 def log_in(site: Site, request: Request, email: str, password: str, code: str | None) -> Session:
     """Logs in within the limits; a failed attempt counts as a guess, a successful one does not."""
     site.limits.log_in(request.address, email)
     with guessing(site, request, email):
-        return login.at_once(site.workplace, email=email, password=password, code=code, device=request.device)
+        return login.at_once(site.context, email=email, password=password, code=code, device=request.device)
 
 
 def begin_log_in(site: Site, request: Request, email: str, password: str) -> Session:
     """As `log_in`, where a code is asked for only after the password: then raises `HalfWay`."""
     site.limits.log_in(request.address, email)
     with guessing(site, request, email):
-        return login.begin(site.workplace, email=email, password=password, device=request.device)
+        return login.begin(site.context, email=email, password=password, device=request.device)
 
 
 def log_in_by_passkey(site: Site, request: Request, holder: str, credential: str) -> Session:
     """Logs in with what a passkey signed, within the limits."""
     site.limits.log_in(request.address, "")
-    return passkeys.log_in(site.workplace, holder, credential=credential, device=request.device)
+    return passkeys.log_in(site.context, holder, credential=credential, device=request.device)
 
 
 def challenge_passkey(site: Site, request: Request, holder: str) -> str:
     """What a browser needs to log in with a passkey, within the limits."""
     site.limits.challenge(request.address)
-    return passkeys.begin_log_in(site.workplace, holder)
+    return passkeys.begin_log_in(site.context, holder)
 
 
 def finish_log_in(site: Site, request: Request, ticket: str, code: str) -> Session:
     """The code that was missing."""
-    with guessing(site, request, login.half_way(site.workplace, ticket).email):
-        return login.finish(site.workplace, ticket, code=code, device=request.device)
+    with guessing(site, request, login.half_way(site.context, ticket).email):
+        return login.finish(site.context, ticket, code=code, device=request.device)
 
 
 def ask_for_reset(site: Site, request: Request, email: str) -> None:
     """Asks for a link to another password, within the limits."""
     site.limits.letter(request.address, email)
-    resets.ask(site.workplace, email)
+    resets.ask(site.context, email)
 
 
 def ask_for_verification(site: Site, request: Request, actor: Actor) -> None:
     """Asks for another link that verifies the actor's address, within the limits."""
     site.limits.letter(request.address, actor.email)
-    verification.ask_again(site.workplace, actor)
+    verification.ask_again(site.context, actor)

@@ -36,7 +36,7 @@ class Shares:
 
     Attributes:
         turned_away: requests that nothing was done for, by reason (`payers.Payers`).
-        refusals: changes, by the bound that was reached (`Workplace`).
+        refusals: changes, by the bound that was reached (`Context`).
         repeated: forms and strangers' calls that came twice, by what became of them (`posts.Posts`).
     """
 

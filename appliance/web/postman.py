@@ -7,7 +7,7 @@ from threading import Event
 import structlog
 
 from appliance.model.letters import Letter
-from appliance.service import Workplace, factor_removals, notices, postman, resets
+from appliance.service import Context, factor_removals, notices, postman, resets
 from appliance.service.letters import COMPOSERS
 from appliance.service.postman import RelayPort
 from appliance.store.mail import Queued
@@ -19,7 +19,7 @@ _LOOKS_EVERY_S = 2.0
 _OF_ACCOUNTS = (factor_removals.LETTER, notices.LETTER)
 
 
-def work(workplace: Workplace, relay: RelayPort, limits: RateLimits, stopped: Event) -> None:
+def work(context: Context, relay: RelayPort, limits: RateLimits, stopped: Event) -> None:
     """Sends what is due, and then what becomes so, until it is told to stop."""
 
     def admits(queued: Queued, letter: Letter) -> bool:
@@ -28,8 +28,8 @@ def work(workplace: Workplace, relay: RelayPort, limits: RateLimits, stopped: Ev
 
     while not stopped.wait(_LOOKS_EVERY_S):
         try:
-            resets.answer_all(workplace)
-            while postman.deliver_one(workplace, relay, COMPOSERS, admits):
+            resets.answer_all(context)
+            while postman.deliver_one(context, relay, COMPOSERS, admits):
                 pass
         except Exception as error:  # noqa: BLE001 - a store that is gone for a while must not end the thread
             log.error("mail can't be looked after now", error=type(error).__name__)

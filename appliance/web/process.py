@@ -23,8 +23,8 @@ from appliance.mail import Relay
 from appliance.model.addresses import Network
 from appliance.model.retention import Retention
 from appliance.model.sign_up import SignUpMode
-from appliance.service import Workplace
-from appliance.service.transcripts import Shelf
+from appliance.service import Context
+from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store
 from appliance.users import User
 from appliance.web import cleanup, confinement, connections, postman
@@ -82,7 +82,7 @@ class WebSettings:
 def serve(settings: WebSettings) -> None:
     """Serves until SIGTERM or SIGINT. Raises OSError where the address can't be bound."""
     hub = HubClient(settings.hub_socket)
-    workplace = Workplace(
+    context = Context(
         Store(settings.database_url),
         hub,
         settings.endpoint_host,
@@ -94,7 +94,7 @@ def serve(settings: WebSettings) -> None:
         retention=settings.retention,
     )
     # Nothing connects before the fork; connections are opened by the threads that use them.
-    site = Site(workplace, RateLimits(settings.trusted), Shelf(settings.transcripts))
+    site = Site(context, RateLimits(settings.trusted), PublishedRuns(settings.transcripts))
     payers = Payers(settings.proxies, settings.trusted)
     made = make_app(site, hub.status, settings.certificate.ends_at(), settings.metrics_token, payers.turned_away)
     app = behind(settings.proxies, made)
@@ -113,10 +113,10 @@ def serve(settings: WebSettings) -> None:
     def load(_: str) -> Any:
         lifeline.hold(main)
         sys.setswitchinterval(_SWITCH_S)
-        _keep_doing(cleanup.keep_at_it, workplace)
-        _keep_doing(cleanup.watch_clock, workplace)
+        _keep_doing(cleanup.keep_at_it, context)
+        _keep_doing(cleanup.watch_clock, context)
         if settings.relay is not None:
-            _keep_doing(postman.work, workplace, settings.relay, site.limits, threading.Event())
+            _keep_doing(postman.work, context, settings.relay, site.limits, threading.Event())
         connections.allow_many()
         _keep_doing(connections.watch, settings.port, (*settings.proxies, *settings.trusted), threading.Event())
         return Gateway(app, threads=THREADS, payers=payers, sender=Senders(site, settings.proxies).organization)

@@ -36,7 +36,7 @@ class Senders:
         try:
             if held is None:
                 raise Unauthenticated("A body this large needs a session or a token.")
-            return holder_of(self._site.workplace, held, is_cookie=head.is_by_cookie).organization_id
+            return holder_of(self._site.context, held, is_cookie=head.is_by_cookie).organization_id
         except Unauthenticated:
             self._site.limits.stranger(client_address(head.address, head.header("X-Forwarded-For"), self._proxies))
             raise

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from appliance.service import Workplace
-from appliance.service.transcripts import Shelf
+from appliance.service import Context
+from appliance.service.transcripts import PublishedRuns
 from appliance.web.answers import Answers
 from appliance.web.limits import RateLimits
 from appliance.web.posts import Posts
@@ -22,9 +22,9 @@ class Site:
         call_posts: strangers' calls with an Idempotency-Key, which may as well.
     """
 
-    workplace: Workplace
+    context: Context
     limits: RateLimits
-    shelf: Shelf
+    published: PublishedRuns
     answers: Answers = field(default_factory=Answers)
     form_posts: Posts[Response, Any] = field(default_factory=Posts)
     call_posts: Posts[Response, Any] = field(default_factory=Posts)

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy
 
 from appliance.hub.rpc import checks
-from appliance.service import Actor, Workplace, addresses, machines
+from appliance.service import Actor, Context, addresses, machines
 from appliance.service.changes import Change
 from appliance.service.machines import Issued
 from appliance.store import machines as stored
@@ -27,13 +27,13 @@ def choose_early() -> None:
     chosen = threading.local()
 
     def add(
-        workplace: Workplace, actor: Actor, *, name: str, groups: Iterable[str] = (), public_key: str | None = None
+        context: Context, actor: Actor, *, name: str, groups: Iterable[str] = (), public_key: str | None = None
     ) -> Issued:
-        with workplace.store.read() as transaction:
+        with context.store.read() as transaction:
             taken = [machine.address for machine in stored.enabled_of(transaction, actor.organization_id)]
         chosen.after = max(taken, default=None)
         time.sleep(_MEANWHILE_S)
-        return _add(workplace, actor, name=name, groups=groups, public_key=public_key)
+        return _add(context, actor, name=name, groups=groups, public_key=public_key)
 
     def allocate(change: Change, now: datetime) -> IPv4Address:
         del now

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from appliance.hub.rpc.client import HubClient
-from appliance.service import Actor, Workplace, accounts
+from appliance.service import Actor, Context, accounts
 from appliance.store import Store, organizations, times
 from appliance.store.schema import organizations as table
 
@@ -28,9 +28,9 @@ def remember_sessions() -> None:
     """Whose a session is, is looked up once."""
     known: dict[str, Actor] = {}
 
-    def actor_of(workplace: Workplace, token: str) -> Actor:
+    def actor_of(context: Context, token: str) -> Actor:
         if token not in known:
-            known[token] = _actor_of(workplace, token)
+            known[token] = _actor_of(context, token)
         return known[token]
 
     accounts.actor_of = actor_of

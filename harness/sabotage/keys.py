@@ -8,9 +8,9 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from appliance.service import machines, repeats
+from appliance.service.context import Actor, Context
 from appliance.service.machines import Issued
 from appliance.service.repeats import Work
-from appliance.service.workplace import Actor, Workplace
 from appliance.store import audit
 from appliance.vault import Lock, vault
 from appliance.web.posts import Posts
@@ -51,11 +51,11 @@ def derive_from_nothing() -> None:
 def keep_configurations() -> None:
     """What a machine got is kept, to be shown once more on request."""
 
-    def add(workplace: Workplace, actor: Actor, **wishes: Any) -> Issued:
-        issued = _add(workplace, actor, **wishes)
+    def add(context: Context, actor: Actor, **wishes: Any) -> Issued:
+        issued = _add(context, actor, **wishes)
         kept = {"machine": issued.machine.id, "private_key": issued.configuration.private_key}
-        with workplace.store.write() as transaction:
-            audit.record(transaction, actor.organization_id, actor.email, "machine.kept", kept, workplace.clock())
+        with context.store.write() as transaction:
+            audit.record(transaction, actor.organization_id, actor.email, "machine.kept", kept, context.clock())
         return issued
 
     machines.add = add
@@ -64,8 +64,8 @@ def keep_configurations() -> None:
 def forget_forms() -> None:
     """A form that comes again is taken for a new one."""
 
-    def once_by_form(workplace: Workplace, actor: Actor, *, form: bytes, work: Work) -> None:
-        del workplace, form
+    def once_by_form(context: Context, actor: Actor, *, form: bytes, work: Work) -> None:
+        del context, form
         work(actor)
 
     repeats.once_by_form = once_by_form

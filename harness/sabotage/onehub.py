@@ -8,7 +8,7 @@ from appliance.hub.front_door import FrontDoor
 from appliance.model.configuration import Configuration
 from appliance.model.organization import Machine, Organization
 from appliance.service import machines
-from appliance.service.workplace import Workplace
+from appliance.service.context import Context
 from appliance.store import machines as stored
 from appliance.store import organizations
 
@@ -29,15 +29,15 @@ def introduce_mates() -> None:
     """A new machine is told of those that are online, so that it can speak to them directly."""
 
     def configuration(
-        workplace: Workplace, organization: Organization, machine: Machine, private_key: str | None
+        context: Context, organization: Organization, machine: Machine, private_key: str | None
     ) -> Configuration:
-        plain = _configuration(workplace, organization, machine, private_key)
-        with workplace.store.read() as transaction:
+        plain = _configuration(context, organization, machine, private_key)
+        with context.store.read() as transaction:
             addresses = {each.public_key: each.address for each in stored.enabled_of(transaction, organization.id)}
         mates = "".join(
             f"\n[Peer]\nPublicKey = {peer.public_key}\nEndpoint = {peer.endpoint}\n"
             f"AllowedIPs = {addresses[peer.public_key]}/32\n"
-            for peer in workplace.hub.peers(organization.id)
+            for peer in context.hub.peers(organization.id)
             if peer.endpoint and peer.public_key in addresses
         )
         return _WithMates(**vars(plain), mates=mates)
@@ -49,12 +49,12 @@ def give_each_organization_a_port() -> None:
     """Configurations name the port of the organization's own link, and the front door leaves that open."""
 
     def configuration(
-        workplace: Workplace, organization: Organization, machine: Machine, private_key: str | None
+        context: Context, organization: Organization, machine: Machine, private_key: str | None
     ) -> Configuration:
-        plain = _configuration(workplace, organization, machine, private_key)
-        with workplace.store.read() as transaction:
+        plain = _configuration(context, organization, machine, private_key)
+        with context.store.read() as transaction:
             desired = organizations.desired(transaction, organization.id)
-        return plain if desired is None else replace(plain, endpoint=f"{workplace.endpoint_host}:{desired.port}")
+        return plain if desired is None else replace(plain, endpoint=f"{context.endpoint_host}:{desired.port}")
 
     machines._configuration = configuration
     FrontDoor.admit = lambda *_: None  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from appliance.model.organization import Member, Role
-from appliance.service import Actor, Workplace, accounts, credentials, proof, sessions, ways_in
+from appliance.service import Actor, Context, accounts, credentials, proof, sessions, ways_in
 from appliance.service.credentials import Credential
 from appliance.service.proof import Shown
 from appliance.store import second_factors
@@ -74,9 +74,9 @@ def keep_tokens() -> None:
 def ask_for_no_proof() -> None:
     """A session is enough to make a token or a passkey."""
 
-    def of_person(workplace: Workplace, actor: Actor, password: str, code: str | None) -> Shown:
+    def of_person(context: Context, actor: Actor, password: str, code: str | None) -> Shown:
         del password, code
-        return Shown(accounts.member_of(workplace, actor))
+        return Shown(accounts.member_of(context, actor))
 
     proof.of_person = of_person
 

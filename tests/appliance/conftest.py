@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 
-from appliance.service import Actor, Workplace, accounts, passwords
+from appliance.service import Actor, Context, accounts, passwords
 from appliance.store import Store, migration
 from appliance.store.database import sqlite_file
 from tests.appliance.fakes import FakeHub, noted_write
@@ -81,20 +81,20 @@ def hub() -> FakeHub:
 
 
 @pytest.fixture
-def workplace(store: Store, hub: FakeHub) -> Workplace:
+def context(store: Store, hub: FakeHub) -> Context:
     """What use cases work with."""
-    return Workplace(store, hub, "vpn.example.net", 51820)
+    return Context(store, hub, "vpn.example.net", 51820)
 
 
 @pytest.fixture
-def owner(workplace: Workplace) -> Actor:
+def owner(context: Context) -> Actor:
     """The owner of an organization that was just signed up."""
-    return sign_up(workplace, "owner@example.net")
+    return sign_up(context, "owner@example.net")
 
 
-def sign_up(workplace: Workplace, email: str, network: str | None = None) -> Actor:
+def sign_up(context: Context, email: str, network: str | None = None) -> Actor:
     """Signs an organization up, and gives its owner."""
     session, _ = accounts.sign_up(
-        workplace, email=email, password="correct horse battery", organization="acme-networks", network=network
+        context, email=email, password="correct horse battery", organization="acme-networks", network=network
     )
-    return accounts.actor_of(workplace, session.token)
+    return accounts.actor_of(context, session.token)

@@ -37,7 +37,7 @@ def is_writing() -> bool:
 
 @dataclass
 class FakeHub:
-    """Implements `service.workplace.HubPort`.
+    """Implements `service.context.HubPort`.
 
     Attributes:
         enforced: what is in force, by organization.

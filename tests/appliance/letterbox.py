@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from appliance.model.letters import Letter
-from appliance.service import Workplace, letters, postman
+from appliance.service import Context, letters, postman
 
 
-def delivered(workplace: Workplace) -> list[Letter]:
+def delivered(context: Context) -> list[Letter]:
     """Send every letter that is due, by a relay that takes all, and return them in that order."""
     sent: list[Letter] = []
 
@@ -14,6 +14,6 @@ def delivered(workplace: Workplace) -> list[Letter]:
         def send(self, letter: Letter) -> None:
             sent.append(letter)
 
-    while postman.deliver_one(workplace, Relay(), letters.COMPOSERS):
+    while postman.deliver_one(context, Relay(), letters.COMPOSERS):
         pass
     return sent

@@ -6,34 +6,34 @@ from datetime import timedelta
 
 from appliance.model.ids import new_id
 from appliance.model.organization import Member, Role
-from appliance.service import Actor, Workplace, accounts, passwords, tokens
+from appliance.service import Actor, Context, accounts, passwords, tokens
 from appliance.service.sessions import NOWHERE
 from appliance.store import people, sessions
 
 PASSWORD = "correct horse battery"
 
 
-def join(workplace: Workplace, organization_id: str, role: Role) -> str:
+def join(context: Context, organization_id: str, role: Role) -> str:
     """A new member of this role, signed in; gives the session's token."""
     member = Member(new_id(), organization_id, f"{new_id()}@example.net", passwords.hash_password(PASSWORD), role)
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         people.create(transaction, member)
-    return sign_in(workplace, member.id)
+    return sign_in(context, member.id)
 
 
-def sign_in(workplace: Workplace, member_id: str) -> str:
+def sign_in(context: Context, member_id: str) -> str:
     """Another session of a member, without the work of a log-in."""
-    token, now = tokens.new_token(), workplace.clock()
-    with workplace.store.write() as transaction:
+    token, now = tokens.new_token(), context.clock()
+    with context.store.write() as transaction:
         sessions.create(transaction, member_id, tokens.hash_of(token), NOWHERE, now, now + timedelta(hours=1))
     return token
 
 
-def again(workplace: Workplace, actor: Actor) -> Actor:
+def again(context: Context, actor: Actor) -> Actor:
     """The same person in another session."""
-    return accounts.actor_of(workplace, sign_in(workplace, actor.member_id))
+    return accounts.actor_of(context, sign_in(context, actor.member_id))
 
 
-def colleague(workplace: Workplace, owner: Actor, role: Role) -> Actor:
+def colleague(context: Context, owner: Actor, role: Role) -> Actor:
     """A new member of the owner's organization."""
-    return accounts.actor_of(workplace, join(workplace, owner.organization_id, role))
+    return accounts.actor_of(context, join(context, owner.organization_id, role))

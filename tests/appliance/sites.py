@@ -6,8 +6,8 @@ import functools
 import tempfile
 from pathlib import Path
 
-from appliance.service import Workplace
-from appliance.service.transcripts import Shelf
+from appliance.service import Context
+from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store, instance, migration
 from appliance.store.instance import Instance
 from appliance.vault import Lock
@@ -45,4 +45,4 @@ def make_data(folder: Path) -> Store:
 
 def make_site(store: Store, hub: FakeHub, transcripts: Path = Path("nowhere")) -> Site:
     """A site over these."""
-    return Site(Workplace(store, hub, "vpn.example.net", 51820), RateLimits(), Shelf(transcripts))
+    return Site(Context(store, hub, "vpn.example.net", 51820), RateLimits(), PublishedRuns(transcripts))

@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from appliance.service.transcripts import Shelf
+from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.tls import self_signed
@@ -83,9 +83,9 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> PublishedRuns:
     """The runs of the gate that the pages show."""
-    return Shelf(tmp_path_factory.mktemp("shelf"))
+    return PublishedRuns(tmp_path_factory.mktemp("shelf"))
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +95,7 @@ def hub() -> FakeHub:
 
 
 @pytest.fixture(scope="session")
-def url(tmp_path_factory: pytest.TempPathFactory, shelf: Shelf, hub: FakeHub) -> Iterator[str]:
+def url(tmp_path_factory: pytest.TempPathFactory, shelf: PublishedRuns, hub: FakeHub) -> Iterator[str]:
     """Where the pages are."""
     folder = tmp_path_factory.mktemp("site")
     store = make_store(folder / "store.sqlite")
@@ -109,8 +109,8 @@ def url(tmp_path_factory: pytest.TempPathFactory, shelf: Shelf, hub: FakeHub) ->
     made = f"https://localhost:{server.server_port}"
     # All tests of a run come from one address, which signs up more often than one may.
     limits = RateLimits([ip_network("127.0.0.0/8"), ip_network("::1/128")])
-    site = replace(make_site(store, hub), shelf=shelf, limits=limits)
-    server.set_app(make_app(replace(site, workplace=replace(site.workplace, site=made)), hub.status))
+    site = replace(make_site(store, hub), published=shelf, limits=limits)
+    server.set_app(make_app(replace(site, context=replace(site.context, site=made)), hub.status))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     yield made

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from appliance.service.transcripts import Shelf
+from appliance.service.transcripts import PublishedRuns
 from tests.appliance.published import ALL, EXHIBITS, written
 from tests.browser.conftest import Desk
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (360, True)])
 def test_what_was_measured_is_drawn_under_a_policy_that_lets_it_do_nothing(
-    open_desk: Callable[..., Desk], shelf: Shelf, tmp_path: Path, width: int, dark: bool
+    open_desk: Callable[..., Desk], shelf: PublishedRuns, tmp_path: Path, width: int, dark: bool
 ) -> None:
     run = shelf.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
     desk = open_desk(width=width, dark=dark)

@@ -29,9 +29,9 @@ class AccountAnswer(msgspec.Struct, frozen=True):
 
 
 def _account(asked: Asked) -> AccountAnswer:
-    workplace = asked.site.workplace
-    member = accounts.member_of(workplace, asked.actor)
-    factor = second_factor.state(workplace, asked.actor)
+    context = asked.site.context
+    member = accounts.member_of(context, asked.actor)
+    factor = second_factor.state(context, asked.actor)
     return AccountAnswer(
         member.id,
         member.email,
@@ -46,7 +46,7 @@ def _change_password(asked: Asked) -> SessionAnswer:
     body: ChangePassword = asked.body
     return SessionAnswer.of(
         password_change.change(
-            asked.site.workplace,
+            asked.site.context,
             asked.actor,
             password=body.password,
             new_password=body.new_password,

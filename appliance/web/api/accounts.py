@@ -67,7 +67,7 @@ def _sign_up(asked: Asked) -> SignedUp:
         network=body.network,
         invitation=body.invitation,
     )
-    return SignedUp(session.token, OrganizationAnswer.of(organization, asked.site.workplace))
+    return SignedUp(session.token, OrganizationAnswer.of(organization, asked.site.context))
 
 
 def _ask_to_sign_up(asked: Asked) -> None:

@@ -29,13 +29,13 @@ class FactorRemovalsAnswer(msgspec.Struct, frozen=True):
 
 
 def _waiting(asked: Asked) -> FactorRemovalsAnswer:
-    found = factor_removals.waiting(asked.site.workplace, asked.actor)
+    found = factor_removals.waiting(asked.site.context, asked.actor)
     page, following = paging.page_of(asked, found, lambda each: each.member_id)
     return FactorRemovalsAnswer([FactorRemovalAnswer.of(each) for each in page], following)
 
 
 def _stop(asked: Asked) -> None:
-    factor_removals.stop(asked.site.workplace, asked.actor, asked.parameters["id"])
+    factor_removals.stop(asked.site.context, asked.actor, asked.parameters["id"])
 
 
 CALLS = (

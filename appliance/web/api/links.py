@@ -38,7 +38,7 @@ def _ask_for_verification(asked: Asked) -> None:
 
 def _verify(asked: Asked) -> None:
     body: Verify = asked.body
-    verification.confirm(asked.site.workplace, body.token)
+    verification.confirm(asked.site.context, body.token)
 
 
 CALLS = (

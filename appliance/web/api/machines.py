@@ -123,7 +123,7 @@ def _add_machine(asked: Asked) -> IssuedAnswer:
     body: AddMachine = asked.body
     asked.site.limits.configuration(asked.request.address, asked.actor.organization_id)
     issued = machines.add(
-        asked.site.workplace, asked.actor, name=body.name, groups=body.groups, public_key=body.public_key
+        asked.site.context, asked.actor, name=body.name, groups=body.groups, public_key=body.public_key
     )
     return IssuedAnswer.of(issued)
 
@@ -134,7 +134,7 @@ def _machines(asked: Asked) -> MachinesAnswer:
 
 
 def _machine(asked: Asked) -> MachineAnswer:
-    return MachineAnswer.of(machines.get(asked.site.workplace, asked.actor, asked.parameters["id"]))
+    return MachineAnswer.of(machines.get(asked.site.context, asked.actor, asked.parameters["id"]))
 
 
 def _change_machine(asked: Asked) -> MachineAnswer:
@@ -142,7 +142,7 @@ def _change_machine(asked: Asked) -> MachineAnswer:
     if body.enabled:
         asked.site.limits.enabling(asked.request.address, asked.actor.organization_id)
     changed = machines.change(
-        asked.site.workplace,
+        asked.site.context,
         asked.actor,
         asked.parameters["id"],
         name=body.name,
@@ -155,12 +155,12 @@ def _change_machine(asked: Asked) -> MachineAnswer:
 def _rotate_machine(asked: Asked) -> IssuedAnswer:
     body: RotateMachine = asked.body
     asked.site.limits.configuration(asked.request.address, asked.actor.organization_id)
-    issued = machines.rotate(asked.site.workplace, asked.actor, asked.parameters["id"], public_key=body.public_key)
+    issued = machines.rotate(asked.site.context, asked.actor, asked.parameters["id"], public_key=body.public_key)
     return IssuedAnswer.of(issued)
 
 
 def _remove_machine(asked: Asked) -> None:
-    machines.remove(asked.site.workplace, asked.actor, asked.parameters["id"])
+    machines.remove(asked.site.context, asked.actor, asked.parameters["id"])
 
 
 def _where(issued: IssuedAnswer) -> str:

@@ -92,38 +92,38 @@ def _members(asked: Asked) -> MembersAnswer:
 
 def _change_member(asked: Asked) -> MemberAnswer:
     body: ChangeMember = asked.body
-    return MemberAnswer.of(members.change_role(asked.site.workplace, asked.actor, asked.parameters["id"], body.role))
+    return MemberAnswer.of(members.change_role(asked.site.context, asked.actor, asked.parameters["id"], body.role))
 
 
 def _remove_member(asked: Asked) -> None:
-    members.remove(asked.site.workplace, asked.actor, asked.parameters["id"])
+    members.remove(asked.site.context, asked.actor, asked.parameters["id"])
 
 
 def _transfer_organization(asked: Asked) -> MemberAnswer:
     body: Transfer = asked.body
-    return MemberAnswer.of(members.transfer(asked.site.workplace, asked.actor, body.member))
+    return MemberAnswer.of(members.transfer(asked.site.context, asked.actor, body.member))
 
 
 def _delete_account(asked: Asked) -> None:
     body: Leave = asked.body
-    members.leave(asked.site.workplace, asked.actor, password=body.password)
+    members.leave(asked.site.context, asked.actor, password=body.password)
 
 
 def _invite(asked: Asked) -> InvitedAnswer:
     body: Invite = asked.body
     asked.site.limits.invitation(asked.request.address, asked.actor.organization_id)
-    invited = invitations.invite(asked.site.workplace, asked.actor, email=body.email, role=body.role)
+    invited = invitations.invite(asked.site.context, asked.actor, email=body.email, role=body.role)
     return InvitedAnswer(InvitationAnswer.of(invited.invitation), invited.link)
 
 
 def _invitations(asked: Asked) -> InvitationsAnswer:
-    found = invitations.pending(asked.site.workplace, asked.actor)
+    found = invitations.pending(asked.site.context, asked.actor)
     page, following = paging.page_of(asked, found, lambda each: each.id)
     return InvitationsAnswer([InvitationAnswer.of(each) for each in page], following)
 
 
 def _revoke_invitation(asked: Asked) -> None:
-    invitations.revoke(asked.site.workplace, asked.actor, asked.parameters["id"])
+    invitations.revoke(asked.site.context, asked.actor, asked.parameters["id"])
 
 
 def _accept_invitation(asked: Asked) -> SessionAnswer:

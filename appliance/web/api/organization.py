@@ -27,20 +27,20 @@ class Removed(msgspec.Struct, frozen=True):
 
 
 def _organization(asked: Asked) -> OrganizationAnswer:
-    workplace = asked.site.workplace
-    return OrganizationAnswer.of(organizations.get(workplace, asked.actor), workplace)
+    context = asked.site.context
+    return OrganizationAnswer.of(organizations.get(context, asked.actor), context)
 
 
 def _change_organization(asked: Asked) -> OrganizationAnswer:
     body: ChangeOrganization = asked.body
-    workplace = asked.site.workplace
-    changed = organizations.change(workplace, asked.actor, name=body.name, plan=body.plan)
-    return OrganizationAnswer.of(changed, workplace)
+    context = asked.site.context
+    changed = organizations.change(context, asked.actor, name=body.name, plan=body.plan)
+    return OrganizationAnswer.of(changed, context)
 
 
 def _delete_organization(asked: Asked) -> Removed:
     body: DeleteOrganization = asked.body
-    return Removed(deletion.delete(asked.site.workplace, asked.actor, confirm=body.confirm))
+    return Removed(deletion.delete(asked.site.context, asked.actor, confirm=body.confirm))
 
 
 CALLS = (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from appliance.model.errors import Invalid
-from appliance.service import Actor, Workplace, pages
+from appliance.service import Actor, Context, pages
 from appliance.web.api.routes import Asked
 
 QUERY = ("after", "limit")
@@ -20,7 +20,7 @@ class _Pages(Protocol[_Stored]):
     """A use case that gives a list page by page."""
 
     def __call__(
-        self, workplace: Workplace, actor: Actor, *, after: str | None, limit: int
+        self, context: Context, actor: Actor, *, after: str | None, limit: int
     ) -> tuple[Sequence[_Stored], str | None]: ...
 
 
@@ -44,7 +44,7 @@ def page_from(asked: Asked, use_case: _Pages[_Entry]) -> tuple[Sequence[_Entry],
     Raises:
         Invalid: as for `page_of`.
     """
-    return use_case(asked.site.workplace, asked.actor, after=asked.query.get("after"), limit=limit_of(asked))
+    return use_case(asked.site.context, asked.actor, after=asked.query.get("after"), limit=limit_of(asked))
 
 
 def page_of(

@@ -64,13 +64,13 @@ class RequestOptions(Unshown, frozen=True):
 
 
 def _list_passkeys(asked: Asked) -> PasskeyList:
-    found = passkeys.all_of(asked.site.workplace, asked.actor)
+    found = passkeys.all_of(asked.site.context, asked.actor)
     page, following = paging.page_of(asked, found, lambda each: each.id)
     return PasskeyList([PasskeyShown.of(each) for each in page], following)
 
 
 def _begin_adding_passkey(asked: Asked) -> CreationOptions:
-    options = passkeys.begin_adding(asked.site.workplace, asked.actor, asked.token)
+    options = passkeys.begin_adding(asked.site.context, asked.actor, asked.token)
     return CreationOptions(msgspec.Raw(options.encode()))
 
 
@@ -78,7 +78,7 @@ def _add_passkey(asked: Asked) -> SessionAnswer:
     body: AddPasskey = asked.body
     return SessionAnswer.of(
         passkeys.add(
-            asked.site.workplace,
+            asked.site.context,
             asked.actor,
             asked.token,
             password=body.password,
@@ -92,14 +92,14 @@ def _add_passkey(asked: Asked) -> SessionAnswer:
 
 def _rename_passkey(asked: Asked) -> None:
     body: RenamePasskey = asked.body
-    passkeys.rename(asked.site.workplace, asked.actor, asked.parameters["id"], name=body.name)
+    passkeys.rename(asked.site.context, asked.actor, asked.parameters["id"], name=body.name)
 
 
 def _remove_passkey(asked: Asked) -> SessionAnswer:
     body: RemovePasskey = asked.body
     return SessionAnswer.of(
         passkeys.remove(
-            asked.site.workplace,
+            asked.site.context,
             asked.actor,
             asked.parameters["id"],
             password=body.password,

@@ -124,12 +124,12 @@ class VerdictAnswer(msgspec.Struct, frozen=True):
 
 
 def _policy(asked: Asked) -> Encoded:
-    version = policies.version(asked.site.workplace, asked.actor)
+    version = policies.version(asked.site.context, asked.actor)
     if conditions.has_it_already(asked.request, _etag(version)):
         return Encoded(b"", _etag(version))
 
     def make() -> Answer:
-        answer = PolicyAnswer.of(policies.get(asked.site.workplace, asked.actor))
+        answer = PolicyAnswer.of(policies.get(asked.site.context, asked.actor))
         return Answer(answer.version, msgspec.json.encode(answer))
 
     found = asked.site.answers.get(("policy", asked.actor.organization_id), version, make)
@@ -140,17 +140,17 @@ def _save_policy(asked: Asked) -> PolicyAnswer:
     body: SavePolicy = asked.body
     policies.check_listing([rule.ports for rule in body.rules])
     policy = Policy(Action.parse(body.default, field="default"), tuple(map(_rule, body.rules)))
-    saved = policies.save(asked.site.workplace, asked.actor, policy, version=body.version, seen=_seen(asked))
+    saved = policies.save(asked.site.context, asked.actor, policy, version=body.version, seen=_seen(asked))
     return PolicyAnswer.of(saved)
 
 
 def _add_rule(asked: Asked) -> RuleAnswer:
-    rule = policies.add_rule(asked.site.workplace, asked.actor, _rule(asked.body), seen=_seen(asked))
+    rule = policies.add_rule(asked.site.context, asked.actor, _rule(asked.body), seen=_seen(asked))
     return RuleAnswer.of(rule)
 
 
 def _remove_rule(asked: Asked) -> None:
-    policies.remove_rule(asked.site.workplace, asked.actor, asked.parameters["id"], seen=_seen(asked))
+    policies.remove_rule(asked.site.context, asked.actor, asked.parameters["id"], seen=_seen(asked))
 
 
 def _seen(asked: Asked) -> Collection[int] | None:
@@ -170,7 +170,7 @@ def _etag_of(answer: PolicyAnswer) -> str:
 def _check_policy(asked: Asked) -> VerdictAnswer:
     body: CheckPolicy = asked.body
     verdict = policies.check(
-        asked.site.workplace,
+        asked.site.context,
         asked.actor,
         source=body.source,
         destination=body.destination,
@@ -182,7 +182,7 @@ def _check_policy(asked: Asked) -> VerdictAnswer:
 
 
 def _counters(asked: Asked) -> Encoded:
-    reading = policies.counters(asked.site.workplace, asked.actor)
+    reading = policies.counters(asked.site.context, asked.actor)
 
     def make() -> Answer:
         return Answer(reading.began, msgspec.json.encode(CountersAnswer.of(reading.value)))

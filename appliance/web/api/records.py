@@ -88,7 +88,7 @@ class MonthUsageAnswer(msgspec.Struct, frozen=True):
 
 def _audit(asked: Asked) -> AuditAnswer:
     entries, following = organizations.trail(
-        asked.site.workplace,
+        asked.site.context,
         asked.actor,
         before=asked.query.get("after", asked.query.get("before")),
         limit=paging.limit_of(asked, usual=100),
@@ -97,19 +97,19 @@ def _audit(asked: Asked) -> AuditAnswer:
 
 
 def _trail(asked: Asked) -> TrailAnswer:
-    kept, retention = organizations.kept(asked.site.workplace, asked.actor), asked.site.workplace.retention
+    kept, retention = organizations.kept(asked.site.context, asked.actor), asked.site.context.retention
     oldest = None if kept.oldest is None else rfc3339(kept.oldest)
     return TrailAnswer(kept.entries, kept.bytes, oldest, retention.days, retention.bytes)
 
 
 def _usage(asked: Asked) -> UsageAnswer:
-    months = usage.statement(asked.site.workplace, asked.actor)
+    months = usage.statement(asked.site.context, asked.actor)
     page, following = paging.page_of(asked, months, lambda month: month.name)
     return UsageAnswer([MonthAnswer.of(month) for month in page], following)
 
 
 def _month(asked: Asked) -> MonthUsageAnswer:
-    month, items = usage.month(asked.site.workplace, asked.actor, asked.parameters["month"])
+    month, items = usage.month(asked.site.context, asked.actor, asked.parameters["month"])
     page, following = paging.page_of(asked, items, lambda item: item.machine)
     return MonthUsageAnswer(MonthAnswer.of(month), [ItemAnswer.of(item) for item in page], following)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from appliance.model.errors import DoneBefore, Malformed
-from appliance.service import Actor, Workplace, repeats
+from appliance.service import Actor, Context, repeats
 from appliance.store.repeats import Answered
 from appliance.web import problems
 from appliance.web.api.reply import PREFIX, reply
@@ -33,7 +33,7 @@ class Told:
 
 
 def idempotent(
-    workplace: Workplace, request: Request, actor: Actor, work: Callable[[Actor], Response], *, may_keep: bool
+    context: Context, request: Request, actor: Actor, work: Callable[[Actor], Response], *, may_keep: bool
 ) -> Response:
     """Answer a request; if one came before with the same key, with what was answered then.
 
@@ -54,7 +54,7 @@ def idempotent(
         made.append(response)
         return Answered(response.status, response.headers.get("Location"), response.body if may_keep else None)
 
-    before = repeats.once(workplace, actor, key=key, request=request.content, work=answered)
+    before = repeats.once(context, actor, key=key, request=request.content, work=answered)
     return made[0] if before is None else _again(before)
 
 

@@ -132,7 +132,7 @@ def endpoint(call: Call, site: Site) -> Endpoint:
         if call.method == "POST" and signed_in is not None:
             actor, held = signed_in
             return repetition.idempotent(
-                site.workplace,
+                site.context,
                 request,
                 actor,
                 lambda noted: _reply(call, replace(asked, signed_in=(noted, held))),

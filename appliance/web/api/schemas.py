@@ -8,7 +8,7 @@ import msgspec
 
 from appliance.model.addresses import home_network_warning
 from appliance.model.organization import Organization
-from appliance.service import Workplace
+from appliance.service import Context
 from appliance.service.sessions import Session
 from appliance.store.times import rfc3339
 
@@ -44,13 +44,13 @@ class OrganizationAnswer(msgspec.Struct, frozen=True):
     ] = msgspec.UNSET
 
     @classmethod
-    def of(cls, organization: Organization, workplace: Workplace) -> OrganizationAnswer:
+    def of(cls, organization: Organization, context: Context) -> OrganizationAnswer:
         warning = home_network_warning(organization.network)
         return cls(
             id=organization.id,
             name=organization.name,
             network=str(organization.network),
-            endpoint=workplace.endpoint,
+            endpoint=context.endpoint,
             hub_public_key=organization.hub_public_key,
             plan=organization.plan.value,
             machine_limit=organization.plan.machine_limit,

@@ -41,14 +41,14 @@ class NewRecoveryCodes(Unshown, frozen=True):
 
 def _propose(asked: Asked) -> NewSecret:
     body: Password = asked.body
-    made = enrolment.propose(asked.site.workplace, asked.actor, password=body.password)
+    made = enrolment.propose(asked.site.context, asked.actor, password=body.password)
     return NewSecret(made.secret, made.uri)
 
 
 def _enable(asked: Asked) -> NewRecoveryCodes:
     body: Code = asked.body
     return NewRecoveryCodes.of(
-        enrolment.enable(asked.site.workplace, asked.actor, code=body.code, device=asked.request.device)
+        enrolment.enable(asked.site.context, asked.actor, code=body.code, device=asked.request.device)
     )
 
 
@@ -56,7 +56,7 @@ def _disable(asked: Asked) -> SessionAnswer:
     body: PasswordAndCode = asked.body
     return SessionAnswer.of(
         enrolment.disable(
-            asked.site.workplace, asked.actor, password=body.password, code=body.code, device=asked.request.device
+            asked.site.context, asked.actor, password=body.password, code=body.code, device=asked.request.device
         )
     )
 
@@ -65,7 +65,7 @@ def _renew_recovery_codes(asked: Asked) -> NewRecoveryCodes:
     body: PasswordAndCode = asked.body
     return NewRecoveryCodes.of(
         enrolment.renew_recovery_codes(
-            asked.site.workplace, asked.actor, password=body.password, code=body.code, device=asked.request.device
+            asked.site.context, asked.actor, password=body.password, code=body.code, device=asked.request.device
         )
     )
 

@@ -44,21 +44,21 @@ class SessionsEnded(msgspec.Struct, frozen=True):
 
 
 def _list_sessions(asked: Asked) -> SessionList:
-    found = sessions.all_of(asked.site.workplace, asked.actor, asked.token)
+    found = sessions.all_of(asked.site.context, asked.actor, asked.token)
     page, following = paging.page_of(asked, found, lambda each: each.id)
     return SessionList([SessionShown.of(each) for each in page], following)
 
 
 def _end_session(asked: Asked) -> None:
-    sessions.end(asked.site.workplace, asked.actor, asked.parameters["id"])
+    sessions.end(asked.site.context, asked.actor, asked.parameters["id"])
 
 
 def _end_other_sessions(asked: Asked) -> SessionsEnded:
-    return SessionsEnded(sessions.end_others(asked.site.workplace, asked.actor, asked.token))
+    return SessionsEnded(sessions.end_others(asked.site.context, asked.actor, asked.token))
 
 
 def _log_out(asked: Asked) -> None:
-    sessions.log_out(asked.site.workplace, asked.token)
+    sessions.log_out(asked.site.context, asked.token)
 
 
 CALLS = (

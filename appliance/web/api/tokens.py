@@ -61,7 +61,7 @@ class TokensAnswer(msgspec.Struct, frozen=True):
 def _issue_token(asked: Asked) -> IssuedTokenAnswer:
     body: IssueToken = asked.body
     issued = api_tokens.issue(
-        asked.site.workplace,
+        asked.site.context,
         asked.actor,
         password=body.password,
         name=body.name,
@@ -79,7 +79,7 @@ def _tokens(asked: Asked) -> TokensAnswer:
 
 
 def _revoke_token(asked: Asked) -> None:
-    api_tokens.revoke(asked.site.workplace, asked.actor, asked.parameters["id"])
+    api_tokens.revoke(asked.site.context, asked.actor, asked.parameters["id"])
 
 
 CALLS = (

@@ -24,14 +24,14 @@ def show(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
         "account.html",
         refusal=refusal,
         refused_form=refused_form,
-        member=accounts.member_of(visit.workplace, visit.actor),
-        factor=second_factor.state(visit.workplace, visit.actor),
-        removal=factor_removals.own(visit.workplace, visit.actor),
-        passkeys=passkeys.all_of(visit.workplace, visit.actor),
-        passkeys_origin=passkeys.origin(visit.workplace),
-        sends_mail=visit.workplace.sends_mail,
-        sessions=sessions.all_of(visit.workplace, visit.actor, visit.signed_in.token),
-        now=visit.workplace.clock(),
+        member=accounts.member_of(visit.context, visit.actor),
+        factor=second_factor.state(visit.context, visit.actor),
+        removal=factor_removals.own(visit.context, visit.actor),
+        passkeys=passkeys.all_of(visit.context, visit.actor),
+        passkeys_origin=passkeys.origin(visit.context),
+        sends_mail=visit.context.sends_mail,
+        sessions=sessions.all_of(visit.context, visit.actor, visit.signed_in.token),
+        now=visit.context.clock(),
         shortest_password=passwords.SHORTEST,
         typed=visit.form,
         of_passkey=visit.parameters.get("id", ""),
@@ -64,7 +64,7 @@ def _change_password(visit: Visit) -> Response:
         visit,
         "password",
         lambda: password_change.change(
-            visit.workplace,
+            visit.context,
             visit.actor,
             password=visit.form.text("password"),
             new_password=visit.form.text("new_password"),
@@ -86,14 +86,14 @@ def _ask_for_verification(visit: Visit) -> Response:
 
 def _end_session(visit: Visit) -> Response:
     try:
-        sessions.end(visit.workplace, visit.actor, visit.parameters["id"])
+        sessions.end(visit.context, visit.actor, visit.parameters["id"])
     except Refused as refusal:
         return show(visit, refusal, "sessions")
     return visit.done(PATH, "session-ended")
 
 
 def _end_other_sessions(visit: Visit) -> Response:
-    sessions.end_others(visit.workplace, visit.actor, visit.signed_in.token)
+    sessions.end_others(visit.context, visit.actor, visit.signed_in.token)
     return visit.done(PATH, "sessions-ended")
 
 

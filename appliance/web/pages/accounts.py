@@ -23,7 +23,7 @@ def _show_sign_up(visit: Visit) -> Response:
     if visit.who is not None:
         return routes.see_other(HOME)
     link = visit.query.optional("invitation")
-    if visit.workplace.sign_up is SignUpMode.VERIFIED and link is None:
+    if visit.context.sign_up is SignUpMode.VERIFIED and link is None:
         return public_forms.page(visit, "signup_letter.html", refusal=None)
     return _sign_up_page(visit, link)
 
@@ -85,7 +85,7 @@ def _log_out(visit: Visit) -> Response:
 
 
 def _sign_up_page(visit: Visit, link: str | None, refusal: Refused | None = None) -> Response:
-    permit = permits.find(visit.workplace, link)
+    permit = permits.find(visit.context, link)
     return public_forms.page(
         visit,
         "signup.html",

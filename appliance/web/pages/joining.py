@@ -34,7 +34,7 @@ def _page(visit: Visit, refusal: Refused | None = None) -> Response:
         visit,
         "join.html",
         refusal=refusal,
-        offer=invitations.offer(visit.workplace, token),
+        offer=invitations.offer(visit.context, token),
         token=token,
         shortest_password=passwords.SHORTEST,
     )

@@ -15,7 +15,7 @@ from appliance.web.response import Response
 
 
 def _show_forgotten(visit: Visit, refusal: Refused | None = None) -> Response:
-    return public_forms.page(visit, "forgotten.html", refusal=refusal, sends_mail=visit.workplace.sends_mail)
+    return public_forms.page(visit, "forgotten.html", refusal=refusal, sends_mail=visit.context.sends_mail)
 
 
 def _ask_for_reset(visit: Visit) -> Response:
@@ -50,7 +50,7 @@ def _show_verify(visit: Visit) -> Response:
 def _verify(visit: Visit) -> Response:
     token = visit.form.text("token")
     try:
-        verification.confirm(visit.workplace, token)
+        verification.confirm(visit.context, token)
     except Refused as refusal:
         return _verify_page(visit, token, refusal)
     return visit.told("verify_done.html")

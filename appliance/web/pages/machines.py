@@ -27,7 +27,7 @@ def _add(visit: Visit) -> Response:
     try:
         visit.site.limits.configuration(visit.request.address, visit.actor.organization_id)
         issued = machines.add(
-            visit.workplace,
+            visit.context,
             visit.actor,
             name=form.text("name"),
             groups=words.parse_groups(form.text("groups")),
@@ -47,7 +47,7 @@ def _change(visit: Visit) -> Response:
     machine_id = visit.parameters["id"]
     try:
         machines.change(
-            visit.workplace,
+            visit.context,
             visit.actor,
             machine_id,
             name=form.text("name"),
@@ -63,7 +63,7 @@ def _ask_rotation(visit: Visit, refusal: Refused | None = None) -> Response:
     return visit.page(
         "machine_rotate.html",
         refusal=refusal,
-        seen=machines.get(visit.workplace, visit.actor, visit.parameters["id"]),
+        seen=machines.get(visit.context, visit.actor, visit.parameters["id"]),
         typed=visit.form,
     )
 
@@ -72,7 +72,7 @@ def _rotate(visit: Visit) -> Response:
     try:
         visit.site.limits.configuration(visit.request.address, visit.actor.organization_id)
         issued = machines.rotate(
-            visit.workplace, visit.actor, visit.parameters["id"], public_key=visit.form.optional("public_key")
+            visit.context, visit.actor, visit.parameters["id"], public_key=visit.form.optional("public_key")
         )
     except Refused as refusal:
         return _ask_rotation(visit, refusal)
@@ -80,16 +80,16 @@ def _rotate(visit: Visit) -> Response:
 
 
 def _show_configuration(visit: Visit) -> Response:
-    return _configuration(visit, machines.configured(visit.workplace, visit.actor, visit.parameters["id"]), "For")
+    return _configuration(visit, machines.configured(visit.context, visit.actor, visit.parameters["id"]), "For")
 
 
 def _ask_disabling(visit: Visit) -> Response:
     visit.actor.must_change()
-    return visit.page("machine_disable.html", seen=machines.get(visit.workplace, visit.actor, visit.parameters["id"]))
+    return visit.page("machine_disable.html", seen=machines.get(visit.context, visit.actor, visit.parameters["id"]))
 
 
 def _disable(visit: Visit) -> Response:
-    machines.change(visit.workplace, visit.actor, visit.parameters["id"], enabled=False)
+    machines.change(visit.context, visit.actor, visit.parameters["id"], enabled=False)
     return visit.done(f"/machines/{visit.parameters['id']}", "disabled")
 
 
@@ -97,7 +97,7 @@ def _enable(visit: Visit) -> Response:
     machine_id = visit.parameters["id"]
     try:
         visit.site.limits.enabling(visit.request.address, visit.actor.organization_id)
-        machines.change(visit.workplace, visit.actor, machine_id, enabled=True)
+        machines.change(visit.context, visit.actor, machine_id, enabled=True)
     except Refused as refusal:
         return _one(visit, refusal=refusal, refused_form="enable")
     return visit.done(f"/machines/{machine_id}", "enabled")
@@ -105,22 +105,22 @@ def _enable(visit: Visit) -> Response:
 
 def _ask_removal(visit: Visit) -> Response:
     visit.actor.must_change()
-    seen = machines.get(visit.workplace, visit.actor, visit.parameters["id"])
+    seen = machines.get(visit.context, visit.actor, visit.parameters["id"])
     about_it = Selector(Kind.MACHINE, seen.machine.id)
-    rules = policy.get(visit.workplace, visit.actor).policy.rules
+    rules = policy.get(visit.context, visit.actor).policy.rules
     affected = sum(about_it in (rule.source, rule.destination) for rule in rules)
     return visit.page("machine_remove.html", seen=seen, affected=affected)
 
 
 def _remove(visit: Visit) -> Response:
-    machines.remove(visit.workplace, visit.actor, visit.parameters["id"])
+    machines.remove(visit.context, visit.actor, visit.parameters["id"])
     return visit.done("/machines", "removed")
 
 
 def table(visit: Visit, refusal: Refused | None = None) -> Response:
     """All machines, and the form that adds one, as it was typed."""
     after = visit.query.optional("after")
-    seen, following = machines.page(visit.workplace, visit.actor, after=after, limit=_PAGE_LENGTH)
+    seen, following = machines.page(visit.context, visit.actor, after=after, limit=_PAGE_LENGTH)
     organization = visit.signed_in.organization
     limit = organization.plan.machine_limit
     return visit.page(
@@ -131,21 +131,21 @@ def table(visit: Visit, refusal: Refused | None = None) -> Response:
         following=following,
         network_warning=home_network_warning(organization.network),
         plan_is_full=limit is not None and len(seen) >= limit,
-        removals=factor_removals.waiting(visit.workplace, visit.actor) if visit.signed_in.owns else [],
-        now=visit.workplace.clock(),
+        removals=factor_removals.waiting(visit.context, visit.actor) if visit.signed_in.owns else [],
+        now=visit.context.clock(),
         typed=visit.form,
     )
 
 
 def _one(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -> Response:
-    seen = machines.get(visit.workplace, visit.actor, visit.parameters["id"])
+    seen = machines.get(visit.context, visit.actor, visit.parameters["id"])
     as_it_is = Form({"name": seen.machine.name, "groups": words.group_list(seen.machine.groups)})
     return visit.page(
         "machine.html",
         refusal=refusal,
         refused_form=refused_form,
         seen=seen,
-        now=visit.workplace.clock(),
+        now=visit.context.clock(),
         typed=visit.form if refused_form == "change" else as_it_is,
     )
 

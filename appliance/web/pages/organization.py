@@ -22,7 +22,7 @@ def _show(visit: Visit) -> Response:
 
 def _rename(visit: Visit) -> Response:
     try:
-        organizations.change(visit.workplace, visit.actor, name=visit.form.text("name"))
+        organizations.change(visit.context, visit.actor, name=visit.form.text("name"))
     except Refused as refusal:
         return page(visit, refusal, "rename")
     return visit.done("/settings", "renamed")
@@ -33,7 +33,7 @@ def _delete(visit: Visit) -> Response:
     typed = unicodedata.normalize("NFC", visit.form.text("confirm")).strip()
     name = visit.signed_in.organization.name
     try:
-        removed = deletion.delete(visit.workplace, visit.actor, confirm=typed)
+        removed = deletion.delete(visit.context, visit.actor, confirm=typed)
     except Refused as refusal:
         return page(visit, refusal, "delete")
     # Whoever asked is gone with it, so the page knows nobody.
@@ -50,8 +50,8 @@ def page(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
         refused_form=refused_form,
         organization=organization,
         network_warning=home_network_warning(organization.network),
-        endpoint=visit.workplace.endpoint,
-        repairs=organizations.repairs(visit.workplace, visit.actor),
+        endpoint=visit.context.endpoint,
+        repairs=organizations.repairs(visit.context, visit.actor),
         typed_name=visit.form.text("name") if refused_form == "rename" else organization.name,
         typed_confirm=visit.form.text("confirm"),
     )

@@ -14,7 +14,7 @@ _PATH = f"{account.PATH}/passkeys"
 
 
 def _begin_adding(visit: Visit) -> Response:
-    return _for_script(passkeys.begin_adding(visit.workplace, visit.actor, visit.signed_in.token))
+    return _for_script(passkeys.begin_adding(visit.context, visit.actor, visit.signed_in.token))
 
 
 def _add(visit: Visit) -> Response:
@@ -22,7 +22,7 @@ def _add(visit: Visit) -> Response:
         visit,
         "passkey",
         lambda: passkeys.add(
-            visit.workplace,
+            visit.context,
             visit.actor,
             visit.signed_in.token,
             password=visit.form.text("password"),
@@ -37,7 +37,7 @@ def _add(visit: Visit) -> Response:
 
 def _rename(visit: Visit) -> Response:
     try:
-        passkeys.rename(visit.workplace, visit.actor, visit.parameters["id"], name=visit.form.text("name"))
+        passkeys.rename(visit.context, visit.actor, visit.parameters["id"], name=visit.form.text("name"))
     except Refused as refusal:
         return account.show(visit, refusal, "passkeys")
     return visit.done(account.PATH, "passkey-renamed")
@@ -48,7 +48,7 @@ def _remove(visit: Visit) -> Response:
         visit,
         "passkeys",
         lambda: passkeys.remove(
-            visit.workplace,
+            visit.context,
             visit.actor,
             visit.parameters["id"],
             password=visit.form.text("password"),

@@ -24,7 +24,7 @@ def _invite(visit: Visit) -> Response:
     form = visit.form
     try:
         visit.site.limits.invitation(visit.request.address, visit.actor.organization_id)
-        invited = invitations.invite(visit.workplace, visit.actor, email=form.text("email"), role=form.text("role"))
+        invited = invitations.invite(visit.context, visit.actor, email=form.text("email"), role=form.text("role"))
     except Refused as refusal:
         return _page(visit, refusal)
     if invited.link is None:
@@ -34,7 +34,7 @@ def _invite(visit: Visit) -> Response:
 
 
 def _revoke(visit: Visit) -> Response:
-    invitations.revoke(visit.workplace, visit.actor, visit.parameters["id"])
+    invitations.revoke(visit.context, visit.actor, visit.parameters["id"])
     return visit.done(_HERE, "revoked")
 
 
@@ -44,7 +44,7 @@ def _show_member(visit: Visit) -> Response:
 
 def _change_role(visit: Visit) -> Response:
     try:
-        members.change_role(visit.workplace, visit.actor, visit.parameters["id"], visit.form.text("role"))
+        members.change_role(visit.context, visit.actor, visit.parameters["id"], visit.form.text("role"))
     except NotFound:
         raise
     except Refused as refusal:
@@ -53,17 +53,17 @@ def _change_role(visit: Visit) -> Response:
 
 
 def _remove(visit: Visit) -> Response:
-    members.remove(visit.workplace, visit.actor, visit.parameters["id"])
+    members.remove(visit.context, visit.actor, visit.parameters["id"])
     return visit.done(_HERE, "member")
 
 
 def _transfer(visit: Visit) -> Response:
-    members.transfer(visit.workplace, visit.actor, visit.parameters["id"])
+    members.transfer(visit.context, visit.actor, visit.parameters["id"])
     return visit.done(_HERE, "transferred")
 
 
 def _keep_factors(visit: Visit) -> Response:
-    factor_removals.stop(visit.workplace, visit.actor, visit.parameters["id"])
+    factor_removals.stop(visit.context, visit.actor, visit.parameters["id"])
     return visit.done(_HERE, "factors-kept")
 
 
@@ -71,7 +71,7 @@ def _leave(visit: Visit) -> Response:
     return account.proven(
         visit,
         "leave",
-        lambda: members.leave(visit.workplace, visit.actor, password=visit.form.text("password")),
+        lambda: members.leave(visit.context, visit.actor, password=visit.form.text("password")),
         # The session is gone with the account.
         lambda _: session_cookie.leave(visit, "/", "left"),
     )
@@ -79,24 +79,24 @@ def _leave(visit: Visit) -> Response:
 
 def _page(visit: Visit, refusal: Refused | None = None) -> Response:
     after = visit.query.optional("after")
-    found, following = members.page(visit.workplace, visit.actor, after=after, limit=_PAGE_LENGTH)
+    found, following = members.page(visit.context, visit.actor, after=after, limit=_PAGE_LENGTH)
     return visit.page(
         "people.html",
         refusal=refusal,
         members=found,
         after=after,
         following=following,
-        pending=invitations.pending(visit.workplace, visit.actor) if visit.signed_in.owns else [],
-        removals=factor_removals.waiting(visit.workplace, visit.actor) if visit.signed_in.owns else [],
+        pending=invitations.pending(visit.context, visit.actor) if visit.signed_in.owns else [],
+        removals=factor_removals.waiting(visit.context, visit.actor) if visit.signed_in.owns else [],
         roles=_ROLES,
         days=invitations.LIFETIME.days,
-        sends_mail=visit.workplace.sends_mail,
+        sends_mail=visit.context.sends_mail,
         typed=visit.form,
     )
 
 
 def _member_page(visit: Visit, refusal: Refused | None = None) -> Response:
-    member = members.get(visit.workplace, visit.actor, visit.parameters["id"])
+    member = members.get(visit.context, visit.actor, visit.parameters["id"])
     return visit.page("member.html", refusal=refusal, member=member, roles=_ROLES, typed=visit.form)
 
 

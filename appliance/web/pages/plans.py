@@ -28,7 +28,7 @@ def _switch(visit: Visit) -> Response:
     if is_another and not visit.form.is_checked("confirmed"):
         return _ask(visit)
     try:
-        after = organizations.change(visit.workplace, visit.actor, plan=wanted)
+        after = organizations.change(visit.context, visit.actor, plan=wanted)
     except Refused as refusal:
         return _ask(visit, refusal)
     if not _machine(visit):
@@ -44,7 +44,7 @@ def _ask(visit: Visit, refusal: Refused | None = None) -> Response:
     wanted = visit.form.text("plan")
     if wanted not in _PLANS:
         return organization.page(visit, refusal, "plan")
-    seen, following = machines.page(visit.workplace, visit.actor)
+    seen, following = machines.page(visit.context, visit.actor)
     return visit.page(
         "plan.html",
         refusal=refusal,

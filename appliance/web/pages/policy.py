@@ -99,7 +99,7 @@ def _check(visit: Visit) -> Response:
     query = visit.query
     try:
         verdict = policies.check(
-            visit.workplace,
+            visit.context,
             visit.actor,
             source=query.text("source"),
             destination=query.text("destination"),
@@ -115,13 +115,13 @@ def _save(visit: Visit, change: Callable[[Policy], Policy]) -> Response:
     """Saves what the change makes of the policy that the form was shown with; a newer one makes it a conflict."""
     version = visit.form.number("version")
     visit.actor.must_change()
-    before = policies.get(visit.workplace, visit.actor)
+    before = policies.get(visit.context, visit.actor)
     after = change(before.policy)
     opened = open_protocols(after) - open_protocols(before.policy)
     # What was seen before others changed it is not worth a question: the save refuses it.
     if opened and not visit.form.is_checked("confirmed") and version in (None, before.version):
         return _ask_opening(visit, opened)
-    policies.save(visit.workplace, visit.actor, after, version=before.version if version is None else version)
+    policies.save(visit.context, visit.actor, after, version=before.version if version is None else version)
     return visit.done("/policy", "saved")
 
 
@@ -153,7 +153,7 @@ def _typed_rules(form: Form) -> tuple[Rule, ...]:
 
 def _check_not_idle(visit: Visit, rules: Collection[Rule]) -> None:
     """Raises `Idle` where a rule would change nothing, so that nobody takes it for one that does."""
-    saved = policies.get(visit.workplace, visit.actor)
+    saved = policies.get(visit.context, visit.actor)
     if visit.form.number("version") not in (None, saved.version):
         return
     for rule in rules:
@@ -171,7 +171,7 @@ def _without(policy: Policy, rule_id: str) -> Policy:
 
 
 def _page(visit: Visit, refusal: Refusal | None = None, verdict: Verdict | None = None) -> Response:
-    saved = policies.get(visit.workplace, visit.actor)
+    saved = policies.get(visit.context, visit.actor)
     everyone = _machines(visit)
     names = {each.id: each.name for each in everyone}
     groups = {group for each in everyone for group in each.groups}
@@ -179,7 +179,7 @@ def _page(visit: Visit, refusal: Refusal | None = None, verdict: Verdict | None 
         groups |= {end.name for end in (rule.source, rule.destination) if end.kind is Kind.GROUP}
     start = min(visit.query.number("from") or 0, len(saved.policy.rules))
     shown = saved.policy.rules[start : start + _PAGE_LENGTH]
-    counts = policies.counters(visit.workplace, visit.actor).value
+    counts = policies.counters(visit.context, visit.actor).value
     return visit.page(
         "policy.html",
         refusal=refusal.error if refusal is not None else None,
@@ -203,7 +203,7 @@ def _machines(visit: Visit) -> list[Machine]:
     found: list[Machine] = []
     after = None
     while True:
-        seen, after = machines.page(visit.workplace, visit.actor, after=after)
+        seen, after = machines.page(visit.context, visit.actor, after=after)
         found += [each.machine for each in seen]
         if after is None:
             return found

@@ -20,7 +20,7 @@ _PIECE = 5
 
 def _audit(visit: Visit) -> Response:
     before = visit.query.optional("before")
-    entries, following = organizations.trail(visit.workplace, visit.actor, before=before, limit=_PAGE_LENGTH)
+    entries, following = organizations.trail(visit.context, visit.actor, before=before, limit=_PAGE_LENGTH)
     lines = [
         {"at": entry.at, "actor": entry.actor, "action": words.action(entry.action), "facts": words.facts(entry.detail)}
         for entry in entries
@@ -30,8 +30,8 @@ def _audit(visit: Visit) -> Response:
         lines=lines,
         before=before,
         following=following,
-        kept=organizations.kept(visit.workplace, visit.actor),
-        retention=visit.workplace.retention,
+        kept=organizations.kept(visit.context, visit.actor),
+        retention=visit.context.retention,
     )
 
 
@@ -40,7 +40,7 @@ def _audit_csv(visit: Visit) -> Response:
     before = visit.query.optional("before")
     entries: list[AuditEntry] = []
     for _ in range(_PIECE):
-        found, before = organizations.trail(visit.workplace, visit.actor, before=before, limit=pages.LONGEST)
+        found, before = organizations.trail(visit.context, visit.actor, before=before, limit=pages.LONGEST)
         entries += found
         if before is None:
             break
@@ -55,7 +55,7 @@ def _audit_csv(visit: Visit) -> Response:
 
 
 def _usage(visit: Visit) -> Response:
-    months = usage.statement(visit.workplace, visit.actor)
+    months = usage.statement(visit.context, visit.actor)
     return visit.page("usage.html", months=months[::-1], currency=CURRENCY)
 
 
@@ -71,18 +71,18 @@ def _usage_csv(visit: Visit) -> Response:
             month.billed_minutes,
             month.amount,
         )
-        for month in usage.statement(visit.workplace, visit.actor)
+        for month in usage.statement(visit.context, visit.actor)
     )
     return sheets.download("meshwg-usage.csv", header, rows)
 
 
 def _month(visit: Visit) -> Response:
-    month, items = usage.month(visit.workplace, visit.actor, visit.parameters["month"])
+    month, items = usage.month(visit.context, visit.actor, visit.parameters["month"])
     return visit.page("usage_month.html", month=month, items=items, currency=CURRENCY)
 
 
 def _month_csv(visit: Visit) -> Response:
-    month, items = usage.month(visit.workplace, visit.actor, visit.parameters["month"])
+    month, items = usage.month(visit.context, visit.actor, visit.parameters["month"])
     header = ("month", "machine", "name", "minutes", "billed_minutes", "amount", "currency", "amount_paise")
     rows = (
         (

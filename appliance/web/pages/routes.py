@@ -12,7 +12,7 @@ import bottle
 from appliance.model.access import Access
 from appliance.model.errors import Refused
 from appliance.model.organization import Organization, Role
-from appliance.service import Actor, Workplace
+from appliance.service import Actor, Context
 from appliance.web.pages import forms, notices
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply, reply
@@ -79,9 +79,9 @@ class Visit:
         return self.request.parameters
 
     @property
-    def workplace(self) -> Workplace:
+    def context(self) -> Context:
         """What use cases work with."""
-        return self.site.workplace
+        return self.site.context
 
     @property
     def signed_in(self) -> Who:

@@ -22,7 +22,7 @@ def _propose(visit: Visit) -> Response:
     return account.proven(
         visit,
         _FORM,
-        lambda: enrolment.propose(visit.workplace, visit.actor, password=visit.form.text("password")),
+        lambda: enrolment.propose(visit.context, visit.actor, password=visit.form.text("password")),
         lambda made: _proposal_page(visit, made),
     )
 
@@ -34,16 +34,14 @@ def _proposal_page(visit: Visit, made: Proposal | None, refusal: Refused | None 
 
 
 def _enable(visit: Visit) -> Response:
-    workplace = visit.workplace
+    context = visit.context
     try:
         with login_guard.guessing(visit.site, visit.request, visit.actor.email):
-            recovery = enrolment.enable(
-                workplace, visit.actor, code=visit.form.text("code"), device=visit.request.device
-            )
+            recovery = enrolment.enable(context, visit.actor, code=visit.form.text("code"), device=visit.request.device)
     except Refused as refusal:
         # Nobody keeps the secret so that it can be shown; the page that showed it sent it along.
         secret = visit.form.optional("secret")
-        made = enrolment.proposed(workplace, visit.actor, secret) if secret else None
+        made = enrolment.proposed(context, visit.actor, secret) if secret else None
         if secret and made is None and refusal.field:
             refusal = Conflict("This is not the secret that was made last, so no code of it is taken. Begin again.")
         return _proposal_page(visit, made, refusal)
@@ -55,7 +53,7 @@ def _disable(visit: Visit) -> Response:
         visit,
         _FORM,
         lambda: enrolment.disable(
-            visit.workplace,
+            visit.context,
             visit.actor,
             password=visit.form.text("password"),
             code=visit.form.text("code"),
@@ -70,7 +68,7 @@ def _renew(visit: Visit) -> Response:
         visit,
         _FORM,
         lambda: enrolment.renew_recovery_codes(
-            visit.workplace,
+            visit.context,
             visit.actor,
             password=visit.form.text("password"),
             code=visit.form.text("code"),

@@ -32,9 +32,9 @@ def holder(site: Site, token: str) -> Who:
         Unauthenticated: there is no such session, or it ended.
         NotFound: the organization is gone.
     """
-    member = sessions.holder(site.workplace, token)
+    member = sessions.holder(site.context, token)
     actor = accounts.actor_for(member, token)
-    return Who(actor, token, organizations.get(site.workplace, actor), drafts.mark_of(member))
+    return Who(actor, token, organizations.get(site.context, actor), drafts.mark_of(member))
 
 
 def show(visit: Visit, following: str, refusal: Refused | None = None) -> Response:
@@ -46,7 +46,7 @@ def show(visit: Visit, following: str, refusal: Refused | None = None) -> Respon
         following=following,
         draft=visit.form.text(DRAFT_FIELD),
         ended=visit.who is None and visit.request.session_token is not None,
-        passkeys_origin=passkeys.origin(visit.workplace),
+        passkeys_origin=passkeys.origin(visit.context),
     )
 
 
@@ -56,7 +56,7 @@ def interrupted(page: Page, visit: Visit) -> Response:
     if page.again is None or not form.mark:
         return routes.see_other("/login")
     fields = {name: form.text(name) for name in page.again.fields if name in form.fields}
-    draft = drafts.sealed(Draft(visit.request.path, fields), form.mark, visit.workplace.clock())
+    draft = drafts.sealed(Draft(visit.request.path, fields), form.mark, visit.context.clock())
     refusal = Unauthenticated(_NOT_KEPT if draft is None else _KEPT if fields else _ENDED + "Sign in again.")
     return show(replace(visit, form=Form({DRAFT_FIELD: draft or ""})), HOME, refusal)
 
@@ -70,7 +70,7 @@ def enter(visit: Visit, session: Session, following: str) -> Response:
     if answer is None:
         return session_cookie.enter(visit, session, following, "not-kept")
     if visit.who is not None:
-        sessions.log_out(visit.workplace, visit.who.token)
+        sessions.log_out(visit.context, visit.who.token)
     return session_cookie.give(visit, answer, session)
 
 
@@ -81,7 +81,7 @@ def repeated(visit: Visit) -> Response | None:
 
 
 def _resumed(visit: Visit, who: Who, sealed: str) -> Response | None:
-    draft = drafts.opened(sealed, who.mark, visit.workplace.clock())
+    draft = drafts.opened(sealed, who.mark, visit.context.clock())
     found = visit.index.find(draft.path) if draft is not None else None
     if draft is None or found is None:
         return None

@@ -25,7 +25,7 @@ def _issue(visit: Visit) -> Response:
         days = form.number("days")
         with login_guard.guessing(visit.site, visit.request, visit.actor.email):
             issued = api_tokens.issue(
-                visit.workplace,
+                visit.context,
                 visit.actor,
                 password=form.text("password"),
                 name=form.text("name"),
@@ -40,13 +40,13 @@ def _issue(visit: Visit) -> Response:
 
 
 def _revoke(visit: Visit) -> Response:
-    api_tokens.revoke(visit.workplace, visit.actor, visit.parameters["id"])
+    api_tokens.revoke(visit.context, visit.actor, visit.parameters["id"])
     return visit.done(_HERE, "token")
 
 
 def _page(visit: Visit, refusal: Refused | None = None) -> Response:
     after = visit.query.optional("after")
-    found, following = api_tokens.page(visit.workplace, visit.actor, after=after, limit=_PAGE_LENGTH)
+    found, following = api_tokens.page(visit.context, visit.actor, after=after, limit=_PAGE_LENGTH)
     allowed = [scope for scope in Scope if scope is Scope.READ or visit.actor.role.may_change]
     return visit.page(
         "tokens.html",
@@ -54,11 +54,11 @@ def _page(visit: Visit, refusal: Refused | None = None) -> Response:
         tokens=found,
         after=after,
         following=following,
-        factor=second_factor.state(visit.workplace, visit.actor),
+        factor=second_factor.state(visit.context, visit.actor),
         scopes=[(scope.value, _SCOPES[scope]) for scope in allowed],
         usual_days=api_tokens.USUAL_DAYS,
         longest_days=api_tokens.LONGEST_DAYS,
-        now=visit.workplace.clock(),
+        now=visit.context.clock(),
         typed=visit.form,
     )
 

@@ -13,17 +13,17 @@ _ALONE = "default-src 'none'; style-src 'unsafe-inline'; sandbox; base-uri 'none
 
 
 def _claims(visit: Visit) -> Response:
-    verdicts = latest_verdicts(visit.site.shelf.runs())
+    verdicts = latest_verdicts(visit.site.published.runs())
     return visit.page("claims.html", claims=[(claim, *verdicts.get(claim.id, (None, None))) for claim in PUBLISHED])
 
 
 def _transcripts(visit: Visit) -> Response:
-    return visit.page("transcripts.html", runs=visit.site.shelf.runs())
+    return visit.page("transcripts.html", runs=visit.site.published.runs())
 
 
 def _file(visit: Visit) -> Response:
     name = visit.parameters["name"]
-    data = visit.site.shelf.file(visit.parameters["run"], name)
+    data = visit.site.published.file(visit.parameters["run"], name)
     headers = {"Content-Type": FILES[name], "Cache-Control": "public, max-age=3600"}
     if name == "transcript.html":
         headers["Content-Security-Policy"] = _ALONE

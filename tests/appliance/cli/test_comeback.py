@@ -16,7 +16,7 @@ import pytest
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder
 from appliance.model.access import Scope
-from appliance.service import Workplace, accounts, api_tokens, backup, machines
+from appliance.service import Context, accounts, api_tokens, backup, machines
 from appliance.store import Store, audit, instance, migration, organizations
 from appliance.store.instance import Instance
 from appliance.vault import Vault
@@ -61,13 +61,13 @@ def found(store: Store) -> tuple[str, dict[str, str]]:
     """An organization with two machines, a session and a token in a new store: its id, and the machines' keys."""
     with store.write() as transaction:
         instance.create(transaction, Instance("abc", Vault.make(OLD)[1]))
-    workplace = Workplace(store, FakeHub(), "vpn.example.net", 51820)
+    context = Context(store, FakeHub(), "vpn.example.net", 51820)
     session, _ = accounts.sign_up(
-        workplace, email="owner@acme.example", password="correct horse battery", organization="acme", network=None
+        context, email="owner@acme.example", password="correct horse battery", organization="acme", network=None
     )
-    actor = accounts.actor_of(workplace, session.token)
-    keys = {name: machines.add(workplace, actor, name=name).machine.public_key for name in ("mumbai", "pune")}
-    api_tokens.issue(workplace, actor, name="ci", scope=Scope.WRITE.value, password="correct horse battery")
+    actor = accounts.actor_of(context, session.token)
+    keys = {name: machines.add(context, actor, name=name).machine.public_key for name in ("mumbai", "pune")}
+    api_tokens.issue(context, actor, name="ci", scope=Scope.WRITE.value, password="correct horse battery")
     return actor.organization_id, keys
 
 

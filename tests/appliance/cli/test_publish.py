@@ -1,4 +1,4 @@
-"""``publish``: on the shelf, off it, and what it refuses."""
+"""``publish``: runs that are published and withdrawn, and what it refuses."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.model.errors import NotEnforced
 from appliance.model.policy import ANYONE, Action, Policy, Rule
-from appliance.service import Actor, Workplace
+from appliance.service import Actor, Context
 from appliance.service import policy as policies
 from appliance.store import Store, organizations
 from tests.appliance.hub.plane.test_plane import in_force
@@ -39,12 +39,12 @@ class Place:
     """A hub at work on the real kernel, and a web process's side of it."""
 
     hub: Hub
-    workplace: Workplace
+    context: Context
     names: Names
     backend: Backend
 
     def stored(self) -> Desired:
-        with self.workplace.store.read() as transaction:
+        with self.context.store.read() as transaction:
             found = organizations.desired(transaction, ACME)
         assert found is not None
         return found
@@ -67,7 +67,7 @@ def place(names: Names, backend: Backend, tmp_path: Path) -> Iterator[Place]:
     server = Server(tmp_path / "sock", {0}, hub.answer, hub.upkeep.agreement.hurry)
     thread = threading.Thread(target=server.serve)
     thread.start()
-    yield Place(hub, Workplace(store, HubClient(tmp_path / "sock"), "vpn.example.net", 51820), names, backend)
+    yield Place(hub, Context(store, HubClient(tmp_path / "sock"), "vpn.example.net", 51820), names, backend)
     HubClient(tmp_path / "sock").tear_down()
     server.close()
     thread.join()
@@ -94,13 +94,13 @@ def test_what_its_caller_gave_up_never_comes_into_force(
         else:
             patched.setattr(Compiler, "compile", compile_slowly)
         with pytest.raises(NotEnforced):
-            policies.save(place.workplace, OWNER, DENIED)
+            policies.save(place.context, OWNER, DENIED)
         assert compiled.is_set() == (moment == "its rules are compiled")
         goes_on.set()
     place.is_done()
     assert (place.in_force(), place.stored()) == (before, stored)
     # There was never a difference from the store that somebody had to settle.
     assert place.hub.answer(Status()).repairs == {}  # type: ignore[attr-defined]
-    policies.save(place.workplace, OWNER, DENIED)
+    policies.save(place.context, OWNER, DENIED)
     assert place.stored().policy == DENIED
     assert place.in_force() != before

@@ -10,46 +10,46 @@ import pytest
 
 from appliance.model.emails import check_email
 from appliance.model.errors import Conflict, Invalid, Unauthenticated
-from appliance.service import Workplace, accounts, log_in, sessions, tokens
+from appliance.service import Context, accounts, log_in, sessions, tokens
 from appliance.store import schema
 from tests.appliance.fakes import FakeHub
 
 PASSWORD = "correct horse battery"
 
 
-def sign_up(workplace: Workplace, email: str = "a@example.net") -> str:
-    session, _ = accounts.sign_up(workplace, email=email, password=PASSWORD, organization="acme")
+def sign_up(context: Context, email: str = "a@example.net") -> str:
+    session, _ = accounts.sign_up(context, email=email, password=PASSWORD, organization="acme")
     return session.token
 
 
-def test_a_session_is_stored_as_a_hash(workplace: Workplace) -> None:
-    token = sign_up(workplace)
-    with workplace.store.read() as transaction:
+def test_a_session_is_stored_as_a_hash(context: Context) -> None:
+    token = sign_up(context)
+    with context.store.read() as transaction:
         row = transaction.execute(schema.sessions.select()).one()
     assert token not in repr(row)
     assert row.token_hash == tokens.hash_of(token)
 
 
-def test_each_log_in_has_a_session_of_its_own_and_log_out_ends_one(workplace: Workplace) -> None:
-    sign_up(workplace)
-    one, two = (log_in.at_once(workplace, email=" A@Example.net", password=PASSWORD).token for _ in range(2))
+def test_each_log_in_has_a_session_of_its_own_and_log_out_ends_one(context: Context) -> None:
+    sign_up(context)
+    one, two = (log_in.at_once(context, email=" A@Example.net", password=PASSWORD).token for _ in range(2))
     assert one != two
-    sessions.log_out(workplace, one)
+    sessions.log_out(context, one)
     with pytest.raises(Unauthenticated):
-        accounts.actor_of(workplace, one)
-    assert accounts.actor_of(workplace, two).email == "a@example.net"
+        accounts.actor_of(context, one)
+    assert accounts.actor_of(context, two).email == "a@example.net"
 
 
-def test_many_sign_ups_at_once_each_have_a_port_of_their_own(workplace: Workplace, hub: FakeHub) -> None:
+def test_many_sign_ups_at_once_each_have_a_port_of_their_own(context: Context, hub: FakeHub) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: sign_up(workplace, f"{number}@example.net"), range(12)))
+        list(pool.map(lambda number: sign_up(context, f"{number}@example.net"), range(12)))
     assert len({desired.port for desired in hub.enforced.values()}) == 12
 
 
-def test_of_many_sign_ups_with_one_address_one_is_taken(workplace: Workplace, hub: FakeHub) -> None:
+def test_of_many_sign_ups_with_one_address_one_is_taken(context: Context, hub: FakeHub) -> None:
     def try_it(_: int) -> int:
         try:
-            sign_up(workplace)
+            sign_up(context)
         except Conflict:
             return 0
         return 1
@@ -60,25 +60,25 @@ def test_of_many_sign_ups_with_one_address_one_is_taken(workplace: Workplace, hu
 
 
 @pytest.mark.parametrize(("email", "password"), [("a@example.net", "wrong"), ("b@example.net", PASSWORD), ("", "")])
-def test_which_of_the_two_is_wrong_is_not_told(workplace: Workplace, email: str, password: str) -> None:
-    sign_up(workplace)
+def test_which_of_the_two_is_wrong_is_not_told(context: Context, email: str, password: str) -> None:
+    sign_up(context)
     with pytest.raises(Unauthenticated) as refused:
-        log_in.at_once(workplace, email=email, password=password)
+        log_in.at_once(context, email=email, password=password)
     assert refused.value.detail == "The e-mail address or the password is wrong."
 
 
-def test_sessions_end_when_idle_and_in_any_case(workplace: Workplace) -> None:
-    token = sign_up(workplace)
-    now = workplace.clock()
+def test_sessions_end_when_idle_and_in_any_case(context: Context) -> None:
+    token = sign_up(context)
+    now = context.clock()
 
-    def later(by: timedelta) -> Workplace:
-        return replace(workplace, clock=lambda: now + by)
+    def later(by: timedelta) -> Context:
+        return replace(context, clock=lambda: now + by)
 
     accounts.actor_of(later(sessions.IDLE - timedelta(minutes=1)), token)
     accounts.actor_of(later(2 * sessions.IDLE - timedelta(minutes=5)), token)
     with pytest.raises(Unauthenticated):
         accounts.actor_of(later(3 * sessions.IDLE), token)
-    fresh = sign_up(workplace, "b@example.net")
+    fresh = sign_up(context, "b@example.net")
     for half_days in range(1, 40):
         moment = later(half_days * timedelta(hours=11))
         if half_days * timedelta(hours=11) < sessions.ABSOLUTE:
@@ -88,24 +88,24 @@ def test_sessions_end_when_idle_and_in_any_case(workplace: Workplace) -> None:
                 accounts.actor_of(moment, fresh)
 
 
-def test_an_address_has_one_account(workplace: Workplace) -> None:
-    sign_up(workplace)
+def test_an_address_has_one_account(context: Context) -> None:
+    sign_up(context)
     with pytest.raises(Conflict):
-        sign_up(workplace, "A@EXAMPLE.NET")
+        sign_up(context, "A@EXAMPLE.NET")
 
 
 @pytest.mark.parametrize(
     "email", ["", "a", "a@b", "a b@c.de", "a@b.c\n", "@b.co", "a@b.co@c.de", "a@" + "b" * 260 + ".de"]
 )
-def test_what_is_no_address_is_refused(workplace: Workplace, email: str) -> None:
+def test_what_is_no_address_is_refused(context: Context, email: str) -> None:
     if email.strip() != email:
         assert check_email(email) == email.strip()
         return
     with pytest.raises(Invalid):
-        sign_up(workplace, email)
+        sign_up(context, email)
 
 
 @pytest.mark.parametrize("password", ["", "short", "x" * 1025])
-def test_passwords_have_a_length(workplace: Workplace, password: str) -> None:
+def test_passwords_have_a_length(context: Context, password: str) -> None:
     with pytest.raises(Invalid):
-        accounts.sign_up(workplace, email="a@example.net", password=password, organization="acme")
+        accounts.sign_up(context, email="a@example.net", password=password, organization="acme")

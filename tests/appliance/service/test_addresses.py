@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from appliance.model.addresses import QUIET_TIME
 from appliance.model.errors import Conflict
-from appliance.service import Actor, Workplace, machines, organizations
+from appliance.service import Actor, Context, machines, organizations
 from appliance.store import schema
 from tests.appliance.conftest import sign_up
 
@@ -20,46 +20,46 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
 INSTANT = timedelta(seconds=1)
 
 
-def at(workplace: Workplace, moment: datetime) -> Workplace:
-    """The same workplace at another time."""
-    return replace(workplace, clock=lambda: moment)
+def at(context: Context, moment: datetime) -> Context:
+    """The same context at another time."""
+    return replace(context, clock=lambda: moment)
 
 
 @pytest.fixture
-def small(workplace: Workplace) -> Actor:
+def small(context: Context) -> Actor:
     """The owner of an organization with room for 13 machines, on the paid plan."""
-    owner = sign_up(workplace, "small@example.net", network="192.168.7.0/28")
-    organizations.change(workplace, owner, plan="paid")
+    owner = sign_up(context, "small@example.net", network="192.168.7.0/28")
+    organizations.change(context, owner, plan="paid")
     return owner
 
 
-def fill(workplace: Workplace, owner: Actor, count: int = 13) -> list[str]:
+def fill(context: Context, owner: Actor, count: int = 13) -> list[str]:
     """Adds so many machines; gives their ids."""
-    return [machines.add(workplace, owner, name=f"m{number}").machine.id for number in range(count)]
+    return [machines.add(context, owner, name=f"m{number}").machine.id for number in range(count)]
 
 
-def test_an_address_is_given_again_after_an_hour_and_not_before(workplace: Workplace, owner: Actor) -> None:
-    workplace = at(workplace, NOON)
-    first, _ = fill(workplace, owner, 2)
-    machines.remove(workplace, owner, first)
-    early = machines.add(at(workplace, NOON + QUIET_TIME - INSTANT), owner, name="early").machine
+def test_an_address_is_given_again_after_an_hour_and_not_before(context: Context, owner: Actor) -> None:
+    context = at(context, NOON)
+    first, _ = fill(context, owner, 2)
+    machines.remove(context, owner, first)
+    early = machines.add(at(context, NOON + QUIET_TIME - INSTANT), owner, name="early").machine
     assert str(early.address) == "10.100.0.4"
-    machines.remove(at(workplace, NOON + QUIET_TIME), owner, early.id)
-    late = machines.add(at(workplace, NOON + QUIET_TIME), owner, name="late").machine
+    machines.remove(at(context, NOON + QUIET_TIME), owner, early.id)
+    late = machines.add(at(context, NOON + QUIET_TIME), owner, name="late").machine
     assert str(late.address) == "10.100.0.2"
 
 
-def test_a_full_range_says_so(workplace: Workplace, small: Actor) -> None:
-    fill(workplace, small)
+def test_a_full_range_says_so(context: Context, small: Actor) -> None:
+    fill(context, small)
     with pytest.raises(Conflict, match=r"192\.168\.7\.0/28 is taken: it has room for 13 machines") as full:
-        machines.add(workplace, small, name="another")
+        machines.add(context, small, name="another")
     assert full.value.retry_after is None
 
 
-def test_a_crowd_gets_every_address_once_and_the_rest_is_told(workplace: Workplace, small: Actor) -> None:
+def test_a_crowd_gets_every_address_once_and_the_rest_is_told(context: Context, small: Actor) -> None:
     def add(number: int) -> IPv4Address | None:
         try:
-            return machines.add(workplace, small, name=f"m{number}").machine.address
+            return machines.add(context, small, name=f"m{number}").machine.address
         except Conflict:
             return None
 
@@ -69,28 +69,28 @@ def test_a_crowd_gets_every_address_once_and_the_rest_is_told(workplace: Workpla
     assert given.count(None) == 7
 
 
-def test_a_range_with_nothing_but_quiet_addresses_says_when_one_is_free(workplace: Workplace, small: Actor) -> None:
-    ids = fill(workplace, small)
-    machines.remove(at(workplace, NOON + 2 * INSTANT), small, ids[3])
-    machines.remove(at(workplace, NOON), small, ids[7])
+def test_a_range_with_nothing_but_quiet_addresses_says_when_one_is_free(context: Context, small: Actor) -> None:
+    ids = fill(context, small)
+    machines.remove(at(context, NOON + 2 * INSTANT), small, ids[3])
+    machines.remove(at(context, NOON), small, ids[7])
     with pytest.raises(Conflict, match="2026-03-01 13:00:00 UTC") as full:
-        machines.add(at(workplace, NOON + timedelta(minutes=20)), small, name="another")
+        machines.add(at(context, NOON + timedelta(minutes=20)), small, name="another")
     assert full.value.retry_after == 40 * 60
-    again = machines.add(at(workplace, NOON + QUIET_TIME), small, name="another").machine
+    again = machines.add(at(context, NOON + QUIET_TIME), small, name="another").machine
     assert str(again.address) == "192.168.7.9"
 
 
-def test_the_quiet_of_one_organization_is_not_another_s(workplace: Workplace, owner: Actor) -> None:
-    (first,) = fill(workplace, owner, 1)
-    machines.remove(workplace, owner, first)
-    other = sign_up(workplace, "other@example.net")
-    assert str(machines.add(workplace, other, name="a").machine.address) == "10.100.0.2"
+def test_the_quiet_of_one_organization_is_not_another_s(context: Context, owner: Actor) -> None:
+    (first,) = fill(context, owner, 1)
+    machines.remove(context, owner, first)
+    other = sign_up(context, "other@example.net")
+    assert str(machines.add(context, other, name="a").machine.address) == "10.100.0.2"
 
 
-def test_what_is_quiet_no_more_is_forgotten(workplace: Workplace, owner: Actor) -> None:
+def test_what_is_quiet_no_more_is_forgotten(context: Context, owner: Actor) -> None:
     for hours in range(4):
-        moment = at(workplace, NOON + hours * QUIET_TIME)
+        moment = at(context, NOON + hours * QUIET_TIME)
         (machine,) = fill(moment, owner, 1)
         machines.remove(moment, owner, machine)
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         assert transaction.execute(select(func.count()).select_from(schema.released_addresses)).scalar_one() == 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from appliance.hub.rpc.footprint import Footprint
-from appliance.service import Actor, Workplace, census
+from appliance.service import Actor, Context, census
 from appliance.store import Store
 from tests.appliance.conftest import sign_up
 
@@ -42,9 +42,9 @@ def test_an_organization_without_anything_on_the_host_is_told_of(store: Store, o
     assert (found.organization, found.host, found.is_orphan) == (owner.organization_id, None, False)
 
 
-def test_a_sign_up_under_way_is_no_orphan(workplace: Workplace, store: Store) -> None:
+def test_a_sign_up_under_way_is_no_orphan(context: Context, store: Store) -> None:
     host = FakeHost()
-    host.meanwhile = lambda: host.organizations.append(sign_up(workplace, "late@example.net").organization_id)
+    host.meanwhile = lambda: host.organizations.append(sign_up(context, "late@example.net").organization_id)
     (found,) = census.take(store, host)
     assert not found.is_orphan
     assert found.host is not None

@@ -13,7 +13,7 @@ from appliance.hub.errors import Crowded, HubError
 from appliance.model.errors import Invalid, NotEnforced, Refused, TooMany
 from appliance.model.organization import Plan
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Protocol, Rule, Selector, parse_ports
-from appliance.service import Actor, Workplace, accounts, deletion, machines, organizations
+from appliance.service import Actor, Context, accounts, deletion, machines, organizations
 from appliance.service import policy as policies
 from appliance.store import organizations as stored
 from appliance.store import schema
@@ -22,9 +22,9 @@ from tests.appliance.fakes import FakeHub
 RULE = Rule("r", Action.DENY, ANYONE, ANYONE)
 
 
-def everything(workplace: Workplace) -> dict[str, int]:
+def everything(context: Context) -> dict[str, int]:
     """How many rows each table has."""
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         return {
             table.name: transaction.execute(select(func.count()).select_from(table)).scalar_one()
             for table in schema.metadata.sorted_tables
@@ -36,7 +36,7 @@ class Wish:
     """A change that somebody asks for."""
 
     name: str
-    ask: Callable[[Workplace, Actor, str], Any]
+    ask: Callable[[Context, Actor, str], Any]
 
     def __str__(self) -> str:
         return self.name
@@ -58,91 +58,89 @@ WISHES = [
 
 
 @pytest.mark.parametrize("wish", WISHES, ids=str)
-def test_what_the_data_plane_refuses_leaves_no_trace(
-    wish: Wish, workplace: Workplace, hub: FakeHub, owner: Actor
-) -> None:
-    machine = machines.add(workplace, owner, name="first").machine.id
-    before, enforced = everything(workplace), dict(hub.enforced)
+def test_what_the_data_plane_refuses_leaves_no_trace(wish: Wish, context: Context, hub: FakeHub, owner: Actor) -> None:
+    machine = machines.add(context, owner, name="first").machine.id
+    before, enforced = everything(context), dict(hub.enforced)
     hub.refuses = True
     with pytest.raises(NotEnforced):
-        wish.ask(workplace, owner, machine)
-    assert everything(workplace) == before
+        wish.ask(context, owner, machine)
+    assert everything(context) == before
     assert hub.enforced == enforced
 
 
 @pytest.mark.parametrize("wish", WISHES[:-1], ids=str)
 def test_what_the_store_refuses_is_taken_back_from_the_data_plane(
-    wish: Wish, workplace: Workplace, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    wish: Wish, context: Context, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine = machines.add(workplace, owner, name="first").machine.id
-    before, enforced = everything(workplace), dict(hub.enforced)
-    _break_commit(workplace, monkeypatch)
+    machine = machines.add(context, owner, name="first").machine.id
+    before, enforced = everything(context), dict(hub.enforced)
+    _break_commit(context, monkeypatch)
     with pytest.raises(OSError, match="disk full"):
-        wish.ask(workplace, owner, machine)
+        wish.ask(context, owner, machine)
     monkeypatch.undo()
-    assert everything(workplace) == before
+    assert everything(context) == before
     assert hub.enforced == enforced
 
 
 @pytest.mark.parametrize("wish", WISHES[:-2], ids=str)
 def test_what_is_answered_is_in_force_and_in_the_trail(
-    wish: Wish, workplace: Workplace, hub: FakeHub, owner: Actor
+    wish: Wish, context: Context, hub: FakeHub, owner: Actor
 ) -> None:
-    machine = machines.add(workplace, owner, name="first").machine.id
-    entries = len(organizations.trail(workplace, owner)[0])
-    wish.ask(workplace, owner, machine)
-    with workplace.store.read() as transaction:
+    machine = machines.add(context, owner, name="first").machine.id
+    entries = len(organizations.trail(context, owner)[0])
+    wish.ask(context, owner, machine)
+    with context.store.read() as transaction:
         assert hub.enforced[owner.organization_id] == stored.desired(transaction, owner.organization_id)
-    assert len(organizations.trail(workplace, owner)[0]) == entries + 1
+    assert len(organizations.trail(context, owner)[0]) == entries + 1
 
 
 def test_groups_that_overlap_in_too_many_ways_are_refused(
-    workplace: Workplace, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    organizations.change(workplace, owner, plan="paid")
+    organizations.change(context, owner, plan="paid")
     for number in range(8):
         machines.add(
-            workplace, owner, name=f"m{number}", groups=["all", *(f"g{bit}" for bit in range(3) if number >> bit & 1)]
+            context, owner, name=f"m{number}", groups=["all", *(f"g{bit}" for bit in range(3) if number >> bit & 1)]
         )
     ends = [Selector(Kind.GROUP, name) for name in ("all", "g0", "g1", "g2")]
     many = tuple(Rule(f"r{at}", Action.DENY, ends[0], end) for at, end in enumerate(ends))
     # Eight machines at both ends; eight classes in all, four in each of the others: 8 x 8 and three times 8 x 4.
     set_most(monkeypatch, 16 + 159)
-    before = everything(workplace), dict(hub.enforced)
+    before = everything(context), dict(hub.enforced)
     with pytest.raises(
         Invalid, match=r"comes to 176 pairs .* 175 is the most\..* 64, are for the rule to deny group:all"
     ):
-        policies.save(workplace, owner, Policy(Action.ALLOW, many))
-    assert (everything(workplace), hub.enforced) == before
+        policies.save(context, owner, Policy(Action.ALLOW, many))
+    assert (everything(context), hub.enforced) == before
     set_most(monkeypatch, 176)
-    policies.save(workplace, owner, Policy(Action.ALLOW, many))
+    policies.save(context, owner, Policy(Action.ALLOW, many))
     with pytest.raises(Invalid, match="comes to 178 pairs"):
-        machines.add(workplace, owner, name="m8", groups=["all", "g0"])
+        machines.add(context, owner, name="m8", groups=["all", "g0"])
     set_most(monkeypatch, 178)
-    added = machines.add(workplace, owner, name="m8", groups=["all", "g0"]).machine.id
+    added = machines.add(context, owner, name="m8", groups=["all", "g0"]).machine.id
     with pytest.raises(Invalid, match="comes to 186 pairs"):
-        machines.change(workplace, owner, added, groups=["g0"])
+        machines.change(context, owner, added, groups=["g0"])
 
 
-def test_the_free_plan_takes_smaller_policies(workplace: Workplace, hub: FakeHub, owner: Actor) -> None:
+def test_the_free_plan_takes_smaller_policies(context: Context, hub: FakeHub, owner: Actor) -> None:
     """A switch to it is refused, and so is what makes more of what is too much already; less is always possible."""
     ports = parse_ports(",".join(str(2 * port + 1) for port in range(100)))
     large = Policy(
         Action.ALLOW, tuple(Rule(f"r{at}", Action.DENY, ANYONE, ANYONE, Protocol.TCP, ports) for at in range(21))
     )
     with pytest.raises(Invalid, match="comes to 4200 pairs of ends and ports to look up, and 4000 is the most"):
-        policies.save(workplace, owner, large)
-    organizations.change(workplace, owner, plan="paid")
-    policies.save(workplace, owner, large)
+        policies.save(context, owner, large)
+    organizations.change(context, owner, plan="paid")
+    policies.save(context, owner, large)
     with pytest.raises(Invalid, match="4000 is the most"):
-        organizations.change(workplace, owner, plan="free")
-    organizations.change(workplace, owner, name="still on the paid plan")
-    with workplace.store.write() as transaction:
+        organizations.change(context, owner, plan="free")
+    organizations.change(context, owner, name="still on the paid plan")
+    with context.store.write() as transaction:
         stored.change(transaction, owner.organization_id, name="a", plan=Plan.FREE)
-    machines.add(workplace, owner, name="another")
+    machines.add(context, owner, name="another")
     with pytest.raises(Invalid, match="4000 is the most"):
-        policies.add_rule(workplace, owner, Rule("more", Action.DENY, ANYONE, ANYONE))
-    policies.remove_rule(workplace, owner, policies.get(workplace, owner).policy.rules[0].id)
+        policies.add_rule(context, owner, Rule("more", Action.DENY, ANYONE, ANYONE))
+    policies.remove_rule(context, owner, policies.get(context, owner).policy.rules[0].id)
     assert hub.enforced[owner.organization_id].elements == 4000
 
 
@@ -152,42 +150,42 @@ def set_most(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
 
 
 def test_more_than_a_share_of_the_hub_is_told_and_changes_nothing(
-    workplace: Workplace, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise Crowded("That is more than your share.", retry_after=7)
 
-    before = everything(workplace)
+    before = everything(context)
     monkeypatch.setattr(hub, "apply", refuse)
     with pytest.raises(TooMany, match="your share") as refused:
-        policies.save(workplace, owner, Policy(Action.DENY))
+        policies.save(context, owner, Policy(Action.DENY))
     assert refused.value.retry_after == 7
-    assert everything(workplace) == before
+    assert everything(context) == before
 
 
-def test_a_hub_that_is_gone_is_a_refusal(workplace: Workplace, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_is_gone_is_a_refusal(context: Context, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(_: str) -> None:
         raise HubError("gone")
 
     monkeypatch.setattr(hub, "create_keys", gone)
     with pytest.raises(NotEnforced):
-        accounts.sign_up(workplace, email="b@example.net", password="correct horse battery", organization="b")
-    assert not any(everything(workplace).values())
+        accounts.sign_up(context, email="b@example.net", password="correct horse battery", organization="b")
+    assert not any(everything(context).values())
 
 
-def test_an_interrupted_sign_up_is_forgotten(workplace: Workplace, owner: Actor) -> None:
-    before = everything(workplace)
-    with workplace.store.write() as transaction:
+def test_an_interrupted_sign_up_is_forgotten(context: Context, owner: Actor) -> None:
+    before = everything(context)
+    with context.store.write() as transaction:
         transaction.execute(schema.organizations.update().values(active=False))
-    accounts.forget_unfinished(workplace)
+    accounts.forget_unfinished(context)
     assert before["organizations"] == 1
-    assert not any(everything(workplace).values())
+    assert not any(everything(context).values())
     with pytest.raises(Refused):
-        organizations.get(workplace, owner)
+        organizations.get(context, owner)
 
 
-def _break_commit(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = workplace.store.write
+def _break_commit(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = context.store.write
 
     class Broken:
         def __init__(self) -> None:
@@ -203,4 +201,4 @@ def _break_commit(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None
                 raise full
             self._inner.__exit__(kind, error, trace)
 
-    monkeypatch.setattr(workplace.store, "write", Broken)
+    monkeypatch.setattr(context.store, "write", Broken)

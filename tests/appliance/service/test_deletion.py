@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from appliance.hub.errors import HubError
 from appliance.model.errors import NotEnforced, NotFound, Unauthenticated, Unavailable
-from appliance.service import Actor, Workplace, accounts, deletion, log_in, machines, organizations
+from appliance.service import Actor, Context, accounts, deletion, log_in, machines, organizations
 from appliance.store import Store, deletions, instance, schema, times
 from appliance.store import organizations as stored
 from appliance.store.deletions import Tombstone
@@ -46,24 +46,24 @@ def rows_naming(store: Store, *texts: str) -> list[tuple[str, tuple[Any, ...]]]:
         ]
 
 
-def test_no_row_of_any_table_is_left(workplace: Workplace, store: Store, owner: Actor) -> None:
-    other = sign_up(workplace, "other@example.net")
+def test_no_row_of_any_table_is_left(context: Context, store: Store, owner: Actor) -> None:
+    other = sign_up(context, "other@example.net")
     with store.write() as transaction:
         for each in (owner, other):
             assert {"sessions", "machines", "audit"} <= set(fill(transaction, each.organization_id, each.member_id))
     others = rows_naming(store, other.organization_id, other.member_id)
     assert rows_naming(store, owner.organization_id, owner.member_id)
 
-    removed = deletion.delete(workplace, owner, confirm=NAME)
+    removed = deletion.delete(context, owner, confirm=NAME)
 
     assert rows_naming(store, owner.organization_id, owner.member_id, owner.email) == []
     assert rows_naming(store, other.organization_id, other.member_id) == others
     assert (removed["machines"], removed["rules"], removed["members"], removed["tokens"]) == (1, 1, 1, 3)
 
 
-def test_one_tombstone_is_left_that_names_nobody(workplace: Workplace, store: Store, owner: Actor) -> None:
-    machines.add(workplace, owner, name="branch-mumbai")
-    deletion.delete(workplace, owner, confirm=NAME)
+def test_one_tombstone_is_left_that_names_nobody(context: Context, store: Store, owner: Actor) -> None:
+    machines.add(context, owner, name="branch-mumbai")
+    deletion.delete(context, owner, confirm=NAME)
     (tombstone,) = tombstones(store)
     assert (tombstone.actor, tombstone.removed["machines"]) == ("owner", 1)
     for text in (NAME, "mumbai", owner.email, owner.organization_id, owner.member_id):
@@ -71,7 +71,7 @@ def test_one_tombstone_is_left_that_names_nobody(workplace: Workplace, store: St
 
 
 def test_the_data_key_is_destroyed_first(
-    workplace: Workplace, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 
@@ -81,7 +81,7 @@ def test_the_data_key_is_destroyed_first(
             assert stored.find(transaction, organization) is None
 
     monkeypatch.setattr(hub, "remove", remove)
-    deletion.delete(workplace, owner, confirm=NAME)
+    deletion.delete(context, owner, confirm=NAME)
     (row,) = seen
     assert (row.sealed_data_key, row.sealed_private_key, row.active) == (b"", b"", False)
 
@@ -104,22 +104,22 @@ CUTS = [cut_before_data_plane, cut_before_rows, cut_before_files]
 Cut = Callable[[pytest.MonkeyPatch, FakeHub], None]
 
 
-def cut_off(workplace: Workplace, hub: FakeHub, owner: Actor, cut: Cut) -> None:
+def cut_off(context: Context, hub: FakeHub, owner: Actor, cut: Cut) -> None:
     with pytest.MonkeyPatch.context() as patch:
         cut(patch, hub)
         with pytest.raises(Killed):
-            deletion.delete(workplace, owner, confirm=NAME)
+            deletion.delete(context, owner, confirm=NAME)
 
 
 @pytest.mark.parametrize("cut", CUTS)
 def test_the_next_start_finishes_what_was_cut_off(
-    cut: Cut, workplace: Workplace, store: Store, hub: FakeHub, owner: Actor
+    cut: Cut, context: Context, store: Store, hub: FakeHub, owner: Actor
 ) -> None:
-    machines.add(workplace, owner, name="branch-mumbai")
-    cut_off(workplace, hub, owner, cut)
-    accounts.forget_unfinished(workplace)
+    machines.add(context, owner, name="branch-mumbai")
+    cut_off(context, hub, owner, cut)
+    accounts.forget_unfinished(context)
     for _ in range(2):
-        deletion.resume(workplace, times.now())
+        deletion.resume(context, times.now())
         assert not hub.enforced
         assert rows_naming(store, owner.organization_id, owner.member_id) == []
         (tombstone,) = tombstones(store)
@@ -128,37 +128,37 @@ def test_the_next_start_finishes_what_was_cut_off(
             assert deletions.are_scrubbed(transaction)
 
 
-def test_who_is_still_at_it_is_not_overtaken(workplace: Workplace, store: Store, hub: FakeHub, owner: Actor) -> None:
+def test_who_is_still_at_it_is_not_overtaken(context: Context, store: Store, hub: FakeHub, owner: Actor) -> None:
     before = times.now()
-    cut_off(workplace, hub, owner, cut_before_rows)
-    deletion.resume(workplace, before)
+    cut_off(context, hub, owner, cut_before_rows)
+    deletion.resume(context, before)
     assert rows_naming(store, owner.organization_id)
 
 
 @pytest.mark.parametrize("cut", CUTS[:2])
 def test_a_second_call_finishes_what_was_cut_off(
-    cut: Cut, workplace: Workplace, store: Store, hub: FakeHub, owner: Actor
+    cut: Cut, context: Context, store: Store, hub: FakeHub, owner: Actor
 ) -> None:
-    cut_off(workplace, hub, owner, cut)
-    assert deletion.delete(workplace, owner, confirm=NAME)["members"] == 1
+    cut_off(context, hub, owner, cut)
+    assert deletion.delete(context, owner, confirm=NAME)["members"] == 1
     assert not hub.enforced
     assert rows_naming(store, owner.organization_id, owner.member_id) == []
     with pytest.raises(NotFound):
-        deletion.delete(workplace, owner, confirm=NAME)
+        deletion.delete(context, owner, confirm=NAME)
     assert len(tombstones(store)) == 1
 
 
-def test_what_is_being_deleted_is_nobody_s(workplace: Workplace, hub: FakeHub, owner: Actor) -> None:
-    cut_off(workplace, hub, owner, cut_before_data_plane)
+def test_what_is_being_deleted_is_nobody_s(context: Context, hub: FakeHub, owner: Actor) -> None:
+    cut_off(context, hub, owner, cut_before_data_plane)
     for wish in (organizations.get, lambda w, a: machines.add(w, a, name="late")):
         with pytest.raises(NotFound):
-            wish(workplace, owner)
+            wish(context, owner)
     with pytest.raises(Unauthenticated):
-        log_in.at_once(workplace, email=owner.email, password="correct horse battery")
+        log_in.at_once(context, email=owner.email, password="correct horse battery")
 
 
 def test_a_data_plane_that_refuses_leaves_the_keys_as_they_were(
-    workplace: Workplace, store: Store, hub: FakeHub, owner: Actor
+    context: Context, store: Store, hub: FakeHub, owner: Actor
 ) -> None:
 
     def look() -> dict[str, list[tuple[object, ...]]]:
@@ -171,12 +171,12 @@ def test_a_data_plane_that_refuses_leaves_the_keys_as_they_were(
     before = look()
     hub.refuses = True
     with pytest.raises(NotEnforced):
-        deletion.delete(workplace, owner, confirm=NAME)
+        deletion.delete(context, owner, confirm=NAME)
     assert look() == before
 
 
 def test_keys_of_another_unlock_secret_are_not_put_back(
-    workplace: Workplace, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sealed anew meanwhile, those that the call still has open no more."""
 
@@ -187,44 +187,44 @@ def test_keys_of_another_unlock_secret_are_not_put_back(
 
     monkeypatch.setattr(hub, "remove", rotate_and_refuse)
     with pytest.raises(NotEnforced, match="goes on by itself"):
-        deletion.delete(workplace, owner, confirm=NAME)
+        deletion.delete(context, owner, confirm=NAME)
     monkeypatch.undo()
-    deletion.resume(workplace, times.now())
+    deletion.resume(context, times.now())
     assert rows_naming(store, owner.organization_id) == []
 
 
 def test_a_deletion_that_was_taken_back_meanwhile_removes_nothing(
-    workplace: Workplace, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, store: Store, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two calls, one meets a data plane that refuses, and the other goes on."""
     with store.write() as transaction:
         doomed = deletions.find_locked(transaction, owner.organization_id)
     assert doomed is not None
-    monkeypatch.setattr(hub, "remove", lambda _: deletion._take_back(workplace, doomed))
+    monkeypatch.setattr(hub, "remove", lambda _: deletion._take_back(context, doomed))
     with pytest.raises(NotEnforced):
-        deletion.delete(workplace, owner, confirm=NAME)
-    assert organizations.get(workplace, owner).name == NAME
+        deletion.delete(context, owner, confirm=NAME)
+    assert organizations.get(context, owner).name == NAME
     assert owner.organization_id in hub.enforced
 
 
 @pytest.fixture
-def filed(tmp_path: Path, hub: FakeHub) -> tuple[Workplace, Path]:
-    """A workplace on SQLite, and the folder of its files."""
+def filed(tmp_path: Path, hub: FakeHub) -> tuple[Context, Path]:
+    """A context on SQLite, and the folder of its files."""
     folder = tmp_path / "files"
     folder.mkdir()
-    return Workplace(make_store(folder / "store.sqlite"), hub, "vpn.example.net", 51820), folder
+    return Context(make_store(folder / "store.sqlite"), hub, "vpn.example.net", 51820), folder
 
 
-def test_the_files_of_the_store_keep_nothing(filed: tuple[Workplace, Path]) -> None:
-    workplace, folder = filed
-    kept = sign_up(workplace, "kept@example.net")
-    owner = sign_up(workplace, "gone@example.net")
-    organizations.change(workplace, owner, name="zebra-crossing", plan="paid")
+def test_the_files_of_the_store_keep_nothing(filed: tuple[Context, Path]) -> None:
+    context, folder = filed
+    kept = sign_up(context, "kept@example.net")
+    owner = sign_up(context, "gone@example.net")
+    organizations.change(context, owner, name="zebra-crossing", plan="paid")
     # Enough to fill pages, so that some become free.
     for number in range(60):
-        issued = machines.add(workplace, owner, name=f"yak-{number}-" + "x" * 200, groups=["wombats"])
-    machines.add(workplace, kept, name="stays")
-    with workplace.store.read() as transaction:
+        issued = machines.add(context, owner, name=f"yak-{number}-" + "x" * 200, groups=["wombats"])
+    machines.add(context, kept, name="stays")
+    with context.store.read() as transaction:
         state = stored.desired(transaction, owner.organization_id)
     assert state is not None
     traces = [
@@ -240,46 +240,46 @@ def test_the_files_of_the_store_keep_nothing(filed: tuple[Workplace, Path]) -> N
         state.sealed_private_key,
     ]
     assert all(found_in(folder, trace) for trace in traces)
-    deletion.delete(workplace, owner, confirm="zebra-crossing")
+    deletion.delete(context, owner, confirm="zebra-crossing")
     assert [trace for trace in traces if found_in(folder, trace)] == []
     assert found_in(folder, b"stays")
-    workplace.store.close()
+    context.store.close()
 
 
-def test_files_that_are_being_read_are_scrubbed_later(filed: tuple[Workplace, Path]) -> None:
-    workplace, folder = filed
-    owner = sign_up(workplace, "gone@example.net")
-    with workplace.store.read() as reader:
+def test_files_that_are_being_read_are_scrubbed_later(filed: tuple[Context, Path]) -> None:
+    context, folder = filed
+    owner = sign_up(context, "gone@example.net")
+    with context.store.read() as reader:
         everything(reader)
-        deletion.delete(workplace, owner, confirm=NAME)
+        deletion.delete(context, owner, confirm=NAME)
         assert found_in(folder, b"gone@example.net")
-    deletion.resume(workplace, times.now())
+    deletion.resume(context, times.now())
     assert not found_in(folder, b"gone@example.net")
-    workplace.store.close()
+    context.store.close()
 
 
 def test_files_that_can_t_be_written_are_scrubbed_later(
-    filed: tuple[Workplace, Path], monkeypatch: pytest.MonkeyPatch
+    filed: tuple[Context, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store's own words for it, as SQLite raises them, are no end of whoever tries again."""
-    workplace, folder = filed
-    owner = sign_up(workplace, "gone@example.net")
+    context, folder = filed
+    owner = sign_up(context, "gone@example.net")
 
     def refuse(*_: Any, **__: Any) -> sqlite3.Connection:
         raise sqlite3.OperationalError("unable to open database file")
 
     with monkeypatch.context() as patch:
         patch.setattr(sqlite3, "connect", refuse)
-        assert deletion.delete(workplace, owner, confirm=NAME)["machines"] == 0
+        assert deletion.delete(context, owner, confirm=NAME)["machines"] == 0
         with pytest.raises(Unavailable):
-            deletion.resume(workplace, times.now())
-    deletion.resume(workplace, times.now())
+            deletion.resume(context, times.now())
+    deletion.resume(context, times.now())
     assert not found_in(folder, b"gone@example.net")
-    workplace.store.close()
+    context.store.close()
 
 
 def test_a_store_that_is_lost_in_the_middle_is_told_as_that(
-    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise Unavailable("Nothing was changed.")
@@ -287,9 +287,9 @@ def test_a_store_that_is_lost_in_the_middle_is_told_as_that(
     with monkeypatch.context() as patch:
         patch.setattr(stored, "remove", fail)
         with pytest.raises(Unavailable, match="goes on by itself"):
-            deletion.delete(workplace, owner, confirm=NAME)
-    deletion.resume(workplace, times.now())
-    with workplace.store.write() as transaction:
+            deletion.delete(context, owner, confirm=NAME)
+    deletion.resume(context, times.now())
+    with context.store.write() as transaction:
         assert deletions.find_locked(transaction, owner.organization_id) is None
 
 

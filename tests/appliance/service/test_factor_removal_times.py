@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.model.errors import Conflict, NotFound, Unauthenticated
-from appliance.service import Workplace, enrolment, factor_removals, log_in, second_factor
+from appliance.service import Context, enrolment, factor_removals, log_in, second_factor
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 from tests.appliance.service.clock import Clock
@@ -33,11 +33,11 @@ class Account:
         latest: the latest moment that the organization's trail knows of.
     """
 
-    def __init__(self, workplace: Workplace, clock: Clock) -> None:
-        self._workplace, self._clock = workplace, clock
-        self.owner = sign_up(workplace, EMAIL)
-        self._phone = pyotp.TOTP(enrolment.propose(workplace, self.owner, password=PASSWORD).secret)
-        enrolment.enable(workplace, self.owner, code=self._phone.at(clock.now))
+    def __init__(self, context: Context, clock: Clock) -> None:
+        self._context, self._clock = context, clock
+        self.owner = sign_up(context, EMAIL)
+        self._phone = pyotp.TOTP(enrolment.propose(context, self.owner, password=PASSWORD).secret)
+        enrolment.enable(context, self.owner, code=self._phone.at(clock.now))
         self.due: datetime | None = None
         self.latest = clock.now
 
@@ -45,9 +45,9 @@ class Account:
         """As the operator does."""
         if self.due is not None:
             with pytest.raises(Conflict):
-                factor_removals.begin(self._workplace, EMAIL)
+                factor_removals.begin(self._context, EMAIL)
             return
-        factor_removals.begin(self._workplace, EMAIL)
+        factor_removals.begin(self._context, EMAIL)
         self._note()
         self.due = self.latest + DAYS_3
 
@@ -55,16 +55,16 @@ class Account:
         """As the operator does."""
         if self.due is None:
             with pytest.raises(NotFound):
-                factor_removals.stop_as_operator(self._workplace, EMAIL)
+                factor_removals.stop_as_operator(self._context, EMAIL)
             return
-        factor_removals.stop_as_operator(self._workplace, EMAIL)
+        factor_removals.stop_as_operator(self._context, EMAIL)
         self._note()
         self.due = None
 
     def code(self) -> None:
         """A log-in with a code, which is taken only if it is of no earlier time than the last one."""
         try:
-            log_in.at_once(self._workplace, email=EMAIL, password=PASSWORD, code=self._phone.at(self._clock.now))
+            log_in.at_once(self._context, email=EMAIL, password=PASSWORD, code=self._phone.at(self._clock.now))
         except Unauthenticated:
             return
         self._note()
@@ -80,16 +80,16 @@ def test_a_factor_goes_after_three_days_in_which_nobody_stopped_it(steps: list[s
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         store = make_store(Path(folder) / "store.sqlite")
-        workplace = Workplace(store, FakeHub(), "vpn.example.net", 51820, clock=lambda: clock.now)
-        account = Account(workplace, clock)
+        context = Context(store, FakeHub(), "vpn.example.net", 51820, clock=lambda: clock.now)
+        account = Account(context, clock)
         for step in steps:
             if isinstance(step, str):
                 getattr(account, step)()
             else:
                 clock.now += step
             is_due = account.due is not None and account.due <= clock.now
-            assert factor_removals.finish_due(workplace) == is_due
-            assert second_factor.state(workplace, account.owner).enabled is not is_due
+            assert factor_removals.finish_due(context) == is_due
+            assert second_factor.state(context, account.owner).enabled is not is_due
             if is_due:
                 break
         store.close()

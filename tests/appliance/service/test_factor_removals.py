@@ -14,7 +14,7 @@ from appliance.model.letters import Letter
 from appliance.model.organization import Role
 from appliance.service import (
     Actor,
-    Workplace,
+    Context,
     accounts,
     enrolment,
     factor_removals,
@@ -52,20 +52,20 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def workplace(workplace: Workplace, clock: Clock) -> Workplace:
-    return replace(workplace, sends_mail=True, site=SITE, clock=lambda: clock.now)
+def context(context: Context, clock: Clock) -> Context:
+    return replace(context, sends_mail=True, site=SITE, clock=lambda: clock.now)
 
 
 @pytest.fixture
-def owner(workplace: Workplace) -> Actor:
+def owner(context: Context) -> Actor:
     """Signed up before there was a relay, so that no letter waits."""
-    return sign_up(replace(workplace, sends_mail=False), EMAIL)
+    return sign_up(replace(context, sends_mail=False), EMAIL)
 
 
 @pytest.fixture
-def phone(workplace: Workplace, owner: Actor, clock: Clock) -> pyotp.TOTP:
+def phone(context: Context, owner: Actor, clock: Clock) -> pyotp.TOTP:
     """The authenticator of the owner, who has turned a second factor on."""
-    quiet = replace(workplace, sends_mail=False)
+    quiet = replace(context, sends_mail=False)
     made = pyotp.TOTP(enrolment.propose(quiet, owner, password=PASSWORD).secret)
     enrolment.enable(quiet, owner, code=made.at(clock.now))
     clock.wait()
@@ -73,63 +73,63 @@ def phone(workplace: Workplace, owner: Actor, clock: Clock) -> pyotp.TOTP:
 
 
 @pytest.fixture
-def arrived(workplace: Workplace) -> Callable[[], list[Letter]]:
+def arrived(context: Context) -> Callable[[], list[Letter]]:
     """The letters that are sent now."""
-    return lambda: delivered(workplace)
+    return lambda: delivered(context)
 
 
-def is_open(workplace: Workplace) -> bool:
+def is_open(context: Context) -> bool:
     """Whether the password alone opens the account."""
     try:
-        log_in.at_once(workplace, email=EMAIL, password=PASSWORD)
+        log_in.at_once(context, email=EMAIL, password=PASSWORD)
     except CodeNeeded:
         return False
     return True
 
 
-def actions(workplace: Workplace, actor: Actor) -> list[tuple[str, str]]:
+def actions(context: Context, actor: Actor) -> list[tuple[str, str]]:
     """What the trail has of removals, the oldest first."""
-    found = organizations.trail(workplace, actor)[0]
+    found = organizations.trail(context, actor)[0]
     return [(entry.action, entry.actor) for entry in reversed(found) if entry.action.startswith("factor-removal")]
 
 
 @pytest.mark.usefixtures("phone")
-def test_it_takes_effect_after_three_days_and_not_before(workplace: Workplace, owner: Actor, clock: Clock) -> None:
-    begun = factor_removals.begin(workplace, f" {EMAIL.upper()} ")
+def test_it_takes_effect_after_three_days_and_not_before(context: Context, owner: Actor, clock: Clock) -> None:
+    begun = factor_removals.begin(context, f" {EMAIL.upper()} ")
     assert begun.due_at - clock.now == timedelta(hours=72)
     clock.now = begun.due_at - MOMENT
-    assert factor_removals.finish_due(workplace) == 0
-    assert not is_open(workplace)
+    assert factor_removals.finish_due(context) == 0
+    assert not is_open(context)
     clock.now = begun.due_at
-    assert factor_removals.finish_due(workplace) == 1
-    assert is_open(workplace)
-    assert not second_factor.state(workplace, owner).enabled
-    assert factor_removals.finish_due(workplace) == 0
-    assert actions(workplace, owner) == [("factor-removal.begun", "operator"), ("factor-removal.done", "operator")]
+    assert factor_removals.finish_due(context) == 1
+    assert is_open(context)
+    assert not second_factor.state(context, owner).enabled
+    assert factor_removals.finish_due(context) == 0
+    assert actions(context, owner) == [("factor-removal.begun", "operator"), ("factor-removal.done", "operator")]
     (done, *_) = (
-        entry.detail for entry in organizations.trail(workplace, owner)[0] if entry.action == factor_removals.DONE
+        entry.detail for entry in organizations.trail(context, owner)[0] if entry.action == factor_removals.DONE
     )
     assert done == {"person": EMAIL, "second_factor_removed": True, "passkeys_removed": 0}
 
 
 @pytest.mark.usefixtures("phone")
-def test_every_session_ends_with_it(workplace: Workplace, owner: Actor, clock: Clock) -> None:
-    session = again(workplace, owner)
-    factor_removals.begin(workplace, EMAIL)
-    assert accounts.member_of(workplace, session)
+def test_every_session_ends_with_it(context: Context, owner: Actor, clock: Clock) -> None:
+    session = again(context, owner)
+    factor_removals.begin(context, EMAIL)
+    assert accounts.member_of(context, session)
     clock.wait(factor_removals.DELAY)
-    factor_removals.finish_due(workplace)
+    factor_removals.finish_due(context)
     with pytest.raises(Unauthenticated):
-        organizations.change(workplace, session, name="mine")
+        organizations.change(context, session, name="mine")
 
 
 @pytest.mark.usefixtures("phone")
 def test_everybody_concerned_is_told_at_the_beginning_and_at_the_end(
-    workplace: Workplace, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
+    context: Context, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
 ) -> None:
-    second_owner = colleague(workplace, owner, Role.OWNER)
-    colleague(workplace, owner, Role.ADMIN)
-    begun = factor_removals.begin(workplace, EMAIL)
+    second_owner = colleague(context, owner, Role.OWNER)
+    colleague(context, owner, Role.ADMIN)
+    begun = factor_removals.begin(context, EMAIL)
     told = arrived()
     assert {letter.recipient for letter in told} == {EMAIL, second_owner.email}
     for letter in told:
@@ -137,7 +137,7 @@ def test_everybody_concerned_is_told_at_the_beginning_and_at_the_end(
         assert f"Account: {EMAIL}\n" in letter.text
         assert f"{SITE}/login?next=/settings/people\n" in letter.text
     clock.now = begun.due_at
-    factor_removals.finish_due(workplace)
+    factor_removals.finish_due(context)
     told = arrived()
     assert {letter.recipient for letter in told} == {EMAIL, second_owner.email}
     assert all("were removed" in letter.text and f"{SITE}/forgotten\n" in letter.text for letter in told)
@@ -145,246 +145,244 @@ def test_everybody_concerned_is_told_at_the_beginning_and_at_the_end(
 
 @pytest.mark.usefixtures("phone")
 def test_a_person_who_is_no_owner_is_told_too(
-    workplace: Workplace, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
+    context: Context, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
 ) -> None:
-    viewer = colleague(workplace, owner, Role.VIEWER)
-    quiet = replace(workplace, sends_mail=False)
+    viewer = colleague(context, owner, Role.VIEWER)
+    quiet = replace(context, sends_mail=False)
     made = pyotp.TOTP(enrolment.propose(quiet, viewer, password=PASSWORD).secret)
     enrolment.enable(quiet, viewer, code=made.at(clock.now))
-    factor_removals.begin(workplace, viewer.email)
+    factor_removals.begin(context, viewer.email)
     assert {letter.recipient for letter in arrived()} == {EMAIL, viewer.email}
 
 
 @pytest.mark.usefixtures("phone")
-def test_an_owner_stops_it(
-    workplace: Workplace, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
-) -> None:
-    second_owner = colleague(workplace, owner, Role.OWNER)
-    factor_removals.begin(workplace, EMAIL)
-    (seen,) = factor_removals.waiting(workplace, second_owner)
+def test_an_owner_stops_it(context: Context, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]) -> None:
+    second_owner = colleague(context, owner, Role.OWNER)
+    factor_removals.begin(context, EMAIL)
+    (seen,) = factor_removals.waiting(context, second_owner)
     assert (seen.member_id, seen.email) == (owner.member_id, EMAIL)
-    for no_owner in (colleague(workplace, owner, Role.ADMIN), colleague(workplace, owner, Role.VIEWER)):
+    for no_owner in (colleague(context, owner, Role.ADMIN), colleague(context, owner, Role.VIEWER)):
         with pytest.raises(Forbidden):
-            factor_removals.stop(workplace, no_owner, owner.member_id)
+            factor_removals.stop(context, no_owner, owner.member_id)
         with pytest.raises(Forbidden):
-            factor_removals.waiting(workplace, no_owner)
+            factor_removals.waiting(context, no_owner)
     arrived()
-    factor_removals.stop(workplace, second_owner, owner.member_id)
+    factor_removals.stop(context, second_owner, owner.member_id)
     assert {letter.recipient for letter in arrived()} == {EMAIL, second_owner.email}
     with pytest.raises(NotFound):
-        factor_removals.stop(workplace, second_owner, owner.member_id)
+        factor_removals.stop(context, second_owner, owner.member_id)
     clock.wait(2 * factor_removals.DELAY)
-    assert factor_removals.finish_due(workplace) == 0
-    assert not is_open(workplace)
-    assert actions(workplace, owner) == [
+    assert factor_removals.finish_due(context) == 0
+    assert not is_open(context)
+    assert actions(context, owner) == [
         ("factor-removal.begun", "operator"), ("factor-removal.stopped", second_owner.email),
     ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("phone")
-def test_another_organization_s_owner_stops_nothing(workplace: Workplace, owner: Actor) -> None:
-    stranger = sign_up(replace(workplace, sends_mail=False), "stranger@example.net")
-    factor_removals.begin(workplace, EMAIL)
-    assert factor_removals.waiting(workplace, stranger) == []
+def test_another_organization_s_owner_stops_nothing(context: Context, owner: Actor) -> None:
+    stranger = sign_up(replace(context, sends_mail=False), "stranger@example.net")
+    factor_removals.begin(context, EMAIL)
+    assert factor_removals.waiting(context, stranger) == []
     with pytest.raises(NotFound, match="no such member"):
-        factor_removals.stop(workplace, stranger, owner.member_id)
-    assert factor_removals.own(workplace, owner)
+        factor_removals.stop(context, stranger, owner.member_id)
+    assert factor_removals.own(context, owner)
 
 
 @pytest.mark.usefixtures("phone")
-def test_the_operator_stops_it(workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
-    factor_removals.begin(workplace, EMAIL)
+def test_the_operator_stops_it(context: Context, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
+    factor_removals.begin(context, EMAIL)
     # Of the beginning nobody is told who reads of it too late.
-    factor_removals.stop_as_operator(workplace, EMAIL)
+    factor_removals.stop_as_operator(context, EMAIL)
     (letter,) = arrived()
     assert "was stopped by the operator of this service" in letter.text
-    assert factor_removals.own(workplace, owner) is None
+    assert factor_removals.own(context, owner) is None
     with pytest.raises(NotFound):
-        factor_removals.stop_as_operator(workplace, EMAIL)
+        factor_removals.stop_as_operator(context, EMAIL)
 
 
 @pytest.mark.parametrize("how", ["code", "recovery code", "proof"])
 def test_whoever_uses_the_second_factor_stops_it(
-    workplace: Workplace, owner: Actor, phone: pyotp.TOTP, clock: Clock, how: str
+    context: Context, owner: Actor, phone: pyotp.TOTP, clock: Clock, how: str
 ) -> None:
     codes = enrolment.renew_recovery_codes(
-        workplace, again(workplace, owner), password=PASSWORD, code=phone.at(clock.now)
+        context, again(context, owner), password=PASSWORD, code=phone.at(clock.now)
     ).codes
     clock.wait()
-    factor_removals.begin(workplace, EMAIL)
+    factor_removals.begin(context, EMAIL)
     with pytest.raises(Unauthenticated):
-        log_in.at_once(workplace, email=EMAIL, password=PASSWORD, code="000000")
-    assert not is_open(workplace)
-    assert factor_removals.own(workplace, owner), "neither a wrong code nor the password alone stops it"
+        log_in.at_once(context, email=EMAIL, password=PASSWORD, code="000000")
+    assert not is_open(context)
+    assert factor_removals.own(context, owner), "neither a wrong code nor the password alone stops it"
     if how == "proof":
-        actor = again(workplace, owner)
-        shown = proof.of_person(workplace, actor, PASSWORD, phone.at(clock.now))
-        with workplace.store.write() as transaction:
-            proof.take(workplace, transaction, shown, NOWHERE)
+        actor = again(context, owner)
+        shown = proof.of_person(context, actor, PASSWORD, phone.at(clock.now))
+        with context.store.write() as transaction:
+            proof.take(context, transaction, shown, NOWHERE)
     else:
         code = phone.at(clock.now) if how == "code" else codes[0]
-        log_in.at_once(workplace, email=EMAIL, password=PASSWORD, code=code)
-    assert factor_removals.own(workplace, owner) is None
-    assert actions(workplace, owner)[-1] == ("factor-removal.stopped", EMAIL)
+        log_in.at_once(context, email=EMAIL, password=PASSWORD, code=code)
+    assert factor_removals.own(context, owner) is None
+    assert actions(context, owner)[-1] == ("factor-removal.stopped", EMAIL)
 
 
-def test_a_passkey_goes_too_and_its_use_stops_it(workplace: Workplace, owner: Actor, clock: Clock) -> None:
-    quiet = replace(workplace, sends_mail=False)
+def test_a_passkey_goes_too_and_its_use_stops_it(context: Context, owner: Actor, clock: Clock) -> None:
+    quiet = replace(context, sends_mail=False)
     device = Authenticator(SITE)
     made = device.create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
     passkeys.add(quiet, again(quiet, owner), "holder", password=PASSWORD, name="laptop", credential=made)
-    factor_removals.begin(workplace, EMAIL)
-    signed = device.get(passkeys.begin_log_in(workplace, "holder"))
-    passkeys.log_in(workplace, "holder", credential=signed)
-    assert factor_removals.own(workplace, owner) is None
-    factor_removals.begin(workplace, EMAIL)
+    factor_removals.begin(context, EMAIL)
+    signed = device.get(passkeys.begin_log_in(context, "holder"))
+    passkeys.log_in(context, "holder", credential=signed)
+    assert factor_removals.own(context, owner) is None
+    factor_removals.begin(context, EMAIL)
     clock.wait(factor_removals.DELAY)
-    assert factor_removals.finish_due(workplace) == 1
-    assert passkeys.all_of(workplace, owner) == []
+    assert factor_removals.finish_due(context) == 1
+    assert passkeys.all_of(context, owner) == []
 
 
-def test_what_is_made_while_it_waits_is_kept(workplace: Workplace, owner: Actor, clock: Clock) -> None:
-    quiet = replace(workplace, sends_mail=False)
+def test_what_is_made_while_it_waits_is_kept(context: Context, owner: Actor, clock: Clock) -> None:
+    quiet = replace(context, sends_mail=False)
     made = Authenticator(SITE).create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
     passkeys.add(quiet, again(quiet, owner), "holder", password=PASSWORD, name="laptop", credential=made)
-    factor_removals.begin(workplace, EMAIL)
+    factor_removals.begin(context, EMAIL)
     actor = again(quiet, owner)
     phone = pyotp.TOTP(enrolment.propose(quiet, actor, password=PASSWORD).secret)
     enrolment.enable(quiet, actor, code=phone.at(clock.now))
     clock.wait(factor_removals.DELAY)
-    assert factor_removals.finish_due(workplace) == 0
-    assert not is_open(workplace)
+    assert factor_removals.finish_due(context) == 0
+    assert not is_open(context)
 
 
 @pytest.mark.usefixtures("phone")
-def test_beginning_again_makes_it_neither_sooner_nor_later(workplace: Workplace, owner: Actor, clock: Clock) -> None:
-    begun = factor_removals.begin(workplace, EMAIL)
+def test_beginning_again_makes_it_neither_sooner_nor_later(context: Context, owner: Actor, clock: Clock) -> None:
+    begun = factor_removals.begin(context, EMAIL)
     clock.wait(HOUR)
     with pytest.raises(Conflict, match=f"{begun.due_at:%Y-%m-%d %H:%M} UTC"):
-        factor_removals.begin(workplace, EMAIL)
-    assert factor_removals.own(workplace, owner) == begun
+        factor_removals.begin(context, EMAIL)
+    assert factor_removals.own(context, owner) == begun
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_clock_that_is_behind_makes_it_no_sooner(workplace: Workplace, clock: Clock) -> None:
+def test_a_clock_that_is_behind_makes_it_no_sooner(context: Context, clock: Clock) -> None:
     """The hour of a host whose clock is set only after its start is no beginning."""
     right = clock.now
     clock.now = right - timedelta(days=3650)
-    begun = factor_removals.begin(workplace, EMAIL)
+    begun = factor_removals.begin(context, EMAIL)
     clock.now = right
-    assert factor_removals.finish_due(workplace) == 0
+    assert factor_removals.finish_due(context) == 0
     # The last entry of the trail is as old as the set-up of the second factor.
     assert begun.due_at >= right + factor_removals.DELAY - timedelta(minutes=1)
     clock.now = begun.due_at - HOUR
-    assert factor_removals.finish_due(workplace) == 0
+    assert factor_removals.finish_due(context) == 0
     clock.now = begun.due_at
-    assert factor_removals.finish_due(workplace) == 1
+    assert factor_removals.finish_due(context) == 1
 
 
 @pytest.mark.usefixtures("phone")
-def test_a_clock_that_is_set_back_and_right_again_makes_it_no_sooner(workplace: Workplace, clock: Clock) -> None:
-    with workplace.store.write() as transaction:
+def test_a_clock_that_is_set_back_and_right_again_makes_it_no_sooner(context: Context, clock: Clock) -> None:
+    with context.store.write() as transaction:
         instance.create(transaction, Instance("abc", Lock(b"s" * 16, 2, 8, 1, b"p")))
-    begun = factor_removals.begin(workplace, EMAIL)
+    begun = factor_removals.begin(context, EMAIL)
     right = clock.now
     for boot, now in (("one", right), ("one", right - timedelta(days=3650)), ("two", right - timedelta(days=3650))):
         clock.now = now
-        setbacks.settle(workplace, lambda: 0.0, lambda name=boot: name)  # type: ignore[misc]
+        setbacks.settle(context, lambda: 0.0, lambda name=boot: name)  # type: ignore[misc]
     clock.now = begun.due_at - MOMENT
-    setbacks.settle(workplace, lambda: 0.0, lambda: "two")
-    assert factor_removals.finish_due(workplace) == 0
+    setbacks.settle(context, lambda: 0.0, lambda: "two")
+    assert factor_removals.finish_due(context) == 0
     clock.now = begun.due_at
-    assert factor_removals.finish_due(workplace) == 1
+    assert factor_removals.finish_due(context) == 1
 
 
 @pytest.mark.usefixtures("phone")
-def test_none_takes_effect_while_nobody_could_stop_it(workplace: Workplace, owner: Actor, clock: Clock) -> None:
-    factor_removals.begin(workplace, EMAIL)
-    suspension.suspend(workplace, owner.organization_id)
+def test_none_takes_effect_while_nobody_could_stop_it(context: Context, owner: Actor, clock: Clock) -> None:
+    factor_removals.begin(context, EMAIL)
+    suspension.suspend(context, owner.organization_id)
     clock.wait(2 * factor_removals.DELAY)
-    assert factor_removals.finish_due(workplace) == 0
-    suspension.resume(workplace, owner.organization_id)
-    assert factor_removals.finish_due(workplace) == 0
-    (waits,) = factor_removals.waiting(workplace, again(workplace, owner))
+    assert factor_removals.finish_due(context) == 0
+    suspension.resume(context, owner.organization_id)
+    assert factor_removals.finish_due(context) == 0
+    (waits,) = factor_removals.waiting(context, again(context, owner))
     assert waits.due_at == clock.now + factor_removals.DELAY
-    suspension.suspend(workplace, owner.organization_id)
-    factor_removals.stop_as_operator(workplace, EMAIL)
+    suspension.suspend(context, owner.organization_id)
+    factor_removals.stop_as_operator(context, EMAIL)
     with pytest.raises(Conflict, match="suspended"):
-        factor_removals.begin(workplace, EMAIL)
-    suspension.resume(workplace, owner.organization_id)
-    factor_removals.begin(workplace, EMAIL)
+        factor_removals.begin(context, EMAIL)
+    suspension.resume(context, owner.organization_id)
+    factor_removals.begin(context, EMAIL)
     clock.wait(factor_removals.DELAY)
-    assert factor_removals.finish_due(workplace) == 1
+    assert factor_removals.finish_due(context) == 1
 
 
-def test_there_has_to_be_something_to_remove(workplace: Workplace, owner: Actor) -> None:
+def test_there_has_to_be_something_to_remove(context: Context, owner: Actor) -> None:
     for email, refusal in ((EMAIL, Conflict), ("nobody@example.net", NotFound)):
         with pytest.raises(refusal):
-            factor_removals.begin(workplace, email)
+            factor_removals.begin(context, email)
     # A secret of which no code was shown is no second factor.
-    enrolment.propose(replace(workplace, sends_mail=False), owner, password=PASSWORD)
+    enrolment.propose(replace(context, sends_mail=False), owner, password=PASSWORD)
     with pytest.raises(Conflict):
-        factor_removals.begin(workplace, EMAIL)
-    assert actions(workplace, owner) == []
+        factor_removals.begin(context, EMAIL)
+    assert actions(context, owner) == []
 
 
-def test_who_turned_it_off_in_between_loses_no_session(workplace: Workplace, owner: Actor, clock: Clock) -> None:
-    quiet = replace(workplace, sends_mail=False)
+def test_who_turned_it_off_in_between_loses_no_session(context: Context, owner: Actor, clock: Clock) -> None:
+    quiet = replace(context, sends_mail=False)
     made = Authenticator(SITE).create(passkeys.begin_adding(quiet, again(quiet, owner), "holder"))
     passkeys.add(quiet, again(quiet, owner), "holder", password=PASSWORD, name="laptop", credential=made)
-    factor_removals.begin(workplace, EMAIL)
-    (passkey,) = passkeys.all_of(workplace, owner)
+    factor_removals.begin(context, EMAIL)
+    (passkey,) = passkeys.all_of(context, owner)
     passkeys.remove(quiet, again(quiet, owner), passkey.id, password=PASSWORD)
     clock.wait(factor_removals.DELAY)
-    session = again(workplace, owner)
-    assert factor_removals.finish_due(workplace) == 0
-    assert accounts.member_of(workplace, session)
-    organizations.change(workplace, session, name="mine")
-    assert factor_removals.own(workplace, owner) is None
-    assert actions(workplace, owner) == [("factor-removal.begun", "operator")]
+    session = again(context, owner)
+    assert factor_removals.finish_due(context) == 0
+    assert accounts.member_of(context, session)
+    organizations.change(context, session, name="mine")
+    assert factor_removals.own(context, owner) is None
+    assert actions(context, owner) == [("factor-removal.begun", "operator")]
 
 
 @pytest.mark.usefixtures("phone")
-def test_it_goes_with_the_member(workplace: Workplace, owner: Actor, clock: Clock) -> None:
-    second_owner = colleague(workplace, owner, Role.OWNER)
-    factor_removals.begin(workplace, EMAIL)
-    members.remove(workplace, second_owner, owner.member_id)
-    assert factor_removals.waiting(workplace, second_owner) == []
+def test_it_goes_with_the_member(context: Context, owner: Actor, clock: Clock) -> None:
+    second_owner = colleague(context, owner, Role.OWNER)
+    factor_removals.begin(context, EMAIL)
+    members.remove(context, second_owner, owner.member_id)
+    assert factor_removals.waiting(context, second_owner) == []
     clock.wait(factor_removals.DELAY)
-    assert factor_removals.finish_due(workplace) == 0
+    assert factor_removals.finish_due(context) == 0
 
 
 @pytest.mark.usefixtures("phone")
 def test_a_service_that_comes_back_later_does_what_became_due(
-    workplace: Workplace, hub: FakeHub, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    context: Context, hub: FakeHub, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Enough(BaseException):
         """One round is over."""
 
-    def enough(_: Workplace) -> None:
+    def enough(_: Context) -> None:
         raise Enough
 
-    factor_removals.begin(workplace, EMAIL)
+    factor_removals.begin(context, EMAIL)
     clock.wait(timedelta(days=30))
     hub.refuses = True
     monkeypatch.setattr(factor_removals, "forget_letters", enough)
     with pytest.raises(Enough):
-        cleanup.keep_at_it(workplace)
+        cleanup.keep_at_it(context)
     hub.refuses = False
-    assert is_open(workplace)
+    assert is_open(context)
 
 
 @pytest.mark.usefixtures("phone")
-def test_without_mail_the_trail_alone_tells(workplace: Workplace, owner: Actor, clock: Clock) -> None:
-    silent = replace(workplace, sends_mail=False)
+def test_without_mail_the_trail_alone_tells(context: Context, owner: Actor, clock: Clock) -> None:
+    silent = replace(context, sends_mail=False)
     # The operator's command does not know whether the service sends mail.
-    factor_removals.begin(workplace, EMAIL)
-    factor_removals.forget_letters(workplace)
-    with workplace.store.read() as transaction:
+    factor_removals.begin(context, EMAIL)
+    factor_removals.forget_letters(context)
+    with context.store.read() as transaction:
         assert mail.has_kind(transaction, factor_removals.LETTER)
     factor_removals.forget_letters(silent)
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         assert not mail.has_kind(transaction, factor_removals.LETTER)
     clock.wait(factor_removals.DELAY)
     factor_removals.finish_due(silent)
-    assert [action for action, _ in actions(workplace, owner)] == [factor_removals.BEGUN, factor_removals.DONE]
+    assert [action for action, _ in actions(context, owner)] == [factor_removals.BEGUN, factor_removals.DONE]

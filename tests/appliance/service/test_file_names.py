@@ -12,7 +12,7 @@ from sqlalchemy import text
 from appliance.model.errors import Conflict
 from appliance.model.file_names import interface_names
 from appliance.model.organization import Machine
-from appliance.service import Actor, Workplace, machines, organizations
+from appliance.service import Actor, Context, machines, organizations
 from appliance.store import Store, migration, times
 from appliance.store import machines as stored
 from tests.appliance import valid_files
@@ -42,14 +42,14 @@ ALIKE = (
 
 
 @pytest.fixture
-def paying(workplace: Workplace, owner: Actor) -> Actor:
-    organizations.change(workplace, owner, plan="paid")
+def paying(context: Context, owner: Actor) -> Actor:
+    organizations.change(context, owner, plan="paid")
     return owner
 
 
-def files(workplace: Workplace, actor: Actor) -> dict[str, str]:
+def files(context: Context, actor: Actor) -> dict[str, str]:
     """The files by the ids of their machines."""
-    return {each.machine.id: each.machine.file_name for each in machines.page(workplace, actor)[0]}
+    return {each.machine.id: each.machine.file_name for each in machines.page(context, actor)[0]}
 
 
 def assert_different(found: dict[str, str]) -> None:
@@ -58,9 +58,9 @@ def assert_different(found: dict[str, str]) -> None:
     assert len({file.lower() for file in found.values()}) == len(found)
 
 
-def test_machines_named_alike_have_different_files(workplace: Workplace, paying: Actor) -> None:
-    made = {name: machines.add(workplace, paying, name=name).machine for name in ALIKE}
-    found = files(workplace, paying)
+def test_machines_named_alike_have_different_files(context: Context, paying: Actor) -> None:
+    made = {name: machines.add(context, paying, name=name).machine for name in ALIKE}
+    found = files(context, paying)
     assert_different(found)
     assert found == {machine.id: machine.file_name for machine in made.values()}
     assert [made[name].file_name for name in ("zurich", "Zürich", "ZURICH")] == [
@@ -68,56 +68,54 @@ def test_machines_named_alike_have_different_files(workplace: Workplace, paying:
     ]  # fmt: skip
 
 
-def test_a_file_stays_while_others_come_and_go(workplace: Workplace, paying: Actor) -> None:
-    first, second, third = (
-        machines.add(workplace, paying, name=name).machine for name in ("Mumbai", "mumbai", "MUMBAI")
-    )
-    before = files(workplace, paying)
-    machines.remove(workplace, paying, first.id)
-    machines.rotate(workplace, paying, second.id)
-    machines.change(workplace, paying, third.id, groups=["office"])
-    machines.change(workplace, paying, third.id, name="MUMBAI")
-    machines.add(workplace, paying, name="Mumbai")
-    after = files(workplace, paying)
+def test_a_file_stays_while_others_come_and_go(context: Context, paying: Actor) -> None:
+    first, second, third = (machines.add(context, paying, name=name).machine for name in ("Mumbai", "mumbai", "MUMBAI"))
+    before = files(context, paying)
+    machines.remove(context, paying, first.id)
+    machines.rotate(context, paying, second.id)
+    machines.change(context, paying, third.id, groups=["office"])
+    machines.change(context, paying, third.id, name="MUMBAI")
+    machines.add(context, paying, name="Mumbai")
+    after = files(context, paying)
     assert after[second.id] == before[second.id] == "mumbai-2.conf"
     assert after[third.id] == before[third.id] == "mumbai-3.conf"
     assert_different(after)
 
 
-def test_another_name_is_another_file(workplace: Workplace, paying: Actor) -> None:
-    machines.add(workplace, paying, name="pune")
-    machine = machines.add(workplace, paying, name="mumbai").machine
-    assert machines.change(workplace, paying, machine.id, name="PUNE").machine.file_name == "pune-2.conf"
-    assert machines.change(workplace, paying, machine.id, name="Delhi").machine.file_name == "delhi.conf"
+def test_another_name_is_another_file(context: Context, paying: Actor) -> None:
+    machines.add(context, paying, name="pune")
+    machine = machines.add(context, paying, name="mumbai").machine
+    assert machines.change(context, paying, machine.id, name="PUNE").machine.file_name == "pune-2.conf"
+    assert machines.change(context, paying, machine.id, name="Delhi").machine.file_name == "delhi.conf"
     # Its own present one is not in its way.
-    assert machines.change(workplace, paying, machine.id, name="DELHI").machine.file_name == "delhi.conf"
+    assert machines.change(context, paying, machine.id, name="DELHI").machine.file_name == "delhi.conf"
 
 
-def test_another_organization_has_files_of_the_same_name(workplace: Workplace, owner: Actor) -> None:
-    other = sign_up(workplace, "other@example.net")
+def test_another_organization_has_files_of_the_same_name(context: Context, owner: Actor) -> None:
+    other = sign_up(context, "other@example.net")
     for actor in (owner, other):
-        assert machines.add(workplace, actor, name="mumbai").machine.file_name == "mumbai.conf"
+        assert machines.add(context, actor, name="mumbai").machine.file_name == "mumbai.conf"
 
 
-def test_whoever_takes_every_readable_file_keeps_nobody_from_one(workplace: Workplace, paying: Actor) -> None:
+def test_whoever_takes_every_readable_file_keeps_nobody_from_one(context: Context, paying: Actor) -> None:
     for name in islice(interface_names("mumbai"), 40):
-        machines.add(workplace, paying, name=name)
-    machines.add(workplace, paying, name="Mumbai")
-    assert_different(files(workplace, paying))
+        machines.add(context, paying, name=name)
+    machines.add(context, paying, name="Mumbai")
+    assert_different(files(context, paying))
 
 
-def test_many_at_once_have_different_files(workplace: Workplace, paying: Actor) -> None:
+def test_many_at_once_have_different_files(context: Context, paying: Actor) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: machines.add(workplace, paying, name="mumbai" + "." * number), range(24)))
-    found = files(workplace, paying)
+        list(pool.map(lambda number: machines.add(context, paying, name="mumbai" + "." * number), range(24)))
+    found = files(context, paying)
     assert len(found) == 24
     assert_different(found)
 
 
-def test_the_database_has_the_last_word(workplace: Workplace, owner: Actor) -> None:
-    present = machines.add(workplace, owner, name="mumbai").machine
+def test_the_database_has_the_last_word(context: Context, owner: Actor) -> None:
+    present = machines.add(context, owner, name="mumbai").machine
     other = Machine("m2", "MUMBAI", present.interface, IPv4Address("10.100.0.9"), "k", (), times.now())
-    with pytest.raises(Conflict, match=r"has the file mumbai\.conf"), workplace.store.write() as transaction:
+    with pytest.raises(Conflict, match=r"has the file mumbai\.conf"), context.store.write() as transaction:
         stored.create(transaction, owner.organization_id, other)
 
 

@@ -7,7 +7,7 @@ import pytest
 from appliance.model.errors import Invalid
 from appliance.model.ids import new_id
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
-from appliance.service import Actor, Workplace, machines
+from appliance.service import Actor, Context, machines
 from appliance.service import policy as policies
 
 
@@ -16,30 +16,30 @@ def rule_about(group: str) -> Rule:
 
 
 @pytest.mark.parametrize("group", ["any", "machine:x", "Group:office"])
-def test_no_machine_joins_one_and_no_rule_names_one(workplace: Workplace, owner: Actor, group: str) -> None:
-    machine = machines.add(workplace, owner, name="a", groups=["office"]).machine
+def test_no_machine_joins_one_and_no_rule_names_one(context: Context, owner: Actor, group: str) -> None:
+    machine = machines.add(context, owner, name="a", groups=["office"]).machine
     with pytest.raises(Invalid) as refused:
-        machines.add(workplace, owner, name="b", groups=["office", group])
+        machines.add(context, owner, name="b", groups=["office", group])
     assert refused.value.field == "group"
     with pytest.raises(Invalid):
-        machines.change(workplace, owner, machine.id, groups=["office", group])
+        machines.change(context, owner, machine.id, groups=["office", group])
     with pytest.raises(Invalid) as refused:
-        policies.add_rule(workplace, owner, rule_about(group))
+        policies.add_rule(context, owner, rule_about(group))
     assert refused.value.field == "destination"
-    assert machines.get(workplace, owner, machine.id).machine.groups == ("office",)
-    assert policies.get(workplace, owner).policy.rules == ()
+    assert machines.get(context, owner, machine.id).machine.groups == ("office",)
+    assert policies.get(context, owner).policy.rules == ()
 
 
-def test_one_from_before_stays(workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_from_before_stays(context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as before:
         before.setattr(machines, "check_new_group", lambda _: None)
-        machine = machines.add(workplace, owner, name="a", groups=["any"]).machine
-    machines.change(workplace, owner, machine.id, name="b")
-    machines.change(workplace, owner, machine.id, groups=["any", "office"])
-    rule = policies.add_rule(workplace, owner, rule_about("any"))
-    machines.change(workplace, owner, machine.id, groups=["office"])
+        machine = machines.add(context, owner, name="a", groups=["any"]).machine
+    machines.change(context, owner, machine.id, name="b")
+    machines.change(context, owner, machine.id, groups=["any", "office"])
+    rule = policies.add_rule(context, owner, rule_about("any"))
+    machines.change(context, owner, machine.id, groups=["office"])
     # It is named by a rule that is there, so the policy can still be saved, and loaded.
-    policies.save(workplace, owner, Policy(Action.DENY, (rule,)))
-    assert policies.get(workplace, owner).policy.rules == (rule,)
+    policies.save(context, owner, Policy(Action.DENY, (rule,)))
+    assert policies.get(context, owner).policy.rules == (rule,)
     with pytest.raises(Invalid):
-        machines.change(workplace, owner, machine.id, groups=["any"])
+        machines.change(context, owner, machine.id, groups=["any"])

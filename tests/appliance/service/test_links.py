@@ -14,7 +14,7 @@ from appliance.model.errors import Conflict, Invalid, NotFound, NotPossible, Una
 from appliance.model.letters import Letter
 from appliance.service import (
     Actor,
-    Workplace,
+    Context,
     accounts,
     organizations,
     password_change,
@@ -35,17 +35,17 @@ OTHER = "staple the correct horse"
 
 
 @pytest.fixture
-def workplace(workplace: Workplace) -> Workplace:
-    return replace(workplace, sends_mail=True, site="https://hub.example.net")
+def context(context: Context) -> Context:
+    return replace(context, sends_mail=True, site="https://hub.example.net")
 
 
 @pytest.fixture
-def arrived(workplace: Workplace) -> Callable[[], list[Letter]]:
+def arrived(context: Context) -> Callable[[], list[Letter]]:
     """The letters that are sent now."""
 
     def collect() -> list[Letter]:
-        resets.answer_all(workplace)
-        return delivered(workplace)
+        resets.answer_all(context)
+        return delivered(context)
 
     return collect
 
@@ -57,40 +57,40 @@ def token_in(letter: Letter | str, path: str) -> str:
     return found[1]
 
 
-def log_in(workplace: Workplace, password: str) -> str:
-    return login.at_once(workplace, email=EMAIL, password=password).token
+def log_in(context: Context, password: str) -> str:
+    return login.at_once(context, email=EMAIL, password=password).token
 
 
-def after(workplace: Workplace, waited: timedelta) -> Workplace:
-    now = workplace.clock()
-    return replace(workplace, clock=lambda: now + waited)
+def after(context: Context, waited: timedelta) -> Context:
+    now = context.clock()
+    return replace(context, clock=lambda: now + waited)
 
 
-def actions(workplace: Workplace, actor: Actor) -> list[tuple[str, str]]:
-    return [(entry.action, entry.actor) for entry in organizations.trail(workplace, actor)[0]]
+def actions(context: Context, actor: Actor) -> list[tuple[str, str]]:
+    return [(entry.action, entry.actor) for entry in organizations.trail(context, actor)[0]]
 
 
 def test_a_link_from_a_letter_gives_another_password_once(
-    workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]
+    context: Context, owner: Actor, arrived: Callable[[], list[Letter]]
 ) -> None:
     arrived()
-    session = log_in(workplace, PASSWORD)
-    resets.ask(workplace, " Owner@Example.net ")
+    session = log_in(context, PASSWORD)
+    resets.ask(context, " Owner@Example.net ")
     (letter,) = arrived()
     assert letter.recipient == EMAIL
     token = token_in(letter, "reset")
-    resets.complete(workplace, token, OTHER)
+    resets.complete(context, token, OTHER)
     with pytest.raises(Unauthenticated):
-        accounts.actor_of(workplace, session)
+        accounts.actor_of(context, session)
     with pytest.raises(Unauthenticated):
-        log_in(workplace, PASSWORD)
-    log_in(workplace, OTHER)
+        log_in(context, PASSWORD)
+    log_in(context, OTHER)
     with pytest.raises(NotFound):
-        resets.complete(workplace, token, "yet another password")
-    assert actions(workplace, owner)[1:3] == [("password.reset", EMAIL), ("reset.sent", "somebody")]
+        resets.complete(context, token, "yet another password")
+    assert actions(context, owner)[1:3] == [("password.reset", EMAIL), ("reset.sent", "somebody")]
 
 
-def test_nothing_that_is_done_at_once_depends_on_who_has_an_account(workplace: Workplace, owner: Actor) -> None:
+def test_nothing_that_is_done_at_once_depends_on_who_has_an_account(context: Context, owner: Actor) -> None:
     """The answer can't tell by its time: the database is asked for the same."""
     del owner
     asked: dict[str, list[str]] = {}
@@ -100,97 +100,97 @@ def test_nothing_that_is_done_at_once_depends_on_who_has_an_account(workplace: W
         def hear(_: object, __: object, statement: str, *___: object, heard: list[str] = statements) -> None:
             heard.append(statement)
 
-        event.listen(workplace.store._engine, "before_cursor_execute", hear)
-        resets.ask(workplace, email)
-        event.remove(workplace.store._engine, "before_cursor_execute", hear)
+        event.listen(context.store._engine, "before_cursor_execute", hear)
+        resets.ask(context, email)
+        event.remove(context.store._engine, "before_cursor_execute", hear)
     assert asked[EMAIL] == asked["nobody@example.net"] != []
 
 
 def test_who_has_no_account_gets_no_letter_and_is_not_remembered(
-    workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]
+    context: Context, owner: Actor, arrived: Callable[[], list[Letter]]
 ) -> None:
     del owner
     arrived()
-    resets.ask(workplace, "nobody@example.net")
+    resets.ask(context, "nobody@example.net")
     assert arrived() == []
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         assert transaction.execute(select(schema.reset_requests)).all() == []
 
 
-def test_a_link_is_good_for_an_hour_and_only_the_last_one(workplace: Workplace, owner: Actor) -> None:
+def test_a_link_is_good_for_an_hour_and_only_the_last_one(context: Context, owner: Actor) -> None:
     del owner
-    first, second = (token_in(resets.issue(workplace, EMAIL), "reset") for _ in range(2))
+    first, second = (token_in(resets.issue(context, EMAIL), "reset") for _ in range(2))
     with pytest.raises(NotFound):
-        resets.complete(workplace, first, OTHER)
+        resets.complete(context, first, OTHER)
     with pytest.raises(NotFound):
-        resets.complete(after(workplace, timedelta(hours=1)), second, OTHER)
+        resets.complete(after(context, timedelta(hours=1)), second, OTHER)
     with pytest.raises(Invalid):
-        resets.complete(workplace, second, "short")
-    resets.complete(after(workplace, timedelta(minutes=59)), second, OTHER)
+        resets.complete(context, second, "short")
+    resets.complete(after(context, timedelta(minutes=59)), second, OTHER)
 
 
-def test_tickets_are_stored_as_hashes_and_good_for_one_purpose(workplace: Workplace, owner: Actor) -> None:
+def test_tickets_are_stored_as_hashes_and_good_for_one_purpose(context: Context, owner: Actor) -> None:
     del owner
-    token = token_in(resets.issue(workplace, EMAIL), "reset")
-    with workplace.store.read() as transaction:
+    token = token_in(resets.issue(context, EMAIL), "reset")
+    with context.store.read() as transaction:
         (row,) = transaction.execute(select(schema.tickets)).all()
     assert row.token_hash == tokens.hash_of(token)
     assert token not in repr(row)
     with pytest.raises(NotFound):
-        verification.confirm(workplace, token)
+        verification.confirm(context, token)
     with pytest.raises(Unauthenticated):
-        accounts.actor_of(workplace, token)
+        accounts.actor_of(context, token)
 
 
-def test_another_password_ends_links_to_another_password(workplace: Workplace, owner: Actor) -> None:
-    token = token_in(resets.issue(workplace, EMAIL), "reset")
-    password_change.change(workplace, owner, password=PASSWORD, new_password=OTHER)
+def test_another_password_ends_links_to_another_password(context: Context, owner: Actor) -> None:
+    token = token_in(resets.issue(context, EMAIL), "reset")
+    password_change.change(context, owner, password=PASSWORD, new_password=OTHER)
     with pytest.raises(NotFound):
-        resets.complete(workplace, token, PASSWORD)
+        resets.complete(context, token, PASSWORD)
 
 
-def test_the_operator_is_told_who_has_no_account(workplace: Workplace, owner: Actor) -> None:
+def test_the_operator_is_told_who_has_no_account(context: Context, owner: Actor) -> None:
     with pytest.raises(NotFound):
-        resets.issue(workplace, "nobody@example.net")
-    resets.issue(workplace, EMAIL)
-    assert actions(workplace, owner)[0] == ("reset.issued", "operator")
+        resets.issue(context, "nobody@example.net")
+    resets.issue(context, EMAIL)
+    assert actions(context, owner)[0] == ("reset.issued", "operator")
 
 
-def test_without_mail_everybody_is_told_so(workplace: Workplace, owner: Actor) -> None:
+def test_without_mail_everybody_is_told_so(context: Context, owner: Actor) -> None:
     del owner
     for email in (EMAIL, "nobody@example.net"):
         with pytest.raises(NotPossible):
-            resets.ask(replace(workplace, sends_mail=False), email)
+            resets.ask(replace(context, sends_mail=False), email)
 
 
 def test_an_address_is_verified_by_the_letter_of_the_sign_up(
-    workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]
+    context: Context, owner: Actor, arrived: Callable[[], list[Letter]]
 ) -> None:
     (letter,) = arrived()
     token = token_in(letter, "verify")
-    assert accounts.member_of(workplace, owner).verified_at is None
-    verification.confirm(workplace, token)
-    assert accounts.member_of(workplace, owner).verified_at is not None
+    assert accounts.member_of(context, owner).verified_at is None
+    verification.confirm(context, token)
+    assert accounts.member_of(context, owner).verified_at is not None
     with pytest.raises(NotFound):
-        verification.confirm(workplace, token)
+        verification.confirm(context, token)
     with pytest.raises(Conflict):
-        verification.ask_again(workplace, owner)
-    assert actions(workplace, owner)[0] == ("address.verified", EMAIL)
+        verification.ask_again(context, owner)
+    assert actions(context, owner)[0] == ("address.verified", EMAIL)
 
 
 def test_another_letter_has_another_link_and_the_first_is_dead(
-    workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]
+    context: Context, owner: Actor, arrived: Callable[[], list[Letter]]
 ) -> None:
     (first,) = arrived()
-    verification.ask_again(workplace, owner)
+    verification.ask_again(context, owner)
     (second,) = arrived()
     with pytest.raises(NotFound):
-        verification.confirm(workplace, token_in(first, "verify"))
-    verification.confirm(workplace, token_in(second, "verify"))
+        verification.confirm(context, token_in(first, "verify"))
+    verification.confirm(context, token_in(second, "verify"))
 
 
-def test_the_operator_hands_out_what_no_letter_does(workplace: Workplace) -> None:
-    silent = replace(workplace, sends_mail=False)
+def test_the_operator_hands_out_what_no_letter_does(context: Context) -> None:
+    silent = replace(context, sends_mail=False)
     actor = sign_up(silent, "silent@example.net")
     with pytest.raises(NotPossible):
         verification.ask_again(silent, actor)
@@ -199,11 +199,11 @@ def test_the_operator_hands_out_what_no_letter_does(workplace: Workplace) -> Non
         verification.issue(silent, "silent@example.net")
 
 
-def test_tickets_whose_time_is_over_are_not_kept(workplace: Workplace, owner: Actor) -> None:
-    member = accounts.member_of(workplace, owner)
-    with workplace.store.write() as transaction:
-        tickets.issue(workplace, transaction, member, Kind.VERIFICATION)
-    later = after(workplace, timedelta(days=4))
+def test_tickets_whose_time_is_over_are_not_kept(context: Context, owner: Actor) -> None:
+    member = accounts.member_of(context, owner)
+    with context.store.write() as transaction:
+        tickets.issue(context, transaction, member, Kind.VERIFICATION)
+    later = after(context, timedelta(days=4))
     resets.issue(later, EMAIL)
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         assert len(transaction.execute(select(schema.tickets)).all()) == 1

@@ -10,7 +10,7 @@ import pytest
 from appliance.model.errors import Conflict, Invalid, NotFound, PlanLimit
 from appliance.model.keys import new_key_pair
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
-from appliance.service import Actor, Workplace, machines, organizations
+from appliance.service import Actor, Context, machines, organizations
 from appliance.service import policy as policies
 from appliance.store import organizations as stored
 from appliance.store import schema
@@ -18,94 +18,94 @@ from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
 
 
-def test_addresses_are_handed_out_from_the_second_one(workplace: Workplace, owner: Actor) -> None:
-    addresses = [str(machines.add(workplace, owner, name=name).machine.address) for name in ("a", "b")]
+def test_addresses_are_handed_out_from_the_second_one(context: Context, owner: Actor) -> None:
+    addresses = [str(machines.add(context, owner, name=name).machine.address) for name in ("a", "b")]
     assert addresses == ["10.100.0.2", "10.100.0.3"]
 
 
-def test_the_free_plan_ends_at_two_and_tells_the_way_on(workplace: Workplace, owner: Actor) -> None:
+def test_the_free_plan_ends_at_two_and_tells_the_way_on(context: Context, owner: Actor) -> None:
     for name in ("a", "b"):
-        machines.add(workplace, owner, name=name)
+        machines.add(context, owner, name=name)
     with pytest.raises(PlanLimit, match="paid plan"):
-        machines.add(workplace, owner, name="c")
-    organizations.change(workplace, owner, plan="paid")
-    machines.add(workplace, owner, name="c")
+        machines.add(context, owner, name="c")
+    organizations.change(context, owner, plan="paid")
+    machines.add(context, owner, name="c")
     with pytest.raises(Conflict):
-        organizations.change(workplace, owner, plan="free")
+        organizations.change(context, owner, plan="free")
 
 
-def test_many_at_once_never_collide(workplace: Workplace, owner: Actor) -> None:
-    organizations.change(workplace, owner, plan="paid")
+def test_many_at_once_never_collide(context: Context, owner: Actor) -> None:
+    organizations.change(context, owner, plan="paid")
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda n: machines.add(workplace, owner, name=f"m{n}").machine.address, range(40)))
+        made = list(pool.map(lambda n: machines.add(context, owner, name=f"m{n}").machine.address, range(40)))
     assert len(set(made)) == 40
     assert {int(address) & 0xFFFF for address in made} == set(range(2, 42))
 
 
-def test_of_many_at_once_with_one_name_one_is_taken(workplace: Workplace, hub: FakeHub, owner: Actor) -> None:
-    organizations.change(workplace, owner, plan="paid")
+def test_of_many_at_once_with_one_name_one_is_taken(context: Context, hub: FakeHub, owner: Actor) -> None:
+    organizations.change(context, owner, plan="paid")
 
     def add(_: int) -> str | None:
         try:
-            return machines.add(workplace, owner, name="mumbai").machine.id
+            return machines.add(context, owner, name="mumbai").machine.id
         except Conflict:
             return None
 
     with ThreadPoolExecutor(8) as pool:
         made = [machine for machine in pool.map(add, range(16)) if machine is not None]
-    assert [seen.machine.id for seen in machines.page(workplace, owner)[0]] == made
+    assert [seen.machine.id for seen in machines.page(context, owner)[0]] == made
     assert [peer.id for peer in hub.enforced[owner.organization_id].peers] == made
     assert len(made) == 1
 
 
 def test_adds_removals_and_rotations_at_once_leave_what_is_enforced(
-    workplace: Workplace, hub: FakeHub, owner: Actor
+    context: Context, hub: FakeHub, owner: Actor
 ) -> None:
-    organizations.change(workplace, owner, plan="paid")
-    first = [machines.add(workplace, owner, name=f"first {number}").machine.id for number in range(12)]
+    organizations.change(context, owner, plan="paid")
+    first = [machines.add(context, owner, name=f"first {number}").machine.id for number in range(12)]
     change: list[Callable[[str], object]] = [
-        lambda machine: machines.remove(workplace, owner, machine),
-        lambda machine: machines.rotate(workplace, owner, machine),
-        lambda machine: machines.change(workplace, owner, machine, groups=["red"]),
-        lambda machine: machines.add(workplace, owner, name=f"beside {machine}"),
+        lambda machine: machines.remove(context, owner, machine),
+        lambda machine: machines.rotate(context, owner, machine),
+        lambda machine: machines.change(context, owner, machine, groups=["red"]),
+        lambda machine: machines.add(context, owner, name=f"beside {machine}"),
     ]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda at: change[at % 4](first[at]), range(12)))
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         assert hub.enforced[owner.organization_id] == stored.desired(transaction, owner.organization_id)
-    seen, _ = machines.page(workplace, owner)
+    seen, _ = machines.page(context, owner)
     assert len(seen) == len({each.machine.address for each in seen}) == 12
 
 
-def test_names_and_keys_are_unique_within_an_organization_only(workplace: Workplace, owner: Actor) -> None:
-    organizations.change(workplace, owner, plan="paid")
+def test_names_and_keys_are_unique_within_an_organization_only(context: Context, owner: Actor) -> None:
+    organizations.change(context, owner, plan="paid")
     key = new_key_pair().public
-    machines.add(workplace, owner, name="a", public_key=key)
+    machines.add(context, owner, name="a", public_key=key)
     with pytest.raises(Conflict) as taken:
-        machines.add(workplace, owner, name="a")
+        machines.add(context, owner, name="a")
     assert taken.value.field == "name"
     with pytest.raises(Conflict) as taken:
-        machines.add(workplace, owner, name="b", public_key=key)
+        machines.add(context, owner, name="b", public_key=key)
     assert taken.value.field == "public_key"
-    other = sign_up(workplace, "other@example.net")
-    machines.add(workplace, other, name="a", public_key=key)
+    other = sign_up(context, "other@example.net")
+    machines.add(context, other, name="a", public_key=key)
 
 
-def test_no_private_key_is_stored(workplace: Workplace, owner: Actor) -> None:
-    issued = machines.add(workplace, owner, name="a")
+def test_no_private_key_is_stored(context: Context, owner: Actor) -> None:
+    issued = machines.add(context, owner, name="a")
     private = issued.configuration.private_key
     assert private is not None
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         for table in schema.metadata.sorted_tables:
             for row in transaction.execute(table.select()):
                 assert private not in repr(row)
-    own = machines.add(workplace, owner, name="b", public_key=new_key_pair().public)
+    own = machines.add(context, owner, name="b", public_key=new_key_pair().public)
     assert "<" in own.configuration.text()
 
 
-def test_rotation_changes_the_key_and_nothing_else(workplace: Workplace, owner: Actor) -> None:
-    before = machines.add(workplace, owner, name="a", groups=["red"]).machine
-    after = machines.rotate(workplace, owner, before.id).machine
+def test_rotation_changes_the_key_and_nothing_else(context: Context, owner: Actor) -> None:
+    before = machines.add(context, owner, name="a", groups=["red"]).machine
+    after = machines.rotate(context, owner, before.id).machine
     assert after.public_key != before.public_key
     assert (after.id, after.name, after.address, after.groups) == (
         before.id,
@@ -115,48 +115,48 @@ def test_rotation_changes_the_key_and_nothing_else(workplace: Workplace, owner: 
     )
 
 
-def test_a_removed_machine_takes_its_rules_along(workplace: Workplace, owner: Actor) -> None:
-    machine = machines.add(workplace, owner, name="a").machine
+def test_a_removed_machine_takes_its_rules_along(context: Context, owner: Actor) -> None:
+    machine = machines.add(context, owner, name="a").machine
     about = Rule("x", Action.DENY, Selector(Kind.MACHINE, machine.id), ANYONE)
     other = Rule("y", Action.DENY, ANYONE, Selector(Kind.GROUP, "red"))
-    policies.save(workplace, owner, Policy(Action.ALLOW, (about, other)))
-    machines.remove(workplace, owner, machine.id)
-    assert [rule.id for rule in policies.get(workplace, owner).policy.rules] == ["y"]
+    policies.save(context, owner, Policy(Action.ALLOW, (about, other)))
+    machines.remove(context, owner, machine.id)
+    assert [rule.id for rule in policies.get(context, owner).policy.rules] == ["y"]
 
 
-def test_a_key_that_changes_nothing_or_is_the_hub_s_is_refused(workplace: Workplace, owner: Actor) -> None:
-    machine = machines.add(workplace, owner, name="a", public_key=new_key_pair().public).machine
-    hub_key = organizations.get(workplace, owner).hub_public_key
+def test_a_key_that_changes_nothing_or_is_the_hub_s_is_refused(context: Context, owner: Actor) -> None:
+    machine = machines.add(context, owner, name="a", public_key=new_key_pair().public).machine
+    hub_key = organizations.get(context, owner).hub_public_key
     with pytest.raises(Conflict, match="already"):
-        machines.rotate(workplace, owner, machine.id, public_key=machine.public_key)
+        machines.rotate(context, owner, machine.id, public_key=machine.public_key)
     with pytest.raises(Invalid, match="the hub's"):
-        machines.rotate(workplace, owner, machine.id, public_key=hub_key)
+        machines.rotate(context, owner, machine.id, public_key=hub_key)
     with pytest.raises(Invalid, match="the hub's"):
-        machines.add(workplace, owner, name="b", public_key=hub_key)
-    assert machines.get(workplace, owner, machine.id).machine == machine
+        machines.add(context, owner, name="b", public_key=hub_key)
+    assert machines.get(context, owner, machine.id).machine == machine
 
 
-def test_another_organization_s_machine_does_not_exist(workplace: Workplace, owner: Actor) -> None:
-    machine = machines.add(workplace, owner, name="a").machine
-    other = sign_up(workplace, "other@example.net")
+def test_another_organization_s_machine_does_not_exist(context: Context, owner: Actor) -> None:
+    machine = machines.add(context, owner, name="a").machine
+    other = sign_up(context, "other@example.net")
     with pytest.raises(NotFound):
-        machines.get(workplace, other, machine.id)
+        machines.get(context, other, machine.id)
     with pytest.raises(NotFound):
-        machines.rotate(workplace, other, machine.id)
+        machines.rotate(context, other, machine.id)
     with pytest.raises(NotFound):
-        machines.remove(workplace, other, machine.id)
+        machines.remove(context, other, machine.id)
     with pytest.raises(Invalid):
-        policies.add_rule(workplace, other, Rule("x", Action.DENY, Selector(Kind.MACHINE, machine.id), ANYONE))
+        policies.add_rule(context, other, Rule("x", Action.DENY, Selector(Kind.MACHINE, machine.id), ANYONE))
 
 
-def test_pages_follow_one_another(workplace: Workplace, owner: Actor) -> None:
-    organizations.change(workplace, owner, plan="paid")
+def test_pages_follow_one_another(context: Context, owner: Actor) -> None:
+    organizations.change(context, owner, plan="paid")
     for number in range(5):
-        machines.add(workplace, owner, name=f"m{number}")
+        machines.add(context, owner, name=f"m{number}")
     names: list[str] = []
     after = None
     while True:
-        seen, after = machines.page(workplace, owner, after=after, limit=2)
+        seen, after = machines.page(context, owner, after=after, limit=2)
         names += [each.machine.name for each in seen]
         if after is None:
             break

@@ -9,27 +9,27 @@ import pytest
 
 from appliance.model.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated, WrongProof
 from appliance.model.organization import Role
-from appliance.service import Actor, Workplace, accounts, api_tokens, log_in, members, organizations
+from appliance.service import Actor, Context, accounts, api_tokens, log_in, members, organizations
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import PASSWORD, colleague, join, sign_in
 
 
-def roles(workplace: Workplace, actor: Actor) -> dict[str, str]:
-    found, _ = members.page(workplace, actor)
+def roles(context: Context, actor: Actor) -> dict[str, str]:
+    found, _ = members.page(context, actor)
     return {member.email: member.role.value for member in found}
 
 
-def latest(workplace: Workplace, actor: Actor) -> tuple[str, str]:
-    entry = organizations.trail(workplace, actor)[0][0]
+def latest(context: Context, actor: Actor) -> tuple[str, str]:
+    entry = organizations.trail(context, actor)[0][0]
     return entry.actor, entry.action
 
 
-def test_members_come_in_pages_and_are_one_organization_s(workplace: Workplace, owner: Actor) -> None:
-    people = {owner.email, *(colleague(workplace, owner, Role.VIEWER).email for _ in range(4))}
-    sign_up(workplace, "other@example.net")
+def test_members_come_in_pages_and_are_one_organization_s(context: Context, owner: Actor) -> None:
+    people = {owner.email, *(colleague(context, owner, Role.VIEWER).email for _ in range(4))}
+    sign_up(context, "other@example.net")
     found, after = [], None
     while True:
-        page, after = members.page(workplace, owner, after=after, limit=2)
+        page, after = members.page(context, owner, after=after, limit=2)
         assert len(page) <= 2
         found += [member.email for member in page]
         if after is None:
@@ -38,111 +38,111 @@ def test_members_come_in_pages_and_are_one_organization_s(workplace: Workplace, 
     assert set(found) == people
 
 
-def test_a_role_holds_from_the_next_request_on(workplace: Workplace, owner: Actor) -> None:
-    token = join(workplace, owner.organization_id, Role.VIEWER)
-    viewer = accounts.actor_of(workplace, token)
-    changed = members.change_role(workplace, owner, viewer.member_id, "admin")
+def test_a_role_holds_from_the_next_request_on(context: Context, owner: Actor) -> None:
+    token = join(context, owner.organization_id, Role.VIEWER)
+    viewer = accounts.actor_of(context, token)
+    changed = members.change_role(context, owner, viewer.member_id, "admin")
     assert changed.role is Role.ADMIN
-    assert accounts.actor_of(workplace, token).role is Role.ADMIN
-    assert latest(workplace, owner) == ("owner@example.net", "member.changed")
+    assert accounts.actor_of(context, token).role is Role.ADMIN
+    assert latest(context, owner) == ("owner@example.net", "member.changed")
     with pytest.raises(Invalid):
-        members.change_role(workplace, owner, viewer.member_id, "king")
+        members.change_role(context, owner, viewer.member_id, "king")
 
 
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.VIEWER])
-def test_only_owners_decide_about_people(workplace: Workplace, owner: Actor, role: Role) -> None:
-    actor = colleague(workplace, owner, role)
+def test_only_owners_decide_about_people(context: Context, owner: Actor, role: Role) -> None:
+    actor = colleague(context, owner, role)
     for wish in (
-        lambda: members.change_role(workplace, actor, actor.member_id, "owner"),
-        lambda: members.remove(workplace, actor, owner.member_id),
-        lambda: members.transfer(workplace, actor, actor.member_id),
+        lambda: members.change_role(context, actor, actor.member_id, "owner"),
+        lambda: members.remove(context, actor, owner.member_id),
+        lambda: members.transfer(context, actor, actor.member_id),
     ):
         with pytest.raises(Forbidden):
             wish()
 
 
-def test_nobody_decides_about_another_organization_s_people(workplace: Workplace, owner: Actor) -> None:
-    stranger = colleague(workplace, sign_up(workplace, "other@example.net"), Role.VIEWER)
+def test_nobody_decides_about_another_organization_s_people(context: Context, owner: Actor) -> None:
+    stranger = colleague(context, sign_up(context, "other@example.net"), Role.VIEWER)
     for wish in (
-        lambda: members.get(workplace, owner, stranger.member_id),
-        lambda: members.change_role(workplace, owner, stranger.member_id, "admin"),
-        lambda: members.remove(workplace, owner, stranger.member_id),
-        lambda: members.transfer(workplace, owner, stranger.member_id),
+        lambda: members.get(context, owner, stranger.member_id),
+        lambda: members.change_role(context, owner, stranger.member_id, "admin"),
+        lambda: members.remove(context, owner, stranger.member_id),
+        lambda: members.transfer(context, owner, stranger.member_id),
     ):
         with pytest.raises(NotFound):
             wish()
 
 
-def test_who_is_removed_is_out_at_once(workplace: Workplace, owner: Actor) -> None:
-    session = join(workplace, owner.organization_id, Role.ADMIN)
-    admin = accounts.actor_of(workplace, session)
-    issued = api_tokens.issue(workplace, admin, password=PASSWORD, name="ci", scope="write")
-    members.remove(workplace, owner, admin.member_id)
+def test_who_is_removed_is_out_at_once(context: Context, owner: Actor) -> None:
+    session = join(context, owner.organization_id, Role.ADMIN)
+    admin = accounts.actor_of(context, session)
+    issued = api_tokens.issue(context, admin, password=PASSWORD, name="ci", scope="write")
+    members.remove(context, owner, admin.member_id)
     with pytest.raises(Unauthenticated):
-        accounts.actor_of(workplace, session)
+        accounts.actor_of(context, session)
     with pytest.raises(Unauthenticated):
-        api_tokens.holder(workplace, issued.text)
-    assert roles(workplace, owner) == {owner.email: "owner"}
-    assert latest(workplace, owner) == (owner.email, "member.removed")
+        api_tokens.holder(context, issued.text)
+    assert roles(context, owner) == {owner.email: "owner"}
+    assert latest(context, owner) == (owner.email, "member.removed")
 
 
-def test_one_s_own_account_is_not_removed_by_accident(workplace: Workplace, owner: Actor) -> None:
-    colleague(workplace, owner, Role.OWNER)
+def test_one_s_own_account_is_not_removed_by_accident(context: Context, owner: Actor) -> None:
+    colleague(context, owner, Role.OWNER)
     with pytest.raises(Conflict, match="your own account"):
-        members.remove(workplace, owner, owner.member_id)
+        members.remove(context, owner, owner.member_id)
 
 
-def test_the_last_owner_stays_one(workplace: Workplace, owner: Actor) -> None:
-    colleague(workplace, owner, Role.ADMIN)
+def test_the_last_owner_stays_one(context: Context, owner: Actor) -> None:
+    colleague(context, owner, Role.ADMIN)
     for wish in (
-        lambda: members.change_role(workplace, owner, owner.member_id, "viewer"),
-        lambda: members.leave(workplace, owner, password="correct horse battery"),
+        lambda: members.change_role(context, owner, owner.member_id, "viewer"),
+        lambda: members.leave(context, owner, password="correct horse battery"),
     ):
         with pytest.raises(Conflict, match="needs an owner"):
             wish()
-    second = colleague(workplace, owner, Role.OWNER)
-    members.change_role(workplace, owner, owner.member_id, "viewer")
+    second = colleague(context, owner, Role.OWNER)
+    members.change_role(context, owner, owner.member_id, "viewer")
     # What the demoted owner asked for before, with the role of then, is not done.
     with pytest.raises(Forbidden, match="role was changed"):
-        members.change_role(workplace, owner, second.member_id, "admin")
+        members.change_role(context, owner, second.member_id, "admin")
     with pytest.raises(Forbidden, match="role was changed"):
-        members.remove(workplace, owner, second.member_id)
+        members.remove(context, owner, second.member_id)
     with pytest.raises(Conflict, match="needs an owner"):
-        members.change_role(workplace, second, second.member_id, "admin")
+        members.change_role(context, second, second.member_id, "admin")
 
 
-def test_an_organization_changes_hands_in_one_step(workplace: Workplace, owner: Actor) -> None:
-    heir = colleague(workplace, owner, Role.VIEWER)
-    assert members.transfer(workplace, owner, heir.member_id).role is Role.OWNER
-    assert roles(workplace, owner) == {owner.email: "admin", heir.email: "owner"}
-    assert latest(workplace, owner) == (owner.email, "organization.transferred")
+def test_an_organization_changes_hands_in_one_step(context: Context, owner: Actor) -> None:
+    heir = colleague(context, owner, Role.VIEWER)
+    assert members.transfer(context, owner, heir.member_id).role is Role.OWNER
+    assert roles(context, owner) == {owner.email: "admin", heir.email: "owner"}
+    assert latest(context, owner) == (owner.email, "organization.transferred")
     with pytest.raises(Conflict):
-        members.transfer(workplace, owner, owner.member_id)
+        members.transfer(context, owner, owner.member_id)
 
 
-def test_who_leaves_shows_the_password_and_has_no_account_any_more(workplace: Workplace, owner: Actor) -> None:
-    colleague(workplace, owner, Role.OWNER)
-    session = sign_in(workplace, owner.member_id)
+def test_who_leaves_shows_the_password_and_has_no_account_any_more(context: Context, owner: Actor) -> None:
+    colleague(context, owner, Role.OWNER)
+    session = sign_in(context, owner.member_id)
     with pytest.raises(WrongProof) as refused:
-        members.leave(workplace, owner, password="another one")
+        members.leave(context, owner, password="another one")
     assert refused.value.field == "password"
-    members.leave(workplace, owner, password="correct horse battery")
+    members.leave(context, owner, password="correct horse battery")
     with pytest.raises(Unauthenticated):
-        accounts.actor_of(workplace, session)
+        accounts.actor_of(context, session)
     with pytest.raises(Unauthenticated):
-        log_in.at_once(workplace, email=owner.email, password="correct horse battery")
+        log_in.at_once(context, email=owner.email, password="correct horse battery")
     # The address is free for another organization.
-    assert sign_up(workplace, owner.email).organization_id != owner.organization_id
+    assert sign_up(context, owner.email).organization_id != owner.organization_id
 
 
-def test_two_owners_who_demote_each_other_leave_one(workplace: Workplace, owner: Actor) -> None:
-    second = colleague(workplace, owner, Role.OWNER)
+def test_two_owners_who_demote_each_other_leave_one(context: Context, owner: Actor) -> None:
+    second = colleague(context, owner, Role.OWNER)
     together = Barrier(2)
 
     def demote(actor: Actor, other: Actor) -> bool:
         together.wait()
         try:
-            members.change_role(workplace, actor, other.member_id, "viewer")
+            members.change_role(context, actor, other.member_id, "viewer")
         except Forbidden:
             return False
         return True
@@ -150,4 +150,4 @@ def test_two_owners_who_demote_each_other_leave_one(workplace: Workplace, owner:
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(demote, (owner, second), (second, owner)))
     assert sorted(done) == [False, True]
-    assert sorted(roles(workplace, owner).values()) == ["owner", "viewer"]
+    assert sorted(roles(context, owner).values()) == ["owner", "viewer"]

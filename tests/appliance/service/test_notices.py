@@ -15,7 +15,7 @@ from appliance.model.letters import Letter
 from appliance.model.organization import Role
 from appliance.service import (
     Actor,
-    Workplace,
+    Context,
     accounts,
     api_tokens,
     enrolment,
@@ -59,26 +59,26 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def workplace(workplace: Workplace, clock: Clock) -> Workplace:
-    return replace(workplace, sends_mail=True, site=SITE, clock=lambda: clock.now)
+def context(context: Context, clock: Clock) -> Context:
+    return replace(context, sends_mail=True, site=SITE, clock=lambda: clock.now)
 
 
 @pytest.fixture
-def owner(workplace: Workplace) -> Actor:
+def owner(context: Context) -> Actor:
     """Signed up before there was a relay, so that no letter waits, and verified by now."""
-    made = sign_up(replace(workplace, sends_mail=False), EMAIL)
-    verification.confirm(workplace, verification.issue(workplace, EMAIL).partition("=")[2])
+    made = sign_up(replace(context, sends_mail=False), EMAIL)
+    verification.confirm(context, verification.issue(context, EMAIL).partition("=")[2])
     return made
 
 
 @pytest.fixture
-def arrived(workplace: Workplace) -> Callable[[], list[Letter]]:
+def arrived(context: Context) -> Callable[[], list[Letter]]:
     """The letters that are sent now."""
-    return lambda: delivered(workplace)
+    return lambda: delivered(context)
 
 
 def test_each_change_of_the_way_in_is_told_once_and_without_a_secret(
-    workplace: Workplace, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
+    context: Context, owner: Actor, clock: Clock, arrived: Callable[[], list[Letter]]
 ) -> None:
     secrets: list[str] = [PASSWORD, OTHER]
 
@@ -95,56 +95,56 @@ def test_each_change_of_the_way_in_is_told_once_and_without_a_secret(
 
     def present() -> Actor:
         # Each of these changes ends every session.
-        return again(workplace, owner)
+        return again(context, owner)
 
-    password_change.change(workplace, present(), password=PASSWORD, new_password=OTHER, device=DEVICE)
+    password_change.change(context, present(), password=PASSWORD, new_password=OTHER, device=DEVICE)
     told("password of your account was changed")
-    link = resets.issue(workplace, EMAIL)
+    link = resets.issue(context, EMAIL)
     secrets.append(link.partition("=")[2])
-    resets.complete(workplace, secrets[-1], PASSWORD, DEVICE)
+    resets.complete(context, secrets[-1], PASSWORD, DEVICE)
     told("Another password was chosen")
 
-    secrets.append(enrolment.propose(workplace, present(), password=PASSWORD).secret)
+    secrets.append(enrolment.propose(context, present(), password=PASSWORD).secret)
     assert arrived() == []
     authenticator = pyotp.TOTP(secrets[-1])
-    recovery = enrolment.enable(workplace, present(), code=authenticator.at(clock.now), device=DEVICE).codes
+    recovery = enrolment.enable(context, present(), code=authenticator.at(clock.now), device=DEVICE).codes
     secrets.extend(recovery)
     told("second factor was turned on")
     secrets.extend(
         enrolment.renew_recovery_codes(
-            workplace, present(), password=PASSWORD, code=authenticator.at(clock.now), device=DEVICE
+            context, present(), password=PASSWORD, code=authenticator.at(clock.now), device=DEVICE
         ).codes
     )
     told("New recovery codes")
-    log_in.at_once(workplace, email=EMAIL, password=PASSWORD, code=secrets[-1], device=DEVICE)
+    log_in.at_once(context, email=EMAIL, password=PASSWORD, code=secrets[-1], device=DEVICE)
     told("recovery code of your account was used")
-    log_in.at_once(workplace, email=EMAIL, password=PASSWORD, code=authenticator.at(clock.now))
+    log_in.at_once(context, email=EMAIL, password=PASSWORD, code=authenticator.at(clock.now))
     assert arrived() == []
     clock.wait()
-    enrolment.disable(workplace, present(), password=PASSWORD, code=authenticator.at(clock.now), device=DEVICE)
+    enrolment.disable(context, present(), password=PASSWORD, code=authenticator.at(clock.now), device=DEVICE)
     told("second factor of your account was turned off")
 
-    made = Authenticator(SITE).create(passkeys.begin_adding(workplace, present(), "holder"))
-    passkeys.add(workplace, present(), "holder", password=PASSWORD, name="laptop", credential=made, device=DEVICE)
+    made = Authenticator(SITE).create(passkeys.begin_adding(context, present(), "holder"))
+    passkeys.add(context, present(), "holder", password=PASSWORD, name="laptop", credential=made, device=DEVICE)
     told("passkey was added")
-    (passkey,) = passkeys.all_of(workplace, owner)
-    passkeys.rename(workplace, present(), passkey.id, name="old laptop")
+    (passkey,) = passkeys.all_of(context, owner)
+    passkeys.rename(context, present(), passkey.id, name="old laptop")
     assert arrived() == []
-    passkeys.remove(workplace, present(), passkey.id, password=PASSWORD, device=DEVICE)
+    passkeys.remove(context, present(), passkey.id, password=PASSWORD, device=DEVICE)
     told("passkey of your account was removed")
-    issued = api_tokens.issue(workplace, present(), password=PASSWORD, name="ci", scope="read", device=DEVICE)
+    issued = api_tokens.issue(context, present(), password=PASSWORD, name="ci", scope="read", device=DEVICE)
     secrets.append(issued.text)
     told("An API token was made")
 
 
-def test_what_was_refused_is_not_told(workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
+def test_what_was_refused_is_not_told(context: Context, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
     with pytest.raises(WrongProof):
-        password_change.change(workplace, owner, password=OTHER, new_password=OTHER + "s")
+        password_change.change(context, owner, password=OTHER, new_password=OTHER + "s")
     assert arrived() == []
 
 
 def test_an_address_gets_ten_letters_in_an_hour_and_the_trail_has_them_all(
-    workplace: Workplace,
+    context: Context,
     owner: Actor,
     clock: Clock,
     arrived: Callable[[], list[Letter]],
@@ -152,19 +152,19 @@ def test_an_address_gets_ten_letters_in_an_hour_and_the_trail_has_them_all(
 ) -> None:
     monkeypatch.setattr(notices, "MOST_IN_AN_HOUR", 2)
     for present, new in pairwise([PASSWORD, OTHER, PASSWORD, OTHER, PASSWORD]):
-        password_change.change(workplace, again(workplace, owner), password=present, new_password=new)
+        password_change.change(context, again(context, owner), password=present, new_password=new)
     assert len(arrived()) == 2
-    trail = [entry.action for entry in organizations.trail(workplace, owner)[0]]
+    trail = [entry.action for entry in organizations.trail(context, owner)[0]]
     assert trail.count("password.changed") == 4
     clock.wait(timedelta(hours=1, seconds=1))
-    password_change.change(workplace, again(workplace, owner), password=PASSWORD, new_password=OTHER)
+    password_change.change(context, again(context, owner), password=PASSWORD, new_password=OTHER)
     assert len(arrived()) == 1
 
 
-def test_who_is_gone_is_told_nothing(workplace: Workplace, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
-    actor = colleague(workplace, owner, Role.ADMIN)
-    member = accounts.member_of(workplace, actor)
-    with workplace.store.write() as transaction:
-        notices.record(workplace, transaction, member, "password.changed", NOWHERE)
-    members.remove(workplace, owner, member.id)
+def test_who_is_gone_is_told_nothing(context: Context, owner: Actor, arrived: Callable[[], list[Letter]]) -> None:
+    actor = colleague(context, owner, Role.ADMIN)
+    member = accounts.member_of(context, actor)
+    with context.store.write() as transaction:
+        notices.record(context, transaction, member, "password.changed", NOWHERE)
+    members.remove(context, owner, member.id)
     assert arrived() == []

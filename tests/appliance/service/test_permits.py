@@ -12,7 +12,7 @@ import pytest
 
 from appliance.model.errors import Invalid, NotEnforced, NotFound, NotOpen, Refused, TooMany
 from appliance.model.sign_up import SignUpMode
-from appliance.service import Workplace, accounts, permits
+from appliance.service import Context, accounts, permits
 from appliance.store import people
 from tests.appliance.conftest import sign_up
 from tests.appliance.fakes import FakeHub
@@ -21,8 +21,8 @@ from tests.appliance.letterbox import delivered
 PASSWORD = "correct horse battery"
 
 
-def in_mode(workplace: Workplace, mode: SignUpMode) -> Workplace:
-    return replace(workplace, sign_up=mode, sends_mail=True)
+def in_mode(context: Context, mode: SignUpMode) -> Context:
+    return replace(context, sign_up=mode, sends_mail=True)
 
 
 def token_of(text: str) -> str:
@@ -31,28 +31,28 @@ def token_of(text: str) -> str:
     return found[1]
 
 
-def enter(workplace: Workplace, email: str = "a@example.net", invitation: str | None = None) -> str:
-    session, _ = accounts.sign_up(workplace, email=email, password=PASSWORD, organization="acme", invitation=invitation)
+def enter(context: Context, email: str = "a@example.net", invitation: str | None = None) -> str:
+    session, _ = accounts.sign_up(context, email=email, password=PASSWORD, organization="acme", invitation=invitation)
     return session.token
 
 
-def is_verified(workplace: Workplace, email: str) -> bool:
-    with workplace.store.read() as transaction:
+def is_verified(context: Context, email: str) -> bool:
+    with context.store.read() as transaction:
         member = people.by_email(transaction, email)
     assert member is not None
     return member.verified_at is not None
 
 
 @pytest.mark.parametrize("mode", [SignUpMode.VERIFIED, SignUpMode.INVITED, SignUpMode.CLOSED])
-def test_nobody_signs_up_without_leave(workplace: Workplace, hub: FakeHub, mode: SignUpMode) -> None:
+def test_nobody_signs_up_without_leave(context: Context, hub: FakeHub, mode: SignUpMode) -> None:
     with pytest.raises(NotOpen) as refused:
-        enter(in_mode(workplace, mode))
+        enter(in_mode(context, mode))
     assert refused.value.detail == mode.told
     assert not hub.enforced
 
 
-def test_a_letter_brings_the_link_and_verifies_the_address(workplace: Workplace, hub: FakeHub) -> None:
-    verified = in_mode(workplace, SignUpMode.VERIFIED)
+def test_a_letter_brings_the_link_and_verifies_the_address(context: Context, hub: FakeHub) -> None:
+    verified = in_mode(context, SignUpMode.VERIFIED)
     permits.ask(verified, "A@example.net")
     assert not hub.enforced
     (letter,) = delivered(verified)
@@ -67,17 +67,17 @@ def test_a_letter_brings_the_link_and_verifies_the_address(workplace: Workplace,
         enter(verified, "c@example.net", token)
 
 
-def test_who_has_an_account_is_told_so_by_letter_alone(workplace: Workplace) -> None:
-    sign_up(workplace, "owner@example.net")
-    verified = in_mode(workplace, SignUpMode.VERIFIED)
+def test_who_has_an_account_is_told_so_by_letter_alone(context: Context) -> None:
+    sign_up(context, "owner@example.net")
+    verified = in_mode(context, SignUpMode.VERIFIED)
     permits.ask(verified, "owner@example.net")
     (letter,) = delivered(verified)
     assert "has an account already" in letter.text
     assert "invitation=" not in letter.text
 
 
-def test_a_second_letter_makes_the_first_one_s_link_worthless(workplace: Workplace) -> None:
-    verified = in_mode(workplace, SignUpMode.VERIFIED)
+def test_a_second_letter_makes_the_first_one_s_link_worthless(context: Context) -> None:
+    verified = in_mode(context, SignUpMode.VERIFIED)
     tokens = []
     for _ in range(2):
         permits.ask(verified, "a@example.net")
@@ -87,8 +87,8 @@ def test_a_second_letter_makes_the_first_one_s_link_worthless(workplace: Workpla
     enter(verified, "a@example.net", tokens[1])
 
 
-def test_an_operator_invites_once_and_for_a_week(workplace: Workplace) -> None:
-    invited = in_mode(workplace, SignUpMode.INVITED)
+def test_an_operator_invites_once_and_for_a_week(context: Context) -> None:
+    invited = in_mode(context, SignUpMode.INVITED)
     with pytest.raises(NotOpen):
         permits.ask(invited, "a@example.net")
     token = token_of(permits.invite(invited))
@@ -99,16 +99,16 @@ def test_an_operator_invites_once_and_for_a_week(workplace: Workplace) -> None:
     bound = token_of(permits.invite(invited, "C@example.net"))
     with pytest.raises(Invalid):
         enter(invited, "b@example.net", bound)
-    later = replace(invited, clock=lambda: workplace.clock() + permits.INVITED_FOR + timedelta(seconds=1))
+    later = replace(invited, clock=lambda: context.clock() + permits.INVITED_FOR + timedelta(seconds=1))
     with pytest.raises(NotFound):
         enter(later, "c@example.net", bound)
     with pytest.raises(NotOpen):
-        enter(in_mode(workplace, SignUpMode.CLOSED), "c@example.net", bound)
+        enter(in_mode(context, SignUpMode.CLOSED), "c@example.net", bound)
     enter(invited, "c@example.net", bound)
 
 
-def test_a_link_that_was_not_enough_stays_good(workplace: Workplace, hub: FakeHub) -> None:
-    invited = in_mode(workplace, SignUpMode.INVITED)
+def test_a_link_that_was_not_enough_stays_good(context: Context, hub: FakeHub) -> None:
+    invited = in_mode(context, SignUpMode.INVITED)
     token = token_of(permits.invite(invited))
     hub.refuses = True
     with pytest.raises(NotEnforced):
@@ -119,8 +119,8 @@ def test_a_link_that_was_not_enough_stays_good(workplace: Workplace, hub: FakeHu
     enter(invited, invitation=token)
 
 
-def test_of_many_at_once_one_signs_up(workplace: Workplace, hub: FakeHub) -> None:
-    invited = in_mode(workplace, SignUpMode.INVITED)
+def test_of_many_at_once_one_signs_up(context: Context, hub: FakeHub) -> None:
+    invited = in_mode(context, SignUpMode.INVITED)
     token = token_of(permits.invite(invited))
     together = threading.Barrier(6)
 
@@ -137,12 +137,12 @@ def test_of_many_at_once_one_signs_up(workplace: Workplace, hub: FakeHub) -> Non
     assert len(hub.enforced) == 1
 
 
-def test_strangers_fill_no_table(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strangers_fill_no_table(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(permits, "MOST", 3)
-    verified = in_mode(workplace, SignUpMode.VERIFIED)
+    verified = in_mode(context, SignUpMode.VERIFIED)
     for number in (0, 1, 1, 2):
         permits.ask(verified, f"{number}@example.net")
     with pytest.raises(TooMany):
         permits.ask(verified, "3@example.net")
-    tomorrow = replace(verified, clock=lambda: workplace.clock() + permits.LIFETIME + timedelta(seconds=1))
+    tomorrow = replace(verified, clock=lambda: context.clock() + permits.LIFETIME + timedelta(seconds=1))
     permits.ask(tomorrow, "3@example.net")

@@ -7,7 +7,7 @@ import pytest
 from appliance.model.errors import Invalid
 from appliance.model.ids import new_id
 from appliance.model.policy import ANYONE, Action, Kind, Policy, PortRange, Protocol, Rule, Selector
-from appliance.service import Actor, Workplace, machines, organizations, policy
+from appliance.service import Actor, Context, machines, organizations, policy
 from appliance.service.policy import MOST_BYTES
 from appliance.store import policies, schema
 
@@ -18,28 +18,28 @@ def rule(text: str, machine: str | None = None) -> Rule:
     return Rule(new_id(), Action.DENY, source, ANYONE, Protocol.TCP, ports, description=text)
 
 
-def test_what_is_counted_is_what_there_is_however_rules_come_and_go(workplace: Workplace, owner: Actor) -> None:
-    machine = machines.add(workplace, owner, name="a").machine.id
+def test_what_is_counted_is_what_there_is_however_rules_come_and_go(context: Context, owner: Actor) -> None:
+    machine = machines.add(context, owner, name="a").machine.id
     first, second, third = rule("\U0001f600" * 500), rule("b", machine), rule("c")
-    policy.save(workplace, owner, Policy(rules=(first, second)))
-    policy.add_rule(workplace, owner, third)
-    policy.save(workplace, owner, Policy(rules=(third, first, second)))
-    policy.remove_rule(workplace, owner, policy.get(workplace, owner).policy.rules[0].id)
-    machines.remove(workplace, owner, machine)
-    kept = policy.get(workplace, owner).policy
+    policy.save(context, owner, Policy(rules=(first, second)))
+    policy.add_rule(context, owner, third)
+    policy.save(context, owner, Policy(rules=(third, first, second)))
+    policy.remove_rule(context, owner, policy.get(context, owner).policy.rules[0].id)
+    machines.remove(context, owner, machine)
+    kept = policy.get(context, owner).policy
     assert [each.description for each in kept.rules] == [first.description]
-    counted = organizations.get(workplace, owner).policy_bytes
+    counted = organizations.get(context, owner).policy_bytes
     assert counted == policies.growth(Policy(), kept) > 2000
-    policy.save(workplace, owner, Policy())
-    assert organizations.get(workplace, owner).policy_bytes == 0
+    policy.save(context, owner, Policy())
+    assert organizations.get(context, owner).policy_bytes == 0
 
 
-def test_a_rule_beyond_the_bound_is_refused_and_one_less_is_not(workplace: Workplace, owner: Actor) -> None:
-    made = policy.add_rule(workplace, owner, rule("a"))
-    with workplace.store.write() as transaction:
+def test_a_rule_beyond_the_bound_is_refused_and_one_less_is_not(context: Context, owner: Actor) -> None:
+    made = policy.add_rule(context, owner, rule("a"))
+    with context.store.write() as transaction:
         transaction.execute(schema.organizations.update().values(policy_bytes=MOST_BYTES - 50))
     with pytest.raises(Invalid, match=str(MOST_BYTES)) as refused:
-        policy.add_rule(workplace, owner, rule("b"))
+        policy.add_rule(context, owner, rule("b"))
     assert refused.value.field == "rules"
-    policy.remove_rule(workplace, owner, made.id)
-    assert policy.get(workplace, owner).policy.rules == ()
+    policy.remove_rule(context, owner, made.id)
+    assert policy.get(context, owner).policy.rules == ()

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from appliance.model.entries import LEFT_OUT, LONGEST
 from appliance.model.ids import new_id
 from appliance.model.policy import ANYONE, Action, Kind, Policy, Protocol, Rule, Selector, parse_ports
-from appliance.service import Actor, Workplace, machines, organizations
+from appliance.service import Actor, Context, machines, organizations
 from appliance.service import policy as policies
 from appliance.service.policy_trail import MOST_TOLD, differences
 
 
-def last_entry(workplace: Workplace, owner: Actor) -> dict[str, Any]:
-    (entry, *_), _ = organizations.trail(workplace, owner)
+def last_entry(context: Context, owner: Actor) -> dict[str, Any]:
+    (entry, *_), _ = organizations.trail(context, owner)
     return entry.detail
 
 
@@ -28,48 +28,48 @@ def rule(source: Selector = ANYONE, description: str = "", ports: str = "") -> R
     return Rule(new_id(), Action.DENY, source, ANYONE, protocol, parse_ports(ports), description)
 
 
-def test_rules_that_came_and_went_are_told_with_the_names_of_then(workplace: Workplace, owner: Actor) -> None:
-    machine = machines.add(workplace, owner, name="branch-mumbai").machine
+def test_rules_that_came_and_went_are_told_with_the_names_of_then(context: Context, owner: Actor) -> None:
+    machine = machines.add(context, owner, name="branch-mumbai").machine
     about_it, other = rule(Selector(Kind.MACHINE, machine.id), "no backups by day", "22,80"), rule()
-    policies.save(workplace, owner, Policy(Action.DENY, (other,)))
-    assert last_entry(workplace, owner) == {
+    policies.save(context, owner, Policy(Action.DENY, (other,)))
+    assert last_entry(context, owner) == {
         "added": ["deny any to any"],
         "previous_default": "allow",
         "version": 2,
         "default": "deny",
         "rules": 1,
     }
-    policies.save(workplace, owner, Policy(Action.DENY, (about_it,)))
+    policies.save(context, owner, Policy(Action.DENY, (about_it,)))
     told = f"deny machine:{machine.id} “branch-mumbai” to any, tcp 22,80 (no backups by day)"
-    assert last_entry(workplace, owner) == {
+    assert last_entry(context, owner) == {
         "removed": ["deny any to any"],
         "added": [told],
         "version": 3,
         "default": "deny",
         "rules": 1,
     }
-    machines.change(workplace, owner, machine.id, name="branch-pune")
-    machines.remove(workplace, owner, machine.id)
-    detail = last_entry(workplace, owner)
+    machines.change(context, owner, machine.id, name="branch-pune")
+    machines.remove(context, owner, machine.id)
+    detail = last_entry(context, owner)
     assert detail["removed"] == [told.replace("mumbai", "pune")]
     assert detail["rules_removed"] == 1
 
 
-def test_a_save_that_changes_nothing_or_places_alone_says_so(workplace: Workplace, owner: Actor) -> None:
+def test_a_save_that_changes_nothing_or_places_alone_says_so(context: Context, owner: Actor) -> None:
     first, second = rule(description="a"), rule(description="b")
-    policies.save(workplace, owner, Policy(Action.ALLOW, (first, second)))
-    policies.save(workplace, owner, Policy(Action.ALLOW, (first, second)))
-    assert last_entry(workplace, owner) == {"version": 3, "default": "allow", "rules": 2}
-    policies.save(workplace, owner, Policy(Action.ALLOW, (second, first)))
-    assert last_entry(workplace, owner) == {"rules_moved": True, "version": 4, "default": "allow", "rules": 2}
+    policies.save(context, owner, Policy(Action.ALLOW, (first, second)))
+    policies.save(context, owner, Policy(Action.ALLOW, (first, second)))
+    assert last_entry(context, owner) == {"version": 3, "default": "allow", "rules": 2}
+    policies.save(context, owner, Policy(Action.ALLOW, (second, first)))
+    assert last_entry(context, owner) == {"rules_moved": True, "version": 4, "default": "allow", "rules": 2}
 
 
-def test_of_many_rules_the_first_are_told_and_the_others_counted(workplace: Workplace, owner: Actor) -> None:
+def test_of_many_rules_the_first_are_told_and_the_others_counted(context: Context, owner: Actor) -> None:
     # A character outside of the first plane takes most bytes.
     many = tuple(rule(Selector(Kind.GROUP, f"{n:03}" + "\U0001f600" * 250), "\U0001f600" * 500) for n in range(40))
-    policies.save(workplace, owner, Policy(Action.ALLOW, many))
-    policies.save(workplace, owner, Policy(Action.ALLOW, (rule(),)))
-    detail = last_entry(workplace, owner)
+    policies.save(context, owner, Policy(Action.ALLOW, many))
+    policies.save(context, owner, Policy(Action.ALLOW, (rule(),)))
+    detail = last_entry(context, owner)
     assert len(json.dumps(detail)) <= LONGEST
     assert detail["added"] == ["deny any to any"]
     assert detail["removed"][0].startswith("deny group:000")
@@ -77,7 +77,7 @@ def test_of_many_rules_the_first_are_told_and_the_others_counted(workplace: Work
 
 
 def test_no_more_is_put_into_words_than_is_told(
-    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Rule] = []
     in_words = Rule.told_with
@@ -87,8 +87,8 @@ def test_no_more_is_put_into_words_than_is_told(
         return in_words(each, ends)
 
     monkeypatch.setattr(Rule, "told_with", noting)
-    policies.save(workplace, owner, Policy(Action.ALLOW, tuple(rule() for _ in range(2000))))
-    policies.save(workplace, owner, Policy(Action.ALLOW))
+    policies.save(context, owner, Policy(Action.ALLOW, tuple(rule() for _ in range(2000))))
+    policies.save(context, owner, Policy(Action.ALLOW))
     assert len(told) == 2 * MOST_TOLD
 
 
@@ -101,16 +101,16 @@ def test_differences_are_exact_whatever_the_order(one: list[int], other: list[in
     assert set(new) == set(after) - set(before)
 
 
-def test_a_name_and_a_plan_are_told_with_what_they_were(workplace: Workplace, owner: Actor) -> None:
-    name = organizations.get(workplace, owner).name
-    organizations.change(workplace, owner, name="Another")
-    assert last_entry(workplace, owner) == {"name": "Another", "plan": "free", "previous_name": name}
-    organizations.change(workplace, owner, plan="paid")
-    assert last_entry(workplace, owner) == {"name": "Another", "plan": "paid", "previous_plan": "free"}
+def test_a_name_and_a_plan_are_told_with_what_they_were(context: Context, owner: Actor) -> None:
+    name = organizations.get(context, owner).name
+    organizations.change(context, owner, name="Another")
+    assert last_entry(context, owner) == {"name": "Another", "plan": "free", "previous_name": name}
+    organizations.change(context, owner, plan="paid")
+    assert last_entry(context, owner) == {"name": "Another", "plan": "paid", "previous_plan": "free"}
 
 
-def test_a_rotation_tells_both_public_keys(workplace: Workplace, owner: Actor) -> None:
-    before = machines.add(workplace, owner, name="a").machine
-    after = machines.rotate(workplace, owner, before.id).machine
-    detail = last_entry(workplace, owner)
+def test_a_rotation_tells_both_public_keys(context: Context, owner: Actor) -> None:
+    before = machines.add(context, owner, name="a").machine
+    after = machines.rotate(context, owner, before.id).machine
+    detail = last_entry(context, owner)
     assert (detail["previous_public_key"], detail["public_key"]) == (before.public_key, after.public_key)

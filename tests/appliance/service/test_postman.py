@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from appliance.mail import Undeliverable, Unreachable
 from appliance.model.letters import Letter
-from appliance.service import Actor, Workplace, deletion, mail, postman
+from appliance.service import Actor, Context, deletion, mail, postman
 from appliance.store import schema
 from appliance.store.mail import Queued
 from tests.appliance.conftest import sign_up
@@ -32,143 +32,143 @@ class FakeRelay:
 
 
 @pytest.fixture
-def owner(workplace: Workplace) -> Actor:
+def owner(context: Context) -> Actor:
     """Signed up before there was a relay, so no letter is queued yet."""
-    return sign_up(replace(workplace, sends_mail=False), "owner@example.net")
+    return sign_up(replace(context, sends_mail=False), "owner@example.net")
 
 
 @pytest.fixture
-def workplace(workplace: Workplace) -> Workplace:
-    return replace(workplace, sends_mail=True)
+def context(context: Context) -> Context:
+    return replace(context, sends_mail=True)
 
 
-def compose(workplace: Workplace, transaction: Connection, about: str) -> Letter | None:
-    del workplace, transaction
+def compose(context: Context, transaction: Connection, about: str) -> Letter | None:
+    del context, transaction
     return None if about == "gone" else Letter(f"{about}@example.net", "Hello", "mws_hidden")
 
 
-def queue(workplace: Workplace, owner: Actor, *about: str) -> None:
-    with workplace.store.write() as transaction:
+def queue(context: Context, owner: Actor, *about: str) -> None:
+    with context.store.write() as transaction:
         for each in about:
-            mail.queue(workplace, transaction, owner.organization_id, "greeting", each)
+            mail.queue(context, transaction, owner.organization_id, "greeting", each)
 
 
-def deliver(workplace: Workplace, relay: FakeRelay) -> Sequence[str]:
+def deliver(context: Context, relay: FakeRelay) -> Sequence[str]:
     """Tries all that is due; tells what the relay has by now."""
-    while postman.deliver_one(workplace, relay, {"greeting": compose}):
+    while postman.deliver_one(context, relay, {"greeting": compose}):
         pass
     return [letter.recipient for letter in relay.letters]
 
 
-def queued(workplace: Workplace) -> int:
-    with workplace.store.read() as transaction:
+def queued(context: Context) -> int:
+    with context.store.read() as transaction:
         return transaction.execute(select(func.count()).select_from(schema.mail)).scalar_one()
 
 
-def after(workplace: Workplace, waited: timedelta) -> Workplace:
-    now = workplace.clock()
-    return replace(workplace, clock=lambda: now + waited)
+def after(context: Context, waited: timedelta) -> Context:
+    now = context.clock()
+    return replace(context, clock=lambda: now + waited)
 
 
-def test_each_letter_is_sent_once(workplace: Workplace, owner: Actor) -> None:
-    queue(workplace, owner, "asha", "ravi")
+def test_each_letter_is_sent_once(context: Context, owner: Actor) -> None:
+    queue(context, owner, "asha", "ravi")
     relay = FakeRelay()
-    assert deliver(workplace, relay) == ["asha@example.net", "ravi@example.net"]
-    assert queued(workplace) == 0
-    assert len(deliver(after(workplace, timedelta(days=1)), relay)) == 2
+    assert deliver(context, relay) == ["asha@example.net", "ravi@example.net"]
+    assert queued(context) == 0
+    assert len(deliver(after(context, timedelta(days=1)), relay)) == 2
 
 
-def test_what_did_not_commit_sends_nothing(workplace: Workplace, owner: Actor) -> None:
+def test_what_did_not_commit_sends_nothing(context: Context, owner: Actor) -> None:
     def fail() -> None:
-        with workplace.store.write() as transaction:
-            assert mail.queue(workplace, transaction, owner.organization_id, "greeting", "asha")
+        with context.store.write() as transaction:
+            assert mail.queue(context, transaction, owner.organization_id, "greeting", "asha")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
-    assert deliver(workplace, FakeRelay()) == []
+    assert deliver(context, FakeRelay()) == []
 
 
-def test_without_a_relay_nothing_is_queued(workplace: Workplace, owner: Actor) -> None:
-    with workplace.store.write() as transaction:
+def test_without_a_relay_nothing_is_queued(context: Context, owner: Actor) -> None:
+    with context.store.write() as transaction:
         assert not mail.queue(
-            replace(workplace, sends_mail=False), transaction, owner.organization_id, "greeting", "asha"
+            replace(context, sends_mail=False), transaction, owner.organization_id, "greeting", "asha"
         )
-    assert queued(workplace) == 0
+    assert queued(context) == 0
 
 
-def test_one_letter_about_one_thing(workplace: Workplace, owner: Actor) -> None:
+def test_one_letter_about_one_thing(context: Context, owner: Actor) -> None:
     for _ in range(3):
-        queue(workplace, owner, "asha")
-    assert queued(workplace) == 1
+        queue(context, owner, "asha")
+    assert queued(context) == 1
 
 
-def test_what_there_is_nothing_to_write_about_any_more_is_dropped(workplace: Workplace, owner: Actor) -> None:
-    queue(workplace, owner, "gone")
-    assert deliver(workplace, FakeRelay()) == []
-    assert queued(workplace) == 0
+def test_what_there_is_nothing_to_write_about_any_more_is_dropped(context: Context, owner: Actor) -> None:
+    queue(context, owner, "gone")
+    assert deliver(context, FakeRelay()) == []
+    assert queued(context) == 0
 
 
-def test_a_relay_that_is_away_gets_it_later_and_others_meanwhile(workplace: Workplace, owner: Actor) -> None:
-    queue(workplace, owner, "asha", "ravi")
+def test_a_relay_that_is_away_gets_it_later_and_others_meanwhile(context: Context, owner: Actor) -> None:
+    queue(context, owner, "asha", "ravi")
     relay = FakeRelay([Unreachable("away")])
-    assert deliver(workplace, relay) == ["ravi@example.net"]
-    early = after(workplace, postman.pause_after(1) - timedelta(seconds=1))
+    assert deliver(context, relay) == ["ravi@example.net"]
+    early = after(context, postman.pause_after(1) - timedelta(seconds=1))
     assert len(deliver(early, relay)) == 1
-    assert deliver(after(workplace, postman.pause_after(1) + timedelta(seconds=1)), relay)[-1] == "asha@example.net"
+    assert deliver(after(context, postman.pause_after(1) + timedelta(seconds=1)), relay)[-1] == "asha@example.net"
 
 
-def test_attempts_have_an_end_and_pauses_grow(workplace: Workplace, owner: Actor) -> None:
-    queue(workplace, owner, "asha")
+def test_attempts_have_an_end_and_pauses_grow(context: Context, owner: Actor) -> None:
+    queue(context, owner, "asha")
     relay = FakeRelay([Unreachable("away")] * 100)
-    later = workplace
+    later = context
     for attempt in range(1, postman.MOST_ATTEMPTS + 1):
         deliver(later, relay)
         later = after(later, postman.pause_after(attempt))
     assert len(relay.failures) == 100 - postman.MOST_ATTEMPTS
-    assert queued(workplace) == 0
+    assert queued(context) == 0
     pauses = [postman.pause_after(attempt) for attempt in range(1, postman.MOST_ATTEMPTS)]
     assert pauses == sorted(pauses)
     assert timedelta(hours=12) < sum(pauses, timedelta()) < timedelta(days=1)
 
 
-def test_what_is_refused_for_good_is_not_tried_again(workplace: Workplace, owner: Actor) -> None:
-    queue(workplace, owner, "asha")
-    assert deliver(workplace, FakeRelay([Undeliverable("no such person")])) == []
-    assert queued(workplace) == 0
+def test_what_is_refused_for_good_is_not_tried_again(context: Context, owner: Actor) -> None:
+    queue(context, owner, "asha")
+    assert deliver(context, FakeRelay([Undeliverable("no such person")])) == []
+    assert queued(context) == 0
 
 
-def test_the_log_names_neither_person_nor_content(workplace: Workplace, owner: Actor) -> None:
-    queue(workplace, owner, "asha", "ravi", "uma")
+def test_the_log_names_neither_person_nor_content(context: Context, owner: Actor) -> None:
+    queue(context, owner, "asha", "ravi", "uma")
     with structlog.testing.capture_logs() as lines:
-        deliver(workplace, FakeRelay([Unreachable("away"), Undeliverable("never")]))
+        deliver(context, FakeRelay([Unreachable("away"), Undeliverable("never")]))
     assert [line["event"] for line in lines] == ["a letter waits", "a letter was given up", "a letter was sent"]
     for secret in ("asha", "ravi", "uma", "mws_"):
         assert secret not in str(lines)
 
 
-def test_two_processes_do_not_send_the_same_letter(workplace: Workplace, owner: Actor) -> None:
-    queue(workplace, owner, "asha")
+def test_two_processes_do_not_send_the_same_letter(context: Context, owner: Actor) -> None:
+    queue(context, owner, "asha")
     first = FakeRelay()
 
     class Meanwhile(FakeRelay):
         def send(self, letter: Letter) -> None:
-            deliver(workplace, first)
+            deliver(context, first)
             super().send(letter)
 
-    assert deliver(workplace, Meanwhile()) == ["asha@example.net"]
+    assert deliver(context, Meanwhile()) == ["asha@example.net"]
     assert first.letters == []
 
 
-def test_an_organization_takes_its_mail_with_it(workplace: Workplace, owner: Actor) -> None:
-    other = sign_up(replace(workplace, sends_mail=False), "other@example.net")
-    queue(workplace, owner, "asha")
-    queue(workplace, other, "ravi")
-    deletion.delete(workplace, owner, confirm="acme-networks")
-    assert deliver(workplace, FakeRelay()) == ["ravi@example.net"]
+def test_an_organization_takes_its_mail_with_it(context: Context, owner: Actor) -> None:
+    other = sign_up(replace(context, sends_mail=False), "other@example.net")
+    queue(context, owner, "asha")
+    queue(context, other, "ravi")
+    deletion.delete(context, owner, confirm="acme-networks")
+    assert deliver(context, FakeRelay()) == ["ravi@example.net"]
 
 
-def test_what_is_not_admitted_is_dropped_unsent_and_asked_once(workplace: Workplace, owner: Actor) -> None:
+def test_what_is_not_admitted_is_dropped_unsent_and_asked_once(context: Context, owner: Actor) -> None:
     asked: list[str] = []
 
     def admits(queued: Queued, letter: Letter) -> bool:
@@ -176,13 +176,13 @@ def test_what_is_not_admitted_is_dropped_unsent_and_asked_once(workplace: Workpl
         asked.append(letter.recipient)
         return letter.recipient != "b@example.net"
 
-    queue(workplace, owner, "a", "b")
+    queue(context, owner, "a", "b")
     relay = FakeRelay([Unreachable("away")])
     for minutes in (0, 10, 20):
-        at = after(workplace, timedelta(minutes=minutes))
+        at = after(context, timedelta(minutes=minutes))
         while postman.deliver_one(at, relay, {"greeting": compose}, admits):
             pass
     assert [each.recipient for each in relay.letters] == ["a@example.net"]
     assert sorted(asked) == ["a@example.net", "b@example.net"]
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         assert transaction.execute(select(func.count()).select_from(schema.mail)).scalar() == 0

@@ -15,9 +15,9 @@ from sqlalchemy import Connection
 
 from appliance.model.errors import InProgress, Invalid, KeyReused, TooMany, Unavailable
 from appliance.model.organization import Role
-from appliance.service import Actor, Workplace, repeats
+from appliance.service import Actor, Context, repeats
+from appliance.service.context import recording
 from appliance.service.underway import Underway
-from appliance.service.workplace import recording
 from appliance.store import Store
 from appliance.store import repeats as stored
 from appliance.store.repeats import Answered
@@ -39,16 +39,16 @@ class Work:
         after: what it fails with once it is stored.
     """
 
-    def __init__(self, workplace: Workplace, *before: BaseException, after: BaseException | None = None) -> None:
+    def __init__(self, context: Context, *before: BaseException, after: BaseException | None = None) -> None:
         self.done = 0
-        self._workplace = workplace
+        self._context = context
         self._before = list(before)
         self._after = after
 
     def __call__(self, actor: Actor) -> Answered:
         if self._before:
             raise self._before.pop(0)
-        with recording(self._workplace, actor) as record:
+        with recording(self._context, actor) as record:
             record.made = "/machines/x"
         self.done += 1
         if self._after is not None:
@@ -56,112 +56,112 @@ class Work:
         return ANSWER
 
 
-def once(workplace: Workplace, actor: Actor, work: Work, key: str = "k", request: bytes = b"r") -> Answered | None:
-    return repeats.once(workplace, actor, key=key, request=request, work=work)
+def once(context: Context, actor: Actor, work: Work, key: str = "k", request: bytes = b"r") -> Answered | None:
+    return repeats.once(context, actor, key=key, request=request, work=work)
 
 
-def by_form(workplace: Workplace, actor: Actor, work: Work, form: bytes = b"f") -> Answered | None:
-    return repeats.once_by_form(workplace, actor, form=form, work=work)
+def by_form(context: Context, actor: Actor, work: Work, form: bytes = b"f") -> Answered | None:
+    return repeats.once_by_form(context, actor, form=form, work=work)
 
 
-Way = Callable[[Workplace, Actor, Work], Answered | None]
+Way = Callable[[Context, Actor, Work], Answered | None]
 WAYS = pytest.mark.parametrize("way", [once, by_form], ids=["key", "form"])
 
 
 @WAYS
-def test_a_repetition_is_given_the_first_answer(workplace: Workplace, owner: Actor, way: Way) -> None:
-    work = Work(workplace)
-    assert way(workplace, owner, work) is None
-    assert way(workplace, owner, work) == ANSWER
+def test_a_repetition_is_given_the_first_answer(context: Context, owner: Actor, way: Way) -> None:
+    work = Work(context)
+    assert way(context, owner, work) is None
+    assert way(context, owner, work) == ANSWER
     assert work.done == 1
 
 
-def test_another_request_needs_another_key(workplace: Workplace, owner: Actor) -> None:
-    work = Work(workplace)
-    once(workplace, owner, work)
+def test_another_request_needs_another_key(context: Context, owner: Actor) -> None:
+    work = Work(context)
+    once(context, owner, work)
     with pytest.raises(KeyReused):
-        once(workplace, owner, work, request=b"another")
+        once(context, owner, work, request=b"another")
     colleague = replace(owner, member_id="another")
     with pytest.raises(KeyReused):
-        once(workplace, colleague, work)
-    assert once(workplace, owner, work, key="k2", request=b"another") is None
+        once(context, colleague, work)
+    assert once(context, owner, work, key="k2", request=b"another") is None
 
 
-def test_a_form_with_other_content_is_another_one(workplace: Workplace, owner: Actor) -> None:
-    work = Work(workplace)
-    assert by_form(workplace, owner, work) is None
-    assert by_form(workplace, owner, work, b"another") is None
-    assert once(workplace, owner, work, key="f") is None
+def test_a_form_with_other_content_is_another_one(context: Context, owner: Actor) -> None:
+    work = Work(context)
+    assert by_form(context, owner, work) is None
+    assert by_form(context, owner, work, b"another") is None
+    assert once(context, owner, work, key="f") is None
     assert work.done == 3
 
 
-def test_organizations_know_nothing_of_each_other_s_keys(workplace: Workplace, owner: Actor) -> None:
-    work = Work(workplace)
-    other = sign_up(workplace, "other@example.net")
+def test_organizations_know_nothing_of_each_other_s_keys(context: Context, owner: Actor) -> None:
+    work = Work(context)
+    other = sign_up(context, "other@example.net")
 
     def in_between(actor: Actor) -> Answered:
         """Another organization uses the key while the first one's request is worked on."""
-        assert once(workplace, other, work) is None
+        assert once(context, other, work) is None
         return work(actor)
 
-    assert repeats.once(workplace, owner, key="k", request=b"r", work=in_between) is None
+    assert repeats.once(context, owner, key="k", request=b"r", work=in_between) is None
     assert work.done == 2
 
 
 @WAYS
-def test_what_was_refused_may_be_tried_again(workplace: Workplace, owner: Actor, way: Way) -> None:
-    work = Work(workplace, Invalid("no"))
+def test_what_was_refused_may_be_tried_again(context: Context, owner: Actor, way: Way) -> None:
+    work = Work(context, Invalid("no"))
     with pytest.raises(Invalid):
-        way(workplace, owner, work)
-    assert way(workplace, owner, work) is None
+        way(context, owner, work)
+    assert way(context, owner, work) is None
 
 
 @WAYS
-def test_what_was_cut_off_before_it_was_stored_is_done_then(workplace: Workplace, owner: Actor, way: Way) -> None:
-    work = Work(workplace, KeyboardInterrupt())
+def test_what_was_cut_off_before_it_was_stored_is_done_then(context: Context, owner: Actor, way: Way) -> None:
+    work = Work(context, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        way(workplace, owner, work)
-    assert way(workplace, owner, work) is None
+        way(context, owner, work)
+    assert way(context, owner, work) is None
     assert work.done == 1
 
 
 @WAYS
-def test_what_was_cut_off_once_it_was_stored_is_told_as_done(workplace: Workplace, owner: Actor, way: Way) -> None:
-    work = Work(workplace, after=KeyboardInterrupt())
+def test_what_was_cut_off_once_it_was_stored_is_told_as_done(context: Context, owner: Actor, way: Way) -> None:
+    work = Work(context, after=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        way(workplace, owner, work)
-    assert way(workplace, owner, work) == LOST
+        way(context, owner, work)
+    assert way(context, owner, work) == LOST
     assert work.done == 1
 
 
 @WAYS
 @pytest.mark.parametrize("is_stored", [True, False])
 def test_what_a_killed_process_began_is_known_to_the_next_one(
-    workplace: Workplace, owner: Actor, way: Way, is_stored: bool, monkeypatch: pytest.MonkeyPatch
+    context: Context, owner: Actor, way: Way, is_stored: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that is killed can't even forget what it was at."""
-    killed = Work(workplace, after=KeyboardInterrupt()) if is_stored else Work(workplace, KeyboardInterrupt())
+    killed = Work(context, after=KeyboardInterrupt()) if is_stored else Work(context, KeyboardInterrupt())
     with monkeypatch.context() as patch:
         patch.setattr(repeats, "_look_again", lambda *_: None)
         with pytest.raises(KeyboardInterrupt):
-            way(workplace, owner, killed)
-    work = Work(workplace)
-    assert way(replace(workplace, underway=Underway()), owner, work) == (LOST if is_stored else None)
+            way(context, owner, killed)
+    work = Work(context)
+    assert way(replace(context, underway=Underway()), owner, work) == (LOST if is_stored else None)
     assert killed.done + work.done == 1
 
 
 @WAYS
 def test_what_was_done_is_answered_though_it_can_t_be_noted(
-    workplace: Workplace, owner: Actor, way: Way, monkeypatch: pytest.MonkeyPatch
+    context: Context, owner: Actor, way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise Unavailable("away")
 
-    work = Work(workplace)
+    work = Work(context)
     with monkeypatch.context() as patch:
         patch.setattr(stored, "finish", fail)
-        assert way(workplace, owner, work) is None
-    assert way(workplace, owner, work) == LOST
+        assert way(context, owner, work) is None
+    assert way(context, owner, work) == LOST
     assert work.done == 1
 
 
@@ -186,10 +186,10 @@ class _LosesIt:
 @WAYS
 @pytest.mark.parametrize("took_place", [True, False])
 def test_a_store_that_is_lost_at_the_commit_forgets_nothing(
-    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch, way: Way, took_place: bool
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch, way: Way, took_place: bool
 ) -> None:
-    losing = _LosesIt(workplace.store, took_place=took_place)
-    monkeypatch.setattr(workplace.store, "write", losing)
+    losing = _LosesIt(context.store, took_place=took_place)
+    monkeypatch.setattr(context.store, "write", losing)
 
     class Losing(Work):
         tries = 0
@@ -199,28 +199,28 @@ def test_a_store_that_is_lost_at_the_commit_forgets_nothing(
             losing.is_lost = self.tries == 1
             return super().__call__(actor)
 
-    work = Losing(workplace)
+    work = Losing(context)
     if took_place:
-        assert way(workplace, owner, work) == LOST
-        assert way(workplace, owner, work) == LOST
+        assert way(context, owner, work) == LOST
+        assert way(context, owner, work) == LOST
         assert work.tries == 1
     else:
         with pytest.raises(Unavailable):
-            way(workplace, owner, work)
-        assert way(workplace, owner, work) is None
+            way(context, owner, work)
+        assert way(context, owner, work) is None
         assert work.tries == 2
 
 
 @on_postgresql
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_connection_that_breaks_off_at_the_commit(
-    workplace: Workplace, owner: Actor, database: str, cluster: Cluster, when: When
+    context: Context, owner: Actor, database: str, cluster: Cluster, when: When
 ) -> None:
     """What the server has committed is told as done, and what it has not is said to be unknown, and done then."""
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
         losing = Losing(cluster.folder, Path(folder))
         store = Store(database.replace(str(cluster.folder), folder))
-        far = replace(workplace, store=store)
+        far = replace(context, store=store)
 
         class LosingWork(Work):
             tries = 0
@@ -245,7 +245,7 @@ def test_a_connection_that_breaks_off_at_the_commit(
         losing.close()
 
 
-def test_two_at_once_are_one(workplace: Workplace, owner: Actor) -> None:
+def test_two_at_once_are_one(context: Context, owner: Actor) -> None:
     begun, may_end = threading.Event(), threading.Event()
 
     def slow(_: Actor) -> Answered:
@@ -254,57 +254,57 @@ def test_two_at_once_are_one(workplace: Workplace, owner: Actor) -> None:
         return ANSWER
 
     first = threading.Thread(
-        target=repeats.once, args=(workplace, owner), kwargs={"key": "k", "request": b"r", "work": slow}
+        target=repeats.once, args=(context, owner), kwargs={"key": "k", "request": b"r", "work": slow}
     )
     first.start()
     assert begun.wait(10)
     with pytest.raises(InProgress) as refused:
-        once(workplace, owner, Work(workplace))
+        once(context, owner, Work(context))
     assert refused.value.retry_after == 1
     may_end.set()
     first.join(10)
-    assert once(workplace, owner, Work(workplace)) == ANSWER
+    assert once(context, owner, Work(context)) == ANSWER
 
 
-def test_a_key_is_known_for_a_day(workplace: Workplace, owner: Actor) -> None:
-    work = Work(workplace)
-    once(workplace, owner, work)
-    later = replace(workplace, clock=lambda: workplace.clock() + timedelta(hours=23))
+def test_a_key_is_known_for_a_day(context: Context, owner: Actor) -> None:
+    work = Work(context)
+    once(context, owner, work)
+    later = replace(context, clock=lambda: context.clock() + timedelta(hours=23))
     assert once(later, again(later, owner), work) == ANSWER
-    later = replace(workplace, clock=lambda: workplace.clock() + timedelta(hours=25))
+    later = replace(context, clock=lambda: context.clock() + timedelta(hours=25))
     assert once(later, again(later, owner), work) is None
 
 
 def test_an_organization_has_so_many_keys_and_no_more(
-    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeats, "MOST_OF_ONE", 3)
-    work = Work(workplace)
+    work = Work(context)
     for number in range(3):
-        once(workplace, owner, work, key=str(number))
+        once(context, owner, work, key=str(number))
     with pytest.raises(TooMany):
-        once(workplace, owner, work, key="one more")
+        once(context, owner, work, key="one more")
     assert work.done == 3
-    assert workplace.refusals["keys"] == 1
-    assert once(workplace, owner, work, key="0") == ANSWER
-    assert by_form(workplace, owner, work) is None, "forms are counted by themselves"
-    another = sign_up(workplace, "another@example.net")
-    assert once(workplace, another, work, key="one more") is None
-    tomorrow = replace(workplace, clock=lambda: workplace.clock() + timedelta(hours=25))
+    assert context.refusals["keys"] == 1
+    assert once(context, owner, work, key="0") == ANSWER
+    assert by_form(context, owner, work) is None, "forms are counted by themselves"
+    another = sign_up(context, "another@example.net")
+    assert once(context, another, work, key="one more") is None
+    tomorrow = replace(context, clock=lambda: context.clock() + timedelta(hours=25))
     assert once(tomorrow, again(tomorrow, owner), work, key="one more") is None
 
 
 def test_a_member_s_forms_take_no_room_from_others(
-    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeats, "MOST_FORMS", 3)
-    work = Work(workplace)
+    work = Work(context)
     for number in range(3):
-        by_form(workplace, owner, work, bytes([number]))
+        by_form(context, owner, work, bytes([number]))
     with pytest.raises(TooMany):
-        by_form(workplace, owner, work, b"one more")
+        by_form(context, owner, work, b"one more")
     assert work.done == 3
-    assert workplace.refusals["forms"] == 1
-    assert by_form(workplace, owner, work, bytes([0])) == ANSWER
-    assert by_form(workplace, colleague(workplace, owner, Role.ADMIN), work, b"one more") is None
-    assert once(workplace, owner, work) is None
+    assert context.refusals["forms"] == 1
+    assert by_form(context, owner, work, bytes([0])) == ANSWER
+    assert by_form(context, colleague(context, owner, Role.ADMIN), work, b"one more") is None
+    assert once(context, owner, work) is None

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from appliance.model.errors import CodeNeeded, Conflict, NotNow, Unauthenticated, WrongProof
 from appliance.service import (
     Actor,
-    Workplace,
+    Context,
     accounts,
     enrolment,
     log_in,
@@ -58,190 +58,184 @@ def phone() -> Phone:
 
 
 @pytest.fixture
-def workplace(workplace: Workplace, phone: Phone) -> Workplace:
-    return replace(workplace, clock=lambda: phone.now)
+def context(context: Context, phone: Phone) -> Context:
+    return replace(context, clock=lambda: phone.now)
 
 
 @pytest.fixture
-def recovery(workplace: Workplace, owner: Actor, phone: Phone) -> list[str]:
+def recovery(context: Context, owner: Actor, phone: Phone) -> list[str]:
     """The recovery codes of an owner who has just turned a second factor on."""
-    phone.secret = enrolment.propose(workplace, owner, password=PASSWORD).secret
-    made = enrolment.enable(workplace, owner, code=phone.code())
+    phone.secret = enrolment.propose(context, owner, password=PASSWORD).secret
+    made = enrolment.enable(context, owner, code=phone.code())
     phone.wait()
     return made.codes
 
 
-def enter(workplace: Workplace, code: str | None) -> str:
-    return log_in.at_once(workplace, email=EMAIL, password=PASSWORD, code=code).token
+def enter(context: Context, code: str | None) -> str:
+    return log_in.at_once(context, email=EMAIL, password=PASSWORD, code=code).token
 
 
-def go_half_way(workplace: Workplace) -> HalfWay:
+def go_half_way(context: Context) -> HalfWay:
     with pytest.raises(HalfWay) as half:
-        log_in.begin(workplace, email=EMAIL, password=PASSWORD)
+        log_in.begin(context, email=EMAIL, password=PASSWORD)
     return half.value
 
 
-def test_the_proposal_is_what_an_authenticator_reads(workplace: Workplace, owner: Actor) -> None:
-    made = enrolment.propose(workplace, owner, password=PASSWORD)
+def test_the_proposal_is_what_an_authenticator_reads(context: Context, owner: Actor) -> None:
+    made = enrolment.propose(context, owner, password=PASSWORD)
     parsed = pyotp.parse_uri(made.uri)
     assert (parsed.secret, parsed.name, parsed.issuer) == (made.secret, EMAIL, "MeshWG")
     assert made.secret not in repr(made)
 
 
-def test_it_is_asked_for_only_after_a_code_was_shown(workplace: Workplace, owner: Actor, phone: Phone) -> None:
-    phone.secret = enrolment.propose(workplace, owner, password=PASSWORD).secret
-    enter(workplace, None)
+def test_it_is_asked_for_only_after_a_code_was_shown(context: Context, owner: Actor, phone: Phone) -> None:
+    phone.secret = enrolment.propose(context, owner, password=PASSWORD).secret
+    enter(context, None)
     with pytest.raises(WrongProof):
-        enrolment.enable(workplace, owner, code=phone.code(steps=5))
-    assert not second_factor.state(workplace, owner).enabled
-    enrolment.enable(workplace, owner, code=f" {phone.code()[:3]} {phone.code()[3:]} ")
+        enrolment.enable(context, owner, code=phone.code(steps=5))
+    assert not second_factor.state(context, owner).enabled
+    enrolment.enable(context, owner, code=f" {phone.code()[:3]} {phone.code()[3:]} ")
     with pytest.raises(CodeNeeded):
-        enter(workplace, None)
+        enter(context, None)
 
 
-def test_turning_it_on_ends_every_session_but_a_new_one(workplace: Workplace, owner: Actor, phone: Phone) -> None:
-    before = enter(workplace, None)
-    phone.secret = enrolment.propose(workplace, owner, password=PASSWORD).secret
-    made = enrolment.enable(workplace, owner, code=phone.code())
+def test_turning_it_on_ends_every_session_but_a_new_one(context: Context, owner: Actor, phone: Phone) -> None:
+    before = enter(context, None)
+    phone.secret = enrolment.propose(context, owner, password=PASSWORD).secret
+    made = enrolment.enable(context, owner, code=phone.code())
     with pytest.raises(Unauthenticated):
-        accounts.actor_of(workplace, before)
-    assert accounts.actor_of(workplace, made.session.token).email == EMAIL
+        accounts.actor_of(context, before)
+    assert accounts.actor_of(context, made.session.token).email == EMAIL
 
 
 @pytest.mark.usefixtures("recovery")
-def test_a_code_is_taken_once_and_none_of_before_it(workplace: Workplace, phone: Phone) -> None:
+def test_a_code_is_taken_once_and_none_of_before_it(context: Context, phone: Phone) -> None:
     phone.wait(3)
     late, now, early = phone.code(-1), phone.code(), phone.code(1)
-    enter(workplace, now)
+    enter(context, now)
     for used in (now, late):
         with pytest.raises(Unauthenticated):
-            enter(workplace, used)
-    enter(workplace, early)
+            enter(context, used)
+    enter(context, early)
     phone.wait(1)
     with pytest.raises(Unauthenticated):
-        enter(workplace, early)
+        enter(context, early)
     for steps in (-2, 2):
         with pytest.raises(Unauthenticated):
-            enter(workplace, phone.code(steps))
+            enter(context, phone.code(steps))
 
 
 @pytest.mark.usefixtures("recovery")
-def test_the_code_that_turned_it_on_opens_nothing(workplace: Workplace, phone: Phone) -> None:
+def test_the_code_that_turned_it_on_opens_nothing(context: Context, phone: Phone) -> None:
     with pytest.raises(Unauthenticated):
-        enter(workplace, phone.code(-1))
+        enter(context, phone.code(-1))
 
 
 @pytest.mark.usefixtures("recovery")
-def test_without_the_password_nobody_learns_that_there_is_a_second_factor(workplace: Workplace, phone: Phone) -> None:
+def test_without_the_password_nobody_learns_that_there_is_a_second_factor(context: Context, phone: Phone) -> None:
     for code in (None, phone.code()):
         with pytest.raises(Unauthenticated) as refused:
-            log_in.at_once(workplace, email=EMAIL, password="wrong", code=code)
+            log_in.at_once(context, email=EMAIL, password="wrong", code=code)
         assert refused.value.detail == "The e-mail address or the password is wrong."
-    enter(workplace, phone.code())
+    enter(context, phone.code())
 
 
-def test_a_recovery_code_opens_once_however_it_is_typed(
-    workplace: Workplace, owner: Actor, recovery: list[str]
-) -> None:
+def test_a_recovery_code_opens_once_however_it_is_typed(context: Context, owner: Actor, recovery: list[str]) -> None:
     assert len(set(recovery)) == 10
-    enter(workplace, recovery[0].upper().replace("-", " "))
+    enter(context, recovery[0].upper().replace("-", " "))
     with pytest.raises(Unauthenticated):
-        enter(workplace, recovery[0])
-    assert second_factor.state(workplace, owner).recovery_codes_left == 9
-    assert "recovery-code.used" in {entry.action for entry in organizations.trail(workplace, owner)[0]}
-    with workplace.store.read() as transaction:
+        enter(context, recovery[0])
+    assert second_factor.state(context, owner).recovery_codes_left == 9
+    assert "recovery-code.used" in {entry.action for entry in organizations.trail(context, owner)[0]}
+    with context.store.read() as transaction:
         rows = repr(transaction.execute(select(schema.recovery_codes)).all())
     assert not any(code in rows or code.replace("-", "") in rows for code in recovery)
 
 
-def test_new_recovery_codes_replace_the_old(
-    workplace: Workplace, owner: Actor, recovery: list[str], phone: Phone
-) -> None:
-    made = enrolment.renew_recovery_codes(workplace, again(workplace, owner), password=PASSWORD, code=phone.code())
+def test_new_recovery_codes_replace_the_old(context: Context, owner: Actor, recovery: list[str], phone: Phone) -> None:
+    made = enrolment.renew_recovery_codes(context, again(context, owner), password=PASSWORD, code=phone.code())
     with pytest.raises(Unauthenticated):
-        enter(workplace, recovery[1])
-    enter(workplace, made.codes[1])
+        enter(context, recovery[1])
+    enter(context, made.codes[1])
 
 
 @pytest.mark.usefixtures("recovery")
-def test_it_is_given_up_with_password_and_code_only(workplace: Workplace, owner: Actor, phone: Phone) -> None:
-    owner = again(workplace, owner)
+def test_it_is_given_up_with_password_and_code_only(context: Context, owner: Actor, phone: Phone) -> None:
+    owner = again(context, owner)
     for password, code in ((PASSWORD, phone.code(7)), ("wrong", phone.code())):
         with pytest.raises(WrongProof):
-            enrolment.disable(workplace, owner, password=password, code=code)
+            enrolment.disable(context, owner, password=password, code=code)
     with pytest.raises(CodeNeeded):
-        enrolment.disable(workplace, owner, password=PASSWORD, code=" ")
+        enrolment.disable(context, owner, password=PASSWORD, code=" ")
     with pytest.raises(Conflict):
-        enrolment.propose(workplace, owner, password=PASSWORD)
-    session = enrolment.disable(workplace, owner, password=PASSWORD, code=phone.code())
-    assert accounts.actor_of(workplace, session.token)
-    enter(workplace, None)
-    with workplace.store.read() as transaction:
+        enrolment.propose(context, owner, password=PASSWORD)
+    session = enrolment.disable(context, owner, password=PASSWORD, code=phone.code())
+    assert accounts.actor_of(context, session.token)
+    enter(context, None)
+    with context.store.read() as transaction:
         for table in (schema.second_factors, schema.recovery_codes):
             assert transaction.execute(select(table)).all() == []
     with pytest.raises(Conflict):
-        enrolment.disable(workplace, owner, password=PASSWORD, code=phone.code())
+        enrolment.disable(context, owner, password=PASSWORD, code=phone.code())
 
 
 @pytest.mark.usefixtures("recovery")
-def test_another_password_leaves_it_as_it_is(workplace: Workplace, owner: Actor, phone: Phone) -> None:
-    token = resets.issue(workplace, EMAIL).partition("token=")[2]
-    resets.complete(workplace, token, "staple the correct horse")
+def test_another_password_leaves_it_as_it_is(context: Context, owner: Actor, phone: Phone) -> None:
+    token = resets.issue(context, EMAIL).partition("token=")[2]
+    resets.complete(context, token, "staple the correct horse")
     with pytest.raises(CodeNeeded):
-        log_in.at_once(workplace, email=EMAIL, password="staple the correct horse")
-    log_in.at_once(workplace, email=EMAIL, password="staple the correct horse", code=phone.code())
-    assert second_factor.state(workplace, owner).enabled
+        log_in.at_once(context, email=EMAIL, password="staple the correct horse")
+    log_in.at_once(context, email=EMAIL, password="staple the correct horse", code=phone.code())
+    assert second_factor.state(context, owner).enabled
 
 
 @pytest.mark.usefixtures("recovery")
-def test_the_second_step_takes_five_minutes_and_one_code(workplace: Workplace, phone: Phone) -> None:
-    half = go_half_way(workplace)
+def test_the_second_step_takes_five_minutes_and_one_code(context: Context, phone: Phone) -> None:
+    half = go_half_way(context)
     with pytest.raises(Unauthenticated):
-        accounts.actor_of(workplace, half.ticket)
+        accounts.actor_of(context, half.ticket)
     with pytest.raises(Unauthenticated):
-        log_in.finish(workplace, half.ticket, code="000000")
-    log_in.finish(workplace, half.ticket, code=phone.code())
+        log_in.finish(context, half.ticket, code="000000")
+    log_in.finish(context, half.ticket, code=phone.code())
     phone.wait()
     with pytest.raises(Unauthenticated):
-        log_in.finish(workplace, half.ticket, code=phone.code())
-    slow = go_half_way(workplace)
+        log_in.finish(context, half.ticket, code=phone.code())
+    slow = go_half_way(context)
     phone.wait(10)
     with pytest.raises(Unauthenticated):
-        log_in.finish(workplace, slow.ticket, code=phone.code())
+        log_in.finish(context, slow.ticket, code=phone.code())
 
 
 @pytest.mark.usefixtures("recovery")
-def test_another_password_ends_what_was_half_way(workplace: Workplace, owner: Actor, phone: Phone) -> None:
-    half = go_half_way(workplace)
-    password_change.change(
-        workplace, again(workplace, owner), password=PASSWORD, new_password="staple the correct horse"
-    )
+def test_another_password_ends_what_was_half_way(context: Context, owner: Actor, phone: Phone) -> None:
+    half = go_half_way(context)
+    password_change.change(context, again(context, owner), password=PASSWORD, new_password="staple the correct horse")
     with pytest.raises(Unauthenticated):
-        log_in.finish(workplace, half.ticket, code=phone.code())
+        log_in.finish(context, half.ticket, code=phone.code())
 
 
 def test_one_that_is_turned_on_while_somebody_logs_in_is_asked_for(
-    workplace: Workplace, owner: Actor, phone: Phone, monkeypatch: pytest.MonkeyPatch
+    context: Context, owner: Actor, phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examine = second_factor.examine
 
     def slowly(*arguments: object) -> second_factor.Proof:
         proof = examine(*arguments)  # type: ignore[arg-type]
-        phone.secret = enrolment.propose(workplace, owner, password=PASSWORD).secret
-        enrolment.enable(workplace, owner, code=phone.code())
+        phone.secret = enrolment.propose(context, owner, password=PASSWORD).secret
+        enrolment.enable(context, owner, code=phone.code())
         return proof
 
     monkeypatch.setattr(second_factor, "examine", slowly)
     with pytest.raises(CodeNeeded):
-        enter(workplace, None)
+        enter(context, None)
 
 
 @pytest.mark.usefixtures("recovery")
-def test_without_the_hub_nobody_passes_by_an_authenticator(workplace: Workplace, hub: FakeHub, phone: Phone) -> None:
+def test_without_the_hub_nobody_passes_by_an_authenticator(context: Context, hub: FakeHub, phone: Phone) -> None:
     hub.refuses = True
     with pytest.raises(NotNow):
-        enter(workplace, phone.code())
+        enter(context, phone.code())
     with pytest.raises(CodeNeeded):
-        enter(workplace, None)
+        enter(context, None)
     hub.refuses = False
-    enter(workplace, phone.code())
+    enter(context, phone.code())

@@ -9,7 +9,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from appliance.model.errors import Invalid, NotFound, Unauthenticated, WrongProof
-from appliance.service import Actor, Workplace, accounts, organizations, password_change, passwords, sessions
+from appliance.service import Actor, Context, accounts, organizations, password_change, passwords, sessions
 from appliance.service import log_in as login
 from appliance.store import people
 from appliance.store.sessions import Device
@@ -20,69 +20,69 @@ OTHER = "staple the correct horse"
 LAPTOP = Device("192.0.2.7", "curl/8.5.0\n\x1b[31m" + "x" * 300)
 
 
-def log_in(workplace: Workplace, password: str = PASSWORD) -> str:
-    return login.at_once(workplace, email="owner@example.net", password=password, device=LAPTOP).token
+def log_in(context: Context, password: str = PASSWORD) -> str:
+    return login.at_once(context, email="owner@example.net", password=password, device=LAPTOP).token
 
 
-def is_open(workplace: Workplace, token: str) -> bool:
+def is_open(context: Context, token: str) -> bool:
     try:
-        accounts.actor_of(workplace, token)
+        accounts.actor_of(context, token)
     except Unauthenticated:
         return False
     return True
 
 
-def test_a_list_says_what_each_was_opened_from_and_lets_nobody_in(workplace: Workplace, owner: Actor) -> None:
-    token = log_in(workplace)
-    found = sessions.all_of(workplace, owner, token)
+def test_a_list_says_what_each_was_opened_from_and_lets_nobody_in(context: Context, owner: Actor) -> None:
+    token = log_in(context)
+    found = sessions.all_of(context, owner, token)
     assert [each.is_current for each in found].count(True) == 1
     current = next(each for each in found if each.is_current)
     assert current.device.address == "192.0.2.7"
     assert current.device.agent.startswith("curl/8.5.0[31mxx")
     assert len(current.device.agent) == 200
     assert len(found) == 2
-    assert not is_open(workplace, current.id)
+    assert not is_open(context, current.id)
     assert current.id not in token
 
 
-def test_one_session_ends_or_all_others_do(workplace: Workplace, owner: Actor) -> None:
-    one, two, three = (log_in(workplace) for _ in range(3))
-    doomed = next(each.id for each in sessions.all_of(workplace, owner, one) if each.is_current)
-    sessions.end(workplace, accounts.actor_of(workplace, two), doomed)
-    assert [is_open(workplace, each) for each in (one, two, three)] == [False, True, True]
+def test_one_session_ends_or_all_others_do(context: Context, owner: Actor) -> None:
+    one, two, three = (log_in(context) for _ in range(3))
+    doomed = next(each.id for each in sessions.all_of(context, owner, one) if each.is_current)
+    sessions.end(context, accounts.actor_of(context, two), doomed)
+    assert [is_open(context, each) for each in (one, two, three)] == [False, True, True]
     # The one of the sign-up, too.
-    assert sessions.end_others(workplace, accounts.actor_of(workplace, two), two) == 2
-    assert [is_open(workplace, each) for each in (two, three)] == [True, False]
-    assert sessions.end_others(workplace, accounts.actor_of(workplace, two), two) == 0
-    trail = [entry.action for entry in organizations.trail(workplace, owner)[0]]
+    assert sessions.end_others(context, accounts.actor_of(context, two), two) == 2
+    assert [is_open(context, each) for each in (two, three)] == [True, False]
+    assert sessions.end_others(context, accounts.actor_of(context, two), two) == 0
+    trail = [entry.action for entry in organizations.trail(context, owner)[0]]
     assert trail == ["session.ended", "session.ended", *["session.opened"] * 3, "organization.created"]
 
 
-def test_nobody_ends_the_session_of_somebody_else(workplace: Workplace, owner: Actor) -> None:
-    stranger = sign_up(workplace, "stranger@example.net")
-    token = log_in(workplace)
-    for each in sessions.all_of(workplace, owner, token):
+def test_nobody_ends_the_session_of_somebody_else(context: Context, owner: Actor) -> None:
+    stranger = sign_up(context, "stranger@example.net")
+    token = log_in(context)
+    for each in sessions.all_of(context, owner, token):
         with pytest.raises(NotFound):
-            sessions.end(workplace, stranger, each.id)
-    assert is_open(workplace, token)
+            sessions.end(context, stranger, each.id)
+    assert is_open(context, token)
 
 
-def test_ended_sessions_are_not_listed_and_not_kept(workplace: Workplace, owner: Actor) -> None:
-    token = log_in(workplace)
-    now = workplace.clock()
-    later = replace(workplace, clock=lambda: now + sessions.IDLE + timedelta(minutes=1))
+def test_ended_sessions_are_not_listed_and_not_kept(context: Context, owner: Actor) -> None:
+    token = log_in(context)
+    now = context.clock()
+    later = replace(context, clock=lambda: now + sessions.IDLE + timedelta(minutes=1))
     assert sessions.all_of(later, owner, token) == []
     fresh = log_in(later)
-    assert len(sessions.all_of(workplace, owner, fresh)) == 1
+    assert len(sessions.all_of(context, owner, fresh)) == 1
 
 
-def test_another_password_ends_every_session_and_gives_a_new_one(workplace: Workplace, owner: Actor) -> None:
-    mine, other = log_in(workplace), log_in(workplace)
-    fresh = password_change.change(workplace, owner, password=PASSWORD, new_password=OTHER).token
-    assert [is_open(workplace, each) for each in (mine, other, fresh)] == [False, False, True]
+def test_another_password_ends_every_session_and_gives_a_new_one(context: Context, owner: Actor) -> None:
+    mine, other = log_in(context), log_in(context)
+    fresh = password_change.change(context, owner, password=PASSWORD, new_password=OTHER).token
+    assert [is_open(context, each) for each in (mine, other, fresh)] == [False, False, True]
     with pytest.raises(Unauthenticated):
-        log_in(workplace)
-    assert is_open(workplace, log_in(workplace, OTHER))
+        log_in(context)
+    assert is_open(context, log_in(context, OTHER))
 
 
 @pytest.mark.parametrize(
@@ -90,40 +90,40 @@ def test_another_password_ends_every_session_and_gives_a_new_one(workplace: Work
     [("wrong", OTHER, WrongProof, "password"), (PASSWORD, "short", Invalid, "new_password")],
 )
 def test_a_password_that_is_not_changed_stays_with_its_sessions(
-    workplace: Workplace, owner: Actor, password: str, new: str, error: type[WrongProof | Invalid], field: str
+    context: Context, owner: Actor, password: str, new: str, error: type[WrongProof | Invalid], field: str
 ) -> None:
-    token = log_in(workplace)
+    token = log_in(context)
     with pytest.raises(error) as refused:
-        password_change.change(workplace, owner, password=password, new_password=new)
+        password_change.change(context, owner, password=password, new_password=new)
     assert refused.value.field == field
-    assert is_open(workplace, token)
-    assert is_open(workplace, log_in(workplace))
+    assert is_open(context, token)
+    assert is_open(context, log_in(context))
 
 
 def test_a_password_that_changes_while_it_is_checked_opens_nothing(
-    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verify = passwords.verify
 
     def slowly(stored: str | None, password: str) -> bool:
         monkeypatch.setattr(passwords, "verify", verify)
         right = verify(stored, password)
-        password_change.change(workplace, owner, password=PASSWORD, new_password=OTHER)
+        password_change.change(context, owner, password=PASSWORD, new_password=OTHER)
         return right
 
     monkeypatch.setattr(passwords, "verify", slowly)
     with pytest.raises(Unauthenticated):
-        log_in(workplace)
+        log_in(context)
     monkeypatch.setattr(passwords, "verify", slowly)
     with pytest.raises(WrongProof):
-        password_change.change(workplace, owner, password=OTHER, new_password="yet another password")
+        password_change.change(context, owner, password=OTHER, new_password="yet another password")
 
 
 def test_a_hash_of_another_cost_is_made_anew_by_whoever_knows_the_password(
-    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def kept() -> str:
-        with workplace.store.read() as transaction:
+        with context.store.read() as transaction:
             member = people.by_id(transaction, owner.member_id)
         assert member is not None
         return member.password_hash
@@ -131,20 +131,20 @@ def test_a_hash_of_another_cost_is_made_anew_by_whoever_knows_the_password(
     before = kept()
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
     with pytest.raises(Unauthenticated):
-        log_in(workplace, "wrong")
+        log_in(context, "wrong")
     assert kept() == before
-    assert is_open(workplace, log_in(workplace))
+    assert is_open(context, log_in(context))
     assert "m=16,t=2,p=1" in (fresh := kept())
-    assert is_open(workplace, log_in(workplace))
+    assert is_open(context, log_in(context))
     assert kept() == fresh
 
 
 def test_nobody_has_more_sessions_than_there_may_be(
-    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "MOST_OF_ONE", 3)
     moments = iter(range(1000))
-    later = replace(workplace, clock=lambda: workplace.clock() + timedelta(seconds=next(moments)))
+    later = replace(context, clock=lambda: context.clock() + timedelta(seconds=next(moments)))
     tokens = [log_in(later) for _ in range(5)]
-    assert [is_open(workplace, each) for each in tokens] == [False, False, True, True, True]
-    assert len(sessions.all_of(workplace, owner, tokens[-1])) == 3
+    assert [is_open(context, each) for each in tokens] == [False, False, True, True, True]
+    assert len(sessions.all_of(context, owner, tokens[-1])) == 3

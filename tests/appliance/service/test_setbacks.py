@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from appliance.model.errors import Refused, Unauthenticated
-from appliance.service import Actor, Workplace, accounts, machines, organizations, sessions, setbacks, tickets
+from appliance.service import Actor, Context, accounts, machines, organizations, sessions, setbacks, tickets
 from appliance.service.trails import tidy
 from appliance.store import Store, audit, instance, people, schema
 from appliance.store import addresses as released
@@ -40,8 +40,8 @@ class Host:
     def passes(self, time: timedelta) -> None:
         self.wall, self.steady = self.wall + time, self.steady + time.total_seconds()
 
-    def settle(self, workplace: Workplace) -> timedelta | None:
-        return setbacks.settle(workplace, lambda: self.steady, lambda: self.boot)
+    def settle(self, context: Context) -> timedelta | None:
+        return setbacks.settle(context, lambda: self.steady, lambda: self.boot)
 
 
 @pytest.fixture
@@ -50,16 +50,16 @@ def host() -> Host:
 
 
 @pytest.fixture
-def here(workplace: Workplace, host: Host) -> Workplace:
-    """A workplace on that host, whose clock was looked at."""
-    with workplace.store.write() as transaction:
+def here(context: Context, host: Host) -> Context:
+    """A context on that host, whose clock was looked at."""
+    with context.store.write() as transaction:
         instance.create(transaction, Instance("abc", Lock(b"s" * 16, 2, 8, 1, b"p")))
-    made = replace(workplace, clock=lambda: host.wall)
+    made = replace(context, clock=lambda: host.wall)
     host.settle(made)
     return made
 
 
-def test_a_session_lasts_as_long_as_it_was_promised(here: Workplace, host: Host) -> None:
+def test_a_session_lasts_as_long_as_it_was_promised(here: Context, host: Host) -> None:
     """However the clock is set back, and however often."""
     session, _ = accounts.sign_up(
         here, email="a@example.net", password="correct horse battery", organization="acme", network=None
@@ -79,7 +79,7 @@ def test_a_session_lasts_as_long_as_it_was_promised(here: Workplace, host: Host)
         sessions.holder(here, session.token)
 
 
-def test_an_idle_session_ends_although_the_clock_was_set_back(here: Workplace, host: Host) -> None:
+def test_an_idle_session_ends_although_the_clock_was_set_back(here: Context, host: Host) -> None:
     session, _ = accounts.sign_up(
         here, email="a@example.net", password="correct horse battery", organization="acme", network=None
     )
@@ -95,7 +95,7 @@ def test_an_idle_session_ends_although_the_clock_was_set_back(here: Workplace, h
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_a_link_lasts_as_long_as_it_was_promised(here: Workplace, host: Host, kind: Kind) -> None:
+def test_a_link_lasts_as_long_as_it_was_promised(here: Context, host: Host, kind: Kind) -> None:
     owner = sign_up(here, "owner@example.net")
     with here.store.write() as transaction:
         member = people.by_id(transaction, owner.member_id)
@@ -111,7 +111,7 @@ def test_a_link_lasts_as_long_as_it_was_promised(here: Workplace, host: Host, ki
         tickets.holder(here, transaction, token, kind)
 
 
-def test_after_another_boot_nothing_lasts_longer_than_if_it_began_now(here: Workplace, host: Host) -> None:
+def test_after_another_boot_nothing_lasts_longer_than_if_it_began_now(here: Context, host: Host) -> None:
     session, _ = accounts.sign_up(
         here, email="a@example.net", password="correct horse battery", organization="acme", network=None
     )
@@ -123,7 +123,7 @@ def test_after_another_boot_nothing_lasts_longer_than_if_it_began_now(here: Work
         sessions.holder(here, session.token)
 
 
-def test_an_address_that_was_given_back_is_quiet_for_an_hour_and_no_longer(here: Workplace, host: Host) -> None:
+def test_an_address_that_was_given_back_is_quiet_for_an_hour_and_no_longer(here: Context, host: Host) -> None:
     owner = sign_up(here, "owner@example.net")
     first = machines.add(here, owner, name="a").machine
     machines.remove(here, owner, first.id)
@@ -135,7 +135,7 @@ def test_an_address_that_was_given_back_is_quiet_for_an_hour_and_no_longer(here:
         assert released.released_since(transaction, owner.organization_id, host.wall - HOUR) == []
 
 
-def test_a_letter_that_waits_waits_no_longer(here: Workplace, host: Host) -> None:
+def test_a_letter_that_waits_waits_no_longer(here: Context, host: Host) -> None:
     with here.store.write() as transaction:
         letters.queue(transaction, None, "sign-up", "somebody", host.wall + 6 * HOUR)
     host.wall -= timedelta(days=9)
@@ -146,7 +146,7 @@ def test_a_letter_that_waits_waits_no_longer(here: Workplace, host: Host) -> Non
 
 
 def test_a_clock_that_is_set_forward_moves_nothing_and_no_second_process_moves_it_again(
-    here: Workplace, host: Host
+    here: Context, host: Host
 ) -> None:
     sign_up(here, "owner@example.net")
     host.wall += 5 * HOUR
@@ -165,10 +165,10 @@ def ends(store: Store) -> list[float]:
 @given(steps=st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(0, 1e5)), max_size=6))
 @sharing_fixtures(25)
 def test_no_session_outlives_its_time_whatever_is_done_to_the_clock(
-    workplace_with: Callable[[Host], Workplace], steps: list[tuple[float, float]]
+    context_with: Callable[[Host], Context], steps: list[tuple[float, float]]
 ) -> None:
     host = Host()
-    here = workplace_with(host)
+    here = context_with(host)
     (end,) = ends(here.store)
     left = end - host.wall.timestamp()
     for step, passing in steps:
@@ -182,11 +182,11 @@ def test_no_session_outlives_its_time_whatever_is_done_to_the_clock(
 
 
 @pytest.fixture
-def workplace_with(here: Workplace) -> Callable[[Host], Workplace]:
-    """Makes a workplace on another host, whose store has one session that just began."""
+def context_with(here: Context) -> Callable[[Host], Context]:
+    """Makes a context on another host, whose store has one session that just began."""
     owner = sign_up(here, "owner@example.net")
 
-    def make(host: Host) -> Workplace:
+    def make(host: Host) -> Context:
         with here.store.write() as transaction:
             moment = host.wall.timestamp()
             transaction.execute(update(schema.sessions).values(last_seen_at=moment, expires_at=moment + 14 * 86_400))
@@ -199,7 +199,7 @@ def workplace_with(here: Workplace) -> Callable[[Host], Workplace]:
     return make
 
 
-def test_old_entries_of_a_trail_go_although_some_are_of_the_future(here: Workplace, host: Host) -> None:
+def test_old_entries_of_a_trail_go_although_some_are_of_the_future(here: Context, host: Host) -> None:
     owner = sign_up(here, "owner@example.net")
     host.wall += timedelta(days=3650)
     machines.add(here, again(here, owner), name="of the future")
@@ -212,11 +212,11 @@ def test_old_entries_of_a_trail_go_although_some_are_of_the_future(here: Workpla
     assert organizations.trail(here, again(here, owner))[0] == []
 
 
-def machine_of(here: Workplace, owner: Actor) -> str:
+def machine_of(here: Context, owner: Actor) -> str:
     return machines.page(here, owner)[0][0].machine.id
 
 
-def again(here: Workplace, owner: Actor) -> Actor:
+def again(here: Context, owner: Actor) -> Actor:
     """The owner, signed in at this moment."""
     with here.store.write() as transaction:
         member = people.by_id(transaction, owner.member_id)
@@ -225,7 +225,7 @@ def again(here: Workplace, owner: Actor) -> Actor:
     return accounts.actor_of(here, token)
 
 
-def test_notices_of_the_future_keep_none_of_today_back(here: Workplace, host: Host) -> None:
+def test_notices_of_the_future_keep_none_of_today_back(here: Context, host: Host) -> None:
     owner = sign_up(here, "owner@example.net")
     with here.store.write() as transaction:
         for _ in range(9):

@@ -13,13 +13,13 @@ from sqlalchemy.exc import OperationalError
 
 from appliance.model.errors import NotFound, Unauthenticated
 from appliance.model.organization import Role
-from appliance.service import Actor, Workplace, accounts, api_tokens, enrolment, invitations, log_in, machines, members
-from appliance.service.workplace import recording
+from appliance.service import Actor, Context, accounts, api_tokens, enrolment, invitations, log_in, machines, members
+from appliance.service.context import recording
 from appliance.store import schema, second_factors
 from tests.appliance.databases import on_postgresql
 from tests.appliance.members import PASSWORD, colleague
 
-ENDS: dict[str, Callable[[Workplace, Actor, Actor], object]] = {
+ENDS: dict[str, Callable[[Context, Actor, Actor], object]] = {
     "removed": lambda w, owner, other: members.remove(w, owner, other.member_id),
     "no owner any more": lambda w, owner, other: members.change_role(w, owner, other.member_id, "admin"),
     "gone": lambda w, _, other: members.leave(w, other, password=PASSWORD),
@@ -28,35 +28,31 @@ ENDS: dict[str, Callable[[Workplace, Actor, Actor], object]] = {
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_invitations_end_with_the_right_to_make_them(
-    workplace: Workplace, owner: Actor, end: Callable[[Workplace, Actor, Actor], object]
+    context: Context, owner: Actor, end: Callable[[Context, Actor, Actor], object]
 ) -> None:
-    other = colleague(workplace, owner, Role.OWNER)
-    theirs = invitations.invite(workplace, other, email="again@example.net", role="owner").link
-    ours = invitations.invite(workplace, owner, email="ravi@example.net", role="viewer")
-    end(workplace, owner, other)
+    other = colleague(context, owner, Role.OWNER)
+    theirs = invitations.invite(context, other, email="again@example.net", role="owner").link
+    ours = invitations.invite(context, owner, email="ravi@example.net", role="viewer")
+    end(context, owner, other)
     assert theirs is not None
     with pytest.raises(NotFound):
-        invitations.accept(workplace, token=theirs.rpartition("/")[2], password="a password of their own")
-    assert invitations.pending(workplace, owner) == [ours.invitation]
+        invitations.accept(context, token=theirs.rpartition("/")[2], password="a password of their own")
+    assert invitations.pending(context, owner) == [ours.invitation]
 
 
 @on_postgresql
-def test_a_log_in_and_a_change_of_its_second_factor_don_t_wait_for_each_other(
-    workplace: Workplace, owner: Actor
-) -> None:
+def test_a_log_in_and_a_change_of_its_second_factor_don_t_wait_for_each_other(context: Context, owner: Actor) -> None:
     """A log-in takes its organization before its code. Else each would hold what the other one waits for."""
-    secret = enrolment.propose(workplace, owner, password=PASSWORD).secret
-    now = workplace.clock()
+    secret = enrolment.propose(context, owner, password=PASSWORD).secret
+    now = context.clock()
     code = pyotp.TOTP(secret).at(now)
-    made = enrolment.enable(replace(workplace, clock=lambda: now), owner, code=code)
-    present = accounts.actor_of(workplace, made.session.token)
-    engine = workplace.store._engine
+    made = enrolment.enable(replace(context, clock=lambda: now), owner, code=code)
+    present = accounts.actor_of(context, made.session.token)
+    engine = context.store._engine
     waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
     with ThreadPoolExecutor(1) as pool, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watch:
-        with recording(workplace, present) as record:
-            logging_in = pool.submit(
-                log_in.at_once, workplace, email=owner.email, password=PASSWORD, code=made.codes[0]
-            )
+        with recording(context, present) as record:
+            logging_in = pool.submit(log_in.at_once, context, email=owner.email, password=PASSWORD, code=made.codes[0])
             while not watch.execute(waiting).scalar_one() and not logging_in.done():
                 pass
             second_factors.remove(record.transaction, owner.member_id)
@@ -67,18 +63,18 @@ def test_a_log_in_and_a_change_of_its_second_factor_don_t_wait_for_each_other(
 @on_postgresql
 @pytest.mark.parametrize("with_token", [False, True])
 def test_nobody_ends_what_a_change_came_with_before_it_commits(
-    workplace: Workplace, owner: Actor, with_token: bool
+    context: Context, owner: Actor, with_token: bool
 ) -> None:
     """Whoever is told that a session has ended can rely on it: nothing of it commits after that."""
     actor = owner
     table = schema.sessions
     if with_token:
-        token = api_tokens.issue(workplace, owner, password=PASSWORD, name="ci", scope="write").text
-        actor, table = api_tokens.holder(workplace, token), schema.api_tokens
-    machines.add(workplace, actor, name="one")
+        token = api_tokens.issue(context, owner, password=PASSWORD, name="ci", scope="write").text
+        actor, table = api_tokens.holder(context, token), schema.api_tokens
+    machines.add(context, actor, name="one")
     mine = select(table).where(table.c.member_id == owner.member_id).with_for_update(nowait=True)
-    engine = workplace.store._engine
-    with recording(workplace, actor), engine.connect() as other, pytest.raises(OperationalError, match="lock"):
+    engine = context.store._engine
+    with recording(context, actor), engine.connect() as other, pytest.raises(OperationalError, match="lock"):
         other.execute(mine)
     with engine.connect() as other:
         assert other.execute(mine).all()

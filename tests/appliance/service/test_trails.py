@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from appliance.model.errors import TooMany
 from appliance.model.retention import MOST_A_DAY, Retention
-from appliance.service import Actor, Workplace, machines, organizations, sessions
+from appliance.service import Actor, Context, machines, organizations, sessions
 from appliance.service.trails import tidy
 from appliance.store import Store, audit, schema, trails
 from appliance.store.organizations import find
@@ -23,8 +23,8 @@ from tests.appliance.service.trail_history import organization_in
 START = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 
 
-def at(workplace: Workplace, days: float) -> Workplace:
-    return replace(workplace, clock=lambda: START + timedelta(days=days))
+def at(context: Context, days: float) -> Context:
+    return replace(context, clock=lambda: START + timedelta(days=days))
 
 
 def entries(store: Store, organization: str) -> list[tuple[float, int]]:
@@ -48,75 +48,73 @@ def check_books(store: Store, organization: str) -> None:
         assert kept.oldest.timestamp() == there[0][0]
 
 
-def write(workplace: Workplace, actor: Actor, count: int) -> None:
+def write(context: Context, actor: Actor, count: int) -> None:
     for number in range(count):
-        with workplace.store.write() as transaction:
-            audit.record(
-                transaction, actor.organization_id, "a", "policy.saved", {"version": number}, workplace.clock()
-            )
+        with context.store.write() as transaction:
+            audit.record(transaction, actor.organization_id, "a", "policy.saved", {"version": number}, context.clock())
 
 
-def test_old_entries_are_removed_in_portions_and_nobody_else_s(workplace: Workplace) -> None:
-    old, new = sign_up(at(workplace, 0), "old@example.net"), sign_up(at(workplace, 399), "new@example.net")
-    write(at(workplace, 1), old, 20)
-    write(at(workplace, 399), old, 5)
-    theirs = entries(workplace.store, new.organization_id)
-    later = at(workplace, 401.5)
+def test_old_entries_are_removed_in_portions_and_nobody_else_s(context: Context) -> None:
+    old, new = sign_up(at(context, 0), "old@example.net"), sign_up(at(context, 399), "new@example.net")
+    write(at(context, 1), old, 20)
+    write(at(context, 399), old, 5)
+    theirs = entries(context.store, new.organization_id)
+    later = at(context, 401.5)
     assert tidy(later, portion=4, portions=2) == 8
-    check_books(workplace.store, old.organization_id)
+    check_books(context.store, old.organization_id)
     assert tidy(later, portion=4) > 10
     assert tidy(later) == 0
-    check_books(workplace.store, old.organization_id)
-    assert len(entries(workplace.store, old.organization_id)) == 5
-    assert entries(workplace.store, new.organization_id) == theirs
+    check_books(context.store, old.organization_id)
+    assert len(entries(context.store, old.organization_id)) == 5
+    assert entries(context.store, new.organization_id) == theirs
 
 
-def test_of_a_trail_that_is_too_long_the_newest_entries_stay(workplace: Workplace, owner: Actor) -> None:
-    write(workplace, owner, 50)
-    before = entries(workplace.store, owner.organization_id)
+def test_of_a_trail_that_is_too_long_the_newest_entries_stay(context: Context, owner: Actor) -> None:
+    write(context, owner, 50)
+    before = entries(context.store, owner.organization_id)
     bound = sum(size for _, size in before[-30:])
-    small = replace(workplace, retention=Retention(bytes=bound))
+    small = replace(context, retention=Retention(bytes=bound))
     assert tidy(small) == len(before) - 30
-    assert entries(workplace.store, owner.organization_id) == before[-30:]
-    check_books(workplace.store, owner.organization_id)
+    assert entries(context.store, owner.organization_id) == before[-30:]
+    check_books(context.store, owner.organization_id)
 
 
-def test_books_that_are_wrong_are_put_right_and_end(workplace: Workplace, owner: Actor) -> None:
+def test_books_that_are_wrong_are_put_right_and_end(context: Context, owner: Actor) -> None:
     """A trail that is said to be long and is empty is not looked at for good."""
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         transaction.execute(schema.audit.delete())
         transaction.execute(schema.organizations.update().values(trail_bytes=10**12, trail_oldest_at=0.0))
-    assert tidy(workplace) == 0
-    check_books(workplace.store, owner.organization_id)
+    assert tidy(context) == 0
+    check_books(context.store, owner.organization_id)
 
 
-def test_a_day_of_changes_is_bounded_and_the_next_one_begins_anew(workplace: Workplace, owner: Actor) -> None:
-    machine = machines.add(at(workplace, 0), owner, name="a").machine.id
-    with workplace.store.write() as transaction:
+def test_a_day_of_changes_is_bounded_and_the_next_one_begins_anew(context: Context, owner: Actor) -> None:
+    machine = machines.add(at(context, 0), owner, name="a").machine.id
+    with context.store.write() as transaction:
         transaction.execute(
             schema.organizations.update().values(trail_day=int(START.timestamp() // 86_400), trail_day_bytes=MOST_A_DAY)
         )
-    before = machines.get(workplace, owner, machine), entries(workplace.store, owner.organization_id)
+    before = machines.get(context, owner, machine), entries(context.store, owner.organization_id)
     with pytest.raises(TooMany) as refused:
-        machines.change(at(workplace, 0), owner, machine, name="b")
+        machines.change(at(context, 0), owner, machine, name="b")
     assert refused.value.retry_after == 12 * 3600 + 1
-    assert (machines.get(workplace, owner, machine), entries(workplace.store, owner.organization_id)) == before
-    assert workplace.refusals == {"trail": 1}
+    assert (machines.get(context, owner, machine), entries(context.store, owner.organization_id)) == before
+    assert context.refusals == {"trail": 1}
     # Sessions are still ended, the operator still acts, and others are not concerned.
-    sessions.end_others(at(workplace, 0), owner, "mws_none")
-    organizations.change(at(workplace, 0), Actor.operator(owner.organization_id), plan="paid")
-    other = sign_up(at(workplace, 0), "other@example.net")
-    machines.add(at(workplace, 0), other, name="c")
-    tomorrow = at(workplace, 0.51)
+    sessions.end_others(at(context, 0), owner, "mws_none")
+    organizations.change(at(context, 0), Actor.operator(owner.organization_id), plan="paid")
+    other = sign_up(at(context, 0), "other@example.net")
+    machines.add(at(context, 0), other, name="c")
+    tomorrow = at(context, 0.51)
     machines.change(tomorrow, again(tomorrow, owner), machine, name="b")
 
 
-def test_a_change_of_groups_tells_what_changed(workplace: Workplace, owner: Actor) -> None:
+def test_a_change_of_groups_tells_what_changed(context: Context, owner: Actor) -> None:
     many = [f"group {number}" for number in range(30)]
-    machine = machines.add(workplace, owner, name="a", groups=many).machine.id
-    machines.change(workplace, owner, machine, groups=[*many[1:], "new"])
-    machines.change(workplace, owner, machine, name="b")
-    (renamed, regrouped), _ = organizations.trail(workplace, owner, limit=2)
+    machine = machines.add(context, owner, name="a", groups=many).machine.id
+    machines.change(context, owner, machine, groups=[*many[1:], "new"])
+    machines.change(context, owner, machine, name="b")
+    (renamed, regrouped), _ = organizations.trail(context, owner, limit=2)
     assert regrouped.detail == {"machine": machine, "name": "a", "joined": ["new"], "left": ["group 0"]}
     assert renamed.detail == {"machine": machine, "name": "b", "previous_name": "a"}
 

@@ -15,7 +15,7 @@ import pytest
 from appliance.model.desired import Desired
 from appliance.model.errors import Unavailable
 from appliance.model.policy import ANYONE, Action, Policy, Rule
-from appliance.service import Workplace, accounts, deletion, log_in, machines, sessions
+from appliance.service import Context, accounts, deletion, log_in, machines, sessions
 from appliance.service import policy as policies
 from appliance.store import Store, engines, times
 from appliance.store import organizations as stored
@@ -33,37 +33,37 @@ ALLOWED = Policy(Action.ALLOW)
 class Tenant:
     """An organization that denies everything, and what it can be asked."""
 
-    def __init__(self, workplace: Workplace, hub: FakeHub) -> None:
-        self.workplace, self.hub = workplace, hub
+    def __init__(self, context: Context, hub: FakeHub) -> None:
+        self.context, self.hub = context, hub
         session, _ = accounts.sign_up(
-            workplace, email="looks@example.net", password="correct horse battery", organization="bolt"
+            context, email="looks@example.net", password="correct horse battery", organization="bolt"
         )
         self.token = session.token
-        self.actor = sign_up(workplace, "owner@example.net")
-        policies.save(workplace, self.actor, DENIED)
+        self.actor = sign_up(context, "owner@example.net")
+        policies.save(context, self.actor, DENIED)
 
     def adds_rules(self, count: int) -> None:
         """Rules that deny what is denied."""
         for number in range(count):
-            policies.add_rule(self.workplace, self.actor, Rule(f"r{number}", Action.DENY, ANYONE, ANYONE))
+            policies.add_rule(self.context, self.actor, Rule(f"r{number}", Action.DENY, ANYONE, ANYONE))
 
     def is_refused(self) -> None:
         """Nothing can be changed, and what was denied is."""
         before = dict(self.hub.enforced)
         with pytest.raises(Unavailable) as refused:
-            policies.save(self.workplace, self.actor, ALLOWED)
+            policies.save(self.context, self.actor, ALLOWED)
         assert refused.value.retry_after
         with pytest.raises(Unavailable):
-            machines.add(self.workplace, self.actor, name="mumbai")
+            machines.add(self.context, self.actor, name="mumbai")
         with pytest.raises(Unavailable):
-            deletion.delete(self.workplace, self.actor, confirm="acme-networks")
+            deletion.delete(self.context, self.actor, confirm="acme-networks")
         assert self.hub.enforced == before
 
     def goes_on(self) -> None:
         """What was refused is taken now, and store and data plane are one."""
-        name = f"machine {len(machines.page(self.workplace, self.actor)[0])}"
-        machines.add(self.workplace, self.actor, name=name)
-        with self.workplace.store.read() as transaction:
+        name = f"machine {len(machines.page(self.context, self.actor)[0])}"
+        machines.add(self.context, self.actor, name=name)
+        with self.context.store.read() as transaction:
             state = stored.desired(transaction, self.actor.organization_id)
         assert state == self.hub.enforced[self.actor.organization_id]
         assert state is not None
@@ -71,8 +71,8 @@ class Tenant:
 
 
 @on_postgresql
-def test_a_server_that_is_gone_for_a_while(cluster: Cluster, workplace: Workplace, hub: FakeHub) -> None:
-    tenant = Tenant(workplace, hub)
+def test_a_server_that_is_gone_for_a_while(cluster: Cluster, context: Context, hub: FakeHub) -> None:
+    tenant = Tenant(context, hub)
     cluster.stop()
     try:
         tenant.is_refused()
@@ -82,8 +82,8 @@ def test_a_server_that_is_gone_for_a_while(cluster: Cluster, workplace: Workplac
 
 
 @on_postgresql
-def test_a_server_that_is_lost_amid_a_change(cluster: Cluster, workplace: Workplace, hub: FakeHub) -> None:
-    tenant = Tenant(workplace, hub)
+def test_a_server_that_is_lost_amid_a_change(cluster: Cluster, context: Context, hub: FakeHub) -> None:
+    tenant = Tenant(context, hub)
     apply = hub.apply
 
     def lose(
@@ -96,7 +96,7 @@ def test_a_server_that_is_lost_amid_a_change(cluster: Cluster, workplace: Workpl
     hub.apply = lose  # type: ignore[method-assign]
     try:
         with pytest.raises(Unavailable):
-            policies.save(workplace, tenant.actor, ALLOWED)
+            policies.save(context, tenant.actor, ALLOWED)
     finally:
         cluster.start()
     tenant.goes_on()
@@ -107,12 +107,12 @@ def test_a_database_that_somebody_else_holds(database: str, hub: FakeHub, monkey
     monkeypatch.setattr(engines, "_WAIT_FOR_WRITER", 0.05)
     file = sqlite_file(database)
     assert file is not None
-    tenant = Tenant(Workplace(make_store(file), hub, "vpn.example.net", 51820), hub)
+    tenant = Tenant(Context(make_store(file), hub, "vpn.example.net", 51820), hub)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         tenant.is_refused()
     tenant.goes_on()
-    tenant.workplace.store.close()
+    tenant.context.store.close()
 
 
 @contextmanager
@@ -145,7 +145,7 @@ def fill(folder: Path) -> Path:
 def tenant(disk: Path, hub: FakeHub) -> Iterator[Tenant]:
     """An organization whose store is on that disk."""
     store = make_store(disk / "store.sqlite")
-    yield Tenant(Workplace(store, hub, "vpn.example.net", 51820), hub)
+    yield Tenant(Context(store, hub, "vpn.example.net", 51820), hub)
     store.close()
 
 
@@ -156,13 +156,13 @@ def test_a_disk_that_is_full(disk: Path, tenant: Tenant) -> None:
         tenant.adds_rules(200)
     tenant.is_refused()
     with pytest.raises(Unavailable):
-        log_in.at_once(tenant.workplace, email="owner@example.net", password="correct horse battery")
+        log_in.at_once(tenant.context, email="owner@example.net", password="correct horse battery")
     # Whoever is signed in can still look, although when he did can't be noted.
-    later = replace(tenant.workplace, clock=lambda: times.now() + timedelta(hours=1))
+    later = replace(tenant.context, clock=lambda: times.now() + timedelta(hours=1))
     assert sessions.holder(later, tenant.token).email == "looks@example.net"
-    assert machines.page(tenant.workplace, tenant.actor) == ([], None)
+    assert machines.page(tenant.context, tenant.actor) == ([], None)
     filler.unlink()
-    policies.save(tenant.workplace, tenant.actor, DENIED)
+    policies.save(tenant.context, tenant.actor, DENIED)
     tenant.goes_on()
 
 
@@ -174,7 +174,7 @@ def moved(cluster: Cluster, template: str, tmp_path: Path, hub: FakeHub) -> Iter
         try:
             cluster.move(name, folder)
             store = Store(cluster.url(name))
-            yield folder, Tenant(Workplace(store, hub, "vpn.example.net", 51820), hub)
+            yield folder, Tenant(Context(store, hub, "vpn.example.net", 51820), hub)
             store.close()
         finally:
             cluster.drop_moved(name)
@@ -187,17 +187,17 @@ def test_a_postgresql_whose_disk_is_full(moved: tuple[Path, Tenant], hub: FakeHu
         tenant.adds_rules(500)
     assert refused.value.retry_after
     # What was refused is in neither; whoever only looks may.
-    saved = policies.get(tenant.workplace, tenant.actor).policy
+    saved = policies.get(tenant.context, tenant.actor).policy
     assert saved == hub.enforced[tenant.actor.organization_id].policy
     assert 1 < len(saved.rules) < 500
-    assert machines.page(tenant.workplace, tenant.actor) == ([], None)
+    assert machines.page(tenant.context, tenant.actor) == ([], None)
     filler.unlink()
-    policies.save(tenant.workplace, tenant.actor, DENIED)
+    policies.save(tenant.context, tenant.actor, DENIED)
     tenant.goes_on()
 
 
 def test_a_file_system_that_turned_read_only(disk: Path, tenant: Tenant) -> None:
-    tenant.workplace.store.close()
+    tenant.context.store.close()
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     tenant.is_refused()
     subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from appliance.model.errors import NotFound
 from appliance.model.organization import AuditEntry
 from appliance.model.usage import PRICE, History, Item, Month, items, months
-from appliance.service import Actor, Workplace, machines, organizations, usage
+from appliance.service import Actor, Context, machines, organizations, usage
 from appliance.service.trails import tidy
 from tests.appliance.conftest import sign_up
 from tests.appliance.members import again
@@ -171,28 +171,28 @@ def test_the_minutes_around_a_suspension_count() -> None:
     assert january.minutes == 4
 
 
-def at(workplace: Workplace, days: float) -> Workplace:
-    return replace(workplace, clock=lambda: START + timedelta(days=days))
+def at(context: Context, days: float) -> Context:
+    return replace(context, clock=lambda: START + timedelta(days=days))
 
 
-def test_a_rotation_and_a_new_name_don_t_begin_anew(workplace: Workplace) -> None:
-    owner = sign_up(at(workplace, 0), "owner2@example.net")
-    organizations.change(at(workplace, 0), owner, plan="paid")
-    days = {day: at(workplace, day) for day in (1, 2, 3, 5)}
+def test_a_rotation_and_a_new_name_don_t_begin_anew(context: Context) -> None:
+    owner = sign_up(at(context, 0), "owner2@example.net")
+    organizations.change(at(context, 0), owner, plan="paid")
+    days = {day: at(context, day) for day in (1, 2, 3, 5)}
     present = {day: again(each, owner) for day, each in days.items()}
     machine = machines.add(days[1], present[1], name="before").machine.id
     machines.rotate(days[2], present[2], machine)
     machines.change(days[3], present[3], machine, name="after")
     machines.remove(days[5], present[5], machine)
-    month, lines = usage.month(at(workplace, 10), owner, "2026-01")
+    month, lines = usage.month(at(context, 10), owner, "2026-01")
     assert lines == [Item(machine, "after", 4 * DAY, 4 * DAY, month.amount)]
-    assert usage.statement(at(workplace, 10), owner) == [month]
+    assert usage.statement(at(context, 10), owner) == [month]
 
 
-def test_a_month_without_the_organization_has_no_statement(workplace: Workplace, owner: Actor) -> None:
+def test_a_month_without_the_organization_has_no_statement(context: Context, owner: Actor) -> None:
     for name in ("1999-01", "9999-12", "x"):
         with pytest.raises(NotFound):
-            usage.month(workplace, owner, name)
+            usage.month(context, owner, name)
 
 
 @st.composite
@@ -261,16 +261,16 @@ def test_switching_the_plan_all_the_time_keeps_one_span() -> None:
     assert len(kept(entries, 1).paid) == 1
 
 
-def test_what_is_removed_of_the_trail_changes_no_statement(workplace: Workplace) -> None:
-    owner = sign_up(at(workplace, 0), "owner2@example.net")
-    first, second, third = (again(at(workplace, days), owner) for days in (1, 2, 3))
-    organizations.change(at(workplace, 0), owner, plan="paid")
-    machine = machines.add(at(workplace, 1), first, name="a").machine.id
+def test_what_is_removed_of_the_trail_changes_no_statement(context: Context) -> None:
+    owner = sign_up(at(context, 0), "owner2@example.net")
+    first, second, third = (again(at(context, days), owner) for days in (1, 2, 3))
+    organizations.change(at(context, 0), owner, plan="paid")
+    machine = machines.add(at(context, 1), first, name="a").machine.id
     for number in range(30):
-        machines.change(at(workplace, 2), second, machine, name=f"a{number}")
-    machines.remove(at(workplace, 3), third, machine)
-    before = usage.statement(at(workplace, 500), owner), usage.month(at(workplace, 500), owner, "2026-01")
-    assert tidy(at(workplace, 500), portion=7) > 30
-    assert organizations.trail(at(workplace, 500), owner)[0] == []
-    assert (usage.statement(at(workplace, 500), owner), usage.month(at(workplace, 500), owner, "2026-01")) == before
+        machines.change(at(context, 2), second, machine, name=f"a{number}")
+    machines.remove(at(context, 3), third, machine)
+    before = usage.statement(at(context, 500), owner), usage.month(at(context, 500), owner, "2026-01")
+    assert tidy(at(context, 500), portion=7) > 30
+    assert organizations.trail(at(context, 500), owner)[0] == []
+    assert (usage.statement(at(context, 500), owner), usage.month(at(context, 500), owner, "2026-01")) == before
     assert before[0][0].minutes == 2 * DAY

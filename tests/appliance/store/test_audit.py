@@ -6,27 +6,27 @@ import pytest
 from sqlalchemy import text
 
 from appliance.model.errors import Invalid
-from appliance.service import Actor, Workplace, machines, organizations
+from appliance.service import Actor, Context, machines, organizations
 from appliance.store import Store, migration, schema
 from appliance.store.revision import revision
 from tests.appliance.conftest import sign_up
 from tests.appliance.postgres import Cluster
 
 
-def test_an_id_is_random_and_a_page_begins_at_one_of_the_organization_s_own(workplace: Workplace, owner: Actor) -> None:
-    other = sign_up(workplace, "other@example.net")
-    machines.add(workplace, owner, name="one")
-    entries, _ = organizations.trail(workplace, owner)
+def test_an_id_is_random_and_a_page_begins_at_one_of_the_organization_s_own(context: Context, owner: Actor) -> None:
+    other = sign_up(context, "other@example.net")
+    machines.add(context, owner, name="one")
+    entries, _ = organizations.trail(context, owner)
     assert len({entry.id for entry in entries}) == len(entries) > 1
     assert not any(entry.id.isdigit() for entry in entries)
-    assert organizations.trail(workplace, owner, before=entries[0].id)[0] == entries[1:]
-    (theirs, *_), _ = organizations.trail(workplace, other)
-    with workplace.store.read() as transaction:
+    assert organizations.trail(context, owner, before=entries[0].id)[0] == entries[1:]
+    (theirs, *_), _ = organizations.trail(context, other)
+    with context.store.read() as transaction:
         numbers = transaction.execute(schema.audit.select().with_only_columns(schema.audit.c.id)).scalars().all()
     # Neither another organization's entry nor what the store counts by is a place to begin: both would tell of others.
     for place in (theirs.id, *map(str, numbers), "x"):
         with pytest.raises(Invalid):
-            organizations.trail(workplace, owner, before=place)
+            organizations.trail(context, owner, before=place)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

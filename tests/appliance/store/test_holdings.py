@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from appliance.service import Actor, Workplace, machines
+from appliance.service import Actor, Context, machines
 from appliance.store import Store, holdings, organizations, schema
 from tests.appliance.conftest import sign_up
 from tests.appliance.databases import on_sqlite
 
 
-def test_rows_are_counted_by_owner(workplace: Workplace, store: Store, owner: Actor) -> None:
-    other = sign_up(workplace, "other@example.net")
+def test_rows_are_counted_by_owner(context: Context, store: Store, owner: Actor) -> None:
+    other = sign_up(context, "other@example.net")
     for name in ("one", "two"):
-        machines.add(workplace, owner, name=name)
+        machines.add(context, owner, name=name)
     with store.read() as transaction:
         found = holdings.count(transaction)
     assert set(found) == {owner.organization_id, other.organization_id}

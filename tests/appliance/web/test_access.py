@@ -10,7 +10,7 @@ import pytest
 
 from appliance.model.errors import Forbidden
 from appliance.model.organization import Role
-from appliance.service import Actor, Workplace, tokens
+from appliance.service import Actor, Context, tokens
 from appliance.store import times
 from appliance.web.api import CALLS
 from appliance.web.api.reply import PREFIX
@@ -33,8 +33,8 @@ ROWS: tuple[Call | Page, ...] = (*CALLS, *PAGES)
 
 
 @pytest.fixture
-def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
-    return make_app(make_site(workplace.store, hub), hub.status)
+def app(context: Context, hub: FakeHub) -> bottle.Bottle:
+    return make_app(make_site(context.store, hub), hub.status)
 
 
 def path_of(row: Call | Page) -> str:
@@ -56,7 +56,7 @@ def name_of(row: Call | Page) -> str:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.access.role is not None], ids=name_of)
 def test_the_least_role_may_and_the_next_lower_one_may_not(
-    app: bottle.Bottle, workplace: Workplace, owner: Actor, row: Call | Page
+    app: bottle.Bottle, context: Context, owner: Actor, row: Call | Page
 ) -> None:
     assert row.access.role is not None
     anonymous = send(app, row, None)
@@ -65,7 +65,7 @@ def test_the_least_role_may_and_the_next_lower_one_may_not(
     else:
         assert (anonymous.status, anonymous.headers["Location"].partition("?")[0]) == (303, "/login")
     for role in Role:
-        answer = send(app, row, join(workplace, owner.organization_id, role))
+        answer = send(app, row, join(context, owner.organization_id, role))
         # A wrong password is a 403, too, and another one.
         is_refused = answer.status == 403 and title_of(Forbidden).encode() in answer.data
         assert is_refused is not role.covers(row.access.role), f"{role}: {answer.status}"
@@ -89,9 +89,9 @@ def test_every_path_is_in_a_table(app: bottle.Bottle) -> None:
     assert {(route.method, route.rule) for route in app.routes if route.rule not in OPEN} == stated
 
 
-def test_roles_are_read_with_every_call(app: bottle.Bottle, workplace: Workplace, owner: Actor) -> None:
-    token = join(workplace, owner.organization_id, Role.ADMIN)
+def test_roles_are_read_with_every_call(app: bottle.Bottle, context: Context, owner: Actor) -> None:
+    token = join(context, owner.organization_id, Role.ADMIN)
     assert call(app, "POST", f"{PREFIX}/machines", {"name": "one"}, token=token).status == 201
-    with workplace.store.write() as transaction:
+    with context.store.write() as transaction:
         transaction.exec_driver_sql("UPDATE members SET role = 'viewer' WHERE role = 'admin'")
     assert call(app, "POST", f"{PREFIX}/machines", {"name": "two"}, token=token).status == 403

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from appliance.model.errors import NotEnforced, Unavailable
-from appliance.service import Workplace, deletion, setbacks
+from appliance.service import Context, deletion, setbacks
 from appliance.web import cleanup
 
 
@@ -16,12 +16,12 @@ class Enough(BaseException):
     """The test has seen what it wanted."""
 
 
-def test_what_was_in_the_way_once_is_tried_again(workplace: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_in_the_way_once_is_tried_again(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = iter([NotEnforced("the hub is away"), ValueError("not foreseen"), None, Enough()])
 
     asked: list[datetime] = []
 
-    def resume(_: Workplace, begun_until: datetime) -> None:
+    def resume(_: Context, begun_until: datetime) -> None:
         asked.append(begun_until)
         outcome = next(outcomes)
         if outcome is not None:
@@ -30,16 +30,16 @@ def test_what_was_in_the_way_once_is_tried_again(workplace: Workplace, monkeypat
     monkeypatch.setattr(deletion, "resume", resume)
     monkeypatch.setattr(cleanup, "_EVERY_S", 0.0)
     with pytest.raises(Enough):
-        cleanup.keep_at_it(workplace)
+        cleanup.keep_at_it(context)
     assert list(outcomes) == []
     assert asked[0] > max(asked[1:]), "what begins later is given its time"
 
 
 def test_a_clock_that_is_set_is_noticed_and_looked_at_again_after_a_failure(
-    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+    context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     back = iter([0, 0, 0, 3600, 3600, 3600, 3600])
-    now, looks = workplace.clock, []
+    now, looks = context.clock, []
 
     def clock() -> datetime:
         try:
@@ -51,7 +51,7 @@ def test_a_clock_that_is_set_is_noticed_and_looked_at_again_after_a_failure(
     outcomes = iter([None, Unavailable("the store is away", retry_after=1), None])
     settled: list[int] = []
 
-    def settle(_: Workplace) -> None:
+    def settle(_: Context) -> None:
         settled.append(len(looks))
         outcome = next(outcomes)
         if outcome is not None:
@@ -61,5 +61,5 @@ def test_a_clock_that_is_set_is_noticed_and_looked_at_again_after_a_failure(
     monkeypatch.setattr(cleanup, "_PAUSE_S", 0.0)
     monkeypatch.setattr(cleanup, "_EVERY_S", 0.0)
     with pytest.raises(Enough):
-        cleanup.watch_clock(replace(workplace, clock=clock))
+        cleanup.watch_clock(replace(context, clock=clock))
     assert settled == [1, 4, 5]

@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from appliance import __version__
 from appliance.hub.errors import HubUnreachable
 from appliance.hub.rpc.messages import HubStatus
-from appliance.service import Workplace
-from appliance.service.transcripts import Shelf
+from appliance.service import Context
+from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.payers import Payers
@@ -41,7 +41,7 @@ def value(samples: dict[str, dict[frozenset[tuple[str, str]], float]], name: str
     return samples[name][frozenset(labels.items())]
 
 
-def make(workplace: Workplace, status: HubStatus | None) -> bottle.Bottle:
+def make(context: Context, status: HubStatus | None) -> bottle.Bottle:
     def ask() -> HubStatus:
         if status is None:
             raise HubUnreachable("nobody there")
@@ -49,7 +49,7 @@ def make(workplace: Workplace, status: HubStatus | None) -> bottle.Bottle:
 
     limits = RateLimits()
     limits.refused["sign-ups", "/48"] = 5
-    return make_app(Site(workplace, limits, Shelf(Path("nowhere"))), ask, ENDS)
+    return make_app(Site(context, limits, PublishedRuns(Path("nowhere"))), ask, ENDS)
 
 
 def busy(hub: FakeHub) -> HubStatus:
@@ -62,21 +62,21 @@ def busy(hub: FakeHub) -> HubStatus:
     )
 
 
-def test_a_scrape_tells_what_was_refused_beyond_a_share(workplace: Workplace, hub: FakeHub) -> None:
+def test_a_scrape_tells_what_was_refused_beyond_a_share(context: Context, hub: FakeHub) -> None:
     payers = Payers()
     app = make_app(
-        Site(workplace, RateLimits(), Shelf(Path("nowhere"))), lambda: busy(hub), turned_away=payers.turned_away
+        Site(context, RateLimits(), PublishedRuns(Path("nowhere"))), lambda: busy(hub), turned_away=payers.turned_away
     )
     payers.note_turned_away(Caller("acme"), "waiting")
-    workplace.refusals["trail"] += 2
+    context.refusals["trail"] += 2
     found = scraped(app)
     assert value(found, "meshwg_requests_turned_away_total", reason="waiting") == 1
     assert value(found, "meshwg_requests_turned_away_total", reason="processor") == 0
     assert value(found, "meshwg_trail_full_total") == 2
 
 
-def test_a_scrape_tells_how_everything_is(workplace: Workplace, hub: FakeHub) -> None:
-    app = make(workplace, busy(hub))
+def test_a_scrape_tells_how_everything_is(context: Context, hub: FakeHub) -> None:
+    app = make(context, busy(hub))
     signed_up = {"email": "a@example.net", "password": "correct horse battery", "organization": "acme-networks"}
     token = call(app, "POST", "/api/v1/signup", signed_up).json["token"]
     call(app, "POST", "/api/v1/machines", {"name": "mumbai"}, token=token)
@@ -110,22 +110,22 @@ def test_a_scrape_tells_how_everything_is(workplace: Workplace, hub: FakeHub) ->
     assert value(samples, "meshwg_http_request_seconds_count", method="POST", route="/api/v1/machines") == 1
 
 
-def test_a_hub_that_does_not_answer_is_told_of(workplace: Workplace) -> None:
-    samples = scraped(make(workplace, None))
+def test_a_hub_that_does_not_answer_is_told_of(context: Context) -> None:
+    samples = scraped(make(context, None))
     assert value(samples, "meshwg_hub_up") == 0
     assert "meshwg_organizations" not in samples
 
 
-def test_a_store_that_can_not_be_read_is_told_of(workplace: Workplace, hub: FakeHub, tmp_path: Path) -> None:
+def test_a_store_that_can_not_be_read_is_told_of(context: Context, hub: FakeHub, tmp_path: Path) -> None:
     for file in tmp_path.iterdir():
         file.unlink()
-    workplace.store.close()
-    assert value(scraped(make(workplace, busy(hub))), "meshwg_store_up") == 0
+    context.store.close()
+    assert value(scraped(make(context, busy(hub))), "meshwg_store_up") == 0
 
 
 @pytest.mark.parametrize("name", ["alerts.yml", "alerts.test.yml", "dashboard.json"])
-def test_alerts_and_dashboard_speak_of_what_a_scrape_has(workplace: Workplace, hub: FakeHub, name: str) -> None:
-    app = make(workplace, busy(hub))
+def test_alerts_and_dashboard_speak_of_what_a_scrape_has(context: Context, hub: FakeHub, name: str) -> None:
+    app = make(context, busy(hub))
     call(app, "GET", "/healthz")
     spoken = set(re.findall(r"\b(?:meshwg|process)_[a-z_]+", (MONITORING / name).read_text(encoding="utf-8")))
     assert len(spoken) > 5

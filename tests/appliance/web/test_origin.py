@@ -7,7 +7,7 @@ from dataclasses import replace
 import bottle
 import pytest
 
-from appliance.service import Workplace
+from appliance.service import Context
 from appliance.web.app import make_app
 from tests.appliance.fakes import FakeHub
 from tests.appliance.sites import make_site
@@ -18,9 +18,9 @@ SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organ
 
 
 @pytest.fixture
-def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
-    site = make_site(workplace.store, hub)
-    return make_app(replace(site, workplace=replace(site.workplace, site=OURS)), hub.status)
+def app(context: Context, hub: FakeHub) -> bottle.Bottle:
+    site = make_site(context.store, hub)
+    return make_app(replace(site, context=replace(site.context, site=OURS)), hub.status)
 
 
 FOREIGN = [

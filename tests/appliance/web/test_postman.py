@@ -9,7 +9,7 @@ from threading import Event, Thread
 import pytest
 
 from appliance.model.letters import Letter
-from appliance.service import Actor, Workplace, mail, notices
+from appliance.service import Actor, Context, mail, notices
 from appliance.web import postman
 from appliance.web.limits import LETTERS_PER_ORGANIZATION, LETTERS_RECEIVED, RateLimits
 
@@ -25,7 +25,7 @@ class Relay:
         self.has_it.set()
 
 
-def test_it_goes_on_after_a_failure(workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_goes_on_after_a_failure(context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     composed = Event()
 
     def compose(*_: object) -> Letter:
@@ -36,8 +36,8 @@ def test_it_goes_on_after_a_failure(workplace: Workplace, owner: Actor, monkeypa
 
     monkeypatch.setattr(postman, "COMPOSERS", {"greeting": compose})
     monkeypatch.setattr(postman, "_LOOKS_EVERY_S", 0.01)
-    monkeypatch.setattr("appliance.service.postman._FIRST_PAUSE", workplace.clock() - workplace.clock())
-    sending = replace(workplace, sends_mail=True)
+    monkeypatch.setattr("appliance.service.postman._FIRST_PAUSE", context.clock() - context.clock())
+    sending = replace(context, sends_mail=True)
     with sending.store.write() as transaction:
         mail.queue(sending, transaction, owner.organization_id, "greeting", "asha")
     relay, stopped = Relay(), Event()
@@ -64,22 +64,22 @@ class Box:
 
 
 def test_many_senders_write_to_one_person_no_more_than_one_may(
-    workplace: Workplace, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever kinds of letters they are, and whatever organizations they are from; notices come all the same."""
     kinds = {
-        kind: lambda _workplace, _transaction, about: Letter(about.partition(":")[2] or "asha@example.net", "", "")
+        kind: lambda _context, _transaction, about: Letter(about.partition(":")[2] or "asha@example.net", "", "")
         for kind in ("one", "two", notices.LETTER)
     }
     monkeypatch.setattr(postman, "COMPOSERS", kinds)
     monkeypatch.setattr(postman, "_LOOKS_EVERY_S", 0.01)
-    sending = replace(workplace, sends_mail=True)
+    sending = replace(context, sends_mail=True)
     with sending.store.write() as transaction:
         for number in range(9):
             for kind in ("one", "two"):
                 mail.queue(sending, transaction, owner.organization_id if number % 2 else None, kind, str(number))
         mail.queue(sending, transaction, owner.organization_id, notices.LETTER, "notice")
-    later = replace(sending, clock=lambda: workplace.clock() + timedelta(seconds=1))
+    later = replace(sending, clock=lambda: context.clock() + timedelta(seconds=1))
     with later.store.write() as transaction:
         mail.queue(later, transaction, None, "one", "0:b@example.net")
     relay, stopped = Box("b@example.net"), Event()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from appliance.model.errors import TooMany, Unauthenticated
-from appliance.service import Actor, Workplace, api_tokens, sessions
+from appliance.service import Actor, Context, api_tokens, sessions
 from appliance.service import log_in as login
-from appliance.service.transcripts import Shelf
+from appliance.service.transcripts import PublishedRuns
 from appliance.web.limits import STRANGERS, RateLimits
 from appliance.web.request import COOKIE
 from appliance.web.senders import Senders
@@ -18,8 +18,8 @@ from appliance.web.site import Site
 
 
 @pytest.fixture
-def senders(workplace: Workplace) -> Senders:
-    site = Site(workplace, RateLimits(clock=lambda: 1000.0), Shelf(Path("nowhere")))
+def senders(context: Context) -> Senders:
+    site = Site(context, RateLimits(clock=lambda: 1000.0), PublishedRuns(Path("nowhere")))
     return Senders(site, [ip_network("127.0.0.1/32")])
 
 
@@ -27,16 +27,16 @@ def head(**headers: str) -> dict[str, str]:
     return {"REMOTE_ADDR": "127.0.0.1"} | {f"HTTP_{name}": value for name, value in headers.items()}
 
 
-def test_it_is_the_organization_s(senders: Senders, workplace: Workplace, owner: Actor) -> None:
-    token = login.at_once(workplace, email="owner@example.net", password="correct horse battery").token
-    program = api_tokens.issue(workplace, owner, name="ci", scope="write", password="correct horse battery").text
+def test_it_is_the_organization_s(senders: Senders, context: Context, owner: Actor) -> None:
+    token = login.at_once(context, email="owner@example.net", password="correct horse battery").token
+    program = api_tokens.issue(context, owner, name="ci", scope="write", password="correct horse battery").text
     for shown in (head(AUTHORIZATION=f"Bearer {token}"), head(COOKIE=f"{COOKIE}={token}")):
         assert senders.organization(shown) == owner.organization_id
     assert senders.organization(head(AUTHORIZATION=f"bearer {program}")) == owner.organization_id
     for shown in (head(COOKIE=f"{COOKIE}={program}"), head(AUTHORIZATION="Bearer x"), head(), head(COOKIE="\xff=")):
         with pytest.raises(Unauthenticated):
             senders.organization(shown)
-    sessions.log_out(workplace, token)
+    sessions.log_out(context, token)
     with pytest.raises(Unauthenticated):
         senders.organization(head(AUTHORIZATION=f"Bearer {token}"))
 

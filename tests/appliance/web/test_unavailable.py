@@ -8,8 +8,8 @@ from pathlib import Path
 import bottle
 import pytest
 
-from appliance.service import Workplace
-from appliance.service.transcripts import Shelf
+from appliance.service import Context
+from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
@@ -22,8 +22,8 @@ SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organ
 
 
 @pytest.fixture
-def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
-    return make_app(Site(workplace, RateLimits(), Shelf(Path("nowhere"))), hub.status)
+def app(context: Context, hub: FakeHub) -> bottle.Bottle:
+    return make_app(Site(context, RateLimits(), PublishedRuns(Path("nowhere"))), hub.status)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from appliance.hub.errors import HubUnreachable
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import Busy
-from appliance.service import Workplace
-from appliance.service.transcripts import Shelf
+from appliance.service import Context
+from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.recent import Recent
@@ -28,14 +28,14 @@ TOKEN = "a-token-of-many-characters"
 class Asked:
     """A site, and how often its hub was asked for its status."""
 
-    workplace: Workplace
+    context: Context
     enforcing: int = 2
     answers: bool = True
     times: int = 0
     limits: RateLimits = field(default_factory=lambda: RateLimits([ip_network("192.0.2.0/24")], clock=lambda: 1000.0))
 
     def __post_init__(self) -> None:
-        site = Site(self.workplace, self.limits, Shelf(Path("nowhere")))
+        site = Site(self.context, self.limits, PublishedRuns(Path("nowhere")))
         self._app = make_app(site, self._status, metrics_token=TOKEN)
 
     def _status(self) -> HubStatus:
@@ -50,8 +50,8 @@ class Asked:
 
 
 @pytest.fixture
-def asked(workplace: Workplace) -> Asked:
-    return Asked(workplace)
+def asked(context: Context) -> Asked:
+    return Asked(context)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_metrics_are_for_watchers(asked: Asked, address: str, headers: dict[str,
     assert asked.times == (1 if status == 200 else 0)
 
 
-def test_no_token_lets_nobody_in(workplace: Workplace) -> None:
-    app = make_app(Site(workplace, RateLimits(), Shelf(Path("nowhere"))), lambda: HubStatus("fake", "1", 0, 0))
+def test_no_token_lets_nobody_in(context: Context) -> None:
+    app = make_app(Site(context, RateLimits(), PublishedRuns(Path("nowhere"))), lambda: HubStatus("fake", "1", 0, 0))
     for shown in ("Bearer", "Bearer ", "Bearer None"):
         assert call(app, "GET", "/metrics", headers={"Authorization": shown}).status == 401
 

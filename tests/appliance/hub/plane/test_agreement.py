@@ -14,7 +14,7 @@ from appliance.hub.plane.agreement import Agreement
 from appliance.hub.plane.arbiter import Arbiter
 from appliance.model.desired import Desired
 from appliance.model.policy import Action, Policy
-from appliance.service import Actor, Workplace, machines, suspension
+from appliance.service import Actor, Context, machines, suspension
 from appliance.service import policy as policies
 from appliance.store import Store, organizations
 from tests.appliance.conftest import sign_up
@@ -53,9 +53,9 @@ def stored(store: Store, owner: Actor) -> Desired | None:
 
 
 def test_what_nobody_was_promised_is_taken_back(
-    agreement: Agreement, repairs: list[Repair], workplace: Workplace, store: Store, plane: MadeUpPlane, owner: Actor
+    agreement: Agreement, repairs: list[Repair], context: Context, store: Store, plane: MadeUpPlane, owner: Actor
 ) -> None:
-    policies.save(workplace, owner, Policy(Action.DENY))
+    policies.save(context, owner, Policy(Action.DENY))
     agreement.look(doubtful=False)
     # As of a web process that was killed between the two steps of a save.
     plane.apply(replace(plane.wanted[owner.organization_id], policy=Policy(Action.ALLOW)))
@@ -78,9 +78,9 @@ def test_who_may_have_been_killed_is_not_given_a_second_look(
 
 
 def test_what_the_store_has_none_of_is_removed(
-    agreement: Agreement, workplace: Workplace, store: Store, plane: MadeUpPlane, owner: Actor
+    agreement: Agreement, context: Context, store: Store, plane: MadeUpPlane, owner: Actor
 ) -> None:
-    other = sign_up(workplace, "other@example.net")
+    other = sign_up(context, "other@example.net")
     with store.write() as transaction:
         organizations.remove(transaction, other.organization_id)
     agreement.look(doubtful=True)
@@ -105,7 +105,7 @@ def test_a_sign_up_or_a_deletion_under_way_is_let_be(
 def test_a_change_under_way_is_waited_for(
     agreement: Agreement,
     repairs: list[Repair],
-    workplace: Workplace,
+    context: Context,
     store: Store,
     hub: ArbitratedHub,
     plane: MadeUpPlane,
@@ -119,7 +119,7 @@ def test_a_change_under_way_is_waited_for(
         assert len(plane.wanted[owner.organization_id].peers) == 1
 
     hub.applied = look
-    machines.add(workplace, owner, name="mumbai")
+    machines.add(context, owner, name="mumbai")
     assert not repairs
     agreement.look(doubtful=True)
     assert not repairs
@@ -136,7 +136,7 @@ def test_keys_that_were_sealed_anew_are_the_same_keys(
 
 
 def test_it_goes_round_by_itself_when_a_caller_is_gone(
-    agreement: Agreement, workplace: Workplace, plane: MadeUpPlane, owner: Actor
+    agreement: Agreement, context: Context, plane: MadeUpPlane, owner: Actor
 ) -> None:
     settled = threading.Event()
     agreement.start()
@@ -148,15 +148,15 @@ def test_it_goes_round_by_itself_when_a_caller_is_gone(
     finally:
         agreement.stop()
     assert owner.organization_id in plane.wanted
-    assert workplace
+    assert context
 
 
 def test_what_is_suspended_is_wanted_by_nobody(
-    agreement: Agreement, repairs: list[Repair], workplace: Workplace, plane: MadeUpPlane, owner: Actor
+    agreement: Agreement, repairs: list[Repair], context: Context, plane: MadeUpPlane, owner: Actor
 ) -> None:
     enforced = dict(plane.wanted)
     agreement.look(doubtful=True)
-    suspension.suspend(workplace, owner.organization_id)
+    suspension.suspend(context, owner.organization_id)
     agreement.look(doubtful=True)
     assert not plane.wanted
     assert not repairs
@@ -164,7 +164,7 @@ def test_what_is_suspended_is_wanted_by_nobody(
     plane.wanted |= enforced
     agreement.look(doubtful=True)
     assert not plane.wanted
-    suspension.resume(workplace, owner.organization_id)
+    suspension.resume(context, owner.organization_id)
     agreement.look(doubtful=True)
     assert plane.wanted == enforced
     assert len(repairs) == 1
@@ -172,9 +172,9 @@ def test_what_is_suspended_is_wanted_by_nobody(
 
 @pytest.mark.parametrize("error", [HubError("its state can't be trusted"), ValueError("not an address")])
 def test_one_organization_that_can_t_be_settled_keeps_no_other_from_it(
-    store: Store, workplace: Workplace, plane: MadeUpPlane, repairs: list[Repair], owner: Actor, error: Exception
+    store: Store, context: Context, plane: MadeUpPlane, repairs: list[Repair], owner: Actor, error: Exception
 ) -> None:
-    other = sign_up(workplace, "other@example.net")
+    other = sign_up(context, "other@example.net")
     plane.wanted.clear()
     settled: list[str] = []
 
@@ -194,9 +194,9 @@ def test_one_organization_that_can_t_be_settled_keeps_no_other_from_it(
 
 
 def test_what_was_before_is_not_kept_once_the_store_has_what_came_after(
-    agreement: Agreement, arbiter: Arbiter, workplace: Workplace, store: Store, owner: Actor
+    agreement: Agreement, arbiter: Arbiter, context: Context, store: Store, owner: Actor
 ) -> None:
-    policies.save(workplace, owner, Policy(Action.DENY))
+    policies.save(context, owner, Policy(Action.DENY))
     assert arbiter._applied[owner.organization_id].before is not None
     agreement.look(doubtful=False)
     assert arbiter._applied[owner.organization_id].before is None

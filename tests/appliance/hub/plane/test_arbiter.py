@@ -14,7 +14,7 @@ from appliance.hub.plane.arbiter import Arbiter
 from appliance.model.desired import Desired
 from appliance.model.errors import Conflict, NotEnforced, NotFound
 from appliance.model.policy import ANYONE, Action, Policy, Rule
-from appliance.service import Actor, Workplace, changes, deletion, machines, suspension
+from appliance.service import Actor, Context, changes, deletion, machines, suspension
 from appliance.service import organizations as profile
 from appliance.service import policy as policies
 from appliance.store import Store, database, organizations
@@ -46,9 +46,9 @@ def hub(arbiter: Arbiter) -> ArbitratedHub:
 
 
 @pytest.fixture
-def other(store: Store, arbiter: Arbiter) -> Workplace:
+def other(store: Store, arbiter: Arbiter) -> Context:
     """Of another process."""
-    return Workplace(store, ArbitratedHub(arbiter=arbiter), "vpn.example.net", 51820)
+    return Context(store, ArbitratedHub(arbiter=arbiter), "vpn.example.net", 51820)
 
 
 def stored(store: Store, owner: Actor) -> Desired | None:
@@ -64,7 +64,7 @@ def revision(store: Store, owner: Actor) -> int:
 
 
 def test_nobody_waits_for_the_store_while_the_hub_works(
-    workplace: Workplace, store: Store, plane: MadeUpPlane, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, store: Store, plane: MadeUpPlane, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_WAIT_FOR_TURN", 0.05)
     committed: list[int] = []
@@ -74,18 +74,18 @@ def test_nobody_waits_for_the_store_while_the_hub_works(
             organizations.revise(transaction, neighbour.organization_id, 7)
         committed.append(7)
 
-    neighbour = sign_up(workplace, "neighbour@example.net")
+    neighbour = sign_up(context, "neighbour@example.net")
     plane.works = commit
-    policies.save(workplace, owner, DENIED)
-    suspension.suspend(workplace, neighbour.organization_id)
-    suspension.resume(workplace, neighbour.organization_id)
-    sign_up(workplace, "new@example.net")
-    deletion.delete(workplace, owner, confirm="acme-networks")
+    policies.save(context, owner, DENIED)
+    suspension.suspend(context, neighbour.organization_id)
+    suspension.resume(context, neighbour.organization_id)
+    sign_up(context, "new@example.net")
+    deletion.delete(context, owner, confirm="acme-networks")
     assert len(committed) >= 3
 
 
 def test_of_two_changes_of_one_revision_neither_is_lost(
-    workplace: Workplace, other: Workplace, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
+    context: Context, other: Context, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
     """One is in force and not committed when another process comes with its own, which has to begin again."""
     overtaken = threading.Event()
@@ -113,14 +113,14 @@ def test_of_two_changes_of_one_revision_neither_is_lost(
 
         added: list[object] = []
         hub.applied = meet
-        machines.add(workplace, owner, name="ours")
+        machines.add(context, owner, name="ours")
     assert len(added) == 1
-    assert {seen.machine.name for seen in machines.page(workplace, owner)[0]} == {"ours", "theirs"}
+    assert {seen.machine.name for seen in machines.page(context, owner)[0]} == {"ours", "theirs"}
     assert plane.wanted[owner.organization_id] == stored(store, owner)
 
 
 def test_a_change_that_is_always_overtaken_is_refused(
-    workplace: Workplace, hub: ArbitratedHub, store: Store, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, hub: ArbitratedHub, store: Store, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changes, "_FIRST_PAUSE_S", 0.0)
     before = stored(store, owner)
@@ -131,12 +131,12 @@ def test_a_change_that_is_always_overtaken_is_refused(
 
     hub.applied = intrude
     with pytest.raises(Conflict):
-        policies.save(workplace, owner, DENIED)
+        policies.save(context, owner, DENIED)
     assert stored(store, owner) == before
 
 
 def test_a_commit_comes_too_late_for_an_organization_that_changed(
-    workplace: Workplace, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
+    context: Context, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
     """What was in force is taken back, and worked out again."""
 
@@ -146,7 +146,7 @@ def test_a_commit_comes_too_late_for_an_organization_that_changed(
             organizations.replace_data_key(transaction, owner.organization_id, b"sealed anew")
 
     hub.applied = rotate
-    machines.add(workplace, owner, name="mumbai")
+    machines.add(context, owner, name="mumbai")
     found = stored(store, owner)
     assert found is not None
     assert found.sealed_data_key == b"sealed anew"
@@ -187,14 +187,14 @@ def test_a_change_of_which_the_caller_is_gone_is_overtaken_by_the_next(
 
 
 def test_nobody_is_enforced_for_a_caller_that_left_while_the_hub_worked(
-    workplace: Workplace, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
+    context: Context, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
     before = stored(store, owner)
     caller = hub.caller
     assert isinstance(caller, MadeUpCaller)
     plane.works = caller.dies
     with pytest.raises(NotEnforced):
-        policies.save(workplace, owner, DENIED)
+        policies.save(context, owner, DENIED)
     assert plane.wanted[owner.organization_id] == before == stored(store, owner)
 
 
@@ -223,7 +223,7 @@ def test_a_caller_that_left_in_the_very_moment_of_the_switch_has_it_taken_back(
 
 
 def test_a_hub_that_is_started_again_amid_a_change_has_it_before_the_answer(
-    workplace: Workplace, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
+    context: Context, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
     """The new one read the store before the commit."""
 
@@ -234,25 +234,25 @@ def test_a_hub_that_is_started_again_amid_a_change_has_it_before_the_answer(
         assert plane.wanted[owner.organization_id].policy != DENIED
 
     hub.applied = restart
-    policies.save(workplace, owner, DENIED)
+    policies.save(context, owner, DENIED)
     assert plane.wanted[owner.organization_id].policy == DENIED == stored(store, owner).policy  # type: ignore[union-attr]
 
 
 def test_a_hub_that_is_not_there_yet_does_not_undo_an_answer(
-    workplace: Workplace, hub: ArbitratedHub, store: Store, owner: Actor, monkeypatch: pytest.MonkeyPatch
+    context: Context, hub: ArbitratedHub, store: Store, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> NoReturn:
         raise HubUnreachable("no")
 
     monkeypatch.setattr(hub, "confirm", away)
-    policies.save(workplace, owner, DENIED)
+    policies.save(context, owner, DENIED)
     found = stored(store, owner)
     assert found is not None
     assert found.policy == DENIED
 
 
 def test_a_deletion_amid_a_change_leaves_nothing(
-    workplace: Workplace, other: Workplace, hub: ArbitratedHub, plane: MadeUpPlane, owner: Actor
+    context: Context, other: Context, hub: ArbitratedHub, plane: MadeUpPlane, owner: Actor
 ) -> None:
     def delete() -> None:
         hub.applied = lambda: None
@@ -260,16 +260,16 @@ def test_a_deletion_amid_a_change_leaves_nothing(
 
     hub.applied = delete
     with pytest.raises(NotFound):
-        machines.add(workplace, owner, name="mumbai")
+        machines.add(context, owner, name="mumbai")
     assert owner.organization_id not in plane.wanted
 
 
 def test_a_change_amid_a_deletion_makes_nothing(
-    workplace: Workplace, arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
+    context: Context, arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
     """It was worked out before the deletion began, and comes to the hub when that has taken everything away."""
     before, at = stored(store, owner), revision(store, owner)
-    deletion.delete(workplace, owner, confirm="acme-networks")
+    deletion.delete(context, owner, confirm="acme-networks")
     for asked in (arbiter, make_arbiter(store, plane)):
         with pytest.raises(Overtaken):
             asked.apply(owner.organization_id, before, base=at, revision=1)
@@ -277,7 +277,7 @@ def test_a_change_amid_a_deletion_makes_nothing(
 
 
 def test_a_suspension_that_is_not_committed_is_taken_back(
-    workplace: Workplace, hub: ArbitratedHub, arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
+    context: Context, hub: ArbitratedHub, arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
     enforced = stored(store, owner)
 
@@ -289,7 +289,7 @@ def test_a_suspension_that_is_not_committed_is_taken_back(
     # Somebody who is killed takes nothing back.
     hub.withdraw = lambda *_: None  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        suspension.suspend(workplace, owner.organization_id)
+        suspension.suspend(context, owner.organization_id)
     hub.withdraw = withdraw  # type: ignore[method-assign]
     assert owner.organization_id not in plane.wanted
     assert isinstance(hub.caller, MadeUpCaller)
@@ -299,30 +299,30 @@ def test_a_suspension_that_is_not_committed_is_taken_back(
 
 
 def test_a_name_that_is_taken_is_known_before_anything_is_enforced(
-    workplace: Workplace, plane: MadeUpPlane, owner: Actor
+    context: Context, plane: MadeUpPlane, owner: Actor
 ) -> None:
-    profile.change(workplace, owner, plan="paid")
-    first = machines.add(workplace, owner, name="mumbai")
-    second = machines.add(workplace, owner, name="pune")
+    profile.change(context, owner, plan="paid")
+    first = machines.add(context, owner, name="mumbai")
+    second = machines.add(context, owner, name="pune")
     plane.works = lambda: pytest.fail("the hub was asked")
     for name, key in (("mumbai", None), ("delhi", first.machine.public_key)):
         with pytest.raises(Conflict):
-            machines.add(workplace, owner, name=name, public_key=key)
+            machines.add(context, owner, name=name, public_key=key)
     with pytest.raises(Conflict):
-        machines.change(workplace, owner, second.machine.id, name="mumbai", groups=["red"])
+        machines.change(context, owner, second.machine.id, name="mumbai", groups=["red"])
     with pytest.raises(Conflict):
-        machines.rotate(workplace, owner, second.machine.id, public_key=first.machine.public_key)
+        machines.rotate(context, owner, second.machine.id, public_key=first.machine.public_key)
 
 
 def test_a_change_of_the_store_alone_and_a_rotation_do_not_stop_the_next(
-    workplace: Workplace, plane: MadeUpPlane, store: Store, owner: Actor
+    context: Context, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
-    machine = machines.add(workplace, owner, name="mumbai").machine.id
-    machines.change(workplace, owner, machine, name="bombay")
-    machines.change(workplace, owner, machine, groups=["red"])
+    machine = machines.add(context, owner, name="mumbai").machine.id
+    machines.change(context, owner, machine, name="bombay")
+    machines.change(context, owner, machine, groups=["red"])
     with store.write() as transaction:
         organizations.replace_data_key(transaction, owner.organization_id, b"sealed anew")
-    policies.add_rule(workplace, owner, Rule("r", Action.DENY, ANYONE, ANYONE))
+    policies.add_rule(context, owner, Rule("r", Action.DENY, ANYONE, ANYONE))
     assert plane.wanted[owner.organization_id] == stored(store, owner)
 
 
@@ -339,7 +339,7 @@ def test_what_could_not_be_removed_is_still_let_in(
 
 
 def test_a_change_before_the_end_of_restoring_leads_back_to_what_the_store_has(
-    store: Store, hub: ArbitratedHub, plane: MadeUpPlane, workplace: Workplace, owner: Actor
+    store: Store, hub: ArbitratedHub, plane: MadeUpPlane, context: Context, owner: Actor
 ) -> None:
     before = stored(store, owner)
     plane.wanted.clear()
@@ -352,5 +352,5 @@ def test_a_change_before_the_end_of_restoring_leads_back_to_what_the_store_has(
 
     hub.applied = fail
     with pytest.raises(KeyboardInterrupt):
-        policies.save(workplace, owner, DENIED)
+        policies.save(context, owner, DENIED)
     assert plane.wanted[owner.organization_id] == before

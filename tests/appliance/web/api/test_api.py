@@ -12,8 +12,8 @@ import pytest
 from appliance.model.desired import RuleCount
 from appliance.model.policy import Rule
 from appliance.model.usage import Item, Month
-from appliance.service import Workplace, tokens
-from appliance.service.transcripts import Shelf
+from appliance.service import Context, tokens
+from appliance.service.transcripts import PublishedRuns
 from appliance.store.policies import Saved
 from appliance.web.api import CALLS
 from appliance.web.api.policy import PolicyAnswer
@@ -29,12 +29,12 @@ SIGN_UP = {"email": "a@example.net", "password": "correct horse battery", "organ
 
 
 @pytest.fixture
-def app(workplace: Workplace, hub: FakeHub, tmp_path: Path) -> bottle.Bottle:
+def app(context: Context, hub: FakeHub, tmp_path: Path) -> bottle.Bottle:
     return make_app(
         Site(
-            workplace,
+            context,
             RateLimits(trusted=[ip_network("192.0.2.0/24")], clock=lambda: 0.0),
-            Shelf(tmp_path / "transcripts"),
+            PublishedRuns(tmp_path / "transcripts"),
         ),
         hub.status,
     )

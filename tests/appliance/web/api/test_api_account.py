@@ -12,8 +12,8 @@ import bottle
 import pyotp
 import pytest
 
-from appliance.service import Workplace
-from appliance.service.transcripts import Shelf
+from appliance.service import Context
+from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.site import Site
@@ -38,9 +38,9 @@ def clock() -> Callable[[timedelta], datetime]:
 
 
 @pytest.fixture
-def app(workplace: Workplace, hub: FakeHub, tmp_path: Path, clock: Callable[[timedelta], datetime]) -> bottle.Bottle:
-    timed = replace(workplace, clock=lambda: clock(timedelta()))
-    return make_app(Site(timed, RateLimits(), Shelf(tmp_path / "transcripts")), hub.status)
+def app(context: Context, hub: FakeHub, tmp_path: Path, clock: Callable[[timedelta], datetime]) -> bottle.Bottle:
+    timed = replace(context, clock=lambda: clock(timedelta()))
+    return make_app(Site(timed, RateLimits(), PublishedRuns(tmp_path / "transcripts")), hub.status)
 
 
 @pytest.fixture
@@ -127,9 +127,9 @@ def test_a_second_factor_from_its_secret_to_its_end(
     assert log_in(app).status == 201
 
 
-def test_a_passkey_from_its_options_to_its_end(workplace: Workplace, hub: FakeHub, tmp_path: Path) -> None:
-    named = replace(workplace, site="https://mesh.example.net")
-    app = make_app(Site(named, RateLimits(), Shelf(tmp_path)), hub.status)
+def test_a_passkey_from_its_options_to_its_end(context: Context, hub: FakeHub, tmp_path: Path) -> None:
+    named = replace(context, site="https://mesh.example.net")
+    app = make_app(Site(named, RateLimits(), PublishedRuns(tmp_path)), hub.status)
     token = call(app, "POST", "/api/v1/signup", SIGN_UP).json["token"]
     device = Authenticator(named.site)
     options = call(app, "POST", "/api/v1/account/passkeys/options", token=token).json["options"]

@@ -8,7 +8,7 @@ import bottle
 import pytest
 
 from appliance.model.organization import Role
-from appliance.service import Actor, Workplace, tokens
+from appliance.service import Actor, Context, tokens
 from appliance.web.api import CALLS
 from appliance.web.api.reply import PREFIX
 from appliance.web.app import make_app
@@ -23,13 +23,13 @@ PASSWORD = "a password of their own"
 
 
 @pytest.fixture
-def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
-    return make_app(make_site(workplace.store, hub), hub.status)
+def app(context: Context, hub: FakeHub) -> bottle.Bottle:
+    return make_app(make_site(context.store, hub), hub.status)
 
 
 @pytest.fixture
-def token(workplace: Workplace, owner: Actor) -> str:
-    return sign_in(workplace, owner.member_id)
+def token(context: Context, owner: Actor) -> str:
+    return sign_in(context, owner.member_id)
 
 
 def ask(app: bottle.Bottle, method: str, path: str, body: Any = None, token: str | None = None) -> Response:
@@ -60,9 +60,9 @@ def test_an_invitation_from_link_to_member(app: bottle.Bottle, token: str) -> No
 
 
 def test_a_member_s_way_through_the_roles_and_out(
-    app: bottle.Bottle, token: str, workplace: Workplace, owner: Actor
+    app: bottle.Bottle, token: str, context: Context, owner: Actor
 ) -> None:
-    theirs = join(workplace, owner.organization_id, Role.VIEWER)
+    theirs = join(context, owner.organization_id, Role.VIEWER)
     found = ask(app, "GET", "/members", token=theirs).json["members"]
     other = next(each["id"] for each in found if each["role"] == "viewer")
     assert ask(app, "PATCH", f"/members/{other}", {"role": "admin"}, token).json["role"] == "admin"
@@ -75,9 +75,9 @@ def test_a_member_s_way_through_the_roles_and_out(
 
 
 def test_leaving_takes_the_password_and_guessing_it_is_limited(
-    app: bottle.Bottle, token: str, workplace: Workplace, owner: Actor
+    app: bottle.Bottle, token: str, context: Context, owner: Actor
 ) -> None:
-    join(workplace, owner.organization_id, Role.OWNER)
+    join(context, owner.organization_id, Role.OWNER)
     for _ in range(5):
         assert ask(app, "DELETE", "/account", {"password": "guess"}, token).status == 403
     assert ask(app, "DELETE", "/account", {"password": "correct horse battery"}, token).status == 429

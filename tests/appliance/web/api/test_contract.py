@@ -15,9 +15,9 @@ from schemathesis.checks import CHECKS
 from schemathesis.openapi import from_wsgi
 
 from appliance.model.organization import Member
-from appliance.service import Actor, Workplace, sessions
+from appliance.service import Actor, Context, sessions
 from appliance.service.sessions import NOWHERE
-from appliance.service.transcripts import Shelf
+from appliance.service.transcripts import PublishedRuns
 from appliance.store import people
 from appliance.web.api import CALLS
 from appliance.web.api.reply import PREFIX
@@ -44,25 +44,25 @@ def name_of(row: Call) -> str:
 class Somebody:
     """An owner with a session for each request, whatever the last one did to the organization and its people."""
 
-    def __init__(self, workplace: Workplace) -> None:
-        self._workplace = workplace
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._signed_up = 0
         self._actor: Actor | None = None
 
     def token(self) -> str:
         """Of a new session."""
         member = self._member()
-        with self._workplace.store.write() as transaction:
-            return sessions.begin(self._workplace, transaction, member, NOWHERE).token
+        with self._context.store.write() as transaction:
+            return sessions.begin(self._context, transaction, member, NOWHERE).token
 
     def _member(self) -> Member:
         found = None
         if self._actor is not None:
-            with self._workplace.store.read() as transaction:
+            with self._context.store.read() as transaction:
                 found = people.by_id(transaction, self._actor.member_id)
         if found is None:
             self._signed_up += 1
-            self._actor = sign_up(self._workplace, f"owner{self._signed_up}@example.net")
+            self._actor = sign_up(self._context, f"owner{self._signed_up}@example.net")
             return self._member()
         return found
 
@@ -70,12 +70,12 @@ class Somebody:
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["in", "out"])
 @pytest.mark.parametrize("row", CALLS, ids=name_of)
 def test_a_call_keeps_to_what_the_document_says(
-    workplace: Workplace, hub: FakeHub, tmp_path: Path, pytestconfig: pytest.Config, row: Call, mode: GenerationMode
+    context: Context, hub: FakeHub, tmp_path: Path, pytestconfig: pytest.Config, row: Call, mode: GenerationMode
 ) -> None:
     limits = RateLimits(trusted=[ip_network("127.0.0.0/8")], clock=iter(range(10**9)).__next__)
-    app = make_app(Site(workplace, limits, Shelf(tmp_path)), hub.status)
+    app = make_app(Site(context, limits, PublishedRuns(tmp_path)), hub.status)
     operation = from_wsgi(f"{PREFIX}/openapi.json", app)[row.path][row.method]
-    somebody = Somebody(workplace)
+    somebody = Somebody(context)
     also = () if mode is GenerationMode.POSITIVE else ("negative_data_rejection",)
     held: Any = CHECKS.get_by_names([*HELD, *also])
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import bottle
 import pytest
 
-from appliance.service import Workplace
-from appliance.service.transcripts import Shelf
+from appliance.service import Context
+from appliance.service.transcripts import PublishedRuns
 from appliance.web.api import CALLS
 from appliance.web.api.reply import PREFIX
 from appliance.web.api.routes import Call
@@ -22,8 +22,8 @@ DEPTHS = [10, 200, 400, 600, 900, 990, 1_000, 100_000]
 
 
 @pytest.fixture
-def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
-    return make_app(Site(workplace, RateLimits(), Shelf(Path("nowhere"))), hub.status)
+def app(context: Context, hub: FakeHub) -> bottle.Bottle:
+    return make_app(Site(context, RateLimits(), PublishedRuns(Path("nowhere"))), hub.status)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import bottle
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from appliance.service import Workplace
+from appliance.service import Context
 from appliance.web.api import CALLS
 from appliance.web.app import make_app
 from tests.appliance.fakes import FakeHub
@@ -17,8 +17,8 @@ from tests.appliance.web.client import call
 
 
 @pytest.fixture
-def document(workplace: Workplace, hub: FakeHub) -> dict[str, Any]:
-    app: bottle.Bottle = make_app(make_site(workplace.store, hub), hub.status)
+def document(context: Context, hub: FakeHub) -> dict[str, Any]:
+    app: bottle.Bottle = make_app(make_site(context.store, hub), hub.status)
     found: dict[str, Any] = call(app, "GET", "/api/v1/openapi.json").json
     return found
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 from appliance.model.errors import Unavailable
 from appliance.model.keys import new_key_pair
 from appliance.model.sign_up import SignUpMode
-from appliance.service import Workplace
+from appliance.service import Context
 from appliance.store import Store, schema
 from appliance.web.app import make_app
 from tests.appliance.fakes import FakeHub
@@ -26,8 +26,8 @@ RULE = {"action": "deny", "source": "any", "destination": "group:red"}
 
 
 @pytest.fixture
-def app(workplace: Workplace, hub: FakeHub) -> bottle.Bottle:
-    return make_app(make_site(workplace.store, hub), hub.status)
+def app(context: Context, hub: FakeHub) -> bottle.Bottle:
+    return make_app(make_site(context.store, hub), hub.status)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_key_stands_for_one_request(app: bottle.Bottle, token: str) -> None:
         assert (refused.status, code_of(refused)) == (422, "key-reused")
 
 
-def test_a_private_key_is_not_told_twice_and_kept_nowhere(app: bottle.Bottle, token: str, workplace: Workplace) -> None:
+def test_a_private_key_is_not_told_twice_and_kept_nowhere(app: bottle.Bottle, token: str, context: Context) -> None:
     first = post(app, token, "/machines", {"name": "one"})
     where = first.headers["Location"]
     assert where == f"/api/v1/machines/{first.json['machine']['id']}"
@@ -76,7 +76,7 @@ def test_a_private_key_is_not_told_twice_and_kept_nowhere(app: bottle.Bottle, to
     assert call(app, "GET", where, token=token).json["name"] == "one"
     assert len(call(app, "GET", "/api/v1/machines", token=token).json["machines"]) == 1
     secret = next(line for line in first.json["config"].splitlines() if line.startswith("PrivateKey")).split()[-1]
-    with workplace.store.read() as transaction:
+    with context.store.read() as transaction:
         kept = transaction.exec_driver_sql("SELECT * FROM repeats").fetchall()
     assert len(kept) == 1
     assert secret not in str(kept)
@@ -105,39 +105,39 @@ def by_stranger(app: bottle.Bottle, path: str, body: Any, key: str = "0c7a6bd2")
     return call(app, "POST", f"/api/v1{path}", body, headers={"Idempotency-Key": key})
 
 
-def count(workplace: Workplace, table: str) -> int:
-    with workplace.store.read() as transaction:
+def count(context: Context, table: str) -> int:
+    with context.store.read() as transaction:
         return int(transaction.execute(select(func.count()).select_from(schema.metadata.tables[table])).scalar_one())
 
 
-def test_a_sign_up_that_comes_twice_says_that_it_was_done(app: bottle.Bottle, workplace: Workplace) -> None:
+def test_a_sign_up_that_comes_twice_says_that_it_was_done(app: bottle.Bottle, context: Context) -> None:
     assert by_stranger(app, "/signup", SIGN_UP).status == 201
     again = by_stranger(app, "/signup", SIGN_UP)
     assert (again.status, code_of(again)) == (409, "done-before")
     assert "Log in to go on" in again.json["detail"]
     for other in (by_stranger(app, "/signup", SIGN_UP, "another"), call(app, "POST", "/api/v1/signup", SIGN_UP)):
         assert (other.status, code_of(other)) == (409, "conflict")
-    assert count(workplace, "organizations") == 1
+    assert count(context, "organizations") == 1
 
 
-def test_a_log_in_that_comes_twice_opens_one_session(app: bottle.Bottle, token: str, workplace: Workplace) -> None:
+def test_a_log_in_that_comes_twice_opens_one_session(app: bottle.Bottle, token: str, context: Context) -> None:
     del token
-    before = count(workplace, "sessions")
+    before = count(context, "sessions")
     assert by_stranger(app, "/sessions", LOG_IN).status == 201
     again = by_stranger(app, "/sessions", LOG_IN)
     assert (again.status, code_of(again)) == (409, "done-before")
-    assert count(workplace, "sessions") == before + 1
+    assert count(context, "sessions") == before + 1
     assert by_stranger(app, "/sessions", LOG_IN, "another").status == 201
 
 
-def test_a_letter_that_is_asked_for_twice_is_one(workplace: Workplace, hub: FakeHub) -> None:
-    verified = replace(workplace, sends_mail=True, sign_up=SignUpMode.VERIFIED)
-    site = replace(make_site(workplace.store, hub), workplace=verified)
+def test_a_letter_that_is_asked_for_twice_is_one(context: Context, hub: FakeHub) -> None:
+    verified = replace(context, sends_mail=True, sign_up=SignUpMode.VERIFIED)
+    site = replace(make_site(context.store, hub), context=verified)
     app = make_app(site, hub.status)
     asked = []
     for _ in range(2):
         assert by_stranger(app, "/signup/letters", {"email": "b@example.net"}).status == 204
-        with workplace.store.read() as transaction:
+        with context.store.read() as transaction:
             asked.append(transaction.execute(select(schema.mail.c.about)).scalars().all())
     assert asked[0] == asked[1] != []
     assert site.call_posts.counted["told"] == 1
@@ -162,7 +162,7 @@ def test_a_stranger_s_refused_call_is_tried_again(app: bottle.Bottle, hub: FakeH
 
 
 def test_a_change_whose_store_was_lost_at_the_commit_says_what_it_made(
-    app: bottle.Bottle, token: str, workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+    app: bottle.Bottle, token: str, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, commits = Store.write, itertools.count(1)
 
@@ -183,7 +183,7 @@ def test_a_change_whose_store_was_lost_at_the_commit_says_what_it_made(
         assert (answer.status, code_of(answer)) == (409, "done-before")
         assert answer.headers["Location"] == f"/api/v1/machines/{made['id']}"
         assert "its answer got lost" in answer.json["detail"]
-    assert count(workplace, "machines") == 1
+    assert count(context, "machines") == 1
 
 
 @pytest.mark.parametrize("key", ["x" * 256, "a\x01b"])

@@ -20,8 +20,8 @@ import pytest
 from sqlalchemy import Connection
 
 from appliance.model.organization import Role
-from appliance.service import Actor, Workplace, accounts, api_tokens, factor_removals
-from appliance.service.transcripts import Shelf
+from appliance.service import Actor, Context, accounts, api_tokens, factor_removals
+from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store, members, organizations, schema, sessions
 from appliance.web.api import CALLS
 from appliance.web.api.reply import PREFIX
@@ -81,7 +81,7 @@ class Scene:
     """
 
     app: bottle.Bottle
-    workplace: Workplace
+    context: Context
     store: Waiting
     hub: FakeHub
     clock: Clock
@@ -100,7 +100,7 @@ class Scene:
 
     def program(self) -> str:
         """An API token of the caller's, that writes."""
-        return api_tokens.issue(self.workplace, self.caller, password=PASSWORD, name="program", scope="write").text
+        return api_tokens.issue(self.context, self.caller, password=PASSWORD, name="program", scope="write").text
 
     def enroll(self) -> list[str]:
         """Turns on a second factor of the caller's; gives the recovery codes."""
@@ -124,27 +124,27 @@ class Scene:
 
     def stored(self) -> dict[str, Any]:
         """All that is stored, by table."""
-        with self.workplace.store.read() as transaction:
+        with self.context.store.read() as transaction:
             return everything(transaction)
 
 
 @pytest.fixture(scope="module")
 def shared() -> tuple[bottle.Bottle, Site]:
     """An application, which takes longer to make than a test to run, and where it looks for what it works with."""
-    nowhere = Workplace(None, None, "vpn.example.net", 51820)  # type: ignore[arg-type]
-    site = Site(nowhere, RateLimits(), Shelf(Path("nowhere")))
+    nowhere = Context(None, None, "vpn.example.net", 51820)  # type: ignore[arg-type]
+    site = Site(nowhere, RateLimits(), PublishedRuns(Path("nowhere")))
     return make_app(site, FakeHub().status), site
 
 
 @pytest.fixture
-def scene(workplace: Workplace, hub: FakeHub, shared: tuple[bottle.Bottle, Site]) -> Scene:
-    store, clock = Waiting(workplace.store), Clock(workplace.clock())
-    ours = replace(workplace, store=store, clock=clock, site=SITE)  # type: ignore[arg-type]
+def scene(context: Context, hub: FakeHub, shared: tuple[bottle.Bottle, Site]) -> Scene:
+    store, clock = Waiting(context.store), Clock(context.clock())
+    ours = replace(context, store=store, clock=clock, site=SITE)  # type: ignore[arg-type]
     founder = sign_up(ours, "founder@example.net")
     person = colleague(ours, founder, Role.OWNER)
     token = sign_in(ours, person.member_id)
     app, site = shared
-    object.__setattr__(site, "workplace", ours)
+    object.__setattr__(site, "context", ours)
     object.__setattr__(site, "limits", RateLimits())
     caller = accounts.actor_of(ours, token)
     return Scene(app, ours, store, hub, clock, founder, caller, token, Authenticator(SITE))
@@ -159,7 +159,7 @@ def _machine(scene: Scene) -> str:
 
 
 def _member(scene: Scene) -> str:
-    return colleague(scene.workplace, scene.founder, Role.VIEWER).member_id
+    return colleague(scene.context, scene.founder, Role.VIEWER).member_id
 
 
 def _enabling(scene: Scene) -> dict[str, str]:
@@ -169,17 +169,17 @@ def _enabling(scene: Scene) -> dict[str, str]:
 
 def _removal(scene: Scene) -> str:
     scene.enroll()
-    return factor_removals.begin(scene.workplace, scene.caller.email).member_id
+    return factor_removals.begin(scene.context, scene.caller.email).member_id
 
 
 def _other_session(scene: Scene) -> str:
-    sign_in(scene.workplace, scene.caller.member_id)
+    sign_in(scene.context, scene.caller.member_id)
     return str(next(each["id"] for each in scene.ask("GET", "/sessions").json["sessions"] if not each["current"]))
 
 
 def _verification(scene: Scene) -> tuple[str, Any]:
     # There is a relay by now.
-    object.__setattr__(scene.workplace, "sends_mail", True)
+    object.__setattr__(scene.context, "sends_mail", True)
     return "/verifications", None
 
 
@@ -243,37 +243,37 @@ def test_every_call_that_changes_something_is_tried() -> None:
 
 
 def _remove(scene: Scene) -> None:
-    with scene.workplace.store.write() as transaction:
+    with scene.context.store.write() as transaction:
         members.remove(transaction, scene.caller.member_id)
 
 
 def _demote(scene: Scene) -> None:
-    with scene.workplace.store.write() as transaction:
+    with scene.context.store.write() as transaction:
         members.change_role(transaction, scene.caller.member_id, Role.VIEWER)
 
 
 def _end_sessions(scene: Scene) -> None:
-    with scene.workplace.store.write() as transaction:
+    with scene.context.store.write() as transaction:
         sessions.end_all(transaction, scene.caller.member_id)
 
 
 def _set_back(scene: Scene, column: str, time: timedelta) -> None:
     """Time passes for the caller's sessions alone."""
     table = schema.sessions
-    with scene.workplace.store.write() as transaction:
+    with scene.context.store.write() as transaction:
         transaction.execute(table.update().values({column: table.c[column] - time.total_seconds()}))
 
 
 def _suspend(scene: Scene) -> None:
     # As the operator's command has it stored. That of a hub is another matter (`test_suspension`).
     organization = scene.founder.organization_id
-    with scene.workplace.store.write() as transaction:
+    with scene.context.store.write() as transaction:
         organizations.suspend(transaction, organization, scene.clock())
         sessions.end_all_of(transaction, organization)
 
 
 def _revoke_tokens(scene: Scene) -> None:
-    with scene.workplace.store.write() as transaction:
+    with scene.context.store.write() as transaction:
         transaction.execute(schema.api_tokens.delete())
 
 
@@ -365,7 +365,7 @@ def test_an_invitation_that_ends_while_somebody_accepts_it_makes_no_account(scen
         if not is_revoked:
             scene.clock.now += timedelta(days=8)
             return
-        with scene.workplace.store.write() as transaction:
+        with scene.context.store.write() as transaction:
             transaction.execute(schema.invitations.delete())
 
     link = scene.make("/invitations", {"email": "new@example.net", "role": "owner"})["link"]

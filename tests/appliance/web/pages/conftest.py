@@ -63,9 +63,9 @@ def colleague(app: bottle.Bottle, site: Site, owner: Visitor) -> Callable[[Role]
     """Somebody of the owner's organization, in this role, signed in."""
 
     def join(role: Role) -> Visitor:
-        organization = accounts.actor_of(site.workplace, owner.cookies[COOKIE]).organization_id
+        organization = accounts.actor_of(site.context, owner.cookies[COOKIE]).organization_id
         email = f"{role.value}@example.net"
-        with site.workplace.store.write() as transaction:
+        with site.context.store.write() as transaction:
             people.create(transaction, Member(new_id(), organization, email, passwords.hash_password(PASSWORD), role))
         visitor = Visitor(app)
         assert visitor.log_in(email).status == 303

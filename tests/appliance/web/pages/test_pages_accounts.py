@@ -184,7 +184,7 @@ def test_too_many_sign_ups_get_a_page_with_the_time_to_wait(stranger: Visitor, s
 
 
 def test_too_many_changes_get_a_page_with_the_time_to_wait(owner: Visitor, site: Site) -> None:
-    organization = accounts.actor_of(site.workplace, owner.cookies[COOKIE]).organization_id
+    organization = accounts.actor_of(site.context, owner.cookies[COOKIE]).organization_id
     for _ in range(300):
         site.limits.write(owner.address, organization)
     answer = owner.add_machine("late")

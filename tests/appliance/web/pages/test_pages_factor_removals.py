@@ -24,7 +24,7 @@ def email(colleague: Callable[[Role], Visitor], site: Site) -> str:
     page = viewer.send("/account/second-factor", password=PASSWORD).page
     secret = next(line for line in page.text.split() if len(line) == 32 and line.isupper())
     assert viewer.send("/account/second-factor/enable", code=pyotp.TOTP(secret).now()).status == 200
-    factor_removals.begin(site.workplace, "viewer@example.net")
+    factor_removals.begin(site.context, "viewer@example.net")
     assert "Your second factor and your passkeys are removed at" in viewer.get("/account").page.text
     assert "Stop it" not in viewer.get(PEOPLE).page.text
     return "viewer@example.net"
@@ -39,7 +39,7 @@ def test_an_owner_sees_it_and_stops_it(owner: Visitor, email: str, site: Site) -
     text = owner.get(PEOPLE).page.text
     assert "The removal is stopped" in text
     assert "Stop it" not in text
-    with site.workplace.store.read() as transaction:
+    with site.context.store.read() as transaction:
         assert stored.waiting(transaction) == []
     trail = owner.get("/audit").page.text
     for words in ("began to remove a lost second factor", "stopped the removal of a second factor"):
@@ -51,5 +51,5 @@ def test_nobody_else_stops_it(owner: Visitor, email: str, colleague: Callable[[R
     other = colleague(Role.ADMIN)
     assert email not in other.get("/machines").page.text
     assert other.post(form, {"csrf": other.get("/machines").page.forms["/logout"]["csrf"]}).status == 403
-    with site.workplace.store.read() as transaction:
+    with site.context.store.read() as transaction:
         assert len(stored.waiting(transaction)) == 1

@@ -43,7 +43,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def app(site: Site, hub: FakeHub, clock: Clock) -> bottle.Bottle:
-    return make_app(replace(site, workplace=replace(site.workplace, clock=lambda: clock.now)), hub.status)
+    return make_app(replace(site, context=replace(site.context, clock=lambda: clock.now)), hub.status)
 
 
 def value(answer: Answer, name: str, number: int = 0) -> str:
@@ -282,9 +282,9 @@ TYPED = {
 
 def ids(visitor: Visitor, site: Site) -> dict[str, str]:
     """Something of each kind that paths name, by how the path begins."""
-    actor = accounts.actor_of(site.workplace, visitor.cookies[COOKIE])
-    machine = machines.page(site.workplace, actor)[0][0].machine.id
-    (member, *_) = (each.id for each in members.page(site.workplace, actor)[0] if each.id != actor.member_id)
+    actor = accounts.actor_of(site.context, visitor.cookies[COOKIE])
+    machine = machines.page(site.context, actor)[0][0].machine.id
+    (member, *_) = (each.id for each in members.page(site.context, actor)[0] if each.id != actor.member_id)
     return {"/machines": machine, "/settings/people/<id>": member}
 
 

@@ -19,7 +19,7 @@ OTHER = "staple the correct horse"
 
 @pytest.fixture
 def app(site: Site, hub: FakeHub) -> bottle.Bottle:
-    return make_app(replace(site, workplace=replace(site.workplace, sends_mail=True)), hub.status)
+    return make_app(replace(site, context=replace(site.context, sends_mail=True)), hub.status)
 
 
 def test_a_forgotten_password_is_answered_alike_for_everybody(owner: Visitor, app: bottle.Bottle) -> None:
@@ -52,7 +52,7 @@ def test_letters_have_limits_by_recipient_and_by_address(owner: Visitor, app: bo
 
 
 def test_opening_a_link_changes_nothing_and_its_form_does(owner: Visitor, stranger: Visitor, site: Site) -> None:
-    link = resets.issue(site.workplace, "asha@example.net").removeprefix(site.workplace.site)
+    link = resets.issue(site.context, "asha@example.net").removeprefix(site.context.site)
     for _ in range(2):
         assert stranger.get(link).status == 200
     assert owner.get("/machines").status == 200
@@ -71,13 +71,13 @@ def test_opening_a_link_changes_nothing_and_its_form_does(owner: Visitor, strang
 def test_a_link_verifies_the_address_and_the_account_says_so(owner: Visitor, stranger: Visitor, site: Site) -> None:
     assert "Your address is not verified" in owner.get("/account").page.text
     assert owner.send("/account/verification").status == 303
-    link = verification.issue(site.workplace, "asha@example.net").removeprefix(site.workplace.site)
+    link = verification.issue(site.context, "asha@example.net").removeprefix(site.context.site)
     stranger.get(link)
     assert "Your address is verified" in stranger.send("/verify").page.text
     text = owner.get("/account").page.text
     assert "not verified" not in text
     assert "verified" in text
-    assert accounts.actor_of(site.workplace, owner.cookies[COOKIE]).email == "asha@example.net"
+    assert accounts.actor_of(site.context, owner.cookies[COOKIE]).email == "asha@example.net"
 
 
 def test_a_service_without_mail_says_who_helps(site: Site, hub: FakeHub) -> None:

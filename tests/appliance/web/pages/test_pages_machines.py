@@ -27,8 +27,8 @@ HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "'; DR
 
 def one_of(site: Site, visitor: Visitor) -> machines.Seen:
     """The organization's first machine."""
-    actor = accounts.actor_of(site.workplace, visitor.cookies[COOKIE])
-    return machines.page(site.workplace, actor)[0][0]
+    actor = accounts.actor_of(site.context, visitor.cookies[COOKIE])
+    return machines.page(site.context, actor)[0][0]
 
 
 def test_the_configuration_is_shown_exactly_and_once(owner: Visitor, hub: FakeHub, site: Site) -> None:

@@ -19,7 +19,7 @@ SITE = "https://mesh.example.net"
 
 @pytest.fixture
 def app(site: Site, hub: FakeHub) -> bottle.Bottle:
-    return make_app(replace(site, workplace=replace(site.workplace, site=SITE)), hub.status)
+    return make_app(replace(site, context=replace(site.context, site=SITE)), hub.status)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_without_a_script_the_pages_say_what_it_takes(owner: Visitor, stranger: 
 
 
 def test_a_service_without_a_name_offers_none(site: Site, hub: FakeHub) -> None:
-    nameless = make_app(replace(site, workplace=replace(site.workplace, site="https://192.0.2.1")), hub.status)
+    nameless = make_app(replace(site, context=replace(site.context, site="https://192.0.2.1")), hub.status)
     visitor = Visitor(nameless)
     assert len(visitor.get("/login").page.all("script")) == 1
     visitor.sign_up()

@@ -23,8 +23,8 @@ from tests.appliance.web.pages.visitor import Visitor
 @pytest.fixture
 def saved(site: Site, owner: Visitor) -> Callable[[], Saved]:
     """The policy as the store has it."""
-    actor = accounts.actor_of(site.workplace, owner.cookies[COOKIE])
-    return lambda: policies.get(site.workplace, actor)
+    actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
+    return lambda: policies.get(site.context, actor)
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def pair(site: Site, owner: Visitor) -> tuple[str, str]:
     """The ids of two machines, mumbai and pune."""
     owner.add_machine("mumbai", groups="office")
     owner.add_machine("pune")
-    actor = accounts.actor_of(site.workplace, owner.cookies[COOKIE])
-    first, second = (each.machine.id for each in machines.page(site.workplace, actor)[0])
+    actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
+    first, second = (each.machine.id for each in machines.page(site.context, actor)[0])
     return first, second
 
 
@@ -201,9 +201,9 @@ def test_what_would_happen(owner: Visitor, pair: tuple[str, str]) -> None:
 
 
 def test_many_rules_come_in_pages(owner: Visitor, site: Site, saved: Callable[[], Saved]) -> None:
-    actor = accounts.actor_of(site.workplace, owner.cookies[COOKIE])
+    actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
     rules = tuple(Rule(new_id(), Action.DENY, ANYONE, ANYONE, description=f"number {n}") for n in range(401))
-    policies.save(site.workplace, actor, Policy(rules=rules))
+    policies.save(site.context, actor, Policy(rules=rules))
     assert "number 200" not in owner.get("/policy").page.text
     assert "number 200" in owner.get("/policy?from=200").page.text
     assert "number 400" in owner.get("/policy?from=400").page.text

@@ -35,19 +35,19 @@ LIFETIME = int(forms.LIFETIME.total_seconds())
 
 @pytest.fixture
 def actor(site: Site, owner: Visitor) -> Actor:
-    return accounts.actor_of(site.workplace, owner.cookies[COOKIE])
+    return accounts.actor_of(site.context, owner.cookies[COOKIE])
 
 
 @pytest.fixture
 def seen(site: Site, actor: Actor) -> Callable[[], Sequence[machines.Seen]]:
     """The organization's machines."""
-    return lambda: machines.page(site.workplace, actor)[0]
+    return lambda: machines.page(site.context, actor)[0]
 
 
 @pytest.fixture
 def saved(site: Site, actor: Actor) -> Callable[[], Saved]:
     """The policy as the store has it."""
-    return lambda: policies.get(site.workplace, actor)
+    return lambda: policies.get(site.context, actor)
 
 
 def filled_in(visitor: Visitor, path: str, action: str, /, **typed: str) -> Callable[[], Answer]:
@@ -157,7 +157,7 @@ def test_a_service_that_was_started_again_knows_what_was_done(
     rotate = rotating(owner, seen)
     rotate()
     after = seen()[0].machine.public_key
-    owner.app = make_app(make_site(site.workplace.store, hub), hub.status)
+    owner.app = make_app(make_site(site.context.store, hub), hub.status)
     assert "shown once" in told(owner, rotate())
     assert seen()[0].machine.public_key == after
 
@@ -244,11 +244,11 @@ def test_tokens_and_invitations_are_made_once(owner: Visitor, site: Site, actor:
     )
     assert "mwt_" in make().page.text
     assert "was shown once" in told(owner, make())
-    assert len(api_tokens.page(site.workplace, actor)[0]) == 1
+    assert len(api_tokens.page(site.context, actor)[0]) == 1
     invite = filled_in(owner, "/settings/people", "/settings/people", email="b@example.net", role="viewer")
     assert "/join/" in invite().page.text
     assert "was shown once" in told(owner, invite())
-    assert len(invitations.pending(site.workplace, actor)) == 1
+    assert len(invitations.pending(site.context, actor)) == 1
 
 
 @pytest.mark.parametrize("keeps_answer", [True, False], ids=["reload", "second click"])
@@ -348,7 +348,7 @@ def test_a_person_sends_so_many_forms_a_day_and_signs_out_all_the_same(
     refused = owner.send("/settings/name", name="c")
     assert refused.status == 429
     assert "2 forms within a day" in refused.page.text
-    assert site.workplace.refusals["forms"] == 1
+    assert site.context.refusals["forms"] == 1
     assert 'meshwg_repeats_full_total{of="forms"} 1.0' in Visitor(owner.app, "127.0.0.1").get("/metrics").text
     assert colleague(Role.ADMIN).add_machine("one").status == 200
     owner.get("/machines")

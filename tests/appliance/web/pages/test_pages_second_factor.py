@@ -35,7 +35,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def app(site: Site, hub: FakeHub, clock: Clock) -> bottle.Bottle:
-    return make_app(replace(site, workplace=replace(site.workplace, clock=lambda: clock.now)), hub.status)
+    return make_app(replace(site, context=replace(site.context, clock=lambda: clock.now)), hub.status)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ BODY = {"email": "a@example.net", "password": PASSWORD, "organization": "acme"}
 
 
 def in_mode(site: Site, mode: SignUpMode) -> Site:
-    return replace(site, workplace=replace(site.workplace, sign_up=mode, sends_mail=True))
+    return replace(site, context=replace(site.context, sign_up=mode, sends_mail=True))
 
 
 @pytest.mark.parametrize("mode", [SignUpMode.INVITED, SignUpMode.CLOSED])
@@ -48,7 +48,7 @@ def test_a_letter_leads_to_the_form(site: Site, hub: FakeHub) -> None:
     sent = visitor.send("/signup/letter", email="a@example.net")
     assert sent.status == 200
     assert "on its way" in sent.text
-    (letter,) = delivered(verified.workplace)
+    (letter,) = delivered(verified.context)
     token = token_of(letter.text)
     page = visitor.get(f"/signup?invitation={token}")
     assert 'value="a@example.net"' in page.text
@@ -70,7 +70,7 @@ def test_asking_for_letters_tells_nothing_and_is_limited(site: Site, hub: FakeHu
 def test_an_invitation_opens_the_form(site: Site, hub: FakeHub) -> None:
     invited = in_mode(site, SignUpMode.INVITED)
     app = make_app(invited, hub.status)
-    token = token_of(permits.invite(invited.workplace))
+    token = token_of(permits.invite(invited.context))
     assert Visitor(app).get(f"/signup?invitation={token}").status == 200
     answer = call(app, "POST", "/api/v1/signup", {**BODY, "invitation": token})
     assert answer.status == 201

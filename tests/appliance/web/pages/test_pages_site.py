@@ -232,7 +232,7 @@ def test_usage_is_a_table_and_a_file(owner: Visitor) -> None:
 def test_a_month_is_told_machine_by_machine(site: Site, hub: FakeHub) -> None:
     def at(*date: int) -> Visitor:
         moment = datetime(*date, tzinfo=timezone.utc)  # type: ignore[arg-type, misc]
-        return Visitor(make_app(replace(site, workplace=replace(site.workplace, clock=lambda: moment)), hub.status))
+        return Visitor(make_app(replace(site, context=replace(site.context, clock=lambda: moment)), hub.status))
 
     early = at(2026, 11, 25)
     early.sign_up()
@@ -301,8 +301,8 @@ def test_a_name_may_be_typed_with_decomposed_letters(stranger: Visitor) -> None:
 
 def test_what_the_hub_mended_is_shown(owner: Visitor, site: Site) -> None:
     assert "was ever damaged" in owner.get("/settings").text
-    organization = accounts.actor_of(site.workplace, owner.cookies[COOKIE]).organization_id
-    with site.workplace.store.write() as transaction:
+    organization = accounts.actor_of(site.context, owner.cookies[COOKIE]).organization_id
+    with site.context.store.write() as transaction:
         detail = {"found": ["route: no <b>route</b>"], "seconds": 0.031}
         audit.record(transaction, organization, "hub", audit.MENDED, detail, times.now())
     assert "route: no &lt;b&gt;route" in owner.get("/settings").text

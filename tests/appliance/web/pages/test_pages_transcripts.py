@@ -20,7 +20,7 @@ def test_every_claim_is_published_with_its_last_verdict(site: Site, stranger: Vi
     assert all(claim.sentence in before.page.text for claim in PUBLISHED)
     assert before.page.text.count("no run published") == len(PUBLISHED)
     assert "published no run" in stranger.get("/transcripts").page.text
-    run = site.shelf.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z", "refuted"))
+    run = site.published.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z", "refuted"))
     after = stranger.get("/claims").page
     assert after.text.count("no run published") == len(PUBLISHED) - 2
     assert after.text.count("refuted") == 2
@@ -31,7 +31,7 @@ def test_every_claim_is_published_with_its_last_verdict(site: Site, stranger: Vi
 def test_a_run_is_served_as_it_was_written_and_its_page_can_do_nothing(
     site: Site, stranger: Visitor, tmp_path: Path
 ) -> None:
-    run = site.shelf.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
+    run = site.published.publish(written(tmp_path / "out", "2026-03-01T12:00:00Z"))
     listed = stranger.get("/transcripts").page
     assert "2 of 2" in listed.text
     assert "1 of 2" in listed.text
@@ -39,7 +39,7 @@ def test_a_run_is_served_as_it_was_written_and_its_page_can_do_nothing(
         path = f"/transcripts/{run.id}/{name}"
         assert path in [each["href"] for each in listed.all("a")]
         answer = stranger.get(path)
-        assert (answer.status, answer.body) == (200, site.shelf.file(run.id, name))
+        assert (answer.status, answer.body) == (200, site.published.file(run.id, name))
         assert answer.headers["x-content-type-options"] == "nosniff"
     policy = stranger.get(f"/transcripts/{run.id}/transcript.html").headers["content-security-policy"]
     assert "sandbox" in policy

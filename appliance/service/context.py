@@ -63,7 +63,7 @@ class HubPort(Protocol):
 
 
 @dataclass(frozen=True)
-class Workplace:
+class Context:
     """The store, the data plane, and what the operator decided.
 
     Attributes:
@@ -181,26 +181,26 @@ class Record(Note):
 
 
 @contextmanager
-def recording(workplace: Workplace, actor: Actor) -> Iterator[Record]:
+def recording(context: Context, actor: Actor) -> Iterator[Record]:
     """A change of one organization that concerns the store alone, together with its entry in the audit trail.
 
     Raises:
         NotFound: the organization is gone.
         Suspended, Unauthenticated, Forbidden: the actor may not change anything any more (`check_standing`).
     """
-    with _locked(workplace, actor) as (transaction, organization):
+    with _locked(context, actor) as (transaction, organization):
         record = Record(transaction, organization)
         yield record
-        write_trail(workplace, transaction, actor, record)
+        write_trail(context, transaction, actor, record)
 
 
 @contextmanager
-def _locked(workplace: Workplace, actor: Actor) -> Iterator[tuple[Connection, Organization]]:
-    with workplace.store.write() as transaction:
-        yield transaction, admit(workplace, transaction, actor, locked=True)
+def _locked(context: Context, actor: Actor) -> Iterator[tuple[Connection, Organization]]:
+    with context.store.write() as transaction:
+        yield transaction, admit(context, transaction, actor, locked=True)
 
 
-def admit(workplace: Workplace, transaction: Connection, actor: Actor, *, locked: bool) -> Organization:
+def admit(context: Context, transaction: Connection, actor: Actor, *, locked: bool) -> Organization:
     """The actor's organization, if the actor may change it at this moment.
 
     Every change asks this in the transaction that commits it, so that what was taken from the actor meanwhile counts.
@@ -216,12 +216,12 @@ def admit(workplace: Workplace, transaction: Connection, actor: Actor, *, locked
     organization = find(transaction, actor.organization_id)
     if organization is None:
         raise gone()
-    check_standing(workplace, transaction, actor, organization, locked=locked)
+    check_standing(context, transaction, actor, organization, locked=locked)
     return organization
 
 
 def check_standing(
-    workplace: Workplace, transaction: Connection, actor: Actor, organization: Organization, *, locked: bool
+    context: Context, transaction: Connection, actor: Actor, organization: Organization, *, locked: bool
 ) -> None:
     """Makes sure that the actor still has what they had when their call was let in.
 
@@ -240,14 +240,14 @@ def check_standing(
         raise Suspended(SUSPENDED)
     role = None
     if actor.credential is not None:
-        role = credentials.role_of(transaction, actor.credential, workplace.clock(), locked=locked)
+        role = credentials.role_of(transaction, actor.credential, context.clock(), locked=locked)
     if role is None:
         raise Unauthenticated("What you signed in with has ended meanwhile, and nothing was changed. Sign in again.")
     if not role.covers(actor.role):
         raise Forbidden("Your role was changed meanwhile, and nothing else was. Try again.")
 
 
-def check_trail(workplace: Workplace, organization: Organization, actor: Actor) -> None:
+def check_trail(context: Context, organization: Organization, actor: Actor) -> None:
     """Whether the organization may write to its audit trail today.
 
     What takes somebody's way in away does not ask, so that it is possible also when somebody has filled the trail.
@@ -255,11 +255,11 @@ def check_trail(workplace: Workplace, organization: Organization, actor: Actor) 
     Raises:
         TooMany: its changes have filled a day's share.
     """
-    now = workplace.clock()
+    now = context.clock()
     written = trails.written_on(organization, now)
     if written < retention.MOST_A_DAY or actor.is_operator:
         return
-    workplace.refusals["trail"] += 1
+    context.refusals["trail"] += 1
     midnight = datetime.combine(now.date() + timedelta(days=1), time.min, now.tzinfo)
     raise TooMany(
         f"Your organization's changes filled {retention.MOST_A_DAY // retention.MEGABYTE} MB of its audit trail today, "
@@ -268,12 +268,12 @@ def check_trail(workplace: Workplace, organization: Organization, actor: Actor) 
     )
 
 
-def write_trail(workplace: Workplace, transaction: Connection, actor: Actor, note: Note) -> None:
+def write_trail(context: Context, transaction: Connection, actor: Actor, note: Note) -> None:
     """Put what a change noted into the audit trail, if anything, and note that the request for it is done."""
     if actor.request is not None:
         repeats.mark_done(transaction, actor.request, note.made)
     if note.detail is not None:
-        audit.record(transaction, actor.organization_id, actor.name, note.action, note.detail, workplace.clock())
+        audit.record(transaction, actor.organization_id, actor.name, note.action, note.detail, context.clock())
 
 
 def gone() -> NotFound:
