@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from queue import Queue
 
@@ -17,7 +15,7 @@ from appliance.hub.front_door import FrontDoor
 from appliance.hub.kernel.events import Event
 from appliance.hub.names import Names
 from appliance.hub.rpc.callers import HERE
-from appliance.hub.rpc.messages import CreateCodeSecret, CreateKeys, MatchCode, RotateSecret, TearDown
+from appliance.hub.rpc.messages import CreateCodeSecret, CreateKeys, MatchCode, RotateSecret
 from appliance.hub.rpc.turns import Turns
 from appliance.hub.service import Hub
 from appliance.hub.wireguard import Backend
@@ -147,80 +145,6 @@ def test_a_rotation_is_not_printed() -> None:
     assert OLD not in repr(RotateSecret(OLD, NEW))
 
 
-def test_where_a_machine_is_is_noted_when_it_shakes_hands(
-    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its link may be lost a moment later, and only what was noted by then finds the machine again."""
-    hub = make_hub(sealed, [], tmp_path)
-    noted: Queue[str] = Queue()
-    monkeypatch.setattr(hub.upkeep.plane, "note_endpoints", noted.put)
-    hub.upkeep._healer.start()
-    try:
-        hub.upkeep._met("somebody")
-        assert noted.get(timeout=DEADLINE) == "somebody"
-    finally:
-        hub.upkeep._healer.stop()
-        hub.upkeep._watcher.close()
-
-
-def test_an_organization_that_can_not_be_removed_keeps_none_of_the_others(
-    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hub = make_hub(sealed, [], tmp_path)
-    removed: list[str] = []
-
-    def remove(organization: str) -> None:
-        if organization == "stuck":
-            raise HubError("its namespace is busy")
-        removed.append(organization)
-
-    monkeypatch.setattr(hub.upkeep.plane, "present", lambda: ("one", "stuck", "two"))
-    monkeypatch.setattr(hub.upkeep.plane, "remove", remove)
-    monkeypatch.setattr(hub.upkeep.door, "remove", lambda: removed.append("the door"))
-    with pytest.raises(HubError, match="could not be removed: 1"):
-        hub.answer(TearDown())
-    assert sorted(removed) == ["one", "the door", "two"]
-    hub.upkeep._watcher.close()
-
-
-@pytest.mark.parametrize("tears_down", [True, False])
-def test_a_hub_that_is_to_end_restores_nothing_more(
-    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tears_down: bool
-) -> None:
-    hub = make_hub(sealed, [], tmp_path)
-    organization, happened, goes_on = stored(sealed).organization, Queue[str](), threading.Event()
-
-    def restore(*_: object) -> None:
-        happened.put("restored")
-        goes_on.wait(DEADLINE)
-
-    monkeypatch.setattr(organizations, "enforced_ids", lambda _: [organization] * 100)
-    monkeypatch.setattr(hub.upkeep.door, "admit", lambda _: None)
-    monkeypatch.setattr(hub.upkeep.door, "remove", lambda: None)
-    monkeypatch.setattr(hub.upkeep.door, "close", lambda: None)
-    monkeypatch.setattr(hub.upkeep.plane, "restore", restore)
-    monkeypatch.setattr(hub.upkeep.plane, "present", lambda: () if happened.empty() else (organization,))
-    monkeypatch.setattr(hub.upkeep.plane, "remove", lambda _: happened.put("removed"))
-    restoring = threading.Thread(target=hub.upkeep.restore)
-    restoring.start()
-    assert happened.get(timeout=DEADLINE) == "restored"
-    happened.put("restored")
-    ending = threading.Thread(target=partial(hub.answer, TearDown()) if tears_down else hub.upkeep.close)
-    ending.start()
-    assert hub.upkeep._ending.wait(DEADLINE)
-    goes_on.set()
-    ending.join(DEADLINE)
-    restoring.join(DEADLINE)
-    in_order = [happened.get() for _ in range(happened.qsize())]
-    restored = in_order.count("restored")
-    # Those that were begun, side by side.
-    assert 1 <= restored <= 8
-    assert in_order == ["restored"] * restored + ["removed"] * tears_down
-    assert not hub.upkeep.is_restored
-    if tears_down:
-        hub.upkeep._watcher.close()
-
-
 def test_nothing_that_is_restored_or_healed_waits_for_changes(
     sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,14 +165,3 @@ def test_nothing_that_is_restored_or_healed_waits_for_changes(
             assert looked.get(timeout=DEADLINE) == f"healed {ACME}"
         finally:
             hub.upkeep.close()
-
-
-def test_a_hub_that_has_ended_does_not_begin_to_restore(
-    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hub = make_hub(sealed, [], tmp_path)
-    monkeypatch.setattr(hub.upkeep.plane, "present", lambda: pytest.fail("it looks at the host"))
-    monkeypatch.setattr(hub.upkeep.door, "close", lambda: None)
-    hub.upkeep.close()
-    hub.upkeep.restore()
-    assert not hub.upkeep.is_restored

@@ -1,0 +1,128 @@
+"""All organizations are looked after from the start of the hub to its end, and no longer."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from queue import Queue
+
+import pytest
+
+from appliance.hub.errors import HubError
+from appliance.hub.front_door import FrontDoor
+from appliance.hub.names import Names
+from appliance.hub.plane.keyring import Keyring
+from appliance.hub.plane.upkeep import Upkeep
+from appliance.store import Store, organizations
+from tests.appliance.sealed import ACME, OLD, opens, sealed_store
+from tests.waiting import DEADLINE
+
+
+class NoBackend:
+    """No link is made in these tests."""
+
+    name = version = "none"
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Store:
+    """A store that the old secret opens, with an organization in it."""
+    return sealed_store(tmp_path)
+
+
+def make_upkeep(store: Store, tmp_path: Path) -> Upkeep:
+    names, backend = Names("abc"), NoBackend()
+    keyring = Keyring(store, opens(store, OLD))
+    return Upkeep(
+        names,
+        backend,  # type: ignore[arg-type]
+        FrontDoor(names, 51820),
+        store,
+        keyring.private_key,
+        tmp_path / "rules",
+    )
+
+
+def test_where_a_machine_is_is_noted_when_it_shakes_hands(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its link may be lost a moment later, and only what was noted by then finds the machine again."""
+    upkeep = make_upkeep(sealed, tmp_path)
+    noted: Queue[str] = Queue()
+    monkeypatch.setattr(upkeep.plane, "note_endpoints", noted.put)
+    upkeep._healer.start()
+    try:
+        upkeep._met("somebody")
+        assert noted.get(timeout=DEADLINE) == "somebody"
+    finally:
+        upkeep._healer.stop()
+        upkeep._watcher.close()
+
+
+def test_an_organization_that_can_not_be_removed_keeps_none_of_the_others(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upkeep = make_upkeep(sealed, tmp_path)
+    removed: list[str] = []
+
+    def remove(organization: str) -> None:
+        if organization == "stuck":
+            raise HubError("its namespace is busy")
+        removed.append(organization)
+
+    monkeypatch.setattr(upkeep.plane, "present", lambda: ("one", "stuck", "two"))
+    monkeypatch.setattr(upkeep.plane, "remove", remove)
+    monkeypatch.setattr(upkeep.door, "remove", lambda: removed.append("the door"))
+    with pytest.raises(HubError, match="could not be removed: 1"):
+        upkeep.tear_down()
+    assert sorted(removed) == ["one", "the door", "two"]
+    upkeep._watcher.close()
+
+
+@pytest.mark.parametrize("tears_down", [True, False])
+def test_one_that_is_to_end_restores_nothing_more(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tears_down: bool
+) -> None:
+    upkeep = make_upkeep(sealed, tmp_path)
+    organization, happened, goes_on = ACME, Queue[str](), threading.Event()
+
+    def restore(*_: object) -> None:
+        happened.put("restored")
+        goes_on.wait(DEADLINE)
+
+    monkeypatch.setattr(organizations, "enforced_ids", lambda _: [organization] * 100)
+    monkeypatch.setattr(upkeep.door, "admit", lambda _: None)
+    monkeypatch.setattr(upkeep.door, "remove", lambda: None)
+    monkeypatch.setattr(upkeep.door, "close", lambda: None)
+    monkeypatch.setattr(upkeep.plane, "restore", restore)
+    monkeypatch.setattr(upkeep.plane, "present", lambda: () if happened.empty() else (organization,))
+    monkeypatch.setattr(upkeep.plane, "remove", lambda _: happened.put("removed"))
+    restoring = threading.Thread(target=upkeep.restore)
+    restoring.start()
+    assert happened.get(timeout=DEADLINE) == "restored"
+    happened.put("restored")
+    ending = threading.Thread(target=upkeep.tear_down if tears_down else upkeep.close)
+    ending.start()
+    assert upkeep._ending.wait(DEADLINE)
+    goes_on.set()
+    ending.join(DEADLINE)
+    restoring.join(DEADLINE)
+    in_order = [happened.get() for _ in range(happened.qsize())]
+    restored = in_order.count("restored")
+    # Those that were begun, side by side.
+    assert 1 <= restored <= 8
+    assert in_order == ["restored"] * restored + ["removed"] * tears_down
+    assert not upkeep.is_restored
+    if tears_down:
+        upkeep._watcher.close()
+
+
+def test_one_that_has_ended_does_not_begin_to_restore(
+    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upkeep = make_upkeep(sealed, tmp_path)
+    monkeypatch.setattr(upkeep.plane, "present", lambda: pytest.fail("it looks at the host"))
+    monkeypatch.setattr(upkeep.door, "close", lambda: None)
+    upkeep.close()
+    upkeep.restore()
+    assert not upkeep.is_restored
