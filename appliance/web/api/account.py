@@ -8,7 +8,7 @@ import msgspec
 
 from appliance.model.access import SELF
 from appliance.service import accounts, password_change, second_factor
-from appliance.web.api.routes import Asked, Call
+from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body, SessionAnswer
 
 
@@ -28,10 +28,10 @@ class AccountAnswer(msgspec.Struct, frozen=True):
     recovery_codes_left: int
 
 
-def _account(asked: Asked) -> AccountAnswer:
-    context = asked.site.context
-    member = accounts.member_of(context, asked.actor)
-    factor = second_factor.state(context, asked.actor)
+def _account(call: ApiCall) -> AccountAnswer:
+    context = call.context
+    member = accounts.member_of(context, call.actor)
+    factor = second_factor.state(context, call.actor)
     return AccountAnswer(
         member.id,
         member.email,
@@ -42,24 +42,24 @@ def _account(asked: Asked) -> AccountAnswer:
     )
 
 
-def _change_password(asked: Asked) -> SessionAnswer:
-    body: ChangePassword = asked.body
+def _change_password(call: ApiCall) -> SessionAnswer:
+    body: ChangePassword = call.body
     return SessionAnswer.of(
         password_change.change(
-            asked.site.context,
-            asked.actor,
+            call.context,
+            call.actor,
             password=body.password,
             new_password=body.new_password,
             keep_tokens=body.keep_tokens,
             keep_passkeys=body.keep_passkeys,
-            device=asked.request.device,
+            device=call.request.device,
         )
     )
 
 
-CALLS = (
-    Call("GET", "/account", "Your account", _account, answer=AccountAnswer, access=SELF),
-    Call(
+ROUTES = (
+    Route("GET", "/account", "Your account", _account, answer=AccountAnswer, access=SELF),
+    Route(
         "PUT",
         "/account/password",
         "Change your password; sessions end, tokens and passkeys too, and the answer has a new session",

@@ -11,7 +11,7 @@ from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import CodeNeeded, NotOpen, Suspended, Unauthenticated
 from appliance.service import passwords
 from appliance.web import login_guard
-from appliance.web.api.routes import Asked, Call
+from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body, OrganizationAnswer, SessionAnswer, Unshown
 
 Email = Annotated[str, msgspec.Meta(description="Finds the account.", examples=["asha@example.net"])]
@@ -56,35 +56,35 @@ class SignedUp(Unshown, frozen=True):
     organization: OrganizationAnswer
 
 
-def _sign_up(asked: Asked) -> SignedUp:
-    body: SignUp = asked.body
+def _sign_up(call: ApiCall) -> SignedUp:
+    body: SignUp = call.body
     session, organization = login_guard.sign_up(
-        asked.site,
-        asked.request,
+        call.site,
+        call.request,
         email=body.email,
         password=body.password,
         organization=body.organization,
         network=body.network,
         invitation=body.invitation,
     )
-    return SignedUp(session.token, OrganizationAnswer.of(organization, asked.site.context))
+    return SignedUp(session.token, OrganizationAnswer.of(organization, call.context))
 
 
-def _ask_to_sign_up(asked: Asked) -> None:
-    body: AskToSignUp = asked.body
-    login_guard.ask_to_sign_up(asked.site, asked.request, body.email)
+def _ask_to_sign_up(call: ApiCall) -> None:
+    body: AskToSignUp = call.body
+    login_guard.ask_to_sign_up(call.site, call.request, body.email)
 
 
-def _log_in(asked: Asked) -> SessionAnswer:
-    body: LogIn = asked.body
-    session = login_guard.log_in(asked.site, asked.request, body.email, body.password, body.code)
+def _log_in(call: ApiCall) -> SessionAnswer:
+    body: LogIn = call.body
+    session = login_guard.log_in(call.site, call.request, body.email, body.password, body.code)
     return SessionAnswer.of(session)
 
 
 _NOT_LET_IN = (Unauthenticated, CodeNeeded, Suspended)
 
-CALLS = (
-    Call(
+ROUTES = (
+    Route(
         "POST",
         "/signup",
         "Sign up an organization",
@@ -95,7 +95,7 @@ CALLS = (
         access=PUBLIC,
         refusals=(NotOpen,),
     ),
-    Call(
+    Route(
         "POST",
         "/signup/letters",
         "Ask for a link to sign up with, where addresses are verified first",
@@ -105,5 +105,5 @@ CALLS = (
         access=PUBLIC,
         refusals=(NotOpen,),
     ),
-    Call("POST", "/sessions", "Log in", _log_in, LogIn, SessionAnswer, 201, access=PUBLIC, refusals=_NOT_LET_IN),
+    Route("POST", "/sessions", "Log in", _log_in, LogIn, SessionAnswer, 201, access=PUBLIC, refusals=_NOT_LET_IN),
 )

@@ -9,7 +9,7 @@ from appliance.service import factor_removals
 from appliance.store.factor_removals import FactorRemoval
 from appliance.store.times import rfc3339
 from appliance.web.api import paging
-from appliance.web.api.routes import Asked, Call
+from appliance.web.api.routes import ApiCall, Route
 
 
 class FactorRemovalAnswer(msgspec.Struct, frozen=True):
@@ -28,18 +28,18 @@ class FactorRemovalsAnswer(msgspec.Struct, frozen=True):
     next: str | None
 
 
-def _waiting(asked: Asked) -> FactorRemovalsAnswer:
-    found = factor_removals.waiting(asked.site.context, asked.actor)
-    page, following = paging.page_of(asked, found, lambda each: each.member_id)
+def _waiting(call: ApiCall) -> FactorRemovalsAnswer:
+    found = factor_removals.waiting(call.context, call.actor)
+    page, following = paging.page_of(call, found, lambda each: each.member_id)
     return FactorRemovalsAnswer([FactorRemovalAnswer.of(each) for each in page], following)
 
 
-def _stop(asked: Asked) -> None:
-    factor_removals.stop(asked.site.context, asked.actor, asked.parameters["id"])
+def _stop(call: ApiCall) -> None:
+    factor_removals.stop(call.context, call.actor, call.parameters["id"])
 
 
-CALLS = (
-    Call(
+ROUTES = (
+    Route(
         "GET",
         "/factor-removals",
         "Second factors and passkeys of members that the operator has begun to remove, as they are lost",
@@ -48,5 +48,5 @@ CALLS = (
         query=paging.QUERY,
         access=MANAGE,
     ),
-    Call("DELETE", "/factor-removals/{id}", "Stop such a removal", _stop, status=204, access=MANAGE),
+    Route("DELETE", "/factor-removals/{id}", "Stop such a removal", _stop, status=204, access=MANAGE),
 )

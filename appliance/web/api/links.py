@@ -5,7 +5,7 @@ from __future__ import annotations
 from appliance.model.access import PUBLIC, SELF
 from appliance.service import verification
 from appliance.web import login_guard
-from appliance.web.api.routes import Asked, Call
+from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body
 
 
@@ -22,29 +22,31 @@ class Verify(Body, frozen=True):
     token: str
 
 
-def _ask_for_reset(asked: Asked) -> None:
-    body: AskForReset = asked.body
-    login_guard.ask_for_reset(asked.site, asked.request, body.email)
+def _ask_for_reset(call: ApiCall) -> None:
+    body: AskForReset = call.body
+    login_guard.ask_for_reset(call.site, call.request, body.email)
 
 
-def _reset(asked: Asked) -> None:
-    body: Reset = asked.body
-    login_guard.complete_reset(asked.site, asked.request, body.token, body.password)
+def _reset(call: ApiCall) -> None:
+    body: Reset = call.body
+    login_guard.complete_reset(call.site, call.request, body.token, body.password)
 
 
-def _ask_for_verification(asked: Asked) -> None:
-    login_guard.ask_for_verification(asked.site, asked.request, asked.actor)
+def _ask_for_verification(call: ApiCall) -> None:
+    login_guard.ask_for_verification(call.site, call.request, call.actor)
 
 
-def _verify(asked: Asked) -> None:
-    body: Verify = asked.body
-    verification.confirm(asked.site.context, body.token)
+def _verify(call: ApiCall) -> None:
+    body: Verify = call.body
+    verification.confirm(call.context, body.token)
 
 
-CALLS = (
-    Call("POST", "/resets", "Ask for a link to a new password", _ask_for_reset, AskForReset, status=204, access=PUBLIC),
-    Call("PUT", "/resets", "Choose another password by the link's token", _reset, Reset, status=204, access=PUBLIC),
-    Call(
+ROUTES = (
+    Route(
+        "POST", "/resets", "Ask for a link to a new password", _ask_for_reset, AskForReset, status=204, access=PUBLIC
+    ),
+    Route("PUT", "/resets", "Choose another password by the link's token", _reset, Reset, status=204, access=PUBLIC),
+    Route(
         "POST",
         "/verifications",
         "Ask for a link to verify your address",
@@ -52,5 +54,5 @@ CALLS = (
         status=204,
         access=SELF,
     ),
-    Call("PUT", "/verifications", "Verify an address by the link's token", _verify, Verify, status=204, access=PUBLIC),
+    Route("PUT", "/verifications", "Verify an address by the link's token", _verify, Verify, status=204, access=PUBLIC),
 )

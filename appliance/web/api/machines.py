@@ -13,7 +13,7 @@ from appliance.service import machines
 from appliance.service.machines import Issued, Seen
 from appliance.store.times import rfc3339
 from appliance.web.api import paging
-from appliance.web.api.routes import Asked, Call
+from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body, Unshown
 
 Name = Annotated[
@@ -119,32 +119,30 @@ class MachinesAnswer(msgspec.Struct, frozen=True):
     next: str | None
 
 
-def _add_machine(asked: Asked) -> IssuedAnswer:
-    body: AddMachine = asked.body
-    asked.site.limits.configuration(asked.request.address, asked.actor.organization_id)
-    issued = machines.add(
-        asked.site.context, asked.actor, name=body.name, groups=body.groups, public_key=body.public_key
-    )
+def _add_machine(call: ApiCall) -> IssuedAnswer:
+    body: AddMachine = call.body
+    call.site.limits.configuration(call.request.address, call.actor.organization_id)
+    issued = machines.add(call.context, call.actor, name=body.name, groups=body.groups, public_key=body.public_key)
     return IssuedAnswer.of(issued)
 
 
-def _machines(asked: Asked) -> MachinesAnswer:
-    seen, following = paging.page_from(asked, machines.page)
+def _machines(call: ApiCall) -> MachinesAnswer:
+    seen, following = paging.page_from(call, machines.page)
     return MachinesAnswer([MachineAnswer.of(each) for each in seen], following)
 
 
-def _machine(asked: Asked) -> MachineAnswer:
-    return MachineAnswer.of(machines.get(asked.site.context, asked.actor, asked.parameters["id"]))
+def _machine(call: ApiCall) -> MachineAnswer:
+    return MachineAnswer.of(machines.get(call.context, call.actor, call.parameters["id"]))
 
 
-def _change_machine(asked: Asked) -> MachineAnswer:
-    body: ChangeMachine = asked.body
+def _change_machine(call: ApiCall) -> MachineAnswer:
+    body: ChangeMachine = call.body
     if body.enabled:
-        asked.site.limits.enabling(asked.request.address, asked.actor.organization_id)
+        call.site.limits.enabling(call.request.address, call.actor.organization_id)
     changed = machines.change(
-        asked.site.context,
-        asked.actor,
-        asked.parameters["id"],
+        call.context,
+        call.actor,
+        call.parameters["id"],
         name=body.name,
         groups=body.groups,
         enabled=body.enabled,
@@ -152,23 +150,23 @@ def _change_machine(asked: Asked) -> MachineAnswer:
     return MachineAnswer.of(changed)
 
 
-def _rotate_machine(asked: Asked) -> IssuedAnswer:
-    body: RotateMachine = asked.body
-    asked.site.limits.configuration(asked.request.address, asked.actor.organization_id)
-    issued = machines.rotate(asked.site.context, asked.actor, asked.parameters["id"], public_key=body.public_key)
+def _rotate_machine(call: ApiCall) -> IssuedAnswer:
+    body: RotateMachine = call.body
+    call.site.limits.configuration(call.request.address, call.actor.organization_id)
+    issued = machines.rotate(call.context, call.actor, call.parameters["id"], public_key=body.public_key)
     return IssuedAnswer.of(issued)
 
 
-def _remove_machine(asked: Asked) -> None:
-    machines.remove(asked.site.context, asked.actor, asked.parameters["id"])
+def _remove_machine(call: ApiCall) -> None:
+    machines.remove(call.context, call.actor, call.parameters["id"])
 
 
 def _where(issued: IssuedAnswer) -> str:
     return f"/machines/{issued.machine.id}"
 
 
-CALLS = (
-    Call(
+ROUTES = (
+    Route(
         "POST",
         "/machines",
         "Add a machine",
@@ -180,9 +178,9 @@ CALLS = (
         made=_where,
         refusals=(PlanLimit,),
     ),
-    Call("GET", "/machines", "The machines", _machines, answer=MachinesAnswer, query=paging.QUERY, access=LOOK),
-    Call("GET", "/machines/{id}", "A machine", _machine, answer=MachineAnswer, access=LOOK),
-    Call(
+    Route("GET", "/machines", "The machines", _machines, answer=MachinesAnswer, query=paging.QUERY, access=LOOK),
+    Route("GET", "/machines/{id}", "A machine", _machine, answer=MachineAnswer, access=LOOK),
+    Route(
         "PATCH",
         "/machines/{id}",
         "Rename, regroup, disable or enable",
@@ -191,7 +189,7 @@ CALLS = (
         MachineAnswer,
         access=CHANGE,
     ),
-    Call(
+    Route(
         "POST",
         "/machines/{id}/rotate",
         "A new key; the old one stops at once",
@@ -202,5 +200,5 @@ CALLS = (
         made=_where,
         refusals=(PlanLimit,),
     ),
-    Call("DELETE", "/machines/{id}", "Remove a machine", _remove_machine, status=204, access=CHANGE),
+    Route("DELETE", "/machines/{id}", "Remove a machine", _remove_machine, status=204, access=CHANGE),
 )

@@ -11,7 +11,7 @@ from appliance.store.members import Membership
 from appliance.store.times import rfc3339
 from appliance.web import login_guard
 from appliance.web.api import paging
-from appliance.web.api.routes import Asked, Call
+from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body, SessionAnswer, Unshown
 
 
@@ -85,57 +85,57 @@ class InvitationsAnswer(msgspec.Struct, frozen=True):
     next: str | None
 
 
-def _members(asked: Asked) -> MembersAnswer:
-    found, following = paging.page_from(asked, members.page)
+def _members(call: ApiCall) -> MembersAnswer:
+    found, following = paging.page_from(call, members.page)
     return MembersAnswer([MemberAnswer.of(each) for each in found], following)
 
 
-def _change_member(asked: Asked) -> MemberAnswer:
-    body: ChangeMember = asked.body
-    return MemberAnswer.of(members.change_role(asked.site.context, asked.actor, asked.parameters["id"], body.role))
+def _change_member(call: ApiCall) -> MemberAnswer:
+    body: ChangeMember = call.body
+    return MemberAnswer.of(members.change_role(call.context, call.actor, call.parameters["id"], body.role))
 
 
-def _remove_member(asked: Asked) -> None:
-    members.remove(asked.site.context, asked.actor, asked.parameters["id"])
+def _remove_member(call: ApiCall) -> None:
+    members.remove(call.context, call.actor, call.parameters["id"])
 
 
-def _transfer_organization(asked: Asked) -> MemberAnswer:
-    body: Transfer = asked.body
-    return MemberAnswer.of(members.transfer(asked.site.context, asked.actor, body.member))
+def _transfer_organization(call: ApiCall) -> MemberAnswer:
+    body: Transfer = call.body
+    return MemberAnswer.of(members.transfer(call.context, call.actor, body.member))
 
 
-def _delete_account(asked: Asked) -> None:
-    body: Leave = asked.body
-    members.leave(asked.site.context, asked.actor, password=body.password)
+def _delete_account(call: ApiCall) -> None:
+    body: Leave = call.body
+    members.leave(call.context, call.actor, password=body.password)
 
 
-def _invite(asked: Asked) -> InvitedAnswer:
-    body: Invite = asked.body
-    asked.site.limits.invitation(asked.request.address, asked.actor.organization_id)
-    invited = invitations.invite(asked.site.context, asked.actor, email=body.email, role=body.role)
+def _invite(call: ApiCall) -> InvitedAnswer:
+    body: Invite = call.body
+    call.site.limits.invitation(call.request.address, call.actor.organization_id)
+    invited = invitations.invite(call.context, call.actor, email=body.email, role=body.role)
     return InvitedAnswer(InvitationAnswer.of(invited.invitation), invited.link)
 
 
-def _invitations(asked: Asked) -> InvitationsAnswer:
-    found = invitations.pending(asked.site.context, asked.actor)
-    page, following = paging.page_of(asked, found, lambda each: each.id)
+def _invitations(call: ApiCall) -> InvitationsAnswer:
+    found = invitations.pending(call.context, call.actor)
+    page, following = paging.page_of(call, found, lambda each: each.id)
     return InvitationsAnswer([InvitationAnswer.of(each) for each in page], following)
 
 
-def _revoke_invitation(asked: Asked) -> None:
-    invitations.revoke(asked.site.context, asked.actor, asked.parameters["id"])
+def _revoke_invitation(call: ApiCall) -> None:
+    invitations.revoke(call.context, call.actor, call.parameters["id"])
 
 
-def _accept_invitation(asked: Asked) -> SessionAnswer:
-    body: Accept = asked.body
-    return SessionAnswer.of(login_guard.accept_invitation(asked.site, asked.request, body.token, body.password))
+def _accept_invitation(call: ApiCall) -> SessionAnswer:
+    body: Accept = call.body
+    return SessionAnswer.of(login_guard.accept_invitation(call.site, call.request, body.token, body.password))
 
 
-CALLS = (
-    Call("GET", "/members", "The members", _members, answer=MembersAnswer, query=paging.QUERY, access=LOOK),
-    Call("PATCH", "/members/{id}", "Another role", _change_member, ChangeMember, MemberAnswer, access=MANAGE),
-    Call("DELETE", "/members/{id}", "Remove a member's account", _remove_member, status=204, access=MANAGE),
-    Call(
+ROUTES = (
+    Route("GET", "/members", "The members", _members, answer=MembersAnswer, query=paging.QUERY, access=LOOK),
+    Route("PATCH", "/members/{id}", "Another role", _change_member, ChangeMember, MemberAnswer, access=MANAGE),
+    Route("DELETE", "/members/{id}", "Remove a member's account", _remove_member, status=204, access=MANAGE),
+    Route(
         "POST",
         "/organization/transfer",
         "Make another member the owner, and yourself an admin",
@@ -145,7 +145,7 @@ CALLS = (
         access=MANAGE,
         keeps_answer=True,
     ),
-    Call(
+    Route(
         "DELETE",
         "/account",
         "Leave: delete your own account",
@@ -155,8 +155,8 @@ CALLS = (
         access=SELF,
         asks_for_proof=True,
     ),
-    Call("POST", "/invitations", "Invite a person", _invite, Invite, InvitedAnswer, 201, access=MANAGE),
-    Call(
+    Route("POST", "/invitations", "Invite a person", _invite, Invite, InvitedAnswer, 201, access=MANAGE),
+    Route(
         "GET",
         "/invitations",
         "Pending invitations",
@@ -165,8 +165,8 @@ CALLS = (
         query=paging.QUERY,
         access=MANAGE,
     ),
-    Call("DELETE", "/invitations/{id}", "Revoke an invitation", _revoke_invitation, status=204, access=MANAGE),
-    Call(
+    Route("DELETE", "/invitations/{id}", "Revoke an invitation", _revoke_invitation, status=204, access=MANAGE),
+    Route(
         "POST",
         "/invitations/accept",
         "Accept an invitation: a new account, signed in",

@@ -15,7 +15,7 @@ from appliance.model.access import Access
 from appliance.service import pages
 from appliance.web.api import repetition
 from appliance.web.api.reply import JSON, PREFIX, reply
-from appliance.web.api.routes import Call, Section
+from appliance.web.api.routes import Route, Section
 from appliance.web.api.statuses import refusals
 from appliance.web.endpoint import Endpoint
 from appliance.web.problems import CONTENT_TYPE, PREFIX_OF_TYPES, Problem
@@ -66,17 +66,17 @@ def endpoint(sections: tuple[Section, ...]) -> Endpoint:
 @cache
 def document(sections: tuple[Section, ...]) -> dict[str, Any]:
     """Describes every call, with the schemas of what it takes and gives."""
-    calls = [call for section in sections for call in section.calls]
+    routes = [route for section in sections for route in section.routes]
     kinds = sorted(
-        {kind for call in calls for kind in (call.body, call.answer) if kind is not None} | {Problem},
+        {kind for route in routes for kind in (route.body, route.answer) if kind is not None} | {Problem},
         key=lambda kind: kind.__name__,
     )
     references, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     schemas = dict(zip(kinds, references, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for section in sections:
-        for call in section.calls:
-            paths.setdefault(call.path, {})[call.method.lower()] = _operation(call, section.name, schemas)
+        for route in section.routes:
+            paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, section.name, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -98,32 +98,34 @@ def document(sections: tuple[Section, ...]) -> dict[str, Any]:
     }
 
 
-def _operation(call: Call, tag: str, schemas: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
+def _operation(route: Route, tag: str, schemas: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "tags": [tag],
-        "summary": call.summary,
-        "operationId": call.handler.__name__.lstrip("_"),
-        "description": _who(call.access),
-        "security": _security(call.access),
-        "parameters": _parameters(call),
-        "responses": {str(call.status): _success(call, schemas)}
-        | ({"304": {"description": "Nothing has changed"}} if call.method == "GET" else {})
-        | {str(status): _refusal(status, codes, schemas[Problem]) for status, codes in refusals(call).items()}
+        "summary": route.summary,
+        "operationId": route.handler.__name__.lstrip("_"),
+        "description": _who(route.access),
+        "security": _security(route.access),
+        "parameters": _parameters(route),
+        "responses": {str(route.status): _success(route, schemas)}
+        | ({"304": {"description": "Nothing has changed"}} if route.method == "GET" else {})
+        | {str(status): _refusal(status, codes, schemas[Problem]) for status, codes in refusals(route).items()}
         | {"500": {"description": "A fault of the service"} | _content(CONTENT_TYPE, schemas[Problem])},
     }
-    if call.body is not None:
-        required = any(field.required for field in msgspec.structs.fields(call.body))
-        operation["requestBody"] = {"required": required} | _content(JSON, schemas[call.body])
+    if route.body is not None:
+        required = any(field.required for field in msgspec.structs.fields(route.body))
+        operation["requestBody"] = {"required": required} | _content(JSON, schemas[route.body])
     return operation
 
 
-def _success(call: Call, schemas: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
+def _success(route: Route, schemas: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
     success: dict[str, Any] = {
-        "description": "As it is now" if call.method == "GET" else "Committed, and enforced in the data plane"
+        "description": "As it is now" if route.method == "GET" else "Committed, and enforced in the data plane"
     }
-    if call.answer is not None:
-        success |= _content(JSON, schemas[call.answer])
-    sent = [name for name, is_sent in (("ETag", call.method == "GET" or call.etag), ("Location", call.made)) if is_sent]
+    if route.answer is not None:
+        success |= _content(JSON, schemas[route.answer])
+    sent = [
+        name for name, is_sent in (("ETag", route.method == "GET" or route.etag), ("Location", route.made)) if is_sent
+    ]
     return success | ({"headers": {name: _SENT[name] for name in sent}} if sent else {})
 
 
@@ -148,18 +150,18 @@ def _security(access: Access) -> list[dict[str, list[str]]]:
     return [{"session": []}] if access.scope is None else [{"session": []}, {"token": [access.scope.value]}]
 
 
-def _parameters(call: Call) -> list[dict[str, Any]]:
+def _parameters(route: Route) -> list[dict[str, Any]]:
     headers = {
-        repetition.HEADER: call.method == "POST",
-        "If-None-Match": call.method == "GET",
-        "If-Match": call.takes_condition,
+        repetition.HEADER: route.method == "POST",
+        "If-None-Match": route.method == "GET",
+        "If-Match": route.takes_condition,
     }
     return [
         *(
             {"name": name, "in": "path", "required": True} | _in_path(name)
-            for name in re.findall(r"{(\w+)}", call.path)
+            for name in re.findall(r"{(\w+)}", route.path)
         ),
-        *({"name": name, "in": "query", "required": False} | _QUERY[name] for name in call.query),
+        *({"name": name, "in": "query", "required": False} | _QUERY[name] for name in route.query),
         *(
             {"name": name, "in": "header", "required": False} | _HEADERS[name]
             for name, is_taken in headers.items()

@@ -9,7 +9,7 @@ import msgspec
 from appliance.model.access import LOOK, MANAGE
 from appliance.model.organization import Plan
 from appliance.service import deletion, organizations
-from appliance.web.api.routes import Asked, Call
+from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body, OrganizationAnswer
 
 
@@ -26,26 +26,26 @@ class Removed(msgspec.Struct, frozen=True):
     removed: dict[str, int]
 
 
-def _organization(asked: Asked) -> OrganizationAnswer:
-    context = asked.site.context
-    return OrganizationAnswer.of(organizations.get(context, asked.actor), context)
+def _organization(call: ApiCall) -> OrganizationAnswer:
+    context = call.context
+    return OrganizationAnswer.of(organizations.get(context, call.actor), context)
 
 
-def _change_organization(asked: Asked) -> OrganizationAnswer:
-    body: ChangeOrganization = asked.body
-    context = asked.site.context
-    changed = organizations.change(context, asked.actor, name=body.name, plan=body.plan)
+def _change_organization(call: ApiCall) -> OrganizationAnswer:
+    body: ChangeOrganization = call.body
+    context = call.context
+    changed = organizations.change(context, call.actor, name=body.name, plan=body.plan)
     return OrganizationAnswer.of(changed, context)
 
 
-def _delete_organization(asked: Asked) -> Removed:
-    body: DeleteOrganization = asked.body
-    return Removed(deletion.delete(asked.site.context, asked.actor, confirm=body.confirm))
+def _delete_organization(call: ApiCall) -> Removed:
+    body: DeleteOrganization = call.body
+    return Removed(deletion.delete(call.context, call.actor, confirm=body.confirm))
 
 
-CALLS = (
-    Call("GET", "/organization", "The organization", _organization, answer=OrganizationAnswer, access=LOOK),
-    Call(
+ROUTES = (
+    Route("GET", "/organization", "The organization", _organization, answer=OrganizationAnswer, access=LOOK),
+    Route(
         "PATCH",
         "/organization",
         "Change name or plan",
@@ -54,7 +54,7 @@ CALLS = (
         OrganizationAnswer,
         access=MANAGE,
     ),
-    Call(
+    Route(
         "DELETE",
         "/organization",
         "Delete the organization and everything that belongs to it",

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from appliance.model.errors import Invalid
 from appliance.service import Actor, Context, pages
-from appliance.web.api.routes import Asked
+from appliance.web.api.routes import ApiCall
 
 QUERY = ("after", "limit")
 """What every list takes."""
@@ -24,13 +24,13 @@ class _Pages(Protocol[_Stored]):
     ) -> tuple[Sequence[_Stored], str | None]: ...
 
 
-def limit_of(asked: Asked, usual: int = pages.LONGEST) -> int:
+def limit_of(call: ApiCall, usual: int = pages.LONGEST) -> int:
     """How many entries the caller wants at most.
 
     Raises:
         Invalid: fewer than one, or more than a page has.
     """
-    limit = asked.number("limit")
+    limit = call.number("limit")
     if limit is None:
         return usual
     if not 1 <= limit <= pages.LONGEST:
@@ -38,27 +38,27 @@ def limit_of(asked: Asked, usual: int = pages.LONGEST) -> int:
     return limit
 
 
-def page_from(asked: Asked, use_case: _Pages[_Entry]) -> tuple[Sequence[_Entry], str | None]:
+def page_from(call: ApiCall, use_case: _Pages[_Entry]) -> tuple[Sequence[_Entry], str | None]:
     """A page of a list that may be long, and where the next one begins.
 
     Raises:
         Invalid: as for `page_of`.
     """
-    return use_case(asked.site.context, asked.actor, after=asked.query.get("after"), limit=limit_of(asked))
+    return use_case(call.context, call.actor, after=call.query.get("after"), limit=limit_of(call))
 
 
 def page_of(
-    asked: Asked, entries: Sequence[_Entry], key: Callable[[_Entry], str]
+    call: ApiCall, entries: Sequence[_Entry], key: Callable[[_Entry], str]
 ) -> tuple[Sequence[_Entry], str | None]:
     """A page of a list that is short enough to be had as a whole, and where the next one begins.
 
     Raises:
         Invalid: ``after`` is not what an earlier page gave, or the ``limit`` is out of bounds.
     """
-    after, start = asked.query.get("after"), 0
+    after, start = call.query.get("after"), 0
     if after is not None:
         places = [place for place, entry in enumerate(entries) if key(entry) == after]
         if not places:
             raise Invalid("This is not where a page can begin.", field="after")
         start = places[0] + 1
-    return pages.cut(lambda count: entries[start : start + count], limit_of(asked), key)
+    return pages.cut(lambda count: entries[start : start + count], limit_of(call), key)

@@ -13,7 +13,7 @@ from appliance.store.passkeys import Passkey
 from appliance.store.times import rfc3339
 from appliance.web import login_guard
 from appliance.web.api import paging
-from appliance.web.api.routes import Asked, Call
+from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body, Code, SessionAnswer, Unshown
 
 
@@ -63,61 +63,61 @@ class RequestOptions(Unshown, frozen=True):
     options: msgspec.Raw
 
 
-def _list_passkeys(asked: Asked) -> PasskeyList:
-    found = passkeys.all_of(asked.site.context, asked.actor)
-    page, following = paging.page_of(asked, found, lambda each: each.id)
+def _list_passkeys(call: ApiCall) -> PasskeyList:
+    found = passkeys.all_of(call.context, call.actor)
+    page, following = paging.page_of(call, found, lambda each: each.id)
     return PasskeyList([PasskeyShown.of(each) for each in page], following)
 
 
-def _begin_adding_passkey(asked: Asked) -> CreationOptions:
-    options = passkeys.begin_adding(asked.site.context, asked.actor, asked.token)
+def _begin_adding_passkey(call: ApiCall) -> CreationOptions:
+    options = passkeys.begin_adding(call.context, call.actor, call.token)
     return CreationOptions(msgspec.Raw(options.encode()))
 
 
-def _add_passkey(asked: Asked) -> SessionAnswer:
-    body: AddPasskey = asked.body
+def _add_passkey(call: ApiCall) -> SessionAnswer:
+    body: AddPasskey = call.body
     return SessionAnswer.of(
         passkeys.add(
-            asked.site.context,
-            asked.actor,
-            asked.token,
+            call.context,
+            call.actor,
+            call.token,
             password=body.password,
             name=body.name,
             credential=_written(body.credential),
             code=body.code,
-            device=asked.request.device,
+            device=call.request.device,
         )
     )
 
 
-def _rename_passkey(asked: Asked) -> None:
-    body: RenamePasskey = asked.body
-    passkeys.rename(asked.site.context, asked.actor, asked.parameters["id"], name=body.name)
+def _rename_passkey(call: ApiCall) -> None:
+    body: RenamePasskey = call.body
+    passkeys.rename(call.context, call.actor, call.parameters["id"], name=body.name)
 
 
-def _remove_passkey(asked: Asked) -> SessionAnswer:
-    body: RemovePasskey = asked.body
+def _remove_passkey(call: ApiCall) -> SessionAnswer:
+    body: RemovePasskey = call.body
     return SessionAnswer.of(
         passkeys.remove(
-            asked.site.context,
-            asked.actor,
-            asked.parameters["id"],
+            call.context,
+            call.actor,
+            call.parameters["id"],
             password=body.password,
-            device=asked.request.device,
+            device=call.request.device,
         )
     )
 
 
-def _begin_log_in_by_passkey(asked: Asked) -> RequestOptions:
+def _begin_log_in_by_passkey(call: ApiCall) -> RequestOptions:
     handle = tokens.new_token(tokens.TICKET)
-    options = login_guard.challenge_passkey(asked.site, asked.request, handle)
+    options = login_guard.challenge_passkey(call.site, call.request, handle)
     return RequestOptions(handle, msgspec.Raw(options.encode()))
 
 
-def _log_in_by_passkey(asked: Asked) -> SessionAnswer:
-    body: LogInByPasskey = asked.body
+def _log_in_by_passkey(call: ApiCall) -> SessionAnswer:
+    body: LogInByPasskey = call.body
     credential = _written(body.credential)
-    return SessionAnswer.of(login_guard.log_in_by_passkey(asked.site, asked.request, body.handle, credential))
+    return SessionAnswer.of(login_guard.log_in_by_passkey(call.site, call.request, body.handle, credential))
 
 
 def _written(credential: dict[str, Any]) -> str:
@@ -133,8 +133,8 @@ def _written(credential: dict[str, Any]) -> str:
 
 
 _PATH = "/account/passkeys"
-CALLS = (
-    Call(
+ROUTES = (
+    Route(
         "GET",
         _PATH,
         "Your passkeys, the oldest first",
@@ -143,7 +143,7 @@ CALLS = (
         query=paging.QUERY,
         access=SELF,
     ),
-    Call(
+    Route(
         "POST",
         f"{_PATH}/options",
         "What a browser needs to make a passkey, good once and for five minutes",
@@ -152,7 +152,7 @@ CALLS = (
         access=SELF,
         refusals=(Unverified,),
     ),
-    Call(
+    Route(
         "POST",
         _PATH,
         "Add a passkey that the browser made; every session ends but a new one",
@@ -164,8 +164,8 @@ CALLS = (
         asks_for_proof=True,
         refusals=(CodeNeeded, Unverified),
     ),
-    Call("PATCH", f"{_PATH}/{{id}}", "Rename a passkey", _rename_passkey, RenamePasskey, status=204, access=SELF),
-    Call(
+    Route("PATCH", f"{_PATH}/{{id}}", "Rename a passkey", _rename_passkey, RenamePasskey, status=204, access=SELF),
+    Route(
         "DELETE",
         f"{_PATH}/{{id}}",
         "Remove a passkey; every session ends but a new one",
@@ -175,7 +175,7 @@ CALLS = (
         access=SELF,
         asks_for_proof=True,
     ),
-    Call(
+    Route(
         "POST",
         "/sessions/passkey/options",
         "What a browser needs to log in with a passkey, good once and for five minutes",
@@ -183,7 +183,7 @@ CALLS = (
         answer=RequestOptions,
         access=PUBLIC,
     ),
-    Call(
+    Route(
         "POST",
         "/sessions/passkey",
         "Log in with what the passkey signed",

@@ -16,7 +16,7 @@ from appliance.store.policies import Saved
 from appliance.web.answers import Answer
 from appliance.web.api import conditions
 from appliance.web.api.reply import Encoded
-from appliance.web.api.routes import Asked, Call
+from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body
 
 # Tag of a version, as `_etag` makes it.
@@ -123,39 +123,39 @@ class VerdictAnswer(msgspec.Struct, frozen=True):
     rule: RuleAnswer | None
 
 
-def _policy(asked: Asked) -> Encoded:
-    version = policies.version(asked.site.context, asked.actor)
-    if conditions.has_it_already(asked.request, _etag(version)):
+def _policy(call: ApiCall) -> Encoded:
+    version = policies.version(call.context, call.actor)
+    if conditions.has_it_already(call.request, _etag(version)):
         return Encoded(b"", _etag(version))
 
     def make() -> Answer:
-        answer = PolicyAnswer.of(policies.get(asked.site.context, asked.actor))
+        answer = PolicyAnswer.of(policies.get(call.context, call.actor))
         return Answer(answer.version, msgspec.json.encode(answer))
 
-    found = asked.site.answers.get(("policy", asked.actor.organization_id), version, make)
+    found = call.site.answers.get(("policy", call.actor.organization_id), version, make)
     return Encoded(found.data, f'"{found.version}"')
 
 
-def _save_policy(asked: Asked) -> PolicyAnswer:
-    body: SavePolicy = asked.body
+def _save_policy(call: ApiCall) -> PolicyAnswer:
+    body: SavePolicy = call.body
     policies.check_listing([rule.ports for rule in body.rules])
     policy = Policy(Action.parse(body.default, field="default"), tuple(map(_rule, body.rules)))
-    saved = policies.save(asked.site.context, asked.actor, policy, version=body.version, seen=_seen(asked))
+    saved = policies.save(call.context, call.actor, policy, version=body.version, seen=_seen(call))
     return PolicyAnswer.of(saved)
 
 
-def _add_rule(asked: Asked) -> RuleAnswer:
-    rule = policies.add_rule(asked.site.context, asked.actor, _rule(asked.body), seen=_seen(asked))
+def _add_rule(call: ApiCall) -> RuleAnswer:
+    rule = policies.add_rule(call.context, call.actor, _rule(call.body), seen=_seen(call))
     return RuleAnswer.of(rule)
 
 
-def _remove_rule(asked: Asked) -> None:
-    policies.remove_rule(asked.site.context, asked.actor, asked.parameters["id"], seen=_seen(asked))
+def _remove_rule(call: ApiCall) -> None:
+    policies.remove_rule(call.context, call.actor, call.parameters["id"], seen=_seen(call))
 
 
-def _seen(asked: Asked) -> Collection[int] | None:
+def _seen(call: ApiCall) -> Collection[int] | None:
     """Versions of the policy that the caller has seen; None where it makes no condition."""
-    tags = conditions.tags_seen(asked.request)
+    tags = conditions.tags_seen(call.request)
     return None if tags is None else [int(found[1]) for tag in tags if (found := _VERSION.fullmatch(tag))]
 
 
@@ -167,11 +167,11 @@ def _etag_of(answer: PolicyAnswer) -> str:
     return _etag(answer.version)
 
 
-def _check_policy(asked: Asked) -> VerdictAnswer:
-    body: CheckPolicy = asked.body
+def _check_policy(call: ApiCall) -> VerdictAnswer:
+    body: CheckPolicy = call.body
     verdict = policies.check(
-        asked.site.context,
-        asked.actor,
+        call.context,
+        call.actor,
         source=body.source,
         destination=body.destination,
         protocol=Protocol.parse(body.protocol or Protocol.ANY.value),
@@ -181,13 +181,13 @@ def _check_policy(asked: Asked) -> VerdictAnswer:
     return VerdictAnswer(verdict.action.value, rule)
 
 
-def _counters(asked: Asked) -> Encoded:
-    reading = policies.counters(asked.site.context, asked.actor)
+def _counters(call: ApiCall) -> Encoded:
+    reading = policies.counters(call.context, call.actor)
 
     def make() -> Answer:
         return Answer(reading.began, msgspec.json.encode(CountersAnswer.of(reading.value)))
 
-    found = asked.site.answers.get(("counters", asked.actor.organization_id), reading.began, make)
+    found = call.site.answers.get(("counters", call.actor.organization_id), reading.began, make)
     return Encoded(found.data, conditions.etag_of(found.data))
 
 
@@ -203,9 +203,9 @@ def _rule(body: RuleBody) -> Rule:
     )
 
 
-CALLS = (
-    Call("GET", "/policy", "The policy", _policy, answer=PolicyAnswer, access=LOOK),
-    Call(
+ROUTES = (
+    Route("GET", "/policy", "The policy", _policy, answer=PolicyAnswer, access=LOOK),
+    Route(
         "PUT",
         "/policy",
         "Save the policy",
@@ -216,7 +216,7 @@ CALLS = (
         etag=_etag_of,
         takes_condition=True,
     ),
-    Call(
+    Route(
         "POST",
         "/policy/rules",
         "Add a rule",
@@ -228,10 +228,10 @@ CALLS = (
         keeps_answer=True,
         takes_condition=True,
     ),
-    Call(
+    Route(
         "DELETE", "/policy/rules/{id}", "Remove a rule", _remove_rule, status=204, access=CHANGE, takes_condition=True
     ),
-    Call(
+    Route(
         "POST",
         "/policy/check",
         "What would become of a connection, of its replies and of ICMP errors about it",
@@ -241,5 +241,5 @@ CALLS = (
         access=LOOK,
         keeps_answer=True,
     ),
-    Call("GET", "/policy/counters", "What each rule decided", _counters, answer=CountersAnswer, access=LOOK),
+    Route("GET", "/policy/counters", "What each rule decided", _counters, answer=CountersAnswer, access=LOOK),
 )

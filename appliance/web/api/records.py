@@ -12,7 +12,7 @@ from appliance.model.usage import CURRENCY, Item, Month
 from appliance.service import organizations, usage
 from appliance.store.times import rfc3339
 from appliance.web.api import paging
-from appliance.web.api.routes import Asked, Call
+from appliance.web.api.routes import ApiCall, Route
 
 
 class AuditEntryAnswer(msgspec.Struct, frozen=True):
@@ -86,40 +86,40 @@ class MonthUsageAnswer(msgspec.Struct, frozen=True):
     next: str | None
 
 
-def _audit(asked: Asked) -> AuditAnswer:
+def _audit(call: ApiCall) -> AuditAnswer:
     entries, following = organizations.trail(
-        asked.site.context,
-        asked.actor,
-        before=asked.query.get("after", asked.query.get("before")),
-        limit=paging.limit_of(asked, usual=100),
+        call.context,
+        call.actor,
+        before=call.query.get("after", call.query.get("before")),
+        limit=paging.limit_of(call, usual=100),
     )
-    return AuditAnswer([AuditEntryAnswer.of(entry) for entry in entries], following, _trail(asked))
+    return AuditAnswer([AuditEntryAnswer.of(entry) for entry in entries], following, _trail(call))
 
 
-def _trail(asked: Asked) -> TrailAnswer:
-    kept, retention = organizations.kept(asked.site.context, asked.actor), asked.site.context.retention
+def _trail(call: ApiCall) -> TrailAnswer:
+    kept, retention = organizations.kept(call.context, call.actor), call.context.retention
     oldest = None if kept.oldest is None else rfc3339(kept.oldest)
     return TrailAnswer(kept.entries, kept.bytes, oldest, retention.days, retention.bytes)
 
 
-def _usage(asked: Asked) -> UsageAnswer:
-    months = usage.statement(asked.site.context, asked.actor)
-    page, following = paging.page_of(asked, months, lambda month: month.name)
+def _usage(call: ApiCall) -> UsageAnswer:
+    months = usage.statement(call.context, call.actor)
+    page, following = paging.page_of(call, months, lambda month: month.name)
     return UsageAnswer([MonthAnswer.of(month) for month in page], following)
 
 
-def _month(asked: Asked) -> MonthUsageAnswer:
-    month, items = usage.month(asked.site.context, asked.actor, asked.parameters["month"])
-    page, following = paging.page_of(asked, items, lambda item: item.machine)
+def _month(call: ApiCall) -> MonthUsageAnswer:
+    month, items = usage.month(call.context, call.actor, call.parameters["month"])
+    page, following = paging.page_of(call, items, lambda item: item.machine)
     return MonthUsageAnswer(MonthAnswer.of(month), [ItemAnswer.of(item) for item in page], following)
 
 
-CALLS = (
-    Call(
+ROUTES = (
+    Route(
         "GET", "/audit", "The audit trail", _audit, answer=AuditAnswer, query=("after", "before", "limit"), access=LOOK
     ),
-    Call("GET", "/usage", "Machine-months", _usage, answer=UsageAnswer, query=paging.QUERY, access=LOOK),
-    Call(
+    Route("GET", "/usage", "Machine-months", _usage, answer=UsageAnswer, query=paging.QUERY, access=LOOK),
+    Route(
         "GET",
         "/usage/{month}",
         "A month, machine by machine",

@@ -21,7 +21,7 @@ LONGEST_KEY = 255
 
 
 @dataclass(frozen=True)
-class Told:
+class KeptAnswer:
     """Answer to a stranger's repeated call.
 
     Attributes:
@@ -82,7 +82,7 @@ def idempotent_for_stranger(site: Site, request: Request, work: Callable[[], Res
             return reply(before.status, before.data)
         response = work()
         kept = response.body if may_keep or not response.body else None
-        site.call_posts.note(caller, call, Told(response.status, kept))
+        site.call_posts.note(caller, call, KeptAnswer(response.status, kept))
         return response
 
     return site.call_posts.answer(caller.encode() + call, first)

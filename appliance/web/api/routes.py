@@ -1,4 +1,4 @@
-"""The table of calls, and how a row of it becomes a route."""
+"""Routes of the API: rows of a table, from which endpoints and the OpenAPI document are made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 
 from appliance.model.access import Access
 from appliance.model.errors import Invalid, Malformed, Refused, Unauthenticated
-from appliance.service import Actor
+from appliance.service import Actor, Context
 from appliance.web import login_guard
 from appliance.web.api import conditions, repetition
 from appliance.web.api.reply import PREFIX, Encoded, reply
@@ -28,13 +28,18 @@ _AT_FAULT = re.compile(r"field `(\w+)`$|at `\$\.([^`]+)`$")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A call as its handler gets it: authenticated, decoded, within its limits."""
+class ApiCall:
+    """A request as its handler gets it: authenticated, decoded, within its limits."""
 
     site: Site
     request: Request
     body: Any
     signed_in: tuple[Actor, str] | None = field(repr=False)
+
+    @property
+    def context(self) -> Context:
+        """What use cases work with."""
+        return self.site.context
 
     @property
     def parameters(self) -> Mapping[str, str]:
@@ -75,8 +80,8 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Call:
-    """One row: what a call takes and gives.
+class Route:
+    """Method and path of a call, with what it takes and gives.
 
     Attributes:
         path: below the prefix, with ``{name}`` for parameters.
@@ -95,7 +100,7 @@ class Call:
     method: str
     path: str
     summary: str
-    handler: Callable[[Asked], Any]
+    handler: Callable[[ApiCall], Any]
     body: type[msgspec.Struct] | None = None
     answer: type[msgspec.Struct] | None = None
     status: int = 200
@@ -119,56 +124,56 @@ class Section:
 
     name: str
     about: str
-    calls: tuple[Call, ...]
+    routes: tuple[Route, ...]
 
 
-def endpoint(call: Call, site: Site) -> Endpoint:
-    """Path of a call, with what answers it."""
+def endpoint(route: Route, site: Site) -> Endpoint:
+    """Endpoint of a route."""
 
     def answer(request: Request) -> Response:
-        signed_in = _let_in(call, site, request)
-        body = _decode(call.body, request.body) if call.body is not None else None
-        asked = Asked(site, request, body, signed_in)
-        if call.method == "POST" and signed_in is not None:
+        signed_in = _let_in(route, site, request)
+        body = _decode(route.body, request.body) if route.body is not None else None
+        call = ApiCall(site, request, body, signed_in)
+        if route.method == "POST" and signed_in is not None:
             actor, held = signed_in
             return repetition.idempotent(
                 site.context,
                 request,
                 actor,
-                lambda noted: _reply(call, replace(asked, signed_in=(noted, held))),
-                may_keep=call.keeps_answer,
+                lambda noted: _reply(route, replace(call, signed_in=(noted, held))),
+                may_keep=route.keeps_answer,
             )
-        if call.method == "POST":
+        if route.method == "POST":
             return repetition.idempotent_for_stranger(
-                site, request, lambda: _reply(call, asked), may_keep=call.keeps_answer
+                site, request, lambda: _reply(route, call), may_keep=route.keeps_answer
             )
-        response = _reply(call, asked)
+        response = _reply(route, call)
         etag = response.headers.get("ETag")
-        if call.method == "GET" and etag is not None and conditions.has_it_already(request, etag):
+        if route.method == "GET" and etag is not None and conditions.has_it_already(request, etag):
             return reply(304, etag=etag)
         return response
 
-    return Endpoint(call.method, PREFIX + call.path.replace("{", "<").replace("}", ">"), answer)
+    return Endpoint(route.method, PREFIX + route.path.replace("{", "<").replace("}", ">"), answer)
 
 
-def _reply(call: Call, asked: Asked) -> Response:
-    proof = login_guard.guessing(asked.site, asked.request, asked.actor.email) if call.asks_for_proof else nullcontext()
+def _reply(route: Route, call: ApiCall) -> Response:
+    proof = login_guard.guessing(call.site, call.request, call.actor.email) if route.asks_for_proof else nullcontext()
     with proof:
-        answer = call.handler(asked)
-    if call.answer is None:
+        answer = route.handler(call)
+    if route.answer is None:
         return reply(204)
     if isinstance(answer, Encoded):
-        return reply(call.status, answer.data, etag=answer.etag)
+        return reply(route.status, answer.data, etag=answer.etag)
     data = msgspec.json.encode(answer)
-    location = None if call.made is None else PREFIX + call.made(answer)
-    if call.etag is not None:
-        return reply(call.status, data, location, call.etag(answer))
-    return reply(call.status, data, location, conditions.etag_of(data) if call.method == "GET" else None)
+    location = None if route.made is None else PREFIX + route.made(answer)
+    if route.etag is not None:
+        return reply(route.status, data, location, route.etag(answer))
+    return reply(route.status, data, location, conditions.etag_of(data) if route.method == "GET" else None)
 
 
-def _let_in(call: Call, site: Site, request: Request) -> tuple[Actor, str] | None:
-    """Find the caller, within the limits; None where the call is anybody's."""
-    if call.access.is_public:
+def _let_in(route: Route, site: Site, request: Request) -> tuple[Actor, str] | None:
+    """Find the caller, within the limits; None where the route is anybody's."""
+    if route.access.is_public:
         site.limits.stranger(request.address)
         return None
     try:
@@ -176,9 +181,9 @@ def _let_in(call: Call, site: Site, request: Request) -> tuple[Actor, str] | Non
     except Unauthenticated:
         site.limits.stranger(request.address)
         raise
-    count = site.limits.read if call.method in _SAFE else site.limits.write
+    count = site.limits.read if route.method in _SAFE else site.limits.write
     count(request.address, signed_in[0].organization_id)
-    call.access.check(signed_in[0].role, signed_in[0].scope)
+    route.access.check(signed_in[0].role, signed_in[0].scope)
     return signed_in
 
 

@@ -7,7 +7,7 @@ from appliance.model.errors import CodeNeeded, Unverified
 from appliance.service import enrolment
 from appliance.service.enrolment import Recovery
 from appliance.store.times import rfc3339
-from appliance.web.api.routes import Asked, Call
+from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body, SessionAnswer, Unshown
 
 
@@ -39,40 +39,36 @@ class NewRecoveryCodes(Unshown, frozen=True):
         return cls(recovery.codes, recovery.session.token, rfc3339(recovery.session.expires_at))
 
 
-def _propose(asked: Asked) -> NewSecret:
-    body: Password = asked.body
-    made = enrolment.propose(asked.site.context, asked.actor, password=body.password)
+def _propose(call: ApiCall) -> NewSecret:
+    body: Password = call.body
+    made = enrolment.propose(call.context, call.actor, password=body.password)
     return NewSecret(made.secret, made.uri)
 
 
-def _enable(asked: Asked) -> NewRecoveryCodes:
-    body: Code = asked.body
-    return NewRecoveryCodes.of(
-        enrolment.enable(asked.site.context, asked.actor, code=body.code, device=asked.request.device)
-    )
+def _enable(call: ApiCall) -> NewRecoveryCodes:
+    body: Code = call.body
+    return NewRecoveryCodes.of(enrolment.enable(call.context, call.actor, code=body.code, device=call.request.device))
 
 
-def _disable(asked: Asked) -> SessionAnswer:
-    body: PasswordAndCode = asked.body
+def _disable(call: ApiCall) -> SessionAnswer:
+    body: PasswordAndCode = call.body
     return SessionAnswer.of(
-        enrolment.disable(
-            asked.site.context, asked.actor, password=body.password, code=body.code, device=asked.request.device
-        )
+        enrolment.disable(call.context, call.actor, password=body.password, code=body.code, device=call.request.device)
     )
 
 
-def _renew_recovery_codes(asked: Asked) -> NewRecoveryCodes:
-    body: PasswordAndCode = asked.body
+def _renew_recovery_codes(call: ApiCall) -> NewRecoveryCodes:
+    body: PasswordAndCode = call.body
     return NewRecoveryCodes.of(
         enrolment.renew_recovery_codes(
-            asked.site.context, asked.actor, password=body.password, code=body.code, device=asked.request.device
+            call.context, call.actor, password=body.password, code=body.code, device=call.request.device
         )
     )
 
 
 _PATH = "/account/second-factor"
-CALLS = (
-    Call(
+ROUTES = (
+    Route(
         "POST",
         _PATH,
         "A secret for an authenticator, shown once",
@@ -84,7 +80,7 @@ CALLS = (
         asks_for_proof=True,
         refusals=(Unverified,),
     ),
-    Call(
+    Route(
         "PUT",
         _PATH,
         "Enable it with a code; every session ends but a new one",
@@ -94,7 +90,7 @@ CALLS = (
         access=SELF,
         asks_for_proof=True,
     ),
-    Call(
+    Route(
         "DELETE",
         _PATH,
         "Give it up; every session ends but a new one",
@@ -105,7 +101,7 @@ CALLS = (
         asks_for_proof=True,
         refusals=(CodeNeeded,),
     ),
-    Call(
+    Route(
         "POST",
         "/account/recovery-codes",
         "Ten new recovery codes, shown once; every session ends but a new one",

@@ -9,7 +9,7 @@ from appliance.service import sessions
 from appliance.service.sessions import OpenSession
 from appliance.store.times import rfc3339
 from appliance.web.api import paging
-from appliance.web.api.routes import Asked, Call
+from appliance.web.api.routes import ApiCall, Route
 
 
 class SessionShown(msgspec.Struct, frozen=True):
@@ -43,26 +43,26 @@ class SessionsEnded(msgspec.Struct, frozen=True):
     ended: int
 
 
-def _list_sessions(asked: Asked) -> SessionList:
-    found = sessions.all_of(asked.site.context, asked.actor, asked.token)
-    page, following = paging.page_of(asked, found, lambda each: each.id)
+def _list_sessions(call: ApiCall) -> SessionList:
+    found = sessions.all_of(call.context, call.actor, call.token)
+    page, following = paging.page_of(call, found, lambda each: each.id)
     return SessionList([SessionShown.of(each) for each in page], following)
 
 
-def _end_session(asked: Asked) -> None:
-    sessions.end(asked.site.context, asked.actor, asked.parameters["id"])
+def _end_session(call: ApiCall) -> None:
+    sessions.end(call.context, call.actor, call.parameters["id"])
 
 
-def _end_other_sessions(asked: Asked) -> SessionsEnded:
-    return SessionsEnded(sessions.end_others(asked.site.context, asked.actor, asked.token))
+def _end_other_sessions(call: ApiCall) -> SessionsEnded:
+    return SessionsEnded(sessions.end_others(call.context, call.actor, call.token))
 
 
-def _log_out(asked: Asked) -> None:
-    sessions.log_out(asked.site.context, asked.token)
+def _log_out(call: ApiCall) -> None:
+    sessions.log_out(call.context, call.token)
 
 
-CALLS = (
-    Call(
+ROUTES = (
+    Route(
         "GET",
         "/sessions",
         "Your sessions, the one last used first",
@@ -71,7 +71,7 @@ CALLS = (
         query=paging.QUERY,
         access=SELF,
     ),
-    Call(
+    Route(
         "DELETE",
         "/sessions",
         "End every session of yours but this one",
@@ -79,6 +79,6 @@ CALLS = (
         answer=SessionsEnded,
         access=SELF,
     ),
-    Call("DELETE", "/sessions/current", "Log out", _log_out, status=204, access=SELF),
-    Call("DELETE", "/sessions/{id}", "End a session of yours", _end_session, status=204, access=SELF),
+    Route("DELETE", "/sessions/current", "Log out", _log_out, status=204, access=SELF),
+    Route("DELETE", "/sessions/{id}", "End a session of yours", _end_session, status=204, access=SELF),
 )

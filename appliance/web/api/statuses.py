@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from appliance.model import errors
 from appliance.model.errors import Refused
-from appliance.web.api.routes import Call
+from appliance.web.api.routes import Route
 from appliance.web.refusals import status_of
 
 _TO_EVERY_CALL = (errors.Malformed, errors.TooMany, errors.Unavailable)
@@ -23,22 +23,22 @@ _TO_A_CHANGE = (
 _TO_A_KEY = (errors.InProgress, errors.DoneBefore)
 
 
-def refusals(call: Call) -> dict[int, list[str]]:
+def refusals(route: Route) -> dict[int, list[str]]:
     """Statuses of refusals, each with the ``type`` of every problem that has it, without the prefix."""
-    kinds: list[type[Refused]] = [*_TO_EVERY_CALL, *call.refusals]
-    if not call.access.is_public:
+    kinds: list[type[Refused]] = [*_TO_EVERY_CALL, *route.refusals]
+    if not route.access.is_public:
         kinds += _TO_WHO_SIGNS_IN
-    if call.method != "GET":
+    if route.method != "GET":
         kinds += (*_TO_A_BODY, *_TO_A_CHANGE)
-    if call.method == "POST":
+    if route.method == "POST":
         kinds += _TO_A_KEY
-        if not call.access.is_public:
+        if not route.access.is_public:
             kinds.append(errors.KeyReused)
-    if call.query:
+    if route.query:
         kinds.append(errors.Invalid)
-    if "{" in call.path:
+    if "{" in route.path:
         kinds.append(errors.NotFound)
-    if call.takes_condition:
+    if route.takes_condition:
         kinds.append(errors.PreconditionFailed)
     return _by_status(kinds)
 

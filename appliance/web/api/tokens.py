@@ -12,7 +12,7 @@ from appliance.service import api_tokens
 from appliance.store.api_tokens import ApiToken
 from appliance.store.times import rfc3339
 from appliance.web.api import paging
-from appliance.web.api.routes import Asked, Call
+from appliance.web.api.routes import ApiCall, Route
 from appliance.web.api.schemas import Body, Code, Unshown
 
 
@@ -58,32 +58,32 @@ class TokensAnswer(msgspec.Struct, frozen=True):
     next: str | None
 
 
-def _issue_token(asked: Asked) -> IssuedTokenAnswer:
-    body: IssueToken = asked.body
+def _issue_token(call: ApiCall) -> IssuedTokenAnswer:
+    body: IssueToken = call.body
     issued = api_tokens.issue(
-        asked.site.context,
-        asked.actor,
+        call.context,
+        call.actor,
         password=body.password,
         name=body.name,
         scope=body.scope,
         days=body.days,
         code=body.code,
-        device=asked.request.device,
+        device=call.request.device,
     )
     return IssuedTokenAnswer(issued.text, TokenAnswer.of(issued.token))
 
 
-def _tokens(asked: Asked) -> TokensAnswer:
-    found, following = paging.page_from(asked, api_tokens.page)
+def _tokens(call: ApiCall) -> TokensAnswer:
+    found, following = paging.page_from(call, api_tokens.page)
     return TokensAnswer([TokenAnswer.of(each) for each in found], following)
 
 
-def _revoke_token(asked: Asked) -> None:
-    api_tokens.revoke(asked.site.context, asked.actor, asked.parameters["id"])
+def _revoke_token(call: ApiCall) -> None:
+    api_tokens.revoke(call.context, call.actor, call.parameters["id"])
 
 
-CALLS = (
-    Call(
+ROUTES = (
+    Route(
         "POST",
         "/tokens",
         "Make a token for a program",
@@ -95,7 +95,7 @@ CALLS = (
         asks_for_proof=True,
         refusals=(CodeNeeded, Unverified),
     ),
-    Call(
+    Route(
         "GET",
         "/tokens",
         "Your tokens, and for an owner everybody's",
@@ -104,5 +104,5 @@ CALLS = (
         query=paging.QUERY,
         access=SELF,
     ),
-    Call("DELETE", "/tokens/{id}", "Revoke a token", _revoke_token, status=204, access=SELF),
+    Route("DELETE", "/tokens/{id}", "Revoke a token", _revoke_token, status=204, access=SELF),
 )

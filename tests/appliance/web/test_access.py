@@ -12,9 +12,9 @@ from appliance.model.errors import Forbidden
 from appliance.model.organization import Role
 from appliance.service import Actor, Context, tokens
 from appliance.store import times
-from appliance.web.api import CALLS
+from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
-from appliance.web.api.routes import Call
+from appliance.web.api.routes import Route
 from appliance.web.app import make_app
 from appliance.web.pages import PAGES, forms
 from appliance.web.pages.routes import Page
@@ -29,7 +29,7 @@ from tests.appliance.web.client import Response, call
 OPEN = {"/static/<name>", f"{PREFIX}/openapi.json", "/healthz", "/readyz", "/metrics"}
 
 
-ROWS: tuple[Call | Page, ...] = (*CALLS, *PAGES)
+ROWS: tuple[Route | Page, ...] = (*ROUTES, *PAGES)
 
 
 @pytest.fixture
@@ -37,30 +37,30 @@ def app(context: Context, hub: FakeHub) -> bottle.Bottle:
     return make_app(make_site(context.store, hub), hub.status)
 
 
-def path_of(row: Call | Page) -> str:
+def path_of(row: Route | Page) -> str:
     """The path with something in the place of each parameter; those with a pattern are months."""
     return re.sub(r"[{<]\w+(:[^>]*)?[}>]", lambda found: "2026-01" if found[1] else "x", row.path)
 
 
-def send(app: bottle.Bottle, row: Call | Page, token: str | None) -> Response:
-    if isinstance(row, Call):
+def send(app: bottle.Bottle, row: Route | Page, token: str | None) -> Response:
+    if isinstance(row, Route):
         return call(app, row.method, PREFIX + path_of(row), {}, token=token)
     form = {} if token is None else {"csrf": tokens.csrf_of(token), forms.ONCE_FIELD: forms.new_once(times.now())}
     headers = {} if token is None else {"Cookie": f"{COOKIE}={token}"}
     return call(app, row.method, path_of(row), raw=urlencode(form).encode(), headers=headers, form=True)
 
 
-def name_of(row: Call | Page) -> str:
-    return f"{row.method} {PREFIX if isinstance(row, Call) else ''}{row.path}"
+def name_of(row: Route | Page) -> str:
+    return f"{row.method} {PREFIX if isinstance(row, Route) else ''}{row.path}"
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.access.role is not None], ids=name_of)
 def test_the_least_role_may_and_the_next_lower_one_may_not(
-    app: bottle.Bottle, context: Context, owner: Actor, row: Call | Page
+    app: bottle.Bottle, context: Context, owner: Actor, row: Route | Page
 ) -> None:
     assert row.access.role is not None
     anonymous = send(app, row, None)
-    if isinstance(row, Call):
+    if isinstance(row, Route):
         assert anonymous.status == 401
     else:
         assert (anonymous.status, anonymous.headers["Location"].partition("?")[0]) == (303, "/login")
@@ -73,9 +73,9 @@ def test_the_least_role_may_and_the_next_lower_one_may_not(
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.access.role is None], ids=name_of)
-def test_what_is_public_asks_for_no_session(app: bottle.Bottle, row: Call | Page) -> None:
+def test_what_is_public_asks_for_no_session(app: bottle.Bottle, row: Route | Page) -> None:
     answer = send(app, row, None)
-    if isinstance(row, Call):
+    if isinstance(row, Route):
         assert answer.status in (200, 400, 422)
     elif row.method == "POST":
         assert answer.status == 403, "a form that no page of ours was shown with"
@@ -84,7 +84,7 @@ def test_what_is_public_asks_for_no_session(app: bottle.Bottle, row: Call | Page
 
 
 def test_every_path_is_in_a_table(app: bottle.Bottle) -> None:
-    stated = {(row.method, PREFIX + re.sub(r"{(\w+)}", r"<\1>", row.path)) for row in CALLS}
+    stated = {(row.method, PREFIX + re.sub(r"{(\w+)}", r"<\1>", row.path)) for row in ROUTES}
     stated |= {(page.method, page.path) for page in PAGES}
     assert {(route.method, route.rule) for route in app.routes if route.rule not in OPEN} == stated
 

@@ -15,7 +15,7 @@ from appliance.model.usage import Item, Month
 from appliance.service import Context, tokens
 from appliance.service.transcripts import PublishedRuns
 from appliance.store.policies import Saved
-from appliance.web.api import CALLS
+from appliance.web.api import ROUTES
 from appliance.web.api.policy import PolicyAnswer
 from appliance.web.app import make_app
 from appliance.web.authentication import CSRF_HEADER
@@ -208,7 +208,7 @@ def test_bad_input_is_a_problem_document(
 
 
 @pytest.mark.parametrize(
-    "row", [c for c in CALLS if not c.access.is_public], ids=lambda row: f"{row.method} {row.path}"
+    "row", [c for c in ROUTES if not c.access.is_public], ids=lambda row: f"{row.method} {row.path}"
 )
 def test_every_call_but_two_needs_a_session(app: bottle.Bottle, row: Any) -> None:
     path = "/api/v1" + row.path.replace("{id}", "x")
@@ -313,7 +313,7 @@ def test_a_month_s_machines_come_in_pages(app: bottle.Bottle, token: str, monkey
 def test_the_openapi_document_has_every_call(app: bottle.Bottle) -> None:
     document = call(app, "GET", "/api/v1/openapi.json").json
     described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert described == {(row.method, row.path) for row in CALLS}
+    assert described == {(row.method, row.path) for row in ROUTES}
 
 
 def test_health_readiness_and_metrics(app: bottle.Bottle) -> None:

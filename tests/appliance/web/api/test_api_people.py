@@ -9,7 +9,7 @@ import pytest
 
 from appliance.model.organization import Role
 from appliance.service import Actor, Context, tokens
-from appliance.web.api import CALLS
+from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
 from appliance.web.app import make_app
 from appliance.web.request import COOKIE
@@ -104,7 +104,7 @@ def name_of(row: Any) -> str:
     return f"{row.method} {row.path}"
 
 
-@pytest.mark.parametrize("row", [row for row in CALLS if not row.access.is_public], ids=name_of)
+@pytest.mark.parametrize("row", [row for row in ROUTES if not row.access.is_public], ids=name_of)
 def test_what_a_token_may_is_stated_beside_the_call(app: bottle.Bottle, token: str, row: Any) -> None:
     for scope in ("read", "write"):
         program = ask(app, "POST", "/tokens", {"password": OWN, "name": scope, "scope": scope}, token).json["token"]
@@ -116,7 +116,7 @@ def test_what_a_token_may_is_stated_beside_the_call(app: bottle.Bottle, token: s
 
 def test_a_read_token_changes_nothing_and_no_token_manages() -> None:
     """As stated: a slip in the table would not be noticed by a test that reads it."""
-    scopes = {name_of(row): row.access.scope and row.access.scope.value for row in CALLS}
+    scopes = {name_of(row): row.access.scope and row.access.scope.value for row in ROUTES}
     assert {name for name, scope in scopes.items() if scope == "read" and not name.startswith("GET ")} == {
         "POST /policy/check"
     }

@@ -19,9 +19,9 @@ from appliance.service import Actor, Context, sessions
 from appliance.service.sessions import NOWHERE
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import people
-from appliance.web.api import CALLS
+from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
-from appliance.web.api.routes import Call
+from appliance.web.api.routes import Route
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.site import Site
@@ -37,7 +37,7 @@ HELD = (
 )
 
 
-def name_of(row: Call) -> str:
+def name_of(row: Route) -> str:
     return f"{row.method} {row.path}"
 
 
@@ -68,9 +68,9 @@ class Somebody:
 
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["in", "out"])
-@pytest.mark.parametrize("row", CALLS, ids=name_of)
+@pytest.mark.parametrize("row", ROUTES, ids=name_of)
 def test_a_call_keeps_to_what_the_document_says(
-    context: Context, hub: FakeHub, tmp_path: Path, pytestconfig: pytest.Config, row: Call, mode: GenerationMode
+    context: Context, hub: FakeHub, tmp_path: Path, pytestconfig: pytest.Config, row: Route, mode: GenerationMode
 ) -> None:
     limits = RateLimits(trusted=[ip_network("127.0.0.0/8")], clock=iter(range(10**9)).__next__)
     app = make_app(Site(context, limits, PublishedRuns(tmp_path)), hub.status)

@@ -9,9 +9,9 @@ import pytest
 
 from appliance.service import Context
 from appliance.service.transcripts import PublishedRuns
-from appliance.web.api import CALLS
+from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
-from appliance.web.api.routes import Call
+from appliance.web.api.routes import Route
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.site import Site
@@ -37,8 +37,8 @@ def nested(depth: int, *, around: bytes = b"%s") -> list[bytes]:
     return [around % (b"[" * depth + b"]" * depth), around % (b'{"a":' * depth + b"1" + b"}" * depth)]
 
 
-@pytest.mark.parametrize("each", [each for each in CALLS if each.body is not None], ids=lambda each: each.path)
-def test_a_body_that_is_nested_deeply_is_refused(app: bottle.Bottle, token: str, each: Call) -> None:
+@pytest.mark.parametrize("each", [each for each in ROUTES if each.body is not None], ids=lambda each: each.path)
+def test_a_body_that_is_nested_deeply_is_refused(app: bottle.Bottle, token: str, each: Route) -> None:
     assert each.body is not None
     field = each.body.__struct_fields__[-1].encode()
     for depth in DEPTHS:

@@ -9,7 +9,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from appliance.service import Context
-from appliance.web.api import CALLS
+from appliance.web.api import ROUTES
 from appliance.web.app import make_app
 from tests.appliance.fakes import FakeHub
 from tests.appliance.sites import make_site
@@ -38,8 +38,8 @@ def test_it_is_valid(document: dict[str, Any]) -> None:
 
 def test_it_has_every_call_under_a_name_of_its_own(document: dict[str, Any]) -> None:
     found = operations(document)
-    assert {name for name, _ in found} == {f"{row.method} {row.path}" for row in CALLS}
-    assert len({operation["operationId"] for _, operation in found}) == len(CALLS)
+    assert {name for name, _ in found} == {f"{row.method} {row.path}" for row in ROUTES}
+    assert len({operation["operationId"] for _, operation in found}) == len(ROUTES)
     tags = {tag["name"] for tag in document["tags"]}
     assert {operation["tags"][0] for _, operation in found} == tags
 
@@ -47,10 +47,10 @@ def test_it_has_every_call_under_a_name_of_its_own(document: dict[str, Any]) -> 
 def test_what_asks_who_calls_for_a_password_or_a_code_counts_wrong_ones() -> None:
     asking = {
         f"{row.method} {row.path}"
-        for row in CALLS
+        for row in ROUTES
         if not row.access.is_public and row.body is not None and {"password", "code"} & set(row.body.__struct_fields__)
     }
-    assert asking == {f"{row.method} {row.path}" for row in CALLS if row.asks_for_proof}
+    assert asking == {f"{row.method} {row.path}" for row in ROUTES if row.asks_for_proof}
     assert "PUT /account/password" in asking
 
 

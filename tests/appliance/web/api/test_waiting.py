@@ -23,9 +23,9 @@ from appliance.model.organization import Role
 from appliance.service import Actor, Context, accounts, api_tokens, factor_removals
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store, members, organizations, schema, sessions
-from appliance.web.api import CALLS
+from appliance.web.api import ROUTES
 from appliance.web.api.reply import PREFIX
-from appliance.web.api.routes import Call
+from appliance.web.api.routes import Route
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.site import Site
@@ -233,12 +233,12 @@ WISHES: dict[str, Callable[[Scene], tuple[str, Any]]] = {
 }
 
 
-def name_of(row: Call) -> str:
+def name_of(row: Route) -> str:
     return f"{row.method} {row.path}"
 
 
 def test_every_call_that_changes_something_is_tried() -> None:
-    changing = {name_of(row) for row in CALLS if row.method != "GET" and not row.access.is_public}
+    changing = {name_of(row) for row in ROUTES if row.method != "GET" and not row.access.is_public}
     assert changing - HARMLESS == set(WISHES)
 
 
@@ -339,7 +339,7 @@ def test_who_lost_nothing_does_it(scene: Scene, name: str) -> None:
 
 
 @pytest.mark.parametrize("loss", TOKEN_LOSSES.values(), ids=TOKEN_LOSSES)
-@pytest.mark.parametrize("name", [name_of(row) for row in CALLS if row.access.scope and name_of(row) in WISHES])
+@pytest.mark.parametrize("name", [name_of(row) for row in ROUTES if row.access.scope and name_of(row) in WISHES])
 def test_a_program_whose_token_ended_changes_nothing(scene: Scene, name: str, loss: Callable[[Scene], None]) -> None:
     token = scene.program()
     # It was used a moment ago, which is noted to the minute.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.web.api import CALLS
+from appliance.web.api import ROUTES
 from appliance.web.pages.words import code_parts
 from tests.appliance.web.pages.visitor import Visitor
 
@@ -15,7 +15,7 @@ def test_every_call_is_described_without_a_session(stranger: Visitor) -> None:
     answer = stranger.get("/docs/api")
     assert answer.status == 200
     text = answer.page.text
-    for row in CALLS:
+    for row in ROUTES:
         assert f"{row.method} {row.path}" in text
         assert row.summary in text
 
