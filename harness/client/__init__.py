@@ -1,1 +1,1 @@
-"""The product as a customer's program and a browser use it: HTTP API, pages, one-time passwords."""
+"""Clients of the product: HTTP API, web pages, one-time passwords."""

@@ -1,4 +1,4 @@
-"""The product's HTTP API, as a customer's program uses it."""
+"""Client of the product's HTTP API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ApiError(Exception):
 
     Attributes:
         status: HTTP status.
-        problem: the problem document (RFC 9457), or {} where the answer was something else.
+        problem: problem document (RFC 9457); {} if the body was something else.
     """
 
     def __init__(self, call: str, status: int, problem: dict[str, Any]) -> None:
@@ -29,13 +29,17 @@ class ApiError(Exception):
 
 
 class Api:
-    """Calls to one service, over one kept connection.
+    """A client of one service, over one kept connection.
 
     Args:
-        url: ``https://host:port``.
-        certificate: PEM of what the service's certificate is checked against; None takes the system's authorities.
-        token: of a session; `sign_up` and `log_in` set it.
-        transport: what takes the calls in place of a connection.
+        url: base URL, ``https://host:port``.
+        certificate: PEM file of the authority that signed the service's certificate; None for the system's authorities.
+        token: session token or API token; `sign_up` sets it.
+        transport: takes the requests in place of a network connection.
+
+    Attributes:
+        url: base URL.
+        token: token that every request carries; None for none.
     """
 
     def __init__(
@@ -52,15 +56,15 @@ class Api:
         self.token = token
 
     def anonymous(self) -> Api:
-        """Another connection to the same service, signed in as nobody."""
+        """Returns a client of the same service that is not signed in."""
         return Api(self.url, self._certificate, transport=self._transport)
 
     def duplicate(self) -> Api:
-        """Another connection to the same service, in the same session."""
+        """Returns a client with the same session and a connection of its own."""
         return Api(self.url, self._certificate, self.token, self._transport)
 
     def visitor(self) -> Visitor:
-        """A browser at the same service, which is nobody's yet."""
+        """Returns a browser at the same service, not signed in."""
         return Visitor(self.url, self._certificate, self._transport)
 
     def close(self) -> None:
@@ -76,7 +80,16 @@ class Api:
         headers: dict[str, str] | None = None,
         raw: bytes | None = None,
     ) -> Answer:
-        """Any call, whatever its answer; ``path`` is below the prefix unless it names a root path."""
+        """Sends a request and returns its answer, whatever the status.
+
+        Args:
+            path: path below ``/api/v1``, or one of ``/healthz``, ``/readyz``, ``/metrics``.
+            body: value that is sent as JSON.
+            raw: body as bytes, in place of ``body``.
+
+        Raises:
+            httpx.TransportError: the service can't be reached, or broke off.
+        """
         sent = dict(headers or {})
         if self.token is not None:
             sent.setdefault("Authorization", f"Bearer {self.token}")
@@ -89,16 +102,23 @@ class Api:
         return Answer(response.status_code, body, requested, answered, response.headers)
 
     def page(self, path: str) -> Answer:
-        """A page, as the browser of who is signed in gets it."""
+        """Opens a web page with this client's token as the session cookie."""
         requested = time.monotonic_ns()
         response = self._client.get(path, headers={"Cookie": f"{SESSION_COOKIE}={self.token}"})
         return Answer(response.status_code, response.text, requested, time.monotonic_ns(), response.headers)
 
     def call(self, method: str, path: str, body: Any = None) -> Answer:
-        """A call that has to succeed.
+        """Sends a request that has to succeed.
+
+        Args:
+            path: as for `send`.
+            body: value that is sent as JSON.
+
+        Returns:
+            The answer; its status is 2xx.
 
         Raises:
-            ApiError: it did not.
+            ApiError: the status is another one.
         """
         answer = self.send(method, path, body)
         if not 200 <= answer.status < 300:
@@ -106,7 +126,14 @@ class Api:
         return answer
 
     def sign_up(self, email: str, password: str, organization: str, network: str | None = None) -> Answer:
-        """Signs an organization up, and goes on as its owner."""
+        """Creates an organization and keeps the session of its owner.
+
+        Args:
+            network: IPv4 range in CIDR notation; None for the service's default.
+
+        Raises:
+            ApiError: the service refused.
+        """
         body = {"email": email, "password": password, "organization": organization}
         answer = self.call("POST", "/signup", body if network is None else {**body, "network": network})
         self.token = answer.body["token"]

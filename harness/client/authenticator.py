@@ -1,4 +1,4 @@
-"""One-time codes as somebody's phone makes them, written down once more from the standard.
+"""One-time passwords as an authenticator app makes them. Shares no code with the product.
 
 Source: RFC 6238 and RFC 4226, with SHA-1, steps of 30 seconds and six digits.
 """
@@ -14,10 +14,11 @@ _STEP_S = 30
 
 
 def code(secret: str, steps: int = 0) -> str:
-    """The code of so many steps from now.
+    """Returns the one-time password of a time step.
 
     Args:
-        secret: in base32.
+        secret: shared secret in base32.
+        steps: distance from the current time step; negative for the past.
     """
     counter = struct.pack(">Q", int(time.time()) // _STEP_S + steps)
     digest = hmac.digest(base64.b32decode(secret), counter, "sha1")

@@ -1,4 +1,4 @@
-"""The product's pages, as a person's browser uses them: it keeps cookies, and sends the forms that it is shown."""
+"""Browser without scripts for the product's pages: keeps cookies and sends forms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ _TIMEOUT = 30.0
 
 
 def http_client(url: str, certificate: Path | None, transport: httpx.BaseTransport | None) -> httpx.Client:
-    """Kept connections to one service, whatever the environment says of proxies; or that transport for them."""
+    """Makes an HTTP client of one service. It ignores proxy settings of the environment.
+
+    Args:
+        url: base URL.
+        certificate: PEM file of the certificate authority; None for the system's authorities.
+        transport: takes the requests in place of a network connection.
+    """
     if transport is not None:
         return httpx.Client(base_url=url, transport=transport)
     context = ssl.create_default_context(cafile=str(certificate) if certificate else None)
@@ -28,8 +34,8 @@ class Form:
     """A form of a page.
 
     Attributes:
-        action: the path that it is sent to.
-        fields: what it has filled in by itself, hidden fields above all.
+        action: path that the form is sent to.
+        fields: values of its hidden fields by name.
     """
 
     action: str
@@ -40,9 +46,9 @@ class Visitor:
     """A browser at one service.
 
     Args:
-        url: ``https://host:port``.
-        certificate: PEM of what the service's certificate is checked against; None takes the system's authorities.
-        transport: what takes the requests in place of a connection.
+        url: base URL, ``https://host:port``.
+        certificate: PEM file of the certificate authority; None for the system's authorities.
+        transport: takes the requests in place of a network connection.
     """
 
     def __init__(self, url: str, certificate: Path | None = None, transport: httpx.BaseTransport | None = None) -> None:
@@ -50,25 +56,31 @@ class Visitor:
 
     @property
     def session(self) -> str | None:
-        """The token of the session that it holds, if any."""
+        """Token of the session cookie, or None."""
         return self._client.cookies.get(SESSION_COOKIE)
 
     def open(self, path: str) -> httpx.Response:
-        """A page."""
+        """Opens a page."""
         return self._client.get(path)
 
     def forms(self, path: str) -> list[Form]:
-        """The forms of a page."""
+        """Returns the forms of a page."""
         return self._parsed(path).forms
 
     def walk(self, start: str, most: int = 200) -> set[tuple[str, str]]:
-        """All that pages lead to, from one on: ``("GET", path)`` for links, ``("POST", path)`` for forms.
+        """Follows links from page to page.
+
+        Links to other sites are not followed.
 
         Args:
-            most: pages that may be opened; links to other sites and to what is no page are not followed.
+            start: path of the first page.
+            most: most pages that are opened.
+
+        Returns:
+            ``("GET", path)`` for each link, ``("POST", path)`` for each form.
 
         Raises:
-            Inconclusive: there are more of them.
+            Inconclusive: there are more than ``most`` pages.
         """
         found: set[tuple[str, str]] = set()
         waiting, known = [start], {start}
@@ -92,24 +104,27 @@ class Visitor:
     def send(
         self, method: str, path: str, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:
-        """Any request, as some page of some site could have the browser send it."""
+        """Sends any request, as a page of any site could have the browser send it."""
         return self._client.request(method, path, data=fields or {}, headers=headers)
 
     def fill_in(self, path: str, action: str, **typed: str) -> httpx.Response:
-        """Opens a page, and sends its form with this action."""
+        """Opens a page and sends its form with this action.
+
+        Args:
+            typed: values of fields by name.
+        """
         (form,) = (each for each in self.forms(path) if each.action == action)
         return self.send("POST", form.action, form.fields | typed)
 
     def sign_up(self, email: str, password: str, organization: str) -> httpx.Response:
-        """A new organization; the browser holds its owner's session afterwards."""
+        """Creates an organization by the sign-up page; the browser keeps the session of its owner."""
         return self.fill_in("/signup", "/signup", email=email, password=password, organization=organization)
 
     def log_in(self, email: str, password: str) -> httpx.Response:
-        """A session of an account without a second factor."""
+        """Logs in to an account without a second factor."""
         return self.fill_in("/login", "/login", email=email, password=password)
 
     def close(self) -> None:
-        """Closes its connections."""
         self._client.close()
 
 

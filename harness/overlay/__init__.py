@@ -1,1 +1,1 @@
-"""An organization's machines, what runs between them through the hub, and what its policy says about it."""
+"""Machines of an organization, traffic between them through the hub, and the policy that judges it."""

@@ -1,4 +1,4 @@
-"""A running TCP connection, with what ought to become of it over time."""
+"""TCP connection between two machines, judged while the policy changes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,18 @@ _SHORTEST_RETRANSMISSION = "5ms"
 
 
 class Connection:
-    """Opened by one machine to another when ``with`` is entered; lines go out at a steady pace and come back.
+    """A TCP connection that is open while its ``with`` block runs. Lines go out at a steady pace and are echoed.
 
-    While it is denied no line that is sent comes back. When it is allowed again it goes on by itself: TCP sends again
-    what was dropped.
+    No line that is sent while the connection is denied may come back. Once it is allowed again, TCP repeats what was
+    dropped, and the connection carries on.
+
+    Args:
+        source: machine that opens the connection.
+        destination: machine that accepts it.
+        interval: seconds between lines.
+
+    Raises (on leaving the block):
+        Refuted: a line that was sent while the connection was denied came back.
     """
 
     def __init__(self, source: Machine, destination: Machine, interval: float = 0.005) -> None:
@@ -50,10 +58,13 @@ class Connection:
             self._judge_denial(end)
 
     def goes_on(self, change: Answer | None = None) -> None:
-        """A line that is sent from here on (or from the answer of this change on) comes back.
+        """Waits until a line comes back that was sent from now on, or from the answer of a change on.
+
+        Args:
+            change: answer of the save that allows the connection; None for now.
 
         Raises:
-            Refuted: none does, or one had come back while the connection was denied.
+            Refuted: no line comes back in 10 s, or one came back while the connection was denied.
         """
         assert self._stream is not None
         self._judge_denial(None if change is None else change.requested_ns)
@@ -63,19 +74,22 @@ class Connection:
             raise Refuted(f"{self.name} is allowed, and carries nothing for {_DEADLINE:.0f} s") from error
 
     def stops(self, change: Answer) -> None:
-        """From the answer of this change on no line that is sent comes back, until `goes_on` is called.
+        """Notes that the connection is denied from an answer on, until `goes_on` is called.
+
+        Args:
+            change: answer of the save that denies the connection.
 
         Raises:
-            Refuted: one had come back while the connection was denied before.
+            Refuted: a line came back in an earlier time of denial.
         """
         self._judge_denial(change.requested_ns)
         self._denied_since = change.answered_ns
 
     def stays_stopped(self) -> None:
-        """Nothing that it must not carry has crossed it so far.
+        """Judges the present time of denial up to now. Does nothing if the connection is allowed.
 
         Raises:
-            Refuted: a line has.
+            Refuted: a line came back.
         """
         start = self._denied_since
         self._judge_denial(None)
@@ -92,9 +106,9 @@ class Connection:
 
 
 def repeat_soon(machine: Machine) -> None:
-    """Has a machine's TCP repeat what was lost after some milliseconds, so that it goes on soon after a denial.
+    """Lets a machine's TCP repeat lost segments after 5 ms, so that connections go on soon after a denial.
 
-    With the kernel's own minimum of 200 ms each denial would be waited for at least that long (ip-route(8), rto_min).
+    The kernel's own minimum is 200 ms (ip-route(8), rto_min).
     """
     link = machine.tunnel.interface
     (route,) = machine.host.run("ip", "route", "show", "dev", link).stdout.splitlines()

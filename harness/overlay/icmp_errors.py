@@ -1,4 +1,4 @@
-"""ICMP errors about connections between machines, from their ends and from others: sent, and looked for.
+"""ICMP errors about connections between machines: sent by the connections' endpoints and by others, and looked for.
 
 Sources: RFC 792 (an error quotes the header and 64 bits of the packet that it is about), RFC 6633 (source quench).
 """
@@ -29,32 +29,33 @@ KINDS = {
     "TTL exceeded": (11, 0),
     "bad header": (12, 0),
 }
-"""Type and code by name."""
+"""ICMP type and code by name."""
 
 NEVER_DELIVERED = ("source quench", "redirect")
 _NUMBERS = {"tcp": packets.TCP, "udp": packets.UDP, "icmp": packets.ICMP}
 _ECHO_REQUEST, _ECHO_REPLY = 8, 0
 _AT_ONCE = 40
-"""Errors in a row: no more than fit into a tunnel's smallest buffer."""
+"""Errors that are sent in a row: no more than fit into a tunnel's smallest buffer."""
 _LENGTH_OF_THE_NEXT_LINK = struct.pack("!HH", 0, 1280)
 
 
 @dataclass(frozen=True)
 class QuotedConnection:
-    """What one machine opened toward another.
+    """A connection that ICMP errors are about.
 
     Attributes:
-        own_port: the opener's; of a ping, its identifier.
+        cell: source, destination and protocol with port.
+        own_port: port of the machine that opened it; the identifier of a ping.
     """
 
     cell: CellKey
     own_port: int
 
     def packet(self, *, of_reply: bool) -> bytes:
-        """The begin of a packet of it, as an error quotes it.
+        """Returns the beginning of a packet of this connection, as an error quotes it.
 
         Args:
-            of_reply: one that the opener receives.
+            of_reply: a packet toward the machine that opened the connection.
         """
         source, destination = self.cell.source.address, self.cell.destination.address
         if of_reply:
@@ -71,10 +72,12 @@ class QuotedConnection:
 
 @dataclass(frozen=True)
 class IcmpError:
-    """An ICMP error.
+    """An ICMP error about a connection.
 
     Attributes:
-        of_reply: it quotes a packet that the connection's opener would receive.
+        sender: machine that sends it.
+        receiver: machine that it is addressed to.
+        of_reply: it quotes a packet toward the machine that opened the connection.
         kind: one of `KINDS`.
     """
 
@@ -86,13 +89,13 @@ class IcmpError:
 
     @property
     def is_from_endpoint(self) -> bool:
-        """Whether it goes from where the quoted packet was sent to, to where that one came from."""
+        """True if an endpoint of the connection sends it to the other, about a packet of the other."""
         cell = self.connection.cell
         ends = (cell.source, cell.destination) if self.of_reply else (cell.destination, cell.source)
         return (self.sender, self.receiver) == ends
 
     def is_delivered(self, default: str, rules: Iterable[Rule]) -> bool:
-        """What the policy's definition says: an error is its connection's, and nobody else has a say in that one."""
+        """Returns the verdict of the policy's definition: that of the connection, if an endpoint sends the error."""
         return (
             self.is_from_endpoint
             and self.kind not in NEVER_DELIVERED
@@ -100,7 +103,7 @@ class IcmpError:
         )
 
     def packet(self, mark: bytes) -> bytes:
-        """The error, with a mark behind what it quotes."""
+        """Returns the error as an IPv4 packet, with a mark behind the quotation."""
         rest = {
             "too long": _LENGTH_OF_THE_NEXT_LINK,
             "redirect": IPv4Address(self.sender.address).packed,
@@ -114,7 +117,7 @@ class IcmpError:
 
 
 def about(connections: Iterable[QuotedConnection], machines: Sequence[Machine]) -> Iterator[IcmpError]:
-    """Every error about these connections that one of the machines can send another."""
+    """Yields every error about these connections, from every machine to every other."""
     for connection in connections:
         for sender in machines:
             for receiver in machines:
@@ -124,16 +127,16 @@ def about(connections: Iterable[QuotedConnection], machines: Sequence[Machine]) 
 
 
 def delivered(mesh: Mesh, tried: Sequence[IcmpError]) -> list[IcmpError]:
-    """Sends them, and tells which of them came out of their receivers' tunnels."""
+    """Sends errors and returns those that came out of their receivers' tunnels."""
     machines = {error.receiver for error in tried}
     marks = Marks()
     with ExitStack() as stack:
         at = {each: stack.enter_context(Witness(each.host, each.tunnel.interface)) for each in machines}
-        of_sender: defaultdict[Machine, list[Probe]] = defaultdict(list)
+        probes_by_sender: defaultdict[Machine, list[Probe]] = defaultdict(list)
         for number, error in enumerate(tried):
             packet = error.packet(marks.mark(number))
-            of_sender[error.sender].append(Probe(str(error), error.receiver.address, (packet,)))
-        for sender, probes in of_sender.items():
+            probes_by_sender[error.sender].append(Probe(str(error), error.receiver.address, (packet,)))
+        for sender, probes in probes_by_sender.items():
             for first in range(0, len(probes), _AT_ONCE):
                 raw.send(sender.host, sender.tunnel.interface, probes[first : first + _AT_ONCE])
                 for machine in (sender, *machines):
@@ -144,13 +147,13 @@ def delivered(mesh: Mesh, tried: Sequence[IcmpError]) -> list[IcmpError]:
 
 
 def check(mesh: Mesh, tried: Sequence[IcmpError]) -> int:
-    """Sends all of them under the mesh's policy, and compares what arrives with the definition.
+    """Sends errors under the mesh's policy and compares the delivered ones with the policy's definition.
 
     Returns:
-        How many had to arrive.
+        Number of errors that had to be delivered.
 
     Raises:
-        Refuted: one arrived that must not, or one is missing.
+        Refuted: an error was delivered that must not be, or one is missing.
     """
     arrived = set(delivered(mesh, tried))
     wanted = {error for error in tried if error.is_delivered(mesh.default, mesh.rules)}
@@ -168,9 +171,9 @@ def _table(
 ) -> dict[tuple[str, str, str], exhibits.Cell]:
     cells: dict[tuple[str, str, str], list[IcmpError]] = {}
     for error in tried:
-        whose = "its own" if error.is_from_endpoint else "another's"
-        cells.setdefault((error.sender.name, error.receiver.name, f"{error.kind}, {whose}"), []).append(error)
+        origin = "its own" if error.is_from_endpoint else "another's"
+        cells.setdefault((error.sender.name, error.receiver.name, f"{error.kind}, {origin}"), []).append(error)
     return {
-        key: exhibits.Cell(any(each in wanted for each in of), len(of), sum(each in arrived for each in of))
-        for key, of in cells.items()
+        key: exhibits.Cell(any(each in wanted for each in errors), len(errors), sum(each in arrived for each in errors))
+        for key, errors in cells.items()
     }

@@ -1,4 +1,4 @@
-"""A stream of numbered packets, with what ought to become of it over time, judged packet by packet (`judgement`)."""
+"""Stream of numbered packets, judged packet by packet while the policy changes (`harness.judging.judgement`)."""
 
 from __future__ import annotations
 
@@ -15,19 +15,24 @@ from netlab import Host, NothingArrived, UdpStream
 
 _DEADLINE = 5.0
 _ENOUGH = 25
-"""Packets that a phase must have seen before it says anything."""
+"""Packets that a phase needs for a verdict."""
 
 
 class JudgedStream:
-    """A UDP stream and its phases. Leaving ``with`` ends the stream and judges every phase.
+    """A UDP stream that policy changes allow and deny. Leaving ``with`` ends the stream and judges all of its phases.
 
     Args:
-        interval: seconds from packet to packet.
-        fence: returns when what was sent before has met the hub.
+        sender: host that sends.
+        receiver: host that receives.
+        address: overlay address of the receiver.
+        record: takes the figures.
+        name: name in messages and in the transcript.
+        interval: seconds between packets.
+        fence: returns once everything that was sent before has met the hub.
 
-    Raises (when left):
-        Refuted: a packet was delivered that must not be, or lost that must not be.
-        Inconclusive: a phase saw too few packets to say anything.
+    Raises (on leaving the block):
+        Refuted: a packet was delivered although denied, or lost although allowed.
+        Inconclusive: a phase has too few packets, or the receiver was too slow.
     """
 
     def __init__(
@@ -64,10 +69,14 @@ class JudgedStream:
             self._judge()
 
     def flows(self, change: Answer | None = None) -> None:
-        """From here on (or from the answer of this change on) every packet must arrive. Waits until enough have.
+        """Begins a phase in which every packet must arrive, and waits until enough have.
+
+        Args:
+            change: answer of the save that allows the stream, from which the phase counts; None for now.
 
         Raises:
-            Refuted: none does.
+            Refuted: no packet arrives.
+            Inconclusive: too few packets arrive.
         """
         start = self._begin(change, allowed=True)
         try:
@@ -81,10 +90,14 @@ class JudgedStream:
         self._wait_for_enough("delivered", lambda: len(self._stream.delivered_sent_in(start, self._stream.mark())))
 
     def stops(self, change: Answer) -> None:
-        """From the answer of this change on no packet that is sent may arrive. Waits until enough have met the hub.
+        """Begins a phase in which no packet may arrive, and waits until enough have met the hub.
+
+        Args:
+            change: answer of the save that denies the stream, from which the phase counts.
 
         Raises:
-            Refuted: one that was sent later has arrived by now; `__exit__` asks again, when all have had their time.
+            Refuted: a packet of this phase has arrived by now; leaving the block judges again.
+            Inconclusive: too few packets were sent.
         """
         start = self._begin(change, allowed=False)
         self._wait_for_enough("sent", lambda: len(self._stream.sent_in(start, self._stream.mark())))
@@ -94,15 +107,15 @@ class JudgedStream:
         self._judge_denied()
 
     def stays_stopped(self) -> None:
-        """Judges what has arrived by now of what must not; `__exit__` does so again.
+        """Judges the phases of denial up to now; leaving the block judges again.
 
         Raises:
-            Refuted: something has.
+            Refuted: a packet was delivered although denied.
         """
         self._judge_denied()
 
     def _still_flows(self) -> None:
-        """Without a later packet that arrives, nothing would tell that the last ones of the stream were lost."""
+        """Waits for one more delivery: losses at the very end show only beside a later packet that arrived."""
         if self._phases and self._phases[-1].allowed:
             try:
                 self._stream.wait_delivery(self._stream.mark(), _DEADLINE)

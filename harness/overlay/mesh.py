@@ -1,4 +1,4 @@
-"""An organization as its admin sees it: machines, rules, and what passes between them."""
+"""An organization as its administrator sees it: machines, policy, and traffic between machines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.overlay.judged_stream import JudgedStream
 from netlab import LabHost, NothingArrived, Tunnel, wg_quick
 
 HANDSHAKE_DEADLINE = 6.0
-"""Seconds: one more than WireGuard's own REKEY_TIMEOUT (5), so that a first packet may get lost."""
+"""Seconds: one more than WireGuard's REKEY_TIMEOUT (5 s), so that a first packet may get lost."""
 
 PROBE_DEADLINE = 5.0
 _LOST_AFTER = 0.3
@@ -26,17 +26,25 @@ Rule = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Machine:
-    """A customer's machine, with its tunnel up.
+    """A customer's machine with its tunnel up.
 
     Attributes:
-        hub: the overlay address of its hub.
+        id: id of the machine in the API.
+        name: name of the machine.
+        address: address in the overlay network.
+        groups: names of its groups.
+        config: text of its wg-quick configuration.
+        hub: overlay address of its hub.
+        host: host of the lab on which it runs.
+        tunnel: its WireGuard tunnel.
+        record: record of the scenario.
     """
 
     id: str
     name: str
     address: str
     groups: tuple[str, ...]
-    # With a private key in it; the words of an assertion go into transcripts.
+    # Not in repr: it has a private key, and messages of assertions go into transcripts.
     config: str = field(repr=False)
     hub: str
     host: LabHost
@@ -45,20 +53,25 @@ class Machine:
 
     @property
     def underlay_address(self) -> str:
-        """Its own address below the tunnel."""
+        """Address outside the tunnel."""
         return self.host.addresses("eth0")[0].partition("/")[0]
 
     def reaches(self, other: Machine, timeout: float = PROBE_DEADLINE) -> bool:
-        """Whether a ping is answered."""
+        """Returns True if the other machine answers a ping.
+
+        Args:
+            timeout: seconds to wait for the answer.
+        """
         return bool(self.host.ping(other.address, timeout=timeout))
 
     def wait_until_reaches(self, other: Machine, deadline_s: float) -> None:
-        """Pings until one is answered, which takes both directions.
+        """Pings the other machine until it answers.
 
-        A ping that is sent while a tunnel is gone is lost, however long its answer is awaited.
+        Each ping waits for a moment only: one that is sent while a tunnel is gone is lost, however long its answer is
+        awaited.
 
         Raises:
-            Refuted: none is.
+            Refuted: no ping is answered in ``deadline_s`` seconds.
         """
         start = time.monotonic()
         while not self.reaches(other, _LOST_AFTER):
@@ -66,34 +79,43 @@ class Machine:
                 raise Refuted(f"{self.name} does not reach {other.name} for {deadline_s:.0f} s")
 
     def accept_all_addresses(self) -> None:
-        """Its own WireGuard takes packets to everywhere; nobody can forbid a customer that."""
+        """Sets the peer's allowed IPs to every address, as any customer may do on a machine of their own."""
         (peer,) = self.tunnel.peers()
         allowed = "0.0.0.0/0,::/0"
         self.host.run("wg", "set", self.tunnel.interface, "peer", peer.public_key, "allowed-ips", allowed)
 
     def stream_to(self, other: Machine, *, interval: float = 0.002) -> JudgedStream:
-        """Numbered packets toward another machine, for as long as ``with`` lasts."""
+        """Makes a stream of numbered packets to another machine, which runs while its ``with`` block does.
+
+        Args:
+            interval: seconds between packets.
+        """
         return JudgedStream(
             self.host, other.host, other.address, self.record, f"{self.name}→{other.name}", interval, self.fence
         )
 
     def fence(self) -> None:
-        """What was sent before has met the hub when this returns: a tunnel keeps its packets in order.
+        """Waits until everything that this machine sent before has met the hub: a tunnel keeps its packets in order.
 
         Raises:
-            Refuted: the hub does not answer.
+            Refuted: the hub does not answer a ping.
         """
         if not self.host.ping(self.hub, timeout=PROBE_DEADLINE):
             raise Refuted(f"{self.name} can't ping its hub, which every machine always may")
 
 
 class Mesh:
-    """One organization.
+    """An organization and what is known of its machines and policy.
 
     Args:
-        api: a connection that is signed in as its owner.
-        new_host: makes a machine on the underlay.
-        record: of the scenario that this is for.
+        api: client that is signed in as the owner.
+        new_host: makes a host on the underlay network, given a name.
+        record: record of the scenario.
+
+    Attributes:
+        organization: the organization as the API shows it.
+        default: default action of the policy.
+        rules: rules of the policy.
     """
 
     def __init__(self, api: Api, new_host: Callable[[str], LabHost], record: Record) -> None:
@@ -107,39 +129,53 @@ class Mesh:
 
     @property
     def hub_address(self) -> str:
-        """The range's first address."""
+        """Overlay address of the hub, the first of the range."""
         network = str(self.organization["network"]).partition("/")[0]
         head, _, last = network.rpartition(".")
         return f"{head}.{int(last) + 1}"
 
     def machines(self, *names: str, groups: Iterable[Iterable[str]] = ()) -> list[Machine]:
-        """Adds machines and brings their tunnels up.
+        """Adds machines and brings up their tunnels.
+
+        Args:
+            names: name of each machine.
+            groups: groups of each machine, in the same order; none if empty.
 
         Raises:
-            Refuted: a tunnel does not come up.
+            ApiError: the service refused a machine.
+            Refuted: a tunnel completes no handshake.
         """
         wanted = list(groups) or [()] * len(names)
-        return [self.machine(name, tuple(of)) for name, of in zip(names, wanted, strict=True)]
+        return [self.machine(name, tuple(each)) for name, each in zip(names, wanted, strict=True)]
 
     def machine(self, name: str, groups: Sequence[str] = ()) -> Machine:
-        """Adds one machine and brings its tunnel up."""
+        """Adds one machine and brings up its tunnel; see `machines`."""
         return self.bring_up(name, self.add(name, groups), groups)
 
     def add(self, name: str, groups: Sequence[str] = ()) -> dict[str, Any]:
-        """Adds one machine; returns the answer, with its configuration."""
+        """Adds one machine, and brings up nothing.
+
+        Returns:
+            The answer's body: ``machine`` as the API shows it, and ``config``, the text for wg-quick.
+
+        Raises:
+            ApiError: the service refused.
+        """
         answer: dict[str, Any] = self.api.call("POST", "/machines", {"name": name, "groups": list(groups)}).body
         return answer
 
     def bring_up(
         self, name: str, answer: dict[str, Any], groups: Sequence[str] = (), *, host: LabHost | None = None
     ) -> Machine:
-        """Brings the tunnel of a machine up that was added.
+        """Brings up the tunnel of a machine that was added.
 
         Args:
-            host: where; on a new host of the underlay if None.
+            answer: result of `add`.
+            groups: groups that the machine was added with.
+            host: host on which it runs; None for a new one on the underlay network.
 
         Raises:
-            Refuted: it does not come up.
+            Refuted: the tunnel completes no handshake.
         """
         if host is None:
             host = self._new_host("".join(c for c in name.lower() if c.isascii() and c.isalnum())[:32] or "machine")
@@ -163,9 +199,9 @@ class Mesh:
         )
 
     def fence(self, *machines: Machine) -> None:
-        """What the hub let through of what these machines have sent has arrived when this returns.
+        """Waits until everything that the hub let through of these machines' packets has arrived.
 
-        A tunnel keeps the order of its packets in each direction, so a ping of the hub, three times over, comes last.
+        A tunnel keeps its packets in order in each direction, so three pings of the hub by each machine come last.
 
         Raises:
             Refuted: a machine can't ping its hub.
@@ -175,33 +211,56 @@ class Mesh:
                 machine.fence()
 
     def save(self, default: str, rules: Sequence[Rule]) -> Answer:
-        """Saves a whole policy; returns the answer with its times."""
+        """Replaces the whole policy.
+
+        Args:
+            default: ``allow`` or ``deny``.
+            rules: rules as the API takes them.
+
+        Returns:
+            The answer, with the times of request and answer.
+
+        Raises:
+            ApiError: the service refused.
+        """
         answer = self.api.call("PUT", "/policy", {"default": default, "rules": list(rules)})
         self.default, self.rules = default, tuple(rules)
         self.record.saved(self.describe_policy(default, rules), answer)
         return answer
 
     def describe_policy(self, default: str, rules: Iterable[Rule]) -> str:
-        """A policy with the machines by their names."""
+        """Returns a policy as one line, with machines by their names."""
         return "; ".join([f"default {default}", *(_describe_rule(rule, self._names) for rule in rules)])
 
     def forget_rules_about(self, machine: Machine) -> None:
-        """The service dropped them with the machine."""
+        """Drops the rules about a machine from `rules`, as the service does when it removes the machine."""
         about = f"machine:{machine.id}"
         self.rules = tuple(rule for rule in self.rules if about not in (rule["source"], rule["destination"]))
 
     def deny(self, source: Machine, destination: Machine, **limits: str) -> Answer:
-        """One more rule: what ``source`` opens toward ``destination`` is denied."""
+        """Adds a deny rule for connections that ``source`` opens to ``destination``.
+
+        Args:
+            limits: ``protocol`` and ``ports`` of the rule.
+
+        Returns:
+            The answer, with the times of request and answer.
+        """
         return self.save(self.default, (*self.rules, rule_between("deny", source, destination, **limits)))
 
     def allow(self, source: Machine, destination: Machine, **limits: str) -> Answer:
-        """Takes the same deny rule away again."""
-        gone = rule_between("deny", source, destination, **limits)
-        return self.save(self.default, [rule for rule in self.rules if rule != gone])
+        """Removes the deny rule that `deny` added with the same arguments."""
+        removed = rule_between("deny", source, destination, **limits)
+        return self.save(self.default, [rule for rule in self.rules if rule != removed])
 
 
 def rule_between(action: str, source: Machine, destination: Machine, **limits: str) -> Rule:
-    """A rule from one machine to another, for a protocol and ports if they are given."""
+    """Returns a rule from one machine to another.
+
+    Args:
+        action: ``allow`` or ``deny``.
+        limits: ``protocol`` and ``ports``.
+    """
     return {
         "action": action,
         "source": f"machine:{source.id}",

@@ -1,4 +1,4 @@
-"""A stream of numbered packets that ought to arrive whenever nothing is broken, and for how long it did not."""
+"""Stream of numbered packets beside damage to the hub: length of outages, and losses while nothing is broken."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ ENOUGH = 25
 
 _POLL = 0.005
 _WAY_NS = 10_000_000
-"""Ten times as long as a packet takes through a hub that is well."""
+"""Ten times as long as a packet takes through a healthy hub."""
 
 
 def unbroken_since(received: Sequence[Received], since_ns: int) -> int | None:
-    """When the first packet was sent from which on all have arrived; None while too few have.
+    """Returns the time at which the first packet was sent from which on all have arrived; None while too few have.
 
     Packets of a stream stay in order: one that is missing when a later one is there counts as lost.
 
     Args:
-        since_ns: not before this instant.
+        since_ns: packets that were sent before this time do not count.
     """
     arrived = {packet.seq: packet.sent_ns for packet in received if packet.sent_ns >= since_ns}
     first = last = max(arrived, default=-1)
@@ -36,7 +36,11 @@ def unbroken_since(received: Sequence[Received], since_ns: int) -> int | None:
 
 
 def outage(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int) -> float:
-    """Seconds from the first packet of [start, end] that was lost to the first that was sent after the last one."""
+    """Returns the seconds between the first packet that was lost and the first that was sent after the last lost one.
+
+    Args:
+        start_ns, end_ns: time in which the packets were sent.
+    """
     arrived = {packet.seq for packet in received}
     lost = [each for each in sent if start_ns <= each.sent_ns < end_ns and each.seq not in arrived]
     if not lost:
@@ -46,28 +50,37 @@ def outage(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, en
 
 
 def lost_while_healthy(sent: Sequence[Sent], received: Sequence[Received], start_ns: int, end_ns: int) -> list[int]:
-    """Numbers of packets of [start, end] that were lost, although nothing was broken then."""
+    """Returns the numbers of packets that were lost in a time in which nothing was broken.
+
+    Args:
+        start_ns, end_ns: time in which the packets were sent.
+    """
     arrived = {packet.seq for packet in received}
-    # What is under way when the next damage is done is its business.
+    # Packets under way at the next damage may be lost to it.
     in_time = (each.seq for each in received if start_ns <= each.sent_ns and each.received_ns <= end_ns)
     through = max(in_time, default=-1)
     return [each.seq for each in sent if start_ns <= each.sent_ns and each.seq < through and each.seq not in arrived]
 
 
 class HealthStream:
-    """A stream from one machine to another beside whatever is done to the hub.
+    """A stream from one machine to another while the hub is damaged and heals. Leaving ``with`` ends and judges it.
 
-    Leaving ``with`` ends it and judges the time in which nothing was broken.
+    Args:
+        source: machine that sends.
+        destination: machine that receives.
+        record: takes the figures.
+        interval_s: seconds between packets.
 
-    Raises (when left):
-        Refuted: a packet was lost after the stream had been whole again, and before the next damage.
+    Raises (on leaving the block):
+        Refuted: a packet was lost after the stream was whole again and before the next damage.
+        Inconclusive: the receiver was too slow.
     """
 
     def __init__(self, source: Machine, destination: Machine, record: Record, interval_s: float = 0.001) -> None:
         self.name = f"{source.name}→{destination.name}"
         self._record = record
         self._stream = UdpStream(source.host, destination.host, destination.address, 0, interval_s=interval_s)
-        self._quiet: list[tuple[int, int]] = []
+        self._healthy: list[tuple[int, int]] = []
         self._whole_from: int | None = None
 
     def __enter__(self) -> HealthStream:
@@ -84,15 +97,26 @@ class HealthStream:
             self._judge()
 
     def expect_loss(self) -> int:
-        """From now on packets may be lost; returns now, in ns of the stream's clock."""
+        """Allows losses from now on, until `wait_until_whole`.
+
+        Returns:
+            The time now, in ns of the stream's clock.
+        """
         now = self._stream.mark()
         if self._whole_from is not None:
-            self._quiet.append((self._whole_from, now))
+            self._healthy.append((self._whole_from, now))
         self._whole_from = None
         return now
 
     def count_delivered(self, deadline_s: float) -> int:
-        """Waits until some packets that are sent from now on have had their time; returns how many of them arrived."""
+        """Waits until enough packets were sent from now on and had time to arrive.
+
+        Returns:
+            Number of those packets that arrived.
+
+        Raises:
+            Inconclusive: too few packets were sent in ``deadline_s`` seconds.
+        """
         since, deadline = self._stream.mark(), time.monotonic() + deadline_s
         while len(self._stream.sent_in(since, self._stream.mark() - _WAY_NS)) < ENOUGH:
             if time.monotonic() > deadline:
@@ -101,10 +125,13 @@ class HealthStream:
         return len(self._stream.delivered_sent_in(since, self._stream.mark()))
 
     def wait_until_whole(self, deadline_s: float) -> int:
-        """Waits until packets that are sent from now on arrive again; returns the instant from which on all do.
+        """Waits until all packets arrive again.
+
+        Returns:
+            The time, in ns of the stream's clock, at which the first packet was sent from which on all arrive.
 
         Raises:
-            Refuted: they don't.
+            Refuted: packets don't arrive in ``deadline_s`` seconds.
         """
         since, start = self._stream.mark(), time.monotonic()
         while (whole := unbroken_since(self._stream.received(), since)) is None:
@@ -115,7 +142,7 @@ class HealthStream:
         return whole
 
     def outage(self, start_ns: int, end_ns: int) -> float:
-        """Seconds for which packets were lost in between; 0 if none was."""
+        """Returns the seconds for which packets were lost in a time; 0 if none was."""
         return outage(self._stream.sent(), self._stream.received(), start_ns, end_ns)
 
     def _judge(self) -> None:
@@ -124,7 +151,7 @@ class HealthStream:
         self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
         sent, received = self._stream.sent(), self._stream.received()
         lost, overflowed = told_apart(
-            [seq for start, end in self._quiet for seq in lost_while_healthy(sent, received, start, end)],
+            [seq for start, end in self._healthy for seq in lost_while_healthy(sent, received, start, end)],
             sent,
             received,
         )

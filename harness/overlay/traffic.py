@@ -1,4 +1,4 @@
-"""All that can pass from one machine to another at once, and whether a change of policy lands on each of it."""
+"""All kinds of traffic from one machine to another at once, each judged when the policy changes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,25 @@ from harness.wire.raw import Probe
 from harness.wire.witness import Marks, Witness
 
 KINDS = (PortProtocol("udp", 9), PortProtocol("tcp", 9), PortProtocol("icmp"))
-"""What runs on a way, as a policy sees it: a stream, a connection, and pings."""
+"""Kinds of traffic in the policy's terms: the stream, the connection and the pings."""
 
-# Bytes: more than fit into one packet of the tunnel, and how many of them are in the first of two.
+# Bytes: more than fit into one packet of the tunnel, and the size of the first fragment.
 _FRAGMENTED, _FRAGMENT = 1800, 1200
 _PROBES = 5
 _ABSORBED = 9
-# Streams and connections have packets without number, which would have to wait from look to look.
-_OF_PROBES = f"icmp or udp dst port {_ABSORBED} or (ip and ip[6:2] & 0x3fff != 0)"
+# Leaves out the stream and the connection, whose many packets a witness would have to keep until it is read.
+_PROBES_FILTER = f"icmp or udp dst port {_ABSORBED} or (ip and ip[6:2] & 0x3fff != 0)"
 _ECHO, _UNREACHABLE = (8, 0), (3, 3)
 
 
 class Traffic:
-    """All that runs from one machine to another; leaving ``with`` judges what has to be judged at its end."""
+    """A stream, a connection and probes from one machine to another. Leaving ``with`` judges stream and connection.
+
+    Attributes:
+        source: machine that sends.
+        destination: machine that receives.
+        turns: number of times that a change allowed or denied the stream or the connection.
+    """
 
     def __init__(self, mesh: Mesh, source: Machine, destination: Machine) -> None:
         self.turns = 0
@@ -42,10 +48,10 @@ class Traffic:
         enter = self._stack.enter_context
         self._flow = enter(self.source.stream_to(self.destination))
         self._connection = enter(Connection(self.source, self.destination))
-        self._at_source = enter(Witness(self.source.host, self.source.tunnel.interface, _OF_PROBES))
-        self._at_destination = enter(Witness(self.destination.host, self.destination.tunnel.interface, _OF_PROBES))
+        self._at_source = enter(Witness(self.source.host, self.source.tunnel.interface, _PROBES_FILTER))
+        self._at_destination = enter(Witness(self.destination.host, self.destination.tunnel.interface, _PROBES_FILTER))
         self._passing = dict.fromkeys(KINDS, True)
-        # A port that takes what comes, so that no error is about it but those that are sent here.
+        # An open port: the kernel sends no errors about it, only `send_probes` does.
         absorbing = enter(self.destination.host.socket(socket.AF_INET, socket.SOCK_DGRAM))
         absorbing.bind((self.destination.address, _ABSORBED))
         return self
@@ -54,12 +60,12 @@ class Traffic:
         self._stack.__exit__(*error)  # type: ignore[arg-type]
 
     def passes(self) -> None:
-        """Streams and connections carry what they are given."""
+        """Waits until stream and connection carry packets."""
         self._flow.flows()
         self._connection.goes_on()
 
     def follows(self, change: Answer) -> None:
-        """Each of them does what the policy says since this change."""
+        """Judges stream and connection by the mesh's policy from the answer of a change on."""
         before, self._passing = self._passing, {kind: self._is_allowed(kind) for kind in KINDS}
         udp, tcp, _ = KINDS
         if self._passing[udp] is not before[udp]:
@@ -74,9 +80,9 @@ class Traffic:
         self.turns += sum(self._passing[kind] is not before[kind] for kind in (udp, tcp))
 
     def send_probes(self) -> None:
-        """A datagram, one in two fragments, a ping, and an ICMP error about the datagram's connection.
+        """Sends a datagram, a fragmented datagram, a ping, and an ICMP error about the datagram's connection.
 
-        The error comes from the other end; each fragment has a mark of its own.
+        The destination sends the error. Each fragment has a mark of its own.
         """
         here, there = self.source.address, self.destination.address
         datagram, ping, first, second, error = (self._marks.mark(self._sent + place) for place in range(_PROBES))
@@ -87,15 +93,16 @@ class Traffic:
         raw.send(self.source.host, self.source.tunnel.interface, [Probe("", there, pieces)])
         _send(self.source, there, packets.ICMP, packets.icmp(*_ECHO, bytes(4), ping))
         quoted = packets.ipv4(here, there, packets.UDP, packets.udp(here, there, _ABSORBED, error))
-        # It comes by another tunnel: the hub must have met the connection that it is about, or it is about none.
+        # The error takes another tunnel, and the hub must have met its connection before, or the error belongs to none.
         self.source.fence()
         _send(self.destination, here, packets.ICMP, packets.icmp(*_UNREACHABLE, bytes(4), quoted))
 
     def judge_probes(self) -> None:
-        """What was sent is where it may be, and nowhere else; a fence has passed since. So it is with the connection.
+        """Compares the probes that arrived with the policy, and judges the connection. Call it after `Mesh.fence`.
 
         Raises:
-            Refuted: it is not.
+            Refuted: a probe arrived although denied or is missing although allowed, or the connection carried a denied
+                line.
         """
         self._connection.stays_stopped()
         udp, _, icmp = (self._passing[kind] for kind in KINDS)
@@ -120,14 +127,14 @@ class Traffic:
             raise Refuted(f"{self.source.name}→{self.destination.name} {', '.join(wrong)}")
 
     def _may_err(self) -> bool:
-        """Whether an error about a connection between the two may pass: unless all is denied, or nothing is allowed."""
-        about = CellKey(self.source, self.destination, PortProtocol("any"))
-        speaking = [
+        """True if an error about any connection between the two may pass: some are allowed, and not all are denied."""
+        any_connection = CellKey(self.source, self.destination, PortProtocol("any"))
+        counting = [
             {**rule, "protocol": "any"}
             for rule in self._mesh.rules
             if rule["action"] == "allow" or rule.get("protocol", "any") == "any"
         ]
-        return truth.is_allowed(about, self._mesh.default, speaking)
+        return truth.is_allowed(any_connection, self._mesh.default, counting)
 
     def _is_allowed(self, kind: PortProtocol) -> bool:
         return truth.is_allowed(CellKey(self.source, self.destination, kind), self._mesh.default, self._mesh.rules)

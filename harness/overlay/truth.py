@@ -1,4 +1,4 @@
-"""Truth tables: every pair, protocol and port, measured beside what a reference model says.
+"""Truth tables: every pair of machines, protocol and port, measured and compared with a reference model.
 
 The reference model is the harness's own reading of the policy's definition. It shares no code with the product.
 """
@@ -26,11 +26,11 @@ _ECHO_REQUEST, _ECHO_REPLY = 8, 0
 
 @dataclass(frozen=True)
 class PortProtocol:
-    """What a machine may be asked for.
+    """A protocol, with a port if the protocol has ports.
 
     Attributes:
-        protocol: tcp, udp or icmp.
-        port: None for icmp.
+        protocol: ``tcp``, ``udp`` or ``icmp``.
+        port: destination port; None for icmp.
     """
 
     protocol: str
@@ -42,7 +42,7 @@ class PortProtocol:
 
 @dataclass(frozen=True)
 class CellKey:
-    """One question: may ``source`` open this service of ``destination``?"""
+    """Names one cell of a truth table: may ``source`` open this port of ``destination``?"""
 
     source: Machine
     destination: Machine
@@ -53,14 +53,20 @@ class CellKey:
 
 
 def is_allowed(cell: CellKey, default: str, rules: Iterable[Rule]) -> bool:
-    """What the definition says: a deny rule wins over an allow rule, and that one over the default."""
-    actions = {rule["action"] for rule in rules if _speaks_of(rule, cell)}
+    """Returns the verdict of the policy's definition: deny rules win over allow rules, and those over the default.
+
+    Args:
+        cell: source, destination and port.
+        default: ``allow`` or ``deny``.
+        rules: rules as the API takes them.
+    """
+    actions = {rule["action"] for rule in rules if _applies_to(rule, cell)}
     if "deny" in actions:
         return False
     return "allow" in actions or default == "allow"
 
 
-def _speaks_of(rule: Rule, cell: CellKey) -> bool:
+def _applies_to(rule: Rule, cell: CellKey) -> bool:
     return (
         _names(rule["source"], cell.source)
         and _names(rule["destination"], cell.destination)
@@ -86,10 +92,16 @@ def _has_port(ports: str, port: int | None) -> bool:
 
 
 class Prober:
-    """Asks every question of a table at once, and knows when the answers are final.
+    """Measures all cells of a table at once.
 
-    Final without waiting in hope: after the probes every machine pings its hub, three times over. A tunnel keeps the
-    order of its packets in each direction, so when those answers are there, whatever the hub let through has arrived.
+    The result is final without waiting for a timeout: after the probes every machine pings its hub three times. A
+    tunnel keeps its packets in order in each direction, so once these pings are answered, all that the hub let through
+    has arrived.
+
+    Args:
+        mesh: organization of the machines.
+        machines: sources and destinations.
+        services: protocols and ports that are probed.
     """
 
     def __init__(self, mesh: Mesh, machines: Sequence[Machine], services: Sequence[PortProtocol]) -> None:
@@ -112,7 +124,7 @@ class Prober:
         self._stack.close()
 
     def cells(self) -> list[CellKey]:
-        """Every question, in a fixed order."""
+        """Returns the keys of all cells, in a fixed order."""
         return [
             CellKey(source, destination, service)
             for source in self._machines
@@ -122,10 +134,16 @@ class Prober:
         ]
 
     def measure(self, expected: dict[CellKey, bool]) -> dict[CellKey, bool]:
-        """What reaches its destination, cell by cell.
+        """Sends a probe for each cell, and returns True for each cell whose probe arrived.
 
-        An arrival that is expected and not there yet is given two more seconds, so that a slow lab is not taken for a
-        denial; one that is not expected needs no waiting for, as the fence has passed.
+        A probe that is expected to arrive is given two more seconds, so that a slow lab is not taken for a denial. One
+        that is not expected needs no waiting, because the fence has passed.
+
+        Args:
+            expected: verdict of the reference model by cell.
+
+        Raises:
+            Refuted: a machine can't ping its hub.
         """
         with ExitStack() as stack:
             senders = {cell: self._send(cell, stack) for cell in expected}
@@ -163,7 +181,7 @@ class Prober:
         return sender
 
     def _arrivals(self, senders: dict[CellKey, socket.socket]) -> set[CellKey]:
-        arrived = {cell for cell, sender in senders.items() if _came_back(cell, sender)}
+        arrived = {cell for cell, sender in senders.items() if _sender_knows(cell, sender)}
         by_address = {machine.address: machine for machine in self._machines}
         for (machine_id, service), listener in self._listeners.items():
             if service.protocol != "udp":
@@ -184,8 +202,8 @@ class Prober:
                         break
 
 
-def _came_back(cell: CellKey, sender: socket.socket) -> bool:
-    """Whether the sender itself knows that the destination was reached."""
+def _sender_knows(cell: CellKey, sender: socket.socket) -> bool:
+    """True if the sender itself knows that its probe arrived."""
     if cell.service.protocol == "tcp":
         return (
             bool(select.select([], [sender], [], 0)[1])
@@ -224,13 +242,14 @@ def _echo_request() -> bytes:
 
 
 def check(mesh: Mesh, prober: Prober) -> int:
-    """Measures the whole table under the mesh's policy, beside the reference.
+    """Measures the whole table under the mesh's policy and compares it with the reference model.
 
     Returns:
-        The number of denied cells.
+        Number of denied cells.
 
     Raises:
-        Refuted: a cell differs; the message lists them, and has the whole table.
+        Refuted: cells differ; the message lists them and shows the table.
+        Inconclusive: the table is empty.
     """
     expected = {cell: is_allowed(cell, mesh.default, mesh.rules) for cell in prober.cells()}
     measured = prober.measure(expected)

@@ -1,4 +1,4 @@
-"""What a visitor finds from page to page."""
+"""A browser that follows links from page to page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGES = 6
 
 
 def answer(request: httpx.Request) -> httpx.Response:
-    """Page `/N` leads to the next one, back to the first, and to another site; the last one has a form instead."""
+    """Serves page `/N`, which links to the next page, the first and another site. The last page has a form instead."""
     number = int(request.url.path.removeprefix("/"))
     further = f'<a href="/{number + 1}#here">' if number < PAGES else '<form method="post" action="/delete">'
     return httpx.Response(200, html=f'<a href="/1">{further}<a href="https://example.org/">')
@@ -23,7 +23,7 @@ def visitor() -> Visitor:
     return Visitor("https://hub.example.net", transport=httpx.MockTransport(answer))
 
 
-def test_a_walk_finds_all_that_pages_lead_to(visitor: Visitor) -> None:
+def test_a_walk_finds_all_links_and_forms(visitor: Visitor) -> None:
     assert visitor.walk("/1", most=PAGES) == {
         *(("GET", f"/{number}") for number in range(1, PAGES + 1)),
         ("POST", "/delete"),

@@ -1,4 +1,4 @@
-"""A running connection through a router that can be told to drop everything."""
+"""A connection through a router that can be told to drop everything."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENOUGH = 0.1
 
 
 class End:
-    """As much of a machine as a connection needs."""
+    """Stands for a machine, with the attributes that a connection uses."""
 
     def __init__(self, name: str, host: Any, address: str) -> None:
         self.name, self.host, self.address = name, host, address
@@ -43,13 +43,13 @@ def connection(gate: Gated) -> Connection:
 
 
 def change(make: Callable[[], None]) -> Answer:
-    """A change with its two times."""
+    """Makes a change and returns its times as an answer."""
     requested = time.monotonic_ns()
     make()
     return Answer(200, None, requested, time.monotonic_ns())
 
 
-def test_one_that_stops_when_denied_and_goes_on_afterwards_is_fine(gate: Gated, connection: Connection) -> None:
+def test_a_connection_that_stops_when_denied_and_goes_on_afterwards_passes(gate: Gated, connection: Connection) -> None:
     with connection:
         connection.goes_on()
         for _ in range(3):
@@ -60,11 +60,11 @@ def test_one_that_stops_when_denied_and_goes_on_afterwards_is_fine(gate: Gated, 
 
 
 def nothing() -> None:
-    """A change that is answered, and not made."""
+    """Stands for a change that is answered and not made."""
 
 
 def denied_in_vain(connection: Connection, noticed_by: str) -> None:
-    """A connection that is said to be denied and goes on."""
+    """Runs a connection that is said to be denied and carries on."""
     with connection:
         connection.goes_on()
         connection.stops(change(nothing))
@@ -79,19 +79,19 @@ def denied_in_vain(connection: Connection, noticed_by: str) -> None:
 
 
 def allowed_in_vain(connection: Connection, gate: Gated) -> None:
-    """A connection that is said to be allowed again and is not."""
+    """Runs a connection that is said to be allowed again and is not."""
     with connection:
         connection.stops(change(gate.deny))
         connection.goes_on(change(nothing))
 
 
 @pytest.mark.parametrize("noticed_by", ["stays_stopped", "goes_on", "stops", "the end"])
-def test_one_that_carries_on_although_denied_refutes(connection: Connection, noticed_by: str) -> None:
+def test_a_connection_that_carries_on_although_denied_refutes(connection: Connection, noticed_by: str) -> None:
     with pytest.raises(Refuted, match=r"TCP left→right: \d+ lines crossed it although it was denied"):
         denied_in_vain(connection, noticed_by)
 
 
-def test_one_that_does_not_go_on_when_allowed_refutes(
+def test_a_connection_that_does_not_go_on_when_allowed_refutes(
     gate: Gated, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.overlay.connection._DEADLINE", 0.2)

@@ -1,4 +1,4 @@
-"""ICMP errors that are made by hand, and which of them the policy's definition lets through."""
+"""ICMP errors: their bytes, and the verdict of the policy's definition on each."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ SERVICES = (PortProtocol("tcp", 22), PortProtocol("udp", 53), PortProtocol("icmp
 
 
 def connection(service: PortProtocol = SERVICES[0]) -> QuotedConnection:
-    """From the first machine to the second."""
+    """Returns a connection from the first machine to the second."""
     return QuotedConnection(CellKey(ONE, TWO, service), 41000)
 
 
-def test_errors_go_from_each_machine_to_each_other() -> None:
+def test_every_machine_sends_errors_to_every_other() -> None:
     tried = list(icmp_errors.about([connection(), connection(SERVICES[2])], (ONE, TWO, THIRD)))
     assert len(tried) == len(set(tried)) == 2 * 6 * 2 * len(KINDS)
     assert not any(each.sender is each.receiver for each in tried)
 
 
 @pytest.mark.parametrize("of_reply", [False, True])
-def test_an_error_is_its_ends_if_it_goes_back_where_the_quoted_packet_came_from(of_reply: bool) -> None:
+def test_an_error_is_from_an_endpoint_if_it_returns_to_the_quoted_packets_sender(of_reply: bool) -> None:
     own = [
         (each.sender, each.receiver)
         for each in icmp_errors.about([connection()], (ONE, TWO, THIRD))
@@ -42,7 +42,7 @@ def test_an_error_is_its_ends_if_it_goes_back_where_the_quoted_packet_came_from(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_error_has_its_connection_s_verdict(kind: str) -> None:
+def test_an_error_from_an_endpoint_has_the_verdict_of_its_connection(kind: str) -> None:
     error = IcmpError(connection(), TWO, ONE, of_reply=False, kind=kind)
     wanted = kind not in ("redirect", "source quench")
     assert error.is_delivered("allow", []) is wanted
@@ -55,7 +55,7 @@ def test_an_error_has_its_connection_s_verdict(kind: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES, ids=str)
 @pytest.mark.parametrize("of_reply", [False, True])
-def test_an_error_quotes_what_a_kernel_would(service: PortProtocol, of_reply: bool) -> None:
+def test_an_error_quotes_a_packet_as_a_kernel_does(service: PortProtocol, of_reply: bool) -> None:
     packet = IcmpError(connection(service), THIRD, ONE, of_reply, "too long").packet(b"mark")
     assert (packet[9], packet[12:16], packet[16:20]) == (
         packets.ICMP,

@@ -1,7 +1,4 @@
-"""A stream judged packet by packet: what is a finding, what is none, and what shows nothing.
-
-The packets are made up; the accounts of them are the real stream's.
-"""
+"""Verdicts on a stream, packet by packet. The packets are made up; the code that judges them is the real one."""
 
 from __future__ import annotations
 
@@ -24,20 +21,20 @@ from netlab import NothingArrived, Received, Sent, UdpStream
 
 INTERVAL = 2_000_000
 LOOK = 100_000_000
-"""ns that pass with each look at the clock: time for 50 packets."""
+"""ns that pass with each reading of the clock: time for 50 packets."""
 
 SYSTEM_CALL = 10_000
 JOURNEY = 500_000
 
 
 class MadeUpStream(UdpStream):
-    """A packet every 2 ms of a clock of its own, which each look at it moves on.
+    """A stream of a packet every 2 ms on a clock of its own. Each reading moves the clock on.
 
     Attributes:
-        now: ns.
-        passes: whether what is sent from now on arrives.
-        sends: whether anything is sent.
-        stopped: whether it was stopped.
+        now: time in ns.
+        passes: packets that are sent from now on arrive.
+        sends: packets are sent from now on.
+        stopped: the stream has ended.
     """
 
     receiver_drops = 0
@@ -69,7 +66,7 @@ class MadeUpStream(UdpStream):
         return self.now
 
     def wait(self, duration: int) -> None:
-        """Time passes, and packets are sent in it, but for one that is due when it ends."""
+        """Moves the clock on and sends the packets of that time, except one that is due at its end."""
         while len(self._sent) * INTERVAL < self.now + duration:
             self._send_at(len(self._sent) * INTERVAL)
         self.now += duration
@@ -81,7 +78,12 @@ class MadeUpStream(UdpStream):
             self.deliver(seq)
 
     def change(self, *, passes: bool, duration: int = 5 * INTERVAL, at: float = 0.5) -> Answer:
-        """A save; what it says is enforced at some point between request and answer."""
+        """Returns the answer of a save that is enforced at a point between request and answer.
+
+        Args:
+            duration: ns from request to answer.
+            at: point of enforcement, from 0 (request) to 1 (answer).
+        """
         requested = self.now
         self.wait(round(duration * at))
         self.passes = passes
@@ -89,27 +91,27 @@ class MadeUpStream(UdpStream):
         return Answer(200, {}, requested, self.now)
 
     def deliver(self, seq: int, journey: int = JOURNEY) -> None:
-        """This packet arrives after all."""
+        """Makes a packet arrive."""
         sent = self._sent[seq]
         self._received[seq] = Received(seq, sent.sent_ns, sent.sent_ns + journey)
 
     def lose(self, seq: int) -> None:
-        """This packet never arrives after all."""
+        """Makes a packet never arrive."""
         self._received.pop(seq, None)
 
     def refuse(self, seq: int) -> None:
-        """The sender's kernel refused this packet."""
+        """Makes the sender's kernel refuse a packet."""
         self._sent[seq] = Sent(seq, self._sent[seq].sent_ns, self._sent[seq].done_ns, 101)
         self.lose(seq)
 
     def sent_after(self, moment: int, count: int = 1) -> int:
-        """The number of a packet that was sent after a moment: the first, or a later one."""
+        """Returns the number of the first packet after a moment, or of the `count`-th."""
         return next(packet.seq for packet in self._sent if packet.sent_ns > moment) + count - 1
 
 
 @dataclass
 class Stage:
-    """A flow over a stream that is made up."""
+    """A judged stream over packets that are made up."""
 
     stream: MadeUpStream = field(default_factory=MadeUpStream)
     record: Record = field(default_factory=Record)
@@ -119,38 +121,37 @@ class Stage:
         return JudgedStream(nobody, nobody, "10.100.0.3", self.record, "mumbai→pune", 0.002, self.fence)
 
     def fence(self) -> None:
-        """A ping there and back, so that what was sent before has met the hub."""
+        """Takes as long as a ping to the hub and back."""
         self.stream.wait(2 * JOURNEY)
 
     @contextmanager
     def ends(self, kind: type[Exception], words: str) -> Iterator[JudgedStream]:
-        """A flow that has to end with this error."""
+        """Runs a stream that has to end with this error."""
         with pytest.raises(kind, match=words), self.flow() as running:
             yield running
 
 
 @pytest.fixture(scope="module")
 def patch() -> Any:
-    """Patches for as long as a module, so that properties can use them."""
+    """Patches for the whole module, so that property tests can use them."""
     with pytest.MonkeyPatch.context() as patch:
         yield patch
 
 
 @pytest.fixture
 def stage(patch: pytest.MonkeyPatch) -> Stage:
-    """One stage."""
     return staged(patch)
 
 
 def staged(patch: pytest.MonkeyPatch) -> Stage:
-    """A new stage; the next flow gets its stream."""
+    """Returns a stage whose stream the next flow gets."""
     made = Stage()
     patch.setattr(judged_stream, "UdpStream", lambda *_, **__: made.stream)
     return made
 
 
 def flip(stage: Stage, running: JudgedStream) -> tuple[Answer, Answer]:
-    """Deny and allow, both judged while they last."""
+    """Denies and allows the stream, and judges both phases."""
     denied = stage.stream.change(passes=False)
     running.stops(denied)
     allowed = stage.stream.change(passes=True)
@@ -170,7 +171,7 @@ def test_a_hub_that_does_what_it_answers_is_proven(stage: Stage) -> None:
     assert measured["mumbai→pune lost although allowed"] == {"value": 0, "unit": "", "limit": 0}
 
 
-def test_a_flow_that_nobody_denies_says_nothing_of_denial(stage: Stage) -> None:
+def test_a_stream_that_is_never_denied_has_no_figure_for_denial(stage: Stage) -> None:
     with stage.flow() as running:
         running.flows()
     assert "mumbai→pune delivered although denied" not in stage.record.measured
@@ -205,7 +206,7 @@ def test_a_packet_sent_after_the_answer_and_delivered_refutes_at_once(stage: Sta
     }
 
 
-def test_one_that_arrives_later_still_refutes_at_the_end(stage: Stage) -> None:
+def test_a_denied_packet_that_arrives_late_refutes_at_the_end(stage: Stage) -> None:
     with stage.ends(Refuted, "sent after the answer that denies them were delivered") as running:
         running.flows()
         denied, _ = flip(stage, running)
@@ -248,7 +249,7 @@ def test_an_allowed_packet_lost_outside_a_change_refutes(stage: Stage, phase: st
 
 
 @pytest.mark.parametrize("at", [0.0, 0.2, 0.5, 0.8, 1.0])
-def test_what_is_sent_between_request_and_answer_may_go_either_way(stage: Stage, at: float) -> None:
+def test_packets_sent_between_request_and_answer_may_go_either_way(stage: Stage, at: float) -> None:
     with stage.flow() as running:
         running.flows()
         for passes in (False, True):
@@ -274,14 +275,14 @@ def test_a_packet_that_was_being_sent_when_the_request_went_out_may_go_either_wa
         running.stops(denied)
 
 
-def test_nothing_that_arrives_after_an_allow_refutes(stage: Stage) -> None:
+def test_no_arrival_after_an_allow_refutes(stage: Stage) -> None:
     with stage.ends(Refuted, "mumbai→pune is allowed, and nothing arrives for 5 s") as running:
         running.flows()
         running.stops(stage.stream.change(passes=False))
         running.flows(stage.stream.change(passes=False))
 
 
-def test_a_flow_that_never_began_refutes(stage: Stage) -> None:
+def test_a_stream_that_never_arrives_refutes(stage: Stage) -> None:
     stage.stream.passes = False
     with stage.ends(Refuted, "nothing arrives") as running:
         running.flows()
@@ -296,7 +297,7 @@ def test_a_stream_that_breaks_off_before_its_end_refutes(stage: Stage) -> None:
     assert stage.stream.stopped
 
 
-def test_a_queue_that_ran_over_on_a_busy_machine_is_not_the_hubs_loss(stage: Stage) -> None:
+def test_a_packet_lost_to_a_full_queue_is_no_loss_of_the_hub(stage: Stage) -> None:
     with stage.flow() as running:
         running.flows()
         begun = stage.stream.now
@@ -331,13 +332,13 @@ def test_a_slow_receiver_is_no_excuse_for_what_it_did_receive(stage: Stage) -> N
         stage.stream.receiver_drops = 3
 
 
-def test_what_the_senders_kernel_refused_is_not_the_hubs_loss(stage: Stage) -> None:
+def test_a_packet_that_the_senders_kernel_refused_is_no_loss(stage: Stage) -> None:
     with stage.flow() as running:
         running.flows()
         stage.stream.refuse(stage.stream.sent_after(stage.stream.now - 5 * INTERVAL))
 
 
-def test_another_error_stays_what_it_is(stage: Stage) -> None:
+def test_an_unexpected_error_is_raised_unchanged(stage: Stage) -> None:
     with stage.ends(KeyError, "other") as running:
         running.flows()
         stage.stream.lose(stage.stream.sent_after(stage.stream.now - 5 * INTERVAL))
@@ -347,7 +348,6 @@ def test_another_error_stays_what_it_is(stage: Stage) -> None:
 
 
 def judged(act: Callable[[], None]) -> str:
-    """What came of it."""
     try:
         act()
     except Refuted:

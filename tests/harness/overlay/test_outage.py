@@ -1,4 +1,4 @@
-"""When a stream is whole again, for how long it was not, and what it lost without a reason."""
+"""Outages of a stream: begin, length, and losses outside of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WAY = MS // 2
 
 
 def made_up(count: int, *lost: int, way: int = WAY) -> tuple[list[Sent], list[Received]]:
-    """A packet each millisecond; these of them were lost."""
+    """Returns a stream of one packet per millisecond, of which some were lost."""
     sent = [Sent(seq, seq * MS, seq * MS + 1000, 0) for seq in range(count)]
     return sent, [Received(each.seq, each.sent_ns, each.sent_ns + way) for each in sent if each.seq not in lost]
 
@@ -21,20 +21,20 @@ def arrived(count: int, *lost: int) -> list[Received]:
     return made_up(count, *lost)[1]
 
 
-def test_a_stream_without_a_loss_is_whole_from_the_first_packet_on() -> None:
+def test_a_stream_without_a_loss_is_unbroken_from_its_first_packet_on() -> None:
     assert unbroken_since(arrived(100), since_ns=40 * MS) == 40 * MS
 
 
-def test_it_is_whole_after_the_last_loss() -> None:
+def test_a_stream_is_unbroken_after_its_last_loss() -> None:
     assert unbroken_since(arrived(100, 50, 60), since_ns=40 * MS) == 61 * MS
 
 
 @pytest.mark.parametrize(("lost", "whole"), [(100 - ENOUGH - 1, True), (100 - ENOUGH, False)])
-def test_a_few_packets_say_nothing(lost: int, whole: bool) -> None:
+def test_too_few_packets_show_nothing(lost: int, whole: bool) -> None:
     assert (unbroken_since(arrived(100, lost), since_ns=0) is not None) is whole
 
 
-def test_nothing_that_arrived_before_counts() -> None:
+def test_packets_sent_before_do_not_count() -> None:
     assert unbroken_since(arrived(100), since_ns=90 * MS) is None
     assert unbroken_since(arrived(100, *range(40, 100)), since_ns=50 * MS) is None
 
@@ -50,5 +50,5 @@ def test_a_loss_while_nothing_is_broken_is_found() -> None:
     assert lost_while_healthy(*made_up(100, 5, 50), 10 * MS, 90 * MS) == [50]
 
 
-def test_what_is_under_way_at_the_end_is_not_lost_again() -> None:
+def test_packets_under_way_at_the_end_are_not_counted_as_lost() -> None:
     assert lost_while_healthy(*made_up(100, 88, 89, 90), 10 * MS, 90 * MS) == []

@@ -1,4 +1,4 @@
-"""The reference model: what the policy's definition says, and the product's own reading of it beside it."""
+"""The reference model of a policy, compared with the policy's definition and with the product's model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SERVICES = (PortProtocol("icmp"), *(PortProtocol(protocol, port) for protocol in
 
 
 def machine(number: int, groups: Iterable[str] = ()) -> Machine:
-    """A machine that exists on paper only."""
+    """Returns a machine without a host and a tunnel."""
     nothing = cast(Any, None)
     return Machine(
         f"m{number}",
@@ -46,14 +46,14 @@ SSH = CellKey(ONE, TWO, PortProtocol("tcp", 22))
 
 @st.composite
 def port_lists(draw: st.DrawFn) -> str:
-    """As a person writes them: single ports and ranges, in any order, overlapping or not."""
+    """Draws port lists as a person writes them: ports and ranges in any order, overlapping or not."""
     pairs = draw(st.lists(st.tuples(st.sampled_from(PORTS), st.sampled_from(PORTS)), min_size=1, max_size=3))
     return ",".join(str(low) if low == high else f"{min(low, high)}-{max(low, high)}" for low, high in pairs)
 
 
 @st.composite
 def rules(draw: st.DrawFn) -> Rule:
-    """Any rule that the API takes."""
+    """Draws any rule that the API accepts."""
     selectors = st.sampled_from(["any", "machine:m0", "machine:m1", "machine:m2", *(f"group:{g}" for g in GROUPS)])
     made: Rule = {
         "action": draw(st.sampled_from(["allow", "deny"])),
@@ -82,18 +82,18 @@ policies = st.lists(rules(), max_size=6)
 
 
 def denies(rule: Rule) -> Rule:
-    """The same rule, denying."""
+    """Returns this rule with the action deny."""
     return {**rule, "action": "deny"}
 
 
 def allows(rule: Rule) -> Rule:
-    """The same rule, allowing."""
+    """Returns this rule with the action allow."""
     return {**rule, "action": "allow"}
 
 
 @given(cells, defaults, policies)
 @settings(max_examples=500)
-def test_two_models_that_share_no_code_agree(cell: CellKey, default: str, of: list[Rule]) -> None:
+def test_two_models_that_share_no_code_agree(cell: CellKey, default: str, rules_given: list[Rule]) -> None:
     policy = Policy(
         Action(default),
         tuple(
@@ -105,7 +105,7 @@ def test_two_models_that_share_no_code_agree(cell: CellKey, default: str, of: li
                 Protocol(rule.get("protocol", "any")),
                 parse_ports(rule.get("ports", "all")),
             )
-            for number, rule in enumerate(of)
+            for number, rule in enumerate(rules_given)
         ),
     )
     decided = decide(
@@ -115,7 +115,7 @@ def test_two_models_that_share_no_code_agree(cell: CellKey, default: str, of: li
         Protocol(cell.service.protocol),
         cell.service.port,
     )
-    assert is_allowed(cell, default, of) is (decided.action is Action.ALLOW)
+    assert is_allowed(cell, default, rules_given) is (decided.action is Action.ALLOW)
 
 
 def test_a_selector_means_the_same_to_both() -> None:
@@ -130,34 +130,34 @@ def test_without_a_rule_the_default_decides(cell: CellKey, default: str) -> None
 
 
 @given(cells, defaults, policies, st.randoms(use_true_random=False))
-def test_the_order_of_rules_never_matters(cell: CellKey, default: str, of: list[Rule], random: Any) -> None:
-    shuffled = [*of, *of]
+def test_the_order_of_rules_never_matters(cell: CellKey, default: str, rules_given: list[Rule], random: Any) -> None:
+    shuffled = [*rules_given, *rules_given]
     random.shuffle(shuffled)
-    assert is_allowed(cell, default, shuffled) is is_allowed(cell, default, of)
+    assert is_allowed(cell, default, shuffled) is is_allowed(cell, default, rules_given)
 
 
 @given(cells, defaults, policies, rules())
 def test_a_deny_rule_never_lets_more_through_and_an_allow_rule_never_less(
-    cell: CellKey, default: str, of: list[Rule], more: Rule
+    cell: CellKey, default: str, rules_given: list[Rule], more: Rule
 ) -> None:
-    before = is_allowed(cell, default, of)
-    assert is_allowed(cell, default, [*of, denies(more)]) <= before
-    assert is_allowed(cell, default, [*of, allows(more)]) >= before
+    before = is_allowed(cell, default, rules_given)
+    assert is_allowed(cell, default, [*rules_given, denies(more)]) <= before
+    assert is_allowed(cell, default, [*rules_given, allows(more)]) >= before
 
 
 @given(cells, defaults, policies)
-def test_deny_wins_over_allow_and_allow_over_the_default(cell: CellKey, default: str, of: list[Rule]) -> None:
+def test_deny_wins_over_allow_and_allow_over_the_default(cell: CellKey, default: str, rules_given: list[Rule]) -> None:
     everything: Rule = {"action": "deny", "source": "any", "destination": "any"}
-    assert is_allowed(cell, default, [*of, everything]) is False
-    assert is_allowed(cell, default, [allows(rule) for rule in of] + [allows(everything)]) is True
-    # Where some rule speaks of the cell, the default has no say.
-    if is_allowed(cell, "allow", of) is is_allowed(cell, "deny", of):
+    assert is_allowed(cell, default, [*rules_given, everything]) is False
+    assert is_allowed(cell, default, [allows(rule) for rule in rules_given] + [allows(everything)]) is True
+    # Where a rule applies, the default has no say.
+    if is_allowed(cell, "allow", rules_given) is is_allowed(cell, "deny", rules_given):
         return
-    assert all(is_allowed(cell, "allow", [denies(rule)]) for rule in of)
+    assert all(is_allowed(cell, "allow", [denies(rule)]) for rule in rules_given)
 
 
 @given(cells, defaults, rules())
-def test_a_rule_acts_exactly_on_what_it_speaks_of(cell: CellKey, default: str, rule: Rule) -> None:
+def test_a_rule_acts_exactly_on_what_it_applies_to(cell: CellKey, default: str, rule: Rule) -> None:
     denied = not is_allowed(cell, "allow", [denies(rule)])
     allowed = is_allowed(cell, "deny", [allows(rule)])
     assert denied is allowed
@@ -165,7 +165,7 @@ def test_a_rule_acts_exactly_on_what_it_speaks_of(cell: CellKey, default: str, r
 
 
 @pytest.mark.parametrize(
-    ("limits", "speaks"),
+    ("limits", "applies"),
     [
         ({}, True),
         ({"source": "machine:m1", "destination": "machine:m2"}, True),
@@ -193,18 +193,18 @@ def test_a_rule_acts_exactly_on_what_it_speaks_of(cell: CellKey, default: str, r
     ],
     ids=str,
 )
-def test_what_a_rule_speaks_of(limits: dict[str, str], speaks: bool) -> None:
+def test_a_rule_applies_to_what_its_fields_name(limits: dict[str, str], applies: bool) -> None:
     rule: Rule = {"action": "deny", "source": "any", "destination": "any", **limits}
-    assert is_allowed(SSH, "allow", [rule]) is not speaks
+    assert is_allowed(SSH, "allow", [rule]) is not applies
 
 
-def test_a_rule_speaks_of_who_opens_the_connection() -> None:
+def test_a_rule_applies_to_the_direction_of_opening() -> None:
     rule: Rule = {"action": "deny", "source": "machine:m1", "destination": "machine:m2"}
     assert not is_allowed(CellKey(ONE, TWO, PortProtocol("icmp")), "allow", [rule])
     assert is_allowed(CellKey(TWO, ONE, PortProtocol("icmp")), "allow", [rule])
 
 
-def test_a_rule_for_ports_says_nothing_of_what_has_none() -> None:
+def test_a_rule_for_ports_does_not_apply_to_icmp() -> None:
     assert is_allowed(
         replace(SSH, service=PortProtocol("icmp")),
         "allow",
@@ -214,10 +214,11 @@ def test_a_rule_for_ports_says_nothing_of_what_has_none() -> None:
 
 @dataclass
 class FakeProber:
-    """Questions and answers without packets.
+    """A prober that returns the expected verdicts, apart from some cells.
 
     Attributes:
-        differs: cells that come out other than expected.
+        differs: cells whose verdict is the wrong one.
+        asked: cells that were measured.
     """
 
     questions: Sequence[CellKey]
@@ -234,19 +235,18 @@ class FakeProber:
 
 @dataclass
 class FakeMesh:
-    """A policy, and what is noted of it."""
+    """A policy and a record, in place of a mesh."""
 
     default: str = "allow"
     rules: tuple[Rule, ...] = ()
     record: Record = field(default_factory=Record)
 
     def describe_policy(self, default: str, rules: tuple[Rule, ...]) -> str:
-        """Its default, and how many rules."""
         return f"{default}, {len(rules)} rules"
 
 
 def check(mesh: FakeMesh, prober: FakeProber) -> int:
-    """The table, asked without a lab."""
+    """Checks a table without a lab."""
     return truth.check(cast(Mesh, mesh), cast(Prober, prober))
 
 
@@ -258,7 +258,7 @@ TABLE = [
 ONE_WAY: Rule = {"action": "deny", "source": "machine:m1", "destination": "machine:m2"}
 
 
-def test_a_table_that_agrees_tells_how_much_is_denied() -> None:
+def test_a_table_that_agrees_returns_the_number_of_denied_cells() -> None:
     prober = FakeProber(TABLE)
     assert check(FakeMesh(rules=(ONE_WAY,)), prober) == 2
     assert prober.asked == TABLE
@@ -281,7 +281,7 @@ def test_one_cell_that_differs_refutes(differs: list[CellKey], words: str) -> No
         check(FakeMesh(rules=(ONE_WAY,)), FakeProber(TABLE, differs))
 
 
-def test_every_table_is_noted_for_the_transcript_also_one_that_refutes() -> None:
+def test_every_table_is_recorded_even_one_that_refutes() -> None:
     mesh = FakeMesh(rules=(ONE_WAY,))
     with pytest.raises(Refuted):
         check(mesh, FakeProber(TABLE, [TABLE[0]]))
