@@ -1,10 +1,11 @@
-"""Where things of the checkout are."""
+"""Files and folders beside this package: in a checkout all of them, and what is installed with it elsewhere."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+CLAIMS_FILE = ROOT / "appliance" / "model" / "claims.toml"
 SCENARIOS = ROOT / "scenarios"
 TESTS = ROOT / "tests"
 REPORTS = ROOT / "reports" / "out"
