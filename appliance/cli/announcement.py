@@ -123,7 +123,7 @@ class Announcement:
                 ],
             )
         yield "Machines", [f"reach the hub at {self.endpoint} over UDP ({self.wireguard})."]
-        yield "Sign-up", [f"{self.sign_up.value}: {self.sign_up.told}"]
+        yield "Sign-up", [f"{self.sign_up.value}: {self.sign_up.explanation}"]
         yield "Next", [self._next()]
 
     def _next(self) -> str:

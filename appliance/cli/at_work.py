@@ -26,7 +26,7 @@ def at_work(
     settings = resolve({"data": data, "database_url": database_url, "public_url": public_url}, config)
     with present.opened(settings) as found:
         context = Context(
-            found.store, found.client(), *settings.endpoint.at(found.instance.port or 0), settings.public_url
+            found.store, found.client(), *settings.endpoint.host_and_port(found.instance.port or 0), settings.public_url
         )
         try:
             yield found, context

@@ -85,7 +85,7 @@ def hub() -> None:
                 log.warning("the endpoint is near", reason=settings.endpoint.warning)
             # Nobody else did before the web process is there to sign anybody up.
             client = HubClient(hub_socket(name))
-            accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.at(public.port)))
+            accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.host_and_port(public.port)))
         door = FrontDoor(Names(name), public.port, public.sockets)
         served = service.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)

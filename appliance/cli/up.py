@@ -82,7 +82,7 @@ def up(settings: Settings) -> None:
             Handover.made(unlocked.secret) as handover,
         ):
             _tell_of(voice, settings, door)
-            accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.at(door.port)))
+            accounts.forget_unfinished(Context(unlocked.store, client, *settings.endpoint.host_and_port(door.port)))
             operations.note(unlocked.store, trail.STARTED, version=__version__)
             announcement = _announcement(settings, folder, unlocked, door, implementation)
             unlocked.store.close()
@@ -134,7 +134,7 @@ def _announcement(
     settings: Settings, folder: Folder, unlocked: Unlocked, door: Entrance, implementation: str
 ) -> Announcement:
     served = certificate(settings, folder)
-    host, port = settings.endpoint.at(door.port)
+    host, port = settings.endpoint.host_and_port(door.port)
     with unlocked.store.read() as transaction:
         count = organizations.count(transaction)
     return Announcement(

@@ -72,7 +72,7 @@ def site(text: str) -> str:
     if found is None:
         raise ValueError("not an origin")
     endpoint = Endpoint.parse(found[1])
-    return origin(*endpoint.at(_HTTPS))
+    return origin(*endpoint.host_and_port(_HTTPS))
 
 
 def origin(host: str, port: int) -> str:

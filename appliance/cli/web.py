@@ -27,7 +27,7 @@ def web() -> None:
     store.close()
     if found is None or found.port is None:
         raise CommandError("The store is new; start the hub first.", Exit.NOT_CONFIGURED)
-    host, port = settings.endpoint.at(found.port)
+    host, port = settings.endpoint.host_and_port(found.port)
     process.serve(
         process.WebSettings(
             host=settings.host,

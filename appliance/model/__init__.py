@@ -1,1 +1,1 @@
-"""What an organization, a machine and a policy are: pure values and decisions, no I/O."""
+"""Organizations, machines, policies and other values, with the decisions about them; no I/O."""

@@ -1,4 +1,4 @@
-"""Who may make which call: stated once beside each call and page, and checked in one place."""
+"""Access rights: each API call and page declares what it needs, and one method checks it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from appliance.model.organization import Role
 
 
 class Scope(str, Enum):
-    """What an API token may be used for."""
+    """Rights of an API token."""
 
     READ = "read"
     WRITE = "write"
 
     def covers(self, other: Scope) -> bool:
-        """Whether who may do this may do the other, too."""
+        """True if this scope includes the other one."""
         return self is other or self is Scope.WRITE
 
 
 @dataclass(frozen=True)
 class Access:
-    """What it takes to make a call.
+    """Rights that a call needs.
 
     Attributes:
-        role: the least role of a member; None lets anybody, signed in or not.
-        scope: what an API token has to be for; None: no token will do, it takes a person who is signed in.
+        role: the least privileged role that may call; None admits everybody, signed in or not.
+        scope: the scope that an API token needs; None refuses every token and needs a session.
     """
 
     role: Role | None
@@ -34,17 +34,18 @@ class Access:
 
     @property
     def is_public(self) -> bool:
-        """Whether it takes no session."""
+        """True if it needs no session."""
         return self.role is None
 
     def check(self, role: Role, scope: Scope | None) -> None:
-        """Whether somebody of this role may.
+        """Check the caller's rights.
 
         Args:
+            role: the calling member's.
             scope: of the API token that the call came with; None for a session.
 
         Raises:
-            Forbidden: not this member, or not with this token.
+            Forbidden: the role or the token does not suffice.
         """
         if self.role is not None and not role.covers(self.role):
             raise Forbidden(_NEEDED[self.role])
@@ -63,12 +64,12 @@ _NEEDED = {
 }
 
 PUBLIC = Access(None)
-"""Anybody, signed in or not."""
+"""Everybody, signed in or not."""
 LOOK = Access(Role.VIEWER, Scope.READ)
-"""Every member, and every token."""
+"""Every member and every token."""
 CHANGE = Access(Role.ADMIN, Scope.WRITE)
-"""Machines and policy."""
+"""Change machines and policy."""
 MANAGE = Access(Role.OWNER)
-"""The organization and its people."""
+"""Manage the organization and its members."""
 SELF = Access(Role.VIEWER)
-"""What is a member's own: session, password, tokens."""
+"""Manage a member's own session, password and tokens."""

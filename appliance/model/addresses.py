@@ -1,4 +1,4 @@
-"""The overlay network's address plan."""
+"""Address plan of the overlay network."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Network = IPv4Network | IPv6Network
 
 DEFAULT_NETWORK = IPv4Network("10.100.0.0/16")
 
-# RFC 1918 and RFC 6598: ranges that no host on the internet has.
+# RFC 1918 and RFC 6598.
 _PRIVATE = (
     IPv4Network("10.0.0.0/8"),
     IPv4Network("172.16.0.0/12"),
     IPv4Network("192.168.0.0/16"),
     IPv4Network("100.64.0.0/10"),
 )
-# What routers for homes and phones that share their connection come with: AVM, Asus, Comcast, Google, GL.iNet, Huawei,
+# Defaults of home routers and of phones that share their connection: AVM, Asus, Comcast, Google, GL.iNet, Huawei,
 # Linksys, MikroTik, Netgear, Telekom, TP-Link, Windows' and Apple's sharing.
 _HOME_NETWORKS = tuple(
     IPv4Network(text)
@@ -43,24 +43,24 @@ _HOME_NETWORKS = tuple(
         "172.20.10.0/28",
     )
 )
-# ipaddress takes a netmask, a host mask and a prefix with zeros in front too, each of which somebody reads otherwise.
+# ipaddress also takes netmasks, host masks and prefixes with leading zeros, which other programs read differently.
 _RANGE = re.compile(r"[0-9.]{7,15}/(?:0|[1-9][0-9]?)")
 QUIET_TIME = timedelta(hours=1)
-"""How long nobody gets an address that a removed machine had: what others still send there, or believe of it, must not
-meet a stranger."""
+"""Time for which the address of a removed machine is not given out again, so that packets and beliefs that were meant
+for the old machine don't reach a new one."""
 
 SHORTEST_PREFIX = 8
 LONGEST_PREFIX = 28
 
 
 def check_network(text: str) -> IPv4Network:
-    """An overlay network that an organization may choose.
+    """Parse the overlay network that an organization chose.
 
     Args:
-        text: ``ADDRESS/PREFIX-LENGTH`` and nothing around it, as it is shown again.
+        text: ``ADDRESS/PREFIX-LENGTH`` in its one canonical form.
 
     Raises:
-        Invalid: not an IPv4 network, not within a private range, too small for machines, or with host bits set.
+        Invalid: not an IPv4 network, not within a private range, too large or too small, or with host bits set.
     """
     try:
         network = IPv4Network(text) if _RANGE.fullmatch(text) else None
@@ -84,9 +84,9 @@ def check_network(text: str) -> IPv4Network:
 
 
 def home_network_warning(network: IPv4Network) -> str | None:
-    """Say that many homes have addresses of this overlay network, where they do.
+    """Warning if many home networks overlap this overlay network, else None.
 
-    A machine in such a home sends to its own network what is meant for the overlay, or the other way round.
+    A machine in such a home confuses its own network with the overlay.
     """
     found = next((each for each in _HOME_NETWORKS if each.overlaps(network)), None)
     if found is None:
@@ -99,31 +99,30 @@ def home_network_warning(network: IPv4Network) -> str | None:
 
 
 def hub_address(network: IPv4Network) -> IPv4Address:
-    """The hub has the range's first address."""
+    """The hub's address: the first of the range."""
     return network.network_address + 1
 
 
 def next_address(network: IPv4Network, *taken: Sequence[IPv4Address]) -> IPv4Address | None:
-    """The lowest free machine address; the range's second address is the first machine's.
+    """The lowest free machine address, from the second address of the range on.
 
-    It takes a handful of comparisons, however many addresses are taken.
+    The search is logarithmic in the number of taken addresses.
 
     Args:
-        taken: addresses that machines can have (not the hub's), in lists of which each is sorted. No address is in
-            them twice.
+        taken: sorted lists of machine addresses (without the hub's). No address is in them twice.
 
     Returns:
-        None where every address of the range is taken.
+        None if the range is full.
     """
     first = hub_address(network) + 1
     capacity = network.num_addresses - 3  # less the network's own, the hub's and the one for broadcasts
 
     def is_full(length: int) -> bool:
-        """Whether the first so many addresses are all taken."""
+        """True if the first `length` addresses are all taken."""
         return sum(bisect_left(each, first + length) for each in taken) >= length
 
-    # They are up to some length and not from there on, so there is no need to look at each; of one address more than
-    # are taken, one is free.
+    # `is_full` turns false once and stays so, so bisection finds the turn. Of one address more than are taken, one is
+    # free.
     longest = min(capacity, sum(map(len, taken)) + 1)
     free = bisect_left(range(1, longest + 1), True, key=lambda length: not is_full(length))
     return first + free if free < capacity else None

@@ -1,4 +1,4 @@
-"""The configuration text that a machine gets: plain wg-quick(8), in one exact format."""
+"""Configuration file of a machine: plain wg-quick(8), in one exact format."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PRIVATE_KEY_PLACEHOLDER = "<the private key that belongs to your public key>"
 
 @dataclass(frozen=True)
 class Configuration:
-    """What one machine's configuration says.
+    """Content of a machine's configuration file.
 
     Attributes:
-        private_key: base64, or None where the machine keeps its own and the text carries a placeholder.
+        private_key: base64; None if the machine keeps its own, and the text has a placeholder.
         endpoint: ``host:port`` of the hub.
     """
 
@@ -32,7 +32,7 @@ class Configuration:
     endpoint: str
 
     def text(self) -> str:
-        """The file, byte for byte as a machine gets it."""
+        """The whole file."""
         return (
             f'# WireGuard config for machine "{self.machine}"\n'
             "[Interface]\n"
@@ -49,5 +49,5 @@ class Configuration:
         )
 
     def without_comments(self) -> str:
-        """The lines that a client needs, for a QR code: its size does not depend on the length of names."""
+        """The file without comments, for a QR code whose size does not depend on the length of names."""
         return "".join(line for line in self.text().splitlines(keepends=True) if not line.startswith("#"))

@@ -1,4 +1,4 @@
-"""What the kernel should have for one organization: the store computes it, the data plane makes it so."""
+"""Desired state of one organization in the kernel: the store computes it, the data plane applies it."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Peer:
 
 @dataclass(frozen=True)
 class Desired:
-    """An organization's part of the data plane.
+    """Desired state of one organization.
 
     Attributes:
-        port: UDP port of its WireGuard link in the hub's own network namespace, closed to the outside: machines know
-            the front door's alone.
-        sealed_private_key: the hub's private key for it, as the vault sealed it.
-        sealed_data_key: the organization's data key, as the vault sealed it.
-        peers: by address.
+        port: UDP port of its WireGuard link in the hub's own network namespace, closed to the outside: machines send to
+            the front door's port.
+        sealed_data_key: the organization's data key, sealed by the vault.
+        sealed_private_key: the hub's private key for this organization, sealed by the vault.
+        peers: sorted by address.
     """
 
     organization: str
@@ -45,18 +45,18 @@ class Desired:
 
     @property
     def elements(self) -> int:
-        """The most elements that its policy comes to (`model.cost`)."""
+        """Upper bound of the elements that its policy needs (`model.cost`)."""
         return count_elements(self.policy, *self._classes())
 
     def check_size(self, before: Desired | None = None, *, most: int = MOST_ELEMENTS) -> None:
-        """Refuses a policy that costs the data plane too much.
+        """Refuse a policy that costs the data plane too much.
 
         Args:
-            before: the state that stands; what is above `most` already may stay as it is, or become less.
-            most: elements that the organization may have, of those that the data plane takes at all.
+            before: the present state; one that exceeds `most` already may stay or shrink.
+            most: limit of the organization's plan, at most `MOST_ELEMENTS`.
 
         Raises:
-            Invalid: says how many elements it comes to, and how many there may be.
+            Invalid: it needs too many elements; the text says how many, and the limit.
         """
         classes, classified = self._classes()
         elements = count_elements(self.policy, classes, classified)
@@ -78,22 +78,22 @@ class Desired:
         return count_classes((peer.groups for peer in self.peers), self.policy.groups)
 
     def with_peer(self, peer: Peer) -> Desired:
-        """The same with this machine, in the place of the one of its id if there is one."""
+        """Copy of this state with a machine added, or replaced if its id is known."""
         others = [each for each in self.peers if each.id != peer.id]
         return replace(self, peers=tuple(sorted([*others, peer], key=attrgetter("address"))))
 
     def without_peer(self, machine: str) -> Desired:
-        """The same without the machine of that id."""
+        """Copy of this state without the machine of this id."""
         return replace(self, peers=tuple(each for each in self.peers if each.id != machine))
 
 
 @dataclass(frozen=True)
 class RuleCount:
-    """What the kernel counted of a rule's packets: those that it decided about.
+    """Counter of the packets that a rule decided about.
 
     Attributes:
-        rule: its id; None for packets that no rule speaks of, about which the default decides.
-        bytes: of IP packets.
+        rule: the rule's id; None counts packets that no rule matches, for which the default decides.
+        bytes: size of the IP packets.
     """
 
     rule: str | None
@@ -103,12 +103,12 @@ class RuleCount:
 
 @dataclass(frozen=True)
 class PeerStatus:
-    """What WireGuard knows of a peer.
+    """WireGuard's status of a peer.
 
     Attributes:
-        last_handshake: seconds since the epoch, 0 if there was none.
-        received_bytes, sent_bytes: as counted by the hub, since the link was made.
-        endpoint: ``address:port`` that the peer was last heard from, or "".
+        last_handshake: seconds since the epoch; 0 if there was none.
+        received_bytes, sent_bytes: counted by the hub since the link was created.
+        endpoint: ``address:port`` of the last packet from the peer, or "".
     """
 
     public_key: str

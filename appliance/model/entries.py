@@ -1,4 +1,4 @@
-"""How long an entry of the audit trail may be, and how a longer one is shortened."""
+"""Size of an entry of the audit trail, and the shortening of entries that are too long."""
 
 from __future__ import annotations
 
@@ -7,33 +7,35 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 LONGEST = 4096
-"""Bytes of an entry's detail, as the store keeps it."""
+"""Most bytes of an entry's detail in JSON."""
 
 OVERHEAD = 120
-"""Bytes of an entry beside its actor and detail, about: a row, and its places in two indices."""
+"""Approximate bytes of an entry besides actor and detail: its row and two index entries."""
 
 LEFT_OUT = "_left_out"
-"""The end of the key that tells how many values of a list were left out."""
+"""Suffix of the key that says how many values of a list were left out."""
 
-_FEWER = (600, 200, 60, 0)
+_TEXT_LIMITS = (600, 200, 60, 0)
 
 
 def size_of(actor: str, detail: Mapping[str, Any]) -> int:
-    """Bytes that an entry takes, about."""
+    """Approximate bytes of an entry in the store."""
     return OVERHEAD + len(actor.encode("utf-8", "surrogatepass")) + _length(detail)
 
 
 def shortened(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """The detail within `LONGEST` bytes: long texts are cut, and of long lists the first values stay, with a count of
-    the others. A list that comes with such a count is shortened further and goes on being counted.
+    """Fit an entry's detail into `LONGEST` bytes.
+
+    Long texts are cut. A long list keeps its first values, and a count of the others is added under its key with the
+    suffix `LEFT_OUT`. A count that the detail has already is increased.
     """
     if _length(detail) <= LONGEST:
         return dict(detail)
-    return next(found for most in _FEWER if _length(found := _with_at_most(detail, most)) <= LONGEST)
+    return next(found for most in _TEXT_LIMITS if _length(found := _with_at_most(detail, most)) <= LONGEST)
 
 
 def _with_at_most(detail: Mapping[str, Any], most: int) -> dict[str, Any]:
-    """Texts in so many bytes each, and lists in twice as many."""
+    """Cut each text to `most` bytes and each list to twice as many."""
     if not most:
         return {"values" + LEFT_OUT: len(detail)}
     found: dict[str, Any] = {}

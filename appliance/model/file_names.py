@@ -1,7 +1,7 @@
-"""Names of configuration files: readable, and a valid name of an interface wherever the file may go.
+"""Names of configuration files: readable, and valid as an interface's name on every system.
 
-A file is called by the interface that wg-quick makes of it, with ``.conf`` behind it. The apps for Windows, macOS and
-Android call the tunnel so, and replace the one that they have of this name.
+A file's name is that of the interface that wg-quick makes of it, with the suffix ``.conf``. The apps for Windows, macOS
+and Android use it as the tunnel's name, and replace a tunnel that has it already.
 """
 
 from __future__ import annotations
@@ -15,20 +15,19 @@ from itertools import count
 # Linux: IFNAMSIZ is 16 with the closing NUL; wg-quick(8) and the app for Android take [a-zA-Z0-9_=+.-]{1,15}.
 LONGEST_INTERFACE = 15
 _WORD = re.compile(r"[a-z0-9_=+.]+")
-# What Windows takes for a device whatever follows its first dot, and what Linux has a link or a setting of.
+# Device names of Windows, with anything after their first dot, and links and settings of Linux.
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?|lo|all|default")
-# Goes before what is reserved, or is no word.
+# For names that are reserved or have no letter.
 _PREFIX = "wg-"
 _MOST_NUMBERED = 9
 _MOST_WORDS = 8
 
 
 def interface_names(machine_name: str) -> Iterator[str]:
-    """Valid names that resemble the machine's, the best first, without end; no two of them are the same.
+    """Endless distinct valid names that resemble the machine's, the best first.
 
-    All are in lower case, as many file systems and the apps take names that differ in case alone for one. Letters of
-    other scripts have no counterpart in the 67 characters that wg-quick takes; a short digest stands in where nothing
-    readable is left.
+    All are in lower case, because many file systems and the apps ignore case. wg-quick takes 67 characters; a name of
+    which nothing readable is left, such as one in another script, becomes a short digest.
     """
     words = _words(machine_name)
     yielded: set[str] = set()
@@ -46,12 +45,12 @@ def _words(machine_name: str) -> Sequence[str]:
     found = [word for each in _WORD.findall(plain) if (word := each.strip("."))]
     if not any(character.isalnum() for word in found for character in word):
         return ["wg", hashlib.sha256(machine_name.encode()).hexdigest()[:8]]
-    # Names that begin alike end differently.
+    # Both ends of a long name tell it from others.
     return found if len(found) <= _MOST_WORDS else found[: _MOST_WORDS // 2] + found[-_MOST_WORDS // 2 :]
 
 
 def _needs_prefix(name: str) -> bool:
-    # Many tools take a number for the index of an interface.
+    # Many tools read a number as the index of an interface.
     return _RESERVED.fullmatch(name) is not None or not re.search("[a-z]", name)
 
 
@@ -63,7 +62,7 @@ def _suffixes(machine_name: str) -> Iterator[str]:
 
 
 def _fitted(words: Sequence[str], room: int) -> str:
-    """The words with dashes between them, shortened where there is no room; the number at their end stays whole."""
+    """Join words with dashes in at most `room` characters; the number at their end stays whole."""
     name = "-".join(words).strip(".")
     if len(name) <= room:
         return name
@@ -78,7 +77,7 @@ def _fitted(words: Sequence[str], room: int) -> str:
 
 
 def _shortened(words: Sequence[str], room: int) -> str:
-    """The words with dashes between them; in longer ones, letters before the closing digits are left out."""
+    """Join words with dashes; longer words lose letters before their closing digits."""
     words = words[-((room + 1) // 2) :]
     letters = room - (len(words) - 1)
     longest = max(most for most in range(1, room + 1) if sum(min(len(word), most) for word in words) <= letters)

@@ -1,7 +1,7 @@
-"""Hosts by name or address, in the one spelling that every program reads alike.
+"""Host names and addresses in a canonical spelling that every program reads alike.
 
 Sources: RFC 1123 (host names), RFC 5890 and UTS 46 (names beyond ASCII), RFC 3986 (brackets around IPv6 addresses), the
-URL Standard (a name whose last label is a number is meant as an address).
+URL Standard (a name whose last label is a number is an address).
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _FOR_DOCUMENTATION = (
 
 
 def check_host(text: str) -> str:
-    """The host in its one spelling: a name in lower case and ASCII, or an address without brackets.
+    """The host in canonical form: a name in lower case and ASCII, or an address without brackets.
 
     Args:
-        text: a host name (beyond ASCII as it is written or in its IDNA form), an IPv4 or an IPv6 address.
+        text: a host name (in Unicode or in its IDNA form), an IPv4 or an IPv6 address.
 
     Raises:
-        ValueError: it is none of these. An IPv6 address with a zone is none: the zone means something to one host only.
+        ValueError: it is none of these. An IPv6 address with a zone is refused: a zone has a meaning on one host only.
     """
     address = parse_address(text)
     if address is not None:
@@ -54,7 +54,7 @@ def check_host(text: str) -> str:
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """An address; an IPv4 one that is written as an IPv6 one as what it is; None for anything else."""
+    """Parse an address; None if the text is no address or has a zone. IPv4-mapped IPv6 addresses become IPv4."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -65,10 +65,10 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def split_authority(text: str) -> tuple[str, int | None]:
-    """Host and port of ``HOST[:PORT]``; an IPv6 address has brackets, or no port.
+    """Split ``HOST[:PORT]``; an IPv6 address with a port has brackets.
 
     Raises:
-        ValueError: it is no such text, or the host is none (`check_host`), or the port not one from 1 to 65535.
+        ValueError: not of that form, an invalid host (`check_host`), or a port outside 1 to 65535.
     """
     if parse_address(text) is not None:
         return check_host(text), None
@@ -88,29 +88,33 @@ def split_authority(text: str) -> tuple[str, int | None]:
 
 
 def check_port(text: str) -> int:
-    """A port from 1 to 65535, in ASCII digits and without zeros in front. Raises ValueError for anything else."""
+    """Parse a port from 1 to 65535.
+
+    Raises:
+        ValueError: anything else, also digits beyond ASCII and leading zeros.
+    """
     if not _PORT.fullmatch(text) or int(text) > HIGHEST_PORT:
         raise ValueError("not a port")
     return int(text)
 
 
 def authority(host: str, port: int) -> str:
-    """``HOST:PORT``, an IPv6 address in brackets."""
+    """``HOST:PORT``, with an IPv6 address in brackets."""
     return f"{in_brackets(host)}:{port}"
 
 
 def in_brackets(host: str) -> str:
-    """The host as URLs have it: an IPv6 address in brackets."""
+    """The host as in a URL: an IPv6 address in brackets, anything else unchanged."""
     return f"[{host}]" if ":" in host else host
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The hub as configurations name it.
+    """The hub's public host and port, as configurations name them.
 
     Attributes:
-        host: as by `check_host`.
-        port: the public UDP port, where it is another one than the hub's own, as behind a NAT; None: the hub's own.
+        host: in the form of `check_host`.
+        port: the public UDP port if it differs from the hub's own, for example behind a NAT; None for the hub's own.
     """
 
     host: str
@@ -118,10 +122,10 @@ class Endpoint:
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
-        """The endpoint of ``HOST[:PORT]``.
+        """Parse ``HOST[:PORT]``.
 
         Raises:
-            ValueError: it is no such text (`split_authority`), or no machine can send to it.
+            ValueError: not of that form (`split_authority`), or an address that no machine can send to.
         """
         host, port = split_authority(text)
         address = parse_address(host)
@@ -134,24 +138,20 @@ class Endpoint:
     def __str__(self) -> str:
         return in_brackets(self.host) if self.port is None else authority(self.host, self.port)
 
-    def at(self, port: int) -> tuple[str, int]:
-        """Host and port that configurations name.
-
-        Args:
-            port: the hub's own.
-        """
-        return self.host, port if self.port is None else self.port
+    def host_and_port(self, own_port: int) -> tuple[str, int]:
+        """Host and port, with the hub's own port as the default."""
+        return self.host, own_port if self.port is None else self.port
 
     @property
     def warning(self) -> str | None:
-        """A sentence for the operator, where machines elsewhere can't reach this host."""
-        kind = _kind_that_ends_nearby(self.host)
+        """Warning for the operator if machines elsewhere can't reach this host, else None."""
+        kind = _local_kind(self.host)
         if kind is None:
             return None
         return f"Configurations name {self.host}, {kind}: machines elsewhere can't reach it."
 
 
-def _kind_that_ends_nearby(host: str) -> str | None:
+def _local_kind(host: str) -> str | None:
     address = parse_address(host)
     if address is None:
         is_here = host == "localhost" or host.endswith(".localhost")

@@ -1,4 +1,4 @@
-"""Identifiers: short, random, safe in a URL, a file name and a network namespace's name."""
+"""Random identifiers, safe in URLs, file names and names of network namespaces."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _ALPHABET = "bcdfghjkmnpqrstvwxz23456789"
 ORGANIZATION_ID_LENGTH = 10
 INSTANCE_ID_LENGTH = 3
 ORGANIZATION_ID = f"[a-z0-9]{{{ORGANIZATION_ID_LENGTH}}}"
-"""Pattern of a whole organization's id."""
+"""Pattern of an organization's id."""
 INSTANCE_ID = f"[a-z0-9]{{{INSTANCE_ID_LENGTH}}}"
-"""Pattern of a whole instance's id, which is part of paths and names of root's."""
+"""Pattern of an instance's id. Root uses the id in paths and names."""
 
 
 def new_id(length: int = 12) -> str:
@@ -20,15 +20,15 @@ def new_id(length: int = 12) -> str:
 
 
 def new_revision() -> int:
-    """A random number that no earlier one is like, of 63 bits: what a database takes for an integer."""
+    """A random number of 63 bits, which fits a database's signed integer."""
     return secrets.randbits(63)
 
 
 def new_organization_id() -> str:
-    """Ten characters: with the instance's three and a prefix they just fit into a link's name (15)."""
+    """An id of ten characters: a link's name has 15, for a prefix, the instance's id and this one."""
     return new_id(ORGANIZATION_ID_LENGTH)
 
 
 def new_instance_id() -> str:
-    """Tells what this instance owns on a host from what another one owns."""
+    """An id that tells the kernel objects of this instance from those of others on the host."""
     return new_id(INSTANCE_ID_LENGTH)

@@ -1,4 +1,4 @@
-"""WireGuard keys: 32 bytes of Curve25519, written in base64 (wg(8))."""
+"""WireGuard keys: 32 bytes of Curve25519 in base64 (wg(8))."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY_BYTES = 32
 
 @dataclass(frozen=True)
 class KeyPair:
-    """A Curve25519 pair in WireGuard's base64 form; the private half never shows in a repr."""
+    """A Curve25519 key pair in base64; `repr` omits the private key."""
 
     private: str
     public: str
@@ -25,7 +25,7 @@ class KeyPair:
 
 
 def new_key_pair() -> KeyPair:
-    """A fresh pair."""
+    """Generate a key pair."""
     private = X25519PrivateKey.generate()
     return KeyPair(
         private=base64.b64encode(private.private_bytes_raw()).decode(),
@@ -34,21 +34,21 @@ def new_key_pair() -> KeyPair:
 
 
 def public_key_of(private: str) -> str:
-    """The public half that belongs to a private key of 32 bytes, both in base64.
+    """The public key of a private key, both in base64.
 
     Raises:
-        ValueError: it is no such key.
+        ValueError: the private key is not 32 bytes in base64.
     """
     pair = X25519PrivateKey.from_private_bytes(base64.b64decode(private))
     return base64.b64encode(pair.public_key().public_bytes_raw()).decode()
 
 
 def check_public_key(text: str) -> str:
-    """A public key in its one canonical base64 form.
+    """The public key in canonical base64.
 
     Raises:
-        Invalid: not base64 of 32 bytes, or no machine can have it: the all-zero key, which WireGuard takes for no key,
-            or another point of small order (RFC 7748, section 6.1).
+        Invalid: not base64 of 32 bytes, or a point of small order (RFC 7748, section 6.1), such as the all-zero key,
+            which stands for no key in WireGuard.
     """
     try:
         raw = base64.b64decode(text.strip(), validate=True)
@@ -56,15 +56,15 @@ def check_public_key(text: str) -> str:
         raw = b""
     if len(raw) != KEY_BYTES:
         raise Invalid("The public key is not a WireGuard key: 32 bytes in base64, 44 characters.", field="public_key")
-    if not _agrees(raw):
+    if not _is_usable(raw):
         raise Invalid("The public key is none that a private key has.", field="public_key")
-    # base64 has several spellings for the last bits; the database's uniqueness wants one.
+    # base64 has several spellings for the last bits; uniqueness in the database needs one.
     return base64.b64encode(raw).decode()
 
 
-def _agrees(public: bytes) -> bool:
-    """Whether a secret can be agreed upon with it: with a point of small order, all agree on zero."""
+def _is_usable(public: bytes) -> bool:
     try:
+        # Refused for points of small order, with which every exchange gives zero.
         X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError:
         return False

@@ -1,4 +1,4 @@
-"""What is written to people by e-mail."""
+"""E-mails to people."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Letter:
-    """One e-mail to one person.
+    """An e-mail to one person.
 
     Attributes:
         subject: one line.
-        text: plain text; as a rule it has a link in it that is as good as a password, so it is never shown or logged.
+        text: plain text, never logged, because most letters contain a link that works like a password.
     """
 
     recipient: str

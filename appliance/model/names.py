@@ -1,4 +1,4 @@
-"""Names that people choose: data, wherever they are shown, and never syntax."""
+"""Checks of the names that people choose. A name is data wherever it is shown, never syntax."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from appliance.model.errors import Invalid
 
 LONGEST_NAME = 255
 
-# Control characters, lone surrogates, line and paragraph separators could start a new line somewhere. Nobody can say
-# what code points look like that are unassigned or for private use. Format characters show nothing: some make a name
-# look like another one (bidirectional controls), others make two names look the same.
+# Control characters, lone surrogates, line and paragraph separators could start a new line somewhere. Unassigned and
+# private-use code points have no known shape. Format characters are invisible: some make a name look like another one
+# (bidirectional controls), others make two names look the same.
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
-# Persian, the scripts of India and emoji can't be written without the joiners (U+200C, U+200D). The signs that stand
-# around a number in Arabic, Syriac and Kaithi are visible, although Unicode counts them among the format characters.
+# Persian, the scripts of India and emoji need the joiners (U+200C, U+200D). The number signs of Arabic, Syriac and
+# Kaithi are visible, although Unicode counts them among the format characters.
 _FORMAT_OF_SCRIPTS = frozenset(
     "\u200c\u200d\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 )
@@ -23,7 +23,7 @@ _SPACES = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u
 _BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _VISIBLE_CATEGORIES = frozenset("LNPS")
 
-# An end of a rule that is no group, however it is spaced and whichever case its letters have.
+# Texts that read as an end of a rule, in any case and spacing.
 _LIKE_AN_END = re.compile(r"(?is)any(\s+machine)?|(machine|group|resource)\s*:.*")
 
 
@@ -31,7 +31,7 @@ def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -
     """The name in Unicode's composed form (NFC), without surrounding spaces.
 
     Raises:
-        Invalid: it shows nothing, is too long, or has a character that can't be shown on one line.
+        Invalid: nothing of it is visible, it is too long, or it has a character that can't be shown on one line.
     """
     name = unicodedata.normalize("NFC", text).strip(_SPACES)
     for character in name:
@@ -47,17 +47,17 @@ def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -
 
 
 def check_group(text: str) -> str:
-    """A group's name, checked like any other name."""
+    """The group's name, checked by `check_name`."""
     return check_name(text, field="group")
 
 
 def check_new_group(text: str, *, field: str = "group") -> None:
-    """Refuse a group's name that reads like an end of a rule: ``any``, or ``machine:`` with something behind.
+    """Refuse a name for a new group that reads like an end of a rule, such as ``any`` or ``machine:x``.
 
-    Beside `check_group`, as groups of such names may be there from before.
+    It is apart from `check_group` because groups of such names may exist from earlier versions.
 
     Raises:
-        Invalid: it does.
+        Invalid: it reads like an end of a rule.
     """
     if _LIKE_AN_END.fullmatch(unicodedata.normalize("NFKC", text)):
         raise Invalid(

@@ -1,4 +1,4 @@
-"""Protocols that a policy leaves open to everybody."""
+"""Protocols that a policy leaves open between all machines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _EVERY_PORT = (PortRange(1, HIGHEST_PORT),)
 
 
 def open_protocols(policy: Policy) -> frozenset[Protocol]:
-    """Protocols by which any machine may reach any other one on all ports, but for what a narrower rule denies."""
+    """Protocols that any machine may use to any other one on all ports, apart from what narrower rules deny."""
     general = Policy(
         policy.default,
         tuple(

@@ -1,4 +1,4 @@
-"""Organizations, their people and their machines, as the store knows them."""
+"""Organizations, their members and their machines, as stored."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ _FREE_ELEMENTS = 4_000
 
 
 class Plan(str, Enum):
-    """What an organization pays for."""
+    """Price plan of an organization."""
 
     FREE = "free"
     PAID = "paid"
 
     @property
     def machine_limit(self) -> int | None:
-        """How many machines it covers; None is no limit."""
+        """Most machines; None for no limit."""
         return 2 if self is Plan.FREE else None
 
     @property
     def element_limit(self) -> int:
-        """How much its policy may cost the data plane (`model.cost`)."""
+        """Most elements of the policy in the data plane (`model.cost`)."""
         return _FREE_ELEMENTS if self is Plan.FREE else MOST_ELEMENTS
 
 
 class Role(str, Enum):
-    """What a member may do; each role may do all that those after it may."""
+    """Role of a member, with the rights of all roles below it; the highest role is first."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -38,11 +38,11 @@ class Role(str, Enum):
 
     @property
     def may_change(self) -> bool:
-        """Whether machines and policy may be changed."""
+        """True if this role may change machines and policy."""
         return self is not Role.VIEWER
 
     def covers(self, other: Role) -> bool:
-        """Whether who has this role may do all that the other one may."""
+        """True if this role has all rights of the other one."""
         ranks = list(Role)
         return ranks.index(self) <= ranks.index(other)
 
@@ -53,12 +53,12 @@ class Organization:
 
     Attributes:
         port: UDP port of its WireGuard link, closed to the outside.
-        policy_version: counts the saves of its policy.
-        policy_bytes: what its rules take in the store, about.
-        revision: another number with each change of what the data plane should have for it.
-        suspended_at: since when the operator has it suspended; None: it is not.
-        trail_day: the day of the latest entry of its audit trail, in days since 1970 (UTC).
-        trail_day_bytes: what that day's entries take in the store.
+        policy_version: number of saves of its policy.
+        revision: a new random number for each change of its desired state in the data plane.
+        suspended_at: start of a suspension by the operator; None if it is not suspended.
+        policy_bytes: approximate size of its rules in the store.
+        trail_day: day of the latest entry of its audit trail, in days since 1970 (UTC).
+        trail_day_bytes: approximate size of that day's entries in the store.
     """
 
     id: str
@@ -78,10 +78,10 @@ class Organization:
 
 @dataclass(frozen=True)
 class Member:
-    """A person of an organization.
+    """A person with an account in an organization.
 
     Attributes:
-        verified_at: when somebody showed that the e-mail address is this person's.
+        verified_at: time at which the e-mail address was verified; None before.
     """
 
     id: str
@@ -97,8 +97,8 @@ class Machine:
     """A WireGuard peer of an organization.
 
     Attributes:
-        interface: what its configuration's file is called by; no other machine of the organization has the same.
-        enabled: whether it may connect. One that is disabled keeps its name, address, key and groups.
+        interface: name of its configuration's file without the suffix, unique in the organization.
+        enabled: false if it may not connect. A disabled machine keeps its name, address, key and groups.
     """
 
     id: str
@@ -112,16 +112,17 @@ class Machine:
 
     @property
     def file_name(self) -> str:
-        """Name of its configuration's file, as wg-quick takes it."""
+        """Name of its configuration file."""
         return f"{self.interface}.conf"
 
 
 @dataclass(frozen=True)
 class AuditEntry:
-    """One change, by whom and when; ``detail`` is plain JSON data without secrets.
+    """A change, with its actor and time.
 
     Attributes:
-        id: random: a number would count what other organizations do.
+        id: random, because a sequence number would reveal the activity of other organizations.
+        detail: JSON data without secrets.
     """
 
     id: str

@@ -1,7 +1,7 @@
-"""Who may open a connection to whom: rules, and the one function that decides.
+"""Policies: rules about connections between machines, and the function that decides by them.
 
-A rule speaks of the machine that opens the connection; replies belong to the connection. The order of rules never
-matters: some deny rule matches, else some allow rule matches, else the default.
+A rule is about the machine that opens a connection; replies belong to the connection. The order of rules does not
+matter: any matching deny rule decides, else any matching allow rule, else the default.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from appliance.model.names import check_group, check_name
 
 LONGEST_DESCRIPTION = 500
 HIGHEST_PORT = 65535
-# Where ports of several rules overlap, the data plane cuts ranges at each other's ends, into twice as many at most. And
-# sets of ranges take the kernel longer than those of single ports.
-_OF_A_PORT, _OF_A_RANGE = 2, 4
-_MOST_TOLD = 5
 MOST_PORT_RANGES = 100
+# The data plane cuts overlapping ranges of several rules at each other's ends, into twice as many at most. Sets of
+# ranges take the kernel longer than those of single ports.
+_PORT_WEIGHT, _RANGE_WEIGHT = 2, 4
+_MOST_RANGES_LISTED = 5
 
 _PORTS = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", re.ASCII)
 
 
 class Action(str, Enum):
-    """What becomes of a connection."""
+    """Action on a connection."""
 
     ALLOW = "allow"
     DENY = "deny"
 
     @classmethod
     def parse(cls, text: str, *, field: str) -> Action:
-        """Read ``allow`` or ``deny``.
+        """Parse ``allow`` or ``deny``.
 
         Raises:
             Invalid: it is neither.
@@ -48,7 +48,7 @@ class Action(str, Enum):
 
 
 class Protocol(str, Enum):
-    """What a rule is about; ``ANY`` is every IP protocol."""
+    """Protocol of a rule; ``ANY`` is every IP protocol."""
 
     ANY = "any"
     TCP = "tcp"
@@ -57,7 +57,7 @@ class Protocol(str, Enum):
 
     @classmethod
     def parse(cls, text: str) -> Protocol:
-        """Read ``any``, ``tcp``, ``udp`` or ``icmp``.
+        """Parse ``any``, ``tcp``, ``udp`` or ``icmp``.
 
         Raises:
             Invalid: it is none of them.
@@ -69,12 +69,12 @@ class Protocol(str, Enum):
 
     @property
     def has_ports(self) -> bool:
-        """Whether a rule for it may name ports."""
+        """True if a rule for this protocol may name ports."""
         return self in (Protocol.TCP, Protocol.UDP)
 
 
-class Kind(str, Enum):
-    """What a selector names."""
+class SelectorKind(str, Enum):
+    """Kind of thing that a selector names."""
 
     ANY = "any"
     MACHINE = "machine"
@@ -85,39 +85,39 @@ class Kind(str, Enum):
 class Selector:
     """One end of a rule: any machine, one machine by id, or the machines of a group."""
 
-    kind: Kind
+    kind: SelectorKind
     name: str = ""
 
     @classmethod
     def parse(cls, text: str, *, field: str) -> Selector:
-        """Reads ``any``, ``machine:<id>`` or ``group:<name>``.
+        """Parse ``any``, ``machine:<id>`` or ``group:<name>``.
 
         Raises:
             Invalid: it is none of the three.
         """
-        if text == Kind.ANY.value:
-            return cls(Kind.ANY)
+        if text == SelectorKind.ANY.value:
+            return cls(SelectorKind.ANY)
         kind, colon, name = text.partition(":")
-        if colon and name and kind == Kind.MACHINE.value:
-            return cls(Kind.MACHINE, name)
-        if colon and name and kind == Kind.GROUP.value:
-            return cls(Kind.GROUP, check_group(name))
+        if colon and name and kind == SelectorKind.MACHINE.value:
+            return cls(SelectorKind.MACHINE, name)
+        if colon and name and kind == SelectorKind.GROUP.value:
+            return cls(SelectorKind.GROUP, check_group(name))
         raise Invalid(f"The {field} is neither any, machine:<id> nor group:<name>.", field=field)
 
     @property
     def group(self) -> str | None:
-        """The group that it names, if it names one."""
-        return self.name if self.kind is Kind.GROUP else None
+        """Name of the group, or None if this names no group."""
+        return self.name if self.kind is SelectorKind.GROUP else None
 
     def covers(self, other: Selector) -> bool:
-        """True if this names all that the other one names, whatever machines and groups there are."""
-        return self.kind is Kind.ANY or self == other
+        """True if this names every machine that the other one names, whatever groups the machines are in."""
+        return self.kind is SelectorKind.ANY or self == other
 
     def __str__(self) -> str:
-        return self.kind.value if self.kind is Kind.ANY else f"{self.kind.value}:{self.name}"
+        return self.kind.value if self.kind is SelectorKind.ANY else f"{self.kind.value}:{self.name}"
 
 
-ANYONE = Selector(Kind.ANY)
+ANYONE = Selector(SelectorKind.ANY)
 
 
 @dataclass(frozen=True, order=True)
@@ -135,7 +135,7 @@ class PortRange:
 
 
 def parse_ports(text: str) -> tuple[PortRange, ...]:
-    """Reads ``22,80,8000-8100``; empty or ``all`` means every port and gives ().
+    """Parse ``22,80,8000-8100``; empty or ``all`` means every port and gives ().
 
     Raises:
         Invalid: not of that form, a port outside 1 to 65535, or a range that runs backwards.
@@ -157,7 +157,7 @@ def parse_ports(text: str) -> tuple[PortRange, ...]:
 
 
 def merge_ports(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
-    """The same ports as disjoint, sorted ranges with a gap between any two."""
+    """Merge ranges into sorted ones with a gap between any two."""
     merged: list[PortRange] = []
     for current in sorted(ranges):
         if merged and current.first <= merged[-1].last + 1:
@@ -168,13 +168,13 @@ def merge_ports(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
 
 
 def format_ports(ports: Iterable[PortRange]) -> str:
-    """The inverse of `parse_ports`; every port is ``all``."""
+    """Write ports for `parse_ports`; () gives ``all``."""
     return ",".join(map(str, ports)) or "all"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One allow or deny; ``ports`` () means all of them."""
+    """An allow or deny rule; ``ports`` () means all of them."""
 
     id: str
     action: Action
@@ -201,14 +201,14 @@ class Rule:
         ports: str = "",
         description: str = "",
     ) -> Rule:
-        """Read a rule as people and programs write it; its id is a new one.
+        """Parse a rule from its parts, and give it a new id.
 
         Args:
             source, destination: as for `Selector.parse`.
             ports: as for `parse_ports`.
 
         Raises:
-            Invalid: a part is not of its form; the error names the part.
+            Invalid: a part is not of its form; the error's field names the part.
         """
         return cls(
             new_id(),
@@ -222,21 +222,21 @@ class Rule:
 
     @property
     def weight(self) -> int:
-        """The most elements that the data plane looks up for one pair of its ends (`model.cost`)."""
-        return sum(_OF_A_PORT if ports.first == ports.last else _OF_A_RANGE for ports in self.ports) or 1
+        """Upper bound of the data plane's elements for one pair of its ends (`model.cost`)."""
+        return sum(_PORT_WEIGHT if ports.first == ports.last else _RANGE_WEIGHT for ports in self.ports) or 1
 
     @property
     def sentence(self) -> str:
-        """What it does, as ``allow group:a to any, tcp 22``."""
-        return self.told_with(str)
+        """Description of the rule, such as ``allow group:a to any, tcp 22``."""
+        return self.described_with(str)
 
-    def told_with(self, told: Callable[[Selector], str]) -> str:
-        """Its `sentence`, with words of the caller's for its ends."""
+    def described_with(self, describe_end: Callable[[Selector], str]) -> str:
+        """Description like `sentence`, with the caller's words for the two ends."""
         service = "" if self.protocol is Protocol.ANY else f", {self.protocol.value}"
         ports = f" {format_ports(self.ports)}" if self.ports else ""
-        if len(self.ports) > _MOST_TOLD:
+        if len(self.ports) > _MOST_RANGES_LISTED:
             ports = f" with {len(self.ports)} ranges of ports"
-        return f"{self.action.value} {told(self.source)} to {told(self.destination)}{service}{ports}"
+        return f"{self.action.value} {describe_end(self.source)} to {describe_end(self.destination)}{service}{ports}"
 
     def covers(self, other: Rule) -> bool:
         """True if this matches every connection that the other one matches."""
@@ -255,14 +255,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policy:
-    """An organization's default and its rules."""
+    """Default action and rules of an organization."""
 
     default: Action = Action.ALLOW
     rules: tuple[Rule, ...] = ()
 
     @cached_property
     def weights(self) -> Counter[tuple[str | None, str | None]]:
-        """The weights of all rules together, by the groups that their ends name."""
+        """Sum of the rules' weights by the groups of their ends."""
         found: Counter[tuple[str | None, str | None]] = Counter()
         for rule in self.rules:
             found[rule.groups] += rule.weight
@@ -274,28 +274,28 @@ class Policy:
         return frozenset(group for groups in self.weights for group in groups if group is not None)
 
     def with_rules(self, rules: Iterable[Rule]) -> Policy:
-        """The same with these rules more, behind all others."""
+        """Copy of this policy with further rules at its end."""
         after = Policy(self.default, (*self.rules, *rules))
         weights = Counter(self.weights)
         for rule in after.rules[len(self.rules) :]:
             weights[rule.groups] += rule.weight
-        return after._weighing(weights)
+        return after._with_weights(weights)
 
-    def makes_idle(self, rule: Rule) -> Rule | None:
-        """A rule because of which this further one would change no verdict; None where there is none.
+    def rule_covering(self, rule: Rule) -> Rule | None:
+        """A rule of this policy that makes a further rule redundant, or None.
 
-        It says the same, with another description perhaps, or more of it; or it denies all that this one allows.
+        It covers the further rule, and has the same action or denies.
         """
         return next(
             (each for each in self.rules if each.action in (Action.DENY, rule.action) and each.covers(rule)), None
         )
 
     def with_default(self, default: Action) -> Policy:
-        """The same with this default."""
-        return Policy(default, self.rules)._weighing(self.weights)
+        """Copy of this policy with another default."""
+        return Policy(default, self.rules)._with_weights(self.weights)
 
     def without_rules(self, ids: Collection[str]) -> Policy:
-        """The same without the rules of these ids; the same object where there are none."""
+        """Copy of this policy without the rules of these ids; this object itself if it has none of them."""
         gone = [rule for rule in self.rules if rule.id in ids]
         if not gone:
             return self
@@ -303,20 +303,20 @@ class Policy:
         left = Counter(self.weights)
         for rule in gone:
             left[rule.groups] -= rule.weight
-        return after._weighing(+left)
+        return after._with_weights(+left)
 
-    def _weighing(self, weights: Counter[tuple[str | None, str | None]]) -> Policy:
-        # Known by what it was made of; adding all rules up takes milliseconds for thousands.
+    def _with_weights(self, weights: Counter[tuple[str | None, str | None]]) -> Policy:
+        # Fills the cache of `weights`: adding up thousands of rules takes milliseconds.
         self.__dict__["weights"] = weights
         return self
 
     def with_ids_of(self, before: Policy) -> Policy:
-        """The same policy; new rules that say what rules of `before` said are those, and go on being counted."""
+        """Copy of this policy that reuses ids from `before` for equal rules, so that their counters continue."""
         known = {rule.id for rule in before.rules}
         new = [rule for rule in self.rules if rule.id not in known]
         if not new:
             return self
-        # By content; what this policy has by its id already is nobody else's.
+        # Ids that this policy has already are not reused.
         taken = {rule.id for rule in self.rules}
         ids: defaultdict[Rule, list[str]] = defaultdict(list)
         for rule in reversed(before.rules):
@@ -337,23 +337,23 @@ class Policy:
 
 @dataclass(frozen=True)
 class Party:
-    """A machine as a policy sees it."""
+    """A machine as one end of a connection."""
 
     id: str
     groups: frozenset[str] = field(default_factory=frozenset)
 
     def matches(self, selector: Selector) -> bool:
-        """Whether the selector names this machine."""
-        if selector.kind is Kind.ANY:
+        """True if the selector names this machine."""
+        if selector.kind is SelectorKind.ANY:
             return True
-        if selector.kind is Kind.MACHINE:
+        if selector.kind is SelectorKind.MACHINE:
             return selector.name == self.id
         return selector.name in self.groups
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a connection, and the rule that says so (None: the default)."""
+    """Decision about a connection, with the rule that made it (None for the default)."""
 
     action: Action
     rule: Rule | None = None
@@ -366,10 +366,11 @@ def decide(
     protocol: Protocol = Protocol.ANY,
     port: int | None = None,
 ) -> Verdict:
-    """The verdict on a connection that ``source`` opens to ``destination``.
+    """Decide about a connection that ``source`` opens to ``destination``.
 
-    ``protocol`` ANY stands for one that no rule can name (GRE, say), so only rules for any protocol match; without a
-    port only rules for all ports match.
+    Args:
+        protocol: ANY stands for a protocol that no rule can name, such as GRE: only rules for any protocol match.
+        port: the destination's; with None only rules for all ports match.
     """
 
     def matches(rule: Rule) -> bool:

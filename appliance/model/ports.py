@@ -1,5 +1,5 @@
-"""UDP ports of organizations' links, on the hub's host."""
+"""UDP ports of the organizations' WireGuard links on the hub's host."""
 
-# Below what Linux hands out to outgoing connections (32768 up, ip(7)), above what servers are usually given.
+# Above the usual ports of servers, below Linux's ephemeral ports (32768 up, ip(7)).
 FIRST_PORT = 20_000
 LAST_PORT = 32_767

@@ -1,4 +1,4 @@
-"""Retention: the part of an audit trail that is kept."""
+"""Retention of audit trails."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from datetime import datetime, timedelta
 
 MEGABYTE = 10**6
 MOST_A_DAY = 20 * MEGABYTE
-"""Bytes that an organization's changes may add to its trail in a day (UTC)."""
+"""Most bytes that an organization's changes may add to its trail in a day (UTC)."""
 
 LEAST_MEGABYTES = 30
-"""More than a day's worth: nobody removes what is younger than a day by making many changes."""
+"""Smallest limit: more than `MOST_A_DAY`, so that many changes can't push out entries of the same day."""
 
 MOST_MEGABYTES = 1_000_000
 LONGEST_DAYS = 36_500
-"""A century; more days than since the year 1 could not be counted back."""
+"""A century, well within the range of `datetime`."""
 
 
 @dataclass(frozen=True)
 class Retention:
-    """What the operator decided, for each organization.
+    """Limits of each organization's audit trail, as the operator set them.
 
     Attributes:
-        days: older entries are removed.
-        bytes: of a longer trail, the oldest entries are removed.
+        days: age after which entries are removed.
+        bytes: size above which the oldest entries are removed.
     """
 
     days: int = 400
@@ -31,9 +31,9 @@ class Retention:
 
     @property
     def megabytes(self) -> int:
-        """The same bound in megabytes."""
+        """Limit of the size in megabytes."""
         return self.bytes // MEGABYTE
 
     def oldest(self, now: datetime) -> datetime:
-        """Entries from before this moment are not kept."""
+        """Time before which entries are removed."""
         return now - timedelta(days=self.days)

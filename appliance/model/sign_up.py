@@ -1,4 +1,4 @@
-"""The callers that may sign an organization up."""
+"""Modes of signing up a new organization."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class SignUpMode(str, Enum):
-    """What a sign-up takes at this service."""
+    """Condition for signing up at this service."""
 
     OPEN = "open"
     VERIFIED = "verified"
@@ -14,12 +14,12 @@ class SignUpMode(str, Enum):
     CLOSED = "closed"
 
     @property
-    def told(self) -> str:
-        """One sentence for people."""
-        return _TOLD[self]
+    def explanation(self) -> str:
+        """Sentence that explains the mode to people."""
+        return _EXPLANATIONS[self]
 
 
-_TOLD = {
+_EXPLANATIONS = {
     SignUpMode.OPEN: "Anybody can sign up.",
     SignUpMode.VERIFIED: "Signing up takes a link, which is sent to the e-mail address of the account to be.",
     SignUpMode.INVITED: "Signing up takes an invitation from the operator of this service.",

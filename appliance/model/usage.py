@@ -1,12 +1,11 @@
-"""What an organization has used and owes: machines by the minute, money by the month.
+"""Usage and cost of an organization: machines by the minute, money by the month.
 
-Everything is whole minutes since the epoch, and whole paise. Each minute that has begun counts, of a machine as of the
-paid plan: a machine that was there for some seconds was there for a minute, so nobody uses anything free of charge by
-ending it within the minute. A minute in which an organization was suspended from its first to its last second does not
-count. Months are UTC's.
+Times are whole minutes since the epoch, amounts are whole paise, months are in UTC. Each minute that has begun counts,
+for a machine as for the paid plan, so that short-lived machines are not free of charge. A minute in which an
+organization was suspended from its first to its last second does not count.
 
-There is one rounding: what a month costs, from its machine-minutes on the paid plan, half a paisa up. A machine's line
-is the step that it adds to that, so lines add up to their month.
+Only a month's cost is rounded: machine-minutes on the paid plan times the price, half a paisa up. The amount of a
+machine is its step in the running total, so that the amounts of all machines add up to the month's.
 """
 
 from __future__ import annotations
@@ -20,31 +19,31 @@ from decimal import ROUND_HALF_UP, Decimal
 
 CURRENCY = "INR"
 PRICE = 34_900
-"""Paise, for one machine and a whole month on the paid plan."""
+"""Paise for one machine and a whole month on the paid plan."""
 
 _MINUTE = 60
 
 
 @dataclass(frozen=True)
 class Span:
-    """Minutes from ``start`` up to ``end``, which does not count; none where that is not later."""
+    """Minutes from ``start`` to ``end``, which is excluded; empty if ``end`` is not later."""
 
     start: int
     end: int
 
     @property
     def length(self) -> int:
-        """In minutes."""
+        """Number of minutes."""
         return max(0, self.end - self.start)
 
     def within(self, other: Span) -> Span:
-        """The part of it that lies in another one."""
+        """The part of this span that lies in another one."""
         return Span(max(self.start, other.start), min(self.end, other.end))
 
 
 @dataclass(frozen=True)
 class Lifetime:
-    """Span in which a machine was enabled without a break; ``name`` is its last one."""
+    """Span in which a machine was enabled without a break; ``name`` is the machine's latest."""
 
     machine: str
     name: str
@@ -53,13 +52,13 @@ class Lifetime:
 
 @dataclass(frozen=True)
 class History:
-    """All that a statement is made from.
+    """Input of a statement.
 
     Attributes:
-        span: of the organization, until now.
-        lifetimes: of its machines; no two of one machine overlap.
-        paid: when it was on the paid plan; no two of these overlap.
-        suspended: when the operator had it suspended, and nothing counts; no two of these overlap.
+        span: from the organization's beginning until now.
+        lifetimes: of its machines; those of one machine don't overlap.
+        paid: disjoint spans on the paid plan.
+        suspended: disjoint spans of suspension, in which nothing counts.
     """
 
     span: Span
@@ -74,9 +73,9 @@ class Month:
 
     Attributes:
         name: ``YYYY-MM``.
-        minutes: that its machines were there, each by itself.
-        billed_minutes: those of them on the paid plan.
-        amount: paise.
+        minutes: sum of all machines' minutes.
+        billed_minutes: sum of all machines' minutes on the paid plan.
+        amount: cost in paise.
     """
 
     name: str
@@ -86,14 +85,14 @@ class Month:
 
     @property
     def machine_months(self) -> Decimal:
-        """Its minutes in machines that were there all month; for reading, to four places."""
+        """The minutes in units of a machine that was enabled all month, for display, to four places."""
         exact = Decimal(self.minutes) / span_of(self.name).length
         return exact.quantize(Decimal("0.0001"), ROUND_HALF_UP)
 
 
 @dataclass(frozen=True)
 class Item:
-    """A machine's part of a month; the fields are those of `Month`."""
+    """A machine's part of a month, with fields like those of `Month`."""
 
     machine: str
     name: str
@@ -103,20 +102,23 @@ class Item:
 
 
 def minute_of(moment: datetime) -> int:
-    """The minute that a moment falls into."""
+    """The minute that contains a moment."""
     return int(moment.timestamp() // _MINUTE)
 
 
 def minute_after(moment: datetime) -> int:
-    """The first minute that begins at a moment or after it."""
+    """The first minute that begins at or after a moment."""
     return -int(-moment.timestamp() // _MINUTE)
 
 
 def span_of(month: str) -> Span:
-    """All of a month that is called ``YYYY-MM``.
+    """The span of a month.
+
+    Args:
+        month: ``YYYY-MM``.
 
     Raises:
-        ValueError: none is called so.
+        ValueError: not of that form.
     """
     first = datetime.strptime(month, "%Y-%m").replace(tzinfo=timezone.utc)
     start = minute_of(first)
@@ -124,7 +126,7 @@ def span_of(month: str) -> Span:
 
 
 def months_of(span: Span) -> Iterator[str]:
-    """The months that a span reaches into; of an empty one, the month that it begins in."""
+    """Months that a span overlaps, as ``YYYY-MM``; an empty span gives the month of its start."""
     at = span.start
     while at < max(span.end, span.start + 1):
         name = f"{datetime.fromtimestamp(at * _MINUTE, timezone.utc):%Y-%m}"
@@ -133,7 +135,7 @@ def months_of(span: Span) -> Iterator[str]:
 
 
 def cost(billed_minutes: int, month: Span) -> int:
-    """Paise for so many machine-minutes of a month."""
+    """Cost in paise of the billed machine-minutes of a month."""
     return (2 * PRICE * billed_minutes + month.length) // (2 * month.length)
 
 
@@ -146,35 +148,35 @@ def months(history: History) -> list[Month]:
             if known.length:
                 steps[known.start][part] += 1
                 steps[known.end][part] -= 1
-    turns = sorted(steps)
-    machines = paid = suspended = done = 0
+    boundaries = sorted(steps)
+    machines = paid = suspended = passed = 0
     statement = []
     for name in months_of(history.span):
         month = span_of(name)
         minutes = billed = 0
         at = month.start
         while at < month.end:
-            until = min(turns[done], month.end) if done < len(turns) else month.end
-            spent = 0 if suspended else machines * (until - at)
-            minutes += spent
-            billed += spent if paid else 0
+            until = min(boundaries[passed], month.end) if passed < len(boundaries) else month.end
+            used = 0 if suspended else machines * (until - at)
+            minutes += used
+            billed += used if paid else 0
             at = until
-            if done < len(turns) and turns[done] == at:
+            if passed < len(boundaries) and boundaries[passed] == at:
                 machines, paid, suspended = machines + steps[at][0], paid + steps[at][1], suspended + steps[at][2]
-                done += 1
+                passed += 1
         statement.append(Month(name, minutes, billed, cost(billed, month)))
     return statement
 
 
 def items(history: History, month: str) -> list[Item]:
-    """What each machine has to do with a month, the oldest machine first; also one that was there for no whole minute.
+    """Each machine's part of a month, the oldest machine first, including machines without a counted minute.
 
     Raises:
-        ValueError: no month is called so.
+        ValueError: the month is not of the form ``YYYY-MM``.
     """
     whole = span_of(month)
-    spent = whole.within(history.span)
-    paid = [each.within(spent) for each in history.paid]
+    elapsed = whole.within(history.span)
+    paid = [each.within(elapsed) for each in history.paid]
     found, running = [], 0
     of_each: defaultdict[str, list[Lifetime]] = defaultdict(list)
     for lifetime in sorted(history.lifetimes, key=lambda each: (each.span.start, each.machine)):
@@ -184,17 +186,17 @@ def items(history: History, month: str) -> list[Item]:
         return span.length - sum(span.within(each).length for each in history.suspended)
 
     for machine, lifetimes in of_each.items():
-        there = [each.span.within(spent) for each in lifetimes]
+        enabled = [each.span.within(elapsed) for each in lifetimes]
         began = any(whole.start <= each.span.start < whole.end for each in lifetimes)
-        if not began and not any(each.length for each in there):
+        if not began and not any(each.length for each in enabled):
             continue
-        billed = sum(counted(span.within(each)) for span in there for each in paid)
+        billed = sum(counted(span.within(each)) for span in enabled for each in paid)
         amount = cost(running + billed, whole) - cost(running, whole)
-        found.append(Item(machine, lifetimes[0].name, sum(map(counted, there)), billed, amount))
+        found.append(Item(machine, lifetimes[0].name, sum(map(counted, enabled)), billed, amount))
         running += billed
     return found
 
 
 def rupees(paise: int) -> str:
-    """``349.00``."""
+    """Format an amount in rupees, such as ``349.00``."""
     return f"{paise // 100}.{paise % 100:02d}"

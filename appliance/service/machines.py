@@ -14,7 +14,7 @@ from appliance.model.ids import new_id
 from appliance.model.keys import check_public_key, new_key_pair
 from appliance.model.names import check_group, check_name, check_new_group
 from appliance.model.organization import Machine, Organization
-from appliance.model.policy import Kind, Selector
+from appliance.model.policy import Selector, SelectorKind
 from appliance.service import addresses, file_names, organizations, pages, policy_trail
 from appliance.service.changes import Change, carry_out
 from appliance.service.context import Actor, Context, Statuses
@@ -208,7 +208,7 @@ def remove(context: Context, actor: Actor, machine_id: str) -> None:
 
     def edit(open_change: Change) -> None:
         machine = _find(open_change, machine_id)
-        policy, about_it = open_change.before.policy, Selector(Kind.MACHINE, machine_id)
+        policy, about_it = open_change.before.policy, Selector(SelectorKind.MACHINE, machine_id)
         dropped = [rule for rule in policy.rules if about_it in (rule.source, rule.destination)]
         kept = policy.without_rules({rule.id for rule in dropped})
         if dropped:

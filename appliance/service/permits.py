@@ -58,7 +58,7 @@ def ask(context: Context, email: str) -> None:
     """
     address = check_email(email)
     if context.sign_up is not SignUpMode.VERIFIED:
-        raise NotOpen(f"{context.sign_up.told} No letter helps here.")
+        raise NotOpen(f"{context.sign_up.explanation} No letter helps here.")
     now = context.clock()
     new = Permit(new_id(), address, by_letter=True, expires_at=now + LIFETIME)
     with context.store.write() as transaction:
@@ -92,10 +92,10 @@ def find(context: Context, token: str | None) -> Permit | None:
         NotFound: the link is not good.
     """
     if context.sign_up is SignUpMode.CLOSED:
-        raise NotOpen(context.sign_up.told)
+        raise NotOpen(context.sign_up.explanation)
     if not token:
         if context.sign_up is not SignUpMode.OPEN:
-            raise NotOpen(context.sign_up.told)
+            raise NotOpen(context.sign_up.explanation)
         return None
     with context.store.read() as transaction:
         permit = permits.by_link(transaction, tokens.hash_of(token), context.clock())

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from appliance.hub.errors import HubError
 from appliance.model.cost import MOST_ELEMENTS
 from appliance.model.desired import Desired
-from appliance.model.difference import of_rules, without
+from appliance.model.difference import between_rules, without
 from appliance.model.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from appliance.model.names import check_new_group
-from appliance.model.policy import HIGHEST_PORT, Kind, Party, Policy, Protocol, Rule, Selector, Verdict, decide
+from appliance.model.policy import HIGHEST_PORT, Party, Policy, Protocol, Rule, Selector, SelectorKind, Verdict, decide
 from appliance.service import policy_trail
 from appliance.service.changes import Change, carry_out
 from appliance.service.context import Actor, Context, Counts
@@ -200,7 +200,7 @@ def _save(change: Change, policy: Policy) -> Saved:
     before = change.before.policy
     _check_count(len(policy.rules))
     _check_bytes(change, policy)
-    found = of_rules(before.rules, policy.rules)
+    found = between_rules(before.rules, policy.rules)
     new = without(policy.rules, before.rules) if found is None else found[1]
     _check_machines(change, new)
     _check_groups(change.before, new)
@@ -231,7 +231,11 @@ def _check_machines(change: Change, new: Collection[Rule]) -> None:
     known = {peer.id for peer in change.before.peers}
     for rule in new:
         for field, selector in (("source", rule.source), ("destination", rule.destination)):
-            if selector.kind is Kind.MACHINE and selector.name not in known and selector.name not in change.disabled:
+            if (
+                selector.kind is SelectorKind.MACHINE
+                and selector.name not in known
+                and selector.name not in change.disabled
+            ):
                 raise Invalid(f"A rule names a machine that does not exist: {selector.name!r}.", field=field)
 
 
@@ -246,7 +250,7 @@ def _check_groups(state: Desired, new: Collection[Rule]) -> None:
 def _party(transaction: Connection, organization_id: str, text: str, field: str) -> Party:
     selector = Selector.parse(text if ":" in text else f"machine:{text}", field=field)
     machine = None
-    if selector.kind is Kind.MACHINE:
+    if selector.kind is SelectorKind.MACHINE:
         machine = machines.find(transaction, organization_id, selector.name)
     if machine is None:
         raise Invalid(f"The {field} is not a machine of this organization: machine:<id>.", field=field)

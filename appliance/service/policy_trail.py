@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from appliance.model.difference import of_rules
+from appliance.model.difference import between_rules
 from appliance.model.entries import LEFT_OUT
-from appliance.model.policy import Kind, Policy, Rule, Selector
+from appliance.model.policy import Policy, Rule, Selector, SelectorKind
 from appliance.service.changes import Change
 from appliance.store import machines
 
@@ -39,7 +39,7 @@ def of_rules_in_words(change: Change, **rules: Sequence[Rule]) -> dict[str, Any]
     """Lists of rules as sentences, each with the number of those that are left out."""
     told = {key: of_key[:MOST_TOLD] for key, of_key in rules.items() if of_key}
     ends = {end for of_key in told.values() for rule in of_key for end in (rule.source, rule.destination)}
-    ids = sorted(end.name for end in ends if end.kind is Kind.MACHINE)
+    ids = sorted(end.name for end in ends if end.kind is SelectorKind.MACHINE)
     names = machines.names_of(change.transaction, change.organization.id, ids)
     found: dict[str, Any] = {}
     for key, of_key in told.items():
@@ -51,7 +51,7 @@ def of_rules_in_words(change: Change, **rules: Sequence[Rule]) -> dict[str, Any]
 
 def differences(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[Sequence[Rule], Sequence[Rule]]:
     """Rules that went, and rules that came; one that was changed is both."""
-    found = of_rules(before, after)
+    found = between_rules(before, after)
     if found is not None:
         return found
     had, has = {rule.id: rule for rule in before}, {rule.id: rule for rule in after}
@@ -62,11 +62,11 @@ def differences(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[Sequence
 
 
 def _sentence(rule: Rule, names: Mapping[str, str]) -> str:
-    told = rule.told_with(lambda end: _end(end, names))
+    told = rule.described_with(lambda end: _end(end, names))
     return f"{told} ({rule.description})" if rule.description else told
 
 
 def _end(end: Selector, names: Mapping[str, str]) -> str:
     """Text of a rule's end, for a machine with its name, which may be another one's tomorrow."""
-    name = names.get(end.name) if end.kind is Kind.MACHINE else None
+    name = names.get(end.name) if end.kind is SelectorKind.MACHINE else None
     return str(end) if name is None else f"{end} “{name}”"

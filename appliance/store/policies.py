@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from appliance.model.difference import are_last, of_rules
+from appliance.model.difference import between_rules, ends_with
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, format_ports, parse_ports
 from appliance.store.schema import organizations
 from appliance.store.schema import rules as _table
@@ -54,7 +54,7 @@ def load(transaction: Connection, organization_id: str) -> Saved:
 
 def growth(before: Policy, policy: Policy) -> int:
     """Bytes that the second policy takes beyond the first one, about."""
-    gone, new = of_rules(before.rules, policy.rules) or (before.rules, policy.rules)
+    gone, new = between_rules(before.rules, policy.rules) or (before.rules, policy.rules)
     return sum(map(_size, new)) - sum(map(_size, gone))
 
 
@@ -68,8 +68,8 @@ def save(transaction: Connection, organization_id: str, before: Policy, policy: 
 
     Rules that stay, in the order that they had, are not written again.
     """
-    found = of_rules(before.rules, policy.rules)
-    if found is not None and are_last(policy.rules, found[1]):
+    found = between_rules(before.rules, policy.rules)
+    if found is not None and ends_with(policy.rules, found[1]):
         gone, new = found
         _delete(transaction, [rule.id for rule in gone])
         if new:

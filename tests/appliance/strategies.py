@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from hypothesis import strategies as st
 
 from appliance.model.desired import Desired, Peer
-from appliance.model.policy import Action, Kind, Policy, PortRange, Protocol, Rule, Selector, merge_ports
+from appliance.model.policy import Action, Policy, PortRange, Protocol, Rule, Selector, SelectorKind, merge_ports
 
 GROUPS = ("red", "green", "blue")
 PORTS = (1, 22, 80, 443, 8000, 65535)
@@ -29,9 +29,9 @@ def peers(draw: st.DrawFn) -> tuple[Peer, ...]:
 
 def selectors(known: tuple[Peer, ...]) -> st.SearchStrategy[Selector]:
     return st.one_of(
-        st.just(Selector(Kind.ANY)),
-        st.sampled_from([Selector(Kind.MACHINE, peer.id) for peer in known]),
-        st.sampled_from([Selector(Kind.GROUP, group) for group in GROUPS]),
+        st.just(Selector(SelectorKind.ANY)),
+        st.sampled_from([Selector(SelectorKind.MACHINE, peer.id) for peer in known]),
+        st.sampled_from([Selector(SelectorKind.GROUP, group) for group in GROUPS]),
     )
 
 

@@ -91,7 +91,7 @@ class Arbiter:
             applied, state = self._applied.get(organization), self._plane.state(organization)
         if applied is None or applied.revision != base or state is None:
             return None
-        return difference.leads_from(state)
+        return difference.apply_to(state)
 
     def withdraw(self, organization: str, revision: int) -> None:
         """Puts back what was before this revision, if it was applied last and the store is not known to have it."""

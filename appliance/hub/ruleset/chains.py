@@ -18,7 +18,7 @@ from appliance.hub.ruleset.lookups import (
     in_priority,
 )
 from appliance.hub.ruleset.spread import Spread
-from appliance.model.policy import Action, Kind
+from appliance.model.policy import Action, SelectorKind
 
 ALLOWED_MARK = 0x1
 """What an allowed packet carries; only this mark has a route."""
@@ -28,8 +28,12 @@ STATE = (1 << CLASS_SHIFT) - 1
 """The part of the mark that says how far a packet has come."""
 CLASS = 0xFFFF_FFFF ^ STATE
 
-_SOURCE = {Kind.MACHINE: "ct original ip saddr", Kind.GROUP: "meta priority", Kind.ANY: None}
-_DESTINATION = {Kind.MACHINE: "ct original ip daddr", Kind.GROUP: f"(meta mark & {CLASS:#x})", Kind.ANY: None}
+_SOURCE = {SelectorKind.MACHINE: "ct original ip saddr", SelectorKind.GROUP: "meta priority", SelectorKind.ANY: None}
+_DESTINATION = {
+    SelectorKind.MACHINE: "ct original ip daddr",
+    SelectorKind.GROUP: f"(meta mark & {CLASS:#x})",
+    SelectorKind.ANY: None,
+}
 
 _RULE = "r_"
 

@@ -13,7 +13,7 @@ from appliance.hub.ruleset.lookups import IN_ORDER, Element, Ends, Key, Lookup, 
 from appliance.hub.ruleset.openings import FULL, PACED
 from appliance.hub.ruleset.spread import Spread
 from appliance.model.desired import Desired, Peer
-from appliance.model.difference import of_rules, without
+from appliance.model.difference import between_rules, without
 from appliance.model.policy import Rule
 
 Touched = defaultdict[Lookup, set[Key]]
@@ -64,7 +64,7 @@ class Compiler:
 
     def _take(self, desired: Desired) -> None:
         rules = desired.policy.rules
-        found = of_rules(self._rules, rules)
+        found = between_rules(self._rules, rules)
         if found is None:
             # Which of two rules is first decides which one counts, so with another order everything may be another.
             self._begin()

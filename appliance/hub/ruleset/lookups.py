@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from appliance.hub.ruleset.classes import Classes, classify
 from appliance.model.desired import Desired
-from appliance.model.policy import Action, Kind, PortRange, Rule, Selector, merge_ports
+from appliance.model.policy import Action, PortRange, Rule, Selector, SelectorKind, merge_ports
 
 
 class Topic(Enum):
@@ -22,8 +22,8 @@ class Topic(Enum):
     ANY = "any"
 
 
-Shape = tuple[Kind, Kind]
-_SPECIFIC_FIRST = (Kind.MACHINE, Kind.GROUP, Kind.ANY)
+Shape = tuple[SelectorKind, SelectorKind]
+_SPECIFIC_FIRST = (SelectorKind.MACHINE, SelectorKind.GROUP, SelectorKind.ANY)
 SHAPES: tuple[Shape, ...] = tuple(
     (source, destination) for source in _SPECIFIC_FIRST for destination in _SPECIFIC_FIRST
 )
@@ -117,9 +117,9 @@ def keys_of(rule: Rule, ends: Ends) -> Iterator[Key]:
 
 
 def _ends(selector: Selector, ends: Ends, text: Callable[[int], str]) -> list[Key]:
-    if selector.kind is Kind.ANY:
+    if selector.kind is SelectorKind.ANY:
         return [()]
-    if selector.kind is Kind.MACHINE:
+    if selector.kind is SelectorKind.MACHINE:
         address = ends.addresses.get(selector.name)
         return [] if address is None else [(address,)]
     return [(text(number),) for number in ends.classes.of_group.get(selector.name, ())]

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.addresses import home_network_warning, hub_address
 from appliance.model.errors import Refused
-from appliance.model.policy import Kind, Selector
+from appliance.model.policy import Selector, SelectorKind
 from appliance.service import factor_removals, machines, policy
 from appliance.web.pages import qr, words
 from appliance.web.pages.forms import Form
@@ -106,7 +106,7 @@ def _enable(visit: Visit) -> Response:
 def _ask_removal(visit: Visit) -> Response:
     visit.actor.must_change()
     seen = machines.get(visit.context, visit.actor, visit.parameters["id"])
-    about_it = Selector(Kind.MACHINE, seen.machine.id)
+    about_it = Selector(SelectorKind.MACHINE, seen.machine.id)
     rules = policy.get(visit.context, visit.actor).policy.rules
     affected = sum(about_it in (rule.source, rule.destination) for rule in rules)
     return visit.page("machine_remove.html", seen=seen, affected=affected)

@@ -11,7 +11,7 @@ from appliance.model.errors import Conflict, NotFound, Refused
 from appliance.model.ids import new_id
 from appliance.model.openness import open_protocols
 from appliance.model.organization import Machine
-from appliance.model.policy import Action, Kind, Policy, Protocol, Rule, Selector, Verdict
+from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, SelectorKind, Verdict
 from appliance.service import machines
 from appliance.service import policy as policies
 from appliance.web.pages import forms, words
@@ -157,7 +157,7 @@ def _check_not_idle(visit: Visit, rules: Collection[Rule]) -> None:
     if visit.form.number("version") not in (None, saved.version):
         return
     for rule in rules:
-        reason = saved.policy.makes_idle(rule)
+        reason = saved.policy.rule_covering(rule)
         if reason is not None:
             names = {each.id: each.name for each in _machines(visit)}
             raise Idle(rule, reason, names)
@@ -176,7 +176,7 @@ def _page(visit: Visit, refusal: Refusal | None = None, verdict: Verdict | None 
     names = {each.id: each.name for each in everyone}
     groups = {group for each in everyone for group in each.groups}
     for rule in saved.policy.rules:
-        groups |= {end.name for end in (rule.source, rule.destination) if end.kind is Kind.GROUP}
+        groups |= {end.name for end in (rule.source, rule.destination) if end.kind is SelectorKind.GROUP}
     start = min(visit.query.number("from") or 0, len(saved.policy.rules))
     shown = saved.policy.rules[start : start + _PAGE_LENGTH]
     counts = policies.counters(visit.context, visit.actor).value

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
 from appliance.model.errors import Invalid
-from appliance.model.policy import Kind, Protocol, Rule, Selector, format_ports
+from appliance.model.policy import Protocol, Rule, Selector, SelectorKind, format_ports
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _LIKE_OTHER_ENDS = re.compile(r"(?i)(any|group|the machine|a removed machine)\b")
@@ -95,9 +95,9 @@ def parse_groups(text: str) -> list[str]:
 
 def selector(end: Selector, names: Mapping[str, str]) -> str:
     """An end of a rule, with machines by name."""
-    if end.kind is Kind.ANY:
+    if end.kind is SelectorKind.ANY:
         return "any machine"
-    if end.kind is Kind.GROUP:
+    if end.kind is SelectorKind.GROUP:
         return f"group {end.name}"
     name = names.get(end.name)
     if name is None:

@@ -271,5 +271,5 @@ def test_letters_come_from_an_address_also_where_the_pages_have_no_name(listen: 
 
 def test_configurations_may_name_another_port_than_the_hub_s() -> None:
     with environment({}):
-        assert resolve({"endpoint": "vpn.example.net"}).endpoint.at(51820) == ("vpn.example.net", 51820)
-        assert resolve({"endpoint": "vpn.example.net:443"}).endpoint.at(51820) == ("vpn.example.net", 443)
+        assert resolve({"endpoint": "vpn.example.net"}).endpoint.host_and_port(51820) == ("vpn.example.net", 51820)
+        assert resolve({"endpoint": "vpn.example.net:443"}).endpoint.host_and_port(51820) == ("vpn.example.net", 443)

@@ -14,7 +14,7 @@ from appliance.hub.kernel.nft import Rulesets
 from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.ruleset import FULL, PACED, Compiler, Ruleset
 from appliance.model.desired import Desired, Peer
-from appliance.model.policy import ANYONE, Action, Kind, Policy, Protocol, Rule, Selector, parse_ports
+from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind, parse_ports
 from tests.appliance.hub.wire import Flow, Wire
 
 
@@ -107,5 +107,5 @@ def rule(
     ports: str = "",
 ) -> Rule:
     """From one machine to another; None is any."""
-    ends = [ANYONE if peer is None else Selector(Kind.MACHINE, peer.id) for peer in (source, destination)]
+    ends = [ANYONE if peer is None else Selector(SelectorKind.MACHINE, peer.id) for peer in (source, destination)]
     return Rule(name, action, ends[0], ends[1], protocol, parse_ports(ports))

@@ -1,4 +1,4 @@
-"""The overlay's address plan."""
+"""Tests of the overlay network's address plan."""
 
 from __future__ import annotations
 
@@ -43,26 +43,26 @@ def test_a_range_is_used_up_to_its_last_address_and_then_full(prefix: int, place
     assert set(network) - set(given_out) == reserved
 
 
-def test_a_crowded_range_of_millions_needs_a_handful_of_comparisons() -> None:
+def test_finding_an_address_in_a_large_range_takes_few_comparisons() -> None:
     class Counted(Sequence[IPv4Address]):
-        """The first 50,000 machines of a /8."""
+        """The first 50,000 machine addresses of a /8."""
 
-        looks = 0
+        reads = 0
 
         def __len__(self) -> int:
             return 50_000
 
         def __getitem__(self, index: Any) -> Any:
-            self.looks += 1
+            self.reads += 1
             return IPv4Address("10.0.0.2") + index
 
     taken = Counted()
     assert next_address(IPv4Network("10.0.0.0/8"), taken) == IPv4Address("10.0.0.2") + 50_000
-    assert taken.looks < 1000
+    assert taken.reads < 1000
 
 
 @pytest.mark.parametrize("text", ["10.0.0.0/8", "172.16.4.0/22", "192.168.1.0/28", "100.64.0.0/10", "10.100.0.0/16"])
-def test_private_ranges_are_taken(text: str) -> None:
+def test_private_ranges_are_accepted(text: str) -> None:
     assert check_network(text) == IPv4Network(text)
 
 
@@ -116,7 +116,7 @@ ALMOST = st.one_of(
 
 
 @given(ALMOST)
-def test_a_range_that_is_taken_is_shown_as_it_was_written(text: str) -> None:
+def test_an_accepted_range_is_shown_as_it_was_written(text: str) -> None:
     with suppress(Invalid):
         assert str(check_network(text)) == text
 
@@ -124,12 +124,12 @@ def test_a_range_that_is_taken_is_shown_as_it_was_written(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["192.168.0.0/24", "192.168.1.0/24", "192.168.1.128/25", "192.168.0.0/16", "10.0.0.0/8", "172.16.0.0/12"]
 )
-def test_a_range_of_many_homes_is_warned_of(text: str) -> None:
+def test_a_range_of_many_home_networks_gives_a_warning(text: str) -> None:
     warning = home_network_warning(check_network(text))
     assert warning is not None
     assert str(DEFAULT_NETWORK) in warning
 
 
 @pytest.mark.parametrize("text", [str(DEFAULT_NETWORK), "192.168.7.0/28", "100.64.0.0/10", "10.100.0.0/24"])
-def test_other_ranges_are_taken_without_a_word(text: str) -> None:
+def test_other_ranges_give_no_warning(text: str) -> None:
     assert home_network_warning(check_network(text)) is None

@@ -1,4 +1,4 @@
-"""A difference leads from the one state to the other, and is as small as what changed."""
+"""Differences between two states are complete and minimal."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 
 from appliance.hub.rpc.codec import decode, encode
 from appliance.model.desired import Desired
-from appliance.model.difference import Difference, between, of_rules
+from appliance.model.difference import Difference, between, between_rules
 from appliance.model.policy import ANYONE, Action, Rule
 from tests.appliance.strategies import desired_states
 
 
 @given(st.lists(st.integers(0, 9), unique=True), st.lists(st.integers(0, 9), unique=True))
-def test_a_difference_is_what_is_gone_and_what_came(one: list[int], other: list[int]) -> None:
+def test_a_difference_of_rules_is_the_removed_and_the_added_ones(one: list[int], other: list[int]) -> None:
     before, after = (
         [Rule(f"r{number}", Action.DENY, ANYONE, ANYONE) for number in numbers] for numbers in (one, other)
     )
     kept = [each for each in before if each in after]
-    found = of_rules(before, after)
+    found = between_rules(before, after)
     if kept != [each for each in after if each in before]:
         assert found is None
         return
@@ -30,10 +30,10 @@ def test_a_difference_is_what_is_gone_and_what_came(one: list[int], other: list[
 
 
 @given(desired_states(), desired_states(), st.data())
-def test_a_difference_leads_from_the_one_state_to_the_other(
+def test_a_difference_that_was_sent_over_rpc_leads_to_the_new_state(
     before: Desired, other: Desired, data: st.DataObject
 ) -> None:
-    """Through the wire, too. Rules that come in the middle are no such difference."""
+    """Rules added at the end give a difference; rules added in front give none."""
     kept = tuple(rule for rule in before.policy.rules if data.draw(st.booleans()))
     new = tuple(replace(rule, id=f"new{rule.id}") for rule in other.policy.rules)
     policy = replace(before.policy, default=other.policy.default, rules=(*kept, *new))
@@ -42,9 +42,9 @@ def test_a_difference_leads_from_the_one_state_to_the_other(
     assert found is not None
     assert len(found.rules) == len(new)
     assert len(found.rules_gone) == len(before.policy.rules) - len(kept)
-    told = decode(encode(found), Difference)
-    assert told.leads_from(before) == after
-    assert told.leads_from(before).policy.weights == after.policy.weights
+    received = decode(encode(found), Difference)
+    assert received.apply_to(before) == after
+    assert received.apply_to(before).policy.weights == after.policy.weights
     if kept and new:
         assert between(before, replace(after, policy=replace(policy, rules=(*new, *kept)))) is None
     assert between(before, replace(after, port=before.port + 1)) is None

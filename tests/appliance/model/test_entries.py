@@ -1,4 +1,4 @@
-"""An entry of the audit trail has a bounded size, whatever names somebody chose."""
+"""Entries of the audit trail have a bounded size, even with the longest names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DETAILS = st.dictionaries(
 
 
 @given(DETAILS)
-def test_every_entry_is_short_and_one_that_is_short_stays_as_it_is(detail: dict[str, Any]) -> None:
+def test_every_entry_fits_and_short_entries_stay_unchanged(detail: dict[str, Any]) -> None:
     found = shortened(detail)
     assert len(json.dumps(found)) <= LONGEST
     assert size_of("a@example.net", found) <= LONGEST + 200
@@ -28,15 +28,15 @@ def test_every_entry_is_short_and_one_that_is_short_stays_as_it_is(detail: dict[
 
 
 @given(st.lists(TEXTS, max_size=40), st.integers(1, 10**6))
-def test_what_was_left_out_before_goes_on_being_counted(rules: list[str], more: int) -> None:
+def test_values_left_out_before_are_still_counted(rules: list[str], more: int) -> None:
     detail = {"added": rules, "added" + LEFT_OUT: more, "version": 3}
     found = shortened(detail)
     assert len(found["added"]) + found["added" + LEFT_OUT] == len(rules) + more
     assert found["version"] == 3
 
 
-def test_what_is_left_out_is_counted() -> None:
-    """The longest group names, as many as a machine may have: 98 kB as they were stored before."""
+def test_values_left_out_are_counted() -> None:
+    # As many groups as a machine may have, with the longest names.
     groups = [f"{number:02d}" + "\U0001f600" * 253 for number in range(32)]
     detail = {"machine": "m" * 12, "name": "\U0001f600" * 255, "joined": groups, "left": ["red"]}
     assert len(json.dumps(detail)) > 98_000

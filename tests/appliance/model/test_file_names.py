@@ -1,4 +1,4 @@
-"""Names of configuration files: valid on every system, readable, and enough of them."""
+"""Names of configuration files are valid on every system, readable and distinct."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def best(machine_name: str) -> str:
 
 
 @given(NAMES)
-def test_every_name_has_files_that_every_system_takes(machine_name: str) -> None:
+def test_every_machine_name_has_distinct_valid_file_names(machine_name: str) -> None:
     some = list(islice(interface_names(machine_name), 40))
     for name in some:
         valid_files.check(name)
@@ -31,7 +31,7 @@ def test_every_name_has_files_that_every_system_takes(machine_name: str) -> None
 
 
 @given(st.from_regex(r"[a-z](-?[a-z0-9_=+]){1,7}", fullmatch=True).filter(valid_files.is_valid))
-def test_a_name_that_is_valid_is_its_file_s(machine_name: str) -> None:
+def test_a_valid_name_is_also_the_file_name(machine_name: str) -> None:
     assert best(machine_name) == machine_name
 
 
@@ -40,7 +40,7 @@ def test_a_name_that_is_valid_is_its_file_s(machine_name: str) -> None:
     st.integers(0, 99),
     st.integers(0, 99),
 )
-def test_names_that_differ_in_their_number_have_files_that_do(head: str, one: int, other: int) -> None:
+def test_names_that_differ_in_their_number_have_different_file_names(head: str, one: int, other: int) -> None:
     assert (best(f"{head}{one}") == best(f"{head}{other}")) is (one == other)
 
 
@@ -64,10 +64,10 @@ def test_names_that_differ_in_their_number_have_files_that_do(head: str, one: in
         ("Asha's laptop.", "asha-s-laptop"),
     ],
 )
-def test_it_is_readable(machine_name: str, file: str) -> None:
+def test_file_names_are_readable(machine_name: str, file: str) -> None:
     assert best(machine_name) == file
 
 
-def test_names_without_latin_letters_have_files_of_their_own() -> None:
+def test_names_without_latin_letters_have_different_file_names() -> None:
     assert best("मुंबई") != best("पुणे")
     assert re.fullmatch(r"wg-[0-9a-f]{8}", best("मुंबई"))

@@ -1,4 +1,4 @@
-"""Hosts and endpoints: what is taken has one spelling, and everything else is refused."""
+"""Hosts and endpoints have one spelling, and everything else is refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ADDRESSES = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
 @given(TEXTS)
 @example("")
 @example(".")
-def test_a_host_that_is_taken_is_a_plain_name_or_an_address(text: str) -> None:
+def test_an_accepted_host_is_a_plain_name_or_an_address(text: str) -> None:
     with suppress(ValueError):
         host = check_host(text)
         assert host.isascii()
@@ -53,41 +53,41 @@ def test_a_host_that_is_taken_is_a_plain_name_or_an_address(text: str) -> None:
         assert not set(host) - set("abcdefghijklmnopqrstuvwxyz0123456789-.:")
         assert check_host(host) == host
         if set(host.split(".")[-1]) <= set("0123456789"):
-            # What getaddrinfo(3) would read as an address is one, and the same.
+            # getaddrinfo(3) would read it as an address.
             assert str(IPv4Address(host)) == host
 
 
 @given(TEXTS)
-def test_an_endpoint_that_is_taken_reads_back_alike(text: str) -> None:
+def test_an_accepted_endpoint_survives_writing_and_parsing(text: str) -> None:
     with suppress(ValueError):
         endpoint = Endpoint.parse(text)
         assert Endpoint.parse(str(endpoint)) == endpoint
-        host, port = endpoint.at(51820)
+        host, port = endpoint.host_and_port(51820)
         written = authority(host, port)
         assert split_authority(written) == (host, port)
-        # As wg(8) divides it: at the last colon, and an IPv6 address has brackets.
+        # wg(8) splits at the last colon, and takes brackets for an IPv6 address.
         before, _, after = written.rpartition(":")
         assert (before.strip("[]"), int(after)) == (host, port)
         assert before.startswith("[") == (":" in host)
 
 
 @given(NAMES, st.one_of(st.none(), st.integers(1, 65535)))
-def test_host_names_are_taken_with_and_without_a_port(name: str, port: int | None) -> None:
+def test_host_names_are_accepted_with_and_without_a_port(name: str, port: int | None) -> None:
     assert Endpoint.parse(name if port is None else f"{name}:{port}") == Endpoint(name, port)
     assert Endpoint.parse(name.upper() + ".") == Endpoint(name)
 
 
 @given(ADDRESSES, st.integers(1, 65535))
-def test_addresses_of_hosts_are_taken_and_no_others(address: IPv4Address | IPv6Address, port: int) -> None:
+def test_only_addresses_that_a_host_can_have_are_accepted(address: IPv4Address | IPv6Address, port: int) -> None:
     meant = (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
     text = f"[{address}]" if isinstance(address, IPv6Address) else str(address)
-    is_a_hosts = not (
+    is_host_address = not (
         meant.is_unspecified
         or meant.is_multicast
         or (meant.version == 4 and (int(meant) < 2**24 or int(meant) == 2**32 - 1))
     )
     for each in (str(address), text, f"{text}:{port}"):
-        if is_a_hosts:
+        if is_host_address:
             assert ip_address(Endpoint.parse(each).host) == meant
         else:
             with pytest.raises(ValueError, match="not the address of a host"):
@@ -114,7 +114,7 @@ def test_addresses_of_hosts_are_taken_and_no_others(address: IPv4Address | IPv6A
         ("::ffff:203.0.113.7", "203.0.113.7", None),
     ],
 )
-def test_endpoints(text: str, host: str, port: int | None) -> None:
+def test_endpoints_are_parsed_into_host_and_port(text: str, host: str, port: int | None) -> None:
     assert Endpoint.parse(text) == Endpoint(host, port)
 
 
@@ -170,7 +170,7 @@ def test_endpoints(text: str, host: str, port: int | None) -> None:
         "\u00fc" * 80,
     ],
 )
-def test_what_is_no_endpoint_is_refused(text: str) -> None:
+def test_invalid_endpoints_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         Endpoint.parse(text)
 
@@ -197,6 +197,6 @@ def test_what_is_no_endpoint_is_refused(text: str) -> None:
         ("2a00:1450::1", None),
     ],
 )
-def test_a_host_that_is_near_is_warned_of(text: str, kind: str | None) -> None:
+def test_a_host_that_only_near_machines_reach_gives_a_warning(text: str, kind: str | None) -> None:
     warning = Endpoint.parse(text).warning
     assert (warning is None) if kind is None else (warning is not None and kind in warning)

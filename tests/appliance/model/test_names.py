@@ -1,4 +1,4 @@
-"""Names are data: on one line, and never syntax."""
+"""Names stay on one line and are never syntax."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_name_is_refused_or_stays_on_one_line(text: str) -> None:
         st.characters(exclude_categories=["Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs", "M"]), min_size=1, max_size=80
     )
 )
-def test_whatever_shows_is_a_name(text: str) -> None:
+def test_visible_text_is_a_name(text: str) -> None:
     assume(not set(text) <= set("\u115f\u1160\u3164\uffa0\u2800"))
     assert check_name(text) == unicodedata.normalize("NFC", text)
 
@@ -50,7 +50,7 @@ def test_whatever_shows_is_a_name(text: str) -> None:
         "\u2764\ufe0f",
     ],
 )
-def test_what_people_write_is_a_name(text: str) -> None:
+def test_unusual_names_are_accepted_unchanged(text: str) -> None:
     assert check_name(text) == text
 
 
@@ -68,18 +68,18 @@ def test_what_people_write_is_a_name(text: str) -> None:
         "machine\uff1ax",
     ],
 )
-def test_no_group_is_called_like_an_end_of_a_rule(text: str) -> None:
+def test_a_group_name_that_reads_like_an_end_of_a_rule_is_refused(text: str) -> None:
     with pytest.raises(Invalid, match="Choose another name"):
         check_new_group(text)
 
 
 @pytest.mark.parametrize("text", ["anybody", "company", "machines", "the machine: x", "group", "10.0.0.0/8"])
-def test_other_words_are_groups(text: str) -> None:
+def test_other_group_names_are_accepted(text: str) -> None:
     check_new_group(text)
 
 
 @given(st.one_of(st.text(max_size=20), st.text("anymchiegroupsu: ", max_size=12)))
-def test_a_group_that_is_taken_reads_like_no_other_selector(text: str) -> None:
+def test_an_accepted_group_name_never_parses_as_a_selector(text: str) -> None:
     try:
         check_new_group(text)
     except Invalid:
@@ -121,7 +121,7 @@ def test_length_is_counted_in_the_composed_form() -> None:
         "\u0301",
     ],
 )
-def test_what_can_t_be_shown_on_a_line_is_refused(text: str) -> None:
+def test_names_that_do_not_show_on_one_line_are_refused(text: str) -> None:
     with pytest.raises(Invalid):
         check_name(text)
 
@@ -147,5 +147,5 @@ def test_no_name_adds_a_line_to_the_configuration(machine: str, organization: st
     ).text()
     lines = text.splitlines()
     assert len(lines) == 12
-    # What wg-quick reads of a line is what stands before the first "#".
+    # wg-quick ignores a line from the first "#" on.
     assert [line.split("#")[0] for line in lines if line.startswith("#")] == ["", ""]

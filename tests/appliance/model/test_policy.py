@@ -1,4 +1,4 @@
-"""The decision: deny, then allow, then the default, whatever the order of the rules."""
+"""Decisions of a policy: deny before allow before the default, in any order of the rules."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from appliance.model.errors import Invalid
 from appliance.model.policy import (
     ANYONE,
     Action,
-    Kind,
     Party,
     Policy,
     PortRange,
     Protocol,
     Rule,
     Selector,
+    SelectorKind,
     decide,
     format_ports,
     merge_ports,
@@ -30,7 +30,7 @@ from appliance.model.policy import (
 )
 from tests.appliance.strategies import PORTS, desired_states, port_ranges, rules
 
-PEOPLE = tuple(Peer(f"m{number}", f"key{number}", IPv4Address("10.100.0.2") + number) for number in range(2))
+PEERS = tuple(Peer(f"m{number}", f"key{number}", IPv4Address("10.100.0.2") + number) for number in range(2))
 
 
 @given(desired_states(), st.randoms(), st.sampled_from(Protocol), st.sampled_from([*PORTS, None]))
@@ -50,23 +50,21 @@ def test_the_order_of_rules_never_matters(
 
 @given(desired_states(), st.sampled_from(Protocol))
 def test_a_deny_rule_always_wins(desired: Desired, protocol: Protocol) -> None:
-    everything = Rule("x", Action.DENY, Selector(Kind.ANY), Selector(Kind.ANY))
+    everything = Rule("x", Action.DENY, Selector(SelectorKind.ANY), Selector(SelectorKind.ANY))
     policy = Policy(desired.policy.default, (*desired.policy.rules, everything))
     source, destination = Party("a"), Party("b")
     assert decide(policy, source, destination, protocol).action is Action.DENY
 
 
 @given(st.data(), st.sampled_from(Protocol), st.sampled_from([*PORTS, 23, None]))
-def test_a_rule_that_is_said_to_change_nothing_changes_no_verdict(
-    data: st.DataObject, protocol: Protocol, port: int | None
-) -> None:
+def test_a_redundant_rule_changes_no_verdict(data: st.DataObject, protocol: Protocol, port: int | None) -> None:
     desired = data.draw(desired_states())
     rule = data.draw(rules(desired.peers, "further"))
-    # Wider at either end than the rule, or just so, as it would seldom be otherwise.
+    # Random rules seldom cover each other, so this one's ends are those of the rule or wider.
     source, destination = (data.draw(st.sampled_from([end, ANYONE])) for end in (rule.source, rule.destination))
     wide = replace(data.draw(rules(desired.peers, "wide")), source=source, destination=destination)
     policy = desired.policy.with_rules([wide])
-    if policy.makes_idle(rule) is None:
+    if policy.rule_covering(rule) is None:
         return
     after = policy.with_rules([rule])
     parties = [Party(peer.id, peer.groups) for peer in desired.peers]
@@ -78,14 +76,14 @@ def test_a_rule_that_is_said_to_change_nothing_changes_no_verdict(
 
 
 @given(st.data())
-def test_a_rule_that_is_there_already_is_said_to_change_nothing(data: st.DataObject) -> None:
+def test_a_repeated_rule_is_redundant(data: st.DataObject) -> None:
     desired = data.draw(desired_states())
     for rule in desired.policy.rules:
-        assert desired.policy.makes_idle(replace(rule, id="further", description="said again")) is not None
+        assert desired.policy.rule_covering(replace(rule, id="further", description="again")) is not None
 
 
 @pytest.mark.parametrize(
-    ("there", "further", "idle"),
+    ("present", "further", "redundant"),
     [
         ("deny any any tcp 1-100", "deny any any tcp 22,80", True),
         ("deny any any tcp 22,80", "deny any any tcp 1-100", False),
@@ -96,24 +94,26 @@ def test_a_rule_that_is_there_already_is_said_to_change_nothing(data: st.DataObj
         ("deny any any udp", "deny any any tcp", False),
     ],
 )
-def test_what_covers_what(there: str, further: str, idle: bool) -> None:
+def test_a_rule_is_redundant_if_another_one_covers_it(present: str, further: str, redundant: bool) -> None:
     def rule(text: str) -> Rule:
         action, source, destination, protocol, *ports = text.split()
         one, other = (Selector.parse(end, field="end") for end in (source, destination))
         return Rule(text, Action(action), one, other, Protocol(protocol), parse_ports("".join(ports)))
 
-    assert (Policy(rules=(rule(there),)).makes_idle(rule(further)) is not None) is idle
+    assert (Policy(rules=(rule(present),)).rule_covering(rule(further)) is not None) is redundant
 
 
-def test_a_rule_speaks_of_one_direction() -> None:
-    rule = Rule("x", Action.DENY, Selector(Kind.MACHINE, "a"), Selector(Kind.MACHINE, "b"))
+def test_a_rule_is_for_one_direction() -> None:
+    rule = Rule("x", Action.DENY, Selector(SelectorKind.MACHINE, "a"), Selector(SelectorKind.MACHINE, "b"))
     policy = Policy(Action.ALLOW, (rule,))
     assert decide(policy, Party("a"), Party("b")).action is Action.DENY
     assert decide(policy, Party("b"), Party("a")).action is Action.ALLOW
 
 
 def test_without_a_port_a_rule_for_ports_does_not_match() -> None:
-    rule = Rule("x", Action.DENY, Selector(Kind.ANY), Selector(Kind.ANY), Protocol.TCP, parse_ports("22"))
+    rule = Rule(
+        "x", Action.DENY, Selector(SelectorKind.ANY), Selector(SelectorKind.ANY), Protocol.TCP, parse_ports("22")
+    )
     policy = Policy(Action.ALLOW, (rule,))
     assert decide(policy, Party("a"), Party("b"), Protocol.TCP).action is Action.ALLOW
     assert decide(policy, Party("a"), Party("b"), Protocol.TCP, 22).rule is rule
@@ -138,32 +138,34 @@ def test_merging_keeps_every_port_and_leaves_gaps(ranges: list[PortRange]) -> No
 @pytest.mark.parametrize(
     "text", ["0", "65536", "80-22", "a", "1,,2", "1-2-3", "-5", "٢٢", "22;80", ",".join(["1"] * 101)]
 )
-def test_what_is_no_list_of_ports_is_refused(text: str) -> None:
+def test_invalid_ports_are_refused(text: str) -> None:
     with pytest.raises(Invalid):
         parse_ports(text)
 
 
 @pytest.mark.parametrize("text", ["", "machine:", "group:", "host:x", "ANY", "machine", "group:a\nb"])
-def test_what_is_no_selector_is_refused(text: str) -> None:
+def test_invalid_selectors_are_refused(text: str) -> None:
     with pytest.raises(Invalid):
         Selector.parse(text, field="source")
 
 
 def test_only_tcp_and_udp_have_ports() -> None:
     with pytest.raises(Invalid):
-        Rule("x", Action.DENY, Selector(Kind.ANY), Selector(Kind.ANY), Protocol.ICMP, parse_ports("22"))
+        Rule("x", Action.DENY, Selector(SelectorKind.ANY), Selector(SelectorKind.ANY), Protocol.ICMP, parse_ports("22"))
 
 
 @given(st.data())
-def test_rules_that_stay_keep_their_ids(data: st.DataObject) -> None:
-    """As many of one content as there were and are; nothing else of a rule changes, and no two have one id."""
-    contents = data.draw(st.lists(rules(PEOPLE), min_size=1, max_size=4))
+def test_equal_rules_keep_their_ids(data: st.DataObject) -> None:
+    """Each old id is reused at most once, ids stay distinct, and nothing else of a rule changes."""
+    contents = data.draw(st.lists(rules(PEERS), min_size=1, max_size=4))
     picks = st.lists(st.sampled_from(contents), max_size=6)
     before = Policy(rules=tuple(replace(rule, id=f"old{at}") for at, rule in enumerate(data.draw(picks))))
     sent = [replace(rule, id=f"new{at}") for at, rule in enumerate(data.draw(picks))]
-    # Whoever changes what he has read sends some of the old ones back as they were.
-    some = data.draw(st.lists(st.sampled_from(before.rules), unique_by=lambda rule: rule.id)) if before.rules else []
-    after = Policy(rules=(*some, *sent))
+    # A client that edits a policy sends some old rules back unchanged, with their ids.
+    returned = (
+        data.draw(st.lists(st.sampled_from(before.rules), unique_by=lambda rule: rule.id)) if before.rules else []
+    )
+    after = Policy(rules=(*returned, *sent))
     kept = after.with_ids_of(before)
     assert [replace(rule, id="") for rule in kept.rules] == [replace(rule, id="") for rule in after.rules]
     assert len({rule.id for rule in kept.rules}) == len(kept.rules)
@@ -172,7 +174,7 @@ def test_rules_that_stay_keep_their_ids(data: st.DataObject) -> None:
     assert count == was & now
 
 
-def test_a_rule_is_read_as_people_write_it() -> None:
+def test_a_rule_is_parsed_from_its_parts() -> None:
     rule = Rule.parse(action="deny", source="any", destination="group:red", protocol="tcp", ports="22, 80-90")
     again = Rule.parse(action="deny", source="any", destination="group:red", protocol="tcp", ports="80-90,22")
     assert rule.sentence == "deny any to group:red, tcp 22,80-90"

@@ -1,4 +1,4 @@
-"""Minutes and paise: parts add up to what they are parts of."""
+"""Minutes and paise of a month's parts add up to the month's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from appliance.model.usage import (
     span_of,
 )
 
-# The leap day of 2028, a turn of the year and months of every length are in there.
+# They include a leap day, a turn of the year and months of every length.
 FIRST, LAST = span_of("2027-11").start, span_of("2028-05").start
 MINUTES = st.integers(FIRST, LAST)
 MONTHS = [f"{year}-{month:02d}" for year in (2027, 2028, 2100) for month in range(1, 13)]
@@ -41,8 +41,7 @@ def spans(draw: st.DrawFn) -> Span:
 
 
 @st.composite
-def apart(draw: st.DrawFn) -> list[Span]:
-    """Spans that don't overlap."""
+def disjoint_spans(draw: st.DrawFn) -> list[Span]:
     turns = sorted(draw(st.sets(MINUTES, max_size=6)))
     return [Span(start, end) for start, end in zip(turns[::2], turns[1::2], strict=False)]
 
@@ -53,7 +52,7 @@ def histories(draw: st.DrawFn) -> History:
         Lifetime(f"m{number}", f"name {number}", span)
         for number, span in enumerate(draw(st.lists(spans(), max_size=8)))
     ]
-    paid, suspended = (draw(apart()) for _ in range(2))
+    paid, suspended = (draw(disjoint_spans()) for _ in range(2))
     return History(Span(FIRST + draw(st.integers(0, 50_000)), draw(MINUTES)), lifetimes, paid, suspended)
 
 
@@ -75,16 +74,16 @@ def test_the_lines_of_a_month_add_up_to_it(history: History) -> None:
 @given(histories())
 def test_the_months_add_up_to_the_lifetimes(history: History) -> None:
     minutes, billed, _ = sums(months(history))
-    there = [lifetime.span.within(history.span) for lifetime in history.lifetimes]
-    there_paid = [span.within(paid) for span in there for paid in history.paid]
+    enabled = [lifetime.span.within(history.span) for lifetime in history.lifetimes]
+    enabled_and_paid = [span.within(paid) for span in enabled for paid in history.paid]
     assert (minutes, billed) == tuple(
         sum(span.length - sum(span.within(each).length for each in history.suspended) for span in spans)
-        for spans in (there, there_paid)
+        for spans in (enabled, enabled_and_paid)
     )
 
 
 @given(histories(), st.data())
-def test_a_lifetime_in_two_parts_costs_what_it_did_in_one(history: History, data: st.DataObject) -> None:
+def test_a_lifetime_split_in_two_costs_as_much(history: History, data: st.DataObject) -> None:
     halves = []
     for lifetime in history.lifetimes:
         cut = data.draw(st.integers(lifetime.span.start, lifetime.span.end))
@@ -94,7 +93,7 @@ def test_a_lifetime_in_two_parts_costs_what_it_did_in_one(history: History, data
 
 
 @given(histories(), st.integers(0, 50_000))
-def test_a_month_that_is_over_changes_no_more(history: History, later: int) -> None:
+def test_a_past_month_does_not_change(history: History, later: int) -> None:
     now = history.span.end
     grown = replace(history, span=Span(history.span.start, now + later))
     over = [month for month in months(history) if span_of(month.name).end <= now]
@@ -117,19 +116,19 @@ def test_a_whole_month_costs_the_price_whatever_its_length(name: str, machines: 
     assert (month.amount, month.machine_months) == (machines * PRICE, Decimal(f"{machines}.0000"))
 
 
-def test_a_machine_that_was_just_added_is_told_of_in_its_month_only() -> None:
+def test_a_machine_without_a_minute_is_listed_in_its_first_month_only() -> None:
     history = History(span_of("2027-11"), [Lifetime("m", "name", Span(FIRST, FIRST))])
     assert items(history, "2027-11") == [Item("m", "name", 0, 0, 0)]
     assert items(history, "2027-12") == []
 
 
-def test_half_a_paisa_goes_up() -> None:
+def test_half_a_paisa_is_rounded_up() -> None:
     # 34900 paise over 69800 minutes: each minute costs half a paisa.
     length = Span(0, 2 * PRICE)
     assert [cost(minutes, length) for minutes in range(5)] == [0, 1, 1, 2, 2]
 
 
-def test_months_have_their_own_lengths_and_years_their_turn() -> None:
+def test_months_have_their_calendar_lengths() -> None:
     days = {name: span_of(name).length // 1440 for name in ("2027-02", "2028-02", "2100-02", "2027-12")}
     assert days == {"2027-02": 28, "2028-02": 29, "2100-02": 28, "2027-12": 31}
     assert list(months_of(Span(span_of("2027-12").start, span_of("2028-02").start))) == ["2027-12", "2028-01"]
@@ -140,7 +139,7 @@ def test_months_have_their_own_lengths_and_years_their_turn() -> None:
 
 
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)), st.integers(-12, 12))  # noqa: DTZ001
-def test_a_moment_is_in_the_same_minute_whatever_the_zone(moment: datetime, hours: int) -> None:
+def test_a_moment_is_in_the_same_minute_in_every_time_zone(moment: datetime, hours: int) -> None:
     here = moment.replace(tzinfo=timezone.utc)
     there = here.astimezone(timezone(timedelta(hours=hours)))
     assert minute_of(here) == minute_of(there)
@@ -149,5 +148,5 @@ def test_a_moment_is_in_the_same_minute_whatever_the_zone(moment: datetime, hour
 
 
 @pytest.mark.parametrize(("paise", "text"), [(0, "0.00"), (5, "0.05"), (34_900, "349.00"), (123_456, "1234.56")])
-def test_money_reads_as_rupees(paise: int, text: str) -> None:
+def test_amounts_are_formatted_in_rupees(paise: int, text: str) -> None:
     assert rupees(paise) == text

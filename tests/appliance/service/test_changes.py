@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from appliance.hub.errors import Crowded, HubError
 from appliance.model.errors import Invalid, NotEnforced, Refused, TooMany
 from appliance.model.organization import Plan
-from appliance.model.policy import ANYONE, Action, Kind, Policy, Protocol, Rule, Selector, parse_ports
+from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind, parse_ports
 from appliance.service import Actor, Context, accounts, deletion, machines, organizations
 from appliance.service import policy as policies
 from appliance.store import organizations as stored
@@ -102,7 +102,7 @@ def test_groups_that_overlap_in_too_many_ways_are_refused(
         machines.add(
             context, owner, name=f"m{number}", groups=["all", *(f"g{bit}" for bit in range(3) if number >> bit & 1)]
         )
-    ends = [Selector(Kind.GROUP, name) for name in ("all", "g0", "g1", "g2")]
+    ends = [Selector(SelectorKind.GROUP, name) for name in ("all", "g0", "g1", "g2")]
     many = tuple(Rule(f"r{at}", Action.DENY, ends[0], end) for at, end in enumerate(ends))
     # Eight machines at both ends; eight classes in all, four in each of the others: 8 x 8 and three times 8 x 4.
     set_most(monkeypatch, 16 + 159)

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.model.errors import Conflict, Forbidden, Invalid, PlanLimit
 from appliance.model.organization import Machine, Role
-from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
+from appliance.model.policy import ANYONE, Action, Policy, Rule, Selector, SelectorKind
 from appliance.service import Actor, Context, machines, organizations, usage
 from appliance.service import policy as policies
 from appliance.store import organizations as stored
@@ -76,7 +76,7 @@ def test_it_counts_for_the_plan(context: Context, owner: Actor) -> None:
 def test_rules_may_name_it_and_hold_when_it_is_back(context: Context, hub: FakeHub, owner: Actor) -> None:
     machine = machines.add(context, owner, name="a").machine
     machines.change(context, owner, machine.id, enabled=False)
-    rule = Rule("x", Action.DENY, Selector(Kind.MACHINE, machine.id), ANYONE)
+    rule = Rule("x", Action.DENY, Selector(SelectorKind.MACHINE, machine.id), ANYONE)
     policies.save(context, owner, Policy(rules=(rule,)))
     machines.change(context, owner, machine.id, enabled=True)
     assert hub.enforced[owner.organization_id].policy.rules == (rule,)

@@ -6,13 +6,13 @@ import pytest
 
 from appliance.model.errors import Invalid
 from appliance.model.ids import new_id
-from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
+from appliance.model.policy import ANYONE, Action, Policy, Rule, Selector, SelectorKind
 from appliance.service import Actor, Context, machines
 from appliance.service import policy as policies
 
 
 def rule_about(group: str) -> Rule:
-    return Rule(new_id(), Action.DENY, ANYONE, Selector(Kind.GROUP, group))
+    return Rule(new_id(), Action.DENY, ANYONE, Selector(SelectorKind.GROUP, group))
 
 
 @pytest.mark.parametrize("group", ["any", "machine:x", "Group:office"])

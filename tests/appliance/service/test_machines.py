@@ -9,7 +9,7 @@ import pytest
 
 from appliance.model.errors import Conflict, Invalid, NotFound, PlanLimit
 from appliance.model.keys import new_key_pair
-from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
+from appliance.model.policy import ANYONE, Action, Policy, Rule, Selector, SelectorKind
 from appliance.service import Actor, Context, machines, organizations
 from appliance.service import policy as policies
 from appliance.store import organizations as stored
@@ -117,8 +117,8 @@ def test_rotation_changes_the_key_and_nothing_else(context: Context, owner: Acto
 
 def test_a_removed_machine_takes_its_rules_along(context: Context, owner: Actor) -> None:
     machine = machines.add(context, owner, name="a").machine
-    about = Rule("x", Action.DENY, Selector(Kind.MACHINE, machine.id), ANYONE)
-    other = Rule("y", Action.DENY, ANYONE, Selector(Kind.GROUP, "red"))
+    about = Rule("x", Action.DENY, Selector(SelectorKind.MACHINE, machine.id), ANYONE)
+    other = Rule("y", Action.DENY, ANYONE, Selector(SelectorKind.GROUP, "red"))
     policies.save(context, owner, Policy(Action.ALLOW, (about, other)))
     machines.remove(context, owner, machine.id)
     assert [rule.id for rule in policies.get(context, owner).policy.rules] == ["y"]
@@ -146,7 +146,7 @@ def test_another_organization_s_machine_does_not_exist(context: Context, owner: 
     with pytest.raises(NotFound):
         machines.remove(context, other, machine.id)
     with pytest.raises(Invalid):
-        policies.add_rule(context, other, Rule("x", Action.DENY, Selector(Kind.MACHINE, machine.id), ANYONE))
+        policies.add_rule(context, other, Rule("x", Action.DENY, Selector(SelectorKind.MACHINE, machine.id), ANYONE))
 
 
 def test_pages_follow_one_another(context: Context, owner: Actor) -> None:

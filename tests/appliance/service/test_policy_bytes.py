@@ -6,14 +6,14 @@ import pytest
 
 from appliance.model.errors import Invalid
 from appliance.model.ids import new_id
-from appliance.model.policy import ANYONE, Action, Kind, Policy, PortRange, Protocol, Rule, Selector
+from appliance.model.policy import ANYONE, Action, Policy, PortRange, Protocol, Rule, Selector, SelectorKind
 from appliance.service import Actor, Context, machines, organizations, policy
 from appliance.service.policy import MOST_BYTES
 from appliance.store import policies, schema
 
 
 def rule(text: str, machine: str | None = None) -> Rule:
-    source = ANYONE if machine is None else Selector(Kind.MACHINE, machine)
+    source = ANYONE if machine is None else Selector(SelectorKind.MACHINE, machine)
     ports = (PortRange(1, 2), PortRange(5, 5))
     return Rule(new_id(), Action.DENY, source, ANYONE, Protocol.TCP, ports, description=text)
 

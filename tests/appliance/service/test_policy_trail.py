@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from appliance.model.entries import LEFT_OUT, LONGEST
 from appliance.model.ids import new_id
-from appliance.model.policy import ANYONE, Action, Kind, Policy, Protocol, Rule, Selector, parse_ports
+from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind, parse_ports
 from appliance.service import Actor, Context, machines, organizations
 from appliance.service import policy as policies
 from appliance.service.policy_trail import MOST_TOLD, differences
@@ -30,7 +30,7 @@ def rule(source: Selector = ANYONE, description: str = "", ports: str = "") -> R
 
 def test_rules_that_came_and_went_are_told_with_the_names_of_then(context: Context, owner: Actor) -> None:
     machine = machines.add(context, owner, name="branch-mumbai").machine
-    about_it, other = rule(Selector(Kind.MACHINE, machine.id), "no backups by day", "22,80"), rule()
+    about_it, other = rule(Selector(SelectorKind.MACHINE, machine.id), "no backups by day", "22,80"), rule()
     policies.save(context, owner, Policy(Action.DENY, (other,)))
     assert last_entry(context, owner) == {
         "added": ["deny any to any"],
@@ -66,7 +66,9 @@ def test_a_save_that_changes_nothing_or_places_alone_says_so(context: Context, o
 
 def test_of_many_rules_the_first_are_told_and_the_others_counted(context: Context, owner: Actor) -> None:
     # A character outside of the first plane takes most bytes.
-    many = tuple(rule(Selector(Kind.GROUP, f"{n:03}" + "\U0001f600" * 250), "\U0001f600" * 500) for n in range(40))
+    many = tuple(
+        rule(Selector(SelectorKind.GROUP, f"{n:03}" + "\U0001f600" * 250), "\U0001f600" * 500) for n in range(40)
+    )
     policies.save(context, owner, Policy(Action.ALLOW, many))
     policies.save(context, owner, Policy(Action.ALLOW, (rule(),)))
     detail = last_entry(context, owner)
@@ -80,13 +82,13 @@ def test_no_more_is_put_into_words_than_is_told(
     context: Context, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Rule] = []
-    in_words = Rule.told_with
+    in_words = Rule.described_with
 
     def noting(each: Rule, ends: Callable[[Selector], str]) -> str:
         told.append(each)
         return in_words(each, ends)
 
-    monkeypatch.setattr(Rule, "told_with", noting)
+    monkeypatch.setattr(Rule, "described_with", noting)
     policies.save(context, owner, Policy(Action.ALLOW, tuple(rule() for _ in range(2000))))
     policies.save(context, owner, Policy(Action.ALLOW))
     assert len(told) == 2 * MOST_TOLD

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.model.policy import Action, Kind, Party, Policy, Protocol, Selector, decide, parse_ports
+from appliance.model.policy import Action, Party, Policy, Protocol, Selector, SelectorKind, decide, parse_ports
 from appliance.model.policy import Rule as ModelRule
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
@@ -119,9 +119,9 @@ def test_two_models_that_share_no_code_agree(cell: CellKey, default: str, rules_
 
 
 def test_a_selector_means_the_same_to_both() -> None:
-    assert Selector.parse("any", field="source") == Selector(Kind.ANY)
-    assert Selector.parse("group:red", field="source") == Selector(Kind.GROUP, "red")
-    assert Selector.parse("machine:m1", field="source") == Selector(Kind.MACHINE, "m1")
+    assert Selector.parse("any", field="source") == Selector(SelectorKind.ANY)
+    assert Selector.parse("group:red", field="source") == Selector(SelectorKind.GROUP, "red")
+    assert Selector.parse("machine:m1", field="source") == Selector(SelectorKind.MACHINE, "m1")
 
 
 @given(cells, defaults)

@@ -22,7 +22,7 @@ from appliance.hub.ruleset import Compiler, Ruleset, compile_ruleset
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
-from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
+from appliance.model.policy import ANYONE, Action, Policy, Rule, Selector, SelectorKind
 from tests.appliance.strategies import desired_states
 from tests.properties import sharing_fixtures
 
@@ -121,7 +121,9 @@ def test_a_lookup_that_comes_again_before_it_was_tidied_away_meets_nothing(
     for out_by_then_s in (1e9, 0.0, 0.002):
         monkeypatch.setattr("appliance.hub.plane.enforcement._OUT_BY_THEN_S", out_by_then_s)
         for number in range(12):
-            rule = Rule(f"r{number}", Action.DENY, Selector(Kind.MACHINE, "m0"), Selector(Kind.MACHINE, "m1"))
+            rule = Rule(
+                f"r{number}", Action.DENY, Selector(SelectorKind.MACHINE, "m0"), Selector(SelectorKind.MACHINE, "m1")
+            )
             plane.apply(replace(state, policy=Policy(Action.ALLOW, (rule,))))
             plane.apply(state)
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from appliance.hub.rpc.checks import Distrusted, check_state, is_endpoint, usable_endpoints
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
-from appliance.model.policy import ANYONE, Action, Kind, Policy, PortRange, Protocol, Rule, Selector
+from appliance.model.policy import ANYONE, Action, Policy, PortRange, Protocol, Rule, Selector, SelectorKind
 
 KEYS = [new_key_pair().public for _ in range(4)]
 PEERS = (Peer("m2", KEYS[1], IPv4Address("10.100.0.2")), Peer("m3", KEYS[2], IPv4Address("10.100.0.3")))
-RULE = Rule("r2", Action.DENY, ANYONE, Selector(Kind.MACHINE, "m2"), Protocol.TCP, (PortRange(22, 80),))
+RULE = Rule("r2", Action.DENY, ANYONE, Selector(SelectorKind.MACHINE, "m2"), Protocol.TCP, (PortRange(22, 80),))
 GOOD = Desired("bcdfghjkm2", IPv4Network("10.100.0.0/16"), 20_000, KEYS[0], b"k", b"p", PEERS, Policy(rules=(RULE,)))
 OTHER = replace(GOOD, organization="bcdfghjkm3", port=20_001, hub_public_key=KEYS[3])
 DOOR = 51820

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from appliance.hub.ruleset import Compiler, Ruleset, buckets, compile_ruleset
 from appliance.model.desired import Desired
-from appliance.model.policy import Action, Kind, Policy, Protocol, Rule, Selector
+from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, SelectorKind
 from tests.appliance.hub.ruled import members, rule, state_of
 from tests.appliance.strategies import GROUPS, desired_states
 
@@ -88,7 +88,7 @@ def test_a_machine_in_another_group_is_what_that_group_is() -> None:
     machines = tuple(
         replace(machine, groups=frozenset({f"g{number % 10}"})) for number, machine in enumerate(members(200))
     )
-    groups = [Selector(Kind.GROUP, f"g{number}") for number in range(10)]
+    groups = [Selector(SelectorKind.GROUP, f"g{number}") for number in range(10)]
     between = tuple(
         Rule(f"b{number}", Action.ALLOW, groups[number // 10], groups[number % 10]) for number in range(100)
     )

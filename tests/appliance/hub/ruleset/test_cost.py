@@ -12,7 +12,7 @@ from appliance.hub.kernel.generation import Ledger
 from appliance.hub.plane.enforcement import Enforcement
 from appliance.hub.ruleset import Ruleset, compile_ruleset
 from appliance.model.desired import Desired
-from appliance.model.policy import Action, Kind, Policy, PortRange, Protocol, Rule, Selector, merge_ports
+from appliance.model.policy import Action, Policy, PortRange, Protocol, Rule, Selector, SelectorKind, merge_ports
 from tests.appliance.hub.ruled import Kernel, members, rule, state_of
 from tests.appliance.hub.ruleset.test_ruleset import LINK
 from tests.appliance.strategies import desired_states
@@ -30,8 +30,14 @@ def overlapping(draw: st.DrawFn) -> Desired:
         for machine in members(draw(st.integers(1, 8)))
     )
     ends = st.one_of(
-        st.sampled_from([Selector(Kind.GROUP, group) for group in groups]),
-        st.sampled_from([Selector(Kind.ANY), Selector(Kind.MACHINE, machines[0].id), Selector(Kind.GROUP, "empty")]),
+        st.sampled_from([Selector(SelectorKind.GROUP, group) for group in groups]),
+        st.sampled_from(
+            [
+                Selector(SelectorKind.ANY),
+                Selector(SelectorKind.MACHINE, machines[0].id),
+                Selector(SelectorKind.GROUP, "empty"),
+            ]
+        ),
     )
     ports = st.lists(
         st.tuples(st.integers(1, 120), st.integers(1, 120)).map(lambda ends: PortRange(min(ends), max(ends))),

@@ -20,7 +20,7 @@ from appliance.hub.plane.enforcement import Enforcement
 from appliance.hub.ruleset import UNMATCHED, Removal, Ruleset, compile_ruleset, counter_name
 from appliance.hub.ruleset.buckets import count_for
 from appliance.model.desired import Desired, Peer
-from appliance.model.policy import Action, Kind, Party, Policy, Protocol, Rule, Selector, decide
+from appliance.model.policy import Action, Party, Policy, Protocol, Rule, Selector, SelectorKind, decide
 from tests.appliance.hub.ruled import Kernel, changes, members, rule, state_of
 from tests.appliance.strategies import PORTS, desired_states
 from tests.properties import sharing_fixtures
@@ -282,7 +282,7 @@ def test_every_machine_of_a_large_group_is_found(kernel: Kernel) -> None:
         replace(machine, groups=frozenset({"even"} if number % 2 == 0 else {"five"} if number % 5 == 0 else ()))
         for number, machine in enumerate(members(400))
     )
-    denied = Rule("d", Action.DENY, Selector(Kind.GROUP, "even"), Selector(Kind.GROUP, "five"))
+    denied = Rule("d", Action.DENY, Selector(SelectorKind.GROUP, "even"), Selector(SelectorKind.GROUP, "five"))
     state = state_of(machines, Policy(Action.ALLOW, (denied,)))
     kernel.load(state)
     for number in range(0, 400, 7):

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.model.desired import RuleCount
 from appliance.model.ids import new_id
-from appliance.model.policy import ANYONE, Action, Kind, Policy, Rule, Selector
+from appliance.model.policy import ANYONE, Action, Policy, Rule, Selector, SelectorKind
 from appliance.service import accounts, machines
 from appliance.service import policy as policies
 from appliance.store.policies import Saved
@@ -213,10 +213,14 @@ def test_many_rules_come_in_pages(owner: Visitor, site: Site, saved: Callable[[]
 
 @pytest.mark.parametrize("name", ["any machine", "Group office", "a removed machine (x)", "the machine “x”"])
 def test_no_machine_passes_for_another_end_of_a_rule(name: str) -> None:
-    end = Selector(Kind.MACHINE, "m1")
+    end = Selector(SelectorKind.MACHINE, "m1")
     told = words.selector(end, {"m1": name})
     assert name in told
-    others = [words.selector(ANYONE, {}), words.selector(Selector(Kind.GROUP, "office"), {}), words.selector(end, {})]
+    others = [
+        words.selector(ANYONE, {}),
+        words.selector(Selector(SelectorKind.GROUP, "office"), {}),
+        words.selector(end, {}),
+    ]
     assert told.casefold() not in [each.casefold() for each in others]
     assert words.selector(end, {"m1": "branch-mumbai"}) == "branch-mumbai"
 

@@ -28,7 +28,7 @@ def test_a_page_without_leave_says_why_there_is_no_form(site: Site, hub: FakeHub
     visitor = Visitor(make_app(in_mode(site, mode), hub.status))
     page = visitor.get("/signup")
     assert page.status == 403
-    assert mode.told in page.text
+    assert mode.explanation in page.text
     assert "<form" not in page.text
 
 
@@ -37,7 +37,7 @@ def test_a_call_without_leave_is_refused(site: Site, hub: FakeHub, mode: SignUpM
     answer = call(make_app(in_mode(site, mode), hub.status), "POST", "/api/v1/signup", BODY)
     assert answer.status == 403
     assert answer.json["type"] == "urn:meshwg:problem:sign-up-not-open"
-    assert answer.json["detail"] == mode.told
+    assert answer.json["detail"] == mode.explanation
     assert not hub.enforced
 
 
