@@ -52,10 +52,6 @@ class Shape:
     def __bool__(self) -> bool:
         return bool(self.chains or self.rules or self.sets or self.counters)
 
-    def has_set(self, name: str) -> bool:
-        """Whether there is a set or map of this name."""
-        return any(dict(each).get(_SET_NAME) == netlink.packed_text(name) for each in self.sets)
-
 
 class Reader:
     """Looks at one inet table of the network namespace that the calling thread is in.

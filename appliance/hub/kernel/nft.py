@@ -87,28 +87,17 @@ class Rulesets:
             RulesetError: the kernel or the parser refused it.
             NamespaceError: there is no such namespace.
         """
-        code, _, complaint = self._run(name, text)
+        lock, context = self._context(name)
+        with lock:
+            code, _, complaint = context.cmd(text)
         if code != 0:
             first = complaint.strip().splitlines()[0] if complaint.strip() else f"code {code}"
             raise RulesetError(f"nftables refused the rules of {name}: {first}")
-
-    def listing(self, name: str) -> str:
-        """The ruleset of the namespace, as nft(8) prints it."""
-        code, text, complaint = self._run(name, "list ruleset")
-        if code != 0:
-            raise RulesetError(f"nftables could not list the rules of {name}: {complaint.strip()}")
-        return text
 
     def forget(self, name: str) -> None:
         """Closes what is open in that namespace."""
         with self._lock:
             self._open.pop(name, None)
-
-    def _run(self, name: str, text: str) -> tuple[int, str, str]:
-        lock, context = self._context(name)
-        with lock:
-            code, output, complaint = context.cmd(text)
-            return int(code), str(output), str(complaint)
 
     def _context(self, name: str) -> tuple[threading.Lock, Any]:
         with self._lock:

@@ -106,11 +106,6 @@ def count_by_opener(sockets: NetfilterSockets, name: str) -> Counter[IPv4Address
     return Counter({IPv4Address(source): count for source, count in counted.items()})
 
 
-def ends(sockets: NetfilterSockets, name: str) -> set[IPv4Address]:
-    """Every address that is an end of a tracked connection. Raises as `forget`."""
-    return {IPv4Address(end) for entry in _entries(sockets, name) for end in (entry.source, entry.destination)}
-
-
 def _entries(sockets: NetfilterSockets, name: str) -> Iterator[_Entry]:
     for body in sockets.dump(name, Message(_GET, socket.AF_INET)):
         length, first, _, second, _, third, source, _, fourth, destination = _TUPLE.unpack_from(body)

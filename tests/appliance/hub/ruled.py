@@ -18,6 +18,12 @@ from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selec
 from tests.appliance.hub.wire import Flow, Wire
 
 
+def listing(name: str) -> str:
+    """The rules of the namespace of that name, as nft(8) prints them."""
+    command = ["ip", "netns", "exec", name, "nft", "list", "ruleset"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 class Kernel:
     """A ruleset in a real namespace."""
 

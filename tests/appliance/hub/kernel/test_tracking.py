@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from appliance.hub.findings import Part
-from appliance.hub.kernel import namespace, routing, tracking
+from appliance.hub.kernel import namespace, netlink, routing, tracking
+from appliance.hub.kernel.netlink import Message
 from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.names import Names
 from appliance.hub.plane.dataplane import DataPlane
@@ -23,6 +24,7 @@ from tests.appliance.hub.ruled import Kernel, members, state_of
 from tests.appliance.hub.wire import NETWORK
 
 FIRST, SECOND, THIRD = members(3)
+_GET = 1  # IPCTNL_MSG_CT_GET
 
 
 @pytest.fixture
@@ -89,9 +91,9 @@ def open_something(names: Names, state: Desired) -> None:
 def tracked(names: Names, state: Desired) -> set[str]:
     """The machines to which connections are open."""
     sockets, name = NetfilterSockets(), names.of(state.organization).namespace
-    found = {str(each) for each in tracking.ends(sockets, name)}
+    entries = list(sockets.dump(name, Message(netlink.CONNTRACK | _GET, socket.AF_INET)))
     sockets.forget(name)
-    return found & {str(each.address) for each in state.peers}
+    return {str(each.address) for each in state.peers if any(each.address.packed in entry for entry in entries)}
 
 
 def test_a_machine_that_leaves_takes_its_connections_along(plane: DataPlane, names: Names, desired: Desired) -> None:

@@ -23,6 +23,7 @@ from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
 from appliance.model.policy import ANYONE, Action, Policy, Rule, Selector, SelectorKind
+from tests.appliance.hub.ruled import listing
 from tests.appliance.strategies import desired_states
 from tests.properties import sharing_fixtures
 
@@ -42,10 +43,7 @@ def with_real_key(machine: Peer) -> Peer:
 def in_force(names: Names, backend: Backend, desired: Desired) -> tuple[set[str], str]:
     """The peers that the link has, and the rules as the kernel lists them."""
     own = names.of(desired.organization)
-    rules = Rulesets()
-    listing = rules.listing(own.namespace)
-    rules.forget(own.namespace)
-    return set(backend.allowed(own)), listing
+    return set(backend.allowed(own)), listing(own.namespace)
 
 
 def test_what_is_applied_is_there_and_what_is_removed_is_gone(

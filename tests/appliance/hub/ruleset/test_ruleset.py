@@ -21,7 +21,7 @@ from appliance.hub.ruleset import UNMATCHED, Removal, Ruleset, compile_ruleset, 
 from appliance.hub.ruleset.buckets import count_for
 from appliance.model.desired import Desired, Peer
 from appliance.model.policy import Action, Party, Policy, Protocol, Rule, Selector, SelectorKind, decide
-from tests.appliance.hub.ruled import Kernel, changes, members, rule, state_of
+from tests.appliance.hub.ruled import Kernel, changes, listing, members, rule, state_of
 from tests.appliance.strategies import PORTS, desired_states
 from tests.properties import sharing_fixtures
 
@@ -100,10 +100,10 @@ def test_a_difference_leads_where_loading_leads(kernel: Kernel, states: list[Des
     """Step by step the kernel has what it would have had at once."""
     for state in states:
         kernel.load(state)
-    listed = kernel.rulesets.listing(kernel.wire.names.namespace)
+    listed = listing(kernel.wire.names.namespace)
     kernel.loaded = Ruleset()
     kernel.load(states[-1])
-    assert _sorted(kernel.rulesets.listing(kernel.wire.names.namespace)) == _sorted(listed)
+    assert _sorted(listing(kernel.wire.names.namespace)) == _sorted(listed)
 
 
 def _sorted(listing: str) -> list[str]:
@@ -128,7 +128,7 @@ def test_base_chains_drop_what_meets_no_rule(kernel: Kernel) -> None:
     kernel.load(state_of(members(2), Policy(Action.ALLOW)))
     for chain in ("gate", "hub", "transit"):
         kernel.rulesets.load(kernel.wire.names.namespace, f"flush chain inet mesh {chain}")
-    assert len(re.findall("policy drop", kernel.rulesets.listing(kernel.wire.names.namespace))) == 3
+    assert len(re.findall("policy drop", listing(kernel.wire.names.namespace))) == 3
 
 
 def test_sets_can_t_be_emptied_from_outside(kernel: Kernel) -> None:
@@ -217,7 +217,7 @@ def test_a_large_ruleset_that_is_cut_off_while_it_is_loaded_denies_until_the_nex
         killed = Enforcement(ledger)
         with pytest.raises(RulesetError, match="killed"):
             killed.judge(kernel.wire.names, state)
-    assert re.search(r"chain gate \{\n[^\n]*policy drop;\n\t\}", kernel.rulesets.listing(kernel.wire.names.namespace))
+    assert re.search(r"chain gate \{\n[^\n]*policy drop;\n\t\}", listing(kernel.wire.names.namespace))
     following = Enforcement(ledger)
     assert following.judge(kernel.wire.names, state) == ()
     assert kernel.wire.passes(flow)
