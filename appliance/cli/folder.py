@@ -75,7 +75,7 @@ class Folder:
         with self.opened(make=True) as folder:
             self.check_reach(user)
             with _made(folder, self.store.name, self.store) as store:
-                _hand_over(store, self.store, user)
+                _give_to_user(store, self.store, user)
             with _made(folder, self.tls.name, self.tls) as tls:
                 _take_back(tls, self.tls)
 
@@ -135,7 +135,7 @@ class Folder:
         with ExitStack() as lock:
             # What goes wrong in the block is no fault of the folder.
             with self.opened(make=True) as folder:
-                lock.enter_context(_held(Path(_LOCK), folder, otherwise=otherwise))
+                lock.enter_context(_file_lock(Path(_LOCK), folder, otherwise=otherwise))
             yield
 
     @contextmanager
@@ -176,12 +176,12 @@ def instance_locked(instance: str) -> Iterator[None]:
     except OSError as error:
         raise CommandError(f"The folder {_RUN} can't be used: {error.strerror}.", Exit.CANNOT_CREATE) from None
     path = _RUN / f"{instance}.lock"
-    with _held(path, None, otherwise=f"A service of instance {instance} runs on this host already."):
+    with _file_lock(path, None, otherwise=f"A service of instance {instance} runs on this host already."):
         yield
 
 
 @contextmanager
-def _held(path: Path, folder: int | None, *, otherwise: str) -> Iterator[None]:
+def _file_lock(path: Path, folder: int | None, *, otherwise: str) -> Iterator[None]:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o600, dir_fd=folder)
@@ -240,8 +240,8 @@ def _made(parent: int, name: str, path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _hand_over(folder: int, path: Path, user: User) -> None:
-    """Gives the folder and the store's files to this user, if they are root's or of the user without a name.
+def _give_to_user(folder: int, path: Path, user: User) -> None:
+    """Give the folder and the store's files to this user, if they are root's or of the user without a name.
 
     Raises:
         CommandError: it is a third one's, or it has something in it that is none of its owner's files.

@@ -9,7 +9,7 @@ from contextlib import closing, nullcontext
 import structlog
 
 from appliance import lifeline, logs, privileges
-from appliance.cli import entrance, readiness, secret, trust
+from appliance.cli import public_port, readiness, secret, trust
 from appliance.cli.certificate import certificate
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, hub_state, instance_locked, web_user
@@ -76,7 +76,7 @@ def hub() -> None:
     with (
         closing(unlocked.store),
         instance_locked(name) if handover is None else nullcontext(),
-        entrance.inherited(settings, unlocked.store, unlocked.instance) as public,
+        public_port.inherited(settings, unlocked.store, unlocked.instance) as public,
     ):
         remember = None if handover is None else handover.add
         if handover is None:

@@ -221,8 +221,8 @@ def pause(waited: float) -> float:
 
 
 @dataclass
-class Asked:
-    """What signals ask of a supervisor.
+class Signals:
+    """Wishes that signals have brought to a supervisor.
 
     Plain values: a `threading.Event` has a lock, and whom a signal interrupts may hold it just then, for ever.
 
@@ -235,25 +235,25 @@ class Asked:
     renewed: bool = False
 
     @classmethod
-    def by_signals(cls) -> Asked:
-        """From now on SIGTERM and SIGINT ask to end, and SIGHUP to start every child again."""
-        asked = cls()
+    def handled(cls) -> Signals:
+        """Handle SIGTERM and SIGINT as wishes to end, and SIGHUP as one to start every child again."""
+        signals = cls()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: setattr(asked, "stopped", True))
-        signal.signal(signal.SIGHUP, lambda *_: setattr(asked, "renewed", True))
-        return asked
+            signal.signal(number, lambda *_: setattr(signals, "stopped", True))
+        signal.signal(signal.SIGHUP, lambda *_: setattr(signals, "renewed", True))
+        return signals
 
 
-def watch(children: list[Child], asked: Asked, is_outdated: Callable[[], bool] = lambda: False) -> None:
+def watch(children: list[Child], signals: Signals, is_outdated: Callable[[], bool] = lambda: False) -> None:
     """Keeps the children alive until asked to end, and starts each again when asked to.
 
     Args:
         is_outdated: whether they have to be started again for another reason; asked often.
     """
-    while not asked.stopped:
+    while not signals.stopped:
         time.sleep(_LOOK)
-        if asked.renewed or is_outdated():
-            asked.renewed = False
+        if signals.renewed or is_outdated():
+            signals.renewed = False
             _renew(children)
         for child in children:
             child.revive()

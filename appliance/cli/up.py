@@ -13,17 +13,17 @@ from http import HTTPStatus
 import structlog
 
 from appliance import __version__, logs, privileges
-from appliance.cli import checks, entrance, operations, probe, secret, trust
+from appliance.cli import checks, operations, probe, public_port, secret, trust
 from appliance.cli.announcement import Announcement, Voice
 from appliance.cli.certificate import certificate, changes
-from appliance.cli.entrance import Entrance
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, instance_locked, web_user
 from appliance.cli.handover import Handover
 from appliance.cli.option_table import OPTIONS
 from appliance.cli.options import with_all_settings
+from appliance.cli.public_port import PublicPort
 from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings, default_data
-from appliance.cli.supervision import Asked, Child, NotStarted, pause, watch
+from appliance.cli.supervision import Child, NotStarted, Signals, pause, watch
 from appliance.cli.unlocking import Unlocked, unlock
 from appliance.hub.errors import HubError
 from appliance.hub.rpc.client import HubClient
@@ -57,7 +57,7 @@ def up(settings: Settings) -> None:
     logs.configure("up", settings.log)
     voice = Voice(settings.log)
     # Blocked first: a signal during the start would leave half of it behind.
-    asked = Asked.by_signals()
+    signals = Signals.handled()
 
     trust.clean_path(web_user())
     implementation = checks.check_host(settings)
@@ -78,7 +78,7 @@ def up(settings: Settings) -> None:
         client = HubClient(hub_socket(unlocked.instance.id))
         with (
             instance_locked(unlocked.instance.id),
-            entrance.opened(settings, unlocked.store, unlocked.instance) as door,
+            public_port.opened(settings, unlocked.store, unlocked.instance) as door,
             Handover.made(unlocked.secret) as handover,
         ):
             _tell_of(voice, settings, door)
@@ -87,7 +87,7 @@ def up(settings: Settings) -> None:
             announcement = _announcement(settings, folder, unlocked, door, implementation)
             unlocked.store.close()
             voice.tell("MeshWG starts", "Starting…", version=__version__)
-            _run(voice, announcement, settings, Handed(handover, door), client, asked, certificate_has_changed)
+            _run(voice, announcement, settings, Handed(handover, door), client, signals, certificate_has_changed)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Handed:
     """What every hub inherits."""
 
     secret: Handover
-    door: Entrance
+    door: PublicPort
 
     def environment(self) -> dict[str, str]:
         """What tells it so."""
@@ -107,7 +107,7 @@ class Handed:
         return (self.secret.descriptor, *self.door.descriptors)
 
 
-def _tell_of(voice: Voice, settings: Settings, door: Entrance) -> None:
+def _tell_of(voice: Voice, settings: Settings, door: PublicPort) -> None:
     if door.before is not None and settings.endpoint.port is None:
         voice.tell(
             "the public UDP port is another one",
@@ -131,7 +131,7 @@ def _tell_of(voice: Voice, settings: Settings, door: Entrance) -> None:
 
 
 def _announcement(
-    settings: Settings, folder: Folder, unlocked: Unlocked, door: Entrance, implementation: str
+    settings: Settings, folder: Folder, unlocked: Unlocked, door: PublicPort, implementation: str
 ) -> Announcement:
     served = certificate(settings, folder)
     host, port = settings.endpoint.host_and_port(door.port)
@@ -161,7 +161,7 @@ def _run(
     settings: Settings,
     handed: Handed,
     client: HubClient,
-    asked: Asked,
+    signals: Signals,
     certificate_has_changed: Callable[[], bool],
 ) -> None:
     inherited = _inherited() | settings.environment()
@@ -169,10 +169,10 @@ def _run(
     web = Child("web", inherited, lambda: probe.answer(settings, "/healthz") == HTTPStatus.OK, is_confined=True)
     try:
         hub.start(_START_DEADLINE)
-        if wait_until_restored(hub, client, asked):
+        if wait_until_restored(hub, client, signals):
             web.start(_START_DEADLINE)
             announcement.tell(voice)
-            watch([hub, web], asked, certificate_has_changed)
+            watch([hub, web], signals, certificate_has_changed)
         voice.tell("MeshWG ends", "Stopping.")
     except NotStarted as error:
         raise CommandError(f"{error} Its log above says why.", Exit.UNAVAILABLE) from None
@@ -190,7 +190,7 @@ def _inherited() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key in _USEFUL or key.startswith(_USEFUL_PREFIXES)}
 
 
-def wait_until_restored(hub: Child, client: HubClient, asked: Asked) -> bool:
+def wait_until_restored(hub: Child, client: HubClient, signals: Signals) -> bool:
     """What is printed as up enforces what the store has; a hub that is started again later answers at once.
 
     Returns:
@@ -201,7 +201,7 @@ def wait_until_restored(hub: Child, client: HubClient, asked: Asked) -> bool:
     """
     start = time.monotonic()
     most, deadline = 0, start + _RESTORE_DEADLINE
-    while not asked.stopped:
+    while not signals.stopped:
         hub.check()
         with suppress(HubError):
             status = client.status()

@@ -83,7 +83,7 @@ class Relay:
             with self._connect() as connection:
                 if self.user is not None and self.password is not None:
                     connection.login(self.user, self.password)
-                _hand_over(connection, message)
+                _send(connection, message)
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
             raise _refusal("the relay refused the recipient", max(codes, default=0)) from None
@@ -182,7 +182,7 @@ def _address(text: str) -> Address:
     return address
 
 
-def _hand_over(connection: smtplib.SMTP, message: EmailMessage) -> None:
+def _send(connection: smtplib.SMTP, message: EmailMessage) -> None:
     try:
         connection.send_message(message)
     except smtplib.SMTPNotSupportedError:

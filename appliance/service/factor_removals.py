@@ -90,7 +90,7 @@ def begin(context: Context, email: str) -> FactorRemoval:
             raise Conflict("This account has neither a second factor nor passkeys: its password alone opens it.")
         now = _present(context, transaction, member)
         factor_removals.begin(transaction, member.id, now, now + DELAY)
-        _tell(context, transaction, member, OPERATOR, BEGUN, {"due": f"{now + DELAY:%Y-%m-%d %H:%M} UTC"})
+        _notify(context, transaction, member, OPERATOR, BEGUN, {"due": f"{now + DELAY:%Y-%m-%d %H:%M} UTC"})
         return FactorRemoval(member.id, member.organization_id, member.email, now, now + DELAY)
 
 
@@ -209,7 +209,7 @@ def _present(context: Context, transaction: Connection, member: Member) -> datet
 def _stop(context: Context, transaction: Connection, member: Member, actor: str) -> bool:
     if not factor_removals.drop(transaction, member.id):
         return False
-    _tell(context, transaction, member, actor, STOPPED, {})
+    _notify(context, transaction, member, actor, STOPPED, {})
     return True
 
 
@@ -228,15 +228,15 @@ def _finish(context: Context, transaction: Connection, member_id: str, organizat
         return False
     second_factors.remove(transaction, member_id)
     sessions.end_every(transaction, member)
-    _tell(context, transaction, member, OPERATOR, DONE, facts)
+    _notify(context, transaction, member, OPERATOR, DONE, facts)
     log.info("a lost second factor was removed", organization=organization_id)
     return True
 
 
-def _tell(
+def _notify(
     context: Context, transaction: Connection, member: Member, actor: str, action: str, facts: dict[str, Any]
 ) -> None:
-    """An entry in the trail, and letters to the person and the owners.
+    """Write an entry into the trail, and queue letters to the person and the owners.
 
     They are queued whether or not this process knows of a relay: an operator's command does not, the service does.
     """

@@ -19,8 +19,8 @@ from appliance.store.tickets import Kind
 _WRONG = "The e-mail address or the password is wrong."
 
 
-class HalfWay(CodeNeeded):
-    """The password was right, and a code is to come: `finish` takes both, within five minutes.
+class CodePending(CodeNeeded):
+    """The password was right, and a code is to come: `complete` takes both, within five minutes.
 
     Attributes:
         ticket: stands for the password.
@@ -31,10 +31,10 @@ class HalfWay(CodeNeeded):
         self.ticket = ticket
 
 
-def at_once(
+def log_in(
     context: Context, *, email: str, password: str, code: str | None = None, device: Device = NOWHERE
 ) -> Session:
-    """A new session.
+    """Open a session.
 
     Raises:
         Unauthenticated: no such account, or another password; which of the two is not told. Or a wrong code.
@@ -44,12 +44,12 @@ def at_once(
     return _open(context, member, _examined(context, member, code), device)
 
 
-def begin(context: Context, *, email: str, password: str, device: Device = NOWHERE) -> Session:
-    """A new session, where that takes no code.
+def start(context: Context, *, email: str, password: str, device: Device = NOWHERE) -> Session:
+    """Open a session where that takes no code.
 
     Raises:
-        Unauthenticated: as for `at_once`.
-        HalfWay: the password is right, and that is half of it.
+        Unauthenticated: as for `log_in`.
+        CodePending: the password is right, and a code is to come.
     """
     member = _proven(context, email, password)
     try:
@@ -58,11 +58,11 @@ def begin(context: Context, *, email: str, password: str, device: Device = NOWHE
         with context.store.write() as transaction:
             _still_proven(transaction, member)
             ticket = tickets.issue(context, transaction, member, Kind.LOG_IN)
-        raise HalfWay(needed, ticket) from None
+        raise CodePending(needed, ticket) from None
 
 
-def half_way(context: Context, ticket: str) -> Member:
-    """Whose password was right.
+def pending_member(context: Context, ticket: str) -> Member:
+    """Find the member whose password was right.
 
     Raises:
         Unauthenticated: that is too long ago, or is over.
@@ -74,14 +74,14 @@ def half_way(context: Context, ticket: str) -> Member:
         raise _begin_again() from None
 
 
-def finish(context: Context, ticket: str, *, code: str, device: Device = NOWHERE) -> Session:
-    """The rest of the way.
+def complete(context: Context, ticket: str, *, code: str, device: Device = NOWHERE) -> Session:
+    """Open the session that a code was missing for.
 
     Raises:
-        Unauthenticated: as for `half_way`; or the code is wrong, and may be given again.
+        Unauthenticated: as for `pending_member`; or the code is wrong, and may be given again.
         CodeNeeded: there is no code.
     """
-    member = half_way(context, ticket)
+    member = pending_member(context, ticket)
     return _open(context, member, _examined(context, member, code), device, ticket)
 
 

@@ -37,7 +37,7 @@ class NothingDone(Exception):
 Work = Callable[[Actor], Answered]
 
 
-def once(context: Context, actor: Actor, *, key: str, request: bytes, work: Work) -> Answered | None:
+def idempotent(context: Context, actor: Actor, *, key: str, request: bytes, work: Work) -> Answered | None:
     """Do what a program asks for and give None, or give what was answered when it was done before.
 
     What is refused was not done, and a repetition tries again; so it does after a process or the store was lost before
@@ -55,25 +55,25 @@ def once(context: Context, actor: Actor, *, key: str, request: bytes, work: Work
     """
     request_hash = hmac.new(key.encode(), actor.member_id.encode() + b"\0" + request, "sha256").hexdigest()
     named = Key(actor.organization_id, hashlib.sha256(key.encode()).hexdigest())
-    return _once(context, actor, named, request_hash, work)
+    return _idempotent(context, actor, named, request_hash, work)
 
 
-def once_by_form(context: Context, actor: Actor, *, form: bytes, work: Work) -> Answered | None:
+def idempotent_form(context: Context, actor: Actor, *, form: bytes, work: Work) -> Answered | None:
     """Do what a form asks for and give None, or give what came of it when it was sent before.
 
     Args:
         form: all that was sent, a token of the form's own among it; anything else than that is another request.
-        work: as for `once`.
+        work: as for `idempotent`.
 
     Raises:
         InProgress: the same form is worked on.
         TooMany: the member has sent `MOST_FORMS` forms within `REMEMBERED`.
     """
     digest = hashlib.sha256(b"form\0" + actor.member_id.encode() + b"\0" + form).hexdigest()
-    return _once(context, actor, Key(actor.organization_id, digest, actor.member_id), digest, work)
+    return _idempotent(context, actor, Key(actor.organization_id, digest, actor.member_id), digest, work)
 
 
-def _once(context: Context, actor: Actor, key: Key, request_hash: str, work: Work) -> Answered | None:
+def _idempotent(context: Context, actor: Actor, key: Key, request_hash: str, work: Work) -> Answered | None:
     with context.underway.working_on(key.organization_id + key.hash) as is_alone:
         known = _begin(context, actor, key, request_hash, is_alone=is_alone)
         if known is not None:

@@ -57,7 +57,7 @@ class Store:
             Invalid: a text has a character that the database can't have.
         """
         with (
-            _told(),
+            _translated_errors(),
             with_files_of(self._owner),
             self._engine.connect().execution_options(**self._view) as connection,
             connection.begin(),
@@ -74,7 +74,7 @@ class Store:
             Invalid: as for `read`.
         """
         with (
-            _told(),
+            _translated_errors(),
             self._taking_turns(),
             with_files_of(self._owner),
             self._engine.connect().execution_options(**{engines.WRITES: True}) as connection,
@@ -138,7 +138,7 @@ class Store:
         if file is None:
             return True
         with (
-            _told(),
+            _translated_errors(),
             with_files_of(self._owner),
             closing(sqlite3.connect(file, timeout=_WAIT_FOR_READERS)) as connection,
         ):
@@ -160,8 +160,8 @@ def sqlite_file(url: str) -> Path | None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What a database says of itself becomes what a caller can do about it; what is a fault of ours stays one."""
+def _translated_errors() -> Iterator[None]:
+    """Translate driver errors into `Unavailable` or `Invalid`; programming errors pass unchanged."""
     try:
         yield
     except (IntegrityError, ProgrammingError):

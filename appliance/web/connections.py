@@ -188,9 +188,9 @@ def _connection(descriptor: int, port: int, *, above: int) -> Connection | None:
         return None
     try:
         address = held.getpeername()[0]
-        told = _told(held)
-        if told[0] in _OPEN:
-            return Connection(held, address, silent=told[-1])
+        info = _tcp_info(held)
+        if info[0] in _OPEN:
+            return Connection(held, address, silent=info[-1])
     except OSError:
         # One that listens has no peer, one that ended has none any more.
         pass
@@ -220,5 +220,5 @@ def _tcp_socket(descriptor: int, port: int, *, above: int = 0) -> socket.socket 
     return None
 
 
-def _told(held: socket.socket) -> tuple[int, ...]:
+def _tcp_info(held: socket.socket) -> tuple[int, ...]:
     return _TCP_INFO.unpack(held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size))

@@ -88,14 +88,14 @@ def log_in(site: Site, request: Request, email: str, password: str, code: str | 
     """Logs in within the limits; a failed attempt counts as a guess, a successful one does not."""
     site.limits.log_in(request.address, email)
     with guessing(site, request, email):
-        return login.at_once(site.context, email=email, password=password, code=code, device=request.device)
+        return login.log_in(site.context, email=email, password=password, code=code, device=request.device)
 
 
-def begin_log_in(site: Site, request: Request, email: str, password: str) -> Session:
-    """As `log_in`, where a code is asked for only after the password: then raises `HalfWay`."""
+def start_log_in(site: Site, request: Request, email: str, password: str) -> Session:
+    """Log in as `log_in` does, where a code is asked for after the password: then raises `CodePending`."""
     site.limits.log_in(request.address, email)
     with guessing(site, request, email):
-        return login.begin(site.context, email=email, password=password, device=request.device)
+        return login.start(site.context, email=email, password=password, device=request.device)
 
 
 def log_in_by_passkey(site: Site, request: Request, holder: str, credential: str) -> Session:
@@ -110,10 +110,10 @@ def challenge_passkey(site: Site, request: Request, holder: str) -> str:
     return passkeys.begin_log_in(site.context, holder)
 
 
-def finish_log_in(site: Site, request: Request, ticket: str, code: str) -> Session:
-    """The code that was missing."""
-    with guessing(site, request, login.half_way(site.context, ticket).email):
-        return login.finish(site.context, ticket, code=code, device=request.device)
+def complete_log_in(site: Site, request: Request, ticket: str, code: str) -> Session:
+    """Log in with the code that was missing."""
+    with guessing(site, request, login.pending_member(site.context, ticket).email):
+        return login.complete(site.context, ticket, code=code, device=request.device)
 
 
 def ask_for_reset(site: Site, request: Request, email: str) -> None:

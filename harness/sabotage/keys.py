@@ -64,11 +64,11 @@ def keep_configurations() -> None:
 def forget_forms() -> None:
     """A form that comes again is taken for a new one."""
 
-    def once_by_form(context: Context, actor: Actor, *, form: bytes, work: Work) -> None:
+    def idempotent_form(context: Context, actor: Actor, *, form: bytes, work: Work) -> None:
         del context, form
         work(actor)
 
-    repeats.once_by_form = once_by_form
+    repeats.idempotent_form = idempotent_form
 
 
 def join_no_clicks() -> None:

@@ -54,7 +54,7 @@ def idempotent(
         made.append(response)
         return Answered(response.status, response.headers.get("Location"), response.body if may_keep else None)
 
-    before = repeats.once(context, actor, key=key, request=request.content, work=answered)
+    before = repeats.idempotent(context, actor, key=key, request=request.content, work=answered)
     return made[0] if before is None else _again(before)
 
 

@@ -7,7 +7,7 @@ from appliance.model.addresses import DEFAULT_NETWORK
 from appliance.model.errors import NotFound, NotOpen, Refused
 from appliance.model.sign_up import SignUpMode
 from appliance.service import passwords, permits
-from appliance.service.log_in import HalfWay
+from appliance.service.log_in import CodePending
 from appliance.web import login_guard
 from appliance.web.pages import public_forms, routes, second_step, session_cookie, signing_in
 from appliance.web.pages.outcomes import Outcome, reply
@@ -71,9 +71,9 @@ def _log_in(visit: Visit) -> Response:
     if again is not None:
         return again
     try:
-        session = login_guard.begin_log_in(visit.site, visit.request, form.text("email"), form.text("password"))
-    except HalfWay as half_way:
-        return second_step.lead_to(visit, half_way, following)
+        session = login_guard.start_log_in(visit.site, visit.request, form.text("email"), form.text("password"))
+    except CodePending as pending:
+        return second_step.lead_to(visit, pending, following)
     except Refused as refusal:
         return signing_in.show(visit, following, refusal)
     # Who sends it again may not have the session of the first answer, and is let in like anybody with the password.

@@ -98,7 +98,7 @@ def _noted(page: Page, visit: Visit, sent: bytes) -> Response:
         return Answered(made[0].status, outcome.where, outcome.notice.encode())
 
     try:
-        before = repeats.once_by_form(visit.context, visit.actor, form=sent, work=work)
+        before = repeats.idempotent_form(visit.context, visit.actor, form=sent, work=work)
     except NothingDone:
         return made[0]
     if before is None:

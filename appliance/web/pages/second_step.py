@@ -7,7 +7,7 @@ from urllib.parse import quote
 from appliance.model.access import PUBLIC
 from appliance.model.errors import Refused
 from appliance.service import tickets
-from appliance.service.log_in import HalfWay
+from appliance.service.log_in import CodePending
 from appliance.store.tickets import Kind
 from appliance.web import login_guard
 from appliance.web.pages import public_forms, routes, signing_in
@@ -19,14 +19,14 @@ PATH = "/login/code"
 _COOKIE = "__Host-meshwg-half-way"
 
 
-def lead_to(visit: Visit, half_way: HalfWay, following: str) -> Response:
+def lead_to(visit: Visit, pending: CodePending, following: str) -> Response:
     """From the password to the code. The browser keeps the ticket where neither scripts nor people see it."""
     if visit.form.text(DRAFT_FIELD):
         answer = _page(visit, following)
     else:
         answer = routes.see_other(f"{PATH}?next={quote(following, safe='/')}")
     seconds = int(tickets.LIFETIMES[Kind.LOG_IN].total_seconds())
-    return answer.with_cookie(_COOKIE, half_way.ticket, seconds=seconds)
+    return answer.with_cookie(_COOKIE, pending.ticket, seconds=seconds)
 
 
 def _show(visit: Visit) -> Response:
@@ -40,7 +40,7 @@ def _finish(visit: Visit) -> Response:
         return again
     ticket = visit.request.cookies.get(_COOKIE, "")
     try:
-        session = login_guard.finish_log_in(visit.site, visit.request, ticket, visit.form.text("code"))
+        session = login_guard.complete_log_in(visit.site, visit.request, ticket, visit.form.text("code"))
     except Refused as refusal:
         return _page(visit, following, refusal)
     return signing_in.enter(visit, session, following).without_cookie(_COOKIE)

@@ -104,7 +104,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(commands, "_enter_sandbox", stop)
     monkeypatch.setattr("harness.subject.outward.start", stop)
     monkeypatch.setattr("appliance.cli.checks.check_host", stop)
-    monkeypatch.setattr("appliance.cli.up.Asked.by_signals", lambda: None)
+    monkeypatch.setattr("appliance.cli.up.Signals.handled", lambda: None)
     monkeypatch.setattr("appliance.cli.up.logs.configure", lambda *_: None)
     return tmp_path
 

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from appliance.cli import up
-from appliance.cli.supervision import Asked, Child, NotStarted
+from appliance.cli.supervision import Child, NotStarted, Signals
 from appliance.hub.errors import HubError
 from appliance.hub.rpc.client import HubClient
 from appliance.hub.rpc.messages import HubStatus
@@ -37,8 +37,8 @@ def with_enforced(count: int, *, restored: bool = False) -> HubStatus:
     return HubStatus("none", "1", count, 100, restored=restored)
 
 
-def wait(hub: MadeUpHub, asked: Asked | None = None) -> bool:
-    return up.wait_until_restored(cast(Child, hub), cast(HubClient, hub), asked or Asked())
+def wait(hub: MadeUpHub, signals: Signals | None = None) -> bool:
+    return up.wait_until_restored(cast(Child, hub), cast(HubClient, hub), signals or Signals())
 
 
 @pytest.fixture
@@ -84,6 +84,6 @@ def test_one_that_ended_is_noticed_at_once() -> None:
 
 
 def test_who_is_asked_to_stop_meanwhile_stops() -> None:
-    asked = Asked()
-    threading.Timer(0.05, lambda: setattr(asked, "stopped", True)).start()
-    assert not wait(MadeUpHub(with_enforced(7)), asked)
+    signals = Signals()
+    threading.Timer(0.05, lambda: setattr(signals, "stopped", True)).start()
+    assert not wait(MadeUpHub(with_enforced(7)), signals)

@@ -17,7 +17,7 @@ from threading import Thread
 import pytest
 
 from appliance.cli import supervision
-from appliance.cli.supervision import Asked, Child, watch
+from appliance.cli.supervision import Child, Signals, watch
 from tests.waiting import DEADLINE, Clock, wait_until
 
 _LOOKS = 0.002
@@ -72,19 +72,19 @@ def test_who_dies_at_once_waits_longer_with_each_death_not_with_each_look(monkey
 
 
 @contextmanager
-def diarists(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
+def diarists(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Signals]:
     """Two of them at work, and a supervisor that watches them."""
     monkeypatch.setattr(supervision, "PROGRAM", (sys.executable, "-c", _DIARIST, str(folder)))
     children = [Child(each, {}, partial(_is_at_work, folder, each)) for each in ("hub", "web")]
-    asked = Asked()
+    signals = Signals()
     for child in children:
         child.start(DEADLINE)
-    watcher = Thread(target=watch, args=(children, asked))
+    watcher = Thread(target=watch, args=(children, signals))
     watcher.start()
     try:
-        yield asked
+        yield signals
     finally:
-        asked.stopped = True
+        signals.stopped = True
         watcher.join()
         for child in children:
             child.stop()
@@ -110,8 +110,8 @@ def _was_renewed(folder: Path, command: str) -> bool:
 def test_who_follows_has_loaded_while_the_one_before_works_and_works_when_that_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with diarists(tmp_path, monkeypatch) as asked:
-        asked.renewed = True
+    with diarists(tmp_path, monkeypatch) as signals:
+        signals.renewed = True
         for command in ("hub", "web"):
             wait_until(partial(_was_renewed, tmp_path, command))
             old, new = works(tmp_path, command)
@@ -127,25 +127,25 @@ def test_who_follows_has_loaded_while_the_one_before_works_and_works_when_that_h
 def test_nobody_ends_for_a_program_that_does_not_load(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with diarists(tmp_path, monkeypatch) as asked:
+    with diarists(tmp_path, monkeypatch) as signals:
         (tmp_path / "broken").touch()
-        asked.renewed = True
+        signals.renewed = True
         wait_until(lambda: "the running ones go on" in capfd.readouterr().out)
         for command in ("hub", "web"):
             assert [what for what, _ in diary(tmp_path, command)] == ["loads", "works"]
         # Once it is put right, it is as if nothing had been.
         (tmp_path / "broken").unlink()
-        asked.renewed = True
+        signals.renewed = True
         wait_until(lambda: all(_was_renewed(tmp_path, command) for command in ("hub", "web")))
 
 
 def test_a_program_that_can_t_be_executed_ends_nobody_and_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with diarists(tmp_path, monkeypatch) as asked:
+    with diarists(tmp_path, monkeypatch) as signals:
         program = supervision.PROGRAM
         monkeypatch.setattr(supervision, "PROGRAM", (str(tmp_path / "nowhere"),))
-        asked.renewed = True
+        signals.renewed = True
         wait_until(lambda: "the running ones go on" in capfd.readouterr().out)
         # Nor does one that has died keep the other one from being watched.
         (hub,), (web,) = works(tmp_path, "hub"), works(tmp_path, "web")
@@ -162,9 +162,9 @@ import os
 from appliance.cli import supervision
 supervision._LOOK = 0.0001
 for _ in range({_ROUNDS}):
-    asked = supervision.Asked.by_signals()
+    signals = supervision.Signals.handled()
     os.write(1, b"looks\\n")
-    supervision.watch([], asked)
+    supervision.watch([], signals)
 """
 
 

@@ -32,7 +32,7 @@ def test_a_session_is_stored_as_a_hash(context: Context) -> None:
 
 def test_each_log_in_has_a_session_of_its_own_and_log_out_ends_one(context: Context) -> None:
     sign_up(context)
-    one, two = (log_in.at_once(context, email=" A@Example.net", password=PASSWORD).token for _ in range(2))
+    one, two = (log_in.log_in(context, email=" A@Example.net", password=PASSWORD).token for _ in range(2))
     assert one != two
     sessions.log_out(context, one)
     with pytest.raises(Unauthenticated):
@@ -63,7 +63,7 @@ def test_of_many_sign_ups_with_one_address_one_is_taken(context: Context, hub: F
 def test_which_of_the_two_is_wrong_is_not_told(context: Context, email: str, password: str) -> None:
     sign_up(context)
     with pytest.raises(Unauthenticated) as refused:
-        log_in.at_once(context, email=email, password=password)
+        log_in.log_in(context, email=email, password=password)
     assert refused.value.detail == "The e-mail address or the password is wrong."
 
 

@@ -154,7 +154,7 @@ def test_what_is_being_deleted_is_nobody_s(context: Context, hub: FakeHub, owner
         with pytest.raises(NotFound):
             wish(context, owner)
     with pytest.raises(Unauthenticated):
-        log_in.at_once(context, email=owner.email, password="correct horse battery")
+        log_in.log_in(context, email=owner.email, password="correct horse battery")
 
 
 def test_a_data_plane_that_refuses_leaves_the_keys_as_they_were(

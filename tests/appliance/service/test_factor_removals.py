@@ -81,7 +81,7 @@ def arrived(context: Context) -> Callable[[], list[Letter]]:
 def is_open(context: Context) -> bool:
     """Whether the password alone opens the account."""
     try:
-        log_in.at_once(context, email=EMAIL, password=PASSWORD)
+        log_in.log_in(context, email=EMAIL, password=PASSWORD)
     except CodeNeeded:
         return False
     return True
@@ -211,7 +211,7 @@ def test_whoever_uses_the_second_factor_stops_it(
     clock.wait()
     factor_removals.begin(context, EMAIL)
     with pytest.raises(Unauthenticated):
-        log_in.at_once(context, email=EMAIL, password=PASSWORD, code="000000")
+        log_in.log_in(context, email=EMAIL, password=PASSWORD, code="000000")
     assert not is_open(context)
     assert factor_removals.own(context, owner), "neither a wrong code nor the password alone stops it"
     if how == "proof":
@@ -221,7 +221,7 @@ def test_whoever_uses_the_second_factor_stops_it(
             proof.take(context, transaction, shown, NOWHERE)
     else:
         code = phone.at(clock.now) if how == "code" else codes[0]
-        log_in.at_once(context, email=EMAIL, password=PASSWORD, code=code)
+        log_in.log_in(context, email=EMAIL, password=PASSWORD, code=code)
     assert factor_removals.own(context, owner) is None
     assert actions(context, owner)[-1] == ("factor-removal.stopped", EMAIL)
 

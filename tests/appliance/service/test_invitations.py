@@ -41,7 +41,7 @@ def test_an_invitation_makes_an_account_in_its_role(context: Context, owner: Act
     # Whoever invited them had the link, too.
     assert accounts.member_of(context, actor).verified_at is None
     assert (actor.organization_id, actor.email, actor.role) == (owner.organization_id, "ravi@example.net", Role.ADMIN)
-    assert log_in.at_once(context, email="ravi@example.net", password=PASSWORD)
+    assert log_in.log_in(context, email="ravi@example.net", password=PASSWORD)
     entries, _ = organizations.trail(context, owner)
     assert ("ravi@example.net", "member.joined") in [(entry.actor, entry.action) for entry in entries]
     assert ("owner@example.net", "member.invited") in [(entry.actor, entry.action) for entry in entries]
@@ -128,7 +128,7 @@ def test_an_account_belongs_to_one_organization(context: Context, owner: Actor) 
     token = invite(context, owner, "ravi@example.net")
     with pytest.raises(NotFound):
         invitations.accept(context, token=token, password=PASSWORD)
-    found = log_in.at_once(context, email="ravi@example.net", password="correct horse battery")
+    found = log_in.log_in(context, email="ravi@example.net", password="correct horse battery")
     assert accounts.actor_of(context, found.token).organization_id == other.organization_id
     # The invitation is not used up by that.
     colleague(context, other, Role.OWNER)

@@ -58,7 +58,7 @@ def token_in(letter: Letter | str, path: str) -> str:
 
 
 def log_in(context: Context, password: str) -> str:
-    return login.at_once(context, email=EMAIL, password=password).token
+    return login.log_in(context, email=EMAIL, password=password).token
 
 
 def after(context: Context, waited: timedelta) -> Context:

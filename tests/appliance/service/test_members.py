@@ -130,7 +130,7 @@ def test_who_leaves_shows_the_password_and_has_no_account_any_more(context: Cont
     with pytest.raises(Unauthenticated):
         accounts.actor_of(context, session)
     with pytest.raises(Unauthenticated):
-        log_in.at_once(context, email=owner.email, password="correct horse battery")
+        log_in.log_in(context, email=owner.email, password="correct horse battery")
     # The address is free for another organization.
     assert sign_up(context, owner.email).organization_id != owner.organization_id
 

@@ -116,9 +116,9 @@ def test_each_change_of_the_way_in_is_told_once_and_without_a_secret(
         ).codes
     )
     told("New recovery codes")
-    log_in.at_once(context, email=EMAIL, password=PASSWORD, code=secrets[-1], device=DEVICE)
+    log_in.log_in(context, email=EMAIL, password=PASSWORD, code=secrets[-1], device=DEVICE)
     told("recovery code of your account was used")
-    log_in.at_once(context, email=EMAIL, password=PASSWORD, code=authenticator.at(clock.now))
+    log_in.log_in(context, email=EMAIL, password=PASSWORD, code=authenticator.at(clock.now))
     assert arrived() == []
     clock.wait()
     enrolment.disable(context, present(), password=PASSWORD, code=authenticator.at(clock.now), device=DEVICE)

@@ -57,11 +57,11 @@ class Work:
 
 
 def once(context: Context, actor: Actor, work: Work, key: str = "k", request: bytes = b"r") -> Answered | None:
-    return repeats.once(context, actor, key=key, request=request, work=work)
+    return repeats.idempotent(context, actor, key=key, request=request, work=work)
 
 
 def by_form(context: Context, actor: Actor, work: Work, form: bytes = b"f") -> Answered | None:
-    return repeats.once_by_form(context, actor, form=form, work=work)
+    return repeats.idempotent_form(context, actor, form=form, work=work)
 
 
 Way = Callable[[Context, Actor, Work], Answered | None]
@@ -104,7 +104,7 @@ def test_organizations_know_nothing_of_each_other_s_keys(context: Context, owner
         assert once(context, other, work) is None
         return work(actor)
 
-    assert repeats.once(context, owner, key="k", request=b"r", work=in_between) is None
+    assert repeats.idempotent(context, owner, key="k", request=b"r", work=in_between) is None
     assert work.done == 2
 
 
@@ -254,7 +254,7 @@ def test_two_at_once_are_one(context: Context, owner: Actor) -> None:
         return ANSWER
 
     first = threading.Thread(
-        target=repeats.once, args=(context, owner), kwargs={"key": "k", "request": b"r", "work": slow}
+        target=repeats.idempotent, args=(context, owner), kwargs={"key": "k", "request": b"r", "work": slow}
     )
     first.start()
     assert begun.wait(10)

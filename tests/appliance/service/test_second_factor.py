@@ -21,7 +21,7 @@ from appliance.service import (
     resets,
     second_factor,
 )
-from appliance.service.log_in import HalfWay
+from appliance.service.log_in import CodePending
 from appliance.store import schema
 from appliance.vault import codes
 from tests.appliance.fakes import FakeHub
@@ -72,12 +72,12 @@ def recovery(context: Context, owner: Actor, phone: Phone) -> list[str]:
 
 
 def enter(context: Context, code: str | None) -> str:
-    return log_in.at_once(context, email=EMAIL, password=PASSWORD, code=code).token
+    return log_in.log_in(context, email=EMAIL, password=PASSWORD, code=code).token
 
 
-def go_half_way(context: Context) -> HalfWay:
-    with pytest.raises(HalfWay) as half:
-        log_in.begin(context, email=EMAIL, password=PASSWORD)
+def go_half_way(context: Context) -> CodePending:
+    with pytest.raises(CodePending) as half:
+        log_in.start(context, email=EMAIL, password=PASSWORD)
     return half.value
 
 
@@ -135,7 +135,7 @@ def test_the_code_that_turned_it_on_opens_nothing(context: Context, phone: Phone
 def test_without_the_password_nobody_learns_that_there_is_a_second_factor(context: Context, phone: Phone) -> None:
     for code in (None, phone.code()):
         with pytest.raises(Unauthenticated) as refused:
-            log_in.at_once(context, email=EMAIL, password="wrong", code=code)
+            log_in.log_in(context, email=EMAIL, password="wrong", code=code)
         assert refused.value.detail == "The e-mail address or the password is wrong."
     enter(context, phone.code())
 
@@ -184,8 +184,8 @@ def test_another_password_leaves_it_as_it_is(context: Context, owner: Actor, pho
     token = resets.issue(context, EMAIL).partition("token=")[2]
     resets.complete(context, token, "staple the correct horse")
     with pytest.raises(CodeNeeded):
-        log_in.at_once(context, email=EMAIL, password="staple the correct horse")
-    log_in.at_once(context, email=EMAIL, password="staple the correct horse", code=phone.code())
+        log_in.log_in(context, email=EMAIL, password="staple the correct horse")
+    log_in.log_in(context, email=EMAIL, password="staple the correct horse", code=phone.code())
     assert second_factor.state(context, owner).enabled
 
 
@@ -195,15 +195,15 @@ def test_the_second_step_takes_five_minutes_and_one_code(context: Context, phone
     with pytest.raises(Unauthenticated):
         accounts.actor_of(context, half.ticket)
     with pytest.raises(Unauthenticated):
-        log_in.finish(context, half.ticket, code="000000")
-    log_in.finish(context, half.ticket, code=phone.code())
+        log_in.complete(context, half.ticket, code="000000")
+    log_in.complete(context, half.ticket, code=phone.code())
     phone.wait()
     with pytest.raises(Unauthenticated):
-        log_in.finish(context, half.ticket, code=phone.code())
+        log_in.complete(context, half.ticket, code=phone.code())
     slow = go_half_way(context)
     phone.wait(10)
     with pytest.raises(Unauthenticated):
-        log_in.finish(context, slow.ticket, code=phone.code())
+        log_in.complete(context, slow.ticket, code=phone.code())
 
 
 @pytest.mark.usefixtures("recovery")
@@ -211,7 +211,7 @@ def test_another_password_ends_what_was_half_way(context: Context, owner: Actor,
     half = go_half_way(context)
     password_change.change(context, again(context, owner), password=PASSWORD, new_password="staple the correct horse")
     with pytest.raises(Unauthenticated):
-        log_in.finish(context, half.ticket, code=phone.code())
+        log_in.complete(context, half.ticket, code=phone.code())
 
 
 def test_one_that_is_turned_on_while_somebody_logs_in_is_asked_for(

@@ -21,7 +21,7 @@ LAPTOP = Device("192.0.2.7", "curl/8.5.0\n\x1b[31m" + "x" * 300)
 
 
 def log_in(context: Context, password: str = PASSWORD) -> str:
-    return login.at_once(context, email="owner@example.net", password=password, device=LAPTOP).token
+    return login.log_in(context, email="owner@example.net", password=password, device=LAPTOP).token
 
 
 def is_open(context: Context, token: str) -> bool:

@@ -52,7 +52,7 @@ def test_a_log_in_and_a_change_of_its_second_factor_don_t_wait_for_each_other(co
     waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
     with ThreadPoolExecutor(1) as pool, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watch:
         with recording(context, present) as record:
-            logging_in = pool.submit(log_in.at_once, context, email=owner.email, password=PASSWORD, code=made.codes[0])
+            logging_in = pool.submit(log_in.log_in, context, email=owner.email, password=PASSWORD, code=made.codes[0])
             while not watch.execute(waiting).scalar_one() and not logging_in.done():
                 pass
             second_factors.remove(record.transaction, owner.member_id)

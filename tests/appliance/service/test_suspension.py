@@ -53,7 +53,7 @@ def test_nobody_gets_in_and_the_reason_is_told(context: Context, owner: Actor) -
     with pytest.raises(Unauthenticated):
         accounts.actor_of(context, session)
     for wish in (
-        lambda: log_in.at_once(context, email=owner.email, password=PASSWORD),
+        lambda: log_in.log_in(context, email=owner.email, password=PASSWORD),
         lambda: api_tokens.holder(context, program),
         lambda: invitations.accept(context, token=link.rpartition("/")[2], password=PASSWORD),
         # Whoever was let in just before.
@@ -63,9 +63,9 @@ def test_nobody_gets_in_and_the_reason_is_told(context: Context, owner: Actor) -
             wish()
     # A stranger is not told.
     with pytest.raises(Unauthenticated):
-        log_in.at_once(context, email=owner.email, password="another one")
+        log_in.log_in(context, email=owner.email, password="another one")
     suspension.resume(context, owner.organization_id)
-    assert log_in.at_once(context, email=owner.email, password=PASSWORD)
+    assert log_in.log_in(context, email=owner.email, password=PASSWORD)
     assert api_tokens.holder(context, program)
 
 

@@ -156,7 +156,7 @@ def test_a_disk_that_is_full(disk: Path, tenant: Tenant) -> None:
         tenant.adds_rules(200)
     tenant.is_refused()
     with pytest.raises(Unavailable):
-        log_in.at_once(tenant.context, email="owner@example.net", password="correct horse battery")
+        log_in.log_in(tenant.context, email="owner@example.net", password="correct horse battery")
     # Whoever is signed in can still look, although when he did can't be noted.
     later = replace(tenant.context, clock=lambda: times.now() + timedelta(hours=1))
     assert sessions.holder(later, tenant.token).email == "looks@example.net"

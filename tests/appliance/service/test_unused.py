@@ -45,7 +45,7 @@ def test_one_that_was_signed_up_and_left_alone_goes(context: Context, hub: FakeH
 def test_the_last_sign_of_life_counts(context: Context, hub: FakeHub, owner: Actor) -> None:
     machines.add(context, owner, name="mumbai")
     half = replace(context, clock=lambda: context.clock() + DAYS / 2)
-    login.at_once(half, email="owner@example.net", password="correct horse battery")
+    login.log_in(half, email="owner@example.net", password="correct horse battery")
     assert not removed(context, hub)
     assert not removed(context, hub, DAYS * 1.4)
     assert removed(context, hub, DAYS * 1.6)

@@ -202,7 +202,7 @@ def test_who_signed_up_with_your_address_keeps_nothing(context: Context, mailing
     enrolment.enable(context, ways.actor, code=pyotp.TOTP(secret).at(NOW))
     resets.complete(mailing, link(mailing), OTHER)
     assert ways.open == set()
-    session = log_in.at_once(mailing, email=EMAIL, password=OTHER)
+    session = log_in.log_in(mailing, email=EMAIL, password=OTHER)
     you = accounts.actor_of(mailing, session.token)
     assert not second_factor.state(mailing, you).enabled
     # The letter was read by whom the address belongs to.
@@ -222,9 +222,9 @@ def test_a_second_factor_is_not_bypassed_by_a_reset(
     token = link(mailing) if by_letter else resets.issue(context, EMAIL).partition("=")[2]
     resets.complete(mailing, token, OTHER)
     with pytest.raises(CodeNeeded):
-        log_in.at_once(mailing, email=EMAIL, password=OTHER)
+        log_in.log_in(mailing, email=EMAIL, password=OTHER)
     code = pyotp.TOTP(secret).at(NOW + timedelta(seconds=30))
-    assert log_in.at_once(mailing, email=EMAIL, password=OTHER, code=code)
+    assert log_in.log_in(mailing, email=EMAIL, password=OTHER, code=code)
 
 
 def test_the_operator_s_link_verifies_no_address(context: Context, owner: Actor) -> None:

@@ -28,7 +28,7 @@ def head(**headers: str) -> dict[str, str]:
 
 
 def test_it_is_the_organization_s(senders: Senders, context: Context, owner: Actor) -> None:
-    token = login.at_once(context, email="owner@example.net", password="correct horse battery").token
+    token = login.log_in(context, email="owner@example.net", password="correct horse battery").token
     program = api_tokens.issue(context, owner, name="ci", scope="write", password="correct horse battery").text
     for shown in (head(AUTHORIZATION=f"Bearer {token}"), head(COOKIE=f"{COOKIE}={token}")):
         assert senders.organization(shown) == owner.organization_id

@@ -20,7 +20,7 @@ _VARIABLE = "MESHWG_DOOR_FDS"
 
 
 @dataclass(frozen=True)
-class Entrance:
+class PublicPort:
     """The open sockets, as a supervisor holds them for the hubs that it starts.
 
     Attributes:
@@ -46,7 +46,7 @@ class Entrance:
 
 
 @contextmanager
-def opened(settings: Settings, store: Store, found: Instance) -> Iterator[Entrance]:
+def opened(settings: Settings, store: Store, found: Instance) -> Iterator[PublicPort]:
     """Binds the port that was asked for, or that the store remembers, or on a first start one that is free.
 
     Raises:
@@ -58,13 +58,13 @@ def opened(settings: Settings, store: Store, found: Instance) -> Iterator[Entran
         if sockets.public_port != found.port:
             with store.write() as transaction:
                 instance.choose_port(transaction, sockets.public_port)
-        yield Entrance(sockets, found.port if found.port not in (None, sockets.public_port) else None)
+        yield PublicPort(sockets, found.port if found.port not in (None, sockets.public_port) else None)
     finally:
         sockets.close()
 
 
 @contextmanager
-def inherited(settings: Settings, store: Store, found: Instance) -> Iterator[Entrance]:
+def inherited(settings: Settings, store: Store, found: Instance) -> Iterator[PublicPort]:
     """What a supervisor handed over; where none did, what `opened` opens.
 
     Raises:
@@ -79,7 +79,7 @@ def inherited(settings: Settings, store: Store, found: Instance) -> Iterator[Ent
     for descriptor in descriptors:
         # Processes of this one have no business with them.
         os.set_inheritable(descriptor, False)
-    yield Entrance(DoorSockets.adopt(descriptors))
+    yield PublicPort(DoorSockets.adopt(descriptors))
 
 
 def _bound(found: Instance, candidates: tuple[int, ...]) -> DoorSockets:
