@@ -41,7 +41,7 @@ def test_one_machine_that_opens_all_it_can_leaves_others_theirs(world: World, re
         before, began = _tracked(world, hostile), time.monotonic()
         failed: list[str] = []
         rounds = 0
-        with conntrack.filling(greedy.host.start_tool, greedy.address, greedy.tunnel.interface) as opened:
+        with conntrack.opening(greedy.host.start_tool, greedy.address, greedy.tunnel.interface) as opened:
             while time.monotonic() - began < _SECONDS[profile]:
                 failed += [f"{one.name} to {two.name}" for one, two in pairs if not _opens(one, two)]
                 rounds += 1

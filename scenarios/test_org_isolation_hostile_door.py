@@ -41,13 +41,13 @@ def test_machines_shake_hands_beside_a_tenant_that_floods(world: World, record: 
     addresses = _addresses(world, enemy)
     theirs = hostile.add("knocker")["config"]
     known = [(addresses[0], _FIRST_PORT + number) for number in range(_KNOWN)]
-    sessions = front_door.become_known(enemy, theirs, world.subject.address, known)
+    sessions = front_door.establish_sessions(enemy, theirs, world.subject.address, known)
     strangers = [
         (address, _FIRST_PORT + 1000 + number) for address in addresses for number in range(_PORTS_OF_AN_ADDRESS)
     ]
     with record.control("before the flood, each handshake is answered at the first attempt"):
         assert _unanswered(world, home, configurations, 0) == []
-    with front_door.knocking(
+    with front_door.flooding(
         enemy.start_tool, _hub(world, hostile), hostile.organization["hub_public_key"], known + strangers,
         sessions=sessions,
     ) as knocks:  # fmt: skip
@@ -75,7 +75,7 @@ def test_nobody_holds_a_session(world: World, record: Record) -> None:
         with NoiseClient(enemy, hostile.add(f"of-{host.name}")["config"], world.subject.address) as client:
             client.shake_hands()
             began, before = time.monotonic(), session_lease_s(world.subject.host, client.hub_index)
-            with front_door.knocking(
+            with front_door.flooding(
                 host.start_tool, hub, key, [source],
                 sessions=[client.hub_index], rate=100, ready_after=round(100 * _HELD_S), log=f"knocker-{host.name}",
             ):  # fmt: skip

@@ -23,7 +23,7 @@ def test_a_tenant_that_floods_the_front_door_holds_up_no_other(world: World, rec
     """One organization sends a thousand handshakes a second, and another's new machines shake hands meanwhile."""
     neighbour = Neighbour(world, record)
     attack = attacks.flood_the_front_door(world, record)
-    knocks = neighbour.compare(attack, SECONDS[profile], newcomers=1)
+    knocks = neighbour.judge(attack, SECONDS[profile], newcomers=1)
     began = min(each.initiations for each in knocks)
     record.at_least("handshakes that the hostile tenant began, in a turn", began, 500, "messages")
 
@@ -31,7 +31,7 @@ def test_a_tenant_that_floods_the_front_door_holds_up_no_other(world: World, rec
 def test_a_tenant_that_saves_what_costs_most_holds_up_no_other(world: World, record: Record, profile: str) -> None:
     """One organization saves, over four connections, policies as large as may be, larger ones, and one rule more."""
     neighbour = Neighbour(world, record)
-    counts = neighbour.compare(attacks.save_what_costs_most(world, record), SECONDS[profile])
+    counts = neighbour.judge(attacks.save_costly_policies(world, record), SECONDS[profile])
     answers = _answers(counts)
     record.measure("answers to the hostile tenant", str(dict(answers)))
     enforced = answers["200"] + answers["201"]
@@ -41,7 +41,7 @@ def test_a_tenant_that_saves_what_costs_most_holds_up_no_other(world: World, rec
 def test_a_tenant_that_reads_all_the_time_holds_up_no_other(world: World, record: Record, profile: str) -> None:
     """Twenty-four connections of one organization read its long policy, its counters and its audit trail."""
     neighbour = Neighbour(world, record)
-    counts = neighbour.compare(attacks.read_all_the_time(world, record, RULES[profile]), SECONDS[profile])
+    counts = neighbour.judge(attacks.read_in_a_loop(world, record, RULES[profile]), SECONDS[profile])
     answers = _answers(counts)
     record.measure("answers to the hostile tenant", str(dict(answers)))
     record.at_least("answers to the hostile tenant, of any kind", answers.total(), 20, "answers")
@@ -52,7 +52,7 @@ def test_a_machine_that_opens_all_it_can_holds_up_no_other_organization(
 ) -> None:
     """One machine opens connections with itself, thousands in a second, so that the hub has to follow them."""
     neighbour = Neighbour(world, record)
-    opened = neighbour.compare(attacks.open_connections(world, record), SECONDS[profile], newcomers=1)
+    opened = neighbour.judge(attacks.open_connections(world, record), SECONDS[profile], newcomers=1)
     least = min(each.connections for each in opened)
     record.at_least("connections that the hostile machine opened, in a turn", least, 1000, "connections")
 

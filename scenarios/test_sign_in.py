@@ -228,25 +228,30 @@ def test_a_customer_with_many_addresses_is_one_customer(world: World, record: Re
     """Sign-ups from ever new addresses of one provider's customer meet a limit; others' are looked at all the while."""
     proxy, service = world.proxy(), world.subject.service
 
-    def looked_at(network: str, count: int) -> int:
+    def not_refused(network: str, count: int) -> int:
         """How many of so many sign-ups from there were looked at; none of them makes anything."""
-        with strangers.crowding(
-            proxy.start_tool, service.url, "tries", certificate=service.certificate, network=network, count=count,
+        with strangers.sending(
+            proxy.start_tool,
+            service.url,
+            "invalid sign-ups",
+            certificate=service.certificate,
+            network=network,
+            count=count,
             connections=2,
-        ) as reception:  # fmt: skip
+        ) as answers:
             pass
-        return reception.looked_at
+        return answers.not_refused
 
     # Another customer for each run: what was counted before is not forgotten for an hour.
     customer, neighbour = (f"2001:db8:{part:x}::/48" for part in secrets.SystemRandom().sample(range(1, 2**16), 2))
     with record.control("a sign-up from one address is looked at"):
-        assert looked_at(f"203.0.113.{secrets.randbelow(255) + 1}/32", 1) == 1
-    many = looked_at(customer, MOST_SIGN_UPS * 2)
+        assert not_refused(f"203.0.113.{secrets.randbelow(255) + 1}/32", 1) == 1
+    many = not_refused(customer, MOST_SIGN_UPS * 2)
     record.measure("sign-ups of one customer that were looked at", many, limit=f"<= {MOST_SIGN_UPS}")
     if many > MOST_SIGN_UPS:
         raise Refuted(f"{many} sign-ups of one customer were looked at, from an address each")
     with record.control("a neighbour's sign-up is looked at"):
-        assert looked_at(neighbour, 1) == 1
+        assert not_refused(neighbour, 1) == 1
 
 
 def test_a_second_factor_opens_once(person: Person, record: Record) -> None:

@@ -25,11 +25,11 @@ def measure(world: World, seconds: float, tell: Callable[[str], None]) -> dict[s
     found = {}
     for name, attack in (
         ("flood", attacks.flood_the_front_door(world, record)),
-        ("saves", attacks.save_what_costs_most(world, record)),
-        ("reads", attacks.read_all_the_time(world, record, _RULES)),
+        ("saves", attacks.save_costly_policies(world, record)),
+        ("reads", attacks.read_in_a_loop(world, record, _RULES)),
         ("connections", attacks.open_connections(world, record)),
     ):
-        found[name], _ = neighbour.beside(attack, seconds)
+        found[name], _ = neighbour.measure_by_turns(attack, seconds)
         tell(f"beside {name}: {found[name]}")
     return {
         "neighbour-reads": _worst(found, lambda each: each.reads, "its own quiet median"),

@@ -1,1 +1,1 @@
-"""Attacks of a hostile tenant or a stranger, as functions that scenarios run beside an ordinary tenant."""
+"""Attacks of a hostile tenant or a stranger. Scenarios run them beside an ordinary tenant."""

@@ -1,4 +1,8 @@
-"""Four attacks by which one organization tries to take the service from all others, each ready to begin."""
+"""Four attacks of one organization on a service that it shares with others.
+
+Each function prepares an attack and returns a function that begins it. The attack goes on while its ``with`` block
+runs.
+"""
 
 from __future__ import annotations
 
@@ -6,38 +10,44 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from harness.hostile import conntrack, front_door, policies, reads
-from harness.hostile.conntrack import Opened
-from harness.hostile.front_door import Knocks
+from harness.hostile.conntrack import ConnectionsOpened
+from harness.hostile.front_door import MessagesSent
 from harness.hostile.reads import AnswerCount
 from harness.judging.record import Record
 from harness.world.world import World
 
 _FIRST_PORT, _SOURCES, _KNOWN = 42_000, 40, 10
 _RULES_OF_MANY_PORTS = 150
-"""Number of rules of a hundred ports each: together most of what a policy may cost."""
+"""Rules of a hundred ports each that together cost most of what a policy may cost."""
 
 _TOO_MANY = 1_500
 
 
-def flood_the_front_door(world: World, record: Record) -> Callable[[], AbstractContextManager[Knocks]]:
-    """A thousand handshakes a second, from sources that the hub knows and from others, which also hold sessions.
+def flood_the_front_door(world: World, record: Record) -> Callable[[], AbstractContextManager[MessagesSent]]:
+    """Prepares a flood of a thousand handshakes per second, some of them from addresses with sessions at the hub.
 
     Args:
-        record: of the scenario that the organization is signed up for, as for all attacks.
+        record: record of the scenario.
     """
     world.subject.check_may_attack()
     hostile = world.organization(record, "flooder")
     enemy = world.client("flooder")
     address = enemy.addresses("eth0")[0].partition("/")[0]
     sources = [(address, _FIRST_PORT + number) for number in range(_SOURCES)]
-    known = front_door.become_known(enemy, hostile.add("knocker")["config"], world.subject.address, sources[:_KNOWN])
+    sessions = front_door.establish_sessions(
+        enemy, hostile.add("knocker")["config"], world.subject.address, sources[:_KNOWN]
+    )
     hub = (world.subject.address, int(str(hostile.organization["endpoint"]).rpartition(":")[2]))
     key = str(hostile.organization["hub_public_key"])
-    return lambda: front_door.knocking(enemy.start_tool, hub, key, sources, sessions=known)
+    return lambda: front_door.flooding(enemy.start_tool, hub, key, sources, sessions=sessions)
 
 
-def save_what_costs_most(world: World, record: Record) -> Callable[[], AbstractContextManager[AnswerCount]]:
-    """Saves over four connections: policies about as large as may be, larger ones, and one rule more."""
+def save_costly_policies(world: World, record: Record) -> Callable[[], AbstractContextManager[AnswerCount]]:
+    """Prepares saves over four connections: policies near the bound of cost, policies above it, and single rules.
+
+    Args:
+        record: record of the scenario.
+    """
     hostile, enemy = world.organization(record, "saver"), world.client("saver")
     requests = [
         policies.save("allow", policies.rules_of_many_ports(_RULES_OF_MANY_PORTS)),
@@ -49,11 +59,12 @@ def save_what_costs_most(world: World, record: Record) -> Callable[[], AbstractC
     return lambda: policies.saving(enemy.start_tool, url, token, requests, certificate=certificate)
 
 
-def read_all_the_time(world: World, record: Record, rules: int) -> Callable[[], AbstractContextManager[AnswerCount]]:
-    """Twenty-four connections that read a long policy, its counters and the audit trail.
+def read_in_a_loop(world: World, record: Record, rules: int) -> Callable[[], AbstractContextManager[AnswerCount]]:
+    """Prepares 24 connections that read a long policy, its counters and the audit trail.
 
     Args:
-        rules: that the policy has.
+        record: record of the scenario.
+        rules: length of the policy.
     """
     hostile, enemy = world.organization(record, "reader"), world.client("reader")
     reads.fill(hostile.api, rules, entries=20)
@@ -61,8 +72,12 @@ def read_all_the_time(world: World, record: Record, rules: int) -> Callable[[], 
     return lambda: reads.reading(enemy.start_tool, url, token, certificate=certificate)
 
 
-def open_connections(world: World, record: Record) -> Callable[[], AbstractContextManager[Opened]]:
-    """Connections of one machine with itself, thousands in a second, all of which the hub has to follow."""
+def open_connections(world: World, record: Record) -> Callable[[], AbstractContextManager[ConnectionsOpened]]:
+    """Prepares thousands of TCP handshakes per second of one machine with itself; the hub has to track each connection.
+
+    Args:
+        record: record of the scenario.
+    """
     world.subject.check_may_attack()
     (hostile,) = world.organization(record, "opener").machines("opener")
-    return lambda: conntrack.filling(hostile.host.start_tool, hostile.address, hostile.tunnel.interface)
+    return lambda: conntrack.opening(hostile.host.start_tool, hostile.address, hostile.tunnel.interface)

@@ -1,4 +1,4 @@
-"""One machine that opens all the connections it can, so that the hub follows as many as possible, for long."""
+"""Attack on connection tracking: one machine opens as many connections through the hub as it can."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.hostile.programs import Start, running
 
 
 @dataclass
-class Opened:
-    """Number of connections that were tried; 0 until the attack is over."""
+class ConnectionsOpened:
+    """Number of connections that the attack tried to open; 0 until it is over."""
 
     connections: int = 0
 
 
 @contextmanager
-def filling(
+def opening(
     start: Start,
     address: str,
     link: str,
@@ -28,24 +28,24 @@ def filling(
     ready_after: int = 1000,
     seconds: float = 600.0,
     log: str = "openers",
-) -> Iterator[Opened]:
-    """Opens connections of a machine with itself, through the hub, while the block lasts.
+) -> Iterator[ConnectionsOpened]:
+    """Opens connections of a machine with itself, through the hub, while the block runs.
 
     Args:
-        start: starts a program in the attacker's network.
-        address: the machine's own in its mesh.
-        link: the machine's tunnel.
-        rate: connections a second, at most.
+        start: starts a program in the attacker's network (`Host.start_tool`).
+        address: overlay address of the machine.
+        link: name of its tunnel's interface.
+        rate: most connections per second.
         ready_after: connections before the block begins.
-        seconds: after which it ends by itself.
+        seconds: time after which the attack ends by itself.
         log: name of the program's log.
 
     Raises:
-        Inconclusive: it could open none, or did not say how many.
+        Inconclusive: no connection was opened, or the program did not report their number.
     """
-    wish = {"address": address, "link": link, "rate": rate, "ready_after": ready_after, "seconds": seconds}
-    opened = Opened()
-    program, failed = Path(openers.__file__), "no connections were opened"
-    with running(start, program, wish, ready=openers.READY, log=log, otherwise=failed) as told:
+    options = {"address": address, "link": link, "rate": rate, "ready_after": ready_after, "seconds": seconds}
+    opened = ConnectionsOpened()
+    program, failure = Path(openers.__file__), "no connections were opened"
+    with running(start, program, options, ready=openers.READY, log=log, failure=failure) as result:
         yield opened
-    opened.connections = told["connections"]
+    opened.connections = result["connections"]

@@ -1,11 +1,11 @@
-"""A crowd of strangers: requests that come from many addresses, one after another on each of some connections.
+"""Program that sends requests from many addresses over a few connections. It needs the standard library only.
 
-A program for a host of a lab; it needs the standard library only. Where the host is a proxy that the service trusts,
-each request is said to come from another address of ``network``, in a /64 of its own; where ``network`` is null, it
-comes from the host's own. Its argument is a JSON object with ``host``, ``port``, ``kind`` (a key of `KINDS`),
-``network``, ``connections``, ``count`` (requests altogether, 0: without end), ``seconds`` and ``certificate``. With the
-first answer it prints `READY`, and at the end a JSON object: ``answers`` by status, ``broken`` for connections that
-were ended.
+On a host that the service trusts as a proxy, each request names another address of ``network`` as its origin, in a /64
+of its own. If ``network`` is null, requests come from the host itself.
+
+The argument is a JSON object with ``host``, ``port``, ``kind`` (a key of `KINDS`), ``network``, ``connections``,
+``count`` (number of requests; 0 for no end), ``seconds`` and ``certificate``. After the first answer the program prints
+`READY`, and at its end a JSON object: ``answers`` counts answers by status, and broken connections as ``broken``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-READY = "at the door"
+READY = "answered"
 LARGE = 8 * 2**20
 _WORDS = "correct horse battery"
 
@@ -36,7 +36,7 @@ def _sign_up(number: str) -> tuple[str, dict[str, str]]:
 
 
 def _try_to_sign_up(number: str) -> tuple[str, dict[str, str]]:
-    """One that makes nothing: its password is too short."""
+    """Returns a sign-up that creates nothing, because its password is too short."""
     path, body = _sign_up(number)
     return path, body | {"password": "short"}
 
@@ -48,7 +48,7 @@ def _reset(number: str) -> tuple[str, dict[str, str]]:
 KINDS: dict[str, Callable[[str], tuple[str, dict[str, str]]] | None] = {
     "log-ins": _log_in,
     "sign-ups": _sign_up,
-    "tries": _try_to_sign_up,
+    "invalid sign-ups": _try_to_sign_up,
     "resets": _reset,
     # A large body that is announced and never sent.
     "bodies": None,
@@ -56,11 +56,13 @@ KINDS: dict[str, Callable[[str], tuple[str, dict[str, str]]] | None] = {
 
 
 @dataclass
-class Crowd:
-    """The crowd's requests, and the answers to them.
+class RequestCrowd:
+    """Requests from many addresses, and counts of their answers.
 
     Attributes:
-        left: how many requests are still to be made.
+        addresses: origin of each request; None for the host itself.
+        remaining: requests that are still to be sent.
+        answers: number of answers by status; ``broken`` counts broken connections.
     """
 
     host: str
@@ -68,17 +70,17 @@ class Crowd:
     kind: str
     addresses: Iterator[str | None]
     tls: ssl.SSLContext | None
-    left: int
+    remaining: int
     answers: Counter[str] = field(default_factory=Counter)
     name: str = field(default_factory=lambda: secrets.token_hex(4))
 
-    async def come(self) -> None:
-        """One connection, opened anew whenever the service ends it, until enough was asked."""
-        while self.left:
+    async def run_connection(self) -> None:
+        """Sends requests one after another until none remain. Reconnects whenever the service closes the connection."""
+        while self.remaining:
             writer = None
             try:
                 reader, writer = await asyncio.open_connection(self.host, self.port, ssl=self.tls)
-                while self.left and await self._ask(reader, writer):
+                while self.remaining and await self._send_one(reader, writer):
                     pass
             except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 self.answers["broken"] += 1
@@ -87,9 +89,9 @@ class Crowd:
                 if writer is not None:
                     writer.close()
 
-    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Makes one request; whether the connection is good for another."""
-        number, self.left = self.left, self.left - 1
+    async def _send_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Sends a request and reads the answer; returns True if the connection stays open."""
+        number, self.remaining = self.remaining, self.remaining - 1
         writer.write(self._request(f"{self.name}-{number}"))
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
@@ -101,8 +103,8 @@ class Crowd:
 
     def _request(self, name: str) -> bytes:
         make = KINDS[self.kind]
-        path, wish = ("/api/v1/policy", None) if make is None else make(name)
-        body = b"" if wish is None else json.dumps(wish).encode()
+        path, fields = ("/api/v1/policy", None) if make is None else make(name)
+        body = b"" if fields is None else json.dumps(fields).encode()
         address = next(self.addresses)
         lines = [
             f"{'PUT' if make is None else 'POST'} {path} HTTP/1.1",
@@ -114,13 +116,17 @@ class Crowd:
 
 
 def addresses_of(network: str | None) -> Iterator[str | None]:
-    """Addresses of a network, as far apart as it has room for; the host's own without one."""
+    """Yields addresses of a network without end, each in another /64 where the network is large enough.
+
+    Args:
+        network: range in CIDR notation; None yields None.
+    """
     if network is None:
         return itertools.repeat(None)
     parsed = ipaddress.ip_network(network)
-    apart = 2**64 if parsed.version == 6 and parsed.prefixlen < 64 else 1
-    places = parsed.num_addresses // apart
-    return (str(parsed[(number % places) * apart + (1 if apart > 1 else 0)]) for number in itertools.count())
+    spacing = 2**64 if parsed.version == 6 and parsed.prefixlen < 64 else 1
+    count = parsed.num_addresses // spacing
+    return (str(parsed[(number % count) * spacing + (1 if spacing > 1 else 0)]) for number in itertools.count())
 
 
 async def _all(callers: list[asyncio.Task[None]]) -> bool:
@@ -128,28 +134,30 @@ async def _all(callers: list[asyncio.Task[None]]) -> bool:
     return True
 
 
-async def main(wish: dict[str, object]) -> None:
-    """Asks until it has asked enough, the time is over, or somebody ends it with SIGTERM."""
+async def main(options: dict[str, object]) -> None:
+    """Sends requests until all are sent, the time is over, or SIGTERM arrives."""
     tls = None
-    if wish["certificate"] is not None:
-        tls = ssl.create_default_context(cafile=str(wish["certificate"]))
-    network = None if wish["network"] is None else str(wish["network"])
-    count = int(str(wish["count"]))
-    crowd = Crowd(
-        str(wish["host"]),
-        int(str(wish["port"])),
-        str(wish["kind"]),
+    if options["certificate"] is not None:
+        tls = ssl.create_default_context(cafile=str(options["certificate"]))
+    network = None if options["network"] is None else str(options["network"])
+    count = int(str(options["count"]))
+    crowd = RequestCrowd(
+        str(options["host"]),
+        int(str(options["port"])),
+        str(options["kind"]),
         addresses_of(network),
         tls,
-        # Without end: more than anybody ever asks.
+        # No end: more requests than are ever sent.
         count or 2**62,
     )
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    callers = [asyncio.create_task(crowd.come()) for _ in range(int(str(wish["connections"])))]
+    callers = [asyncio.create_task(crowd.run_connection()) for _ in range(int(str(options["connections"])))]
     stopped = asyncio.create_task(ended.wait())
     everything = asyncio.create_task(_all(callers))
-    await asyncio.wait({everything, stopped}, timeout=float(str(wish["seconds"])), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(
+        {everything, stopped}, timeout=float(str(options["seconds"])), return_when=asyncio.FIRST_COMPLETED
+    )
     for each in (*callers, everything, stopped):
         each.cancel()
     await asyncio.gather(*callers, everything, stopped, return_exceptions=True)

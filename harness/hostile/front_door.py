@@ -1,4 +1,4 @@
-"""One organization that floods the hub's port with handshakes, and holds on to its sessions there."""
+"""Attack on the hub's UDP port: one organization floods it with handshakes and holds sessions there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.hostile import knockers
+from harness.hostile import handshakers
 from harness.hostile.programs import Start, running
 from harness.wire.noiseclient import NoiseClient
 from netlab import Host
@@ -18,28 +18,31 @@ Source = tuple[str, int]
 
 _READY_AFTER = 1000
 BETWEEN_HANDSHAKES_S = 0.05
-"""Seconds between handshakes of one machine; within 20 ms, WireGuard reads the first alone."""
+"""Seconds between handshakes of one machine: WireGuard ignores one that follows another within 20 ms."""
 
 
 @dataclass
-class Knocks:
-    """Numbers of messages that were sent; 0 until the attack is over."""
+class MessagesSent:
+    """Number of messages that the attack sent; 0 until it is over."""
 
     initiations: int = 0
     responses: int = 0
 
 
-def become_known(host: Host, configuration: str, hub_address: str, sources: Sequence[Source]) -> list[bytes]:
-    """Shakes hands from each of these sources, as one and the same machine that moves.
+def establish_sessions(host: Host, configuration: str, hub_address: str, sources: Sequence[Source]) -> list[bytes]:
+    """Completes a handshake from each source, always as the same machine.
 
     Args:
-        configuration: text as wg-quick would be given.
+        host: host of the attacker.
+        configuration: text of a wg-quick configuration.
+        hub_address: underlay address of the hub.
+        sources: addresses and ports of the host.
 
     Returns:
-        The numbers that the hub gave to the sessions.
+        The hub's index of each session.
 
     Raises:
-        NothingArrived: the hub did not answer one.
+        NothingArrived: a handshake was not answered.
     """
     numbers = []
     for source in sources:
@@ -51,7 +54,7 @@ def become_known(host: Host, configuration: str, hub_address: str, sources: Sequ
 
 
 @contextmanager
-def knocking(
+def flooding(
     start: Start,
     hub: Source,
     hub_public_key: str,
@@ -61,25 +64,25 @@ def knocking(
     rate: float = 1000.0,
     ready_after: int = _READY_AFTER,
     seconds: float = 600.0,
-    log: str = "knockers",
-) -> Iterator[Knocks]:
-    """Sends first messages from all of these sources in turn, while the block lasts; the hub has heard many before it.
+    log: str = "handshakers",
+) -> Iterator[MessagesSent]:
+    """Sends handshake initiations from all sources in turn while the block runs.
 
     Args:
         start: starts a program in the attacker's network (`Host.start_tool`).
-        hub: where the hub is.
-        hub_public_key: of the organization that the messages are for.
-        sources: of the attacker's host, each of which is free.
-        sessions: numbers to which every other message is an answer, as if the hub's handshake had just been answered.
+        hub: address and port of the hub.
+        hub_public_key: public key, in base64, of the organization's hub.
+        sources: addresses of the attacker's host, with free ports.
+        sessions: session indexes; each initiation is followed by a handshake response to one of them.
         rate: messages per second.
         ready_after: messages before the block begins.
-        seconds: after which it ends by itself.
+        seconds: time after which the attack ends by itself.
         log: name of the program's log.
 
     Raises:
-        Inconclusive: it could not send.
+        Inconclusive: the program could not send.
     """
-    wish = {
+    options = {
         "hub": hub,
         "key": hub_public_key,
         "sources": sources,
@@ -88,8 +91,8 @@ def knocking(
         "ready_after": ready_after,
         "seconds": seconds,
     }
-    knocks = Knocks()
-    program, failed = Path(knockers.__file__), "the knockers could not send"
-    with running(start, program, wish, ready=knockers.READY, log=log, otherwise=failed) as told:
-        yield knocks
-    knocks.initiations, knocks.responses = told["initiations"], told["responses"]
+    messages = MessagesSent()
+    program, failure = Path(handshakers.__file__), "the handshakers could not send"
+    with running(start, program, options, ready=handshakers.READY, log=log, failure=failure) as result:
+        yield messages
+    messages.initiations, messages.responses = result["initiations"], result["responses"]

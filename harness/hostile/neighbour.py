@@ -1,4 +1,4 @@
-"""An ordinary organization beside a hostile one: what it is answered, how fast, and what becomes of its packets."""
+"""An ordinary organization beside a hostile one: times of its calls, and fate of its packets."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from harness.world.world import PASSWORD, World
 T = TypeVar("T")
 
 READS, SAVES = 3.0, 5.0
-"""Most that reads and saves may take beside a hostile tenant, as ratios to their quiet medians."""
+"""Largest ratio of the median of reads and of saves beside a hostile tenant to the quiet median."""
 
 LOG_IN_S = 1.0
-"""Seconds that a log-in may take beside a hostile tenant."""
+"""Most seconds that a log-in may take beside a hostile tenant."""
 
 _STREAM_INTERVAL_S = 0.01
 _PAUSE_S = 0.005
 _TURNS = 2
-"""Number of times that the attack is begun; a quiet time is before each, and after the last."""
+"""Number of times that the attack is begun. A quiet time comes before each, and after the last."""
 
 _LOG_INS = 2
 _LEAST_PER_TURN = 10
 
 
 @dataclass(frozen=True)
-class Pace:
-    """Times that calls of each kind took, in seconds."""
+class CallTimes:
+    """Times of an organization's calls, in seconds."""
 
     reads: list[float] = field(default_factory=list)
     saves: list[float] = field(default_factory=list)
     log_ins: list[float] = field(default_factory=list)
 
-    def __add__(self, other: Pace) -> Pace:
-        return Pace(self.reads + other.reads, self.saves + other.saves, self.log_ins + other.log_ins)
+    def __add__(self, other: CallTimes) -> CallTimes:
+        return CallTimes(self.reads + other.reads, self.saves + other.saves, self.log_ins + other.log_ins)
 
-    def beside(self, quiet: Pace) -> Slowdown:
-        """Compare with a quiet time's.
+    def compared_with(self, quiet: CallTimes) -> Slowdown:
+        """Compares these times with those of a quiet time.
 
         Args:
-            quiet: has at least one call of each kind, as this has.
+            quiet: times of at least one call of each kind.
         """
         return Slowdown(
             statistics.median(self.reads) / statistics.median(quiet.reads),
@@ -73,11 +73,12 @@ class Slowdown:
     saves: float
     log_in_s: float
 
-    def complaints(self, patience: float = 1.0) -> list[str]:
-        """List what is above its bound, in words.
+    def violations(self, patience: float = 1.0) -> list[str]:
+        """Returns a sentence for each figure above its bound.
 
         Args:
-            patience: how many times slower than a usual machine this one is; only a log-in's bound is a time.
+            patience: factor by which this machine is slower than usual; it applies to the bound of log-ins, which is a
+                time.
         """
         found = []
         if self.reads > READS:
@@ -90,12 +91,12 @@ class Slowdown:
 
 
 class Neighbour:
-    """An organization with two machines that hear each other, while its owner reads, saves and logs in.
+    """An organization with a stream between two machines, whose owner reads, saves and logs in.
 
     Args:
         world: the lab.
-        record: of the scenario that this is for.
-        name: of the organization.
+        record: record of the scenario.
+        name: name of the organization.
     """
 
     def __init__(self, world: World, record: Record, name: str = "neighbour") -> None:
@@ -109,36 +110,39 @@ class Neighbour:
 
     @contextmanager
     def streaming(self) -> Iterator[JudgedStream]:
-        """A stream of numbered packets between its machines, none of which may be lost while the block lasts."""
+        """Runs a stream between its machines; no packet may be lost while the block runs."""
         first, second = self._machines
         with first.stream_to(second, interval=_STREAM_INTERVAL_S) as stream:
             stream.flows()
             yield stream
 
-    def pace(self, seconds: float) -> Pace:
-        """Read and save in turns for so long, and log in now and then; each call as soon as the last is answered.
+    def measure(self, seconds: float) -> CallTimes:
+        """Reads and saves in turns, and logs in now and then.
+
+        Args:
+            seconds: least time for which this goes on.
 
         Raises:
-            Refuted: a call is refused.
+            Refuted: a call was refused.
         """
-        found = Pace()
+        found = CallTimes()
         began = time.monotonic()
         next_log_in = began
         while time.monotonic() - began < seconds or len(found.saves) < _LEAST_PER_TURN:
-            found.reads.append(self._made("a read", lambda: self.mesh.api.call("GET", "/machines")).seconds)
-            found.reads.append(self._made("a read", lambda: self.mesh.api.call("GET", "/policy")).seconds)
-            found.saves.append(self._made("a save", self._save).seconds)
+            found.reads.append(self._call("a read", lambda: self.mesh.api.call("GET", "/machines")).seconds)
+            found.reads.append(self._call("a read", lambda: self.mesh.api.call("GET", "/policy")).seconds)
+            found.saves.append(self._call("a save", self._save).seconds)
             if time.monotonic() >= next_log_in and len(found.log_ins) < _LOG_INS:
                 next_log_in += seconds / _LOG_INS
-                found.log_ins.append(self._made("a log-in", self._log_in).seconds)
+                found.log_ins.append(self._call("a log-in", self._log_in).seconds)
             time.sleep(_PAUSE_S)
         return found
 
     def add_machine(self) -> float:
-        """Add one more machine; returns the seconds until it has shaken hands with the hub.
+        """Adds a machine; returns the seconds until its handshake with the hub.
 
         Raises:
-            Refuted: the machine is refused, or completes no handshake in time.
+            Refuted: the machine was refused, or completed no handshake.
         """
         began = time.monotonic()
         name = f"newcomer-{next(self._numbers)}"
@@ -148,54 +152,58 @@ class Neighbour:
             raise _refused("a new machine", error) from error
         return time.monotonic() - began
 
-    def beside(
+    def measure_by_turns(
         self, attack: Callable[[], AbstractContextManager[T]], seconds: float, newcomers: int = 0
     ) -> tuple[Slowdown, list[T]]:
-        """Measure quiet and beside an attack by turns, under a stream of which nothing may be lost.
-
-        By turns, so that whatever else slows the machine slows both.
+        """Measures calls in quiet times and beside an attack by turns, so that other load slows both alike.
 
         Args:
-            attack: goes on while its block lasts; begun once per turn.
-            seconds: of measuring beside the attack, altogether; each quiet time is as long as one of its turns.
-            newcomers: machines that shake hands for the first time during each turn of the attack.
+            attack: begins the attack, which goes on while its block runs; called once per turn.
+            seconds: time beside the attack in all; each quiet time is as long as one turn.
+            newcomers: machines that are added during each turn of the attack.
 
         Returns:
-            What the attack cost, and what it told of itself, by turn.
+            The cost of the attack, and the result of each turn's attack.
 
         Raises:
-            Refuted: a call is refused beside the attack, a packet lost, or a handshake not completed.
-            Inconclusive: the attack could not be made.
+            Refuted: beside the attack a call was refused, a packet lost, or a handshake not completed.
+            Inconclusive: the attack failed.
         """
-        attacked, told, waits = Pace(), list[T](), list[float]()
+        attacked, results, waits = CallTimes(), list[T](), list[float]()
         with self.streaming():
-            quiet = self.pace(seconds / _TURNS)
+            quiet = self.measure(seconds / _TURNS)
             for _ in range(_TURNS):
-                with attack() as of_this_turn:
-                    attacked += self.pace(seconds / _TURNS)
+                with attack() as result:
+                    attacked += self.measure(seconds / _TURNS)
                     waits += [self.add_machine() for _ in range(newcomers)]
-                told.append(of_this_turn)
-                quiet += self.pace(seconds / _TURNS)
-        found = attacked.beside(quiet)
+                results.append(result)
+                quiet += self.measure(seconds / _TURNS)
+        found = attacked.compared_with(quiet)
         self._note(quiet, attacked, found, waits)
-        return found, told
+        return found, results
 
-    def compare(self, attack: Callable[[], AbstractContextManager[T]], seconds: float, newcomers: int = 0) -> list[T]:
-        """Judge what `beside` measures, and raise as it does.
+    def judge(self, attack: Callable[[], AbstractContextManager[T]], seconds: float, newcomers: int = 0) -> list[T]:
+        """Measures by turns, and compares the result with its bounds.
+
+        Args:
+            attack: as for `measure_by_turns`.
+            seconds: as for `measure_by_turns`.
+            newcomers: as for `measure_by_turns`.
 
         Returns:
-            What the attack told of itself, by turn.
+            The result of each turn's attack.
 
         Raises:
-            Refuted: calls are too slow beside the attack.
+            Refuted: calls were too slow beside the attack, or as for `measure_by_turns`.
+            Inconclusive: the attack failed.
         """
-        found, told = self.beside(attack, seconds, newcomers)
-        complaints = found.complaints(self._patience)
-        if complaints:
-            raise Refuted(f"beside a hostile tenant, an ordinary one is held up: {'; '.join(complaints)}")
-        return told
+        found, results = self.measure_by_turns(attack, seconds, newcomers)
+        violations = found.violations(self._patience)
+        if violations:
+            raise Refuted(f"beside a hostile tenant, an ordinary one is held up: {'; '.join(violations)}")
+        return results
 
-    def _note(self, quiet: Pace, attacked: Pace, found: Slowdown, waits: Sequence[float]) -> None:
+    def _note(self, quiet: CallTimes, attacked: CallTimes, found: Slowdown, waits: Sequence[float]) -> None:
         record = self._record
         record.took("reads of an ordinary tenant, quiet", quiet.reads)
         record.took("reads of an ordinary tenant, beside a hostile one", attacked.reads)
@@ -208,7 +216,7 @@ class Neighbour:
             record.measure("slowest new machine until its first handshake", max(waits), "s")
 
     def _save(self) -> Answer:
-        # It concerns no packet of the stream.
+        # A rule for TCP: the stream is UDP.
         rule = {"action": next(self._flips), "source": "any", "destination": "any", "protocol": "tcp", "ports": "9"}
         return self.mesh.api.call("PUT", "/policy", {"default": "allow", "rules": [rule]})
 
@@ -220,7 +228,7 @@ class Neighbour:
             api.close()
 
     @staticmethod
-    def _made(what: str, call: Callable[[], Answer]) -> Answer:
+    def _call(what: str, call: Callable[[], Answer]) -> Answer:
         try:
             return call()
         except ApiError as error:

@@ -1,12 +1,13 @@
-"""Opens connections, each with a handshake of its own, as fast as a tunnel takes them; both ends of each are this host.
+"""Program that opens TCP connections of a machine with itself through its tunnel.
 
-A program for a host of a lab; it needs root and the standard library only. Its argument is a JSON object with
-``address`` (the machine's own in the mesh), ``link`` (its tunnel), ``rate`` (connections per second), ``ready_after``
-(connections) and ``seconds``. After so many connections it prints `READY`, and at the end a JSON object:
-``connections``, how many it has tried to open.
+It needs root and the standard library only.
 
-What the machine sends to itself goes through the hub, which sees a whole handshake of TCP (RFC 9293, section 3.5), and
-follows the connection for as long as one may be idle.
+The packets pass the hub, which sees a whole TCP handshake (RFC 9293, section 3.5) and tracks the connection for as long
+as one may be idle.
+
+The argument is a JSON object with ``address`` (the machine's overlay address), ``link`` (its tunnel's interface),
+``rate`` (connections per second), ``ready_after`` (connections) and ``seconds``. After that many connections the
+program prints `READY`, and at its end a JSON object: ``connections`` counts those that it tried to open.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ _AT_ONCE = 10
 
 
 def ports(number: int) -> tuple[int, int]:
-    """The ports of a connection, different for each of the first four billion; no two are ends of one another's."""
+    """Returns the ports of a connection: no pair comes twice, in either order, within 66 million connections."""
     return _FIRST_PORT + number % _PORTS, 1 + number // _PORTS % (_FIRST_PORT - 1)
 
 
 def handshake(address: str, number: int) -> tuple[bytes, bytes, bytes]:
-    """The three packets that open a connection of an address with itself."""
+    """Returns the three packets that open a connection of an address with itself."""
     packed = socket.inet_aton(address)
     here, there = ports(number)
     return (
@@ -57,8 +58,8 @@ def _checksum(data: bytes) -> int:
     return ~(total + (total >> 16)) & 0xFFFF
 
 
-def main(wish: dict[str, object]) -> None:
-    """Opens until the time is over, or somebody ends it with SIGTERM."""
+def main(options: dict[str, object]) -> None:
+    """Opens connections until the time is over or SIGTERM arrives."""
     ended = False
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -66,12 +67,12 @@ def main(wish: dict[str, object]) -> None:
         ended = True
 
     signal.signal(signal.SIGTERM, end)
-    address, rate = str(wish["address"]), float(str(wish["rate"]))
-    began, until = time.monotonic(), time.monotonic() + float(str(wish["seconds"]))
-    number, ready_after = 0, int(str(wish["ready_after"]))
+    address, rate = str(options["address"]), float(str(options["rate"]))
+    began, until = time.monotonic(), time.monotonic() + float(str(options["seconds"]))
+    number, ready_after = 0, int(str(options["ready_after"]))
     # Straight into the tunnel: a host's own routes would lead to itself.
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
-        sender.bind((str(wish["link"]), _ETH_P_IP))
+        sender.bind((str(options["link"]), _ETH_P_IP))
         while not ended and time.monotonic() < until:
             for _ in range(_AT_ONCE):
                 for packet in handshake(address, number):

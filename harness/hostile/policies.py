@@ -1,4 +1,4 @@
-"""One organization that saves in a loop: policies as large as may be, larger ones, or one rule after another."""
+"""Attack with saves: one organization saves in a loop, policies near and above the bounds, and single rules."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from harness.hostile.reads import AnswerCount, counting_answers
 
 Rule = dict[str, Any]
 Request = tuple[str, str, str]
-"""Method, path below the API's prefix, and body; ``{number}`` in it is another number each time."""
+"""Method, path below the API's prefix, and body. ``{number}`` in a body is replaced by a new number each time."""
 
 _PORTS_OF_A_RULE = 100
 _HIGHEST_PORT = 65_535
 
 
 def rules_of_many_ports(count: int, first: str = "any", second: str = "any") -> list[Rule]:
-    """Rules of a hundred single ports each, of which no two are neighbours; they overlap where they are many."""
+    """Returns rules of a hundred single ports each, no two of them adjacent."""
     rules = []
     for number in range(count):
         ports = [1 + (number * 7 + 2 * at * 311) % _HIGHEST_PORT for at in range(_PORTS_OF_A_RULE)]
@@ -42,10 +42,10 @@ def rules_of_many_ports(count: int, first: str = "any", second: str = "any") -> 
 
 
 def rules_between_pairs(machines: Sequence[str], count: int) -> list[Rule]:
-    """Rules for one port, each between another pair of machines.
+    """Returns rules for one port each, all different, between pairs of machines.
 
     Args:
-        machines: ids.
+        machines: ids of the machines.
     """
     many = len(machines)
     return [
@@ -61,7 +61,7 @@ def rules_between_pairs(machines: Sequence[str], count: int) -> list[Rule]:
 
 
 def rules_between_groups(groups: Sequence[str], ports: str = "22,80,443,8000") -> list[Rule]:
-    """One rule from each group to each."""
+    """Returns a rule from each group to each group."""
     return [
         {"action": "deny", "source": f"group:{one}", "destination": f"group:{other}", "protocol": "tcp", "ports": ports}
         for one in groups
@@ -69,31 +69,37 @@ def rules_between_groups(groups: Sequence[str], ports: str = "22,80,443,8000") -
     ]
 
 
-def overlapping(number: int, bits: int = 8) -> list[str]:
-    """The groups of a machine of which no other one has the same: those of its number's bits, and one for all."""
+def overlapping_groups(number: int, bits: int = 8) -> list[str]:
+    """Returns groups for a machine: one for each bit of its number, and one that all machines share.
+
+    No other machine has the same set.
+    """
     return ["all", *(f"bit {bit}" for bit in range(bits) if number >> bit & 1)]
 
 
 def save(default: str, rules: Sequence[Rule]) -> Request:
-    """A save of a whole policy."""
+    """Returns the request that saves a whole policy."""
     return "PUT", "/policy", json.dumps({"default": default, "rules": list(rules)})
 
 
 def one_rule_more() -> Request:
-    """A rule that no save before had."""
+    """Returns the request that adds a new rule each time."""
     rule = {"action": "deny", "source": "any", "destination": "any", "protocol": "udp", "description": "rule {number}"}
     return "POST", "/policy/rules", json.dumps(rule)
 
 
 def grow(api: Api, machines: int, rules: int) -> list[str]:
-    """Makes an organization large, on the paid plan; returns the ids of its machines.
+    """Makes an organization large, on the paid plan.
+
+    Returns:
+        The ids of its machines.
 
     Raises:
-        ApiError: the service refused it.
+        ApiError: the service refused.
     """
     api.call("PATCH", "/organization", {"plan": "paid"})
-    wishes = [{"name": f"machine {number}", "groups": overlapping(number)} for number in range(machines)]
-    added = [str(api.call("POST", "/machines", wish).body["machine"]["id"]) for wish in wishes]
+    requests = [{"name": f"machine {number}", "groups": overlapping_groups(number)} for number in range(machines)]
+    added = [str(api.call("POST", "/machines", body).body["machine"]["id"]) for body in requests]
     api.call("PUT", "/policy", {"default": "allow", "rules": rules_between_pairs(added, rules)})
     return added
 
@@ -110,24 +116,25 @@ def saving(
     seconds: float = 600.0,
     log: str = "savers",
 ) -> Iterator[AnswerCount]:
-    """Makes these requests in a loop over some connections, while the block lasts.
+    """Sends requests in a loop over some connections while the block runs.
 
     Args:
         start: starts a program in the attacker's network (`Host.start_tool`).
-        url: ``https://host:port`` of the service.
-        token: of the organization that saves.
-        certificate: PEM of what the service's certificate is checked against.
-        seconds: after which it ends by itself.
+        url: base URL of the service, ``https://host:port``.
+        token: session token of the organization.
+        requests: requests that each connection sends in turn.
+        certificate: PEM file of the authority that signed the service's certificate.
+        seconds: time after which the attack ends by itself.
         log: name of the program's log.
 
     Raises:
-        Inconclusive: it was never answered, or did not say what it was answered.
+        Inconclusive: no request was answered, or the program did not report the answers.
     """
     parts = urlsplit(url)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump([(method, PREFIX + path, body) for method, path, body in requests], file)
         file.flush()
-        wish = {
+        options = {
             "host": parts.hostname,
             "port": parts.port,
             "token": token,
@@ -136,5 +143,5 @@ def saving(
             "seconds": seconds,
             "certificate": None if certificate is None else str(certificate),
         }
-        with counting_answers(start, Path(savers.__file__), wish, savers.READY, log) as count:
+        with counting_answers(start, Path(savers.__file__), options, savers.READY, log) as count:
             yield count

@@ -1,8 +1,8 @@
-"""Many connections that ask for the same things again and again, as fast as answers come.
+"""Program that reads the same paths in a loop over many connections. It needs the standard library only.
 
-A program for a host of a lab; it needs the standard library only. Its argument is a JSON object with ``host``,
-``port``, ``token``, ``paths``, ``connections``, ``seconds`` and ``certificate``. With the first answer it prints
-`READY`, and at the end a JSON object: ``answers`` by status, and ``bytes`` of their bodies.
+The argument is a JSON object with ``host``, ``port``, ``token``, ``paths``, ``connections``, ``seconds`` and
+``certificate``. After the first answer the program prints `READY`, and at its end a JSON object: ``answers`` by status,
+and ``bytes`` of their bodies.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ _CHUNK = 1 << 18
 
 @dataclass
 class Tally:
-    """Answers by status, and bytes of their bodies."""
+    """Number of answers by status, and bytes of their bodies."""
 
     answers: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
 
     def text(self) -> str:
-        """The tally as the program prints it."""
+        """Returns the tally as the program prints it."""
         return json.dumps({"answers": dict(self.answers), "bytes": self.bytes})
 
 
-async def read_on(
+async def run_connection(
     host: str, port: int, token: str, paths: list[str], tls: ssl.SSLContext | None, tally: Tally, first: int
 ) -> None:
-    """One connection, opened anew whenever the service ends it, until it is cancelled.
+    """Reads paths one after another until cancelled. Reconnects whenever the service closes the connection.
 
     Args:
-        first: which of the paths it begins with.
+        first: index of the path to begin with.
     """
     wanted = itertools.cycle(paths[first % len(paths) :] + paths[: first % len(paths)])
     while True:
@@ -60,7 +60,7 @@ async def read_on(
 
 
 async def _answer(reader: asyncio.StreamReader, tally: Tally) -> bool:
-    """Takes one answer; whether the connection is good for another."""
+    """Reads an answer; returns True if the connection stays open."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
     fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
     left = int(fields.get("content-length", "0"))
@@ -76,22 +76,24 @@ async def _answer(reader: asyncio.StreamReader, tally: Tally) -> bool:
     return fields.get("connection") != "close"
 
 
-async def main(wish: dict[str, object]) -> None:
-    """Reads until the time is over, or somebody ends it with SIGTERM."""
+async def main(options: dict[str, object]) -> None:
+    """Reads until the time is over or SIGTERM arrives."""
     tls = None
-    if wish["certificate"] is not None:
-        tls = ssl.create_default_context(cafile=str(wish["certificate"]))
+    if options["certificate"] is not None:
+        tls = ssl.create_default_context(cafile=str(options["certificate"]))
     tally, ended = Tally(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-    paths = [str(path) for path in list(wish["paths"])]  # type: ignore[call-overload]
+    paths = [str(path) for path in list(options["paths"])]  # type: ignore[call-overload]
     readers = [
         asyncio.create_task(
-            read_on(str(wish["host"]), int(str(wish["port"])), str(wish["token"]), paths, tls, tally, number)
+            run_connection(
+                str(options["host"]), int(str(options["port"])), str(options["token"]), paths, tls, tally, number
+            )
         )
-        for number in range(int(str(wish["connections"])))
+        for number in range(int(str(options["connections"])))
     ]
     with suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(ended.wait(), float(str(wish["seconds"])))
+        await asyncio.wait_for(ended.wait(), float(str(options["seconds"])))
     for each in readers:
         each.cancel()
     await asyncio.gather(*readers, return_exceptions=True)

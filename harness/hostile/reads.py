@@ -1,4 +1,4 @@
-"""One organization that reads what is long over many connections: its policy, its counters, its audit trail."""
+"""Attack with reads: one organization reads its policy, counters and audit trail over many connections."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from harness.hostile import readers
 from harness.hostile.programs import Start, running
 
 LONG_READS = ("/policy", "/policy/counters", "/audit?limit=1000")
-"""Calls whose answers grow with what the organization has."""
+"""Paths whose answers grow with the organization."""
 
 MOST_RULES = 2000
-"""As many of these rules as a service takes: each is looked up in two ways."""
+"""Most of `many_rules` that a policy may have: each is looked up in two ways."""
 
 _LONGEST = 500
 
 
 @dataclass
 class AnswerCount:
-    """Answers that an attack got; empty until it is over.
+    """Answers to the requests of an attack; empty until it is over.
 
     Attributes:
-        answers: how many, by status; ``broken`` for connections that were ended.
-        bytes: of the bodies.
+        answers: number of answers by status; ``broken`` counts broken connections.
+        bytes: total length of their bodies.
     """
 
     answers: Mapping[str, int] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class AnswerCount:
 
 
 def many_rules(count: int) -> list[dict[str, Any]]:
-    """Rules that are all different, so that each has a counter of its own, with descriptions as long as they may be."""
+    """Returns rules that are all different, so that each has a counter, with descriptions of the greatest length."""
     return [
         {
             "action": "allow",
@@ -51,14 +51,15 @@ def many_rules(count: int) -> list[dict[str, Any]]:
 
 
 def fill(api: Api, rules: int = MOST_RULES, entries: int = 0) -> None:
-    """Gives an organization the paid plan, a long policy, and an audit trail.
+    """Gives an organization the paid plan, a long policy and an audit trail.
 
     Args:
-        api: signed in as the organization's owner.
-        entries: changes of a machine's groups, each with an entry in the trail.
+        api: client that is signed in as the owner.
+        rules: length of the policy.
+        entries: number of audit entries, made by changes of a machine's groups.
 
     Raises:
-        ApiError: the service refused it.
+        ApiError: the service refused.
     """
     api.call("PATCH", "/organization", {"plan": "paid"})
     if entries:
@@ -81,22 +82,22 @@ def reading(
     seconds: float = 600.0,
     log: str = "readers",
 ) -> Iterator[AnswerCount]:
-    """Reads in a loop over many connections, while the block lasts.
+    """Reads paths in a loop over many connections while the block runs.
 
     Args:
         start: starts a program in the attacker's network (`Host.start_tool`).
-        url: ``https://host:port`` of the service.
-        token: of the organization that reads.
-        certificate: PEM of what the service's certificate is checked against.
-        paths: below the API's prefix; connections begin at different ones.
-        seconds: after which it ends by itself.
+        url: base URL of the service, ``https://host:port``.
+        token: session token of the organization.
+        certificate: PEM file of the authority that signed the service's certificate.
+        paths: paths below the API's prefix; each connection begins with another one.
+        seconds: time after which the attack ends by itself.
         log: name of the program's log.
 
     Raises:
-        Inconclusive: it was never answered, or did not say what it was answered.
+        Inconclusive: no request was answered, or the program did not report the answers.
     """
     parts = urlsplit(url)
-    wish = {
+    options = {
         "host": parts.hostname,
         "port": parts.port,
         "token": token,
@@ -105,16 +106,16 @@ def reading(
         "seconds": seconds,
         "certificate": None if certificate is None else str(certificate),
     }
-    with counting_answers(start, Path(readers.__file__), wish, readers.READY, log) as count:
+    with counting_answers(start, Path(readers.__file__), options, readers.READY, log) as count:
         yield count
 
 
 @contextmanager
 def counting_answers(
-    start: Start, program: Path, wish: Mapping[str, Any], ready: str, log: str
+    start: Start, program: Path, options: Mapping[str, Any], ready: str, log: str
 ) -> Iterator[AnswerCount]:
-    """Run a program that counts answers, as `programs.running` does."""
+    """Runs a program that counts answers; see `programs.running`."""
     count = AnswerCount()
-    with running(start, program, wish, ready=ready, log=log) as told:
+    with running(start, program, options, ready=ready, log=log) as result:
         yield count
-    count.answers, count.bytes = told["answers"], told["bytes"]
+    count.answers, count.bytes = result["answers"], result["bytes"]

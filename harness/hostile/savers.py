@@ -1,10 +1,9 @@
-"""A few connections that save again and again, as fast as answers come.
+"""Program that sends changes in a loop over a few connections. It needs the standard library only.
 
-A program for a host of a lab; it needs the standard library only. Its argument is a JSON object with ``host``,
-``port``, ``token``, ``requests``, ``connections``, ``seconds`` and ``certificate``. ``requests`` is the path of a file
-with a JSON list of ``[method, path, body]``, which each connection goes through again and again; in a body,
-``{number}`` is another number each time. With the first answer it prints `READY`, and at the end a JSON object:
-``answers`` by status, ``bytes`` of their bodies, and ``slowest_s``.
+The argument is a JSON object with ``host``, ``port``, ``token``, ``requests``, ``connections``, ``seconds`` and
+``certificate``. ``requests`` is the path of a file with a JSON list of ``[method, path, body]``, which each connection
+sends over and over; ``{number}`` in a body is replaced by a new number each time. After the first answer the program
+prints `READY`, and at its end a JSON object: ``answers`` by status, ``bytes`` of their bodies, and ``slowest_s``.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ class Savers:
     """Connections of one organization.
 
     Args:
-        wish: as on the command line.
+        options: argument of the program.
     """
 
-    def __init__(self, wish: dict[str, object]) -> None:
-        self._wish = wish
-        self._requests = json.loads(Path(str(wish["requests"])).read_text())
+    def __init__(self, options: dict[str, object]) -> None:
+        self._options = options
+        self._requests = json.loads(Path(str(options["requests"])).read_text())
         self._numbers = itertools.count()
         self._over = threading.Event()
         self._lock = threading.Lock()
@@ -43,18 +42,18 @@ class Savers:
         self._slowest_s = 0.0
 
     def end(self, *_: object) -> None:
-        """Begins no further request."""
+        """Makes every connection end after its present request."""
         self._over.set()
 
-    def save_on(self) -> None:
-        """One connection, opened anew whenever the service ends it, until `end`."""
+    def run_connection(self) -> None:
+        """Sends requests one after another until `end`. Reconnects whenever the service closes the connection."""
         connection: http.client.HTTPConnection | None = None
         for method, path, body in itertools.cycle(self._requests):
             if self._over.is_set():
                 break
             connection = connection or self._connected()
             text = body.replace("{number}", str(next(self._numbers)))
-            headers = {"Authorization": f"Bearer {self._wish['token']}", "Content-Type": "application/json"}
+            headers = {"Authorization": f"Bearer {self._options['token']}", "Content-Type": "application/json"}
             began = time.monotonic()
             try:
                 connection.request(method, path, text.encode() or None, headers)
@@ -67,7 +66,7 @@ class Savers:
             self._note(status, length, time.monotonic() - began)
 
     def text(self) -> str:
-        """What came back, as the program prints it."""
+        """Returns the result as the program prints it."""
         with self._lock:
             return json.dumps(
                 {"answers": dict(self._answers), "bytes": self._bytes, "slowest_s": round(self._slowest_s, 3)}
@@ -82,26 +81,28 @@ class Savers:
             self._slowest_s = max(self._slowest_s, seconds)
 
     def _connected(self) -> http.client.HTTPConnection:
-        host, port = str(self._wish["host"]), int(str(self._wish["port"]))
-        certificate = self._wish["certificate"]
+        host, port = str(self._options["host"]), int(str(self._options["port"]))
+        certificate = self._options["certificate"]
         if certificate is None:
             return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
         tls = ssl.create_default_context(cafile=str(certificate))
         return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=tls)
 
 
-def main(wish: dict[str, object]) -> None:
-    """Saves until the time is over, or somebody ends it with SIGTERM."""
-    savers = Savers(wish)
+def main(options: dict[str, object]) -> None:
+    """Sends requests until the time is over or SIGTERM arrives."""
+    savers = Savers(options)
     signal.signal(signal.SIGTERM, savers.end)
-    threads = [threading.Thread(target=savers.save_on, daemon=True) for _ in range(int(str(wish["connections"])))]
+    threads = [
+        threading.Thread(target=savers.run_connection, daemon=True) for _ in range(int(str(options["connections"])))
+    ]
     for thread in threads:
         thread.start()
     with suppress(KeyboardInterrupt):
-        savers._over.wait(float(str(wish["seconds"])))
+        savers._over.wait(float(str(options["seconds"])))
     savers.end()
     for thread in threads:
-        # What the service still works on is not waited for: it may take long.
+        # Requests that the service still works on may take long, and are not waited for.
         thread.join(2.0)
     print(savers.text(), flush=True)
 

@@ -1,4 +1,4 @@
-"""Strangers in number: floods of log-ins and sign-ups from many addresses, and bodies that are never sent."""
+"""Attacks by strangers: log-ins and sign-ups from many addresses, and bodies that are announced and never sent."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _DEADLINE = 60.0
 
 
 @dataclass
-class Reception:
-    """Answers that a crowd got; empty until it is over.
+class CrowdAnswers:
+    """Answers to the requests of a crowd; empty until the attack is over.
 
     Attributes:
-        answers: how many, by status; ``broken`` for connections that were ended.
+        answers: number of answers by status; ``broken`` counts broken connections.
     """
 
     answers: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def looked_at(self) -> int:
+    def not_refused(self) -> int:
         """Number of requests that no limit refused."""
         return sum(count for status, count in self.answers.items() if status not in ("429", "broken"))
 
 
 @contextmanager
-def crowding(
+def sending(
     start: Start,
     url: str,
     kind: str,
@@ -42,24 +42,25 @@ def crowding(
     count: int = 0,
     seconds: float = 600.0,
     log: str = "crowd",
-) -> Iterator[Reception]:
-    """Has a crowd of strangers ask while the block lasts; a crowd that asks so often and no more is waited for.
+) -> Iterator[CrowdAnswers]:
+    """Sends requests from many addresses while the block runs. With a ``count``, waits until that many are answered.
 
     Args:
         start: starts a program in the attacker's network (`Host.start_tool`).
-        url: ``https://host:port`` of the service.
-        kind: a key of `crowd.KINDS`: ``log-ins``, ``sign-ups``, ``tries``, ``resets`` or ``bodies``.
-        certificate: PEM of what the service's certificate is checked against.
-        network: where the crowd is said to come from, by a host whose word the service takes; None: the host itself.
-        count: requests altogether; 0: without end.
-        seconds: after which it ends by itself.
+        url: base URL of the service, ``https://host:port``.
+        kind: a key of `crowd.KINDS`: ``log-ins``, ``sign-ups``, ``invalid sign-ups``, ``resets`` or ``bodies``.
+        certificate: PEM file of the authority that signed the service's certificate.
+        network: range that requests claim to come from, through a proxy that the service trusts; None for the host
+            itself.
+        count: number of requests; 0 for no end.
+        seconds: time after which the attack ends by itself.
         log: name of the program's log.
 
     Raises:
-        Inconclusive: it was never answered, or did not say what it was answered.
+        Inconclusive: no request was answered, or the program did not report the answers.
     """
     parts = urlsplit(url)
-    wish = {
+    options = {
         "host": parts.hostname,
         "port": parts.port,
         "kind": kind,
@@ -69,17 +70,17 @@ def crowding(
         "seconds": seconds,
         "certificate": None if certificate is None else str(certificate),
     }
-    reception = Reception()
+    answers = CrowdAnswers()
     with running(
         start,
         Path(crowd.__file__),
-        wish,
+        options,
         # Bodies that are never sent are not answered before their time is over.
         ready=None if kind == "bodies" else crowd.READY,
         log=log,
-        otherwise="the crowd was not answered",
+        failure="the crowd was not answered",
         deadline_s=_DEADLINE,
         patience_s=seconds if count else 0.0,
-    ) as told:
-        yield reception
-    reception.answers = told["answers"]
+    ) as result:
+        yield answers
+    answers.answers = result["answers"]

@@ -1,4 +1,4 @@
-"""Connections that one machine opens with itself, as packets and as a program."""
+"""Connections that a machine opens with itself: their packets, and the program that sends them."""
 
 from __future__ import annotations
 
@@ -33,17 +33,16 @@ def test_a_handshake_is_whole_and_well_formed(number: int) -> None:
     assert struct.unpack_from("!II", last, 4) == (acknowledged, sequence + 1)
 
 
-def test_no_two_connections_are_one() -> None:
-    """Not even with their ends exchanged."""
+def test_no_two_connections_have_the_same_ports_in_either_order() -> None:
     seen = [openers.ports(number) for number in range(0, 60_000_000, 499)]
     assert len(set(seen) | {(there, here) for here, there in seen}) == 2 * len(seen)
     assert all(0 < port < 65536 for pair in seen for port in pair)
 
 
-def test_a_machine_that_can_t_open_any_is_no_attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_connection_opened_is_inconclusive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "_DEADLINE", 0.5)
     with (
         pytest.raises(Inconclusive),
-        conntrack.filling(Starter(tmp_path), ADDRESS, "no-such-link"),
+        conntrack.opening(Starter(tmp_path), ADDRESS, "no-such-link"),
     ):
         pass

@@ -1,4 +1,4 @@
-"""A program that knocks, against a hub's port of the test."""
+"""The program that sends handshakes, against a UDP port of the test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.hostile import front_door, knockers, programs
+from harness.hostile import front_door, handshakers, programs
 from harness.judging.verdicts import Inconclusive
 from harness.subject.leases import lease_in
 from harness.wire import forgery
@@ -48,20 +48,20 @@ def free_sources(count: int) -> list[front_door.Source]:
     return found
 
 
-def test_a_knock_fits_the_hub_s_key() -> None:
-    made = knockers.initiation(KEY)
+def test_an_initiation_has_a_valid_mac_for_the_hubs_key() -> None:
+    made = handshakers.initiation(KEY)
     assert (len(made), forgery.kind(made)) == (148, MessageKind.INITIATION)
     assert forgery.for_hub(made, KEY) == made
-    answer = knockers.response(SESSIONS[0])
+    answer = handshakers.response(SESSIONS[0])
     assert (len(answer), forgery.kind(answer), forgery.receiver(answer)) == (92, MessageKind.RESPONSE, SESSIONS[0])
 
 
-def test_every_source_knocks_and_answers_for_every_session(hub: socket.socket, tmp_path: Path) -> None:
+def test_every_source_sends_initiations_and_responses_to_every_session(hub: socket.socket, tmp_path: Path) -> None:
     sources = free_sources(3)
-    with front_door.knocking(
+    with front_door.flooding(
         Starter(tmp_path), hub.getsockname(), KEY, sources, sessions=SESSIONS, rate=2000, ready_after=60
-    ) as knocks:
-        assert knocks == front_door.Knocks()
+    ) as messages:
+        assert messages == front_door.MessagesSent()
     messages = list(heard(hub))
     kinds = Counter((source, forgery.kind(message)) for message, source in messages)
     assert set(kinds) == {
@@ -70,20 +70,22 @@ def test_every_source_knocks_and_answers_for_every_session(hub: socket.socket, t
     assert min(kinds.values()) >= 10
     answered = {forgery.receiver(each) for each, _ in messages if forgery.kind(each) is MessageKind.RESPONSE}
     assert answered == set(SESSIONS)
-    assert (knocks.initiations, knocks.responses) == tuple(
+    assert (messages.initiations, messages.responses) == tuple(
         sum(count for (_, kind), count in kinds.items() if kind is wanted)
         for wanted in (MessageKind.INITIATION, MessageKind.RESPONSE)
     )
 
 
-def test_who_can_t_send_is_no_attack(hub: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_cannot_send_is_inconclusive(
+    hub: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(programs, "_DEADLINE", 0.5)
     taken = hub.getsockname()
-    with pytest.raises(Inconclusive), front_door.knocking(Starter(tmp_path), taken, KEY, [taken]):
+    with pytest.raises(Inconclusive), front_door.flooding(Starter(tmp_path), taken, KEY, [taken]):
         pass
 
 
-def test_a_session_s_lease_is_read_from_what_the_host_lists() -> None:
+def test_a_lease_is_read_from_the_hosts_list_of_a_set() -> None:
     listed = "elements = { 0x0 timeout 3650d expires 3649d23h59m58s904ms : 0, 0x1020304 expires 3m12s56ms : 20000,\n"
     listed += "\t\t 0x5060708 timeout 15s expires 980ms : 20000 }"
     assert lease_in(listed, SESSIONS[0]) == pytest.approx(192.056)

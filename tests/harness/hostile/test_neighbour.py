@@ -1,4 +1,4 @@
-"""What an ordinary tenant may be made to wait."""
+"""Bounds of what a hostile tenant may cost an ordinary one, and how they are measured."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from harness.hostile.neighbour import Neighbour, Pace, Slowdown
+from harness.hostile.neighbour import CallTimes, Neighbour, Slowdown
 from harness.judging.record import Record
 
-QUIET = Pace([0.004, 0.005, 0.5], [0.01, 0.02, 0.03], [0.04])
+QUIET = CallTimes([0.004, 0.005, 0.5], [0.01, 0.02, 0.03], [0.04])
 
 
 def test_medians_are_compared_and_the_slowest_log_in_counts() -> None:
-    found = Pace([0.01, 0.01, 9.0], [0.04, 0.04], [0.1, 0.7]).beside(QUIET)
+    found = CallTimes([0.01, 0.01, 9.0], [0.04, 0.04], [0.1, 0.7]).compared_with(QUIET)
     assert [found.reads, found.saves, found.log_in_s] == pytest.approx([2.0, 2.0, 0.7])
-    assert found.complaints() == []
+    assert found.violations() == []
 
 
 @pytest.mark.parametrize(
@@ -28,18 +28,18 @@ def test_medians_are_compared_and_the_slowest_log_in_counts() -> None:
         (Slowdown(1.0, 1.0, 1.1), "log-in took 1.10 s"),
     ],
 )
-def test_each_bound_is_told(slowdown: Slowdown, about: str) -> None:
-    (complaint,) = slowdown.complaints()
-    assert about in complaint
+def test_each_figure_above_its_bound_is_reported(slowdown: Slowdown, about: str) -> None:
+    (violation,) = slowdown.violations()
+    assert about in violation
 
 
-def test_a_slow_machine_has_more_time_for_a_log_in_and_no_other_ratio() -> None:
-    assert Slowdown(3.0, 5.0, 1.9).complaints(patience=2.0) == []
-    assert len(Slowdown(4.0, 6.0, 2.1).complaints(patience=2.0)) == 3
+def test_a_slow_machine_has_more_time_for_a_log_in_and_equal_ratios() -> None:
+    assert Slowdown(3.0, 5.0, 1.9).violations(patience=2.0) == []
+    assert len(Slowdown(4.0, 6.0, 2.1).violations(patience=2.0)) == 3
 
 
 class Scripted(Neighbour):
-    """A neighbour on a machine where each time takes a second more than the one before."""
+    """A neighbour on a machine that gets slower: each measurement takes a second more than the one before."""
 
     def __init__(self) -> None:
         self._record = Record()
@@ -51,10 +51,10 @@ class Scripted(Neighbour):
     def streaming(self) -> Iterator[Any]:
         yield None
 
-    def pace(self, seconds: float) -> Pace:
+    def measure(self, seconds: float) -> CallTimes:
         self.times.append(f"{'attacked' if self.is_attacked else 'quiet'} for {seconds:g} s")
         took = [float(len(self.times))]
-        return Pace(took, took, [0.1])
+        return CallTimes(took, took, [0.1])
 
     @contextmanager
     def attack(self) -> Iterator[str]:
@@ -63,10 +63,10 @@ class Scripted(Neighbour):
         self.is_attacked = False
 
 
-def test_quiet_and_attacked_times_take_turns_so_that_a_machine_s_drift_cancels() -> None:
+def test_quiet_and_attacked_times_take_turns_so_that_drift_cancels() -> None:
     neighbour = Scripted()
-    slowdown, told = neighbour.beside(neighbour.attack, 2.0)
+    slowdown, results = neighbour.measure_by_turns(neighbour.attack, 2.0)
     quiet, attacked = "quiet for 1 s", "attacked for 1 s"
     assert neighbour.times == [quiet, attacked, quiet, attacked, quiet]
     assert [slowdown.reads, slowdown.saves] == [1.0, 1.0]
-    assert told == ["turn 1", "turn 3"]
+    assert results == ["turn 1", "turn 3"]

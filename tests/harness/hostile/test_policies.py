@@ -1,4 +1,4 @@
-"""Policies that cost much, and savers that never stop, against a server of the test."""
+"""Costly policies, and the program that saves in a loop, against a server of the test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.harness.hostile.test_reads import Starter
 
 @dataclass
 class Saved:
-    """What a service was sent; it takes every second save."""
+    """Requests to a service that accepts every second save."""
 
     port: int = 0
     bodies: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ def saved() -> Iterator[Saved]:
         do_PUT = do_POST = _take  # noqa: N815 - the server's own names
 
         def log_message(self, *_: object) -> None:
-            """Nothing is logged."""
+            """Logs nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         found.port = server.server_port
@@ -57,14 +57,14 @@ def saved() -> Iterator[Saved]:
         thread.join()
 
 
-def test_saves_go_on_whatever_is_answered(saved: Saved, tmp_path: Path) -> None:
+def test_saves_go_on_whatever_the_answers(saved: Saved, tmp_path: Path) -> None:
     requests = [policies.save("allow", policies.rules_of_many_ports(3)), policies.one_rule_more()]
     url = f"http://127.0.0.1:{saved.port}"
-    with policies.saving(Starter(tmp_path), url, "t", requests, connections=3) as damage:
+    with policies.saving(Starter(tmp_path), url, "t", requests, connections=3) as counts:
         assert saved.enough.wait(30)
     assert set(saved.seen) == {("PUT", "/api/v1/policy"), ("POST", "/api/v1/policy/rules")}
-    assert damage.answers["200"] > 10
-    assert damage.answers["422"] > 10
+    assert counts.answers["200"] > 10
+    assert counts.answers["422"] > 10
     added = [json.loads(body)["description"] for body in saved.bodies if "rules" not in body]
     assert len(set(added)) == len(added)
 
@@ -83,6 +83,6 @@ def test_rules_between_pairs_are_all_different() -> None:
     assert all(rule["source"] != rule["destination"] for rule in rules)
 
 
-def test_no_two_machines_of_overlapping_groups_are_of_one_class() -> None:
-    assert len({tuple(policies.overlapping(number)) for number in range(223)}) == 223
-    assert len(policies.rules_between_groups(policies.overlapping(255))) == 81
+def test_no_two_machines_have_the_same_overlapping_groups() -> None:
+    assert len({tuple(policies.overlapping_groups(number)) for number in range(223)}) == 223
+    assert len(policies.rules_between_groups(policies.overlapping_groups(255))) == 81

@@ -1,4 +1,4 @@
-"""Readers that never stop, against a server of the test."""
+"""The program that reads in a loop, against a server of the test."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ BODY = b"x" * 300_000
 
 @dataclass
 class Served:
-    """A service that answers every reader alike.
+    """A service that answers all readers in the same way.
 
     Attributes:
-        seen: how often each path was asked for.
-        enough: is set once there were many.
+        seen: number of requests by path.
+        enough: set after many requests.
     """
 
     port: int = 0
@@ -56,7 +56,7 @@ def served() -> Iterator[Served]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Nothing is logged."""
+            """Logs nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         found.port = server.server_port
@@ -69,7 +69,7 @@ def served() -> Iterator[Served]:
 
 @dataclass(frozen=True)
 class Starter:
-    """Starts programs in this very network, as `Host.start_tool` does in a lab's."""
+    """Starts programs in the test's own network, in place of `Host.start_tool`."""
 
     folder: Path
 
@@ -81,14 +81,14 @@ class Starter:
         return LocalProcess(argv, popen, path)
 
 
-def test_every_path_is_read_again_and_again_whatever_is_answered(served: Served, tmp_path: Path) -> None:
+def test_every_path_is_read_in_a_loop_whatever_the_answers(served: Served, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{served.port}"
-    with reads.reading(Starter(tmp_path), url, "t", connections=6, paths=("/a", "/b")) as damage:
-        assert damage.answers == {}
+    with reads.reading(Starter(tmp_path), url, "t", connections=6, paths=("/a", "/b")) as counts:
+        assert counts.answers == {}
         assert served.enough.wait(30)
     assert set(served.seen) == {"/api/v1/a", "/api/v1/b"}
-    assert damage.answers["200"] > damage.answers["429"] > 0
-    assert damage.bytes >= damage.answers["200"] * len(BODY)
+    assert counts.answers["200"] > counts.answers["429"] > 0
+    assert counts.bytes >= counts.answers["200"] * len(BODY)
 
 
 def test_each_attack_has_a_log_of_its_own(served: Served, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_each_attack_has_a_log_of_its_own(served: Served, tmp_path: Path) -> Non
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_service_that_is_not_there_is_no_attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_is_not_there_is_inconclusive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "_DEADLINE", 0.5)
     with pytest.raises(Inconclusive), reads.reading(Starter(tmp_path), "http://127.0.0.1:9", "t"):
         pass

@@ -1,4 +1,4 @@
-"""A crowd at the door of a server of the test."""
+"""The program that sends requests from many addresses, against a server of the test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.harness.hostile.test_reads import Starter
 
 @dataclass
 class Served:
-    """A service that lets each of its callers ask ten times.
+    """A service that answers ten requests and refuses all later ones.
 
     Attributes:
         seen: address, path and body of each request.
@@ -63,7 +63,7 @@ def served() -> Iterator[Served]:
             self.wfile.write(b"{}")
 
         def log_message(self, *_: object) -> None:
-            """Nothing is logged."""
+            """Logs nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         found.port = server.server_address[1]
@@ -74,15 +74,15 @@ def served() -> Iterator[Served]:
         thread.join()
 
 
-def test_a_crowd_that_asks_so_often_is_waited_for(served: Served, tmp_path: Path) -> None:
+def test_a_crowd_with_a_count_is_waited_for(served: Served, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{served.port}"
     start = Starter(tmp_path)
-    with strangers.crowding(
+    with strangers.sending(
         start, url, "log-ins", network="2001:db8:5::/48", count=30, connections=3, seconds=30
-    ) as reception:
+    ) as answers:
         pass
-    assert reception.answers == {"401": 10, "429": 20}
-    assert reception.looked_at == 10
+    assert answers.answers == {"401": 10, "429": 20}
+    assert answers.not_refused == 10
     assert len({address for address, _, _ in served.seen}) == 30
     assert len({body["email"] for _, _, body in served.seen}) == 30
     assert {path for _, path, _ in served.seen} == {"/api/v1/sessions"}
@@ -90,30 +90,30 @@ def test_a_crowd_that_asks_so_often_is_waited_for(served: Served, tmp_path: Path
 
 def test_a_crowd_without_end_is_ended_with_the_block(served: Served, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{served.port}"
-    with strangers.crowding(Starter(tmp_path), url, "sign-ups") as reception:
+    with strangers.sending(Starter(tmp_path), url, "sign-ups") as answers:
         assert served.enough.wait(20)
-    assert reception.answers["429"] > 0
+    assert answers.answers["429"] > 0
     assert {address for address, _, _ in served.seen} == {""}
 
 
 def test_bodies_are_announced_and_not_sent(served: Served, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{served.port}"
-    with strangers.crowding(Starter(tmp_path), url, "bodies", connections=2) as reception:
+    with strangers.sending(Starter(tmp_path), url, "bodies", connections=2) as answers:
         assert served.enough.wait(20)
     assert set(served.lengths) == {LARGE}
-    assert reception.answers["401"] >= 1
+    assert answers.answers["401"] >= 1
 
 
-def test_a_crowd_that_is_never_answered_shows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crowd_that_is_never_answered_is_inconclusive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strangers, "_DEADLINE", 0.5)
     with (
         pytest.raises(Inconclusive, match="not answered"),
-        strangers.crowding(Starter(tmp_path), "http://127.0.0.1:1", "resets"),
+        strangers.sending(Starter(tmp_path), "http://127.0.0.1:1", "resets"),
     ):
         pass
 
 
-def test_addresses_are_as_far_apart_as_there_is_room() -> None:
+def test_addresses_are_spread_over_the_network() -> None:
     far = addresses_of("2001:db8:5::/48")
     assert [next(far), next(far)] == ["2001:db8:5::1", "2001:db8:5:1::1"]
     near = addresses_of("203.0.113.0/31")

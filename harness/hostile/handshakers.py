@@ -1,11 +1,13 @@
-"""Knocks at a hub's UDP port: first messages of handshakes that fit a hub's key, and answers to sessions.
+"""Program that sends WireGuard handshake messages to a hub. It needs the standard library only, and no secret.
 
-A program for a host of a lab; it needs the standard library only. Its argument is a JSON object with ``hub`` (address
-and port), ``key`` (the hub's public key), ``sources`` (addresses and ports of the host), ``sessions`` (numbers, in
-hexadecimal), ``rate`` (messages per second), ``ready_after`` (messages) and ``seconds``. After so many messages it
-prints `READY`, and at the end a JSON object: ``initiations`` and ``responses``, how many it has sent of each.
+Initiations have a valid first MAC for the hub's key; responses are addressed to sessions.
 
-It takes no secret. WireGuard's messages: https://www.wireguard.com/protocol/.
+The argument is a JSON object with ``hub`` (address and port), ``key`` (the hub's public key), ``sources`` (addresses
+and ports of the host), ``sessions`` (indexes in hexadecimal), ``rate`` (messages per second), ``ready_after``
+(messages) and ``seconds``. After that many messages the program prints `READY`, and at its end a JSON object:
+``initiations`` and ``responses`` count the messages of each kind.
+
+Source: https://www.wireguard.com/protocol/.
 """
 
 from __future__ import annotations
@@ -22,43 +24,43 @@ import time
 from collections import Counter
 from types import FrameType
 
-READY = "knocking"
+READY = "sending handshakes"
 _INITIATION, _RESPONSE = b"\1\0\0\0", b"\2\0\0\0"
 _MAC = 16
 
 
 def initiation(key: str) -> bytes:
-    """A first message with the first MAC that the owner of this key asks for, and everything else at random."""
+    """Returns a handshake initiation with a valid first MAC for this key; everything else is random."""
     covered = _INITIATION + os.urandom(112)
     secret = hashlib.blake2s(b"mac1----" + base64.b64decode(key)).digest()
     return covered + hashlib.blake2s(covered, digest_size=_MAC, key=secret).digest() + bytes(_MAC)
 
 
 def response(session: bytes) -> bytes:
-    """An answer for this session, with everything else at random."""
+    """Returns a handshake response to this session; everything else is random."""
     return _RESPONSE + os.urandom(4) + session + os.urandom(80)
 
 
-def main(wish: dict[str, object]) -> None:
-    """Knocks until the time is over, or somebody ends it with SIGTERM."""
+def main(options: dict[str, object]) -> None:
+    """Sends messages until the time is over or SIGTERM arrives."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, end)
-    address, port = list(wish["hub"])  # type: ignore[call-overload]
+    address, port = list(options["hub"])  # type: ignore[call-overload]
     sockets = []
-    for source in list(wish["sources"]):  # type: ignore[call-overload]
+    for source in list(options["sources"]):  # type: ignore[call-overload]
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         made.setblocking(False)
         made.bind(tuple(source))
         sockets.append(made)
-    key, rate, ready_after = str(wish["key"]), float(str(wish["rate"])), int(str(wish["ready_after"]))
-    sessions = [bytes.fromhex(each) for each in list(wish["sessions"])]  # type: ignore[call-overload]
+    key, rate, ready_after = str(options["key"]), float(str(options["rate"])), int(str(options["ready_after"]))
+    sessions = [bytes.fromhex(each) for each in list(options["sessions"])]  # type: ignore[call-overload]
     senders, numbers = itertools.cycle(sockets), itertools.cycle(sessions)
     began, sent, ready = time.monotonic(), Counter({"initiations": 0, "responses": 0}), False
     try:
-        while (now := time.monotonic() - began) < float(str(wish["seconds"])):
+        while (now := time.monotonic() - began) < float(str(options["seconds"])):
             while sent.total() < now * rate:
                 sender = next(senders)
                 sender.sendto(initiation(key), (str(address), int(port)))
