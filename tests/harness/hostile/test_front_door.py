@@ -62,13 +62,13 @@ def test_every_source_sends_initiations_and_responses_to_every_session(hub: sock
         Starter(tmp_path), hub.getsockname(), KEY, sources, sessions=SESSIONS, rate=2000, ready_after=60
     ) as messages:
         assert messages == front_door.MessagesSent()
-    messages = list(heard(hub))
-    kinds = Counter((source, forgery.kind(message)) for message, source in messages)
+    received = list(heard(hub))
+    kinds = Counter((source, forgery.kind(message)) for message, source in received)
     assert set(kinds) == {
         (source, kind) for source in sources for kind in (MessageKind.INITIATION, MessageKind.RESPONSE)
     }
     assert min(kinds.values()) >= 10
-    answered = {forgery.receiver(each) for each, _ in messages if forgery.kind(each) is MessageKind.RESPONSE}
+    answered = {forgery.receiver(each) for each, _ in received if forgery.kind(each) is MessageKind.RESPONSE}
     assert answered == set(SESSIONS)
     assert (messages.initiations, messages.responses) == tuple(
         sum(count for (_, kind), count in kinds.items() if kind is wanted)
