@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.judging.judgement import Phase, delivered_although_denied, lost_although_allowed, told_apart
+from harness.judging.judgement import Judgement, Phase
 from netlab import Received, Sent
 from reports.exhibits import (
     MOST_COLUMNS,
@@ -63,6 +63,7 @@ class Streamed:
     phases: Sequence[Phase]
     sent: Sequence[Sent]
     received: Sequence[Received]
+    judgement: Judgement
 
 
 def histogram(name: str, seconds: Sequence[float]) -> Histogram | None:
@@ -155,11 +156,7 @@ def clipped(text: str) -> str:
 
 
 def _passed(stream: Streamed, saves: Sequence[Saved], ends: Sequence[int]) -> list[Passed]:
-    lost = lost_although_allowed(stream.phases, stream.sent, stream.received)
-    wrong = {
-        *delivered_although_denied(stream.phases, stream.received),
-        *told_apart(lost, stream.sent, stream.received)[0],
-    }
+    wrong = stream.judgement.wrong
     arrived = {packet.seq for packet in stream.received}
     given = [packet for packet in stream.sent if not packet.errno]
     times = [packet.sent_ns for packet in given]

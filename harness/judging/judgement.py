@@ -46,6 +46,32 @@ class Phase:
         return self.start_ns <= start_ns and (self.end_ns is None or end_ns <= self.end_ns)
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """Numbers of packets that are not where they ought to be.
+
+    Attributes:
+        late: sent while denied, and delivered.
+        lost: sent while allowed, and missing without an excuse.
+        overflowed: sent while allowed, and missing because a queue was too short for them.
+    """
+
+    late: Sequence[int] = ()
+    lost: Sequence[int] = ()
+    overflowed: Sequence[int] = ()
+
+    @property
+    def wrong(self) -> frozenset[int]:
+        """Packets that refute a claim."""
+        return frozenset((*self.late, *self.lost))
+
+
+def judge(phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> Judgement:
+    """Judge every packet of a stream by the phase that it was sent in."""
+    lost, overflowed = told_apart(lost_although_allowed(phases, sent, received), sent, received)
+    return Judgement(delivered_although_denied(phases, received), lost, overflowed)
+
+
 def longest_way(phases: Sequence[Phase], received: Sequence[Received]) -> int:
     """The longest time, in ns, that a packet was under way while nothing changed; 0 if there was none.
 

@@ -10,7 +10,7 @@ from typing import Any
 from harness.judging import exhibits
 from harness.judging.answer import Answer
 from harness.judging.exhibits import Happened, Saved, Streamed
-from harness.judging.judgement import Phase
+from harness.judging.judgement import Judgement, Phase, judge
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import NothingArrived, Received, Sent
 from reports.exhibits import Cell, Exhibit, TruthTable
@@ -82,9 +82,17 @@ class Record:
         """Notes what was done to the service, in words, and when all was as before; in ns of the monotonic clock."""
         self._events.append(Happened(what, begin_ns, end_ns))
 
-    def streamed(self, name: str, phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> None:
-        """Notes a stream that has ended; the transcript shows it beside the saves that were made meanwhile."""
-        self._streams.append(Streamed(name, tuple(phases), sent, received))
+    def streamed(
+        self, name: str, phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]
+    ) -> Judgement:
+        """Notes and judges a stream that has ended.
+
+        Returns:
+            The judgement, which the transcript shows beside the saves that were made meanwhile.
+        """
+        judgement = judge(phases, sent, received)
+        self._streams.append(Streamed(name, tuple(phases), sent, received, judgement))
+        return judgement
 
     def table(self, policy: str, cells: Mapping[tuple[str, str, str], Cell]) -> None:
         """Notes what may pass between whom, and what did; of many tables the transcript shows the most telling.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
 
 from harness.judging.answer import Answer
-from harness.judging.judgement import Phase, delivered_although_denied, longest_way, lost_although_allowed, told_apart
+from harness.judging.judgement import Judgement, Phase, delivered_although_denied, longest_way
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import Host, NothingArrived, UdpStream
@@ -64,9 +64,9 @@ class JudgedStream:
         finally:
             self._close_phase(self._stream.mark())
             self._stream.stop()
-            self._record.streamed(self.name, self._phases, self._stream.sent(), self._stream.received())
+            judgement = self._record.streamed(self.name, self._phases, self._stream.sent(), self._stream.received())
         if error is None:
-            self._judge()
+            self._check(judgement)
 
     def flows(self, change: Answer | None = None) -> None:
         """Begins a phase in which every packet must arrive, and waits until enough have.
@@ -104,7 +104,7 @@ class JudgedStream:
         settled = self._stream.mark()
         self._fence()
         self._phases[-1] = replace(self._phases[-1], settled_ns=settled)
-        self._judge_denied()
+        self._check_denied(delivered_although_denied(self._phases, self._stream.received()))
 
     def stays_stopped(self) -> None:
         """Judges the phases of denial up to now; leaving the block judges again.
@@ -112,7 +112,7 @@ class JudgedStream:
         Raises:
             Refuted: a packet was delivered although denied.
         """
-        self._judge_denied()
+        self._check_denied(delivered_although_denied(self._phases, self._stream.received()))
 
     def _still_flows(self) -> None:
         """Waits for one more delivery: losses at the very end show only beside a later packet that arrived."""
@@ -140,25 +140,22 @@ class JudgedStream:
                 raise Inconclusive(f"{self.name}: the lab {what} fewer than {_ENOUGH} packets in {_DEADLINE:.0f} s")
             time.sleep(0.002)
 
-    def _judge(self) -> None:
-        self._judge_denied()
-        sent, received = self._stream.sent(), self._stream.received()
+    def _check(self, judgement: Judgement) -> None:
+        self._check_denied(judgement.late)
         if self._stream.receiver_drops:
             raise Inconclusive(f"{self.name}: the lab's own receiver was too slow for {self._stream.receiver_drops}")
-        self._record.measure(f"{self.name} packets sent", len(sent))
-        self._record.measure(f"{self.name} longest way", longest_way(self._phases, received) / 1e9, "s")
-        lost, overflowed = told_apart(lost_although_allowed(self._phases, sent, received), sent, received)
-        self._record.measure(f"{self.name} lost to a busy machine", len(overflowed), "packets")
+        self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
+        self._record.measure(f"{self.name} longest way", longest_way(self._phases, self._stream.received()) / 1e9, "s")
+        self._record.measure(f"{self.name} lost to a busy machine", len(judgement.overflowed), "packets")
         self._record.none_of(
             f"{self.name} lost although allowed",
-            lost,
+            judgement.lost,
             f"{self.name}: packets that are allowed were lost",
         )
 
-    def _judge_denied(self) -> None:
+    def _check_denied(self, late: Sequence[int]) -> None:
         if all(phase.allowed for phase in self._phases):
             return
-        late = delivered_although_denied(self._phases, self._stream.received())
         self._record.measure(f"{self.name} delivered although denied", len(late), "packets", limit=0)
         if late:
             raise Refuted(f"{self.name}: {len(late)} packets sent after the answer that denies them were delivered")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.judging.exhibits import Happened, Saved, Streamed, clipped, histogram, most_telling, timeline, truth_table
-from harness.judging.judgement import Phase
+from harness.judging.judgement import Phase, judge
 from netlab import Received, Sent
 from reports.exhibits import (
     MOST_BINS,
@@ -56,7 +56,7 @@ def stream(name: str, lost: set[int], *phases: Phase, count: int = 100) -> Strea
     """A packet each millisecond; those that are not lost arrive at once."""
     sent = [Sent(seq, seq * MS, seq * MS + 1, 0) for seq in range(count)]
     received = [Received(each.seq, each.sent_ns, each.sent_ns + 10) for each in sent if each.seq not in lost]
-    return Streamed(name, phases, sent, received)
+    return Streamed(name, phases, sent, received, judge(phases, sent, received))
 
 
 ALLOWED_DENIED = (Phase(True, 0, 40 * MS), Phase(False, 42 * MS, 80 * MS, 80 * MS), Phase(True, 82 * MS))
