@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import PurePath
 from types import TracebackType
+from typing import Protocol
 
 from netlab.errors import CommandFailed, InvalidName, NothingArrived, Unsupported
 from netlab.host import Host
@@ -236,11 +237,33 @@ def _environment(host: Host, implementation: str) -> dict[str, str]:
     }
 
 
-def wireguard_implementation(host: Host) -> str:
+class Result(Protocol):
+    """Result of a program that ended, as `Completed` has it."""
+
+    @property
+    def returncode(self) -> int:
+        """Exit status."""
+
+    @property
+    def stdout(self) -> str:
+        """Standard output."""
+
+
+class RunsPrograms(Protocol):
+    """A place where programs run: every `Host`, or the calling program's own network."""
+
+    def run(self, *argv: str, check: bool = True) -> Result:
+        """Runs a program and waits for its end; see `Host.run`."""
+
+    def which(self, program: str) -> str | None:
+        """Returns the path of a program, or None; see `Host.which`."""
+
+
+def wireguard_implementation(host: RunsPrograms) -> str:
     """Returns the name and version of the implementation that `auto` takes in a host, such as `kernel 6.1.0-18-amd64`.
 
     Args:
-        host: the host.
+        host: the host. It has a link named `wgprobe0` meanwhile.
 
     Raises:
         Unsupported: the host has none.

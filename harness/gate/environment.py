@@ -10,7 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from harness.paths import ROOT
-from netlab import Lab, wireguard_implementation
+from netlab import wireguard_implementation
+from netlab.programs import FOLDERS
 
 
 def facts(hub_wireguard: str) -> dict[str, str | int]:
@@ -29,7 +30,7 @@ def facts(hub_wireguard: str) -> dict[str, str | int]:
         "python": platform.python_version(),
         "nftables": _first_line("nft", "--version"),
         "wireguard-tools": _first_line("wg", "--version"),
-        "wireguard of the clients": _client_implementation(),
+        "wireguard of the clients": wireguard_implementation(_OwnNetwork()),
         "wireguard of the hub": hub_wireguard,
     }
 
@@ -51,9 +52,20 @@ def _distribution() -> str:
     return "unknown"
 
 
-def _client_implementation() -> str:
-    with Lab() as lab:
-        return wireguard_implementation(lab.host("probe"))
+class _OwnNetwork:
+    """Programs in the network of this process, which is a sandbox's."""
+
+    def run(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PATH": self._path}
+        return subprocess.run(argv, capture_output=True, text=True, check=check, env=environment)
+
+    def which(self, program: str) -> str | None:
+        return shutil.which(program, path=self._path)
+
+    @property
+    def _path(self) -> str:
+        # As in a lab's hosts: an ordinary user's lacks the folders of the administrator's programs.
+        return f"{os.environ.get('PATH', '')}:{FOLDERS}"
 
 
 def _first_line(*command: str) -> str:

@@ -76,7 +76,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     config = session.config
     if _SIGNER not in config.stash or config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
         return
-    # What it ran on is told by a lab, too.
+    # The look for an implementation makes a link for a moment.
     if sandbox.inside():
         made = transcripts.transcript_of(_run(config))
         out, signer = config.getoption("--transcript"), config.stash[_SIGNER]

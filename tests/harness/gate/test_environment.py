@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from harness.gate import environment
+from netlab import Lab
 
 
 def test_installed_in_somebody_else_s_checkout_it_does_not_tell_theirs_for_its_revision(
@@ -22,3 +24,14 @@ def test_installed_in_somebody_else_s_checkout_it_does_not_tell_theirs_for_its_r
     installed.mkdir(parents=True)
     monkeypatch.setattr(environment, "ROOT", installed)
     assert environment.revision() == "unknown"
+
+
+def test_the_clients_wireguard_is_told_without_a_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lab, "__init__", lambda _: pytest.fail("a lab was built"))
+    # Programs of the administrator are found for an ordinary user, too.
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    told = environment.facts("wireguard-go 0.0.1")
+    assert re.match(r"(kernel|wireguard-go|boringtun) ", str(told["wireguard of the clients"]))
+    assert told["wireguard of the hub"] == "wireguard-go 0.0.1"
+    links = subprocess.run(["/usr/sbin/ip", "link"], capture_output=True, text=True, check=True).stdout
+    assert "wgprobe0" not in links
