@@ -1,4 +1,4 @@
-"""The hub that an operator runs: accounts, machines, policy, and the data plane that enforces it."""
+"""WireGuard hub for several organizations: accounts, machines, policies, and the data plane that enforces them."""
 
 from __future__ import annotations
 

@@ -6,12 +6,12 @@ import signal
 
 
 def main() -> None:
-    """Load the command line and run the command that was asked for.
+    """Load the command line and run it.
 
-    Ctrl-C ends the process at once while modules are loaded, since nothing has to be put in order yet.
+    Ctrl-C ends the process at once while modules are loaded, because there is nothing to clean up yet.
     """
     handler = signal.getsignal(signal.SIGINT)
-    # A starter may have had it ignored.
+    # The parent process may have set it to be ignored.
     if handler is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from appliance.cli import main as run

@@ -1,7 +1,7 @@
 """System calls that Python has no function for, made through the C library.
 
-Each raises `OSError` with the system's number and words, and with the call's name for a file name, unless it says
-otherwise. Constants are at their callers, except for `CLONE_NEWNET` (<linux/sched.h>).
+Each function raises `OSError` with the error's number and text, and with the call's name as its file name, unless its
+docstring says otherwise. Constants are at their callers, except for `CLONE_NEWNET` (<linux/sched.h>).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def capset(header: bytes, data: bytes) -> None:
 
 
 def mount(source: bytes, target: bytes, flags: int) -> None:
-    """Mount without a file system type and data of its own: bind mounts, and changes of propagation (mount(2))."""
+    """Make a bind mount or change propagation, which need no file system type and data (mount(2))."""
     _check(_libc.mount(source, target, b"none", ctypes.c_ulong(flags), None), "mount")
 
 
@@ -35,12 +35,12 @@ def prctl(option: int, argument: int) -> None:
 
 
 def setfsgid(gid: int) -> int:
-    """Set the group that files are reached as, and return the one before; a refusal is not told (setfsgid(2))."""
+    """Set the group for file access, and return the previous one; a refusal is not reported (setfsgid(2))."""
     return int(_libc.setfsgid(gid))
 
 
 def setfsuid(uid: int) -> int:
-    """Set the user that files are reached as, and return the one before; a refusal is not told (setfsuid(2))."""
+    """Set the user for file access, and return the previous one; a refusal is not reported (setfsuid(2))."""
     return int(_libc.setfsuid(uid))
 
 

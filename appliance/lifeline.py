@@ -1,4 +1,4 @@
-"""Processes that must not outlive the one that started them."""
+"""Processes that must not outlive their parent."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from appliance import libc
 _PR_SET_PDEATHSIG = 1
 
 
-def hold(parent: int) -> None:
-    """From now on this process ends with SIGTERM when its parent does, however that happens (prctl(2)).
+def end_with_parent(parent: int) -> None:
+    """Have the kernel send SIGTERM to this process when its parent ends (prctl(2)).
 
-    A change of credentials lets go of it, so a process that gives up root holds again afterwards.
+    A change of credentials cancels this, so a process that gives up root has to call it again.
 
     Args:
-        parent: process id of the parent, to notice that it is gone already.
+        parent: process id of the parent, to notice that it has ended already.
     """
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:

@@ -1,4 +1,4 @@
-"""Logs: one line an event, and never a secret in it."""
+"""Structured logs: one line an event, without secrets."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _SECRET_FIELD = re.compile(
     r"password|passphrase|secret|token|private_key|data_key|recovery|cookie|authorization|^(config|configuration|code)$"
 )
 _SECRET_TEXTS = (
-    # What has a prefix by which leak scanners know it.
+    # Tokens with a prefix that leak scanners know.
     re.compile(r"\bmw[a-z]_[A-Za-z0-9_-]{20,}"),
-    # 32 bytes as WireGuard writes a key, in hexadecimal, and as a link has them. The last has to look random, or long
-    # names of functions would go too.
+    # 32 bytes in base64 as in WireGuard, in hexadecimal, and in base64url as in links. The last has to look random, so
+    # that long names of functions stay.
     re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="),
     re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{64}(?![0-9A-Fa-f])"),
     re.compile(r"(?<![\w-])(?=[\w-]*[0-9])(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{43,}", re.ASCII),
-    # The password of a URL, and what a caller shows of himself.
+    # Credentials of URLs and of Authorization headers.
     re.compile(r"(?<=://)[^\s/@]*:[^\s/@]+(?=@)"),
     re.compile(r"(?i)(?<=bearer )\S+"),
 )
-# What is told of each ordinary start and change; for people, who look at a terminal, it would bury the rest.
+# Events of every ordinary start and change; on a terminal they would bury the others.
 _ROUTINE = frozenset(
     (
         "a change is worked out anew",
@@ -44,26 +44,27 @@ _ROUTINE = frozenset(
     )
 )
 _REMOVED = "[removed]"
-_TOLD_APART = frozenset(("event", "exception", "level", "process", "timestamp"))
+# Fields that a line of text shows elsewhere or not at all.
+_NO_FACTS = frozenset(("event", "exception", "level", "process", "timestamp"))
 
 
 class LogFormat(str, Enum):
-    """The form of a log: one JSON object a line, or words; `AUTO` is words on a terminal and JSON elsewhere."""
+    """Format of the log: JSON lines, or text for people; `AUTO` is text on a terminal and JSON elsewhere."""
 
     AUTO = "auto"
     TEXT = "text"
     JSON = "json"
 
     @property
-    def settled(self) -> LogFormat:
-        """This format, where `AUTO` becomes what standard error of this process calls for."""
+    def resolved(self) -> LogFormat:
+        """This format, with `AUTO` replaced according to this process's standard error."""
         if self is not LogFormat.AUTO:
             return self
         return LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON
 
 
 def remove_secrets(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: fields that name a secret, and texts that look like one, lose their value."""
+    """Remove values of fields that are named like a secret, and texts that look like one (a structlog processor)."""
     for key, value in event.items():
         event[key] = _cleaned(key, value)
     return event
@@ -78,33 +79,38 @@ def _cleaned(key: str, value: Any) -> Any:
         return {str(name): _cleaned(str(name), each) for name, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_cleaned("", each) for each in value]
-    # Whatever else it is, the renderer would make it a text.
+    # The renderer would make a text of any other object.
     text = value if isinstance(value, str) else repr(value)
     for pattern in _SECRET_TEXTS:
         text = pattern.sub(_REMOVED, text)
     return text
 
 
-def _naming(process: str) -> structlog.typing.Processor:
-    # Context variables would be lost in the threads that other libraries start.
-    def name_process(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _adds_process(process: str) -> structlog.typing.Processor:
+    # Context variables would be lost in threads that other libraries start.
+    def add_process(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["process"] = process
         return event
 
-    return name_process
+    return add_process
 
 
 def configure(process: str, form: LogFormat = LogFormat.AUTO) -> None:
-    """Log to standard error, also what nobody catches."""
+    """Log to standard error, including uncaught exceptions.
+
+    Args:
+        process: name of this process in each event.
+        form: format of the lines.
+    """
     renderers: list[structlog.typing.Processor] = (
-        [_drop_routine, _in_words] if form.settled is LogFormat.TEXT else [structlog.processors.JSONRenderer()]
+        [_drop_routine, _render_text] if form.resolved is LogFormat.TEXT else [structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[
-            _naming(process),
+            _adds_process(process),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # As text before secrets are removed: what the console makes of it shows variables.
+            # Before secrets are removed, and without the variables that the console renderer shows.
             structlog.processors.format_exc_info,
             remove_secrets,
             *renderers,
@@ -112,12 +118,12 @@ def configure(process: str, form: LogFormat = LogFormat.AUTO) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
-    sys.excepthook = _process_fails
-    threading.excepthook = _thread_fails
+    sys.excepthook = _log_uncaught
+    threading.excepthook = _log_uncaught_in_thread
 
 
 def printable(text: str) -> str:
-    """A text whose characters that steer a terminal are escaped; only its line ends stay."""
+    """Escape the control characters of a text, apart from line ends, so that it can't steer a terminal."""
     return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
 
 
@@ -127,35 +133,36 @@ def _drop_routine(_: object, __: str, event: MutableMapping[str, Any]) -> Mutabl
     return event
 
 
-def _in_words(_: object, __: str, event: MutableMapping[str, Any]) -> str:
-    """A structlog renderer for people: the time here, what happened, and the facts in brackets."""
+def _render_text(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+    """Render local time, event, and facts in brackets (a structlog renderer)."""
     facts = ", ".join(
-        f"{key.replace('_', ' ')} {_shown(value)}"
+        f"{key.replace('_', ' ')} {_formatted(value)}"
         for key, value in event.items()
-        if key not in _TOLD_APART and value is not None
+        if key not in _NO_FACTS and value is not None
     )
     at = datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00")).astimezone()
-    urgency = "" if event["level"] == "info" else f"{event['level'].capitalize()}: "
-    what = str(event["event"])
-    line = f"{at:%H:%M:%S}  {urgency}{what[:1].upper() if not urgency else what[:1]}{what[1:]}"
-    # A text of somebody's must not begin a line.
-    told = printable(f"{line}{f' ({facts})' if facts else ''}.".replace("\n", "\\n"))
-    return told if event.get("exception") is None else f"{told}\n{printable(event['exception'])}"
+    level = "" if event["level"] == "info" else f"{event['level'].capitalize()}: "
+    name = str(event["event"])
+    line = f"{at:%H:%M:%S}  {level}{name[:1].upper() if not level else name[:1]}{name[1:]}"
+    # Facts may come from callers, and must not begin a line.
+    text = printable(f"{line}{f' ({facts})' if facts else ''}.".replace("\n", "\\n"))
+    return text if event.get("exception") is None else f"{text}\n{printable(event['exception'])}"
 
 
-def _shown(value: Any) -> str:
+def _formatted(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_shown(each)}" for key, each in value.items())
-    return ", ".join(map(_shown, value)) if isinstance(value, list | tuple) else str(value)
+        return ", ".join(f"{key} {_formatted(each)}" for key, each in value.items())
+    return ", ".join(map(_formatted, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _process_fails(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    log.critical("the process ends by a fault", exc_info=(kind, error, trace))
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    log.critical("an uncaught exception ends the process", exc_info=(kind, error, trace))
 
 
-def _thread_fails(failed: threading.ExceptHookArgs) -> None:
+def _log_uncaught_in_thread(failed: threading.ExceptHookArgs) -> None:
     if failed.exc_value is not None:
         trace = (failed.exc_type, failed.exc_value, failed.exc_traceback)
-        log.critical("a thread ends by a fault", thread=getattr(failed.thread, "name", None), exc_info=trace)
+        name = getattr(failed.thread, "name", None)
+        log.critical("an uncaught exception ends a thread", thread=name, exc_info=trace)

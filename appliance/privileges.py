@@ -1,4 +1,4 @@
-"""Giving up root, or most of it, for good."""
+"""Permanent loss of root's privileges, or of most of them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Capability(IntEnum):
     SYS_ADMIN = 21
 
 
-def keep(capabilities: Collection[Capability]) -> None:
-    """Root keeps these and no others, here and in whatever it starts; and nothing of it lands in a core dump.
+def keep_only(capabilities: Collection[Capability]) -> None:
+    """Give up all other capabilities, in this process and its children, and turn core dumps off.
 
     Raises:
         OSError: the kernel refused a step.
@@ -51,10 +51,10 @@ def keep(capabilities: Collection[Capability]) -> None:
 
 
 def never_dump() -> None:
-    """Nothing of this process lands in a core dump, and no other process of its user may look into it (prctl(2)).
+    """Turn core dumps off, and deny other processes of this user access to this process (prctl(2)).
 
-    The limit alone would not keep it from a program that the kernel hands dumps to (core(5)). A child has the limit,
-    too, and a forked one all of it.
+    The resource limit alone does not apply to a program that the kernel pipes dumps to (core(5)). A child inherits the
+    limit, and a forked one everything.
 
     Raises:
         OSError: the kernel refused a step.
@@ -63,10 +63,11 @@ def never_dump() -> None:
     libc.prctl(_PR_SET_DUMPABLE, 0)
 
 
-def drop(uid: int, gid: int) -> None:
-    """Becomes this user, without groups, capabilities and core dumps, and with no way back (capabilities(7), prctl(2)).
+def become(uid: int, gid: int) -> None:
+    """Become this user for good, without groups, capabilities and core dumps (capabilities(7), prctl(2)).
 
-    In a user namespace that maps root alone there is no other user to become; then the capabilities go all the same.
+    In a user namespace that maps root alone the user stays root, without capabilities. A process that is not root only
+    turns core dumps off.
 
     Raises:
         OSError: the kernel refused a step.
@@ -82,15 +83,15 @@ def drop(uid: int, gid: int) -> None:
     _set_capabilities(0)
     _never_gain()
     _leave_keyring()
-    # Last: a change of the user takes it back.
+    # Last, because a change of the user resets it.
     never_dump()
 
 
 def _never_regain(kept: Collection[Capability]) -> None:
-    """Take all capabilities but these out of the bounding set."""
+    """Remove all capabilities but these from the bounding set."""
     for capability in range(_LAST_CAPABILITY + 1):
         if capability not in kept:
-            # One that this kernel does not know yet is none that we could have.
+            # An older kernel refuses capabilities that it doesn't know, and grants none of them.
             with suppress(OSError):
                 libc.prctl(_PR_CAPBSET_DROP, capability)
 
@@ -100,9 +101,9 @@ def _never_gain() -> None:
 
 
 def _leave_keyring() -> None:
-    """Have an empty session keyring: that of root's login has root's keys, and is passed on (session-keyring(7)).
+    """Join an empty session keyring, because the inherited one has the keys of root's login (session-keyring(7)).
 
-    It is best effort: a container may forbid the call, and then nobody gets at a keyring.
+    A refusal is ignored: a container that forbids the call forbids every access to keyrings.
     """
     number = _KEYCTL.get(platform.machine())
     if number is not None:
@@ -111,9 +112,9 @@ def _leave_keyring() -> None:
 
 
 def leave_groups() -> None:
-    """Root is in no group but its own: what it does as another user it can't do as a member of one of its groups.
+    """Drop root's supplementary groups, so that `users.file_access_as` doesn't keep_only their rights.
 
-    A user namespace that an ordinary user made may not let it; there is no other user in it either.
+    A refusal is ignored: a user namespace of an ordinary user may forbid it, and has no other users.
     """
     if os.geteuid() == 0:
         with suppress(PermissionError):
@@ -121,7 +122,7 @@ def leave_groups() -> None:
 
 
 def is_mapped(uid: int) -> bool:
-    """Whether this user namespace has such a user; one that an ordinary user made has root alone."""
+    """True if this user namespace has such a user; one of an ordinary user has root alone."""
     with Path("/proc/self/uid_map").open(encoding="ascii") as file:
         ranges = [tuple(map(int, line.split())) for line in file]
     return any(inside <= uid < inside + count for inside, _, count in ranges)

@@ -1,7 +1,7 @@
-"""Users other than root, and doing as one of them whatever is done by path in a folder of theirs.
+"""Users other than root, and file access with the rights of one.
 
-Root that opens a path in somebody else's folder opens what they put there: a link to a file that they may not read, or
-one that they may not write. With their own rights it gets no further than they do.
+A path in another user's folder may be a link that they made, to a file that they may not read or write. Root opens such
+paths with their rights, so that the links give nothing away.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _UNCHANGED = -1
 
 @dataclass(frozen=True)
 class User:
-    """A user of this host, with the one group that counts."""
+    """A user of this host, with the primary group."""
 
     uid: int
     gid: int
 
 
 def owner_of(folder: Path) -> User | None:
-    """The user whose a folder is, itself no link; None where there is no such folder."""
+    """Owner of a folder, or of the link if the path is one; None if there is no such path."""
     try:
         found = folder.lstat()
     except OSError:
@@ -35,16 +35,15 @@ def owner_of(folder: Path) -> User | None:
 
 
 @contextmanager
-def with_files_of(user: User | None) -> Iterator[None]:
-    """Reach files in the block as this user would, and with none of root's rights (setfsuid(2), capabilities(7)).
+def file_access_as(user: User | None) -> Iterator[None]:
+    """Access files with this user's rights, and without root's, in a block (setfsuid(2), capabilities(7)).
 
-    It holds for the calling thread, and for threads and forks that are started in the block. All else stays root's:
-    links, rules, signals, and what a socket tells of its caller. Supplementary groups stay too, so that a process which
-    means it drops them first (`privileges.leave_groups`). The kernel forgets what a thread was to be told of its
-    parent's end (`lifeline.hold`).
+    It applies to the calling thread, and to threads and forks that are started in the block. Everything else keeps
+    root's rights: links, rules, signals, credentials of sockets. Supplementary groups stay too, so the process should
+    drop them first (`privileges.leave_groups`). It cancels `lifeline.end_with_parent`.
 
     Args:
-        user: None for nobody else. So it is also where this process is not root.
+        user: the user; with None, or in a process that is not root, nothing changes.
 
     Raises:
         OSError: the kernel refused, or this user namespace has no such user.
@@ -55,9 +54,9 @@ def with_files_of(user: User | None) -> Iterator[None]:
     group = libc.setfsgid(user.gid)
     before = libc.setfsuid(user.uid)
     try:
-        # Neither call tells whether it was refused.
+        # Neither call reports a refusal; an invalid id only returns the present one.
         if (libc.setfsuid(_UNCHANGED), libc.setfsgid(_UNCHANGED)) != (user.uid, user.gid):
-            raise OSError(f"files can't be reached as user {user.uid}")
+            raise OSError(f"can't access files as user {user.uid}")
         yield
     finally:
         libc.setfsuid(before)

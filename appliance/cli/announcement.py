@@ -35,8 +35,8 @@ class Voice:
     """
 
     def __init__(self, form: LogFormat) -> None:
-        self._prints = form.settled is LogFormat.TEXT or (form is LogFormat.AUTO and sys.stdout.isatty())
-        self._logs = form.settled is LogFormat.JSON
+        self._prints = form.resolved is LogFormat.TEXT or (form is LogFormat.AUTO and sys.stdout.isatty())
+        self._logs = form.resolved is LogFormat.JSON
 
     def tell(self, event: str, words: str, **facts: object) -> None:
         """Tell something once, in each form that somebody takes.

@@ -1,7 +1,7 @@
 """The data folder: what lies where, whose it is, and that one service at a time has it.
 
 It is root's, and so is all in it but the store, which is the web user's. Whatever root does to the store by path, it
-does with that user's rights (`users.with_files_of`); what it has to do with its own, it does by descriptor.
+does with that user's rights (`users.file_access_as`); what it has to do with its own, it does by descriptor.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from appliance import privileges
 from appliance.cli.errors import CommandError, Exit
-from appliance.users import User, with_files_of
+from appliance.users import User, file_access_as
 
 WEB_USER = "meshwg"
 STORE_FILE = "meshwg.sqlite"
@@ -324,7 +324,7 @@ def _unusable(path: Path, reason: str) -> CommandError:
 def _is_reached(folder: Path, user: User) -> bool:
     """Whether that user can get into a folder, by whatever modes and access lists there are on the way."""
     try:
-        with with_files_of(user):
+        with file_access_as(user):
             # A step into the folder and back.
             os.close(os.open(folder / ".", os.O_PATH | os.O_CLOEXEC))
     except OSError:

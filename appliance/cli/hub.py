@@ -68,10 +68,10 @@ def hub() -> None:
         raise CommandError(f"This host has {error}.", Exit.UNAVAILABLE) from None
     name = unlocked.instance.id
     limits.raise_them()
-    privileges.keep(_NEEDED)
+    privileges.keep_only(_NEEDED)
     if handover is not None:
         # Who reached files as another user is not told of the supervisor's end any more.
-        lifeline.hold(supervisor)
+        lifeline.end_with_parent(supervisor)
     # A supervisor holds the lock for the hubs that it starts.
     with (
         closing(unlocked.store),

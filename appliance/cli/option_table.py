@@ -210,7 +210,7 @@ OPTIONS = {
         LogFormat,
         LogFormat.AUTO.value,
         "words on a terminal, JSON elsewhere; `text` and `json` are these anywhere",
-        text=lambda form: form.settled.value,
+        text=lambda form: form.resolved.value,
     ),
     "unlock_secret_file": _path(
         "File of the unlock secret.", note="none; `MESHWG_UNLOCK_SECRET` may hold the secret itself"

@@ -24,7 +24,7 @@ from appliance.service import restoration
 from appliance.store import Store, migration, times
 from appliance.store import operations as trail
 from appliance.vault import WrongSecret
-from appliance.vault.archive import NoArchive
+from appliance.vault.archive import InvalidArchive
 
 _YES, _DISABLE = "--yes", "--disable-machines"
 
@@ -152,7 +152,7 @@ def _one_sentence(file: Path, store_file: Path, passphrase_file: Path | None) ->
             f"This {'unlock secret' if passphrase_file is None else 'passphrase'} does not open the backup {file}.",
             Exit.NOT_CONFIGURED,
         ) from None
-    except NoArchive as error:
+    except InvalidArchive as error:
         raise CommandError(f"{file} {error}; nothing was restored.", Exit.NO_INPUT) from None
     except FileExistsError:
         raise _exists(store_file) from None

@@ -119,7 +119,7 @@ class Child:
             # A signal from the terminal is for the supervisor, which stops its children in order.
             start_new_session=True,
             # A supervisor that is killed must not leave a service behind that nobody supervises.
-            preexec_fn=partial(lifeline.hold, os.getpid()),
+            preexec_fn=partial(lifeline.end_with_parent, os.getpid()),
         )
         if process.stdout is not None:
             relay = threading.Thread(target=_pass_on, args=(process.stdout,), name="relay", daemon=True)

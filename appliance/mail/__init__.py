@@ -1,4 +1,4 @@
-"""Mail to people, handed to the operator's relay over SMTP."""
+"""E-mail to people, sent through the operator's SMTP relay."""
 
 from appliance.mail.relay import Relay, Undeliverable, Unreachable
 

@@ -1,8 +1,11 @@
-"""The operator's mail relay. Sources: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 8314 (TLS from the first byte)."""
+"""Sending through the operator's mail relay.
+
+Sources: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 8314 (implicit TLS).
+"""
 
 from __future__ import annotations
 
-# The library's own late imports: a process that gave up its privileges may not be able to read code any more.
+# Modules that smtplib imports late: a process that gave up its privileges may not be able to read them any more.
 import email.policy
 import encodings.idna  # noqa: F401
 import re
@@ -21,41 +24,41 @@ from appliance.model.letters import Letter
 _TIMEOUT = 30.0
 _PORTS = {"smtp": 587, "smtps": 465}
 _URL = re.compile(r"(smtps?)://(?:([^:@/?#]+):([^:@/?#]+)@)?([^@/?#]+)/?")
-_REFUSED_FOR_GOOD = 500
+_PERMANENT_FAILURE = 500
 
 
 class Unreachable(Exception):
-    """The relay could not take the letter now; another try makes sense. The text names no person and no content."""
+    """The relay could not take the letter now, and a later try makes sense. The text has no personal data."""
 
 
 class Undeliverable(Exception):
-    """The letter can't be sent, now or later. The text names no person and no content."""
+    """The letter can never be sent. The text has no personal data."""
 
 
 @dataclass(frozen=True)
 class Relay:
-    """Where letters are handed to, and in whose name.
+    """A mail relay, with its credentials and the sender of letters.
 
     Attributes:
-        tls_first: whether TLS begins with the first byte; otherwise the relay has to offer STARTTLS. A relay on this
-            very host has no certificate for that name, and is talked to in the clear.
-        user: None where the relay asks for nobody.
-        sender: the address that letters come from.
+        implicit_tls: TLS from the first byte; otherwise the relay has to offer STARTTLS. A relay on this host is used
+            without STARTTLS, because it has no certificate for a loopback address.
+        user: None for a relay without log-in.
+        sender: address in the From field.
     """
 
     host: str
     port: int
-    tls_first: bool
+    implicit_tls: bool
     user: str | None
     password: str | None = field(repr=False)
     sender: str
 
     @classmethod
     def parse(cls, url: str, sender: str) -> Relay:
-        """The relay of a URL: ``smtps://user:password@host:465`` or ``smtp://host:587``.
+        """Parse a URL such as ``smtps://user:password@host:465`` or ``smtp://host:587``.
 
         Raises:
-            ValueError: it is no such URL, or ``sender`` is no address (`check_sender`). The message has no part of it.
+            ValueError: not of that form, or ``sender`` is no address (`check_sender`). The text quotes nothing.
         """
         found = _URL.fullmatch(url)
         if found is None:
@@ -65,18 +68,18 @@ class Relay:
         return cls(
             host=host,
             port=port or _PORTS[scheme],
-            tls_first=scheme == "smtps",
+            implicit_tls=scheme == "smtps",
             user=None if user is None else _decoded(user),
             password=None if password is None else _decoded(password),
             sender=check_sender(sender),
         )
 
     def send(self, letter: Letter) -> None:
-        """Hands the letter over. The relay has it when this returns.
+        """Send a letter; the relay has accepted it when this returns.
 
         Raises:
-            Unreachable: it could not take it now.
-            Undeliverable: it never will, or the letter's address is none.
+            Unreachable: the relay could not take it now.
+            Undeliverable: the relay refused it for good, or the recipient's address is invalid.
         """
         message = self._message(letter)
         try:
@@ -92,24 +95,24 @@ class Relay:
         except smtplib.SMTPResponseException as error:
             raise Unreachable(f"the relay answered {error.smtp_code}") from None
         except (smtplib.SMTPException, OSError) as error:
-            raise Unreachable(f"the relay can't be talked to ({type(error).__name__})") from None
+            raise Unreachable(f"the connection to the relay failed ({type(error).__name__})") from None
 
     def _connect(self) -> smtplib.SMTP:
-        # What the relay is told as our name: this host's own one may take a resolver long to find.
+        # Name for EHLO: the default is this host's name, which a resolver may take long to find.
         name = self.sender.rpartition("@")[2]
         context = ssl.create_default_context()
-        if self.tls_first:
+        if self.implicit_tls:
             return smtplib.SMTP_SSL(self.host, self.port, local_hostname=name, timeout=_TIMEOUT, context=context)
         connection = smtplib.SMTP(self.host, self.port, local_hostname=name, timeout=_TIMEOUT)
         try:
-            if not self._is_on_this_host():
+            if not self._is_local():
                 connection.starttls(context=context)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _is_on_this_host(self) -> bool:
+    def _is_local(self) -> bool:
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
@@ -122,20 +125,20 @@ class Relay:
             message["From"] = Address("MeshWG", addr_spec=self.sender)
             message["Subject"] = letter.subject
         except ValueError:
-            raise Undeliverable("the recipient is no address that mail could go to") from None
+            raise Undeliverable("the recipient's address is invalid") from None
         message["Date"] = formatdate()
         message["Message-ID"] = make_msgid(domain=self.sender.rpartition("@")[2])
-        # RFC 3834: nobody's absence is answered to it.
+        # RFC 3834: prevents automatic replies.
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(letter.text)
         return message
 
 
 def check_sender(text: str) -> str:
-    """The address that letters come from, its host in ASCII; an IP address as host stands in brackets.
+    """The sender's address with its host in ASCII; a host that is an IP address is in brackets.
 
     Raises:
-        ValueError: it is no address that mail can come from.
+        ValueError: not a valid address of a sender.
     """
     local, at, host = _address(text).addr_spec.rpartition("@")
     if host.startswith("["):
@@ -148,22 +151,22 @@ def check_sender(text: str) -> str:
 
 
 def _with_ascii_host(text: str) -> str:
-    """The address as every relay takes it. What is ASCII stays as it is, and as strict as its relay is."""
+    """The address with its host in ASCII, which every relay takes; an ASCII address stays unchanged."""
     return text if text.isascii() else check_sender(text)
 
 
 def address_literal(host: str) -> str:
-    """The host as addresses of mail have it: an IP address in brackets, with the tag of an IPv6 one."""
+    """The host part of an e-mail address: an IP address in brackets, with a tag for IPv6."""
     if parse_address(host) is None:
         return host
     return f"[IPv6:{host}]" if ":" in host else f"[{host}]"
 
 
 def _decoded(text: str) -> str:
-    """User or password; smtplib sends no other characters.
+    """Decode a user or password.
 
     Raises:
-        ValueError: it has others.
+        ValueError: it has characters beyond printable ASCII, which smtplib can't send.
     """
     decoded = unquote(text, errors="strict")
     if not decoded.isascii() or not decoded.isprintable():
@@ -175,7 +178,7 @@ def _address(text: str) -> Address:
     try:
         address = Address(addr_spec=text)
     except Exception as error:
-        # The parser raises whatever it stumbles over.
+        # The parser raises various errors, such as IndexError.
         raise ValueError("not an e-mail address") from error
     if not address.username or not address.domain:
         raise ValueError("not an e-mail address")
@@ -186,9 +189,9 @@ def _send(connection: smtplib.SMTP, message: EmailMessage) -> None:
     try:
         connection.send_message(message)
     except smtplib.SMTPNotSupportedError:
-        raise Undeliverable("the relay takes no address with letters beyond ASCII") from None
+        raise Undeliverable("the relay does not accept addresses beyond ASCII") from None
 
 
-def _refusal(what: str, code: int) -> Unreachable | Undeliverable:
-    words = f"{what} with {code}"
-    return Undeliverable(words) if code >= _REFUSED_FOR_GOOD else Unreachable(words)
+def _refusal(text: str, code: int) -> Unreachable | Undeliverable:
+    kind = Undeliverable if code >= _PERMANENT_FAILURE else Unreachable
+    return kind(f"{text} with {code}")

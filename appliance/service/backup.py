@@ -13,14 +13,14 @@ from appliance import files
 from appliance.store import Store, instance
 from appliance.store.migration import known_revisions, upgrade
 from appliance.store.revision import revision
-from appliance.users import User, owner_of, with_files_of
-from appliance.vault import FOR_SECRETS, Work, archive
-from appliance.vault.archive import NoArchive
+from appliance.users import User, file_access_as, owner_of
+from appliance.vault import FOR_SECRETS, WorkFactor, archive
+from appliance.vault.archive import InvalidArchive
 
 _STAGING = ".restoring"
 
 
-def write(store: Store, sealed: BinaryIO, secret: str, work: Work = FOR_SECRETS) -> None:
+def write(store: Store, sealed: BinaryIO, secret: str, work: WorkFactor = FOR_SECRETS) -> None:
     """Writes a consistent copy of a SQLite store, sealed; the service may go on meanwhile.
 
     Args:
@@ -44,7 +44,7 @@ def restored(sealed: BinaryIO, file: Path, secret: str, user: User) -> Iterator[
 
     Raises:
         WrongSecret: the backup was sealed under another secret.
-        NoArchive: it is none, damaged, or a later version's.
+        InvalidArchive: it is none, damaged, or a later version's.
         FileExistsError: the folder exists.
         OSError: something can't be written.
     """
@@ -60,14 +60,14 @@ def restored(sealed: BinaryIO, file: Path, secret: str, user: User) -> Iterator[
         staging.mkdir(mode=0o700, parents=True)
         _give(staging, user)
         staged = staging / file.name
-        with with_files_of(user):
+        with file_access_as(user):
             with staged.open("xb") as plain:
                 archive.unseal(sealed, plain, secret)
             files.sync(staged)
         store = Store(f"sqlite:///{staged}", user)
         try:
             if revision(store) not in revisions:
-                raise NoArchive("was made by a later version")
+                raise InvalidArchive("was made by a later version")
             # A backup of an older version has the tables of its day.
             upgrade(store)
             yield store
@@ -75,7 +75,7 @@ def restored(sealed: BinaryIO, file: Path, secret: str, user: User) -> Iterator[
             store.scrub()
         finally:
             store.close()
-        with with_files_of(user):
+        with file_access_as(user):
             files.sync(staged)
             files.sync(staging)
         staging.rename(file.parent)
@@ -92,12 +92,12 @@ def identity(store: Store) -> str:
     """Gives the id of the instance that a restored store is of.
 
     Raises:
-        NoArchive: it has none.
+        InvalidArchive: it has none.
     """
     with store.read() as transaction:
         found = instance.find(transaction)
     if found is None:
-        raise NoArchive("has no instance in it")
+        raise InvalidArchive("has no instance in it")
     return found.id
 
 
@@ -118,7 +118,7 @@ def _discard(folder: Path) -> None:
     owner = owner_of(folder)
     if owner is None:
         return
-    with with_files_of(owner), suppress(RecursionError):
+    with file_access_as(owner), suppress(RecursionError):
         shutil.rmtree(folder, ignore_errors=True)
     # The entry itself is in a folder of root's.
     with suppress(FileNotFoundError):

@@ -74,7 +74,7 @@ def propose(context: Context, actor: Actor, *, password: str) -> Proposal:
         if found is not None and found.enabled:
             raise Conflict("You have a second factor. Turn it off first.")
         second_factors.propose(record.transaction, shown.member.id, made.sealed)
-    return Proposal(made.secret, codes.uri(made.secret, shown.member.email, ISSUER))
+    return Proposal(made.secret, codes.provisioning_uri(made.secret, shown.member.email, ISSUER))
 
 
 def proposed(context: Context, actor: Actor, secret: str) -> Proposal | None:
@@ -92,7 +92,7 @@ def proposed(context: Context, actor: Actor, secret: str) -> Proposal | None:
         factor = second_factors.find(transaction, member.id)
     now = context.clock().timestamp()
     try:
-        code = codes.of_now(secret, now)
+        code = codes.code_at(secret, now)
         if factor is None or factor.enabled:
             return None
         with suppress(HubError):
@@ -100,7 +100,7 @@ def proposed(context: Context, actor: Actor, secret: str) -> Proposal | None:
                 return None
     except ValueError:
         return None
-    return Proposal(secret, codes.uri(secret, member.email, ISSUER))
+    return Proposal(secret, codes.provisioning_uri(secret, member.email, ISSUER))
 
 
 def enable(context: Context, actor: Actor, *, code: str, device: Device = NOWHERE) -> Recovery:

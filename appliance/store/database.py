@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from appliance.model.errors import Invalid, Unavailable
 from appliance.store import engines
-from appliance.users import User, with_files_of
+from appliance.users import User, file_access_as
 
 # Writers wait meanwhile.
 _WAIT_FOR_READERS = 0.5
@@ -58,7 +58,7 @@ class Store:
         """
         with (
             _translated_errors(),
-            with_files_of(self._owner),
+            file_access_as(self._owner),
             self._engine.connect().execution_options(**self._view) as connection,
             connection.begin(),
         ):
@@ -76,7 +76,7 @@ class Store:
         with (
             _translated_errors(),
             self._taking_turns(),
-            with_files_of(self._owner),
+            file_access_as(self._owner),
             self._engine.connect().execution_options(**{engines.WRITES: True}) as connection,
             connection.begin() as begun,
         ):
@@ -107,7 +107,7 @@ class Store:
             sqlite3.Error, OSError: there is no room for it.
         """
         assert self._url.database is not None
-        with with_files_of(self._owner):
+        with file_access_as(self._owner):
             descriptor, name = tempfile.mkstemp(dir=Path(self._url.database).parent)
             with os.fdopen(descriptor, "rb") as content, closing(sqlite3.connect(name)) as copy:
                 try:
@@ -139,7 +139,7 @@ class Store:
             return True
         with (
             _translated_errors(),
-            with_files_of(self._owner),
+            file_access_as(self._owner),
             closing(sqlite3.connect(file, timeout=_WAIT_FOR_READERS)) as connection,
         ):
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -147,7 +147,7 @@ class Store:
 
     def close(self) -> None:
         """Gives the connections back."""
-        with with_files_of(self._owner):
+        with file_access_as(self._owner):
             self._engine.dispose()
 
 

@@ -1,7 +1,7 @@
-"""Keys at rest: what the hub holds for a customer is stored sealed, and only the unlock secret opens it."""
+"""Encryption at rest: an organization's keys are stored sealed, and only the unlock secret opens them."""
 
 from appliance.vault.codes import CodeSecret
-from appliance.vault.vault import FOR_PASSPHRASES, FOR_SECRETS, Lock, SealedKeys, Vault, Work, WrongSecret
+from appliance.vault.vault import FOR_PASSPHRASES, FOR_SECRETS, Lock, SealedKeys, Vault, WorkFactor, WrongSecret
 
 __all__ = [
     "FOR_PASSPHRASES",
@@ -10,6 +10,6 @@ __all__ = [
     "Lock",
     "SealedKeys",
     "Vault",
-    "Work",
+    "WorkFactor",
     "WrongSecret",
 ]

@@ -1,9 +1,9 @@
-"""One-time codes by the clock: their secrets are made, sealed and asked here.
+"""Time-based one-time codes (TOTP), and their sealed secrets.
 
-A secret lies sealed under its organization's data key and goes with it; its owner's id is associated data, so it can't
-be passed off as somebody else's.
+A secret is sealed under its organization's data key, with the member's id as associated data, so that it can't be used
+for another member.
 
-Source: RFC 6238 with SHA-1, steps of 30 seconds and six digits, which is what every authenticator program does.
+Source: RFC 6238 with SHA-1, steps of 30 seconds and six digits, as in all authenticator programs.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from appliance.vault.vault import Vault
 STEP_S = 30
 _SECRET = re.compile("[A-Z2-7]{32}")
 _DRIFT = 1
-"""Steps by which the clock of somebody's phone may be off, in either direction."""
+"""Steps that a phone's clock may be wrong, in either direction."""
 
 
 @dataclass(frozen=True)
 class CodeSecret:
-    """A secret that was just made.
+    """A new secret of one-time codes.
 
     Attributes:
-        secret: in base32, as an authenticator takes it; shown once.
-        sealed: what the store keeps.
+        secret: in base32, for the authenticator; shown once.
+        sealed: the secret as it is stored.
     """
 
     secret: str = field(repr=False)
@@ -36,10 +36,10 @@ class CodeSecret:
 
 
 def make(vault: Vault, organization: str, sealed_data_key: bytes, member: str) -> CodeSecret:
-    """A fresh secret of 160 bits for a member.
+    """Make a secret of 160 bits for a member.
 
     Raises:
-        WrongSecret: the data key is not this vault's or not this organization's.
+        WrongSecret: the data key was sealed by another vault or for another organization.
     """
     secret = pyotp.random_base32()
     data_key = vault.data_key(organization, sealed_data_key)
@@ -49,12 +49,15 @@ def make(vault: Vault, organization: str, sealed_data_key: bytes, member: str) -
 def matching_step(
     vault: Vault, organization: str, sealed_data_key: bytes, member: str, sealed: bytes, code: str, at: float
 ) -> int | None:
-    """The number of the step that this code is of, among those about the time ``at`` (seconds since the epoch).
+    """Number of the time step that a code belongs to; None if it matches no step near the given time.
 
-    Who takes a code has to remember its step, so that the code is not taken again.
+    The caller has to store the step and refuse it from then on, so that a code works only once.
+
+    Args:
+        at: seconds since the epoch.
 
     Raises:
-        WrongSecret: damaged, or sealed for somebody else.
+        WrongSecret: the secret is damaged, or was sealed for another member or organization.
     """
     data_key = vault.data_key(organization, sealed_data_key)
     totp = pyotp.TOTP(Vault(data_key).opened(sealed, _context(member)).decode(), interval=STEP_S)
@@ -66,19 +69,22 @@ def matching_step(
     return found
 
 
-def of_now(secret: str, at: float) -> str:
-    """The code that an authenticator with this secret shows at the time ``at`` (seconds since the epoch).
+def code_at(secret: str, at: float) -> str:
+    """The code that an authenticator with this secret shows at a time.
+
+    Args:
+        at: seconds since the epoch.
 
     Raises:
-        ValueError: no secret of ours looks so.
+        ValueError: the secret is not 160 bits in base32.
     """
     if not _SECRET.fullmatch(secret):
         raise ValueError("not a secret of 160 bits in base32")
     return pyotp.TOTP(secret, interval=STEP_S).generate_otp(int(at // STEP_S))
 
 
-def uri(secret: str, account: str, issuer: str) -> str:
-    """What a QR code for authenticators says (``otpauth://``)."""
+def provisioning_uri(secret: str, account: str, issuer: str) -> str:
+    """URI for an authenticator's QR code (``otpauth://``)."""
     return pyotp.TOTP(secret, interval=STEP_S).provisioning_uri(name=account, issuer_name=issuer)
 
 

@@ -1,13 +1,13 @@
-"""Two layers: the unlock secret's key seals one data key for each organization, which seals what belongs to it.
+"""Sealing in two layers: the unlock secret's key seals a data key for each organization, which seals its secrets.
 
-Destroying an organization's data key makes everything sealed under it unreadable, wherever copies may lie. The
-organization's id is associated data of both seals, so a sealed key can't be passed off as another organization's.
+Destroying an organization's data key makes everything sealed under it unreadable, including copies. The organization's
+id is associated data of both layers, so that a sealed key can't be used for another organization.
 
-What is sealed begins with the version of its format, so that another cipher can be taken one day and what lies in a
-store still opens: version 1 is a nonce and what ChaCha20-Poly1305 made, with version and context as associated data.
+Sealed data begins with the version of its format, so that the cipher can be replaced and older data still opens.
+Version 1 is a nonce and the output of ChaCha20-Poly1305, with version and context as associated data.
 
-Source: scrypt is RFC 7914, ChaCha20-Poly1305 is RFC 8439; what passphrases cost is twice what OWASP's password storage
-cheat sheet has.
+Source: scrypt is RFC 7914, ChaCha20-Poly1305 is RFC 8439; the cost for passphrases is twice that of OWASP's password
+storage cheat sheet.
 """
 
 from __future__ import annotations
@@ -23,43 +23,43 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from appliance.model.keys import new_key_pair
 
 SHORTEST_SECRET = 16
-"""Characters. The secret guards every key of every customer, and machines remember it, not people."""
+"""Shortest unlock secret, in characters. It protects the keys of all organizations, and people needn't remember it."""
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _SALT_BYTES = 16
 _PROOF = b"meshwg unlock secret"
 _VERSION = b"\x01"
-# What this program makes costs 128 MiB at most; what it reads may be anybody's. scrypt takes 128 N r bytes.
+# Locks of this program need 128 MiB at most, but a lock that it reads may be forged.
 _MOST_MEMORY, _MOST_PARALLELISM = 256 * 2**20, 4
 
 
 @dataclass(frozen=True)
-class Work:
-    """What scrypt does to turn a secret into a key: its N, r and p. It takes 128 N r bytes of memory."""
+class WorkFactor:
+    """Parameters of scrypt (N, r and p), which takes 128 N r bytes of memory."""
 
     cost: int
     block_size: int
     parallelism: int
 
 
-FOR_SECRETS = Work(2**15, 8, 1)
-"""For what a machine made and remembers: nobody guesses it, whatever a guess costs."""
-FOR_PASSPHRASES = Work(2**17, 8, 2)
-"""For what a person chose: each guess takes 128 MiB and a second or so."""
+FOR_SECRETS = WorkFactor(2**15, 8, 1)
+"""For random secrets, which can't be guessed even if a guess costs little."""
+FOR_PASSPHRASES = WorkFactor(2**17, 8, 2)
+"""For passphrases that a person chose: each guess takes 128 MiB and about a second."""
 
 
 class WrongSecret(Exception):
-    """This unlock secret does not open this store, or a sealed key is damaged."""
+    """The unlock secret does not belong to this store, or sealed data is damaged."""
 
 
 @dataclass(frozen=True)
 class Lock:
-    """How the unlock secret became a key, kept in the store.
+    """Stored parameters that turn the unlock secret into a key.
 
     Attributes:
         cost, block_size, parallelism: scrypt's N, r and p.
-        proof: a known text sealed under the key, to tell a wrong secret at once.
+        proof: a known text sealed under the key, which reveals a wrong secret.
     """
 
     salt: bytes
@@ -70,13 +70,13 @@ class Lock:
 
     @property
     def is_affordable(self) -> bool:
-        """Whether to turn a secret into its key takes no more than what this program ever makes a lock to take."""
+        """True if deriving the key needs no more memory and threads than a lock of this program may need."""
         return 128 * self.cost * self.block_size <= _MOST_MEMORY and self.parallelism <= _MOST_PARALLELISM
 
 
 @dataclass(frozen=True)
 class SealedKeys:
-    """An organization's hub keys, as the store keeps them."""
+    """The hub's keys for an organization, as they are stored."""
 
     public_key: str
     sealed_data_key: bytes
@@ -84,14 +84,14 @@ class SealedKeys:
 
 
 class Vault:
-    """Seals and opens; exists only where the unlock secret was known."""
+    """Seals and opens data under one key."""
 
     def __init__(self, key: bytes) -> None:
         self._seal = ChaCha20Poly1305(key)
 
     @classmethod
-    def make(cls, secret: str, work: Work = FOR_SECRETS) -> tuple[Vault, Lock]:
-        """A vault for a new store, and the lock to store beside what it seals."""
+    def make(cls, secret: str, work: WorkFactor = FOR_SECRETS) -> tuple[Vault, Lock]:
+        """Make a vault for a new store, and the lock to keep in the store."""
         salt = secrets.token_bytes(_SALT_BYTES)
         lock = Lock(salt, work.cost, work.block_size, work.parallelism, proof=b"")
         vault = cls(_derive(secret, lock))
@@ -99,20 +99,19 @@ class Vault:
 
     @classmethod
     def open(cls, secret: str, lock: Lock) -> Vault:
-        """The vault of an existing store.
+        """Open the vault of an existing store.
 
         Raises:
-            WrongSecret: this is not the secret that the lock was made with, or the lock asks for more work than any
-                that was made: it lies where others may write.
+            WrongSecret: the secret is not the lock's, or the lock is not affordable, because it was forged.
         """
         if not lock.is_affordable:
-            raise WrongSecret("the lock asks for more work than any does")
+            raise WrongSecret("the lock asks for more work than any lock needs")
         vault = cls(_derive(secret, lock))
         vault.opened(lock.proof, _PROOF)
         return vault
 
     def new_organization_keys(self, organization: str) -> SealedKeys:
-        """A fresh hub key pair for an organization, sealed under a fresh data key."""
+        """Make a hub key pair for an organization, sealed under a new data key."""
         pair = new_key_pair()
         data_key, sealed_data_key = self.new_data_key(organization)
         return SealedKeys(
@@ -125,47 +124,47 @@ class Vault:
         """The hub's private key for an organization, in base64.
 
         Raises:
-            WrongSecret: damaged, or sealed for another organization or under another secret.
+            WrongSecret: a key is damaged, or was sealed for another organization or under another secret.
         """
         data_key = self.data_key(organization, sealed_data_key)
         return Vault(data_key).opened(sealed_private_key, organization.encode()).decode()
 
     def new_data_key(self, owner: str) -> tuple[bytes, bytes]:
-        """A fresh key of 32 bytes, plain and sealed for this owner."""
+        """Make a key of 32 bytes; returned in plain and sealed for the owner."""
         data_key = secrets.token_bytes(_KEY_BYTES)
         return data_key, self.sealed(data_key, owner.encode())
 
     def data_key(self, owner: str, sealed_data_key: bytes) -> bytes:
-        """The inverse of `new_data_key`.
+        """Open a data key of `new_data_key`.
 
         Raises:
-            WrongSecret: damaged, or sealed for another owner or under another secret.
+            WrongSecret: the key is damaged, or was sealed for another owner or under another secret.
         """
         return self.opened(sealed_data_key, owner.encode())
 
     def resealed_for(self, successor: Vault, organization: str, sealed_data_key: bytes) -> bytes:
-        """The same data key, sealed under another unlock secret.
+        """Seal an organization's data key again, under another vault's key.
 
         Raises:
-            WrongSecret: it was not sealed by this vault.
+            WrongSecret: the data key was not sealed by this vault.
         """
         return successor.sealed(self.data_key(organization, sealed_data_key), organization.encode())
 
     def sealed(self, plain: bytes, context: bytes) -> bytes:
-        """Sealed under this vault's key; only together with the same context it opens again."""
+        """Seal data with a context, which is needed again to open it."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return _VERSION + nonce + self._seal.encrypt(nonce, plain, _VERSION + context)
 
     def opened(self, sealed: bytes, context: bytes) -> bytes:
-        """The inverse of `sealed`.
+        """Open data of `sealed`.
 
         Raises:
-            WrongSecret: damaged, or sealed under another key or with another context.
+            WrongSecret: the data is damaged, or was sealed under another key or with another context.
         """
         if sealed.startswith(_VERSION):
             with suppress(InvalidTag, ValueError):
                 return self._unsealed(sealed[len(_VERSION) :], _VERSION + context)
-        # Stores of before there were versions: a nonce, which may begin with any byte, and no version in the context.
+        # Format of older stores, without a version: the nonce comes first and may begin with any byte.
         try:
             return self._unsealed(sealed, context)
         except (InvalidTag, ValueError) as error:

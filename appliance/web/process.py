@@ -106,12 +106,12 @@ def serve(settings: WebSettings) -> None:
     # After the port is bound, which may take root, and before a worker is forked.
     @server.on_startup
     def become_ordinary() -> None:
-        privileges.drop(settings.user.uid, settings.user.gid)
+        privileges.become(settings.user.uid, settings.user.gid)
         confinement.confine()
-        lifeline.hold(supervisor)
+        lifeline.end_with_parent(supervisor)
 
     def load(_: str) -> Any:
-        lifeline.hold(main)
+        lifeline.end_with_parent(main)
         sys.setswitchinterval(_SWITCH_S)
         _keep_doing(cleanup.keep_at_it, context)
         _keep_doing(cleanup.watch_clock, context)

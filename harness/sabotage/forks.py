@@ -44,7 +44,7 @@ def _popen(child: Child, environment: Mapping[str, str], descriptors: tuple[int,
     supervisor = os.getpid()
 
     def body() -> None:
-        lifeline.hold(supervisor)
+        lifeline.end_with_parent(supervisor)
         _command_line([child.command])
 
     return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""No secret reaches a log, in whatever form somebody hands it over."""
+"""Logs have no secrets in any form, and people can read them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WRAPS: dict[str, Callable[[str], object]] = {
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What is logged."""
+    """The log as JSON lines."""
     text = io.StringIO()
     monkeypatch.setattr(sys, "stderr", text)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
@@ -57,7 +57,7 @@ def fail(private: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("wrap", WRAPS)
-def test_what_looks_like_a_secret_is_removed(written: io.StringIO, form: str, wrap: str) -> None:
+def test_a_text_that_looks_like_a_secret_is_removed(written: io.StringIO, form: str, wrap: str) -> None:
     secret = FORMS[form]
     structlog.get_logger().info("something", detail=WRAPS[wrap](secret))
     assert secret not in written.getvalue()
@@ -65,7 +65,7 @@ def test_what_looks_like_a_secret_is_removed(written: io.StringIO, form: str, wr
 
 
 @pytest.mark.parametrize("field", ["password", "new_password", "unlock_secret", "code", "recovery_codes", "csrf_token"])
-def test_what_is_called_a_secret_is_removed(written: io.StringIO, field: str) -> None:
+def test_a_field_that_is_named_like_a_secret_is_removed(written: io.StringIO, field: str) -> None:
     structlog.get_logger().info("something", **{field: "swordfish", "also": {field: ["swordfish"]}})
     assert "swordfish" not in written.getvalue()
 
@@ -80,7 +80,7 @@ def test_passwords_of_urls_and_bearers_are_removed(written: io.StringIO, text: s
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_a_fault_is_told_with_its_trace_and_without_its_values(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+def test_a_logged_exception_has_its_trace_without_secrets(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
     text = io.StringIO()
     monkeypatch.setattr(text, "isatty", lambda: terminal)
     monkeypatch.setattr(sys, "stderr", text)
@@ -96,7 +96,7 @@ def test_a_fault_is_told_with_its_trace_and_without_its_values(monkeypatch: pyte
     assert KEY not in text.getvalue()
 
 
-def test_what_nobody_catches_is_cleaned_too() -> None:
+def test_uncaught_exceptions_are_logged_without_secrets() -> None:
     program = f"""
 import threading
 from appliance import logs
@@ -116,8 +116,8 @@ fail()
     assert KEY not in done.stderr
 
 
-def test_what_is_no_secret_stays(written: io.StringIO) -> None:
-    said: dict[str, Any] = {
+def test_facts_that_are_no_secrets_stay(written: io.StringIO) -> None:
+    facts: dict[str, Any] = {
         "organization": "tcbm838zt8",
         "path": "/api/v1/machines/kjmn9s3v6pf2/rotate",
         "error": "test_what_the_store_refuses_is_taken_back_from_the_data_plane",
@@ -127,14 +127,14 @@ def test_what_is_no_secret_stays(written: io.StringIO) -> None:
         "command": None,
         "version": "5.1.0-0ubuntu1~22.04.1",
     }
-    structlog.get_logger().info("damage was mended", **said)
+    structlog.get_logger().info("damage was mended", **facts)
     shown = json.loads(written.getvalue())
-    assert {key: shown[key] for key in said} == said
+    assert {key: shown[key] for key in facts} == facts
 
 
 @pytest.fixture
-def read_by_people(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What is logged in words."""
+def as_text(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """The log in the format for people."""
     text = io.StringIO()
     monkeypatch.setattr(sys, "stderr", text)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
@@ -144,13 +144,13 @@ def read_by_people(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-def test_people_read_sentences_of_what_is_worth_it(read_by_people: io.StringIO) -> None:
+def test_text_for_people_has_sentences_and_no_routine_events(as_text: io.StringIO) -> None:
     log = structlog.get_logger()
     log.info("hub is ready")
     log.info("an orphan was removed", organization="tcbm838zt8")
     log.warning("damage was mended", found=["rules: gone", "link: gone"], seconds=0.01234, organization=None)
     log.error("a letter was given up", reason="x", counted={"tries": 8})
-    assert [line[10:] for line in read_by_people.getvalue().splitlines()] == [
+    assert [line[10:] for line in as_text.getvalue().splitlines()] == [
         "An orphan was removed (organization tcbm838zt8).",
         "Warning: damage was mended (found rules: gone, link: gone, seconds 0.0123).",
         "Error: a letter was given up (reason x, counted tries 8).",
@@ -158,13 +158,13 @@ def test_people_read_sentences_of_what_is_worth_it(read_by_people: io.StringIO) 
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2J", "a\nMeshWG is up", "\r\x08", "\u202e", "\x9b31m"])
-def test_nothing_that_is_logged_steers_a_terminal(read_by_people: io.StringIO, hostile: str) -> None:
+def test_a_logged_text_can_t_steer_a_terminal(as_text: io.StringIO, hostile: str) -> None:
     structlog.get_logger().warning("a call was refused", name=hostile)
-    (line,) = read_by_people.getvalue().splitlines()
+    (line,) = as_text.getvalue().splitlines()
     assert line.isprintable()
 
 
-def test_what_is_hidden_from_people_as_routine_is_logged_somewhere() -> None:
+def test_every_routine_event_is_logged_somewhere() -> None:
     package = Path(logs.__file__).parent
     sources = "".join(file.read_text() for file in package.rglob("*.py") if file.name != "logs.py")
     assert [event for event in logs._ROUTINE if f'log.info("{event}"' not in sources] == []

@@ -1,4 +1,4 @@
-"""Reaching files as another user: with none of root's rights, in this thread, until the block ends."""
+"""File access as another user applies to one thread and block, without root's rights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy import update
 from appliance.model.errors import Unavailable
 from appliance.store import Store, instance, migration, schema
 from appliance.store.instance import Instance
-from appliance.users import User, owner_of, with_files_of
+from appliance.users import User, file_access_as, owner_of
 from appliance.vault import Lock, Vault, WrongSecret
 from tests.appliance.sites import make_store
 
@@ -24,7 +24,7 @@ ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="root alone acts as somebody
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Path:
-    """A folder of the web user's, with a file of root's beside it that nobody else may read."""
+    """A folder of the web user, below folders that it may pass through."""
     for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_mode & 0o011 != 0o011 and folder != Path("/"):
             folder.chmod(0o755)
@@ -43,11 +43,11 @@ def secret(tmp_path: Path) -> Path:
 
 
 @ROOT
-def test_a_link_leads_nowhere_that_they_could_not_go(theirs: Path, secret: Path) -> None:
+def test_a_link_to_a_file_of_root_can_t_be_read(theirs: Path, secret: Path) -> None:
     link = theirs / "link"
     link.symlink_to(secret)
     assert link.read_text() == "root's own"
-    with with_files_of(WEB):
+    with file_access_as(WEB):
         with pytest.raises(PermissionError):
             link.read_text()
         with pytest.raises(PermissionError):
@@ -58,44 +58,43 @@ def test_a_link_leads_nowhere_that_they_could_not_go(theirs: Path, secret: Path)
 
 
 @ROOT
-def test_other_threads_and_what_follows_keep_root_s_rights(theirs: Path, secret: Path) -> None:
+def test_other_threads_and_code_after_the_block_keep_root_s_rights(theirs: Path, secret: Path) -> None:
     link = theirs / "link"
     link.symlink_to(secret)
-    told: list[str] = []
+    read: list[str] = []
     inside = threading.Event()
 
-    def look() -> None:
+    def read_link() -> None:
         inside.wait(10)
-        told.append(link.read_text())
+        read.append(link.read_text())
 
     def fail() -> None:
-        with with_files_of(WEB):
+        with file_access_as(WEB):
             inside.set()
             other.join(10)
-            with with_files_of(WEB):
+            with file_access_as(WEB):
                 pass
             link.read_text()
 
-    other = threading.Thread(target=look)
+    other = threading.Thread(target=read_link)
     other.start()
     with pytest.raises(PermissionError):
         fail()
-    assert (told, link.read_text()) == (["root's own"], "root's own")
+    assert (read, link.read_text()) == (["root's own"], "root's own")
 
 
 @ROOT
 @pytest.mark.parametrize("name", ["meshwg.sqlite", "meshwg.sqlite-wal", "meshwg.sqlite-journal", "meshwg.sqlite-shm"])
 @pytest.mark.parametrize("kind", ["symbolic", "hard"])
-def test_nothing_of_root_s_is_read_or_written_through_the_store_s_folder(
+def test_a_link_in_the_place_of_a_store_s_file_reads_and_writes_nothing_of_root(
     theirs: Path, tmp_path: Path, name: str, kind: str
 ) -> None:
-    """Whichever file of the store is a link to another store, which is root's."""
     kept = tmp_path / "kept.sqlite"
     make_store(kept).close()
     kept.chmod(0o600)
     before = (kept.read_bytes(), kept.stat().st_uid, kept.stat().st_mode)
     if not name.endswith("sqlite"):
-        with with_files_of(WEB):
+        with file_access_as(WEB):
             make_store(theirs / "meshwg.sqlite").close()
     if kind == "symbolic":
         (theirs / name).symlink_to(kept)
@@ -110,7 +109,7 @@ def test_nothing_of_root_s_is_read_or_written_through_the_store_s_folder(
     finally:
         store.close()
     assert (kept.read_bytes(), kept.stat().st_uid, kept.stat().st_mode) == before
-    # With root's rights it would have been another one's store that is written.
+    # The control: with root's rights the link is followed.
     if (name, kind) == ("meshwg.sqlite", "symbolic"):
         store = Store(f"sqlite:///{theirs / name}")
         with store.write() as transaction:
@@ -120,7 +119,7 @@ def test_nothing_of_root_s_is_read_or_written_through_the_store_s_folder(
 
 
 @ROOT
-def test_what_is_made_of_a_store_is_its_owner_s(theirs: Path) -> None:
+def test_all_files_of_a_store_belong_to_its_owner(theirs: Path) -> None:
     store = Store(f"sqlite:///{theirs / 'meshwg.sqlite'}", WEB)
     migration.upgrade(store)
     with store.write() as transaction:
@@ -140,7 +139,7 @@ def test_what_is_made_of_a_store_is_its_owner_s(theirs: Path) -> None:
         "ALTER TABLE instance RENAME TO hidden; CREATE VIEW instance AS SELECT * FROM hidden",
     ],
 )
-def test_a_trigger_or_a_view_that_lies_in_a_store_does_nothing(tmp_path: Path, statement: str) -> None:
+def test_a_store_with_a_trigger_or_a_view_is_refused(tmp_path: Path, statement: str) -> None:
     file = tmp_path / "store.sqlite"
     make_store(file).close()
     with closing(sqlite3.connect(file)) as connection:
@@ -158,7 +157,7 @@ def test_a_trigger_or_a_view_that_lies_in_a_store_does_nothing(tmp_path: Path, s
 
 
 @pytest.mark.parametrize(("name", "value"), [("id", "../"), ("id", "abcd"), ("port", 0), ("port", 65536)])
-def test_an_instance_that_can_be_none_is_refused(tmp_path: Path, name: str, value: object) -> None:
+def test_an_instance_with_an_invalid_id_or_port_is_refused(tmp_path: Path, name: str, value: object) -> None:
     store = make_store(tmp_path / "store.sqlite")
     with store.write() as transaction:
         instance.create(transaction, Instance("abc", Lock(b"salt", 2, 1, 1, b"proof")))
@@ -170,6 +169,6 @@ def test_an_instance_that_can_be_none_is_refused(tmp_path: Path, name: str, valu
     store.close()
 
 
-def test_a_lock_that_asks_for_all_memory_opens_nothing() -> None:
+def test_a_lock_that_needs_too_much_memory_is_refused() -> None:
     with pytest.raises(WrongSecret):
         Vault.open("a secret that nobody guesses", Lock(b"salt" * 4, 2**40, 8, 1, b"proof"))

@@ -1,4 +1,4 @@
-"""A mail relay on this host that keeps what it is given."""
+"""Fixture of a mail relay on this host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mail relay on this host that keeps what it is given, and refuses when a test says so."""
+"""Mail relay on this host that keeps its letters, and refuses them if a test says so."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aiosmtpd.smtp import AuthResult, Envelope, Session
 
 class _Controller(Controller):
     def _trigger_server(self) -> None:
-        # It greets itself once it listens, and port 0 was only what it asked for.
+        # The controller connects to itself next, which needs the port that the kernel chose.
         assert isinstance(self.server, Server)
         self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()  # type: ignore[no-untyped-call]
@@ -25,17 +25,17 @@ class _Controller(Controller):
 
 @dataclass
 class Mailbox:
-    """What arrived.
+    """Received letters and scripted answers of a relay.
 
     Attributes:
-        says: what the relay answers to a letter.
-        says_of_recipient: what it answers to the recipient's address.
-        started_tls: for each letter, whether its connection was encrypted by STARTTLS.
-        users: who logged in.
+        data_reply: answer to each letter.
+        recipient_reply: answer to each recipient's address.
+        started_tls: for each letter, true if its connection was encrypted by STARTTLS.
+        users: names that logged in.
     """
 
-    says: str = "250 OK"
-    says_of_recipient: str = "250 OK"
+    data_reply: str = "250 OK"
+    recipient_reply: str = "250 OK"
     port: int = 0
     letters: list[EmailMessage] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
@@ -44,16 +44,16 @@ class Mailbox:
 
     @classmethod
     @contextmanager
-    def open(cls, certificate: ssl.SSLContext | None = None, *, tls_first: bool = False) -> Iterator[Mailbox]:
-        """Listens on a port of its own; with a certificate it offers STARTTLS, or begins with TLS."""
+    def open(cls, certificate: ssl.SSLContext | None = None, *, implicit_tls: bool = False) -> Iterator[Mailbox]:
+        """Listen on a free port; with a certificate, offer STARTTLS or speak implicit TLS."""
         mailbox = cls()
         controller = _Controller(
             mailbox,
             hostname="127.0.0.1",
             port=0,
-            ssl_context=certificate if tls_first else None,
-            tls_context=None if tls_first else certificate,
-            require_starttls=certificate is not None and not tls_first,
+            ssl_context=certificate if implicit_tls else None,
+            tls_context=None if implicit_tls else certificate,
+            require_starttls=certificate is not None and not implicit_tls,
             auth_require_tls=False,
             authenticator=mailbox._admit,
         )
@@ -65,7 +65,7 @@ class Mailbox:
             controller.stop()
 
     def to(self, address: str) -> list[EmailMessage]:
-        """What arrived for this address."""
+        """Letters to this address."""
         return [letter for letter in self.letters if letter["To"] == address]
 
     def _admit(self, *arguments: Any) -> AuthResult:
@@ -76,14 +76,14 @@ class Mailbox:
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _server: object, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
-        if self.says_of_recipient.startswith("250"):
+        if self.recipient_reply.startswith("250"):
             envelope.rcpt_tos.append(address)
             self.recipients.append(address)
-        return self.says_of_recipient
+        return self.recipient_reply
 
     async def handle_DATA(self, _server: object, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        if self.says.startswith("250"):
+        if self.data_reply.startswith("250"):
             content = cast(bytes, envelope.content)
             self.letters.append(message_from_bytes(content, policy=policy.default))
             self.started_tls.append(session.ssl is not None)
-        return self.says
+        return self.data_reply

@@ -1,4 +1,4 @@
-"""The relay: what it is given, over which kind of connection, and what becomes of a refusal."""
+"""Sending letters through a relay: content, encryption, refusals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def relay_at(mailbox: Mailbox, scheme: str = "smtp", user: str = "") -> Relay:
     return Relay.parse(f"{scheme}://{user}127.0.0.1:{mailbox.port}", "meshwg@vpn.example.net")
 
 
-def test_a_letter_arrives_as_it_was_written(mailbox: Mailbox) -> None:
+def test_a_letter_arrives_unchanged(mailbox: Mailbox) -> None:
     relay_at(mailbox).send(LETTER)
     (letter,) = mailbox.letters
     assert letter["To"] == "asha@example.net"
@@ -33,7 +33,7 @@ def test_a_letter_arrives_as_it_was_written(mailbox: Mailbox) -> None:
     assert mailbox.recipients == ["asha@example.net"]
 
 
-def test_it_logs_in_where_there_is_a_user(mailbox: Mailbox) -> None:
+def test_a_relay_with_a_user_gets_a_log_in(mailbox: Mailbox) -> None:
     relay_at(mailbox, user="meshwg:s3cret%2F%40%3A@").send(LETTER)
     assert mailbox.users == ["meshwg"]
     assert len(mailbox.letters) == 1
@@ -42,20 +42,20 @@ def test_it_logs_in_where_there_is_a_user(mailbox: Mailbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("says", "expected"), [("451 later", Unreachable), ("421 closing", Unreachable), ("554 never", Undeliverable)]
+    ("reply", "expected"), [("451 later", Unreachable), ("421 closing", Unreachable), ("554 never", Undeliverable)]
 )
-def test_a_refusal_is_for_now_or_for_good(mailbox: Mailbox, says: str, expected: type[Exception]) -> None:
-    mailbox.says = says
+def test_a_refusal_is_temporary_or_permanent(mailbox: Mailbox, reply: str, expected: type[Exception]) -> None:
+    mailbox.data_reply = reply
     with pytest.raises(expected):
         relay_at(mailbox).send(LETTER)
-    mailbox.says, mailbox.says_of_recipient = "250 OK", says
+    mailbox.data_reply, mailbox.recipient_reply = "250 OK", reply
     with pytest.raises(expected) as refused:
         relay_at(mailbox).send(LETTER)
     assert "asha" not in str(refused.value)
     assert mailbox.letters == []
 
 
-def test_a_relay_that_is_not_there_is_asked_again() -> None:
+def test_an_unreachable_relay_is_a_temporary_failure() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         relay = Relay.parse(f"smtp://127.0.0.1:{bound.getsockname()[1]}", "meshwg@example.net")
@@ -64,13 +64,13 @@ def test_a_relay_that_is_not_there_is_asked_again() -> None:
 
 
 @pytest.mark.parametrize("recipient", ["a,b@example.net", "<x>@example.net", "a@example.net\nBcc: b@example.net", ""])
-def test_what_could_be_more_than_one_address_is_sent_to_nobody(mailbox: Mailbox, recipient: str) -> None:
+def test_an_invalid_recipient_gets_no_letter(mailbox: Mailbox, recipient: str) -> None:
     with pytest.raises(Undeliverable):
         relay_at(mailbox).send(replace(LETTER, recipient=recipient))
     assert mailbox.letters == []
 
 
-def test_an_address_at_a_host_beyond_ascii_needs_no_relay_that_knows_such(mailbox: Mailbox) -> None:
+def test_a_recipient_s_host_beyond_ascii_is_encoded_for_the_relay(mailbox: Mailbox) -> None:
     relay_at(mailbox).send(replace(LETTER, recipient="asha@b\u00fccher.example"))
     assert mailbox.recipients == ["asha@xn--bcher-kva.example"]
     for recipient in ("\u00e4@example.net", "asha@\u2603.example", "asha@b\u00fccher..example"):
@@ -88,14 +88,16 @@ def certificate(monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     return context
 
 
-def test_tls_from_the_first_byte(certificate: ssl.SSLContext) -> None:
-    with Mailbox.open(certificate, tls_first=True) as mailbox:
+def test_a_letter_is_sent_over_implicit_tls(certificate: ssl.SSLContext) -> None:
+    with Mailbox.open(certificate, implicit_tls=True) as mailbox:
         relay_at(mailbox, "smtps").send(LETTER)
         assert len(mailbox.letters) == 1
 
 
-def test_starttls_is_required_of_every_other_host(certificate: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Relay, "_is_on_this_host", lambda _: False)
+def test_starttls_is_required_unless_the_relay_is_on_this_host(
+    certificate: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Relay, "_is_local", lambda _: False)
     with Mailbox.open(certificate) as mailbox:
         relay_at(mailbox).send(LETTER)
         assert mailbox.started_tls == [True]
@@ -105,11 +107,11 @@ def test_starttls_is_required_of_every_other_host(certificate: ssl.SSLContext, m
         assert mailbox.letters == []
 
 
-def test_a_certificate_that_nobody_vouches_for_gets_no_letter(
+def test_a_relay_with_an_untrusted_certificate_gets_no_letter(
     certificate: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
-    with Mailbox.open(certificate, tls_first=True) as mailbox:
+    with Mailbox.open(certificate, implicit_tls=True) as mailbox:
         with pytest.raises(Unreachable):
             relay_at(mailbox, "smtps").send(LETTER)
         assert mailbox.letters == []
@@ -118,12 +120,12 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_letter(
 @pytest.mark.parametrize(
     "url", ["", "mail.example.net", "http://mail.example.net", "smtp://", "smtp://user@mail.example.net", "smtp://h/x"]
 )
-def test_what_is_no_relay_is_refused(url: str) -> None:
+def test_an_invalid_relay_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"smtp|password"):
         Relay.parse(url, "meshwg@example.net")
 
 
-def test_a_relay_does_not_show_its_password() -> None:
+def test_repr_of_a_relay_hides_its_password() -> None:
     relay = Relay.parse("smtps://user:hidden@mail.example.net", "meshwg@example.net")
-    assert (relay.host, relay.port, relay.tls_first, relay.password) == ("mail.example.net", 465, True, "hidden")
+    assert (relay.host, relay.port, relay.implicit_tls, relay.password) == ("mail.example.net", 465, True, "hidden")
     assert "hidden" not in repr(relay)

@@ -1,4 +1,4 @@
-"""A sealed file opens with its secret as it was written, or not at all."""
+"""A sealed file opens unchanged with its secret, or not at all."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import struct
 
 import pytest
 
-from appliance.vault import FOR_PASSPHRASES, FOR_SECRETS, Work, WrongSecret
-from appliance.vault.archive import NoArchive, seal, unseal
+from appliance.vault import FOR_PASSPHRASES, FOR_SECRETS, WorkFactor, WrongSecret
+from appliance.vault.archive import InvalidArchive, seal, unseal
 
 SECRET = "a secret that is long enough"
 CHUNK = 64 * 2**10
 HEADER = 14 + struct.calcsize("!B16sIHH49s61s")
-# What the first version made of b"content".
-OF_THE_FIRST_VERSION = base64.b64decode(
+# Version 1 of b"content".
+VERSION_1 = base64.b64decode(
     "TUVTSFdHIEJBQ0tVUAoBBIAIx4WXWJBJG3MDRr6tXwAAgAAACAAB03JcDP4krpyX6Zlyud6GErTDAFOMwy+8B7gqBszgCWTa4YI8YP6OKdL6eZPE"
     "uSuhYPCjgP2lgzjxJ1KiEd6lez/9sClXUwqUgAX2uBkniQYg0AJ1po9foFYu5G/l9yt0DCez1x9o+MvAdGyAdR23zAO/bX7PCYIPot+MkUYhetM+"
     "qea9Kpn5Y1XD76swNZCuOSli6iqq8fJO8pHGCjHOXCEfNg=="
 )
 
 
-def sealed(content: bytes, work: Work = FOR_SECRETS) -> bytes:
+def sealed(content: bytes, work: WorkFactor = FOR_SECRETS) -> bytes:
     file = io.BytesIO()
     seal(io.BytesIO(content), file, SECRET, work)
     return file.getvalue()
@@ -36,40 +36,40 @@ def opened(data: bytes, secret: str = SECRET) -> bytes:
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
-def test_what_was_sealed_comes_back(size: int) -> None:
+def test_sealed_content_comes_back(size: int) -> None:
     content = bytes(number % 251 for number in range(size))
     data = sealed(content)
     assert opened(data) == content
     assert size < 64 or content[:64] not in data
 
 
-def test_two_files_of_one_content_have_nothing_in_common() -> None:
+def test_sealing_twice_gives_different_files() -> None:
     one, two = sealed(b"x" * 1000), sealed(b"x" * 1000)
     assert one[HEADER + 32 :] != two[HEADER + 32 :]
 
 
-def test_another_secret_is_told_from_damage() -> None:
+def test_a_wrong_secret_is_told_from_damage() -> None:
     data = sealed(b"content")
     with pytest.raises(WrongSecret):
         opened(data, SECRET + "x")
 
 
 def test_a_file_of_the_first_version_opens() -> None:
-    assert opened(OF_THE_FIRST_VERSION) == b"content"
+    assert opened(VERSION_1) == b"content"
     with pytest.raises(WrongSecret):
-        opened(OF_THE_FIRST_VERSION, SECRET + "x")
+        opened(VERSION_1, SECRET + "x")
 
 
 @pytest.mark.parametrize("version", [0, 1, 3, 255])
-def test_another_version_s_number_opens_nothing(version: int) -> None:
+def test_a_file_with_another_version_number_is_refused(version: int) -> None:
     data = bytearray(sealed(b"content"))
     data[14] = version
     data[HEADER:BODY] = hashlib.sha256(data[:HEADER]).digest()
-    with pytest.raises(NoArchive):
+    with pytest.raises(InvalidArchive):
         opened(bytes(data))
 
 
-def test_a_passphrase_s_file_says_what_it_costs_and_opens() -> None:
+def test_a_file_sealed_with_a_passphrase_costs_as_much_as_owasp_says() -> None:
     data = sealed(b"content", FOR_PASSPHRASES)
     cost, block_size, parallelism = struct.unpack("!IHH", data[14 + 17 : 14 + 25])
     # OWASP's password storage cheat sheet: N = 2^17, r = 8, p = 1.
@@ -84,10 +84,10 @@ STEP = CHUNK + 16
 
 
 @pytest.mark.parametrize("at", [0, 14, 20, 31, 40, 80, HEADER - 1, HEADER, BODY, BODY + STEP, BODY + 2 * STEP, -1])
-def test_no_changed_byte_goes_unnoticed(at: int) -> None:
+def test_every_changed_byte_is_noticed(at: int) -> None:
     data = bytearray(sealed(CONTENT))
     data[at] ^= 1
-    with pytest.raises(NoArchive):
+    with pytest.raises(InvalidArchive):
         opened(bytes(data))
 
 
@@ -109,14 +109,14 @@ def test_chunks_can_t_be_dropped_added_moved_or_taken_from_another_file() -> Non
         head + other[BODY:],
         other[:BODY] + data[BODY:],
     ):
-        with pytest.raises(NoArchive):
+        with pytest.raises(InvalidArchive):
             opened(damaged)
 
 
 @pytest.mark.parametrize("work", [(2**31, 8, 1), (2**22, 8, 1), (2**15, 8, 1000), (2**15 + 1, 8, 1), (0, 0, 0)])
-def test_a_header_that_asks_for_all_the_memory_or_nonsense_is_refused(work: tuple[int, int, int]) -> None:
+def test_a_header_with_unaffordable_or_invalid_scrypt_parameters_is_refused(work: tuple[int, int, int]) -> None:
     data = bytearray(sealed(b""))
     data[14 + 17 : 14 + 25] = struct.pack("!IHH", *work)
     data[HEADER:BODY] = hashlib.sha256(data[:HEADER]).digest()
-    with pytest.raises(NoArchive):
+    with pytest.raises(InvalidArchive):
         opened(bytes(data))

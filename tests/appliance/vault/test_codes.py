@@ -1,4 +1,4 @@
-"""One-time codes: as RFC 6238 says, and their secrets only for whom they were made."""
+"""One-time codes follow RFC 6238, and their secrets work for one member only."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_codes_are_those_of_the_standard(vault: Vault, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("code", ["", "000000", "28708", "2870820", "²87082", "\0" * 6])
-def test_what_is_no_code_of_it_matches_nothing(vault: Vault, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+def test_a_wrong_code_matches_no_step(vault: Vault, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     monkeypatch.setattr(pyotp, "random_base32", lambda: RFC_SECRET)
     _, data_key = vault.new_data_key("acme")
     made = codes.make(vault, "acme", data_key, "asha")
@@ -51,8 +51,8 @@ def test_a_secret_is_sealed_for_one_member_of_one_organization(vault: Vault) -> 
     made = codes.make(vault, "acme", data_key, "asha")
     assert made.secret.encode() not in made.sealed
     assert made.secret not in repr(made)
-    strangers = (("acme", data_key, "ravi"), ("bolt", other_key, "asha"), ("acme", other_key, "asha"))
-    for organization, key, member in strangers:
+    others = (("acme", data_key, "ravi"), ("bolt", other_key, "asha"), ("acme", other_key, "asha"))
+    for organization, key, member in others:
         with pytest.raises(WrongSecret):
             codes.matching_step(vault, organization, key, member, made.sealed, "123456", 0)
 

@@ -1,4 +1,4 @@
-"""What is sealed opens with its own secret, for its own organization, and for nobody else."""
+"""Sealed data opens only with its own secret and for its own organization."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_store_opens_with_its_secret_only() -> None:
         Vault.open(SECRET + "x", lock)
 
 
-def test_sealed_keys_are_one_organization_s() -> None:
+def test_sealed_keys_open_for_their_organization_only() -> None:
     vault, _ = Vault.make(SECRET)
     acme, bolt = vault.new_organization_keys("acme"), vault.new_organization_keys("bolt")
     for data_key, private_key in (
@@ -35,7 +35,7 @@ def test_sealed_keys_are_one_organization_s() -> None:
             vault.private_key("acme", data_key, private_key)
 
 
-def test_a_new_secret_opens_what_was_resealed_for_it() -> None:
+def test_a_new_secret_opens_keys_that_were_resealed_for_it() -> None:
     old, _ = Vault.make(SECRET)
     new, lock = Vault.make("another secret that is long enough")
     keys = old.new_organization_keys("acme")
@@ -48,7 +48,7 @@ def test_a_new_secret_opens_what_was_resealed_for_it() -> None:
         Vault.open(SECRET, replace(lock, salt=b"0" * 16))
 
 
-# As stores have them that were made before there were versions.
+# Sealed before the format had a version.
 OLD_LOCK = Lock(
     bytes.fromhex("22ccebf21005050417fbd76cd06c4b58"),
     2**15,
@@ -66,7 +66,7 @@ OLD_SEALED = {
 }
 
 
-def test_a_store_without_versions_opens_and_goes_on() -> None:
+def test_a_store_without_versions_opens_and_can_be_resealed() -> None:
     vault = Vault.open(SECRET, OLD_LOCK)
     private = vault.private_key("acme", OLD_DATA_KEY, OLD_PRIVATE_KEY)
     assert private == "sNVJFzAjbF0VtnfhL4FMK3VLWHN9xBwOfOC92Kjj+EE="
@@ -78,15 +78,15 @@ def test_a_store_without_versions_opens_and_goes_on() -> None:
         vault.private_key("bolt", OLD_DATA_KEY, OLD_PRIVATE_KEY)
 
 
-@pytest.mark.parametrize("what", OLD_SEALED)
-def test_what_has_no_version_is_told_by_its_tag(what: str) -> None:
+@pytest.mark.parametrize("name", OLD_SEALED)
+def test_data_without_a_version_opens(name: str) -> None:
     vault = Vault(b"k" * 32)
-    assert vault.opened(OLD_SEALED[what], b"context") == b"plain"
+    assert vault.opened(OLD_SEALED[name], b"context") == b"plain"
     with pytest.raises(WrongSecret):
-        vault.opened(OLD_SEALED[what], b"another context")
+        vault.opened(OLD_SEALED[name], b"another context")
 
 
-def test_what_is_sealed_says_its_version_and_is_bound_to_it() -> None:
+def test_sealed_data_begins_with_its_version_and_is_bound_to_it() -> None:
     vault = Vault(b"k" * 32)
     sealed = vault.sealed(b"plain", b"context")
     assert sealed[0] == 1

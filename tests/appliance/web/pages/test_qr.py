@@ -61,7 +61,7 @@ def test_the_longest_endpoint_is_read_too() -> None:
 @pytest.mark.parametrize("letter", ["a", "é"])
 def test_the_code_of_a_second_factor_is_read_whatever_the_address(letter: str, length: int) -> None:
     host = "@example.net"
-    assert_readable(codes.uri("A" * 32, letter * (length - len(host)) + host, "MeshWG"))
+    assert_readable(codes.provisioning_uri("A" * 32, letter * (length - len(host)) + host, "MeshWG"))
 
 
 def test_the_page_has_the_configuration_without_its_comments(owner: Visitor) -> None:
