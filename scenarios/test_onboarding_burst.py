@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.burst.attempt import collisions
-from harness.burst.clients import pairs
-from harness.burst.desk import Offer
-from harness.burst.proof import End, Unproven, converse
+from harness.burst.clients import client_pairs
+from harness.burst.coordinator import BurstSpec
+from harness.burst.proof import Endpoint, Unproven, exchange
 from harness.burst.report import figures_of
 from harness.burst.run import burst
 from harness.judging.record import Record
@@ -24,7 +24,7 @@ def test_each_of_many_organizations_has_a_working_mesh(world: World, record: Rec
     """Organizations equal in all that may be equal sign up side by side, each over a connection of its own; two real
     machines of each hear ten numbers of each other and nobody else's, and no two have what only one may."""
     asked = ORGANIZATIONS[profile]
-    attempts = burst(world, pairs(world, AT_ONCE), Offer(asked, "burst"))
+    attempts = burst(world, client_pairs(world, AT_ONCE), BurstSpec(asked, "burst"))
     figures = figures_of(attempts, asked)
     record.measure("organizations", asked)
     record.measure("organizations at once", AT_ONCE)
@@ -40,9 +40,9 @@ def test_each_of_many_organizations_has_a_working_mesh(world: World, record: Rec
     with record.control("machines between which a rule denies are no working mesh, and without it they are"):
         mesh = world.organization(record)
         mumbai, pune = mesh.machines("mumbai", "pune")
-        ends = End(mumbai.host, mumbai.address), End(pune.host, pune.address)
+        ends = Endpoint(mumbai.host, mumbai.address), Endpoint(pune.host, pune.address)
         mesh.deny(mumbai, pune)
         with pytest.raises(Unproven, match="heard nothing"):
-            converse(*ends, 0.5)
+            exchange(*ends, 0.5)
         mesh.allow(mumbai, pune)
-        converse(*ends, PROOF_DEADLINE)
+        exchange(*ends, PROOF_DEADLINE)

@@ -10,8 +10,8 @@ from harness.bench import population
 from harness.bench.goals import Measured
 from harness.bench.population import CONNECTIONS
 from harness.burst.attempt import Attempt
-from harness.burst.clients import pairs
-from harness.burst.desk import Offer
+from harness.burst.clients import client_pairs
+from harness.burst.coordinator import BurstSpec
 from harness.burst.report import figures_of
 from harness.burst.run import burst
 from harness.judging.verdicts import Inconclusive
@@ -30,12 +30,12 @@ def measure(world: World, organizations: int, tell: Callable[[str], None]) -> di
     Args:
         organizations: to sign up with clients; they stay.
     """
-    machines = pairs(world, CONNECTIONS)
+    machines = client_pairs(world, CONNECTIONS)
     size = max(1, organizations // _BATCHES)
     attempts: list[Attempt] = []
     rates, alone = [], []
     for number in range(_BATCHES):
-        batch = burst(world, machines, Offer(size, f"batch-{number}-", keep=True))
+        batch = burst(world, machines, BurstSpec(size, f"batch-{number}-", keep=True))
         attempts += batch
         figures = figures_of(batch, size)
         rates.append(figures.rate_per_s)

@@ -1,4 +1,4 @@
-"""What became of each organization of a burst, and what two of them have that only one may. Pure."""
+"""Result of each organization of a burst, and collisions between organizations."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from itertools import combinations
 
 @dataclass(frozen=True)
 class Attempt:
-    """What became of one organization.
+    """Result of one organization.
 
     Attributes:
-        number: its place in the burst.
-        began_ns, ended_ns: on the monotonic clock: its sign-up was sent, and all of it was done with, clients included.
-        seconds: from the beginning of the sign-up until each machine had heard the other; None if they did not.
-        error: the first thing that went wrong, or None.
-        hub_key: its hub's public key; "" if it never came that far.
-        addresses: of its machines in the overlay network.
-        port: UDP port of its link in the hub's host, which is not the one that all share; None if nobody saw it.
-        existed_ns: a stretch in which the organization surely was there; without an end if it still is.
+        number: number within the burst, from 0.
+        began_ns: time just before its sign-up was sent, on the monotonic clock.
+        ended_ns: time when its clients were down again, on the monotonic clock.
+        seconds: time from sign-up until each machine had received a packet of the other; None if they did not.
+        error: first error, or None.
+        hub_key: public key of its hub; "" if it got none.
+        addresses: overlay addresses of its machines.
+        port: UDP port of its link in the hub's host, behind the port that all share; None if not seen.
+        existed_ns: begin and end of a time in which the organization certainly existed; no end if it was kept.
     """
 
     number: int
@@ -35,10 +36,10 @@ class Attempt:
 
 
 def collisions(attempts: Sequence[Attempt]) -> list[str]:
-    """Each thing that two have and only one may, in words.
+    """Returns a sentence for each thing that two have and only one may.
 
-    An address is one machine's within its organization, a hub key one organization's for good, and a link's port one
-    organization's for as long as it exists.
+    An address belongs to one machine of its organization, a hub key to one organization for ever, and a link's port to
+    one organization for as long as it exists.
     """
     found = [
         f"organization {each.number} has {address} for {each.addresses.count(address)} of its machines"

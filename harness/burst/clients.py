@@ -1,4 +1,4 @@
-"""Machines of customers, in pairs that serve one organization after the other."""
+"""Client machines in pairs; each pair serves one organization after another."""
 
 from __future__ import annotations
 
@@ -13,49 +13,47 @@ from netlab import LabHost, wg_quick
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two machines on the underlay.
+class ClientPair:
+    """Two machines on the underlay network.
 
     Attributes:
-        starting: of how many pairs wg-quick may be at work at once. It is a dozen programs; more of them than there are
+        wg_quick_slots: bounds how many pairs run wg-quick at once. It starts a dozen programs, and more than there are
             processors only wait for each other.
     """
 
     first: LabHost
     second: LabHost
-    starting: threading.Semaphore
+    wg_quick_slots: threading.Semaphore
 
     @property
     def hosts(self) -> tuple[LabHost, LabHost]:
-        """Both."""
         return self.first, self.second
 
     @contextmanager
     def connected(self, configs: Sequence[str], link: str) -> Iterator[None]:
-        """Has stock wg-quick bring a tunnel up on each; they are gone again when ``with`` ends.
+        """Brings up a tunnel on each machine with stock wg-quick, and deletes both when the block ends.
 
         Args:
-            configs: the text for each.
-            link: a name that the pair has not used before: the program that served the last link may still be about to
-                end.
+            configs: wg-quick text for each machine.
+            link: name of the interface, new for this pair: the program behind an earlier link may not have ended yet.
 
         Raises:
             NetlabError: wg-quick failed.
         """
         connected = []
         try:
-            with self.starting:
+            with self.wg_quick_slots:
                 for host, text in zip(self.hosts, configs, strict=True):
                     wg_quick(host, text, f"{link}.conf")
                     connected.append(host)
             yield
         finally:
             for host in connected:
-                # Its addresses and routes go with the link, and userspace WireGuard ends without one.
+                # Addresses and routes go with the link, and userspace WireGuard ends without it.
                 host.netlink.delete_link(link)
 
 
-def pairs(world: World, count: int) -> list[Pair]:
-    """So many of them."""
-    starting = threading.Semaphore(os.cpu_count() or 1)
-    return [Pair(world.client("first"), world.client("second"), starting) for _ in range(count)]
+def client_pairs(world: World, count: int) -> list[ClientPair]:
+    """Makes ``count`` pairs of machines on the underlay network."""
+    wg_quick_slots = threading.Semaphore(os.cpu_count() or 1)
+    return [ClientPair(world.client("first"), world.client("second"), wg_quick_slots) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""``burst``: builds the lab, runs the burst in it, and shows what came of it."""
+"""Command ``burst``: builds a lab, runs a burst in it, and prints its figures."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rich.table import Table
 
 from harness.burst import load
 from harness.burst.attempt import Attempt, collisions
-from harness.burst.clients import pairs
-from harness.burst.desk import Offer
+from harness.burst.clients import client_pairs
+from harness.burst.coordinator import BurstSpec
 from harness.burst.report import Figures, figures_of
 from harness.burst.run import burst, serve_page
 from harness.burst.slo import Slo
@@ -24,8 +24,8 @@ from harness.subject.relay import StreamRelay
 from harness.world.progress import Progress
 from harness.world.world import World
 
-_MOST_COMPLAINTS = 5
-# By their names in figures and file, in words, and on which side of the limit is good.
+_MOST_PRINTED = 5
+# Name of the figure, its label, and the sign of its limit.
 _ROWS = (
     ("errors", "organizations that met an error", "≤"),
     ("collisions", "things that two have and only one may", "≤"),
@@ -38,14 +38,14 @@ _LABEL = "burst"
 
 @dataclass(frozen=True)
 class BurstOptions:
-    """How a burst is run.
+    """Options of a burst.
 
     Attributes:
-        organizations: how many sign up; with locust's page, how many it proposes.
-        at_once: at most so many side by side.
-        keep: whether they stay when their mesh is proven.
-        processes: of locust.
-        wireguard: the hub's implementation.
+        organizations: number of organizations; with locust's page, the number that the page proposes.
+        at_once: most organizations that are served at once.
+        keep: keep organizations once their mesh is proven.
+        processes: number of locust's processes.
+        wireguard: the hub's WireGuard implementation.
     """
 
     organizations: int
@@ -56,14 +56,14 @@ class BurstOptions:
 
 
 def run(options: BurstOptions, inward: Inward | None, slo: Slo, console: Console) -> Figures:
-    """Runs a burst in a lab of its own.
+    """Runs a burst in a lab of its own and prints its figures.
 
     Args:
-        inward: where the outside reaches locust's page, which says then when to begin; None has it begin at once.
-        slo: shown beside the figures.
+        inward: listener outside of the lab for locust's page, on which the burst is begun; None begins it at once.
+        slo: limits that are printed beside the figures.
 
     Raises:
-        Inconclusive: it could not be run.
+        Inconclusive: the burst could not be run.
     """
     with World(partial(OwnService, wireguard=options.wireguard)) as world:
         if inward is None:
@@ -73,27 +73,27 @@ def run(options: BurstOptions, inward: Inward | None, slo: Slo, console: Console
             asked = len(attempts)
     figures = figures_of(attempts, asked)
     _show(figures, slo, console)
-    _complain("error", [f"organization {each.number}: {each.error}" for each in attempts if each.error], console)
-    _complain("collision", collisions(attempts), console)
+    _print_first("error", [f"organization {each.number}: {each.error}" for each in attempts if each.error], console)
+    _print_first("collision", collisions(attempts), console)
     return figures
 
 
 def _headless(world: World, options: BurstOptions, console: Console) -> list[Attempt]:
-    machines = pairs(world, min(options.at_once, options.organizations))
+    machines = client_pairs(world, min(options.at_once, options.organizations))
     progress = Progress(options.organizations, "organizations done with", lambda text: _print(console, text))
-    offer = Offer(options.organizations, _LABEL, keep=options.keep)
-    return burst(world, machines, offer, options.processes, lambda _: progress.step())
+    spec = BurstSpec(options.organizations, _LABEL, keep=options.keep)
+    return burst(world, machines, spec, options.processes, lambda _: progress.step())
 
 
 def _with_page(world: World, options: BurstOptions, inward: Inward, console: Console) -> list[Attempt]:
-    # Asked to end from outside, it ends as it does by Ctrl-C.
+    # SIGTERM ends the burst as Ctrl-C does.
     signal.signal(signal.SIGTERM, _interrupt)
     host, port = inward.address
-    machines = pairs(world, options.at_once)
+    machines = client_pairs(world, options.at_once)
     with StreamRelay(inward.listener, _to_the_page):
         console.print(f"locust's page: http://{f'[{host}]' if ':' in host else host}:{port}/  (Ctrl-C ends it)")
-        offer = Offer(None, _LABEL, keep=options.keep)
-        return serve_page(world, machines, offer, options.organizations, options.processes)
+        spec = BurstSpec(None, _LABEL, keep=options.keep)
+        return serve_page(world, machines, spec, options.organizations, options.processes)
 
 
 def _to_the_page() -> socket.socket:
@@ -122,11 +122,11 @@ def _figure(value: float | None) -> str:
     return "none" if value is None else f"{value:.4g}"
 
 
-def _complain(kind: str, complaints: Sequence[str], console: Console) -> None:
-    for each in complaints[:_MOST_COMPLAINTS]:
+def _print_first(kind: str, texts: Sequence[str], console: Console) -> None:
+    for each in texts[:_MOST_PRINTED]:
         console.print(f"{kind}: {each}", style="red", markup=False)
-    if len(complaints) > _MOST_COMPLAINTS:
-        console.print(f"and {len(complaints) - _MOST_COMPLAINTS} more of this kind", style="red")
+    if len(texts) > _MOST_PRINTED:
+        console.print(f"and {len(texts) - _MOST_PRINTED} more of this kind", style="red")
 
 
 def _print(console: Console, text: str) -> None:

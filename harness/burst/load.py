@@ -1,4 +1,4 @@
-"""locust's own program, started on the organizations that it is to be."""
+"""Starts and ends locust."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.burst.messages import DESK
+from harness.burst.messages import COORDINATOR
 from harness.paths import ROOT
 from harness.subject.service import Service
 
 PAGE = ("127.0.0.1", 8089)
-"""Where locust's page is, in the network that the caller is in."""
+"""Address of locust's page, in the caller's network namespace."""
 _FILE = Path(__file__).with_name("locustfile.py")
 _GRACE = 15.0
 
 
 @dataclass(frozen=True)
 class Load:
-    """How locust is started.
+    """Options of locust.
 
     Attributes:
-        users: organizations that come at once.
-        processes: how many of its processes share them, beside one that leads; 1 does all by itself.
-        page: whether it waits for somebody at its page, which says then how many come.
+        users: number of organizations that begin at once.
+        processes: worker processes beside the one that leads; 1 for a single process.
+        page: show locust's page and wait there for the number of users.
     """
 
     users: int
@@ -37,22 +37,24 @@ class Load:
 
 
 @contextmanager
-def running(load: Load, service: Service, desk: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """locust, for as long as ``with`` lasts.
+def running(load: Load, service: Service, coordinator: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs locust while the block runs.
 
     Args:
-        desk: the desk's socket.
-        log: where its words go.
+        load: options of locust.
+        service: service that the organizations sign up at.
+        coordinator: path of the coordinator's socket.
+        log: path of the file for locust's output.
     """
-    with log.open("wb") as words:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             _command(load, service),
             cwd=ROOT,
-            env=_environment(service, desk),
+            env=_environment(service, coordinator),
             stdin=subprocess.DEVNULL,
-            stdout=words,
+            stdout=output,
             stderr=subprocess.STDOUT,
-            # Ctrl-C is for who started the burst, who ends this then.
+            # Ctrl-C reaches this program alone, which then ends locust.
             start_new_session=True,
         )
     try:
@@ -67,7 +69,7 @@ def running(load: Load, service: Service, desk: Path, log: Path) -> Iterator[sub
 
 
 def _command(load: Load, service: Service) -> list[str]:
-    how = [f"--web-host={PAGE[0]}", f"--web-port={PAGE[1]}"] if load.page else ["--headless", "--only-summary"]
+    mode = [f"--web-host={PAGE[0]}", f"--web-port={PAGE[1]}"] if load.page else ["--headless", "--only-summary"]
     return [
         sys.executable,
         "-m",
@@ -77,11 +79,11 @@ def _command(load: Load, service: Service) -> list[str]:
         f"--users={load.users}",
         f"--spawn-rate={load.users}",
         *([f"--processes={load.processes}"] if load.processes > 1 else []),
-        *how,
+        *mode,
     ]
 
 
-def _environment(service: Service, desk: Path) -> dict[str, str]:
-    # What somebody set for runs of locust of his own is none of this one's.
+def _environment(service: Service, coordinator: Path) -> dict[str, str]:
+    # Settings for other runs of locust don't apply here.
     kept = {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")}
-    return {**kept, "SSL_CERT_FILE": str(service.certificate), DESK: str(desk)}
+    return {**kept, "SSL_CERT_FILE": str(service.certificate), COORDINATOR: str(coordinator)}

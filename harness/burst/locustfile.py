@@ -1,6 +1,6 @@
-"""What locust runs: each of its users is an organization. The only module that imports locust, in processes of its own.
+"""Locust's program: each user is an organization. It runs in processes of its own, and no other module imports locust.
 
-It does no more than HTTP and the talk with the desk: whatever takes a namespace would block every other user.
+It only speaks HTTP and exchanges messages with the coordinator: waiting for a namespace would block all other users.
 """
 
 from __future__ import annotations
@@ -14,92 +14,92 @@ from typing import Any
 
 from locust import FastHttpUser, task
 
-from harness.burst.messages import DESK, Added, Deleted, Failed, Line, Onboarded, Proof, Seat
+from harness.burst.messages import COORDINATOR, Added, Assignment, Deleted, Failed, MeshResult, MessageStream, Onboarded
 
 _PREFIX = "/api/v1"
 _SILENCE = 300.0
-"""Seconds; for a service that hangs. How long an answer may take is what the burst measures."""
+"""Seconds, for a service that hangs; a slow answer is a result of the burst."""
 
 
-class Refused(Exception):
-    """A call was not answered as it should be; the message names it."""
+class CallFailed(Exception):
+    """A call failed, or the mesh did; the message says how."""
 
 
-class Organization(FastHttpUser):
-    """Signs up, adds its machines, has its mesh proven at the desk, and deletes itself if it is asked to."""
+class OrganizationUser(FastHttpUser):
+    """Signs up, adds machines, has the coordinator prove the mesh, and deletes the organization unless it is kept."""
 
-    # Its certificate is checked against SSL_CERT_FILE.
+    # The service's certificate is checked against SSL_CERT_FILE.
     insecure = False
     connection_timeout = _SILENCE
     network_timeout = _SILENCE
 
     @task
-    def live(self) -> None:
-        """A whole life, and there is one only."""
+    def run_once(self) -> None:
+        """Runs the whole life of the organization, once."""
         try:
-            with _at_the_desk() as stream:
-                line = Line(stream, stream)
-                seat: Seat | None = line.receive(Seat | None)
-                if seat is not None:
-                    self._onboard(line, seat)
+            with _connect() as file:
+                stream = MessageStream(file, file)
+                assignment: Assignment | None = stream.receive(Assignment | None)
+                if assignment is not None:
+                    self._onboard(stream, assignment)
         finally:
             self.client.client.close()
             self.stop()
 
-    def _onboard(self, line: Line, seat: Seat) -> None:
+    def _onboard(self, stream: MessageStream, assignment: Assignment) -> None:
         began_ns, start = time.monotonic_ns(), time.time()
         try:
-            signed_up = self._call("POST", "/signup", _sign_up(seat))
+            signed_up = self._call("POST", "/signup", _sign_up(assignment))
             token = signed_up["token"]
-            added = [self._call("POST", "/machines", {"name": name}, token) for name in seat.machines]
-        except Refused as error:
-            line.send(Failed(began_ns, str(error)))
+            added = [self._call("POST", "/machines", {"name": name}, token) for name in assignment.machines]
+        except CallFailed as error:
+            stream.send(Failed(began_ns, str(error)))
             return
         organization = signed_up["organization"]
         machines = [Added(each["machine"]["address"], each["config"]) for each in added]
-        line.send(Onboarded(began_ns, organization["id"], organization["hub_public_key"], machines))
-        self._note(line.receive(Proof), start)
-        if seat.keep:
+        stream.send(Onboarded(began_ns, organization["id"], organization["hub_public_key"], machines))
+        self._count_mesh(stream.receive(MeshResult), start)
+        if assignment.keep:
             return
         try:
-            self._call("DELETE", "/organization", {"confirm": seat.organization}, token)
-        except Refused as error:
-            line.send(Failed(began_ns, str(error)))
+            self._call("DELETE", "/organization", {"confirm": assignment.organization}, token)
+        except CallFailed as error:
+            stream.send(Failed(began_ns, str(error)))
         else:
-            line.send(Deleted())
+            stream.send(Deleted())
 
     def _call(self, method: str, path: str, body: dict[str, Any], token: str | None = None) -> Any:
-        """What the call is answered with.
+        """Sends a request and returns the body of its answer.
 
         Raises:
-            Refused: an error, or nothing.
+            CallFailed: the status is not 2xx, or there was no answer.
         """
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         answer = self.client.request(method, _PREFIX + path, name=path, json=body, headers=headers)
         if 200 <= answer.status_code < 300:
             return answer.json()
-        told = f"answered {answer.status_code}: {_detail(answer.content)}" if answer.status_code else "not answered"
-        raise Refused(f"{method} {path} was {told}")
+        outcome = f"answered {answer.status_code}: {_detail(answer.content)}" if answer.status_code else "not answered"
+        raise CallFailed(f"{method} {path} was {outcome}")
 
-    def _note(self, proof: Proof, start: float) -> None:
-        """Has locust count the mesh beside its requests."""
+    def _count_mesh(self, proof: MeshResult, start: float) -> None:
+        """Adds the mesh to locust's statistics."""
         self.environment.events.request.fire(
             request_type="MESH",
             name="sign-up to a working mesh",
             response_time=(proof.seconds or 0.0) * 1e3,
             response_length=0,
-            exception=None if proof.error is None else Refused(proof.error),
+            exception=None if proof.error is None else CallFailed(proof.error),
             context={},
             start_time=start,
             url=None,
         )
 
 
-def _at_the_desk() -> BufferedRWPair:
-    with socket.socket(socket.AF_UNIX) as desk:
-        desk.connect(os.environ[DESK])
-        # Which keeps the connection open until it is closed itself.
-        return desk.makefile("rwb")
+def _connect() -> BufferedRWPair:
+    with socket.socket(socket.AF_UNIX) as coordinator:
+        coordinator.connect(os.environ[COORDINATOR])
+        # The file keeps the connection open until it is closed.
+        return coordinator.makefile("rwb")
 
 
 def _detail(body: bytes | None) -> str:
@@ -109,5 +109,5 @@ def _detail(body: bytes | None) -> str:
         return "no problem document"
 
 
-def _sign_up(seat: Seat) -> dict[str, str]:
-    return {"email": seat.email, "password": seat.password, "organization": seat.organization}
+def _sign_up(assignment: Assignment) -> dict[str, str]:
+    return {"email": assignment.email, "password": assignment.password, "organization": assignment.organization}

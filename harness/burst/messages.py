@@ -1,8 +1,9 @@
-"""What a customer at the desk and the desk say to each other: a line of JSON each, in this order.
+"""Messages between a user of locust and the coordinator, one line of JSON each, in this order.
 
-The desk gives a `Seat`, or nothing when no further organization is wanted. The customer tells what it was given
-(`Onboarded`) or why not (`Failed`, and that is the end). The desk answers with a `Proof`. A customer that was asked to
-delete its organization ends with `Deleted` or `Failed`.
+1. The coordinator sends an `Assignment`, or null if no further organization is wanted.
+2. The user sends `Onboarded`, or `Failed`, which ends the exchange.
+3. The coordinator sends a `MeshResult`.
+4. If the organization is not kept, the user sends `Deleted` or `Failed`.
 """
 
 from __future__ import annotations
@@ -12,18 +13,19 @@ from typing import Any
 
 import msgspec
 
-DESK = "MESHWG_BURST_DESK"
-"""The environment variable that names the desk's socket to locust's processes."""
+COORDINATOR = "MESHWG_BURST_COORDINATOR"
+"""Environment variable with the path of the coordinator's socket."""
 
 
-class Seat(msgspec.Struct, frozen=True):
-    """It is this customer's turn.
+class Assignment(msgspec.Struct, frozen=True):
+    """Organization that a user creates.
 
     Attributes:
-        email, password: of the owner that signs up.
-        organization: its name.
-        machines: the names of those to add.
-        keep: whether the organization stays when its mesh is proven.
+        email: address of its owner.
+        password: password of its owner.
+        organization: name of the organization.
+        machines: names of its machines.
+        keep: keep the organization once its mesh is proven.
     """
 
     email: str
@@ -34,11 +36,11 @@ class Seat(msgspec.Struct, frozen=True):
 
 
 class Added(msgspec.Struct, frozen=True):
-    """A machine, as the answer that added it tells.
+    """A machine that was added.
 
     Attributes:
-        address: in the overlay network.
-        config: the whole text.
+        address: overlay address.
+        config: text for wg-quick.
     """
 
     address: str
@@ -46,12 +48,13 @@ class Added(msgspec.Struct, frozen=True):
 
 
 class Onboarded(msgspec.Struct, frozen=True, tag=True):
-    """Signed up, and all machines were added.
+    """The user has signed up and added all machines.
 
     Attributes:
-        began_ns: on the monotonic clock, just before the sign-up was sent.
-        organization: its id.
-        hub_key: its hub's public key.
+        began_ns: time just before the sign-up was sent, on the monotonic clock.
+        organization: id of the organization.
+        hub_key: public key of its hub.
+        machines: machines in the order of the assignment.
     """
 
     began_ns: int
@@ -61,23 +64,23 @@ class Onboarded(msgspec.Struct, frozen=True, tag=True):
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """A call was refused, or not answered.
+    """A call was refused or not answered.
 
     Attributes:
-        began_ns: as in `Onboarded`.
-        error: which one, and what was answered.
+        began_ns: time just before the sign-up was sent, on the monotonic clock.
+        error: the call and its answer.
     """
 
     began_ns: int
     error: str
 
 
-class Proof(msgspec.Struct, frozen=True):
-    """Whether the machines heard each other.
+class MeshResult(msgspec.Struct, frozen=True):
+    """Result of the packets between the machines.
 
     Attributes:
-        seconds: from the beginning of the sign-up until each had heard the other; None if they did not.
-        error: what went wrong, or None.
+        seconds: time from sign-up until each machine had received a packet of the other; None if they did not.
+        error: the first error, or None.
     """
 
     seconds: float | None
@@ -85,29 +88,33 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 class Deleted(msgspec.Struct, frozen=True, tag=True):
-    """The organization is gone."""
+    """The organization was deleted."""
 
 
-class Line:
-    """One end of a conversation."""
+class MessageStream:
+    """One end of a connection that carries messages."""
 
     def __init__(self, read: BufferedIOBase, write: BufferedIOBase) -> None:
         self._read = read
         self._write = write
 
     def send(self, message: msgspec.Struct | None) -> None:
-        """Says it. Raises OSError where nobody listens any more."""
+        """Sends a message.
+
+        Raises:
+            OSError: the other end is gone.
+        """
         self._write.write(msgspec.json.encode(message) + b"\n")
         self._write.flush()
 
     def receive(self, kind: Any) -> Any:
-        """What the other end says next.
+        """Waits for the next message.
 
         Args:
-            kind: the type, or union of types, of what it may be.
+            kind: type, or union of types, of the message.
 
         Raises:
-            ConnectionError: it went away.
+            ConnectionError: the other end is gone.
         """
         data = self._read.readline()
         if not data.endswith(b"\n"):

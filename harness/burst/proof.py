@@ -1,4 +1,4 @@
-"""Numbered packets between two machines, back and forth, and nobody else's among them."""
+"""Numbered packets between two machines, back and forth, which prove that a mesh works and is separate from others."""
 
 from __future__ import annotations
 
@@ -14,39 +14,44 @@ from dataclasses import dataclass
 from netlab import Host
 
 PORT = 4500
-"""Where every machine listens: organizations with equal ranges have equal addresses and ports throughout."""
+"""Port of every machine: organizations of equal ranges have equal addresses and ports, so that a leak is heard."""
 NUMBERS = 10
 _AGAIN_S = 0.1
-# Whose packet it is, and its number. Even ones go from the first machine to the second, odd ones back.
+# Token and number. Even numbers go from the first machine to the second, odd ones back.
 _PACKET = struct.Struct("!8sI")
 
 
 class Unproven(Exception):
-    """A number did not arrive, or something else did."""
+    """A number did not arrive, or a packet arrived that was not sent to this machine."""
 
 
 @dataclass(frozen=True)
-class End:
-    """A machine: where it runs, and its address in the overlay network."""
+class Endpoint:
+    """A machine that exchanges packets.
+
+    Attributes:
+        host: host on which it runs.
+        address: overlay address.
+    """
 
     host: Host
     address: str
 
 
-def converse(first: End, second: End, deadline_s: float) -> int:
-    """Passes `NUMBERS` packets between two machines, each when the one before has arrived.
+def exchange(first: Endpoint, second: Endpoint, deadline_s: float) -> int:
+    """Passes `NUMBERS` packets back and forth between two machines, each once the one before has arrived.
 
-    Only the first one is sent again while it is not heard: it meets tunnels that may still shake hands. Every packet
-    carries a token of this conversation, so that one that belongs elsewhere is told from one that is late.
+    Only the first is repeated, because tunnels may still shake hands. Every packet has a token of this exchange, which
+    tells a packet of another exchange from a late one.
 
     Args:
-        deadline_s: seconds in which all have to arrive.
+        deadline_s: seconds in which all packets have to arrive.
 
     Returns:
-        The time, in ns on the monotonic clock, at which each had heard the other.
+        The time, in ns on the monotonic clock, at which each machine had received a packet.
 
     Raises:
-        Unproven: one was not heard, or a machine heard what was not said to it.
+        Unproven: a packet was lost, or a machine received one that was not sent to it.
     """
     token, deadline = os.urandom(8), time.monotonic() + deadline_s
     ends, heard_ns = (first, second), 0
@@ -65,7 +70,7 @@ def converse(first: End, second: End, deadline_s: float) -> int:
     return heard_ns
 
 
-def _socket(end: End) -> socket.socket:
+def _socket(end: Endpoint) -> socket.socket:
     made = end.host.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         made.bind((end.address, PORT))
@@ -76,10 +81,12 @@ def _socket(end: End) -> socket.socket:
     return made
 
 
-def _pass(token: bytes, number: int, ends: Sequence[End], sockets: Sequence[socket.socket], deadline: float) -> bool:
-    """Says a number, and waits until it is heard; the first one only for a while."""
+def _pass(
+    token: bytes, number: int, ends: Sequence[Endpoint], sockets: Sequence[socket.socket], deadline: float
+) -> bool:
+    """Sends a number and waits until it arrives; returns False if the first does not for a while."""
     sender, receiver = number % 2, 1 - number % 2
-    # What the sender's own kernel refuses is not heard either.
+    # A packet that the sender's kernel refuses counts as lost.
     with suppress(OSError):
         sockets[sender].sendto(_PACKET.pack(token, number), (ends[receiver].address, PORT))
     until = deadline if number else min(deadline, time.monotonic() + _AGAIN_S)
@@ -87,19 +94,21 @@ def _pass(token: bytes, number: int, ends: Sequence[End], sockets: Sequence[sock
         for ready in select.select(sockets, [], [], left)[0]:
             packet, (source, _) = ready.recvfrom(65536)
             listener = sockets.index(ready)
-            if _heard(packet, source, token, number, ends, listener) and listener == receiver:
+            if _is_expected(packet, source, token, number, ends, listener) and listener == receiver:
                 return True
     return False
 
 
-def _heard(packet: bytes, source: str, token: bytes, number: int, ends: Sequence[End], listener: int) -> bool:
-    """Whether this is the number; False for one that was heard before.
+def _is_expected(
+    packet: bytes, source: str, token: bytes, number: int, ends: Sequence[Endpoint], listener: int
+) -> bool:
+    """Returns True for the expected packet, False for one that arrived before.
 
     Raises:
-        Unproven: it is nothing that was said to this machine.
+        Unproven: the packet was not sent to this machine.
     """
-    told, heard = _PACKET.unpack(packet) if len(packet) == _PACKET.size else (b"", -1)
+    packet_token, heard = _PACKET.unpack(packet) if len(packet) == _PACKET.size else (b"", -1)
     speaker = 1 - listener
-    if told != token or heard % 2 != speaker or heard > number or source != ends[speaker].address:
+    if packet_token != token or heard % 2 != speaker or heard > number or source != ends[speaker].address:
         raise Unproven(f"{ends[listener].address} heard what nobody of its organization said to it, from {source}")
     return bool(heard == number)

@@ -1,4 +1,4 @@
-"""The figures of a burst."""
+"""Figures of a burst."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from harness.burst.attempt import Attempt, collisions
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """What was counted and measured.
+    """Figures of a burst.
 
     Attributes:
-        organizations: that were asked for.
-        errors: of them, how many met one.
-        collisions: things that two have and only one may.
-        meshes_working: organizations whose machines heard each other.
-        rate_per_s: working meshes a second, from the first sign-up until the last client was down.
-        p50_ms, p95_ms: from sign-up until the machines had heard each other; None if none did.
+        organizations: number of organizations that were wanted.
+        errors: number of organizations with an error.
+        collisions: number of things that two have and only one may.
+        meshes_working: number of organizations whose machines received packets of each other.
+        rate_per_s: working meshes per second, from the first sign-up until the last client was down.
+        p50_ms: median of the times from sign-up to a working mesh; None if there is none.
+        p95_ms: 95th percentile of these times; None if there is none.
     """
 
     organizations: int
@@ -33,25 +34,25 @@ class Figures(msgspec.Struct, frozen=True):
 
     @property
     def meshes_working_share(self) -> float:
-        """Of the organizations, 0 to 1."""
+        """Share of organizations with a working mesh, from 0 to 1."""
         return self.meshes_working / self.organizations if self.organizations else 0.0
 
 
 class Report(Figures, frozen=True):
-    """What ``--json`` writes.
+    """Content of the file that ``--json`` writes.
 
     Attributes:
-        met: whether the figures are as good as they have to be.
+        met: the figures keep all limits.
     """
 
     met: bool
 
 
 def figures_of(attempts: Sequence[Attempt], asked: int) -> Figures:
-    """The figures of a burst.
+    """Computes the figures of a burst.
 
     Args:
-        asked: how many organizations there should have been; those that nobody attempted are errors.
+        asked: number of organizations that were wanted; missing attempts count as errors.
     """
     took = sorted(each.seconds * 1e3 for each in attempts if each.seconds is not None)
     missing = max(0, asked - len(attempts))
@@ -67,7 +68,14 @@ def figures_of(attempts: Sequence[Attempt], asked: int) -> Figures:
 
 
 def write(path: Path, figures: Figures, *, met: bool) -> None:
-    """Writes the figures, with the judgement beside them. Raises OSError."""
+    """Writes figures as JSON.
+
+    Args:
+        met: the figures keep all limits.
+
+    Raises:
+        OSError: the file can't be written.
+    """
     report = Report(**msgspec.structs.asdict(figures), met=met)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
 

@@ -1,4 +1,4 @@
-"""A burst from its beginning to its end."""
+"""Runs a burst from beginning to end."""
 
 from __future__ import annotations
 
@@ -10,65 +10,69 @@ from pathlib import Path
 
 from harness.burst import load
 from harness.burst.attempt import Attempt
-from harness.burst.clients import Pair
-from harness.burst.desk import Desk, Offer
+from harness.burst.clients import ClientPair
+from harness.burst.coordinator import BurstSpec, Coordinator
 from harness.burst.load import Load
 from harness.judging.verdicts import Inconclusive
 from harness.world.world import World
 
 _LOOK_EVERY = 1.0
-# Nothing that an organization does takes so long: where none ends meanwhile, a process of locust is lost.
+# Seconds without an ended attempt after which a process of locust must have died: no step takes so long.
 _STALL = 600.0
 _numbers = itertools.count()
 
 
 def burst(
     world: World,
-    machines: Sequence[Pair],
-    offer: Offer,
+    machines: Sequence[ClientPair],
+    spec: BurstSpec,
     processes: int = 1,
-    told: Callable[[Attempt], None] = lambda _: None,
+    on_attempt: Callable[[Attempt], None] = lambda _: None,
 ) -> list[Attempt]:
-    """Has so many organizations onboarded as are offered, all of which come at once.
+    """Onboards all organizations of a burst at once.
 
     Args:
-        machines: as many organizations are served at once as there are pairs.
-        processes: of locust.
-        told: hears of each attempt when it has ended.
+        world: lab with the service.
+        machines: pairs of clients; as many organizations are served at once.
+        spec: organizations of the burst, with a number.
+        processes: number of locust's processes.
+        on_attempt: called with each attempt that has ended.
 
     Returns:
-        What became of them, by number; fewer than were offered if locust ended before.
+        Attempts in the order of their numbers; fewer than wanted if locust ended early.
 
     Raises:
-        Inconclusive: locust ended and had not begun.
+        Inconclusive: locust ended before the first organization.
     """
-    assert offer.organizations is not None
-    path, log = _places(world)
+    assert spec.organizations is not None
+    path, log = _socket_and_log(world)
     with (
-        Desk(world.subject.lab_host, machines, offer, path, told) as desk,
-        load.running(Load(offer.organizations, processes), world.subject.service, path, log) as locust,
+        Coordinator(world.subject.lab_host, machines, spec, path, on_attempt) as coordinator,
+        load.running(Load(spec.organizations, processes), world.subject.service, path, log) as locust,
     ):
-        _await_end(desk, locust)
-    if not desk.attempts:
-        raise Inconclusive(f"locust began with nothing: {_last_words(log)}")
-    return sorted(desk.attempts, key=attrgetter("number"))
+        _await_end(coordinator, locust)
+    if not coordinator.attempts:
+        raise Inconclusive(f"locust began with nothing: {_log_tail(log)}")
+    return sorted(coordinator.attempts, key=attrgetter("number"))
 
 
-def serve_page(world: World, machines: Sequence[Pair], offer: Offer, users: int, processes: int) -> list[Attempt]:
-    """Has organizations onboarded as somebody at locust's page wants it, until Ctrl-C.
+def serve_page(
+    world: World, machines: Sequence[ClientPair], spec: BurstSpec, users: int, processes: int
+) -> list[Attempt]:
+    """Onboards organizations as locust's page is told to, until Ctrl-C.
 
     Args:
-        users: what the page proposes.
+        users: number of organizations that the page proposes.
 
     Returns:
-        What became of them, by number.
+        Attempts in the order of their numbers.
 
     Raises:
         Inconclusive: locust ended by itself.
     """
-    path, log = _places(world)
+    path, log = _socket_and_log(world)
     with (
-        Desk(world.subject.lab_host, machines, offer, path) as desk,
+        Coordinator(world.subject.lab_host, machines, spec, path) as coordinator,
         load.running(Load(users, processes, page=True), world.subject.service, path, log) as locust,
     ):
         try:
@@ -76,22 +80,22 @@ def serve_page(world: World, machines: Sequence[Pair], offer: Offer, users: int,
         except KeyboardInterrupt:
             pass
         else:
-            raise Inconclusive(f"locust ended by itself: {_last_words(log)}")
-    return sorted(desk.attempts, key=attrgetter("number"))
+            raise Inconclusive(f"locust ended by itself: {_log_tail(log)}")
+    return sorted(coordinator.attempts, key=attrgetter("number"))
 
 
-def _places(world: World) -> tuple[Path, Path]:
-    """A socket and a log of its own for each burst."""
+def _socket_and_log(world: World) -> tuple[Path, Path]:
+    """Returns paths that no other burst uses."""
     name = f"burst-{next(_numbers)}"
     return world.lab.folder / f"{name}.sock", world.lab.folder / f"{name}.log"
 
 
-def _last_words(log: Path) -> str:
+def _log_tail(log: Path) -> str:
     return log.read_text(errors="replace")[-1000:]
 
 
-def _await_end(desk: Desk, locust: subprocess.Popen[bytes]) -> None:
+def _await_end(coordinator: Coordinator, locust: subprocess.Popen[bytes]) -> None:
     ended, quiet = 0, 0.0
-    while not desk.wait(_LOOK_EVERY) and locust.poll() is None and quiet < _STALL:
-        now = len(desk.attempts)
+    while not coordinator.wait(_LOOK_EVERY) and locust.poll() is None and quiet < _STALL:
+        now = len(coordinator.attempts)
         ended, quiet = now, quiet + _LOOK_EVERY if now == ended else 0.0

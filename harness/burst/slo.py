@@ -1,4 +1,4 @@
-"""What a burst has to come to, as a file says it."""
+"""Limits that a burst has to keep, read from a file."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ DEFAULT = Path(__file__).with_name("slo.toml")
 
 
 class BadSlo(Exception):
-    """The file can't be read, or says something else; the message is a sentence."""
+    """The file can't be read or has another content; the message is a sentence."""
 
 
 class Slo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Limits; what is None is not asked for.
+    """Limits of a burst; None for no limit.
 
     Attributes:
-        errors, collisions: at most so many.
-        meshes_working_share: of the organizations, at least this share has a working mesh, 0 to 1.
-        p95_ms: the slowest of twenty may take so many milliseconds from sign-up to a working mesh.
-        rate_per_s: at least so many working meshes a second.
+        errors: most organizations with an error.
+        collisions: most collisions.
+        meshes_working_share: least share of organizations with a working mesh, from 0 to 1.
+        p95_ms: most milliseconds from sign-up to a working mesh, 95th percentile.
+        rate_per_s: least number of working meshes per second.
     """
 
     errors: int | None = None
@@ -32,7 +33,7 @@ class Slo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rate_per_s: float | None = None
 
     def missed_by(self, figures: Figures) -> list[str]:
-        """The limits that a burst did not keep to, by their names in the file."""
+        """Returns the names of the limits that a burst did not keep."""
         kept = {
             "errors": _at_most(figures.errors, self.errors),
             "collisions": _at_most(figures.collisions, self.collisions),
@@ -44,10 +45,10 @@ class Slo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read(path: Path) -> Slo:
-    """Reads a file: TOML, or JSON where its name ends so.
+    """Reads limits from a TOML file, or from a JSON file if its name ends in ``.json``.
 
     Raises:
-        BadSlo: it can't be used.
+        BadSlo: the file can't be used.
     """
     decode = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
     try:

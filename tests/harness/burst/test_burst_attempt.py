@@ -1,4 +1,4 @@
-"""What two organizations have that only one may."""
+"""Collisions between organizations of a burst."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ ALONE = Attempt(
 OTHER = replace(ALONE, number=1, hub_key="other", port=20001)
 
 
-def test_equal_addresses_of_different_organizations_are_none() -> None:
+def test_equal_addresses_in_different_organizations_are_no_collision() -> None:
     assert collisions([ALONE, OTHER]) == []
 
 
-def test_two_machines_of_one_organization_with_one_address_are_one() -> None:
+def test_one_address_for_two_machines_of_an_organization_is_a_collision() -> None:
     twice = replace(OTHER, addresses=("10.100.0.2", "10.100.0.2"))
     assert collisions([ALONE, twice]) == ["organization 1 has 10.100.0.2 for 2 of its machines"]
 
 
-def test_a_hub_key_is_one_organizations_for_good() -> None:
+def test_a_hub_key_is_never_used_again() -> None:
     later = replace(OTHER, hub_key="one", existed_ns=(1000, 1010))
     assert collisions([ALONE, later]) == ["organizations 0 and 1 have the same hub key"]
 
@@ -39,11 +39,13 @@ def test_a_hub_key_is_one_organizations_for_good() -> None:
     ("existed_ns", "collides"),
     [((15, 30), True), ((20, 30), True), ((5, 10), True), ((5, None), True), ((21, None), False), ((1, 9), False)],
 )
-def test_a_port_is_one_links_while_its_organization_exists(existed_ns: tuple[int, int | None], collides: bool) -> None:
+def test_a_port_belongs_to_one_link_while_its_organization_exists(
+    existed_ns: tuple[int, int | None], collides: bool
+) -> None:
     other = replace(OTHER, port=20000, existed_ns=existed_ns)
     expected = ["the links of organizations 0 and 1 have port 20000"] if collides else []
     assert collisions([ALONE, other]) == expected
 
 
-def test_what_an_attempt_never_came_to_have_is_nobodys() -> None:
+def test_failed_attempts_without_keys_and_addresses_do_not_collide() -> None:
     assert collisions([Attempt(number, 0, 1, error="refused") for number in range(3)]) == []

@@ -1,4 +1,4 @@
-"""locust turns the program that imports it into one of greenlets: none but its own may."""
+"""Only the locustfile imports locust, which turns a program into one of greenlets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bursts on a live service, at the smallest scale."""
+"""Bursts of few organizations on a live service."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 from harness.burst import load
 from harness.burst.attempt import Attempt, collisions
-from harness.burst.clients import Pair, pairs
-from harness.burst.desk import Desk, Offer
-from harness.burst.messages import Added, Failed, Line, Onboarded, Proof, Seat
+from harness.burst.clients import ClientPair, client_pairs
+from harness.burst.coordinator import BurstSpec, Coordinator
+from harness.burst.messages import Added, Assignment, Failed, MeshResult, MessageStream, Onboarded
 from harness.burst.report import figures_of
 from harness.burst.run import burst
 from harness.judging.verdicts import Inconclusive
@@ -30,23 +30,22 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def machines(world: World) -> list[Pair]:
-    """Two pairs, for all tests."""
-    return pairs(world, 2)
+def machines(world: World) -> list[ClientPair]:
+    return client_pairs(world, 2)
 
 
 def namespaces(world: World) -> int:
-    """How many organizations the hub's host carries."""
+    """Returns the number of organizations that the hub's host carries."""
     return len(world.subject.lab_host.run("ip", "netns", "list").stdout.splitlines())
 
 
-def test_organizations_come_to_a_working_mesh_and_leave_nothing(world: World, machines: list[Pair]) -> None:
+def test_organizations_come_to_a_working_mesh_and_leave_nothing(world: World, machines: list[ClientPair]) -> None:
     before = namespaces(world)
-    told: list[Attempt] = []
-    attempts = burst(world, machines, Offer(3, "gone"), told=told.append)
+    ended: list[Attempt] = []
+    attempts = burst(world, machines, BurstSpec(3, "gone"), on_attempt=ended.append)
     assert [each.error for each in attempts] == [None] * 3
     assert [each.number for each in attempts] == [0, 1, 2]
-    assert sorted(each.number for each in told) == [0, 1, 2]
+    assert sorted(each.number for each in ended) == [0, 1, 2]
     assert collisions(attempts) == []
     figures = figures_of(attempts, 3)
     assert figures.meshes_working == 3
@@ -59,81 +58,82 @@ def test_organizations_come_to_a_working_mesh_and_leave_nothing(world: World, ma
     assert [link for host in clients for link in host.addresses() if link.startswith("10.100.")] == []
 
 
-def test_organizations_stay_that_are_to_be_kept(world: World, machines: list[Pair]) -> None:
+def test_organizations_stay_if_the_spec_keeps_them(world: World, machines: list[ClientPair]) -> None:
     before = namespaces(world)
-    attempts = burst(world, machines, Offer(3, "kept", keep=True), processes=2)
+    attempts = burst(world, machines, BurstSpec(3, "kept", keep=True), processes=2)
     assert [each.error for each in attempts] == [None] * 3
     assert len({each.port for each in attempts}) == 3
     assert namespaces(world) == before + 3
-    # Who has an account already is refused, and the burst says so.
-    again = burst(world, machines, Offer(1, "kept", keep=True))
+    # A second account with the same address is refused.
+    again = burst(world, machines, BurstSpec(1, "kept", keep=True))
     assert len(again) == 1
     assert again[0].seconds is None
     assert (again[0].error or "").startswith("POST /signup was answered 409: ")
 
 
-def test_a_burst_that_can_not_begin_is_no_result(
-    world: World, machines: list[Pair], monkeypatch: pytest.MonkeyPatch
+def test_a_burst_that_cannot_begin_is_inconclusive(
+    world: World, machines: list[ClientPair], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(load, "_FILE", Path("/nonexistent.py"))
     with pytest.raises(Inconclusive, match="locust began with nothing"):
-        burst(world, machines, Offer(1, "never"))
+        burst(world, machines, BurstSpec(1, "never"))
 
 
-class Customer:
-    """Speaks to a desk as locust's customers do."""
+class FakeUser:
+    """Speaks to a coordinator as a user of locust does."""
 
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(60)
         self._socket.connect(str(path))
         stream = self._socket.makefile("rwb")
-        self.line = Line(stream, stream)
+        self.stream = MessageStream(stream, stream)
         self._stream = stream
 
     def leave(self) -> None:
-        """Goes away."""
         self._stream.close()
         self._socket.close()
 
 
-def test_the_desk_serves_as_many_as_it_offers(world: World, machines: list[Pair], tmp_path: Path) -> None:
-    path = tmp_path / "desk"
-    with Desk(world.subject.lab_host, machines[:1], Offer(2, "few"), path) as desk:
-        gone = Customer(path)
-        others = (Customer(path), Customer(path))
-        assert gone.line.receive(Seat | None) == Seat(
+def test_the_coordinator_serves_as_many_as_its_spec_says(
+    world: World, machines: list[ClientPair], tmp_path: Path
+) -> None:
+    path = tmp_path / "coordinator"
+    with Coordinator(world.subject.lab_host, machines[:1], BurstSpec(2, "few"), path) as coordinator:
+        gone = FakeUser(path)
+        others = (FakeUser(path), FakeUser(path))
+        assert gone.stream.receive(Assignment | None) == Assignment(
             "few0@example.net", "correct horse battery", "customer", ["mumbai", "pune"], keep=False
         )
-        # The machines of who goes away are for the next one, whichever of the two it is that waits.
+        # The next user gets the machines of the one that left, whichever of the two that is.
         gone.leave()
-        seats = {customer: customer.line.receive(Seat | None) for customer in others}
-        (refused,) = (customer for customer, seat in seats.items() if seat is not None)
-        assert seats[refused].email == "few1@example.net"
-        assert list(seats.values()).count(None) == 1
-        refused.line.send(Failed(7, "POST /signup was answered 503: no"))
-        while not desk.wait(1.0):
+        assignments = {user: user.stream.receive(Assignment | None) for user in others}
+        (refused,) = (user for user, assignment in assignments.items() if assignment is not None)
+        assert assignments[refused].email == "few1@example.net"
+        assert list(assignments.values()).count(None) == 1
+        refused.stream.send(Failed(7, "POST /signup was answered 503: no"))
+        while not coordinator.wait(1.0):
             pass
-        assert [each.error for each in desk.attempts] == [
+        assert [each.error for each in coordinator.attempts] == [
             "it was not served to its end: the other end went away",
             "POST /signup was answered 503: no",
         ]
-        assert desk.attempts[1].began_ns == 7
-        for customer in others:
-            customer.leave()
+        assert coordinator.attempts[1].began_ns == 7
+        for user in others:
+            user.leave()
 
 
-def test_a_configuration_that_is_none_is_an_error(world: World, machines: list[Pair], tmp_path: Path) -> None:
-    path = tmp_path / "desk"
-    with Desk(world.subject.lab_host, machines, Offer(1, "bad", keep=True), path) as desk:
-        customer = Customer(path)
-        customer.line.receive(Seat | None)
-        customer.line.send(Onboarded(1, "nobody", "key", [Added("10.100.0.2", "[Interface]\nNonsense = 1\n")] * 2))
-        proof: Proof = customer.line.receive(Proof)
-        customer.leave()
-        while not desk.wait(1.0):
+def test_an_invalid_configuration_is_an_error(world: World, machines: list[ClientPair], tmp_path: Path) -> None:
+    path = tmp_path / "coordinator"
+    with Coordinator(world.subject.lab_host, machines, BurstSpec(1, "bad", keep=True), path) as coordinator:
+        user = FakeUser(path)
+        user.stream.receive(Assignment | None)
+        user.stream.send(Onboarded(1, "nobody", "key", [Added("10.100.0.2", "[Interface]\nNonsense = 1\n")] * 2))
+        proof: MeshResult = user.stream.receive(MeshResult)
+        user.leave()
+        while not coordinator.wait(1.0):
             pass
     assert proof.seconds is None
     assert "wg-quick" in (proof.error or "")
-    assert desk.attempts[0].port is None
-    assert figures_of(desk.attempts, 1).errors == 1
+    assert coordinator.attempts[0].port is None
+    assert figures_of(coordinator.attempts, 1).errors == 1

@@ -1,4 +1,4 @@
-"""A burst that somebody begins at locust's own page, from outside of the lab."""
+"""A burst that is begun on locust's own page, from outside of the lab."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ _POLL_S = 0.1
 
 
 def _as_at_a_terminal() -> None:
-    # Whoever was started in the background of a shell ignores Ctrl-C, and so does all that it starts.
+    # A program that a shell starts in the background ignores SIGINT, and so do its children.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
-    """Until it holds."""
+def wait_until(condition: Callable[[], bool], failure: str) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
-        assert time.monotonic() < deadline, otherwise
+        assert time.monotonic() < deadline, failure
         time.sleep(_POLL_S)
 
 
@@ -47,7 +46,7 @@ def test_the_page_begins_a_burst_and_its_end_shows_the_figures(tmp_path: Path) -
         "--organizations=7",
     ]
     log = tmp_path / "log"
-    # A sandbox below this one: this one is its outside.
+    # The command makes a sandbox below this one.
     outside = {key: value for key, value in os.environ.items() if key != sandbox.MARK}
     with log.open("wb") as output:
         burst = subprocess.Popen(command, env=outside, stdout=output, stderr=output, preexec_fn=_as_at_a_terminal)
@@ -62,7 +61,7 @@ def test_the_page_begins_a_burst_and_its_end_shows_the_figures(tmp_path: Path) -
                     return ""
 
             wait_until(lambda: "locust" in shown("/").lower(), "locust's page is not shown")
-            # What `--organizations` says is what the page proposes.
+            # The page proposes the number of `--organizations`.
             assert re.search(r'"?num_?users"?: ?"?7\b', shown("/"), re.IGNORECASE)
             begun = page.post("/swarm", data={"user_count": 3, "spawn_rate": 10})
             assert begun.json()["success"], begun.text
@@ -85,6 +84,6 @@ def test_the_page_begins_a_burst_and_its_end_shows_the_figures(tmp_path: Path) -
 
 
 def _meshes(stats: str) -> int:
-    """How many locust has counted."""
+    """Returns the number of meshes in locust's statistics."""
     counted = json.loads(stats)["stats"] if stats else []
     return sum(each["num_requests"] for each in counted if each["name"] == "sign-up to a working mesh")

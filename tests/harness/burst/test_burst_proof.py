@@ -1,4 +1,4 @@
-"""The packets that prove a mesh, and those that refute one."""
+"""Packets that prove a mesh, and packets that refute one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import cast
 import pytest
 
 from harness.burst import proof
-from harness.burst.proof import PORT, End, Unproven, converse
+from harness.burst.proof import PORT, Endpoint, Unproven, exchange
 from netlab import Host, Lab, sandbox
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[End, End, Host]]:
-    """Two machines and a stranger, all of whom reach each other."""
+def ends() -> Iterator[tuple[Endpoint, Endpoint, Host]]:
+    """Makes two machines and a stranger on one switch."""
     if not sandbox.inside():
         pytest.fail("tests that make links run in a sandbox: use `./meshwg test --only unit`")
     with Lab() as lab:
@@ -25,40 +25,40 @@ def ends() -> Iterator[tuple[End, End, Host]]:
         hosts = [lab.host(name) for name in ("mumbai", "pune", "stranger")]
         for number, host in enumerate(hosts, start=2):
             lab.connect(host, switch, f"10.100.0.{number}/24")
-        yield End(hosts[0], "10.100.0.2"), End(hosts[1], "10.100.0.3"), hosts[2]
+        yield Endpoint(hosts[0], "10.100.0.2"), Endpoint(hosts[1], "10.100.0.3"), hosts[2]
 
 
-def test_machines_that_reach_each_other_are_proven(ends: tuple[End, End, Host]) -> None:
+def test_machines_that_reach_each_other_are_proven(ends: tuple[Endpoint, Endpoint, Host]) -> None:
     first, second, _ = ends
-    assert converse(first, second, 5.0) > 0
-    # Nothing is left behind that a second one would meet.
-    assert converse(second, first, 5.0) > 0
+    assert exchange(first, second, 5.0) > 0
+    # The first exchange leaves nothing behind that disturbs a second.
+    assert exchange(second, first, 5.0) > 0
 
 
 def make_deaf(host: Host) -> None:
-    """Nothing that comes over UDP is heard there any more."""
+    """Drops all UDP packets to a host."""
     host.run("nft", "add table inet deaf; add chain inet deaf in { type filter hook input priority 0; }")
     host.run("nft", "add rule inet deaf in meta l4proto udp drop")
 
 
-def test_a_machine_that_hears_nothing_is_named(ends: tuple[End, End, Host]) -> None:
+def test_a_machine_that_hears_nothing_is_named(ends: tuple[Endpoint, Endpoint, Host]) -> None:
     first, second, _ = ends
     make_deaf(second.host)
     with pytest.raises(Unproven, match=r"10\.100\.0\.3 heard nothing of 10\.100\.0\.2, number 0, in 0 s"):
-        converse(first, second, 0.3)
+        exchange(first, second, 0.3)
 
 
-def test_both_directions_are_needed(ends: tuple[End, End, Host]) -> None:
+def test_both_directions_are_needed(ends: tuple[Endpoint, Endpoint, Host]) -> None:
     first, second, _ = ends
     make_deaf(first.host)
     with pytest.raises(Unproven, match=r"10\.100\.0\.2 heard nothing of 10\.100\.0\.3, number 1"):
-        converse(first, second, 0.3)
+        exchange(first, second, 0.3)
 
 
 @pytest.mark.parametrize(
     "packet", [os.urandom(proof._PACKET.size), b"", b"hello"], ids=["a twin's number", "nothing", "something else"]
 )
-def test_what_nobody_said_to_it_is_noticed(ends: tuple[End, End, Host], packet: bytes) -> None:
+def test_a_strangers_packet_is_noticed(ends: tuple[Endpoint, Endpoint, Host], packet: bytes) -> None:
     first, second, stranger = ends
     second.host.run("nft", "add table inet t; add chain inet t in { type filter hook input priority 0; }")
     second.host.run("nft", f"add rule inet t in ip saddr {first.address} udp dport {PORT} drop")
@@ -73,20 +73,20 @@ def test_what_nobody_said_to_it_is_noticed(ends: tuple[End, End, Host], packet: 
     thread.start()
     try:
         with pytest.raises(Unproven, match=r"10\.100\.0\.3 heard what nobody of its organization said to it"):
-            converse(first, second, 5.0)
+            exchange(first, second, 5.0)
     finally:
         done.set()
         thread.join()
 
 
-def test_a_number_that_comes_from_elsewhere_is_noticed() -> None:
+def test_a_number_of_another_sender_or_exchange_is_noticed() -> None:
     host = cast(Host, None)
-    ends = End(host, "10.100.0.2"), End(host, "10.100.0.3")
+    ends = Endpoint(host, "10.100.0.2"), Endpoint(host, "10.100.0.3")
     token = os.urandom(8)
     number = proof._PACKET.pack(token, 4)
-    assert proof._heard(number, "10.100.0.2", token, 4, ends, listener=1)
-    # It was said again before it was heard.
-    assert not proof._heard(number, "10.100.0.2", token, 6, ends, listener=1)
+    assert proof._is_expected(number, "10.100.0.2", token, 4, ends, listener=1)
+    # A repetition of an earlier number.
+    assert not proof._is_expected(number, "10.100.0.2", token, 6, ends, listener=1)
     for packet, source, listener in (
         (number, "10.100.0.9", 1),
         (number, "10.100.0.3", 0),
@@ -94,10 +94,10 @@ def test_a_number_that_comes_from_elsewhere_is_noticed() -> None:
         (proof._PACKET.pack(os.urandom(8), 4), "10.100.0.2", 1),
     ):
         with pytest.raises(Unproven):
-            proof._heard(packet, source, token, 4, ends, listener)
+            proof._is_expected(packet, source, token, 4, ends, listener)
 
 
-def test_a_machine_without_its_address_is_named(ends: tuple[End, End, Host]) -> None:
+def test_a_machine_without_its_address_is_named(ends: tuple[Endpoint, Endpoint, Host]) -> None:
     first, second, _ = ends
     with pytest.raises(Unproven, match=r"does not have its address 10\.100\.0\.77"):
-        converse(first, End(second.host, "10.100.0.77"), 1.0)
+        exchange(first, Endpoint(second.host, "10.100.0.77"), 1.0)

@@ -1,4 +1,4 @@
-"""The figures of a burst, and the file that other programs read."""
+"""Figures of a burst, and the JSON file with them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECOND = 1_000_000_000
 
 
 def attempts(*seconds: float | None) -> list[Attempt]:
-    """One after the other, a second each; those without a time met an error."""
+    """Returns consecutive attempts of one second each; None stands for an error."""
     return [
         Attempt(
             number,
@@ -35,19 +35,19 @@ def test_figures_are_of_the_meshes_that_work() -> None:
     assert figures.p95_ms == 290.0
 
 
-def test_organizations_of_which_nobody_knows_are_errors() -> None:
+def test_missing_attempts_are_errors() -> None:
     figures = figures_of(attempts(0.1), 5)
     assert (figures.organizations, figures.errors, figures.meshes_working) == (5, 4, 1)
     assert (figures.p50_ms, figures.p95_ms) == (100.0, 100.0)
 
 
-def test_an_organization_that_works_and_can_not_be_deleted_is_both() -> None:
+def test_a_working_organization_that_cannot_be_deleted_counts_as_both() -> None:
     both = Attempt(0, 0, SECOND, seconds=0.1, error="DELETE /organization was answered 500")
     figures = figures_of([both], 1)
     assert (figures.errors, figures.meshes_working) == (1, 1)
 
 
-def test_nothing_has_no_times() -> None:
+def test_an_empty_burst_has_no_times() -> None:
     figures = figures_of([], 0)
     assert (figures.rate_per_s, figures.p50_ms, figures.p95_ms, figures.meshes_working_share) == (0.0, None, None, 0.0)
 

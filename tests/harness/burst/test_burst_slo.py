@@ -1,4 +1,4 @@
-"""What a burst is held to."""
+"""Limits of a burst."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GOOD = Figures(
 )
 
 
-def test_the_file_that_comes_with_it_asks_for_everything() -> None:
+def test_the_default_file_sets_every_limit() -> None:
     slo = read(DEFAULT)
     assert None not in msgspec.structs.asdict(slo).values()
     assert slo.missed_by(GOOD) == []
@@ -32,11 +32,11 @@ def test_the_file_that_comes_with_it_asks_for_everything() -> None:
         ({"rate_per_s": 7.9}, "rate_per_s"),
     ],
 )
-def test_each_limit_is_held_to(change: dict[str, float | None], missed: str) -> None:
+def test_each_limit_is_checked(change: dict[str, float | None], missed: str) -> None:
     assert read(DEFAULT).missed_by(msgspec.structs.replace(GOOD, **change)) == [missed]
 
 
-def test_what_a_file_leaves_out_is_not_asked_for(tmp_path: Path) -> None:
+def test_a_limit_that_a_file_leaves_out_is_not_checked(tmp_path: Path) -> None:
     toml, json = tmp_path / "slo.toml", tmp_path / "slo.json"
     toml.write_text("errors = 3\n")
     json.write_text('{"errors": 3}')
@@ -48,7 +48,7 @@ def test_what_a_file_leaves_out_is_not_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text"), [("a.toml", "eror = 0"), ("a.toml", "errors ="), ("a.json", '{"errors": "0"}')]
 )
-def test_a_file_that_says_something_else_is_refused(tmp_path: Path, name: str, text: str) -> None:
+def test_a_file_with_another_content_is_refused(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(
         BadSlo, match=r" has to be (JSON|TOML) with numbers for some of errors, .*, and nothing else\.$"
