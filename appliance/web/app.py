@@ -23,6 +23,9 @@ log = structlog.get_logger()
 # Paths that programs ask: their errors are problem documents, all others are pages.
 _FOR_PROGRAMS = frozenset({"/api", "/healthz", "/readyz", "/metrics"})
 
+# What is said of errors that bottle's router makes.
+_WORDS = {404: "There is nothing at this path.", 405: "This path does not take this method."}
+
 
 def make_app(
     site: Site,
@@ -113,7 +116,13 @@ def _error(view: pages.View) -> Callable[[bottle.HTTPError], bytes]:
 
     def handle(error: bottle.HTTPError) -> bytes:
         title = str(error.status_line)[4:]
-        answer = _unexpected(view, bottle.request.path, error.status_code, title, _words(error))
+        answer = _unexpected(
+            view,
+            bottle.request.path,
+            error.status_code,
+            title,
+            _WORDS.get(error.status_code, "The request could not be answered."),
+        )
         bottle.response.content_type = answer.headers["Content-Type"]
         return answer.body
 
@@ -122,17 +131,9 @@ def _error(view: pages.View) -> Callable[[bottle.HTTPError], bytes]:
 
 def _unexpected(view: pages.View, path: str, status: int, title: str, detail: str) -> Response:
     if _is_for_programs(path):
-        return problems.respond(problems.unexpected(status, title, detail))
+        return problems.unexpected(status, title, detail)
     return view.problem(status, title, detail)
 
 
 def _is_for_programs(path: str) -> bool:
     return path.startswith("/api/") or path in _FOR_PROGRAMS
-
-
-def _words(error: bottle.HTTPError) -> str:
-    if error.status_code == 404:
-        return "There is nothing at this path."
-    if error.status_code == 405:
-        return "This path does not take this method."
-    return "The request could not be answered."

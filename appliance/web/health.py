@@ -40,7 +40,7 @@ def endpoints(status: Callable[[], HubStatus], watchers: Watchers) -> tuple[Endp
         watchers.limits.stranger(request.address)
         if _reason(recent.get()) is None:
             return _json({"status": "ready"})
-        return problems.respond(problems.unexpected(503, "Not ready", "The service is not ready."))
+        return problems.unexpected(503, "Not ready", "The service is not ready.")
 
     return Endpoint("GET", "/healthz", lambda _: _json({"status": "alive"})), Endpoint("GET", "/readyz", ready)
 
@@ -49,7 +49,7 @@ def _in_full(now: _Readiness) -> Response:
     reason = _reason(now)
     if reason is None and isinstance(now, HubStatus):
         return _json({"status": "ready", "wireguard": now.wireguard, "organizations": now.expected})
-    return problems.respond(problems.unexpected(503, "Not ready", str(reason)))
+    return problems.unexpected(503, "Not ready", str(reason))
 
 
 def _reason(now: _Readiness) -> str | None:

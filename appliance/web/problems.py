@@ -31,7 +31,7 @@ def problem_of(error: Refused) -> Problem:
 
 def answer(error: Refused) -> Response:
     """Answer that tells of a refusal."""
-    response = respond(problem_of(error))
+    response = _respond(problem_of(error))
     if error.retry_after is not None:
         response = response.with_header("Retry-After", str(error.retry_after))
     if response.status == 401:
@@ -46,11 +46,10 @@ def bare(error: Refused) -> tuple[int, list[tuple[str, str]], bytes]:
     return response.status, list(headers.items()), response.body
 
 
-def respond(problem: Problem) -> Response:
-    """Answer with a problem document."""
+def _respond(problem: Problem) -> Response:
     return Response(msgspec.json.encode(problem), problem.status, {"Content-Type": CONTENT_TYPE})
 
 
-def unexpected(status: int, title: str, detail: str) -> Problem:
-    """Problem that no use case raised: no such path, a method that it does not take, a fault of ours."""
-    return Problem("about:blank", title, status, detail)
+def unexpected(status: int, title: str, detail: str) -> Response:
+    """Answer that no use case gave: no such path, a method that it does not take, a fault of ours."""
+    return _respond(Problem("about:blank", title, status, detail))

@@ -12,10 +12,6 @@ from appliance.web.pages.routes import HOME, Page, Visit
 from appliance.web.response import Response
 
 
-def _show(visit: Visit) -> Response:
-    return _page(visit)
-
-
 def _join(visit: Visit) -> Response:
     try:
         session = login_guard.accept_invitation(
@@ -41,6 +37,6 @@ def _page(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 PAGES = (
-    Page("GET", "/join/<token>", _show, access=PUBLIC),
+    Page("GET", "/join/<token>", _page, access=PUBLIC),
     Page("POST", "/join/<token>", _join, access=PUBLIC),
 )

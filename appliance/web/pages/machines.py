@@ -18,10 +18,6 @@ from appliance.web.response import Response
 _PAGE_LENGTH = 200
 
 
-def _show_all(visit: Visit) -> Response:
-    return table(visit)
-
-
 def _add(visit: Visit) -> Response:
     form = visit.form
     try:
@@ -36,10 +32,6 @@ def _add(visit: Visit) -> Response:
     except Refused as refusal:
         return table(visit, refusal=refusal)
     return _configuration(visit, issued, "Added:")
-
-
-def _show(visit: Visit) -> Response:
-    return _one(visit)
 
 
 def _change(visit: Visit) -> Response:
@@ -173,9 +165,9 @@ def _again(form: str, *fields: str) -> Again:
 
 
 PAGES = (
-    Page("GET", "/machines", _show_all, access=LOOK),
+    Page("GET", "/machines", table, access=LOOK),
     Page("POST", "/machines", _add, access=CHANGE, again=Again(table, ("name", "groups", "public_key"))),
-    Page("GET", "/machines/<id>", _show, access=LOOK),
+    Page("GET", "/machines/<id>", _one, access=LOOK),
     Page("POST", "/machines/<id>", _change, access=CHANGE, again=_again("change", "name", "groups")),
     Page("GET", "/machines/<id>/configuration", _show_configuration, access=CHANGE),
     Page("GET", "/machines/<id>/rotate", _ask_rotation, access=CHANGE),

@@ -16,10 +16,6 @@ from appliance.web.request import COOKIE
 from appliance.web.response import Response
 
 
-def _show(visit: Visit) -> Response:
-    return page(visit)
-
-
 def _rename(visit: Visit) -> Response:
     try:
         organizations.change(visit.context, visit.actor, name=visit.form.text("name"))
@@ -62,7 +58,7 @@ def _again(form: str, *fields: str) -> Again:
 
 
 PAGES = (
-    Page("GET", "/settings", _show, access=LOOK),
+    Page("GET", "/settings", page, access=LOOK),
     Page("POST", "/settings/name", _rename, access=MANAGE, again=_again("rename", "name")),
     Page("POST", "/settings/delete", _delete, access=MANAGE, again=_again("delete")),
 )

@@ -16,10 +16,6 @@ _PAGE_LENGTH = 200
 _ROLES = [(role.value, role.value) for role in reversed(Role)]
 
 
-def _show(visit: Visit) -> Response:
-    return _page(visit)
-
-
 def _invite(visit: Visit) -> Response:
     form = visit.form
     try:
@@ -36,10 +32,6 @@ def _invite(visit: Visit) -> Response:
 def _revoke(visit: Visit) -> Response:
     invitations.revoke(visit.context, visit.actor, visit.parameters["id"])
     return visit.done(_HERE, "revoked")
-
-
-def _show_member(visit: Visit) -> Response:
-    return _member_page(visit)
 
 
 def _change_role(visit: Visit) -> Response:
@@ -101,10 +93,10 @@ def _member_page(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 PAGES = (
-    Page("GET", _HERE, _show, access=LOOK),
+    Page("GET", _HERE, _page, access=LOOK),
     Page("POST", _HERE, _invite, access=MANAGE, again=Again(_page, ("email", "role"))),
     Page("POST", f"{_HERE}/invitations/<id>/revoke", _revoke, access=MANAGE, again=Again(_page), noted=False),
-    Page("GET", f"{_HERE}/<id>", _show_member, access=MANAGE),
+    Page("GET", f"{_HERE}/<id>", _member_page, access=MANAGE),
     Page("POST", f"{_HERE}/<id>/role", _change_role, access=MANAGE, again=Again(_member_page, ("role",))),
     Page("POST", f"{_HERE}/<id>/remove", _remove, access=MANAGE, again=Again(_member_page), noted=False),
     Page("POST", f"{_HERE}/<id>/transfer", _transfer, access=MANAGE, again=Again(_member_page)),

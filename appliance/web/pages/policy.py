@@ -66,10 +66,6 @@ class Refusal:
     error: Refused
 
 
-def _show(visit: Visit) -> Response:
-    return _page(visit)
-
-
 def _save_default(visit: Visit) -> Response:
     try:
         default = Action.parse(visit.form.text("default"), field="default")
@@ -243,7 +239,7 @@ def _again(form: str, *fields: str) -> Again:
 
 
 PAGES = (
-    Page("GET", "/policy", _show, access=LOOK),
+    Page("GET", "/policy", _page, access=LOOK),
     Page("GET", "/policy/check", _check, access=LOOK),
     Page("POST", "/policy/default", _save_default, access=CHANGE, again=_again("default")),
     Page("POST", "/policy/rules", _add_rule, access=CHANGE, again=_again("add", *_RULE_FIELDS)),

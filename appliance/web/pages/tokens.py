@@ -15,10 +15,6 @@ _PAGE_LENGTH = 200
 _SCOPES = {Scope.READ: "reading", Scope.WRITE: "reading and changing"}
 
 
-def _show(visit: Visit) -> Response:
-    return _page(visit)
-
-
 def _issue(visit: Visit) -> Response:
     form = visit.form
     try:
@@ -64,7 +60,7 @@ def _page(visit: Visit, refusal: Refused | None = None) -> Response:
 
 
 PAGES = (
-    Page("GET", _HERE, _show, access=SELF),
+    Page("GET", _HERE, _page, access=SELF),
     Page("POST", _HERE, _issue, access=SELF, again=Again(_page, ("name", "scope", "days"))),
     Page("POST", f"{_HERE}/<id>/revoke", _revoke, access=SELF, again=Again(_page), noted=False),
 )
