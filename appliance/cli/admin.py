@@ -15,9 +15,9 @@ from rich.table import Table
 from appliance.cli import factors, operations, present
 from appliance.cli.at_work import at_work
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
+from appliance.cli.options import AsJson, with_settings
 from appliance.cli.present import Present
-from appliance.cli.settings import resolve
+from appliance.cli.settings import Settings
 from appliance.service import Actor, invitations, permits, resets, suspension, verification
 from appliance.service import organizations as service
 from appliance.store import operations as trail
@@ -34,7 +34,6 @@ admin.add_typer(factors.factors, name="factors")
 
 Organization = Annotated[str, typer.Argument(help="Its id, or its name where no other one has the same.")]
 Email = Annotated[str, typer.Argument(help="Of the account.")]
-PublicUrl = Annotated[str | None, typer.Option(metavar="URL", help="https://HOST[:PORT] that links begin with.")]
 
 _UNBOUNDED = 10_000
 _EXITS = (
@@ -44,11 +43,9 @@ _EXITS = (
 
 
 @admin.command("list", epilog=_EXITS)
-def list_organizations(
-    as_json: AsJson = False, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
-) -> None:
+@with_settings("data", "database_url")
+def list_organizations(as_json: AsJson = False, *, settings: Settings) -> None:
     """List every organization: plan, machines, members, since when, and whether it is suspended."""
-    settings = resolve({"data": data, "database_url": database_url}, config)
     with present.opened(settings) as found, found.store.read() as transaction:
         lines = overview.lines(transaction)
     if as_json:
@@ -58,15 +55,12 @@ def list_organizations(
 
 
 @admin.command("plan", epilog=_EXITS)
+@with_settings("data", "database_url")
 def change_plan(
-    organization: Organization,
-    plan: Annotated[str, typer.Argument(help="free or paid.")],
-    data: Data = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
+    organization: Organization, plan: Annotated[str, typer.Argument(help="free or paid.")], *, settings: Settings
 ) -> None:
     """Switch an organization to another plan; to the free one only if that covers its machines."""
-    with at_work(data, database_url, config) as (found, context):
+    with at_work(settings) as (found, context):
         line = _find(found, organization)
         service.change(context, Actor.operator(line.id), plan=plan)
         operations.note(found.store, trail.PLAN_CHANGED, plan=plan)
@@ -74,11 +68,10 @@ def change_plan(
 
 
 @admin.command("suspend", epilog=_EXITS)
-def suspend(
-    organization: Organization, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
-) -> None:
+@with_settings("data", "database_url")
+def suspend(organization: Organization, *, settings: Settings) -> None:
     """Suspend an organization: its tunnels are dead, nobody of it signs in, and all that it has is kept."""
-    with at_work(data, database_url, config) as (found, context):
+    with at_work(settings) as (found, context):
         line = _find(found, organization)
         suspension.suspend(context, line.id)
         operations.note(found.store, trail.SUSPENDED)
@@ -86,11 +79,10 @@ def suspend(
 
 
 @admin.command("resume", epilog=_EXITS)
-def resume(
-    organization: Organization, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
-) -> None:
+@with_settings("data", "database_url")
+def resume(organization: Organization, *, settings: Settings) -> None:
     """Resume an organization that was suspended: its machines reconnect, and its people sign in again."""
-    with at_work(data, database_url, config) as (found, context):
+    with at_work(settings) as (found, context):
         line = _find(found, organization)
         suspension.resume(context, line.id)
         operations.note(found.store, trail.RESUMED)
@@ -98,17 +90,16 @@ def resume(
 
 
 @admin.command("invite", epilog=_EXITS)
+@with_settings("public_url", "data", "database_url")
 def invite(
     organization: Organization,
     email: Annotated[str, typer.Argument(help="Whom; the account will have this address.")],
     role: Annotated[str, typer.Option(help="owner, admin or viewer.")] = "viewer",
-    public_url: PublicUrl = None,
-    data: Data = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
+    *,
+    settings: Settings,
 ) -> None:
     """Make an invitation into an organization, and print its link, which works once and for seven days."""
-    with at_work(data, database_url, config, public_url) as (found, context):
+    with at_work(settings) as (found, context):
         line = _find(found, organization)
         invited = invitations.invite(context, Actor.operator(line.id), email=email, role=role)
         operations.note(found.store, trail.INVITED)
@@ -116,48 +107,37 @@ def invite(
 
 
 @admin.command("invite-sign-up", epilog=_EXITS)
+@with_settings("public_url", "data", "database_url")
 def invite_sign_up(
     email: Annotated[str | None, typer.Option(help="Address that the account has to have; without, any.")] = None,
-    public_url: PublicUrl = None,
-    data: Data = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
+    *,
+    settings: Settings,
 ) -> None:
     """Print a link with which somebody signs an organization up. It works once, and for seven days.
 
     Needed where the service runs with --sign-up invited; good with any other setting but closed.
     """
-    with at_work(data, database_url, config, public_url) as (found, context):
+    with at_work(settings) as (found, context):
         link = permits.invite(context, email)
         operations.note(found.store, trail.SIGN_UP_INVITED)
     print(link)
 
 
 @admin.command("reset-link", epilog=_EXITS)
-def reset_link(
-    email: Email,
-    public_url: PublicUrl = None,
-    data: Data = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
-) -> None:
+@with_settings("public_url", "data", "database_url")
+def reset_link(email: Email, *, settings: Settings) -> None:
     """Print a link with which a person chooses another password. It works once, and for an hour."""
-    with at_work(data, database_url, config, public_url) as (found, context):
+    with at_work(settings) as (found, context):
         link = resets.issue(context, email)
         operations.note(found.store, trail.RESET_LINK_ISSUED)
     print(link)
 
 
 @admin.command("verification-link", epilog=_EXITS)
-def verification_link(
-    email: Email,
-    public_url: PublicUrl = None,
-    data: Data = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
-) -> None:
+@with_settings("public_url", "data", "database_url")
+def verification_link(email: Email, *, settings: Settings) -> None:
     """Print a link with which a person verifies their address. It works once, and for three days."""
-    with at_work(data, database_url, config, public_url) as (found, context):
+    with at_work(settings) as (found, context):
         link = verification.issue(context, email)
         operations.note(found.store, trail.VERIFICATION_LINK_ISSUED)
     print(link)

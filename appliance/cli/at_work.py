@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from appliance.cli import present
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.present import Present
-from appliance.cli.settings import resolve
+from appliance.cli.settings import Settings
 from appliance.model.errors import NotEnforced, NotFound, Refused
 from appliance.service import Context
 
 
 @contextmanager
-def at_work(
-    data: Path | None, database_url: str | None, config: Path | None, public_url: str | None = None
-) -> Iterator[tuple[Present, Context]]:
+def at_work(settings: Settings) -> Iterator[tuple[Present, Context]]:
     """The store, and what use cases work with; what they refuse is one sentence.
 
     Raises:
         CommandError: it was refused, or there is no store.
     """
-    settings = resolve({"data": data, "database_url": database_url, "public_url": public_url}, config)
     with present.opened(settings) as found:
         context = Context(
             found.store, found.client(), *settings.endpoint.host_and_port(found.instance.port or 0), settings.public_url

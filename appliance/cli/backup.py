@@ -17,8 +17,8 @@ from appliance.cli import operations, present, unlocking
 from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import web_user
-from appliance.cli.options import Config, Data, DatabaseUrl
-from appliance.cli.settings import Settings, resolve
+from appliance.cli.options import with_settings
+from appliance.cli.settings import Settings
 from appliance.service import backup as service
 from appliance.store import operations as trail
 from appliance.store.database import sqlite_file
@@ -30,13 +30,13 @@ Passphrase = Annotated[
 ]
 
 
+@with_settings("data", "database_url")
 def backup(
     file: Annotated[Path, typer.Argument(help="The file to write.")],
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     passphrase_file: Passphrase = None,
-    data: Data = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
+    *,
+    settings: Settings,
 ) -> None:
     """Write the whole store into one file, sealed under the unlock secret. The service may go on meanwhile.
 
@@ -45,7 +45,6 @@ def backup(
     Exit codes: 69 the store is no SQLite file, 73 the file exists or can't be written, 77 not root, 78 settings that
     make no sense, no unlock secret or a wrong one, or no store yet.
     """
-    settings = resolve({"data": data, "database_url": database_url}, config)
     store_file(settings, "pg_dump")
     with present.opened(settings) as found:
         # Asked for in any case: who may take a backup is who knows it.

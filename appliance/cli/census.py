@@ -13,9 +13,9 @@ import typer
 from appliance.cli import operations, present
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import hub_state
-from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
+from appliance.cli.options import AsJson, with_settings
 from appliance.cli.present import Present
-from appliance.cli.settings import resolve
+from appliance.cli.settings import Settings
 from appliance.hub import wireguard
 from appliance.hub.errors import HubError
 from appliance.hub.kernel.events import Watcher
@@ -28,14 +28,14 @@ from appliance.service.census import Holding, HostPort
 from appliance.store import operations as trail
 
 
+@with_settings("data", "database_url")
 def census(
     organization: Annotated[str | None, typer.Option(help="Only the one of this id, or those of this name.")] = None,
     orphans: Annotated[bool, typer.Option("--orphans", help="Only what no organization of the store owns.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="With --orphans: remove it.")] = False,
     as_json: AsJson = False,
-    data: Data = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
+    *,
+    settings: Settings,
 ) -> None:
     """List everything that exists on the host and in the store on behalf of each organization of this instance.
 
@@ -46,7 +46,6 @@ def census(
     """
     if remove and not orphans:
         raise CommandError("--remove goes with --orphans: only what nobody owns is removed.", Exit.REFUSED)
-    settings = resolve({"data": data, "database_url": database_url}, config)
     with present.opened(settings) as found, _host(found, exclusive=remove) as host:
         of_name = [each for each in service.take(found.store, host) if _is_named(each, organization)]
         if organization is not None and not of_name:

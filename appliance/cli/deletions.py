@@ -5,23 +5,21 @@ from __future__ import annotations
 import json
 
 from appliance.cli import present
-from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
-from appliance.cli.settings import resolve
+from appliance.cli.options import AsJson, with_settings
+from appliance.cli.settings import Settings
 from appliance.store import deletions as store
 from appliance.store.deletions import Tombstone
 from appliance.store.times import rfc3339
 
 
-def deletions(
-    as_json: AsJson = False, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
-) -> None:
+@with_settings("data", "database_url")
+def deletions(as_json: AsJson = False, *, settings: Settings) -> None:
     """List when an organization was deleted and how much of what it had; neither its name nor its id is kept.
 
     Works with the service up or down.
 
     Exit codes: 0 done, 73 the database can't be used, 77 not root, 78 settings that make no sense or no store yet.
     """
-    settings = resolve({"data": data, "database_url": database_url}, config)
     with present.opened(settings) as found, found.store.read() as transaction:
         tombstones = store.tombstones(transaction)
     if as_json:

@@ -9,8 +9,8 @@ import typer
 
 from appliance.cli import operations, present
 from appliance.cli.at_work import at_work
-from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
-from appliance.cli.settings import resolve
+from appliance.cli.options import AsJson, with_settings
+from appliance.cli.settings import Settings
 from appliance.service import factor_removals
 from appliance.store import factor_removals as stored
 from appliance.store import operations as trail
@@ -32,13 +32,14 @@ _EXITS = (
 
 
 @factors.command("remove", epilog=_EXITS)
-def remove(email: Email, data: Data = None, database_url: DatabaseUrl = None, config: Config = None) -> None:
+@with_settings("data", "database_url")
+def remove(email: Email, *, settings: Settings) -> None:
     """Begin to remove the second factor and the passkeys of an account. It takes effect 72 hours later.
 
     The person and the owners of the organization get letters, where the service sends mail; where it sends none, tell
     them. Whoever signs in with what would be removed stops it, as every owner can, and `keep` does.
     """
-    with at_work(data, database_url, config) as (found, context):
+    with at_work(settings) as (found, context):
         begun = factor_removals.begin(context, email)
         operations.note(found.store, trail.FACTOR_REMOVAL_BEGUN)
     print(
@@ -48,20 +49,19 @@ def remove(email: Email, data: Data = None, database_url: DatabaseUrl = None, co
 
 
 @factors.command("keep", epilog=_EXITS)
-def keep(email: Email, data: Data = None, database_url: DatabaseUrl = None, config: Config = None) -> None:
+@with_settings("data", "database_url")
+def keep(email: Email, *, settings: Settings) -> None:
     """Stop a removal that has begun."""
-    with at_work(data, database_url, config) as (found, context):
+    with at_work(settings) as (found, context):
         factor_removals.stop_as_operator(context, email)
         operations.note(found.store, trail.FACTOR_REMOVAL_STOPPED)
     print("The removal is stopped, and the account has what it had.")
 
 
 @factors.command("list", epilog=_EXITS)
-def list_removals(
-    as_json: AsJson = False, data: Data = None, database_url: DatabaseUrl = None, config: Config = None
-) -> None:
+@with_settings("data", "database_url")
+def list_removals(as_json: AsJson = False, *, settings: Settings) -> None:
     """List the removals that have begun and not taken effect yet."""
-    settings = resolve({"data": data, "database_url": database_url}, config)
     with present.opened(settings) as found, found.store.read() as transaction:
         waiting = stored.waiting(transaction)
     if as_json:

@@ -10,20 +10,20 @@ from typing import Annotated, Any
 import typer
 
 from appliance.cli import present
-from appliance.cli.options import AsJson, Config, Data, DatabaseUrl
-from appliance.cli.settings import resolve
+from appliance.cli.options import AsJson, with_settings
+from appliance.cli.settings import Settings
 from appliance.store import Store, times
 from appliance.store import operations as trail
 from appliance.store.operations import Operation
 from appliance.store.times import rfc3339
 
 
+@with_settings("data", "database_url")
 def operations(
     as_json: AsJson = False,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=1_000_000, help="At most so many.")] = 50,
-    data: Data = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
+    *,
+    settings: Settings,
 ) -> None:
     """List what operators did with their commands, newest first: starts, backups, rotations, and by whom.
 
@@ -31,7 +31,6 @@ def operations(
 
     Exit codes: 0 done, 73 the database can't be used, 77 not root, 78 settings that make no sense or no store yet.
     """
-    settings = resolve({"data": data, "database_url": database_url}, config)
     with present.opened(settings) as found, found.store.read() as transaction:
         listed = trail.latest(transaction, limit)
     if as_json:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import Parameter, Signature
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from appliance.cli.option_table import OPTIONS, Given, name_of, value_of
-from appliance.cli.settings import Settings, resolve
+from appliance.cli.settings import resolve
 
 
 def _folder(text: str) -> Path:
@@ -19,38 +19,33 @@ def _folder(text: str) -> Path:
     return found
 
 
-def _option(key: str, **more: Any) -> Any:
-    return typer.Option(name_of(key), metavar=OPTIONS[key].metavar, help=OPTIONS[key].help, **more)
-
-
-Data = Annotated[Path | None, _option("data", parser=_folder)]
-Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file (TOML).")]
-DatabaseUrl = Annotated[str | None, _option("database_url")]
-Listen = Annotated[str | None, _option("listen")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of words.")]
+_CONFIG = Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration file (TOML).")]
 
 
-def with_all_settings(command: Callable[[Settings], None]) -> Callable[..., None]:
-    """Turn a command that takes settings into one that takes every option of the table, and a configuration file."""
+def with_settings(*keys: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of these keys and ``--config``, and hand it the settings made of them.
 
-    def run(config: Path | None = None, **given: Any) -> None:
-        command(resolve(given, config))
+    The command takes them by the name ``settings``, beside parameters of its own.
+    """
 
-    taken = {key: _annotation(key) for key, option in OPTIONS.items() if option.metavar}
-    signature = Signature(
-        [
-            Parameter(key, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-            for key, annotation in {**taken, "config": Config}.items()
-        ]
-    )
-    run.__doc__ = command.__doc__
-    vars(run)["__signature__"] = signature
-    return run
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def run(*arguments: Any, config: Path | None = None, **named: Any) -> None:
+            given = {key: named.pop(key, None) for key in keys}
+            command(*arguments, **named, settings=resolve(given, config))
+
+        own = [each for each in signature(command, eval_str=True).parameters.values() if each.name != "settings"]
+        added = {**{key: _annotation(key) for key in keys}, "config": _CONFIG}
+        more = [Parameter(key, Parameter.KEYWORD_ONLY, default=None, annotation=kind) for key, kind in added.items()]
+        vars(run)["__signature__"] = Signature([*own, *more])
+        run.__doc__ = command.__doc__
+        return run
+
+    return decorate
 
 
 def _annotation(key: str) -> Any:
-    if key == "data":
-        return Data
     option = OPTIONS[key]
     kind: Any = list[option.kind] if option.is_repeatable else option.kind  # type: ignore[name-defined]
-    return Annotated[kind | None, _option(key)]
+    parser = _folder if key == "data" else None
+    return Annotated[kind | None, typer.Option(name_of(key), metavar=option.metavar, help=option.help, parser=parser)]

@@ -9,8 +9,8 @@ import typer
 
 from appliance.cli import operations, present
 from appliance.cli.errors import CommandError, Exit
-from appliance.cli.options import Config, Data, DatabaseUrl
-from appliance.cli.settings import resolve
+from appliance.cli.options import with_settings
+from appliance.cli.settings import Settings
 from appliance.model.errors import Refused
 from appliance.service.transcripts import PublishedRuns, Run
 from appliance.store import operations as trail
@@ -18,20 +18,20 @@ from appliance.store import operations as trail
 _LATEST = Path("reports/out/latest")
 
 
+@with_settings("data", "database_url")
 def publish(
     run: Annotated[Path | None, typer.Argument(help=f"Folder of a run; {_LATEST} if none is named.")] = None,
     withdraw: Annotated[str | None, typer.Option(help="Take this run off instead.")] = None,
     as_list: Annotated[bool, typer.Option("--list", help="Only tell what is published.")] = False,
-    data: Data = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
+    *,
+    settings: Settings,
 ) -> None:
     """Publish a run of the gate: the page /transcripts has its files, and /claims its verdicts. Evidence stays here.
 
     Exit codes: 66 no such run, 73 the data folder or the database can't be used, 77 not root, 78 settings that make no
     sense or no store yet.
     """
-    with present.opened(resolve({"data": data, "database_url": database_url}, config)) as found:
+    with present.opened(settings) as found:
         runs = PublishedRuns(found.folder.transcripts)
         if as_list:
             print("\n".join(map(_words, runs.runs())) or "Nothing is published.")

@@ -17,8 +17,8 @@ from appliance.cli import secret as secrets
 from appliance.cli.backup import Passphrase
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, web_user
-from appliance.cli.options import Config, Data, DatabaseUrl
-from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings, resolve
+from appliance.cli.options import with_settings
+from appliance.cli.settings import SECRET_FILE_VARIABLE, SECRET_VARIABLE, Settings
 from appliance.service import backup as service
 from appliance.service import restoration
 from appliance.store import Store, migration, times
@@ -37,6 +37,7 @@ class _Answers:
     disable_machines: bool
 
 
+@with_settings("data", "database_url")
 def restore(
     file: Annotated[
         Path | None,
@@ -47,9 +48,8 @@ def restore(
         bool, typer.Option(_DISABLE, help="Bring all machines back disabled; each can be enabled again.")
     ] = False,
     passphrase_file: Passphrase = None,
-    data: Data = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
+    *,
+    settings: Settings,
 ) -> None:
     """Make a new data folder from a backup, with the unlock secret of its day; `up` then goes on where it was made.
 
@@ -60,7 +60,6 @@ def restore(
     SQLite file, 73 there is a store already or the folder can't be written, 75 a service runs on it, 77 not root, 78
     settings that make no sense, no unlock secret or a wrong one, or no store yet.
     """
-    settings = resolve({"data": data, "database_url": database_url}, config)
     answers = _Answers(yes, disable_machines)
     if file is None:
         _settle_present(settings, answers)

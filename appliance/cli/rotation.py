@@ -12,20 +12,20 @@ from appliance.cli import operations, present
 from appliance.cli import secret as secrets
 from appliance.cli.errors import CommandError, Exit
 from appliance.cli.option_table import PATH, Given, name_of, value_of
-from appliance.cli.options import Config, Data, DatabaseUrl
+from appliance.cli.options import with_settings
 from appliance.cli.present import Present
-from appliance.cli.settings import SECRET_FILE_VARIABLE, resolve
+from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings
 from appliance.hub.errors import HubError
 from appliance.store import operations as trail
 from appliance.store import rotation
 from appliance.vault import WrongSecret
 
 
+@with_settings("data", "database_url")
 def rotate_unlock_secret(
     new_secret_file: Annotated[Path, typer.Option(help="File of the new secret; made where there is none.")],
-    data: Data = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
+    *,
+    settings: Settings,
 ) -> None:
     """Seal every key anew, so that another unlock secret opens the store. The present one is supplied as for `up`.
 
@@ -35,7 +35,7 @@ def rotate_unlock_secret(
     settings that make no sense, no unlock secret or a wrong one, or no store yet.
     """
     new_secret_file = value_of(PATH, Given(name_of("new_secret_file"), new_secret_file))
-    with present.opened(resolve({"data": data, "database_url": database_url}, config)) as found:
+    with present.opened(settings) as found:
         is_running = found.hub_status() is not None
         if not _is_done(found, new_secret_file):
             old = found.secret()

@@ -11,9 +11,9 @@ import typer
 
 from appliance.cli import present, probe
 from appliance.cli.errors import Exit
-from appliance.cli.options import AsJson, Config, Data, DatabaseUrl, Listen
+from appliance.cli.options import AsJson, with_settings
 from appliance.cli.present import Present
-from appliance.cli.settings import resolve
+from appliance.cli.settings import Settings
 from appliance.hub.rpc.messages import HubStatus
 from appliance.store import machines, organizations
 from appliance.store.revision import NEWEST, revision
@@ -52,19 +52,14 @@ class Status:
         return self.enforces and self.alive and self.ready
 
 
-def status(
-    as_json: AsJson = False,
-    data: Data = None,
-    listen: Listen = None,
-    database_url: DatabaseUrl = None,
-    config: Config = None,
-) -> None:
+@with_settings("data", "listen", "database_url")
+def status(as_json: AsJson = False, *, settings: Settings) -> None:
     """Tell whether the service is up and enforces every organization. Changes nothing, needs no unlock secret.
 
     Exit codes: 0 everything runs and enforces, 69 not, 73 the database can't be used, 77 not root, 78 settings that
     make no sense or no store yet.
     """
-    with present.opened(resolve({"data": data, "listen": listen, "database_url": database_url}, config)) as found:
+    with present.opened(settings) as found:
         now = look(found)
     print(json.dumps(document(now), indent=2) if as_json else words(now))
     raise typer.Exit(0 if now.is_up else Exit.UNAVAILABLE)

@@ -20,7 +20,7 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.cli.folder import Folder, hub_socket, instance_locked, web_user
 from appliance.cli.handover import Handover
 from appliance.cli.option_table import OPTIONS
-from appliance.cli.options import with_all_settings
+from appliance.cli.options import with_settings
 from appliance.cli.public_port import PublicPort
 from appliance.cli.settings import SECRET_FILE_VARIABLE, Settings, default_data
 from appliance.cli.supervision import Child, NotStarted, Signals, pause, watch
@@ -44,8 +44,8 @@ _USEFUL = ("PATH", "TZ", "LANG", "LANGUAGE", "TMPDIR", "VIRTUAL_ENV")
 _USEFUL_PREFIXES = ("LC_", "PYTHON", "PG", "SSL_")
 
 
-@with_all_settings
-def up(settings: Settings) -> None:
+@with_settings(*(key for key, option in OPTIONS.items() if option.metavar))
+def up(*, settings: Settings) -> None:
     """Run the appliance in the foreground: hub, pages and API.
 
     Ends with Ctrl-C or SIGTERM, and then removes what it made on the host. SIGHUP starts both processes again, after an
