@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pytest
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.packet import Packet
 
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.mesh import Machine, Mesh
 from harness.subject.service import PORT
-from harness.wire import packets, raw
-from harness.wire.raw import Probe
+from harness.wire import raw
 from harness.wire.witness import Frame, Marks, Witness
 from harness.world import outside
 from harness.world.outside import EVERYBODY, INTERNET, WEB, Outside
@@ -45,7 +46,7 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
         neighbours, tries = Marks(), Marks()
         own = outside.probes(_address(beyond), _address(beyond), HUB, neighbours)
         with record.control("the internet and the hub's host see each of these that a neighbour of the hub sends"):
-            raw.send(beyond.neighbour, "eth0", own)
+            raw.send(beyond.neighbour, "eth0", [packet for probe in own for packet in probe.packets])
             outside.send_6(beyond.neighbour, "eth0", neighbours.mark(len(own)))
             reachable = {number for number, probe in enumerate(own) if probe.destination in (*INTERNET, *EVERYBODY)}
             reachable.add(len(own))
@@ -61,7 +62,8 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
 
         before = _received(mesh, roamer)
         tried = outside.probes(roamer.address, mate.address, mesh.hub_address, tries)
-        raw.send(roamer.host, roamer.tunnel.interface, tried)
+        sent = [packet for probe in tried for packet in probe.packets]
+        raw.send(roamer.host, roamer.tunnel.interface, sent)
         _send_6(roamer, tries.mark(len(tried)))
         mesh.fence(roamer)
         beyond.settle()
@@ -80,7 +82,7 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
             "packets left the mesh for the hub's own host",
         )
         with record.control("the hub received what was tried"):
-            assert _received(mesh, roamer) - before >= sum(len(each) for probe in tried for each in probe.packets)
+            assert _received(mesh, roamer) - before >= sum(map(len, sent))
         with record.control("the mate is still reached in the same way"):
             raw.send(roamer.host, roamer.tunnel.interface, [_to(roamer, mate, hearing)])
             assert {0} <= at_mate.wait_for(hearing, {0})
@@ -153,12 +155,12 @@ def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) ->
         with record.control("the hub's host answers on its public address, over the underlay"):
             assert tcp_probe(machine.host, HUB, listening, 5.0)
         tried = [
-            Probe(f"{name} port {port}", destination, (packets.ipv4(machine.address, destination, number, body),))
+            IP(src=machine.address, dst=destination) / body
             for destination in (mesh.hub_address, HUB, "127.0.0.1")
             for port in (*HUB_PORTS, listening)
-            for name, number, body in (
-                ("TCP", packets.TCP, packets.tcp_syn(machine.address, destination, port, b"")),
-                ("UDP", packets.UDP, packets.udp(machine.address, destination, port, marks.mark(port))),
+            for body in (
+                TCP(sport=raw.SOURCE_PORT, dport=port, flags="S"),
+                UDP(sport=raw.SOURCE_PORT, dport=port) / marks.mark(port),
             )
         ]
         mesh.fence(machine)
@@ -167,9 +169,9 @@ def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) ->
         raw.send(machine.host, machine.tunnel.interface, tried)
         mesh.fence(machine)
         other = [
-            f"{frame.data[0:1].hex()}… from {packets.source(frame.data)}, protocol {frame.data[9]}"
+            IP(frame.data).summary()
             for frame in witness.frames()
-            if not _is_from(frame, machine.address) and not packets.is_echo_reply(frame.data)
+            if not _is_from(frame, machine.address) and not raw.is_echo_reply(frame.data)
         ]
     record.none_of("other answers", other, "the hub answered something else than a ping")
     record.measure("asked for", len(tried))
@@ -216,9 +218,8 @@ def _table(kinds: Sequence[str], seen: Mapping[str, Collection[int]]) -> dict[tu
     }
 
 
-def _to(source: Machine, mate: Machine, marks: Marks) -> Probe:
-    body = packets.udp(source.address, mate.address, 80, marks.mark(0))
-    return Probe("UDP", mate.address, (packets.ipv4(source.address, mate.address, packets.UDP, body),))
+def _to(source: Machine, mate: Machine, marks: Marks) -> Packet:
+    return IP(src=source.address, dst=mate.address) / UDP(sport=raw.SOURCE_PORT, dport=80) / marks.mark(0)
 
 
 def _send_6(machine: Machine, payload: bytes) -> None:
@@ -249,4 +250,4 @@ def _listening(world: World) -> Iterator[int]:
 
 
 def _is_from(frame: Frame, address: str) -> bool:
-    return packets.source(frame.data) == address
+    return bool(IP(frame.data).src == address)

@@ -12,9 +12,8 @@ from scapy.packet import Packet
 from harness.judging.record import Record
 from harness.judging.verdicts import Refuted
 from harness.overlay.mesh import HANDSHAKE_DEADLINE, PROBE_DEADLINE, Machine
-from harness.wire import forgery, packets, raw
+from harness.wire import forgery, raw
 from harness.wire.forgery import MessageKind
-from harness.wire.raw import Probe
 from harness.wire.witness import Marks, Witness
 from harness.world.home import behind_a_router
 from harness.world.outside import EVERYBODY
@@ -64,7 +63,7 @@ def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record
         }.items():
             record.none_of(
                 f"forged packets in {name}",
-                [tried[number].name for number in sorted(seen)],
+                ["from {} to {}".format(*ways[number]) for number in sorted(seen)],
                 f"forged packets arrived in {name}",
             )
         with record.control("what is not forged arrives as before"):
@@ -175,14 +174,12 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
                 raise Refuted(f"{source.name} lost {destination.name} to recorded messages")
 
 
-def _probe(source: str, destination: str, mark: bytes) -> Probe:
-    packet = packets.ipv4(source, destination, packets.UDP, packets.udp(source, destination, _PORT, mark))
-    return Probe(f"from {source} to {destination}", destination, (packet,))
+def _probe(source: str, destination: str, mark: bytes) -> Packet:
+    return IP(src=source, dst=destination) / UDP(sport=raw.SOURCE_PORT, dport=_PORT) / mark
 
 
-def _from(source: str, hub: tuple[str, int], message: bytes) -> Probe:
-    packet = packets.ipv4(source, hub[0], packets.UDP, packets.udp(source, *hub, message))
-    return Probe(f"from {source}", hub[0], (packet,))
+def _from(source: str, hub: tuple[str, int], message: bytes) -> Packet:
+    return IP(src=source, dst=hub[0]) / UDP(sport=raw.SOURCE_PORT, dport=hub[1]) / message
 
 
 def _say(source: Machine, destination: Machine, mark: bytes) -> None:

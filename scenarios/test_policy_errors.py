@@ -14,7 +14,6 @@ from harness.overlay.icmp_errors import QuotedConnection
 from harness.overlay.mesh import PROBE_DEADLINE, Machine, rule_between
 from harness.overlay.truth import CellKey, PortProtocol
 from harness.wire import raw
-from harness.wire.raw import Probe
 from harness.world.world import World
 from netlab import TcpListener
 
@@ -62,8 +61,7 @@ def _opened(source: Machine, destination: Machine, stack: ExitStack) -> Iterator
         opened.send(b"opened")
         yield QuotedConnection(CellKey(source, destination, service), opened.getsockname()[1])
     ping = QuotedConnection(CellKey(source, destination, _PING), _IDENTIFIER)
-    sent = Probe("a ping", destination.address, (ping.packet(of_reply=False),))
-    raw.send(source.host, source.tunnel.interface, [sent])
+    raw.send(source.host, source.tunnel.interface, [ping.packet(of_reply=False)])
     yield ping
 
 

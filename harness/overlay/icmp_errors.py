@@ -5,18 +5,18 @@ Sources: RFC 792 (an error quotes the header and 64 bits of the packet that it i
 
 from __future__ import annotations
 
-import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.packet import Packet
 
 from harness.judging.verdicts import Refuted
 from harness.overlay.mesh import Machine, Mesh, Rule
 from harness.overlay.truth import CellKey, is_allowed
-from harness.wire import packets, raw
-from harness.wire.raw import Probe
+from harness.wire import raw
 from harness.wire.witness import Marks, Witness
 from reports import exhibits
 
@@ -32,11 +32,12 @@ KINDS = {
 """ICMP type and code by name."""
 
 NEVER_DELIVERED = ("source quench", "redirect")
-_NUMBERS = {"tcp": packets.TCP, "udp": packets.UDP, "icmp": packets.ICMP}
+_QUOTED = 28
+"""Bytes of the packet that an error is about: its header and 64 bits."""
 _ECHO_REQUEST, _ECHO_REPLY = 8, 0
 _AT_ONCE = 40
 """Errors that are sent in a row: no more than fit into a tunnel's smallest buffer."""
-_LENGTH_OF_THE_NEXT_LINK = struct.pack("!HH", 0, 1280)
+_NEXT_MTU = 1280
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class QuotedConnection:
     cell: CellKey
     own_port: int
 
-    def packet(self, *, of_reply: bool) -> bytes:
-        """Returns the beginning of a packet of this connection, as an error quotes it.
+    def packet(self, *, of_reply: bool) -> Packet:
+        """Returns a packet of this connection, as an error quotes its beginning.
 
         Args:
             of_reply: a packet toward the machine that opened the connection.
@@ -62,12 +63,11 @@ class QuotedConnection:
             source, destination = destination, source
         service = self.cell.service
         if service.port is None:
-            kind = _ECHO_REPLY if of_reply else _ECHO_REQUEST
-            head = packets.icmp(kind, 0, struct.pack("!HH", self.own_port, 1), b"")
+            head: Packet = ICMP(type=_ECHO_REPLY if of_reply else _ECHO_REQUEST, id=self.own_port, seq=1)
         else:
-            ports = [self.own_port, service.port]
-            head = struct.pack("!HHI", *(reversed(ports) if of_reply else ports), 0)
-        return packets.ipv4(source, destination, _NUMBERS[service.protocol], head)
+            ports = (service.port, self.own_port) if of_reply else (self.own_port, service.port)
+            head = {"tcp": TCP, "udp": UDP}[service.protocol](sport=ports[0], dport=ports[1])
+        return IP(src=source, dst=destination) / head
 
 
 @dataclass(frozen=True)
@@ -102,14 +102,16 @@ class IcmpError:
             and is_allowed(self.connection.cell, default, rules)
         )
 
-    def packet(self, mark: bytes) -> bytes:
+    def packet(self, mark: bytes) -> Packet:
         """Returns the error as an IPv4 packet, with a mark behind the quotation."""
-        rest = {
-            "too long": _LENGTH_OF_THE_NEXT_LINK,
-            "redirect": IPv4Address(self.sender.address).packed,
-        }.get(self.kind, bytes(4))
-        body = packets.icmp(*KINDS[self.kind], rest, self.connection.packet(of_reply=self.of_reply) + mark)
-        return packets.ipv4(self.sender.address, self.receiver.address, packets.ICMP, body)
+        kind, code = KINDS[self.kind]
+        error = ICMP(type=kind, code=code)
+        if self.kind == "too long":
+            error.nexthopmtu = _NEXT_MTU
+        elif self.kind == "redirect":
+            error.gw = self.sender.address
+        quoted = bytes(self.connection.packet(of_reply=self.of_reply))[:_QUOTED]
+        return IP(src=self.sender.address, dst=self.receiver.address) / error / (quoted + mark)
 
     def __str__(self) -> str:
         about = f"{'a reply' if self.of_reply else 'a packet'} of {self.connection.cell}"
@@ -132,13 +134,12 @@ def delivered(mesh: Mesh, tried: Sequence[IcmpError]) -> list[IcmpError]:
     marks = Marks()
     with ExitStack() as stack:
         at = {each: stack.enter_context(Witness(each.host, each.tunnel.interface)) for each in machines}
-        probes_by_sender: defaultdict[Machine, list[Probe]] = defaultdict(list)
+        by_sender: defaultdict[Machine, list[Packet]] = defaultdict(list)
         for number, error in enumerate(tried):
-            packet = error.packet(marks.mark(number))
-            probes_by_sender[error.sender].append(Probe(str(error), error.receiver.address, (packet,)))
-        for sender, probes in probes_by_sender.items():
-            for first in range(0, len(probes), _AT_ONCE):
-                raw.send(sender.host, sender.tunnel.interface, probes[first : first + _AT_ONCE])
+            by_sender[error.sender].append(error.packet(marks.mark(number)))
+        for sender, packets in by_sender.items():
+            for first in range(0, len(packets), _AT_ONCE):
+                raw.send(sender.host, sender.tunnel.interface, packets[first : first + _AT_ONCE])
                 for machine in (sender, *machines):
                     machine.fence()
         mesh.fence(*machines)

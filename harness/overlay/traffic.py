@@ -5,14 +5,15 @@ from __future__ import annotations
 import socket
 from contextlib import ExitStack
 
+from scapy.layers.inet import ICMP, IP, UDP, fragment
+
 from harness.judging.answer import Answer
 from harness.judging.verdicts import Refuted
 from harness.overlay import truth
 from harness.overlay.connection import Connection
 from harness.overlay.mesh import Machine, Mesh
 from harness.overlay.truth import CellKey, PortProtocol
-from harness.wire import packets, raw
-from harness.wire.raw import Probe
+from harness.wire import raw
 from harness.wire.witness import Marks, Witness
 
 KINDS = (PortProtocol("udp", 9), PortProtocol("tcp", 9), PortProtocol("icmp"))
@@ -24,7 +25,7 @@ _PROBES = 5
 _ABSORBED = 9
 # Leaves out the stream and the connection, whose many packets a witness would have to keep until it is read.
 _PROBES_FILTER = f"icmp or udp dst port {_ABSORBED} or (ip and ip[6:2] & 0x3fff != 0)"
-_ECHO, _UNREACHABLE = (8, 0), (3, 3)
+_UNREACHABLE, _PORT = 3, 3
 
 
 class Traffic:
@@ -87,15 +88,14 @@ class Traffic:
         here, there = self.source.address, self.destination.address
         datagram, ping, first, second, error = (self._marks.mark(self._sent + place) for place in range(_PROBES))
         self._sent += _PROBES
-        _send(self.source, there, packets.UDP, packets.udp(here, there, _ABSORBED, datagram))
-        large = packets.udp(here, there, _ABSORBED, first + bytes(_FRAGMENTED) + second)
-        pieces = packets.fragments(here, there, packets.UDP, large, _FRAGMENT)
-        raw.send(self.source.host, self.source.tunnel.interface, [Probe("", there, pieces)])
-        _send(self.source, there, packets.ICMP, packets.icmp(*_ECHO, bytes(4), ping))
-        quoted = packets.ipv4(here, there, packets.UDP, packets.udp(here, there, _ABSORBED, error))
+        ip, udp = IP(src=here, dst=there), UDP(sport=raw.SOURCE_PORT, dport=_ABSORBED)
+        whole = ip / udp / (first + bytes(_FRAGMENTED) + second)
+        pieces = fragment(whole, _FRAGMENT)  # type: ignore[no-untyped-call]
+        raw.send(self.source.host, self.source.tunnel.interface, [ip / udp / datagram, *pieces, ip / ICMP() / ping])
+        icmp_error = IP(src=there, dst=here) / ICMP(type=_UNREACHABLE, code=_PORT) / bytes(ip / udp / error)
         # The error takes another tunnel, and the hub must have met its connection before, or the error belongs to none.
         self.source.fence()
-        _send(self.destination, here, packets.ICMP, packets.icmp(*_UNREACHABLE, bytes(4), quoted))
+        raw.send(self.destination.host, self.destination.tunnel.interface, [icmp_error])
 
     def judge_probes(self) -> None:
         """Compares the probes that arrived with the policy, and judges the connection. Call it after `Mesh.fence`.
@@ -138,8 +138,3 @@ class Traffic:
 
     def _is_allowed(self, kind: PortProtocol) -> bool:
         return truth.is_allowed(CellKey(self.source, self.destination, kind), self._mesh.default, self._mesh.rules)
-
-
-def _send(source: Machine, destination: str, protocol: int, body: bytes) -> None:
-    packet = packets.ipv4(source.address, destination, protocol, body)
-    raw.send(source.host, source.tunnel.interface, [Probe("", destination, (packet,))])

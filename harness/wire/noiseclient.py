@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from noise.connection import Keypair, NoiseConnection
+from scapy.layers.inet import ICMP, IP
 
-from harness.wire import forgery, packets
+from harness.wire import forgery, raw
 from harness.wire.forgery import MessageKind
 from netlab import Host, NothingArrived
 
@@ -26,7 +27,6 @@ _NAME = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"
 _PROLOGUE = b"WireGuard v1 zx2c4 Jason@zx2c4.com"
 _TAI64_EPOCH = 2**62 + 10
 _BLOCK = 16
-_ECHO = bytes(4)
 
 
 @dataclass(frozen=True)
@@ -131,13 +131,12 @@ class NoiseClient:
         Raises:
             NothingArrived: there is no answer from that address.
         """
-        request = packets.icmp(8, 0, _ECHO, b"meshwg")
-        self.send(packets.ipv4(self.configuration.address, destination, packets.ICMP, request))
+        self.send(bytes(IP(src=self.configuration.address, dst=destination) / ICMP() / b"meshwg"))
         deadline = time.monotonic() + self._timeout
         with suppress(NothingArrived):
             while time.monotonic() < deadline:
                 answer = self.receive()
-                if packets.is_echo_reply(answer) and packets.source(answer) == destination:
+                if raw.is_echo_reply(answer) and IP(answer).src == destination:
                     return
         raise NothingArrived(f"answer of {destination} to a ping", self._timeout)
 

@@ -1,37 +1,33 @@
-"""Packets made by hand, sent out of a link by a raw socket."""
+"""Packets made by hand with scapy, sent out of a link by a raw socket, and answers told apart."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+
+from scapy.layers.inet import ICMP, IP
+from scapy.packet import Packet
 
 from netlab import Host
 
-
-@dataclass(frozen=True)
-class Probe:
-    """One attempt.
-
-    Attributes:
-        name: what it tries, in words.
-        destination: where its packets are addressed to.
-        packets: with the mark of its number in each.
-    """
-
-    name: str
-    destination: str
-    packets: Sequence[bytes]
+SOURCE_PORT = 40000
+"""Port that made datagrams and segments come from."""
+_ECHO_REPLY = 0
 
 
-def send(host: Host, link: str, tried: Iterable[Probe]) -> None:
-    """Sends probes out of one link of a host, whatever its routes say."""
+def send(host: Host, link: str, packets: Iterable[Packet]) -> None:
+    """Sends IPv4 packets out of one link of a host, whatever its routes say."""
     with host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        for probe in tried:
-            for packet in probe.packets:
-                # What the sender's own kernel refuses gets nowhere, as the witnesses will tell.
-                with suppress(OSError):
-                    sender.sendto(packet, (probe.destination, 0))
+        for packet in packets:
+            # A packet that the sender's own kernel refuses gets nowhere, as the witnesses will tell.
+            with suppress(OSError):
+                sender.sendto(bytes(packet), (packet.dst, 0))
+
+
+def is_echo_reply(packet: bytes) -> bool:
+    """True for an IPv4 packet that is the answer to a ping."""
+    ip = IP(packet)
+    return ip.version == 4 and isinstance(ip.payload, ICMP) and ip.payload.type == _ECHO_REPLY

@@ -9,18 +9,18 @@ from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
 
+from scapy.layers.inet import ICMP, IP
+
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay import truth
 from harness.overlay.mesh import HANDSHAKE_DEADLINE, Machine, Rule
 from harness.overlay.truth import PortProtocol, Prober
-from harness.wire import packets, raw
-from harness.wire.raw import Probe
+from harness.wire import raw
 from harness.wire.witness import Marks, Witness
 from harness.world.world import World
 from netlab import LabHost, wg_quick
 
-_ECHO = (8, 0)
 _DEADLINE = 5.0
 _LEAST = 32 + 28 + 12
 """Bytes of WireGuard that a ping with a mark takes at least."""
@@ -149,14 +149,10 @@ class History:
             before = [_transmitted(thief) for thief in self._revoked]
             for number, thief in enumerate(self._revoked):
                 targets = {self._mesh.hub_address, *(machine.address for machine in self.machines)} - {thief.address}
-                ping = packets.icmp(*_ECHO, bytes(4), marks.mark(number))
                 raw.send(
                     thief.host,
                     thief.tunnel.interface,
-                    [
-                        Probe("", target, (packets.ipv4(thief.address, target, packets.ICMP, ping),))
-                        for target in sorted(targets)
-                    ],
+                    [IP(src=thief.address, dst=each) / ICMP() / marks.mark(number) for each in sorted(targets)],
                 )
                 before[number] += len(targets) * _LEAST
             for thief, enough in zip(self._revoked, before, strict=True):
@@ -166,7 +162,7 @@ class History:
             reached += [
                 name
                 for name, witness in answers
-                if any(packets.is_echo_reply(frame.data) and marks.within(frame.data) for frame in witness.frames())
+                if any(raw.is_echo_reply(frame.data) and marks.within(frame.data) for frame in witness.frames())
             ]
         if reached:
             raise Refuted(f"a key that was taken away still reaches {', '.join(reached)}")

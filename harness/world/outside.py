@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Sequence
 from contextlib import ExitStack
-from ipaddress import IPv4Address
+from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
-from harness.wire import packets
-from harness.wire.packets import ESP, GRE, ICMP, IPIP, TCP, UDP
-from harness.wire.raw import Probe
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_LSRR, fragment
+from scapy.packet import Packet
+
+from harness.wire.raw import SOURCE_PORT
 from harness.wire.witness import Marks
 from harness.world.world import HUB, OFFICE, World
 from netlab import Host
@@ -23,8 +26,26 @@ _RANGES = ("10.99.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "198.18.0.1")
 INTERNET = (WEB, NAMES, METADATA, *_RANGES)
 """Addresses of the one host that plays all of the internet."""
 EVERYBODY = ("255.255.255.255", "192.0.2.255", "224.0.0.1", "239.1.2.3")
-_ECHO, _REDIRECT, _UNREACHABLE = (8, 0), (5, 1), (3, 1)
+_FRAGMENT = 272  # bytes of the larger one of two
 _DEADLINE = 5.0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """An attempt to get a packet out of a mesh.
+
+    Attributes:
+        name: the attempt in words.
+        packets: IPv4 packets to one destination, each with the mark of the attempt's number.
+    """
+
+    name: str
+    packets: Sequence[Packet]
+
+    @property
+    def destination(self) -> str:
+        """Address that the packets are sent to."""
+        return str(self.packets[0].dst)
 
 
 class Outside:
@@ -80,36 +101,37 @@ def probes(source: str, mate: str, hub: str, marks: Marks) -> list[Probe]:
         hub: where it would ask for a source route.
     """
     made: list[Probe] = []
+    udp = UDP(sport=SOURCE_PORT, dport=80)
 
-    def add(name: str, destination: str, protocol: int, body: bytes, **header: int | bytes) -> None:
-        packet = packets.ipv4(source, destination, protocol, body, **header)  # type: ignore[arg-type]
-        made.append(Probe(name, destination, (packet,)))
+    def to(destination: str, **header: Any) -> Packet:
+        return IP(src=source, dst=destination, **header)
+
+    def mark() -> bytes:
+        return marks.mark(len(made))
+
+    def add(name: str, *packets: Packet) -> None:
+        made.append(Probe(name, packets))
 
     for destination in (*INTERNET, HUB, OFFICE, *EVERYBODY):
         port = 53 if destination == NAMES else 80
-        add("UDP", destination, UDP, packets.udp(source, destination, port, marks.mark(len(made))))
-        add("TCP", destination, TCP, packets.tcp_syn(source, destination, port, marks.mark(len(made))))
-        add("a ping", destination, ICMP, packets.icmp(*_ECHO, bytes(4), marks.mark(len(made))))
-    for name, protocol in (("GRE", GRE), ("ESP", ESP)):
-        add(name, WEB, protocol, bytes(8) + marks.mark(len(made)))
-    inner = packets.ipv4(source, WEB, UDP, packets.udp(source, WEB, 80, marks.mark(len(made))))
-    add("a packet within a packet", WEB, IPIP, inner)
-    add("TTL 1", WEB, UDP, packets.udp(source, WEB, 80, marks.mark(len(made))), ttl=1)
-    add("a DNS query", NAMES, UDP, packets.udp(source, NAMES, 53, _query(marks.mark(len(made)))))
-    route = packets.loose_source_route(WEB)
-    add("a source route", WEB, UDP, packets.udp(source, WEB, 80, marks.mark(len(made))), options=route)
-    body = packets.udp(source, hub, 80, marks.mark(len(made)))
-    add("a source route by way of the hub", hub, UDP, body, options=route)
-    number = len(made)
-    whole = packets.udp(source, WEB, 80, marks.mark(number) + bytes(500) + marks.mark(number))
-    made.append(Probe("fragments", WEB, packets.fragments(source, WEB, UDP, whole, 256)))
-    quoted = packets.ipv4(mate, source, UDP, packets.udp(mate, source, 80, b""))
-    add("an ICMP error", WEB, ICMP, packets.icmp(*_UNREACHABLE, bytes(4), quoted + marks.mark(len(made))))
-    gateway = IPv4Address(WEB).packed
-    add("an ICMP redirect", WEB, ICMP, packets.icmp(*_REDIRECT, gateway, quoted + marks.mark(len(made))))
-    forged = packets.ipv4(source, mate, UDP, packets.udp(source, mate, 80, b""))
-    body = packets.icmp(*_REDIRECT, gateway, forged + marks.mark(len(made)))
-    add("an ICMP redirect for the mate's address", hub, ICMP, body)
+        add("UDP", to(destination) / UDP(sport=SOURCE_PORT, dport=port) / mark())
+        add("TCP", to(destination) / TCP(sport=SOURCE_PORT, dport=port, flags="S") / mark())
+        add("a ping", to(destination) / ICMP() / mark())
+    for name, protocol in (("GRE", socket.IPPROTO_GRE), ("ESP", socket.IPPROTO_ESP)):
+        add(name, to(WEB, proto=protocol) / (bytes(8) + mark()))
+    add("a packet within a packet", to(WEB) / to(WEB) / udp / mark())
+    add("TTL 1", to(WEB, ttl=1) / udp / mark())
+    add("a DNS query", to(NAMES) / UDP(sport=SOURCE_PORT, dport=53) / _query(mark()))
+    route = [IPOption_LSRR(routers=[WEB])]
+    add("a source route", to(WEB, options=route) / udp / mark())
+    add("a source route by way of the hub", to(hub, options=route) / udp / mark())
+    whole = to(WEB) / udp / (mark() + bytes(500) + mark())
+    add("fragments", *fragment(whole, _FRAGMENT))  # type: ignore[no-untyped-call]
+    quoted = bytes(IP(src=mate, dst=source) / udp)
+    add("an ICMP error", to(WEB) / ICMP(type=3, code=1) / (quoted + mark()))
+    redirect = ICMP(type=5, code=1, gw=WEB)
+    add("an ICMP redirect", to(WEB) / redirect / (quoted + mark()))
+    add("an ICMP redirect for the mate's address", to(hub) / redirect / (bytes(to(mate) / udp) + mark()))
     return made
 
 

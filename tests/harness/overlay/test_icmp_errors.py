@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import struct
-from ipaddress import IPv4Address
-
 import pytest
+from scapy.layers.inet import ICMP, IP
 
 from harness.overlay import icmp_errors
 from harness.overlay.icmp_errors import KINDS, IcmpError, QuotedConnection
 from harness.overlay.mesh import Rule
 from harness.overlay.truth import CellKey, PortProtocol
-from harness.wire import packets
 from tests.harness.overlay.test_truth import ONE, TWO, machine
-from tests.harness.wire.test_packets import total
 
 THIRD = machine(3)
 DENIED: Rule = {"action": "deny", "source": "machine:m1", "destination": "machine:m2"}
@@ -56,21 +52,16 @@ def test_an_error_from_an_endpoint_has_the_verdict_of_its_connection(kind: str) 
 @pytest.mark.parametrize("service", SERVICES, ids=str)
 @pytest.mark.parametrize("of_reply", [False, True])
 def test_an_error_quotes_a_packet_as_a_kernel_does(service: PortProtocol, of_reply: bool) -> None:
-    packet = IcmpError(connection(service), THIRD, ONE, of_reply, "too long").packet(b"mark")
-    assert (packet[9], packet[12:16], packet[16:20]) == (
-        packets.ICMP,
-        IPv4Address(THIRD.address).packed,
-        IPv4Address(ONE.address).packed,
-    )
-    assert total(packet[:20]) == total(packet[20:]) == 0
-    assert packet[20:22] == b"\x03\x04"
-    quoted, mark = packet[28:56], packet[56:]
+    packet = IP(bytes(IcmpError(connection(service), THIRD, ONE, of_reply, "too long").packet(b"mark")))
+    assert (packet.src, packet.dst) == (THIRD.address, ONE.address)
+    assert (packet[ICMP].type, packet[ICMP].code, packet[ICMP].nexthopmtu) == (3, 4, 1280)
+    quoted, mark = bytes(packet[ICMP].payload)[:28], bytes(packet[ICMP].payload)[28:]
     assert mark == b"mark"
-    ends = [IPv4Address(end.address).packed for end in ((TWO, ONE) if of_reply else (ONE, TWO))]
-    assert [quoted[12:16], quoted[16:20]] == ends
+    sender, receiver = (TWO, ONE) if of_reply else (ONE, TWO)
+    about = IP(quoted + bytes(12))
+    assert (about.src, about.dst) == (sender.address, receiver.address)
     if service.port is None:
-        assert quoted[20] == (0 if of_reply else 8)
-        assert struct.unpack_from("!H", quoted, 24) == (41000,)
+        assert (about[ICMP].type, about[ICMP].id) == (0 if of_reply else 8, 41000)
     else:
         ports = (service.port, 41000) if of_reply else (41000, service.port)
-        assert struct.unpack_from("!HH", quoted, 20) == ports
+        assert (about.payload.sport, about.payload.dport) == ports

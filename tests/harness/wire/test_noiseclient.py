@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 from noise.connection import Keypair, NoiseConnection
+from scapy.layers.inet import ICMP, IP
 
-from harness.wire import packets
 from harness.wire.noiseclient import Configuration, NoiseClient
 from netlab import Host, Lab, NothingArrived, genkey, pubkey
 from tests.waiting import DEADLINE
@@ -48,11 +48,11 @@ OWN, HUB, MATE = "10.100.0.2", "10.100.0.1", "10.100.0.3"
 
 
 def reply(sender: str) -> bytes:
-    return packets.ipv4(sender, OWN, packets.ICMP, packets.icmp(0, 0, bytes(4), b"meshwg"))
+    return bytes(IP(src=sender, dst=OWN) / ICMP(type="echo-reply") / b"meshwg")
 
 
 # A router's "there is a shorter way to it" (RFC 792, type 5).
-REDIRECT = packets.ipv4(HUB, OWN, packets.ICMP, packets.icmp(5, 1, bytes([10, 100, 0, 3]), b"meshwg"))
+REDIRECT = bytes(IP(src=HUB, dst=OWN) / ICMP(type="redirect", code=1, gw=MATE) / b"meshwg")
 
 
 def serve(door: socket.socket, key: str, answers: Sequence[bytes]) -> None:
