@@ -112,7 +112,7 @@ def _leave_keyring() -> None:
 
 
 def leave_groups() -> None:
-    """Drop root's supplementary groups, so that `users.file_access_as` doesn't keep_only their rights.
+    """Drop root's supplementary groups, so that `users.file_access_as` doesn't keep their rights.
 
     A refusal is ignored: a user namespace of an ordinary user may forbid it, and has no other users.
     """

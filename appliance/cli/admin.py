@@ -22,7 +22,7 @@ from appliance.service import Actor, invitations, permits, resets, suspension, v
 from appliance.service import organizations as service
 from appliance.store import operations as trail
 from appliance.store import overview
-from appliance.store.overview import Line
+from appliance.store.overview import OrganizationSummary
 from appliance.store.times import rfc3339
 
 admin = typer.Typer(
@@ -47,7 +47,7 @@ _EXITS = (
 def list_organizations(as_json: AsJson = False, *, settings: Settings) -> None:
     """List every organization: plan, machines, members, since when, and whether it is suspended."""
     with present.opened(settings) as found, found.store.read() as transaction:
-        lines = overview.lines(transaction)
+        lines = overview.summaries(transaction)
     if as_json:
         print(json.dumps({"organizations": [_document(line) for line in lines]}, indent=2))
     else:
@@ -143,9 +143,9 @@ def verification_link(email: Email, *, settings: Settings) -> None:
     print(link)
 
 
-def _find(found: Present, text: str) -> Line:
+def _find(found: Present, text: str) -> OrganizationSummary:
     with found.store.read() as transaction:
-        lines = overview.lines(transaction)
+        lines = overview.summaries(transaction)
     named = [line for line in lines if line.id == text] or [line for line in lines if line.name == text]
     if not named:
         raise CommandError(
@@ -159,11 +159,11 @@ def _find(found: Present, text: str) -> Line:
     return named[0]
 
 
-def _called(line: Line) -> str:
+def _called(line: OrganizationSummary) -> str:
     return f"{line.id} ({line.name})"
 
 
-def _document(line: Line) -> dict[str, object]:
+def _document(line: OrganizationSummary) -> dict[str, object]:
     return {
         "id": line.id,
         "name": line.name,
@@ -175,7 +175,7 @@ def _document(line: Line) -> dict[str, object]:
     }
 
 
-def _print_table(lines: Sequence[Line]) -> None:
+def _print_table(lines: Sequence[OrganizationSummary]) -> None:
     table = Table(box=None)
     for column in ("id", "name", "plan", "machines", "members", "created", "suspended"):
         table.add_column(column, no_wrap=True)
@@ -195,7 +195,7 @@ def _print_table(lines: Sequence[Line]) -> None:
     console.print(f"{len(lines)} organization{'' if len(lines) == 1 else 's'}; times are UTC.")
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def _cells(line: OrganizationSummary) -> tuple[str, ...]:
     suspended = "" if line.suspended_at is None else f"{line.suspended_at:%Y-%m-%d %H:%M}"
     counts = (str(line.machines), str(line.members))
     return (line.id, line.name, line.plan.value, *counts, f"{line.created_at:%Y-%m-%d %H:%M}", suspended)

@@ -8,7 +8,7 @@ from datetime import datetime
 from appliance.model.organization import Machine
 from appliance.service.restoration import Settled
 from appliance.store.api_tokens import ApiToken
-from appliance.store.revival import Person, Revived
+from appliance.store.revival import Revived, RevivedMember
 
 
 def listing(organizations: Iterable[Revived], newest: datetime | None) -> Iterator[str]:
@@ -57,7 +57,7 @@ def _machine(machine: Machine) -> str:
     return f"{machine.address!s:15}  {machine.public_key}  {_plain(machine.name)}{disabled}"
 
 
-def _person(person: Person) -> str:
+def _person(person: RevivedMember) -> str:
     ways = [person.role.value]
     if person.has_second_factor:
         ways.append(f"second factor with {_some(person.recovery_codes, 'recovery code')}")

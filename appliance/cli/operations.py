@@ -14,7 +14,7 @@ from appliance.cli.options import AsJson, with_settings
 from appliance.cli.settings import Settings
 from appliance.store import Store, times
 from appliance.store import operations as trail
-from appliance.store.operations import Operation
+from appliance.store.operations import OperatorCommand
 from appliance.store.times import rfc3339
 
 
@@ -48,7 +48,7 @@ def note(store: Store, action: str, **detail: Any) -> None:
         SQLAlchemyError: the store can't be written.
     """
     with store.write() as transaction:
-        trail.record(transaction, Operation(times.now(), _user(), action, detail))
+        trail.record(transaction, OperatorCommand(times.now(), _user(), action, detail))
 
 
 def _user() -> str:
@@ -62,7 +62,7 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _document(operation: Operation) -> dict[str, object]:
+def _document(operation: OperatorCommand) -> dict[str, object]:
     return {
         "at": rfc3339(operation.at),
         "user": operation.user,

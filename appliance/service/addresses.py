@@ -10,7 +10,7 @@ from appliance.model.addresses import QUIET_TIME, next_address
 from appliance.model.errors import Conflict
 from appliance.service.changes import Change
 from appliance.store import addresses
-from appliance.store.addresses import Released
+from appliance.store.addresses import ReleasedAddress
 
 
 def allocate(change: Change, now: datetime) -> IPv4Address:
@@ -46,7 +46,7 @@ def allocate(change: Change, now: datetime) -> IPv4Address:
 
 def give_back(change: Change, address: IPv4Address, now: datetime) -> None:
     """A machine has this address no more; its quiet time begins."""
-    organization_id, released = change.organization.id, Released(address, now)
+    organization_id, released = change.organization.id, ReleasedAddress(address, now)
     change.write(
         lambda transaction: addresses.release(transaction, organization_id, released, forget_before=now - QUIET_TIME)
     )

@@ -26,7 +26,7 @@ from appliance.service.readings import Readings
 from appliance.service.states import States
 from appliance.service.underway import Underway
 from appliance.store import Store, audit, organizations, repeats, times, trails
-from appliance.store.repeats import Key
+from appliance.store.repeats import RequestKey
 from appliance.vault import CodeSecret, SealedKeys
 
 SUSPENDED = "The operator of this service has suspended your organization. Ask them; nothing of it is deleted."
@@ -125,7 +125,7 @@ class Actor:
     token: str | None = None
     scope: Scope | None = None
     credential: Credential | None = field(default=None, compare=False)
-    request: Key | None = field(default=None, compare=False)
+    request: RequestKey | None = field(default=None, compare=False)
 
     @classmethod
     def operator(cls, organization_id: str) -> Actor:

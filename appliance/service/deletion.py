@@ -18,13 +18,13 @@ from appliance.model.errors import Invalid, NotEnforced, NotFound, Unavailable
 from appliance.service.changes import clear, enforce
 from appliance.service.context import Actor, Context, check_standing
 from appliance.store import deletions, organizations
-from appliance.store.deletions import Doomed, Tombstone
+from appliance.store.deletions import DeletionTarget, Tombstone
 
 log = structlog.get_logger()
 
 _SERVICE = "service"
 
-Check = Callable[[Connection, Doomed], None]
+Check = Callable[[Connection, DeletionTarget], None]
 
 
 def delete(context: Context, actor: Actor, *, confirm: str) -> dict[str, int]:
@@ -37,7 +37,7 @@ def delete(context: Context, actor: Actor, *, confirm: str) -> dict[str, int]:
     """
     actor.must_own()
 
-    def check(transaction: Connection, doomed: Doomed) -> None:
+    def check(transaction: Connection, doomed: DeletionTarget) -> None:
         organization = organizations.find(transaction, actor.organization_id)
         # A deletion that has begun goes on, whoever asks for it again.
         if organization is not None:
@@ -94,7 +94,7 @@ def resume(context: Context, begun_until: datetime) -> None:
         NotEnforced: a part of the data plane could not be removed; what is left of its organization stays for now.
     """
     with context.store.read() as transaction:
-        begun = deletions.begun(transaction, begun_until)
+        begun = deletions.unfinished(transaction, begun_until)
     for organization_id in begun:
         clear(context, organization_id)
         _finish(context, organization_id, _SERVICE)
@@ -106,7 +106,7 @@ def scrub(context: Context) -> None:
     """The store's files have nothing left of what was deleted, unless somebody reads them just now: then the next
     call does it."""
     with context.store.read() as transaction:
-        if deletions.are_scrubbed(transaction):
+        if deletions.all_scrubbed(transaction):
             return
     until = context.clock()
     if not context.store.scrub():
@@ -125,15 +125,15 @@ def _finish(context: Context, organization_id: str, actor: str) -> dict[str, int
             # Another call for the same deletion met a data plane that refused, and took it back.
             raise NotEnforced("The data plane could not take the change; everything is as it was before.")
         removed = organizations.remove(transaction, organization_id)
-        deletions.bury(transaction, Tombstone(context.clock(), actor, removed))
+        deletions.finish(transaction, Tombstone(context.clock(), actor, removed))
     context.states.forget(organization_id)
     return removed
 
 
-def _take_back(context: Context, doomed: Doomed) -> bool:
+def _take_back(context: Context, doomed: DeletionTarget) -> bool:
     """Whether everything is as it was before."""
     with context.store.write() as transaction:
-        if not deletions.take_back(transaction, doomed):
+        if not deletions.revert(transaction, doomed):
             return False
         before = organizations.desired(transaction, doomed.id)
         revision = organizations.revision(transaction, doomed.id)

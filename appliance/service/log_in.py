@@ -14,7 +14,7 @@ from appliance.service.second_factor import Proof
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import audit, organizations, people
 from appliance.store.sessions import Device
-from appliance.store.tickets import Kind
+from appliance.store.tickets import TicketKind
 
 _WRONG = "The e-mail address or the password is wrong."
 
@@ -57,7 +57,7 @@ def start(context: Context, *, email: str, password: str, device: Device = NOWHE
     except CodeNeeded as needed:
         with context.store.write() as transaction:
             _still_proven(transaction, member)
-            ticket = tickets.issue(context, transaction, member, Kind.LOG_IN)
+            ticket = tickets.issue(context, transaction, member, TicketKind.LOG_IN)
         raise CodePending(needed, ticket) from None
 
 
@@ -69,7 +69,7 @@ def pending_member(context: Context, ticket: str) -> Member:
     """
     try:
         with context.store.read() as transaction:
-            return tickets.holder(context, transaction, ticket, Kind.LOG_IN)
+            return tickets.holder(context, transaction, ticket, TicketKind.LOG_IN)
     except NotFound:
         raise _begin_again() from None
 
@@ -114,7 +114,7 @@ def _open(context: Context, member: Member, proof: Proof, device: Device, ticket
         try:
             second_factor.take(context, transaction, member, proof, device)
             if ticket is not None:
-                tickets.use(context, transaction, ticket, Kind.LOG_IN)
+                tickets.use(context, transaction, ticket, TicketKind.LOG_IN)
         except WrongProof as error:
             raise Unauthenticated(error.detail, field=error.field) from error
         except NotFound:

@@ -11,7 +11,7 @@ from appliance.service import pages
 from appliance.service.changes import Change, carry_out
 from appliance.service.context import Actor, Context
 from appliance.store import audit, organizations, trails
-from appliance.store.trails import Kept
+from appliance.store.trails import TrailSize
 
 
 def get(context: Context, actor: Actor) -> Organization:
@@ -80,10 +80,10 @@ def trail(
         )
 
 
-def kept(context: Context, actor: Actor) -> Kept:
+def kept(context: Context, actor: Actor) -> TrailSize:
     """How much of the audit trail there is."""
     with context.store.read() as transaction:
-        return trails.kept(transaction, actor.organization_id)
+        return trails.size_of(transaction, actor.organization_id)
 
 
 def repairs(context: Context, actor: Actor, *, limit: int = 20) -> list[AuditEntry]:

@@ -116,7 +116,7 @@ def take(transaction: Connection, permit: Permit | None) -> None:
     Raises:
         NotFound: somebody else just did.
     """
-    if permit is not None and not permits.take(transaction, permit.id):
+    if permit is not None and not permits.use(transaction, permit.id):
         raise NotFound(_OVER)
 
 

@@ -20,7 +20,7 @@ from appliance.service.changes import Change, carry_out
 from appliance.service.context import Actor, Context, Counts
 from appliance.service.readings import Reading
 from appliance.store import machines, organizations, policies
-from appliance.store.policies import Saved
+from appliance.store.policies import SavedPolicy
 
 log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ def _check_count(rules: int) -> None:
         raise Invalid(f"A policy has at most {MOST_RULES} rules.", field="rules")
 
 
-def get(context: Context, actor: Actor) -> Saved:
+def get(context: Context, actor: Actor) -> SavedPolicy:
     """The organization's policy.
 
     Raises:
@@ -66,7 +66,7 @@ def get(context: Context, actor: Actor) -> Saved:
             raise NotFound("This organization does not exist any more.")
         kept = context.states.get(organization.id, organization.revision)
         if kept is not None:
-            return Saved(kept.policy, organization.policy_version)
+            return SavedPolicy(kept.policy, organization.policy_version)
         return policies.load(transaction, organization.id)
 
 
@@ -90,7 +90,7 @@ def save(
     *,
     version: int | None = None,
     seen: Collection[int] | None = None,
-) -> Saved:
+) -> SavedPolicy:
     """Put this policy in the place of the one before; it is enforced when this returns.
 
     Args:
@@ -105,7 +105,7 @@ def save(
     """
     actor.must_change()
 
-    def edit(change: Change) -> Saved:
+    def edit(change: Change) -> SavedPolicy:
         _check_seen(change, seen)
         present = change.organization.policy_version
         if version not in (None, present):
@@ -195,7 +195,7 @@ def _check_seen(change: Change, seen: Collection[int] | None) -> None:
         raise PreconditionFailed(f"The policy was saved by someone else meanwhile: it is at version {present}.")
 
 
-def _save(change: Change, policy: Policy) -> Saved:
+def _save(change: Change, policy: Policy) -> SavedPolicy:
     organization_id = change.organization.id
     before = change.before.policy
     _check_count(len(policy.rules))
@@ -204,7 +204,7 @@ def _save(change: Change, policy: Policy) -> Saved:
     new = without(policy.rules, before.rules) if found is None else found[1]
     _check_machines(change, new)
     _check_groups(change.before, new)
-    saved = Saved(policy, change.organization.policy_version + 1)
+    saved = SavedPolicy(policy, change.organization.policy_version + 1)
     change.write(lambda transaction: policies.save(transaction, organization_id, before, policy))
     change.after = replace(change.before, policy=policy)
     change.note(

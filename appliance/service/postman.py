@@ -13,7 +13,7 @@ from appliance.model.letters import Letter
 from appliance.service.context import Context
 from appliance.service.mail import Composer
 from appliance.store import mail
-from appliance.store.mail import Queued
+from appliance.store.mail import QueuedLetter
 
 log = structlog.get_logger()
 
@@ -33,11 +33,11 @@ def pause_after(attempt: int) -> timedelta:
     return min(_FIRST_PAUSE * pow(4.0, attempt - 1), LONGEST_PAUSE)
 
 
-Admission = Callable[[Queued, Letter], bool]
+Admission = Callable[[QueuedLetter, Letter], bool]
 """Tells whether a letter may go out; asked once for each letter."""
 
 
-def _all(queued: Queued, letter: Letter) -> bool:
+def _all(queued: QueuedLetter, letter: Letter) -> bool:
     del queued, letter
     return True
 
@@ -67,7 +67,7 @@ def deliver_one(
 
 
 def _deliver(
-    context: Context, relay: RelayPort, compose: Composer, queued: Queued, attempt: int, admits: Admission
+    context: Context, relay: RelayPort, compose: Composer, queued: QueuedLetter, attempt: int, admits: Admission
 ) -> None:
     with context.store.write() as transaction:
         letter = compose(context, transaction, queued.about)

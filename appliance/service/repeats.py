@@ -18,7 +18,7 @@ import structlog
 from appliance.model.errors import InProgress, KeyReused, NotFound, Refused, TooMany, Unavailable
 from appliance.service.context import Actor, Context, check_standing
 from appliance.store import organizations, repeats
-from appliance.store.repeats import Answered, Key
+from appliance.store.repeats import Answered, RequestKey
 
 log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ def idempotent(context: Context, actor: Actor, *, key: str, request: bytes, work
         TooMany: the organization has used `MOST_OF_ONE` keys within `REMEMBERED`.
     """
     request_hash = hmac.new(key.encode(), actor.member_id.encode() + b"\0" + request, "sha256").hexdigest()
-    named = Key(actor.organization_id, hashlib.sha256(key.encode()).hexdigest())
+    named = RequestKey(actor.organization_id, hashlib.sha256(key.encode()).hexdigest())
     return _idempotent(context, actor, named, request_hash, work)
 
 
@@ -70,10 +70,10 @@ def idempotent_form(context: Context, actor: Actor, *, form: bytes, work: Work) 
         TooMany: the member has sent `MOST_FORMS` forms within `REMEMBERED`.
     """
     digest = hashlib.sha256(b"form\0" + actor.member_id.encode() + b"\0" + form).hexdigest()
-    return _idempotent(context, actor, Key(actor.organization_id, digest, actor.member_id), digest, work)
+    return _idempotent(context, actor, RequestKey(actor.organization_id, digest, actor.member_id), digest, work)
 
 
-def _idempotent(context: Context, actor: Actor, key: Key, request_hash: str, work: Work) -> Answered | None:
+def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: str, work: Work) -> Answered | None:
     with context.underway.working_on(key.organization_id + key.hash) as is_alone:
         known = _begin(context, actor, key, request_hash, is_alone=is_alone)
         if known is not None:
@@ -95,7 +95,7 @@ def _idempotent(context: Context, actor: Actor, key: Key, request_hash: str, wor
     return None
 
 
-def _begin(context: Context, actor: Actor, key: Key, request_hash: str, *, is_alone: bool) -> Answered | None:
+def _begin(context: Context, actor: Actor, key: RequestKey, request_hash: str, *, is_alone: bool) -> Answered | None:
     """Note that the request is worked on; or give what came of it before."""
     now = context.clock()
     with context.store.write() as transaction:
@@ -119,7 +119,7 @@ def _begin(context: Context, actor: Actor, key: Key, request_hash: str, *, is_al
     return None
 
 
-def _look_again(context: Context, key: Key) -> Answered | None:
+def _look_again(context: Context, key: RequestKey) -> Answered | None:
     """Forget a request that failed; or give what is known of it, if it was done all the same."""
     with suppress(Refused), context.store.write() as transaction:
         organizations.find_locked(transaction, key.organization_id)

@@ -17,7 +17,7 @@ from appliance.service.context import Context
 from appliance.service.sessions import NOWHERE
 from appliance.store import audit, organizations, people, resets, second_factors
 from appliance.store.sessions import Device
-from appliance.store.tickets import Kind
+from appliance.store.tickets import TicketKind
 
 OPERATOR = "operator"
 SOMEBODY = "somebody"
@@ -65,7 +65,7 @@ def compose(context: Context, transaction: Connection, member_id: str) -> Letter
     if member is None:
         return None
     organizations.find_locked(transaction, member.organization_id)
-    link = _link(context, tickets.issue(context, transaction, member, Kind.MAILED_RESET))
+    link = _link(context, tickets.issue(context, transaction, member, TicketKind.MAILED_RESET))
     audit.record(transaction, member.organization_id, SOMEBODY, "reset.sent", {"person": member.email}, context.clock())
     return Letter(member.email, "Another password for MeshWG", _TEXT.format(link=link))
 
@@ -82,7 +82,7 @@ def issue(context: Context, email: str) -> str:
         if member is None:
             raise NotFound("Nobody has an account with this e-mail address.")
         organizations.find_locked(transaction, member.organization_id)
-        token = tickets.issue(context, transaction, member, Kind.RESET)
+        token = tickets.issue(context, transaction, member, TicketKind.RESET)
         audit.record(
             transaction, member.organization_id, OPERATOR, "reset.issued", {"person": member.email}, context.clock()
         )
@@ -111,7 +111,7 @@ def complete(context: Context, token: str, new_password: str, device: Device = N
         member = tickets.use(context, transaction, token, kind)
         people.change_password_hash(transaction, member.id, new_hash)
         ended = ways_in.end(transaction, member)
-        if kind is Kind.MAILED_RESET and member.verified_at is None:
+        if kind is TicketKind.MAILED_RESET and member.verified_at is None:
             if second_factors.find(transaction, member.id) is not None:
                 ended["second_factor"] = "removed"
             second_factors.remove(transaction, member.id)
@@ -119,11 +119,11 @@ def complete(context: Context, token: str, new_password: str, device: Device = N
         notices.record(context, transaction, member, "password.reset", device, ended)
 
 
-def _holder(context: Context, transaction: Connection, token: str) -> tuple[Member, Kind]:
+def _holder(context: Context, transaction: Connection, token: str) -> tuple[Member, TicketKind]:
     try:
-        return tickets.holder(context, transaction, token, Kind.MAILED_RESET), Kind.MAILED_RESET
+        return tickets.holder(context, transaction, token, TicketKind.MAILED_RESET), TicketKind.MAILED_RESET
     except NotFound:
-        return tickets.holder(context, transaction, token, Kind.RESET), Kind.RESET
+        return tickets.holder(context, transaction, token, TicketKind.RESET), TicketKind.RESET
 
 
 def _link(context: Context, token: str) -> str:

@@ -18,7 +18,7 @@ from appliance.service import credentials, tokens
 from appliance.service.context import SUSPENDED, Actor, Context, recording
 from appliance.store import organizations, sessions, tickets
 from appliance.store.sessions import Device
-from appliance.store.tickets import Kind
+from appliance.store.tickets import TicketKind
 
 IDLE = credentials.IDLE
 ABSOLUTE = timedelta(days=14)
@@ -83,7 +83,7 @@ def begin(context: Context, transaction: Connection, member: Member, device: Dev
 def end_every(transaction: Connection, member: Member) -> None:
     """Ends every session of this member, and what would lead to one."""
     sessions.end_all(transaction, member.id)
-    tickets.drop(transaction, member.id, Kind.RESET, Kind.MAILED_RESET, Kind.LOG_IN)
+    tickets.drop(transaction, member.id, TicketKind.RESET, TicketKind.MAILED_RESET, TicketKind.LOG_IN)
 
 
 def start_over(context: Context, transaction: Connection, member: Member, device: Device) -> Session:

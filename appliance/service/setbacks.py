@@ -17,7 +17,7 @@ from appliance.host import clocks
 from appliance.service import api_tokens, invitations, passkeys, permits, postman, sessions, tickets
 from appliance.service.context import Context
 from appliance.store import schema, setbacks
-from appliance.store.setbacks import Stand
+from appliance.store.setbacks import ClockOffset
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ def settle(
     with context.store.write() as transaction:
         known = setbacks.find(transaction)
         now = context.clock()
-        stand = Stand(boot(), now.timestamp() - steady())
+        stand = ClockOffset(boot(), now.timestamp() - steady())
         if known is not None and known.boot == stand.boot:
             back = timedelta(seconds=known.offset - stand.offset)
             if abs(back) < _NOTEWORTHY:
@@ -58,8 +58,8 @@ def settle(
             back = timedelta()
         if back > timedelta():
             log.warning("the clock was set back; what lasts for a while ends as promised", seconds=back.total_seconds())
-            setbacks.move(transaction, back)
+            setbacks.move_back(transaction, back)
         if back >= timedelta():
-            setbacks.bound(transaction, now, LONGEST, tickets.LIFETIMES)
-        setbacks.keep(transaction, stand)
+            setbacks.limit(transaction, now, LONGEST, tickets.LIFETIMES)
+        setbacks.store(transaction, stand)
     return back if back > timedelta() else None

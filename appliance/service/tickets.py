@@ -12,26 +12,26 @@ from appliance.model.organization import Member
 from appliance.service import tokens
 from appliance.service.context import Context
 from appliance.store import people, tickets
-from appliance.store.tickets import Kind
+from appliance.store.tickets import TicketKind
 
-RESETS = (Kind.RESET, Kind.MAILED_RESET)
-LIFETIMES: Mapping[Kind, timedelta] = {
-    Kind.RESET: timedelta(hours=1),
-    Kind.MAILED_RESET: timedelta(hours=1),
-    Kind.VERIFICATION: timedelta(days=3),
-    Kind.LOG_IN: timedelta(minutes=5),
+RESETS = (TicketKind.RESET, TicketKind.MAILED_RESET)
+LIFETIMES: Mapping[TicketKind, timedelta] = {
+    TicketKind.RESET: timedelta(hours=1),
+    TicketKind.MAILED_RESET: timedelta(hours=1),
+    TicketKind.VERIFICATION: timedelta(days=3),
+    TicketKind.LOG_IN: timedelta(minutes=5),
 }
 
 # Two browsers may be half-way in at the same time.
-_MOST_OF_ONE: Mapping[Kind, int] = {
-    Kind.RESET: 1,
-    Kind.MAILED_RESET: 1,
-    Kind.VERIFICATION: 1,
-    Kind.LOG_IN: 10,
+_MOST_OF_ONE: Mapping[TicketKind, int] = {
+    TicketKind.RESET: 1,
+    TicketKind.MAILED_RESET: 1,
+    TicketKind.VERIFICATION: 1,
+    TicketKind.LOG_IN: 10,
 }
 
 
-def issue(context: Context, transaction: Connection, member: Member, kind: Kind) -> str:
+def issue(context: Context, transaction: Connection, member: Member, kind: TicketKind) -> str:
     """A new ticket, which is good once the transaction commits.
 
     Of a link only the last one is good, of a link to another password whoever hands it over.
@@ -46,27 +46,27 @@ def issue(context: Context, transaction: Connection, member: Member, kind: Kind)
     return token
 
 
-def holder(context: Context, transaction: Connection, token: str, kind: Kind) -> Member:
+def holder(context: Context, transaction: Connection, token: str, kind: TicketKind) -> Member:
     """Whom the ticket speaks for; it stays good.
 
     Raises:
         NotFound: there is no such ticket, it was used, or its time is over.
     """
-    member_id = tickets.holder(transaction, tokens.hash_of(token), kind, context.clock())
+    member_id = tickets.member_id_of(transaction, tokens.hash_of(token), kind, context.clock())
     member = None if member_id is None else people.by_id(transaction, member_id)
     if member is None:
         raise _not_good()
     return member
 
 
-def use(context: Context, transaction: Connection, token: str, kind: Kind) -> Member:
+def use(context: Context, transaction: Connection, token: str, kind: TicketKind) -> Member:
     """Whom the ticket speaks for; it is good no more.
 
     Raises:
         NotFound: as for `holder`.
     """
     member = holder(context, transaction, token, kind)
-    if not tickets.take(transaction, tokens.hash_of(token)):
+    if not tickets.use(transaction, tokens.hash_of(token)):
         raise _not_good()
     return member
 

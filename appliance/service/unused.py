@@ -13,7 +13,7 @@ from appliance.model.errors import NotEnforced, NotFound, TooMany
 from appliance.service import deletion
 from appliance.service.context import Context
 from appliance.store import unused
-from appliance.store.deletions import Doomed
+from appliance.store.deletions import DeletionTarget
 
 log = structlog.get_logger()
 
@@ -46,12 +46,12 @@ def remove(context: Context) -> int:
         return 0
     until = context.clock() - context.unused_after
 
-    def check(transaction: Connection, doomed: Doomed) -> None:
-        if not unused.is_one(transaction, doomed.id, until):
+    def check(transaction: Connection, doomed: DeletionTarget) -> None:
+        if not unused.is_unused(transaction, doomed.id, until):
             raise NotFound("This organization is in use by now.")
 
     with context.store.read() as transaction:
-        found = unused.since(transaction, until, _AT_ONCE)
+        found = unused.unused_since(transaction, until, _AT_ONCE)
     removed = 0
     for organization_id in found:
         try:

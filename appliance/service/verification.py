@@ -16,7 +16,7 @@ from appliance.service import mail, tickets
 from appliance.service.context import Actor, Context, recording
 from appliance.service.resets import OPERATOR
 from appliance.store import audit, organizations, people
-from appliance.store.tickets import Kind
+from appliance.store.tickets import TicketKind
 
 LETTER = "verification"
 
@@ -65,7 +65,7 @@ def compose(context: Context, transaction: Connection, member_id: str) -> Letter
     member = people.by_id(transaction, member_id)
     if member is None or member.verified_at is not None:
         return None
-    link = _link(context, tickets.issue(context, transaction, member, Kind.VERIFICATION))
+    link = _link(context, tickets.issue(context, transaction, member, TicketKind.VERIFICATION))
     return Letter(member.email, "Your e-mail address at MeshWG", _TEXT.format(link=link))
 
 
@@ -80,7 +80,7 @@ def issue(context: Context, email: str) -> str:
     with context.store.write() as transaction:
         member = _unverified(people.by_email(transaction, check_email(email)))
         organizations.find_locked(transaction, member.organization_id)
-        token = tickets.issue(context, transaction, member, Kind.VERIFICATION)
+        token = tickets.issue(context, transaction, member, TicketKind.VERIFICATION)
         audit.record(
             transaction,
             member.organization_id,
@@ -99,11 +99,11 @@ def confirm(context: Context, token: str) -> None:
         NotFound: the link is not good.
     """
     with context.store.read() as transaction:
-        organization_id = tickets.holder(context, transaction, token, Kind.VERIFICATION).organization_id
+        organization_id = tickets.holder(context, transaction, token, TicketKind.VERIFICATION).organization_id
     with context.store.write() as transaction:
         # Before anything else, as every change of its people does: none of two waits for the other.
         organizations.find_locked(transaction, organization_id)
-        member = tickets.use(context, transaction, token, Kind.VERIFICATION)
+        member = tickets.use(context, transaction, token, TicketKind.VERIFICATION)
         people.verify(transaction, member.id, context.clock())
         audit.record(transaction, member.organization_id, member.email, "address.verified", {}, context.clock())
 

@@ -20,14 +20,16 @@ _SINCE = (
 
 
 @dataclass(frozen=True)
-class Released:
+class ReleasedAddress:
     """An address that a machine had, and when it had it no more."""
 
     address: IPv4Address
     at: datetime
 
 
-def release(transaction: Connection, organization_id: str, released: Released, *, forget_before: datetime) -> None:
+def release(
+    transaction: Connection, organization_id: str, released: ReleasedAddress, *, forget_before: datetime
+) -> None:
     """Notes that a machine has this address no more, and forgets what was noted before a moment."""
     transaction.execute(
         delete(_table).where(
@@ -42,7 +44,7 @@ def release(transaction: Connection, organization_id: str, released: Released, *
     )
 
 
-def released_since(transaction: Connection, organization_id: str, since: datetime) -> list[Released]:
+def released_since(transaction: Connection, organization_id: str, since: datetime) -> list[ReleasedAddress]:
     """What the organization's machines had until some moment after ``since``, by address."""
     rows = transaction.execute(_SINCE, {"organization": organization_id, "since": times.stored(since)})
-    return [Released(IPv4Address(row.address), times.loaded(row.released_at)) for row in rows]
+    return [ReleasedAddress(IPv4Address(row.address), times.loaded(row.released_at)) for row in rows]

@@ -20,7 +20,7 @@ from appliance.store.schema import organizations as _organizations
 
 
 @dataclass(frozen=True)
-class Doomed:
+class DeletionTarget:
     """An organization that is about to be deleted, or being so.
 
     Attributes:
@@ -48,7 +48,7 @@ class Tombstone:
     removed: Mapping[str, int]
 
 
-def find_locked(transaction: Connection, organization_id: str) -> Doomed | None:
+def find_locked(transaction: Connection, organization_id: str) -> DeletionTarget | None:
     """The organization, whether or not its deletion has begun; nobody else changes it in this transaction."""
     row = transaction.execute(
         select(_organizations)
@@ -61,7 +61,7 @@ def find_locked(transaction: Connection, organization_id: str) -> Doomed | None:
     if row is None:
         return None
     keys = (row.sealed_data_key, row.sealed_private_key) if row.active else None
-    return Doomed(row.id, row.name, keys, _lock(transaction))
+    return DeletionTarget(row.id, row.name, keys, _lock(transaction))
 
 
 def begin(transaction: Connection, organization_id: str, at: datetime) -> None:
@@ -80,7 +80,7 @@ def begin(transaction: Connection, organization_id: str, at: datetime) -> None:
     )
 
 
-def take_back(transaction: Connection, doomed: Doomed) -> bool:
+def revert(transaction: Connection, doomed: DeletionTarget) -> bool:
     """The organization as it was before `begin`: if it is still there, and if its keys can still be opened."""
     if doomed.keys is None or doomed.lock != _lock(transaction):
         return False
@@ -99,7 +99,7 @@ def take_back(transaction: Connection, doomed: Doomed) -> bool:
     return restored.rowcount == 1
 
 
-def begun(transaction: Connection, until: datetime | None = None) -> Sequence[str]:
+def unfinished(transaction: Connection, until: datetime | None = None) -> Sequence[str]:
     """Organizations whose deletion has begun, until some moment if one is given, and is not finished."""
     wanted = select(_organizations.c.id).where(_organizations.c.deleting_since.is_not(None))
     if until is not None:
@@ -107,7 +107,7 @@ def begun(transaction: Connection, until: datetime | None = None) -> Sequence[st
     return transaction.execute(wanted).scalars().all()
 
 
-def bury(transaction: Connection, tombstone: Tombstone) -> None:
+def finish(transaction: Connection, tombstone: Tombstone) -> None:
     """The deletion is finished, but for what the files still have of it."""
     transaction.execute(
         insert(_deletions).values(
@@ -116,7 +116,7 @@ def bury(transaction: Connection, tombstone: Tombstone) -> None:
     )
 
 
-def are_scrubbed(transaction: Connection) -> bool:
+def all_scrubbed(transaction: Connection) -> bool:
     """Whether the files have nothing of what was deleted."""
     unfinished = select(_deletions.c.id).where(_deletions.c.scrubbed.is_(False)).limit(1)
     return transaction.execute(unfinished).first() is None

@@ -13,7 +13,7 @@ from appliance.store.schema import mail as _table
 
 
 @dataclass(frozen=True)
-class Queued:
+class QueuedLetter:
     """A letter in the queue.
 
     Attributes:
@@ -47,17 +47,17 @@ def queue(transaction: Connection, organization_id: str | None, kind: str, about
     )
 
 
-def next_due(transaction: Connection, now: datetime) -> Queued | None:
+def next_due(transaction: Connection, now: datetime) -> QueuedLetter | None:
     """The letter that has been due for longest."""
     row = transaction.execute(
         select(_table).where(_table.c.due_at <= times.stored(now)).order_by(_table.c.due_at).limit(1)
     ).one_or_none()
     if row is None:
         return None
-    return Queued(row.id, row.organization_id, row.kind, row.about, row.attempts, times.loaded(row.due_at))
+    return QueuedLetter(row.id, row.organization_id, row.kind, row.about, row.attempts, times.loaded(row.due_at))
 
 
-def claim(transaction: Connection, letter: Queued, until: datetime) -> bool:
+def claim(transaction: Connection, letter: QueuedLetter, until: datetime) -> bool:
     """Counts an attempt, and has everybody else leave the letter alone until then; False where somebody was first."""
     claimed = transaction.execute(
         update(_table)
@@ -67,7 +67,7 @@ def claim(transaction: Connection, letter: Queued, until: datetime) -> bool:
     return claimed.rowcount == 1
 
 
-def drop(transaction: Connection, letter: Queued) -> None:
+def drop(transaction: Connection, letter: QueuedLetter) -> None:
     """The letter is sent, or never will be."""
     transaction.execute(delete(_table).where(_table.c.id == letter.id))
 

@@ -30,7 +30,7 @@ VERIFICATION_LINK_ISSUED = "verification-link.issued"
 
 
 @dataclass(frozen=True)
-class Operation:
+class OperatorCommand:
     """One command.
 
     Attributes:
@@ -44,7 +44,7 @@ class Operation:
     detail: dict[str, Any]
 
 
-def record(transaction: Connection, operation: Operation) -> None:
+def record(transaction: Connection, operation: OperatorCommand) -> None:
     """Adds an entry."""
     transaction.execute(
         insert(_table).values(
@@ -53,7 +53,7 @@ def record(transaction: Connection, operation: Operation) -> None:
     )
 
 
-def latest(transaction: Connection, limit: int) -> list[Operation]:
+def latest(transaction: Connection, limit: int) -> list[OperatorCommand]:
     """The newest entries, newest first."""
     rows = transaction.execute(select(_table).order_by(_table.c.id.desc()).limit(limit))
-    return [Operation(times.loaded(row.at), row.user, row.action, row.detail) for row in rows]
+    return [OperatorCommand(times.loaded(row.at), row.user, row.action, row.detail) for row in rows]

@@ -12,7 +12,7 @@ from appliance.store import schema, times
 
 
 @dataclass(frozen=True)
-class Line:
+class OrganizationSummary:
     """An organization, and how much it has.
 
     Attributes:
@@ -28,7 +28,7 @@ class Line:
     suspended_at: datetime | None
 
 
-def lines(transaction: Connection) -> list[Line]:
+def summaries(transaction: Connection) -> list[OrganizationSummary]:
     """All that people may use, or may again when they are resumed; oldest first."""
     table = schema.organizations
     rows = transaction.execute(
@@ -37,7 +37,7 @@ def lines(transaction: Connection) -> list[Line]:
         .order_by(table.c.created_at, table.c.id)
     )
     return [
-        Line(
+        OrganizationSummary(
             id=row.id,
             name=row.name,
             plan=Plan(row.plan),

@@ -56,7 +56,7 @@ def by_id(transaction: Connection, permit_id: str, now: datetime) -> Permit | No
     return _one(transaction, _table.c.id == permit_id, now)
 
 
-def take(transaction: Connection, permit_id: str) -> bool:
+def use(transaction: Connection, permit_id: str) -> bool:
     """Uses the permit up; False where somebody else just did."""
     return transaction.execute(delete(_table).where(_table.c.id == permit_id)).rowcount == 1
 

@@ -37,19 +37,19 @@ _LAST = select(func.max(_table.c.position)).where(_table.c.organization_id == bi
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedPolicy:
     """A policy and the number of its save."""
 
     policy: Policy
     version: int
 
 
-def load(transaction: Connection, organization_id: str) -> Saved:
+def load(transaction: Connection, organization_id: str) -> SavedPolicy:
     """The organization's policy."""
     wanted = {"organization": organization_id}
     head = transaction.execute(_HEAD, wanted).one()
     rows = transaction.execute(_RULES, wanted)
-    return Saved(Policy(Action(head.policy_default), tuple(_loaded(row) for row in rows)), head.policy_version)
+    return SavedPolicy(Policy(Action(head.policy_default), tuple(_loaded(row) for row in rows)), head.policy_version)
 
 
 def growth(before: Policy, policy: Policy) -> int:
@@ -63,7 +63,7 @@ def _size(rule: Rule) -> int:
     return _ROW + sum(len(text.encode()) for text in texts) + _RANGE * len(rule.ports)
 
 
-def save(transaction: Connection, organization_id: str, before: Policy, policy: Policy) -> Saved:
+def save(transaction: Connection, organization_id: str, before: Policy, policy: Policy) -> SavedPolicy:
     """Puts this policy in the place of the one before, rules in this order.
 
     Rules that stay, in the order that they had, are not written again.
@@ -81,7 +81,7 @@ def save(transaction: Connection, organization_id: str, before: Policy, policy: 
         _insert(transaction, organization_id, policy.rules, first_position=1)
     more = {"organization": organization_id, "default": policy.default.value, "growth": growth(before, policy)}
     version = transaction.execute(_SAVED, more).scalar_one()
-    return Saved(policy, version)
+    return SavedPolicy(policy, version)
 
 
 def _delete(transaction: Connection, ids: Sequence[str]) -> None:

@@ -39,7 +39,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Key:
+class RequestKey:
     """Names a request within its organization.
 
     Attributes:
@@ -52,7 +52,7 @@ class Key:
     member_id: str | None = None
 
 
-def find(transaction: Connection, key: Key) -> Known | None:
+def find(transaction: Connection, key: RequestKey) -> Known | None:
     """The organization's request with this key, if there was one."""
     row = transaction.execute(select(_table).where(_is(key))).one_or_none()
     if row is None:
@@ -61,7 +61,7 @@ def find(transaction: Connection, key: Key) -> Known | None:
     return Known(row.request_hash, answer)
 
 
-def count(transaction: Connection, key: Key) -> int:
+def count(transaction: Connection, key: RequestKey) -> int:
     """Number of remembered requests that this one is counted with: the member's forms, or the organization's keys."""
     return transaction.execute(
         select(func.count())
@@ -70,7 +70,7 @@ def count(transaction: Connection, key: Key) -> int:
     ).scalar_one()
 
 
-def begin(transaction: Connection, key: Key, request_hash: str, at: datetime) -> None:
+def begin(transaction: Connection, key: RequestKey, request_hash: str, at: datetime) -> None:
     """Note that a request with this key is worked on."""
     transaction.execute(
         insert(_table).values(
@@ -84,12 +84,12 @@ def begin(transaction: Connection, key: Key, request_hash: str, at: datetime) ->
     )
 
 
-def mark_done(transaction: Connection, key: Key, location: str | None) -> None:
+def mark_done(transaction: Connection, key: RequestKey, location: str | None) -> None:
     """Note that the request is done if this transaction commits, and what it made."""
     transaction.execute(update(_table).where(_is(key)).values(done=True, location=location))
 
 
-def finish(transaction: Connection, key: Key, answer: Answered) -> None:
+def finish(transaction: Connection, key: RequestKey, answer: Answered) -> None:
     """Note what was answered."""
     transaction.execute(
         update(_table)
@@ -98,7 +98,7 @@ def finish(transaction: Connection, key: Key, answer: Answered) -> None:
     )
 
 
-def forget_undone(transaction: Connection, key: Key) -> None:
+def forget_undone(transaction: Connection, key: RequestKey) -> None:
     """Forget the request, unless it was done."""
     transaction.execute(delete(_table).where(_is(key), _table.c.done.is_(False)))
 
@@ -108,5 +108,5 @@ def forget_older(transaction: Connection, than: datetime) -> None:
     transaction.execute(delete(_table).where(_table.c.began_at < times.stored(than)))
 
 
-def _is(key: Key) -> ColumnElement[bool]:
+def _is(key: RequestKey) -> ColumnElement[bool]:
     return and_(_table.c.organization_id == key.organization_id, _table.c.key_hash == key.hash)

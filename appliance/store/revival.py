@@ -16,7 +16,7 @@ from appliance.model.ids import new_revision
 from appliance.model.organization import Machine, Role
 from appliance.store import api_tokens, machines, passkeys, second_factors, times
 from appliance.store.api_tokens import ApiToken
-from appliance.store.overview import Line, lines
+from appliance.store.overview import OrganizationSummary, summaries
 from appliance.store.schema import (
     audit,
     challenges,
@@ -44,7 +44,7 @@ _NOTICES = ("notice", "factor-removal")
 
 
 @dataclass(frozen=True)
-class Person:
+class RevivedMember:
     """A member, and how they may sign in beside their password."""
 
     email: str
@@ -58,15 +58,15 @@ class Person:
 class Revived:
     """An organization, and what of it works when its store is served."""
 
-    line: Line
+    line: OrganizationSummary
     machines: Sequence[Machine]
-    people: Sequence[Person]
+    people: Sequence[RevivedMember]
     tokens: Sequence[ApiToken]
 
 
 def revived(transaction: Connection, now: datetime) -> Iterator[Revived]:
     """The organizations, oldest first, with tokens that have not expired."""
-    for line in lines(transaction):
+    for line in summaries(transaction):
         yield Revived(
             line,
             _all_machines(transaction, line.id),
@@ -130,9 +130,9 @@ def _members(transaction: Connection, organization_id: str) -> Sequence[Any]:
     return transaction.execute(query.order_by(members.c.created_at, members.c.id)).all()
 
 
-def _person(transaction: Connection, row: Any) -> Person:
+def _person(transaction: Connection, row: Any) -> RevivedMember:
     factor = second_factors.find(transaction, row.id)
-    return Person(
+    return RevivedMember(
         row.email,
         Role(row.role),
         factor is not None and factor.enabled,

@@ -36,7 +36,7 @@ from appliance.store.schema import (
     sessions,
     tickets,
 )
-from appliance.store.tickets import Kind
+from appliance.store.tickets import TicketKind
 
 MOVED: tuple[Column[float], ...] = (
     sessions.c.expires_at,
@@ -87,7 +87,7 @@ WAITED_FOR: tuple[Column[float], ...] = (factor_removals.c.due_at,)
 
 
 @dataclass(frozen=True)
-class Stand:
+class ClockOffset:
     """Difference between the wall clock and one that can't be set.
 
     Attributes:
@@ -99,28 +99,28 @@ class Stand:
     offset: float
 
 
-def find(transaction: Connection) -> Stand | None:
+def find(transaction: Connection) -> ClockOffset | None:
     """Last difference that was kept, locked until the transaction ends; None where none was."""
     row = transaction.execute(select(instance.c.clock_boot, instance.c.clock_offset).with_for_update()).one_or_none()
-    return None if row is None or row.clock_boot is None else Stand(row.clock_boot, row.clock_offset)
+    return None if row is None or row.clock_boot is None else ClockOffset(row.clock_boot, row.clock_offset)
 
 
-def keep(transaction: Connection, stand: Stand) -> None:
+def store(transaction: Connection, stand: ClockOffset) -> None:
     """Keep this difference for later comparisons."""
     transaction.execute(update(instance).values(clock_boot=stand.boot, clock_offset=stand.offset))
 
 
-def move(transaction: Connection, back: timedelta) -> None:
+def move_back(transaction: Connection, back: timedelta) -> None:
     """Ends come as much earlier as the clock was set back."""
     for column in MOVED:
         transaction.execute(update(column.table).values({column.name: column - back.total_seconds()}))
 
 
-def bound(
+def limit(
     transaction: Connection,
     now: datetime,
     longest: Mapping[Column[float], timedelta],
-    of_tickets: Mapping[Kind, timedelta],
+    of_tickets: Mapping[TicketKind, timedelta],
 ) -> None:
     """No moment is later than if it were stored now.
 

@@ -11,7 +11,7 @@ from appliance.store import times
 from appliance.store.schema import tickets as _table
 
 
-class Kind(str, Enum):
+class TicketKind(str, Enum):
     """What a ticket is for."""
 
     RESET = "reset"
@@ -23,7 +23,7 @@ class Kind(str, Enum):
     """The password was right, and a code of the second factor is to come."""
 
 
-def create(transaction: Connection, token_hash: str, member_id: str, kind: Kind, until: datetime) -> None:
+def create(transaction: Connection, token_hash: str, member_id: str, kind: TicketKind, until: datetime) -> None:
     """Stores a ticket under its token's hash."""
     transaction.execute(
         insert(_table).values(
@@ -32,7 +32,7 @@ def create(transaction: Connection, token_hash: str, member_id: str, kind: Kind,
     )
 
 
-def holder(transaction: Connection, token_hash: str, kind: Kind, now: datetime) -> str | None:
+def member_id_of(transaction: Connection, token_hash: str, kind: TicketKind, now: datetime) -> str | None:
     """The id of the member that the ticket speaks for, if it is good."""
     return transaction.execute(
         select(_table.c.member_id).where(
@@ -41,19 +41,19 @@ def holder(transaction: Connection, token_hash: str, kind: Kind, now: datetime) 
     ).scalar_one_or_none()
 
 
-def take(transaction: Connection, token_hash: str) -> bool:
+def use(transaction: Connection, token_hash: str) -> bool:
     """Uses the ticket up; False where somebody else just did."""
     return transaction.execute(delete(_table).where(_table.c.token_hash == token_hash)).rowcount == 1
 
 
-def drop(transaction: Connection, member_id: str, *kinds: Kind) -> None:
+def drop(transaction: Connection, member_id: str, *kinds: TicketKind) -> None:
     """The member's tickets of these kinds are good no more."""
     transaction.execute(
         delete(_table).where(_table.c.member_id == member_id, _table.c.kind.in_([kind.value for kind in kinds]))
     )
 
 
-def keep_latest(transaction: Connection, member_id: str, kind: Kind, count: int) -> None:
+def keep_latest(transaction: Connection, member_id: str, kind: TicketKind, count: int) -> None:
     """The member's tickets of this kind are good no more, but for so many that end last."""
     kept = (
         select(_table.c.token_hash)

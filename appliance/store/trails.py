@@ -32,7 +32,7 @@ _NOTE = (
 
 
 @dataclass(frozen=True)
-class Kept:
+class TrailSize:
     """How much of a trail there is.
 
     Attributes:
@@ -58,7 +58,7 @@ def written_on(organization: Organization, at: datetime) -> int:
     return organization.trail_day_bytes if organization.trail_day == int(times.stored(at) // _DAY) else 0
 
 
-def kept(transaction: Connection, organization_id: str) -> Kept:
+def size_of(transaction: Connection, organization_id: str) -> TrailSize:
     """What there is of the organization's trail."""
     row = transaction.execute(
         select(_table.c.trail_entries, _table.c.trail_bytes, _table.c.trail_oldest_at).where(
@@ -66,7 +66,7 @@ def kept(transaction: Connection, organization_id: str) -> Kept:
         )
     ).one()
     oldest = None if row.trail_oldest_at is None else times.loaded(row.trail_oldest_at)
-    return Kept(row.trail_entries, row.trail_bytes, oldest)
+    return TrailSize(row.trail_entries, row.trail_bytes, oldest)
 
 
 def overdue(transaction: Connection, retention: Retention, now: datetime, most: int) -> Sequence[str]:
@@ -91,7 +91,7 @@ def prune(transaction: Connection, organization_id: str, retention: Retention, n
     the first of them that is too old.
     """
     before, present_moment = times.stored(retention.oldest(now)), times.stored(now)
-    present = kept(transaction, organization_id)
+    present = size_of(transaction, organization_id)
     rows = transaction.execute(
         select(_entries.c.id, _entries.c.at, _entries.c.size)
         .where(_entries.c.organization_id == organization_id)

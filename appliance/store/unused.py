@@ -35,13 +35,13 @@ def count(transaction: Connection, most: int) -> int:
     return transaction.execute(select(func.count()).select_from(some)).scalar_one()
 
 
-def since(transaction: Connection, until: datetime, most: int) -> Sequence[str]:
+def unused_since(transaction: Connection, until: datetime, most: int) -> Sequence[str]:
     """Those in which nothing has happened since this moment, at most so many, the oldest first."""
     wanted = select(organizations.c.id).where(*_UNUSED, *_quiet_since(until)).order_by(organizations.c.created_at)
     return transaction.execute(wanted.limit(most)).scalars().all()
 
 
-def is_one(transaction: Connection, organization_id: str, until: datetime) -> bool:
+def is_unused(transaction: Connection, organization_id: str, until: datetime) -> bool:
     """Whether this is one of them."""
     wanted = select(organizations.c.id).where(organizations.c.id == organization_id, *_UNUSED, *_quiet_since(until))
     return transaction.execute(wanted).one_or_none() is not None

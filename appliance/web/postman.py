@@ -10,7 +10,7 @@ from appliance.model.letters import Letter
 from appliance.service import Context, factor_removals, notices, postman, resets
 from appliance.service.letters import COMPOSERS
 from appliance.service.postman import RelayPort
-from appliance.store.mail import Queued
+from appliance.store.mail import QueuedLetter
 from appliance.web.limits import RateLimits
 
 log = structlog.get_logger()
@@ -22,7 +22,7 @@ _OF_ACCOUNTS = (factor_removals.LETTER, notices.LETTER)
 def work(context: Context, relay: RelayPort, limits: RateLimits, stopped: Event) -> None:
     """Sends what is due, and then what becomes so, until it is told to stop."""
 
-    def admits(queued: Queued, letter: Letter) -> bool:
+    def admits(queued: QueuedLetter, letter: Letter) -> bool:
         # Nobody may use up what tells somebody that the way into an account changes.
         return queued.kind in _OF_ACCOUNTS or limits.is_letter_admitted(queued.organization_id, letter.recipient)
 

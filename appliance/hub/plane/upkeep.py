@@ -135,7 +135,7 @@ class Upkeep:
         with self._store.read() as transaction:
             active = organizations.enforced_ids(transaction)
             # One whose deletion has begun is nobody's any more; who called for it may be gone.
-            known = set(organizations.names(transaction)) - set(deletions.begun(transaction))
+            known = set(organizations.names(transaction)) - set(deletions.unfinished(transaction))
             known -= set(organizations.suspended_ids(transaction))
         for organization in set(present) - known - set(self.plane.wanted()):
             log.info("an orphan was removed", organization=organization)

@@ -12,7 +12,7 @@ from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
 from appliance.model.policy import HIGHEST_PORT, Action, Policy, Protocol, Rule, format_ports
 from appliance.service import policy as policies
-from appliance.store.policies import Saved
+from appliance.store.policies import SavedPolicy
 from appliance.web.answers import Answer
 from appliance.web.api import conditions
 from appliance.web.api.reply import Encoded
@@ -93,7 +93,7 @@ class PolicyAnswer(msgspec.Struct, frozen=True):
     version: int
 
     @classmethod
-    def of(cls, saved: Saved) -> PolicyAnswer:
+    def of(cls, saved: SavedPolicy) -> PolicyAnswer:
         return cls(saved.policy.default.value, [RuleAnswer.of(rule) for rule in saved.policy.rules], saved.version)
 
 

@@ -8,7 +8,7 @@ from appliance.model.access import PUBLIC
 from appliance.model.errors import Refused
 from appliance.service import tickets
 from appliance.service.log_in import CodePending
-from appliance.store.tickets import Kind
+from appliance.store.tickets import TicketKind
 from appliance.web import login_guard
 from appliance.web.pages import public_forms, routes, signing_in
 from appliance.web.pages.routes import HOME, Page, Visit
@@ -25,7 +25,7 @@ def lead_to(visit: Visit, pending: CodePending, following: str) -> Response:
         answer = _page(visit, following)
     else:
         answer = routes.see_other(f"{PATH}?next={quote(following, safe='/')}")
-    seconds = int(tickets.LIFETIMES[Kind.LOG_IN].total_seconds())
+    seconds = int(tickets.LIFETIMES[TicketKind.LOG_IN].total_seconds())
     return answer.with_cookie(_COOKIE, pending.ticket, seconds=seconds)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from appliance.cli import admin
 from appliance.model.organization import Plan
-from appliance.store.overview import Line
+from appliance.store.overview import OrganizationSummary
 
 _NAMES = ("acme", "मुंबई नेटवर्क", "a very long name " * 10)
 
@@ -18,7 +18,7 @@ def test_every_organization_is_there_with_all_that_is_known(
     columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     at = datetime(2026, 3, 1, 12, 30, tzinfo=timezone.utc)
-    lines = [Line(f"id{number}", name, Plan.PAID, 17, 3, at, at) for number, name in enumerate(_NAMES)]
+    lines = [OrganizationSummary(f"id{number}", name, Plan.PAID, 17, 3, at, at) for number, name in enumerate(_NAMES)]
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     admin._print_table(lines)

@@ -21,7 +21,7 @@ def data(tmp_path: Path) -> Path:
     """A data folder with one deletion in its store."""
     made = make_data(tmp_path)
     with made.write() as transaction:
-        store.bury(transaction, BURIED)
+        store.finish(transaction, BURIED)
     made.close()
     return tmp_path
 

@@ -125,7 +125,7 @@ def test_the_next_start_finishes_what_was_cut_off(
         (tombstone,) = tombstones(store)
         assert tombstone.removed["machines"] == 1
         with store.read() as transaction:
-            assert deletions.are_scrubbed(transaction)
+            assert deletions.all_scrubbed(transaction)
 
 
 def test_who_is_still_at_it_is_not_overtaken(context: Context, store: Store, hub: FakeHub, owner: Actor) -> None:

@@ -119,7 +119,7 @@ def test_an_organization_with_a_disabled_machine_that_never_connected_is_unused(
     machines.change(context, owner, machine.id, enabled=False)
     later = times.now() + timedelta(days=40)
     with context.store.read() as transaction:
-        assert unused.is_one(transaction, owner.organization_id, later)
+        assert unused.is_unused(transaction, owner.organization_id, later)
     machines.remove(context, owner, machine.id)
     with context.store.read() as transaction:
-        assert not unused.is_one(transaction, owner.organization_id, later)
+        assert not unused.is_unused(transaction, owner.organization_id, later)

@@ -25,7 +25,7 @@ from appliance.service import (
 )
 from appliance.service import log_in as login
 from appliance.store import schema
-from appliance.store.tickets import Kind
+from appliance.store.tickets import TicketKind
 from tests.appliance.conftest import sign_up
 from tests.appliance.letterbox import delivered
 
@@ -202,7 +202,7 @@ def test_the_operator_hands_out_what_no_letter_does(context: Context) -> None:
 def test_tickets_whose_time_is_over_are_not_kept(context: Context, owner: Actor) -> None:
     member = accounts.member_of(context, owner)
     with context.store.write() as transaction:
-        tickets.issue(context, transaction, member, Kind.VERIFICATION)
+        tickets.issue(context, transaction, member, TicketKind.VERIFICATION)
     later = after(context, timedelta(days=4))
     resets.issue(later, EMAIL)
     with context.store.read() as transaction:

@@ -14,7 +14,7 @@ from appliance.mail import Undeliverable, Unreachable
 from appliance.model.letters import Letter
 from appliance.service import Actor, Context, deletion, mail, postman
 from appliance.store import schema
-from appliance.store.mail import Queued
+from appliance.store.mail import QueuedLetter
 from tests.appliance.conftest import sign_up
 
 
@@ -171,7 +171,7 @@ def test_an_organization_takes_its_mail_with_it(context: Context, owner: Actor) 
 def test_what_is_not_admitted_is_dropped_unsent_and_asked_once(context: Context, owner: Actor) -> None:
     asked: list[str] = []
 
-    def admits(queued: Queued, letter: Letter) -> bool:
+    def admits(queued: QueuedLetter, letter: Letter) -> bool:
         assert queued.organization_id == owner.organization_id
         asked.append(letter.recipient)
         return letter.recipient != "b@example.net"

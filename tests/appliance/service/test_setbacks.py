@@ -19,7 +19,7 @@ from appliance.store import addresses as released
 from appliance.store import mail as letters
 from appliance.store import setbacks as stored
 from appliance.store.instance import Instance
-from appliance.store.tickets import Kind
+from appliance.store.tickets import TicketKind
 from appliance.vault import Lock
 from tests.appliance.conftest import sign_up
 from tests.properties import sharing_fixtures
@@ -94,8 +94,8 @@ def test_an_idle_session_ends_although_the_clock_was_set_back(here: Context, hos
         sessions.holder(here, session.token)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_a_link_lasts_as_long_as_it_was_promised(here: Context, host: Host, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(TicketKind))
+def test_a_link_lasts_as_long_as_it_was_promised(here: Context, host: Host, kind: TicketKind) -> None:
     owner = sign_up(here, "owner@example.net")
     with here.store.write() as transaction:
         member = people.by_id(transaction, owner.member_id)

@@ -41,7 +41,7 @@ def check_books(store: Store, organization: str) -> None:
     """What is kept about the trail is what there is of it."""
     there = entries(store, organization)
     with store.read() as transaction:
-        kept = trails.kept(transaction, organization)
+        kept = trails.size_of(transaction, organization)
     assert (kept.entries, kept.bytes) == (len(there), sum(size for _, size in there))
     assert (kept.oldest is None) == (not there)
     if kept.oldest is not None:

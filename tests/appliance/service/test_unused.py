@@ -91,7 +91,7 @@ def organizations_in(context: Context) -> int:
 def test_one_that_comes_to_life_at_the_last_moment_stays(
     context: Context, hub: FakeHub, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    since = stored.since
+    since = stored.unused_since
 
     def and_then(transaction: Connection, until: datetime, most: int) -> Sequence[str]:
         found = since(transaction, until, most)

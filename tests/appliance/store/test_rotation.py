@@ -72,7 +72,7 @@ def test_an_organization_that_is_being_deleted_is_in_nobody_s_way(sealed: Store)
     with rotated(sealed, OLD, NEW, nullcontext()):
         pass
     with sealed.read() as transaction:
-        assert deletions.begun(transaction) == [ACME]
+        assert deletions.unfinished(transaction) == [ACME]
     opens(sealed, NEW)
 
 

@@ -14,7 +14,7 @@ from appliance.model.policy import Rule
 from appliance.model.usage import Item, Month
 from appliance.service import Context, tokens
 from appliance.service.transcripts import PublishedRuns
-from appliance.store.policies import Saved
+from appliance.store.policies import SavedPolicy
 from appliance.web.api import ROUTES
 from appliance.web.api.policy import PolicyAnswer
 from appliance.web.app import make_app
@@ -140,7 +140,7 @@ def test_a_long_policy_is_read_and_encoded_once_a_version(
     made: list[int] = []
     original = PolicyAnswer.of
 
-    def counted(saved: Saved) -> PolicyAnswer:
+    def counted(saved: SavedPolicy) -> PolicyAnswer:
         made.append(saved.version)
         return original(saved)
 

@@ -12,7 +12,7 @@ from appliance.model.ids import new_id
 from appliance.model.policy import ANYONE, Action, Policy, Rule, Selector, SelectorKind
 from appliance.service import accounts, machines
 from appliance.service import policy as policies
-from appliance.store.policies import Saved
+from appliance.store.policies import SavedPolicy
 from appliance.web.pages import words
 from appliance.web.request import COOKIE
 from appliance.web.site import Site
@@ -21,7 +21,7 @@ from tests.appliance.web.pages.visitor import Visitor
 
 
 @pytest.fixture
-def saved(site: Site, owner: Visitor) -> Callable[[], Saved]:
+def saved(site: Site, owner: Visitor) -> Callable[[], SavedPolicy]:
     """The policy as the store has it."""
     actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
     return lambda: policies.get(site.context, actor)
@@ -37,7 +37,7 @@ def pair(site: Site, owner: Visitor) -> tuple[str, str]:
     return first, second
 
 
-def test_rules_tell_what_they_decided(owner: Visitor, hub: FakeHub, saved: Callable[[], Saved]) -> None:
+def test_rules_tell_what_they_decided(owner: Visitor, hub: FakeHub, saved: Callable[[], SavedPolicy]) -> None:
     owner.add_rule(action="deny", source="any", destination="any", protocol="tcp", ports="22")
     hub.counts = [RuleCount(saved().policy.rules[0].id, 1234, 98_000), RuleCount(None, 7, 420)]
     page = owner.get("/policy").page.text
@@ -48,7 +48,7 @@ def test_rules_tell_what_they_decided(owner: Visitor, hub: FakeHub, saved: Calla
 
 
 def test_a_rule_that_would_change_nothing_takes_a_second_word(
-    owner: Visitor, pair: tuple[str, str], saved: Callable[[], Saved]
+    owner: Visitor, pair: tuple[str, str], saved: Callable[[], SavedPolicy]
 ) -> None:
     ends = {"source": f"machine:{pair[0]}", "destination": f"machine:{pair[1]}"}
     owner.add_rule(action="deny", description="no backups <by day>", **ends)
@@ -66,7 +66,9 @@ def test_a_rule_that_would_change_nothing_takes_a_second_word(
     assert len(saved().policy.rules) == 2
 
 
-def test_the_other_way_round_is_another_rule(owner: Visitor, pair: tuple[str, str], saved: Callable[[], Saved]) -> None:
+def test_the_other_way_round_is_another_rule(
+    owner: Visitor, pair: tuple[str, str], saved: Callable[[], SavedPolicy]
+) -> None:
     ends = {"source": f"machine:{pair[0]}", "destination": f"machine:{pair[1]}"}
     owner.add_rule(action="deny", **ends)
     answer = owner.add_rule(action="deny", both_ways="yes", **ends)
@@ -77,7 +79,7 @@ def test_the_other_way_round_is_another_rule(owner: Visitor, pair: tuple[str, st
 
 
 def test_both_ways_is_two_rules_in_one_save(
-    owner: Visitor, hub: FakeHub, pair: tuple[str, str], saved: Callable[[], Saved]
+    owner: Visitor, hub: FakeHub, pair: tuple[str, str], saved: Callable[[], SavedPolicy]
 ) -> None:
     before, applications = saved().version, hub.applications
     answer = owner.add_rule(
@@ -103,19 +105,19 @@ def test_both_ways_is_two_rules_in_one_save(
     assert not any(machine in page.text for machine in pair), "ids are for programs"
 
 
-def test_both_ways_of_anybody_to_anybody_is_one_rule(owner: Visitor, saved: Callable[[], Saved]) -> None:
+def test_both_ways_of_anybody_to_anybody_is_one_rule(owner: Visitor, saved: Callable[[], SavedPolicy]) -> None:
     owner.add_rule(action="deny", source="any", destination="any", protocol="icmp", both_ways="yes")
     assert len(saved().policy.rules) == 1
 
 
-def test_the_default_is_switched(owner: Visitor, saved: Callable[[], Saved]) -> None:
+def test_the_default_is_switched(owner: Visitor, saved: Callable[[], SavedPolicy]) -> None:
     owner.get("/policy")
     owner.send("/policy/default", default="deny")
     assert saved().policy.default is Action.DENY
     assert "everything is denied" in owner.get("/policy").page.text
 
 
-def test_a_rule_is_removed(owner: Visitor, saved: Callable[[], Saved]) -> None:
+def test_a_rule_is_removed(owner: Visitor, saved: Callable[[], SavedPolicy]) -> None:
     owner.add_rule(action="deny", source="any", destination="any", protocol="any")
     owner.add_rule(action="allow", source="any", destination="any", protocol="icmp", idle="yes")
     rule = saved().policy.rules[0]
@@ -126,7 +128,7 @@ def test_a_rule_is_removed(owner: Visitor, saved: Callable[[], Saved]) -> None:
     assert [each.action for each in saved().policy.rules] == [Action.ALLOW]
 
 
-def test_a_stale_page_saves_nothing(owner: Visitor, saved: Callable[[], Saved]) -> None:
+def test_a_stale_page_saves_nothing(owner: Visitor, saved: Callable[[], SavedPolicy]) -> None:
     stale = owner.get("/policy")
     owner.add_rule(action="deny", source="any", destination="any", protocol="icmp")
     before = saved()
@@ -145,7 +147,7 @@ def test_a_stale_page_saves_nothing(owner: Visitor, saved: Callable[[], Saved]) 
     assert again.status == 303, "the page that told of it holds the new version"
 
 
-def test_a_stale_removal_and_default_save_nothing(owner: Visitor, saved: Callable[[], Saved]) -> None:
+def test_a_stale_removal_and_default_save_nothing(owner: Visitor, saved: Callable[[], SavedPolicy]) -> None:
     owner.add_rule(action="deny", source="any", destination="any", protocol="icmp")
     stale = owner.get("/policy")
     owner.send("/policy/default", default="deny")
@@ -170,7 +172,7 @@ def test_a_stale_removal_and_default_save_nothing(owner: Visitor, saved: Callabl
     ],
 )
 def test_what_is_refused_stands_beside_its_field(
-    owner: Visitor, saved: Callable[[], Saved], fields: dict[str, str], field: str
+    owner: Visitor, saved: Callable[[], SavedPolicy], fields: dict[str, str], field: str
 ) -> None:
     answer = owner.add_rule(**({"action": "deny", "source": "any", "destination": "any", "protocol": "any"} | fields))
     assert answer.status == 422
@@ -179,7 +181,7 @@ def test_what_is_refused_stands_beside_its_field(
     assert not saved().policy.rules
 
 
-def test_what_the_hub_refuses_is_not_saved(owner: Visitor, hub: FakeHub, saved: Callable[[], Saved]) -> None:
+def test_what_the_hub_refuses_is_not_saved(owner: Visitor, hub: FakeHub, saved: Callable[[], SavedPolicy]) -> None:
     owner.get("/policy")
     hub.refuses = True
     answer = owner.send("/policy/default", default="deny")
@@ -200,7 +202,7 @@ def test_what_would_happen(owner: Visitor, pair: tuple[str, str]) -> None:
         assert [each["id"] for each in answer.page.all("input") if "aria-invalid" in each] == [f"check-{field}"]
 
 
-def test_many_rules_come_in_pages(owner: Visitor, site: Site, saved: Callable[[], Saved]) -> None:
+def test_many_rules_come_in_pages(owner: Visitor, site: Site, saved: Callable[[], SavedPolicy]) -> None:
     actor = accounts.actor_of(site.context, owner.cookies[COOKIE])
     rules = tuple(Rule(new_id(), Action.DENY, ANYONE, ANYONE, description=f"number {n}") for n in range(401))
     policies.save(site.context, actor, Policy(rules=rules))

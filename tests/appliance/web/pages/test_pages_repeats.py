@@ -19,7 +19,7 @@ from appliance.model.policy import Action
 from appliance.service import Actor, accounts, api_tokens, invitations, machines, repeats
 from appliance.service import policy as policies
 from appliance.store import Store, times
-from appliance.store.policies import Saved
+from appliance.store.policies import SavedPolicy
 from appliance.web.app import make_app
 from appliance.web.pages import forms
 from appliance.web.request import COOKIE
@@ -45,7 +45,7 @@ def seen(site: Site, actor: Actor) -> Callable[[], Sequence[machines.Seen]]:
 
 
 @pytest.fixture
-def saved(site: Site, actor: Actor) -> Callable[[], Saved]:
+def saved(site: Site, actor: Actor) -> Callable[[], SavedPolicy]:
     """The policy as the store has it."""
     return lambda: policies.get(site.context, actor)
 
@@ -162,7 +162,7 @@ def test_a_service_that_was_started_again_knows_what_was_done(
     assert seen()[0].machine.public_key == after
 
 
-def test_a_rule_is_added_once_and_nobody_is_blamed(owner: Visitor, saved: Callable[[], Saved]) -> None:
+def test_a_rule_is_added_once_and_nobody_is_blamed(owner: Visitor, saved: Callable[[], SavedPolicy]) -> None:
     add = filled_in(owner, "/policy", "/policy/rules", action="deny", source="any", destination="any", protocol="any")
     assert add().status == 303
     text = told(owner, add())
@@ -364,7 +364,7 @@ OPENINGS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("opening", OPENINGS)
-def test_what_opens_everything_is_asked_first(owner: Visitor, saved: Callable[[], Saved], opening: str) -> None:
+def test_what_opens_everything_is_asked_first(owner: Visitor, saved: Callable[[], SavedPolicy], opening: str) -> None:
     path, fields = OPENINGS[opening]
     owner.get("/policy")
     assert owner.send("/policy/default", default="deny").status == 303, "what closes is not asked"
@@ -381,7 +381,7 @@ def test_what_opens_everything_is_asked_first(owner: Visitor, saved: Callable[[]
     assert len(after.rules) == (opening != "the default")
 
 
-def test_to_remove_what_closed_everything_is_asked_first(owner: Visitor, saved: Callable[[], Saved]) -> None:
+def test_to_remove_what_closed_everything_is_asked_first(owner: Visitor, saved: Callable[[], SavedPolicy]) -> None:
     for port in ("", "22"):
         closed = {"action": "deny", "source": "any", "destination": "any", "protocol": "tcp", "ports": port}
         assert owner.add_rule(**closed, idle="yes").status == 303
