@@ -47,12 +47,11 @@ def settings_error() -> OSError | None:
 
 
 def distribution() -> str:
-    """The distribution's name and version, "unknown" where none is told."""
-    for line in _text("/etc/os-release").splitlines():
-        key, _, value = line.partition("=")
-        if key == "PRETTY_NAME":
-            return value.strip().strip("\"'")
-    return "unknown"
+    """Name and version of the distribution (os-release(5)), or "unknown"."""
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except OSError:
+        return "unknown"
 
 
 def settings() -> dict[str, str]:

@@ -7,7 +7,6 @@ import platform
 import shutil
 import subprocess
 from importlib.metadata import version
-from pathlib import Path
 
 from harness.paths import ROOT
 from netlab import wireguard_implementation
@@ -26,7 +25,7 @@ def facts(hub_wireguard: str) -> dict[str, str | int]:
         "kernel": platform.release(),
         "machine": platform.machine(),
         "cpus": os.cpu_count() or 1,
-        "distribution": _distribution(),
+        "distribution": platform.freedesktop_os_release()["PRETTY_NAME"],
         "python": platform.python_version(),
         "nftables": _first_line("nft", "--version"),
         "wireguard-tools": _first_line("wg", "--version"),
@@ -43,13 +42,6 @@ def revision() -> str:
     commit = _first_line("git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD")
     changed = _first_line("git", "-C", str(ROOT), "status", "--porcelain", "--untracked-files=no")
     return f"{commit}+" if commit != "unknown" and changed != "unknown" else commit
-
-
-def _distribution() -> str:
-    for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines():
-        if line.startswith("PRETTY_NAME="):
-            return line.partition("=")[2].strip('"')
-    return "unknown"
 
 
 class _OwnNetwork:
