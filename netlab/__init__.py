@@ -30,6 +30,7 @@ from netlab.stream import Received, Sent, UdpStream
 from netlab.switch import Switch
 from netlab.tcpstream import Echo, TcpStream
 from netlab.together import together
+from netlab.waiting import wait_until
 from netlab.wireguard import Peer, Tunnel, wg_quick, wireguard_implementation
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "tcp_probe",
     "together",
     "udp_probe",
+    "wait_until",
     "wg_quick",
     "wireguard_implementation",
 ]

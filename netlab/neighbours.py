@@ -7,14 +7,14 @@ moment after it has taken the address. An earlier question is dropped, and repea
 from __future__ import annotations
 
 import ipaddress
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from netlab.errors import NothingArrived
 from netlab.namespaces import Namespaces
+from netlab.waiting import wait_until
 
-_POLL_S = 0.001
+_PAUSE_S = 0.001
 _GROUPS = int(ipaddress.IPv6Address("ff02::1:ff00:0"))
 
 
@@ -31,11 +31,10 @@ def wait_until_found(namespaces: Namespaces, interface: str, addresses: Iterable
         NothingArrived: they are not ready in time.
     """
     wanted = {_group(each.ip) for each in map(ipaddress.ip_interface, addresses) if each.version == 6}
-    start = time.monotonic()
-    while missing := wanted and wanted - namespaces.enter(lambda: _joined(interface)):
-        if (waited := time.monotonic() - start) > timeout_s:
-            raise NothingArrived(f"{interface} in the groups {', '.join(sorted(missing))}", waited)
-        time.sleep(_POLL_S)
+    if wanted and not wait_until(
+        lambda: wanted <= namespaces.enter(lambda: _joined(interface)), timeout_s, pause_s=_PAUSE_S
+    ):
+        raise NothingArrived(f"{interface} in the groups {', '.join(sorted(wanted))}", timeout_s)
 
 
 def _group(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from netlab.errors import NothingArrived
+from netlab.waiting import wait_until
 
 #: Seconds for a killed program to be gone.
 _DEATH_S = 10.0
-_LOOK_S = 0.002
+_PAUSE_S = 0.002
 
 
 @dataclass(frozen=True)
@@ -113,15 +114,11 @@ class Process(abc.ABC):
             NothingArrived: the text did not come in time, or it ended without writing it.
         """
         start = time.monotonic()
-        while True:
-            ended = self.poll() is not None
-            waited = time.monotonic() - start
-            if text in self.log_text():
-                return waited
-            if ended or waited > timeout_s:
-                raise NothingArrived(f"{text!r} in the log of {self.argv[0]}: {self.log_text()[-2000:]}", waited)
-            # Each look reads the log: the longer it takes, the less a moment more matters.
-            time.sleep(max(_LOOK_S, waited / 50))
+        wait_until(lambda: self.poll() is not None or text in self.log_text(), timeout_s, _PAUSE_S)
+        waited, log = time.monotonic() - start, self.log_text()
+        if text not in log:
+            raise NothingArrived(f"{text!r} in the log of {self.argv[0]}: {log[-2000:]}", waited)
+        return waited
 
 
 class LocalProcess(Process):

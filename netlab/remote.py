@@ -17,10 +17,11 @@ from netlab.errors import CommandFailed, CommandTimedOut, NothingArrived
 from netlab.host import Host
 from netlab.process import Completed, Process
 from netlab.programs import FOLDERS
+from netlab.waiting import wait_until
 
 #: Seconds after a program's own deadline until its host counts as lost.
 GRACE_S = 15.0
-_POLL_S = 0.02
+_PAUSE_S = 0.02
 _NOT_STARTED = 251
 _KILLED = -9
 
@@ -209,12 +210,10 @@ class RemoteProcess(Process):
 
     def wait(self, timeout_s: float) -> int:
         """Waits for its end; see `Process.wait`."""
-        start = time.monotonic()
-        while (status := self.poll()) is None:
-            if (waited := time.monotonic() - start) > timeout_s:
-                raise NothingArrived(f"end of {self.argv[0]} (pid {self.pid} of {self._host.name})", waited)
-            time.sleep(_POLL_S)
-        return status
+        wait_until(lambda: self.poll() is not None, timeout_s, _PAUSE_S)
+        if self._status is None:
+            raise NothingArrived(f"end of {self.argv[0]} (pid {self.pid} of {self._host.name})", timeout_s)
+        return self._status
 
     def signal(self, number: int) -> None:
         """Sends a signal to its process group; does nothing if it has ended."""

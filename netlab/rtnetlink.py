@@ -11,9 +11,9 @@ import os
 import socket
 import struct
 import threading
-import time
 
 from netlab.errors import NothingArrived
+from netlab.waiting import wait_until
 
 _NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _NEWROUTE = 16, 17, 18, 20, 24
 _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
@@ -26,7 +26,7 @@ _RT_TABLE_MAIN, _RTPROT_STATIC, _RT_SCOPE_UNIVERSE, _RT_SCOPE_LINK, _RTN_UNICAST
 _SIOCGIFINDEX = 0x8933
 IFF_UP = 1
 _OPERSTATE, _OPERATIONAL = 16, b"\x06"
-_POLL_S = 0.001
+_PAUSE_S = 0.001
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
@@ -150,11 +150,8 @@ class Netlink:
         Raises:
             NothingArrived: it does not within that time.
         """
-        start = time.monotonic()
-        while not self.is_running(name):
-            if (waited := time.monotonic() - start) > timeout_s:
-                raise NothingArrived(f"the carrier of {name}", waited)
-            time.sleep(_POLL_S)
+        if not wait_until(lambda: self.is_running(name), timeout_s, _PAUSE_S):
+            raise NothingArrived(f"the carrier of {name}", timeout_s)
         # Its queue and its bridge learn of it under the lock that this request waits for.
         self.set_up(name)
 

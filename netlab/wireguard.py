@@ -11,11 +11,11 @@ from typing import Protocol
 
 from netlab.errors import CommandFailed, InvalidName, NothingArrived, Unsupported
 from netlab.host import Host
+from netlab.waiting import wait_until
 
 #: Programs for userspace WireGuard, by the name that `implementation` has for them.
 USERSPACE = {"wireguard-go": "wireguard-go", "boringtun": "boringtun-cli"}
 
-_LOOK_S = 0.005
 # wg-quick's own rule.
 _FILE_NAME = re.compile(r"([a-zA-Z0-9_=+.-]{1,15})\.conf")
 
@@ -148,16 +148,15 @@ class Tunnel:
         Raises:
             NothingArrived: there was no handshake in time.
         """
+
+        def has_shaken_hands() -> bool:
+            peers = (peer for peer in self.peers() if public_key in (None, peer.public_key))
+            return any(peer.latest_handshake for peer in peers)
+
         start = time.monotonic()
-        while True:
-            peers = [peer for peer in self.peers() if public_key in (None, peer.public_key)]
-            waited = time.monotonic() - start
-            if any(peer.latest_handshake for peer in peers):
-                return waited
-            if waited > timeout_s:
-                raise NothingArrived(f"handshake of {self.interface} in {self.host.name}", waited)
-            # Each look starts a program: the longer it takes, the less a moment more matters.
-            time.sleep(max(_LOOK_S, waited / 20))
+        if not wait_until(has_shaken_hands, timeout_s):
+            raise NothingArrived(f"handshake of {self.interface} in {self.host.name}", timeout_s)
+        return time.monotonic() - start
 
     def down(self) -> None:
         """Takes the tunnel down with `wg-quick down`; does nothing if it is down.

@@ -18,7 +18,7 @@ from harness.overlay.mesh import Mesh
 from harness.subject import exposure
 from harness.subject.service import Service
 from harness.world.world import World
-from netlab import genkey, pubkey
+from netlab import genkey, pubkey, wait_until
 
 pytestmark = pytest.mark.claim("keys-at-rest")
 
@@ -116,7 +116,7 @@ def test_sealed_keys_are_their_organization_s(world: World, record: Record) -> N
         _exchange(database, *ids)
     start = time.monotonic()
     with record.control("with their own keys both are enforced, after"):
-        assert _is_ready(world.subject.service)
+        assert wait_until(world.subject.service.is_ready, DEADLINE)
     record.measure("exchanged back to enforced", time.monotonic() - start, "s")
 
 
@@ -172,12 +172,3 @@ def _refused_keys(service: Service, organizations: list[str]) -> set[str]:
     """Those whose keys the hub could not open, once it has tried all of them: it says that it is up only then."""
     said = service.log_text()
     return {each for each in organizations if f"the keys of organization {each} can't be opened" in said}
-
-
-def _is_ready(service: Service) -> bool:
-    deadline = time.monotonic() + DEADLINE
-    while not service.is_ready():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True

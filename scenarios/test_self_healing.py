@@ -20,7 +20,7 @@ from harness.overlay.outage import HealthStream
 from harness.world.damage import CATALOGUE, FAMILIES, FORCED_OPEN, MISLED, UNMASKED, Barrier, Damage, Noticed
 from harness.world.inside import Inside
 from harness.world.world import World
-from netlab import UdpStream
+from netlab import UdpStream, wait_until
 
 pytestmark = pytest.mark.claim("self-healing")
 
@@ -109,11 +109,8 @@ class Siege:
         return self.allowed.outage(start, whole)
 
     def _wait_until_ready(self, deadline_s: float) -> None:
-        start = time.monotonic()
-        while not self.world.subject.installed.is_ready():
-            if time.monotonic() - start > deadline_s:
-                raise Refuted(f"the service is not back after {deadline_s:.0f} s")
-            time.sleep(_POLL)
+        if not wait_until(self.world.subject.installed.is_ready, deadline_s, _POLL):
+            raise Refuted(f"the service is not back after {deadline_s:.0f} s")
 
 
 @contextmanager

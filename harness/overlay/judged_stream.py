@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -11,7 +10,7 @@ from harness.judging.answer import Answer
 from harness.judging.judgement import Judgement, Phase, delivered_although_denied, longest_way
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
-from netlab import Host, NothingArrived, UdpStream
+from netlab import Host, NothingArrived, UdpStream, wait_until
 
 _DEADLINE = 5.0
 _ENOUGH = 25
@@ -134,11 +133,8 @@ class JudgedStream:
             self._phases.append(replace(last, end_ns=end_ns))
 
     def _wait_for_enough(self, what: str, count: Callable[[], int]) -> None:
-        deadline = time.monotonic() + _DEADLINE
-        while count() < _ENOUGH:
-            if time.monotonic() > deadline:
-                raise Inconclusive(f"{self.name}: the lab {what} fewer than {_ENOUGH} packets in {_DEADLINE:.0f} s")
-            time.sleep(0.002)
+        if not wait_until(lambda: count() >= _ENOUGH, _DEADLINE):
+            raise Inconclusive(f"{self.name}: the lab {what} fewer than {_ENOUGH} packets in {_DEADLINE:.0f} s")
 
     def _check(self, judgement: Judgement) -> None:
         self._check_denied(judgement.late)

@@ -10,7 +10,7 @@ from harness.judging.judgement import told_apart
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.mesh import Machine
-from netlab import Received, Sent, UdpStream
+from netlab import Received, Sent, UdpStream, wait_until
 
 ENOUGH = 25
 """Packets in a row that show that a stream is whole again."""
@@ -117,11 +117,9 @@ class HealthStream:
         Raises:
             Inconclusive: too few packets were sent in ``deadline_s`` seconds.
         """
-        since, deadline = self._stream.mark(), time.monotonic() + deadline_s
-        while len(self._stream.sent_in(since, self._stream.mark() - _WAY_NS)) < ENOUGH:
-            if time.monotonic() > deadline:
-                raise Inconclusive(f"{self.name}: the lab sent fewer than {ENOUGH} packets in {deadline_s:.0f} s")
-            time.sleep(_POLL)
+        stream, since = self._stream, self._stream.mark()
+        if not wait_until(lambda: len(stream.sent_in(since, stream.mark() - _WAY_NS)) >= ENOUGH, deadline_s):
+            raise Inconclusive(f"{self.name}: the lab sent fewer than {ENOUGH} packets in {deadline_s:.0f} s")
         return len(self._stream.delivered_sent_in(since, self._stream.mark()))
 
     def wait_until_whole(self, deadline_s: float) -> int:

@@ -14,11 +14,11 @@ import msgspec
 from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive
 from harness.subject.live import Live
-from netlab import Host, HostUnavailable
+from netlab import Host, HostUnavailable, wait_until
 from netlab.ssh import SshHost
 
 _DEADLINE = 120.0
-_POLL = 0.1
+_PAUSE_S = 0.1
 
 
 class Installed(Protocol):
@@ -118,20 +118,15 @@ class OverSsh:
     def stop(self) -> None:
         """Has the host's own command stop it."""
         self._ask_to("stop")
-        deadline = time.monotonic() + _DEADLINE
-        while self.children():
-            if time.monotonic() > deadline:
-                raise Inconclusive(f"the service still runs {_DEADLINE:.0f} s after it was stopped")
-            time.sleep(_POLL)
+        if not wait_until(lambda: not self.children(), _DEADLINE, _PAUSE_S):
+            raise Inconclusive(f"the service still runs {_DEADLINE:.0f} s after it was stopped")
 
     def start(self) -> float:
         """Has the host's own command start it."""
         start = time.monotonic()
         self._ask_to("start")
-        while not self.is_ready():
-            if time.monotonic() - start > _DEADLINE:
-                raise Inconclusive(f"the service is not up {_DEADLINE:.0f} s after it was started")
-            time.sleep(_POLL)
+        if not wait_until(self.is_ready, _DEADLINE, _PAUSE_S):
+            raise Inconclusive(f"the service is not up {_DEADLINE:.0f} s after it was started")
         return time.monotonic() - start
 
     def _ask_to(self, verb: str) -> None:

@@ -9,7 +9,6 @@ import re
 import secrets
 import signal
 import sys
-import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import httpx
 
 from harness.client.api import Api
 from harness.judging.verdicts import Inconclusive
-from netlab import LabHost, NamespaceHost, Process
+from netlab import LabHost, NamespaceHost, Process, wait_until
 from netlab.errors import NothingArrived
 
 PORT = 8443
@@ -196,11 +195,8 @@ class Service:
         """
         killed = self.children()
         self.signal(killed, signal.SIGKILL)
-        deadline = time.monotonic() + _STOP_GRACE
-        while killed & self.children():
-            if time.monotonic() > deadline:
-                raise Inconclusive("a process of the service outlived SIGKILL")
-            time.sleep(0.005)
+        if not wait_until(lambda: not killed & self.children(), _STOP_GRACE):
+            raise Inconclusive("a process of the service outlived SIGKILL")
 
     def children(self, *commands: str) -> set[int]:
         """Ids of the processes that it supervises, ``hub`` and ``web`` or one of them, with those that these forked."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import configparser
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import PurePath
 from types import TracebackType
 
 from harness.judging.verdicts import Inconclusive, Refuted
-from netlab import CommandFailed, Completed, Host
+from netlab import CommandFailed, Completed, Host, wait_until
 
 _PROGRAMS = ("NetworkManager", "nmcli", "dbus-daemon")
 _PROFILES = PurePath("/run/NetworkManager/system-connections")
 _READY_S = 15.0
-_POLL_S = 0.02
+_PAUSE_S = 0.02
 _BUS = """\
 <busconfig>
   <type>system</type>
@@ -122,8 +121,5 @@ class NetworkManager:
         return self._host.run("nmcli", *arguments, env=self._bus, check=check, timeout=20.0)
 
     def _wait_until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _READY_S
-        while not condition():
-            if time.monotonic() > deadline:
-                raise Inconclusive("NetworkManager does not start")
-            time.sleep(_POLL_S)
+        if not wait_until(condition, _READY_S, _PAUSE_S):
+            raise Inconclusive("NetworkManager does not start")

@@ -17,7 +17,7 @@ import httpx
 
 from harness.client.api import Api
 from harness.judging.verdicts import Refuted
-from harness.world.customer import DEADLINE_S, Customer, log_in, sign_up, wait_for_health, wait_until
+from harness.world.customer import DEADLINE_S, Customer, log_in, require, sign_up, wait_for_health
 
 COMMANDS = ("hub", "web")
 CUSTOMERS = 3
@@ -125,7 +125,7 @@ def _wait_for_changes(
 ) -> None:
     """Until so many more changes were answered, or somebody has found a fault."""
     enough = sum(each.done for each in customers) + count
-    wait_until(
+    require(
         lambda: sum(each.done for each in customers) >= enough or any(each.done() for each in working),
         "no change is answered",
         deadline_s,
@@ -144,9 +144,9 @@ def _judge(ground: Ground, api: Api, customers: Collection[Customer], guests: st
         found = each.look()
         if found != each.state:
             raise Refuted(f"{each.name}: what was answered is not there any more: {each.state} became {found}")
-    wait_until(lambda: _has_its_peers(ground, customers), "a link has other peers than the store", ground.deadline_s)
+    require(lambda: _has_its_peers(ground, customers), "a link has other peers than the store", ground.deadline_s)
     halves = "an organization is in the store or on the host, and not in both"
-    wait_until(lambda: _is_whole(ground), halves, ground.deadline_s)
+    require(lambda: _is_whole(ground), halves, ground.deadline_s)
     # Guests that were cut off are there as a whole or not at all.
     for name in sorted({each["name"] for each in ground.census() if str(each["name"]).startswith(guests)}):
         answer = log_in(api, name)

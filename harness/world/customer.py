@@ -14,12 +14,13 @@ from harness.client.api import Api
 from harness.judging.answer import Answer
 from harness.judging.verdicts import Refuted
 from harness.world.world import PASSWORD
+from netlab import wait_until
 
 DEADLINE_S = 60.0
 """A process that was killed is back long before, also where there are many at once."""
 
 _DONE_BEFORE = "urn:meshwg:problem:done-before"
-_POLL_S = 0.05
+_PAUSE_S = 0.05
 _AGAIN_S = 0.2
 _FORGOTTEN_S = 1.0
 """A sign-up that was cut off is forgotten about so soon."""
@@ -246,20 +247,17 @@ def wait_for_health(api: Api, path: str = "/healthz", deadline_s: float = DEADLI
         except httpx.TransportError:
             return False
 
-    wait_until(is_well, f"the service does not say at {path} that it is well", deadline_s)
+    require(is_well, f"the service does not say at {path} that it is well", deadline_s)
 
 
-def wait_until(condition: Callable[[], bool], otherwise: str, deadline_s: float = DEADLINE_S) -> None:
-    """Until the condition holds.
+def require(condition: Callable[[], bool], otherwise: str, deadline_s: float = DEADLINE_S) -> None:
+    """Waits until a condition holds.
 
     Raises:
         Refuted: it does not in time; ``otherwise`` says what that means.
     """
-    deadline = time.monotonic() + deadline_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise Refuted(f"{otherwise}, for {deadline_s:.0f} s")
-        time.sleep(_POLL_S)
+    if not wait_until(condition, deadline_s, _PAUSE_S):
+        raise Refuted(f"{otherwise}, for {deadline_s:.0f} s")
 
 
 def _succeeded(answer: Answer, call: str) -> Answer:

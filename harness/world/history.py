@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,7 +18,7 @@ from harness.overlay.truth import PortProtocol, Prober
 from harness.wire import raw
 from harness.wire.witness import Marks, Witness
 from harness.world.world import World
-from netlab import LabHost, wg_quick
+from netlab import LabHost, wait_until, wg_quick
 
 _DEADLINE = 5.0
 _LEAST = 32 + 28 + 12
@@ -177,11 +176,8 @@ def _transmitted(machine: Machine) -> int:
 
 def _wait_until_transmitted(machine: Machine, enough: int) -> None:
     """A key that is not answered has no tunnel whose order could be relied on; its own WireGuard tells what it sent."""
-    deadline = time.monotonic() + _DEADLINE
-    while _transmitted(machine) < enough:
-        if time.monotonic() > deadline:
-            raise Inconclusive(f"{machine.name} with its old key sent nothing for {_DEADLINE:.0f} s")
-        time.sleep(0.005)
+    if not wait_until(lambda: _transmitted(machine) >= enough, _DEADLINE):
+        raise Inconclusive(f"{machine.name} with its old key sent nothing for {_DEADLINE:.0f} s")
 
 
 def _listed(groups: Iterable[str]) -> str:
