@@ -25,7 +25,7 @@ NAMES = ("namespaces", "containers", "ssh")
 
 @contextmanager
 def backend(name: str) -> Iterator[Mapping[str, Host]]:
-    """Opens one; skips, with the reason, where this machine has not what it takes."""
+    """Open a backend; skip, with the reason, where this machine lacks something for it."""
     with {"namespaces": _namespaces, "containers": _containers, "ssh": _ssh}[name]() as hosts:
         yield hosts
 
@@ -57,7 +57,7 @@ def _ssh() -> Iterator[Mapping[str, Host]]:
 
 @contextmanager
 def servers() -> Iterator[tuple[Lab, dict[str, Login]]]:
-    """The network with SSH servers in its hosts, of which the caller is a part."""
+    """Network with SSH servers in its hosts, which the caller is plugged into."""
     program = sshd.needed()
     key = sshd.new_key()
     with Lab() as lab:

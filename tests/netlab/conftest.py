@@ -1,4 +1,4 @@
-"""Everything here runs real programs with real packets, and therefore only in a sandbox."""
+"""Guard of tests that run real programs with real packets: they need a sandbox."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def new_key() -> Key:
 
 
 def needed() -> str:
-    """The server that this machine has, `NETLAB_SSHD` names one that lies elsewhere; skips where none can work."""
+    """Find an SSH server; `NETLAB_SSHD` names one outside of the usual places. Skips where none can work."""
     program = (
         os.environ.get("NETLAB_SSHD") or shutil.which("sshd", path=_FOLDERS) or shutil.which("dropbear", path=_FOLDERS)
     )

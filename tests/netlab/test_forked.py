@@ -1,4 +1,4 @@
-"""A forked process in a program's place finds itself as a program does."""
+"""Forked processes that run a function in place of a program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written against `Host` holds wherever the host is."""
+"""Behaviour that all kinds of hosts share."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_two_machines_meet_through_a_hub(hosts: Mapping[str, Host]) -> None:
     assert not mumbai.ping(made.addresses[1], timeout=0.2)
 
 
-def test_pings_tell_what_became_of_them(mumbai: Host) -> None:
+def test_ping_reports_answers_and_errors(mumbai: Host) -> None:
     began = time.monotonic()
     there = mumbai.ping(PUNE, count=2, interval=0.01, timeout=DEADLINE)
     took = time.monotonic() - began
@@ -95,7 +95,7 @@ def test_a_started_program_is_logged_signalled_and_stopped(mumbai: Host) -> None
     assert said == ["up", "hello", "bye"]
 
 
-def test_an_end_is_told_as_it_was(mumbai: Host) -> None:
+def test_exit_status_and_signal_are_reported(mumbai: Host) -> None:
     assert mumbai.start("false").wait(5.0) == 1
     slow = mumbai.start("sleep", "100")
     slow.signal(signal.SIGTERM)
@@ -145,8 +145,8 @@ def test_a_capture_that_cannot_start_says_why(mumbai: Host) -> None:
         Capture(mumbai, "eth0", "not a filter (")
 
 
-def test_a_socket_is_the_hosts_or_refused(hosts: Mapping[str, Host]) -> None:
-    """Never, silently, one of the caller's own network."""
+def test_a_socket_is_in_the_hosts_network_or_refused(hosts: Mapping[str, Host]) -> None:
+    """A host never gives a socket of the caller's own network in silence."""
     if isinstance(hosts["mumbai"], LabHost):
         with hosts["mumbai"].socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind((MUMBAI, 0))

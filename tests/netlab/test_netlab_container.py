@@ -1,4 +1,4 @@
-"""What is only of hosts that are containers; the rest is in test_netlab_backends."""
+"""Containers as hosts, as far as they differ from others; the rest is in test_netlab_backends."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_containers_files_are_its_own(containers: Containers) -> None:
         assert (first.folder / "shared").read_bytes() == b"here\n"
 
 
-def test_an_image_that_is_not_there_is_told(containers: Containers) -> None:
+def test_a_missing_image_is_an_error(containers: Containers) -> None:
     import docker
 
     del containers

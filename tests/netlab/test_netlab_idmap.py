@@ -25,7 +25,7 @@ exec "$@"
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """netlab where every user can read it: a checkout may be its owner's alone."""
+    """Copy of netlab that every user can read: a checkout may be its owner's alone."""
     own = Path(sandbox.__file__).parent
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, own.name)
@@ -59,7 +59,7 @@ def as_nobody(public: Path, lent: Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_a_user_without_lent_ids_is_alone(public: Path, tmp_path: Path) -> None:
+def test_without_lent_ids_a_sandbox_has_one_user(public: Path, tmp_path: Path) -> None:
     (tmp_path / "lent").write_text("somebody:100000:65536\n")
     done = as_nobody(public, tmp_path / "lent")
     assert done.stdout.split() == ["0", "65534", "1"], done.stderr
@@ -87,5 +87,5 @@ def test_lent_ids_are_users_of_the_sandbox(public: Path, tmp_path: Path) -> None
         ("asha\nasha:x:y\n:1:2\n", None),
     ],
 )
-def test_the_first_that_is_long_enough_is_taken(text: str, first: int | None) -> None:
+def test_the_first_range_with_enough_ids_is_taken(text: str, first: int | None) -> None:
     assert idmap.first_lent(text, 1000, "asha") == first

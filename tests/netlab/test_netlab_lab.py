@@ -51,14 +51,14 @@ def test_ping_counts_icmp_errors(gated: Gated) -> None:
 
 
 def test_routers_forward_and_hosts_don_t(lab: Lab) -> None:
-    """Whatever the machine does that the lab runs on."""
+    """Forwarding does not depend on the setting of the machine."""
     settings = [f"/proc/sys/net/{name}" for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding")]
     assert lab.host("host").run("cat", *settings).stdout.split() == ["0", "0"]
     assert lab.router("router").run("cat", *settings).stdout.split() == ["1", "1"]
 
 
 def test_ipv6_works_at_once(lab: Lab) -> None:
-    """The first question where a neighbour is gets its answer; the next one would be asked a second later."""
+    """The first neighbour solicitation is answered; a second one would follow a second later."""
     switch, first = lab.switch("six"), lab.host("first")
     lab.connect(first, switch, "2001:db8::1/64")
     addresses = [f"2001:db8::{number:x}" for number in range(16, 26)]
@@ -175,7 +175,7 @@ def test_the_folder_of_a_host_is_the_same_everywhere(pair: Pair) -> None:
     assert pair.pune.run("cat", pair.mumbai.folder / "note").stdout == "here\n"
 
 
-def test_run_returns_what_happened(pair: Pair) -> None:
+def test_run_returns_status_and_output(pair: Pair) -> None:
     done = pair.mumbai.run("sh", "-c", "cat; echo $WORD >&2; exit 3", input="in", env={"WORD": "out"}, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (3, "in", "out\n")
     assert Path(pair.mumbai.run("pwd").stdout.strip()) == Path.cwd()
@@ -241,7 +241,7 @@ def test_a_forked_function_ends_as_a_program(mumbai: NamespaceHost, code: object
     assert process.log_text().strip() == said
 
 
-def test_what_a_forked_function_raises_is_in_its_log(mumbai: NamespaceHost) -> None:
+def test_an_exception_of_a_forked_function_is_in_its_log(mumbai: NamespaceHost) -> None:
     words: dict[str, str] = {}
     process = mumbai.fork(lambda: words["absent"], "forked", log="raises")
     assert process.wait(2.0) == 1
@@ -257,7 +257,7 @@ def test_a_program_outlives_the_thread_that_started_it(pair: Pair) -> None:
         started[0].wait(0.05)
 
 
-def test_work_in_a_network_leaves_the_caller_where_it_was(pair: Pair) -> None:
+def test_work_in_a_network_leaves_the_caller_in_its_own(pair: Pair) -> None:
     own = Path("/proc/thread-self/ns/net").readlink()
     inside = pair.mumbai.in_network(lambda: Path("/proc/thread-self/ns/net").readlink())
     assert inside != own

@@ -1,4 +1,4 @@
-"""What links do to packets: as asked for, or refused by name where the kernel can't."""
+"""Shapes of links: as asked for, or refused by name where the kernel can't."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.waiting import DEADLINE
 
 
 def has(host: Host, *discipline: str) -> bool:
-    """Whether the kernel has a queueing discipline."""
+    """True if the kernel has a queueing discipline."""
     return host.run("tc", "qdisc", "add", "dev", "lo", "root", *discipline, check=False).returncode == 0
 
 
@@ -41,7 +41,7 @@ def test_a_rate_is_kept_or_refused_clearly(lab: Lab) -> None:
 
 
 def test_loss_is_by_chance(lab: Lab) -> None:
-    """By netem or without: half of the echo requests, and of the answers to the rest half."""
+    """With netem or without, half of the echo requests is lost, and half of the answers to the others."""
     first = connected(lab, loss=0.5)
     # The questions where the other is get lost as well, and are asked again after a second.
     assert any(first.ping("192.0.2.2", timeout=1.0) for _ in range(30))
@@ -91,6 +91,6 @@ def test_packets_overtake_each_other_or_it_is_refused_clearly(lab: Lab) -> None:
         ({"reorder": 0.1}, "needs a delay"),
     ],
 )
-def test_what_no_link_can_be_is_refused(shape: dict[str, float], word: str) -> None:
+def test_impossible_shapes_of_links_are_refused(shape: dict[str, float], word: str) -> None:
     with pytest.raises(InvalidPlan, match=word):
         LinkShape(**shape)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A lab as data, and the lab that becomes of it."""
+"""Plans of labs, and the labs built from them."""
 
 from __future__ import annotations
 

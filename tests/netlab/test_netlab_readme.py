@@ -1,4 +1,4 @@
-"""The examples of netlab's README do what they show."""
+"""Examples of netlab's README, run as they stand."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_a_sandbox_is_private() -> None:
     assert rest == ["lock", "netns", "tmp", "wireguard", "all", "default", "lo"]
 
 
-def test_it_works_from_any_folder_and_sees_what_lies_below_tmp(tmp_path: Path) -> None:
+def test_a_sandbox_works_from_any_folder_and_sees_files_below_tmp(tmp_path: Path) -> None:
     # TMPDIR itself is private to each sandbox; /tmp is not.
     done = run("sh", "-c", "pwd; test -d /tmp && ip link show dev lo", cwd="/tmp", env={"PATH": os.environ["PATH"]})
     assert done.stdout.startswith("/tmp\n")
@@ -91,7 +91,7 @@ sys.exit(sandbox.call(body))
 @pytest.mark.parametrize(
     ("last", "status"), [("return 7", 0), ("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 137), ("raise ValueError", 1)]
 )
-def test_a_function_can_be_called_in_one(last: str, status: int) -> None:
+def test_a_function_can_be_called_in_a_sandbox(last: str, status: int) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CALLER.format(last=last)],
         env={**os.environ, "TMPDIR": "/tmp"},
@@ -154,7 +154,7 @@ def test_sigkill_leaves_nothing() -> None:
     assert set(Path("/run/tmp").iterdir()) == before_files
 
 
-def test_it_can_die_with_a_parent_that_stays() -> None:
+def test_a_sandbox_can_end_with_the_thread_that_started_it() -> None:
     parent = """
         import subprocess, sys
         from netlab import sandbox
@@ -173,7 +173,7 @@ def test_it_can_die_with_a_parent_that_stays() -> None:
     wait_until(lambda: processes() <= before)
 
 
-def test_what_cannot_start_says_so_in_one_sentence() -> None:
+def test_a_sandbox_that_cannot_start_says_why_in_one_sentence() -> None:
     done = run("no-such-program")
     assert (done.returncode, done.stderr.count("\n")) == (sandbox.EXIT_NO_SANDBOX, 1)
     assert "no-such-program" in done.stderr
@@ -194,8 +194,8 @@ def test_folders_of_a_sandbox_are_open_to_its_other_users_whatever_its_starter_k
     assert done.stdout.split() == ["755", "755"]
 
 
-def test_one_is_started_with_the_standard_library_alone() -> None:
-    """An ordinary user may not get at the packages of who asks for it."""
+def test_a_sandbox_starts_with_the_standard_library_alone() -> None:
+    """The launcher may run as a user who can't read the caller's packages."""
     python, folder, *rest = sandbox.command(["echo", "started"])
     done = subprocess.run(
         [python, "-I", "-S", folder, *rest], capture_output=True, text=True, check=False, timeout=DEADLINE

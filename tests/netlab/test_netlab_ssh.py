@@ -1,4 +1,4 @@
-"""What is only of hosts over SSH; the rest is in test_netlab_backends."""
+"""Hosts over SSH, as far as they differ from others; the rest is in test_netlab_backends."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def login(network: tuple[Lab, dict[str, Login]]) -> Login:
 
 
 def left(host: LabHost) -> list[str]:
-    """What a caller would have left there: its tunnel, its program."""
+    """Traces of a caller in the host: its tunnel and its program."""
     tunnel = host.run("ip", "link", "show", "dev", "left", check=False).stdout
     program = [pid for pid in host.processes() if b"76543" in command_line(pid)]
     return [*tunnel.splitlines(), *map(str, program)]
 
 
 def command_line(pid: int) -> bytes:
-    """Of a process that may end meanwhile, and has none then."""
+    """Command line of a process; empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -70,7 +70,7 @@ def wait_until_nothing_is_left(host: LabHost, folder: str) -> None:
     wait_until(lambda: not left(host) and not Path(folder).exists(), lambda: (left(host), folder))
 
 
-def test_a_closed_host_is_as_it_was(lab: Lab, login: Login) -> None:
+def test_closing_a_host_removes_everything_that_was_started_there(lab: Lab, login: Login) -> None:
     host = SshHost("mumbai", login)
     wg_quick(host, TUNNEL.format(genkey()), "left.conf")
     host.start("sleep", "76543")
@@ -96,7 +96,7 @@ def test_a_killed_caller_leaves_nothing_on_the_host(lab: Lab, login: Login) -> N
     wait_until_nothing_is_left(lab.hosts["mumbai"], folder)
 
 
-def test_nobody_else_is_taken_for_the_host(login: Login) -> None:
+def test_a_host_with_another_key_is_refused(login: Login) -> None:
     with pytest.raises(HostUnavailable, match="mumbai"):
         SshHost("mumbai", replace(login, host_key=sshd.new_key().public))
     with pytest.raises(HostUnavailable, match="mumbai"):
@@ -105,7 +105,7 @@ def test_nobody_else_is_taken_for_the_host(login: Login) -> None:
         SshHost("mumbai", replace(login, host_key="nonsense"))
 
 
-def test_a_host_that_lets_nobody_in_is_told(lab: Lab, login: Login) -> None:
+def test_a_refused_login_is_an_error(lab: Lab, login: Login) -> None:
     strange = lab.folder / "strange"
     strange.write_text(sshd.new_key().private)
     with pytest.raises(HostUnavailable, match=f"root@{MUMBAI}"):
@@ -114,7 +114,7 @@ def test_a_host_that_lets_nobody_in_is_told(lab: Lab, login: Login) -> None:
         SshHost("mumbai", replace(login, port=23))
 
 
-def test_commands_can_be_put_behind_another(login: Login) -> None:
+def test_commands_run_by_way_of_the_elevating_command(login: Login) -> None:
     host = SshHost("mumbai", replace(login, elevate=("env", "WORD=here")))
     assert host.run("sh", "-c", "echo $WORD").stdout == "here\n"
     assert host.shell_command()[-4:] == [f"root@{MUMBAI}", "env", "WORD=here", "sh"]

@@ -41,7 +41,7 @@ def may_exceed_rmem_max() -> bool:
     return True
 
 
-def test_seconds_of_a_stream_wait_for_a_receiver_that_has_no_time(pair: Pair) -> None:
+def test_seconds_of_a_stream_wait_in_the_receivers_buffer(pair: Pair) -> None:
     if not may_exceed_rmem_max():
         pytest.skip("only root of the machine may exceed net.core.rmem_max")
     stream = UdpStream(pair.mumbai, pair.pune, "192.0.2.12", 0)
@@ -54,7 +54,7 @@ def test_seconds_of_a_stream_wait_for_a_receiver_that_has_no_time(pair: Pair) ->
     assert stream.receiver_drops == 0
 
 
-def test_exactly_what_is_denied_is_lost(gated: Gated) -> None:
+def test_exactly_the_denied_packets_are_lost(gated: Gated) -> None:
     with UdpStream(gated.left, gated.right, "203.0.113.2", 9000) as stream:
         start = stream.mark()
         stream.wait_delivery(start, DEADLINE)
@@ -108,7 +108,7 @@ def test_a_refused_send_is_recorded_and_not_fatal(pair: Pair) -> None:
 
 
 def test_a_sender_that_fell_behind_does_not_burst(pair: Pair) -> None:
-    """It makes up for a few packets, however long it was kept from sending."""
+    """A sender makes up for a few packets, however long it was kept from sending."""
     interval_ns = 10_000_000
     with UdpStream(pair.mumbai, pair.pune, "192.0.2.12", 0, interval_s=interval_ns / 1e9) as stream:
         wait_until(lambda: len(stream.sent()) >= 30)
@@ -157,7 +157,7 @@ def test_a_tcp_connection_stalls_and_goes_on(gated: Gated) -> None:
         assert stream.error is None
 
 
-def test_what_the_kernel_holds_at_the_end_has_arrived(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packets_that_the_kernel_holds_at_the_end_count_as_arrived(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """The receiving thread gets no time before the stream has ended."""
     ended, look = threading.Event(), select.select
 

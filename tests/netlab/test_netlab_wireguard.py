@@ -85,19 +85,19 @@ def test_a_name_that_wg_quick_refuses_is_refused(pair: Pair, name: str) -> None:
         wg_quick(pair.mumbai, "", name)
 
 
-def test_a_bad_configuration_is_told_in_the_words_of_wg_quick(pair: Pair) -> None:
+def test_a_bad_configuration_raises_the_message_of_wg_quick(pair: Pair) -> None:
     with pytest.raises(CommandFailed, match="Line unrecognized"):
         wg_quick(pair.mumbai, "[Interface]\nNonsense = 1\n")
     assert "wg-mesh" not in pair.mumbai.run("ip", "link").stdout
 
 
-def test_keys_are_those_of_wg(pair: Pair) -> None:
+def test_keys_match_those_of_wg(pair: Pair) -> None:
     private = genkey()
     assert pair.mumbai.run("wg", "pubkey", input=private).stdout.strip() == pubkey(private)
     with pytest.raises(ValueError, match="32"):
         pubkey("AAAA")
 
 
-def test_a_dump_without_anything_known_is_read() -> None:
+def test_a_dump_without_endpoint_and_handshake_is_read() -> None:
     (peer,) = parse_dump("private\tpublic\t51820\toff\nkey\t(none)\t(none)\t(none)\t0\t0\t0\toff\n")
     assert (peer.endpoint, peer.allowed_ips, peer.latest_handshake, peer.keepalive) == (None, (), 0, 0)

@@ -1,4 +1,4 @@
-"""Runs to make transcripts of: one that was written by hand, and any."""
+"""Sample runs: one written by hand, and strategies for any."""
 
 from __future__ import annotations
 
@@ -126,18 +126,18 @@ transcripts = st.builds(
 
 
 def scenario(name: str = "test_shakes_hands", verdict: str = "proven", **facts: Any) -> Scenario:
-    """One scenario; one that is not proven says why, unless told otherwise."""
+    """Make a scenario; one that is not proven has a reason by default."""
     facts.setdefault("failure", None if verdict == "proven" else "12 packets arrived")
     return Scenario(name, verdict, facts.pop("seconds", 1.5), facts.pop("measured", {}), **facts)
 
 
 def claim(name: str = "tunnel-handshake", *of: Scenario, verdict: str = "proven") -> Claim:
-    """One claim, with one proven scenario if none is given."""
+    """Make a claim, with one proven scenario if none is given."""
     return Claim(name, verdict, list(of) or [scenario()], f"The sentence of {name}.")
 
 
 def run(*of: Claim, **facts: Any) -> Transcript:
-    """A run that passes, with one claim if none is given."""
+    """Make a run that passes, with one claim if none is given."""
     wanted = list(of) or [claim()]
     facts.setdefault("started_at", "2026-03-01T12:30:59Z")
     facts.setdefault("seconds", 48.2)

@@ -1,4 +1,4 @@
-"""The signed statement: in the formats that others verify, and no change to anything goes unnoticed."""
+"""Signed statements: in formats that other tools verify, and no change goes unnoticed."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def private_pem_of(key: Any, password: bytes | None = None) -> bytes:
 
 
 def envelope_of(folder: Path) -> dict[str, Any]:
-    """The envelope as it lies there."""
+    """Envelope of a signed run."""
     found: dict[str, Any] = json.loads((folder / ENVELOPE).read_bytes())
     return found
 
 
 def sign_by_hand(key: Ed25519PrivateKey, payload_type: str, payload: bytes) -> str:
-    """DSSE's signature, by its specification and nothing else."""
+    """Check a DSSE signature by the specification alone."""
     kind = payload_type.encode()
     message = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
     return base64.b64encode(key.sign(message)).decode()
@@ -216,7 +216,7 @@ def test_a_changed_envelope_is_noticed(folder: Path, change: Callable[[dict[str,
 
 
 @pytest.mark.parametrize("content", [b"", b"null", b"[]", b"{}", b"{", b"\xff", b"[" * 100_000, b'{"payload": 1}'])
-def test_what_is_no_envelope_is_one_sentence(folder: Path, content: bytes) -> None:
+def test_a_file_that_is_no_envelope_is_refused_in_one_sentence(folder: Path, content: bytes) -> None:
     (folder / ENVELOPE).write_bytes(content)
     with pytest.raises(AttestationError, match="no DSSE envelope"):
         verify(folder)
@@ -253,7 +253,7 @@ def test_a_signature_on_something_else_is_no_attestation(folder: Path, signer: S
         verify(folder)
 
 
-def test_a_statement_that_was_signed_as_something_else_is_none(folder: Path, signer: Signer) -> None:
+def test_a_statement_signed_under_another_type_is_refused(folder: Path, signer: Signer) -> None:
     envelope = envelope_of(folder)
     envelope["payloadType"] = "application/json"
     payload = base64.b64decode(envelope["payload"])
@@ -264,7 +264,9 @@ def test_a_statement_that_was_signed_as_something_else_is_none(folder: Path, sig
 
 
 @pytest.mark.parametrize("payload", [b"", b"null", b"[1]", b"\xff", b"[" * 100_000, b'"text"'])
-def test_a_signed_payload_that_is_no_statement_is_one_sentence(folder: Path, signer: Signer, payload: bytes) -> None:
+def test_a_signed_payload_that_is_no_statement_is_refused_in_one_sentence(
+    folder: Path, signer: Signer, payload: bytes
+) -> None:
     envelope = envelope_of(folder)
     envelope["payload"] = base64.b64encode(payload).decode()
     envelope["signatures"][0]["sig"] = sign_by_hand(signer.key, envelope["payloadType"], payload)
@@ -283,9 +285,7 @@ def test_the_key_of_another_does_not_verify(folder: Path, tmp_path: Path) -> Non
         verify(folder)
 
 
-def test_a_forger_who_signs_anew_is_noticed_by_whoever_knows_the_key(
-    folder: Path, signer: Signer, tmp_path: Path
-) -> None:
+def test_a_new_signature_of_a_forger_fails_with_the_known_key(folder: Path, signer: Signer, tmp_path: Path) -> None:
     known = tmp_path / "known.pub"
     known.write_bytes(signer.public_pem())
     forger = Signer(Ed25519PrivateKey.generate(), kept=False)
@@ -312,7 +312,7 @@ def test_a_forger_who_signs_anew_is_noticed_by_whoever_knows_the_key(
     # Workers of a parallel run compare names, and keys are new in each.
     ids=["empty", "garbage", "broken", "unknown", "elliptic"],
 )
-def test_what_is_no_key_is_one_sentence(folder: Path, content: bytes) -> None:
+def test_a_file_that_is_no_key_is_refused_in_one_sentence(folder: Path, content: bytes) -> None:
     (folder / "signing.pub").write_bytes(content)
     with pytest.raises(AttestationError, match=r"is no public key|is not an Ed25519 key"):
         verify(folder)
@@ -377,7 +377,7 @@ def test_the_named_key_signs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     ],
     ids=["missing", "empty", "garbage", "broken", "unknown", "encrypted", "elliptic", "public"],
 )
-def test_a_named_key_that_is_none_is_never_replaced_by_another(
+def test_a_named_file_that_is_no_key_is_never_replaced_by_a_new_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, why: str
 ) -> None:
     file = tmp_path / "key.pem"
@@ -389,7 +389,7 @@ def test_a_named_key_that_is_none_is_never_replaced_by_another(
     assert str(file) in str(refused.value)
 
 
-def test_a_named_key_that_is_a_folder_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_named_as_key_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MESHWG_SIGNING_KEY_FILE", str(tmp_path))
     with pytest.raises(AttestationError, match="can't be read"):
         Signer.find()

@@ -1,4 +1,4 @@
-"""Drawings: within their frame, well-formed, and with all that they show in words too."""
+"""Drawings: within their frame, well-formed, and with their numbers in words too."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_bar_is_as_high_as_its_count() -> None:
     assert [bar.text for bar in chart.bars] == ["7", "3"]
 
 
-def test_what_a_drawing_shows_the_page_also_says() -> None:
+def test_the_page_has_the_numbers_of_its_drawings() -> None:
     text = " ".join(re.sub(r"<[^>]*>", " ", page(FLIPS, PINGS, WHO)).split())
     for said in (
         "Saves and packets: 2 saves and 1 event in 2 s, and the packets of 1 stream.",

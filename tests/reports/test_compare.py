@@ -1,4 +1,4 @@
-"""What changed from one run to another, and whether it got worse."""
+"""Comparison of two runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_run_does_not_differ_from_itself(made: Transcript) -> None:
 
 @given(transcripts, transcripts)
 @settings(max_examples=50)
-def test_what_changed_one_way_changed_back_the_other(one: Transcript, other: Transcript) -> None:
+def test_the_reverse_comparison_has_the_reverse_changes(one: Transcript, other: Transcript) -> None:
     forth, back = compare(one, other), compare(other, one)
     assert {(c.name, c.before, c.after) for c in forth.changes} == {(c.name, c.after, c.before) for c in back.changes}
     assert {(f.name, f.before, f.after) for f in forth.figures} == {(f.name, f.after, f.before) for f in back.figures}
@@ -39,7 +39,7 @@ def test_what_changed_one_way_changed_back_the_other(one: Transcript, other: Tra
         ("inconclusive", "refuted", False),
     ],
 )
-def test_a_verdict_that_changed_is_told_of_claim_and_scenario(before: str, after: str, worse: bool) -> None:
+def test_a_changed_verdict_is_reported_for_claim_and_scenario(before: str, after: str, worse: bool) -> None:
     found = compare(
         run(claim("one-hub", scenario("test_x", before), verdict=before), claim("no-egress")),
         run(claim("one-hub", scenario("test_x", after), verdict=after), claim("no-egress")),
@@ -65,7 +65,7 @@ def test_a_claim_that_is_gone_is_worse_and_a_new_one_is_not() -> None:
     assert not new.is_worse
 
 
-def test_a_break_that_goes_unnoticed_now_is_worse() -> None:
+def test_a_sabotage_that_goes_unnoticed_now_is_worse() -> None:
     before = run(claim("one-hub"), sabotage=[Sabotage("leak", "one-hub", caught=True)])
     after = run(claim("one-hub"), sabotage=[Sabotage("leak", "one-hub", caught=False)])
     assert compare(before, after).changes == (Change("sabotage leak", "noticed", "unnoticed", worse=True),)
@@ -109,7 +109,7 @@ def shown(*of: Exhibit) -> Transcript:
     return run(claim("one-hub", scenario("test_x", exhibits=list(of))))
 
 
-def test_a_cell_that_came_to_something_else_under_the_same_policy_is_told() -> None:
+def test_a_cell_with_another_result_under_the_same_policy_is_reported() -> None:
     def table(policy: str, arrived: int) -> TruthTable:
         return TruthTable("table 1", policy, ["icmp"], [Row("a", "b", [Cell(False, 1, arrived)])])
 
@@ -132,6 +132,6 @@ def test_figures_of_exhibits_are_put_side_by_side() -> None:
     )
 
 
-def test_an_exhibit_that_is_gone_is_told_and_is_not_worse() -> None:
+def test_a_missing_exhibit_is_reported_and_is_not_worse() -> None:
     found = compare(shown(Histogram("pings", "s", [0.0, 1.0], [5], 0.1, 0.2, 0.9)), shown())
     assert found.changes == (Change("one-hub / test_x: pings", "shown", None, worse=False),)

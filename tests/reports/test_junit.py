@@ -1,4 +1,4 @@
-"""JUnit's XML: it parses whatever the texts are, and its counts agree with the run."""
+"""JUnit XML: valid whatever the texts are, with counts that agree with the run."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tests.reports.samples import claim, run, scenario, transcripts
 
 
 def read(made: Transcript) -> ET.Element:
-    """The file as its readers get it."""
+    """Parse the file as its readers do."""
     return ET.fromstring(junit(made))  # noqa: S314 - it is our own
 
 
 def failing(root: ET.Element) -> int:
-    """How many cases a reader of the file takes for failed."""
+    """Number of cases that a reader of the file counts as failed."""
     return sum(int(suite.get(kind, "0")) for suite in root for kind in ("failures", "errors"))
 
 
 @given(transcripts)
 @settings(max_examples=50)
-def test_any_run_can_be_read_and_is_counted_right(made: Transcript) -> None:
+def test_any_run_is_valid_xml_with_the_right_counts(made: Transcript) -> None:
     root = read(made)
     assert root.tag == "testsuites"
     for suite in root:
@@ -84,12 +84,12 @@ def test_control_characters_survive() -> None:
     assert case[0].get("message") == expected
 
 
-def test_a_scenario_that_was_refuted_without_a_word_fails_all_the_same() -> None:
+def test_a_refuted_scenario_without_a_reason_fails_too() -> None:
     made = run(claim("one-hub", scenario(verdict="refuted", failure=None), verdict="refuted"))
     assert read(made).find("testsuite/testcase/failure") is not None
 
 
-def test_a_gate_that_fails_for_want_of_a_scenario_is_no_green_file() -> None:
+def test_a_gate_that_fails_without_a_failed_scenario_has_a_failed_case() -> None:
     problems = ["edge-names has no scenario.", "edge-names has no sabotage."]
     made = run(Claim("edge-names", "inconclusive", []), sabotage=[], verdict="fail", problems=problems)
     root = read(made)

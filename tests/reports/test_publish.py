@@ -1,4 +1,4 @@
-"""Files of runs: whole or not there, and `latest` leads to the last one, always."""
+"""Files of runs: complete or absent, with `latest` always leading to the newest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def whole(folder: Path, seed: int) -> None:
 
 
 def folders(out: Path) -> set[str]:
-    """What lies beside `latest`."""
+    """Folders beside `latest`."""
     return {path.name for path in out.iterdir()} - {"latest"}
 
 
@@ -97,7 +97,7 @@ def test_latest_leads_to_a_whole_run_at_every_moment(
     whole(tmp_path / "latest", 2)
 
 
-def test_only_so_many_runs_are_kept_and_the_oldest_go(tmp_path: Path, signer: Signer) -> None:
+def test_the_oldest_runs_beyond_the_limit_are_removed(tmp_path: Path, signer: Signer) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "20260301-notes.txt").touch()
     for number in range(5):
@@ -111,9 +111,7 @@ def test_only_so_many_runs_are_kept_and_the_oldest_go(tmp_path: Path, signer: Si
 
 @given(moments=st.lists(st.integers(0, 3), min_size=1, max_size=5), keep=st.integers(1, 3))
 @sharing_fixtures(20)
-def test_the_run_that_was_just_written_is_never_the_one_to_go(
-    tmp_path: Path, signer: Signer, moments: list[int], keep: int
-) -> None:
+def test_the_newest_run_is_never_removed(tmp_path: Path, signer: Signer, moments: list[int], keep: int) -> None:
     # Several in one second, and a clock that was set back.
     out = tmp_path / "runs"
     shutil.rmtree(out, ignore_errors=True)
@@ -125,13 +123,13 @@ def test_the_run_that_was_just_written_is_never_the_one_to_go(
         assert len(folders(out)) == min(seed + 1, keep)
 
 
-def test_a_link_that_leads_nowhere_is_put_right(tmp_path: Path, signer: Signer) -> None:
+def test_a_dangling_link_to_the_latest_run_is_replaced(tmp_path: Path, signer: Signer) -> None:
     (tmp_path / "latest").symlink_to("nowhere")
     folder = publish.write(run(seed=1), tmp_path, signer=signer)
     assert (tmp_path / "latest").resolve() == folder.resolve()
 
 
-def test_two_runs_at_once_with_one_process_number_do_not_meet(
+def test_two_runs_with_equal_process_ids_do_not_collide(
     tmp_path: Path, signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Each sandbox counts its processes from 1, so two gates often have the same number.
@@ -153,7 +151,7 @@ def test_two_runs_at_once_with_one_process_number_do_not_meet(
     assert folders(tmp_path) == {first.name, nested[0].name}
 
 
-def test_evidence_goes_along_whatever_it_is_called(tmp_path: Path, signer: Signer) -> None:
+def test_evidence_of_any_name_is_copied(tmp_path: Path, signer: Signer) -> None:
     evidence = tmp_path / "evidence-from-somewhere"
     names = [
         "plain.txt",
@@ -174,7 +172,7 @@ def test_evidence_goes_along_whatever_it_is_called(tmp_path: Path, signer: Signe
     assert found == {name: f"about {len(name)}" for name in names}
 
 
-def test_a_link_among_the_evidence_takes_nothing_along_and_stops_nothing(tmp_path: Path, signer: Signer) -> None:
+def test_links_among_the_evidence_stay_links(tmp_path: Path, signer: Signer) -> None:
     secret = tmp_path / "secret"
     secret.write_text("not for a customer")
     evidence = tmp_path / "evidence"

@@ -1,4 +1,4 @@
-"""The page: everything that was measured, nothing from elsewhere, and no text that becomes markup."""
+"""Page of a run: everything that was measured, nothing from elsewhere, and no text that becomes markup."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Page(HTMLParser):
 
 
 def hostile_run(text: str, verdict: str = "refuted") -> Transcript:
-    """A run in which everything that may be any text is this one."""
+    """Make a run in which every free text is this one."""
     of = Scenario(
         name=text,
         verdict=verdict,
@@ -136,7 +136,7 @@ def test_no_character_of_a_text_acts(made: Transcript) -> None:
     assert texts.printable(page) == page
 
 
-def test_a_run_of_another_hub_says_whose_it_was_and_of_no_break() -> None:
+def test_a_run_of_another_hub_names_it_and_shows_no_sabotage() -> None:
     page = Page(html(replace(run(claim("one-hub")), hub=HOSTILE, sabotage=[])))
     assert flat(HOSTILE) in page.said
     assert page.shape == Page(html(replace(run(claim("one-hub")), hub="my:Hub", sabotage=[]))).shape
@@ -159,7 +159,7 @@ def test_links_lead_to_the_claims() -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_the_page_says_everything_that_was_found() -> None:
+def test_the_page_has_everything_that_was_found() -> None:
     made = run(
         claim(
             "one-hub", scenario("test_passes_the_hub", measured={"pings": 12345, "took": {"value": 0.25, "unit": "s"}})
@@ -228,7 +228,7 @@ def test_a_run_that_passes_says_so() -> None:
     assert "part of the claims" not in said
 
 
-def test_a_run_of_some_claims_says_of_which_it_says_nothing() -> None:
+def test_a_run_of_some_claims_names_those_left_out() -> None:
     said = Page(html(run(claim("one-hub"), left_out=["no-egress", "sign-in"]))).said
     assert "It says nothing of no-egress , sign-in ." in said
 

@@ -1,4 +1,4 @@
-"""The transcript as other programs read it: the names in the file are a contract."""
+"""Transcripts as other programs read them: the names in the file are a contract."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ROW = {"source": "one", "destination": "two", "cells": []}
 
 
 def stream(slots: int) -> dict[str, Any]:
-    """Packets in so many slots of time."""
+    """Make a stream with a number of slots."""
     return {"name": "one→two", "sent": [1] * slots, "delivered": [1] * slots, "denied": []}
 
 
@@ -88,7 +88,7 @@ def test_the_values_are_written_as_they_are() -> None:
     assert {name: sabotage[name] for name in SABOTAGE} == {"id": "break-one-hub", "claim": "one-hub", "caught": True}
 
 
-def test_what_the_contract_promises_is_enough_to_be_read(tmp_path: Path) -> None:
+def test_the_required_fields_are_enough_to_be_read(tmp_path: Path) -> None:
     file = tmp_path / "transcript.json"
     file.write_text(json.dumps(MINIMAL))
     assert load(tmp_path) == load(file)
@@ -102,7 +102,7 @@ def test_a_file_of_the_first_version_has_no_exhibits(tmp_path: Path) -> None:
     assert load(file).claims[0].scenarios[0].exhibits == []
 
 
-def test_a_version_that_this_program_does_not_know_is_said(tmp_path: Path) -> None:
+def test_an_unknown_version_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "transcript.json"
     file.write_text(json.dumps({**MINIMAL, "version": VERSION + 1, "claims": "of another kind"}))
     with pytest.raises(TranscriptError, match=rf"is of version {VERSION + 1}, and this program reads up to version"):
@@ -111,7 +111,7 @@ def test_a_version_that_this_program_does_not_know_is_said(tmp_path: Path) -> No
 
 @given(transcripts)
 @settings(max_examples=50)
-def test_what_is_written_is_as_the_schema_says(made: Transcript) -> None:
+def test_written_transcripts_match_the_schema(made: Transcript) -> None:
     schema = json.loads(json_schema())
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(json.loads(dump(made)))
@@ -134,7 +134,7 @@ def test_what_is_written_is_as_the_schema_says(made: Transcript) -> None:
         {"kind": "photograph", "name": "x"},
     ],
 )
-def test_an_exhibit_that_is_none_is_refused(tmp_path: Path, exhibit: dict[str, Any]) -> None:
+def test_an_invalid_exhibit_is_refused(tmp_path: Path, exhibit: dict[str, Any]) -> None:
     (only,) = MINIMAL["claims"]
     (one,) = only["scenarios"]
     file = tmp_path / "transcript.json"
@@ -156,7 +156,7 @@ def test_names_that_a_newer_version_adds_are_no_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", sorted(RUN))
-def test_a_name_of_the_contract_that_is_missing_is_said(tmp_path: Path, missing: str) -> None:
+def test_a_missing_field_is_named(tmp_path: Path, missing: str) -> None:
     file = tmp_path / "transcript.json"
     file.write_text(json.dumps({name: value for name, value in MINIMAL.items() if name != missing}))
     with pytest.raises(TranscriptError, match=missing):
@@ -180,7 +180,7 @@ def test_a_name_of_the_contract_that_is_missing_is_said(tmp_path: Path, missing:
     ],
     ids=lambda content: repr(content[:24]),
 )
-def test_what_is_no_transcript_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_transcript_is_refused_in_one_sentence(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "transcript.json"
     file.write_bytes(content)
     with pytest.raises(TranscriptError, match="is no transcript") as refused:
@@ -188,6 +188,6 @@ def test_what_is_no_transcript_is_one_sentence(tmp_path: Path, content: bytes) -
     assert len(str(refused.value).splitlines()) == 1
 
 
-def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(TranscriptError, match=r"transcript\.json can't be read: No such file or directory"):
         load(tmp_path)

@@ -1,4 +1,4 @@
-"""Figures as people read them, and texts that nothing can be hidden in."""
+"""Numbers worded for people, and texts without hidden characters."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_durations_have_the_unit_that_fits(seconds: float, words: str) -> None:
 
 
 @given(st.floats(0, 1e6))
-def test_a_duration_is_told_to_three_digits(seconds: float) -> None:
+def test_a_duration_has_three_digits(seconds: float) -> None:
     words = duration(seconds)
     if found := re.fullmatch(r"(\d+) min (\d+) s", words):
         assert 0 <= seconds - int(found[1]) * 60 - int(found[2]) < 1
@@ -76,7 +76,7 @@ def test_limits_are_shown_where_there_are_any(value: object, words: str) -> None
 
 
 @given(st.text())
-def test_what_is_printable_has_no_character_that_acts(text: str) -> None:
+def test_printable_text_has_no_control_character(text: str) -> None:
     shown = printable(text)
     assert len(shown) == len(text)
     acting = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -90,10 +90,10 @@ def test_figures_stay_as_they_are_when_made_printable(number: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["branch-mumbai", "मुंबई कार्यालय", "a → b", "line\n\tindented", "no\u00a0break", "😀"])
-def test_what_people_write_stays_as_it_is(text: str) -> None:
+def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert printable(text) == text
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x00", "\r", "\x7f", "\x9b", "\u202e", "\u2028", "\ud800", "\ufffe"])
-def test_what_acts_is_shown_as_replaced(text: str) -> None:
+def test_control_characters_are_replaced(text: str) -> None:
     assert printable(text)[0] == "\N{REPLACEMENT CHARACTER}"

@@ -1,4 +1,4 @@
-"""``transcript show``, ``verify`` and ``diff``: what they say, and the codes that programs go by."""
+"""Output and exit codes of `transcript show`, `verify` and `diff`."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def assert_one_sentence(done: Result) -> None:
     assert done.stderr.startswith("meshwg: ")
 
 
-def test_show_says_what_a_run_came_to(transcript: Command, good: Path, bad: Path) -> None:
+def test_show_prints_the_verdicts_of_a_run(transcript: Command, good: Path, bad: Path) -> None:
     shown = transcript("show", good)
     assert shown.exit_code == GOOD
     for word in ("pass", "2026-03-01T12:30:59Z", "quick", "271828", "one-hub", "test_shakes_hands", "6.1.0"):
@@ -81,7 +81,7 @@ def test_show_says_what_a_run_came_to(transcript: Command, good: Path, bad: Path
     assert "sabotages noticed: 0 of 1" in shown.stdout
 
 
-def test_what_the_contract_promises_is_enough_to_be_shown(transcript: Command, tmp_path: Path) -> None:
+def test_the_required_fields_are_enough_for_show(transcript: Command, tmp_path: Path) -> None:
     file = tmp_path / "foreign.json"
     only = {"name": "test_x", "verdict": "maybe", "seconds": 1, "measured": {}}
     content = {
@@ -101,7 +101,7 @@ def test_what_the_contract_promises_is_enough_to_be_shown(transcript: Command, t
 
 
 @pytest.mark.parametrize("text", ["[/]", "[red]x[/red]", "[link=https://example.net]x[/link]", "\x1b[2Jx", "a\\[b]"])
-def test_a_text_is_shown_and_does_nothing(transcript: Command, tmp_path: Path, text: str) -> None:
+def test_a_text_with_markup_is_shown_as_it_is(transcript: Command, tmp_path: Path, text: str) -> None:
     made = run(
         claim(text, scenario(text, text, failure=text, measured={text: 1}), verdict=text),
         environment={text: text},
@@ -125,13 +125,13 @@ def test_a_text_is_shown_and_does_nothing(transcript: Command, tmp_path: Path, t
     assert "\x1b" not in shown.stdout + compared.stdout
 
 
-def test_the_last_run_is_the_one_that_is_meant(transcript: Command, signer: Signer) -> None:
+def test_the_latest_run_is_the_default(transcript: Command, signer: Signer) -> None:
     publish.write(run(seed=4711), Path("reports/out"), signer=signer)
     assert "4711" in transcript("show").stdout
     assert transcript("verify").exit_code == GOOD
 
 
-def test_show_of_what_can_t_be_read(transcript: Command, tmp_path: Path) -> None:
+def test_show_refuses_an_unreadable_file(transcript: Command, tmp_path: Path) -> None:
     missing = transcript("show", tmp_path / "missing.json")
     assert missing.exit_code == UNREADABLE
     assert "No such file or directory" in missing.stderr
@@ -147,7 +147,7 @@ def test_show_of_what_can_t_be_read(transcript: Command, tmp_path: Path) -> None
     assert "reports/out/latest" in nothing.stderr
 
 
-def test_verify_says_whose_key_it_was(transcript: Command, good: Path, signer: Signer, tmp_path: Path) -> None:
+def test_verify_says_if_the_key_was_known(transcript: Command, good: Path, signer: Signer, tmp_path: Path) -> None:
     for file in (good, good / "transcript.json"):
         beside = transcript("verify", file)
         assert beside.exit_code == GOOD
@@ -166,7 +166,7 @@ def test_verify_works_in_the_folder_itself(transcript: Command, good: Path, monk
     assert transcript("verify", ".").exit_code == GOOD
 
 
-def test_verify_of_what_was_changed(transcript: Command, good: Path, tmp_path: Path) -> None:
+def test_verify_refuses_a_changed_file(transcript: Command, good: Path, tmp_path: Path) -> None:
     stranger = tmp_path / "stranger.pub"
     stranger.write_bytes(Signer(Ed25519PrivateKey.generate(), kept=False).public_pem())
     wrong = transcript("verify", good, "--key", stranger)
@@ -184,7 +184,7 @@ def test_verify_of_what_was_changed(transcript: Command, good: Path, tmp_path: P
     assert transcript("verify", good).exit_code == WORSE
 
 
-def test_verify_of_what_can_t_be_read(transcript: Command, good: Path, tmp_path: Path) -> None:
+def test_verify_refuses_an_unreadable_file(transcript: Command, good: Path, tmp_path: Path) -> None:
     for file in (tmp_path / "missing.json", tmp_path / "missing" / "transcript.json", good / "missing.json"):
         missing = transcript("verify", file)
         assert missing.exit_code == UNREADABLE
@@ -197,7 +197,7 @@ def test_verify_of_what_can_t_be_read(transcript: Command, good: Path, tmp_path:
     assert "can't be read" in refused.stderr
 
 
-def test_verify_means_the_file_that_was_named(transcript: Command, good: Path) -> None:
+def test_verify_checks_the_named_file(transcript: Command, good: Path) -> None:
     doctored = good / "better.json"
     doctored.write_bytes((good / "transcript.json").read_bytes().replace(b"quick", b"soak"))
     assert transcript("verify", doctored).exit_code == WORSE
@@ -226,7 +226,7 @@ def test_diff_says_what_changed_and_whether_it_is_worse(transcript: Command, goo
     assert better.exit_code == WORSE
 
 
-def test_diff_of_what_can_t_be_read(transcript: Command, good: Path, tmp_path: Path) -> None:
+def test_diff_refuses_an_unreadable_file(transcript: Command, good: Path, tmp_path: Path) -> None:
     garbage = tmp_path / "garbage.json"
     garbage.write_text("<html>")
     for before, after in ((good, garbage), (garbage, good), (good, tmp_path / "missing"), (tmp_path / "missing", good)):

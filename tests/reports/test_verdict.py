@@ -1,4 +1,4 @@
-"""From scenarios to a claim's verdict, and to the gate's word."""
+"""Verdicts of claims and of the gate."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.reports.samples import claim, judged, scenario
 
 @dataclass(frozen=True)
 class Gate:
-    """Claims and sabotages that fit together: verdicts as the scenarios have it."""
+    """Claims with their sabotages, and verdicts that follow from the scenarios."""
 
     claims: list[Claim]
     sabotages: list[Sabotage]
 
     @property
     def problems(self) -> list[str]:
-        """What the gate says."""
+        """Problems that the gate finds."""
         return verdict.problems_of(self.claims, self.sabotages)
 
 
@@ -55,7 +55,7 @@ def gates(draw: st.DrawFn) -> Gate:
         (("proven", "something else"), "inconclusive"),
     ],
 )
-def test_a_claim_is_what_its_scenarios_are(of: tuple[str, ...], expected: str) -> None:
+def test_a_claim_has_the_verdict_of_its_scenarios(of: tuple[str, ...], expected: str) -> None:
     assert verdict.of_claim([scenario(verdict=each) for each in of]) == expected
 
 
@@ -78,7 +78,7 @@ def test_another_scenario_never_makes_a_claim_better(of: list[Scenario], more: S
 
 
 @given(gates())
-def test_the_gate_passes_only_with_everything_shown_and_every_break_noticed(gate: Gate) -> None:
+def test_the_gate_passes_only_if_all_is_proven_and_every_sabotage_is_noticed(gate: Gate) -> None:
     shown = all(each.scenarios and {s.verdict for s in each.scenarios} == {"proven"} for each in gate.claims)
     broken = {sabotage.claim for sabotage in gate.sabotages} == {each.id for each in gate.claims}
     noticed = all(sabotage.caught for sabotage in gate.sabotages)
@@ -94,7 +94,7 @@ def test_a_claim_without_a_scenario_never_passes(gate: Gate, place: int) -> None
 
 
 @given(gates())
-def test_every_problem_is_told_by_name(gate: Gate) -> None:
+def test_every_problem_names_its_claim_or_sabotage(gate: Gate) -> None:
     for each in gate.claims:
         about = [problem for problem in gate.problems if problem.startswith(f"{each.id} ")]
         assert (f"{each.id} is {each.verdict}." in about) is bool(each.scenarios and each.verdict != "proven")
@@ -105,7 +105,7 @@ def test_every_problem_is_told_by_name(gate: Gate) -> None:
 
 
 @given(gates(), st.integers(0, 6))
-def test_a_break_that_goes_unnoticed_never_passes(gate: Gate, place: int) -> None:
+def test_an_unnoticed_sabotage_never_passes(gate: Gate, place: int) -> None:
     gate.sabotages.insert(place, Sabotage("more", gate.claims[0].id, caught=False))
     assert gate.problems
 
