@@ -5,10 +5,12 @@ from __future__ import annotations
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from ipaddress import ip_network
 from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import pytest
@@ -23,6 +25,9 @@ from tests.appliance.sites import make_site, make_store
 from tests.browser.chromium import NoChromium, chromium
 from tests.waiting import DEADLINE
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
@@ -31,6 +36,16 @@ class _Server(ThreadingMixIn, WSGIServer):
         # A browser breaks off connections as it likes: before it trusts the certificate, and when it closes.
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+def _with_body(app: WSGIApplication) -> WSGIApplication:
+    """Put the request's whole body into memory first, as the service's gateway does."""
+
+    def read_and_answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        return app({**environ, "wsgi.input": BytesIO(environ["wsgi.input"].read(length))}, start_response)
+
+    return read_and_answer
 
 
 class _Quiet(WSGIRequestHandler):
@@ -110,7 +125,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, shelf: PublishedRuns, hub: Fak
     # All tests of a run come from one address, which signs up more often than one may.
     limits = RateLimits([ip_network("127.0.0.0/8"), ip_network("::1/128")])
     site = replace(make_site(store, hub), published=shelf, limits=limits)
-    server.set_app(make_app(replace(site, context=replace(site.context, site=made)), hub.status))
+    server.set_app(_with_body(make_app(replace(site, context=replace(site.context, site=made)), hub.status)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     yield made
