@@ -41,14 +41,15 @@ _RULES = (
 )
 
 
-def take(run: Path, folder: Path) -> None:
+def take(browser: Browser, run: Path, folder: Path) -> None:
     """Take both pictures.
 
     Args:
+        browser: takes them, each in a window of its own.
         run: folder of a run of the gate, with its ``transcript.html``.
         folder: where the pictures go.
     """
-    with tempfile.TemporaryDirectory() as home, chromium(Path(home)) as browser, World() as world:
+    with World() as world:
         mesh = world.organization(Record(), "Acme Networks", email=_OWNER)
         _use_the_network(mesh)
 
@@ -113,4 +114,5 @@ def _take(browser: Browser, show: Callable[[Page], object], file: Path) -> None:
 
 
 if __name__ == "__main__":
-    take(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "reports" / "out" / "latest", FOLDER)
+    with tempfile.TemporaryDirectory() as home, chromium(Path(home)) as started:
+        take(started, Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "reports" / "out" / "latest", FOLDER)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser
 
 from tests.appliance.published import written
 from tests.browser import screenshots
@@ -15,11 +16,11 @@ _MOST_BYTES = 200_000
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Pictures that were taken just now."""
     made = tmp_path_factory.mktemp("screenshots")
     run = written(tmp_path_factory.mktemp("run") / "out", "2026-03-01T12:00:00Z")
-    screenshots.take(run, made)
+    screenshots.take(browser, run, made)
     return made
 
 
