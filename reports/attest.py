@@ -21,7 +21,7 @@ from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer._crypto_signer import CryptoSigner
 from securesystemslib.signer._key import SSlibKey
 
-from reports.schema import PROVEN, Transcript, is_folder
+from reports.schema import Transcript, is_folder
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -178,7 +178,7 @@ def _statement(transcript: Transcript, files: Mapping[str, bytes]) -> dict[str, 
     names: dict[bool, list[str]] = {True: [], False: []}
     for claim in transcript.claims:
         for scenario in claim.scenarios:
-            names[scenario.verdict == PROVEN].append(f"{claim.id}/{scenario.name}")
+            names[scenario.is_proven].append(f"{claim.id}/{scenario.name}")
     for sabotage in transcript.sabotage:
         names[sabotage.caught].append(f"sabotage/{sabotage.id}")
     return {

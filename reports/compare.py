@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.exhibits import Cell, Exhibit, TruthTable
-from reports.schema import PROVEN, Transcript
+from reports.schema import Transcript, Verdict
 from reports.texts import outcome
 
 
@@ -77,7 +77,7 @@ def compare(before: Transcript, after: Transcript) -> Difference:
         Everything that differs.
     """
     changes = [
-        *_changes(_verdicts(before), _verdicts(after), good=PROVEN),
+        *_changes(_verdicts(before), _verdicts(after), good=Verdict.PROVEN),
         *_changes(_sabotages(before), _sabotages(after), good="noticed"),
         *_changes(_exhibits(before), _exhibits(after), good=""),
         *_cells(before, after),

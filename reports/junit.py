@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET  # it writes XML, and reads none  # nosec B405
 
-from reports.schema import PROVEN, REFUTED, Transcript
+from reports.schema import Transcript, Verdict
 from reports.texts import printable
+
+_FAULTS: dict[str, str] = {Verdict.PROVEN: "", Verdict.REFUTED: "failure"}
 
 
 def junit(transcript: Transcript) -> bytes:
@@ -25,7 +27,7 @@ def junit(transcript: Transcript) -> bytes:
     for claim in transcript.claims:
         cases = []
         for one in claim.scenarios:
-            fault = {PROVEN: "", REFUTED: "failure"}.get(one.verdict, "error")
+            fault = _FAULTS.get(one.verdict, "error")
             cases.append(_case(claim.id, one.name, one.seconds, fault, one.verdict, one.failure or ""))
         _add_suite(root, claim.id, cases)
     cases = []

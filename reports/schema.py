@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 from msgspec import Meta
@@ -14,7 +15,41 @@ from reports.exhibits import MOST_EXHIBITS, Exhibit
 VERSION = 2
 """Version of the format, which grows with each kind of exhibit. A file without a version is of version 1."""
 
-PROVEN, REFUTED, INCONCLUSIVE = "proven", "refuted", "inconclusive"
+Scalar = str | int | float | bool | None
+
+
+class Verdict(str, Enum):
+    """Verdict of a scenario, and of the claim that it tests.
+
+    The fields that hold one are `str`: other programs may write other words, which count as not proven.
+    """
+
+    PROVEN = "proven"
+    REFUTED = "refuted"
+    INCONCLUSIVE = "inconclusive"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class _Qualities(TypedDict, total=False):
+    unit: str
+    limit: Scalar
+
+
+class Measurement(_Qualities):
+    """A measured value with its unit.
+
+    Attributes:
+        value: the value.
+        unit: its unit; empty if it has none.
+        limit: bound that the claim sets for it, if it sets one.
+    """
+
+    value: Scalar | list[Scalar]
+
+
+MeasuredValue = Scalar | list[Scalar] | Measurement
 
 
 class TranscriptError(Exception):
@@ -26,14 +61,14 @@ class Scenario(msgspec.Struct, frozen=True):
 
     Attributes:
         name: name of the scenario.
-        verdict: `PROVEN`, `REFUTED` or `INCONCLUSIVE`.
+        verdict: one of `Verdict`.
         seconds: seconds it took.
-        measured: values by name, each plain or as `{value, unit, limit}`.
+        measured: values by name, each plain or a `Measurement`; other programs may write others.
         title: claim of the scenario in words.
         controls: facts shown about the probes themselves.
         failure: reason why it is not proven; None if it is.
         rerun: command that runs it again, if it failed.
-        again: verdict of a second run under the same conditions, if it failed; `PROVEN` then means that it is unstable.
+        again: verdict of a second run under the same conditions, if it failed; "proven" means that it is unstable.
         evidence: names of files that it left.
         exhibits: drawings and tables beside the values.
     """
@@ -51,9 +86,14 @@ class Scenario(msgspec.Struct, frozen=True):
     exhibits: Annotated[list[Exhibit], Meta(max_length=MOST_EXHIBITS)] = []
 
     @property
+    def is_proven(self) -> bool:
+        """True if it was proven."""
+        return self.verdict == Verdict.PROVEN
+
+    @property
     def is_unstable(self) -> bool:
         """True if it failed, and was proven when it was run again under the same conditions."""
-        return self.verdict != PROVEN and self.again == PROVEN
+        return not self.is_proven and self.again == Verdict.PROVEN
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -61,7 +101,7 @@ class Claim(msgspec.Struct, frozen=True):
 
     Attributes:
         id: name of the claim.
-        verdict: `PROVEN`, `REFUTED` or `INCONCLUSIVE`.
+        verdict: one of `Verdict`.
         scenarios: results of its scenarios.
         claim: the sentence.
     """

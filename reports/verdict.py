@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
-from reports.schema import INCONCLUSIVE, PROVEN, REFUTED, Claim, Sabotage
-
-
-class Judged(Protocol):
-    """An object with a verdict: a scenario in a transcript, or on its way there."""
-
-    @property
-    def verdict(self) -> str:
-        """`PROVEN`, `REFUTED` or `INCONCLUSIVE`."""
+from reports.schema import Claim, Sabotage, Scenario, Verdict
 
 
-def of_claim(scenarios: Sequence[Judged]) -> str:
+def of_claim(scenarios: Sequence[Scenario]) -> Verdict:
     """Judges a claim by its scenarios.
 
     Args:
@@ -26,9 +17,9 @@ def of_claim(scenarios: Sequence[Judged]) -> str:
         `REFUTED` if one is refuted, `PROVEN` if there are some and all are proven, else `INCONCLUSIVE`.
     """
     verdicts = {scenario.verdict for scenario in scenarios}
-    if REFUTED in verdicts:
-        return REFUTED
-    return PROVEN if verdicts == {PROVEN} else INCONCLUSIVE
+    if Verdict.REFUTED in verdicts:
+        return Verdict.REFUTED
+    return Verdict.PROVEN if verdicts == {Verdict.PROVEN} else Verdict.INCONCLUSIVE
 
 
 def problems_of(claims: Iterable[Claim], sabotages: Sequence[Sabotage], *, broken: bool = True) -> list[str]:
@@ -49,7 +40,7 @@ def problems_of(claims: Iterable[Claim], sabotages: Sequence[Sabotage], *, broke
     for claim in claims:
         if not claim.scenarios:
             found.append(f"{claim.id} has no scenario.")
-        elif claim.verdict != PROVEN:
+        elif claim.verdict != Verdict.PROVEN:
             found.append(f"{claim.id} is {claim.verdict}.")
         if broken and not any(sabotage.claim == claim.id for sabotage in sabotages):
             found.append(f"{claim.id} has no sabotage.")

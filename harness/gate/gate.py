@@ -18,8 +18,8 @@ from harness.gate import broken_runs as broken
 from harness.gate import results, runs
 from harness.gate.results import ScenarioResult
 from harness.gate.runs import Finished, RunOptions
-from harness.judging.verdicts import Verdict
 from harness.sabotage.catalogue import SABOTAGES, Sabotage
+from reports.schema import Verdict
 
 _CORES = os.cpu_count() or 1
 _BESIDE_OTHERS, _EXCLUSIVE = "--exclusive=skip", "--exclusive=only"
@@ -199,7 +199,7 @@ def _again(options: RunOptions, outcomes: Sequence[ScenarioResult], console: Con
         if not each.is_proven
         and each.failure != results.NOT_RUN
         # What can't be seen of a service that others run, can't be seen the second time either.
-        and (options.live is None or each.verdict == Verdict.REFUTED.value)
+        and (options.live is None or each.verdict == Verdict.REFUTED)
     ]
     for each in failed[:_MOST_RERUNS]:
         _print(console, "again", f"{each.name} ({each.claim})")
@@ -266,7 +266,7 @@ def judge(sabotage: Sabotage, finished: Finished) -> tuple[bool, str]:
     Only a refutation counts, and only one in the words that speak of this break: a service that is broken altogether
     shows nothing about the scenario.
     """
-    refuted = [each for each in finished.outcomes if each.verdict == Verdict.REFUTED.value]
+    refuted = [each for each in finished.outcomes if each.verdict == Verdict.REFUTED]
     telling = [each for each in refuted if sabotage.says in (each.failure or "")]
     if telling:
         return True, f"{telling[0].name}: {telling[0].failure}"

@@ -15,7 +15,7 @@ import pytest
 from harness.gate import failures, results
 from harness.gate.claims import BY_ID
 from harness.judging.record import Record
-from harness.judging.verdicts import Refuted, Verdict
+from harness.judging.verdicts import Refuted
 from harness.subject.kinds import ForeignHub, OwnService, RemoteService
 from harness.subject.live import Live
 from harness.subject.service import Broken
@@ -24,6 +24,7 @@ from harness.target import Target
 from harness.world import evidence
 from harness.world.world import World
 from netlab import sandbox
+from reports.schema import Verdict
 
 _RECORD = pytest.StashKey[Record]()
 _OUTCOME = pytest.StashKey[results.ScenarioResult]()
@@ -226,7 +227,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     marker = item.get_closest_marker("claim")
     if marker is None or (call.when != "call" and call.excinfo is None):
         return
-    if _OUTCOME in item.stash and item.stash[_OUTCOME].verdict != Verdict.PROVEN.value:
+    if _OUTCOME in item.stash and not item.stash[_OUTCOME].is_proven:
         return
     config, error = item.config, call.excinfo.value if call.excinfo is not None else None
     record = item.stash.setdefault(_RECORD, Record())
@@ -234,7 +235,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         name=item.name,
         title=_title(item),
         claim=marker.args[0],
-        verdict=_verdict(error).value,
+        verdict=_verdict(error),
         seconds=round(call.duration, 3),
         measured=record.measured,
         controls=record.controls,
@@ -279,8 +280,8 @@ def outcomes(config: pytest.Config) -> list[results.ScenarioResult]:
 
 
 def _not_run(item: pytest.Item, claim: str) -> results.ScenarioResult:
-    verdict = Verdict.INCONCLUSIVE.value
-    return results.ScenarioResult(item.name, _title(item), claim, verdict, 0.0, {}, [], results.NOT_RUN, [])
+    title, verdict = _title(item), Verdict.INCONCLUSIVE
+    return results.ScenarioResult(item.name, verdict, 0.0, {}, title, claim=claim, failure=results.NOT_RUN)
 
 
 def _verdict(error: BaseException | None) -> Verdict:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from harness.judging.verdicts import Verdict
-from reports.exhibits import Exhibit
+from reports.schema import Scenario
 
 NOT_RUN = "The run ended before it."
 """The failure of a scenario whose turn never came."""
@@ -28,33 +26,16 @@ def with_reason(text: str, failure: str | None) -> str:
     return f"{text}: {in_brief(failure)}" if failure else text
 
 
-class ScenarioResult(msgspec.Struct, frozen=True):
-    """One scenario's outcome.
+class ScenarioResult(Scenario, frozen=True, kw_only=True):
+    """A scenario of the transcript on its way there.
 
     Attributes:
-        title: what it shows, in words.
-        failure: why it is not proven, or None.
-        evidence: files below the run's evidence folder.
-        seed: what made its choices.
-        exhibits: what it shows beside its figures.
+        claim: id of the claim that it tests.
+        seed: makes its choices.
     """
 
-    name: str
-    title: str
     claim: str
-    verdict: str
-    seconds: float
-    measured: dict[str, Any]
-    controls: list[str]
-    failure: str | None
-    evidence: list[str]
     seed: int = 0
-    exhibits: list[Exhibit] = []
-
-    @property
-    def is_proven(self) -> bool:
-        """Whether it came to what it wants to show."""
-        return self.verdict == Verdict.PROVEN.value
 
 
 class Results(msgspec.Struct, frozen=True):

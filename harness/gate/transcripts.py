@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from pathlib import Path
 
+import msgspec
+
 from harness.gate import environment
 from harness.gate.claims import CLAIMS, Claim
 from harness.gate.gate import GateRun
@@ -70,18 +72,11 @@ def _claim(claim: Claim, run: GateRun) -> ClaimRecord:
 
 def _scenario(result: ScenarioResult, run: GateRun) -> Scenario:
     again = [each.verdict for each in run.again if (each.claim, each.name) == (result.claim, result.name)]
-    return Scenario(
-        name=result.name,
-        verdict=result.verdict,
-        seconds=result.seconds,
-        measured=result.measured,
-        title=result.title,
-        controls=result.controls,
-        failure=result.failure,
+    scenario = Scenario(*(getattr(result, name) for name in Scenario.__struct_fields__))
+    return msgspec.structs.replace(
+        scenario,
         rerun=None if result.failure is None else _command(result, run),
         again=again[0] if again else None,
-        evidence=result.evidence,
-        exhibits=result.exhibits,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from harness.judging import exhibits
 from harness.judging.answer import Answer
@@ -14,12 +13,11 @@ from harness.judging.judgement import Judgement, Phase, judge
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import NothingArrived, Received, Sent
 from reports.exhibits import Cell, Exhibit, TruthTable
+from reports.schema import MeasuredValue, Measurement, Scalar
 
 _SAVES = "saves of a policy, from request to answer"
 _MOST_HISTOGRAMS = 8
 _MOST_TABLES = 2
-
-Scalar = str | int | float | bool | None
 
 
 @dataclass
@@ -27,12 +25,13 @@ class Record:
     """Filled in while a scenario runs; the transcript shows it.
 
     Attributes:
-        measured: by name, a plain value or ``{value, unit, limit}``.
+        measured: values by name.
         controls: what was shown about the probes themselves.
     """
 
-    measured: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, MeasuredValue] = field(default_factory=dict)
     controls: list[str] = field(default_factory=list)
+    _slowest: dict[str, float] = field(default_factory=dict)
     _times: dict[str, list[float]] = field(default_factory=dict)
     _saves: list[Saved] = field(default_factory=list)
     _events: list[Happened] = field(default_factory=list)
@@ -41,12 +40,19 @@ class Record:
 
     def measure(self, name: str, value: Scalar | Sequence[Scalar], unit: str = "", limit: Scalar = None) -> None:
         """Notes a figure, with its unit and the limit that the claim sets, if it sets one."""
-        plain: Any = round(value, 6) if isinstance(value, float) else value
+        plain = _plain(value)
         if not unit and limit is None:
             self.measured[name] = plain
             return
-        entry = {"value": plain, "unit": unit}
-        self.measured[name] = entry if limit is None else {**entry, "limit": limit}
+        entry = Measurement(value=plain, unit=unit)
+        if limit is not None:
+            entry["limit"] = limit
+        self.measured[name] = entry
+
+    def slowest(self, name: str, seconds: float) -> None:
+        """Notes a time if it is the longest so far of that name."""
+        self._slowest[name] = max(self._slowest.get(name, 0.0), seconds)
+        self.measure(name, self._slowest[name], "s")
 
     def at_least(self, name: str, value: float, least: float, unit: str = "") -> None:
         """Notes a figure of the run itself; too small a one would make every other figure worthless.
@@ -126,3 +132,9 @@ class Record:
             self.controls.append(f"failed: {text}")
             raise Inconclusive(f"control failed: {text}: {error}") from error
         self.controls.append(f"held: {text}")
+
+
+def _plain(value: Scalar | Sequence[Scalar]) -> Scalar | list[Scalar]:
+    if isinstance(value, float):
+        return round(value, 6)
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

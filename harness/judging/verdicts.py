@@ -1,16 +1,6 @@
-"""What a scenario can come to."""
+"""Exceptions that end a scenario: its claim is refuted, or it shows nothing."""
 
 from __future__ import annotations
-
-from enum import Enum
-
-
-class Verdict(str, Enum):
-    """Of a scenario, and of the claim that it speaks of."""
-
-    PROVEN = "proven"
-    REFUTED = "refuted"
-    INCONCLUSIVE = "inconclusive"
 
 
 class Refuted(AssertionError):

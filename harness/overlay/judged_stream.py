@@ -83,9 +83,7 @@ class JudgedStream:
         except NothingArrived as error:
             raise Refuted(f"{self.name} is allowed, and nothing arrives for {_DEADLINE:.0f} s") from error
         if change is not None:
-            self._record.measured.setdefault("delivery after allow", {"value": 0.0, "unit": "s"})
-            slowest = self._record.measured["delivery after allow"]
-            slowest["value"] = round(max(slowest["value"], waited), 6)
+            self._record.slowest("delivery after allow", waited)
         self._wait_for_enough("delivered", lambda: len(self._stream.delivered_sent_in(start, self._stream.mark())))
 
     def stops(self, change: Answer) -> None:

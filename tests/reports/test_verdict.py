@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reports import verdict
-from reports.schema import Claim, Sabotage, Scenario
+from reports.schema import Claim, Sabotage, Scenario, Verdict
 from tests.reports.samples import claim, judged, scenario
 
 
@@ -57,6 +57,10 @@ def gates(draw: st.DrawFn) -> Gate:
 )
 def test_a_claim_has_the_verdict_of_its_scenarios(of: tuple[str, ...], expected: str) -> None:
     assert verdict.of_claim([scenario(verdict=each) for each in of]) == expected
+
+
+def test_a_verdict_is_printed_as_its_word() -> None:
+    assert (str(Verdict.PROVEN), f"{Verdict.REFUTED:8}|") == ("proven", "refuted |")
 
 
 @given(st.lists(judged, max_size=6), st.randoms(use_true_random=False))

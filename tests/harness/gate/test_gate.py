@@ -28,7 +28,8 @@ LEAK = Sabotage("leak", "no-egress", "there is a leak", "egress:leak", "test_not
 
 def said(verdict: str, failure: str | None) -> Finished:
     """A run of the one scenario."""
-    return Finished((ScenarioResult("test_nothing_gets_out", "", "no-egress", verdict, 1.0, {}, [], failure, []),), "")
+    result = ScenarioResult("test_nothing_gets_out", verdict, 1.0, {}, claim="no-egress", failure=failure)
+    return Finished((result,), "")
 
 
 def test_a_refutation_in_the_words_of_the_break_counts() -> None:
@@ -183,7 +184,7 @@ TIMED = replace(LEAK, id="slow", scenario="test_nothing_takes_long", says="held 
 def outcomes(verdicts: dict[str, tuple[str, str | None]]) -> Finished:
     return Finished(
         tuple(
-            ScenarioResult(name, "", "no-egress", verdict, 1.0, {}, [], failure, [])
+            ScenarioResult(name, verdict, 1.0, {}, claim="no-egress", failure=failure)
             for name, (verdict, failure) in verdicts.items()
         ),
         "",

@@ -20,7 +20,11 @@ outcomes = st.builds(
     claim=texts,
     verdict=st.sampled_from(["proven", "refuted", "inconclusive"]),
     seconds=st.floats(0, 1e6),
-    measured=st.dictionaries(texts, scalars | st.dictionaries(texts, scalars, max_size=3), max_size=3),
+    measured=st.dictionaries(
+        texts,
+        scalars | st.dictionaries(texts, scalars, max_size=3),
+        max_size=3,
+    ),
     controls=st.lists(texts, max_size=3),
     failure=st.none() | texts,
     evidence=st.lists(texts, max_size=3),
@@ -54,7 +58,7 @@ def test_half_a_file_is_never_taken_for_a_whole_one(tmp_path: Path, content: byt
 
 def outcome(name: str, verdict: str, failure: str | None = None) -> ScenarioResult:
     """Of one scenario."""
-    return ScenarioResult(name, "", "live-change", verdict, 1.0, {}, [], failure, [])
+    return ScenarioResult(name, verdict, 1.0, {}, claim="live-change", failure=failure)
 
 
 def test_what_runs_shared_is_one_list_in_the_order_of_all() -> None:

@@ -18,7 +18,18 @@ from harness.sabotage.catalogue import SABOTAGES
 def result(claim: str, verdict: str = "proven", name: str = "test_x") -> ScenarioResult:
     """One scenario's outcome."""
     failure = None if verdict == "proven" else "3 packets got out"
-    return ScenarioResult(name, "It works.", claim, verdict, 1.25, {"pings": 20}, ["held: it"], failure, ["a/b.txt"], 7)
+    return ScenarioResult(
+        name,
+        verdict,
+        1.25,
+        {"pings": 20},
+        "It works.",
+        ["held: it"],
+        failure,
+        evidence=["a/b.txt"],
+        claim=claim,
+        seed=7,
+    )
 
 
 GOOD = GateRun(
