@@ -16,7 +16,7 @@ import msgspec
 from harness.bench import population
 from harness.bench.goals import Measured
 from harness.bench.population import Tenant
-from harness.bench.saver import Order, Request, SaverReport
+from harness.bench.saver import Order, SaverReport, TimedRequest
 from harness.client.api import PREFIX
 from harness.judging.verdicts import Inconclusive
 from harness.subject.service import PORT
@@ -94,7 +94,7 @@ def _joined(turns: Sequence[_Turn]) -> _Turn:
 
 
 def _turn(
-    world: World, tenants: Sequence[Tenant], seconds: float, request: Callable[[int, int, Tenant], Request]
+    world: World, tenants: Sequence[Tenant], seconds: float, request: Callable[[int, int, Tenant], TimedRequest]
 ) -> _Turn:
     start = time.monotonic_ns() + round(_LEAD_S * 1e9)
     count = round(seconds * RATE)
@@ -144,7 +144,7 @@ def _run(orders: Sequence[Order], timeout_s: float) -> list[SaverReport]:
         raise Inconclusive("a client of the load failed") from error
 
 
-def _save(odd: int, at_ns: int, number: int, tenant: Tenant) -> Request:
+def _save(odd: int, at_ns: int, number: int, tenant: Tenant) -> TimedRequest:
     """A save that changes something: the port is another one each time that the organization is met."""
     source, destination = tenant.machines[:2]
     rule = {
@@ -155,9 +155,9 @@ def _save(odd: int, at_ns: int, number: int, tenant: Tenant) -> Request:
         "ports": str(1 + 2 * (number % 10_000) + odd),
     }
     body = json.dumps({"default": "allow", "rules": [rule]})
-    return Request(at_ns, "PUT", PREFIX + "/policy", tenant.token, body)
+    return TimedRequest(at_ns, "PUT", PREFIX + "/policy", tenant.token, body)
 
 
-def _read(at_ns: int, number: int, tenant: Tenant) -> Request:
+def _read(at_ns: int, number: int, tenant: Tenant) -> TimedRequest:
     del number
-    return Request(at_ns, "GET", PREFIX + "/policy", tenant.token)
+    return TimedRequest(at_ns, "GET", PREFIX + "/policy", tenant.token)

@@ -107,7 +107,7 @@ EFFORTS = {
 
 
 @dataclass(frozen=True)
-class Measurement:
+class Step:
     """Rows that are measured together.
 
     Attributes:
@@ -144,63 +144,63 @@ def _last_complaints(log: str) -> list[str]:
 
 
 PLAN = (
-    Measurement(
+    Step(
         ("throughput", "throughput-10000-rules"),
         _with_service(lambda world, e, tell: throughput.measure(world, e.rounds, e.seconds, tell)),
         quick=True,
     ),
-    Measurement(
+    Step(
         ("save-median", "save-p99", "late-packets", "machine-add"),
         _with_service(lambda world, e, tell: changes.measure(world, e.saves, e.flips, e.adds, tell)),
         quick=True,
     ),
-    Measurement(
+    Step(
         ("save-large", "save-beside-large"),
         _with_service(lambda world, e, tell: crowd.measure(world, e.crowd, e.saves // 2, tell)),
         quick=True,
     ),
-    Measurement(
+    Step(
         ("neighbour-reads", "neighbour-saves", "neighbour-log-in"),
         _with_service(lambda world, e, tell: neighbours.measure(world, float(e.seconds), tell)),
         quick=True,
     ),
-    Measurement(
+    Step(
         ("first-ping",),
         _with_service(lambda world, e, tell: onboarding.measure(world, e.rounds, tell)),
         quick=True,
     ),
-    Measurement(
+    Step(
         ("onboarding-rate", "onboarding-p95", "signup-rate"),
         _with_service(lambda world, e, tell: sustained.measure(world, e.onboarded, tell)),
         quick=True,
     ),
-    Measurement(
+    Step(
         ("recovery-rules", "recovery-link"),
         _with_service(lambda world, e, tell: recovery.measure(world, e.damages, tell)),
         quick=True,
     ),
-    Measurement(
+    Step(
         ("save-p99-loaded",),
         _with_service(lambda world, e, tell: load.measure(world, e.loaded, e.load_seconds, tell)),
     ),
-    Measurement(
+    Step(
         ("restart-loss",),
         _with_service(lambda world, e, tell: restarts.measure(world, e.restarted, e.restarts, tell)),
     ),
-    Measurement(
+    Step(
         ("throughput-1000-organizations", "idle-organization"),
         _with_service(lambda world, e, tell: density.measure(world, e.organizations, e.rounds, e.seconds, tell)),
     ),
-    Measurement(
+    Step(
         ("cold-start",),
         _with_service(lambda world, e, tell: coldstart.measure(world, e.organizations, e.restarts, tell)),
     ),
-    Measurement(("gate-quick",), lambda _, wireguard, tell: gates.measure("quick", wireguard, tell)),
-    Measurement(("gate-full",), lambda _, wireguard, tell: gates.measure("full", wireguard, tell)),
+    Step(("gate-quick",), lambda _, wireguard, tell: gates.measure("quick", wireguard, tell)),
+    Step(("gate-full",), lambda _, wireguard, tell: gates.measure("full", wireguard, tell)),
 )
 
 
-def chosen(profile: str, only: Collection[str]) -> list[Measurement]:
+def chosen(profile: str, only: Collection[str]) -> list[Step]:
     """The measurements of a profile, or those that fill the rows that are asked for."""
     if only:
         return [each for each in PLAN if set(each.rows) & set(only)]

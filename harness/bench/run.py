@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.bench.goals import GOALS, Measured, rows
-from harness.bench.plan import Effort, Measurement
+from harness.bench.plan import Effort, Step
 from harness.client.api import ApiError
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import NetlabError
@@ -33,7 +33,7 @@ class BenchResult:
 
 
 def run(
-    measurements: Sequence[Measurement],
+    measurements: Sequence[Step],
     only: Collection[str],
     effort: Effort,
     wireguard: str,

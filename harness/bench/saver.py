@@ -18,7 +18,7 @@ import time
 import msgspec
 
 
-class Request(msgspec.Struct, frozen=True):
+class TimedRequest(msgspec.Struct, frozen=True):
     """One request.
 
     Attributes:
@@ -40,7 +40,7 @@ class Order(msgspec.Struct, frozen=True):
     port: int
     certificate: str
     connections: int
-    requests: tuple[Request, ...]
+    requests: tuple[TimedRequest, ...]
 
 
 class SaverReport(msgspec.Struct, frozen=True):

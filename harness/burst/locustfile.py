@@ -14,7 +14,16 @@ from typing import Any
 
 from locust import FastHttpUser, task
 
-from harness.burst.messages import COORDINATOR, Added, Assignment, Deleted, Failed, MeshResult, MessageStream, Onboarded
+from harness.burst.messages import (
+    COORDINATOR,
+    AddedMachine,
+    Assignment,
+    Deleted,
+    Failed,
+    MeshResult,
+    MessageStream,
+    Onboarded,
+)
 
 _PREFIX = "/api/v1"
 _SILENCE = 300.0
@@ -56,7 +65,7 @@ class OrganizationUser(FastHttpUser):
             stream.send(Failed(began_ns, str(error)))
             return
         organization = signed_up["organization"]
-        machines = [Added(each["machine"]["address"], each["config"]) for each in added]
+        machines = [AddedMachine(each["machine"]["address"], each["config"]) for each in added]
         stream.send(Onboarded(began_ns, organization["id"], organization["hub_public_key"], machines))
         self._count_mesh(stream.receive(MeshResult), start)
         if assignment.keep:

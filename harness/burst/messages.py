@@ -35,7 +35,7 @@ class Assignment(msgspec.Struct, frozen=True):
     keep: bool
 
 
-class Added(msgspec.Struct, frozen=True):
+class AddedMachine(msgspec.Struct, frozen=True):
     """A machine that was added.
 
     Attributes:
@@ -60,7 +60,7 @@ class Onboarded(msgspec.Struct, frozen=True, tag=True):
     began_ns: int
     organization: str
     hub_key: str
-    machines: list[Added]
+    machines: list[AddedMachine]
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

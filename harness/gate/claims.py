@@ -7,7 +7,7 @@ import msgspec
 from harness.paths import CLAIMS_FILE
 
 
-class Claim(msgspec.Struct, frozen=True):
+class PublishedClaim(msgspec.Struct, frozen=True):
     """A sentence that the product publishes about itself."""
 
     id: str
@@ -15,7 +15,7 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class _File(msgspec.Struct, frozen=True):
-    claim: tuple[Claim, ...]
+    claim: tuple[PublishedClaim, ...]
 
 
 CLAIMS = msgspec.toml.decode(CLAIMS_FILE.read_bytes(), type=_File).claim

@@ -8,14 +8,13 @@ from pathlib import Path
 import msgspec
 
 from harness.gate import environment
-from harness.gate.claims import CLAIMS, Claim
+from harness.gate.claims import CLAIMS, PublishedClaim
 from harness.gate.gate import GateRun
 from harness.gate.results import ScenarioResult
 from reports import publish as publishing
 from reports import verdict
 from reports.attest import Signer
-from reports.schema import VERSION, Scenario, Transcript
-from reports.schema import Claim as ClaimRecord
+from reports.schema import VERSION, Claim, Scenario, Transcript
 from reports.schema import Sabotage as SabotageRecord
 
 
@@ -65,9 +64,9 @@ def publish(transcript: Transcript, out: Path, signer: Signer, evidence: Path) -
     return publishing.write(transcript, out, signer=signer, evidence=evidence)
 
 
-def _claim(claim: Claim, run: GateRun) -> ClaimRecord:
+def _claim(claim: PublishedClaim, run: GateRun) -> Claim:
     scenarios = [_scenario(each, run) for each in run.scenarios if each.claim == claim.id]
-    return ClaimRecord(claim.id, verdict.of_claim(scenarios), scenarios, claim.sentence)
+    return Claim(claim.id, verdict.of_claim(scenarios), scenarios, claim.sentence)
 
 
 def _scenario(result: ScenarioResult, run: GateRun) -> Scenario:

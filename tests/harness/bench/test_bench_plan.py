@@ -7,7 +7,7 @@ from collections import Counter
 from rich.console import Console
 
 from harness.bench.goals import GOALS, Measured
-from harness.bench.plan import EFFORTS, PLAN, Measurement, chosen
+from harness.bench.plan import EFFORTS, PLAN, Step, chosen
 from harness.bench.run import run, show
 from harness.judging.verdicts import Inconclusive
 
@@ -19,19 +19,19 @@ def console() -> Console:
     return Console(record=True, quiet=False, width=200, file=None)
 
 
-def fills(**values: float) -> Measurement:
+def fills(**values: float) -> Step:
     """A measurement that comes to these values."""
     found = {row.replace("_", "-"): Measured(value) for row, value in values.items()}
-    return Measurement(tuple(found), lambda *_: found)
+    return Step(tuple(found), lambda *_: found)
 
 
-def fails(*rows: str) -> Measurement:
+def fails(*rows: str) -> Step:
     """A measurement that can't be done."""
 
     def measure(*_: object) -> dict[str, Measured]:
         raise Inconclusive("the lab was too slow")
 
-    return Measurement(rows, measure)
+    return Step(rows, measure)
 
 
 def test_the_full_profile_fills_every_row_exactly_once() -> None:

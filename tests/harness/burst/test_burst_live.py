@@ -12,7 +12,7 @@ from harness.burst import load
 from harness.burst.attempt import Attempt, collisions
 from harness.burst.clients import ClientPair, client_pairs
 from harness.burst.coordinator import BurstSpec, Coordinator
-from harness.burst.messages import Added, Assignment, Failed, MeshResult, MessageStream, Onboarded
+from harness.burst.messages import AddedMachine, Assignment, Failed, MeshResult, MessageStream, Onboarded
 from harness.burst.report import figures_of
 from harness.burst.run import burst
 from harness.judging.verdicts import Inconclusive
@@ -128,7 +128,7 @@ def test_an_invalid_configuration_is_an_error(world: World, machines: list[Clien
     with Coordinator(world.subject.lab_host, machines, BurstSpec(1, "bad", keep=True), path) as coordinator:
         user = FakeUser(path)
         user.stream.receive(Assignment | None)
-        user.stream.send(Onboarded(1, "nobody", "key", [Added("10.100.0.2", "[Interface]\nNonsense = 1\n")] * 2))
+        user.stream.send(Onboarded(1, "nobody", "key", [AddedMachine("10.100.0.2", "[Interface]\nNonsense = 1\n")] * 2))
         proof: MeshResult = user.stream.receive(MeshResult)
         user.leave()
         while not coordinator.wait(1.0):
