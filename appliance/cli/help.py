@@ -37,7 +37,7 @@ class Formatter(_Formatter):  # type: ignore[misc]
                 self.write(f"{indent}    {line}\n")
 
 
-class Context(_Context):  # type: ignore[misc]
+class HelpContext(_Context):  # type: ignore[misc]
     """A command's context, whose help has our format."""
 
     formatter_class = Formatter
@@ -54,7 +54,7 @@ def width() -> int:
 def make_plain(command: Any) -> Any:
     """Give a command, and those below it, plain help: no frames, no markup, nothing cut off in lists of commands."""
     command.rich_markup_mode = None
-    command.context_class = Context
+    command.context_class = HelpContext
     first = _FIRST_SENTENCE.match((command.help or "").partition("\n\n")[0])
     if first is not None:
         command.short_help = " ".join(first[1].split())

@@ -20,7 +20,7 @@ from appliance.store.revision import NEWEST, revision
 
 
 @dataclass(frozen=True)
-class Status:
+class ServiceStatus:
     """What was found.
 
     Attributes:
@@ -65,12 +65,12 @@ def status(as_json: AsJson = False, *, settings: Settings) -> None:
     raise typer.Exit(0 if now.is_up else Exit.UNAVAILABLE)
 
 
-def look(found: Present) -> Status:
+def look(found: Present) -> ServiceStatus:
     """Asks the store, the hub and the web process."""
     hub = found.hub_status()
     with found.store.read() as transaction:
         counted = organizations.count(transaction), machines.count(transaction)
-    return Status(
+    return ServiceStatus(
         found.instance.id,
         probe.url(found.settings),
         hub,
@@ -82,7 +82,7 @@ def look(found: Present) -> Status:
     )
 
 
-def document(now: Status) -> dict[str, Any]:
+def document(now: ServiceStatus) -> dict[str, Any]:
     """The status for programs."""
     hub = now.hub
     return {
@@ -100,7 +100,7 @@ def document(now: Status) -> dict[str, Any]:
     }
 
 
-def words(now: Status) -> str:
+def words(now: ServiceStatus) -> str:
     """The status for people: one sentence, then the facts."""
     hub = now.hub
     enforced = f"{'?' if hub is None else hub.enforcing} of {now.organizations} enforced"
@@ -125,7 +125,7 @@ def _repairs(hub: HubStatus | None) -> str:
     return f"since the hub's start: {parts or 'none'}"
 
 
-def _sentence(now: Status) -> str:
+def _sentence(now: ServiceStatus) -> str:
     if now.is_up:
         return "The service is up, and every organization is enforced."
     if now.hub is None and not now.alive:

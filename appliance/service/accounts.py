@@ -19,7 +19,7 @@ from appliance.model.organization import Member, Organization, Plan, Role
 from appliance.service import passwords, permits, sessions, tokens, verification
 from appliance.service.changes import enforce
 from appliance.service.context import Actor, Context
-from appliance.service.credentials import Credential, Kind
+from appliance.service.credentials import Credential, CredentialKind
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import audit, organizations, people
 from appliance.store.sessions import Device
@@ -151,7 +151,7 @@ def actor_of(context: Context, token: str) -> Actor:
 
 def actor_for(member: Member, token: str) -> Actor:
     """The member as the actor who holds this session of theirs."""
-    held = Credential(Kind.SESSION, tokens.hash_of(token))
+    held = Credential(CredentialKind.SESSION, tokens.hash_of(token))
     return Actor(member.organization_id, member.id, member.email, member.role, credential=held)
 
 

@@ -18,7 +18,7 @@ from appliance.model.names import check_name
 from appliance.model.organization import Role
 from appliance.service import notices, pages, proof, tokens, verification
 from appliance.service.context import SUSPENDED, Actor, Context, check_trail, recording
-from appliance.service.credentials import Credential, Kind
+from appliance.service.credentials import Credential, CredentialKind
 from appliance.service.sessions import NOWHERE
 from appliance.store import api_tokens
 from appliance.store.api_tokens import ApiToken
@@ -140,7 +140,7 @@ def holder(context: Context, text: str) -> Actor:
         # Who only wants to look still may where the disk is full.
         with suppress(Unavailable), context.store.write() as transaction:
             api_tokens.touch(transaction, token.id, now)
-    held = Credential(Kind.TOKEN, token_hash)
+    held = Credential(CredentialKind.TOKEN, token_hash)
     return Actor(token.organization_id, token.member_id, token.email, token.role, token.name, token.scope, held)
 
 

@@ -20,7 +20,7 @@ IDLE = timedelta(hours=12)
 """A session that was not used for so long has ended."""
 
 
-class Kind(Enum):
+class CredentialKind(Enum):
     """What it is."""
 
     SESSION = "session"
@@ -32,7 +32,7 @@ class Kind(Enum):
 class Credential:
     """A session, an API token, or the link of an invitation; `token_hash` finds it in the store."""
 
-    kind: Kind
+    kind: CredentialKind
     token_hash: str = field(repr=False)
 
 
@@ -42,9 +42,9 @@ def role_of(transaction: Connection, credential: Credential, now: datetime, *, l
     Args:
         locked: whether it stays until the transaction ends, also where the database takes several writers.
     """
-    if credential.kind is Kind.SESSION:
+    if credential.kind is CredentialKind.SESSION:
         return sessions.role_of(transaction, credential.token_hash, now, now - IDLE, locked=locked)
-    if credential.kind is Kind.TOKEN:
+    if credential.kind is CredentialKind.TOKEN:
         return api_tokens.role_of(transaction, credential.token_hash, now, locked=locked)
     invitation = invitations.by_link(transaction, credential.token_hash, now)
     return None if invitation is None else invitation.role

@@ -18,7 +18,7 @@ from appliance.model.letters import Letter
 from appliance.model.organization import Member
 from appliance.service import mail, passwords, sessions, tokens
 from appliance.service.context import Actor, Context, Record, recording
-from appliance.service.credentials import Credential, Kind
+from appliance.service.credentials import Credential, CredentialKind
 from appliance.service.members import parse_role
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import invitations, members, organizations, people
@@ -125,7 +125,7 @@ def accept(context: Context, *, token: str, password: str, device: Device = NOWH
     about = (invitation.email, offered.organization)
     password_hash = passwords.hash_password(passwords.check_new(password, about=about))
     member = Member(new_id(), invitation.organization_id, invitation.email, password_hash, invitation.role)
-    held = Credential(Kind.INVITATION, tokens.hash_of(token))
+    held = Credential(CredentialKind.INVITATION, tokens.hash_of(token))
     actor = Actor(member.organization_id, member.id, member.email, member.role, credential=held)
     try:
         return _join(context, actor, member, invitation, device)

@@ -41,18 +41,18 @@ class Proof:
 
 
 @dataclass(frozen=True)
-class State:
+class FactorState:
     """Whether a code is asked for at log-in, and how many recovery codes are left."""
 
     enabled: bool
     recovery_codes_left: int
 
 
-def state(context: Context, actor: Actor) -> State:
+def state(context: Context, actor: Actor) -> FactorState:
     """The actor's second factor as it is."""
     with context.store.read() as transaction:
         factor = second_factors.find(transaction, actor.member_id)
-        return State(
+        return FactorState(
             factor is not None and factor.enabled, second_factors.recovery_codes_left(transaction, actor.member_id)
         )
 

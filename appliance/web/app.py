@@ -11,7 +11,7 @@ import structlog
 from appliance.hub.rpc.messages import HubStatus
 from appliance.model.errors import Refused, Unavailable
 from appliance.web import api, health, metrics, origin, pages, problems
-from appliance.web.endpoint import Endpoint
+from appliance.web.handler import Handler
 from appliance.web.headers import HEADERS
 from appliance.web.request import Request
 from appliance.web.response import Response
@@ -39,12 +39,12 @@ def make_app(
     Args:
         status: asks the hub.
         certificate_ends: as for `metrics.Metrics`.
-        turned_away: as for `metrics.Shares`.
+        turned_away: as for `metrics.RefusalCounts`.
         metrics_token: as for `Watchers`.
     """
     app = bottle.Bottle()
     # One that is empty is filled later.
-    shares = metrics.Shares(
+    shares = metrics.RefusalCounts(
         {} if turned_away is None else turned_away,
         site.context.refusals,
         (site.form_posts.counted, site.call_posts.counted),
@@ -52,13 +52,13 @@ def make_app(
     counted = metrics.Metrics(status, site.context.store, site.limits, certificate_ends, shares)
     view = pages.loaded()
     watchers = Watchers(site.limits, metrics_token)
-    for endpoint in (
-        *api.endpoints(site),
-        *pages.endpoints(site, view),
-        *health.endpoints(status, watchers),
-        metrics.endpoint(counted, watchers),
+    for handler in (
+        *api.handlers(site),
+        *pages.handlers(site, view),
+        *health.handlers(status, watchers),
+        metrics.handler(counted, watchers),
     ):
-        app.route(endpoint.path, method=endpoint.method, callback=_callback(endpoint, counted, view, site.context.site))
+        app.route(handler.path, method=handler.method, callback=_callback(handler, counted, view, site.context.site))
     app.default_error_handler = _error(view)
 
     def finish() -> None:
@@ -73,9 +73,9 @@ def make_app(
 
 
 def _callback(
-    endpoint: Endpoint, counted: metrics.Metrics, view: pages.View, site: str
+    handler: Handler, counted: metrics.Metrics, view: pages.View, site: str
 ) -> Callable[..., bottle.HTTPResponse]:
-    """Function that bottle calls for an endpoint.
+    """Function that bottle calls for a handler.
 
     Args:
         site: as for `origin.check`.
@@ -83,16 +83,16 @@ def _callback(
 
     def callback(**parameters: str) -> bottle.HTTPResponse:
         request = Request.of(bottle.request.environ, parameters)
-        with counted.timed(endpoint.method, endpoint.path):
-            response = _answer(endpoint, request, view, site)
+        with counted.timed(handler.method, handler.path):
+            response = _answer(handler, request, view, site)
         headers = [*response.headers.items(), *(("Set-Cookie", cookie) for cookie in response.cookies.values())]
         return bottle.HTTPResponse(response.body, response.status, headers)
 
     return callback
 
 
-def _answer(endpoint: Endpoint, request: Request, view: pages.View, site: str) -> Response:
-    """Answer of an endpoint; refusals are told in the caller's format, and faults are logged and told without details.
+def _answer(handler: Handler, request: Request, view: pages.View, site: str) -> Response:
+    """Answer of a handler; refusals are told in the caller's format, and faults are logged and told without details.
 
     Args:
         site: as for `origin.check`, which comes before anything else.
@@ -101,7 +101,7 @@ def _answer(endpoint: Endpoint, request: Request, view: pages.View, site: str) -
         if request.refusal is not None:
             raise request.refusal
         origin.check(site, request)
-        return endpoint.answer(request)
+        return handler.answer(request)
     except Refused as error:
         if isinstance(error, Unavailable):
             log.error("the store can't be used", path=request.path, error=str(error.__cause__))

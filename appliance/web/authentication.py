@@ -29,8 +29,8 @@ def authenticated(site: Site, request: Request) -> tuple[Actor, str]:
 
 def note_organization(request: Request, actor: Actor) -> None:
     """Count this request for the actor's organization, not for the address that it came from."""
-    if request.caller is not None:
-        request.caller.organization = actor.organization_id
+    if request.payer is not None:
+        request.payer.organization = actor.organization_id
 
 
 def holder_of(context: Context, held: str, *, is_cookie: bool) -> Actor:

@@ -22,7 +22,7 @@ from appliance.model.errors import LengthRequired, Malformed, Refused, TooLarge,
 from appliance.web import problems
 from appliance.web.bodies import SMALL, Budget
 from appliance.web.payers import Payers
-from appliance.web.request import CALLER, REFUSED, Caller
+from appliance.web.request import PAYER, REFUSED, Payer
 from appliance.web.turns import Turns
 
 log = structlog.get_logger()
@@ -42,7 +42,7 @@ _ASKERS = 2
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-class Scope(Protocol):
+class RequestHead(Protocol):
     """A request's head, as the server gives it (RSGI)."""
 
     @property
@@ -124,7 +124,7 @@ class Gateway:
         # Of their own: who waits for a thread of the application's holds no place meanwhile.
         self._askers = ThreadPoolExecutor(_ASKERS, thread_name_prefix="sender")
 
-    async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
+    async def __rsgi__(self, scope: RequestHead, exchange: Exchange) -> None:
         """One request, from its head to its answer."""
         environ = _environ(scope)
         try:
@@ -134,26 +134,26 @@ class Gateway:
             # The rest of the body would be taken for the next request, so the connection ends with the answer.
             environ[REFUSED], body = refusal, b""
         environ["wsgi.input"] = io.BytesIO(body)
-        caller = environ[CALLER] = self._payers.caller(environ)
+        payer = environ[PAYER] = self._payers.payer_of(environ)
         try:
-            await self._in_turn(caller, environ, exchange)
+            await self._in_turn(payer, environ, exchange)
         except TooMany as refusal:
             await asyncio.sleep(self._pause)
             exchange.response_bytes(*_closing(environ, *problems.bare(refusal)))
 
-    async def _in_turn(self, caller: Caller, environ: dict[str, Any], exchange: Exchange) -> None:
+    async def _in_turn(self, payer: Payer, environ: dict[str, Any], exchange: Exchange) -> None:
         reason = "processor"
         try:
-            self._payers.check(caller)
+            self._payers.check(payer)
             reason = "waiting"
             is_large = len(environ["wsgi.input"].getbuffer()) > SMALL
             async with (
-                self._large_turns.turn(caller.payer) if is_large else nullcontext(),
-                self._turns.turn(caller.payer),
+                self._large_turns.turn(payer.name) if is_large else nullcontext(),
+                self._turns.turn(payer.name),
             ):
                 await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, environ, exchange)
         except TooMany:
-            self._payers.note_turned_away(caller, reason)
+            self._payers.note_turned_away(payer, reason)
             raise
 
     async def _read(self, environ: dict[str, Any], exchange: Exchange) -> bytes:
@@ -226,7 +226,7 @@ def _closing(
     return status, [*headers, ("Connection", "close")] if REFUSED in environ else headers, body
 
 
-def _check_head(scope: Scope) -> None:
+def _check_head(scope: RequestHead) -> None:
     """Raises Malformed where a header is missing that has to be there, or one that may decide something is unreadable.
 
     The server leaves out values that are not ASCII, and a change whose condition was left out would be made without it.
@@ -240,7 +240,7 @@ def _check_head(scope: Scope) -> None:
         raise Malformed("A request has one Host header.")
 
 
-def _environ(scope: Scope) -> dict[str, Any]:
+def _environ(scope: RequestHead) -> dict[str, Any]:
     """The head as WSGI has it. Source: PEP 3333."""
     server, _, port = scope.server.rpartition(":")
     environ: dict[str, Any] = {

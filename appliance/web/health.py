@@ -10,7 +10,7 @@ import msgspec
 from appliance.hub.errors import HubError, HubUnreachable
 from appliance.hub.rpc.messages import HubStatus
 from appliance.web import problems
-from appliance.web.endpoint import Endpoint
+from appliance.web.handler import Handler
 from appliance.web.recent import Recent
 from appliance.web.request import Request
 from appliance.web.response import Response
@@ -19,7 +19,7 @@ from appliance.web.watchers import Watchers
 _Readiness = HubStatus | HubError
 
 
-def endpoints(status: Callable[[], HubStatus], watchers: Watchers) -> tuple[Endpoint, ...]:
+def handlers(status: Callable[[], HubStatus], watchers: Watchers) -> tuple[Handler, ...]:
     """Paths for load balancers and watchers.
 
     Anybody may ask whether the service is ready, as a load balancer does; the hub is asked once a second for all of
@@ -42,7 +42,7 @@ def endpoints(status: Callable[[], HubStatus], watchers: Watchers) -> tuple[Endp
             return _json({"status": "ready"})
         return problems.unexpected(503, "Not ready", "The service is not ready.")
 
-    return Endpoint("GET", "/healthz", lambda _: _json({"status": "alive"})), Endpoint("GET", "/readyz", ready)
+    return Handler("GET", "/healthz", lambda _: _json({"status": "alive"})), Handler("GET", "/readyz", ready)
 
 
 def _in_full(now: _Readiness) -> Response:

@@ -19,7 +19,7 @@ from appliance.service import passwords
 from appliance.service.unused import MOST as MOST_UNUSED
 from appliance.store import Store, machines, unused
 from appliance.web import tracked
-from appliance.web.endpoint import Endpoint
+from appliance.web.handler import Handler
 from appliance.web.limits import RateLimits
 from appliance.web.payers import REASONS
 from appliance.web.recent import Recent
@@ -31,7 +31,7 @@ _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 @dataclass(frozen=True)
-class Shares:
+class RefusalCounts:
     """Counts of what was refused because an organization or an address has had its share.
 
     Attributes:
@@ -59,7 +59,7 @@ class Metrics:
         store: Store,
         limits: RateLimits,
         certificate_ends: datetime | None,
-        shares: Shares,
+        shares: RefusalCounts,
     ) -> None:
         self.registry = CollectorRegistry()
         self._seconds = Histogram(
@@ -221,7 +221,7 @@ class _StoreCollector(Collector):
 
 
 class _SharesCollector(Collector):
-    def __init__(self, shares: Shares) -> None:
+    def __init__(self, shares: RefusalCounts) -> None:
         self._shares = shares
 
     def collect(self) -> Iterable[Metric]:
@@ -257,7 +257,7 @@ class _SharesCollector(Collector):
         yield family
 
 
-def endpoint(metrics: Metrics, watchers: Watchers) -> Endpoint:
+def handler(metrics: Metrics, watchers: Watchers) -> Handler:
     """Path of the metrics. A scrape asks hub and store, so all scrapes within a second get the same one."""
     recent = Recent(lambda: generate_latest(metrics.registry))
 
@@ -265,4 +265,4 @@ def endpoint(metrics: Metrics, watchers: Watchers) -> Endpoint:
         watchers.check(request)
         return Response(recent.get(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
-    return Endpoint("GET", "/metrics", scrape)
+    return Handler("GET", "/metrics", scrape)

@@ -20,7 +20,7 @@ from appliance.model.addresses import Network
 from appliance.model.errors import TooMany
 from appliance.web.allowance import Allowance, Rate
 from appliance.web.proxies import client_address, is_one_of, networks_of
-from appliance.web.request import CALLER, COOKIE, Caller
+from appliance.web.request import COOKIE, PAYER, Payer
 from appliance.web.turns import NOBODY, SHARE
 
 log = structlog.get_logger()
@@ -66,21 +66,21 @@ class Payers:
         self._all_lines = Allowance(_LINES, clock=clock)
         self.turned_away: Counter[str] = Counter()
 
-    def caller(self, environ: Mapping[str, Any]) -> Caller:
+    def payer_of(self, environ: Mapping[str, Any]) -> Payer:
         """Whom this request is to be counted for."""
         address = client_address(
             str(environ.get("REMOTE_ADDR", "")), str(environ.get("HTTP_X_FORWARDED_FOR", "")), self._proxies
         )
         if is_one_of(address, self._trusted):
-            return Caller(NOBODY)
+            return Payer(NOBODY)
         token = _token(environ)
         with self._lock:
             known = None if token is None else self._organizations.get(token)
-        return Caller(known or networks_of(address)[-1])
+        return Payer(known or networks_of(address)[-1])
 
-    def check(self, caller: Caller) -> None:
+    def check(self, payer: Payer) -> None:
         """Raises `TooMany` where the caller's payer has used up its share of the processor."""
-        wait = 0.0 if caller.payer == NOBODY else self._processor.wait(caller.payer)
+        wait = 0.0 if payer.name == NOBODY else self._processor.wait(payer.name)
         if wait:
             seconds = int(wait) + 1
             raise TooMany(
@@ -102,27 +102,27 @@ class Payers:
             seconds: of the processor, until the answer was there.
             length: bytes of the answer.
         """
-        caller: Caller = environ[CALLER]
-        if caller.payer == NOBODY:
+        payer: Payer = environ[PAYER]
+        if payer.name == NOBODY:
             return
-        self._processor.spend(caller.organization or caller.payer, seconds + length * _SECONDS_A_BYTE)
+        self._processor.spend(payer.organization or payer.name, seconds + length * _SECONDS_A_BYTE)
         token = _token(environ)
-        if caller.organization and token is not None:
+        if payer.organization and token is not None:
             with self._lock:
-                self._organizations[token] = caller.organization
+                self._organizations[token] = payer.organization
                 self._organizations.move_to_end(token)
                 if len(self._organizations) > _MOST_TOKENS:
                     self._organizations.popitem(last=False)
 
-    def note_turned_away(self, caller: Caller, reason: str) -> None:
+    def note_turned_away(self, payer: Payer, reason: str) -> None:
         """Counts a request that was refused before anything was done for it; tells the log once a minute of each payer.
 
         Args:
             reason: one of `REASONS`.
         """
         self.turned_away[reason] += 1
-        if not self._lines.take(caller.payer) and not self._all_lines.take(""):
-            log.warning("requests beyond a share are turned away", payer=caller.payer, reason=reason)
+        if not self._lines.take(payer.name) and not self._all_lines.take(""):
+            log.warning("requests beyond a share are turned away", payer=payer.name, reason=reason)
 
 
 def _token(environ: Mapping[str, Any]) -> bytes | None:

@@ -15,8 +15,8 @@ from appliance.store.sessions import Device
 COOKIE = "__Host-meshwg"
 """Name of the cookie that holds a session's token."""
 
-CALLER = "meshwg.caller"
-"""Key of the request's `Caller` in the WSGI environment."""
+PAYER = "meshwg.payer"
+"""Key of the request's `Payer` in the WSGI environment."""
 
 REFUSED = "meshwg.refused"
 """Key in the WSGI environment of the refusal that the gateway met when it read the request, if it met one."""
@@ -25,15 +25,15 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass
-class Caller:
-    """Payer of a request, as far as it is known.
+class Payer:
+    """Organization or network that a request is counted for.
 
     Attributes:
-        payer: the share that the request takes.
+        name: the one whose share the request takes.
         organization: the one that the request was authenticated for; empty until then.
     """
 
-    payer: str
+    name: str
     organization: str = ""
 
 
@@ -47,7 +47,7 @@ class Request:
         address: IP address of the caller. A proxy's word counts only where the operator trusts it (`proxies`).
         headers: values as they were sent, by the header's name in lower case.
         parameters: values of the variable parts of the route's path.
-        caller: payer of the request; None where no gateway counts.
+        payer: what the request is counted for; None where no gateway counts.
         refusal: refusal that the gateway met when it read the request.
     """
 
@@ -58,7 +58,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     parameters: Mapping[str, str] = field(default_factory=dict)
-    caller: Caller | None = None
+    payer: Payer | None = None
     refusal: Refused | None = None
 
     @classmethod
@@ -75,7 +75,7 @@ class Request:
             str(environ.get("QUERY_STRING", "")),
             str(environ.get("REMOTE_ADDR", "")),
             headers,
-            caller=environ.get(CALLER),
+            payer=environ.get(PAYER),
             refusal=environ.get(REFUSED),
         )
 

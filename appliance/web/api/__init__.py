@@ -1,4 +1,4 @@
-"""The HTTP API under ``/api/v1``: a table of routes, from which endpoints and the OpenAPI document are made.
+"""The HTTP API under ``/api/v1``: a table of routes, from which handlers and the OpenAPI document are made.
 
 Each module has a subject: what its calls take and give, their handlers, and their ``ROUTES``.
 """
@@ -23,10 +23,10 @@ from appliance.web.api import (
     tokens,
 )
 from appliance.web.api.routes import Section
-from appliance.web.endpoint import Endpoint
+from appliance.web.handler import Handler
 from appliance.web.site import Site
 
-__all__ = ["ROUTES", "SECTIONS", "endpoints"]
+__all__ = ["ROUTES", "SECTIONS", "handlers"]
 
 SECTIONS = (
     Section("Signing in", "How somebody gets a session, and a way in again.", accounts.ROUTES + links.ROUTES),
@@ -43,6 +43,6 @@ SECTIONS = (
 ROUTES = tuple(route for section in SECTIONS for route in section.routes)
 
 
-def endpoints(site: Site) -> tuple[Endpoint, ...]:
+def handlers(site: Site) -> tuple[Handler, ...]:
     """Paths of every call of the API, and of the document that describes them."""
-    return *(routes.endpoint(route, site) for route in ROUTES), openapi.endpoint(SECTIONS)
+    return *(routes.handler(route, site) for route in ROUTES), openapi.handler(SECTIONS)

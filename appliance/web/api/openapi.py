@@ -17,7 +17,7 @@ from appliance.web.api import repetition
 from appliance.web.api.reply import JSON, PREFIX, reply
 from appliance.web.api.routes import Route, Section
 from appliance.web.api.statuses import refusals
-from appliance.web.endpoint import Endpoint
+from appliance.web.handler import Handler
 from appliance.web.problems import CONTENT_TYPE, PREFIX_OF_TYPES, Problem
 
 _ABOUT = (
@@ -57,10 +57,10 @@ _SENT: dict[str, dict[str, Any]] = {
 }
 
 
-def endpoint(sections: tuple[Section, ...]) -> Endpoint:
+def handler(sections: tuple[Section, ...]) -> Handler:
     """Path of the document that describes these calls."""
     text = msgspec.json.encode(document(sections))
-    return Endpoint("GET", f"{PREFIX}/openapi.json", lambda _: reply(200, text))
+    return Handler("GET", f"{PREFIX}/openapi.json", lambda _: reply(200, text))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Routes of the API: rows of a table, from which endpoints and the OpenAPI document are made."""
+"""Routes of the API: rows of a table, from which handlers and the OpenAPI document are made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from appliance.web import login_guard
 from appliance.web.api import conditions, repetition
 from appliance.web.api.reply import PREFIX, Encoded, reply
 from appliance.web.authentication import authenticated
-from appliance.web.endpoint import Endpoint
+from appliance.web.handler import Handler
 from appliance.web.request import Request
 from appliance.web.response import Response
 from appliance.web.site import Site
@@ -127,8 +127,8 @@ class Section:
     routes: tuple[Route, ...]
 
 
-def endpoint(route: Route, site: Site) -> Endpoint:
-    """Endpoint of a route."""
+def handler(route: Route, site: Site) -> Handler:
+    """Handler of a route's requests."""
 
     def answer(request: Request) -> Response:
         signed_in = _let_in(route, site, request)
@@ -153,7 +153,7 @@ def endpoint(route: Route, site: Site) -> Endpoint:
             return reply(304, etag=etag)
         return response
 
-    return Endpoint(route.method, PREFIX + route.path.replace("{", "<").replace("}", ">"), answer)
+    return Handler(route.method, PREFIX + route.path.replace("{", "<").replace("}", ">"), answer)
 
 
 def _reply(route: Route, call: ApiCall) -> Response:

@@ -6,7 +6,7 @@ every page: who visits, CSRF, limits, forms that are done once, refusals in word
 
 from __future__ import annotations
 
-from appliance.web.endpoint import Endpoint
+from appliance.web.handler import Handler
 from appliance.web.pages import (
     account,
     accounts,
@@ -30,7 +30,7 @@ from appliance.web.pages import (
 from appliance.web.pages.view import View, loaded
 from appliance.web.site import Site
 
-__all__ = ["View", "endpoints", "loaded"]
+__all__ = ["View", "handlers", "loaded"]
 
 PAGES = (
     accounts.PAGES
@@ -52,7 +52,7 @@ PAGES = (
 )
 
 
-def endpoints(site: Site, view: View) -> tuple[Endpoint, ...]:
+def handlers(site: Site, view: View) -> tuple[Handler, ...]:
     """Paths of the pages and of their static files."""
     missing = view.problem(404, "Not Found", "There is nothing at this path.")
-    return assets.endpoint(view.assets, missing), *dispatch.endpoints(site, view, PAGES)
+    return assets.handler(view.assets, missing), *dispatch.handlers(site, view, PAGES)

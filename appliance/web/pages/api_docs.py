@@ -35,7 +35,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class DescribedRefusal:
     """A status with what it may stand for."""
 
     status: str
@@ -43,7 +43,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Operation:
+class DescribedCall:
     """A call."""
 
     id: str
@@ -54,7 +54,7 @@ class Operation:
     inputs: tuple[Input, ...]
     status: str
     given: str | None
-    refusals: tuple[Refusal, ...]
+    refusals: tuple[DescribedRefusal, ...]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Description:
 
     about: str
     prefix: str
-    sections: tuple[tuple[str, str, tuple[Operation, ...]], ...]
+    sections: tuple[tuple[str, str, tuple[DescribedCall, ...]], ...]
     shapes: tuple[Shape, ...]
 
 
@@ -108,7 +108,7 @@ def description() -> Description:
     )
 
 
-def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> Operation:
+def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]) -> DescribedCall:
     inputs = [
         _input(each["name"], each["in"], each["schema"], each["required"], each["description"])
         for each in operation["parameters"]
@@ -117,7 +117,7 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Ma
         name = str(_shape(operation["requestBody"]["content"][JSON]["schema"]))
         inputs += _fields(schemas[name], "body")
     status, success = next(iter(operation["responses"].items()))
-    return Operation(
+    return DescribedCall(
         operation["operationId"],
         method,
         path,
@@ -126,7 +126,11 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Ma
         tuple(inputs),
         status,
         _shape(success["content"][JSON]["schema"]) if "content" in success else None,
-        tuple(Refusal(code, each["description"]) for code, each in operation["responses"].items() if code >= "400"),
+        tuple(
+            DescribedRefusal(code, each["description"])
+            for code, each in operation["responses"].items()
+            if code >= "400"
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.web.endpoint import Endpoint
+from appliance.web.handler import Handler
 from appliance.web.request import Request
 from appliance.web.response import Response
 
@@ -53,7 +53,7 @@ class Assets:
         return f"/static/{self.names[name]}"
 
 
-def endpoint(assets: Assets, missing: Response) -> Endpoint:
+def handler(assets: Assets, missing: Response) -> Handler:
     """Path of the files.
 
     Args:
@@ -67,4 +67,4 @@ def endpoint(assets: Assets, missing: Response) -> Endpoint:
         headers = {"Content-Type": asset.content_type, "Cache-Control": "public, max-age=31536000, immutable"}
         return Response(asset.data, headers=headers)
 
-    return Endpoint("GET", "/static/<name>", answer)
+    return Handler("GET", "/static/<name>", answer)

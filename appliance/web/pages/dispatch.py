@@ -14,7 +14,7 @@ from appliance.service.repeats import NothingDone
 from appliance.store import times
 from appliance.store.repeats import Answered
 from appliance.web.authentication import note_organization
-from appliance.web.endpoint import Endpoint
+from appliance.web.handler import Handler
 from appliance.web.pages import forms, routes, signing_in
 from appliance.web.pages.forms import Form
 from appliance.web.pages.outcomes import Outcome, Reply
@@ -26,10 +26,10 @@ from appliance.web.response import Response
 from appliance.web.site import Site
 
 
-def endpoints(site: Site, view: View, pages: Sequence[Page]) -> list[Endpoint]:
+def handlers(site: Site, view: View, pages: Sequence[Page]) -> list[Handler]:
     """Paths of these pages."""
     index = Index(pages)
-    return [Endpoint(page.method, page.path, _answering(page, site, view, index)) for page in pages]
+    return [Handler(page.method, page.path, _answering(page, site, view, index)) for page in pages]
 
 
 def _answering(page: Page, site: Site, view: View, index: Index) -> Callable[[Request], Response]:

@@ -59,7 +59,7 @@ class Idle(Conflict):
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedForm:
     """A refusal, and the form that it belongs to."""
 
     form: str
@@ -71,7 +71,7 @@ def _save_default(visit: Visit) -> Response:
         default = Action.parse(visit.form.text("default"), field="default")
         return _save(visit, lambda policy: policy.with_default(default))
     except Refused as error:
-        return _page(visit, Refusal("default", error))
+        return _page(visit, RefusedForm("default", error))
 
 
 def _add_rule(visit: Visit) -> Response:
@@ -81,14 +81,14 @@ def _add_rule(visit: Visit) -> Response:
             _check_not_idle(visit, rules)
         return _save(visit, lambda policy: policy.with_rules(rules))
     except Refused as error:
-        return _page(visit, Refusal("add", error))
+        return _page(visit, RefusedForm("add", error))
 
 
 def _remove_rule(visit: Visit) -> Response:
     try:
         return _save(visit, lambda policy: _without(policy, visit.form.text("rule")))
     except Refused as error:
-        return _page(visit, Refusal("rules", error))
+        return _page(visit, RefusedForm("rules", error))
 
 
 def _check(visit: Visit) -> Response:
@@ -103,7 +103,7 @@ def _check(visit: Visit) -> Response:
             port=query.number("port"),
         )
     except Refused as error:
-        return _page(visit, Refusal("check", error))
+        return _page(visit, RefusedForm("check", error))
     return _page(visit, verdict=verdict)
 
 
@@ -166,7 +166,7 @@ def _without(policy: Policy, rule_id: str) -> Policy:
     return after
 
 
-def _page(visit: Visit, refusal: Refusal | None = None, verdict: Verdict | None = None) -> Response:
+def _page(visit: Visit, refusal: RefusedForm | None = None, verdict: Verdict | None = None) -> Response:
     saved = policies.get(visit.context, visit.actor)
     everyone = _machines(visit)
     names = {each.id: each.name for each in everyone}
@@ -235,7 +235,7 @@ _RULE_FIELDS = ("action", "source", "destination", "protocol", "ports", "descrip
 
 
 def _again(form: str, *fields: str) -> Again:
-    return Again(lambda visit, refused: _page(visit, Refusal(form, refused) if refused else None), fields)
+    return Again(lambda visit, refused: _page(visit, RefusedForm(form, refused) if refused else None), fields)
 
 
 PAGES = (

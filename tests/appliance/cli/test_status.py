@@ -18,7 +18,7 @@ from appliance.store.migration import known_revisions
 from tests.appliance.cli.started import PORT, Run, assert_refused, children, meshwg, sign_up, start
 
 LISTEN = f"--listen=127.0.0.1:{PORT}"
-UP = status.Status(
+UP = status.ServiceStatus(
     "abc", "https://h:1/", HubStatus("kernel", "6.1", 2, 2), True, True, 2, 5, "0001", known_revisions()[0]
 )
 
@@ -69,7 +69,7 @@ def test_up_then_without_its_hub_then_down(data: Path, runs: list[Run]) -> None:
         (replace(UP, ready=False), 69, "not ready yet"),
     ],
 )
-def test_each_state_has_a_sentence(now: status.Status, code: int, sentence: str) -> None:
+def test_each_state_has_a_sentence(now: status.ServiceStatus, code: int, sentence: str) -> None:
     assert sentence in status.words(now).splitlines()[0]
     assert now.is_up == status.document(now)["up"] == (code == 0)
 

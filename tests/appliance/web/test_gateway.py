@@ -16,7 +16,7 @@ from appliance.model.errors import Malformed, TooMany, TooSlow, Unauthenticated
 from appliance.web.bodies import Budget
 from appliance.web.gateway import Gateway
 from appliance.web.payers import Payers
-from appliance.web.request import CALLER, REFUSED
+from appliance.web.request import PAYER, REFUSED
 
 
 @dataclass
@@ -245,7 +245,7 @@ def test_an_organization_beyond_its_share_of_the_processor_is_told_when_to_come_
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         seen.append(environ["REMOTE_ADDR"])
-        environ[CALLER].organization = "acme"
+        environ[PAYER].organization = "acme"
         payers.used(environ, 1.5)
         start("200 OK", [])
         return [b""]

@@ -19,7 +19,7 @@ from appliance.service.transcripts import PublishedRuns
 from appliance.web.app import make_app
 from appliance.web.limits import RateLimits
 from appliance.web.payers import Payers
-from appliance.web.request import Caller
+from appliance.web.request import Payer
 from appliance.web.site import Site
 from tests.appliance.fakes import FakeHub
 from tests.appliance.web.client import call
@@ -67,7 +67,7 @@ def test_a_scrape_tells_what_was_refused_beyond_a_share(context: Context, hub: F
     app = make_app(
         Site(context, RateLimits(), PublishedRuns(Path("nowhere"))), lambda: busy(hub), turned_away=payers.turned_away
     )
-    payers.note_turned_away(Caller("acme"), "waiting")
+    payers.note_turned_away(Payer("acme"), "waiting")
     context.refusals["trail"] += 2
     found = scraped(app)
     assert value(found, "meshwg_requests_turned_away_total", reason="waiting") == 1

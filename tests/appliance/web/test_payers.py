@@ -10,7 +10,7 @@ import pytest
 
 from appliance.model.errors import TooMany
 from appliance.web.payers import Payers
-from appliance.web.request import CALLER, Caller
+from appliance.web.request import PAYER, Payer
 from appliance.web.turns import NOBODY
 
 PROXY, OFFICE = ip_network("192.0.2.0/28"), ip_network("198.51.100.0/24")
@@ -30,7 +30,7 @@ def environ(address: str = "203.0.113.9", **headers: str) -> dict[str, Any]:
 
 def answer(payers: Payers, asked: dict[str, Any], organization: str = "", seconds: float = 0.0) -> None:
     """One request, from its head to its answer."""
-    caller = asked[CALLER] = payers.caller(asked)
+    caller = asked[PAYER] = payers.payer_of(asked)
     caller.organization = organization
     payers.used(asked, seconds)
 
@@ -50,9 +50,9 @@ BEARER = "Bearer mws_good"
 )
 def test_a_token_that_was_good_is_its_organization_s_from_anywhere(headers: dict[str, str]) -> None:
     payers = Payers()
-    assert payers.caller(environ(**headers)) == Caller("203.0.113.9")
+    assert payers.payer_of(environ(**headers)) == Payer("203.0.113.9")
     answer(payers, environ(authorization=BEARER), "acme")
-    assert payers.caller(environ("192.0.2.77", **headers)) == Caller("acme")
+    assert payers.payer_of(environ("192.0.2.77", **headers)) == Payer("acme")
 
 
 @pytest.mark.parametrize("shown", ["Bearer mws_bad", "Basic mws_good", "Bearer ", ""])
@@ -60,14 +60,14 @@ def test_a_token_that_nobody_has_shown_to_be_good_is_its_address_s(shown: str) -
     payers = Payers()
     answer(payers, environ(authorization=BEARER), "acme")
     answer(payers, environ(authorization=shown))
-    assert payers.caller(environ("2001:db8:1:2::3", authorization=shown)) == Caller("2001:db8:1::/48")
+    assert payers.payer_of(environ("2001:db8:1:2::3", authorization=shown)) == Payer("2001:db8:1::/48")
 
 
 def test_a_proxy_speaks_for_others_and_the_trusted_are_nobody() -> None:
     payers = Payers((PROXY,), (OFFICE,))
-    assert payers.caller(environ("192.0.2.1", x_forwarded_for="203.0.113.9")) == Caller("203.0.113.9")
-    assert payers.caller(environ("203.0.113.1", x_forwarded_for="198.51.100.7")) == Caller("203.0.113.1")
-    assert payers.caller(environ("192.0.2.1", x_forwarded_for="198.51.100.7")) == Caller(NOBODY)
+    assert payers.payer_of(environ("192.0.2.1", x_forwarded_for="203.0.113.9")) == Payer("203.0.113.9")
+    assert payers.payer_of(environ("203.0.113.1", x_forwarded_for="198.51.100.7")) == Payer("203.0.113.1")
+    assert payers.payer_of(environ("192.0.2.1", x_forwarded_for="198.51.100.7")) == Payer(NOBODY)
 
 
 def test_who_used_up_its_share_waits_and_nobody_else_does() -> None:
@@ -75,14 +75,14 @@ def test_who_used_up_its_share_waits_and_nobody_else_does() -> None:
     payers = Payers(clock=clock)
     asked = environ(authorization=BEARER)
     answer(payers, asked, "acme", seconds=1.9)
-    payers.check(payers.caller(asked))
+    payers.check(payers.payer_of(asked))
     answer(payers, asked, "acme", seconds=2.1)
     with pytest.raises(TooMany) as refused:
-        payers.check(payers.caller(asked))
+        payers.check(payers.payer_of(asked))
     assert refused.value.retry_after == 9
-    payers.check(payers.caller(environ()))
+    payers.check(payers.payer_of(environ()))
     clock.now += 9
-    payers.check(payers.caller(asked))
+    payers.check(payers.payer_of(asked))
 
 
 def test_who_used_half_of_it_has_one_thread_at_a_time() -> None:
@@ -100,24 +100,24 @@ def test_who_used_half_of_it_has_one_thread_at_a_time() -> None:
 def test_the_first_request_with_a_token_is_paid_by_its_organization() -> None:
     payers = Payers(clock=Clock())
     answer(payers, environ(authorization=BEARER), "acme", seconds=6)
-    payers.check(payers.caller(environ()))
+    payers.check(payers.payer_of(environ()))
     with pytest.raises(TooMany):
-        payers.check(Caller("acme"))
+        payers.check(Payer("acme"))
 
 
 def test_long_answers_are_paid_for_and_the_trusted_pay_nothing() -> None:
     payers = Payers((), (OFFICE,), clock=Clock())
     long, trusted = environ(), environ("198.51.100.7")
     for asked in (long, trusted):
-        asked[CALLER] = payers.caller(asked)
+        asked[PAYER] = payers.payer_of(asked)
         payers.used(asked, 0.0, 600_000_000)
     with pytest.raises(TooMany):
-        payers.check(payers.caller(long))
-    payers.check(payers.caller(trusted))
+        payers.check(payers.payer_of(long))
+    payers.check(payers.payer_of(trusted))
 
 
 def test_requests_that_are_turned_away_are_counted() -> None:
     payers = Payers()
-    payers.note_turned_away(Caller("acme"), "waiting")
-    payers.note_turned_away(Caller("acme"), "waiting")
+    payers.note_turned_away(Payer("acme"), "waiting")
+    payers.note_turned_away(Payer("acme"), "waiting")
     assert payers.turned_away == {"waiting": 2}

@@ -1,4 +1,4 @@
-"""The application's paths, each with what answers it."""
+"""Handlers: what answers the requests to a path."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from appliance.web.response import Response
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """Method and path of requests, and the function that answers them.
+class Handler:
+    """Method and path of requests, with the function that answers them.
 
     Attributes:
         path: rule of bottle's router, with ``<name>`` for variable parts.
