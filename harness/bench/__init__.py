@@ -1,1 +1,1 @@
-"""Side-by-side measurements of the live service: ratios to a baseline of the same run, never bare times alone."""
+"""Measurements of the live service, each compared with a baseline of the same run."""

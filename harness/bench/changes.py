@@ -1,4 +1,4 @@
-"""How long changes take, and whether they hold from their answer on."""
+"""Time of changes, and packets that a change lets through too late."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from netlab import UdpStream
 
 _INTERVAL = 0.001
 _HOLD = 0.004
-"""Seconds that a state of the policy stands, so that a few packets meet it."""
+"""Seconds between changes of the policy, so that a few packets meet each."""
 
 
 def measure(world: World, saves: int, flips: int, adds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """Saves, flips under traffic, and machines added, one after the other on a service with nothing else to do.
+    """Measures saves, changes under traffic, and additions of machines, on an otherwise idle service.
 
     Args:
-        saves, flips, adds: how many of each.
-        tell: is told what is being measured.
+        saves: number of saves.
+        flips: number of changes between deny and allow under traffic.
+        adds: number of machines that are added.
+        tell: takes messages about progress.
     """
     mesh = world.organization(Record())
     tell(f"{saves} policy saves, in turns with a request that changes nothing")

@@ -1,4 +1,4 @@
-"""Started again after all of the data plane was gone: how long until every organization is enforced."""
+"""Cold start: time until every organization is enforced after the whole data plane was gone."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _PING_EVERY = 0.2
 
 @dataclass(frozen=True)
 class _Start:
-    """A start, in seconds from the command.
+    """Times of a start, in seconds from the command.
 
     Attributes:
-        ready_s: until /readyz said so.
+        ready_s: until /readyz answered 200.
         reached_s: until one live machine reached the other.
     """
 
@@ -45,15 +45,17 @@ class _Start:
 
 
 def measure(world: World, organizations: int, rounds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """Cold starts take turns with starts that adopt what a killed service left.
+    """Measures cold starts in turns with starts that adopt the data plane of a killed service.
 
     Two machines of one organization keep their tunnels all the time, and have to reach each other again.
 
     Args:
-        organizations: that exist besides, of ten machines each.
+        organizations: number of further organizations, of ten machines each.
+        rounds: number of starts of each kind.
+        tell: takes messages about progress.
 
     Raises:
-        Inconclusive: what should be gone is not, or the service does not come back.
+        Inconclusive: a stopped service left something behind, or the service does not come back.
     """
     world.subject.service.stop()
     none = world.subject.service.start(_START_DEADLINE)
@@ -101,7 +103,7 @@ def _start(world: World, mumbai: Machine, pune: Machine) -> _Start:
 
 
 def _wait_until_ready(world: World, deadline: float) -> float:
-    """The monotonic time at which /readyz said so first; one after the deadline if it did not."""
+    """Returns the monotonic time at which /readyz first answered 200; infinity if it did not in time."""
     api = Api(world.subject.service.url, world.subject.service.certificate)
     try:
         while True:

@@ -1,4 +1,4 @@
-"""One organization among many: what the others take from its throughput, and what memory each of them takes."""
+"""One organization among many: its throughput, and the memory of each idle one."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from harness.world.world import World
 def measure(
     world: World, organizations: int, rounds: int, seconds: int, tell: Callable[[str], None]
 ) -> dict[str, Measured]:
-    """Alone, among the others, and alone again, so that a drift of the machine shows as spread and not as a finding.
+    """Measures throughput alone, among others, and alone again, so that drift of the machine shows as spread.
 
     Args:
-        organizations: how many there are with the one that is measured.
-        rounds, seconds: of TCP in each of the three situations.
-        tell: is told what each turn came to.
+        organizations: number of organizations, with the measured one.
+        rounds: number of measurements in each of the three situations.
+        seconds: seconds of TCP in each.
+        tell: takes messages about progress.
     """
     mumbai, pune = world.organization(Record()).machines("mumbai", "pune")
     server = pune.host.start("iperf3", "--server", "--forceflush", "--port", str(PORT))

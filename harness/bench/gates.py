@@ -1,4 +1,4 @@
-"""How long the gate takes, as whoever types the command waits for it."""
+"""Time of a whole run of the gate."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PROVEN = re.compile(r"^  proven +test_", re.MULTILINE)
 
 
 def measure(profile: str, wireguard: str, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """One run of the gate in a sandbox of its own.
+    """Runs the gate once, in a sandbox of its own.
 
     Raises:
-        Inconclusive: it did not pass; how long a gate takes that fails says nothing.
+        Inconclusive: the gate did not pass, so its time has no meaning.
     """
     tell(f"the gate, {profile} profile")
     command = [sys.executable, "-m", "appliance", "gate", f"--profile={profile}", f"--wireguard={wireguard}"]

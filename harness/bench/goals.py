@@ -1,4 +1,4 @@
-"""What the product aims at, row by row, and what a run measured of it."""
+"""Targets of the product's performance, and rows with what a run measured."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import msgspec
 
 @dataclass(frozen=True)
 class Goal:
-    """A row of the table of targets.
+    """A target.
 
     Attributes:
-        what: in words.
-        limit: how good it has to be; None where it is only told.
-        higher_is_better: which side of the limit is good.
+        id: name of the row.
+        what: what is measured, in words.
+        unit: unit of value and limit.
+        limit: value that has to be reached; None if there is no target.
+        higher_is_better: values above the limit are good.
     """
 
     id: str
@@ -25,30 +27,36 @@ class Goal:
     higher_is_better: bool = False
 
     def met_by(self, value: float) -> bool | None:
-        """Whether a value is as good as it has to be; None if nothing was aimed at."""
+        """Returns True if a value reaches the limit, None if there is no limit."""
         if self.limit is None:
             return None
         return value >= self.limit if self.higher_is_better else value <= self.limit
 
     @property
-    def words(self) -> str:
-        """The limit as a person writes it."""
+    def limit_text(self) -> str:
+        """Limit with its sign, as a person writes it."""
         return "" if self.limit is None else f"{'≥' if self.higher_is_better else '≤'} {self.limit:g}"
 
 
 GOALS = (
     Goal("throughput", "TCP machine→hub→machine, beside a bare hub", "ratio", 0.97, higher_is_better=True),
-    Goal("throughput-10000-rules", "the same with 10,000 rules, beside none", "ratio", 0.97, higher_is_better=True),
+    Goal(
+        "throughput-10000-rules",
+        "TCP machine→hub→machine with 10,000 rules, beside none",
+        "ratio",
+        0.97,
+        higher_is_better=True,
+    ),
     Goal("throughput-1000-organizations", "1 of 1,000 organizations, beside the only one", "ratio", 0.95, True),
     Goal("save-median", "a policy save until it is answered, idle", "ms", 3.0),
     Goal("save-p99", "the slowest saves of a hundred, idle", "ms", 15.0),
-    Goal("save-p99-loaded", "the same with 200 saves/s over 500 organizations", "ms", 50.0),
+    Goal("save-p99-loaded", "the slowest saves of a hundred, at 200 saves/s over 500 organizations", "ms", 50.0),
     Goal("late-packets", "packets delivered that were sent after the answer that denies them", "packets", 0.0),
     Goal("save-large", "a save of one rule with 200 machines and 5,000 rules, beside an empty one's", "ratio", 3.0),
     Goal("save-beside-large", "a save while another organization of that size saves, beside alone", "ratio", 3.0),
     Goal("machine-add", "a machine added until its first handshake is possible, median", "ms", 15.0),
     Goal("neighbour-reads", "reads beside a hostile organization, beside the quiet median", "ratio", 3.0),
-    Goal("neighbour-saves", "the same of saves", "ratio", 5.0),
+    Goal("neighbour-saves", "saves beside a hostile organization, beside the quiet median", "ratio", 5.0),
     Goal("neighbour-log-in", "the slowest log-in beside a hostile organization", "s", 1.0),
     Goal("first-ping", "sign-up until the first ping between two machines is answered, median", "ms"),
     Goal("onboarding-rate", "organizations signed up to a working mesh of two machines", "1/s", 8.0, True),
@@ -66,11 +74,12 @@ GOALS = (
 
 @dataclass(frozen=True)
 class Measured:
-    """A value, and what stood beside it in the same run.
+    """A measured value.
 
     Attributes:
-        baseline: in words, with its figure and unit.
-        spread: the least and the greatest single value; None where there was one only.
+        value: the value, in the unit of its goal.
+        baseline: figures that were measured beside it, in words.
+        spread: least and greatest single value; None if there was only one.
     """
 
     value: float
@@ -79,7 +88,13 @@ class Measured:
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A row of ``--json``; a value of None was not measured by this run."""
+    """A row of the file that ``--json`` writes.
+
+    Attributes:
+        value: measured value; None if this run did not measure it.
+        target: limit of the goal.
+        met: the value reaches the limit; None without a value or a limit.
+    """
 
     id: str
     value: float | None
@@ -90,11 +105,12 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def rows(measured: Mapping[str, Measured]) -> list[Row]:
-    """One row for each target, in their order."""
+    """Returns a row for each goal, in the order of `GOALS`."""
     found = []
-    for target in GOALS:
-        of = measured.get(target.id)
-        met = None if of is None else target.met_by(of.value)
-        value = None if of is None else round(of.value, 4)
-        found.append(Row(target.id, value, target.unit, target.limit, met, None if of is None else of.baseline))
+    for goal in GOALS:
+        result = measured.get(goal.id)
+        met = None if result is None else goal.met_by(result.value)
+        value = None if result is None else round(result.value, 4)
+        baseline = None if result is None else result.baseline
+        found.append(Row(goal.id, value, goal.unit, goal.limit, met, baseline))
     return found

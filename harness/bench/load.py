@@ -1,4 +1,4 @@
-"""Saves at a steady pace, spread over many organizations, in turns with requests that change nothing."""
+"""Saves at a steady rate over many organizations, in turns with reads at the same rate."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from harness.world.world import World
 RATE = 200
 _PROCESSES = 2
 _CONNECTIONS = 16
-"""Of each process."""
+"""Connections of each process."""
 _LEAD_S = 1.0
-"""Until the first request is due, for the clients to start."""
+"""Seconds until the first request is due, in which the clients start."""
 _TURNS = 4
-# Shares no factor with a round number of organizations: each turn meets all of them, in another order than they were
-# made in.
+# A prime, so that each turn meets all organizations, in another order than that of their creation.
 _STRIDE = 7919
 
 
 @dataclass(frozen=True)
 class _Turn:
-    """What came of one turn.
+    """Result of one turn.
 
     Attributes:
-        seconds: of each request that was answered with 200.
-        cpu: share of one processor that the clients took.
+        seconds: time of each request that was answered with 200.
+        refused: number of other requests.
+        cpu: processors that the clients took, 1 for one.
     """
 
     seconds: list[float]
@@ -53,11 +53,12 @@ class _Turn:
 
 
 def measure(world: World, organizations: int, seconds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """200 saves a second, each to be enforced when it is answered.
+    """Measures 200 saves per second; each is enforced when it is answered.
 
     Args:
-        organizations: that they are spread over.
-        seconds: of saves altogether, in four turns.
+        organizations: number of organizations that the saves are spread over.
+        seconds: time of saves in all four turns together.
+        tell: takes messages about progress.
 
     Raises:
         Inconclusive: a request was refused, or a client failed.
@@ -112,11 +113,11 @@ def _turn(
         )
         for first in range(_PROCESSES)
     ]
-    accounts = _run(orders, timeout_s=_LEAD_S + seconds + 60.0)
+    reports = _run(orders, timeout_s=_LEAD_S + seconds + 60.0)
     return _Turn(
-        [each for account in accounts for each in account.seconds],
-        sum(account.refused for account in accounts),
-        sum(account.cpu_s for account in accounts) / seconds,
+        [each for report in reports for each in report.seconds],
+        sum(report.refused for report in reports),
+        sum(report.cpu_s for report in reports) / seconds,
     )
 
 
@@ -145,7 +146,7 @@ def _run(orders: Sequence[Order], timeout_s: float) -> list[SaverReport]:
 
 
 def _save(odd: int, at_ns: int, number: int, tenant: Tenant) -> TimedRequest:
-    """A save that changes something: the port is another one each time that the organization is met."""
+    """Returns a save that changes something: the port differs each time that the organization comes round."""
     source, destination = tenant.machines[:2]
     rule = {
         "action": "deny",

@@ -1,4 +1,4 @@
-"""What memory the service takes on its host: its processes, and what the kernel keeps for it."""
+"""Memory of the service on its host: its processes, and the kernel's share."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 from netlab import LabHost
 
 _USERSPACE = ("wireguard-go", "boringtun-cli")
-# What the kernel allocates for namespaces, links, rules, sockets and processes. No field has all of it.
+# Kernel memory for namespaces, links, rules, sockets and processes; no single field has all of it.
 _KERNEL_FIELDS = ("Slab", "Percpu", "KernelStack", "PageTables", "VmallocUsed")
 
 
 @dataclass(frozen=True)
 class Memory:
-    """In MB (1,000,000 bytes).
+    """Memory in MB (1,000,000 bytes).
 
     Attributes:
-        wireguard: PSS of the userspace WireGuard processes of the host.
-        service: PSS of its other processes: supervisor, hub, web.
-        kernel: of the whole machine; only differences within a quiet run say something.
-        available: ``MemAvailable`` of the whole machine, likewise.
-        processes: userspace WireGuard processes.
+        wireguard: PSS of the host's userspace WireGuard processes.
+        service: PSS of the host's other processes: supervisor, hub, web.
+        kernel: kernel memory of the whole machine; only differences within a quiet run are meaningful.
+        available: ``MemAvailable`` of the whole machine; only differences are meaningful.
+        processes: number of userspace WireGuard processes.
     """
 
     wireguard: float
@@ -34,11 +34,11 @@ class Memory:
 
 
 def read(host: LabHost) -> Memory:
-    """How it is now in a host of the lab."""
+    """Reads the present memory of a host of the lab."""
     wireguard = service = 0.0
     count = 0
     for pid in host.processes():
-        # One that ends meanwhile takes none.
+        # The process may have ended.
         with suppress(OSError):
             pss = _field(Path(f"/proc/{pid}/smaps_rollup").read_text(), "Pss")
             if Path(f"/proc/{pid}/comm").read_text().strip() in _USERSPACE:

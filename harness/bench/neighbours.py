@@ -14,11 +14,11 @@ _RULES = 5_000
 
 
 def measure(world: World, seconds: float, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """Reads, saves and log-ins of an ordinary organization beside each attack, and before and after it, by turns.
+    """Measures an ordinary organization's calls beside each attack, in turns with quiet times.
 
     Args:
-        seconds: of measuring beside each attack, altogether.
-        tell: is told what is being measured.
+        seconds: time beside each attack in all.
+        tell: takes messages about progress.
     """
     record = Record()
     neighbour = Neighbour(world, record)
@@ -38,7 +38,7 @@ def measure(world: World, seconds: float, tell: Callable[[str], None]) -> dict[s
     }
 
 
-def _worst(found: Mapping[str, Slowdown], of: Callable[[Slowdown], float], beside: str) -> Measured:
-    values = {name: of(each) for name, each in found.items()}
+def _worst(found: Mapping[str, Slowdown], figure: Callable[[Slowdown], float], beside: str) -> Measured:
+    values = {name: figure(each) for name, each in found.items()}
     worst = max(values, key=values.__getitem__)
     return Measured(values[worst], f"{beside}; worst by {worst}", (min(values.values()), values[worst]))

@@ -1,4 +1,4 @@
-"""From nothing to the first packet, as a customer's stopwatch has it."""
+"""Time from sign-up to the first ping between two machines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ from harness.world.world import World
 
 
 def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """Sign-up, two machines, two stock wg-quick, one ping; in each round from the beginning."""
+    """Measures sign-ups of an organization with two machines, up to the first ping.
+
+    Args:
+        rounds: number of organizations.
+        tell: takes messages about progress.
+
+    Raises:
+        Inconclusive: a ping was not answered.
+    """
     tell(f"{rounds} sign-ups to the first ping")
     took = []
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""What there is to measure, which rows each measurement fills, and how much of it a run does."""
+"""List of all measurements, their rows, and the sizes of each profile."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from functools import partial
 from harness.bench import (
     changes,
     coldstart,
-    crowd,
     density,
     gates,
+    large_organization,
     load,
     neighbours,
     onboarding,
@@ -26,25 +26,27 @@ from harness.world.world import World
 
 Tell = Callable[[str], None]
 
-_COMPLAINTS = 3
+_MOST_ERRORS = 3
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured; more takes longer and says more.
+    """Sizes of the measurements of a profile.
 
     Attributes:
         rounds: turns of each side of a comparison.
-        seconds: of TCP in each turn.
-        saves, flips, adds: of one organization.
-        crowd: machines of a large organization.
-        organizations: that exist side by side, where their number is what is measured.
-        loaded: that saves are spread over.
-        load_seconds: of saves at a steady pace.
-        onboarded: with real clients.
-        damages: of each kind.
-        restarted: that exist while both processes are started again.
-        restarts: of each kind, and cold starts.
+        seconds: seconds of TCP in each turn.
+        saves: saves of one organization.
+        flips: changes between deny and allow under traffic.
+        adds: machines that are added to one organization.
+        large: machines of a large organization.
+        organizations: organizations side by side, where their number is the subject.
+        loaded: organizations that saves are spread over.
+        load_seconds: seconds of saves at a steady rate.
+        onboarded: organizations with real clients.
+        damages: damages of each kind.
+        restarted: organizations during restarts of both processes.
+        restarts: restarts of each kind, and cold starts.
     """
 
     rounds: int
@@ -52,7 +54,7 @@ class Effort:
     saves: int
     flips: int
     adds: int
-    crowd: int
+    large: int
     organizations: int
     loaded: int
     load_seconds: int
@@ -62,7 +64,7 @@ class Effort:
     restarts: int
 
     def with_at_most(self, organizations: int) -> Effort:
-        """The same with no more organizations anywhere."""
+        """Returns this effort with every number of organizations bounded."""
         return replace(
             self,
             organizations=min(self.organizations, organizations),
@@ -79,7 +81,7 @@ EFFORTS = {
         saves=200,
         flips=500,
         adds=50,
-        crowd=200,
+        large=200,
         organizations=100,
         loaded=100,
         load_seconds=8,
@@ -94,7 +96,7 @@ EFFORTS = {
         saves=1000,
         flips=10_000,
         adds=150,
-        crowd=200,
+        large=200,
         organizations=1000,
         loaded=500,
         load_seconds=20,
@@ -111,9 +113,10 @@ class Step:
     """Rows that are measured together.
 
     Attributes:
-        rows: their ids.
-        measure: does it, in a lab of its own: takes the effort, the hub's WireGuard implementation, and who is told.
-        quick: whether the quick profile has it.
+        rows: ids of the rows.
+        measure: measures in a lab of its own; takes the effort, the hub's WireGuard implementation, and a function for
+            messages.
+        quick: the quick profile includes it.
     """
 
     rows: tuple[str, ...]
@@ -124,23 +127,23 @@ class Step:
 def _with_service(
     measure: Callable[[World, Effort, Tell], dict[str, Measured]],
 ) -> Callable[[Effort, str, Tell], dict[str, Measured]]:
-    """What an organization leaves behind meets no other measurement: each has a lab and a service of its own."""
+    """Gives a measurement a lab with a service of its own, without organizations of other measurements."""
 
     def measured(effort: Effort, wireguard: str, tell: Tell) -> dict[str, Measured]:
         with World(partial(OwnService, wireguard=wireguard)) as world:
             try:
                 return measure(world, effort, tell)
             except Exception:
-                # The lab goes with its logs, and what the service refused says itself why only there.
-                for line in _last_complaints(world.subject.service.log_text()):
+                # The logs go with the lab, and only they have the reason of a refusal.
+                for line in _last_errors(world.subject.service.log_text()):
                     tell(f"the service said: {line}")
                 raise
 
     return measured
 
 
-def _last_complaints(log: str) -> list[str]:
-    return [line for line in log.splitlines() if '"error"' in line or "Traceback" in line][-_COMPLAINTS:]
+def _last_errors(log: str) -> list[str]:
+    return [line for line in log.splitlines() if '"error"' in line or "Traceback" in line][-_MOST_ERRORS:]
 
 
 PLAN = (
@@ -156,7 +159,7 @@ PLAN = (
     ),
     Step(
         ("save-large", "save-beside-large"),
-        _with_service(lambda world, e, tell: crowd.measure(world, e.crowd, e.saves // 2, tell)),
+        _with_service(lambda world, e, tell: large_organization.measure(world, e.large, e.saves // 2, tell)),
         quick=True,
     ),
     Step(
@@ -201,7 +204,7 @@ PLAN = (
 
 
 def chosen(profile: str, only: Collection[str]) -> list[Step]:
-    """The measurements of a profile, or those that fill the rows that are asked for."""
+    """Returns the measurements of a profile, or those that fill the rows in ``only``."""
     if only:
         return [each for each in PLAN if set(each.rows) & set(only)]
     return [each for each in PLAN if each.quick or profile == "full"]

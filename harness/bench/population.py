@@ -1,4 +1,4 @@
-"""Many organizations at once, signed up as customers do it, by a few connections side by side."""
+"""Many organizations, signed up and deleted over a few connections."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from harness.world.progress import Progress
 from harness.world.world import PASSWORD
 
 CONNECTIONS = 4
-"""Side by side: enough to keep two cores at work, too few to queue."""
+"""Connections side by side: enough to keep two cores busy, too few to queue."""
 _FREE_MACHINES = 2
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """An organization of a population.
+    """An organization.
 
     Attributes:
-        token: of its owner's session.
-        organization: as the API shows it.
-        machines: their ids; none of them has a tunnel.
+        token: session token of its owner.
+        organization: the organization as the API shows it.
+        machines: ids of its machines, which have no tunnels.
     """
 
     token: str
@@ -37,7 +37,7 @@ class Tenant:
 
 
 class Connections:
-    """Connections to a service that threads borrow, one at a time."""
+    """Connections to a service that threads borrow."""
 
     def __init__(self, service: Service, count: int = CONNECTIONS) -> None:
         self._free: queue.SimpleQueue[Api] = queue.SimpleQueue()
@@ -47,7 +47,7 @@ class Connections:
 
     @contextmanager
     def one(self, token: str | None = None) -> Iterator[Api]:
-        """A connection that nobody else uses meanwhile, signed in with this token."""
+        """Borrows a connection for the block, with this token."""
         api = self._free.get()
         try:
             api.token = token
@@ -56,7 +56,6 @@ class Connections:
             self._free.put(api)
 
     def close(self) -> None:
-        """Closes all of them."""
         for each in self._all:
             each.close()
 
@@ -64,13 +63,13 @@ class Connections:
 def sign_up(
     service: Service, label: str, count: int, machines: int, tell: Callable[[str], None] = lambda _: None
 ) -> list[Tenant]:
-    """Signs organizations up, with machines that bring a key of their own and never connect.
+    """Signs up organizations, with machines that have keys of their own and never connect.
 
     Args:
-        label: begins every name, and tells populations of one service apart.
-        count: how many organizations.
-        machines: of each; more than two take the paid plan.
-        tell: hears of progress every ten seconds.
+        label: prefix of the names, different for each population of a service.
+        count: number of organizations.
+        machines: machines of each; more than two take the paid plan.
+        tell: takes a message about progress every ten seconds.
 
     Raises:
         ApiError: the service refused one.
@@ -103,7 +102,11 @@ def _sign_up_one(api: Api, name: str, machines: int) -> Tenant:
 
 
 def remove(service: Service, tenants: list[Tenant], tell: Callable[[str], None] = lambda _: None) -> None:
-    """Deletes organizations again. Raises ApiError where the service refuses."""
+    """Deletes organizations.
+
+    Raises:
+        ApiError: the service refused.
+    """
     connections, progress = Connections(service), Progress(len(tenants), "organizations deleted", tell)
 
     def one(tenant: Tenant) -> None:
@@ -119,5 +122,5 @@ def remove(service: Service, tenants: list[Tenant], tell: Callable[[str], None] 
 
 
 def _any_key() -> str:
-    """A public key whose private one nobody has: 32 bytes are a point of Curve25519, whatever they are."""
+    """Returns a public key without a known private key: any 32 bytes are a point of Curve25519."""
     return base64.b64encode(os.urandom(32)).decode()

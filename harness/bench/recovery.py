@@ -1,4 +1,4 @@
-"""Damage by force under a running stream: how long until its packets arrive again."""
+"""Repair of damage under a running stream: time until packets arrive again."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ _ROWS = {
 
 
 def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """Every kind of damage in turn, again and again. A machine's own timers would take minutes for most of them.
+    """Does every kind of damage in turn. Machines' own timers would take minutes to recover from most of them.
 
     Args:
-        rounds: how often each kind is done.
+        rounds: number of damages of each kind.
+        tell: takes messages about progress.
 
     Raises:
-        Inconclusive: the service tells of no repair.
-        Refuted: something does not recover.
+        Inconclusive: the service logs no repair.
+        Refuted: the stream does not recover.
     """
     mesh = world.organization(Record())
     mumbai, pune = mesh.machines("mumbai", "pune")
     target = Inside(world.subject.service, mesh, mumbai, pune)
     known = {damage.name: damage for damage in (*RULES, *ROUTES, *LINK, *PROCESSES)}
     rows = {row: [known[name] for name in names if target.applies(known[name])] for row, names in _ROWS.items()}
-    outages: dict[str, list[float]] = {damage.name: [] for of in rows.values() for damage in of}
+    outages: dict[str, list[float]] = {damage.name: [] for kinds in rows.values() for damage in kinds}
     mended: dict[str, list[float]] = {name: [] for name in outages}
     with HealthStream(mumbai, pune, Record()) as stream:
         stream.wait_until_whole(_DEADLINE)
@@ -49,25 +50,25 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
                 outage, seconds = _one(world, target, stream, known[name])
                 outages[name].append(outage * 1e3)
                 mended[name].append(seconds * 1e3)
-            tell(f"damage, round {number + 1} of {rounds}: {_in_words({n: v[-1:] for n, v in outages.items()})}")
+            tell(f"damage, round {number + 1} of {rounds}: {_medians({n: v[-1:] for n, v in outages.items()})}")
     return {
         row: Measured(
-            statistics.median(times := [each for damage in of for each in outages[damage.name]]),
-            f"{len(times)} times; {_in_words({damage.name: outages[damage.name] for damage in of})}; the service's own "
-            f"count from event to repair: "
-            f"{statistics.median(each for damage in of for each in mended[damage.name]):.1f} ms",
+            statistics.median(times := [each for damage in kinds for each in outages[damage.name]]),
+            f"{len(times)} times; {_medians({damage.name: outages[damage.name] for damage in kinds})}; "
+            f"the service's own count from event to repair: "
+            f"{statistics.median(each for damage in kinds for each in mended[damage.name]):.1f} ms",
             (min(times), max(times)),
         )
-        for row, of in rows.items()
+        for row, kinds in rows.items()
     }
 
 
-def _in_words(times: dict[str, list[float]]) -> str:
+def _medians(times: dict[str, list[float]]) -> str:
     return ", ".join(f"{name} {statistics.median(values):.0f} ms" for name, values in times.items())
 
 
 def _one(world: World, target: Inside, stream: HealthStream, damage: Damage) -> tuple[float, float]:
-    """Seconds for which packets were lost, and seconds of the service's own account."""
+    """Returns the seconds for which packets were lost, and the seconds that the service logged for its repairs."""
     before = len(_repairs(world))
     start = stream.expect_loss()
     target.suffer(damage)
@@ -80,7 +81,7 @@ def _one(world: World, target: Inside, stream: HealthStream, damage: Damage) -> 
 
 
 def _repairs(world: World) -> list[float]:
-    """Seconds of each repair that the service has logged."""
+    """Returns the seconds of each repair in the service's log."""
     lines = [line for line in world.subject.service.log_text().splitlines() if _MENDED in line]
     found = [re.search(r"seconds[\"']?[=:] ?([0-9.e-]+)", line) for line in lines]
     return [float(each[1]) for each in found if each]

@@ -1,4 +1,4 @@
-"""Both processes of the service started again under a running stream: what is lost, and how long the API is away."""
+"""Restarts of both processes of the service: packets that are lost, and time without an answered save."""
 
 from __future__ import annotations
 
@@ -24,17 +24,22 @@ _INTERVAL = 0.001
 _DEADLINE = 60.0
 _POLL = 0.01
 _STEADY_S = 31.0
-"""A process that dies within 30 s of its start waits longer before it is started again: what dies once more is steady
-before. The stream runs meanwhile, undisturbed, as the baseline."""
+"""Seconds between restarts, in which the stream is the baseline.
+
+A process that ends within 30 s of its start would be restarted with a delay.
+"""
 _QUIET_S = 2.0
 
 
 @dataclass(frozen=True)
 class _Period:
-    """A stretch of the stream.
+    """A part of the stream.
 
     Attributes:
-        away_s: the longest that no save was answered; None where nothing was disturbed.
+        what: its kind, in words.
+        start_ns: begin, on the stream's clock.
+        end_ns: end, on the stream's clock.
+        away_s: longest time without an answered save; None if the service was not disturbed.
     """
 
     what: str
@@ -44,13 +49,15 @@ class _Period:
 
 
 def measure(world: World, organizations: int, rounds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """Undisturbed, SIGHUP to ``up``, undisturbed, SIGKILL to hub and web, and again.
+    """Measures undisturbed times in turns with SIGHUP to ``up`` and SIGKILL to hub and web.
 
     Args:
-        organizations: that exist besides.
+        organizations: number of further organizations.
+        rounds: number of restarts of each kind.
+        tell: takes messages about progress.
 
     Raises:
-        Inconclusive: the service does not come back, or the lab's own receiver was too slow.
+        Inconclusive: the service does not come back, or the lab's receiver was too slow.
     """
     mesh = world.organization(Record())
     mumbai, pune = mesh.machines("mumbai", "pune")
@@ -74,8 +81,8 @@ def _summary(stream: UdpStream, periods: list[_Period], organizations: int) -> M
     sent = {each: len(stream.sent_in(each.start_ns, each.end_ns)) for each in periods}
     texts = []
     for what in ("undisturbed", "SIGHUP", "SIGKILL"):
-        of = [each for each in periods if each.what == what]
-        texts.append(f"{what}: {sum(lost[each] for each in of)} of {sum(sent[each] for each in of)} lost")
+        same = [each for each in periods if each.what == what]
+        texts.append(f"{what}: {sum(lost[each] for each in same)} of {sum(sent[each] for each in same)} lost")
     seconds = sum(each.end_ns - each.start_ns for each in periods) / 1e9
     text = (
         f"{'; '.join(texts)}; {sum(sent.values()) / seconds:.0f} packets/s, {organizations} organizations besides; "
@@ -95,7 +102,7 @@ def _away(periods: list[_Period]) -> str:
 
 def _quiet(seconds: float) -> _Period:
     start = UdpStream.mark()
-    # Not a wait for anything: this is how long the baseline is.
+    # No wait for a condition: the length of the baseline.
     time.sleep(seconds)
     return _Period("undisturbed", start, UdpStream.mark())
 
@@ -109,16 +116,16 @@ def _disturbed(world: World, mesh: Mesh, what: str, disturb: Callable[[], None])
         _wait(lambda: not before & world.subject.service.children(), f"{what}: the processes did not end")
         ended = UdpStream.mark()
         _wait(lambda: saver.asked_ns > ended, f"{what}: no save was answered")
-    # What was lost meanwhile shows only after what was sent has had its time.
+    # Losses show only once the packets have had time to arrive.
     return _Period(what, start, UdpStream.mark(), saver.longest_pause_s())
 
 
 class _Saver:
-    """Saves one policy after the other while `with` lasts, each on a connection of its own.
+    """Saves a policy over and over while its ``with`` block runs, each time on a new connection.
 
     Attributes:
-        asked_ns: when the last one that was answered was asked for.
-        answered_ns: when each was answered.
+        asked_ns: time of the last request that was answered.
+        answered_ns: time of each answer.
     """
 
     def __init__(self, world: World, token: str) -> None:
@@ -129,7 +136,7 @@ class _Saver:
         self.answered_ns: list[int] = []
 
     def longest_pause_s(self) -> float:
-        """Between two answers."""
+        """Returns the longest time between two answers."""
         return max(later - sooner for sooner, later in pairwise(self.answered_ns)) / 1e9
 
     def __enter__(self) -> _Saver:
@@ -143,12 +150,12 @@ class _Saver:
     def _save(self) -> None:
         while not self._ended.wait(_POLL):
             asked = UdpStream.mark()
-            if _saves(self._world, self._token):
+            if _save_once(self._world, self._token):
                 self.answered_ns.append(UdpStream.mark())
                 self.asked_ns = asked
 
 
-def _saves(world: World, token: str) -> bool:
+def _save_once(world: World, token: str) -> bool:
     api = Api(world.subject.service.url, world.subject.service.certificate, token)
     try:
         return api.send("PUT", "/policy", {"default": "allow", "rules": []}).status == httpx.codes.OK
@@ -158,9 +165,9 @@ def _saves(world: World, token: str) -> bool:
         api.close()
 
 
-def _wait(condition: Callable[[], bool], otherwise: str) -> None:
+def _wait(condition: Callable[[], bool], failure: str) -> None:
     deadline = time.monotonic() + _DEADLINE
     while not condition():
         if time.monotonic() > deadline:
-            raise Inconclusive(f"{otherwise} in {_DEADLINE:.0f} s")
+            raise Inconclusive(f"{failure} in {_DEADLINE:.0f} s")
         time.sleep(_POLL)

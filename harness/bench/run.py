@@ -1,4 +1,4 @@
-"""``bench``: measures, tells, and writes what was measured."""
+"""Command ``bench``: measures, prints a table, and writes a file."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from netlab import NetlabError
 
 @dataclass(frozen=True)
 class BenchResult:
-    """What a run came to.
+    """Result of a run.
 
     Attributes:
-        measured: by row.
-        failed: why others were not, by row.
+        measured: values by row.
+        failed: reason by row that could not be measured.
     """
 
     measured: dict[str, Measured]
@@ -40,11 +40,11 @@ def run(
     console: Console,
     keep: Callable[[dict[str, Measured]], None] = lambda _: None,
 ) -> BenchResult:
-    """Measures one after the other. What can't be measured keeps nothing else from being so.
+    """Runs measurements one after another; goes on if one fails.
 
     Args:
-        only: rows to keep of what is measured together; all if empty.
-        keep: is given all that was measured so far, after each measurement.
+        only: rows to keep; all if empty.
+        keep: takes all values so far, after each measurement.
     """
     measured: dict[str, Measured] = {}
     failed: dict[str, str] = {}
@@ -65,12 +65,16 @@ def run(
 
 
 def write(path: Path, measured: dict[str, Measured]) -> None:
-    """Writes the rows that other programs read. Raises OSError."""
+    """Writes the rows as JSON.
+
+    Raises:
+        OSError: the file can't be written.
+    """
     path.write_bytes(msgspec.json.format(msgspec.json.encode(rows(measured)), indent=2) + b"\n")
 
 
 def show(outcome: BenchResult, console: Console) -> None:
-    """The table a person reads; what this run did not measure is named below it."""
+    """Prints a table of the result, and names the rows that are not in it."""
     table = Table(box=None, padding=(0, 1, 0, 0), highlight=False)
     for column, justify in (("", "left"), ("measured", "right"), ("spread", "right"), ("target", "left"), ("", "left")):
         table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
@@ -83,7 +87,7 @@ def show(outcome: BenchResult, console: Console) -> None:
         spread = "" if found.spread is None else f"{found.spread[0]:.3g} to {found.spread[1]:.3g}"
         mark = "" if met is None else "[green]met[/]" if met else "[red]not met[/]"
         value = f"{found.value:.3g} {target.unit}"
-        table.add_row(target.id, value, spread, target.words, mark, found.baseline or "")
+        table.add_row(target.id, value, spread, target.limit_text, mark, found.baseline or "")
     console.print(table)
     for row in outcome.failed:
         console.print(f"{row} could not be measured, see above.", style="red")

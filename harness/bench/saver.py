@@ -1,9 +1,9 @@
-"""A client of its own process: sends requests at the times that it was given, and says how long each took.
+"""Program that sends requests at given times and reports how long each took.
 
-Open loop: a time is kept whether or not earlier answers are there, and what a request waits for a free connection
-counts. Reads an `Order` (JSON) on standard input and writes an `SaverReport` on standard output.
+It is an open-loop load generator: requests are due whether or not earlier ones are answered, and the wait for a free
+connection counts. It reads an `Order` (JSON) from standard input and writes a `SaverReport` to standard output.
 
-Standard library for the sending: what the client takes from the processors is taken from the service.
+It sends with the standard library, because processor time of the client is taken from the service.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import msgspec
 
 
 class TimedRequest(msgspec.Struct, frozen=True):
-    """One request.
+    """A request with the time at which it is due.
 
     Attributes:
-        at_ns: monotonic time at which it is due; all processes of a machine share that clock.
+        at_ns: monotonic time; all processes of a machine share that clock.
         body: JSON, or empty.
     """
 
@@ -34,7 +34,15 @@ class TimedRequest(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What to send, in order of time, to whom, and over how many connections."""
+    """Requests in the order of their times.
+
+    Attributes:
+        host: address of the service.
+        port: port of the service.
+        certificate: path of the PEM file that the service's certificate is checked against.
+        connections: number of connections.
+        requests: requests in the order of their times.
+    """
 
     host: str
     port: int
@@ -44,11 +52,11 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class SaverReport(msgspec.Struct, frozen=True):
-    """What became of it.
+    """Result of the requests.
 
     Attributes:
-        seconds: from when each request was due until it was answered.
-        refused: how many were answered otherwise than with 200, or not at all.
+        seconds: for each request that was answered with 200, the time from when it was due until its answer.
+        refused: number of other requests.
         cpu_s: processor time of the client.
     """
 
@@ -58,7 +66,7 @@ class SaverReport(msgspec.Struct, frozen=True):
 
 
 def work(order: Order) -> SaverReport:
-    """Sends what is ordered."""
+    """Sends the requests of an order."""
     seconds: list[float] = []
     refused: list[int] = []
     numbers = itertools.count()

@@ -1,4 +1,4 @@
-"""Organizations signed up to a working mesh, a few side by side, with real clients, in bursts."""
+"""Rate of onboarding with real clients, in bursts, beside the rate of sign-ups without clients."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ from harness.world.world import World
 
 _BATCHES = 4
 _ALONE, _ALONE_AT_MOST = 2, 50
-"""So many organizations without clients for one with, as they take half as long; and enough to be a steady pace."""
+"""Organizations without clients for each one with clients, as they take half as long; and the most in one batch."""
 
 
 def measure(world: World, organizations: int, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """Bursts with clients take turns with batches of the same calls without any.
+    """Measures bursts with clients in turns with batches of sign-ups without any.
 
-    What it takes to end a tunnel counts into the rate, but not into the time.
+    The time to end a tunnel counts into the rate, but not into the time of an organization.
 
     Args:
-        organizations: to sign up with clients; they stay.
+        organizations: number of organizations with clients; they are kept.
+        tell: takes messages about progress.
+
+    Raises:
+        Inconclusive: no mesh works.
     """
     machines = client_pairs(world, CONNECTIONS)
     size = max(1, organizations // _BATCHES)
@@ -59,8 +63,8 @@ def _summary(attempts: list[Attempt], asked: int, rates: list[float], alone: lis
     first = next((each.error for each in attempts if each.error is not None), "")
     if figures.p50_ms is None or figures.p95_ms is None:
         raise Inconclusive(f"no mesh came to work: {first}")
-    said = f"{asked} organizations, {figures.errors} errors{f' ({first})' if first else ''}"
-    text = f"{said}, {CONNECTIONS} at once"
+    summary = f"{asked} organizations, {figures.errors} errors{f' ({first})' if first else ''}"
+    text = f"{summary}, {CONNECTIONS} at once"
     took = [each.seconds for each in attempts if each.seconds is not None]
     return {
         "onboarding-rate": Measured(statistics.median(rates), text, (min(rates), max(rates))),
@@ -70,6 +74,6 @@ def _summary(attempts: list[Attempt], asked: int, rates: list[float], alone: lis
             (min(alone), max(alone)),
         ),
         "onboarding-p95": Measured(
-            figures.p95_ms / 1e3, f"{said}; median {figures.p50_ms / 1e3:.2f} s", (min(took), max(took))
+            figures.p95_ms / 1e3, f"{summary}; median {figures.p50_ms / 1e3:.2f} s", (min(took), max(took))
         ),
     }

@@ -1,4 +1,4 @@
-"""TCP from machine to machine through the hub, in turns with the baseline."""
+"""TCP throughput between machines through the hub, in turns with a bare WireGuard hub."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SERVER_DEADLINE, _POLL = 10.0, 0.2
 
 
 def measure(world: World, rounds: int, seconds: int, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """Bare hub, hub, and hub with 10,000 rules take turns; each ratio is of neighbours in one round.
+    """Measures a bare hub, the hub, and the hub with 10,000 rules by turns; each ratio compares two turns of one round.
 
     Args:
-        rounds: how often each has its turn.
-        seconds: of each turn.
-        tell: is told what each turn came to.
+        rounds: number of turns of each.
+        seconds: seconds of each turn.
+        tell: takes messages about progress.
     """
     mesh = world.organization(Record())
     mumbai, pune = mesh.machines("mumbai", "pune")
@@ -53,17 +53,17 @@ def measure(world: World, rounds: int, seconds: int, tell: Callable[[str], None]
 
 
 def _many_rules(source: Machine, destination: Machine) -> list[dict[str, str]]:
-    """Rules that all have to be asked about the packets of the run, and none of which speaks of them."""
+    """Returns rules that have to be looked up for the packets of the run and match none of them."""
     first = PORT + 1000
     ports = range(first, first + _MANY_RULES)
     return [rule_between("deny", source, destination, protocol="tcp", ports=str(port)) for port in ports]
 
 
 def rate(client: Host, address: str, seconds: int) -> float:
-    """Bits of TCP payload a second that arrive at an iperf3 server on `PORT`, measured for some seconds.
+    """Measures the bits of TCP payload per second that arrive at an iperf3 server on `PORT`.
 
     Raises:
-        Inconclusive: iperf3 could not measure it.
+        Inconclusive: iperf3 failed.
     """
     deadline = time.monotonic() + _SERVER_DEADLINE
     while True:
@@ -73,13 +73,13 @@ def rate(client: Host, address: str, seconds: int) -> float:
             timeout=seconds + _WARM_UP + 20.0,
             check=False,
         )
-        told = json.loads(done.stdout or "{}")
-        complaint = told.get("error")
-        if complaint is None and "sum_received" in told.get("end", {}):
-            return float(told["end"]["sum_received"]["bits_per_second"])
-        # The server takes one client at a time, and the last one's end a moment later than that one itself.
-        if "busy" not in str(complaint) or time.monotonic() > deadline:
-            raise Inconclusive(f"iperf3 measured nothing: {complaint or done.stderr or done.stdout[-200:]}")
+        report = json.loads(done.stdout or "{}")
+        error = report.get("error")
+        if error is None and "sum_received" in report.get("end", {}):
+            return float(report["end"]["sum_received"]["bits_per_second"])
+        # The server takes one client at a time, and notices the end of the last one a moment later.
+        if "busy" not in str(error) or time.monotonic() > deadline:
+            raise Inconclusive(f"iperf3 measured nothing: {error or done.stderr or done.stdout[-200:]}")
         time.sleep(_POLL)
 
 

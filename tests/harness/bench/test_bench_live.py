@@ -1,4 +1,4 @@
-"""The bench's measurements on a live service, at the smallest scale: what they say is what happened."""
+"""Small measurements of the bench on a live service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netlab import sandbox
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    """A lab with a service, which the tests share: none of them needs it untouched."""
+    """Makes a lab with a service, which all tests share."""
     if not sandbox.inside():
         pytest.fail("tests of the bench run in a sandbox: use `./meshwg test --only unit`")
     with World() as made:
@@ -23,20 +23,20 @@ def world() -> Iterator[World]:
 
 
 def quiet(text: str) -> None:
-    """Nobody wants to know."""
+    """Ignores messages about progress."""
     del text
 
 
 def namespaces(world: World) -> int:
-    """How many organizations the hub's host carries."""
+    """Returns the number of organizations that the hub's host carries."""
     return len(world.subject.lab_host.run("ip", "netns", "list").stdout.splitlines())
 
 
-# First: it wants the only organization.
-def test_damage_is_mended_and_an_outage_is_as_long_as_its_losses(world: World) -> None:
+# The first test: it needs the only organization.
+def test_damage_is_mended_and_a_link_takes_longer_than_rules(world: World) -> None:
     found = recovery.measure(world, 1, quiet)
     assert found["recovery-rules"].value < found["recovery-link"].value
-    # A link can't be made anew and shake hands in less.
+    # No link is created again and completes a handshake in less.
     assert found["recovery-link"].value > 10.0
 
 
@@ -51,7 +51,7 @@ def test_a_population_is_signed_up_and_removed(world: World) -> None:
     assert namespaces(world) == before
 
 
-def test_one_organization_among_others_and_what_each_takes(world: World) -> None:
+def test_density_measures_throughput_and_memory(world: World) -> None:
     before = namespaces(world)
     found = density.measure(world, 4, 1, 1, quiet)
     assert found["throughput-1000-organizations"].value > 0.2
@@ -88,7 +88,7 @@ def test_both_processes_are_started_again(world: World, monkeypatch: pytest.Monk
     assert "SIGKILL" in (found["restart-loss"].baseline or "")
 
 
-# Last: it takes the service away.
+# The last tests: they stop the service.
 def test_a_crash_leaves_the_data_plane_and_a_start_adopts_it(world: World) -> None:
     there = namespaces(world)
     assert there > 0

@@ -1,4 +1,4 @@
-"""Which rows a run of `bench` fills, and what becomes of the others when one can't be measured."""
+"""Rows that a run of the bench fills, and runs in which a measurement fails."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ EFFORT = EFFORTS["quick"]
 
 
 def console() -> Console:
-    """One whose words can be read back."""
+    """Makes a console whose output can be read."""
     return Console(record=True, quiet=False, width=200, file=None)
 
 
 def fills(**values: float) -> Step:
-    """A measurement that comes to these values."""
+    """Returns a measurement with these values."""
     found = {row.replace("_", "-"): Measured(value) for row, value in values.items()}
     return Step(tuple(found), lambda *_: found)
 
 
 def fails(*rows: str) -> Step:
-    """A measurement that can't be done."""
+    """Returns a measurement that fails."""
 
     def measure(*_: object) -> dict[str, Measured]:
         raise Inconclusive("the lab was too slow")
@@ -50,23 +50,23 @@ def test_a_row_that_is_asked_for_is_measured_in_every_profile() -> None:
     assert chosen("quick", [target.id for target in GOALS]) == list(PLAN)
 
 
-def test_fewer_organizations_are_fewer_wherever_there_are_many() -> None:
+def test_a_bound_of_organizations_applies_to_every_size() -> None:
     few = EFFORTS["full"].with_at_most(20)
     assert {few.organizations, few.loaded, few.onboarded, few.restarted} == {20}
     assert few.flips == EFFORTS["full"].flips
     assert EFFORT.with_at_most(1000) == EFFORT
 
 
-def test_what_fails_keeps_nothing_else_from_being_measured() -> None:
+def test_a_failed_measurement_does_not_stop_the_others() -> None:
     kept: list[set[str]] = []
     measurements = [fills(throughput=1.0), fails("save-median", "save-p99"), fills(cold_start=3.0)]
-    said = console()
-    outcome = run(measurements, [], EFFORT, "auto", said, lambda measured: kept.append(set(measured)))
+    output = console()
+    outcome = run(measurements, [], EFFORT, "auto", output, lambda measured: kept.append(set(measured)))
     assert outcome.failed == {"save-median": "the lab was too slow", "save-p99": "the lab was too slow"}
-    # What was measured is safe before the next one begins.
+    # Values are kept before the next measurement begins.
     assert kept == [{"throughput"}, {"throughput", "cold-start"}]
-    show(outcome, said)
-    text = said.export_text()
+    show(outcome, output)
+    text = output.export_text()
     assert "save-p99 could not be measured" in text
     left_out = text.partition("Left out")[2]
     assert "late-packets" in left_out

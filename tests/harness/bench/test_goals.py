@@ -1,4 +1,4 @@
-"""The rows that `bench --json` writes."""
+"""Rows of the file that `bench --json` writes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from harness.bench.goals import GOALS, Measured, rows
 from harness.bench.run import write
 
-BY_ID = {target.id: target for target in GOALS}
+BY_ID = {goal.id: goal for goal in GOALS}
 
 
-def test_every_target_has_one_row_and_what_was_not_measured_says_so(tmp_path: Path) -> None:
+def test_every_goal_has_a_row_and_unmeasured_ones_have_no_value(tmp_path: Path) -> None:
     write(tmp_path / "bench.json", {"save-median": Measured(2.5, "GET /policy: 1.00 ms")})
     found = {row["id"]: row for row in json.loads((tmp_path / "bench.json").read_text())}
     assert list(found) == list(BY_ID)
@@ -33,5 +33,5 @@ def test_a_limit_is_met_from_its_good_side() -> None:
     assert (met["throughput"], met["late-packets"]) == (True, True)
 
 
-def test_what_has_no_limit_is_neither_met_nor_missed() -> None:
+def test_a_goal_without_a_limit_is_neither_met_nor_missed() -> None:
     assert [row.met for row in rows({"first-ping": Measured(300.0)}) if row.id == "first-ping"] == [None]

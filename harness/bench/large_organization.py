@@ -1,4 +1,4 @@
-"""Cost of a large organization's saves to itself, and to a small one beside it."""
+"""Time of a large organization's saves, and of a small organization's saves beside it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ _RULE = {"action": "deny", "source": "any", "destination": "any", "protocol": "u
 
 
 def measure(world: World, machines: int, saves: int, tell: Callable[[str], None]) -> dict[str, Measured]:
-    """Saves of one rule: of an organization without rules, of a large one, and of the first while the second saves.
+    """Measures saves of a small organization, of a large one, and of the small one while the large one saves.
 
-    The first two take turns, so that each is as quiet as the other.
+    The first two take turns, so that other load slows both alike.
 
     Args:
-        machines: of the large one, which has `_RULES_OF_A_MACHINE` rules for each.
-        saves: of each kind, twice.
-        tell: is told what is being measured.
+        machines: machines of the large organization; it has `_RULES_OF_A_MACHINE` rules for each.
+        saves: number of rules that are added and removed, for each kind.
+        tell: takes messages about progress.
+
+    Raises:
+        Inconclusive: the large organization saved too rarely.
     """
     rules = machines * _RULES_OF_A_MACHINE
     small, large = (_organization(world.subject.api(), name) for name in ("small", "large"))
@@ -40,7 +43,7 @@ def measure(world: World, machines: int, saves: int, tell: Callable[[str], None]
     tell(f"{saves} saves of the small one while the large one adds rules")
     over = threading.Event()
     added: list[float] = []
-    thread = threading.Thread(target=_add_on, args=(large.duplicate(), over, added))
+    thread = threading.Thread(target=_add_rules, args=(large.duplicate(), over, added))
     thread.start()
     try:
         beside = [each for _ in range(saves) for each in _save_and_undo(small)]
@@ -66,12 +69,12 @@ def _save_and_undo(api: Api) -> list[float]:
     return [added.seconds, removed.seconds]
 
 
-def _add_on(api: Api, over: threading.Event, added: list[float]) -> None:
-    wish: dict[str, Any] = dict(_RULE)
+def _add_rules(api: Api, over: threading.Event, added: list[float]) -> None:
+    rule: dict[str, Any] = dict(_RULE)
     with suppress(ApiError):
         while not over.is_set():
-            wish["description"] = f"rule {len(added)}"
-            added.append(api.call("POST", "/policy/rules", wish).seconds)
+            rule["description"] = f"rule {len(added)}"
+            added.append(api.call("POST", "/policy/rules", rule).seconds)
     api.close()
 
 
@@ -79,6 +82,6 @@ def _ms(seconds: list[float]) -> float:
     return statistics.median(seconds) * 1e3
 
 
-def _ratio(of: list[float], to: list[float], baseline: str) -> Measured:
-    least = statistics.median(to)
-    return Measured(statistics.median(of) / least, baseline, (min(of) / least, max(of) / least))
+def _ratio(values: list[float], compared_with: list[float], baseline: str) -> Measured:
+    median = statistics.median(compared_with)
+    return Measured(statistics.median(values) / median, baseline, (min(values) / median, max(values) / median))
