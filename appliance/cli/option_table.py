@@ -12,7 +12,7 @@ from appliance.cli.errors import CommandError, Exit
 from appliance.logs import LogFormat
 from appliance.mail.relay import check_sender
 from appliance.model.hosts import Endpoint, authority
-from appliance.model.policy import HIGHEST_PORT
+from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.model.retention import LEAST_MEGABYTES, LONGEST_DAYS, MOST_MEGABYTES, Retention
 from appliance.model.sign_up import SignUpMode
 

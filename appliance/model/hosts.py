@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 import idna
 
-from appliance.model.policy import HIGHEST_PORT
+from appliance.model.port_ranges import HIGHEST_PORT
 
 LONGEST_NAME = 253
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from appliance.model.policy import ANYONE, HIGHEST_PORT, Action, Party, Policy, PortRange, Protocol, decide
+from appliance.model.policy import ANYONE, Action, Policy, Protocol
+from appliance.model.port_ranges import HIGHEST_PORT, PortRange
+from appliance.model.verdict import Party, decide
 
 _ANYBODY = Party("")
 _EVERY_PORT = (PortRange(1, HIGHEST_PORT),)

@@ -1,31 +1,26 @@
-"""Policies: rules about connections between machines, and the function that decides by them.
+"""Policies: rules about connections between machines, and a default.
 
-A rule is about the machine that opens a connection; replies belong to the connection. The order of rules does not
-matter: any matching deny rule decides, else any matching allow rule, else the default.
+A rule is about the machine that opens a connection; replies belong to the connection.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
 from appliance.model.errors import Invalid
 from appliance.model.ids import new_id
 from appliance.model.names import check_group, check_name
+from appliance.model.port_ranges import PortRange, format_ports, merge_ports, parse_ports
 
 LONGEST_DESCRIPTION = 500
-HIGHEST_PORT = 65535
-MOST_PORT_RANGES = 100
 # The data plane cuts overlapping ranges of several rules at each other's ends, into twice as many at most. Sets of
 # ranges take the kernel longer than those of single ports.
 _PORT_WEIGHT, _RANGE_WEIGHT = 2, 4
 _MOST_RANGES_LISTED = 5
-
-_PORTS = re.compile(r"\s*(\d{1,5})\s*(?:-\s*(\d{1,5})\s*)?", re.ASCII)
 
 
 class Action(str, Enum):
@@ -118,58 +113,6 @@ class Selector:
 
 
 ANYONE = Selector(SelectorKind.ANY)
-
-
-@dataclass(frozen=True, order=True)
-class PortRange:
-    """Ports from ``first`` to ``last``, both included."""
-
-    first: int
-    last: int
-
-    def __str__(self) -> str:
-        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-
-    def __contains__(self, port: int) -> bool:
-        return self.first <= port <= self.last
-
-
-def parse_ports(text: str) -> tuple[PortRange, ...]:
-    """Parse ``22,80,8000-8100``; empty or ``all`` means every port and gives ().
-
-    Raises:
-        Invalid: not of that form, a port outside 1 to 65535, or a range that runs backwards.
-    """
-    if text.strip() in ("", "all"):
-        return ()
-    ranges: list[PortRange] = []
-    if text.count(",") >= MOST_PORT_RANGES:
-        raise Invalid(f"A rule takes at most {MOST_PORT_RANGES} ports and ranges.", field="ports")
-    for part in text.split(","):
-        match = _PORTS.fullmatch(part)
-        if match is None:
-            raise Invalid("The ports are not of the form 22,80,8000-8100.", field="ports")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not 1 <= first <= last <= HIGHEST_PORT:
-            raise Invalid(f"{part.strip()} is not a port or a range of ports from 1 to {HIGHEST_PORT}.", field="ports")
-        ranges.append(PortRange(first, last))
-    return merge_ports(ranges)
-
-
-def merge_ports(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
-    """Merge ranges into sorted ones with a gap between any two."""
-    merged: list[PortRange] = []
-    for current in sorted(ranges):
-        if merged and current.first <= merged[-1].last + 1:
-            merged[-1] = PortRange(merged[-1].first, max(merged[-1].last, current.last))
-        else:
-            merged.append(current)
-    return tuple(merged)
-
-
-def format_ports(ports: Iterable[PortRange]) -> str:
-    """Write ports for `parse_ports`; () gives ``all``."""
-    return ",".join(map(str, ports)) or "all"
 
 
 @dataclass(frozen=True)
@@ -333,56 +276,3 @@ class Policy:
                 for rule in self.rules
             ),
         )
-
-
-@dataclass(frozen=True)
-class Party:
-    """A machine as one end of a connection."""
-
-    id: str
-    groups: frozenset[str] = field(default_factory=frozenset)
-
-    def matches(self, selector: Selector) -> bool:
-        """True if the selector names this machine."""
-        if selector.kind is SelectorKind.ANY:
-            return True
-        if selector.kind is SelectorKind.MACHINE:
-            return selector.name == self.id
-        return selector.name in self.groups
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Decision about a connection, with the rule that made it (None for the default)."""
-
-    action: Action
-    rule: Rule | None = None
-
-
-def decide(
-    policy: Policy,
-    source: Party,
-    destination: Party,
-    protocol: Protocol = Protocol.ANY,
-    port: int | None = None,
-) -> Verdict:
-    """Decide about a connection that ``source`` opens to ``destination``.
-
-    Args:
-        protocol: ANY stands for a protocol that no rule can name, such as GRE: only rules for any protocol match.
-        port: the destination's; with None only rules for all ports match.
-    """
-
-    def matches(rule: Rule) -> bool:
-        return (
-            source.matches(rule.source)
-            and destination.matches(rule.destination)
-            and rule.protocol in (Protocol.ANY, protocol)
-            and (not rule.ports or (port is not None and any(port in ports for ports in rule.ports)))
-        )
-
-    for action in (Action.DENY, Action.ALLOW):
-        for rule in policy.rules:
-            if rule.action is action and matches(rule):
-                return Verdict(action, rule)
-    return Verdict(policy.default)

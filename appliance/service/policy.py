@@ -14,7 +14,9 @@ from appliance.model.desired import Desired
 from appliance.model.difference import between_rules, without
 from appliance.model.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from appliance.model.names import check_new_group
-from appliance.model.policy import HIGHEST_PORT, Party, Policy, Protocol, Rule, Selector, SelectorKind, Verdict, decide
+from appliance.model.policy import Policy, Protocol, Rule, Selector, SelectorKind
+from appliance.model.port_ranges import HIGHEST_PORT
+from appliance.model.verdict import Party, Verdict, decide
 from appliance.service import policy_trail
 from appliance.service.changes import Change, carry_out
 from appliance.service.context import Actor, Context, Counts

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from appliance.model.errors import Unavailable
 from appliance.model.ids import INSTANCE_ID
-from appliance.model.policy import HIGHEST_PORT
+from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.store.schema import instance
 from appliance.vault import Lock
 

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from appliance.model.difference import between_rules, ends_with
-from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, format_ports, parse_ports
+from appliance.model.policy import Action, Policy, Protocol, Rule, Selector
+from appliance.model.port_ranges import format_ports, parse_ports
 from appliance.store.schema import organizations
 from appliance.store.schema import rules as _table
 

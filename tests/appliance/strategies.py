@@ -7,7 +7,8 @@ from ipaddress import IPv4Address, IPv4Network
 from hypothesis import strategies as st
 
 from appliance.model.desired import Desired, Peer
-from appliance.model.policy import Action, Policy, PortRange, Protocol, Rule, Selector, SelectorKind, merge_ports
+from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, SelectorKind
+from appliance.model.port_ranges import PortRange, merge_ports
 
 GROUPS = ("red", "green", "blue")
 PORTS = (1, 22, 80, 443, 8000, 65535)

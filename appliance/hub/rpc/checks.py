@@ -15,7 +15,8 @@ from appliance.model.addresses import check_network, hub_address
 from appliance.model.desired import Desired, Peer
 from appliance.model.errors import Invalid
 from appliance.model.ids import ORGANIZATION_ID
-from appliance.model.policy import HIGHEST_PORT, PortRange, Rule
+from appliance.model.policy import Rule
+from appliance.model.port_ranges import HIGHEST_PORT, PortRange
 from appliance.model.ports import FIRST_PORT, LAST_PORT
 
 _ORGANIZATION = re.compile(ORGANIZATION_ID)

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 from appliance.hub.ruleset.classes import Classes, classify
 from appliance.model.desired import Desired
-from appliance.model.policy import Action, PortRange, Rule, Selector, SelectorKind, merge_ports
+from appliance.model.policy import Action, Rule, Selector, SelectorKind
+from appliance.model.port_ranges import PortRange, merge_ports
 
 
 class Topic(Enum):

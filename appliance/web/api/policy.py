@@ -10,7 +10,8 @@ import msgspec
 
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.desired import RuleCount
-from appliance.model.policy import HIGHEST_PORT, Action, Policy, Protocol, Rule, format_ports
+from appliance.model.policy import Action, Policy, Protocol, Rule
+from appliance.model.port_ranges import HIGHEST_PORT, format_ports
 from appliance.service import policy as policies
 from appliance.store.policies import SavedPolicy
 from appliance.web.answers import Answer

@@ -11,7 +11,8 @@ from appliance.model.errors import Conflict, NotFound, Refused
 from appliance.model.ids import new_id
 from appliance.model.openness import open_protocols
 from appliance.model.organization import Machine
-from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, SelectorKind, Verdict
+from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, SelectorKind
+from appliance.model.verdict import Verdict
 from appliance.service import machines
 from appliance.service import policy as policies
 from appliance.web.pages import forms, words

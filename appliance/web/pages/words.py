@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 
 from appliance.model.errors import Invalid
-from appliance.model.policy import Protocol, Rule, Selector, SelectorKind, format_ports
+from appliance.model.policy import Protocol, Rule, Selector, SelectorKind
+from appliance.model.port_ranges import format_ports
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB")
 _LIKE_OTHER_ENDS = re.compile(r"(?i)(any|group|the machine|a removed machine)\b")

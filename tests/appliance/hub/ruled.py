@@ -14,7 +14,8 @@ from appliance.hub.kernel.nft import Rulesets
 from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.ruleset import FULL, PACED, Compiler, Ruleset
 from appliance.model.desired import Desired, Peer
-from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind, parse_ports
+from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
+from appliance.model.port_ranges import parse_ports
 from tests.appliance.hub.wire import Flow, Wire
 
 

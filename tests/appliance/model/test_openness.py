@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from appliance.model.desired import Desired
 from appliance.model.openness import open_protocols
-from appliance.model.policy import ANYONE, Action, Party, Policy, Protocol, Rule, decide, parse_ports
+from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule
+from appliance.model.port_ranges import parse_ports
+from appliance.model.verdict import Party, decide
 from tests.appliance.strategies import desired_states
 
 ANYBODY = Party("somebody new")

@@ -16,18 +16,14 @@ from appliance.model.errors import Invalid
 from appliance.model.policy import (
     ANYONE,
     Action,
-    Party,
     Policy,
-    PortRange,
     Protocol,
     Rule,
     Selector,
     SelectorKind,
-    decide,
-    format_ports,
-    merge_ports,
-    parse_ports,
 )
+from appliance.model.port_ranges import PortRange, format_ports, merge_ports, parse_ports
+from appliance.model.verdict import Party, decide
 from tests.appliance.strategies import PORTS, desired_states, port_ranges, rules
 
 PEERS = tuple(Peer(f"m{number}", f"key{number}", IPv4Address("10.100.0.2") + number) for number in range(2))

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, func, select
 from appliance.hub.errors import Crowded, HubError
 from appliance.model.errors import Invalid, NotEnforced, Refused, TooMany
 from appliance.model.organization import Plan
-from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind, parse_ports
+from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
+from appliance.model.port_ranges import parse_ports
 from appliance.service import Actor, Context, accounts, deletion, machines, organizations
 from appliance.service import policy as policies
 from appliance.store import organizations as stored

@@ -6,7 +6,8 @@ import pytest
 
 from appliance.model.errors import Invalid
 from appliance.model.ids import new_id
-from appliance.model.policy import ANYONE, Action, Policy, PortRange, Protocol, Rule, Selector, SelectorKind
+from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
+from appliance.model.port_ranges import PortRange
 from appliance.service import Actor, Context, machines, organizations, policy
 from appliance.service.policy import MOST_BYTES
 from appliance.store import policies, schema

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from appliance.model.entries import LEFT_OUT, LONGEST
 from appliance.model.ids import new_id
-from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind, parse_ports
+from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
+from appliance.model.port_ranges import parse_ports
 from appliance.service import Actor, Context, machines, organizations
 from appliance.service import policy as policies
 from appliance.service.policy_trail import MOST_TOLD, differences

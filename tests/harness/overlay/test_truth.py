@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.model.policy import Action, Party, Policy, Protocol, Selector, SelectorKind, decide, parse_ports
+from appliance.model.policy import Action, Policy, Protocol, Selector, SelectorKind
 from appliance.model.policy import Rule as ModelRule
+from appliance.model.port_ranges import parse_ports
+from appliance.model.verdict import Party, decide
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay import truth

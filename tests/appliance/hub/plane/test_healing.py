@@ -26,7 +26,8 @@ from appliance.hub.plane.healing import Healer, Sweep
 from appliance.hub.wireguard import Backend, processes
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
-from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, parse_ports
+from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule
+from appliance.model.port_ranges import parse_ports
 from tests.waiting import wait_until
 
 SETTINGS = ("net.ipv4.ip_forward", "net.ipv4.conf.all.rp_filter", "net.ipv4.conf.all.send_redirects")

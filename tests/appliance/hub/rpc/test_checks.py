@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from appliance.hub.rpc.checks import Distrusted, check_state, is_endpoint, usable_endpoints
 from appliance.model.desired import Desired, Peer
 from appliance.model.keys import new_key_pair
-from appliance.model.policy import ANYONE, Action, Policy, PortRange, Protocol, Rule, Selector, SelectorKind
+from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule, Selector, SelectorKind
+from appliance.model.port_ranges import PortRange
 
 KEYS = [new_key_pair().public for _ in range(4)]
 PEERS = (Peer("m2", KEYS[1], IPv4Address("10.100.0.2")), Peer("m3", KEYS[2], IPv4Address("10.100.0.3")))
