@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from netlab.plan import LinkShape
 from netlab.rtnetlink import Netlink
 from netlab.switch import Switch
@@ -10,6 +12,7 @@ from netlab.switch import Switch
 CARRIER_TIMEOUT_S = 10.0
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Link:
     """A cable that is plugged in. Made by `Lab.connect`.
 
@@ -22,34 +25,13 @@ class Link:
         shape: the shape that was asked for.
     """
 
-    def __init__(
-        self,
-        owner: str,
-        switch: Switch,
-        interface: str,
-        port: str,
-        addresses: tuple[str, ...],
-        shape: LinkShape,
-        fabric: Netlink,
-    ) -> None:
-        """Describes a cable that is plugged in already; see the attributes.
-
-        Args:
-            owner: as in the attributes.
-            switch: as in the attributes.
-            interface: as in the attributes.
-            port: as in the attributes.
-            addresses: as in the attributes.
-            shape: as in the attributes.
-            fabric: links of the namespace that has all switches.
-        """
-        self.owner = owner
-        self.switch = switch
-        self.interface = interface
-        self.port = port
-        self.addresses = addresses
-        self.shape = shape
-        self._fabric = fabric
+    owner: str
+    switch: Switch
+    interface: str
+    port: str
+    addresses: tuple[str, ...]
+    shape: LinkShape
+    _fabric: Netlink
 
     def __repr__(self) -> str:
         return f"<Link {self.owner} {self.interface} {' '.join(self.addresses)} to {self.switch.name}>"

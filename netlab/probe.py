@@ -11,7 +11,6 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
-from types import TracebackType
 
 from netlab.host import Host
 
@@ -115,9 +114,7 @@ class UdpEcho(_Server):
     def __enter__(self) -> UdpEcho:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _ready(self, sock: socket.socket) -> None:
@@ -155,9 +152,7 @@ class TcpListener(_Server):
     def __enter__(self) -> TcpListener:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _ready(self, sock: socket.socket) -> None:

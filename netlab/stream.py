@@ -14,7 +14,6 @@ import struct
 import threading
 import time
 from dataclasses import dataclass
-from types import TracebackType
 
 from netlab.errors import NothingArrived
 from netlab.host import Host
@@ -133,9 +132,7 @@ class UdpStream:
             thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def stop(self) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
-from types import TracebackType
 from typing import Protocol
 
 from netlab.errors import CommandFailed, InvalidName, NothingArrived, Unsupported
@@ -91,38 +90,31 @@ def parse_dump(text: str) -> list[Peer]:
     return peers
 
 
+@dataclass(frozen=True, eq=False)
 class Tunnel:
     """A WireGuard link that wg-quick brought up. It is taken down by `down()`, by `with`, or with its host.
 
     Attributes:
         host: the host that has it.
         path: its configuration file.
-        interface: name of its link.
         seconds: seconds until wg-quick was done.
         log: output of wg-quick.
     """
 
-    def __init__(self, host: Host, path: PurePath, seconds: float, log: str) -> None:
-        """Describes a tunnel that is up already; see the attributes.
+    host: Host
+    path: PurePath
+    seconds: float
+    log: str = field(repr=False)
 
-        Args:
-            host: as in the attributes.
-            path: as in the attributes.
-            seconds: as in the attributes.
-            log: as in the attributes.
-        """
-        self.host = host
-        self.path = path
-        self.interface = path.stem
-        self.seconds = seconds
-        self.log = log
+    @property
+    def interface(self) -> str:
+        """Name of its link."""
+        return self.path.stem
 
     def __enter__(self) -> Tunnel:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.down()
 
     def peers(self) -> list[Peer]:
