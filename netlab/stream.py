@@ -288,12 +288,3 @@ class UdpStream:
         with self._arrival:
             arrived = set(self._received)
         return [seq for seq in self.sent_in(start_ns, end_ns) if seq not in arrived]
-
-    def refused_in(self, start_ns: int, end_ns: int) -> list[Sent]:
-        """Returns the attempts within a time that the sender's kernel refused, with their error numbers.
-
-        Args:
-            start_ns: first instant, as `mark` returns it.
-            end_ns: last instant.
-        """
-        return [s for s in self.sent() if start_ns <= s.sent_ns <= end_ns and s.errno]
