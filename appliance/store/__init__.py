@@ -1,6 +1,6 @@
-"""The store is the truth: SQLite in one folder, or PostgreSQL by URL, behind SQLAlchemy Core.
+"""Persistent storage in SQLite or PostgreSQL, through SQLAlchemy Core.
 
-One module a subject; each function takes an open transaction and speaks in the model's values.
+Each module has one subject. Its functions take an open transaction, and take and return values of the model.
 """
 
 from appliance.store.database import Store

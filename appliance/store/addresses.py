@@ -1,4 +1,4 @@
-"""Overlay addresses that were a machine's until lately."""
+"""Recently released overlay addresses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from appliance.store import times
 from appliance.store.schema import released_addresses as _table
 
-# Read with every machine that is added, and so built once: building costs as much as executing.
+# Runs with every machine that is added, so it is built once: building costs as much as executing.
 _SINCE = (
     select(_table.c.address, _table.c.released_at)
     .where(_table.c.organization_id == bindparam("organization"), _table.c.released_at > bindparam("since"))
@@ -21,7 +21,7 @@ _SINCE = (
 
 @dataclass(frozen=True)
 class ReleasedAddress:
-    """An address that a machine had, and when it had it no more."""
+    """A machine's former address, and the time of its release."""
 
     address: IPv4Address
     at: datetime
@@ -30,7 +30,7 @@ class ReleasedAddress:
 def release(
     transaction: Connection, organization_id: str, released: ReleasedAddress, *, forget_before: datetime
 ) -> None:
-    """Notes that a machine has this address no more, and forgets what was noted before a moment."""
+    """Store a released address, and forget those that were released before a time."""
     transaction.execute(
         delete(_table).where(
             _table.c.organization_id == organization_id,
@@ -45,6 +45,6 @@ def release(
 
 
 def released_since(transaction: Connection, organization_id: str, since: datetime) -> list[ReleasedAddress]:
-    """What the organization's machines had until some moment after ``since``, by address."""
+    """The organization's addresses that were released after a time, sorted by address."""
     rows = transaction.execute(_SINCE, {"organization": organization_id, "since": times.stored(since)})
     return [ReleasedAddress(IPv4Address(row.address), times.loaded(row.released_at)) for row in rows]

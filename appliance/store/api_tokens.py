@@ -1,4 +1,4 @@
-"""Tokens that members made for programs."""
+"""API tokens of members."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from appliance.store.schema import members, organizations
 
 @dataclass(frozen=True)
 class ApiToken:
-    """A token, without what makes it one.
+    """An API token, without its secret.
 
     Attributes:
-        member_id, email, role: whose it is.
-        is_suspended: whether nobody of the organization may do anything now.
-        last_used_at: to the minute; None: never.
+        member_id, email, role: the member who made it.
+        last_used_at: to the minute; None if it was never used.
+        is_suspended: true if the organization is suspended.
     """
 
     id: str
@@ -45,9 +45,9 @@ _WITH_MEMBER = (
     .join(members, members.c.id == _table.c.member_id)
     .join(organizations, organizations.c.id == members.c.organization_id)
 )
-# Read with every call by token, and so built once: building costs as much as executing.
+# Runs with every call by token, so it is built once: building costs as much as executing.
 _BY_HASH = _WITH_MEMBER.where(_table.c.token_hash == bindparam("hash"), _table.c.expires_at > bindparam("now"))
-# Read with every change by token. Who notes the token's use meanwhile need not wait, who revokes it does.
+# Runs with every change by token. The lock lets others update the token's last use, and makes its revocation wait.
 _ROLE = (
     select(members.c.role)
     .join(_table, _table.c.member_id == members.c.id)
@@ -57,10 +57,10 @@ _ROLE_LOCKED = _ROLE.with_for_update(read=True, key_share=True, of=_table)
 
 
 def create(transaction: Connection, new: ApiToken, token_hash: str) -> None:
-    """Stores a token under its hash.
+    """Store a token under its hash.
 
     Raises:
-        Conflict: the member has one of this name.
+        Conflict: the member has a token of this name.
     """
     try:
         transaction.execute(
@@ -85,10 +85,10 @@ def by_hash(transaction: Connection, token_hash: str, now: datetime) -> ApiToken
 
 
 def role_of(transaction: Connection, token_hash: str, now: datetime, *, locked: bool) -> Role | None:
-    """The role of whoever made the token of this hash, unless it is revoked or has expired.
+    """Role of the member who made the token of this hash; None if it is revoked or has expired.
 
     Args:
-        locked: whether nobody revokes it before the transaction ends, also where the database takes several writers.
+        locked: hold off its revocation until the transaction ends, also on PostgreSQL.
     """
     wanted = {"hash": token_hash, "now": times.stored(now)}
     role = transaction.execute(_ROLE_LOCKED if locked else _ROLE, wanted).scalar_one_or_none()
@@ -98,7 +98,11 @@ def role_of(transaction: Connection, token_hash: str, now: datetime, *, locked: 
 def page_of(
     transaction: Connection, organization_id: str, *, member_id: str | None, after: str | None, limit: int
 ) -> list[ApiToken]:
-    """At most ``limit`` tokens by id, those beyond ``after``, expired ones too; of this member, if one is given."""
+    """At most ``limit`` tokens sorted by id from after ``after``, including expired ones.
+
+    Args:
+        member_id: only this member's tokens; None for the whole organization's.
+    """
     query = _of(organization_id).order_by(_table.c.id).limit(limit)
     if member_id is not None:
         query = query.where(_table.c.member_id == member_id)
@@ -108,28 +112,28 @@ def page_of(
 
 
 def find(transaction: Connection, organization_id: str, token_id: str) -> ApiToken | None:
-    """The token of that id, if somebody of the organization has it."""
+    """The token of this id, if a member of the organization has it."""
     row = transaction.execute(_of(organization_id).where(_table.c.id == token_id)).one_or_none()
     return None if row is None else _loaded(row)
 
 
 def count(transaction: Connection, member_id: str) -> int:
-    """How many the member has."""
+    """Number of the member's tokens."""
     return transaction.execute(select(func.count()).where(_table.c.member_id == member_id)).scalar_one()
 
 
 def touch(transaction: Connection, token_id: str, now: datetime) -> None:
-    """Notes that the token is in use."""
+    """Store the time of the token's last use."""
     transaction.execute(update(_table).where(_table.c.id == token_id).values(last_used_at=times.stored(now)))
 
 
 def remove(transaction: Connection, token_id: str) -> None:
-    """The token is none any more."""
+    """Remove a token."""
     transaction.execute(delete(_table).where(_table.c.id == token_id))
 
 
 def remove_all(transaction: Connection, member_id: str) -> int:
-    """The member has none any more; tells how many there were."""
+    """Remove all tokens of a member; returns their number."""
     return transaction.execute(delete(_table).where(_table.c.member_id == member_id)).rowcount
 
 

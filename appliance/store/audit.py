@@ -1,4 +1,4 @@
-"""The audit trail: each entry commits together with the change that it tells of."""
+"""Audit trails. An entry is stored in the transaction of the change that it describes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from appliance.store.fitting import fitting
 from appliance.store.schema import audit as _table
 
 MENDED = "hub.mended"
-"""The hub found damage and mended it; the detail has ``found`` (a list of words) and ``seconds``."""
+"""Repair of damage by the hub; the detail has ``found`` (a list of texts) and ``seconds``."""
 
 RESTORED = meters.RESTORED
-"""The service was restored from a backup; the detail says as of when, and how much the organization has."""
+"""Restore of the service from a backup; the detail has the time of the backup and the organization's numbers."""
 
-
-# Written with every change, and so built once: building costs as much as executing.
+# Runs with every change, so it is built once: building costs as much as executing.
 _INSERT = insert(_table).returning(_table.c.id)
 
 
 def record(
     transaction: Connection, organization_id: str, actor: str, action: str, detail: dict[str, Any], at: datetime
 ) -> int:
-    """Adds an entry, and gives its number, which is for this program alone.
+    """Add an entry, shorten its detail if it is too long (`entries.shortened`), and meter the change (`meters`).
 
-    A detail that is too long is shortened (`entries.shortened`). What usage is metered from is kept with it (`meters`).
+    Returns:
+        The entry's number, which must not be shown, because it counts the entries of all organizations.
     """
     kept = entries.shortened(detail)
     size = entries.size_of(actor, kept)
@@ -60,9 +60,9 @@ def find(transaction: Connection, number: int) -> AuditEntry | None:
 def count_since(
     transaction: Connection, organization_id: str, actor: str, actions: tuple[str, ...], since: datetime, now: datetime
 ) -> int:
-    """Number of entries about these actions of this actor, from ``since`` to ``now``.
+    """Count entries of an actor with these actions, from ``since`` to ``now``.
 
-    Those of a future, as there are after the clock was set back, count for nothing.
+    Entries later than ``now``, which exist after the clock was set back, don't count.
     """
     return transaction.execute(
         select(func.count())
@@ -77,21 +77,21 @@ def count_since(
 
 
 def latest_moment(transaction: Connection, organization_id: str) -> datetime | None:
-    """The latest moment that an entry of the organization has, also where the clock was set back since."""
+    """Latest time of the organization's entries, which may be in the future after the clock was set back."""
     found = select(func.max(_table.c.at)).where(_table.c.organization_id == organization_id)
     moment = transaction.execute(found).scalar_one()
     return None if moment is None else times.loaded(moment)
 
 
 def number_of(transaction: Connection, organization_id: str, entry_id: str) -> int | None:
-    """The number of the organization's entry with this id, if it has one."""
+    """Number of the organization's entry with this id; None if there is none."""
     return transaction.execute(
         select(_table.c.id).where(_table.c.name == entry_id, _table.c.organization_id == organization_id)
     ).scalar_one_or_none()
 
 
 def page_of(transaction: Connection, organization_id: str, *, before: int | None, limit: int) -> list[AuditEntry]:
-    """At most ``limit`` entries, newest first, those older than the one of number ``before``."""
+    """At most ``limit`` entries, newest first, that are older than the entry of number ``before``."""
     query = select(_table).where(_older(organization_id, before)).order_by(_table.c.id.desc()).limit(limit)
     return [_loaded(row) for row in transaction.execute(query)]
 
@@ -99,7 +99,7 @@ def page_of(transaction: Connection, organization_id: str, *, before: int | None
 def fitting_page(
     transaction: Connection, organization_id: str, *, before: int | None, limit: int, most_bytes: int
 ) -> int:
-    """How many entries of such a page take so many bytes; at least one."""
+    """Number of entries at the start of a page of `page_of` that fit into ``most_bytes``; at least one."""
     query = select(_table.c.size).where(_older(organization_id, before)).order_by(_table.c.id.desc()).limit(limit)
     return fitting(transaction, query, most_bytes)
 
@@ -110,7 +110,7 @@ def _older(organization_id: str, before: int | None) -> ColumnElement[bool]:
 
 
 def latest_of(transaction: Connection, organization_id: str, action: str, limit: int) -> list[AuditEntry]:
-    """The newest entries about this action, newest first."""
+    """The newest entries with this action, newest first."""
     rows = transaction.execute(
         select(_table)
         .where(_table.c.organization_id == organization_id, _table.c.action == action)

@@ -1,4 +1,4 @@
-"""Connections and transactions."""
+"""Database connections and transactions."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from appliance.model.errors import Invalid, Unavailable
 from appliance.store import engines
 from appliance.users import User, file_access_as
 
-# Writers wait meanwhile.
+# Short, because writers wait meanwhile.
 _WAIT_FOR_READERS = 0.5
 _WAIT_FOR_TURN = 30.0
 _RETRY_AFTER = 5
 
 
 class Store:
-    """The database behind a URL; safe to share between threads.
+    """A database, which threads can share.
 
     Args:
         url: ``sqlite:////absolute/path`` or ``postgresql+psycopg://…``.
-        owner: for a SQLite store in a folder of this user's: root reaches its files with no more than their rights, as
-            long as a transaction lasts. What is done within one is done with them as well; code can't be loaded there.
+        owner: owner of a SQLite store's folder. Root accesses files with this user's rights during a transaction, also
+            files that the block of the transaction opens; importing modules may fail there.
     """
 
     def __init__(self, url: str, owner: User | None = None) -> None:
@@ -40,21 +40,21 @@ class Store:
         self._owner = owner if self._url.get_backend_name() == "sqlite" else None
         is_sqlite = self._url.get_backend_name() == "sqlite"
         self._engine = engines.sqlite(url) if is_sqlite else engines.postgresql(url)
-        # One statement may see what another transaction committed after the one before it; these see one state.
+        # By default on PostgreSQL, each statement of a transaction sees what others committed before it.
         self._view: dict[str, Any] = (
             {} if is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         )
-        # SQLite takes one writer at a time, and has those that wait look again after longer and longer sleeps, up to a
-        # tenth of a second. Those of this process wait for each other here, and are woken.
+        # SQLite has one writer at a time, and waiting writers poll with sleeps of up to 0.1 s. A lock wakes the next
+        # writer of this process at once.
         self._turn = threading.Lock() if is_sqlite else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view; nothing is written.
+        """Run a read-only transaction that sees one consistent state.
 
         Raises:
             Unavailable: the database does not answer, or refuses for now.
-            Invalid: a text has a character that the database can't have.
+            Invalid: a text has a character that the database can't store.
         """
         with (
             _translated_errors(),
@@ -66,11 +66,11 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits when the block ends, and leaves no trace when it raises.
+        """Run a transaction that commits when the block ends, and rolls back when it raises.
 
         Raises:
-            Unavailable: as for `read`; or the disk is full, read-only, or others write for too long. Where the database
-                was lost in the very moment of the commit, nobody knows whether it took place, and the text says so.
+            Unavailable: as for `read`; or the disk is full or read-only, or other writers take too long. If the
+                connection was lost during the commit, its outcome is unknown, and the text says so.
             Invalid: as for `read`.
         """
         with (
@@ -98,20 +98,20 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[BinaryIO]:
-        """A consistent copy of a SQLite store, while others go on reading and writing.
+        """Make a consistent copy of a SQLite store, while others read and write.
 
-        The copy lies on the disk of the store, under no name: nobody else opens it, and nothing is left of it when this
-        process is killed.
+        The copy is an unlinked file in the store's folder, so nobody else can open it, and a killed process leaves
+        nothing.
 
         Raises:
-            sqlite3.Error, OSError: there is no room for it.
+            sqlite3.Error, OSError: the copy could not be written, for example on a full disk.
         """
         assert self._url.database is not None
         with file_access_as(self._owner):
             descriptor, name = tempfile.mkstemp(dir=Path(self._url.database).parent)
             with os.fdopen(descriptor, "rb") as content, closing(sqlite3.connect(name)) as copy:
                 try:
-                    # A journal would need the name, and an unfinished copy nobody wants back. It also opens the file.
+                    # A journal would need the file's name, and a broken copy is not needed. Reading opens the file.
                     copy.execute("PRAGMA journal_mode = OFF")
                     copy.execute("PRAGMA schema_version").fetchall()
                 finally:
@@ -123,13 +123,13 @@ class Store:
                 yield content
 
     def scrub(self) -> bool:
-        """The files of a SQLite store have nothing left of rows that were deleted before; PostgreSQL sees to its own.
+        """Remove deleted rows from the files of a SQLite store; nothing is done for PostgreSQL.
 
-        Pages that became free were overwritten with zeros (secure_delete), but what they held before is in the
-        write-ahead log until that is written back and emptied.
+        Freed pages are overwritten with zeros (secure_delete), but the write-ahead log keeps older versions of them
+        until it is written back and truncated.
 
         Returns:
-            Whether it is so; not while somebody reads an older state.
+            False if a reader of an older state prevented it.
 
         Raises:
             Unavailable: the files can't be written.
@@ -146,7 +146,7 @@ class Store:
         return not busy
 
     def close(self) -> None:
-        """Gives the connections back."""
+        """Close all connections."""
         with file_access_as(self._owner):
             self._engine.dispose()
 
@@ -168,14 +168,14 @@ def _translated_errors() -> Iterator[None]:
         raise
     except DataError as error:
         raise Invalid("The input has a character or a number that can't be stored.") from error
-    # SQLite's connections are prepared outside of SQLAlchemy's care.
+    # SQLite's connections are prepared in a listener, whose errors SQLAlchemy doesn't wrap.
     except (DBAPIError, NoConnection, sqlite3.OperationalError) as error:
         raise _unavailable() from error
 
 
 @contextmanager
 def _committing() -> Iterator[None]:
-    """Say of a connection that was lost at the commit that nobody knows what came of it."""
+    """Translate a connection lost during the commit into `Unavailable` with a text that the outcome is unknown."""
     try:
         yield
     except DBAPIError as error:

@@ -1,6 +1,7 @@
-"""Deletions of organizations: those that have begun, and what is known of those that are over.
+"""Deletions of organizations: unfinished ones, and records of finished ones.
 
-An organization whose deletion has begun has no keys and is nobody's any more; its rows are there until it is finished.
+An organization whose deletion has begun has no keys, and its members have no access. Its rows stay until the deletion
+is finished.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from appliance.store.schema import organizations as _organizations
 
 @dataclass(frozen=True)
 class DeletionTarget:
-    """An organization that is about to be deleted, or being so.
+    """An organization that is to be deleted.
 
     Attributes:
-        keys: its sealed data key and private key; none where the deletion has begun.
-        lock: tells the unlock secret that they are sealed under from any other.
+        keys: its sealed data key and private key; None once the deletion has begun.
+        lock: salt of the unlock secret's lock, which shows a later change of the secret.
     """
 
     id: str
@@ -36,11 +37,11 @@ class DeletionTarget:
 
 @dataclass(frozen=True)
 class Tombstone:
-    """What is left of an organization: that there was one. Neither its name nor its id is.
+    """Record of a finished deletion, without the organization's name and id.
 
     Attributes:
-        actor: the role of who deleted it, or "service" where an interrupted deletion was finished.
-        removed: how many rows each table had for it.
+        actor: role of the person who deleted it, or "service" for an interrupted deletion that was finished later.
+        removed: number of its rows by table.
     """
 
     at: datetime
@@ -49,7 +50,7 @@ class Tombstone:
 
 
 def find_locked(transaction: Connection, organization_id: str) -> DeletionTarget | None:
-    """The organization, whether or not its deletion has begun; nobody else changes it in this transaction."""
+    """Find an organization, also one whose deletion has begun, and lock its row until the transaction ends."""
     row = transaction.execute(
         select(_organizations)
         .where(
@@ -65,7 +66,7 @@ def find_locked(transaction: Connection, organization_id: str) -> DeletionTarget
 
 
 def begin(transaction: Connection, organization_id: str, at: datetime) -> None:
-    """Destroys its keys, and takes the organization from everybody."""
+    """Destroy the organization's keys and end all access to it."""
     transaction.execute(
         update(_organizations)
         .where(_organizations.c.id == organization_id)
@@ -74,14 +75,14 @@ def begin(transaction: Connection, organization_id: str, at: datetime) -> None:
             deleting_since=times.stored(at),
             sealed_data_key=b"",
             sealed_private_key=b"",
-            # A change that is under way is none of this organization any more.
+            # Makes concurrent changes of this organization fail.
             revision=new_revision(),
         )
     )
 
 
 def revert(transaction: Connection, doomed: DeletionTarget) -> bool:
-    """The organization as it was before `begin`: if it is still there, and if its keys can still be opened."""
+    """Undo `begin`; false if the organization is gone, or the unlock secret has changed since."""
     if doomed.keys is None or doomed.lock != _lock(transaction):
         return False
     data_key, private_key = doomed.keys
@@ -100,7 +101,7 @@ def revert(transaction: Connection, doomed: DeletionTarget) -> bool:
 
 
 def unfinished(transaction: Connection, until: datetime | None = None) -> Sequence[str]:
-    """Organizations whose deletion has begun, until some moment if one is given, and is not finished."""
+    """Ids of organizations whose deletion has begun (optionally until a time) and is not finished."""
     wanted = select(_organizations.c.id).where(_organizations.c.deleting_since.is_not(None))
     if until is not None:
         wanted = wanted.where(_organizations.c.deleting_since <= times.stored(until))
@@ -108,7 +109,7 @@ def unfinished(transaction: Connection, until: datetime | None = None) -> Sequen
 
 
 def finish(transaction: Connection, tombstone: Tombstone) -> None:
-    """The deletion is finished, but for what the files still have of it."""
+    """Store that a deletion is finished, apart from scrubbing the files."""
     transaction.execute(
         insert(_deletions).values(
             at=times.stored(tombstone.at), actor=tombstone.actor, removed=dict(tombstone.removed), scrubbed=False
@@ -117,18 +118,18 @@ def finish(transaction: Connection, tombstone: Tombstone) -> None:
 
 
 def all_scrubbed(transaction: Connection) -> bool:
-    """Whether the files have nothing of what was deleted."""
+    """True if the files are scrubbed of all finished deletions."""
     unfinished = select(_deletions.c.id).where(_deletions.c.scrubbed.is_(False)).limit(1)
     return transaction.execute(unfinished).first() is None
 
 
 def note_scrubbed(transaction: Connection, until: datetime) -> None:
-    """The files have nothing of what was deleted until then."""
+    """Store that the files are scrubbed of deletions finished until a time."""
     transaction.execute(update(_deletions).where(_deletions.c.at <= times.stored(until)).values(scrubbed=True))
 
 
 def tombstones(transaction: Connection) -> list[Tombstone]:
-    """Every deletion that is finished, oldest first."""
+    """Records of all finished deletions, oldest first."""
     return [_loaded(row) for row in transaction.execute(select(_deletions).order_by(_deletions.c.id))]
 
 

@@ -1,4 +1,4 @@
-"""Removals of second factors and passkeys that have begun and not taken effect yet; one of each member at most."""
+"""Pending removals of a member's second factor and passkeys; at most one for each member."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from appliance.store.schema import members, organizations
 
 @dataclass(frozen=True)
 class FactorRemoval:
-    """A removal that waits.
+    """A pending removal.
 
     Attributes:
-        email: of the member whose second factor and passkeys they are.
-        due_at: when it takes effect.
+        email: the member's.
+        due_at: time at which it takes effect.
     """
 
     member_id: str
@@ -30,7 +30,7 @@ class FactorRemoval:
     due_at: datetime
 
 
-# Run with each code that is taken, and so built once.
+# Runs with each accepted code, so it is built once.
 _DROP = delete(_table).where(_table.c.member_id == bindparam("member"))
 _WAITING = (
     select(_table, members.c.organization_id, members.c.email)
@@ -41,14 +41,14 @@ _WAITING = (
 
 
 def begin(transaction: Connection, member_id: str, begun_at: datetime, due_at: datetime) -> None:
-    """Stores a removal of a member who has none."""
+    """Store a removal of a member who has none."""
     transaction.execute(
         insert(_table).values(member_id=member_id, begun_at=times.stored(begun_at), due_at=times.stored(due_at))
     )
 
 
 def drop(transaction: Connection, member_id: str) -> bool:
-    """Ends the member's removal, whatever became of it; False where there is none."""
+    """Drop the member's removal; false if there is none."""
     return transaction.execute(_DROP, {"member": member_id}).rowcount == 1
 
 
@@ -59,18 +59,18 @@ def find(transaction: Connection, member_id: str) -> FactorRemoval | None:
 
 
 def waiting(transaction: Connection, organization_id: str | None = None) -> Sequence[FactorRemoval]:
-    """All removals that wait, of one organization if it is given, the one that is due first before others."""
+    """Pending removals of all organizations or of one, sorted by due time."""
     query = _WAITING if organization_id is None else _WAITING.where(members.c.organization_id == organization_id)
     return [_loaded(row) for row in transaction.execute(query)]
 
 
 def due(transaction: Connection, now: datetime, most: int) -> Sequence[FactorRemoval]:
-    """At most so many removals that are to take effect by now; none of a suspended organization."""
+    """At most ``most`` removals that are due, without those of suspended organizations."""
     return [_loaded(row) for row in transaction.execute(_WAITING.where(*_due(now)).limit(most))]
 
 
 def is_due(transaction: Connection, member_id: str, now: datetime) -> bool:
-    """Tell whether the member's removal is to take effect by now (`due`)."""
+    """True if the member's removal is due (`due`)."""
     return transaction.execute(_WAITING.where(*_due(now), _table.c.member_id == member_id)).first() is not None
 
 
@@ -79,7 +79,7 @@ def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def postpone(transaction: Connection, organization_id: str, until: datetime) -> None:
-    """No removal of the organization takes effect before this moment."""
+    """Postpone the organization's removals to this time, unless they are due later."""
     people = select(members.c.id).where(members.c.organization_id == organization_id)
     transaction.execute(
         update(_table)

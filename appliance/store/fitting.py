@@ -1,4 +1,4 @@
-"""How many rows fit into a page that is bounded in bytes, found without reading the rows."""
+"""Pages bounded in bytes, computed from the rows' sizes alone."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from sqlalchemy import Connection, Select
 
 
 def fitting(transaction: Connection, sizes: Select[tuple[int]], most_bytes: int) -> int:
-    """How many of the first rows take so many bytes together; at least one.
+    """Number of rows at the start of a page that fit into ``most_bytes``; at least one.
 
     Args:
-        sizes: the bytes of each row, in the order of the page.
+        sizes: bytes of each row, in the order of the page.
     """
     total = count = 0
     for (size,) in transaction.execute(sizes):

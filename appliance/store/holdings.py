@@ -1,6 +1,6 @@
-"""What the store keeps on behalf of each organization, table by table.
+"""Rows of each organization in all tables.
 
-The tables are asked, not the code that fills them: what a table gets tomorrow is counted and removed all the same.
+The tables are found through the schema's metadata, so that new tables are counted and removed, too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from appliance.store import schema
 
 
 def count(transaction: Connection) -> dict[str, dict[str, int]]:
-    """Rows by organization and table, of each table that has any, for organizations that are gone too."""
+    """Number of rows by organization and table, including rows whose organization is gone."""
     found: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for table in schema.metadata.sorted_tables:
         query = _by_organization(table)
@@ -25,17 +25,17 @@ def count(transaction: Connection) -> dict[str, dict[str, int]]:
 
 
 def remove(transaction: Connection, organization_id: str) -> dict[str, int]:
-    """Removes every row of the organization; tells how many there were in each table but that of organizations."""
+    """Remove every row of the organization; returns their numbers by table, without that of organizations."""
     removed = {
         table.name: transaction.execute(delete(table).where(belongs)).rowcount
-        for table, belongs in _belonging_to(organization_id)
+        for table, belongs in _tables_of(organization_id)
     }
     del removed[schema.organizations.name]
     return removed
 
 
-def _belonging_to(organization_id: str) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    """Each table that has rows of organizations, those that refer to others first, and which rows are this one's."""
+def _tables_of(organization_id: str) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """Tables with rows of organizations, and the condition for this one's rows; referring tables come first."""
     people = select(schema.members.c.id).where(schema.members.c.organization_id == organization_id)
     for table in reversed(schema.metadata.sorted_tables):
         if table is schema.organizations:

@@ -1,4 +1,4 @@
-"""The instance: its id, and the lock that its unlock secret opens."""
+"""Identity of the instance, with the lock of its unlock secret."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _RETRY_AFTER = 60
 
 @dataclass(frozen=True)
 class Instance:
-    """One data folder's identity.
+    """Identity of a data folder.
 
     Attributes:
-        port: the public UDP port that its configurations name; None until it was started once.
+        port: public UDP port in configurations; None before the first start.
     """
 
     id: str
@@ -30,10 +30,13 @@ class Instance:
 
 
 def find(transaction: Connection, *, locked: bool = False) -> Instance | None:
-    """The instance of this store; None while it is new. ``locked``: nobody else changes it in this transaction.
+    """The instance of this store; None if the store is new.
+
+    Args:
+        locked: lock the row until the transaction ends.
 
     Raises:
-        Unavailable: the store was changed by something else. Root makes paths and names of what is found here.
+        Unavailable: the id or the port is invalid. They are checked because root uses them in paths and names.
     """
     row = transaction.execute(select(instance).with_for_update() if locked else select(instance)).one_or_none()
     if row is None:
@@ -44,17 +47,17 @@ def find(transaction: Connection, *, locked: bool = False) -> Instance | None:
 
 
 def create(transaction: Connection, new: Instance) -> None:
-    """Gives a new store its identity."""
+    """Store the identity in a new store."""
     transaction.execute(insert(instance).values(id=new.id, **_columns(new.lock)))
 
 
 def replace_lock(transaction: Connection, lock: Lock) -> None:
-    """Another unlock secret from now on."""
+    """Replace the lock by that of another unlock secret."""
     transaction.execute(update(instance).values(**_columns(lock)))
 
 
 def choose_port(transaction: Connection, port: int) -> None:
-    """The public UDP port that configurations name from now on."""
+    """Store the public UDP port for configurations."""
     transaction.execute(update(instance).values(port=port))
 
 

@@ -1,4 +1,4 @@
-"""Invitations that nobody has accepted yet."""
+"""Invitations that are not accepted yet."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from appliance.store.schema import invitations as _table
 
 @dataclass(frozen=True)
 class Invitation:
-    """Who may join, as what.
+    """An invitation to join an organization in a role.
 
     Attributes:
-        invited_by: as the audit trail names them.
-        by_letter: whether a letter brings the link to the address, and nobody else has it.
+        invited_by: actor in the audit trail.
+        by_letter: true if the link is only in a letter to the address.
     """
 
     id: str
@@ -35,7 +35,7 @@ class Invitation:
 
 
 def create(transaction: Connection, new: Invitation) -> None:
-    """Stores an invitation that has no link yet.
+    """Store an invitation that has no link yet.
 
     Raises:
         Conflict: the organization has invited this address already.
@@ -58,12 +58,12 @@ def create(transaction: Connection, new: Invitation) -> None:
 
 
 def replace_link(transaction: Connection, invitation_id: str, token_hash: str) -> None:
-    """The link with this token, and no other one, accepts it from now on."""
+    """Replace the invitation's link."""
     transaction.execute(update(_table).where(_table.c.id == invitation_id).values(token_hash=token_hash))
 
 
 def by_link(transaction: Connection, token_hash: str, now: datetime) -> Invitation | None:
-    """The invitation that this link accepts, unless it has expired."""
+    """The invitation of this link, unless it has expired."""
     return _one(transaction, _table.c.token_hash == token_hash, _table.c.expires_at > times.stored(now))
 
 
@@ -73,7 +73,7 @@ def by_id(transaction: Connection, invitation_id: str, now: datetime) -> Invitat
 
 
 def of_organization(transaction: Connection, organization_id: str, now: datetime) -> list[Invitation]:
-    """Those that can be accepted, or will be as soon as their letter is sent; oldest first."""
+    """Invitations of the organization that have not expired, oldest first."""
     rows = transaction.execute(
         select(_table)
         .where(_table.c.organization_id == organization_id, _table.c.expires_at > times.stored(now))
@@ -83,7 +83,7 @@ def of_organization(transaction: Connection, organization_id: str, now: datetime
 
 
 def remove(transaction: Connection, organization_id: str, invitation_id: str) -> Invitation | None:
-    """Takes an invitation of this organization away, and gives it; None where there is none."""
+    """Remove and return an invitation of the organization; None if there is none."""
     found = _one(transaction, _table.c.id == invitation_id, _table.c.organization_id == organization_id)
     if found is None or transaction.execute(delete(_table).where(_table.c.id == found.id)).rowcount != 1:
         return None
@@ -91,14 +91,14 @@ def remove(transaction: Connection, organization_id: str, invitation_id: str) ->
 
 
 def remove_all_of(transaction: Connection, organization_id: str, invited_by: str) -> int:
-    """Takes away those that this person made; tells how many there were."""
+    """Remove the invitations that this member made; returns their number."""
     return transaction.execute(
         delete(_table).where(_table.c.organization_id == organization_id, _table.c.invited_by == invited_by)
     ).rowcount
 
 
 def forget_expired(transaction: Connection, organization_id: str, now: datetime) -> None:
-    """Removes those of the organization that nobody can accept any more."""
+    """Remove the organization's expired invitations."""
     transaction.execute(
         delete(_table).where(_table.c.organization_id == organization_id, _table.c.expires_at <= times.stored(now))
     )

@@ -15,9 +15,9 @@ from appliance.store import times
 from appliance.store.fitting import fitting
 from appliance.store.schema import machines as _table
 
-# Bytes of a machine's answer without its name and groups, about.
-_ROW = 330
-# Read with every change, and so built once: building costs as much as executing.
+# Approximate bytes of a machine in an answer, without its name and groups.
+_ROW_BYTES = 330
+# Run with every change, so they are built once: building costs as much as executing.
 _ENABLED = (
     select(_table)
     .where(_table.c.organization_id == bindparam("organization"), _table.c.enabled)
@@ -40,9 +40,12 @@ _INTERFACES = select(_table.c.interface).where(
 
 
 def check_unique(transaction: Connection, organization_id: str, machine: Machine) -> None:
-    """Raises `Conflict` where the machine's name or key is another one's of the organization.
+    """Refuse a machine whose name or key another machine of the organization has.
 
-    The database has the last word when the machine is stored; this is for what should be known before.
+    It gives an early answer; the database's constraints decide when the machine is stored.
+
+    Raises:
+        Conflict: the name or the key is taken.
     """
     sought = {"organization": organization_id, "id": machine.id, "name": machine.name, "key": machine.public_key}
     row = transaction.execute(_ALIKE, sought).first()
@@ -53,16 +56,16 @@ def check_unique(transaction: Connection, organization_id: str, machine: Machine
 def interfaces_of_others(
     transaction: Connection, organization_id: str, machine_id: str, wanted: Sequence[str]
 ) -> set[str]:
-    """Names, out of the wanted ones, that other machines of the organization have for their interfaces."""
+    """Wanted names that other machines of the organization have for their interfaces."""
     sought = {"organization": organization_id, "id": machine_id, "wanted": wanted}
     return set(transaction.execute(_INTERFACES, sought).scalars())
 
 
 def create(transaction: Connection, organization_id: str, machine: Machine) -> None:
-    """Stores a new machine.
+    """Store a new machine.
 
     Raises:
-        Conflict: its name, address or key is another machine's of the organization.
+        Conflict: another machine of the organization has its name, file, address or key.
     """
     try:
         transaction.execute(_CREATE, {"organization_id": organization_id, "id": machine.id, **_columns(machine)})
@@ -71,10 +74,10 @@ def create(transaction: Connection, organization_id: str, machine: Machine) -> N
 
 
 def change(transaction: Connection, organization_id: str, machine: Machine) -> None:
-    """Stores the machine as it is now.
+    """Store a changed machine.
 
     Raises:
-        Conflict: its name or key is another machine's of the organization.
+        Conflict: another machine of the organization has its name, file, address or key.
     """
     try:
         transaction.execute(
@@ -87,12 +90,12 @@ def change(transaction: Connection, organization_id: str, machine: Machine) -> N
 
 
 def remove(transaction: Connection, organization_id: str, machine_id: str) -> None:
-    """Forgets the machine."""
+    """Remove a machine."""
     transaction.execute(delete(_table).where(_table.c.organization_id == organization_id, _table.c.id == machine_id))
 
 
 def find(transaction: Connection, organization_id: str, machine_id: str) -> Machine | None:
-    """The organization's machine of that id, if there is one."""
+    """The organization's machine of this id, if there is one."""
     row = transaction.execute(
         select(_table).where(_table.c.organization_id == organization_id, _table.c.id == machine_id)
     ).one_or_none()
@@ -100,18 +103,18 @@ def find(transaction: Connection, organization_id: str, machine_id: str) -> Mach
 
 
 def enabled_of(transaction: Connection, organization_id: str) -> Sequence[Machine]:
-    """The organization's machines that may connect, by address."""
+    """The organization's enabled machines, sorted by address."""
     return [_loaded(row) for row in transaction.execute(_ENABLED, {"organization": organization_id})]
 
 
 def disabled_of(transaction: Connection, organization_id: str) -> dict[str, IPv4Address]:
-    """Addresses of the organization's machines that are kept and may not connect, by id."""
+    """Addresses of the organization's disabled machines, by id."""
     rows = transaction.execute(_DISABLED, {"organization": organization_id})
     return {row.id: IPv4Address(row.address) for row in rows}
 
 
 def names_of(transaction: Connection, organization_id: str, ids: Collection[str]) -> dict[str, str]:
-    """The names of the organization's machines of these ids, by id."""
+    """Names of the organization's machines of these ids, by id."""
     if not ids:
         return {}
     wanted = select(_table.c.id, _table.c.name).where(_table.c.organization_id == organization_id, _table.c.id.in_(ids))
@@ -119,7 +122,7 @@ def names_of(transaction: Connection, organization_id: str, ids: Collection[str]
 
 
 def endpoints(transaction: Connection, organization_id: str) -> dict[str, str]:
-    """Where the hub heard from the machines last, ``address:port`` by public key; without those that it never did."""
+    """Last known endpoints of the machines, ``address:port`` by public key; without machines that never connected."""
     wanted = select(_table.c.public_key, _table.c.endpoint).where(
         _table.c.organization_id == organization_id, _table.c.endpoint.is_not(None)
     )
@@ -127,19 +130,19 @@ def endpoints(transaction: Connection, organization_id: str) -> dict[str, str]:
 
 
 def note_endpoints(transaction: Connection, organization_id: str, heard: Mapping[str, str]) -> None:
-    """Where the hub heard from machines last; one that is gone meanwhile is passed over."""
-    rows = [{"key": key, "where": where} for key, where in heard.items()]
+    """Store the machines' last endpoints by public key; keys of machines that are gone are ignored."""
+    rows = [{"key": key, "heard_from": endpoint} for key, endpoint in heard.items()]
     if rows:
         transaction.execute(
             update(_table)
             .where(_table.c.organization_id == organization_id, _table.c.public_key == bindparam("key"))
-            .values(endpoint=bindparam("where")),
+            .values(endpoint=bindparam("heard_from")),
             rows,
         )
 
 
 def page_of(transaction: Connection, organization_id: str, *, after: IPv4Address | None, limit: int) -> list[Machine]:
-    """At most ``limit`` machines by address, those beyond ``after``."""
+    """At most ``limit`` machines sorted by address from after ``after``."""
     query = select(_table).where(_beyond(organization_id, after)).order_by(_table.c.address).limit(limit)
     return [_loaded(row) for row in transaction.execute(query)]
 
@@ -147,8 +150,8 @@ def page_of(transaction: Connection, organization_id: str, *, after: IPv4Address
 def fitting_page(
     transaction: Connection, organization_id: str, *, after: IPv4Address | None, limit: int, most_bytes: int
 ) -> int:
-    """How many machines of such a page take so many bytes; at least one."""
-    size = _ROW + 4 * func.length(_table.c.name) + func.length(cast(_table.c.groups, Text))
+    """Number of machines at the start of a page of `page_of` that fit into ``most_bytes``; at least one."""
+    size = _ROW_BYTES + 4 * func.length(_table.c.name) + func.length(cast(_table.c.groups, Text))
     query = select(size).where(_beyond(organization_id, after)).order_by(_table.c.address).limit(limit)
     return fitting(transaction, query, most_bytes)
 
@@ -159,7 +162,7 @@ def _beyond(organization_id: str, after: IPv4Address | None) -> ColumnElement[bo
 
 
 def count(transaction: Connection) -> int:
-    """How many all organizations have together."""
+    """Number of machines of all organizations."""
     return transaction.execute(select(func.count()).select_from(_table)).scalar_one()
 
 
@@ -176,13 +179,13 @@ def _columns(machine: Machine) -> dict[str, Any]:
 
 
 def _collision(error: IntegrityError, machine: Machine) -> Conflict:
-    complaint = str(error.orig)
-    # SQLite names the columns, PostgreSQL the constraint, and both have the column's name in it.
-    if "public_key" in complaint:
+    text = str(error.orig)
+    # SQLite names the columns, PostgreSQL the constraint, whose name contains the columns.
+    if "public_key" in text:
         return _key_taken()
-    if "interface" in complaint:
+    if "interface" in text:
         return Conflict(f"Another machine of this organization has the file {machine.file_name}.", field="name")
-    if "address" in complaint:
+    if "address" in text:
         return Conflict(f"Another machine of this organization has the address {machine.address}.", field="address")
     return _name_taken(machine)
 

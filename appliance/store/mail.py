@@ -1,4 +1,4 @@
-"""Letters that are to be sent. What they will say, links above all, is not stored: it is made when they are sent."""
+"""Queue of letters. Their text, which may have links, is not stored but written when they are sent."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class QueuedLetter:
     """A letter in the queue.
 
     Attributes:
-        organization_id: whose letter it is; None: of somebody who has no organization yet.
-        kind: which letter it is.
-        about: the id of what it is about.
-        attempts: how often it was tried.
-        due_at: when it is tried next.
+        organization_id: the recipient's; None for a person who has no organization yet.
+        kind: selects the letter's composer.
+        about: id of the letter's subject, such as an invitation.
+        attempts: number of attempts so far.
+        due_at: time of the next attempt.
     """
 
     id: str
@@ -33,7 +33,7 @@ class QueuedLetter:
 
 
 def queue(transaction: Connection, organization_id: str | None, kind: str, about: str, now: datetime) -> None:
-    """A letter to be sent as soon as this transaction commits; one about the same that still waits is replaced."""
+    """Add a letter to be sent once this transaction commits; a waiting one of the same kind and id is replaced."""
     drop_about(transaction, kind, about)
     transaction.execute(
         insert(_table).values(
@@ -48,7 +48,7 @@ def queue(transaction: Connection, organization_id: str | None, kind: str, about
 
 
 def next_due(transaction: Connection, now: datetime) -> QueuedLetter | None:
-    """The letter that has been due for longest."""
+    """The letter that has been due for longest, if any is due."""
     row = transaction.execute(
         select(_table).where(_table.c.due_at <= times.stored(now)).order_by(_table.c.due_at).limit(1)
     ).one_or_none()
@@ -58,7 +58,7 @@ def next_due(transaction: Connection, now: datetime) -> QueuedLetter | None:
 
 
 def claim(transaction: Connection, letter: QueuedLetter, until: datetime) -> bool:
-    """Counts an attempt, and has everybody else leave the letter alone until then; False where somebody was first."""
+    """Count an attempt and reserve the letter until a time; false if another process was faster."""
     claimed = transaction.execute(
         update(_table)
         .where(_table.c.id == letter.id, _table.c.attempts == letter.attempts)
@@ -68,20 +68,20 @@ def claim(transaction: Connection, letter: QueuedLetter, until: datetime) -> boo
 
 
 def drop(transaction: Connection, letter: QueuedLetter) -> None:
-    """The letter is sent, or never will be."""
+    """Remove a letter from the queue."""
     transaction.execute(delete(_table).where(_table.c.id == letter.id))
 
 
 def has_kind(transaction: Connection, kind: str) -> bool:
-    """Tell whether a letter of this kind waits."""
+    """True if a letter of this kind is in the queue."""
     return transaction.execute(select(_table.c.id).where(_table.c.kind == kind).limit(1)).first() is not None
 
 
 def drop_kind(transaction: Connection, kind: str) -> None:
-    """Drop every letter of this kind."""
+    """Remove every letter of this kind."""
     transaction.execute(delete(_table).where(_table.c.kind == kind))
 
 
 def drop_about(transaction: Connection, kind: str, about: str) -> None:
-    """What the letter was about is no more."""
+    """Remove the letter of this kind and id."""
     transaction.execute(delete(_table).where(_table.c.kind == kind, _table.c.about == about))

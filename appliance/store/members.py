@@ -1,4 +1,4 @@
-"""The people of an organization, in their roles."""
+"""Members of an organization with their roles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from appliance.store.schema import members as _table
 
 @dataclass(frozen=True)
 class Membership:
-    """A member as their organization sees them."""
+    """A member, as shown to the organization."""
 
     id: str
     email: str
@@ -25,7 +25,7 @@ class Membership:
 
 
 def page_of(transaction: Connection, organization_id: str, *, after: str | None, limit: int) -> list[Membership]:
-    """At most ``limit`` members by id, those beyond ``after``."""
+    """At most ``limit`` members sorted by id from after ``after``."""
     query = _of(organization_id).order_by(_table.c.id).limit(limit)
     if after is not None:
         query = query.where(_table.c.id > after)
@@ -33,35 +33,35 @@ def page_of(transaction: Connection, organization_id: str, *, after: str | None,
 
 
 def find(transaction: Connection, organization_id: str, member_id: str) -> Membership | None:
-    """The member of that id, if the organization has them."""
+    """The organization's member of this id, if there is one."""
     row = transaction.execute(_of(organization_id).where(_table.c.id == member_id)).one_or_none()
     return None if row is None else _loaded(row)
 
 
 def has_email(transaction: Connection, organization_id: str, email: str) -> bool:
-    """Whether a member of the organization has this address."""
+    """True if a member of the organization has this e-mail address."""
     return transaction.execute(_of(organization_id).where(_table.c.email == email)).first() is not None
 
 
 def count_by_role(transaction: Connection, organization_id: str, role: Role) -> int:
-    """How many members have this role."""
+    """Number of members with this role."""
     query = select(func.count()).where(_table.c.organization_id == organization_id, _table.c.role == role.value)
     return transaction.execute(query).scalar_one()
 
 
 def ids_in_role(transaction: Connection, organization_id: str, role: Role, most: int) -> Sequence[str]:
-    """Ids of members of this role, at most so many, those who have been there for longest."""
+    """Ids of at most ``most`` members with this role, the longest-standing first."""
     query = select(_table.c.id).where(_table.c.organization_id == organization_id, _table.c.role == role.value)
     return transaction.execute(query.order_by(_table.c.created_at, _table.c.id).limit(most)).scalars().all()
 
 
 def change_role(transaction: Connection, member_id: str, role: Role) -> None:
-    """Another role, from the member's next request on."""
+    """Change a member's role, from the next request on."""
     transaction.execute(update(_table).where(_table.c.id == member_id).values(role=role.value))
 
 
 def remove(transaction: Connection, member_id: str) -> None:
-    """The account is gone, and every session and token of it."""
+    """Remove a member's account with its sessions and tokens."""
     transaction.execute(delete(_table).where(_table.c.id == member_id))
 
 

@@ -1,7 +1,7 @@
-"""Spans that usage is metered from: of enabled machines, of the paid plan, of suspension.
+"""Metering: spans of enabled machines, of the paid plan and of suspension.
 
-It is kept with each entry of the audit trail that tells of such a change, so a statement needs no look at the trail, of
-which old entries are removed. Everything is in minutes since the epoch (`model.usage`).
+They are updated with each audit entry of such a change, so that a statement does not depend on the trail, whose old
+entries are removed. Times are minutes since the epoch (`model.usage`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FOUNDED, _PLAN = "organization.created", "organization.changed"
 _SUSPENDED, _RESUMED = "organization.suspended", "organization.resumed"
 RESTORED = "service.restored"
 METERED = frozenset({_ADDED, _CHANGED, _REMOVED, _FOUNDED, _PLAN, _SUSPENDED, _RESUMED, RESTORED})
-"""Actions of the audit trail that a statement depends on."""
+"""Actions of audit entries that change the metered spans."""
 
 PAID, SUSPENDED = "paid", "suspended"
 
@@ -45,7 +45,7 @@ def _later(column: ColumnElement[int], minute: BindParameter[int]) -> ColumnElem
     return case((column > minute, column), else_=minute)
 
 
-# Written with every machine that is added, and so built once: building costs as much as executing.
+# Run with every machine that is added, so they are built once: building costs as much as executing.
 _AT, _END = bindparam("at", type_=Integer), bindparam("end", type_=Integer)
 _CLOCK = (
     update(_organizations)
@@ -74,10 +74,9 @@ _GO_ON = _OF_MACHINE.where(_lifetimes.c.until >= bindparam("begin")).values(unti
 def note(
     transaction: Connection, organization_id: str, action: str, detail: Mapping[str, Any], moment: datetime
 ) -> None:
-    """Meters a change; of an action that is not `METERED`, nothing.
+    """Update the spans after a change; actions that are not `METERED` are ignored.
 
-    Changes come in the order in which they happen. Where a clock was set back meanwhile, minutes that are metered
-    already are not metered again.
+    Changes have to come in their order. After the clock was set back, minutes are not metered twice.
     """
     if action not in METERED:
         return
@@ -94,8 +93,8 @@ def note(
     elif action == _REMOVED:
         transaction.execute(_STOP, {**machine, "end": end})
     elif action == RESTORED and detail.get("machines_disabled"):
-        going_on = (_lifetimes.c.organization_id == organization_id) & _lifetimes.c.until.is_(None)
-        transaction.execute(update(_lifetimes).where(going_on).values(until=end))
+        is_open = (_lifetimes.c.organization_id == organization_id) & _lifetimes.c.until.is_(None)
+        transaction.execute(update(_lifetimes).where(is_open).values(until=end))
     elif action == _SUSPENDED:
         _open(transaction, organization_id, SUSPENDED, end)
     elif action == _RESUMED:
@@ -108,7 +107,7 @@ def note(
 
 
 def history(transaction: Connection, organization_id: str, until: datetime) -> History:
-    """All that the organization's statement is made from, as of ``until``."""
+    """Input of the organization's statement as of ``until``."""
     clock = transaction.execute(
         select(_organizations.c.meter_from, _organizations.c.meter_at).where(_organizations.c.id == organization_id)
     ).one()
@@ -135,9 +134,9 @@ def history(transaction: Connection, organization_id: str, until: datetime) -> H
 
 
 def _clocked(transaction: Connection, organization_id: str, moment: datetime) -> tuple[int, int]:
-    """The minute that a change falls into, and the first one after it; neither is earlier than that of a change before.
+    """Advance the organization's meter to a change; returns the change's minute and the minute after it.
 
-    What begins counts from the start of its minute, what ends to the end of it.
+    A span starts at the first one and ends at the second one. Neither is earlier than at a previous change.
     """
     row = transaction.execute(
         _CLOCK,
@@ -147,13 +146,13 @@ def _clocked(transaction: Connection, organization_id: str, moment: datetime) ->
 
 
 def _go_on(transaction: Connection, machine: Mapping[str, str], name: str, since: int) -> None:
-    """A machine is enabled; where it was until just then, that goes on, and no minute is metered twice."""
+    """Start a machine's lifetime, or continue one that ended in this minute, so that it is not metered twice."""
     if not transaction.execute(_GO_ON, {**machine, "begin": since}).rowcount:
         transaction.execute(_ADD, {**machine, "name": name, "since": since})
 
 
 def _open(transaction: Connection, organization_id: str, kind: str, since: int) -> None:
-    """A span begins, unless one of its kind goes on; one that ended just then goes on."""
+    """Start a span, or continue one of the same kind that is open or ended in this minute."""
     last = transaction.execute(
         select(_spans)
         .where(_spans.c.organization_id == organization_id, _spans.c.kind == kind)
@@ -161,13 +160,13 @@ def _open(transaction: Connection, organization_id: str, kind: str, since: int) 
         .limit(1)
     ).one_or_none()
     if last is not None and (last.until is None or last.until >= since):
-        # A minute that was paid for already, by a switch back within it, is not paid twice.
+        # A switch back within a minute must not meter the minute twice.
         transaction.execute(update(_spans).where(_spans.c.id == last.id).values(until=None))
         return
     transaction.execute(insert(_spans).values(organization_id=organization_id, kind=kind, since=since))
 
 
 def _close(transaction: Connection, organization_id: str, kind: str, until: int) -> None:
-    going_on = (_spans.c.organization_id == organization_id) & (_spans.c.kind == kind) & _spans.c.until.is_(None)
-    transaction.execute(delete(_spans).where(going_on & (_spans.c.since >= until)))
-    transaction.execute(update(_spans).where(going_on).values(until=until))
+    is_open = (_spans.c.organization_id == organization_id) & (_spans.c.kind == kind) & _spans.c.until.is_(None)
+    transaction.execute(delete(_spans).where(is_open & (_spans.c.since >= until)))
+    transaction.execute(update(_spans).where(is_open).values(until=until))

@@ -1,4 +1,4 @@
-"""The schema's revisions. Apart from the store, because who only uses a store need not load what changes its schema."""
+"""Migrations of the schema. A module of its own, because most programs that use a store need not load Alembic."""
 
 from __future__ import annotations
 
@@ -15,13 +15,9 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(store: Store, to: str = "head") -> None:
-    """Brings the schema to what this version expects; an up-to-date one stays as it is.
-
-    Args:
-        to: another revision than the newest.
-    """
+    """Migrate the schema to a revision, by default the newest."""
     scripts = ScriptDirectory(str(_MIGRATIONS))
-    # Loaded before the transaction, in which the store's owner, who may not be able to read code, reaches files.
+    # Loaded before the transaction, in which files are read with the rights of the store's owner.
     tuple(scripts.walk_revisions())
     steps = EnvironmentContext(Config(), scripts, fn=lambda revision, _: scripts._upgrade_revs(to, revision))
     with store.write() as transaction, steps:
@@ -31,5 +27,5 @@ def upgrade(store: Store, to: str = "head") -> None:
 
 
 def known_revisions() -> tuple[str, ...]:
-    """The schema revisions that this version can bring up to date, the newest first."""
+    """Revisions that this version can migrate from, the newest first."""
     return tuple(script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions())

@@ -1,4 +1,4 @@
-"""What operators did with their commands. What customers did is told in their organizations' own trails."""
+"""Log of operators' commands. Changes by members are in the organizations' audit trails."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ VERIFICATION_LINK_ISSUED = "verification-link.issued"
 
 @dataclass(frozen=True)
 class OperatorCommand:
-    """One command.
+    """An entry of the log.
 
     Attributes:
-        user: the host's name for who gave it.
-        detail: plain JSON data, without secrets and without anybody's name.
+        user: name of the user of the host who ran the command.
+        detail: JSON data without secrets and personal data.
     """
 
     at: datetime
@@ -45,7 +45,7 @@ class OperatorCommand:
 
 
 def record(transaction: Connection, operation: OperatorCommand) -> None:
-    """Adds an entry."""
+    """Add an entry."""
     transaction.execute(
         insert(_table).values(
             at=times.stored(operation.at), user=operation.user, action=operation.action, detail=operation.detail

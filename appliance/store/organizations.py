@@ -1,4 +1,4 @@
-"""Organizations, and what the kernel should have for each."""
+"""Organizations and their desired states."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from appliance.model.ports import FIRST_PORT, LAST_PORT
 from appliance.store import holdings, machines, policies, schema, times
 from appliance.vault import SealedKeys
 
-# Any number that nobody else takes for a lock of this kind.
+# Arbitrary, and unique among advisory locks.
 _PORTS_LOCK = 0x6D657368
 _table = schema.organizations
-# What lets somebody in counts as one thing.
-_TOLD_AS = {"sessions": "tokens", "api_tokens": "tokens"}
+# Removed rows of these tables are counted as one kind.
+_COUNTED_AS = {"sessions": "tokens", "api_tokens": "tokens"}
 
-# Read with every change, and so built once: building costs as much as executing.
+# Run with every change, so they are built once: building costs as much as executing.
 _BY_ID = select(_table).where(_table.c.id == bindparam("organization"))
 _ACTIVE = _BY_ID.where(_table.c.active)
 _ENFORCED = (_table.c.active, _table.c.suspended_at.is_(None))
@@ -37,7 +37,7 @@ _REVISE = update(_table).where(_table.c.id == bindparam("organization")).values(
 
 
 def create(transaction: Connection, organization: Organization, keys: SealedKeys) -> None:
-    """Stores a new organization, not yet active."""
+    """Store a new organization, which is not active yet."""
     transaction.execute(
         _CREATE,
         {
@@ -59,65 +59,65 @@ def create(transaction: Connection, organization: Organization, keys: SealedKeys
 
 
 def free_ports(transaction: Connection, count: int) -> list[int]:
-    """The lowest UDP ports that no organization has, at most so many."""
+    """The lowest UDP ports that no organization has, at most ``count``."""
     taken = set(transaction.execute(select(_table.c.port)).scalars())
     return list(islice((port for port in range(FIRST_PORT, LAST_PORT + 1) if port not in taken), count))
 
 
 def lock_ports(transaction: Connection) -> None:
-    """Others that do this wait until the transaction ends, also where the database takes several writers."""
+    """Hold a lock on the choice of ports until the transaction ends; SQLite needs none."""
     if transaction.dialect.name == "postgresql":
         transaction.execute(select(func.pg_advisory_xact_lock(_PORTS_LOCK)))
 
 
 def activate(transaction: Connection, organization_id: str) -> None:
-    """The organization exists, for its people too."""
+    """Make an organization active, which opens it to its members."""
     transaction.execute(_ACTIVATE, {"organization": organization_id})
 
 
 def find(transaction: Connection, organization_id: str) -> Organization | None:
-    """The active organization of that id, if there is one."""
+    """The active organization of this id, if there is one."""
     row = transaction.execute(_ACTIVE, {"organization": organization_id}).one_or_none()
     return None if row is None else _loaded(row)
 
 
 def find_locked(transaction: Connection, organization_id: str) -> Organization | None:
-    """As `find`; nobody else changes it before the transaction ends, also where the database takes several writers."""
+    """Find an active organization and lock its row until the transaction ends."""
     row = transaction.execute(_LOCKED, {"organization": organization_id}).one_or_none()
     return None if row is None else _loaded(row)
 
 
 def revise(transaction: Connection, organization_id: str, revision: int) -> None:
-    """Gives what the organization is now its revision."""
+    """Store the organization's revision."""
     transaction.execute(_REVISE, {"organization": organization_id, "new": revision})
 
 
 def revision(transaction: Connection, organization_id: str) -> int | None:
-    """The revision of an organization, also of one that is not active; None where there is no such one."""
+    """Revision of an organization, also of one that is not active; None if there is no such organization."""
     return transaction.execute(_REVISION, {"organization": organization_id}).scalar_one_or_none()
 
 
 def change(transaction: Connection, organization_id: str, *, name: str, plan: Plan) -> None:
-    """Another name or plan."""
+    """Change the organization's name and plan."""
     transaction.execute(update(_table).where(_table.c.id == organization_id).values(name=name, plan=plan.value))
 
 
 def remove(transaction: Connection, organization_id: str) -> dict[str, int]:
-    """Removes the organization and everything that belongs to it; tells how many there were of what.
+    """Remove the organization with all its rows; returns the number of rows by kind.
 
-    Its data key is overwritten first: what lies sealed in older copies of the store is unreadable from then on.
+    Its sealed keys are overwritten first, which makes all data that is sealed under them unreadable.
     """
     transaction.execute(
         update(_table).where(_table.c.id == organization_id).values(sealed_data_key=b"", sealed_private_key=b"")
     )
     removed: Counter[str] = Counter()
     for table, rows in holdings.remove(transaction, organization_id).items():
-        removed[_TOLD_AS.get(table, table)] += rows
+        removed[_COUNTED_AS.get(table, table)] += rows
     return dict(removed)
 
 
 def unfinished(transaction: Connection, until: datetime) -> Sequence[str]:
-    """Organizations whose sign-up began by then and was interrupted before anyone was told of it."""
+    """Ids of organizations whose sign-up began until a time and was interrupted."""
     wanted = select(_table.c.id).where(
         _table.c.active.is_(False),
         _table.c.deleting_since.is_(None),
@@ -127,22 +127,22 @@ def unfinished(transaction: Connection, until: datetime) -> Sequence[str]:
 
 
 def enforced_ids(transaction: Connection) -> Sequence[str]:
-    """The organizations that the data plane should have."""
+    """Ids of the organizations that the data plane should have."""
     return transaction.execute(select(_table.c.id).where(*_ENFORCED).order_by(_table.c.created_at)).scalars().all()
 
 
 def count_enforced(transaction: Connection) -> int:
-    """How many organizations the data plane should have."""
+    """Number of organizations that the data plane should have."""
     return transaction.execute(select(func.count()).select_from(_table).where(*_ENFORCED)).scalar_one()
 
 
 def suspended_ids(transaction: Connection) -> Sequence[str]:
-    """The organizations that the operator has suspended."""
+    """Ids of suspended organizations."""
     return transaction.execute(select(_table.c.id).where(_table.c.suspended_at.is_not(None))).scalars().all()
 
 
 def suspend(transaction: Connection, organization_id: str, since: datetime | None) -> None:
-    """Suspends the organization; with None, it is suspended no more."""
+    """Suspend the organization, or with None end its suspension."""
     transaction.execute(
         update(_table)
         .where(_table.c.id == organization_id)
@@ -151,54 +151,54 @@ def suspend(transaction: Connection, organization_id: str, since: datetime | Non
 
 
 def revisions(transaction: Connection) -> dict[str, int]:
-    """The revision of each organization by its id."""
+    """Revisions of the active organizations by id."""
     wanted = select(_table.c.id, _table.c.revision).where(_table.c.active)
     return {row.id: row.revision for row in transaction.execute(wanted)}
 
 
 def names(transaction: Connection) -> dict[str, str]:
-    """The name of each organization by its id, those included whose sign-up is not finished."""
+    """Names of all organizations by id, including those that are not active."""
     return {row.id: row.name for row in transaction.execute(select(_table.c.id, _table.c.name))}
 
 
 def count(transaction: Connection) -> int:
-    """How many there are."""
+    """Number of active organizations."""
     return transaction.execute(select(func.count()).select_from(_table).where(_table.c.active)).scalar_one()
 
 
 def lock_all(transaction: Connection) -> None:
-    """Changes of the organizations that there are wait for this transaction."""
+    """Lock the rows of all organizations until the transaction ends."""
     transaction.execute(select(_table.c.id).with_for_update())
 
 
 def sealed_data_keys(transaction: Connection) -> dict[str, bytes]:
-    """Every organization's data key, as it lies in the store; one whose deletion has begun has none."""
+    """Sealed data keys by organization, without organizations whose deletion has begun."""
     wanted = select(_table.c.id, _table.c.sealed_data_key).where(_table.c.deleting_since.is_(None))
     return {row.id: row.sealed_data_key for row in transaction.execute(wanted)}
 
 
 def sealed_data_key(transaction: Connection, organization_id: str) -> bytes | None:
-    """One organization's, if there is one."""
+    """The organization's sealed data key; None if there is no such organization."""
     return transaction.execute(
         select(_table.c.sealed_data_key).where(_table.c.id == organization_id)
     ).scalar_one_or_none()
 
 
 def replace_data_key(transaction: Connection, organization_id: str, sealed: bytes) -> None:
-    """The same key, sealed anew."""
+    """Replace the organization's sealed data key, and change its revision."""
     transaction.execute(
         update(_table).where(_table.c.id == organization_id).values(sealed_data_key=sealed, revision=new_revision())
     )
 
 
 def desired(transaction: Connection, organization_id: str) -> Desired | None:
-    """What the kernel should have for it; None: nothing, as there is no such organization, or it is suspended."""
+    """Desired state of an organization; None if there is no such organization or it is suspended."""
     row = transaction.execute(_BY_ID, {"organization": organization_id}).one_or_none()
     return None if row is None or row.suspended_at is not None else _state(transaction, row)
 
 
 def state(transaction: Connection, organization_id: str) -> Desired | None:
-    """What the kernel should have for it if it is not suspended; None if there is no such organization."""
+    """Desired state of an organization, even if it is suspended; None if there is no such organization."""
     row = transaction.execute(_BY_ID, {"organization": organization_id}).one_or_none()
     return None if row is None else _state(transaction, row)
 

@@ -1,4 +1,4 @@
-"""Every organization in a line, for the operator."""
+"""Summaries of all organizations, for the operator."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from appliance.store import schema, times
 
 @dataclass(frozen=True)
 class OrganizationSummary:
-    """An organization, and how much it has.
+    """An organization with its numbers of machines and members.
 
     Attributes:
-        suspended_at: None where it is not suspended.
+        suspended_at: None if it is not suspended.
     """
 
     id: str
@@ -29,7 +29,7 @@ class OrganizationSummary:
 
 
 def summaries(transaction: Connection) -> list[OrganizationSummary]:
-    """All that people may use, or may again when they are resumed; oldest first."""
+    """All active organizations, including suspended ones, oldest first."""
     table = schema.organizations
     rows = transaction.execute(
         select(table, _count(schema.machines).label("machines"), _count(schema.members).label("members"))

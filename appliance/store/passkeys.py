@@ -1,4 +1,4 @@
-"""Passkeys, and the challenges that they are asked to sign."""
+"""Passkeys, and the challenges that they sign."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from appliance.store.schema import passkeys as _table
 
 @dataclass(frozen=True)
 class Passkey:
-    """A public key that an authenticator of a member's has the private half of.
+    """Public key of a member's authenticator.
 
     Attributes:
-        id: ours.
-        credential_id: the authenticator's name for it.
+        id: chosen by this service.
+        credential_id: chosen by the authenticator.
         public_key: in COSE.
-        sign_count: how often it signed as of its last use; always 0 where the authenticator does not count.
-        last_used_at: None where it was not used since it was added.
+        sign_count: the authenticator's signature counter at the last use; always 0 if it has none.
+        last_used_at: None if it was not used since it was added.
     """
 
     id: str
@@ -38,10 +38,10 @@ class Passkey:
 
 
 def create(transaction: Connection, passkey: Passkey) -> None:
-    """Stores a new passkey.
+    """Store a new passkey.
 
     Raises:
-        Conflict: somebody has added it already.
+        Conflict: a member has added it already.
     """
     try:
         transaction.execute(
@@ -61,7 +61,7 @@ def create(transaction: Connection, passkey: Passkey) -> None:
 
 
 def of_member(transaction: Connection, member_id: str) -> list[Passkey]:
-    """Every passkey of this member, the oldest first."""
+    """All passkeys of a member, oldest first."""
     rows = transaction.execute(
         select(_table).where(_table.c.member_id == member_id).order_by(_table.c.created_at, _table.c.id)
     )
@@ -69,13 +69,13 @@ def of_member(transaction: Connection, member_id: str) -> list[Passkey]:
 
 
 def by_credential(transaction: Connection, credential_id: bytes) -> Passkey | None:
-    """The passkey that an authenticator calls so."""
+    """The passkey with the authenticator's id, if there is one."""
     row = transaction.execute(select(_table).where(_table.c.credential_id == credential_id)).one_or_none()
     return None if row is None else _loaded(row)
 
 
 def note_use(transaction: Connection, passkey: Passkey, sign_count: int, now: datetime) -> bool:
-    """It was used; False where it is gone, or was used by somebody else meanwhile."""
+    """Store a use of a passkey; false if it was removed or used by another request meanwhile."""
     used = transaction.execute(
         update(_table)
         .where(_table.c.id == passkey.id, _table.c.sign_count == passkey.sign_count)
@@ -85,7 +85,7 @@ def note_use(transaction: Connection, passkey: Passkey, sign_count: int, now: da
 
 
 def rename(transaction: Connection, member_id: str, passkey_id: str, name: str) -> str | None:
-    """Another name; gives the one before, or None where the member has no such passkey."""
+    """Rename a passkey; returns its former name, or None if the member has no such passkey."""
     found = (_table.c.member_id == member_id) & (_table.c.id == passkey_id)
     before = transaction.execute(select(_table.c.name).where(found)).scalar_one_or_none()
     if before is not None:
@@ -94,7 +94,7 @@ def rename(transaction: Connection, member_id: str, passkey_id: str, name: str) 
 
 
 def remove(transaction: Connection, member_id: str, passkey_id: str) -> str | None:
-    """Removes it; gives its name, or None where the member has no such passkey."""
+    """Remove a passkey; returns its name, or None if the member has no such passkey."""
     found = (_table.c.member_id == member_id) & (_table.c.id == passkey_id)
     name = transaction.execute(select(_table.c.name).where(found)).scalar_one_or_none()
     if name is not None:
@@ -103,12 +103,16 @@ def remove(transaction: Connection, member_id: str, passkey_id: str) -> str | No
 
 
 def remove_all(transaction: Connection, member_id: str) -> int:
-    """The member has none any more; tells how many there were."""
+    """Remove all passkeys of a member; returns their number."""
     return transaction.execute(delete(_table).where(_table.c.member_id == member_id)).rowcount
 
 
 def challenge(transaction: Connection, challenge_hash: str, holder_hash: str, now: datetime, until: datetime) -> None:
-    """Stores a challenge for whoever holds what it is bound to; those whose time is over are removed."""
+    """Store a challenge, and remove expired ones.
+
+    Args:
+        holder_hash: hash of the token that the challenge is bound to.
+    """
     transaction.execute(delete(challenges).where(challenges.c.expires_at <= times.stored(now)))
     transaction.execute(
         insert(challenges).values(
@@ -118,7 +122,7 @@ def challenge(transaction: Connection, challenge_hash: str, holder_hash: str, no
 
 
 def take_challenge(transaction: Connection, challenge_hash: str, holder_hash: str, now: datetime) -> bool:
-    """Uses a challenge up; False where there is no such one for this holder."""
+    """Use up a challenge; false if this holder has no such challenge."""
     taken = transaction.execute(
         delete(challenges).where(
             challenges.c.challenge_hash == challenge_hash,

@@ -1,4 +1,4 @@
-"""Members."""
+"""Accounts of members, across all organizations."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from appliance.model.organization import Member, Role
 from appliance.store import times
 from appliance.store.schema import members, organizations
 
-# Written with every sign-up, and so built once: building costs as much as executing.
+# Runs with every sign-up, so it is built once: building costs as much as executing.
 _CREATE = insert(members)
 
 
 def create(transaction: Connection, member: Member) -> None:
-    """Stores a new member.
+    """Store a new member.
 
     Raises:
         Conflict: the e-mail address has an account already.
@@ -40,7 +40,7 @@ def create(transaction: Connection, member: Member) -> None:
 
 
 def by_email(transaction: Connection, email: str) -> Member | None:
-    """The member of that address; none while the organization is not active."""
+    """The member with this e-mail address, if the organization is active."""
     row = transaction.execute(
         select(members).join(organizations).where(members.c.email == email, organizations.c.active)
     ).one_or_none()
@@ -48,7 +48,7 @@ def by_email(transaction: Connection, email: str) -> Member | None:
 
 
 def by_id(transaction: Connection, member_id: str) -> Member | None:
-    """The member of that id; none while the organization is not active."""
+    """The member of this id, if the organization is active."""
     row = transaction.execute(
         select(members).join(organizations).where(members.c.id == member_id, organizations.c.active)
     ).one_or_none()
@@ -56,16 +56,16 @@ def by_id(transaction: Connection, member_id: str) -> Member | None:
 
 
 def change_password_hash(transaction: Connection, member_id: str, password_hash: str) -> None:
-    """The same password under newer parameters, or another one."""
+    """Replace the member's password hash."""
     transaction.execute(update(members).where(members.c.id == member_id).values(password_hash=password_hash))
 
 
 def verify(transaction: Connection, member_id: str, now: datetime) -> None:
-    """The e-mail address is this person's."""
+    """Mark the member's e-mail address as verified."""
     transaction.execute(update(members).where(members.c.id == member_id).values(verified_at=times.stored(now)))
 
 
 def loaded(row: Any) -> Member:
-    """The member of a row of the table, whatever else it has."""
+    """Make a member of a row, which may have further columns."""
     verified_at = None if row.verified_at is None else times.loaded(row.verified_at)
     return Member(row.id, row.organization_id, row.email, row.password_hash, Role(row.role), verified_at)

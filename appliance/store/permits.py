@@ -1,4 +1,4 @@
-"""Permits to sign up: each lets one organization sign up, once, until its time is over."""
+"""Permits to sign up one organization before they expire."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from appliance.store.schema import permits as _table
 
 @dataclass(frozen=True)
 class Permit:
-    """Leave to sign up.
+    """A permit to sign up.
 
     Attributes:
-        email: the address that the account has to have; None: any.
-        by_letter: whether a letter brings the link to that address, and nobody else has it.
+        email: address that the account has to have; None for any.
+        by_letter: true if the link is only in a letter to that address.
     """
 
     id: str
@@ -28,7 +28,7 @@ class Permit:
 
 
 def create(transaction: Connection, new: Permit, token_hash: str | None, now: datetime) -> None:
-    """Stores a permit, with its link or, where a letter is to bring that, without."""
+    """Store a permit; a permit whose link is sent by letter has none yet."""
     transaction.execute(
         insert(_table).values(
             id=new.id,
@@ -42,33 +42,33 @@ def create(transaction: Connection, new: Permit, token_hash: str | None, now: da
 
 
 def replace_link(transaction: Connection, permit_id: str, token_hash: str) -> None:
-    """The link with this token, and no other one, stands for the permit from now on."""
+    """Replace the permit's link."""
     transaction.execute(update(_table).where(_table.c.id == permit_id).values(token_hash=token_hash))
 
 
 def by_link(transaction: Connection, token_hash: str, now: datetime) -> Permit | None:
-    """The permit that this link stands for, unless its time is over."""
+    """The permit of this link, unless it has expired."""
     return _one(transaction, _table.c.token_hash == token_hash, now)
 
 
 def by_id(transaction: Connection, permit_id: str, now: datetime) -> Permit | None:
-    """The permit of this id, unless its time is over."""
+    """The permit of this id, unless it has expired."""
     return _one(transaction, _table.c.id == permit_id, now)
 
 
 def use(transaction: Connection, permit_id: str) -> bool:
-    """Uses the permit up; False where somebody else just did."""
+    """Use up a permit; false if another request was faster."""
     return transaction.execute(delete(_table).where(_table.c.id == permit_id)).rowcount == 1
 
 
 def forget(transaction: Connection, now: datetime, letter_to: str | None = None) -> None:
-    """Removes permits whose time is over, and those that a letter was to bring to this address."""
+    """Remove expired permits, and those sent by letter to an address."""
     over = _table.c.expires_at <= times.stored(now)
     transaction.execute(delete(_table).where(over | (_table.c.by_letter & (_table.c.email == letter_to))))
 
 
 def count(transaction: Connection) -> int:
-    """How many there are."""
+    """Number of permits."""
     return transaction.execute(select(func.count()).select_from(_table)).scalar_one()
 
 

@@ -1,4 +1,4 @@
-"""Policies."""
+"""Policies with their rules."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from appliance.model.port_ranges import format_ports, parse_ports
 from appliance.store.schema import organizations
 from appliance.store.schema import rules as _table
 
-# Bytes of a rule without names, description and ports, about; and of each range of ports at most.
-_ROW = 100
-_RANGE = 12
-# Read with every save, and so built once: building costs as much as executing.
+# Approximate bytes of a rule without names, description and ports, and most bytes of a range of ports.
+_RULE_BYTES = 100
+_RANGE_BYTES = 12
+# Run with every save, so they are built once: building costs as much as executing.
 _HEAD = select(organizations.c.policy_default, organizations.c.policy_version).where(
     organizations.c.id == bindparam("organization")
 )
@@ -39,7 +39,7 @@ _LAST = select(func.max(_table.c.position)).where(_table.c.organization_id == bi
 
 @dataclass(frozen=True)
 class SavedPolicy:
-    """A policy and the number of its save."""
+    """A stored policy with its version, which counts the saves."""
 
     policy: Policy
     version: int
@@ -54,27 +54,27 @@ def load(transaction: Connection, organization_id: str) -> SavedPolicy:
 
 
 def growth(before: Policy, policy: Policy) -> int:
-    """Bytes that the second policy takes beyond the first one, about."""
+    """Approximate difference in stored bytes between two policies."""
     gone, new = between_rules(before.rules, policy.rules) or (before.rules, policy.rules)
     return sum(map(_size, new)) - sum(map(_size, gone))
 
 
 def _size(rule: Rule) -> int:
     texts = (rule.source.name, rule.destination.name, rule.description)
-    return _ROW + sum(len(text.encode()) for text in texts) + _RANGE * len(rule.ports)
+    return _RULE_BYTES + sum(len(text.encode()) for text in texts) + _RANGE_BYTES * len(rule.ports)
 
 
 def save(transaction: Connection, organization_id: str, before: Policy, policy: Policy) -> SavedPolicy:
-    """Puts this policy in the place of the one before, rules in this order.
+    """Replace a policy by another one; the order of the rules is kept.
 
-    Rules that stay, in the order that they had, are not written again.
+    Rules that both have are not written again, unless their order changed or new rules stand before them.
     """
     found = between_rules(before.rules, policy.rules)
     if found is not None and ends_with(policy.rules, found[1]):
         gone, new = found
         _delete(transaction, [rule.id for rule in gone])
         if new:
-            # Behind every position that there is, whatever was removed between.
+            # Removed rules leave gaps, so the number of rules is not the last position.
             last = transaction.execute(_LAST, {"organization": organization_id}).scalar_one() or 0
             _insert(transaction, organization_id, new, first_position=last + 1)
     else:

@@ -1,4 +1,4 @@
-"""Requests that came with a key of the caller's own, or by a form of a page, and what was answered."""
+"""Idempotent requests, by key or by form, and the answers to them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from appliance.store.schema import repeats as _table
 
 @dataclass(frozen=True)
 class Answered:
-    """What came of a request.
+    """Answer to a request that was done.
 
     Attributes:
-        status: None where the request was done and its answer got lost.
-        location: what it made, as a path of the API; of a form, where its page leads.
-        body: None where the answer is not kept.
+        status: HTTP status; None if the answer was lost.
+        location: path of the created resource in the API; for a form, the page that it leads to.
+        body: None if the answer is not stored.
     """
 
     status: int | None
@@ -28,10 +28,10 @@ class Answered:
 
 @dataclass(frozen=True)
 class Known:
-    """A request that began.
+    """A stored request.
 
     Attributes:
-        answer: None as long as the request is not done.
+        answer: None until the request is done.
     """
 
     request_hash: str
@@ -40,11 +40,11 @@ class Known:
 
 @dataclass(frozen=True)
 class RequestKey:
-    """Names a request within its organization.
+    """Identity of a request within its organization.
 
     Attributes:
-        hash: SHA-256 of the key.
-        member_id: who sent the form; None for a key of the caller's own.
+        hash: SHA-256 of the caller's key or of the form.
+        member_id: the member who sent the form; None for a key.
     """
 
     organization_id: str
@@ -53,7 +53,7 @@ class RequestKey:
 
 
 def find(transaction: Connection, key: RequestKey) -> Known | None:
-    """The organization's request with this key, if there was one."""
+    """The stored request with this key, if there is one."""
     row = transaction.execute(select(_table).where(_is(key))).one_or_none()
     if row is None:
         return None
@@ -71,7 +71,7 @@ def count(transaction: Connection, key: RequestKey) -> int:
 
 
 def begin(transaction: Connection, key: RequestKey, request_hash: str, at: datetime) -> None:
-    """Note that a request with this key is worked on."""
+    """Store that a request with this key has begun."""
     transaction.execute(
         insert(_table).values(
             organization_id=key.organization_id,
@@ -85,12 +85,12 @@ def begin(transaction: Connection, key: RequestKey, request_hash: str, at: datet
 
 
 def mark_done(transaction: Connection, key: RequestKey, location: str | None) -> None:
-    """Note that the request is done if this transaction commits, and what it made."""
+    """Store, in the transaction of its change, that the request is done."""
     transaction.execute(update(_table).where(_is(key)).values(done=True, location=location))
 
 
 def finish(transaction: Connection, key: RequestKey, answer: Answered) -> None:
-    """Note what was answered."""
+    """Store the answer to a request."""
     transaction.execute(
         update(_table)
         .where(_is(key))
@@ -104,7 +104,7 @@ def forget_undone(transaction: Connection, key: RequestKey) -> None:
 
 
 def forget_older(transaction: Connection, than: datetime) -> None:
-    """Forget requests of all organizations that began before."""
+    """Forget requests of all organizations that began before a time."""
     transaction.execute(delete(_table).where(_table.c.began_at < times.stored(than)))
 
 

@@ -1,4 +1,4 @@
-"""Which revision of the schema a store has, asked without loading what changes it."""
+"""Revision of a store's schema, found without loading Alembic."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import sqlalchemy as sa
 from appliance.store.database import Store
 
 NEWEST = "0025"
-"""The revision that this version works with, the last in ``migrations/versions``."""
+"""Revision that this version needs: the last one in ``migrations/versions``."""
 
-# Alembic's own.
+# Alembic's own table.
 _VERSION = sa.table("alembic_version", sa.column("version_num", sa.String))
 
 
 def revision(store: Store) -> str | None:
-    """The schema's revision; None where there is no schema."""
+    """Revision of the schema; None if there is no schema."""
     with store.read() as transaction:
         if not sa.inspect(transaction).has_table(_VERSION.name):
             return None

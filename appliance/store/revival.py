@@ -1,6 +1,6 @@
-"""Content of a restored store that would work again, and the end of what must not.
+"""Access that a restored store would give again, and the end of access that it must not give.
 
-Read and changed by an operator's command while no service runs.
+An operator's command uses it while no service runs.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from appliance.store.schema import (
 from appliance.store.schema import machines as _machines
 
 ENDED = (sessions, tickets, invitations, permits, reset_requests, challenges, factor_removals)
-"""Tables that hold nothing but what lets somebody in or through, for a while or after one.
+"""Tables of temporary access, and of removals of second factors, all of which end with a restore.
 
-A removal of second factors may have been stopped after the backup; the operator can begin it anew.
+A removal may have been stopped after the backup. The operator can begin it again.
 """
 
 _PAGE = 1000
@@ -45,7 +45,7 @@ _NOTICES = ("notice", "factor-removal")
 
 @dataclass(frozen=True)
 class RevivedMember:
-    """A member, and how they may sign in beside their password."""
+    """A member, with their ways to sign in besides the password."""
 
     email: str
     role: Role
@@ -56,7 +56,7 @@ class RevivedMember:
 
 @dataclass(frozen=True)
 class Revived:
-    """An organization, and what of it works when its store is served."""
+    """An organization with its machines and members' access after the restore."""
 
     line: OrganizationSummary
     machines: Sequence[Machine]
@@ -65,7 +65,7 @@ class Revived:
 
 
 def revived(transaction: Connection, now: datetime) -> Iterator[Revived]:
-    """The organizations, oldest first, with tokens that have not expired."""
+    """Organizations, oldest first, with tokens that have not expired."""
     for line in summaries(transaction):
         yield Revived(
             line,
@@ -76,7 +76,7 @@ def revived(transaction: Connection, now: datetime) -> Iterator[Revived]:
 
 
 def newest(transaction: Connection) -> datetime | None:
-    """The moment of the last thing that the store tells of; None where it tells of nothing."""
+    """Time of the latest event in the store; None if there is none."""
     found = [
         transaction.execute(select(func.max(column))).scalar_one()
         for column in (audit.c.at, operations.c.at, sessions.c.last_seen_at)
@@ -86,22 +86,22 @@ def newest(transaction: Connection) -> datetime | None:
 
 
 def end_access(transaction: Connection) -> int:
-    """Ends all sessions, tickets and links, and drops the letters that would bring links; tells how many there were.
+    """End all sessions, tickets, links and removals, and drop letters with links; returns the number of removed rows.
 
-    Notices stay in the queue: they hold no link, and one that is told twice is better than one that is never told.
+    Notices stay in the queue: they have no link, and a notice sent twice is better than none.
     """
     transaction.execute(delete(mail).where(mail.c.kind.not_in(_NOTICES)))
     return sum(transaction.execute(delete(table)).rowcount for table in ENDED)
 
 
 def disable_machines(transaction: Connection, organization_id: str) -> int:
-    """Disables the organization's machines; tells how many were enabled."""
+    """Disable the organization's machines; returns the number of machines that were enabled."""
     enabled = (_machines.c.organization_id == organization_id) & _machines.c.enabled
     return transaction.execute(update(_machines).where(enabled).values(enabled=False)).rowcount
 
 
 def revise(transaction: Connection, organization_id: str) -> None:
-    """Gives the organization a new revision, so that nothing which a hub kept of it is taken for its state."""
+    """Change the organization's revision, so that no hub takes its cached state for the present one."""
     transaction.execute(
         update(organizations).where(organizations.c.id == organization_id).values(revision=new_revision())
     )

@@ -1,4 +1,4 @@
-"""Another unlock secret for everything that is sealed, in one transaction."""
+"""Rotation of the unlock secret in one transaction."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from appliance.vault import Lock, Vault, WrongSecret
 
 @contextmanager
 def rotated(store: Store, present: str, new: str, guard: AbstractContextManager[object]) -> Iterator[Vault]:
-    """Seals every data key anew. In the block, which has the vault of the new secret, only that opens the store.
+    """Seal every data key under the new secret, and run the block with its vault.
 
     Args:
-        guard: entered when no other transaction can hold this one up any more, left after the block. Who opens and
-            seals keys under the same guard never does so with a vault that the store has left behind.
+        guard: entered once this transaction has all its locks, left after the block. Code that opens and seals keys
+            under this guard never uses the vault of the old secret after the rotation.
 
     Raises:
-        WrongSecret: ``present`` does not open the store; it is as it was.
-        Unavailable, sqlalchemy.exc.SQLAlchemyError: the store did not take it; it is as it was.
+        WrongSecret: ``present`` does not open the store, which is unchanged.
+        Unavailable, sqlalchemy.exc.SQLAlchemyError: the rotation failed, and the store is unchanged.
     """
     with store.read() as transaction:
         before = _lock_of(instance.find(transaction))
-    # Outside of the transaction: each takes a tenth of a second.
+    # Outside of the transaction, because each takes a tenth of a second.
     vault = Vault.open(present, before)
     successor, lock = Vault.make(new)
-    with ExitStack() as held:
+    with ExitStack() as stack:
         with store.write() as transaction:
             if _lock_of(instance.find(transaction, locked=True)) != before:
-                raise WrongSecret("the unlock secret was rotated by somebody else just now")
+                raise WrongSecret("the unlock secret was rotated by another command just now")
             organizations.lock_all(transaction)
-            held.enter_context(guard)
-            # Read under the guard: what was sealed with the old vault until now is in the store, or is turned away.
+            stack.enter_context(guard)
+            # Read under the guard, so that keys which were sealed with the old vault until now are included or refused.
             for organization, sealed in organizations.sealed_data_keys(transaction).items():
                 resealed = vault.resealed_for(successor, organization, sealed)
                 organizations.replace_data_key(transaction, organization, resealed)

@@ -1,4 +1,4 @@
-"""The tables. Uniqueness is the database's to hold, never a check in code."""
+"""Tables of the store. Constraints of the database, not checks in code, guarantee uniqueness."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ instance = Table(
     Column("block_size", Integer, nullable=False),
     Column("parallelism", Integer, nullable=False),
     Column("proof", LargeBinary, nullable=False),
-    # The public UDP port that configurations name; null until the first start has found one.
+    # Public UDP port in configurations; null before the first start.
     Column("port", Integer, nullable=True),
-    # How the wall clock stood against one that can't be set, and in which boot of the host (`setbacks`); null at first.
+    # Offset of the wall clock from the clock of the host's boot (`setbacks`); null at first.
     Column("clock_boot", String(36), nullable=True),
     Column("clock_offset", Float, nullable=True),
 )
@@ -69,27 +69,27 @@ organizations = Table(
     Column("plan", String(8), nullable=False),
     Column("policy_default", String(8), nullable=False),
     Column("policy_version", Integer, nullable=False),
-    # What its rules take, about (`policies.growth`).
+    # Approximate size of its rules (`policies.growth`).
     Column("policy_bytes", Integer, nullable=False, server_default="0"),
-    # Random, and another one with each change of what the data plane should have (`Desired`).
+    # A new random number for each change of the desired state (`Desired`).
     Column("revision", BigInteger, nullable=False, server_default="0"),
-    # False while the data plane is being made: nobody was told yet that the organization exists.
+    # False during its sign-up and its deletion.
     Column("active", Boolean, nullable=False),
-    # Since when the operator has it suspended: it is stored and not enforced. Null: it is not.
+    # Start of a suspension, in which it is stored and not enforced; null if it is not suspended.
     Column("suspended_at", Float, nullable=True),
-    # Set when its deletion has begun: it is not active any more, and its keys are destroyed.
+    # Start of its deletion, when its keys are destroyed; null before.
     Column("deleting_since", Float, nullable=True),
     Column("created_at", Float, nullable=False),
-    # In minutes since the epoch: its first metered change, and the minutes around its last one (`meters`).
+    # Minutes since the epoch: of its first metered change, of its last one, and the one after that (`meters`).
     Column("meter_from", Integer, nullable=False, server_default="0"),
     Column("meter_at", Integer, nullable=False, server_default="0"),
     Column("meter_end", Integer, nullable=False, server_default="0"),
-    # What is kept of its audit trail, and what was written to it on the last day that anything was (`trails`).
+    # Size of its audit trail, day of the latest entry, and bytes written on that day (`trails`).
     Column("trail_entries", Integer, nullable=False, server_default="0"),
     Column("trail_bytes", BigInteger, nullable=False, server_default="0"),
     Column("trail_day", Integer, nullable=False, server_default="0"),
     Column("trail_day_bytes", BigInteger, nullable=False, server_default="0"),
-    # The moment of the oldest entry that is kept; null where there is none.
+    # Time of the oldest entry; null if there is none.
     Column("trail_oldest_at", Float, nullable=True),
     Index(None, "trail_oldest_at"),
 )
@@ -102,7 +102,7 @@ members = Table(
     Column("email", Text, nullable=False, unique=True),
     Column("password_hash", Text, nullable=False),
     Column("role", String(8), nullable=False),
-    # Null until somebody shows that the e-mail address is theirs.
+    # Null until the e-mail address is verified.
     Column("verified_at", Float, nullable=True),
     Column("created_at", Float, nullable=False),
     Index(None, "organization_id"),
@@ -113,7 +113,7 @@ sessions = Table(
     metadata,
     Column("token_hash", String(64), primary_key=True),
     _belongs_to_member(),
-    # What it was opened from; empty where that is not known.
+    # Origin of the session; empty if unknown.
     Column("address", Text, nullable=False, server_default=""),
     Column("agent", Text, nullable=False, server_default=""),
     Column("created_at", Float, nullable=False),
@@ -122,7 +122,7 @@ sessions = Table(
     Index(None, "member_id"),
 )
 
-# What links stand for: whoever holds the token may do one thing as this member, once.
+# The holder of a ticket's token may do one thing as the member, once.
 tickets = Table(
     "tickets",
     metadata,
@@ -140,7 +140,7 @@ second_factors = Table(
     # The secret of one-time codes, sealed under the organization's data key.
     Column("sealed_secret", LargeBinary, nullable=False),
     Column("last_step", BigInteger, nullable=False),
-    # Null until its owner has shown a code of it.
+    # Null until the member has given a first code.
     Column("enabled_at", Float, nullable=True),
 )
 
@@ -151,7 +151,7 @@ recovery_codes = Table(
     Column("code_hash", String(64), primary_key=True),
 )
 
-# Second factors and passkeys that somebody has lost, and that the operator has begun to remove.
+# Pending removals of lost second factors and passkeys, begun by the operator.
 factor_removals = Table(
     "factor_removals",
     metadata,
@@ -175,7 +175,7 @@ passkeys = Table(
     Index(None, "member_id"),
 )
 
-# What passkeys are asked to sign: random, nobody's, and gone some minutes later.
+# Random challenges for passkeys, which expire within minutes and belong to no account.
 challenges = Table(
     "challenges",
     metadata,
@@ -184,7 +184,7 @@ challenges = Table(
     Column("expires_at", Float, nullable=False),
 )
 
-# Addresses that somebody gave, whether anybody has them or not: gone some seconds later.
+# Requested password resets, also for addresses without an account; removed within seconds.
 reset_requests = Table(
     "reset_requests",
     metadata,
@@ -199,23 +199,23 @@ machines = Table(
     Column("id", String(12), primary_key=True),
     _belongs_to_organization(),
     Column("name", Text, nullable=False),
-    # What the file of its configuration is called by, without the ending; in lower case.
+    # Name of its configuration's file without the suffix, in lower case.
     Column("interface", String(15), nullable=False, server_default=""),
-    # As a number, so that the database can sort and compare it; signed 32 bits would not hold every address.
+    # A number, which the database can sort and compare; addresses need more than signed 32 bits.
     Column("address", BigInteger, nullable=False),
     Column("public_key", String(44), nullable=False),
     Column("groups", JSON, nullable=False),
-    # False while it is kept and the data plane has nothing of it.
+    # False if the data plane doesn't have it.
     Column("enabled", Boolean, nullable=False, server_default=true()),
     Column("created_at", Float, nullable=False),
-    # Where the hub heard from it last, "address:port"; null until its first handshake.
+    # Its last endpoint, "address:port"; null before its first handshake.
     Column("endpoint", Text, nullable=True),
     UniqueConstraint("organization_id", "name"),
     UniqueConstraint("organization_id", "address"),
     UniqueConstraint("organization_id", "public_key"),
     Index(None, "organization_id", "interface", unique=True),
 )
-# Read with every new machine, and mostly empty.
+# For a query that runs with every new machine and mostly finds nothing.
 Index(
     "ix_machines_disabled",
     machines.c.organization_id,
@@ -223,7 +223,7 @@ Index(
     postgresql_where=~machines.c.enabled,
 )
 
-# Nobody gets these again before their quiet time is over.
+# Not given out again before their quiet time is over.
 released_addresses = Table(
     "released_addresses",
     metadata,
@@ -250,35 +250,35 @@ rules = Table(
 audit = Table(
     "audit",
     metadata,
-    # The order of entries. It counts those of all organizations, so nobody outside is told of it.
+    # Gives the order of entries. It counts those of all organizations, so it is never shown.
     Column("id", Integer, primary_key=True, autoincrement=True),
-    # Names the entry to its organization; random.
+    # Random public id.
     Column("name", String(16), nullable=False, server_default=""),
     _belongs_to_organization(),
     Column("at", Float, nullable=False),
     Column("actor", Text, nullable=False),
     Column("action", String(40), nullable=False),
     Column("detail", JSON, nullable=False),
-    # Bytes that the entry takes, about.
+    # Approximate size in bytes.
     Column("size", Integer, nullable=False, server_default="0"),
     Index(None, "organization_id", "id"),
     Index(None, "organization_id", "name", unique=True),
 )
 
-# When each machine was there and enabled, in minutes since the epoch; usage is metered from it.
+# Metered spans in which each machine was enabled, in minutes since the epoch.
 lifetimes = Table(
     "lifetimes",
     metadata,
     Column("organization_id", String(10), ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True),
     Column("machine_id", String(12), primary_key=True),
-    # The machine's last one.
+    # The machine's latest name.
     Column("name", Text, nullable=False),
     Column("since", Integer, primary_key=True, autoincrement=False),
-    # Null while it goes on.
+    # Null while the span is open.
     Column("until", Integer, nullable=True),
 )
 
-# When the organization was on the paid plan, and when it was suspended, in minutes since the epoch.
+# Metered spans on the paid plan and of suspension, in minutes since the epoch.
 meter_spans = Table(
     "meter_spans",
     metadata,
@@ -300,7 +300,7 @@ invitations = Table(
     Column("invited_by", Text, nullable=False),
     # Null until the letter with the link is sent.
     Column("token_hash", String(64), nullable=True, unique=True),
-    # Whether a letter brings the link to the address, and nobody else has it.
+    # True if the link is only in a letter to the address.
     Column("by_letter", Boolean, nullable=False, server_default=false()),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False),
@@ -321,14 +321,14 @@ api_tokens = Table(
     UniqueConstraint("member_id", "name"),
 )
 
-# Leave to sign up, by a link that works once.
+# Permits to sign up, by a link that works once.
 permits = Table(
     "permits",
     metadata,
     Column("id", String(12), primary_key=True),
-    # The address that the account has to have; null: any.
+    # Address that the account has to have; null for any.
     Column("email", Text, nullable=True),
-    # Whether a letter brings the link to that address, and nobody else has it.
+    # True if the link is only in a letter to that address.
     Column("by_letter", Boolean, nullable=False),
     # Null until the letter with the link is sent.
     Column("token_hash", String(64), nullable=True, unique=True),
@@ -340,10 +340,10 @@ mail = Table(
     "mail",
     metadata,
     Column("id", String(12), primary_key=True),
-    # Null for a letter to somebody who has no organization yet.
+    # Null for a letter to a person without an organization.
     _belongs_to_organization(nullable=True),
     Column("kind", String(16), nullable=False),
-    # What a letter of this kind is about, as its composer takes it; it need not be in the store any more.
+    # Id of the letter's subject for its composer; the subject may be removed already.
     Column("about", String(32), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due_at", Float, nullable=False),
@@ -352,31 +352,31 @@ mail = Table(
     Index(None, "due_at"),
 )
 
-# Requests that came with a key of the caller's own, or by a form of a page, so that a repetition is known as one.
+# Requests with an idempotency key, or by a form of a page, for recognizing repetitions.
 repeats = Table(
     "repeats",
     metadata,
     _belongs_to_organization(),
     Column("key_hash", String(64), nullable=False),
-    # Keyed by the key, of which the store has no more than a hash: nobody can guess a password in it.
+    # An HMAC under the caller's key, which is not stored, so that passwords in requests can't be guessed from it.
     Column("request_hash", String(64), nullable=False),
     Column("began_at", Float, nullable=False),
-    # Who sent the form; null for a key of the caller's own.
+    # Sender of the form; null for an idempotency key.
     Column("member_id", String(12), ForeignKey("members.id", ondelete="CASCADE"), nullable=True),
-    # Set by the transaction that does what is asked for.
+    # Set in the transaction of the request's change.
     Column("done", Boolean, nullable=False),
-    # Null while the request is worked on, and for good where that was cut off.
+    # Null until the request is answered, and for good if it was interrupted.
     Column("status", Integer, nullable=True),
-    # What it made, as a path of the API, or where a page leads.
+    # Path of the created resource in the API, or of the page that follows.
     Column("location", Text, nullable=True),
-    # Null where the answer held what is shown once.
+    # Null if the answer had a secret that is shown once.
     Column("body", LargeBinary, nullable=True),
     PrimaryKeyConstraint("organization_id", "key_hash"),
     Index(None, "began_at"),
     Index(None, "member_id"),
 )
 
-# Nothing here tells which organization it was.
+# Anonymous: nothing identifies the deleted organization.
 deletions = Table(
     "deletions",
     metadata,
@@ -384,7 +384,7 @@ deletions = Table(
     Column("at", Float, nullable=False),
     Column("actor", String(8), nullable=False),
     Column("removed", JSON, nullable=False),
-    # Whether the files of the store have nothing of it any more, free pages and journal included.
+    # True if the store's files have nothing of it any more, including free pages and journal.
     Column("scrubbed", Boolean, nullable=False),
 )
 

@@ -1,4 +1,4 @@
-"""Second factors: sealed secrets of one-time codes, and hashes of recovery codes."""
+"""Second factors: sealed secrets of one-time codes, and hashed recovery codes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class SecondFactor:
     """A member's second factor.
 
     Attributes:
-        last_step: the step of the last code that was taken; no code of it or of an earlier one is taken any more.
-        enabled: whether it is asked for; before, its owner has not shown a code yet.
+        last_step: time step of the last accepted code; codes of this and earlier steps are refused.
+        enabled: false until the member has given a first code.
     """
 
     sealed_secret: bytes
@@ -27,7 +27,7 @@ class SecondFactor:
 
 
 def propose(transaction: Connection, member_id: str, sealed_secret: bytes) -> None:
-    """A secret that is not asked for yet, in the place of whatever the member has."""
+    """Replace the member's second factor by a secret that is not enabled yet."""
     remove(transaction, member_id)
     transaction.execute(
         insert(second_factors).values(member_id=member_id, sealed_secret=sealed_secret, last_step=0, enabled_at=None)
@@ -35,20 +35,20 @@ def propose(transaction: Connection, member_id: str, sealed_secret: bytes) -> No
 
 
 def find(transaction: Connection, member_id: str) -> SecondFactor | None:
-    """What the member has, whether it is enabled or not."""
+    """The member's second factor, enabled or not."""
     row = transaction.execute(select(second_factors).where(second_factors.c.member_id == member_id)).one_or_none()
     return None if row is None else SecondFactor(row.sealed_secret, row.last_step, row.enabled_at is not None)
 
 
 def enable(transaction: Connection, member_id: str, now: datetime) -> None:
-    """It is asked for from now on."""
+    """Enable the member's second factor."""
     transaction.execute(
         update(second_factors).where(second_factors.c.member_id == member_id).values(enabled_at=times.stored(now))
     )
 
 
 def use_step(transaction: Connection, member_id: str, sealed_secret: bytes, step: int) -> bool:
-    """Takes the code of a step; False where it was taken already, or the secret is another one by now."""
+    """Accept the code of a time step; false if the step was used already, or the secret was replaced."""
     used = transaction.execute(
         update(second_factors)
         .where(
@@ -62,20 +62,20 @@ def use_step(transaction: Connection, member_id: str, sealed_secret: bytes, step
 
 
 def remove(transaction: Connection, member_id: str) -> None:
-    """The member has none, and no recovery codes either."""
+    """Remove the member's second factor and recovery codes."""
     transaction.execute(delete(second_factors).where(second_factors.c.member_id == member_id))
     transaction.execute(delete(recovery_codes).where(recovery_codes.c.member_id == member_id))
 
 
 def drop_proposal(transaction: Connection, member_id: str) -> None:
-    """A secret that its owner has not shown a code of is none any more."""
+    """Remove the member's secret if it is not enabled."""
     transaction.execute(
         delete(second_factors).where(second_factors.c.member_id == member_id, second_factors.c.enabled_at.is_(None))
     )
 
 
 def replace_recovery_codes(transaction: Connection, member_id: str, hashes: Iterable[str]) -> None:
-    """These and no others."""
+    """Replace the member's recovery codes."""
     transaction.execute(delete(recovery_codes).where(recovery_codes.c.member_id == member_id))
     transaction.execute(
         insert(recovery_codes), [{"member_id": member_id, "code_hash": code_hash} for code_hash in hashes]
@@ -83,14 +83,14 @@ def replace_recovery_codes(transaction: Connection, member_id: str, hashes: Iter
 
 
 def recovery_codes_left(transaction: Connection, member_id: str) -> int:
-    """How many were not used yet."""
+    """Number of the member's unused recovery codes."""
     return transaction.execute(
         select(func.count()).select_from(recovery_codes).where(recovery_codes.c.member_id == member_id)
     ).scalar_one()
 
 
 def has_recovery_code(transaction: Connection, member_id: str, code_hash: str) -> bool:
-    """Whether this one was not used yet."""
+    """True if the member has this recovery code, unused."""
     found = select(recovery_codes.c.member_id).where(
         recovery_codes.c.member_id == member_id, recovery_codes.c.code_hash == code_hash
     )
@@ -98,7 +98,7 @@ def has_recovery_code(transaction: Connection, member_id: str, code_hash: str) -
 
 
 def use_recovery_code(transaction: Connection, member_id: str, code_hash: str) -> bool:
-    """Takes a recovery code; False where there is no such one."""
+    """Use up a recovery code; false if the member doesn't have it."""
     used = transaction.execute(
         delete(recovery_codes).where(recovery_codes.c.member_id == member_id, recovery_codes.c.code_hash == code_hash)
     )

@@ -1,4 +1,4 @@
-"""Sessions, by the hashes of their tokens."""
+"""Sessions, stored under the hashes of their tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from appliance.store.schema import sessions as _table
 _ID_DIGITS = 16
 _LONGEST_AGENT = 200
 
-# Read with every request, and so built once: building costs as much as executing.
+# Runs with every request, so it is built once: building costs as much as executing.
 _BY_SESSION = (
     select(members, _table.c.last_seen_at)
     .join(_table, _table.c.member_id == members.c.id)
@@ -26,8 +26,7 @@ _BY_SESSION = (
     )
 )
 
-
-# Read with every change. Who changes the session's use meanwhile need not wait, who ends it does.
+# Runs with every change. The lock lets others update the session's last use, and makes its end wait.
 _ROLE = (
     select(members.c.role)
     .join(_table, _table.c.member_id == members.c.id)
@@ -38,7 +37,7 @@ _ROLE = (
     )
 )
 _ROLE_LOCKED = _ROLE.with_for_update(read=True, key_share=True, of=_table)
-# Written with every sign-up and log-in.
+# Run with every sign-up and log-in.
 _CREATE = insert(_table)
 _FORGET_ENDED = delete(_table).where(
     (_table.c.expires_at <= bindparam("now")) | (_table.c.last_seen_at <= bindparam("idle_since"))
@@ -47,11 +46,11 @@ _FORGET_ENDED = delete(_table).where(
 
 @dataclass(frozen=True)
 class Device:
-    """What a session was opened from, as far as it was told.
+    """Origin of a session; its fields may be empty.
 
     Attributes:
-        address: of the network.
-        agent: what the program says of itself (``User-Agent``): a hint, and not to be trusted.
+        address: IP address.
+        agent: the ``User-Agent`` header, which can't be trusted.
     """
 
     address: str
@@ -70,14 +69,14 @@ class StoredSession:
 
 
 def id_of(token_hash: str) -> str:
-    """A name for the session. It is a part of a hash of what nobody can guess, so it gives nothing away."""
+    """Id of the session: a part of the hash of a random token, which gives nothing away."""
     return token_hash[:_ID_DIGITS]
 
 
 def create(
     transaction: Connection, member_id: str, token_hash: str, device: Device, now: datetime, until: datetime
 ) -> None:
-    """Stores a session under its token's hash."""
+    """Store a session under its token's hash."""
     transaction.execute(
         _CREATE,
         {
@@ -95,7 +94,7 @@ def create(
 def find(
     transaction: Connection, token_hash: str, now: datetime, idle_since: datetime
 ) -> tuple[Member, datetime] | None:
-    """Whose session this is and when it was last used, unless it ended, or nobody used it since ``idle_since``."""
+    """Member and last use of a session; None if it ended or was not used since ``idle_since``."""
     wanted = {"token": token_hash, "now": times.stored(now), "idle_since": times.stored(idle_since)}
     row = transaction.execute(_BY_SESSION, wanted).one_or_none()
     return None if row is None else (people.loaded(row), times.loaded(row.last_seen_at))
@@ -104,10 +103,10 @@ def find(
 def role_of(
     transaction: Connection, token_hash: str, now: datetime, idle_since: datetime, *, locked: bool
 ) -> Role | None:
-    """The role of whoever holds this session, unless it ended.
+    """Role of the session's member; None if the session ended.
 
     Args:
-        locked: whether nobody ends it before the transaction does, also where the database takes several writers.
+        locked: hold off its end until the transaction ends, also on PostgreSQL.
     """
     wanted = {"token": token_hash, "now": times.stored(now), "idle_since": times.stored(idle_since)}
     role = transaction.execute(_ROLE_LOCKED if locked else _ROLE, wanted).scalar_one_or_none()
@@ -115,7 +114,7 @@ def role_of(
 
 
 def of_member(transaction: Connection, member_id: str, now: datetime, idle_since: datetime) -> list[StoredSession]:
-    """Every session of this member that has not ended, the one last used first."""
+    """The member's sessions that have not ended, the last used first."""
     rows = transaction.execute(
         select(_table)
         .where(
@@ -138,17 +137,17 @@ def of_member(transaction: Connection, member_id: str, now: datetime, idle_since
 
 
 def touch(transaction: Connection, token_hash: str, now: datetime) -> None:
-    """Notes that the session is in use."""
+    """Store the time of the session's last use."""
     transaction.execute(update(_table).where(_table.c.token_hash == token_hash).values(last_seen_at=times.stored(now)))
 
 
 def close(transaction: Connection, token_hash: str) -> None:
-    """Ends the session of this token."""
+    """End the session of this token."""
     transaction.execute(delete(_table).where(_table.c.token_hash == token_hash))
 
 
 def end(transaction: Connection, member_id: str, session_id: str) -> bool:
-    """Ends the session of this name, if the member has one."""
+    """End the member's session of this id; false if there is none."""
     ended = transaction.execute(
         delete(_table).where(
             _table.c.member_id == member_id, func.substr(_table.c.token_hash, 1, _ID_DIGITS) == session_id
@@ -158,7 +157,7 @@ def end(transaction: Connection, member_id: str, session_id: str) -> bool:
 
 
 def end_all(transaction: Connection, member_id: str, but: str | None = None) -> int:
-    """Ends every session of this member, except perhaps that of one token's hash; tells how many there were."""
+    """End all sessions of the member, apart from one token's if given; returns their number."""
     ending = delete(_table).where(_table.c.member_id == member_id)
     if but is not None:
         ending = ending.where(_table.c.token_hash != but)
@@ -166,7 +165,7 @@ def end_all(transaction: Connection, member_id: str, but: str | None = None) -> 
 
 
 def keep_latest(transaction: Connection, member_id: str, count: int) -> None:
-    """Ends the sessions of this member but so many, those that were used last."""
+    """End the member's sessions apart from the ``count`` that were used last."""
     kept = (
         select(_table.c.token_hash)
         .where(_table.c.member_id == member_id)
@@ -178,11 +177,11 @@ def keep_latest(transaction: Connection, member_id: str, count: int) -> None:
 
 
 def end_all_of(transaction: Connection, organization_id: str) -> None:
-    """Ends the sessions of everybody in the organization."""
+    """End the sessions of all members of an organization."""
     theirs = select(members.c.id).where(members.c.organization_id == organization_id)
     transaction.execute(delete(_table).where(_table.c.member_id.in_(theirs)))
 
 
 def forget_ended(transaction: Connection, now: datetime, idle_since: datetime) -> None:
-    """Removes sessions that have ended."""
+    """Remove sessions that have ended."""
     transaction.execute(_FORGET_ENDED, {"now": times.stored(now), "idle_since": times.stored(idle_since)})

@@ -1,8 +1,8 @@
-"""Stored moments after the clock was set back.
+"""Adjustment of stored times after the clock was set back.
 
-An end that was stored before is later by as much as the clock was set back, if nothing is done: that of a session or a
-link, or a letter's next attempt. And what began "in the future" seems to begin only then: the quiet time of an address,
-the work on a request. Each moment of the schema is in one of the lists below.
+Without it, a session, a link or a letter's next attempt would last longer by the amount of the setback, and the quiet
+time of an address or the work on a request would seem to begin in the future. Each column with a time is in one of the
+lists below.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ MOVED: tuple[Column[float], ...] = (
     permits.c.expires_at,
     mail.c.due_at,
 )
-"""Ends of what lasts for a while: they go back with the clock, so that it lasts as long as it was promised."""
+"""Ends of periods. They are moved back with the clock, so that the periods keep their lengths."""
 
 BOUNDED: tuple[Column[float], ...] = (
     api_tokens.c.expires_at,
@@ -58,8 +58,11 @@ BOUNDED: tuple[Column[float], ...] = (
     organizations.c.deleting_since,
     organizations.c.trail_oldest_at,
 )
-"""They are no later than if they were stored now: a quiet time begins anew rather than being too short, and the end of
-a token is a date that somebody was told."""
+"""Times that are limited to the value that they would have if they were stored now.
+
+A quiet time starts again rather than being too short. The end of a token is a date that its owner has read, so it is
+not moved.
+"""
 
 RECORDS: tuple[Column[float], ...] = (
     instance.c.clock_offset,
@@ -80,19 +83,19 @@ RECORDS: tuple[Column[float], ...] = (
     deletions.c.at,
     operations.c.at,
 )
-"""They tell people when something was, by the clock of then, and stay as they are."""
+"""Records of past times by the clock of then, which stay unchanged."""
 
 WAITED_FOR: tuple[Column[float], ...] = (factor_removals.c.due_at,)
-"""They stay, too. Were they to come nearer, a clock that is set back and then right would end the wait at once."""
+"""Ends of waiting times, which stay unchanged: otherwise setting the clock back and then right would end the wait."""
 
 
 @dataclass(frozen=True)
 class ClockOffset:
-    """Difference between the wall clock and one that can't be set.
+    """Offset of the wall clock from the clock of the boot, which can't be set.
 
     Attributes:
-        boot: names the boot that the other clock counts from.
-        offset: seconds from that clock to the wall clock; another number once the wall clock was set.
+        boot: id of the boot.
+        offset: seconds; it changes when the wall clock is set.
     """
 
     boot: str
@@ -100,18 +103,18 @@ class ClockOffset:
 
 
 def find(transaction: Connection) -> ClockOffset | None:
-    """Last difference that was kept, locked until the transaction ends; None where none was."""
+    """The stored offset, with its row locked until the transaction ends; None if there is none."""
     row = transaction.execute(select(instance.c.clock_boot, instance.c.clock_offset).with_for_update()).one_or_none()
     return None if row is None or row.clock_boot is None else ClockOffset(row.clock_boot, row.clock_offset)
 
 
-def store(transaction: Connection, stand: ClockOffset) -> None:
-    """Keep this difference for later comparisons."""
-    transaction.execute(update(instance).values(clock_boot=stand.boot, clock_offset=stand.offset))
+def store(transaction: Connection, clock: ClockOffset) -> None:
+    """Store the offset for later comparisons."""
+    transaction.execute(update(instance).values(clock_boot=clock.boot, clock_offset=clock.offset))
 
 
 def move_back(transaction: Connection, back: timedelta) -> None:
-    """Ends come as much earlier as the clock was set back."""
+    """Move the columns in `MOVED` back by the amount of the setback."""
     for column in MOVED:
         transaction.execute(update(column.table).values({column.name: column - back.total_seconds()}))
 
@@ -122,25 +125,25 @@ def limit(
     longest: Mapping[Column[float], timedelta],
     of_tickets: Mapping[TicketKind, timedelta],
 ) -> None:
-    """No moment is later than if it were stored now.
+    """Limit the columns in `MOVED` and `BOUNDED` to the values that they could have if they were stored now.
 
     Args:
-        longest: how far in the future an end may be; whatever is not named, not at all.
-        of_tickets: how far that of a ticket may be, by its kind.
+        longest: most time from now by column; nothing for other columns.
+        of_tickets: most time from now to a ticket's end, by its kind.
     """
     for column in (*MOVED, *BOUNDED):
         if column.table is not tickets:
-            _bound(transaction, column, now + longest.get(column, timedelta()))
+            _limit(transaction, column, now + longest.get(column, timedelta()))
     for kind, lifetime in of_tickets.items():
-        _bound(transaction, tickets.c.expires_at, now + lifetime, tickets.c.kind == kind.value)
+        _limit(transaction, tickets.c.expires_at, now + lifetime, tickets.c.kind == kind.value)
 
 
-def _bound(transaction: Connection, column: Column[float], latest: datetime, *which: ColumnElement[bool]) -> None:
+def _limit(transaction: Connection, column: Column[float], latest: datetime, *conditions: ColumnElement[bool]) -> None:
     moment = times.stored(latest)
-    transaction.execute(update(column.table).where(column > moment, *which).values({column.name: moment}))
+    transaction.execute(update(column.table).where(column > moment, *conditions).values({column.name: moment}))
 
 
 def unlisted(columns: Mapping[str, Column[float]]) -> set[str]:
-    """Names of those of these columns that hold a moment and are in no list; for tests."""
+    """Names of columns with a time that are in none of the lists; for tests."""
     listed = {str(column) for column in (*MOVED, *BOUNDED, *RECORDS, *WAITED_FOR)}
     return {name for name, column in columns.items() if isinstance(column.type, Float) and name not in listed}

@@ -1,4 +1,4 @@
-"""One-time tickets: each lets whoever holds it do one thing as one member, once, until its time is over."""
+"""One-time tickets. A ticket lets its holder do one thing as one member before it expires."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from appliance.store.schema import tickets as _table
 
 
 class TicketKind(str, Enum):
-    """What a ticket is for."""
+    """Purpose of a ticket."""
 
     RESET = "reset"
-    """To another password; the operator hands it over."""
+    """Password reset by a link from the operator."""
     MAILED_RESET = "mailed-reset"
-    """To another password; a letter brings it to the account's address, and to nobody else."""
+    """Password reset by a link that is only in a letter to the account's address."""
     VERIFICATION = "verification"
     LOG_IN = "log-in"
-    """The password was right, and a code of the second factor is to come."""
+    """Second step of a log-in, after the password."""
 
 
 def create(transaction: Connection, token_hash: str, member_id: str, kind: TicketKind, until: datetime) -> None:
-    """Stores a ticket under its token's hash."""
+    """Store a ticket under its token's hash."""
     transaction.execute(
         insert(_table).values(
             token_hash=token_hash, member_id=member_id, kind=kind.value, expires_at=times.stored(until)
@@ -33,7 +33,7 @@ def create(transaction: Connection, token_hash: str, member_id: str, kind: Ticke
 
 
 def member_id_of(transaction: Connection, token_hash: str, kind: TicketKind, now: datetime) -> str | None:
-    """The id of the member that the ticket speaks for, if it is good."""
+    """Id of the ticket's member; None if the ticket is unknown or has expired."""
     return transaction.execute(
         select(_table.c.member_id).where(
             _table.c.token_hash == token_hash, _table.c.kind == kind.value, _table.c.expires_at > times.stored(now)
@@ -42,19 +42,19 @@ def member_id_of(transaction: Connection, token_hash: str, kind: TicketKind, now
 
 
 def use(transaction: Connection, token_hash: str) -> bool:
-    """Uses the ticket up; False where somebody else just did."""
+    """Use up a ticket; false if another request was faster."""
     return transaction.execute(delete(_table).where(_table.c.token_hash == token_hash)).rowcount == 1
 
 
 def drop(transaction: Connection, member_id: str, *kinds: TicketKind) -> None:
-    """The member's tickets of these kinds are good no more."""
+    """Remove the member's tickets of these kinds."""
     transaction.execute(
         delete(_table).where(_table.c.member_id == member_id, _table.c.kind.in_([kind.value for kind in kinds]))
     )
 
 
 def keep_latest(transaction: Connection, member_id: str, kind: TicketKind, count: int) -> None:
-    """The member's tickets of this kind are good no more, but for so many that end last."""
+    """Remove the member's tickets of this kind, apart from the ``count`` that expire last."""
     kept = (
         select(_table.c.token_hash)
         .where(_table.c.member_id == member_id, _table.c.kind == kind.value)
@@ -66,5 +66,5 @@ def keep_latest(transaction: Connection, member_id: str, kind: TicketKind, count
 
 
 def forget_ended(transaction: Connection, now: datetime) -> None:
-    """Removes tickets whose time is over."""
+    """Remove expired tickets."""
     transaction.execute(delete(_table).where(_table.c.expires_at <= times.stored(now)))

@@ -1,4 +1,4 @@
-"""Times are stored as seconds since the epoch: every database has floats, and none of them a time zone to lose."""
+"""Conversion of times. They are stored as seconds since the epoch, which work alike in all databases."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ def now() -> datetime:
 
 
 def stored(moment: datetime) -> float:
-    """As the database keeps it."""
+    """Convert a time to its form in the database."""
     return moment.timestamp()
 
 
 def loaded(seconds: float) -> datetime:
-    """As the program knows it."""
+    """Convert a time from its form in the database."""
     return datetime.fromtimestamp(seconds, timezone.utc)
 
 
 def rfc3339(moment: datetime) -> str:
-    """For programs: RFC 3339, in UTC, to the second."""
+    """Format a time by RFC 3339, in UTC, to the second."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

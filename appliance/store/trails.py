@@ -1,4 +1,4 @@
-"""How much is kept of each organization's audit trail, and what is removed of it when it is old or long."""
+"""Sizes of audit trails, and the removal of old entries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from appliance.store.schema import organizations as _table
 
 _DAY = 86_400
 
-# Written with every change, and so built once: building costs as much as executing.
+# Runs with every change, so it is built once: building costs as much as executing.
 _NOTE = (
     update(_table)
     .where(_table.c.id == bindparam("organization"))
@@ -33,11 +33,11 @@ _NOTE = (
 
 @dataclass(frozen=True)
 class TrailSize:
-    """How much of a trail there is.
+    """Size of an audit trail.
 
     Attributes:
-        bytes: about.
-        oldest: the moment of the oldest entry; None where there is none.
+        bytes: approximate.
+        oldest: time of the oldest entry; None if there is none.
     """
 
     entries: int
@@ -46,7 +46,7 @@ class TrailSize:
 
 
 def note(transaction: Connection, organization_id: str, size: int, at: datetime) -> None:
-    """An entry of this size was added."""
+    """Count an added entry."""
     moment = times.stored(at)
     transaction.execute(
         _NOTE, {"organization": organization_id, "size": size, "day": int(moment // _DAY), "at": moment}
@@ -54,12 +54,12 @@ def note(transaction: Connection, organization_id: str, size: int, at: datetime)
 
 
 def written_on(organization: Organization, at: datetime) -> int:
-    """Bytes that had been written to the trail on this day (UTC) when the organization was read."""
+    """Bytes that were written to the trail on the day (UTC) of a time, when the organization was read."""
     return organization.trail_day_bytes if organization.trail_day == int(times.stored(at) // _DAY) else 0
 
 
 def size_of(transaction: Connection, organization_id: str) -> TrailSize:
-    """What there is of the organization's trail."""
+    """Size of the organization's trail."""
     row = transaction.execute(
         select(_table.c.trail_entries, _table.c.trail_bytes, _table.c.trail_oldest_at).where(
             _table.c.id == organization_id
@@ -70,7 +70,7 @@ def size_of(transaction: Connection, organization_id: str) -> TrailSize:
 
 
 def overdue(transaction: Connection, retention: Retention, now: datetime, most: int) -> Sequence[str]:
-    """At most so many organizations whose trail has entries that are not to be kept any more."""
+    """Ids of at most ``most`` organizations whose trail exceeds the retention."""
     rows = transaction.execute(
         select(_table.c.id)
         .where(
@@ -85,12 +85,12 @@ def overdue(transaction: Connection, retention: Retention, now: datetime, most: 
 
 
 def prune(transaction: Connection, organization_id: str, retention: Retention, now: datetime, most: int) -> int:
-    """Removes the oldest entries that are not to be kept any more, at most so many; gives their number.
+    """Remove at most ``most`` of the oldest entries that exceed the retention; returns their number.
 
-    An entry of the future, as there is after the clock was set back, was written before those after it, and goes with
-    the first of them that is too old.
+    An entry with a future time, which exists after the clock was set back, is removed with the next entry that is too
+    old.
     """
-    before, present_moment = times.stored(retention.oldest(now)), times.stored(now)
+    oldest, present_moment = times.stored(retention.oldest(now)), times.stored(now)
     present = size_of(transaction, organization_id)
     rows = transaction.execute(
         select(_entries.c.id, _entries.c.at, _entries.c.size)
@@ -101,10 +101,10 @@ def prune(transaction: Connection, organization_id: str, retention: Retention, n
     left, removed, left_then = present.bytes, 0, present.bytes
     for number, row in enumerate(rows[:most], 1):
         is_over = left_then > retention.bytes
-        if before <= row.at <= present_moment and not is_over:
+        if oldest <= row.at <= present_moment and not is_over:
             break
         left_then -= row.size
-        if row.at < before or is_over:
+        if row.at < oldest or is_over:
             left, removed = left_then, number
     if removed:
         transaction.execute(

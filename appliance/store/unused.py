@@ -1,4 +1,4 @@
-"""Organizations that were signed up and never used."""
+"""Organizations that were never used after their sign-up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _has(table: Table, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 
 _STILL_THERE = exists().where(machines.c.id == lifetimes.c.machine_id)
 
-# A machine that is gone may have been connected; of one that is disabled it is known.
+# A removed machine may have connected. A disabled one still has its row, which shows whether it did.
 _UNUSED = (
     organizations.c.active,
     organizations.c.suspended_at.is_(None),
@@ -30,19 +30,19 @@ _UNUSED = (
 
 
 def count(transaction: Connection, most: int) -> int:
-    """How many there are; counts no further than ``most``."""
+    """Number of unused organizations, counted up to ``most``."""
     some = select(organizations.c.id).where(*_UNUSED).limit(most).subquery()
     return transaction.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def unused_since(transaction: Connection, until: datetime, most: int) -> Sequence[str]:
-    """Those in which nothing has happened since this moment, at most so many, the oldest first."""
+    """Ids of at most ``most`` unused organizations without any event since ``until``, oldest first."""
     wanted = select(organizations.c.id).where(*_UNUSED, *_quiet_since(until)).order_by(organizations.c.created_at)
     return transaction.execute(wanted.limit(most)).scalars().all()
 
 
 def is_unused(transaction: Connection, organization_id: str, until: datetime) -> bool:
-    """Whether this is one of them."""
+    """True if the organization is unused and had no event since ``until``."""
     wanted = select(organizations.c.id).where(organizations.c.id == organization_id, *_UNUSED, *_quiet_since(until))
     return transaction.execute(wanted).one_or_none() is not None
 

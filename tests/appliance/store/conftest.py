@@ -1,4 +1,4 @@
-"""What the store does, it does on both databases."""
+"""Tests of the store, on both databases."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from tests.appliance import databases
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Asked for each test of this folder."""
+    """Parametrize each test of this folder with its databases."""
     databases.wish(metafunc)

@@ -1,4 +1,4 @@
-"""The ids of audit entries tell nothing of what others do."""
+"""Ids of audit entries reveal nothing about other organizations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.appliance.conftest import sign_up
 from tests.appliance.postgres import Cluster
 
 
-def test_an_id_is_random_and_a_page_begins_at_one_of_the_organization_s_own(context: Context, owner: Actor) -> None:
+def test_ids_are_random_and_a_page_starts_only_at_the_organization_s_own_entry(context: Context, owner: Actor) -> None:
     other = sign_up(context, "other@example.net")
     machines.add(context, owner, name="one")
     entries, _ = organizations.trail(context, owner)
@@ -23,14 +23,16 @@ def test_an_id_is_random_and_a_page_begins_at_one_of_the_organization_s_own(cont
     (theirs, *_), _ = organizations.trail(context, other)
     with context.store.read() as transaction:
         numbers = transaction.execute(schema.audit.select().with_only_columns(schema.audit.c.id)).scalars().all()
-    # Neither another organization's entry nor what the store counts by is a place to begin: both would tell of others.
-    for place in (theirs.id, *map(str, numbers), "x"):
+    # Starting at another organization's entry or at the store's number would reveal others' activity.
+    for start in (theirs.id, *map(str, numbers), "x"):
         with pytest.raises(Invalid):
-            organizations.trail(context, owner, before=place)
+            organizations.trail(context, owner, before=start)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_entries_of_before_get_ids(kind: str, tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> None:
+def test_a_migration_gives_ids_to_older_entries(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, cluster: Cluster
+) -> None:
     name = cluster.create() if kind == "postgresql" else ""
     file = tmp_path_factory.mktemp("store") / "store.sqlite"
     store = Store(cluster.url(name) if name else f"sqlite:///{file}")

@@ -1,4 +1,4 @@
-"""What the store does as a whole: revisions, and copies of itself."""
+"""The store as a whole: revisions, snapshots, transactions, errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from appliance.store.revision import NEWEST, revision
 from tests.appliance.databases import on_postgresql, on_sqlite
 
 
-def test_a_new_store_has_no_revision_and_an_upgraded_one_the_newest(tmp_path: Path) -> None:
+def test_a_new_store_has_no_revision_and_a_migrated_one_the_newest(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'new.sqlite'}")
     assert revision(store) is None
     upgrade(store)
@@ -36,7 +36,7 @@ def test_only_sqlite_has_a_file() -> None:
 
 
 @on_sqlite
-def test_a_snapshot_is_a_whole_store_and_leaves_no_file(store: Store, owner: Actor, tmp_path: Path) -> None:
+def test_a_snapshot_is_a_complete_store_and_leaves_no_file(store: Store, owner: Actor, tmp_path: Path) -> None:
     before = set(tmp_path.iterdir())
     copy = tmp_path / "copy.sqlite"
     with store.snapshot() as content:
@@ -49,8 +49,8 @@ def test_a_snapshot_is_a_whole_store_and_leaves_no_file(store: Store, owner: Act
 
 
 @on_sqlite
-def test_a_snapshot_amid_writes_has_each_change_as_a_whole(store: Store, owner: Actor, tmp_path: Path) -> None:
-    """Every transaction writes two entries; a copy with an odd number of them has half of one."""
+def test_a_snapshot_during_writes_has_whole_transactions(store: Store, owner: Actor, tmp_path: Path) -> None:
+    """Every transaction writes two entries, so a copy with an odd number of them has half a transaction."""
     stopped, begun = threading.Event(), threading.Event()
 
     def write() -> None:
@@ -78,7 +78,7 @@ def test_a_snapshot_amid_writes_has_each_change_as_a_whole(store: Store, owner: 
         writer.join()
 
 
-def test_writers_of_one_process_wait_for_each_other_not_for_the_database(
+def test_writers_of_one_process_wait_for_each_other_without_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "_WAIT_FOR_WRITER", 0.0)
@@ -98,7 +98,7 @@ def test_writers_of_one_process_wait_for_each_other_not_for_the_database(
     store.close()
 
 
-def test_who_reads_sees_one_state_whatever_others_commit_meanwhile(store: Store, owner: Actor) -> None:
+def test_a_reader_sees_one_state_while_others_commit(store: Store, owner: Actor) -> None:
     with store.read() as reading:
         before = organizations.find(reading, owner.organization_id)
         with store.write() as transaction:
@@ -111,18 +111,18 @@ def test_who_reads_sees_one_state_whatever_others_commit_meanwhile(store: Store,
 
 
 @on_postgresql
-def test_who_only_reads_can_t_write(store: Store, owner: Actor) -> None:
+def test_a_read_transaction_can_t_write(store: Store, owner: Actor) -> None:
     with pytest.raises(Unavailable), store.read() as transaction:
         organizations.revise(transaction, owner.organization_id, 1)
 
 
 @on_postgresql
-def test_a_character_that_the_database_can_t_have_is_the_input_s_fault(store: Store) -> None:
+def test_a_character_that_the_database_can_t_store_is_invalid_input(store: Store) -> None:
     with pytest.raises(Invalid), store.read() as transaction:
         people.by_email(transaction, "a\0@example.net")
 
 
-def test_an_error_s_text_has_no_values_in_it(store: Store, owner: Actor) -> None:
+def test_error_texts_have_no_values(store: Store, owner: Actor) -> None:
     with pytest.raises(SQLAlchemyError) as failed, store.write() as transaction:
         transaction.execute(schema.members.insert().values(id="one", password_hash="argon2-of-something"))
     assert "argon2-of-something" not in str(failed.value)

@@ -1,4 +1,4 @@
-"""What the store keeps for whom."""
+"""Rows of organizations in all tables."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def test_rows_are_counted_by_owner(context: Context, store: Store, owner: Actor)
     assert "machines" not in found[other.organization_id]
 
 
-def test_every_table_is_somebody_s_or_the_instance_s() -> None:
-    """A new table that the census can't attribute has to be thought about here."""
+def test_every_table_belongs_to_organizations_or_to_the_instance() -> None:
+    # A new table without an owner has to be added here on purpose.
     unowned = {table.name for table in schema.metadata.sorted_tables if holdings._by_organization(table) is None}
     assert unowned == {"instance", "deletions", "operations", "reset_requests", "challenges", "permits"}
 

@@ -1,4 +1,4 @@
-"""What a restore ends, of the tables of tomorrow too."""
+"""Access that a restore ends, also in tables that are added later."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from appliance.store import Store, revival, schema
 from tests.appliance.rows import everything, fill
 
 KEPT = {"api_tokens"}
-"""Listed by name before anybody agrees to the restore."""
+"""Tables that the operator sees listed before the restore, and that it keeps."""
 
 
-def test_all_that_ends_by_itself_ends(store: Store, owner: Actor) -> None:
-    for_a_while = {
+def test_a_restore_ends_all_temporary_access(store: Store, owner: Actor) -> None:
+    temporary = {
         table.name
         for table in schema.metadata.sorted_tables
         if {"expires_at", "token_hash"} & set(table.c.keys()) and table.name not in KEPT
     }
-    assert for_a_while <= {table.name for table in revival.ENDED}
+    assert temporary <= {table.name for table in revival.ENDED}
     with store.write() as transaction:
         filled = set(fill(transaction, owner.organization_id, owner.member_id))
         before = everything(transaction)

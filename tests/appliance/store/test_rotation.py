@@ -1,4 +1,4 @@
-"""A rotation is one transaction: however it ends, exactly one of the two secrets opens everything."""
+"""Rotation of the unlock secret: afterwards exactly one of the two secrets opens everything."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ORGANIZATIONS = (ACME, "bolt", "core")
 
 @pytest.fixture
 def sealed(store: Store) -> Store:
-    """A store that the old secret opens, with three organizations."""
+    """A store with three organizations, sealed under the old secret."""
     sealing.sealed(store)
     vault = opens(store, OLD)
     for name in ORGANIZATIONS[1:]:
@@ -33,7 +33,11 @@ def sealed(store: Store) -> Store:
 
 
 def private_keys(store: Store, vault: Vault) -> dict[str, str]:
-    """Every organization's private key; raises `WrongSecret` where one does not open."""
+    """Private keys by organization.
+
+    Raises:
+        WrongSecret: one of them does not open.
+    """
     found = {}
     with store.read() as transaction:
         for name in ORGANIZATIONS:
@@ -58,15 +62,15 @@ def test_a_wrong_present_secret_changes_nothing(sealed: Store) -> None:
     private_keys(sealed, opens(sealed, OLD))
 
 
-def test_a_key_that_can_t_be_opened_leaves_the_old_secret_for_all(sealed: Store) -> None:
-    stranger, _ = Vault.make(NEW)
-    add_organization(sealed, "odd", stranger.new_organization_keys("odd"))
+def test_a_key_that_can_t_be_opened_prevents_the_rotation(sealed: Store) -> None:
+    other_vault, _ = Vault.make(NEW)
+    add_organization(sealed, "odd", other_vault.new_organization_keys("odd"))
     with pytest.raises(WrongSecret), rotated(sealed, OLD, NEW, nullcontext()):
         pass
     private_keys(sealed, opens(sealed, OLD))
 
 
-def test_an_organization_that_is_being_deleted_is_in_nobody_s_way(sealed: Store) -> None:
+def test_an_unfinished_deletion_does_not_prevent_a_rotation(sealed: Store) -> None:
     with sealed.write() as transaction:
         deletions.begin(transaction, ACME, times.now())
     with rotated(sealed, OLD, NEW, nullcontext()):
@@ -76,8 +80,8 @@ def test_an_organization_that_is_being_deleted_is_in_nobody_s_way(sealed: Store)
     opens(sealed, NEW)
 
 
-def test_of_two_at_once_one_is_told_that_it_was_too_late(sealed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where there is no key yet that would not open."""
+def test_the_second_of_two_concurrent_rotations_is_refused(sealed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without keys, so that the lock alone shows the first rotation.
     with sealed.write() as transaction:
         for name in ORGANIZATIONS:
             organizations.remove(transaction, name)
@@ -95,9 +99,10 @@ def test_of_two_at_once_one_is_told_that_it_was_too_late(sealed: Store, monkeypa
     opens(sealed, "a third secret, long enough")
 
 
-def test_who_changes_the_store_meanwhile_can_still_open_keys(sealed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A change asks for keys while its transaction is open; a rotation that waited for it with the guard held would
-    keep both waiting."""
+def test_a_rotation_waits_for_a_change_without_holding_the_guard(
+    sealed: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change needs the guard during its transaction, so both would wait for each other."""
     guard, waits, write = threading.Lock(), threading.Event(), sealed.write
 
     def announced() -> AbstractContextManager[Connection]:
@@ -135,7 +140,9 @@ with rotation.rotated(Store(sys.argv[1]), {OLD!r}, {NEW!r}, nullcontext()):
 
 
 @pytest.mark.parametrize("step", ["organizations.replace_data_key", "instance.replace_lock"])
-def test_killed_in_the_middle_the_old_secret_opens_everything(sealed: Store, database: str, step: str) -> None:
+def test_after_a_kill_during_a_rotation_the_old_secret_opens_everything(
+    sealed: Store, database: str, step: str
+) -> None:
     before = private_keys(sealed, opens(sealed, OLD))
     module, function = step.split(".")
     program = KILLED.format(module=module, function=function)

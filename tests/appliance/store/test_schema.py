@@ -1,4 +1,4 @@
-"""What holds for every table, those of tomorrow included."""
+"""Properties of every table, also of those that are added later."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ KEYS = [
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: str(key.parent))
-def test_what_refers_to_an_organization_goes_with_it(key: ForeignKey) -> None:
+def test_foreign_keys_cascade_deletions(key: ForeignKey) -> None:
     assert key.ondelete == "CASCADE"
 
 
 def test_columns_that_name_an_owner_are_foreign_keys() -> None:
     for table in schema.metadata.sorted_tables:
         for name in {"organization_id", "member_id"} & set(table.c.keys()):
-            assert table.c[name].foreign_keys, f"{table.name}.{name} may outlive whom it names"
+            assert table.c[name].foreign_keys, f"{table.name}.{name} may outlive its owner"
 
 
-def test_the_database_itself_leaves_nothing_of_an_organization(store: Store, owner: Actor) -> None:
+def test_deleting_the_row_of_an_organization_deletes_all_its_rows(store: Store, owner: Actor) -> None:
     with store.write() as transaction:
         before = everything(transaction)
         fill(transaction, owner.organization_id, owner.member_id)
