@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from appliance.cli.errors import Exit, exit_codes
+from harness.cli import checks
 from harness.paths import ROOT
 from tests.appliance.cli.commands import LEAVES, help_of
 
 _KNOWN = {each.value for each in Exit}
 _SIGNALLED = 128
 # Functions that end a command, and which of their arguments is the code.
-_ENDS = {"Exit": 0, "exit": 0, "SystemExit": 0, "_exit": 0, "_end": 1, "CommandError": 1, "_refuse": 1}
+_ENDS = {"Exit": 0, "exit": 0, "SystemExit": 0, "_exit": 0, "end": 1, "CommandError": 1, "_refuse": 1}
 # Programs of their own, which are no commands of ours.
 _OTHERS = ("harness/sabotage/", "harness/hostile/", "netlab/", "harness/subject/outward.py", "appliance/host/inside.py")
 _ROW = re.compile(r"^\| (\d+(?:\+N)?) \| (.+) \|$", re.MULTILINE)
@@ -102,6 +103,8 @@ def _values(node: ast.expr, constants: dict[str, ast.expr]) -> Iterator[int]:
         yield from _values(node.orelse, constants)
     elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "Exit":
         yield Exit[node.attr]
+    elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "checks":
+        yield getattr(checks, node.attr)
     elif isinstance(node, ast.Name) and node.id in constants:
         yield from _values(constants[node.id], constants)
     elif isinstance(node, ast.Constant) and isinstance(node.value, int):

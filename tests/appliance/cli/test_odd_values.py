@@ -101,7 +101,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def stop(*_: Any, **__: Any) -> Any:
         raise CommandError("The work would begin here.", Exit.UNAVAILABLE)
 
-    monkeypatch.setattr(commands, "_enter_sandbox", stop)
+    monkeypatch.setattr(commands, "enter_sandbox", stop)
+    monkeypatch.setattr("harness.cli.entering.enter_sandbox", stop)
     monkeypatch.setattr("harness.subject.outward.start", stop)
     monkeypatch.setattr("appliance.cli.checks.check_host", stop)
     monkeypatch.setattr("appliance.cli.up.Signals.handled", lambda: None)

@@ -67,7 +67,7 @@ def test_the_summary_names_what_was_skipped_and_counts_it(
 ) -> None:
     outcome = StageResult("unit", 7, 0, 1.0, {"no browser [bold]": 2, "no daemon": 13})
     monkeypatch.setitem(stages.STAGES, "unit", lambda: outcome)
-    monkeypatch.setattr(commands, "_enter_sandbox", lambda: None)
+    monkeypatch.setattr(commands, "enter_sandbox", lambda: None)
     with pytest.raises(typer.Exit) as ended:
         commands.run_everything("unit", "quick")
     assert ended.value.exit_code == 0

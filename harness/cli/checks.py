@@ -1,0 +1,99 @@
+"""Checks of options and of the machine, each of which ends the command with one sentence and an exit code."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from harness.subject import addresses
+from harness.subject.live import Ssh
+from reports import texts
+
+BAD_USAGE = 64
+NO_INPUT = 66
+UNAVAILABLE = 69
+ADDRESS_IN_USE = 71
+CANNOT_CREATE = 73
+NO_SANDBOX = 77
+NOT_CONFIGURED = 78
+_USER = re.compile(r"[^@:/\s]+")
+
+
+def checked_target(url: str, sabotages_only: bool) -> str:
+    """Return the URL of ``--target`` with its host in ASCII."""
+    if sabotages_only:
+        end("--sabotage breaks the service, which --target says is somebody's.", BAD_USAGE)
+    try:
+        return addresses.service_url(url)
+    except ValueError:
+        end(f"--target takes https://HOST[:PORT], not {url!r}.", BAD_USAGE)
+
+
+def check_ssh(ssh: Ssh, target: str | None) -> None:
+    """Check the options that lead to a shell on the target's host."""
+    user, at, host = ssh.destination.rpartition("@")
+    try:
+        _, port = addresses.parse(host)
+    except ValueError:
+        port = 0
+    if not at or not _USER.fullmatch(user) or port == 0:
+        end(f"--ssh takes USER@HOST[:PORT], not {ssh.destination!r}.", BAD_USAGE)
+    if target is None:
+        end("--ssh goes with --target.", BAD_USAGE)
+    if "{}" not in ssh.control:
+        end("--ssh-control takes a command with {} where stop and start belong.", BAD_USAGE)
+
+
+def check_nftables() -> None:
+    """End unless the hub's rules can be had here: nearly everything is about them."""
+    try:
+        done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False)
+        reason = done.stderr.strip().partition("\n")[0] if done.returncode else ""
+    except OSError as error:
+        reason = f"nft: {error.strerror}"
+    if reason:
+        end(f"The tests need nftables, which can't be used here ({reason}): ./meshwg doctor says more.", UNAVAILABLE)
+
+
+def check_writable(path: Path) -> None:
+    """End unless a file can be written."""
+    try:
+        found = path.resolve()
+        can_be = not found.is_dir() and os.access(found if found.exists() else found.parent, os.W_OK)
+    except (OSError, RuntimeError):
+        can_be = False
+    if not can_be:
+        end(f"{str(path)!r} can't be written.", CANNOT_CREATE)
+
+
+def check_folder(path: Path) -> None:
+    """End unless files can be put into a folder, which is made if it is not there."""
+    present = next(each for each in (path, *path.parents) if each.exists())
+    if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
+        end(f"The folder {str(path)!r} can't be written.", CANNOT_CREATE)
+
+
+def check_number(option: str, value: float | None) -> None:
+    """End unless an option has a finite number, or none."""
+    # What is no number is not below any bound either.
+    if value is not None and not math.isfinite(value):
+        end(f"--{option} takes a number, not {value}.", BAD_USAGE)
+
+
+def check_choice(option: str, value: str | None, choices: tuple[str | None, ...]) -> None:
+    """End unless an option has one of these values."""
+    if value not in choices:
+        end(f"--{option} takes one of {', '.join(filter(None, choices))}, not {value!r}.", BAD_USAGE)
+
+
+def end(sentence: str, code: int) -> NoReturn:
+    """End the command with a sentence on standard error."""
+    print(f"meshwg: {texts.one_line(sentence)}", file=sys.stderr)
+    raise typer.Exit(code)
