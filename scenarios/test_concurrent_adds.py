@@ -1,4 +1,4 @@
-"""Many machines added in parallel never collide on an overlay address."""
+"""Machines that are added in parallel never get the same overlay address."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ HOUR = 3600
 
 @dataclass(frozen=True)
 class Wanted:
-    """A machine that is about to be added, with its own key."""
+    """A machine that is to be added with a key of its own."""
 
     name: str
     private_key: str
 
     @property
     def body(self) -> dict[str, str]:
-        """What is asked for."""
+        """Body of the request."""
         return {"name": self.name, "public_key": pubkey(self.private_key)}
 
 
-def test_a_crowd_gets_an_address_each(world: World, record: Record, profile: str) -> None:
-    """Two organizations with the same range add many machines at once. Each gets every address once and passes none
-    over, the hub's link has each for its machine alone, and machines of the crowd are reached at theirs.
+def test_machines_added_at_once_get_an_address_each(world: World, record: Record, profile: str) -> None:
+    """Two organizations with the same range add many machines at once. Every machine gets an address of its own, no
+    address is left out, the hub's link has each address for its machine alone, and machines are reached at theirs.
     """
     meshes = [world.organization(record, "acme"), world.organization(record, "bolt")]
     wanted = [[Wanted(f"m{number}", genkey()) for number in range(CROWD[profile])] for _ in meshes]
@@ -55,33 +55,33 @@ def test_a_crowd_gets_an_address_each(world: World, record: Record, profile: str
     for mesh, given in zip(meshes, answers, strict=True):
         refused = [f"{answer.status} {answer.body}" for answer in given if answer.status != httpx.codes.CREATED]
         record.none_of("refused", refused, "a machine was refused although there was room")
-        _each_once(record, mesh, [answer.body["machine"]["address"] for answer in given])
-        _known_to_the_link(world, mesh, given)
+        _check_addresses(record, mesh, [answer.body["machine"]["address"] for answer in given])
+        _check_link(world, mesh, given)
     record.measure("machines added at once", sum(map(len, wanted)))
     record.took("a machine added, from request to answer", (answer.seconds for given in answers for answer in given))
 
     mesh, crowd, given = meshes[0], wanted[0], answers[0]
     chosen = (0, len(crowd) // 2, len(crowd) - 1)
-    _are_reached_at_their_own([_bring_up(mesh, crowd[number], given[number]) for number in chosen], record)
+    _check_each_is_reached([_bring_up(mesh, crowd[number], given[number]) for number in chosen], record)
 
 
 def test_a_small_range_is_used_up_and_not_given_again_at_once(world: World, record: Record) -> None:
-    """More machines at once than a /28 has room for: it is filled to the last address, and the rest is told so. The
-    address of a machine that is removed then is nobody's for an hour.
+    """More machines are added at once than a /28 has room for. The range is filled to its last address, and the other
+    calls are refused with the reason. The address of a removed machine is not given again for an hour.
     """
     mesh = world.organization(record, network=SMALL)
     room = IPv4Network(SMALL).num_addresses - 3
     crowd = [Wanted(f"m{number}", genkey()) for number in range(room + AT_ONCE)]
     answers = _add_at_once(mesh.api, crowd)
     given = [answer for answer in answers if answer.status == httpx.codes.CREATED]
-    _each_once(record, mesh, [answer.body["machine"]["address"] for answer in given])
+    _check_addresses(record, mesh, [answer.body["machine"]["address"] for answer in given])
     record.at_least("addresses given out", len(given), room)
-    told = [answer for answer in answers if answer not in given]
-    clear = [answer for answer in told if answer.status == httpx.codes.CONFLICT and SMALL in answer.body["detail"]]
+    refused = [answer for answer in answers if answer not in given]
+    clear = [answer for answer in refused if answer.status == httpx.codes.CONFLICT and SMALL in answer.body["detail"]]
     if len(clear) != AT_ONCE:
-        raise Refuted(f"a range without room was not told of: {[each.body for each in told if each not in clear]}")
+        raise Refuted(f"a range without room was not told of: {[each.body for each in refused if each not in clear]}")
 
-    stays, leaves = (_bring_up(mesh, wanted, answer) for wanted, answer in _of_those(crowd, answers, given)[:2])
+    stays, leaves = (_bring_up(mesh, wanted, answer) for wanted, answer in _added(crowd, answers, given)[:2])
     with record.control("the machine that will be removed is reached before"):
         assert stays.reaches(leaves)
     mesh.api.call("DELETE", f"/machines/{leaves.id}")
@@ -96,23 +96,25 @@ def test_a_small_range_is_used_up_and_not_given_again_at_once(world: World, reco
 
 
 def _add_at_once(api: Api, crowd: Sequence[Wanted]) -> list[Answer]:
-    """Adds all of them, so many at a time; gives the answers in their order."""
+    """Adds machines over `AT_ONCE` connections; returns the answers in the machines' order."""
     begin = threading.Barrier(AT_ONCE)
     with ThreadPoolExecutor(AT_ONCE) as pool, ExitStack() as connections:
         apis = [api.duplicate() for _ in range(AT_ONCE)]
         for each in apis:
             connections.callback(each.close)
 
-        def add(place: int) -> list[Answer]:
+        def add(start: int) -> list[Answer]:
             begin.wait()
-            return [apis[place].send("POST", "/machines", each.body) for each in crowd[place::AT_ONCE]]
+            return [apis[start].send("POST", "/machines", each.body) for each in crowd[start::AT_ONCE]]
 
         answers = list(pool.map(add, range(AT_ONCE)))
     return [answers[number % AT_ONCE][number // AT_ONCE] for number in range(len(crowd))]
 
 
-def _each_once(record: Record, mesh: Mesh, addresses: Sequence[str]) -> None:
-    """Nobody shares one, none is the hub's or nobody's, none is passed over, and the list of machines says the same."""
+def _check_addresses(record: Record, mesh: Mesh, addresses: Sequence[str]) -> None:
+    """Checks that the addresses are the lowest of the range, each given once, and that the list of machines has the
+    same.
+    """
     twice = [address for address, count in Counter(addresses).items() if count > 1]
     record.none_of("collisions", twice, "addresses were given to two machines")
     network = IPv4Network(mesh.organization["network"])
@@ -124,11 +126,11 @@ def _each_once(record: Record, mesh: Mesh, addresses: Sequence[str]) -> None:
         raise Refuted(f"the list of machines has other addresses: {sorted(set(listed) ^ set(addresses))}")
 
 
-def _known_to_the_link(world: World, mesh: Mesh, given: Sequence[Answer]) -> None:
-    """The hub's own link lets each machine send from its address, and from no other."""
+def _check_link(world: World, mesh: Mesh, given: Sequence[Answer]) -> None:
+    """Checks that the hub's link accepts from each machine its own address and no other."""
     script = 'ip -n "$1" -oneline link | cut -d: -f2 | grep -vw lo | xargs -I@ ip netns exec "$1" wg show @ allowed-ips'
-    told = world.subject.host.run("sh", "-ec", script, "sh", _namespace_of(world, mesh)).stdout
-    known = dict(re.findall(r"^(\S+)\t(.*)$", told, re.MULTILINE))
+    output = world.subject.host.run("sh", "-ec", script, "sh", _namespace_of(world, mesh)).stdout
+    known = dict(re.findall(r"^(\S+)\t(.*)$", output, re.MULTILINE))
     wanted = {each.body["machine"]["public_key"]: f"{each.body['machine']['address']}/32" for each in given}
     if known != wanted:
         raise Refuted(f"the hub's link knows other addresses: {set(known.items()) ^ set(wanted.items())}")
@@ -142,21 +144,19 @@ def _namespace_of(world: World, mesh: Mesh) -> str:
     return own[0]
 
 
-def _of_those(
-    crowd: Sequence[Wanted], answers: Sequence[Answer], given: Sequence[Answer]
-) -> list[tuple[Wanted, Answer]]:
+def _added(crowd: Sequence[Wanted], answers: Sequence[Answer], given: Sequence[Answer]) -> list[tuple[Wanted, Answer]]:
     return [(wanted, answer) for wanted, answer in zip(crowd, answers, strict=True) if answer in given]
 
 
 def _bring_up(mesh: Mesh, wanted: Wanted, answer: Answer) -> Machine:
-    """The machine with its own key in the place of the placeholder."""
+    """Brings up a machine whose configuration has its own key in place of the placeholder."""
     lines = answer.body["config"].splitlines(keepends=True)
     own = [f"PrivateKey = {wanted.private_key}\n" if line.startswith("PrivateKey") else line for line in lines]
     return mesh.bring_up(wanted.name, {**answer.body, "config": "".join(own)})
 
 
-def _are_reached_at_their_own(machines: Sequence[Machine], record: Record) -> None:
-    """The one that was given an address is the one that hears what is sent there."""
+def _check_each_is_reached(machines: Sequence[Machine], record: Record) -> None:
+    """Checks that a machine receives what is sent to its address."""
     for destination in machines:
         others = [each for each in machines if each is not destination]
         with UdpEcho(destination.host, PORT) as echo:

@@ -1,4 +1,4 @@
-"""Processes of the service are killed at any moment, and nothing that was answered is lost."""
+"""Processes of the service are killed at random times, and no answered change is lost."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ KILLS = {"quick": 3, "full": 20}
 def test_nothing_that_was_answered_is_lost(world: World, record: Record, profile: str) -> None:
     """Hub and web processes are killed under random changes of three customers, while others sign up and leave.
 
-    What was answered holds. What was not was done as a whole or not at all; asked for again by its key it is done once.
-    Links and store agree in the end.
+    Every answered change holds. A change without an answer was made as a whole or not at all, and made once when it is
+    repeated with its key. Links and store agree in the end.
     """
     service = world.subject.service
     account = survive(ground_of(service, DEADLINE_S * world.patience), KILLS[profile], world.seed)
@@ -31,7 +31,7 @@ def test_nothing_that_was_answered_is_lost(world: World, record: Record, profile
 
 
 def ground_of(service: Service, deadline_s: float) -> Ground:
-    """What the service's own host shows."""
+    """Returns access to the service's own host."""
 
     def peers(namespace: str, link: str) -> frozenset[str]:
         shown = service.host.run("ip", "netns", "exec", namespace, "wg", "show", link, "peers")

@@ -1,4 +1,4 @@
-"""Deleting an organization removes everything that belonged to it; no orphans."""
+"""Deleting an organization removes everything that belonged to it."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ SILENCE = 0.5
 DEADLINE = 60.0
 
 
-def test_nothing_of_it_is_left(world: World, record: Record) -> None:
-    """From the answer on its tunnels are dead, its sessions and accounts unknown; host, store and files have nothing.
+def test_a_deleted_organization_leaves_nothing(world: World, record: Record) -> None:
+    """From the answer on, tunnels of a deleted organization are dead, and its sessions and accounts are unknown;
+    nothing of it is left on the host, in the store and in files.
 
-    The census of the operator's command, the host's own tools and every byte of the service's files tell the same
-    before the organization and after it, and another organization's stream loses nothing meanwhile.
+    The operator's census, the host's own tools and every byte of the service's files show the same before the
+    organization and after it. The stream of another organization loses nothing meanwhile.
     """
     other = world.organization(record)
     kolkata, delhi = other.machines("kolkata", "delhi")
@@ -48,7 +49,7 @@ def test_nothing_of_it_is_left(world: World, record: Record) -> None:
         assert len(remains.on_host(world.subject.host) - host) > len(("a namespace", "a socket", "a rule"))
         assert second.send("GET", "/organization").status == httpx.codes.OK
 
-    # Its own hub will answer no fence any more; the other organization's is the same one.
+    # Its own hub will answer no fence after the deletion, so the other organization's does.
     own = JudgedStream(mumbai.host, pune.host, pune.address, record, "mumbai→pune", 0.002, kolkata.fence)
     with kolkata.stream_to(delhi) as others, own:
         with record.control("both organizations' streams flow before"):
@@ -83,19 +84,19 @@ def test_nothing_of_it_is_left(world: World, record: Record) -> None:
 
 
 def test_a_deletion_that_is_cut_off_is_finished(world: World, record: Record) -> None:
-    """The web process is killed while the hub has not answered yet; the next one finishes what it began, by itself."""
+    """The web process is killed before the hub has answered a deletion; the next web process finishes it by itself."""
     host = remains.on_host(world.subject.host)
     mesh, watcher = _sign_up(world, record, f"{MARK}-cut@example.net")
     mesh.add("left-behind")
     started = world.subject.installed.children("web")
-    asked = threading.Thread(target=_ask_to_delete, args=(mesh,))
+    deletion = threading.Thread(target=_ask_to_delete, args=(mesh,))
     with _stopped(world.subject.installed):
-        asked.start()
+        deletion.start()
         _wait_for_status(watcher, {httpx.codes.NOT_FOUND}, "the deletion does not begin")
         with record.control("it was cut off in the middle"):
             assert remains.on_host(world.subject.host) != host
         world.subject.installed.signal(started, signal.SIGKILL)
-        asked.join()
+        deletion.join()
     start = time.monotonic()
     _wait_for_status(watcher, {httpx.codes.UNAUTHORIZED}, "a deletion that was cut off is not finished")
     record.measure("cut off to finished", time.monotonic() - start, "s")
@@ -106,7 +107,7 @@ def test_a_deletion_that_is_cut_off_is_finished(world: World, record: Record) ->
 
 
 def _sign_up(world: World, record: Record, email: str) -> tuple[Mesh, Api]:
-    """A marked organization on the paid plan, and another session of its owner."""
+    """Signs up a marked organization, and returns it with a second session of its owner."""
     mesh = world.organization(record, f"{MARK} networks", email=email)
     second = mesh.api.anonymous()
     second.token = second.call("POST", "/sessions", {"email": email, "password": PASSWORD}).body["token"]
@@ -114,14 +115,14 @@ def _sign_up(world: World, record: Record, email: str) -> tuple[Mesh, Api]:
 
 
 def _ask_to_delete(mesh: Mesh) -> None:
-    # Whoever would answer is killed meanwhile.
+    # The process that would answer is killed meanwhile.
     with suppress(httpx.TransportError):
         mesh.api.send("DELETE", "/organization", {"confirm": mesh.organization["name"]})
 
 
 @contextmanager
 def _stopped(service: Installed) -> Iterator[None]:
-    """The hub's process stands still (SIGSTOP) for as long as ``with`` lasts."""
+    """Stops the hub's process (SIGSTOP) while the block runs."""
     known = service.children("hub")
     try:
         service.signal(known, signal.SIGSTOP)
@@ -130,11 +131,11 @@ def _stopped(service: Installed) -> Iterator[None]:
         service.signal(known, signal.SIGCONT)
 
 
-def _wait_for_status(api: Api, wanted: Collection[int], otherwise: str) -> None:
+def _wait_for_status(api: Api, wanted: Collection[int], failure: str) -> None:
     """Asks for the organization until the answer has one of these statuses.
 
     Raises:
-        Refuted: it never has.
+        Refuted: no answer has one within `DEADLINE`.
     """
     deadline = time.monotonic() + DEADLINE
     while True:
@@ -142,5 +143,5 @@ def _wait_for_status(api: Api, wanted: Collection[int], otherwise: str) -> None:
             if api.send("GET", "/organization").status in wanted:
                 return
         if time.monotonic() > deadline:
-            raise Refuted(f"{otherwise} in {DEADLINE:.0f} s")
+            raise Refuted(f"{failure} in {DEADLINE:.0f} s")
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Long names and names with special characters onboard cleanly and leave nothing behind."""
+"""Long names and names with special characters work everywhere and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.claim("edge-names")
 LONGEST = 255
 MARKER = "qxyzzyq"
 TRACE = "wvvwx"
-"""In names of an organization that goes; other scenarios leave theirs."""
+"""Part of the names of an organization that is deleted; other scenarios leave theirs."""
 NAMES = (
     "n" * LONGEST,
     "n" * (LONGEST - 1) + "m",
@@ -82,25 +82,25 @@ ALIKE = (
     "東京・本社",
     "東京・支社",
 )
-"""Names that begin alike, or that differ in what no name of a file can have."""
+"""Names that begin alike, or that differ only in characters that no file name can have."""
 GROUP = 'दफ़्तर: "a",b\' & <c>'
 SILENCE = 0.5
 _ACTIVE = ("script", "img", "iframe", "object", "embed", "link", "form", "base")
 _SEPARATORS = r"[,;|\t]"
-"""At any of these a reader of a CSV file may split, by its locale."""
+"""Characters at which programs split a CSV file, depending on the locale."""
 
 
 def kept(name: str) -> str:
-    """The name as the service keeps it: composed, without spaces around it."""
+    """Returns a name as the service stores it: composed, and without spaces around it."""
     return unicodedata.normalize("NFC", name).strip()
 
 
 class Page(HTMLParser):
-    """What a browser would make of a page.
+    """Elements and texts of a page, as a browser reads them.
 
     Attributes:
-        active: elements that load or do something, and attributes that do, with their numbers.
-        texts: without the spaces around them.
+        active: number of elements and attributes that load or run something.
+        texts: texts without spaces around them.
     """
 
     def __init__(self, text: str) -> None:
@@ -110,18 +110,16 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Called for each element."""
         self.active.update([tag] if tag in _ACTIVE else [])
         self.active.update(f"{tag} {name}" for name, _ in attrs if name.startswith("on"))
 
     def handle_data(self, data: str) -> None:
-        """Called for each text."""
         self.texts.append(data.strip())
 
 
 def test_every_name_onboards_and_is_data_wherever_it_shows(world: World, record: Record) -> None:
-    """Organizations, machines and groups with such names: they are the same in every answer, in the configuration, on
-    the page and in the CSV file, and are taken for syntax nowhere.
+    """Organizations, machines and groups have odd names. The names are unchanged in every answer, in the configuration,
+    on the page and in the CSV file, and nothing takes them for syntax.
     """
     mesh = _organization(world, record, NAMES[2], "names")
     plain, before = mesh.add("plain"), Page(mesh.api.page("/machines").body)
@@ -129,7 +127,7 @@ def test_every_name_onboards_and_is_data_wherever_it_shows(world: World, record:
     listed = {each["id"]: each["name"] for each in mesh.api.call("GET", "/machines").body["machines"]}
     for name, answer in given.items():
         if listed[answer["machine"]["id"]] != kept(name):
-            raise Refuted(f"{name!r} is called otherwise in the list: {listed[answer['machine']['id']]!r}")
+            raise Refuted(f"{name!r} has another name in the list: {listed[answer['machine']['id']]!r}")
         _check_configuration(mesh, kept(name), answer["config"], plain["config"])
     record.measure("names taken", len(given))
     _check_page(Page(mesh.api.page("/machines").body), before)
@@ -141,9 +139,9 @@ def test_every_name_onboards_and_is_data_wherever_it_shows(world: World, record:
         raise Refuted("a name was run as a command")
 
 
-def test_what_could_start_a_line_or_is_not_seen_is_refused(world: World, record: Record) -> None:
-    """Such a name is refused for a machine, a group and an organization, and leaves nothing behind; so is another
-    spelling of a name that is taken.
+def test_names_with_line_breaks_or_invisible_characters_are_refused(world: World, record: Record) -> None:
+    """Names that could start a line or contain invisible characters are refused for machines, groups and organizations,
+    and leave nothing behind. Another spelling of a taken name is refused, too.
     """
     mesh = _organization(world, record, NAMES[0], "refused")
     mesh.add("Zu\u0308rich")
@@ -171,8 +169,8 @@ def test_what_could_start_a_line_or_is_not_seen_is_refused(world: World, record:
         raise Refuted("a name that was refused left something behind")
 
 
-def test_machines_and_groups_called_so_work(world: World, record: Record) -> None:
-    """Two machines with the longest and the nastiest name talk, and a rule about a group with such a name holds."""
+def test_machines_and_groups_with_odd_names_work(world: World, record: Record) -> None:
+    """Two machines with the longest and the nastiest name talk, and a rule about a group with an odd name holds."""
     mesh = _organization(world, record, NAMES[9], "traffic")
     longest = mesh.machine(NAMES[0])
     nasty = mesh.machine(NAMES[9], groups=[GROUP])
@@ -188,8 +186,8 @@ def test_machines_and_groups_called_so_work(world: World, record: Record) -> Non
         raise Refuted(f"a machine called {nasty.name!r} is not let through again")
 
 
-def test_files_of_machines_named_alike_stand_beside_each_other(world: World, record: Record) -> None:
-    """Each machine's file has a name of its own, that wg-quick takes: on one computer all tunnels are up at once."""
+def test_files_of_similar_names_do_not_collide(world: World, record: Record) -> None:
+    """Each machine's file has a name of its own that wg-quick accepts; all tunnels are up at once on one computer."""
     mesh = _organization(world, record, NAMES[1], "files")
     host, tunnels = world.client("files"), []
     added = [mesh.add(name) for name in ALIKE]
@@ -208,8 +206,8 @@ def test_files_of_machines_named_alike_stand_beside_each_other(world: World, rec
     record.measure("tunnels on one computer", len(tunnels))
 
 
-def test_nothing_is_left_of_such_names(world: World, record: Record) -> None:
-    """Host, census and files tell the same before such an organization and after it."""
+def test_odd_names_leave_nothing_behind(world: World, record: Record) -> None:
+    """Host, census and files show the same before an organization with odd names and after it."""
     census, host = world.subject.installed.census(), remains.on_host(world.subject.host)
     name = f"{TRACE} {NAMES[15]}"
     mesh = _organization(world, record, name, "gone")
@@ -229,23 +227,23 @@ def test_nothing_is_left_of_such_names(world: World, record: Record) -> None:
 def _organization(world: World, record: Record, name: str, person: str) -> Mesh:
     mesh = world.organization(record, name, email=f"{person}@example.net")
     if mesh.organization["name"] != kept(name):
-        raise Refuted(f"the organization {name!r} is called otherwise: {mesh.organization['name']!r}")
+        raise Refuted(f"the organization {name!r} has another name: {mesh.organization['name']!r}")
     return mesh
 
 
 def _add(mesh: Mesh, name: str) -> dict[str, Any]:
-    """Adds a machine with its own key, in a group of the same name; returns the answer."""
+    """Adds a machine with its own key, in a group of the same name; returns the body of the answer."""
     answer = mesh.api.send("POST", "/machines", {"name": name, "public_key": pubkey(genkey()), "groups": [name]})
     if answer.status != httpx.codes.CREATED:
         raise Refuted(f"the name {name!r} was answered {answer.status}: {answer.body!r}")
     machine = answer.body["machine"]
     if (machine["name"], machine["groups"]) != (kept(name), [kept(name)]):
-        raise Refuted(f"{name!r} is called otherwise: {machine['name']!r} in {machine['groups']!r}")
+        raise Refuted(f"{name!r} has another name: {machine['name']!r} in {machine['groups']!r}")
     return dict(answer.body)
 
 
 def _check_configuration(mesh: Mesh, name: str, config: str, plain: str) -> None:
-    """The text is that of a machine with a harmless name, but for the name in its comment, its key and its address."""
+    """Checks that the text differs from that of a plain name only in the comment, the key and the address."""
     wanted = plain.split("\n")
     lines = config.split("\n")
     wanted[0] = f'# WireGuard config for machine "{name}"'
@@ -257,7 +255,7 @@ def _check_configuration(mesh: Mesh, name: str, config: str, plain: str) -> None
 
 
 def _check_page(page: Page, before: Page) -> None:
-    """Each name is a text of the page, and none has become an element of it."""
+    """Checks that each name is a text of the page and none became an element."""
     missing = [name for name in NAMES if kept(name) not in page.texts]
     if page.active != before.active:
         raise Refuted(f"a name is markup on the page, which has {page.active} and had {before.active}")
@@ -266,7 +264,7 @@ def _check_page(page: Page, before: Page) -> None:
 
 
 def _check_sheet(text: str) -> None:
-    """Each name is in the file, as text, whichever separator and character set the reader's locale has."""
+    """Checks that each name is in the CSV file as text, for every separator and character set of a reader's locale."""
     if not text.startswith("\ufeff"):
         raise Refuted("the CSV file has no byte order mark, so Excel garbles names that are not ASCII")
     cells = [row["name"] for row in csv.DictReader(io.StringIO(text))]
@@ -274,7 +272,7 @@ def _check_sheet(text: str) -> None:
     formulas = [part for part in parts if part.startswith(("=", "+", "-", "@"))]
     if formulas:
         raise Refuted(f"names are formulas in the CSV file: {formulas}")
-    # An apostrophe before what would be a formula is how the file says that it is none.
+    # The file puts an apostrophe before a text that would otherwise be a formula.
     read = {re.sub(rf"(^|{_SEPARATORS})'(?=[\s\"]*[=+@-])", r"\1", cell) for cell in cells}
     missing = sorted(set(map(kept, NAMES)) - read - set(cells))
     if missing:

@@ -1,4 +1,4 @@
-"""Keys held for a customer are encrypted at rest, and only the unlock secret opens them."""
+"""Keys that the service holds for customers are encrypted at rest, and only the unlock secret opens them."""
 
 from __future__ import annotations
 
@@ -28,35 +28,37 @@ SEALED = "sealed_data_key, sealed_private_key"
 
 
 def test_no_start_without_the_secret(world: World, record: Record) -> None:
-    """On what a running service keeps, none starts without its unlock secret or with another: it says one sentence.
+    """No service starts on the data of a running one without its unlock secret, or with another secret; it says one
+    sentence.
 
-    The same start with the right secret opens the keys, and is turned away only because the service is running.
+    The same start with the right secret opens the keys, and is refused only because the service is running.
     """
     service = world.subject.service
     copy = service.host.folder / "copy"
     shutil.copytree(service.data, copy)
     right = service.unlock_secret
     with record.control("with its secret it opens the keys"):
-        code, said = service.another_start(copy, right)
-        assert code == BUSY, said
+        code, output = service.another_start(copy, right)
+        assert code == BUSY, output
     wrong = {"no secret": None, "another secret": right[::-1], "the secret and one letter": right + "x"}
     for what, secret in wrong.items():
-        code, said = service.another_start(copy, secret)
+        code, output = service.another_start(copy, secret)
         if code != NOT_CONFIGURED:
-            raise Refuted(f"a start with {what} was not refused: it ended with {code}, saying {said!r}")
-        if len(said.splitlines()) != 1:
-            raise Refuted(f"a start with {what} says more than a sentence: {said!r}")
-        if exposure.in_bytes(said.encode(), {"the unlock secret": right}):
-            raise Refuted(f"a start with {what} tells the unlock secret: {said!r}")
+            raise Refuted(f"a start with {what} was not refused: it ended with {code}, saying {output!r}")
+        if len(output.splitlines()) != 1:
+            raise Refuted(f"a start with {what} says more than a sentence: {output!r}")
+        if exposure.in_bytes(output.encode(), {"the unlock secret": right}):
+            raise Refuted(f"a start with {what} tells the unlock secret: {output!r}")
     record.measure("starts refused", len(wrong))
     shutil.rmtree(copy)
 
 
 def test_private_keys_are_nowhere(world: World, record: Record) -> None:
-    """Every byte of the service's files, its log, and what it tells later: no private key is there, in any form.
+    """Every byte of the service's files, its log, and its later answers are searched: no private key is there, in any
+    form.
 
-    That is the keys that machines got with their configurations, and the hub's own key of the organization, as the
-    hub's link tells it. The public halves are found by the same search.
+    The search covers the keys that machines got with their configurations, and the hub's own key of the organization,
+    as root reads it from the hub's link. It finds the public keys.
     """
     mesh = world.organization(record)
     added = [mesh.add("kolkata"), mesh.add("delhi")]
@@ -64,11 +66,11 @@ def test_private_keys_are_nowhere(world: World, record: Record) -> None:
     keys = {f"machine key {number}": _key(each["config"]) for number, each in enumerate([*added, rotated])}
     public = {name: pubkey(key) for name, key in keys.items() if key != _key(added[0]["config"])}
     public["hub key"] = mesh.organization["hub_public_key"]
-    told_key = _hub_key(world.subject.service, mesh)
-    record.measure("the hub's own key is looked for", told_key is not None)
-    if told_key is not None:
-        keys["hub key"] = told_key
-        if pubkey(told_key) != public["hub key"]:
+    link_key = _hub_key(world.subject.service, mesh)
+    record.measure("the hub's own key is looked for", link_key is not None)
+    if link_key is not None:
+        keys["hub key"] = link_key
+        if pubkey(link_key) != public["hub key"]:
             raise Inconclusive("the hub's link has another key than the organization")
     own = genkey()
     mesh.api.call("POST", "/machines", {"name": "own-key", "public_key": pubkey(own)})
@@ -81,29 +83,29 @@ def test_private_keys_are_nowhere(world: World, record: Record) -> None:
     record.measure("secrets", len(keys))
     record.measure("files", len(files))
     record.none_of("in files", exposure.in_files(files, keys), "secrets lie in the service's files")
-    told = [mesh.api.send("GET", path).body for path in _paths(mesh)]
+    answered = [mesh.api.send("GET", path).body for path in _paths(mesh)]
     pages = [mesh.api.page(path).body for path in ("/machines", "/audit", "/settings")]
-    record.measure("answers", len(told) + len(pages))
-    answers = "\n".join(map(str, [*told, *pages])).encode()
+    record.measure("answers", len(answered) + len(pages))
+    answers = "\n".join(map(str, [*answered, *pages])).encode()
     with record.control("the answers are about these machines"):
-        assert set(public.values()) <= {each["public_key"] for each in told[0]["machines"]} | {public["hub key"]}
+        assert set(public.values()) <= {each["public_key"] for each in answered[0]["machines"]} | {public["hub key"]}
     record.none_of("in answers", exposure.in_bytes(answers, keys), "the service tells secrets later")
     log = world.subject.service.log_text().encode()
     record.none_of("in the log", exposure.in_bytes(log, keys), "the service's log has secrets")
 
 
 @pytest.mark.restarts
-def test_sealed_keys_are_their_organization_s(world: World, record: Record) -> None:
-    """Two organizations' sealed keys, exchanged in the database by force: the hub opens neither for the other.
+def test_sealed_keys_open_for_their_own_organization_alone(world: World, record: Record) -> None:
+    """The sealed keys of two organizations are exchanged in the database: the hub opens neither for the other.
 
-    Exchanged back, both are enforced again by themselves.
+    When they are exchanged back, the hub enforces both again by itself.
     """
     one, two = world.organization(record), world.organization(record)
     ids = [mesh.organization["id"] for mesh in (one, two)]
     database = world.subject.service.data / "store" / "meshwg.sqlite"
     with record.control("with their own keys both are enforced, before"):
         assert world.subject.service.is_ready()
-    # A hub that finds its links as they should be opens no key; after this it has to make them.
+    # A hub that finds its links in order opens no key; after a stop it has to make the links again.
     world.subject.service.stop()
     _exchange(database, *ids)
     world.subject.service.start()
@@ -128,7 +130,7 @@ def _key(config: str) -> str:
 
 
 def _hub_key(service: Service, mesh: Mesh) -> str | None:
-    """What only root of the hub's host can ask the link; None where not even root is told (boringtun)."""
+    """Reads the hub's private key from its link, as root; None if the implementation shows none (boringtun)."""
     host = service.census()[mesh.organization["id"]]["host"]
     shown = service.host.run(
         *("ip", "netns", "exec", host["namespace"], "wg", "show", host["links"][0], "private-key")
@@ -142,7 +144,7 @@ def _paths(mesh: Mesh) -> list[str]:
 
 
 def _finds_every_form(planted: Path, keys: dict[str, str]) -> bool:
-    """Whether the search notices each form of each secret in a file."""
+    """Returns True if the search finds each form of each secret in a file."""
     expected = set()
     with planted.open("wb") as file:
         for name, key in keys.items():
@@ -169,6 +171,6 @@ def _sealed(connection: sqlite3.Connection, organization: str) -> tuple[bytes, b
 
 
 def _refused_keys(service: Service, organizations: list[str]) -> set[str]:
-    """Those whose keys the hub could not open, once it has tried all of them: it says that it is up only then."""
-    said = service.log_text()
-    return {each for each in organizations if f"the keys of organization {each} can't be opened" in said}
+    """Returns the organizations whose keys the hub could not open; the hub is up only once it has tried all."""
+    log = service.log_text()
+    return {each for each in organizations if f"the keys of organization {each} can't be opened" in log}

@@ -1,4 +1,4 @@
-"""A machine's private key is shown once: a form that comes twice makes no other key, and shows none again."""
+"""A machine's private key is shown once; a form that is sent twice makes no second key and shows none again."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _KEY = re.compile(r"PrivateKey +=\s*([A-Za-z0-9+/]{43}=)")
 
 
 def test_a_reload_kills_no_tunnel(world: World, record: Record) -> None:
-    """The form that made a machine's new key comes again, as a reload has it sent: the key that was shown is still the
-    machine's, its tunnel carries packets, and no answer shows a key.
+    """The form that makes a new key is sent again, as a reload does. The key that was shown stays the machine's, its
+    tunnel carries packets, and no further answer shows a key.
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
@@ -37,8 +37,8 @@ def test_a_reload_kills_no_tunnel(world: World, record: Record) -> None:
     fields = _fields(browser, path, path)
     shown = _shown(browser.send("POST", path, fields))
     mumbai.tunnel.down()
-    told = {"machine": {"id": mumbai.id, "address": mumbai.address}, "config": shown}
-    after = mesh.bring_up("mumbai", told, host=mumbai.host)
+    added = {"machine": {"id": mumbai.id, "address": mumbai.address}, "config": shown}
+    after = mesh.bring_up("mumbai", added, host=mumbai.host)
     with record.control("the key that was shown opens the tunnel"):
         assert after.reaches(pune)
     again = [_followed(browser, browser.send("POST", path, fields)) for _ in range(REPLAYS)]
@@ -47,15 +47,15 @@ def test_a_reload_kills_no_tunnel(world: World, record: Record) -> None:
     key = mesh.api.call("GET", f"/machines/{mumbai.id}").body["public_key"]
     if key != pubkey(_key(shown)):
         raise Refuted("a form that came twice made another key, and the one that was shown is dead")
-    # It forgets its session, so that only its key lets it in.
+    # A new tunnel has no session, so only its key can open one.
     after.tunnel.down()
-    if not mesh.bring_up("mumbai", told, host=mumbai.host).reaches(pune):
+    if not mesh.bring_up("mumbai", added, host=mumbai.host).reaches(pune):
         raise Refuted("a form that came twice ended a tunnel")
     record.measure("forms that came again", len(again))
 
 
-def test_clicks_in_number_add_one_machine(world: World, record: Record) -> None:
-    """The form for a machine comes many times at once: one machine, one key, and nobody is refused for the others."""
+def test_many_clicks_add_one_machine(world: World, record: Record) -> None:
+    """The form for a new machine is sent many times at once: it makes one machine and one key; no click is refused."""
     mesh = world.organization(record)
     browser = _browser(mesh.api.visitor(), mesh.api.call("GET", "/account").body["email"])
     refused: list[str] = []
@@ -63,7 +63,7 @@ def test_clicks_in_number_add_one_machine(world: World, record: Record) -> None:
     with ThreadPoolExecutor(CLICKS) as pool:
         for name in NAMES:
             fields = _fields(browser, "/machines", "/machines") | {"name": name}
-            # With a connection each, they come at once.
+            # Opens a connection for each click, so that all arrive at once.
             wait([pool.submit(browser.open, "/machines") for _ in range(CLICKS)])
             clicks = [pool.submit(browser.send, "POST", "/machines", fields) for _ in range(CLICKS)]
             answers = [each.result() for each in clicks]
@@ -88,7 +88,7 @@ def _browser(visitor: Visitor, email: str) -> Visitor:
 
 
 def _fields(browser: Visitor, path: str, action: str) -> dict[str, str]:
-    """Fields that the form of this page sends by itself.
+    """Returns the fields that a form of a page sends by itself.
 
     Raises:
         Inconclusive: the page has no such form.
@@ -100,10 +100,10 @@ def _fields(browser: Visitor, path: str, action: str) -> dict[str, str]:
 
 
 def _shown(answer: httpx.Response) -> str:
-    """The configuration that a page shows.
+    """Returns the configuration that a page shows.
 
     Raises:
-        Refuted: it shows none.
+        Refuted: the page shows none.
     """
     found = _CONFIG.search(answer.text)
     if found is None:
@@ -119,6 +119,6 @@ def _key(config: str) -> str:
 
 
 def _followed(browser: Visitor, answer: httpx.Response) -> str:
-    """The text of the page that an answer shows or leads to."""
+    """Returns the text of the page that an answer shows or redirects to."""
     where = answer.headers.get("location")
     return html.unescape(answer.text if where is None else browser.open(where).text)

@@ -1,4 +1,4 @@
-"""Policy changes while traffic flows: what is denied is dropped, what is allowed gets through, nothing else is lost."""
+"""Policies change while traffic flows: denied packets are dropped, allowed ones pass, and no other packet is lost."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.claim("live-change")
 CHANGES = {"quick": 12, "full": 100}
 
 
-def test_what_no_rule_speaks_of_loses_nothing(world: World, record: Record, profile: str) -> None:
-    """Three streams; rules for one of them come and go, and the other two lose not one packet."""
+def test_streams_without_a_changed_rule_lose_nothing(world: World, record: Record, profile: str) -> None:
+    """Rules for one of three streams come and go; the two others lose no packet."""
     mesh = world.organization(record)
     mumbai, pune, delhi = mesh.machines("mumbai", "pune", "delhi")
     with (
@@ -33,8 +33,10 @@ def test_what_no_rule_speaks_of_loses_nothing(world: World, record: Record, prof
     record.measure("changes under traffic", CHANGES[profile])
 
 
-def test_rules_that_change_nothing_for_a_stream_don_t_touch_it(world: World, record: Record, profile: str) -> None:
-    """Default, groups and ports change around an allowed stream, a machine comes and goes; it loses not one packet."""
+def test_rule_changes_that_do_not_concern_a_stream_cost_it_nothing(world: World, record: Record, profile: str) -> None:
+    """Default, groups and ports change around an allowed stream, and a machine comes and goes; the stream loses no
+    packet.
+    """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune", groups=[["office"], ["office"]])
     always = rule_between("allow", mumbai, pune)

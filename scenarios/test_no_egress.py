@@ -1,4 +1,4 @@
-"""The hub forwards only between machines of one organization; no external destination is reachable through it."""
+"""The hub forwards only between machines of one organization; nothing outside is reachable through it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ from reports.exhibits import Cell
 pytestmark = pytest.mark.claim("no-egress")
 
 PINGS = 3
-# What a hub might have: shells, names, pages, metrics, the service's own, WireGuard's, links' ports.
+# Ports that a hub might have open: shell, DNS, web, metrics, the service's own, WireGuard's.
 HUB_PORTS = (22, 53, 80, 123, 443, 2019, 8080, PORT, 9090, 20000, 20001, 32767, 51820)
 
 
 def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
-    """More than fifty attempts, to everywhere but the mesh; witnesses in the internet and in the hub's host see none.
+    """A machine sends more than fifty kinds of packets to destinations outside of the mesh; witnesses in the internet
+    and on the hub's host see none.
 
-    The hub's host is given every opportunity: it forwards, and has a route to an internet that takes everything.
+    The hub's host is given every opportunity: it forwards, and has a route to an internet that accepts everything.
     """
     mesh = world.organization(record)
     roamer, mate = mesh.machines("roamer", "mate")
@@ -90,9 +91,10 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
 
 
 def test_a_machine_that_sends_everything_to_the_hub_gets_nowhere(world: World, record: Record) -> None:
-    """AllowedIPs widened to 0.0.0.0/0, as for a service that is a way to the internet: pages, names and pings are dead.
+    """A machine sends all its traffic to the hub (AllowedIPs 0.0.0.0/0); web pages, name servers and pings stay
+    unreachable.
 
-    Over the underlay the same machine had all of them, and when the tunnel is down it has them again.
+    Without the tunnel the same machine reaches all of them, before and after.
     """
     mesh = world.organization(record)
     added = mesh.add("roamer")
@@ -131,7 +133,7 @@ def test_a_machine_that_sends_everything_to_the_hub_gets_nowhere(world: World, r
 
 
 def _has_page(host: Host) -> bool:
-    """True if a page answers. Its listener has counted the connection then; when it is merely open, it may not have."""
+    """Returns True if a web page answers; its listener has counted the connection then."""
     with host.socket(socket.AF_INET, socket.SOCK_STREAM) as page:
         page.settimeout(5.0)
         try:
@@ -143,9 +145,9 @@ def _has_page(host: Host) -> bool:
 
 
 def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) -> None:
-    """Of the hub's address in the mesh only pings are answered: no port, no other protocol, not even with an error.
+    """The hub's address in the mesh answers pings and nothing else: no port, no other protocol, not even with an error.
 
-    Neither are the hub's public address and its loopback, when they are asked for through the tunnel.
+    Through the tunnel the hub's public address and its loopback don't answer either.
     """
     mesh = world.organization(record)
     (machine,) = mesh.machines("machine")
@@ -178,9 +180,9 @@ def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) ->
 
 
 def test_nobody_outside_reaches_a_machine(world: World, record: Record) -> None:
-    """A host beside the hub that routes the overlay network to it: no packet of its arrives in the mesh.
+    """A host beside the hub routes the overlay network to it; none of its packets arrives in the mesh.
 
-    The machine would take it: the addresses that its own WireGuard takes packets from are widened to all.
+    The machine would accept them: its own WireGuard takes packets from all addresses.
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
@@ -208,7 +210,7 @@ def test_nobody_outside_reaches_a_machine(world: World, record: Record) -> None:
 
 
 def _table(kinds: Sequence[str], seen: Mapping[str, Collection[int]]) -> dict[tuple[str, str, str], Cell]:
-    """How many attempts of each kind a witness saw, by the place where it stood; the number of each is its mark."""
+    """Returns the number of attempts of each kind that each witness saw; its mark is its index in ``kinds``."""
     return {
         (kind, "outside of the mesh", f"seen in {place}"): Cell(
             False, kinds.count(kind), sum(kinds[number] == kind for number in marks)
@@ -233,13 +235,15 @@ def _address(beyond: Outside) -> str:
 
 
 def _received(mesh: Mesh, machine: Machine) -> int:
-    """Bytes that the hub has received from a machine, as it tells itself."""
+    """Returns the bytes that the hub has received from a machine, by its own count."""
     return int(mesh.api.call("GET", f"/machines/{machine.id}").body["received_bytes"])
 
 
 @contextmanager
 def _listening(world: World) -> Iterator[int]:
-    """A port where something listens on all addresses of the hub's host; where nobody here has that, the service's."""
+    """Yields a port on which all addresses of the hub's host are listened on; the service's port if the host is not
+    ours.
+    """
     try:
         host = world.subject.lab_host
     except Inconclusive:

@@ -1,4 +1,4 @@
-"""onboarding-burst: many organizations created at once; each gets a working mesh."""
+"""Many organizations are created at once, and each gets a working mesh."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ PROOF_DEADLINE = 5.0
 
 
 def test_each_of_many_organizations_has_a_working_mesh(world: World, record: Record, profile: str) -> None:
-    """Organizations equal in all that may be equal sign up side by side, each over a connection of its own; two real
-    machines of each hear ten numbers of each other and nobody else's, and no two have what only one may."""
+    """Organizations with equal names, ranges and machines sign up at once, each over its own connection. Two real
+    machines of each exchange ten numbered packets and receive no others, and no two organizations share what only one
+    may have.
+    """
     asked = ORGANIZATIONS[profile]
     attempts = burst(world, client_pairs(world, AT_ONCE), BurstSpec(asked, "burst"))
     figures = figures_of(attempts, asked)

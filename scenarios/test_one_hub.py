@@ -1,4 +1,4 @@
-"""All overlay traffic between an organization's machines passes the hub; machines need not discover each other."""
+"""All traffic between an organization's machines passes the hub; machines need not discover each other."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ pytestmark = pytest.mark.claim("one-hub")
 INTERVAL = 0.002
 PINGS = {"quick": 50, "full": 500}
 STOPPED_S = {"quick": 0.5, "full": 10.0}
-# An IP packet of whole blocks of 16 bytes is as long for an implementation that does not pad (boringtun).
+# IP packets of whole blocks of 16 bytes are as long with an implementation that does not pad (boringtun).
 _PAYLOADS = (196, 404)
-"""Bytes that tell one organization's pings from the other's, and from everything else."""
+"""Bytes; the length tells one organization's pings from the other's and from everything else."""
 
 _BACK_DEADLINE = 60.0
-"""For all organizations of the run to be whole again where the processor is emulated; the claim promises no time."""
+"""Seconds for all organizations of the run to recover on an emulated processor; the claim promises no time."""
 
 _APART = "198.18.7"
-"""Networks of RFC 2544 and RFC 1918, on which the hub's machines are alone."""
+"""Networks of RFC 2544 and RFC 1918 that only the hub and one machine are on."""
 
 
 def test_every_message_passes_the_hub(world: World, record: Record, profile: str) -> None:
     """Two organizations ping at once. Captures on every link account for each message: from a machine to the hub's one
-    port, and from there to the other machine. Nothing else comes from or goes to a machine.
+    port, and from there to the other machine. Machines send and receive nothing else.
     """
     meshes = [world.organization(record, name) for name in ("acme", "bolt")]
     pairs = [mesh.machines("mumbai", "pune") for mesh in meshes]
@@ -91,24 +91,24 @@ def test_every_message_passes_the_hub(world: World, record: Record, profile: str
 
 
 def test_a_configuration_names_nothing_but_the_hub(world: World, record: Record) -> None:
-    """One peer and one endpoint, the same for every machine of every organization, also where mates are online; and
-    what a machine was told is all that it ever knows.
+    """Every machine of every organization has one peer with one and the same endpoint, the hub. A machine never learns
+    another address, even while its mates are online.
     """
     meshes = [world.organization(record, name) for name in ("acme", "bolt")]
     port = _port(world, meshes)
     machines = [machine for mesh in meshes for machine in mesh.machines("mumbai", "pune", "kolkata")]
-    told = []
+    others = []
     for machine in machines:
         lines = machine.config.splitlines()
         if lines.count("[Peer]") != 1:
             raise Refuted(f"the configuration of {machine.name} has {lines.count('[Peer]')} peers")
-        # Its own and the hub's, and the range of the overlay.
+        # Addresses of the machine and the hub, and the overlay's range.
         known = {machine.address, world.subject.endpoint_host, "10.100.0.0"}
-        told += [f"{machine.name}: {each}" for each in _addresses_in(machine.config) if each not in known]
+        others += [f"{machine.name}: {each}" for each in _addresses_in(machine.config) if each not in known]
         endpoints = [line.partition("=")[2].strip() for line in lines if line.startswith("Endpoint")]
         if endpoints != [f"{world.subject.endpoint_host}:{port}"]:
             raise Refuted(f"the configuration of {machine.name} names {endpoints}, and not the hub alone, port {port}")
-    record.none_of("other addresses in configurations", told, "a configuration names another address")
+    record.none_of("other addresses in configurations", others, "a configuration names another address")
     for mesh in range(len(meshes)):
         for source, destination in permutations(machines[3 * mesh : 3 * mesh + 3], 2):
             if not source.reaches(destination):
@@ -121,9 +121,9 @@ def test_a_configuration_names_nothing_but_the_hub(world: World, record: Record)
         assert set(_addresses_in(f"Endpoint = {machines[1].underlay_address}:51820")) - {machines[0].address, HUB}
 
 
-def test_machines_that_can_not_reach_each_other_talk(world: World, record: Record) -> None:
-    """One is on a network of its own with the hub, one behind a router that translates addresses. No packet gets from
-    one to the other except through the hub, and by its policy.
+def test_machines_without_a_direct_path_talk_through_the_hub(world: World, record: Record) -> None:
+    """One machine is on a network that only the hub shares, another behind a router with NAT. Packets between them pass
+    the hub alone, by its policy.
     """
     mesh = world.organization(record)
     apart, home = _alone_with_the_hub(world, "apart"), behind_a_router(world, "home")
@@ -145,8 +145,8 @@ def test_machines_that_can_not_reach_each_other_talk(world: World, record: Recor
 
 @pytest.mark.restarts
 def test_a_stopped_hub_stops_everything(world: World, record: Record, profile: str) -> None:
-    """With the service down no packet gets from machine to machine, and none is tried directly. Started again, it is
-    the hub as before.
+    """With the service stopped no packet gets from machine to machine, and no machine tries it directly. After the
+    start the hub works as before.
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
@@ -170,14 +170,16 @@ def test_a_stopped_hub_stops_everything(world: World, record: Record, profile: s
             record.measure("packets delivered with the hub stopped", delivered, limit=0)
             if delivered:
                 raise Refuted(f"{delivered} packets were delivered with no hub")
-            tried = [packet for capture in captures for packet in underlay.direct(capture.packets(), addresses)]
-            record.none_of("packets from machine to machine", tried, "machines spoke directly")
+            direct_packets = [
+                packet for capture in captures for packet in underlay.direct(capture.packets(), addresses)
+            ]
+            record.none_of("packets from machine to machine", direct_packets, "machines spoke directly")
         for stream in streams:
             stream.wait_until_whole(_BACK_DEADLINE)
 
 
 def test_a_machine_that_moves_stays_connected(world: World, record: Record) -> None:
-    """Its address on the underlay changes, and nobody tells it; it is back after one handshake at most."""
+    """A machine's underlay address changes without notice; it is reached again after one handshake at most."""
     mesh = world.organization(record)
     road = behind_a_router(world, "road")
     mumbai = mesh.bring_up("mumbai", mesh.add("mumbai"), host=road.host)
@@ -206,14 +208,14 @@ def test_a_machine_that_moves_stays_connected(world: World, record: Record) -> N
 
 
 def _port(world: World, meshes: Sequence[Mesh]) -> int:
-    """The one public port.
+    """Returns the hub's public port.
 
     Raises:
-        Refuted: organizations are told different ones, or another host.
+        Refuted: organizations have different ports, or another host.
     """
-    told = {str(mesh.organization["endpoint"]) for mesh in meshes}
-    if len(told) != 1 or not (only := min(told)).startswith(f"{world.subject.endpoint_host}:"):
-        raise Refuted(f"organizations are told these hubs: {sorted(told)}")
+    endpoints = {str(mesh.organization["endpoint"]) for mesh in meshes}
+    if len(endpoints) != 1 or not (only := min(endpoints)).startswith(f"{world.subject.endpoint_host}:"):
+        raise Refuted(f"organizations are told these hubs: {sorted(endpoints)}")
     return int(only.rpartition(":")[2])
 
 
@@ -222,7 +224,7 @@ def _addresses_in(text: str) -> list[str]:
 
 
 def _alone_with_the_hub(world: World, name: str) -> LabHost:
-    """A host on a network of its own, on which the hub has a link."""
+    """Makes a host on a network that only the hub shares."""
     switch, host = world.lab.switch(name), world.lab.host(name)
     world.lab.connect(world.subject.lab_host, switch, f"{_APART}.1/24")
     world.lab.connect(host, switch, f"{_APART}.2/24")

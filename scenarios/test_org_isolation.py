@@ -1,4 +1,4 @@
-"""No organization can see, reach or observe another's machines or traffic, even with identical address ranges."""
+"""No organization sees, reaches or observes another's machines or traffic, even with identical address ranges."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ _BODIES = {
     ("post", "/machines/{id}/rotate"): {},
     ("patch", "/members/{id}"): {"role": "viewer"},
 }
-# Takes an authenticator, and is a person's own: not even others of the same organization have it.
-_WITHOUT = ("/account/passkeys/{id}",)
+# Needs an authenticator, and belongs to a person: not even the same organization sees it.
+_EXCLUDED = ("/account/passkeys/{id}",)
 PACKETS = 50
 
 
-def test_twins_never_hear_each_other(world: World, record: Record) -> None:
-    """Two organizations with the same range and the same addresses; each sees all of its own packets and no other.
+def test_organizations_with_equal_addresses_never_hear_each_other(world: World, record: Record) -> None:
+    """Two organizations have the same range and the same addresses; each receives all of its own packets and no other.
 
-    Every packet says which organization it belongs to, and a capture on each machine's tunnel shows what arrived
-    there, whoever it was meant for.
+    Every packet names its organization, and a capture on each machine's tunnel shows what arrived there, whatever its
+    destination.
     """
     acme, bolt = world.organization(record, "acme"), world.organization(record, "bolt")
     a1, a2 = acme.machines("one", "two")
     b1, b2 = bolt.machines("one", "two")
     if (a1.address, a2.address) != (b1.address, b2.address):
         raise Refuted("two new organizations with the default range got different addresses")
-    everyone = {"acme": (a1, a2), "bolt": (b1, b2)}
+    machines_of = {"acme": (a1, a2), "bolt": (b1, b2)}
     captures = {
         (name, machine.name): Capture(machine.host, machine.tunnel.interface, f"udp port {PORT}")
-        for name, machines in everyone.items()
+        for name, machines in machines_of.items()
         for machine in machines
     }
     for capture in captures.values():
         capture.__enter__()
-    for name, (first, second) in everyone.items():
+    for name, (first, second) in machines_of.items():
         for source, destination in ((first, second), (second, first)):
             _send(source, destination.address, f"{name} {source.name}")
             # An address of the range that only the other organization has.
@@ -72,8 +72,8 @@ def test_twins_never_hear_each_other(world: World, record: Record) -> None:
     record.at_least("own packets seen by the captures", own, len(captures) * PACKETS, "packets")
 
 
-def test_a_machine_reaches_its_own_twin_only(world: World, record: Record) -> None:
-    """An address that exists in both organizations always means the own one, and one that exists there alone none."""
+def test_an_address_means_the_machine_of_the_own_organization(world: World, record: Record) -> None:
+    """An address that both organizations have leads to the own machine; one that only the other has leads nowhere."""
     acme, bolt = world.organization(record, "acme"), world.organization(record, "bolt")
     a1, a2 = acme.machines("one", "two")
     *_, b3 = bolt.machines("one", "two", "three")
@@ -90,26 +90,26 @@ def test_a_machine_reaches_its_own_twin_only(world: World, record: Record) -> No
 
 
 def test_no_call_tells_of_another_organization(world: World, record: Record) -> None:
-    """Every call that names something by its id, with another organization's: answered as if nobody had it. No list
-    tells of another organization's things, and no rule can speak of them.
+    """Every call that takes an id gets an id of another organization and answers as if it did not exist. No list shows
+    things of another organization, and no rule can name them.
     """
     acme, bolt = world.organization(record), world.organization(record)
     own, theirs = _holdings(acme, "server"), _holdings(bolt, _SECRET)
     document = acme.api.call("GET", "/openapi.json").body["paths"]
     calls = [
         (method, path)
-        # What takes something away comes last.
+        # Deletions come last.
         for method in ("get", "patch", "post", "put", "delete")
         for path in document
-        if "{id}" in path and method in document[path] and path not in _WITHOUT and _kind(path) in theirs
+        if "{id}" in path and method in document[path] and path not in _EXCLUDED and _kind(path) in theirs
     ]
     record.at_least("calls that name something by its id", len(calls), 10)
-    told = [
+    known = [
         f"{method.upper()} {path} was answered {status}"
         for method, path in calls
         if (status := _status(acme, method, path, theirs)) != 404
     ]
-    record.none_of("calls that knew another organization's ids", told, "a call knew another organization's id")
+    record.none_of("calls that knew another organization's ids", known, "a call knew another organization's id")
     refused = acme.api.send("PUT", "/policy", {"default": "allow", "rules": [_rule_about(theirs["/machines"])]})
     if refused.status != 422:
         raise Refuted(f"a rule about another organization's machine was answered {refused.status}")
@@ -123,17 +123,17 @@ def test_no_call_tells_of_another_organization(world: World, record: Record) -> 
 
 
 def test_no_page_tells_of_another_organization(world: World, record: Record) -> None:
-    """Every page and form that has another organization's id in its address is not found, and no page tells of it."""
+    """Every page and form with another organization's id in its address is not found; no page shows things of it."""
     acme, bolt = world.organization(record), world.organization(record)
     _holdings(acme, "server")
     theirs = _holdings(bolt, _SECRET)
     ours, other = _browser(acme), _browser(bolt)
     fields = ours.forms("/machines")[0].fields
-    named = sorted((method, path) for method, path in other.walk("/machines") if _tells_of(path, theirs))
-    record.at_least("pages and forms with an id in their address", len(named), 8)
+    with_id = sorted((method, path) for method, path in other.walk("/machines") if _tells_of(path, theirs))
+    record.at_least("pages and forms with an id in their address", len(with_id), 8)
     opened = [
         f"{method} {path} was answered {status}"
-        for method, path in named
+        for method, path in with_id
         if (status := ours.send(method, path, fields if method == "POST" else None).status_code) != 404
     ]
     record.none_of("pages that knew another organization's ids", opened, "a page knew another organization's id")
@@ -142,14 +142,14 @@ def test_no_page_tells_of_another_organization(world: World, record: Record) -> 
     record.measure("pages that were read", len(seen))
     record.none_of("pages that told of another organization", leaks, "a page told of another organization")
     with record.control("the other's own pages do know and tell of these"):
-        assert all(other.open(path).status_code == 200 for method, path in named if method == "GET")
+        assert all(other.open(path).status_code == 200 for method, path in with_id if method == "GET")
         assert _tells_of(other.open("/machines").text, theirs)
     for browser in (ours, other):
         browser.close()
 
 
 def _holdings(mesh: Mesh, name: str) -> dict[str, str]:
-    """Gives an organization something of each kind, called so where it has a name; the ids, by the list's path."""
+    """Gives an organization one thing of each kind; returns their ids by the path of their list."""
     api = mesh.api
     email = api.call("GET", "/account").body["email"]
     machine = mesh.add(name)["machine"]["id"]
@@ -160,27 +160,27 @@ def _holdings(mesh: Mesh, name: str) -> dict[str, str]:
     (member,) = api.call("GET", "/members").body["members"]
     (session,) = (each for each in api.call("GET", "/sessions").body["sessions"] if not each["current"])
     invited = api.call("POST", "/invitations", {"email": f"guest-of-{email}", "role": "viewer"}).body
-    held = {
+    ids = {
         "/machines": machine,
         "/policy/rules": rule,
         "/sessions": session["id"],
         "/members": member["id"],
         "/invitations": invited["invitation"]["id"],
     }
-    # Somebody else's service may send mail, and then nobody of ours can verify the address, which a token takes.
+    # A token needs a verified address; nobody can verify it here if the service sends real mail.
     token = api.send("POST", "/tokens", {"name": name, "scope": "read", "password": PASSWORD})
     if not str(token.body.get("type", "")).endswith(":unverified"):
-        held["/tokens"] = token.body["api_token"]["id"]
-    return held
+        ids["/tokens"] = token.body["api_token"]["id"]
+    return ids
 
 
 def _status(mesh: Mesh, method: str, path: str, holdings: Mapping[str, str]) -> int:
-    there = path.format(id=holdings[_kind(path)])
-    return mesh.api.send(method.upper(), there, _BODIES.get((method, path))).status
+    address = path.format(id=holdings[_kind(path)])
+    return mesh.api.send(method.upper(), address, _BODIES.get((method, path))).status
 
 
 def _kind(path: str) -> str:
-    """The list that has what a path names."""
+    """Returns the path of the list that a path belongs to."""
     return path.partition("/{")[0]
 
 
@@ -201,7 +201,7 @@ def _send(source: Machine, address: str, text: str) -> None:
 
 
 def _table(heard: Mapping[tuple[str, str], Sequence[bytes]]) -> dict[tuple[str, str, str], Cell]:
-    """Who heard whom. What a machine sends to an address is for the one that its own organization has there."""
+    """Returns the packets that each machine received of each other; only those of its own organization are allowed."""
     return {
         (f"{name} {source}", f"{other} {destination}", f"udp/{PORT}"): Cell(
             name == other, PACKETS, sum(payload.startswith(f"{name} {source} ".encode()) for payload in payloads)
@@ -213,7 +213,7 @@ def _table(heard: Mapping[tuple[str, str], Sequence[bytes]]) -> dict[tuple[str, 
 
 
 def _fence(mesh: Mesh, machines: tuple[Machine, ...]) -> bool:
-    """A tunnel keeps its packets in order, so what the hub passed on has arrived when it answers afterwards."""
+    """Pings the hub; afterwards all that it passed on has arrived, because a tunnel keeps its packets in order."""
     return all(bool(machine.host.ping(mesh.hub_address, timeout=5.0)) for _ in range(2) for machine in machines)
 
 

@@ -1,4 +1,4 @@
-"""No machine takes the hub's connection tracking from others, neither those of its own organization nor of another."""
+"""No machine takes the hub's connection tracking from others, in its own organization or in another."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _PORT = 4000
 _PROBE_S = 5.0
 
 
-def test_one_machine_that_opens_all_it_can_leaves_others_theirs(world: World, record: Record, profile: str) -> None:
-    """It shakes hands with itself, thousands of times a second. The hub follows no more of that than the documented
-    pace and bound, and machines of its own organization and of another open connections meanwhile as before.
+def test_a_machine_that_opens_many_connections_leaves_others_theirs(world: World, record: Record, profile: str) -> None:
+    """A machine opens thousands of connections per second with itself. The hub tracks no more of them than the
+    documented rate and bound allow, and other machines of both organizations open connections as before.
     """
     hostile, ordinary = world.organization(record, "hostile"), world.organization(record, "ordinary")
     greedy, mate, other = hostile.machines("greedy", "mate", "other")
@@ -60,7 +60,7 @@ def _opens(source: Machine, destination: Machine) -> bool:
 
 
 def _tracked(world: World, mesh: Mesh) -> int:
-    """How many connections the hub follows for this organization."""
+    """Returns the number of connections that the hub tracks for an organization."""
     names = [line.split()[0] for line in world.subject.host.run("ip", "netns", "list").stdout.splitlines()]
     (name,) = (each for each in names if each.endswith(mesh.organization["id"]))
     file = "/proc/sys/net/netfilter/nf_conntrack_count"

@@ -1,4 +1,4 @@
-"""No organization reaches another by forging: senders, broadcasts, stolen configurations, recorded messages."""
+"""No organization reaches another by forged senders, broadcasts, stolen configurations or recorded messages."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from netlab import Capture, NothingArrived, Tunnel, wg_quick
 
 pytestmark = pytest.mark.claim("org-isolation")
 
-_EVERYBODY_OF_THE_RANGE = "10.100.255.255"
+_BROADCAST = "10.100.255.255"
 _PORT = 4000
 _UNANSWERED_S = 1.0
 """Seconds, many times what an answer takes. A control waits for one in the same way, and longer."""
 
 
 def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record) -> None:
-    """From inside a tunnel, with the addresses of a mate, of the hub and of another organization's machines as senders,
-    and to everybody at once: none of it arrives anywhere, neither in the own organization nor in the other.
+    """A machine sends through its tunnel with addresses of a mate, of the hub and of another organization's machines as
+    senders, and to broadcast addresses. No packet arrives in either organization.
     """
     acme, bolt = world.organization(record), world.organization(record)
     one, two = acme.machines("one", "two")
@@ -50,10 +50,10 @@ def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record
             assert {1} <= at_only.wait_for(heard, {1})
 
         senders = (two.address, acme.hub_address, only.address, only.underlay_address, "127.0.0.1", *EVERYBODY)
-        ways = [(sender, to) for sender in senders for to in (two.address, only.address)]
-        ways += [(one.address, to) for to in (only.address, _EVERYBODY_OF_THE_RANGE, *EVERYBODY)]
+        pairs = [(sender, to) for sender in senders for to in (two.address, only.address)]
+        pairs += [(one.address, to) for to in (only.address, _BROADCAST, *EVERYBODY)]
         marks = Marks()
-        tried = [_probe(sender, to, marks.mark(number)) for number, (sender, to) in enumerate(ways)]
+        tried = [_probe(sender, to, marks.mark(number)) for number, (sender, to) in enumerate(pairs)]
         raw.send(one.host, one.tunnel.interface, tried)
         for machine in (one, two, other, only):
             machine.fence()
@@ -63,7 +63,7 @@ def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record
         }.items():
             record.none_of(
                 f"forged packets in {name}",
-                ["from {} to {}".format(*ways[number]) for number in sorted(seen)],
+                ["from {} to {}".format(*pairs[number]) for number in sorted(seen)],
                 f"forged packets arrived in {name}",
             )
         with record.control("what is not forged arrives as before"):
@@ -73,7 +73,9 @@ def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record
 
 
 def test_a_stolen_configuration_opens_its_own_organization_alone(world: World, record: Record) -> None:
-    """Its key is a stranger to every other organization's hub; and an address that only another one has is nobody's."""
+    """A stolen key is unknown to every other organization's hub, and with an address that only another organization has
+    it reaches nothing.
+    """
     acme, bolt = world.organization(record), world.organization(record)
     stolen = acme.add("stolen")
     mate = acme.machine("mate")
@@ -101,8 +103,8 @@ def test_a_stolen_configuration_opens_its_own_organization_alone(world: World, r
 
 
 def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
-    """Who sits on the way of one organization's machine records its messages and sends them again: as they are, into
-    another organization's session, and as handshakes with its hub. Nobody hears them, and nobody's tunnel notices.
+    """An attacker on the path of a machine records its messages and sends them again: unchanged, into another
+    organization's session, and as handshakes with its hub. No machine receives them, and no tunnel is disturbed.
     """
     acme, bolt = world.organization(record), world.organization(record)
     two, (other, only) = acme.machine("two"), bolt.machines("one", "two")
@@ -120,14 +122,14 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
     ):
         one = acme.bring_up("one", acme.add("one"), host=home.host)
         with record.control("both organizations' machines hear their mates"):
-            _say(one, two, marks.mark(0))
-            _say(other, only, marks.mark(1))
+            _send_mark(one, two, marks.mark(0))
+            _send_mark(other, only, marks.mark(1))
             assert at_mate.wait_for(marks, {0}) == {0}
             assert at_only.wait_for(marks, {1}) == {1}
         with record.control("a message that was taken from the way is heard when the thief sends it first"):
             before = len(_messages(taken, hub))
             home.router.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
-            _say(one, two, marks.mark(2))
+            _send_mark(one, two, marks.mark(2))
             fresh = _wait_for_messages(taken, hub, before)
             for message in fresh:
                 sender.sendto(message, hub)
@@ -138,7 +140,7 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
         for machine in (two, only):
             machine.fence()
         for witness in (at_mate, at_only):
-            # The errors that were answered quote what was said.
+            # ICMP errors about the packets quote their marks.
             witness.marks(marks)
 
         recorded, theirs = _messages(taken, hub), _messages(at_other, hub)
@@ -158,7 +160,7 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
             record.at_least(f"sent {way}", len(messages), 1, "messages")
             for message in messages:
                 sender.sendto(message, hub)
-                # And as if they came from the other organization's machine, whose address everybody on the way sees.
+                # Also with the address of the other organization's machine, which everybody on the path sees.
                 raw.send(thief, "eth0", [_from(other.underlay_address, hub, message)])
         for machine in (one, two, other, only):
             machine.fence()
@@ -182,7 +184,7 @@ def _from(source: str, hub: tuple[str, int], message: bytes) -> Packet:
     return IP(src=source, dst=hub[0]) / UDP(sport=raw.SOURCE_PORT, dport=hub[1]) / message
 
 
-def _say(source: Machine, destination: Machine, mark: bytes) -> None:
+def _send_mark(source: Machine, destination: Machine, mark: bytes) -> None:
     with source.host.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.sendto(mark, (destination.address, _PORT))
 
@@ -196,7 +198,7 @@ def _shakes_hands(tunnel: Tunnel, deadline_s: float) -> bool:
 
 
 def _messages(capture: Capture, hub: tuple[str, int]) -> list[bytes]:
-    """WireGuard's, to the hub."""
+    """Returns the captured WireGuard messages to the hub."""
     return [
         _message(each)
         for each in capture.packets()
@@ -216,5 +218,5 @@ def _wait_for_messages(capture: Capture, hub: tuple[str, int], before: int) -> l
 
 
 def _opens(message: bytes) -> bool:
-    """Whether it is what only a hub sends that takes the other for one of its machines."""
+    """Returns True for messages that a hub sends only to a peer that it accepts."""
     return forgery.kind(message) in (MessageKind.INITIATION, MessageKind.RESPONSE, MessageKind.DATA)

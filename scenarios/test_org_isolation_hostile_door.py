@@ -1,4 +1,4 @@
-"""No organization takes the hub's port from another: not by flooding it, not by holding what it remembers."""
+"""No organization takes the hub's port from another by flooding it or by holding sessions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PORTS_OF_AN_ADDRESS = 10
 _KNOWN = 20
 _FIRST_PORT = 41000
 _ANSWER_S = 2.0
-"""Seconds, a hundred times what an answer takes; WireGuard itself would ask again after five."""
+"""Seconds, a hundred times what an answer takes; WireGuard itself would repeat after five."""
 
 _HELD_S = 1.5
 _TOLERANCE_S = 0.5
@@ -31,8 +31,8 @@ _TOLERANCE_S = 0.5
 
 def test_machines_shake_hands_beside_a_tenant_that_floods(world: World, record: Record) -> None:
     """An organization floods the hub's port with handshakes, from many addresses and from sources that the hub knows,
-    and answers for its own sessions again and again. Another organization's machines shake hands all the same at the
-    first attempt, new ones as well as those that the hub knows.
+    and sends responses to its own sessions. Another organization's machines, new and known ones, complete handshakes at
+    the first attempt.
     """
     world.subject.check_may_attack()
     ordinary, hostile = world.organization(record, "ordinary"), world.organization(record, "hostile")
@@ -50,22 +50,22 @@ def test_machines_shake_hands_beside_a_tenant_that_floods(world: World, record: 
     with front_door.flooding(
         enemy.start_tool, _hub(world, hostile), hostile.organization["hub_public_key"], known + strangers,
         sessions=sessions,
-    ) as knocks:  # fmt: skip
+    ) as sent:  # fmt: skip
         missed = _unanswered(world, home, configurations, 1) or _unanswered(world, home, configurations, 2)
         record.none_of(
             "handshakes that were not answered", missed, "handshakes of an ordinary organization were kept out"
         )
-        # As a customer's own WireGuard does it.
+        # A machine with stock WireGuard.
         ordinary.machine("newcomer")
-    record.at_least("first messages that were sent", knocks.initiations, 500, "messages")
-    record.at_least("answers that were sent", knocks.responses, 500, "messages")
+    record.at_least("first messages that were sent", sent.initiations, 500, "messages")
+    record.at_least("answers that were sent", sent.responses, 500, "messages")
     with record.control("after the flood, each handshake is answered at the first attempt"):
         assert _unanswered(world, home, configurations, 3) == []
 
 
-def test_nobody_holds_a_session(world: World, record: Record) -> None:
-    """What looks like an answer to the hub's handshake, from a stranger or from the machine itself, doesn't make the
-    hub's host remember a session any longer than it would.
+def test_a_session_cannot_be_held_from_outside(world: World, record: Record) -> None:
+    """Forged handshake responses, sent by a stranger or by the machine itself, don't make the hub's host remember a
+    session for longer.
     """
     hostile = world.organization(record)
     enemy, stranger = world.client("enemy"), world.client("stranger")
@@ -91,7 +91,11 @@ def test_nobody_holds_a_session(world: World, record: Record) -> None:
 
 
 def _unanswered(world: World, home: LabHost, configurations: list[str], attempt: int) -> list[str]:
-    """One handshake of each: from a source of its own that is new with attempt 1, and not new with attempt 2."""
+    """Tries one handshake of each machine and returns those without an answer.
+
+    Args:
+        attempt: number of the attempt; sources are new with attempt 1 and known with attempt 2.
+    """
     port = _FIRST_PORT + (100 if attempt in (1, 2) else 200 + attempt * 100)
     missed = []
     for number, configuration in enumerate(configurations):
@@ -107,7 +111,7 @@ def _unanswered(world: World, home: LabHost, configurations: list[str], attempt:
 
 
 def _addresses(world: World, host: LabHost) -> list[str]:
-    """The host's address and some more, which it gets."""
+    """Gives a host more addresses; returns all of them."""
     own = host.addresses("eth0")[0].partition("/")[0]
     more = [world.free_address() for _ in range(_ADDRESSES - 1)]
     for address in more:

@@ -1,4 +1,4 @@
-"""An ordinary organization beside a hostile one: its packets arrive, its calls are answered, its people get in."""
+"""An ordinary organization beside a hostile one: its packets arrive, its calls are answered, its people can log in."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ RULES = {"quick": 4_000, "full": 15_000}
 
 
 def test_a_tenant_that_floods_the_front_door_holds_up_no_other(world: World, record: Record, profile: str) -> None:
-    """One organization sends a thousand handshakes a second, and another's new machines shake hands meanwhile."""
+    """One organization sends a thousand handshakes per second, and another's new machines complete handshakes
+    meanwhile.
+    """
     neighbour = Neighbour(world, record)
     attack = attacks.flood_the_front_door(world, record)
-    knocks = neighbour.judge(attack, SECONDS[profile], newcomers=1)
-    began = min(each.initiations for each in knocks)
+    sent = neighbour.judge(attack, SECONDS[profile], newcomers=1)
+    began = min(each.initiations for each in sent)
     record.at_least("handshakes that the hostile tenant began, in a turn", began, 500, "messages")
 
 
-def test_a_tenant_that_saves_what_costs_most_holds_up_no_other(world: World, record: Record, profile: str) -> None:
-    """One organization saves, over four connections, policies as large as may be, larger ones, and one rule more."""
+def test_a_tenant_that_saves_costly_policies_holds_up_no_other(world: World, record: Record, profile: str) -> None:
+    """One organization saves over four connections: policies near the bound of cost, larger ones, and single rules."""
     neighbour = Neighbour(world, record)
     counts = neighbour.judge(attacks.save_costly_policies(world, record), SECONDS[profile])
     answers = _answers(counts)
@@ -38,8 +40,8 @@ def test_a_tenant_that_saves_what_costs_most_holds_up_no_other(world: World, rec
     record.at_least("saves of the hostile tenant that were enforced", enforced, 2, "saves")
 
 
-def test_a_tenant_that_reads_all_the_time_holds_up_no_other(world: World, record: Record, profile: str) -> None:
-    """Twenty-four connections of one organization read its long policy, its counters and its audit trail."""
+def test_a_tenant_that_reads_in_a_loop_holds_up_no_other(world: World, record: Record, profile: str) -> None:
+    """One organization reads its long policy, its counters and its audit trail over 24 connections."""
     neighbour = Neighbour(world, record)
     counts = neighbour.judge(attacks.read_in_a_loop(world, record, RULES[profile]), SECONDS[profile])
     answers = _answers(counts)
@@ -47,10 +49,10 @@ def test_a_tenant_that_reads_all_the_time_holds_up_no_other(world: World, record
     record.at_least("answers to the hostile tenant, of any kind", answers.total(), 20, "answers")
 
 
-def test_a_machine_that_opens_all_it_can_holds_up_no_other_organization(
+def test_a_machine_that_opens_many_connections_holds_up_no_other_tenant(
     world: World, record: Record, profile: str
 ) -> None:
-    """One machine opens connections with itself, thousands in a second, so that the hub has to follow them."""
+    """One machine opens thousands of connections per second with itself, so that the hub has to track them."""
     neighbour = Neighbour(world, record)
     opened = neighbour.judge(attacks.open_connections(world, record), SECONDS[profile], newcomers=1)
     least = min(each.connections for each in opened)
@@ -58,7 +60,7 @@ def test_a_machine_that_opens_all_it_can_holds_up_no_other_organization(
 
 
 def _answers(counts: Iterable[AnswerCount]) -> Counter[str]:
-    """Answers to the hostile tenant in all turns, by status."""
+    """Returns the number of answers in all turns, by status."""
     found: Counter[str] = Counter()
     for each in counts:
         found.update(each.answers)

@@ -1,4 +1,4 @@
-"""Dozens of allow and deny flips in a row, and every transition lands correctly."""
+"""Dozens of policy changes follow each other, and each takes effect correctly."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ pytestmark = pytest.mark.claim("policy-churn")
 
 FLIPS = {"quick": 30, "full": 300}
 MOST_MACHINES = 4
-# Histories, and steps of each at most.
+# Number of histories, and most steps of each.
 HISTORIES = {"quick": (3, 8), "full": (15, 25)}
 SERVICES = (PortProtocol("tcp", 22), PortProtocol("tcp", 8080), PortProtocol("udp", 53), PortProtocol("icmp"))
 
 
 def test_every_flip_lands_on_running_connections(world: World, record: Record, profile: str) -> None:
-    """Random policies in a row; each is judged by streams and connections that run, in both directions.
+    """Random policies follow each other; running streams and connections in both directions judge each.
 
-    What a flip denies stops with its answer, what it allows goes on, and a stream that it leaves alone loses no packet.
-    Pings, fragments, and ICMP errors about a connection, follow in the same moment.
+    Traffic that a change denies stops with its answer, traffic that it allows goes on, and a stream that it does not
+    concern loses no packet. Pings, fragments, and ICMP errors about a connection follow at the same moment.
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune", groups=[["west"], ["west", "hill"]])
@@ -75,9 +75,10 @@ def test_every_flip_lands_on_running_connections(world: World, record: Record, p
 
 
 def test_each_kind_of_change_lands(world: World, record: Record) -> None:
-    """Groups, default, keys, machines that leave, come back and come anew: after each step every pair is measured.
+    """Groups, default and keys change, and machines leave, come back and are added again; after each step every pair is
+    measured.
 
-    Beside a reference model; and a key that was taken away reaches nobody, whatever has its address since.
+    A reference model judges the results. A key that was replaced reaches nothing, whoever has its address now.
     """
     from_red = {"action": "deny", "source": "group:red", "destination": "any"}
     to_blue = {"action": "allow", "source": "any", "destination": "group:blue"}
@@ -110,9 +111,10 @@ def test_each_kind_of_change_lands(world: World, record: Record) -> None:
 
 
 def test_any_history_leaves_what_the_policy_says(world: World, record: Record, profile: str) -> None:
-    """Random histories of machines, groups, rules, defaults, keys and reconnections; every pair is measured each time.
+    """Random histories of machines, groups, rules, defaults, keys and reconnections; every pair is measured after each
+    step.
 
-    A history that refutes it is told, by the full profile as the shortest one that does; its seed replays it.
+    A history that refutes the claim is reported, by the full profile in its shortest form; its seed repeats it.
     """
     hosts, histories = Hosts(world.client), []
 
@@ -126,7 +128,7 @@ def test_any_history_leaves_what_the_policy_says(world: World, record: Record, p
         def begin(self) -> None:
             for groups in (["red"], ["blue"]):
                 self.history.add(groups)
-            # The probes see both outcomes in every history.
+            # Controls: the probes see both outcomes in every history.
             for default in ("deny", "allow"):
                 self.history.save(default, [])
                 self.history.check()
@@ -168,7 +170,7 @@ def test_any_history_leaves_what_the_policy_says(world: World, record: Record, p
             self.history.check()
 
     examples, steps = HISTORIES[profile]
-    # Replaying parts of a history until none can be left out takes minutes; those of a quick run are short anyway.
+    # Shrinking takes minutes, and histories of a quick run are short anyway.
     phases = (Phase.generate,) if profile == "quick" else (Phase.generate, Phase.shrink)
     run_state_machine_as_test(
         seed(world.seed)(Churn),
@@ -190,7 +192,7 @@ def test_any_history_leaves_what_the_policy_says(world: World, record: Record, p
 
 @dataclass(frozen=True)
 class Drawn:
-    """A rule before it is known which machines there are: a machine is a number."""
+    """A rule in which machines are numbers, drawn before the machines exist."""
 
     action: str
     source: str | int
@@ -198,7 +200,7 @@ class Drawn:
     limits: dict[str, str]
 
     def rule(self, machine: Callable[[int], Machine]) -> Rule:
-        """The rule, among these machines."""
+        """Returns the rule with the ids of machines."""
         source, destination = (
             end if isinstance(end, str) else f"machine:{machine(end).id}" for end in (self.source, self.destination)
         )
@@ -230,7 +232,7 @@ def _judge_probes(mesh: Mesh, both_ways: Sequence[Traffic]) -> None:
 
 
 def _another_policy(chance: random.Random, mesh: Mesh, machines: Sequence[Machine]) -> tuple[str, list[Rule]]:
-    """A policy under which something other passes between the two than under the one in force."""
+    """Draws a policy under which other traffic passes between the two machines than under the present one."""
     cells = [CellKey(one, other, kind) for one in machines for other in machines if one is not other for kind in KINDS]
     before = [truth.is_allowed(cell, mesh.default, mesh.rules) for cell in cells]
     while True:

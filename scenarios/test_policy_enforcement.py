@@ -1,4 +1,4 @@
-"""A denied packet is dropped before it reaches the destination machine, from the moment that the save is answered."""
+"""A denied packet is dropped before it reaches its destination, from the answer of the save on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FLIPS = {"quick": 6, "full": 40}
 
 
 def test_a_denied_machine_hears_nothing(world: World, record: Record, profile: str) -> None:
-    """One-way streams in both directions; a deny from one to the other stops that one at once, and only that one."""
+    """One-way streams flow in both directions; a deny rule stops one of them at once, and only that one."""
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
     with mumbai.stream_to(pune) as forth, pune.stream_to(mumbai) as back:
@@ -44,7 +44,7 @@ def test_a_denied_machine_hears_nothing(world: World, record: Record, profile: s
 
 
 def test_a_running_connection_is_cut_with_the_next_packet(world: World, record: Record) -> None:
-    """A TCP connection that is open when the save is answered carries no byte further, and goes on when allowed."""
+    """An open TCP connection carries no byte after the answer of a deny rule, and goes on when it is allowed again."""
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
     with (
@@ -54,7 +54,7 @@ def test_a_running_connection_is_cut_with_the_next_packet(world: World, record: 
         with record.control("the connection carries data before the rule"):
             stream.wait_echo(stream.mark(), 5.0)
         change = mesh.deny(mumbai, pune, protocol="tcp")
-        # Ten times the pace of the stream: time for more than the kernel's first retransmissions.
+        # Ten intervals of the stream: time for more than the kernel's first retransmissions.
         _wait(0.5)
         late = stream.echoed_in(change.answered_ns, stream.mark())
         record.none_of("echoes of data sent after the answer", late, "data crossed a denied connection")
@@ -66,7 +66,9 @@ def test_a_running_connection_is_cut_with_the_next_packet(world: World, record: 
 
 
 def test_every_pair_protocol_and_port_follows_the_policy(world: World, record: Record, profile: str) -> None:
-    """Random policies over machines and groups: each cell of the table is measured beside a reference model."""
+    """Random policies over machines and groups are saved; every pair, protocol and port is compared with a reference
+    model.
+    """
     mesh = world.organization(record)
     machines = mesh.machines("asha", "bela", "chand", "dev", groups=[["red"], ["red", "blue"], ["blue"], []])
     chance = random.Random(f"policies {world.seed}")
@@ -90,7 +92,7 @@ def test_every_pair_protocol_and_port_follows_the_policy(world: World, record: R
 
 
 def test_a_refused_save_changes_nothing(world: World, record: Record) -> None:
-    """A save that is answered with an error leaves the old policy in force, for packets as for readers."""
+    """A save that is answered with an error leaves the old policy in force, for packets and in answers."""
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
     mesh.deny(mumbai, pune)
@@ -116,7 +118,7 @@ def test_a_refused_save_changes_nothing(world: World, record: Record) -> None:
 
 
 def test_the_check_call_tells_what_packets_find(world: World, record: Record) -> None:
-    """`POST /policy/check` says of each pair what the rules say, so that nobody needs traffic to find out."""
+    """`POST /policy/check` gives for each pair the verdict of the rules, without any traffic."""
     mesh = world.organization(record)
     machines = mesh.machines("asha", "bela", groups=[["red"], ["blue"]])
     chance = random.Random(f"checks {world.seed}")
@@ -138,10 +140,10 @@ def _compare_check(mesh: Mesh, cell: truth.CellKey) -> None:
     }
     if cell.service.port is not None:
         body["port"] = cell.service.port
-    told = mesh.api.call("POST", "/policy/check", body).body["verdict"]
+    verdict = mesh.api.call("POST", "/policy/check", body).body["verdict"]
     wanted = "allow" if truth.is_allowed(cell, mesh.default, mesh.rules) else "deny"
-    if told != wanted:
-        raise Refuted(f"{cell}: the service says {told}, and the policy {wanted}")
+    if verdict != wanted:
+        raise Refuted(f"{cell}: the service says {verdict}, and the policy {wanted}")
 
 
 def _any_rule() -> Rule:
@@ -171,5 +173,5 @@ def _random_rules(chance: random.Random, machines: list[Machine]) -> list[Rule]:
 
 
 def _wait(seconds: float) -> None:
-    """Time in which something must not happen; how long is part of what is claimed."""
+    """Waits while something must not happen; the time is part of the claim."""
     time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Machines that may not speak to each other don't by ICMP errors either: an error comes from its connection's end."""
+"""Denied machines can't exchange ICMP errors either: an error has to come from an endpoint of its connection."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _IDENTIFIER = 0x6D77
 
 
 def test_denied_machines_hear_no_errors_of_each_other(world: World, record: Record) -> None:
-    """Default deny, and two machines that may speak to a third one alone. Every kind of ICMP error goes from each to
-    each, about each connection, quoting either direction: what arrives is what a connection's own end sent. Not even
-    errors about a connection that the two had before they were denied get through.
+    """Under default deny, two machines may reach a third one alone. Every kind of ICMP error goes from each machine to
+    each other, about every connection, quoting either direction; only those of a connection's own endpoint arrive.
+    Errors about a connection that the two had before they were denied are dropped, too.
     """
     mesh = world.organization(record)
     asha, bela, third = machines = mesh.machines("asha", "bela", "third")
@@ -52,7 +52,7 @@ def test_denied_machines_hear_no_errors_of_each_other(world: World, record: Reco
 
 
 def _opened(source: Machine, destination: Machine, stack: ExitStack) -> Iterator[QuotedConnection]:
-    """A connection of each kind, which stays until the stack is closed."""
+    """Opens a connection of each kind, for as long as the stack is open."""
     for service, kind in ((_TCP, socket.SOCK_STREAM), (_UDP, socket.SOCK_DGRAM)):
         opened = stack.enter_context(source.host.socket(socket.AF_INET, kind))
         opened.settimeout(PROBE_DEADLINE)

@@ -1,4 +1,4 @@
-"""After forceful damage to internal state, connectivity (and denial) recovers by itself."""
+"""Connectivity and denial recover by themselves after forceful damage to the hub's state."""
 
 from __future__ import annotations
 
@@ -29,21 +29,24 @@ QUICK = 15
 
 PAIRS = {"quick": 3, "full": 25}
 AT_ONCE = 20
-"""Pairs beside one pair of streams."""
+"""Pairs of damage beside one pair of streams."""
 
 INTERVAL = 0.001
 _POLL, _LONGEST_POLL = 0.02, 0.3
 _MISLED = 3
 _WAY_NS = 10_000_000
-"""A packet that is still under way when the barrier is forced passes; ten times as long as one takes."""
+"""Ten times as long as a packet takes: one that is under way when the barrier is forced passes."""
 
 
 @dataclass(frozen=True)
-class Siege:
-    """A mesh of three machines with an allowed and a denied stream, and what can be done to its hub.
+class DamageRun:
+    """A mesh of three machines with an allowed and a denied stream, whose hub is damaged.
 
     Attributes:
-        before: what the host's tools tell of it while nothing is wrong.
+        target: the hub on its host.
+        allowed: stream that has to recover.
+        denied: stream that must never arrive.
+        before: output of the host's tools before any damage.
     """
 
     world: World
@@ -54,15 +57,15 @@ class Siege:
     denied: JudgedStream
     before: str
 
-    def stands_and_recovers(self, damage: Damage) -> float:
-        """Does the damage while the hub is stopped, shows what it does, and lets the hub go on.
+    def shows_and_recovers(self, damage: Damage) -> float:
+        """Damages the hub while it is stopped, shows the effect, and lets the hub go on.
 
         Returns:
             Seconds for which the allowed stream was cut from then on.
 
         Raises:
-            Refuted: something does not come back in time, or a denied packet was delivered.
-            Inconclusive: the damage could not be done, or did no harm.
+            Refuted: something does not recover in time, or a denied packet was delivered.
+            Inconclusive: the damage could not be done, or had no effect.
         """
         begin = self.allowed.expect_loss()
         with self.target.unattended():
@@ -70,17 +73,26 @@ class Siege:
             arrived = self.allowed.count_delivered(self.within_s(damage))
             if damage.cuts and arrived:
                 raise Inconclusive(f"{damage}: {arrived} packets arrived all the same, so nothing was broken")
-        return self._recovers(begin, (damage,))
+        return self._check_recovery(begin, (damage,))
 
     def within_s(self, damage: Damage) -> float:
-        """How long recovery from it may take on this machine."""
+        """Returns the seconds that recovery may take on this machine."""
         return damage.noticed.within_s(self.world.patience)
 
     def recovers(self, *damages: Damage) -> float:
-        """As `stands_and_recovers`, at once and while the hub looks on; what comes second may find nothing left."""
+        """Damages the running hub in several ways one right after another; a later damage may find nothing left to
+        damage.
+
+        Returns:
+            Seconds for which the allowed stream was cut.
+
+        Raises:
+            Refuted: something does not recover in time, or a denied packet was delivered.
+            Inconclusive: the first damage could not be done.
+        """
         begin = self.allowed.expect_loss()
         self._suffer(*damages)
-        return self._recovers(begin, damages)
+        return self._check_recovery(begin, damages)
 
     def _suffer(self, first: Damage, *others: Damage) -> None:
         if not self.target.suffer(first):
@@ -88,10 +100,10 @@ class Siege:
         for other in others:
             self.target.suffer(other)
 
-    def _recovers(self, begin: int, damages: Sequence[Damage]) -> float:
+    def _check_recovery(self, begin: int, damages: Sequence[Damage]) -> float:
         start, deadline_s = self.allowed.expect_loss(), max(map(self.within_s, damages))
         try:
-            # Packets first: to look takes more of a processor. What is mended last may cut them once more.
+            # Packets first, because reading the host's state costs more time. The last repair may cut them once more.
             self.allowed.wait_until_whole(deadline_s)
             wait_until_seen(self.target, self.before, deadline_s)
             whole = self.allowed.wait_until_whole(deadline_s)
@@ -114,11 +126,13 @@ class Siege:
 
 
 @contextmanager
-def besieged(world: World, record: Record, mesh: Mesh, machines: Sequence[Machine]) -> Iterator[Siege]:
-    """Streams from the first machine (allowed) and the third (denied) to the second, with controls around."""
+def damage_run(world: World, record: Record, mesh: Mesh, machines: Sequence[Machine]) -> Iterator[DamageRun]:
+    """Runs streams from the first machine (allowed) and the third (denied) to the second, with controls before and
+    after.
+    """
     mumbai, pune, kolkata = machines
     with (
-        # What emulates a processor has none left for a service that starts, beside a thousand packets a second.
+        # An emulated processor can't start a service beside a thousand packets per second.
         HealthStream(mumbai, pune, record, INTERVAL * world.patience) as allowed,
         kolkata.stream_to(pune, interval=INTERVAL * world.patience) as denied,
     ):
@@ -127,53 +141,53 @@ def besieged(world: World, record: Record, mesh: Mesh, machines: Sequence[Machin
             denied.flows()
         denied.stops(mesh.deny(kolkata, pune))
         target = Inside(world.subject.installed, mesh, pune, mumbai)
-        yield Siege(world, record, machines, target, allowed, denied, target.seen())
+        yield DamageRun(world, record, machines, target, allowed, denied, target.seen())
         denied.stays_stopped()
         with record.control("the denied stream flows when the rule is gone"):
             denied.flows(mesh.allow(kolkata, pune))
 
 
 def test_damage_is_mended_and_nothing_denied_gets_through(world: World, record: Record, profile: str) -> None:
-    """Rules, routes, links, machines, namespaces, WireGuard, the front door, the service: each is damaged on the hub's
-    host, and all is as it was soon after.
+    """Rules, routes, links, machines, namespaces, WireGuard, the front door and the service are damaged on the hub's
+    host, and all is restored soon after.
 
-    An allowed stream is back, and not one packet of a denied one is delivered, neither meanwhile nor afterwards.
+    An allowed stream recovers, and not one packet of a denied one is delivered, neither meanwhile nor afterwards.
     """
     mesh = world.organization(record)
     machines = mesh.machines("mumbai", "pune", "kolkata")
-    with besieged(world, record, mesh, machines) as siege:
-        applying = [damage for damage in CATALOGUE if siege.target.applies(damage)]
+    with damage_run(world, record, mesh, machines) as run:
+        applying = [damage for damage in CATALOGUE if run.target.applies(damage)]
         wanted = _some(applying, world.seed) if profile == "quick" else applying
         for damage in wanted:
             stands = damage.noticed is Noticed.EVENT
-            cut = siege.stands_and_recovers(damage) if stands else siege.recovers(damage)
-            record.measure(f"{damage}: cut for", cut, "s", limit=f"<= {siege.within_s(damage):g}")
-    record.measure("WireGuard of the hub", siege.target.wireguard)
+            cut = run.shows_and_recovers(damage) if stands else run.recovers(damage)
+            record.measure(f"{damage}: cut for", cut, "s", limit=f"<= {run.within_s(damage):g}")
+    record.measure("WireGuard of the hub", run.target.wireguard)
     record.measure("kinds that do not apply to it", [str(each) for each in CATALOGUE if each not in applying])
     record.measure("kinds left to the full profile", [str(each) for each in applying if each not in wanted])
     record.at_least("kinds of damage", len(wanted), QUICK)
 
 
 def test_damage_of_two_kinds_at_once_is_mended(world: World, record: Record, profile: str) -> None:
-    """Pairs of these kinds, drawn by the run's seed, done one right after the other."""
+    """Pairs of damage, drawn by the run's seed, are done one right after the other."""
     mesh = world.organization(record)
     machines = mesh.machines("mumbai", "pune", "kolkata")
     chance = random.Random(f"damage {world.seed}")
-    worst, told, left = 0.0, "", PAIRS[profile]
+    worst, cause, left = 0.0, "", PAIRS[profile]
     while left:
-        with besieged(world, record, mesh, machines) as siege:
-            for first, second in _pairs(chance, siege.target, min(left, AT_ONCE), quick=profile == "quick"):
-                cut = siege.recovers(first, second)
+        with damage_run(world, record, mesh, machines) as run:
+            for first, second in _pairs(chance, run.target, min(left, AT_ONCE), quick=profile == "quick"):
+                cut = run.recovers(first, second)
                 left -= 1
                 if cut >= worst:
-                    worst, told = cut, f"{first} and {second}"
+                    worst, cause = cut, f"{first} and {second}"
     record.measure("pairs of damage", PAIRS[profile])
     record.measure("the longest cut", worst, "s", limit=f"<= {Noticed.RESTART.within_s(world.patience):g}")
-    record.measure("it came from", told)
+    record.measure("it came from", cause)
 
 
 def test_what_was_opened_by_force_is_closed_again(world: World, record: Record) -> None:
-    """Who is root on the hub's host can let a denied packet through. How long that lasts is measured, and it ends."""
+    """Root on the hub's host lets a denied packet through. The time for which this lasts is measured, and it ends."""
     mesh = world.organization(record)
     mumbai, pune, kolkata = mesh.machines("mumbai", "pune", "kolkata")
     target = Inside(world.subject.installed, mesh, pune, mumbai)
@@ -203,12 +217,12 @@ def test_what_was_opened_by_force_is_closed_again(world: World, record: Record) 
 
 
 def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record: Record) -> None:
-    """WireGuard answers to where it heard from last. Packets that left a damaged front door led it to a port that is
-    closed to it, and it has nothing else to go by.
+    """Packets that leave a damaged front door lead a machine's WireGuard to a port that is closed to it. WireGuard
+    answers to the address that it heard from last, and has no other; the machine comes back all the same.
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
-    # What leads to somebody else's hub passes nothing on that comes from another port of it, as NAT does not.
+    # Only our own service: the relay to a remote hub drops packets from another port, as NAT does.
     target = Inside(world.subject.service, mesh, pune, mumbai)
     before = target.seen()
     with record.control("both talk before"):
@@ -232,7 +246,7 @@ def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record
 
 
 def _finds_back(mumbai: Machine, pune: Machine, target: Inside, before: str, endpoint: str) -> float:
-    """Seconds until all is as it was and the machine talks through the public port."""
+    """Returns the seconds until all is restored and the machine talks through the public port."""
     start = time.monotonic()
     wait_until_seen(target, before, Noticed.EVENT.value)
     mumbai.wait_until_reaches(pune, Noticed.EVENT.value)
@@ -244,46 +258,46 @@ def _finds_back(mumbai: Machine, pune: Machine, target: Inside, before: str, end
 
 @pytest.mark.restarts
 def test_a_service_that_was_stopped_finds_its_machines_again(world: World, record: Record) -> None:
-    """Stopped, the service leaves nothing on its host; started again, it builds everything anew, and machines whose
-    tunnels stayed up are back without having done anything.
+    """A stopped service leaves nothing on its host. Started again, it builds everything anew, and machines whose
+    tunnels stayed up reach each other without doing anything.
     """
     mesh = world.organization(record)
     machines = mesh.machines("mumbai", "pune", "kolkata")
-    with besieged(world, record, mesh, machines) as siege:
-        start = siege.allowed.expect_loss()
+    with damage_run(world, record, mesh, machines) as run:
+        start = run.allowed.expect_loss()
         world.subject.installed.stop()
         try:
             with record.control("nothing of the service is left on its host"):
                 assert world.subject.host.run("ip", "netns", "list").stdout == ""
         finally:
-            # The other scenarios find it running, whatever comes of this one.
+            # Other scenarios need it running, whatever the result of this one.
             ready_after = world.subject.installed.start()
         record.measure("start to ready", ready_after, "s")
-        whole = siege.allowed.wait_until_whole(Noticed.RESTART.within_s(world.patience))
-        cut = siege.allowed.outage(start, whole)
+        whole = run.allowed.wait_until_whole(Noticed.RESTART.within_s(world.patience))
+        cut = run.allowed.outage(start, whole)
         record.measure("cut for", cut, "s")
         if not cut:
             raise Inconclusive("a stopped service cut nothing")
-        siege.denied.stays_stopped()
+        run.denied.stays_stopped()
 
 
 def wait_until_seen(target: Inside, before: str, deadline_s: float) -> None:
-    """Waits until the host's tools tell what they told before the damage.
+    """Waits until the host's tools show the same as before the damage.
 
     Raises:
-        Refuted: they don't.
+        Refuted: they don't within ``deadline_s`` seconds.
     """
     start, pause = time.monotonic(), _POLL
     while (now := target.seen()) != before:
         if time.monotonic() - start > deadline_s:
             raise Refuted(f"after {deadline_s:.0f} s it is not as it was: {_difference(before, now)}")
         time.sleep(pause)
-        # A look takes a dozen programs: what takes long is not looked at as often.
+        # Each reading starts a dozen programs, so a long repair is read less often.
         pause = min(2 * pause, _LONGEST_POLL)
 
 
 def _some(kinds: Sequence[Damage], seed: int) -> list[Damage]:
-    """The first of each family, others drawn by the seed, and one of each kind that takes long."""
+    """Returns the first kind of each family, others drawn by the seed, and one of each kind that takes long."""
     chance = random.Random(f"kinds {seed}")
     fast = [each for each in kinds if each.noticed is Noticed.EVENT]
     first = {family[0] for family in FAMILIES}
@@ -296,7 +310,7 @@ def _some(kinds: Sequence[Damage], seed: int) -> list[Damage]:
 
 def _pairs(chance: random.Random, target: Inside, number: int, *, quick: bool) -> list[tuple[Damage, Damage]]:
     kinds = [each for each in CATALOGUE if target.applies(each) and (each.noticed is Noticed.EVENT or not quick)]
-    # Both barriers forced open at once are another scenario's.
+    # Another scenario forces both barriers open at once.
     pairs = [pair for pair in itertools.permutations(kinds, 2) if {each.barrier for each in pair} != set(Barrier)]
     return chance.sample(pairs, number)
 

@@ -1,4 +1,4 @@
-"""Self-healing of what every hub has, however it is built: a link with an organization's machines as peers."""
+"""Self-healing of any hub's WireGuard link with an organization's machines as peers."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ exit 1
 
 
 def test_the_link_of_an_organization_is_made_anew(world: World, record: Record) -> None:
-    """It is found on the hub's host by a machine's key, wherever it is there, and deleted by force; machines that spoke
-    with each other do so again soon after.
+    """The link that has a machine as a peer is found on the hub's host, wherever it is, and deleted; the machines reach
+    each other again soon after.
     """
     mesh = world.organization(record)
     mumbai, pune = mesh.machines("mumbai", "pune")
@@ -36,7 +36,7 @@ def test_the_link_of_an_organization_is_made_anew(world: World, record: Record) 
         with record.control("the stream flows before"):
             stream.wait_until_whole(Noticed.EVENT.value)
         start = stream.expect_loss()
-        # Not every implementation tells its own key.
+        # Not every implementation shows the hub's own key.
         key = mumbai.host.run("wg", "show", mumbai.tunnel.interface, "public-key").stdout.strip()
         if world.subject.host.run("sh", "-c", _DELETE_LINK, "sh", key, check=False).returncode != 0:
             raise Inconclusive("no link of the hub's host has the machine as a peer")

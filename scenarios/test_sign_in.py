@@ -1,4 +1,4 @@
-"""Login, session, CSRF and rate-limit protections behave as advertised."""
+"""Log-in, sessions, CSRF protection and rate limits behave as advertised."""
 
 from __future__ import annotations
 
@@ -26,34 +26,39 @@ OTHER = "staple the correct horse"
 WRONG = "a wrong guess at it"
 PAGES = ("/machines", "/policy", "/settings", "/settings/people", "/settings/tokens", "/account")
 ELSEWHERE = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
-# Five at once are a person who has forgotten which it was; nobody is let guess three times as often.
+# Five guesses at once are allowed; three times as many never are.
 MOST_GUESSES = 15
 SLOWEST = 1800
-# Four times as many as one address may have in an hour, and what comes back while they are counted.
+# Four times the limit of one address per hour, and what the limit refills meanwhile.
 MOST_SIGN_UPS = 90
-# Calls of a member who is removed while they wait, and how often that is tried until some were refused.
+# Waiting calls of a removed member, most rounds, and least number of refused calls over all rounds.
 WAITING_CALLS, MOST_ROUNDS, LEAST_REFUSED = 8, 10, 3
-# Calls that go unanswered while so many others are answered, one after the other, wait behind something.
+# A call that is unanswered while this many others are answered waits behind the long change.
 PROBES = 2
-# A policy of so many takes a good part of a second to read and to enforce.
+# A policy of this length takes a good part of a second to read and enforce.
 RULES = 2000
-# Between a check of 30 ms and none at all lies far more than any other load of the machine.
+# A missing check of 30 ms makes far more difference than any other load of the machine.
 LEAST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Person:
-    """The owner of an organization, signed in."""
+    """The owner of an organization.
+
+    Attributes:
+        api: client with a session of the owner.
+        email: address of the owner.
+    """
 
     api: Api
     email: str
 
     def log_in(self, password: str = PASSWORD, **more: str) -> Answer:
-        """A try at another session."""
+        """Tries to log in, and returns the answer."""
         return self.api.anonymous().send("POST", "/sessions", {"email": self.email, "password": password, **more})
 
     def session(self, password: str = PASSWORD, **more: str) -> Api:
-        """Another session."""
+        """Logs in, and returns a client with the new session."""
         answer = self.log_in(password, **more)
         assert answer.status == 201, answer.body
         api = self.api.anonymous()
@@ -63,7 +68,7 @@ class Person:
 
 @pytest.fixture
 def person(world: World) -> Iterator[Person]:
-    """Somebody new, whose organization is gone afterwards."""
+    """Makes a new owner, and deletes the organization afterwards."""
     api = world.subject.api()
     email = f"{secrets.token_hex(6)}@example.net"
     api.sign_up(email, PASSWORD, "sign-in")
@@ -73,7 +78,9 @@ def person(world: World) -> Iterator[Person]:
 
 
 def test_a_session_ends_for_good(person: Person, record: Record) -> None:
-    """Each log-in has a token of its own, which opens nothing once its session has ended; none outlives a password."""
+    """Each log-in has a token of its own, which opens nothing once its session has ended; no session outlives a
+    password.
+    """
     first, second, third = (person.session() for _ in range(3))
     everybody = {"first": first, "second": second, "third": third}
     with record.control("each session opens the account until it is ended"):
@@ -97,8 +104,10 @@ def test_a_session_ends_for_good(person: Person, record: Record) -> None:
         assert _is_open(person.session(OTHER))
 
 
-def test_a_change_needs_the_session_s_own_token(world: World, record: Record) -> None:
-    """Every form and call that changes something, sent with a browser's cookie as another site could have it sent."""
+def test_a_change_needs_the_sessions_own_csrf_token(world: World, record: Record) -> None:
+    """Every form and call that changes something is sent with a browser's cookie, as another site could have it sent,
+    and is refused.
+    """
     names = [f"{secrets.token_hex(6)}@example.net" for _ in range(2)]
     victim, attacker = (_browser(world, name) for name in names)
     forms = {form.action: form.fields for path in PAGES for form in victim.forms(path) if "csrf" in form.fields}
@@ -119,7 +128,7 @@ def test_a_change_needs_the_session_s_own_token(world: World, record: Record) ->
     targets = [("POST", action) for action in forms] + _changing_calls(victim)
     for way, (fields, headers) in ways.items():
         for method, path in targets:
-            # All else is as the form itself has it, so that what is refused is refused for the token.
+            # All other fields are those of the form, so that only the token can be the reason of a refusal.
             rest = {name: value for name, value in forms.get(path, {}).items() if name != "csrf"}
             answer = victim.send(method, path, rest | fields, headers)
             if answer.status_code != 403:
@@ -134,13 +143,15 @@ def test_a_change_needs_the_session_s_own_token(world: World, record: Record) ->
 
 
 def test_guessing_is_slowed_and_tells_nothing(person: Person, record: Record) -> None:
-    """Wrong passwords for an account and for nobody's: the same answers, for as long, and then a time to wait."""
+    """Wrong passwords for an existing and for an unknown account get the same answers in the same time, and then have
+    to wait.
+    """
     stranger = Person(person.api, f"{secrets.token_hex(6)}@example.net")
     with record.control("the right password opens the account"):
         assert _is_open(person.session())
     known: list[Answer] = []
     unknown: list[Answer] = []
-    # By turns, so that whatever else the machine does slows both.
+    # By turns, so that other load slows both alike.
     while len(known) < MOST_GUESSES and (not known or known[-1].status == 401 or unknown[-1].status == 401):
         known.append(person.log_in(WRONG))
         unknown.append(stranger.log_in(WRONG))
@@ -155,8 +166,8 @@ def test_guessing_is_slowed_and_tells_nothing(person: Person, record: Record) ->
     record.measure("time to wait", wait, "s", limit=f"1 to {SLOWEST}")
     if not 1 <= wait <= SLOWEST:
         raise Refuted(f"Retry-After says {wait}")
-    told = [_words(answer) for answer in known], [_words(answer) for answer in unknown]
-    record.none_of("told apart", [pair for pair in zip(*told, strict=True) if pair[0] != pair[1]], "answers differ")
+    texts = [_words(answer) for answer in known], [_words(answer) for answer in unknown]
+    record.none_of("told apart", [pair for pair in zip(*texts, strict=True) if pair[0] != pair[1]], "answers differ")
     times = [min(each.seconds for each in side if each.status == 401) for side in (known, unknown)]
     share = times[1] / times[0]
     record.measure("quickest answer for nobody, against an account's", share, limit=f">= {LEAST_SHARE}")
@@ -164,12 +175,12 @@ def test_guessing_is_slowed_and_tells_nothing(person: Person, record: Record) ->
         raise Refuted(f"nobody's account is answered in {share:.2f} of the time")
 
 
-def test_no_way_in_outlives_a_new_password(world: World, person: Person, record: Record) -> None:
-    """To make an API token takes the password, as a session may be somebody else's by now. Another password ends it
-    unless it is to be kept, and a reset ends it in any case.
+def test_no_credential_outlives_a_new_password(world: World, person: Person, record: Record) -> None:
+    """An API token can only be made with the password, because a session may be stolen. A new password ends tokens
+    unless they are to be kept, and a reset ends them in any case.
     """
     without = {"with a wrong password": {"password": WRONG}, "with none": {}}
-    made = [how for how, proof in without.items() if _new_token(person.api, "thief", **proof) is not None]
+    made = [name for name, proof in without.items() if _new_token(person.api, "thief", **proof) is not None]
     record.none_of("tokens made without a proof", made, "ways in were made without a proof")
     kept, ended = (_new_token(person.api, name, password=PASSWORD) for name in ("kept", "ended"))
     if kept is None or ended is None:
@@ -201,9 +212,9 @@ def test_no_way_in_outlives_a_new_password(world: World, person: Person, record:
     person.api.token = person.session(OTHER).token
 
 
-def test_a_removed_member_s_waiting_calls_do_nothing(person: Person, record: Record) -> None:
-    """A second owner's calls wait behind a long change of the same organization. Meanwhile the owner is removed; what
-    the audit trail has of them after that would be the doing of somebody who is no member.
+def test_waiting_calls_of_a_removed_member_do_nothing(person: Person, record: Record) -> None:
+    """Calls of a second owner wait behind a long change of the same organization. Meanwhile this owner is removed; the
+    audit trail must have no later entry of them.
     """
     waited, refused = 0, 0
     with record.control("the second owner's calls are done before"):
@@ -225,11 +236,11 @@ def test_a_removed_member_s_waiting_calls_do_nothing(person: Person, record: Rec
 
 
 def test_a_customer_with_many_addresses_is_one_customer(world: World, record: Record) -> None:
-    """Sign-ups from ever new addresses of one provider's customer meet a limit; others' are looked at all the while."""
+    """Sign-ups from ever new addresses of one provider's customer meet a limit; those of other customers don't."""
     proxy, service = world.proxy(), world.subject.service
 
     def not_refused(network: str, count: int) -> int:
-        """How many of so many sign-ups from there were looked at; none of them makes anything."""
+        """Sends sign-ups that create nothing; returns how many no limit refused."""
         with strangers.sending(
             proxy.start_tool,
             service.url,
@@ -242,7 +253,7 @@ def test_a_customer_with_many_addresses_is_one_customer(world: World, record: Re
             pass
         return answers.not_refused
 
-    # Another customer for each run: what was counted before is not forgotten for an hour.
+    # A new customer for each run, because limits last an hour.
     customer, neighbour = (f"2001:db8:{part:x}::/48" for part in secrets.SystemRandom().sample(range(1, 2**16), 2))
     with record.control("a sign-up from one address is looked at"):
         assert not_refused(f"203.0.113.{secrets.randbelow(255) + 1}/32", 1) == 1
@@ -255,7 +266,9 @@ def test_a_customer_with_many_addresses_is_one_customer(world: World, record: Re
 
 
 def test_a_second_factor_opens_once(person: Person, record: Record) -> None:
-    """With a second factor the password alone opens nothing; a code opens once, and so does a recovery code."""
+    """With a second factor the password alone opens nothing; a code opens the account once, and so does a recovery
+    code.
+    """
     owner = person.api
     made = owner.call("POST", "/account/second-factor", {"password": PASSWORD}).body
     with record.control("the password alone opens the account before"):
@@ -268,7 +281,7 @@ def test_a_second_factor_opens_once(person: Person, record: Record) -> None:
         raise Refuted("the password alone opens an account that has a second factor")
     if not str(alone.body["type"]).endswith(":code-needed"):
         raise Refuted(f"a client can't tell that a code is needed: {alone.body}")
-    # The clock of a phone may be one step ahead, so nobody has to wait for the next code.
+    # A code of the next step is accepted, so the test need not wait for it.
     code = authenticator.code(made["secret"], steps=1)
     with record.control("the password and a code open it"):
         assert person.log_in(code=code).status == 201
@@ -282,10 +295,10 @@ def test_a_second_factor_opens_once(person: Person, record: Record) -> None:
 
 
 def _second_owner(person: Person) -> Person:
-    """Another owner of the same organization.
+    """Makes another owner of the same organization.
 
     Raises:
-        Inconclusive: a letter brings the invitation, and nobody of ours reads it.
+        Inconclusive: the service sends invitations by mail.
     """
     email = f"{secrets.token_hex(6)}@example.net"
     link = person.api.call("POST", "/invitations", {"email": email, "role": "owner"}).body["link"]
@@ -298,12 +311,14 @@ def _second_owner(person: Person) -> Person:
 
 
 def _remove_while_calls_wait(owner: Api, second: Person) -> tuple[Answer, list[Answer]]:
-    """The removal of a second owner, and their own calls that were sent before it; all wait for a long change."""
+    """Removes the second owner while their calls wait behind a long change; returns the answers to the removal and the
+    calls.
+    """
     (member,) = (each for each in owner.call("GET", "/members").body["members"] if each["email"] == second.email)
     saver, remover = owner.duplicate(), owner.duplicate()
     callers = [second.api.duplicate() for _ in range(WAITING_CALLS)]
     for each in (saver, remover, *callers):
-        # Connected, so that nothing but the call itself is left to do.
+        # Connects before, so that only the call itself is left to do.
         each.call("GET", "/organization")
     with ThreadPoolExecutor(2 + WAITING_CALLS) as pool:
         saving = pool.submit(saver.send, "PUT", "/policy", _long_policy())
@@ -311,9 +326,9 @@ def _remove_while_calls_wait(owner: Api, second: Person) -> tuple[Answer, list[A
             time.sleep(0.001)
         calls = [pool.submit(_rename, each) for each in callers]
         answered = list(range(WAITING_CALLS))
-        # What is answered came before the long change had its turn, and is sent again until all wait behind it.
+        # An answered call came before the long change began; it is sent again until all calls wait.
         while answered and not saving.done():
-            # The second owner is still let in, so those that were sent before are, too.
+            # An answer to the second owner shows that earlier calls had been let in.
             for _ in range(PROBES):
                 second.api.send("GET", "/organization")
             answered = [number for number, call in enumerate(calls) if call.done()]
@@ -335,7 +350,7 @@ def _rename(api: Api) -> Answer:
 
 
 def _long_policy() -> dict[str, Any]:
-    """Many rules, none like those of before, so that the hub has work to do."""
+    """Returns a policy of many new rules, so that the hub has work to do."""
     first = secrets.randbelow(60_000) + 1
     rules = [
         {"action": "deny", "source": "any", "destination": "any", "protocol": "tcp", "ports": str(first + number)}
@@ -345,7 +360,7 @@ def _long_policy() -> dict[str, Any]:
 
 
 def _new_token(api: Api, name: str, **proof: str) -> Api | None:
-    """A program with a new API token; None where none was made."""
+    """Makes an API token, and returns a client with it; None if the service refused."""
     answer = api.send("POST", "/tokens", {"name": name, "scope": "read", **proof})
     if answer.status != 201:
         return None
@@ -355,7 +370,7 @@ def _new_token(api: Api, name: str, **proof: str) -> Api | None:
 
 
 def _reset_link(world: World, email: str) -> str | None:
-    """The token of a link to another password; None where somebody else is the operator."""
+    """Returns the token of a password reset; None if the service is not ours."""
     try:
         service = world.subject.service
     except Inconclusive:
@@ -374,7 +389,7 @@ def _browser(world: World, email: str) -> Visitor:
 
 
 def _changing_calls(browser: Visitor) -> list[tuple[str, str]]:
-    """Every call of the API that changes something and needs a session."""
+    """Returns method and path of every API call that changes something and needs a session."""
     document: dict[str, Any] = browser.open("/api/v1/openapi.json").json()
     return [
         (method.upper(), "/api/v1" + path.replace("{", "").replace("}", ""))
@@ -385,6 +400,6 @@ def _changing_calls(browser: Visitor) -> list[tuple[str, str]]:
 
 
 def _words(answer: Answer) -> tuple[int, str]:
-    """What an answer tells, but for how long to wait."""
+    """Returns status and words of an answer, without the time to wait."""
     body = answer.body
     return answer.status, body["detail"] if answer.status == 401 else body["type"]

@@ -1,4 +1,4 @@
-"""The configuration is plain wg-quick, in one exact format, and names in it are data."""
+"""The configuration is plain wg-quick in one exact format, and names in it are data."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ HARMFUL = (
 
 
 def key_in(config: str) -> str:
-    """The private key that a configuration has."""
+    """Returns the private key of a configuration."""
     found = re.search(r"^PrivateKey          = (\S+)$", config, re.MULTILINE)
     if found is None:
         raise Refuted(f"the configuration has no private key where it should be: {config!r}")
@@ -61,7 +61,7 @@ def key_in(config: str) -> str:
 
 
 def expected(mesh: Mesh, name: str, address: str, private_key: str) -> str:
-    """The configuration, byte for byte."""
+    """Returns the configuration as it has to be, byte for byte."""
     return EXACT.format(
         machine=name.strip(),
         private_key=private_key,
@@ -72,8 +72,10 @@ def expected(mesh: Mesh, name: str, address: str, private_key: str) -> str:
     )
 
 
-def test_the_text_is_exact_and_wg_quick_takes_it(world: World, record: Record) -> None:
-    """Byte for byte the published format; the stock wg-quick brings it up as it is, and the link has its values."""
+def test_the_configuration_is_exact_and_wg_quick_accepts_it(world: World, record: Record) -> None:
+    """The configuration has the published format, byte for byte; stock wg-quick brings it up unchanged, and the link
+    has its values.
+    """
     mesh = world.organization(record, "acme-networks")
     if not mesh.organization["endpoint"].startswith(f"{world.subject.endpoint_host}:"):
         raise Refuted(f"the endpoint is not the hub: {mesh.organization['endpoint']}")
@@ -102,10 +104,10 @@ def test_the_text_is_exact_and_wg_quick_takes_it(world: World, record: Record) -
         assert changed != expected(mesh, mumbai.name, "10.100.0.2", key_in(mumbai.config))
 
 
-def test_other_programs_take_it_as_it_is(world: World, record: Record) -> None:
-    """A client that shares no code with the others reads the text as an INI file and reaches its mate; `wg setconf`
-    takes what `wg-quick strip` leaves of it; and so does every implementation of WireGuard that there is here, and
-    NetworkManager's importer where that is installed.
+def test_other_clients_accept_the_configuration_unchanged(world: World, record: Record) -> None:
+    """A client that shares no code with the others reads the text as an INI file and reaches its mate. `wg setconf`
+    accepts what `wg-quick strip` leaves of it, and so do all implementations of WireGuard that are installed here, and
+    NetworkManager if it is.
     """
     mesh = world.organization(record)
     (mate,) = mesh.machines("mate")
@@ -121,7 +123,7 @@ def test_other_programs_take_it_as_it_is(world: World, record: Record) -> None:
     mate.host.run("wg", "setconf", mate.tunnel.interface, "/dev/stdin", input=stripped)
     if not mate.host.ping(mesh.hub_address, timeout=HANDSHAKE_DEADLINE):
         raise Refuted("after `wg setconf` with its own configuration a machine does not reach its hub")
-    took = ["a Noise library's", "wg setconf"]
+    accepted_by = ["a Noise library's", "wg setconf"]
     for name, program in USERSPACE.items():
         host = world.client(name)
         if host.which(program) is None:
@@ -129,10 +131,10 @@ def test_other_programs_take_it_as_it_is(world: World, record: Record) -> None:
         with wg_quick(host, added["config"], "mesh.conf", implementation=name):
             if not host.ping(mate.address, timeout=HANDSHAKE_DEADLINE):
                 raise Refuted(f"{name} does not reach a mate with the configuration")
-        took.append(name)
+        accepted_by.append(name)
     if networkmanager.is_on(host := world.client("networkmanager")):
-        took += _taken_by_networkmanager(host, mesh, added, mate)
-    record.measure("clients that took it", took)
+        accepted_by += _taken_by_networkmanager(host, mesh, added, mate)
+    record.measure("clients that took it", accepted_by)
 
 
 def _taken_by_networkmanager(host: Host, mesh: Mesh, added: Mapping[str, Any], mate: Machine) -> Iterator[str]:
@@ -159,7 +161,7 @@ def _taken_by_networkmanager(host: Host, mesh: Mesh, added: Mapping[str, Any], m
             raise Refuted(f"NetworkManager read {made} in the configuration, and {wanted} was meant")
         yield "NetworkManager's importer"
         if wireguard_implementation(host).startswith("kernel"):
-            # It makes links by the kernel alone.
+            # NetworkManager only makes links of the kernel's implementation.
             manager.bring_up("mesh")
             if not host.ping(mate.address, timeout=HANDSHAKE_DEADLINE):
                 raise Refuted("a machine that NetworkManager brought up does not reach its mate")
@@ -189,7 +191,7 @@ def test_a_name_is_data(world: World, record: Record) -> None:
 
 
 def test_a_machine_may_keep_its_own_key(world: World, record: Record) -> None:
-    """With a public key of the machine's own, the text has a placeholder, and works once the key is put there."""
+    """With a machine's own public key, the text has a placeholder, and works once the private key is put there."""
     mesh = world.organization(record)
     private = genkey()
     answer = mesh.api.call("POST", "/machines", {"name": "own-key", "public_key": pubkey(private)}).body

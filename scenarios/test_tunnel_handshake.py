@@ -18,7 +18,9 @@ PINGS = 20
 
 
 def test_two_machines_shake_hands_and_exchange_packets(world: World, record: Record) -> None:
-    """From sign-up to packets in both directions, and the hub tells what it saw."""
+    """An organization signs up and two machines exchange packets in both directions; the API shows their handshakes and
+    bytes.
+    """
     start = time.monotonic()
     mesh = world.organization(record, "acme-networks")
     mumbai, pune = mesh.machines("branch-mumbai", "branch-pune")
@@ -37,13 +39,15 @@ def test_two_machines_shake_hands_and_exchange_packets(world: World, record: Rec
         )
     seen = {machine["id"]: machine for machine in mesh.api.call("GET", "/machines").body["machines"]}
     for machine in (mumbai, pune):
-        told = seen[machine.id]
-        if not (told["online"] and told["last_handshake"] and told["received_bytes"] > 0 and told["sent_bytes"] > 0):
-            raise Refuted(f"{machine.name} talks, and the service tells otherwise: {told}")
+        shown = seen[machine.id]
+        if not (
+            shown["online"] and shown["last_handshake"] and shown["received_bytes"] > 0 and shown["sent_bytes"] > 0
+        ):
+            raise Refuted(f"{machine.name} talks, and the service tells otherwise: {shown}")
 
 
 def test_a_machine_that_was_not_added_gets_no_handshake(world: World, record: Record) -> None:
-    """The same configuration with a key that the hub does not know stays unanswered; with the known one it works."""
+    """A configuration with a key that the hub does not know gets no answer; one with a known key works."""
     mesh = world.organization(record)
     (known,) = mesh.machines("known")
     with record.control("the hub answers the key that it knows"):
@@ -53,7 +57,7 @@ def test_a_machine_that_was_not_added_gets_no_handshake(world: World, record: Re
     host = world.client("stranger")
     mesh.api.call("DELETE", f"/machines/{added['machine']['id']}")
     tunnel = wg_quick(host, added["config"], "mesh.conf")
-    # The hub has answered others meanwhile, so it was not just slow.
+    # The hub answers a known machine meanwhile, so silence is no sign of slowness.
     start = time.monotonic()
     while time.monotonic() - start < 1.0:
         if not known.host.ping(mesh.hub_address, timeout=HANDSHAKE_DEADLINE):

@@ -59,7 +59,7 @@ SABOTAGES = (
         "standard-config",
         "the configuration has no PersistentKeepalive",
         "configuration:forget_the_keepalive",
-        "test_the_text_is_exact_and_wg_quick_takes_it",
+        "test_the_configuration_is_exact_and_wg_quick_accepts_it",
         "the configuration is not in the published format",
     ),
     Sabotage(
@@ -100,7 +100,7 @@ SABOTAGES = (
         "org-isolation",
         "organizations with the same address range share one network namespace",
         "dataplane:share_a_namespace_by_range",
-        "test_twins_never_hear_each_other",
+        "test_organizations_with_equal_addresses_never_hear_each_other",
         "saw another organization's packets",
         waits=True,
     ),
@@ -125,7 +125,7 @@ SABOTAGES = (
         "org-isolation",
         "whatever looks like an answer to the hub's handshake makes the front door remember its session for longer",
         "door:let_answers_renew_sessions",
-        "test_nobody_holds_a_session",
+        "test_a_session_cannot_be_held_from_outside",
         "it is held from outside",
     ),
     Sabotage(
@@ -142,7 +142,7 @@ SABOTAGES = (
         "org-isolation",
         "a machine may open as many connections as it likes",
         "rules:let_everybody_open",
-        "test_one_machine_that_opens_all_it_can_leaves_others_theirs",
+        "test_a_machine_that_opens_many_connections_leaves_others_theirs",
         "connections of one machine",
         waits=True,
     ),
@@ -151,7 +151,7 @@ SABOTAGES = (
         "live-change",
         "a save flushes the rules, and loads the new ones a moment later",
         "rules:flush_then_load",
-        "test_what_no_rule_speaks_of_loses_nothing",
+        "test_streams_without_a_changed_rule_lose_nothing",
         "packets that are allowed were lost",
     ),
     Sabotage(
@@ -159,7 +159,7 @@ SABOTAGES = (
         "live-change",
         "with a machine that goes, all others are taken off the link and added again",
         "dataplane:add_every_peer_anew",
-        "test_rules_that_change_nothing_for_a_stream_don_t_touch_it",
+        "test_rule_changes_that_do_not_concern_a_stream_cost_it_nothing",
         "nothing arrives any more",
         waits=True,
     ),
@@ -325,7 +325,7 @@ SABOTAGES = (
         "keys-at-rest",
         "a form that comes while the first is worked on is worked on beside it",
         "keys:join_no_clicks",
-        "test_clicks_in_number_add_one_machine",
+        "test_many_clicks_add_one_machine",
         "clicks on one button were refused",
     ),
     Sabotage(
@@ -333,7 +333,7 @@ SABOTAGES = (
         "keys-at-rest",
         "a sealed key does not say whose it is",
         "keys:seal_without_context",
-        "test_sealed_keys_are_their_organization_s",
+        "test_sealed_keys_open_for_their_own_organization_alone",
         "the hub took another organization's keys",
     ),
     Sabotage(
@@ -341,7 +341,7 @@ SABOTAGES = (
         "sign-in",
         "a change by cookie is taken with any token, or none",
         "signin:trust_every_cookie",
-        "test_a_change_needs_the_session_s_own_token",
+        "test_a_change_needs_the_sessions_own_csrf_token",
         "changes were not refused",
     ),
     Sabotage(
@@ -373,7 +373,7 @@ SABOTAGES = (
         "sign-in",
         "another password ends no API token",
         "signin:keep_tokens",
-        "test_no_way_in_outlives_a_new_password",
+        "test_no_credential_outlives_a_new_password",
         "ways in outlived the password",
     ),
     Sabotage(
@@ -381,7 +381,7 @@ SABOTAGES = (
         "sign-in",
         "a session is enough to make an API token",
         "signin:ask_for_no_proof",
-        "test_no_way_in_outlives_a_new_password",
+        "test_no_credential_outlives_a_new_password",
         "ways in were made without a proof",
     ),
     Sabotage(
@@ -389,7 +389,7 @@ SABOTAGES = (
         "sign-in",
         "what let a call in is not looked at again when the call commits",
         "signin:look_at_the_caller_once",
-        "test_a_removed_member_s_waiting_calls_do_nothing",
+        "test_waiting_calls_of_a_removed_member_do_nothing",
         "a removed member's calls were done",
     ),
     Sabotage(
@@ -405,7 +405,7 @@ SABOTAGES = (
         "concurrent-adds",
         "an address is chosen before its organization is held, and the database takes it twice",
         "addresses:choose_early",
-        "test_a_crowd_gets_an_address_each",
+        "test_machines_added_at_once_get_an_address_each",
         "addresses were given to two machines",
     ),
     Sabotage(
@@ -437,7 +437,7 @@ SABOTAGES = (
         "edge-names",
         "a configuration's file is called by the first characters of the machine's name",
         "names:call_files_by_how_names_begin",
-        "test_files_of_machines_named_alike_stand_beside_each_other",
+        "test_files_of_similar_names_do_not_collide",
         "machines have files of one name",
     ),
     Sabotage(
@@ -445,7 +445,7 @@ SABOTAGES = (
         "delete-org",
         "a deletion removes an organization from the store, and leaves its part of the data plane",
         "deletion:leave_the_link",
-        "test_nothing_of_it_is_left",
+        "test_a_deleted_organization_leaves_nothing",
         "packets sent after the answer that denies them were delivered",
     ),
     Sabotage(
@@ -453,7 +453,7 @@ SABOTAGES = (
         "delete-org",
         "whose a session is, is looked up once and remembered",
         "deletion:remember_sessions",
-        "test_nothing_of_it_is_left",
+        "test_a_deleted_organization_leaves_nothing",
         "a session outlived its organization",
     ),
     Sabotage(
@@ -461,7 +461,7 @@ SABOTAGES = (
         "delete-org",
         "the store's journal keeps what was removed",
         "deletion:leave_the_files",
-        "test_nothing_of_it_is_left",
+        "test_a_deleted_organization_leaves_nothing",
         "the service's files still have",
     ),
     Sabotage(

@@ -137,7 +137,7 @@ def test_a_host_with_another_key_is_not_believed(somebody: Somebody, tmp_path: P
     others.write_text(f"{HUB} {sshd.new_key().public}\n")
     code, verdicts, said = gate(somebody, "concurrent-adds", others)
     assert code == 1
-    assert verdicts["test_a_crowd_gets_an_address_each"] == "inconclusive"
+    assert verdicts["test_machines_added_at_once_get_an_address_each"] == "inconclusive"
     assert "there is no way to the service's host" in " ".join(said.split())
 
 
