@@ -422,7 +422,7 @@ SABOTAGES = (
         "names are cut to their first 200 characters",
         "names:cut_names",
         "test_every_name_onboards_and_is_data_wherever_it_shows",
-        "is called otherwise",
+        "has another name",
     ),
     Sabotage(
         "names-are-markup",
