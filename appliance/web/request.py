@@ -53,11 +53,11 @@ class Request:
 
     method: str
     path: str
-    query_string: str = ""
+    query_string: str = field(default="", repr=False)
     address: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
     payer: Payer | None = None
     refusal: Refused | None = None
 
