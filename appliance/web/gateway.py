@@ -11,17 +11,19 @@ import asyncio
 import io
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, Protocol
 
 import structlog
 
+from appliance.model.addresses import Network
 from appliance.model.errors import LengthRequired, Malformed, Refused, TooLarge, TooMany, TooSlow
 from appliance.web import problems
 from appliance.web.bodies import SMALL, Budget
 from appliance.web.payers import Payers
+from appliance.web.proxies import client_address
 from appliance.web.request import PAYER, REFUSED, Payer
 from appliance.web.turns import Turns
 
@@ -99,6 +101,7 @@ class Gateway:
         payers: tells whose share a request takes.
         pause: seconds until a request beyond a share is answered.
         sender: tells from a request's head whose place a large body takes, or raises `Refused`; may ask the store.
+        proxies: ranges of proxies whose word on a caller's address is taken.
     """
 
     def __init__(
@@ -111,6 +114,7 @@ class Gateway:
         payers: Payers | None = None,
         pause: float = _PAUSE,
         sender: Callable[[Mapping[str, Any]], str] = _by_address,
+        proxies: Sequence[Network] = (),
     ) -> None:
         self._application = application
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
@@ -121,12 +125,13 @@ class Gateway:
         self._large_turns = Turns(_LARGE_AT_ONCE, lambda _: 1)
         self._pause = pause
         self._sender = sender
+        self._proxies = proxies
         # Of their own: who waits for a thread of the application's holds no place meanwhile.
         self._askers = ThreadPoolExecutor(_ASKERS, thread_name_prefix="sender")
 
     async def __rsgi__(self, scope: RequestHead, exchange: Exchange) -> None:
         """One request, from its head to its answer."""
-        environ = _environ(scope)
+        environ = _environ(scope, self._proxies)
         try:
             _check_head(scope)
             body = await self._read(environ, exchange)
@@ -240,8 +245,8 @@ def _check_head(scope: RequestHead) -> None:
         raise Malformed("A request has one Host header.")
 
 
-def _environ(scope: RequestHead) -> dict[str, Any]:
-    """The head as WSGI has it. Source: PEP 3333."""
+def _environ(scope: RequestHead, proxies: Sequence[Network]) -> dict[str, Any]:
+    """The head as WSGI has it, with the client's address where a proxy stands between. Source: PEP 3333."""
     server, _, port = scope.server.rpartition(":")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope.method,
@@ -251,7 +256,6 @@ def _environ(scope: RequestHead) -> dict[str, Any]:
         "SERVER_NAME": server.strip("[]"),
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
         "wsgi.errors": sys.stderr,
@@ -268,6 +272,8 @@ def _environ(scope: RequestHead) -> dict[str, Any]:
             key = f"HTTP_{key}"
         # Cookies can't be joined by commas (RFC 9110, 5.3).
         environ[key] = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{value}" if key in environ else value
+    peer = scope.client.rpartition(":")[0].strip("[]")
+    environ["REMOTE_ADDR"] = client_address(peer, environ.get("HTTP_X_FORWARDED_FOR", ""), proxies)
     return environ
 
 

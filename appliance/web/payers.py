@@ -19,7 +19,7 @@ import structlog
 from appliance.model.addresses import Network
 from appliance.model.errors import TooMany
 from appliance.web.allowance import Allowance, Rate
-from appliance.web.proxies import client_address, is_one_of, networks_of
+from appliance.web.proxies import is_one_of, networks_of
 from appliance.web.request import COOKIE, PAYER, Payer
 from appliance.web.turns import NOBODY, SHARE
 
@@ -46,18 +46,15 @@ class Payers:
     """Tells payers apart, and what each has used of the processor; safe to share between threads.
 
     Args:
-        proxies: whose word on a caller's address is taken.
         trusted: ranges without limits.
         clock: seconds that only grow.
     """
 
     def __init__(
         self,
-        proxies: Sequence[Network] = (),
         trusted: Sequence[Network] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._proxies = proxies
         self._trusted = trusted
         self._organizations: OrderedDict[bytes, str] = OrderedDict()
         self._lock = threading.Lock()
@@ -68,9 +65,7 @@ class Payers:
 
     def payer_of(self, environ: Mapping[str, Any]) -> Payer:
         """Whom this request is to be counted for."""
-        address = client_address(
-            str(environ.get("REMOTE_ADDR", "")), str(environ.get("HTTP_X_FORWARDED_FOR", "")), self._proxies
-        )
+        address = str(environ.get("REMOTE_ADDR", ""))
         if is_one_of(address, self._trusted):
             return Payer(NOBODY)
         token = _token(environ)

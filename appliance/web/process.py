@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,11 @@ from appliance.service import Context
 from appliance.service.transcripts import PublishedRuns
 from appliance.store import Store
 from appliance.users import User
-from appliance.web import cleanup, confinement, connections, postman
+from appliance.web import cleanup, confinement, connections, postman, senders
 from appliance.web.app import make_app
 from appliance.web.gateway import Gateway
 from appliance.web.limits import RateLimits
 from appliance.web.payers import Payers
-from appliance.web.proxies import behind
-from appliance.web.senders import Senders
 from appliance.web.server import make_server
 from appliance.web.site import Site
 from appliance.web.tls import Certificate
@@ -95,9 +94,8 @@ def serve(settings: WebSettings) -> None:
     )
     # Nothing connects before the fork; connections are opened by the threads that use them.
     site = Site(context, RateLimits(settings.trusted), PublishedRuns(settings.transcripts))
-    payers = Payers(settings.proxies, settings.trusted)
-    made = make_app(site, hub.status, settings.certificate.ends_at(), settings.metrics_token, payers.turned_away)
-    app = behind(settings.proxies, made)
+    payers = Payers(settings.trusted)
+    app = make_app(site, hub.status, settings.certificate.ends_at(), settings.metrics_token, payers.turned_away)
 
     multiprocessing.set_start_method("fork")
     server = make_server(settings.host, settings.port, settings.certificate)
@@ -119,7 +117,8 @@ def serve(settings: WebSettings) -> None:
             _keep_doing(postman.work, context, settings.relay, site.limits, threading.Event())
         connections.allow_many()
         _keep_doing(connections.watch, settings.port, (*settings.proxies, *settings.trusted), threading.Event())
-        return Gateway(app, threads=THREADS, payers=payers, sender=Senders(site, settings.proxies).organization)
+        sender = partial(senders.organization, site)
+        return Gateway(app, threads=THREADS, payers=payers, sender=sender, proxies=settings.proxies)
 
     server.serve(target_loader=load)
 

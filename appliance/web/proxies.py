@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
-from typing import Any
 
 from appliance.model.addresses import Network
 from appliance.model.hosts import parse_address
 
 # Bits of the networks that providers give to one customer.
 _CUSTOMERS_HAVE = (64, 56, 48)
-_Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 # Each request asks several times of the address that it comes from.
 _parsed = lru_cache(maxsize=1024)(parse_address)
-
-
-def behind(proxies: Sequence[Network], application: _Application) -> _Application:
-    """The same WSGI application, which sees as ``REMOTE_ADDR`` whom these proxies speak for.
-
-    Without proxies nothing is changed, and the header is not looked at: anybody could have written it.
-    """
-    if not proxies:
-        return application
-
-    def resolved(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        peer, forwarded = str(environ.get("REMOTE_ADDR", "")), str(environ.get("HTTP_X_FORWARDED_FOR", ""))
-        return application({**environ, "REMOTE_ADDR": client_address(peer, forwarded, proxies)}, start)
-
-    return resolved
 
 
 def client_address(peer: str, forwarded: str, proxies: Sequence[Network]) -> str:

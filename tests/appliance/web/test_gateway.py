@@ -7,13 +7,14 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from appliance.model.errors import Malformed, TooMany, TooSlow, Unauthenticated
-from appliance.web.bodies import Budget
+from appliance.web.bodies import SMALL, Budget
 from appliance.web.gateway import Gateway
 from appliance.web.payers import Payers
 from appliance.web.request import PAYER, REFUSED
@@ -93,6 +94,27 @@ def head(
         client=client,
         headers=SimpleNamespace(items=lambda: headers, keys=lambda: names),
     )
+
+
+def test_a_request_is_of_whom_a_trusted_proxy_speaks_for() -> None:
+    """In the application, for the share that it takes, and for the place of a large body."""
+    senders: list[str] = []
+
+    def sender(environ: Mapping[str, Any]) -> str:
+        senders.append(environ["REMOTE_ADDR"])
+        return "acme"
+
+    size = SMALL + 1
+    headers = [HOST, ("x-forwarded-for", "203.0.113.5"), ("content-length", str(size))]
+    environ = ask(Application(), Exchange(b"x" * size), headers, proxies=[ip_network("2001:db8::/64")], sender=sender)
+    assert environ["REMOTE_ADDR"] == environ[PAYER].name == "203.0.113.5"
+    assert senders == ["203.0.113.5"]
+
+
+@pytest.mark.parametrize("name", ["x-forwarded-for", "forwarded", "x-real-ip"])
+def test_without_proxies_no_header_is_believed(name: str) -> None:
+    environ = ask(Application(), Exchange(), [HOST, (name, "203.0.113.5")])
+    assert environ["REMOTE_ADDR"] == "2001:db8::2"
 
 
 def test_the_application_gets_a_request_as_wsgi_has_it() -> None:
