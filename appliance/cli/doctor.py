@@ -13,10 +13,10 @@ from rich.text import Text
 
 from appliance import host
 from appliance.cli.errors import Exit
-from appliance.host import Diagnosis, Finding, State
+from appliance.host import Diagnosis, Finding, FindingState
 
-_STYLE = {State.OK: "green", State.MISSING: "bold red", State.OPTIONAL: "yellow"}
-_STATE_WIDTH = max(len(state.value) for state in State)
+_STYLE = {FindingState.OK: "green", FindingState.MISSING: "bold red", FindingState.OPTIONAL: "yellow"}
+_STATE_WIDTH = max(len(state.value) for state in FindingState)
 _LEAST_ROOM = 20
 _HEADINGS = {
     "up": "To run the hub (up)",
@@ -33,7 +33,7 @@ def doctor(
 
     Exit codes: 0 the hub can run here, 69 the host lacks something for it, 77 all that is lacking is root.
     """
-    diagnosis = host.diagnose(host.look())
+    diagnosis = host.diagnose(host.find_facts())
     if as_json:
         print(json.dumps(document(diagnosis), indent=2))
     else:
@@ -45,7 +45,7 @@ def exit_code(diagnosis: Diagnosis) -> int:
     """What the command ends with."""
     if diagnosis.up:
         return 0
-    return Exit.NOT_PERMITTED if diagnosis.is_root_all_that_up_lacks else Exit.UNAVAILABLE
+    return Exit.NOT_PERMITTED if diagnosis.up_lacks_only_root else Exit.UNAVAILABLE
 
 
 def document(diagnosis: Diagnosis) -> dict[str, Any]:

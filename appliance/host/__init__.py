@@ -1,26 +1,26 @@
-"""What this host offers and lacks.
+"""Diagnosis of this host: features that commands need, present or missing.
 
-`look` finds the facts, `diagnose` makes findings and verdicts of them, and is pure. What a command checks before it
-starts comes from here too, so that `meshwg doctor` and the command never disagree.
+`find_facts` examines the host, and the pure function `diagnose` turns the facts into findings and verdicts. Commands
+use the same findings before they start, so that `meshwg doctor` never disagrees with them.
 """
 
 from appliance.host.diagnosis import Diagnosis, diagnose
 from appliance.host.facts import Facts, Privileges, Trial
-from appliance.host.finding import Finding, State
-from appliance.host.probe import look
+from appliance.host.finding import Finding, FindingState
+from appliance.host.probe import find_facts
 from appliance.host.system import privileges, settings_error, tun_error
-from appliance.host.wireguard import Chosen
+from appliance.host.wireguard import WireGuardChoice
 
 __all__ = [
-    "Chosen",
     "Diagnosis",
     "Facts",
     "Finding",
+    "FindingState",
     "Privileges",
-    "State",
     "Trial",
+    "WireGuardChoice",
     "diagnose",
-    "look",
+    "find_facts",
     "privileges",
     "settings_error",
     "tun_error",

@@ -1,4 +1,4 @@
-"""Clocks of the host that nobody can set."""
+"""Clock of the host's boot, which can't be set."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boottime() -> float:
-    """Seconds since the boot, those in which the host slept included."""
+    """Seconds since the boot, including suspends."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @functools.cache
 def boot_id() -> str:
-    """Name of the boot that `boottime` counts from.
+    """Id of the boot that `boottime` counts from.
 
-    Where the host does not tell it to this process, the name is this process's own: what another one kept is not
-    comparable then, as after another boot.
+    If this process can't read the host's id, it gets a random one, so that stored values of `boottime` are treated like
+    those of another boot.
     """
     try:
         return _BOOT_ID.read_text().strip()

@@ -1,4 +1,4 @@
-"""From facts to findings and verdicts: pure."""
+"""Pure conversion of facts into findings and verdicts."""
 
 from __future__ import annotations
 
@@ -6,52 +6,52 @@ from dataclasses import dataclass
 
 from appliance.host import parts, rights, wireguard
 from appliance.host.facts import Facts
-from appliance.host.finding import GATE, UP, Finding, State
-from appliance.host.wireguard import Chosen
+from appliance.host.finding import GATE, UP, Finding, FindingState
+from appliance.host.wireguard import WireGuardChoice
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a host can do.
+    """Findings about a host, and verdicts about commands.
 
-    A command can run here when nothing that it needs is missing, so findings and verdicts can't disagree.
+    A command can run if no finding that it needs is missing, so findings and verdicts can't disagree.
 
     Attributes:
-        root: whether root asks.
-        chosen: the WireGuard that ``--wireguard auto`` comes to.
-        rootless: whether labs, and so the gate, need no root.
-        findings: in an order that reads well.
+        root: true if the process ran as root.
+        chosen: the implementation that ``--wireguard auto`` chooses.
+        rootless: true if labs, and so the gate, need no root.
+        findings: in the order of display.
     """
 
     distribution: str
     kernel: str
     root: bool
-    chosen: Chosen | None
+    chosen: WireGuardChoice | None
     rootless: bool
     findings: tuple[Finding, ...]
 
     @property
     def up(self) -> bool:
-        """Whether the hub can run here, started by this user."""
+        """True if this user can run the hub here."""
         return not self.missing(UP)
 
     @property
     def gate(self) -> bool:
-        """Whether the gate can run here, started by this user."""
+        """True if this user can run the gate here."""
         return not self.missing(GATE)
 
     @property
-    def is_root_all_that_up_lacks(self) -> bool:
-        """Whether the hub could run here if it were started by root."""
+    def up_lacks_only_root(self) -> bool:
+        """True if the hub could run here as root."""
         return not self.root and [each.id for each in self.missing(UP)] == [rights.PRIVILEGES]
 
     def missing(self, command: str) -> tuple[Finding, ...]:
-        """What keeps a command from running."""
-        return tuple(each for each in self.findings if each.state is State.MISSING and command in each.needed_by)
+        """Findings that prevent a command from running."""
+        return tuple(each for each in self.findings if each.state is FindingState.MISSING and command in each.needed_by)
 
 
 def diagnose(facts: Facts) -> Diagnosis:
-    """What these facts come to."""
+    """Make a diagnosis of facts."""
     return Diagnosis(
         distribution=facts.distribution,
         kernel=facts.kernel,

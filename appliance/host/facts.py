@@ -1,25 +1,25 @@
-"""Facts about a host: plain values, found by `appliance.host.probe`, or made up by a test."""
+"""Facts about a host as plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from appliance.host import inside
+from appliance.host import trial_program
 
 WIREGUARD_PROGRAMS: Mapping[str, str] = {"wireguard-go": "wireguard-go", "boringtun": "boringtun-cli"}
-"""Userspace implementations and their programs, in the order in which the hub prefers them."""
+"""Userspace implementations and their programs, in the hub's order of preference."""
 
-_SANDBOX = (inside.NAMESPACES, inside.MOUNTS, inside.PROCESSES)
+_SANDBOX = (trial_program.NAMESPACES, trial_program.MOUNTS, trial_program.PROCESSES)
 
 
 @dataclass(frozen=True)
 class Privileges:
-    """What this process may do.
+    """Privileges of this process.
 
     Attributes:
-        root: whether its effective user is root.
-        lacking: capabilities that the hub needs and this process does not have.
+        root: true if its effective user is root.
+        lacking: capabilities that the hub needs and this process doesn't have.
     """
 
     root: bool
@@ -28,53 +28,53 @@ class Privileges:
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of making things in throw-away namespaces.
+    """Result of creating kernel objects in temporary namespaces.
 
     Attributes:
-        complaints: for each step of `appliance.host.inside` that was tried what the kernel said; "" where it worked.
+        errors: the kernel's error by tried step of `appliance.host.trial_program`; "" for a step that worked.
     """
 
-    complaints: Mapping[str, str]
+    errors: Mapping[str, str]
 
     def tried(self, step: str) -> bool:
-        """Whether it came to this step: without namespaces it comes to none of the others."""
-        return step in self.complaints
+        """True if the step was tried; without namespaces no further step is tried."""
+        return step in self.errors
 
     def works(self, step: str) -> bool:
-        """Whether the step was tried and worked."""
-        return self.complaints.get(step) == ""
+        """True if the step was tried and worked."""
+        return self.errors.get(step) == ""
 
-    def first_complaint(self, steps: Iterable[str]) -> str:
-        """The first that stood in the way of these steps; "" if all of them worked."""
+    def first_error(self, steps: Iterable[str]) -> str:
+        """The first error among steps; "" if all of them worked."""
         for step in steps:
             if not self.works(step):
-                return self.complaints.get(step, "not tried")
+                return self.errors.get(step, "not tried")
         return ""
 
     @property
-    def sandbox_complaint(self) -> str:
-        """Why there can be no sandbox for labs; "" if there can."""
-        return self.first_complaint(_SANDBOX)
+    def sandbox_error(self) -> str:
+        """Error that prevents a sandbox for labs; "" if there is none."""
+        return self.first_error(_SANDBOX)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found on a host. Nothing in it names the host or a person.
+    """Facts about a host, without its name or personal data.
 
     Attributes:
-        distribution: as it calls itself.
-        has_apt: whether Debian packages can be installed.
+        distribution: name from os-release.
+        has_apt: true if Debian packages can be installed.
         kernel: release.
-        python: version of the Python that runs this.
-        wireguard_module: where the kernel has WireGuard: "loaded", "built in", "on disk", or "" for nowhere known.
-        tun_errno: what opening the TUN device ended with; 0 if it opens.
+        python: version of the running Python.
+        wireguard_module: state of the kernel's module: "loaded", "built in", "on disk", or "" for unknown.
+        tun_errno: error number of opening the TUN device; 0 if it opens.
         library: file name of libnftables with its version; "" if it can't be loaded.
-        programs: versions of the programs that are there; "" where none was told.
-        browser: how Chromium was found; "" if it wasn't.
-        settings: kernel settings about user namespaces, those that this kernel has, by their sysctl name.
-        connections: how many connections the kernel tracks at most; 0 if it does not say.
-        own: a trial as the user who asks.
-        ordinary: a trial as a user without privileges; None if there could be none.
+        own: trial as this user.
+        ordinary: trial as a user without privileges; None if it was impossible.
+        programs: versions of installed programs; "" for an unknown version.
+        browser: description of the Chromium that was found; "" for none.
+        settings: kernel settings about user namespaces, by sysctl name.
+        connections: most connections that the kernel tracks; 0 for unknown.
     """
 
     distribution: str

@@ -1,4 +1,4 @@
-"""One thing that a host offers or lacks, and the words for what to do."""
+"""Findings about a host, with advice."""
 
 from __future__ import annotations
 
@@ -12,63 +12,63 @@ LABS = (GATE, LAB, TEST)
 """The commands that build labs."""
 
 
-class State(Enum):
-    """How a thing stands."""
+class FindingState(Enum):
+    """State of a feature on a host."""
 
     OK = "ok"
     MISSING = "missing"
-    """Not here, and some command needs it."""
+    """Absent, and a command needs it."""
     OPTIONAL = "optional"
-    """Not here, or not known to be; no command fails for that alone."""
+    """Absent or unknown, and no command needs it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing.
+    """A finding about one feature of a host.
 
     Attributes:
         id: stable, for programs.
         found: one line.
         needed_by: commands.
-        advice: one line of what to do, a command where there is one; "" if there is nothing to do.
+        advice: one line, if possible a command; "" if there is nothing to do.
     """
 
     id: str
-    state: State
+    state: FindingState
     found: str
     needed_by: tuple[str, ...]
     advice: str = ""
 
 
-def has(name: str, found: str, needed_by: tuple[str, ...]) -> Finding:
-    """Something that is here."""
-    return Finding(name, State.OK, found, needed_by)
+def present(name: str, found: str, needed_by: tuple[str, ...]) -> Finding:
+    """Finding of a feature that the host has."""
+    return Finding(name, FindingState.OK, found, needed_by)
 
 
-def lacks(name: str, found: str, needed_by: tuple[str, ...], advice: str) -> Finding:
-    """Something that a command needs and that is not here."""
-    return Finding(name, State.MISSING, found, needed_by, advice)
+def missing(name: str, found: str, needed_by: tuple[str, ...], advice: str) -> Finding:
+    """Finding of an absent feature that a command needs."""
+    return Finding(name, FindingState.MISSING, found, needed_by, advice)
 
 
-def could_do_with(name: str, found: str, needed_by: tuple[str, ...], advice: str) -> Finding:
-    """Something that is not here, and that every command can do without."""
-    return Finding(name, State.OPTIONAL, found, needed_by, advice)
+def optional(name: str, found: str, needed_by: tuple[str, ...], advice: str) -> Finding:
+    """Finding of an absent or unknown feature that no command needs."""
+    return Finding(name, FindingState.OPTIONAL, found, needed_by, advice)
 
 
 def untried(facts: Facts, name: str, needed_by: tuple[str, ...]) -> Finding:
-    """Something that can't be seen without namespaces to try it in."""
+    """Finding of a feature that can't be tried without namespaces."""
     if facts.privileges.root:
-        return could_do_with(name, "not tried, for want of a network namespace", needed_by, "")
-    return could_do_with(name, "takes root to try", needed_by, "run meshwg doctor as root or with sudo")
+        return optional(name, "not tried: there is no network namespace", needed_by, "")
+    return optional(name, "takes root to try", needed_by, "run meshwg doctor as root or with sudo")
 
 
 def as_root(facts: Facts, command: str) -> str:
-    """The command as this user has to type it."""
+    """The command, with sudo unless this user is root."""
     return command if facts.privileges.root else f"sudo {command}"
 
 
 def install(facts: Facts, package: str) -> str:
-    """How to get a Debian package, or what it holds."""
+    """Advice to install a Debian package or its counterpart."""
     if facts.has_apt:
         return as_root(facts, f"apt-get install {package}")
-    return f"install what Debian's package {package} holds"
+    return f"install the counterpart of Debian's package {package}"

@@ -1,11 +1,11 @@
-"""What hub, labs and tests are put together from: Python, nftables, kinds of links, programs."""
+"""Findings about Python, nftables, kinds of links, and programs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from appliance.host import inside
+from appliance.host import trial_program
 from appliance.host.facts import Facts
 from appliance.host.finding import (
     BENCH,
@@ -15,21 +15,21 @@ from appliance.host.finding import (
     UP,
     Finding,
     as_root,
-    could_do_with,
-    has,
     install,
-    lacks,
+    missing,
+    optional,
+    present,
     untried,
 )
 
 OLDEST_PYTHON = (3, 10)
 ENOUGH_CONNECTIONS = 262_144
-"""Smallest limit of the host with which the documented bounds of connections hold (`appliance.hub.plane.bounds`)."""
+"""Smallest limit of the host for the documented bounds of connections (`appliance.hub.plane.bounds`)."""
 
 
 @dataclass(frozen=True)
 class _Tool:
-    """A thing that is there when all of its programs are; the first one tells the version."""
+    """A package of programs, present if all of them are; the first one tells the version."""
 
     id: str
     programs: tuple[str, ...]
@@ -49,20 +49,20 @@ _TOOLS = (
 
 
 def findings(facts: Facts) -> Iterator[Finding]:
-    """Each of them."""
+    """Findings of this module."""
     yield _python(facts)
     yield _library(facts)
-    yield _made(
+    yield _kernel_feature(
         facts,
         "nftables",
-        inside.RULES,
-        "the kernel takes the hub's kind of rules",
+        trial_program.RULES,
+        "the kernel accepts the hub's rules",
         (UP, *LABS),
         "modprobe -a nf_tables nf_conntrack nft_ct",
     )
     yield _connections(facts)
-    for kind in (inside.BRIDGE, inside.VETH):
-        yield _made(facts, kind, kind, "the kernel makes such links", LABS, f"modprobe {kind}")
+    for kind in (trial_program.BRIDGE, trial_program.VETH):
+        yield _kernel_feature(facts, kind, kind, "the kernel creates such links", LABS, f"modprobe {kind}")
     for tool in _TOOLS:
         yield _tool(facts, tool)
     yield _browser(facts)
@@ -73,58 +73,60 @@ def _python(facts: Facts) -> Finding:
     name, oldest = "python", ".".join(map(str, OLDEST_PYTHON))
     version = tuple(int(part) for part in facts.python.split(".")[:2])
     if version >= OLDEST_PYTHON:
-        return has(name, facts.python, (UP, *LABS))
-    return lacks(name, facts.python, (UP, *LABS), f"install Python {oldest} or newer, with its module venv")
+        return present(name, facts.python, (UP, *LABS))
+    return missing(name, facts.python, (UP, *LABS), f"install Python {oldest} or newer, with its module venv")
 
 
 def _library(facts: Facts) -> Finding:
     if facts.library:
-        return has("libnftables", facts.library, (UP, *LABS))
-    return lacks("libnftables", "can't be loaded", (UP, *LABS), install(facts, "libnftables1"))
+        return present("libnftables", facts.library, (UP, *LABS))
+    return missing("libnftables", "can't be loaded", (UP, *LABS), install(facts, "libnftables1"))
 
 
-def _made(facts: Facts, name: str, step: str, works: str, needed_by: tuple[str, ...], module: str) -> Finding:
+def _kernel_feature(facts: Facts, name: str, step: str, works: str, needed_by: tuple[str, ...], module: str) -> Finding:
     if facts.own.works(step):
-        return has(name, works, needed_by)
+        return present(name, works, needed_by)
     if not facts.own.tried(step):
         return untried(facts, name, needed_by)
-    if step == inside.RULES and not facts.library:
-        return could_do_with(name, "not tried, for want of libnftables", needed_by, "")
+    if step == trial_program.RULES and not facts.library:
+        return optional(name, "not tried: libnftables is missing", needed_by, "")
     advice = f"{as_root(facts, module)}; if there is no such module, boot a kernel that has it, as Debian's own do"
-    return lacks(name, f"the kernel refused: {facts.own.complaints[step]}", needed_by, advice)
+    return missing(name, f"the kernel refused: {facts.own.errors[step]}", needed_by, advice)
 
 
 def _connections(facts: Facts) -> Finding:
     name, found = "connections", f"the host tracks {facts.connections:,} at most"
     if facts.connections >= ENOUGH_CONNECTIONS:
-        return has(name, found, (UP,))
+        return present(name, found, (UP,))
     if not facts.connections:
         return untried(facts, name, (UP,))
     advice = as_root(facts, f"sysctl -w net.netfilter.nf_conntrack_max={ENOUGH_CONNECTIONS}")
-    return could_do_with(name, f"{found}, so the bounds of organizations are smaller than documented", (UP,), advice)
+    return optional(name, f"{found}, so the bounds of organizations are smaller than documented", (UP,), advice)
 
 
 def _tool(facts: Facts, tool: _Tool) -> Finding:
     absent = [program for program in tool.programs if program not in facts.programs]
     if not absent:
-        return has(tool.id, facts.programs[tool.programs[0]] or "of unknown version", tool.needed_by)
+        return present(tool.id, facts.programs[tool.programs[0]] or "unknown version", tool.needed_by)
     verb = "is" if len(absent) == 1 else "are"
-    return lacks(tool.id, f"{' and '.join(absent)} {verb} not installed", tool.needed_by, install(facts, tool.package))
+    return missing(
+        tool.id, f"{' and '.join(absent)} {verb} not installed", tool.needed_by, install(facts, tool.package)
+    )
 
 
 def _browser(facts: Facts) -> Finding:
     if facts.browser:
-        return has("chromium", facts.browser, (TEST,))
-    # Ubuntu's package is a link to a snap; the launcher knows what to bring instead.
+        return present("chromium", facts.browser, (TEST,))
+    # Ubuntu's package needs snap; the launcher installs another Chromium.
     advice = "./meshwg setup" if "ubuntu" in facts.distribution.lower() else install(facts, "chromium")
-    return lacks("chromium", "not installed", (TEST,), advice)
+    return missing("chromium", "not installed", (TEST,), advice)
 
 
 def _netem(facts: Facts) -> Finding:
     name, needed_by = "netem", (LAB,)
-    if facts.own.works(inside.NETEM):
-        return has(name, "links of labs can have loss and delay", needed_by)
-    if not facts.own.tried(inside.NETEM):
+    if facts.own.works(trial_program.NETEM):
+        return present(name, "links of labs can have loss and delay", needed_by)
+    if not facts.own.tried(trial_program.NETEM):
         return untried(facts, name, needed_by)
     advice = as_root(facts, "modprobe sch_netem") + ", if this kernel has it"
-    return could_do_with(name, "links of labs have no loss and delay", needed_by, advice)
+    return optional(name, "links of labs have no loss and delay", needed_by, advice)

@@ -1,7 +1,4 @@
-"""Finds the facts: a fraction of a second, and nothing is left behind.
-
-One exception, which is the kernel's own doing: it loads the modules for what it is asked to make, as it would for `up`.
-"""
+"""Examination of this host. It takes a fraction of a second and leaves nothing but loaded kernel modules."""
 
 from __future__ import annotations
 
@@ -13,15 +10,15 @@ from appliance.host import programs, system, trial
 from appliance.host.facts import Facts
 
 
-def look() -> Facts:
-    """What this host is like, for the user who asks."""
+def find_facts() -> Facts:
+    """Find the facts about this host, for this user."""
     privileges = system.privileges()
-    # The module is looked for before a trial makes the kernel load it.
+    # Before a trial makes the kernel load the module.
     module = system.wireguard_module()
     tun_error = system.tun_error()
     with ThreadPoolExecutor() as pool:
-        own = pool.submit(trial.as_oneself)
-        ordinary = pool.submit(trial.as_ordinary_user) if privileges.root else own
+        own = pool.submit(trial.run_as_self)
+        ordinary = pool.submit(trial.run_as_ordinary_user) if privileges.root else own
         return Facts(
             distribution=system.distribution(),
             has_apt=shutil.which("apt-get") is not None,
@@ -36,6 +33,6 @@ def look() -> Facts:
             settings=system.settings(),
             own=own.result(),
             ordinary=ordinary.result(),
-            # After the trials, which load what tracks them.
+            # After the trials, which load the module of connection tracking.
             connections=system.connections(),
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from appliance.host.facts import WIREGUARD_PROGRAMS
 
-# What each answers its version to; the rest have no such option worth asking.
+# Options that print the version.
 _VERSION_OPTIONS: Mapping[str, str] = {
     **dict.fromkeys(WIREGUARD_PROGRAMS.values(), "--version"),
     "wg": "--version",
@@ -24,7 +24,7 @@ _VERSION_OPTIONS: Mapping[str, str] = {
     "ping": "-V",
 }
 _WITHOUT_VERSION = ("wg-quick", "tc")
-# Labs look here too, because an ordinary user's PATH often leaves some of these out.
+# Labs search these folders too, because an ordinary user's PATH often lacks some of them.
 _MORE_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _VERSION = re.compile(r"(?<!\w)v?(\d[\w.+~-]*)")
 _DEADLINE = 5.0
@@ -34,35 +34,35 @@ _BROWSERS_VARIABLE = "PLAYWRIGHT_BROWSERS_PATH"
 
 
 def find(pool: Executor) -> dict[str, str]:
-    """The programs that are there, with their versions ("" where none was told).
+    """Versions of the installed programs; "" for an unknown version.
 
     Args:
-        pool: where they are asked, side by side.
+        pool: runs the programs in parallel.
     """
-    asked: dict[str, Future[str]] = {}
+    versions: dict[str, Future[str]] = {}
     for name, option in _VERSION_OPTIONS.items():
         path = _find(name)
         if path is not None:
-            asked[name] = pool.submit(_version, path, option)
+            versions[name] = pool.submit(_version, path, option)
     found = dict.fromkeys((name for name in _WITHOUT_VERSION if _find(name)), "")
-    return found | {name: future.result() for name, future in asked.items()}
+    return found | {name: future.result() for name, future in versions.items()}
 
 
 def browser() -> str:
-    """How the tests of the pages would find Chromium; "" if they wouldn't."""
+    """Description of the Chromium that the browser tests would use; "" for none."""
     chosen = os.environ.get(_BROWSER_VARIABLE)
     if chosen and Path(chosen).exists():
-        return f"the one that {_BROWSER_VARIABLE} names"
+        return f"from {_BROWSER_VARIABLE}"
     if shutil.which(_BROWSER):
         return _BROWSER
     folder = os.environ.get(_BROWSERS_VARIABLE)
     if folder and any(Path(folder).glob("chromium*")):
-        return "the one that playwright brought"
+        return "from Playwright"
     return ""
 
 
 def _find(name: str) -> str | None:
-    # The hub itself looks for its userspace WireGuard in PATH alone.
+    # The hub searches its userspace WireGuard in PATH alone.
     path = os.environ.get("PATH", os.defpath)
     return shutil.which(name, path=path if name in WIREGUARD_PROGRAMS.values() else f"{path}:{_MORE_FOLDERS}")
 
@@ -85,6 +85,6 @@ def _version(path: str, option: str) -> str:
 
 
 def version_in(text: str) -> str:
-    """The first version that a program's answer holds, without a leading ``v``; "" if there is none."""
+    """The first version in a program's output, without a leading ``v``; "" if there is none."""
     found = _VERSION.search(text)
     return found[1].rstrip(".-") if found else ""

@@ -1,19 +1,19 @@
-"""What this user may do here, and what an ordinary one may."""
+"""Findings about privileges of this user and of ordinary users."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
 
-from appliance.host import inside, system
+from appliance.host import system, trial_program
 from appliance.host.facts import Facts, Trial
-from appliance.host.finding import LABS, UP, Finding, as_root, could_do_with, has, lacks, untried
+from appliance.host.finding import LABS, UP, Finding, as_root, missing, optional, present, untried
 from appliance.host.wireguard import has_kernel_wireguard
 
 PRIVILEGES = "privileges"
 
 _PRIVILEGED = "run outside of a container, or in one that was started with --privileged"
-# What makes user namespaces impossible, and what makes them possible again.
+# Setting, value that forbids user namespaces, value that allows them.
 _USERNS_REMEDIES = (
     (system.USERNS_CLONE, "0", "1"),
     (system.MAX_USERNS, "0", "15000"),
@@ -22,7 +22,7 @@ _USERNS_REMEDIES = (
 
 
 def findings(facts: Facts) -> Iterator[Finding]:
-    """Privileges, namespaces and their settings, sandboxes with and without root."""
+    """Findings about privileges, namespaces and their settings, and sandboxes with and without root."""
     yield _privileges(facts)
     yield _namespaces(facts)
     yield _settings(facts)
@@ -31,76 +31,76 @@ def findings(facts: Facts) -> Iterator[Finding]:
 
 
 def is_rootless(facts: Facts) -> bool:
-    """Whether a user without privileges can have labs here."""
-    return facts.ordinary is not None and _rootless_complaint(facts.ordinary, facts) == ""
+    """True if users without privileges can have labs here."""
+    return facts.ordinary is not None and _rootless_error(facts.ordinary, facts) == ""
 
 
 def _privileges(facts: Facts) -> Finding:
     if not facts.privileges.root:
-        return lacks(PRIVILEGES, "not root", (UP,), "run as root or with sudo")
+        return missing(PRIVILEGES, "not root", (UP,), "run as root or with sudo")
     if facts.privileges.lacking:
         found = f"root without {' and '.join(facts.privileges.lacking)}"
         capabilities = " ".join(f"--cap-add {name.removeprefix('CAP_')}" for name in facts.privileges.lacking)
-        return lacks(PRIVILEGES, found, (UP,), f"run outside of a container, or start it with {capabilities}")
-    return has(PRIVILEGES, "root, with CAP_NET_ADMIN and CAP_SYS_ADMIN", (UP,))
+        return missing(PRIVILEGES, found, (UP,), f"run outside of a container, or start it with {capabilities}")
+    return present(PRIVILEGES, "root, with CAP_NET_ADMIN and CAP_SYS_ADMIN", (UP,))
 
 
 def _namespaces(facts: Facts) -> Finding:
     name = "network-namespaces"
-    complaint = facts.own.first_complaint((inside.NAMESPACES, inside.MOUNTS))
-    if not complaint:
-        return has(name, "can be made and named", (UP, *LABS))
+    error = facts.own.first_error((trial_program.NAMESPACES, trial_program.MOUNTS))
+    if not error:
+        return present(name, "can be created and named", (UP, *LABS))
     if not facts.privileges.root:
         return untried(facts, name, (UP, *LABS))
-    return lacks(name, f"can't be made and named: {complaint}", (UP, *LABS), _PRIVILEGED)
+    return missing(name, f"can't be created and named: {error}", (UP, *LABS), _PRIVILEGED)
 
 
 def _settings(facts: Facts) -> Finding:
     name = "kernel-settings"
-    if facts.own.works(inside.SETTINGS):
-        return has(name, "a network of the hub's can have its own", (UP,))
-    if not facts.own.tried(inside.SETTINGS) or not facts.privileges.root:
+    if facts.own.works(trial_program.SETTINGS):
+        return present(name, "can be set in the hub's network namespaces", (UP,))
+    if not facts.own.tried(trial_program.SETTINGS) or not facts.privileges.root:
         return untried(facts, name, (UP,))
-    found = f"{system.SETTINGS} can't be written: {facts.own.complaints[inside.SETTINGS]}"
-    return lacks(
+    found = f"{system.SETTINGS} can't be written: {facts.own.errors[trial_program.SETTINGS]}"
+    return missing(
         name, found, (UP,), "run outside of a container, or start it with --security-opt systempaths=unconfined"
     )
 
 
 def _sandbox(facts: Facts) -> Finding:
     name = "sandbox"
-    complaint = facts.own.sandbox_complaint
-    if not complaint:
-        return has(name, "processes, mounts and network of their own", LABS)
+    error = facts.own.sandbox_error
+    if not error:
+        return present(name, "labs can have their own processes, mounts and network", LABS)
     advice = _PRIVILEGED if facts.privileges.root else "run as root or with sudo"
-    return lacks(name, f"there can be none: {complaint}", LABS, advice)
+    return missing(name, f"can't be created: {error}", LABS, advice)
 
 
 def _rootless(facts: Facts) -> Finding:
     name = "rootless"
     if facts.ordinary is None:
         advice = "run meshwg doctor as an ordinary user"
-        return could_do_with(name, "not known, as this root can't become an ordinary user to try", LABS, advice)
-    complaint = _rootless_complaint(facts.ordinary, facts)
-    if not complaint:
-        return has(name, "labs need no root here", LABS)
+        return optional(name, "not tried: this process can't become an ordinary user", LABS, advice)
+    error = _rootless_error(facts.ordinary, facts)
+    if not error:
+        return present(name, "labs need no root here", LABS)
     advice = _rootless_advice(facts.ordinary, facts)
-    return could_do_with(name, f"labs need root here, because of {complaint}", LABS, advice)
+    return optional(name, f"labs need root here, because of {error}", LABS, advice)
 
 
-def _rootless_complaint(ordinary: Trial, facts: Facts) -> str:
-    if ordinary.sandbox_complaint:
-        return f"user namespaces: {ordinary.sandbox_complaint}"
-    if has_kernel_wireguard(facts) or ordinary.works(inside.TUN):
+def _rootless_error(ordinary: Trial, facts: Facts) -> str:
+    if ordinary.sandbox_error:
+        return f"user namespaces: {ordinary.sandbox_error}"
+    if has_kernel_wireguard(facts) or ordinary.works(trial_program.TUN):
         return ""
-    return f"{system.TUN}: {ordinary.first_complaint((inside.TUN,))}"
+    return f"{system.TUN}: {ordinary.first_error((trial_program.TUN,))}"
 
 
 def _rootless_advice(ordinary: Trial, facts: Facts) -> str:
-    if ordinary.sandbox_complaint:
+    if ordinary.sandbox_error:
         for name, forbids, allows in _USERNS_REMEDIES:
             if facts.settings.get(name) == forbids:
                 return as_root(facts, f"sysctl -w {name}={allows}")
         return "run outside of a container, or in one whose seccomp profile and /proc allow user namespaces"
-    # The device is there for root; who has no right to it needs one.
+    # Error 0 is root's: the device exists, and an ordinary user needs the right to it.
     return as_root(facts, f"chmod 0666 {system.TUN}" if facts.tun_errno in (0, errno.EACCES) else "modprobe tun")

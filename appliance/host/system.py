@@ -1,4 +1,4 @@
-"""What the system tells about itself: files of /proc, /sys and /etc, the TUN device, a library."""
+"""Facts from files of /proc, /sys and /etc, the TUN device, and a library."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ USERNS_CLONE = "kernel.unprivileged_userns_clone"
 MAX_USERNS = "user.max_user_namespaces"
 APPARMOR_USERNS = "kernel.apparmor_restrict_unprivileged_userns"
 
-# <linux/capability.h>: the hub makes namespaces, and links and rules in them.
+# <linux/capability.h>: the hub creates namespaces with links and rules.
 _NEEDED_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
 
 
 def privileges() -> Privileges:
-    """What this process may do, of what the hub needs."""
+    """Privileges of this process, as far as the hub needs them."""
     status = _text("/proc/self/status").splitlines()
     effective = next((int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), 0)
     lacking = tuple(name for name, bit in _NEEDED_CAPABILITIES.items() if not effective >> bit & 1)
@@ -29,7 +29,7 @@ def privileges() -> Privileges:
 
 
 def tun_error() -> OSError | None:
-    """Why the TUN device can't be opened; None if it can."""
+    """Error of opening the TUN device, or None."""
     try:
         os.close(os.open(TUN, os.O_RDWR | os.O_CLOEXEC))
     except OSError as error:
@@ -38,7 +38,7 @@ def tun_error() -> OSError | None:
 
 
 def settings_error() -> OSError | None:
-    """Why a network's settings can't be written; None if they can."""
+    """Error of opening a network setting for writing, or None."""
     try:
         os.close(os.open(f"{SETTINGS}/net/ipv4/ip_forward", os.O_WRONLY | os.O_CLOEXEC))
     except OSError as error:
@@ -55,7 +55,7 @@ def distribution() -> str:
 
 
 def settings() -> dict[str, str]:
-    """The kernel's settings about user namespaces, those that it has."""
+    """Kernel settings about user namespaces, as far as this kernel has them."""
     found = {
         name: _text(Path(SETTINGS, name.replace(".", "/"))).strip()
         for name in (USERNS_CLONE, MAX_USERNS, APPARMOR_USERNS)
@@ -64,13 +64,13 @@ def settings() -> dict[str, str]:
 
 
 def connections() -> int:
-    """How many connections the kernel tracks at most, in all networks together; 0 if it does not say."""
+    """Most connections that the kernel tracks, in all network namespaces together; 0 for unknown."""
     text = _text(f"{SETTINGS}/net/netfilter/nf_conntrack_max").strip()
     return int(text) if text.isdigit() else 0
 
 
 def wireguard_module() -> str:
-    """Where the kernel has WireGuard: "loaded", "built in", "on disk", or "" for nowhere known."""
+    """State of the kernel's WireGuard module: "loaded", "built in", "on disk", or "" for unknown."""
     if Path("/sys/module/wireguard").exists():
         return "loaded"
     folder = Path("/lib/modules", platform.release())
@@ -81,7 +81,7 @@ def wireguard_module() -> str:
 
 
 def nftables_library() -> str:
-    """The file name of libnftables, which carries its version; "" if it can't be loaded."""
+    """File name of libnftables with its version; "" if it can't be loaded."""
     try:
         ctypes.CDLL("libnftables.so.1")
     except OSError:

@@ -1,4 +1,4 @@
-"""Starts `appliance.host.inside` in a process of its own, as the user who asks or as one without privileges."""
+"""Start of `appliance.host.trial_program` in a process, as this user or as one without privileges."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from appliance.host import inside
+from appliance.host import trial_program
 from appliance.host.facts import Trial
 
 _DEADLINE = 5.0
-# The number that distributions give to a user with no rights at all.
+# Conventional user without rights.
 _NOBODY = 65534
 
 
-def as_oneself() -> Trial:
-    """A trial with the rights of this process."""
-    return _run() or Trial({inside.NAMESPACES: "the trial ended before it said anything"})
+def run_as_self() -> Trial:
+    """Run a trial with the rights of this process."""
+    return _run() or Trial({trial_program.NAMESPACES: "the trial ended without a result"})
 
 
-def as_ordinary_user() -> Trial | None:
-    """A trial without rights, which takes root; None where this process can't become such a user."""
+def run_as_ordinary_user() -> Trial | None:
+    """Run a trial as a user without rights; None if this process can't become that user, which needs root."""
     return _run(user=_NOBODY, group=_NOBODY, extra_groups=[])
 
 
 def _run(**identity: Any) -> Trial | None:
-    # The environment stays outside: it may hold the unlock secret, and other processes of that user could read it.
-    # The interpreter itself rather than the virtual environment's, which that user may not be able to reach.
+    # The environment is empty, because other processes of that user could read the unlock secret from it. The
+    # interpreter is the system's, because that user may not be able to reach the virtual environment.
     try:
         done = subprocess.run(
             [str(Path(sys.executable).resolve()), "-I", "-S", "-"],
-            input=inspect.getsource(inside),
+            input=inspect.getsource(trial_program),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,

@@ -17,8 +17,8 @@ from rich.console import Console
 
 from appliance.cli import doctor
 from appliance.cli.errors import Exit
-from appliance.host import Chosen, Facts, Privileges, diagnose, look, programs
-from tests.appliance.host.made_up import hopeless, host, hosts, trial
+from appliance.host import Facts, Privileges, WireGuardChoice, diagnose, find_facts, programs
+from tests.appliance.host.example_hosts import failed_trial, host, hosts, trial
 
 # Hosts that lack something, made of this one by util-linux: each is a way to start a program.
 WITHOUT_TUN = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev/net && exec "$@"', "sh")
@@ -84,7 +84,7 @@ def test_this_host_can_run_the_hub_and_the_gate() -> None:
 )
 def test_up_refuses_what_doctor_calls_missing(on: tuple[str, ...], code: Exit, missing: str, tmp_path: Path) -> None:
     # A userspace WireGuard, because where the kernel has one nobody needs the device.
-    if missing == "tun" and diagnose(look()).chosen == Chosen("kernel", platform.release()):
+    if missing == "tun" and diagnose(find_facts()).chosen == WireGuardChoice("kernel", platform.release()):
         pytest.skip("the kernel of this host has WireGuard")
     done = run("doctor", "--json", on=on)
     document = json.loads(done.stdout)
@@ -101,7 +101,7 @@ def test_up_refuses_what_doctor_calls_missing(on: tuple[str, ...], code: Exit, m
 def test_without_programs_the_advice_is_to_install_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(programs, "_MORE_FOLDERS", str(tmp_path))
-    diagnosis = diagnose(look())
+    diagnosis = diagnose(find_facts())
     found = findings(doctor.document(diagnosis))
     assert found["wireguard-go"]["state"] == "optional"
     assert found["wireguard-tools"]["state"] == "missing"
@@ -132,7 +132,7 @@ def test_neither_the_host_s_name_nor_a_person_s_is_told() -> None:
         (host(), 0),
         (host(browser=""), 0),
         (host(privileges=Privileges(root=False)), Exit.NOT_PERMITTED),
-        (host(privileges=Privileges(root=False), own=hopeless(), ordinary=hopeless()), Exit.NOT_PERMITTED),
+        (host(privileges=Privileges(root=False), own=failed_trial(), ordinary=failed_trial()), Exit.NOT_PERMITTED),
         (host(privileges=Privileges(root=False), library=""), Exit.UNAVAILABLE),
         (host(privileges=Privileges(root=True, lacking=("CAP_SYS_ADMIN",))), Exit.UNAVAILABLE),
         (host(own=trial(rules="Operation not supported")), Exit.UNAVAILABLE),
@@ -170,6 +170,6 @@ def test_the_document_is_the_diagnosis(facts: Facts) -> None:
 
 @pytest.mark.parametrize("width", [20, 40, 200])
 def test_a_narrow_or_wide_terminal_cuts_nothing_off(width: int) -> None:
-    facts = host(own=hopeless(), library="", browser="", programs={})
+    facts = host(own=failed_trial(), library="", browser="", programs={})
     for each in diagnose(facts).findings:
         assert each.advice in flat(said(facts, width))

@@ -19,7 +19,13 @@ _SIGNALLED = 128
 # Functions that end a command, and which of their arguments is the code.
 _ENDS = {"Exit": 0, "exit": 0, "SystemExit": 0, "_exit": 0, "end": 1, "CommandError": 1, "_refuse": 1}
 # Programs of their own, which are no commands of ours.
-_OTHERS = ("harness/sabotage/", "harness/hostile/", "netlab/", "harness/subject/outward.py", "appliance/host/inside.py")
+_OTHERS = (
+    "harness/sabotage/",
+    "harness/hostile/",
+    "netlab/",
+    "harness/subject/outward.py",
+    "appliance/host/trial_program.py",
+)
 _ROW = re.compile(r"^\| (\d+(?:\+N)?) \| (.+) \|$", re.MULTILINE)
 SCRIPTS = ("meshwg", "deploy/lane.sh", *(str(each.relative_to(ROOT)) for each in ROOT.glob("deploy/*/prove")))
 _CODES = re.compile(r"\b(\d+)\s")

@@ -1,4 +1,4 @@
-"""What facts come to: each lacking thing has its advice, and keeps those commands from running that need it."""
+"""Findings and verdicts: each missing feature has advice, and prevents the commands that need it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,27 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from appliance.host import Chosen, Diagnosis, Facts, Finding, Privileges, State, diagnose, inside, parts, system
+from appliance.host import (
+    Diagnosis,
+    Facts,
+    Finding,
+    FindingState,
+    Privileges,
+    WireGuardChoice,
+    diagnose,
+    parts,
+    system,
+    trial_program,
+)
 from appliance.hub.plane.bounds import ENOUGH_FOR_THE_HOST
 from appliance.hub.wireguard import boringtun, wireguard_go
-from tests.appliance.host.made_up import hopeless, host, hosts, trial, without
+from tests.appliance.host.example_hosts import failed_trial, host, hosts, trial, without
 
 NO_KERNEL_WIREGUARD = trial(wireguard="Operation not supported")
 IDS = [each.id for each in diagnose(host()).findings]
 
 
-def test_the_host_has_enough_connections_where_no_bound_is_smaller() -> None:
+def test_the_limit_of_connections_is_that_of_the_hub_s_bounds() -> None:
     assert parts.ENOUGH_CONNECTIONS == ENOUGH_FOR_THE_HOST
 
 
@@ -27,11 +38,11 @@ def finding(diagnosis: Diagnosis, name: str) -> Finding:
     return next(each for each in diagnosis.findings if each.id == name)
 
 
-def test_a_host_that_has_everything_needs_no_advice() -> None:
+def test_a_complete_host_needs_no_advice() -> None:
     found = diagnose(host())
     assert (found.up, found.gate, found.rootless) == (True, True, True)
-    assert found.chosen == Chosen("kernel", "6.1.0-13-amd64")
-    assert {each.state for each in found.findings} == {State.OK}
+    assert found.chosen == WireGuardChoice("kernel", "6.1.0-13-amd64")
+    assert {each.state for each in found.findings} == {FindingState.OK}
     assert {each.advice for each in found.findings} == {""}
 
 
@@ -46,7 +57,7 @@ def test_a_host_that_has_everything_needs_no_advice() -> None:
             True,
             "run outside of a container, or start it with --cap-add NET_ADMIN",
         ),
-        ("network-namespaces", {"own": hopeless()}, False, False, "run outside of a container"),
+        ("network-namespaces", {"own": failed_trial()}, False, False, "run outside of a container"),
         (
             "kernel-settings",
             {"own": trial(settings="Read-only file system")},
@@ -88,12 +99,12 @@ def test_a_host_that_has_everything_needs_no_advice() -> None:
         ("chromium", {"browser": "", "distribution": "Ubuntu 24.04.1 LTS"}, True, True, "./meshwg setup"),
     ],
 )
-def test_what_is_missing_is_told_with_what_to_do_and_keeps_commands_from_running(
+def test_a_missing_feature_has_advice_and_prevents_the_commands_that_need_it(
     name: str, changes: dict[str, Any], up: bool, gate: bool, advice: str
 ) -> None:
     diagnosis = diagnose(host(**changes))
     found = finding(diagnosis, name)
-    assert found.state is State.MISSING
+    assert found.state is FindingState.MISSING
     assert advice in found.advice
     assert (diagnosis.up, diagnosis.gate) == (up, gate)
     assert ("up" not in found.needed_by, "gate" not in found.needed_by) == (up, gate)
@@ -108,14 +119,14 @@ def test_what_is_missing_is_told_with_what_to_do_and_keeps_commands_from_running
         ("boringtun", {"programs": without("boringtun-cli")}, "cargo install --root /usr/local boringtun-cli"),
         ("netem", {"own": trial(netem="No such file or directory")}, "modprobe sch_netem"),
         ("connections", {"connections": 65_536}, "sysctl -w net.netfilter.nf_conntrack_max=262144"),
-        # With the kernel's WireGuard nobody needs a TUN device.
+        # The kernel's WireGuard needs no TUN device.
         ("tun", {"tun_errno": errno.ENOENT}, "modprobe tun"),
     ],
 )
-def test_what_others_stand_in_for_is_optional(name: str, changes: dict[str, Any], advice: str) -> None:
+def test_a_feature_with_a_substitute_is_optional(name: str, changes: dict[str, Any], advice: str) -> None:
     diagnosis = diagnose(host(**changes))
     found = finding(diagnosis, name)
-    assert found.state is State.OPTIONAL
+    assert found.state is FindingState.OPTIONAL
     assert advice in found.advice
     assert diagnosis.up
     assert diagnosis.gate
@@ -124,10 +135,13 @@ def test_what_others_stand_in_for_is_optional(name: str, changes: dict[str, Any]
 @pytest.mark.parametrize(
     ("changes", "advice"),
     [
-        ({"ordinary": hopeless(), "settings": {system.USERNS_CLONE: "0"}}, f"sysctl -w {system.USERNS_CLONE}=1"),
-        ({"ordinary": hopeless(), "settings": {system.MAX_USERNS: "0"}}, f"sysctl -w {system.MAX_USERNS}=15000"),
-        ({"ordinary": hopeless(), "settings": {system.APPARMOR_USERNS: "1"}}, f"sysctl -w {system.APPARMOR_USERNS}=0"),
-        ({"ordinary": hopeless(), "settings": {system.APPARMOR_USERNS: "0"}}, "run outside of a container"),
+        ({"ordinary": failed_trial(), "settings": {system.USERNS_CLONE: "0"}}, f"sysctl -w {system.USERNS_CLONE}=1"),
+        ({"ordinary": failed_trial(), "settings": {system.MAX_USERNS: "0"}}, f"sysctl -w {system.MAX_USERNS}=15000"),
+        (
+            {"ordinary": failed_trial(), "settings": {system.APPARMOR_USERNS: "1"}},
+            f"sysctl -w {system.APPARMOR_USERNS}=0",
+        ),
+        ({"ordinary": failed_trial(), "settings": {system.APPARMOR_USERNS: "0"}}, "run outside of a container"),
         ({"ordinary": trial(processes="Operation not permitted")}, "run outside of a container"),
         (
             {"own": NO_KERNEL_WIREGUARD, "ordinary": trial(wireguard="x", tun="Permission denied")},
@@ -139,42 +153,42 @@ def test_what_others_stand_in_for_is_optional(name: str, changes: dict[str, Any]
 def test_labs_without_root_are_optional_for_root(changes: dict[str, Any], advice: str) -> None:
     diagnosis = diagnose(host(**changes))
     found = finding(diagnosis, "rootless")
-    assert (found.state, diagnosis.rootless) == (State.OPTIONAL, False)
+    assert (found.state, diagnosis.rootless) == (FindingState.OPTIONAL, False)
     assert advice in found.advice
     assert diagnosis.up
     assert diagnosis.gate
 
 
-def test_an_ordinary_user_is_told_what_takes_root_and_not_that_it_is_missing() -> None:
-    changes = {"privileges": Privileges(root=False, lacking=("CAP_NET_ADMIN",)), "own": hopeless()}
-    diagnosis = diagnose(host(**changes, ordinary=hopeless()))
+def test_an_ordinary_user_s_untried_features_are_not_missing() -> None:
+    changes = {"privileges": Privileges(root=False, lacking=("CAP_NET_ADMIN",)), "own": failed_trial()}
+    diagnosis = diagnose(host(**changes, ordinary=failed_trial()))
     assert [each.id for each in diagnosis.missing("up")] == ["privileges"]
     assert [each.id for each in diagnosis.missing("gate")] == ["sandbox"]
-    assert diagnosis.is_root_all_that_up_lacks
+    assert diagnosis.up_lacks_only_root
     assert "takes root to try" in finding(diagnosis, "kernel-wireguard").found
-    # A module that is there is what root would get; one that isn't leaves the choice to what is installed.
-    assert diagnosis.chosen == Chosen("kernel", "6.1.0-13-amd64")
-    nowhere = diagnose(host(**changes, ordinary=hopeless(), wireguard_module=""))
-    assert nowhere.chosen == Chosen("wireguard-go", "1.2.3")
+    # Root would get the module that is on disk; without one, an installed program is chosen.
+    assert diagnosis.chosen == WireGuardChoice("kernel", "6.1.0-13-amd64")
+    without_module = diagnose(host(**changes, ordinary=failed_trial(), wireguard_module=""))
+    assert without_module.chosen == WireGuardChoice("wireguard-go", "1.2.3")
 
 
-def test_a_device_for_root_alone_keeps_an_ordinary_user_from_labs_and_not_the_hub() -> None:
+def test_a_tun_device_for_root_alone_prevents_an_ordinary_user_s_labs_but_not_the_hub() -> None:
     own = trial(wireguard="Operation not supported", tun="Permission denied")
     diagnosis = diagnose(
         host(privileges=Privileges(root=False), tun_errno=errno.EACCES, own=own, ordinary=own, wireguard_module="")
     )
-    assert diagnosis.is_root_all_that_up_lacks
+    assert diagnosis.up_lacks_only_root
     assert [each.id for each in diagnosis.missing("gate")] == ["tun"]
     assert finding(diagnosis, "tun").advice == "sudo chmod 0666 /dev/net/tun"
 
 
-def test_root_is_not_all_that_is_lacking_where_more_is() -> None:
-    assert not diagnose(host(privileges=Privileges(root=True, lacking=("CAP_SYS_ADMIN",)))).is_root_all_that_up_lacks
-    assert not diagnose(host(privileges=Privileges(root=False), library="")).is_root_all_that_up_lacks
-    assert not diagnose(host()).is_root_all_that_up_lacks
+def test_up_lacks_more_than_root_if_another_feature_is_missing() -> None:
+    assert not diagnose(host(privileges=Privileges(root=True, lacking=("CAP_SYS_ADMIN",)))).up_lacks_only_root
+    assert not diagnose(host(privileges=Privileges(root=False), library="")).up_lacks_only_root
+    assert not diagnose(host()).up_lacks_only_root
 
 
-def test_the_choice_is_the_kernel_s_then_wireguard_go_then_boringtun() -> None:
+def test_without_the_kernel_s_wireguard_the_choice_is_wireguard_go_then_boringtun() -> None:
     def chosen(*absent: str) -> str | None:
         found = diagnose(host(own=NO_KERNEL_WIREGUARD, programs=without(*absent))).chosen
         return None if found is None else found.name
@@ -188,7 +202,7 @@ def test_the_hub_and_the_doctor_know_the_same_userspace_implementations() -> Non
     hub = {each.name: each.executable for each in (wireguard_go.PROGRAM, boringtun.PROGRAM)}
     for name, program in hub.items():
         diagnosis = diagnose(host(own=NO_KERNEL_WIREGUARD, programs={program: "7"}))
-        assert diagnosis.chosen == Chosen(name, "7")
+        assert diagnosis.chosen == WireGuardChoice(name, "7")
 
 
 def test_without_apt_the_advice_names_the_package() -> None:
@@ -198,7 +212,7 @@ def test_without_apt_the_advice_names_the_package() -> None:
 
 
 @given(hosts())
-def test_every_host_has_the_same_findings_and_each_is_in_order(facts: Facts) -> None:
+def test_every_host_has_the_same_well_formed_findings(facts: Facts) -> None:
     diagnosis = diagnose(facts)
     assert [each.id for each in diagnosis.findings] == IDS
     assert len(set(IDS)) == len(IDS)
@@ -207,30 +221,30 @@ def test_every_host_has_the_same_findings_and_each_is_in_order(facts: Facts) -> 
         assert each.found
         assert each.needed_by
         assert len((each.found + each.advice).splitlines()) == 1
-        if each.state is State.MISSING:
+        if each.state is FindingState.MISSING:
             assert each.advice
-        if each.state is State.OK:
+        if each.state is FindingState.OK:
             assert not each.advice
 
 
 @given(hosts())
 def test_verdicts_and_findings_agree(facts: Facts) -> None:
     diagnosis = diagnose(facts)
-    missing = [each for each in diagnosis.findings if each.state is State.MISSING]
+    missing = [each for each in diagnosis.findings if each.state is FindingState.MISSING]
     assert diagnosis.up == (not any("up" in each.needed_by for each in missing))
     assert diagnosis.gate == (not any("gate" in each.needed_by for each in missing))
-    assert diagnosis.rootless == (finding(diagnosis, "rootless").state is State.OK)
-    assert (diagnosis.chosen is None) == (finding(diagnosis, "wireguard").state is State.MISSING)
+    assert diagnosis.rootless == (finding(diagnosis, "rootless").state is FindingState.OK)
+    assert (diagnosis.chosen is None) == (finding(diagnosis, "wireguard").state is FindingState.MISSING)
     if diagnosis.up:
         assert facts.privileges == Privileges(root=True)
-        assert facts.own.works(inside.RULES)
+        assert facts.own.works(trial_program.RULES)
 
 
 @given(hosts())
-def test_more_never_makes_a_host_worse(facts: Facts) -> None:
+def test_a_further_feature_never_makes_a_verdict_worse(facts: Facts) -> None:
     before = diagnose(facts)
-    every = host()
+    complete = host()
     for name in ("python", "library", "tun_errno", "programs", "browser", "own"):
-        after = diagnose(replace(facts, **{name: getattr(every, name)}))
+        after = diagnose(replace(facts, **{name: getattr(complete, name)}))
         assert after.up >= before.up, name
         assert after.gate >= before.gate, name

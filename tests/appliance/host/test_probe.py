@@ -1,4 +1,4 @@
-"""The real host that the tests run on: what is found is so, and looking leaves nothing behind."""
+"""Facts about the real host of the tests are true, and finding them leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pathlib import Path
 import pytest
 
 from appliance import host
-from appliance.host import Facts, diagnose, inside, programs, system, trial
+from appliance.host import Facts, diagnose, programs, system, trial, trial_program
 from appliance.hub.wireguard import Backend, choose
 
-STEPS = {value for name, value in vars(inside).items() if name.isupper() and not name.startswith("_")}
+STEPS = {value for name, value in vars(trial_program).items() if name.isupper() and not name.startswith("_")}
 
 
 @pytest.fixture(scope="module")
 def facts() -> Facts:
-    """This host."""
-    return host.look()
+    """Facts about this host."""
+    return host.find_facts()
 
 
 def traces() -> dict[str, object]:
-    """What a careless look would change."""
+    """State of this process and host that finding facts could change."""
     return {
         "links": socket.if_nameindex(),
         "mounts": Path("/proc/self/mounts").read_text(),
@@ -40,44 +40,46 @@ def traces() -> dict[str, object]:
     }
 
 
-def test_looking_leaves_nothing_behind() -> None:
-    host.look()  # libraries stay loaded after the first time
+def test_finding_facts_leaves_nothing_behind() -> None:
+    host.find_facts()  # libraries stay loaded after the first time
     before = traces()
-    host.look()
+    host.find_facts()
     assert traces() == before
 
 
-def test_the_trial_tries_every_step_and_makes_what_labs_are_made_of(facts: Facts) -> None:
-    assert set(facts.own.complaints) == STEPS
-    for step in STEPS - {inside.WIREGUARD, inside.NETEM}:
-        assert facts.own.works(step), facts.own.complaints[step]
+def test_a_trial_tries_every_step_and_the_features_of_labs_work(facts: Facts) -> None:
+    assert set(facts.own.errors) == STEPS
+    for step in STEPS - {trial_program.WIREGUARD, trial_program.NETEM}:
+        assert facts.own.works(step), facts.own.errors[step]
 
 
-def test_the_trial_sees_nothing_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    # It may run as a user whose other processes could read it there.
+def test_a_trial_has_an_empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It may run as a user whose other processes could read the environment.
     monkeypatch.setenv("MESHWG_UNLOCK_SECRET", "a secret that nobody guesses")
     monkeypatch.setattr(inspect, "getsource", lambda _: "import json, os; print(json.dumps(dict(os.environ)))")
-    assert "MESHWG_UNLOCK_SECRET" not in trial.as_oneself().complaints
+    assert "MESHWG_UNLOCK_SECRET" not in trial.run_as_self().errors
 
 
-def test_a_trial_that_ends_without_a_word_is_a_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trial_without_a_result_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for text in ("raise SystemExit(1)", "print('{')", "pass"):
         monkeypatch.setattr(inspect, "getsource", lambda _, text=text: text)
-        assert trial.as_oneself().sandbox_complaint
-        assert trial.as_ordinary_user() is None
+        assert trial.run_as_self().sandbox_error
+        assert trial.run_as_ordinary_user() is None
 
 
-def test_an_ordinary_user_opens_the_device_where_its_mode_says_so(facts: Facts) -> None:
+def test_an_ordinary_user_opens_the_tun_device_if_its_mode_allows_it(facts: Facts) -> None:
     if facts.ordinary is None:
         # A sandbox of an ordinary user has no other user to become.
         assert "4294967295" not in Path("/proc/self/uid_map").read_text()
         return
-    if not facts.ordinary.sandbox_complaint:
+    if not facts.ordinary.sandbox_error:
         mode = Path(system.TUN).stat().st_mode
-        assert facts.ordinary.works(inside.TUN) == (mode & (stat.S_IROTH | stat.S_IWOTH) == stat.S_IROTH | stat.S_IWOTH)
+        assert facts.ordinary.works(trial_program.TUN) == (
+            mode & (stat.S_IROTH | stat.S_IWOTH) == stat.S_IROTH | stat.S_IWOTH
+        )
 
 
-def test_what_the_system_tells_of_itself(facts: Facts) -> None:
+def test_facts_about_the_system_are_true(facts: Facts) -> None:
     assert facts.kernel == platform.release()
     assert facts.python == platform.python_version()
     assert facts.privileges.root == (os.geteuid() == 0)
@@ -93,16 +95,16 @@ def test_programs_are_found_with_their_versions(facts: Facts) -> None:
             assert version[0].isdigit(), (name, version)
 
 
-def test_the_choice_is_the_hub_s_own(facts: Facts) -> None:
+def test_the_chosen_wireguard_is_the_hub_s_choice(facts: Facts) -> None:
     backend: Backend = choose("auto")
     chosen = diagnose(facts).chosen
     assert chosen is not None
     assert (chosen.name, chosen.version) == (backend.name, backend.version)
 
 
-def test_the_hub_s_own_are_looked_for_in_path_alone_as_the_hub_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_userspace_wireguard_is_searched_in_path_alone_like_by_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    found = host.look().programs
+    found = host.find_facts().programs
     assert "wireguard-go" not in found
     assert "wg" in found
 
@@ -123,5 +125,5 @@ def test_the_hub_s_own_are_looked_for_in_path_alone_as_the_hub_does(monkeypatch:
         ("", ""),
     ],
 )
-def test_versions_are_read_from_what_programs_say(text: str, version: str) -> None:
+def test_versions_are_found_in_the_output_of_programs(text: str, version: str) -> None:
     assert programs.version_in(text) == version

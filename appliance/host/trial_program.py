@@ -1,9 +1,8 @@
-"""What runs inside throw-away namespaces to see what the kernel makes there; `appliance.host.trial` starts it.
+"""Program that tries kernel features in temporary namespaces; `appliance.host.trial` starts it.
 
-A program of its own, with nothing but the standard library: the ordinary user that root tries it as may not be able to
-read where this package or any other lies, so its text comes by standard input. It prints one JSON object: for each step
-that was tried what the kernel complained of, and nothing (``""``) for what worked. All that it makes hangs on its own
-namespaces and is gone when it ends.
+Python gets its text through standard input, because an ordinary user may not be able to read this package, and it
+uses the standard library alone. It prints a JSON object with the kernel's error by tried step, ``""`` for a step that
+worked. Everything that it creates ends with its namespaces.
 
 Source of formats: rtnetlink(7), <linux/if_link.h>, <linux/pkt_sched.h>, <linux/if_tun.h>.
 """
@@ -40,7 +39,7 @@ _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
 _IFNAME, _LINKINFO, _INFO_KIND, _TCA_KIND, _TCA_OPTIONS = 3, 18, 1, 1, 2
 _LOOPBACK, _TC_ROOT = 1, 0xFFFFFFFF
 
-# Every kind of statement that the hub's rulesets and its front door are made of.
+# Every kind of statement in the hub's rulesets and its front door.
 _RULESET = b"""
 table inet mwtrial {
     map flows { type ipv4_addr . inet_service : inet_service; timeout 5m; }
@@ -68,28 +67,28 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def main() -> None:
-    """Tries every step, and prints what came of them."""
-    complaints: dict[str, str] = {}
+    """Try every step, and print the errors."""
+    errors: dict[str, str] = {}
 
     def works(step: str, action: Callable[[], None]) -> bool:
         try:
             action()
         except OSError as error:
-            complaints[step] = error.strerror or str(error)
+            errors[step] = error.strerror or str(error)
         else:
-            complaints[step] = ""
-        return complaints[step] == ""
+            errors[step] = ""
+        return errors[step] == ""
 
-    # Without mounts of its own nothing may be mounted, and without a network of its own no link be made.
-    if works(NAMESPACES, _leave) and works(MOUNTS, _name_this_network):
+    # All further steps need namespaces for the network and mounts.
+    if works(NAMESPACES, _enter_namespaces) and works(MOUNTS, _name_network_namespace):
         works(TUN, _make_tun)
         for kind in (WIREGUARD, BRIDGE, VETH):
             works(kind, partial(_make_link, kind))
         works(NETEM, _delay_loopback)
         works(RULES, _load_rules)
-        works(SETTINGS, _set)
-        works(PROCESSES, _show_own_processes)
-    print(json.dumps(complaints))
+        works(SETTINGS, _write_setting)
+        works(PROCESSES, _start_process_namespace)
+    print(json.dumps(errors))
 
 
 def _check(result: int) -> None:
@@ -98,7 +97,7 @@ def _check(result: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _leave() -> None:
+def _enter_namespaces() -> None:
     user, group = os.geteuid(), os.getegid()
     flags = _CLONE_NEWNS | _CLONE_NEWNET
     if user == 0 and _libc.unshare(flags) == 0:
@@ -109,7 +108,7 @@ def _leave() -> None:
     Path("/proc/self/gid_map").write_text(f"0 {group} 1")
 
 
-def _name_this_network() -> None:
+def _name_network_namespace() -> None:
     _check(_libc.mount(b"none", b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None))
     _check(_libc.mount(b"tmpfs", b"/run", b"tmpfs", ctypes.c_ulong(_MS_NOSUID | _MS_NODEV), None))
     Path("/run/name").touch()
@@ -126,7 +125,7 @@ def _make_tun() -> None:
 
 def _make_link(kind: str) -> None:
     info = _attribute(_INFO_KIND, kind.encode())
-    _ask(
+    _request(
         _NEWLINK,
         struct.pack("=BxHiII", socket.AF_UNSPEC, 0, 0, 0, 0)
         + _attribute(_IFNAME, b"mw" + kind.encode() + b"\0")
@@ -137,7 +136,7 @@ def _make_link(kind: str) -> None:
 def _delay_loopback() -> None:
     # struct tc_netem_qopt: latency, limit, loss, gap, duplicate, jitter.
     options = struct.pack("=6I", 1000, 1000, 0, 0, 0, 0)
-    _ask(
+    _request(
         _NEWQDISC,
         struct.pack("=BxxxiIII", socket.AF_UNSPEC, _LOOPBACK, 0, _TC_ROOT, 0)
         + _attribute(_TCA_KIND, b"netem\0")
@@ -149,12 +148,12 @@ def _attribute(kind: int, value: bytes) -> bytes:
     return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
 
 
-def _ask(kind: int, body: bytes) -> None:
+def _request(kind: int, body: bytes) -> None:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
         netlink.bind((0, 0))
         flags = _REQUEST | _ACK | _CREATE | _EXCL
         netlink.sendall(struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body)
-        # The answer to this one request is its acknowledgement, which carries an errno.
+        # The acknowledgement has the negative error number.
         (code,) = struct.unpack_from("=i", netlink.recv(65536), 16)
     if code != 0:
         raise OSError(-code, os.strerror(-code))
@@ -171,12 +170,12 @@ def _load_rules() -> None:
         raise OSError(lines[0] if lines else "refused without a reason")
 
 
-def _set() -> None:
-    # It shows the network of the thread that opens it, so this is none of the host's.
+def _write_setting() -> None:
+    # The file belongs to the network namespace of the thread that opens it, not to the host's.
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
 
 
-def _show_own_processes() -> None:
+def _start_process_namespace() -> None:
     _check(_libc.unshare(_CLONE_NEWPID | _CLONE_NEWUTS | _CLONE_NEWIPC))
     first = os.fork()
     if first == 0:

@@ -1,4 +1,4 @@
-"""Hosts that don't exist: one that has everything, and any at all."""
+"""Invented hosts: a complete one, and strategies for random ones."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from appliance.host import Facts, Privileges, Trial, inside, system
+from appliance.host import Facts, Privileges, Trial, system, trial_program
 from appliance.host.facts import WIREGUARD_PROGRAMS
 
-BEFORE_LINKS = (inside.NAMESPACES, inside.MOUNTS)
+BEFORE_LINKS = (trial_program.NAMESPACES, trial_program.MOUNTS)
 AFTER = (
-    inside.TUN,
-    inside.WIREGUARD,
-    inside.BRIDGE,
-    inside.VETH,
-    inside.NETEM,
-    inside.RULES,
-    inside.SETTINGS,
-    inside.PROCESSES,
+    trial_program.TUN,
+    trial_program.WIREGUARD,
+    trial_program.BRIDGE,
+    trial_program.VETH,
+    trial_program.NETEM,
+    trial_program.RULES,
+    trial_program.SETTINGS,
+    trial_program.PROCESSES,
 )
 PROGRAMS = (*WIREGUARD_PROGRAMS.values(), "wg", "wg-quick", "ip", "tc", "nft", "tcpdump", "ping", "git", "iperf3")
 CAPABILITIES = ("CAP_NET_ADMIN", "CAP_SYS_ADMIN")
 
 
-def trial(**complaints: str) -> Trial:
-    """A trial in which all worked but for these steps."""
-    return Trial({step: complaints.get(step, "") for step in (*BEFORE_LINKS, *AFTER)})
+def trial(**errors: str) -> Trial:
+    """A trial in which all steps worked, apart from the given errors."""
+    return Trial({step: errors.get(step, "") for step in (*BEFORE_LINKS, *AFTER)})
 
 
-def hopeless(complaint: str = "Operation not permitted") -> Trial:
-    """A trial that was over at its first step."""
-    return Trial({inside.NAMESPACES: complaint})
+def failed_trial(error: str = "Operation not permitted") -> Trial:
+    """A trial whose first step failed."""
+    return Trial({trial_program.NAMESPACES: error})
 
 
 def host(**changes: Any) -> Facts:
-    """A host that has everything, changed."""
+    """A complete host with changes."""
     good = Facts(
         distribution="Debian GNU/Linux 12 (bookworm)",
         has_apt=True,
@@ -58,27 +58,27 @@ def host(**changes: Any) -> Facts:
 
 
 def without(*programs: str) -> dict[str, str]:
-    """All programs but these."""
+    """All programs apart from these."""
     return {name: "1.2.3" for name in PROGRAMS if name not in programs}
 
 
-_complaints = st.sampled_from(["", "Operation not supported", "Operation not permitted", "No such file or directory"])
+_errors = st.sampled_from(["", "Operation not supported", "Operation not permitted", "No such file or directory"])
 
 
 @st.composite
 def trials(draw: st.DrawFn) -> Trial:
-    """Any trial that can come of the program: it ends where it can't go on."""
-    complaints: dict[str, str] = {}
+    """Trials as the program can report them: it ends early without namespaces."""
+    errors: dict[str, str] = {}
     for step in BEFORE_LINKS:
-        complaints[step] = draw(_complaints)
-        if complaints[step]:
-            return Trial(complaints)
-    return Trial(complaints | {step: draw(_complaints) for step in AFTER})
+        errors[step] = draw(_errors)
+        if errors[step]:
+            return Trial(errors)
+    return Trial(errors | {step: draw(_errors) for step in AFTER})
 
 
 @st.composite
 def hosts(draw: st.DrawFn) -> Facts:
-    """Any host."""
+    """Random hosts."""
     root = draw(st.booleans())
     own = draw(trials())
     return Facts(
