@@ -70,7 +70,7 @@ def test_every_message_passes_the_hub(world: World, record: Record, profile: str
                 for source, destination in ((machine, HUB), (HUB, machine))
             }
         )
-        length = underlay.message_of_ping(payload)
+        length = underlay.ping_message_length(payload)
         found = underlay.messages(seen[0], HUB, length)
         if found != expected:
             raise Refuted(f"the hub's link has {dict(found)}, and {dict(expected)} were sent")
@@ -84,7 +84,7 @@ def test_every_message_passes_the_hub(world: World, record: Record, profile: str
     everything = [packet for packets in seen for packet in packets]
     record.none_of(
         "packets of machines past the hub's port",
-        underlay.astray(everything, addresses, HUB, port),
+        underlay.past_the_hub(everything, addresses, HUB, port),
         "machines exchanged packets with something else than the hub's port",
     )
     record.none_of("packets from machine to machine", underlay.direct(everything, addresses), "machines spoke directly")

@@ -144,7 +144,7 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
             witness.marks(marks)
 
         recorded, theirs = _messages(taken, hub), _messages(at_other, hub)
-        (session, *_) = (forgery.receiver(each) for each in theirs if forgery.kind(each) is MessageKind.DATA)
+        (session, *_) = (forgery.receiver_index(each) for each in theirs if forgery.kind(each) is MessageKind.DATA)
         forged = {
             "as they were": recorded,
             "into the other's session": [

@@ -132,14 +132,14 @@ def test_other_clients_accept_the_configuration_unchanged(world: World, record: 
             if not host.ping(mate.address, timeout=HANDSHAKE_DEADLINE):
                 raise Refuted(f"{name} does not reach a mate with the configuration")
         accepted_by.append(name)
-    if networkmanager.is_on(host := world.client("networkmanager")):
-        accepted_by += _taken_by_networkmanager(host, mesh, added, mate)
+    if networkmanager.is_installed(host := world.client("networkmanager")):
+        accepted_by += _accepted_by_networkmanager(host, mesh, added, mate)
     record.measure("clients that took it", accepted_by)
 
 
-def _taken_by_networkmanager(host: Host, mesh: Mesh, added: Mapping[str, Any], mate: Machine) -> Iterator[str]:
+def _accepted_by_networkmanager(host: Host, mesh: Mesh, added: Mapping[str, Any], mate: Machine) -> Iterator[str]:
     with NetworkManager(host) as manager:
-        found = manager.take("mesh", added["config"])
+        found = manager.import_configuration("mesh", added["config"])
         peer = found[f"wireguard-peer.{mesh.organization['hub_public_key']}"]
         made = {
             "key": found["wireguard"]["private-key"],

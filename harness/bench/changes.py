@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from harness.bench.goals import Measured
 from harness.judging.answer import Answer
-from harness.judging.judgement import Phase, delivered_although_denied, sent_while
+from harness.judging.judgement import Phase, count_sent_while, delivered_although_denied
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive
 from harness.overlay.mesh import Mesh
@@ -66,8 +66,8 @@ def _flips(mesh: Mesh, count: int) -> Measured:
                 phases.append(Phase(number % 2 == 0, before.answered_ns, answer.requested_ns))
             before = answer
             time.sleep(_HOLD)
-    held = sent_while(phases, stream.sent(), allowed=False)
-    passed = sent_while(phases, stream.received(), allowed=True)
+    held = count_sent_while(phases, stream.sent(), allowed=False)
+    passed = count_sent_while(phases, stream.received(), allowed=True)
     if min(held, passed) < count // 2:
         raise Inconclusive(f"{held} packets sent while denied and {passed} delivered while allowed: too few to tell")
     late = len(delivered_although_denied(phases, stream.received()))

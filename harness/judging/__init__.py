@@ -1,1 +1,1 @@
-"""Verdicts, and what leads to them: judged streams, measurements, exhibits. Nothing here touches a network."""
+"""Verdicts on streams, and what a scenario records. No module here touches a network."""

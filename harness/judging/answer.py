@@ -1,4 +1,4 @@
-"""An answer of the service with its two times, which verdicts on policy changes are reckoned from."""
+"""An answer of the service, with the two times from which verdicts on policy changes are counted."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer, and when it was asked for and received.
+    """An answer to a request.
 
     Attributes:
-        requested_ns, answered_ns: on the monotonic clock; before the first byte went out, after the last came in.
-        headers: by name, in any case.
+        status: HTTP status.
+        body: parsed JSON, or text.
+        requested_ns: time before the first byte was sent, on the monotonic clock.
+        answered_ns: time after the last byte arrived, on the monotonic clock.
+        headers: headers by name; upper and lower case are equal.
     """
 
     status: int
@@ -24,5 +27,5 @@ class Answer:
 
     @property
     def seconds(self) -> float:
-        """From request to answer."""
+        """Time from request to answer."""
         return (self.answered_ns - self.requested_ns) / 1e9

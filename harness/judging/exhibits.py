@@ -1,4 +1,4 @@
-"""From what a scenario noted, packet by packet, to what the transcript shows of it. Pure."""
+"""Turns a scenario's records into the exhibits of its transcript."""
 
 from __future__ import annotations
 
@@ -31,15 +31,21 @@ from reports.exhibits import (
 
 _STEPS = (1, 1.5, 2, 3, 5, 7)
 _EDGES = (*(float(f"{step}e{power}") for power in range(-5, 3) for step in _STEPS), 1e3)
-"""The same for all, so that runs can be compared bin by bin; in seconds, 10 µs to a quarter of an hour."""
+"""Edges of all histograms in seconds, from 10 µs to a quarter of an hour, so that runs can be compared bin by bin."""
 _SHORTEST_SLOT = 0.01
 _FEWEST = 5
-"""Measurements; fewer have nothing to spread."""
+"""Fewest measurements for a histogram."""
 
 
 @dataclass(frozen=True)
-class Saved:
-    """A change of the policy, in words, with its two times."""
+class PolicySave:
+    """A save of the policy.
+
+    Attributes:
+        policy: the policy in words.
+        requested_ns: time of the request.
+        answered_ns: time of the answer.
+    """
 
     policy: str
     requested_ns: int
@@ -47,8 +53,14 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class Happened:
-    """What was done to the service, and until when that was felt."""
+class HubEvent:
+    """An event that disturbed the service.
+
+    Attributes:
+        what: the event in words.
+        begin_ns: its begin.
+        end_ns: time at which its effect had ended.
+    """
 
     what: str
     begin_ns: int
@@ -56,8 +68,8 @@ class Happened:
 
 
 @dataclass(frozen=True)
-class Streamed:
-    """A stream that has ended, and what it was judged by."""
+class EndedStream:
+    """A stream that has ended, with its judgement."""
 
     name: str
     phases: Sequence[Phase]
@@ -67,7 +79,7 @@ class Streamed:
 
 
 def histogram(name: str, seconds: Sequence[float]) -> Histogram | None:
-    """How these times spread; None if they are too few."""
+    """Makes a histogram of times; None if they are too few."""
     if len(seconds) < _FEWEST:
         return None
     bins = [min(max(bisect_right(_EDGES, each) - 1, 0), len(_EDGES) - 2) for each in seconds]
@@ -82,9 +94,9 @@ def histogram(name: str, seconds: Sequence[float]) -> Histogram | None:
 
 
 def timeline(
-    name: str, streams: Sequence[Streamed], saves: Sequence[Saved], events: Sequence[Happened] = ()
+    name: str, streams: Sequence[EndedStream], saves: Sequence[PolicySave], events: Sequence[HubEvent] = ()
 ) -> Timeline | None:
-    """The saves that were made, and what else was done, while streams ran; None if nothing was."""
+    """Makes a timeline of the saves and events while streams ran; None if there was neither."""
     ran = [stream for stream in streams if stream.sent]
     shown = ran[:MOST_STREAMS]
     if not shown:
@@ -109,8 +121,8 @@ def timeline(
         name,
         (end - begin) / 1e9 / slots,
         [
-            Save(clipped(each.policy), _since(begin, each.requested_ns), _since(begin, each.answered_ns), list(of))
-            for each, of in zip(kept, zip(*passed, strict=True), strict=True)
+            Save(clipped(each.policy), _since(begin, each.requested_ns), _since(begin, each.answered_ns), list(passing))
+            for each, passing in zip(kept, zip(*passed, strict=True), strict=True)
         ],
         [_stream(stream, begin, end, slots) for stream in shown],
         len(rest),
@@ -124,10 +136,10 @@ def timeline(
 
 
 def truth_table(name: str, policy: str, cells: Mapping[tuple[str, str, str], Cell]) -> TruthTable:
-    """A table in the order in which rows and columns first come; where there are too many rows, wrong ones first.
+    """Makes a table with rows and columns in the order of their first cells. Of too many rows, wrong ones are kept.
 
     Args:
-        cells: by source, destination, and protocol with port.
+        cells: cells by source, destination, and protocol with port.
     """
     columns = list(dict.fromkeys(column for _, _, column in cells))[:MOST_COLUMNS]
     pairs = list(dict.fromkeys((source, destination) for source, destination, _ in cells))
@@ -138,8 +150,8 @@ def truth_table(name: str, policy: str, cells: Mapping[tuple[str, str, str], Cel
     return TruthTable(clipped(name), clipped(policy), [clipped(each) for each in columns], kept, len(rows) - len(kept))
 
 
-def most_telling(tables: Sequence[TruthTable], most: int) -> list[TruthTable]:
-    """Of many tables those to show, in their order: with cells that are wrong, then with most of both verdicts."""
+def select_tables(tables: Sequence[TruthTable], most: int) -> list[TruthTable]:
+    """Selects up to ``most`` tables, in their order: those with wrong cells, then those with most of both verdicts."""
 
     def rank(table: TruthTable) -> tuple[int, int]:
         cells = table.cells().values()
@@ -151,18 +163,18 @@ def most_telling(tables: Sequence[TruthTable], most: int) -> list[TruthTable]:
 
 
 def clipped(text: str) -> str:
-    """As much of it as a transcript takes."""
+    """Returns a text in the length that a transcript allows."""
     return text if len(text) <= MOST_WORDS else text[: MOST_WORDS - 1] + "…"
 
 
-def _passed(stream: Streamed, saves: Sequence[Saved], ends: Sequence[int]) -> list[Passed]:
+def _passed(stream: EndedStream, saves: Sequence[PolicySave], ends: Sequence[int]) -> list[Passed]:
     wrong = stream.judgement.wrong
     arrived = {packet.seq for packet in stream.received}
-    given = [packet for packet in stream.sent if not packet.errno]
-    times = [packet.sent_ns for packet in given]
+    accepted = [packet for packet in stream.sent if not packet.errno]
+    times = [packet.sent_ns for packet in accepted]
     found = []
     for save, end in zip(saves, ends, strict=True):
-        between = given[bisect_left(times, save.answered_ns) : bisect_left(times, end)]
+        between = accepted[bisect_left(times, save.answered_ns) : bisect_left(times, end)]
         phase = next((each for each in stream.phases if each.covers(save.answered_ns, save.answered_ns)), None)
         found.append(
             Passed(
@@ -175,7 +187,7 @@ def _passed(stream: Streamed, saves: Sequence[Saved], ends: Sequence[int]) -> li
     return found
 
 
-def _stream(stream: Streamed, begin: int, end: int, slots: int) -> Stream:
+def _stream(stream: EndedStream, begin: int, end: int, slots: int) -> Stream:
     arrived = {packet.seq for packet in stream.received}
     sent, delivered = [0] * slots, [0] * slots
     for packet in stream.sent:

@@ -1,14 +1,14 @@
-"""What became of a stream's packets, phase by phase. Pure: from what was sent and what arrived to a verdict's facts.
+"""Judges the packets of a stream by the phases in which it was allowed or denied.
 
-The two words that a policy change is judged by:
+A change of the policy is judged by two rules:
 
 * a packet sent after the answer of a save that denies it must never be delivered;
 * a packet sent after the answer of a save that allows it must not be lost.
 
-What is sent between a request and its answer may go either way. And the policy judges a packet where the hub meets it,
-not where it was sent: one that is still under way when the next change is made is rightly judged by that one. What was
-under way is not guessed. Packets of a tunnel stay in order, so whatever was sent before one that arrived in time was
-through, too; and whatever was sent before a ping that the hub has answered has met the hub.
+Packets that are sent between request and answer may go either way. The policy judges a packet where the hub meets it,
+not where it was sent, so a packet that is under way at the next change may be judged by that change. Nothing is guessed
+about packets under way: a tunnel keeps its packets in order, so all packets before one that arrived in time have passed
+the hub, and so have all packets before a ping that the hub answered.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from netlab import Received, Sent
 P = TypeVar("P", Sent, Received)
 
 _STALL_NS = 100_000_000
-"""A queue of WireGuard's, of two or three hundred packets, holds a stream of one packet each ms for longer."""
+"""A full queue of WireGuard has two or three hundred packets, and delays a stream of one per ms by more than this."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of time in which the stream's packets ought to arrive, or ought not to.
+    """A time in which a stream is allowed or denied.
 
     Attributes:
-        start_ns, end_ns: monotonic, from the answer of the change that begins it to the request of the one that ends
-            it; the end is None while it lasts.
-        settled_ns: of a denial: what was sent before then has met the hub before the end.
+        allowed: packets of this phase must arrive; otherwise none may.
+        start_ns: time of the answer of the change that begins the phase, on the monotonic clock.
+        end_ns: time of the request of the change that ends it; None while it lasts.
+        settled_ns: for a denial: packets that were sent before this time met the hub within the phase.
     """
 
     allowed: bool
@@ -42,18 +43,18 @@ class Phase:
     settled_ns: int | None = None
 
     def covers(self, start_ns: int, end_ns: int) -> bool:
-        """Whether all of [start, end] lies in it."""
+        """Returns True if all of [start, end] lies within the phase."""
         return self.start_ns <= start_ns and (self.end_ns is None or end_ns <= self.end_ns)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Numbers of packets that are not where they ought to be.
+    """Numbers of packets that violate their phase.
 
     Attributes:
-        late: sent while denied, and delivered.
-        lost: sent while allowed, and missing without an excuse.
-        overflowed: sent while allowed, and missing because a queue was too short for them.
+        late: packets that were sent while denied and delivered.
+        lost: packets that were sent while allowed and are missing without an excuse.
+        overflowed: packets that were sent while allowed and lost to a full queue of a busy machine.
     """
 
     late: Sequence[int] = ()
@@ -62,34 +63,38 @@ class Judgement:
 
     @property
     def wrong(self) -> frozenset[int]:
-        """Packets that refute a claim."""
+        """Numbers of packets that refute a claim."""
         return frozenset((*self.late, *self.lost))
 
 
 def judge(phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> Judgement:
-    """Judge every packet of a stream by the phase that it was sent in."""
-    lost, overflowed = told_apart(lost_although_allowed(phases, sent, received), sent, received)
+    """Judges every packet of a stream by the phase in which it was sent.
+
+    Args:
+        phases: phases in the order of their times.
+    """
+    lost, overflowed = split_losses(lost_although_allowed(phases, sent, received), sent, received)
     return Judgement(delivered_although_denied(phases, received), lost, overflowed)
 
 
-def longest_way(phases: Sequence[Phase], received: Sequence[Received]) -> int:
-    """The longest time, in ns, that a packet was under way while nothing changed; 0 if there was none.
+def longest_transit_ns(phases: Sequence[Phase], received: Sequence[Received]) -> int:
+    """Returns the longest time from sending to arrival while nothing changed; 0 if no packet counts.
 
     Args:
-        phases: one after the other, as all of these functions take them.
+        phases: phases in the order of their times.
     """
-    ways = (
+    transits = (
         packet.received_ns - packet.sent_ns
         for packet, phase in _with_phase(phases, received)
         if phase.allowed and phase.covers(packet.sent_ns, packet.received_ns)
     )
-    return max(ways, default=0)
+    return max(transits, default=0)
 
 
 def delivered_although_denied(phases: Sequence[Phase], received: Sequence[Received]) -> list[int]:
-    """Numbers of packets that were sent while denied and arrived.
+    """Returns the numbers of packets that were sent while denied and arrived.
 
-    Of those that arrived after the denial ended, the ones that had met the hub before.
+    Packets that arrived after the denial ended count if they had met the hub before.
     """
     return [
         packet.seq
@@ -103,7 +108,7 @@ def delivered_although_denied(phases: Sequence[Phase], received: Sequence[Receiv
 
 
 def lost_although_allowed(phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]) -> list[int]:
-    """Numbers of packets that were sent while allowed and are missing, although a later one was through in time."""
+    """Returns the numbers of packets that were sent while allowed and are missing, though a later one arrived."""
     arrived = {packet.seq for packet in received}
     last_through: dict[int, int] = {}
     for packet, phase in _with_phase(phases, received):
@@ -119,24 +124,26 @@ def lost_although_allowed(phases: Sequence[Phase], sent: Sequence[Sent], receive
     ]
 
 
-def told_apart(lost: Sequence[int], sent: Sequence[Sent], received: Sequence[Received]) -> tuple[list[int], list[int]]:
-    """Numbers of lost packets: those for which nothing accounts, and those that a queue was too short for.
+def split_losses(
+    lost: Sequence[int], sent: Sequence[Sent], received: Sequence[Received]
+) -> tuple[list[int], list[int]]:
+    """Splits numbers of lost packets into those without an explanation and those that were lost to a full queue.
 
-    A queue that overflows is full: others were under way when the lost one was sent, and waited in it for a tenth of a
-    second or more, because the machine had no processor for who should empty it.
+    A queue was full when a packet was lost if packets around it waited for a tenth of a second or more, because the
+    machine had no processor for the program that empties the queue.
     """
     waits = [(each.sent_ns, each.received_ns) for each in received if each.received_ns - each.sent_ns > _STALL_NS]
     overflowed = {seq for seq in lost if any(start <= sent[seq].sent_ns <= end for start, end in waits)}
     return [seq for seq in lost if seq not in overflowed], [seq for seq in lost if seq in overflowed]
 
 
-def sent_while(phases: Sequence[Phase], packets: Sequence[P], *, allowed: bool) -> int:
-    """How many of these packets were sent while the stream was allowed, or denied: what a verdict rests on."""
+def count_sent_while(phases: Sequence[Phase], packets: Sequence[P], *, allowed: bool) -> int:
+    """Returns how many packets were sent while the stream was allowed, or denied."""
     return sum(phase.allowed is allowed for _, phase in _with_phase(phases, packets))
 
 
 def _with_phase(phases: Sequence[Phase], packets: Sequence[P]) -> Iterator[tuple[P, Phase]]:
-    """Each packet with the phase that it was sent in; those that were sent during a change are left out."""
+    """Yields each packet with the phase in which it was sent, without packets that were sent during a change."""
     starts = [phase.start_ns for phase in phases]
     for packet in packets:
         at = bisect_right(starts, packet.sent_ns) - 1

@@ -1,4 +1,4 @@
-"""What a scenario measured, and which controls showed that its probes can see both outcomes."""
+"""Record of a scenario: figures, exhibits, and controls of its probes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.judging import exhibits
 from harness.judging.answer import Answer
-from harness.judging.exhibits import Happened, Saved, Streamed
+from harness.judging.exhibits import EndedStream, HubEvent, PolicySave
 from harness.judging.judgement import Judgement, Phase, judge
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import NothingArrived, Received, Sent
@@ -22,24 +22,31 @@ _MOST_TABLES = 2
 
 @dataclass
 class Record:
-    """Filled in while a scenario runs; the transcript shows it.
+    """Collects what a scenario measures, for its transcript.
 
     Attributes:
         measured: values by name.
-        controls: what was shown about the probes themselves.
+        controls: sentences, each with ``held`` or ``failed`` in front.
     """
 
     measured: dict[str, MeasuredValue] = field(default_factory=dict)
     controls: list[str] = field(default_factory=list)
     _slowest: dict[str, float] = field(default_factory=dict)
     _times: dict[str, list[float]] = field(default_factory=dict)
-    _saves: list[Saved] = field(default_factory=list)
-    _events: list[Happened] = field(default_factory=list)
-    _streams: list[Streamed] = field(default_factory=list)
+    _saves: list[PolicySave] = field(default_factory=list)
+    _events: list[HubEvent] = field(default_factory=list)
+    _streams: list[EndedStream] = field(default_factory=list)
     _tables: list[TruthTable] = field(default_factory=list)
 
     def measure(self, name: str, value: Scalar | Sequence[Scalar], unit: str = "", limit: Scalar = None) -> None:
-        """Notes a figure, with its unit and the limit that the claim sets, if it sets one."""
+        """Records a figure.
+
+        Args:
+            name: name in the transcript.
+            value: the figure; floats are rounded to six digits.
+            unit: unit of the figure; "" for none.
+            limit: limit that the claim sets; None for none.
+        """
         plain = _plain(value)
         if not unit and limit is None:
             self.measured[name] = plain
@@ -50,25 +57,32 @@ class Record:
         self.measured[name] = entry
 
     def slowest(self, name: str, seconds: float) -> None:
-        """Notes a time if it is the longest so far of that name."""
+        """Records a time if it is the longest so far with this name."""
         self._slowest[name] = max(self._slowest.get(name, 0.0), seconds)
         self.measure(name, self._slowest[name], "s")
 
     def at_least(self, name: str, value: float, least: float, unit: str = "") -> None:
-        """Notes a figure of the run itself; too small a one would make every other figure worthless.
+        """Records a figure that has to be large enough for the other figures to mean something.
+
+        Args:
+            least: least value of the figure.
 
         Raises:
-            Inconclusive: it is below ``least``.
+            Inconclusive: the figure is below ``least``.
         """
         self.measure(name, value, unit, limit=f">= {least}")
         if value < least:
             raise Inconclusive(f"{name}: {value} {unit}, and at least {least} are needed to say anything")
 
     def none_of(self, name: str, violations: Sequence[object], meaning: str) -> None:
-        """Notes how many violations there were.
+        """Records the number of violations.
+
+        Args:
+            violations: the violations; the message lists up to five.
+            meaning: sentence that is true if there is a violation.
 
         Raises:
-            Refuted: there were some.
+            Refuted: there is a violation.
         """
         self.measure(name, len(violations), limit=0)
         if violations:
@@ -76,55 +90,69 @@ class Record:
             raise Refuted(f"{meaning}: {len(violations)} ({shown}{', …' if len(violations) > 5 else ''})")
 
     def took(self, name: str, seconds: Iterable[float]) -> None:
-        """Notes times of one thing that is done often; the transcript shows how they spread."""
+        """Records times of something frequent; the transcript shows five or more as a histogram.
+
+        Args:
+            name: what took this time, in words.
+            seconds: times in seconds.
+        """
         self._times.setdefault(name, []).extend(seconds)
 
     def saved(self, policy: str, answer: Answer) -> None:
-        """Notes a change of the policy, in words."""
-        self._saves.append(Saved(policy, answer.requested_ns, answer.answered_ns))
+        """Records a save of the policy, given in words."""
+        self._saves.append(PolicySave(policy, answer.requested_ns, answer.answered_ns))
         self.took(_SAVES, [answer.seconds])
 
     def happened(self, what: str, begin_ns: int, end_ns: int) -> None:
-        """Notes what was done to the service, in words, and when all was as before; in ns of the monotonic clock."""
-        self._events.append(Happened(what, begin_ns, end_ns))
+        """Records an event that disturbed the service.
+
+        Args:
+            what: the event in words.
+            begin_ns: its begin, on the monotonic clock.
+            end_ns: time at which its effect had ended, on the monotonic clock.
+        """
+        self._events.append(HubEvent(what, begin_ns, end_ns))
 
     def streamed(
         self, name: str, phases: Sequence[Phase], sent: Sequence[Sent], received: Sequence[Received]
     ) -> Judgement:
-        """Notes and judges a stream that has ended.
+        """Judges a stream that has ended, and records it.
 
         Returns:
-            The judgement, which the transcript shows beside the saves that were made meanwhile.
+            The judgement, which the transcript shows beside the saves of the same time.
         """
         judgement = judge(phases, sent, received)
-        self._streams.append(Streamed(name, tuple(phases), sent, received, judgement))
+        self._streams.append(EndedStream(name, tuple(phases), sent, received, judgement))
         return judgement
 
     def table(self, policy: str, cells: Mapping[tuple[str, str, str], Cell]) -> None:
-        """Notes what may pass between whom, and what did; of many tables the transcript shows the most telling.
+        """Records a truth table; the transcript shows two, those with wrong cells first.
 
         Args:
-            policy: what holds, in words.
-            cells: by source, destination, and protocol with port.
+            policy: the policy in words.
+            cells: cells by source, destination, and protocol with port.
         """
         self._tables.append(exhibits.truth_table(f"table {len(self._tables) + 1}", policy, cells))
 
     def exhibits(self) -> list[Exhibit]:
-        """What the transcript shows beside the figures; bounded, whatever was noted."""
+        """Returns the exhibits of the transcript; their size is bounded."""
         spread = (exhibits.histogram(name, seconds) for name, seconds in self._times.items())
         flips = exhibits.timeline("saves and packets", self._streams, self._saves, self._events)
         return [
             *([flips] if flips else []),
-            *exhibits.most_telling(self._tables, _MOST_TABLES),
+            *exhibits.select_tables(self._tables, _MOST_TABLES),
             *[each for each in spread if each is not None][:_MOST_HISTOGRAMS],
         ]
 
     @contextmanager
     def control(self, text: str) -> Iterator[None]:
-        """The probe sees what it must be able to see; if not, nothing that it doesn't see means anything.
+        """Runs a control: a block that shows that a probe sees what it has to see.
+
+        Args:
+            text: what the control shows, in words.
 
         Raises:
-            Inconclusive: the block raised.
+            Inconclusive: the block raised AssertionError (as `Refuted` is) or NothingArrived.
         """
         try:
             yield

@@ -1,4 +1,4 @@
-"""A table that people can read in a message."""
+"""Text tables for messages."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 
 def render(cells: Mapping[tuple[str, str], str]) -> str:
-    """Rows and columns in the order in which they first come; a place that no cell is for stays empty.
+    """Renders a table; rows and columns are in the order of their first cells, and missing cells are empty.
 
     Args:
-        cells: by row and column, what stands there.
+        cells: text by row and column.
     """
-    rows, columns = (list(dict.fromkeys(key[place] for key in cells)) for place in (0, 1))
+    rows, columns = (list(dict.fromkeys(key[axis] for key in cells)) for axis in (0, 1))
     lines = [["", *columns], *([row, *(cells.get((row, column), "") for column in columns)] for row in rows)]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(columns) + 1)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(columns) + 1)]
     return "\n".join(
         "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )

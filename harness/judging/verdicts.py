@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class Refuted(AssertionError):
-    """The claim is false: this was measured against it."""
+    """A measurement contradicts the claim; the message says what was measured."""
 
 
 class Inconclusive(Exception):
-    """Nothing was shown either way: a control did not hold, or the lab itself failed."""
+    """The scenario shows nothing: a control failed, or the lab did, or the subject lacks something."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from harness.judging.answer import Answer
-from harness.judging.judgement import Judgement, Phase, delivered_although_denied, longest_way
+from harness.judging.judgement import Judgement, Phase, delivered_although_denied, longest_transit_ns
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from netlab import Host, NothingArrived, UdpStream, wait_until
@@ -139,7 +139,9 @@ class JudgedStream:
         if self._stream.receiver_drops:
             raise Inconclusive(f"{self.name}: the lab's own receiver was too slow for {self._stream.receiver_drops}")
         self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
-        self._record.measure(f"{self.name} longest way", longest_way(self._phases, self._stream.received()) / 1e9, "s")
+        self._record.measure(
+            f"{self.name} longest transit", longest_transit_ns(self._phases, self._stream.received()) / 1e9, "s"
+        )
         self._record.measure(f"{self.name} lost to a busy machine", len(judgement.overflowed), "packets")
         self._record.none_of(
             f"{self.name} lost although allowed",

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from types import TracebackType
 
-from harness.judging.judgement import told_apart
+from harness.judging.judgement import split_losses
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay.mesh import Machine
@@ -148,7 +148,7 @@ class HealthStream:
             raise Inconclusive(f"{self.name}: the lab's own receiver was too slow for {self._stream.receiver_drops}")
         self._record.measure(f"{self.name} packets sent", len(self._stream.sent()))
         sent, received = self._stream.sent(), self._stream.received()
-        lost, overflowed = told_apart(
+        lost, overflowed = split_losses(
             [seq for start, end in self._healthy for seq in lost_while_healthy(sent, received, start, end)],
             sent,
             received,

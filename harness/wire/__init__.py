@@ -1,1 +1,1 @@
-"""Packets outside of any policy: made by hand, sent, and seen on a link."""
+"""Packets that are made by hand, sent out of a link, and found again on links."""

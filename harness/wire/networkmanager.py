@@ -1,4 +1,4 @@
-"""A NetworkManager of a lab's own: what desktops, and many servers, take WireGuard configurations with."""
+"""NetworkManager in a lab: the program by which desktops and many servers import WireGuard configurations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BUS = """\
   </policy>
 </busconfig>
 """
-# It leaves the host's links, names and permissions alone.
+# Leaves the host's links, names and permissions alone.
 _SETTINGS = """\
 [main]
 plugins=keyfile
@@ -36,8 +36,8 @@ dns=none
 [keyfile]
 unmanaged-devices=*,except:type:wireguard
 """
-# Whatever this machine's own NetworkManager has is none of the lab's.
-_APART = """\
+# Hides the settings and state of the machine's own NetworkManager.
+_START_SCRIPT = """\
 for folder in /etc/NetworkManager /var/lib/NetworkManager; do
     [ ! -d "$folder" ] || mount -t tmpfs tmpfs "$folder"
 done
@@ -45,15 +45,15 @@ exec NetworkManager --no-daemon --config="$1" --state-file="$2"
 """
 
 
-def is_on(host: Host) -> bool:
-    """Whether the host has all that it takes."""
+def is_installed(host: Host) -> bool:
+    """Returns True if the host has all programs that `NetworkManager` needs."""
     return all(host.which(program) for program in _PROGRAMS)
 
 
 class NetworkManager:
-    """One on this host, with a message bus of its own, while `with` lasts.
+    """A NetworkManager with a message bus of its own, which runs while its ``with`` block does.
 
-    Raises:
+    Raises (on entering the block):
         Inconclusive: it does not start.
     """
 
@@ -71,7 +71,9 @@ class NetworkManager:
         try:
             self._start("dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork", "--nopidfile")
             self._wait_until(lambda: host.run("test", "-S", folder / "bus", check=False).returncode == 0)
-            self._start("unshare", "--mount", "sh", "-c", _APART, "sh", folder / "settings.conf", folder / "state")
+            self._start(
+                "unshare", "--mount", "sh", "-c", _START_SCRIPT, "sh", folder / "settings.conf", folder / "state"
+            )
             self._wait_until(lambda: self._nmcli("general", check=False).returncode == 0)
         except BaseException:
             self._stack.close()
@@ -83,14 +85,15 @@ class NetworkManager:
     ) -> None:
         self._stack.close()
 
-    def take(self, name: str, text: str) -> configparser.ConfigParser:
-        """Has its importer take a configuration, and gives what that made of it (nm-settings-keyfile(5)).
+    def import_configuration(self, name: str, text: str) -> configparser.ConfigParser:
+        """Imports a wg-quick configuration; returns the profile that NetworkManager made of it (nm-settings-keyfile).
 
         Args:
-            name: of the file, hence of the connection and its link.
+            name: name of the file, and hence of the connection and its link.
+            text: text of the configuration.
 
         Raises:
-            Refuted: it does not take it.
+            Refuted: NetworkManager refuses the configuration.
         """
         file = self._folder / f"{name}.conf"
         self._host.write(file, text.encode(), mode=0o600)
@@ -104,10 +107,10 @@ class NetworkManager:
         return found
 
     def bring_up(self, name: str) -> None:
-        """Has it bring a connection up that it has taken.
+        """Brings up a connection that was imported.
 
         Raises:
-            Refuted: it does not.
+            Refuted: NetworkManager fails to.
         """
         try:
             self._nmcli("--wait", "10", "connection", "up", name)

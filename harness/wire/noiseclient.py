@@ -1,7 +1,7 @@
-"""A WireGuard client that shares no code with any other, for configurations that any implementation has to take.
+"""A WireGuard client that shares no code with any other, for configurations that every implementation has to accept.
 
-Handshake and ciphers are a Noise library's; the messages around them are written down from the WireGuard paper, section
-5.4, and from https://www.wireguard.com/protocol/. It answers nothing by itself: no cookies, no rekeying, no roaming.
+Handshake and ciphers are a Noise library's. The messages are written from the WireGuard paper, section 5.4, and from
+https://www.wireguard.com/protocol/. The client does nothing by itself: no cookies, no rekeying, no roaming.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ _BLOCK = 16
 
 
 @dataclass(frozen=True)
-class Configuration:
-    """What such a client takes from a wg-quick configuration, read as the INI file that it is.
+class ClientConfiguration:
+    """Values of a wg-quick configuration, read as an INI file.
 
     Attributes:
-        address: without prefix length.
-        port: of the endpoint.
+        private_key: private key in base64.
+        address: overlay address without prefix length.
+        hub_public_key: public key of the hub in base64.
+        port: port of the endpoint.
     """
 
     private_key: str
@@ -44,8 +46,13 @@ class Configuration:
     port: int
 
     @classmethod
-    def read(cls, text: str) -> Configuration:
-        """Raises configparser.Error or KeyError where something is not there or is no INI."""
+    def read(cls, text: str) -> ClientConfiguration:
+        """Parses the text of a wg-quick configuration.
+
+        Raises:
+            configparser.Error: the text is no INI file.
+            KeyError: a value is missing.
+        """
         parser = configparser.ConfigParser(interpolation=None)
         parser.read_string(text)
         interface, peer = parser["Interface"], parser["Peer"]
@@ -54,14 +61,14 @@ class Configuration:
 
 
 class NoiseClient:
-    """One tunnel, for as long as ``with`` lasts.
+    """A tunnel that is open while its ``with`` block runs.
 
     Args:
-        host: where it runs.
-        configuration: text as wg-quick would be given.
-        hub_address: that the endpoint's name stands for.
-        timeout_s: for an answer.
-        source: address and port of the host that it sends from; any if none is given.
+        host: host on which it runs.
+        configuration: text of a wg-quick configuration.
+        hub_address: underlay address of the hub.
+        timeout_s: seconds to wait for an answer.
+        source: address and port to send from; ``("", 0)`` for any.
     """
 
     def __init__(
@@ -73,7 +80,7 @@ class NoiseClient:
         *,
         source: tuple[str, int] = ("", 0),
     ) -> None:
-        self.configuration = Configuration.read(configuration)
+        self.configuration = ClientConfiguration.read(configuration)
         self._noise = NoiseConnection.from_name(_NAME)
         self._timeout = timeout_s
         self._index = os.urandom(4)
@@ -94,11 +101,11 @@ class NoiseClient:
 
     @property
     def hub_index(self) -> bytes:
-        """The number that the hub gave to the session; none before `shake_hands`."""
+        """Index that the hub gave to the session; empty before `shake_hands`."""
         return self._hub_index
 
     def shake_hands(self) -> None:
-        """Begins a session.
+        """Completes a handshake.
 
         Raises:
             NothingArrived: the hub did not answer.
@@ -126,10 +133,10 @@ class NoiseClient:
         self._socket.send(_head(MessageKind.DATA) + self._hub_index + counter + bytes(self._noise.encrypt(padded)))
 
     def ping(self, destination: str) -> None:
-        """Asks an address for an echo and waits for it, whatever else comes, such as a router's redirect (RFC 792).
+        """Pings an address and waits for its answer; ignores other packets, such as a router's redirect (RFC 792).
 
         Raises:
-            NothingArrived: there is no answer from that address.
+            NothingArrived: the address did not answer.
         """
         self.send(bytes(IP(src=self.configuration.address, dst=destination) / ICMP() / b"meshwg"))
         deadline = time.monotonic() + self._timeout
@@ -141,10 +148,10 @@ class NoiseClient:
         raise NothingArrived(f"answer of {destination} to a ping", self._timeout)
 
     def receive(self) -> bytes:
-        """The next IP packet from the tunnel, with the padding behind it.
+        """Returns the next IP packet from the tunnel, with its padding.
 
         Raises:
-            NothingArrived: there is none.
+            NothingArrived: no packet arrived.
         """
         while True:
             message = self._receive(MessageKind.DATA)
@@ -152,7 +159,7 @@ class NoiseClient:
             self._noise.noise_protocol.cipher_state_decrypt.n = counter
             if packet := bytes(self._noise.decrypt(message[16:])):
                 return packet
-            # Without a packet in it, it only says that somebody is there.
+            # An empty message is a keepalive.
 
     def _receive(self, wanted: MessageKind) -> bytes:
         deadline = time.monotonic() + self._timeout
@@ -161,7 +168,7 @@ class NoiseClient:
                 message = self._socket.recv(65536)
             except TimeoutError:
                 break
-            if forgery.kind(message) is wanted and forgery.receiver(message) == self._index:
+            if forgery.kind(message) is wanted and forgery.receiver_index(message) == self._index:
                 return message
         raise NothingArrived(f"{wanted.name.lower()} of the hub", self._timeout)
 

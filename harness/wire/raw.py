@@ -1,4 +1,4 @@
-"""Packets made by hand with scapy, sent out of a link by a raw socket, and answers told apart."""
+"""Sends packets that scapy made out of a link by a raw socket."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scapy.packet import Packet
 from netlab import Host
 
 SOURCE_PORT = 40000
-"""Port that made datagrams and segments come from."""
+"""Source port of datagrams and segments that scenarios make."""
 _ECHO_REPLY = 0
 
 
@@ -22,12 +22,12 @@ def send(host: Host, link: str, packets: Iterable[Packet]) -> None:
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         for packet in packets:
-            # A packet that the sender's own kernel refuses gets nowhere, as the witnesses will tell.
+            # A packet that the sender's kernel refuses arrives nowhere, which the witnesses notice.
             with suppress(OSError):
                 sender.sendto(bytes(packet), (packet.dst, 0))
 
 
 def is_echo_reply(packet: bytes) -> bool:
-    """True for an IPv4 packet that is the answer to a ping."""
+    """Returns True for an IPv4 packet that is the answer to a ping."""
     ip = IP(packet)
     return ip.version == 4 and isinstance(ip.payload, ICMP) and ip.payload.type == _ECHO_REPLY

@@ -1,4 +1,4 @@
-"""Packets on the Ethernet links below the tunnels, told by captures: machines may speak with the hub's port alone."""
+"""Captured packets outside the tunnels: machines may exchange packets with the hub's port alone."""
 
 from __future__ import annotations
 
@@ -22,21 +22,32 @@ _IP, _ICMP = 20, 8
 
 @dataclass(frozen=True)
 class Leg:
-    """One direction of a link between a machine and the hub, with the hub's port."""
+    """One direction between a machine and the hub.
+
+    Attributes:
+        source: address of the sender.
+        destination: address of the receiver.
+        hub_port: UDP port of the hub.
+    """
 
     source: str
     destination: str
     hub_port: int
 
 
-def message_of_ping(payload: int) -> int:
-    """Bytes of the WireGuard message that carries an echo request or reply with that many bytes of payload."""
+def ping_message_length(payload: int) -> int:
+    """Returns the length of the WireGuard message with an echo request or reply of ``payload`` bytes."""
     inner = _IP + _ICMP + payload
     return _OVERHEAD + -(-inner // _BLOCK) * _BLOCK
 
 
 def messages(packets: Iterable[Packet], hub: str, length: int) -> Counter[Leg]:
-    """Number of WireGuard messages of data of that length, by leg."""
+    """Counts WireGuard data messages of a length, by leg.
+
+    Args:
+        hub: address of the hub.
+        length: bytes of the message.
+    """
     found: Counter[Leg] = Counter()
     for ip, udp in _datagrams(packets):
         message = bytes(udp.payload)
@@ -46,12 +57,16 @@ def messages(packets: Iterable[Packet], hub: str, length: int) -> Counter[Leg]:
 
 
 def initiations(packets: Iterable[Packet], source: str) -> int:
-    """Number of handshakes that were begun from that address."""
+    """Counts handshake initiations from an address."""
     return sum(ip.src == source and bytes(udp.payload)[:1] == bytes([_INITIATION]) for ip, udp in _datagrams(packets))
 
 
 def direct(packets: Iterable[Packet], machines: Collection[str]) -> list[str]:
-    """Packets from one of these addresses to another of them, and questions where another is (ARP)."""
+    """Returns summaries of packets from one machine to another, and of ARP requests of one for another.
+
+    Args:
+        machines: underlay addresses of the machines.
+    """
     return [
         packet.summary()
         for packet in packets
@@ -60,8 +75,14 @@ def direct(packets: Iterable[Packet], machines: Collection[str]) -> list[str]:
     ]
 
 
-def astray(packets: Iterable[Packet], machines: Collection[str], hub: str, port: int) -> list[str]:
-    """IP packets from or to one of these addresses whose other end is not that UDP port of the hub."""
+def past_the_hub(packets: Iterable[Packet], machines: Collection[str], hub: str, port: int) -> list[str]:
+    """Returns summaries of IP packets from or to a machine whose other end is not the hub's port.
+
+    Args:
+        machines: underlay addresses of the machines.
+        hub: address of the hub.
+        port: UDP port of the hub.
+    """
     return [
         packet.summary()
         for packet in packets
@@ -75,14 +96,14 @@ def astray(packets: Iterable[Packet], machines: Collection[str], hub: str, port:
 
 
 def _datagrams(packets: Iterable[Packet]) -> Iterable[tuple[Packet, Packet]]:
-    """IP and UDP of the packets that have both, the outermost."""
+    """Yields the outermost IP and UDP layers of packets that have both."""
     for packet in packets:
         if isinstance(packet.payload, IP | IPv6) and isinstance(packet.payload.payload, UDP):
             yield packet.payload, packet.payload.payload
 
 
 def _ends(packet: Packet) -> Iterable[tuple[str, str]]:
-    """Addresses that a packet is from and to, or that ask for each other; none of other protocols."""
+    """Yields source and destination of an IP packet, or both addresses of an ARP packet."""
     if isinstance(packet.payload, ARP):
         yield packet.payload.psrc, packet.payload.pdst
     elif isinstance(packet.payload, IP | IPv6):

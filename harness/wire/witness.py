@@ -1,4 +1,4 @@
-"""Everything that passes any link of a host, searched for what was marked."""
+"""Records packets on a host's links and finds marks in them."""
 
 from __future__ import annotations
 
@@ -15,43 +15,49 @@ from netlab import Host, recorder
 
 _ALL = 3  # ETH_P_ALL
 _SOL_PACKET, _STATISTICS = 263, 6
-# Frames wait here from look to look: where the processor is emulated, many.
+# Room for the frames between two readings, which are many on an emulated processor.
 _BUFFER = 64 << 20
-_WHOLE = 65536
+_MOST_BYTES = 65536
 _DEADLINE = 5.0
 _NUMBER = struct.Struct("!H")
 
 
 class Marks:
-    """Numbers that can be put into packets and found in whatever carries them."""
+    """Numbers that can be put into packets and found again in any packet that carries them."""
 
     def __init__(self) -> None:
         self._token = os.urandom(10)
         self._found = re.compile(re.escape(self._token) + b"(..)", re.DOTALL)
 
     def mark(self, number: int) -> bytes:
-        """Twelve bytes that say this number."""
+        """Returns the twelve bytes that stand for a number from 0 to 65535."""
         return self._token + _NUMBER.pack(number)
 
     def within(self, frame: bytes) -> set[int]:
-        """The numbers whose marks are in a frame."""
+        """Returns the numbers whose marks are in a frame."""
         return {_NUMBER.unpack(found)[0] for found in self._found.findall(frame)}
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What passed a link, from the Ethernet or IP header on."""
+    """A packet that passed a link.
+
+    Attributes:
+        link: name of the interface.
+        data: bytes from the Ethernet or IP header on.
+    """
 
     link: str
     data: bytes
 
 
 class Witness:
-    """Sees what passes a host's links from when it is made, those included that are made later.
+    """Records what passes a host's links from its creation on, also on links that are made later. Close it by ``with``.
 
     Args:
-        link: only this one.
-        filter: a pcap-filter(7) expression for what it takes of that link; everything if empty.
+        host: host whose links are watched.
+        link: name of a single interface; None for all.
+        filter: pcap-filter(7) expression, with a single interface only; "" for everything.
     """
 
     def __init__(self, host: Host, link: str | None = None, filter: str = "") -> None:
@@ -63,7 +69,7 @@ class Witness:
         if link is not None:
             if filter:
                 _, type_name = host.in_network(lambda: recorder.link_type(link))
-                recorder.attach_filter(self._socket, recorder.compile_filter(type_name, filter, str(_WHOLE)))
+                recorder.attach_filter(self._socket, recorder.compile_filter(type_name, filter, str(_MOST_BYTES)))
             self._socket.bind((link, _ALL))
 
     def __enter__(self) -> Witness:
@@ -75,15 +81,15 @@ class Witness:
         self._socket.close()
 
     def frames(self) -> list[Frame]:
-        """What passed since the last call.
+        """Returns the frames since the last call.
 
         Raises:
-            Inconclusive: some of it was too much for the lab.
+            Inconclusive: the lab lost frames.
         """
         seen = []
         while True:
             try:
-                data, address = self._socket.recvfrom(_WHOLE)
+                data, address = self._socket.recvfrom(_MOST_BYTES)
             except BlockingIOError:
                 break
             seen.append(Frame(address[0], data))
@@ -93,14 +99,22 @@ class Witness:
         return seen
 
     def marks(self, marks: Marks) -> set[int]:
-        """The numbers that passed since the last call."""
+        """Returns the numbers of marks that passed since the last call.
+
+        Raises:
+            Inconclusive: the lab lost frames.
+        """
         found: set[int] = set()
         for frame in self.frames():
             found |= marks.within(frame.data)
         return found
 
     def wait_for(self, marks: Marks, wanted: set[int]) -> set[int]:
-        """As `marks`, but waits some seconds for those that are not there yet."""
+        """Returns the numbers of marks that passed since the last call; waits up to 5 s for those in ``wanted``.
+
+        Raises:
+            Inconclusive: the lab lost frames.
+        """
         deadline = time.monotonic() + _DEADLINE
         found = self.marks(marks)
         while not wanted <= found and time.monotonic() < deadline:

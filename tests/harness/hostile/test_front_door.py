@@ -53,7 +53,11 @@ def test_an_initiation_has_a_valid_mac_for_the_hubs_key() -> None:
     assert (len(made), forgery.kind(made)) == (148, MessageKind.INITIATION)
     assert forgery.for_hub(made, KEY) == made
     answer = handshakers.response(SESSIONS[0])
-    assert (len(answer), forgery.kind(answer), forgery.receiver(answer)) == (92, MessageKind.RESPONSE, SESSIONS[0])
+    assert (len(answer), forgery.kind(answer), forgery.receiver_index(answer)) == (
+        92,
+        MessageKind.RESPONSE,
+        SESSIONS[0],
+    )
 
 
 def test_every_source_sends_initiations_and_responses_to_every_session(hub: socket.socket, tmp_path: Path) -> None:
@@ -68,7 +72,7 @@ def test_every_source_sends_initiations_and_responses_to_every_session(hub: sock
         (source, kind) for source in sources for kind in (MessageKind.INITIATION, MessageKind.RESPONSE)
     }
     assert min(kinds.values()) >= 10
-    answered = {forgery.receiver(each) for each, _ in received if forgery.kind(each) is MessageKind.RESPONSE}
+    answered = {forgery.receiver_index(each) for each, _ in received if forgery.kind(each) is MessageKind.RESPONSE}
     assert answered == set(SESSIONS)
     assert (messages.initiations, messages.responses) == tuple(
         sum(count for (_, kind), count in kinds.items() if kind is wanted)

@@ -1,4 +1,4 @@
-"""What a transcript shows of thousands of packets, saves and cells: little of it, and nothing that is not so."""
+"""Exhibits of thousands of packets, saves and cells: bounded, and true."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.judging.exhibits import Happened, Saved, Streamed, clipped, histogram, most_telling, timeline, truth_table
+from harness.judging.exhibits import (
+    EndedStream,
+    HubEvent,
+    PolicySave,
+    clipped,
+    histogram,
+    select_tables,
+    timeline,
+    truth_table,
+)
 from harness.judging.judgement import Phase, judge
 from netlab import Received, Sent
 from reports.exhibits import (
@@ -23,7 +32,6 @@ from reports.exhibits import (
 )
 
 MS = 1_000_000
-# How long an example takes says much about the machine.
 times = st.floats(1e-7, 1e4)
 
 
@@ -41,7 +49,7 @@ def test_a_histogram_has_every_measurement_once(seconds: list[float]) -> None:
 
 
 @given(st.lists(times, max_size=4))
-def test_few_measurements_do_not_spread(seconds: list[float]) -> None:
+def test_few_measurements_make_no_histogram(seconds: list[float]) -> None:
     assert histogram("pings", seconds) is None
 
 
@@ -52,18 +60,18 @@ def test_bins_of_two_runs_have_the_same_edges() -> None:
     assert one.edges == other.edges == [0.01, 0.015]
 
 
-def stream(name: str, lost: set[int], *phases: Phase, count: int = 100) -> Streamed:
-    """A packet each millisecond; those that are not lost arrive at once."""
+def stream(name: str, lost: set[int], *phases: Phase, count: int = 100) -> EndedStream:
+    """Returns a stream of one packet per millisecond; packets that are not lost arrive at once."""
     sent = [Sent(seq, seq * MS, seq * MS + 1, 0) for seq in range(count)]
     received = [Received(each.seq, each.sent_ns, each.sent_ns + 10) for each in sent if each.seq not in lost]
-    return Streamed(name, phases, sent, received, judge(phases, sent, received))
+    return EndedStream(name, phases, sent, received, judge(phases, sent, received))
 
 
 ALLOWED_DENIED = (Phase(True, 0, 40 * MS), Phase(False, 42 * MS, 80 * MS, 80 * MS), Phase(True, 82 * MS))
-FLIPS = (Saved("deny", 40 * MS, 42 * MS), Saved("allow", 80 * MS, 82 * MS))
+FLIPS = (PolicySave("deny", 40 * MS, 42 * MS), PolicySave("allow", 80 * MS, 82 * MS))
 
 
-def test_a_timeline_tells_what_passed_between_one_save_and_the_next() -> None:
+def test_a_timeline_counts_packets_between_saves() -> None:
     denied = set(range(41, 81))
     made = timeline("flips", [stream("one→two", denied, *ALLOWED_DENIED)], FLIPS)
     assert made is not None
@@ -77,12 +85,12 @@ def test_a_timeline_tells_what_passed_between_one_save_and_the_next() -> None:
     assert sum(shown.delivered) == 100 - len(denied)
     ((start, end),) = shown.denied
     assert (round(start, 4), round(end, 4)) == (0.042, 0.08)
-    # The slots say when.
+    # The slots show the time of the denial.
     dark = [at * made.slot for at, count in enumerate(shown.delivered) if not count]
     assert 0.03 < min(dark) <= max(dark) < 0.085
 
 
-def test_a_packet_that_the_policy_denies_is_told_where_it_arrived() -> None:
+def test_a_denied_packet_that_arrived_is_counted_as_wrong() -> None:
     made = timeline("flips", [stream("one→two", set(range(41, 81)) - {60}, *ALLOWED_DENIED)], FLIPS)
     assert made is not None
     assert [each.passed[0].wrong for each in made.saves] == [1, 0]
@@ -94,7 +102,7 @@ def test_a_timeline_is_bounded_and_says_what_it_leaves_out(saves: int, streams: 
     made = timeline(
         "flips",
         [stream(f"{number}", set(), Phase(True, 0), count=packets) for number in range(streams)],
-        [Saved("allow", at * end // (saves + 1), at * end // (saves + 1) + 1) for at in range(saves)],
+        [PolicySave("allow", at * end // (saves + 1), at * end // (saves + 1) + 1) for at in range(saves)],
     )
     if made is None:
         assert not saves or (packets - 1) * MS < end // (saves + 1)
@@ -109,8 +117,8 @@ def test_a_timeline_is_bounded_and_says_what_it_leaves_out(saves: int, streams: 
         assert sum(made.streams[0].sent) == packets
 
 
-def test_what_was_done_is_told_with_its_time_even_where_nothing_was_saved() -> None:
-    done = [Happened(f"damage {number}", number * MS, number * MS + MS // 2) for number in range(1, 99)]
+def test_events_are_shown_with_their_times_even_without_saves() -> None:
+    done = [HubEvent(f"damage {number}", number * MS, number * MS + MS // 2) for number in range(1, 99)]
     made = timeline("damage", [stream("one→two", set())], [], done)
     assert made is not None
     assert made.saves == []
@@ -152,7 +160,7 @@ def test_a_table_has_no_more_columns_than_a_page_has_room_for() -> None:
     assert len(made.columns) == MOST_COLUMNS
 
 
-def test_of_many_tables_those_are_shown_that_differ_and_then_those_that_tell_of_both_verdicts() -> None:
+def test_tables_with_wrong_cells_come_first_and_then_those_with_both_verdicts() -> None:
     def table(name: str, *found: Cell) -> tuple[str, dict[tuple[str, str, str], Cell]]:
         return name, {("a", "b", f"tcp/{port}"): cell for port, cell in enumerate(found)}
 
@@ -166,8 +174,8 @@ def test_of_many_tables_those_are_shown_that_differ_and_then_those_that_tell_of_
             table("leak", leaks, stops),
         )
     ]
-    assert [each.name for each in most_telling(tables, 2)] == ["both", "leak"]
-    assert most_telling(tables, 9) == tables
+    assert [each.name for each in select_tables(tables, 2)] == ["both", "leak"]
+    assert select_tables(tables, 9) == tables
 
 
 @pytest.mark.parametrize("length", [0, 1, MOST_WORDS, MOST_WORDS + 1, 10_000])

@@ -1,4 +1,4 @@
-"""What a scenario notes, and what it comes to when a figure or a control is not as it must be."""
+"""Records of figures, violations and controls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from netlab import CommandFailed, NothingArrived
 
 @pytest.fixture
 def record() -> Record:
-    """An empty one."""
     return Record()
 
 
@@ -48,7 +47,7 @@ def test_too_small_a_figure_shows_nothing(value: int, least: int) -> None:
     else:
         with pytest.raises(Inconclusive, match=f"packets: {value} packets, and at least {least} are needed"):
             record.at_least("packets", value, least, "packets")
-    # It is noted in both cases, so that the page shows how far it was off.
+    # The figure is recorded in both cases, so that the page shows it.
     assert record.measured == {"packets": {"value": value, "unit": "packets", "limit": f">= {least}"}}
 
 
@@ -81,11 +80,11 @@ def test_a_control_that_does_not_hold_shows_nothing(record: Record, error: Excep
     assert str(error) in str(raised.value)
     assert raised.value.__cause__ is error
     assert record.controls == ["failed: the probe sees what is allowed"]
-    # Or a claim would be refuted by a probe that sees nothing.
+    # Otherwise a probe that sees nothing would refute a claim.
     assert not isinstance(raised.value, Refuted)
 
 
-def test_an_accident_in_a_control_stays_what_it_is(record: Record) -> None:
+def test_an_unexpected_error_in_a_control_is_raised_unchanged(record: Record) -> None:
     with pytest.raises(CommandFailed), record.control("the probe sees what is allowed"):
         raise CommandFailed("mumbai", ["ip"], 1, "", "no")
     assert record.controls == []

@@ -1,4 +1,4 @@
-"""Tables in messages."""
+"""Text tables."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def test_rows_and_columns_stand_in_the_order_in_which_they_come() -> None:
     ]
 
 
-def test_nothing_is_nothing() -> None:
+def test_no_cells_make_an_empty_text() -> None:
     assert render({}) == ""

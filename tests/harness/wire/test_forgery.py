@@ -1,4 +1,4 @@
-"""Forged messages are as the protocol has them: the hub's own demultiplexer takes them for what they pretend to be."""
+"""Forged messages, as the hub's own demultiplexer reads them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.wire import forgery
 from harness.wire.forgery import MessageKind
 
 
-def test_an_initiation_is_for_whom_it_is_made_for() -> None:
+def test_an_initiation_is_recognized_by_the_hub_that_it_is_made_for() -> None:
     meant, other = new_key_pair().public, new_key_pair().public
     sent = forgery.for_hub(b"\x01\0\0\0" + os.urandom(144), meant)
     forged = forgery.for_hub(sent, other)
@@ -25,11 +25,11 @@ def test_a_message_for_another_session_differs_in_its_number_alone() -> None:
     for kind, at in ((MessageKind.RESPONSE, 8), (MessageKind.DATA, 4)):
         sent = bytes([kind, 0, 0, 0]) + os.urandom(88)
         forged = forgery.for_session(sent, b"\1\2\3\4")
-        assert forgery.receiver(forged) == b"\1\2\3\4" == forged[at : at + 4]
-        assert forgery.for_session(forged, forgery.receiver(sent)) == sent
+        assert forgery.receiver_index(forged) == b"\1\2\3\4" == forged[at : at + 4]
+        assert forgery.for_session(forged, forgery.receiver_index(sent)) == sent
 
 
-def test_what_is_no_message_has_no_kind() -> None:
+def test_other_bytes_have_no_kind() -> None:
     assert forgery.kind(b"\x04\0\0\0" + bytes(28)) is MessageKind.DATA
     for other in (b"", b"\x04\0\0\0", b"\x05\0\0\0" + bytes(40), b"\x01\0\0\1" + bytes(144)):
         assert forgery.kind(other) is None

@@ -1,4 +1,4 @@
-"""Marks are found again in the packets that carry them."""
+"""Marks in packets."""
 
 from __future__ import annotations
 

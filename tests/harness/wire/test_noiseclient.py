@@ -1,4 +1,4 @@
-"""The client of the harness's own reads a configuration as the INI file that it is, and waits for what it asked for."""
+"""The harness's own WireGuard client: its reading of a configuration, and its pings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from noise.connection import Keypair, NoiseConnection
 from scapy.layers.inet import ICMP, IP
 
-from harness.wire.noiseclient import Configuration, NoiseClient
+from harness.wire.noiseclient import ClientConfiguration, NoiseClient
 from netlab import Host, Lab, NothingArrived, genkey, pubkey
 from tests.waiting import DEADLINE
 
@@ -33,15 +33,15 @@ AllowedIPs          = 10.100.0.0/16
 
 
 def test_keys_address_and_port_are_read() -> None:
-    assert Configuration.read(TEXT) == Configuration("cHJpdmF0ZQ==", "10.100.0.2", "cHVibGlj", 51820)
+    assert ClientConfiguration.read(TEXT) == ClientConfiguration("cHJpdmF0ZQ==", "10.100.0.2", "cHVibGlj", 51820)
 
 
 @pytest.mark.parametrize(
     ("line", "instead"), [("[Peer]\n", ""), ("PublicKey ", "# "), ("MTU ", "PostUp\n")], ids=["peer", "key", "ini"]
 )
-def test_what_is_not_there_is_an_error(line: str, instead: str) -> None:
+def test_a_missing_value_is_an_error(line: str, instead: str) -> None:
     with pytest.raises((KeyError, configparser.Error)):
-        Configuration.read(TEXT.replace(f"\n{line}", f"\n{instead}"))
+        ClientConfiguration.read(TEXT.replace(f"\n{line}", f"\n{instead}"))
 
 
 OWN, HUB, MATE = "10.100.0.2", "10.100.0.1", "10.100.0.3"
@@ -51,12 +51,12 @@ def reply(sender: str) -> bytes:
     return bytes(IP(src=sender, dst=OWN) / ICMP(type="echo-reply") / b"meshwg")
 
 
-# A router's "there is a shorter way to it" (RFC 792, type 5).
+# A router's redirect (RFC 792, type 5).
 REDIRECT = bytes(IP(src=HUB, dst=OWN) / ICMP(type="redirect", code=1, gw=MATE) / b"meshwg")
 
 
 def serve(door: socket.socket, key: str, answers: Sequence[bytes]) -> None:
-    """Takes one handshake, and answers the first data message with these packets."""
+    """Answers one handshake, and the first data message with these packets."""
     noise = NoiseConnection.from_name(b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s")
     noise.set_as_responder()
     noise.set_prologue(b"WireGuard v1 zx2c4 Jason@zx2c4.com")

@@ -1,4 +1,4 @@
-"""Captured packets are told apart by their outermost addresses and ports."""
+"""Captured packets, classified by their outermost addresses and ports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.wire.underlay import Leg
 HUB, MUMBAI, PUNE, PORT = "192.0.2.1", "192.0.2.11", "192.0.2.12", 51820
 MACHINES = (MUMBAI, PUNE)
 TO_HUB = UDP(sport=40000, dport=PORT)
-MESSAGE = b"\4" + bytes(underlay.message_of_ping(100) - 1)
+MESSAGE = b"\4" + bytes(underlay.ping_message_length(100) - 1)
 
 
 def captured(packet: Packet) -> Packet:
@@ -25,7 +25,7 @@ def captured(packet: Packet) -> Packet:
 
 
 @pytest.mark.parametrize(
-    ("packet", "goes_direct", "goes_astray"),
+    ("packet", "goes_direct", "goes_past_the_hub"),
     [
         (IP(src=MUMBAI, dst=HUB) / TO_HUB / MESSAGE, False, False),
         (IP(src=HUB, dst=MUMBAI) / UDP(sport=PORT, dport=40000) / MESSAGE, False, False),
@@ -41,9 +41,11 @@ def captured(packet: Packet) -> Packet:
     ],
     ids=lambda each: each.summary() if isinstance(each, Packet) else "",
 )
-def test_machines_may_speak_with_the_hubs_port_alone(packet: Packet, goes_direct: bool, goes_astray: bool) -> None:
+def test_machines_may_speak_with_the_hubs_port_alone(
+    packet: Packet, goes_direct: bool, goes_past_the_hub: bool
+) -> None:
     assert bool(underlay.direct([captured(packet)], MACHINES)) == goes_direct
-    assert bool(underlay.astray([captured(packet)], MACHINES, HUB, PORT)) == goes_astray
+    assert bool(underlay.past_the_hub([captured(packet)], MACHINES, HUB, PORT)) == goes_past_the_hub
 
 
 def test_messages_are_counted_by_leg_and_length() -> None:

@@ -18,13 +18,13 @@ PORT, OTHER_PORT = 9, 10
 
 @pytest.fixture(scope="module")
 def ends() -> Iterator[tuple[Host, Host, str]]:
-    """A host that sends, one that receives, and the link there."""
+    """Makes a sender, a receiver, and the receiver's link."""
     with Lab() as lab:
         here, there = lab.host("here"), lab.host("there")
         switch = lab.switch("switch")
         lab.connect(here, switch, f"{HERE}/24")
         link = lab.connect(there, switch, f"{THERE}/24")
-        # Neighbours know each other before anything is counted.
+        # ARP is done before anything is counted.
         assert here.ping(THERE).received
         yield here, there, link.interface
 
@@ -35,7 +35,7 @@ def send(host: Host, port: int, *bodies: bytes) -> None:
             sender.sendto(body, (THERE, port))
 
 
-def test_marks_are_found_in_what_carries_them(ends: tuple[Host, Host, str]) -> None:
+def test_marks_are_found_in_packets_that_carry_them(ends: tuple[Host, Host, str]) -> None:
     here, there, link = ends
     marks = Marks()
     with Witness(there, link) as sees:
@@ -44,7 +44,7 @@ def test_marks_are_found_in_what_carries_them(ends: tuple[Host, Host, str]) -> N
         assert sees.marks(marks) == set()
 
 
-def test_a_filter_takes_what_it_names(ends: tuple[Host, Host, str]) -> None:
+def test_a_filter_keeps_what_it_names(ends: tuple[Host, Host, str]) -> None:
     here, there, link = ends
     marks = Marks()
     with Witness(there, link, f"udp dst port {PORT}") as sees:
@@ -53,7 +53,7 @@ def test_a_filter_takes_what_it_names(ends: tuple[Host, Host, str]) -> None:
         assert sees.wait_for(marks, {2}) == {2}
 
 
-def test_more_than_it_can_keep_is_no_absence(ends: tuple[Host, Host, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_frames_are_inconclusive(ends: tuple[Host, Host, str], monkeypatch: pytest.MonkeyPatch) -> None:
     here, there, link = ends
     marks = Marks()
     monkeypatch.setattr(witness, "_BUFFER", 1 << 16)
