@@ -33,8 +33,8 @@ def read_plain(folder: int, name: str, most: int) -> bytes:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     descriptor = os.open(name, flags, dir_fd=folder)
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_uid != os.fstat(folder).st_uid:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_uid != os.fstat(folder).st_uid:
             raise OSError(errno.EPERM, "not a regular file of its folder's owner", name)
         data = file.read(most + 1)
         if len(data) > most:

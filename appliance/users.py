@@ -28,10 +28,10 @@ class User:
 def owner_of(folder: Path) -> User | None:
     """Owner of a folder, or of the link if the path is one; None if there is no such path."""
     try:
-        found = folder.lstat()
+        status = folder.lstat()
     except OSError:
         return None
-    return User(found.st_uid, found.st_gid)
+    return User(status.st_uid, status.st_gid)
 
 
 @contextmanager

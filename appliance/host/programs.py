@@ -50,8 +50,8 @@ def find(pool: Executor) -> dict[str, str]:
 
 def browser() -> str:
     """Description of the Chromium that the browser tests would use; "" for none."""
-    chosen = os.environ.get(_BROWSER_VARIABLE)
-    if chosen and Path(chosen).exists():
+    configured = os.environ.get(_BROWSER_VARIABLE)
+    if configured and Path(configured).exists():
         return f"from {_BROWSER_VARIABLE}"
     if shutil.which(_BROWSER):
         return _BROWSER
@@ -86,5 +86,5 @@ def _version(path: str, option: str) -> str:
 
 def version_in(text: str) -> str:
     """The first version in a program's output, without a leading ``v``; "" if there is none."""
-    found = _VERSION.search(text)
-    return found[1].rstrip(".-") if found else ""
+    match = _VERSION.search(text)
+    return match[1].rstrip(".-") if match else ""

@@ -60,10 +60,10 @@ class Relay:
         Raises:
             ValueError: not of that form, or ``sender`` is no address (`check_sender`). The text quotes nothing.
         """
-        found = _URL.fullmatch(url)
-        if found is None:
+        match = _URL.fullmatch(url)
+        if match is None:
             raise ValueError("not smtp://[USER:PASSWORD@]HOST[:PORT] or smtps://…")
-        scheme, user, password, rest = found.groups()
+        scheme, user, password, rest = match.groups()
         host, port = split_authority(rest)
         return cls(
             host=host,

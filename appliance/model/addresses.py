@@ -88,12 +88,12 @@ def home_network_warning(network: IPv4Network) -> str | None:
 
     A machine in such a home confuses its own network with the overlay.
     """
-    found = next((each for each in _HOME_NETWORKS if each.overlaps(network)), None)
-    if found is None:
+    overlapping = next((each for each in _HOME_NETWORKS if each.overlaps(network)), None)
+    if overlapping is None:
         return None
     return (
-        f"Many home networks have addresses of this range ({found}): a machine in one of them can't reach both its own "
-        "network and this one. A range can't be changed later; another one, like "
+        f"Many home networks have addresses of this range ({overlapping}): a machine in one of them can't reach "
+        "both its own network and this one. A range can't be changed later; another one, like "
         f"{DEFAULT_NETWORK}, takes another sign-up."
     )
 

@@ -29,10 +29,10 @@ def count_classes(machines: Iterable[frozenset[str]], groups: Collection[str]) -
     """
     if not groups:
         return Counter(), 0
-    wanted = frozenset(groups)
-    found = Counter(of_machine & wanted for of_machine in machines)
-    found.pop(frozenset(), None)
-    return Counter(group for each in found for group in each), found.total()
+    named = frozenset(groups)
+    counts = Counter(of_machine & named for of_machine in machines)
+    counts.pop(frozenset(), None)
+    return Counter(group for each in counts for group in each), counts.total()
 
 
 def count_elements(policy: Policy, classes: Mapping[str, int], classified: int) -> int:

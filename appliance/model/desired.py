@@ -64,10 +64,10 @@ class Desired:
             return
         if elements <= MOST_ELEMENTS and before is not None and elements <= before.elements:
             return
-        found = heaviest(self.policy, classes)
+        costliest = heaviest(self.policy, classes)
         rule = ""
-        if found is not None:
-            rule = f" Most of them, {found[1]}, are for the rule to {found[0].sentence}."
+        if costliest is not None:
+            rule = f" Most of them, {costliest[1]}, are for the rule to {costliest[0].sentence}."
         raise Invalid(
             f"The policy comes to {elements} pairs of ends and ports to look up, and {most} is the most.{rule} Fewer "
             "ports, rules for fewer groups, or groups that share fewer machines, make fewer.",

@@ -41,10 +41,10 @@ class Difference:
 
 def between(before: Desired, after: Desired) -> Difference | None:
     """The difference between two states; None if a `Difference` can't express it, for example reordered rules."""
-    found = between_rules(before.policy.rules, after.policy.rules)
-    if found is None or replace(before, peers=after.peers, policy=after.policy) != after:
+    changes = between_rules(before.policy.rules, after.policy.rules)
+    if changes is None or replace(before, peers=after.peers, policy=after.policy) != after:
         return None
-    gone, new = found
+    gone, new = changes
     if not ends_with(after.policy.rules, new):
         return None
     difference = Difference(after.policy.default, frozenset(rule.id for rule in gone), tuple(new))

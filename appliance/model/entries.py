@@ -31,24 +31,24 @@ def shortened(detail: Mapping[str, Any]) -> dict[str, Any]:
     """
     if _length(detail) <= LONGEST:
         return dict(detail)
-    return next(found for most in _TEXT_LIMITS if _length(found := _with_at_most(detail, most)) <= LONGEST)
+    return next(short for most in _TEXT_LIMITS if _length(short := _with_at_most(detail, most)) <= LONGEST)
 
 
 def _with_at_most(detail: Mapping[str, Any], most: int) -> dict[str, Any]:
     """Cut each text to `most` bytes and each list to twice as many."""
     if not most:
         return {"values" + LEFT_OUT: len(detail)}
-    found: dict[str, Any] = {}
+    short: dict[str, Any] = {}
     for key, value in detail.items():
         if isinstance(value, list | tuple):
             kept = _first(value, most)
-            found[key] = kept
+            short[key] = kept
             left_out = len(value) - len(kept) + detail.get(key + LEFT_OUT, 0)
             if left_out:
-                found[key + LEFT_OUT] = left_out
+                short[key + LEFT_OUT] = left_out
         elif not isinstance(detail.get(key.removesuffix(LEFT_OUT)), list | tuple):
-            found[key] = _cut(value, most)
-    return found
+            short[key] = _cut(value, most)
+    return short
 
 
 def _first(values: Sequence[Any], most: int) -> list[Any]:

@@ -1,16 +1,16 @@
-"""What can be wrong with a wish, as types that carry the facts; words for people are made at the edge."""
+"""Refusals as exception types with the facts of the case; pages, API and commands turn them into texts."""
 
 from __future__ import annotations
 
 
 class Refused(Exception):
-    """A wish that can't be granted.
+    """Refusal of a request.
 
     Attributes:
         code: stable machine-readable word, the tail of the problem document's ``type``.
         detail: one sentence with the facts of this case.
         field: the part of the input that is at fault, if there is one.
-        retry_after: seconds until another try makes sense, if that is known.
+        retry_after: seconds until another try makes sense, if known.
     """
 
     code = "refused"
@@ -23,153 +23,153 @@ class Refused(Exception):
 
 
 class Invalid(Refused):
-    """The input breaks a rule that can be stated without looking at anything else."""
+    """The input is invalid, whatever the store has."""
 
     code = "invalid"
 
 
 class Malformed(Refused):
-    """The body is not what the call takes: not JSON, or not of the call's shape."""
+    """The body is not JSON, or not of the call's shape."""
 
     code = "malformed"
 
 
 class Unauthenticated(Refused):
-    """Nobody is signed in, or the credentials are wrong."""
+    """The caller is not signed in, or the credentials are wrong."""
 
     code = "unauthenticated"
 
 
 class CodeNeeded(Refused):
-    """The password is right, and the account has a second factor: the same again with a code."""
+    """The password is right, but the account also needs a code of its second factor."""
 
     code = "code-needed"
 
 
 class WrongProof(Refused):
-    """Somebody is signed in, and what they gave to show that it is still them was wrong."""
+    """A signed-in member gave a wrong password or code for a fresh proof."""
 
     code = "wrong-proof"
 
 
 class Forbidden(Refused):
-    """Somebody is signed in, and may not do this."""
+    """The caller is signed in, but has not the rights for this."""
 
     code = "forbidden"
 
 
 class Unverified(Refused):
-    """It takes an account whose e-mail address is verified."""
+    """The account's e-mail address has to be verified first."""
 
     code = "unverified"
 
 
 class Suspended(Refused):
-    """The operator suspended the organization; nobody of it may do anything until that is over."""
+    """The operator has suspended the organization, so its members may do nothing."""
 
     code = "suspended"
 
 
 class NotOpen(Refused):
-    """The operator does not have everybody sign up, and the caller has no leave to."""
+    """The sign-up is restricted, and the caller has no permit."""
 
     code = "sign-up-not-open"
 
 
 class NotFound(Refused):
-    """There is no such thing in this organization."""
+    """The organization has no such object."""
 
     code = "not-found"
 
 
 class Conflict(Refused):
-    """It collides with what is there: a taken name, a stale version."""
+    """The request collides with the present state, for example with a taken name."""
 
     code = "conflict"
 
 
 class PreconditionFailed(Refused):
-    """What the caller has seen is not what is there any more."""
+    """The state has changed since the caller read it."""
 
     code = "precondition-failed"
 
 
 class KeyReused(Refused):
-    """A key that stands for one request came with another."""
+    """The idempotency key belongs to another request."""
 
     code = "key-reused"
 
 
 class InProgress(Refused):
-    """The same request came before, and nobody knows yet what comes of it."""
+    """An equal request came before and is not finished."""
 
     code = "in-progress"
 
 
 class DoneBefore(Refused):
-    """Refusal of a request that was done before, whose answer held a secret that is shown once, or got lost."""
+    """The request was done before, and its answer can't be repeated: it had a secret, or was lost."""
 
     code = "done-before"
 
 
 class PlanLimit(Refused):
-    """The plan of the organization doesn't cover it."""
+    """The organization's plan does not cover the request."""
 
     code = "plan-limit"
 
 
 class TooLarge(Refused):
-    """The body is longer than any call needs."""
+    """The body is too long."""
 
     code = "too-large"
 
 
 class LengthRequired(Refused):
-    """The body comes in chunks of unknown number, so nobody can tell in time that it is too long."""
+    """The request has no Content-Length, so a body that is too long can't be refused in time."""
 
     code = "length-required"
 
 
 class TooSlow(Refused):
-    """The body was not there in time."""
+    """The body did not arrive in time."""
 
     code = "too-slow"
 
 
 class Busy(Refused):
-    """There is too much to do at this moment."""
+    """The service is overloaded at the moment."""
 
     code = "busy"
 
 
 class TooMany(Refused):
-    """A rate limit holds; ``retry_after`` says for how long."""
+    """A rate limit is exceeded; ``retry_after`` says for how long."""
 
     code = "too-many-requests"
 
 
 class NotPossible(Refused):
-    """The operator's settings leave it out: no relay for mail, no name for passkeys."""
+    """The operator's settings don't allow it: there is no mail relay, or no name for passkeys."""
 
     code = "not-possible"
 
 
 class NotNow(Refused):
-    """The hub is not there to seal or check a secret; nothing was changed."""
+    """The hub can't be reached to seal or check a secret; nothing was changed."""
 
     code = "not-now"
 
 
 class NotEnforced(Refused):
-    """The data plane could not take the change; nothing was changed."""
+    """The data plane could not enforce the change; nothing was changed."""
 
     code = "not-enforced"
 
 
 class Unavailable(Refused):
-    """The store can't be used for now; nothing was changed, unless the text says that it was lost at the commit.
+    """The store can't be used for now; nothing was changed, unless the text says that the outcome is unknown.
 
-    What its database said is the cause (``__cause__``).
+    The database's error is the cause (``__cause__``).
     """
 
     code = "unavailable"

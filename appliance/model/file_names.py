@@ -42,11 +42,11 @@ def interface_names(machine_name: str) -> Iterator[str]:
 
 def _words(machine_name: str) -> Sequence[str]:
     plain = unicodedata.normalize("NFKD", machine_name).encode("ascii", "ignore").decode().lower()
-    found = [word for each in _WORD.findall(plain) if (word := each.strip("."))]
-    if not any(character.isalnum() for word in found for character in word):
+    words = [word for each in _WORD.findall(plain) if (word := each.strip("."))]
+    if not any(character.isalnum() for word in words for character in word):
         return ["wg", hashlib.sha256(machine_name.encode()).hexdigest()[:8]]
     # Both ends of a long name tell it from others.
-    return found if len(found) <= _MOST_WORDS else found[: _MOST_WORDS // 2] + found[-_MOST_WORDS // 2 :]
+    return words if len(words) <= _MOST_WORDS else words[: _MOST_WORDS // 2] + words[-_MOST_WORDS // 2 :]
 
 
 def _needs_prefix(name: str) -> bool:

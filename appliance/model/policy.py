@@ -206,10 +206,10 @@ class Policy:
     @cached_property
     def weights(self) -> Counter[tuple[str | None, str | None]]:
         """Sum of the rules' weights by the groups of their ends."""
-        found: Counter[tuple[str | None, str | None]] = Counter()
+        total: Counter[tuple[str | None, str | None]] = Counter()
         for rule in self.rules:
-            found[rule.groups] += rule.weight
-        return found
+            total[rule.groups] += rule.weight
+        return total
 
     @property
     def groups(self) -> frozenset[str]:

@@ -90,8 +90,8 @@ def role_of(transaction: Connection, token_hash: str, now: datetime, *, locked: 
     Args:
         locked: hold off its revocation until the transaction ends, also on PostgreSQL.
     """
-    wanted = {"hash": token_hash, "now": times.stored(now)}
-    role = transaction.execute(_ROLE_LOCKED if locked else _ROLE, wanted).scalar_one_or_none()
+    parameters = {"hash": token_hash, "now": times.stored(now)}
+    role = transaction.execute(_ROLE_LOCKED if locked else _ROLE, parameters).scalar_one_or_none()
     return None if role is None else Role(role)
 
 

@@ -78,8 +78,8 @@ def count_since(
 
 def latest_moment(transaction: Connection, organization_id: str) -> datetime | None:
     """Latest time of the organization's entries, which may be in the future after the clock was set back."""
-    found = select(func.max(_table.c.at)).where(_table.c.organization_id == organization_id)
-    moment = transaction.execute(found).scalar_one()
+    query = select(func.max(_table.c.at)).where(_table.c.organization_id == organization_id)
+    moment = transaction.execute(query).scalar_one()
     return None if moment is None else times.loaded(moment)
 
 

@@ -102,10 +102,10 @@ def revert(transaction: Connection, doomed: DeletionTarget) -> bool:
 
 def unfinished(transaction: Connection, until: datetime | None = None) -> Sequence[str]:
     """Ids of organizations whose deletion has begun (optionally until a time) and is not finished."""
-    wanted = select(_organizations.c.id).where(_organizations.c.deleting_since.is_not(None))
+    query = select(_organizations.c.id).where(_organizations.c.deleting_since.is_not(None))
     if until is not None:
-        wanted = wanted.where(_organizations.c.deleting_since <= times.stored(until))
-    return transaction.execute(wanted).scalars().all()
+        query = query.where(_organizations.c.deleting_since <= times.stored(until))
+    return transaction.execute(query).scalars().all()
 
 
 def finish(transaction: Connection, tombstone: Tombstone) -> None:

@@ -15,13 +15,13 @@ from appliance.store import schema
 
 def count(transaction: Connection) -> dict[str, dict[str, int]]:
     """Number of rows by organization and table, including rows whose organization is gone."""
-    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for table in schema.metadata.sorted_tables:
         query = _by_organization(table)
         if query is not None:
             for organization, rows in transaction.execute(query):
-                found[organization][table.name] = rows
-    return dict(found)
+                counts[organization][table.name] = rows
+    return dict(counts)
 
 
 def remove(transaction: Connection, organization_id: str) -> dict[str, int]:

@@ -84,10 +84,10 @@ def of_organization(transaction: Connection, organization_id: str, now: datetime
 
 def remove(transaction: Connection, organization_id: str, invitation_id: str) -> Invitation | None:
     """Remove and return an invitation of the organization; None if there is none."""
-    found = _one(transaction, _table.c.id == invitation_id, _table.c.organization_id == organization_id)
-    if found is None or transaction.execute(delete(_table).where(_table.c.id == found.id)).rowcount != 1:
+    invitation = _one(transaction, _table.c.id == invitation_id, _table.c.organization_id == organization_id)
+    if invitation is None or transaction.execute(delete(_table).where(_table.c.id == invitation.id)).rowcount != 1:
         return None
-    return found
+    return invitation
 
 
 def remove_all_of(transaction: Connection, organization_id: str, invited_by: str) -> int:

@@ -47,8 +47,8 @@ def check_unique(transaction: Connection, organization_id: str, machine: Machine
     Raises:
         Conflict: the name or the key is taken.
     """
-    sought = {"organization": organization_id, "id": machine.id, "name": machine.name, "key": machine.public_key}
-    row = transaction.execute(_ALIKE, sought).first()
+    parameters = {"organization": organization_id, "id": machine.id, "name": machine.name, "key": machine.public_key}
+    row = transaction.execute(_ALIKE, parameters).first()
     if row is not None:
         raise _key_taken() if row.public_key == machine.public_key else _name_taken(machine)
 
@@ -57,8 +57,8 @@ def interfaces_of_others(
     transaction: Connection, organization_id: str, machine_id: str, wanted: Sequence[str]
 ) -> set[str]:
     """Wanted names that other machines of the organization have for their interfaces."""
-    sought = {"organization": organization_id, "id": machine_id, "wanted": wanted}
-    return set(transaction.execute(_INTERFACES, sought).scalars())
+    parameters = {"organization": organization_id, "id": machine_id, "wanted": wanted}
+    return set(transaction.execute(_INTERFACES, parameters).scalars())
 
 
 def create(transaction: Connection, organization_id: str, machine: Machine) -> None:
@@ -117,16 +117,16 @@ def names_of(transaction: Connection, organization_id: str, ids: Collection[str]
     """Names of the organization's machines of these ids, by id."""
     if not ids:
         return {}
-    wanted = select(_table.c.id, _table.c.name).where(_table.c.organization_id == organization_id, _table.c.id.in_(ids))
-    return {row.id: row.name for row in transaction.execute(wanted)}
+    query = select(_table.c.id, _table.c.name).where(_table.c.organization_id == organization_id, _table.c.id.in_(ids))
+    return {row.id: row.name for row in transaction.execute(query)}
 
 
 def endpoints(transaction: Connection, organization_id: str) -> dict[str, str]:
     """Last known endpoints of the machines, ``address:port`` by public key; without machines that never connected."""
-    wanted = select(_table.c.public_key, _table.c.endpoint).where(
+    query = select(_table.c.public_key, _table.c.endpoint).where(
         _table.c.organization_id == organization_id, _table.c.endpoint.is_not(None)
     )
-    return {row.public_key: row.endpoint for row in transaction.execute(wanted)}
+    return {row.public_key: row.endpoint for row in transaction.execute(query)}
 
 
 def note_endpoints(transaction: Connection, organization_id: str, heard: Mapping[str, str]) -> None:

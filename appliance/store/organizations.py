@@ -118,12 +118,12 @@ def remove(transaction: Connection, organization_id: str) -> dict[str, int]:
 
 def unfinished(transaction: Connection, until: datetime) -> Sequence[str]:
     """Ids of organizations whose sign-up began until a time and was interrupted."""
-    wanted = select(_table.c.id).where(
+    query = select(_table.c.id).where(
         _table.c.active.is_(False),
         _table.c.deleting_since.is_(None),
         _table.c.created_at <= times.stored(until),
     )
-    return transaction.execute(wanted).scalars().all()
+    return transaction.execute(query).scalars().all()
 
 
 def enforced_ids(transaction: Connection) -> Sequence[str]:
@@ -152,8 +152,8 @@ def suspend(transaction: Connection, organization_id: str, since: datetime | Non
 
 def revisions(transaction: Connection) -> dict[str, int]:
     """Revisions of the active organizations by id."""
-    wanted = select(_table.c.id, _table.c.revision).where(_table.c.active)
-    return {row.id: row.revision for row in transaction.execute(wanted)}
+    query = select(_table.c.id, _table.c.revision).where(_table.c.active)
+    return {row.id: row.revision for row in transaction.execute(query)}
 
 
 def names(transaction: Connection) -> dict[str, str]:
@@ -173,8 +173,8 @@ def lock_all(transaction: Connection) -> None:
 
 def sealed_data_keys(transaction: Connection) -> dict[str, bytes]:
     """Sealed data keys by organization, without organizations whose deletion has begun."""
-    wanted = select(_table.c.id, _table.c.sealed_data_key).where(_table.c.deleting_since.is_(None))
-    return {row.id: row.sealed_data_key for row in transaction.execute(wanted)}
+    query = select(_table.c.id, _table.c.sealed_data_key).where(_table.c.deleting_since.is_(None))
+    return {row.id: row.sealed_data_key for row in transaction.execute(query)}
 
 
 def sealed_data_key(transaction: Connection, organization_id: str) -> bytes | None:

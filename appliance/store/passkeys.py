@@ -86,19 +86,19 @@ def note_use(transaction: Connection, passkey: Passkey, sign_count: int, now: da
 
 def rename(transaction: Connection, member_id: str, passkey_id: str, name: str) -> str | None:
     """Rename a passkey; returns its former name, or None if the member has no such passkey."""
-    found = (_table.c.member_id == member_id) & (_table.c.id == passkey_id)
-    before = transaction.execute(select(_table.c.name).where(found)).scalar_one_or_none()
+    condition = (_table.c.member_id == member_id) & (_table.c.id == passkey_id)
+    before = transaction.execute(select(_table.c.name).where(condition)).scalar_one_or_none()
     if before is not None:
-        transaction.execute(update(_table).where(found).values(name=name))
+        transaction.execute(update(_table).where(condition).values(name=name))
     return before
 
 
 def remove(transaction: Connection, member_id: str, passkey_id: str) -> str | None:
     """Remove a passkey; returns its name, or None if the member has no such passkey."""
-    found = (_table.c.member_id == member_id) & (_table.c.id == passkey_id)
-    name = transaction.execute(select(_table.c.name).where(found)).scalar_one_or_none()
+    condition = (_table.c.member_id == member_id) & (_table.c.id == passkey_id)
+    name = transaction.execute(select(_table.c.name).where(condition)).scalar_one_or_none()
     if name is not None:
-        transaction.execute(delete(_table).where(found))
+        transaction.execute(delete(_table).where(condition))
     return name
 
 

@@ -47,9 +47,9 @@ class SavedPolicy:
 
 def load(transaction: Connection, organization_id: str) -> SavedPolicy:
     """The organization's policy."""
-    wanted = {"organization": organization_id}
-    head = transaction.execute(_HEAD, wanted).one()
-    rows = transaction.execute(_RULES, wanted)
+    parameters = {"organization": organization_id}
+    head = transaction.execute(_HEAD, parameters).one()
+    rows = transaction.execute(_RULES, parameters)
     return SavedPolicy(Policy(Action(head.policy_default), tuple(_loaded(row) for row in rows)), head.policy_version)
 
 
@@ -69,9 +69,9 @@ def save(transaction: Connection, organization_id: str, before: Policy, policy: 
 
     Rules that both have are not written again, unless their order changed or new rules stand before them.
     """
-    found = between_rules(before.rules, policy.rules)
-    if found is not None and ends_with(policy.rules, found[1]):
-        gone, new = found
+    changes = between_rules(before.rules, policy.rules)
+    if changes is not None and ends_with(policy.rules, changes[1]):
+        gone, new = changes
         _delete(transaction, [rule.id for rule in gone])
         if new:
             # Removed rules leave gaps, so the number of rules is not the last position.
@@ -80,8 +80,8 @@ def save(transaction: Connection, organization_id: str, before: Policy, policy: 
     else:
         transaction.execute(delete(_table).where(_table.c.organization_id == organization_id))
         _insert(transaction, organization_id, policy.rules, first_position=1)
-    more = {"organization": organization_id, "default": policy.default.value, "growth": growth(before, policy)}
-    version = transaction.execute(_SAVED, more).scalar_one()
+    parameters = {"organization": organization_id, "default": policy.default.value, "growth": growth(before, policy)}
+    version = transaction.execute(_SAVED, parameters).scalar_one()
     return SavedPolicy(policy, version)
 
 

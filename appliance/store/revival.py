@@ -77,11 +77,11 @@ def revived(transaction: Connection, now: datetime) -> Iterator[Revived]:
 
 def newest(transaction: Connection) -> datetime | None:
     """Time of the latest event in the store; None if there is none."""
-    found = [
+    moments = [
         transaction.execute(select(func.max(column))).scalar_one()
         for column in (audit.c.at, operations.c.at, sessions.c.last_seen_at)
     ]
-    known = [each for each in found if each is not None]
+    known = [each for each in moments if each is not None]
     return times.loaded(max(known)) if known else None
 
 
@@ -108,21 +108,21 @@ def revise(transaction: Connection, organization_id: str) -> None:
 
 
 def _all_machines(transaction: Connection, organization_id: str) -> list[Machine]:
-    found: list[Machine] = []
+    result: list[Machine] = []
     while page := machines.page_of(
-        transaction, organization_id, after=found[-1].address if found else None, limit=_PAGE
+        transaction, organization_id, after=result[-1].address if result else None, limit=_PAGE
     ):
-        found += page
-    return found
+        result += page
+    return result
 
 
 def _all_tokens(transaction: Connection, organization_id: str) -> list[ApiToken]:
-    found: list[ApiToken] = []
+    result: list[ApiToken] = []
     while page := api_tokens.page_of(
-        transaction, organization_id, member_id=None, after=found[-1].id if found else None, limit=_PAGE
+        transaction, organization_id, member_id=None, after=result[-1].id if result else None, limit=_PAGE
     ):
-        found += page
-    return found
+        result += page
+    return result
 
 
 def _members(transaction: Connection, organization_id: str) -> Sequence[Any]:

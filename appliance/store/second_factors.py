@@ -91,10 +91,10 @@ def recovery_codes_left(transaction: Connection, member_id: str) -> int:
 
 def has_recovery_code(transaction: Connection, member_id: str, code_hash: str) -> bool:
     """True if the member has this recovery code, unused."""
-    found = select(recovery_codes.c.member_id).where(
+    query = select(recovery_codes.c.member_id).where(
         recovery_codes.c.member_id == member_id, recovery_codes.c.code_hash == code_hash
     )
-    return transaction.execute(found).one_or_none() is not None
+    return transaction.execute(query).one_or_none() is not None
 
 
 def use_recovery_code(transaction: Connection, member_id: str, code_hash: str) -> bool:

@@ -95,8 +95,8 @@ def find(
     transaction: Connection, token_hash: str, now: datetime, idle_since: datetime
 ) -> tuple[Member, datetime] | None:
     """Member and last use of a session; None if it ended or was not used since ``idle_since``."""
-    wanted = {"token": token_hash, "now": times.stored(now), "idle_since": times.stored(idle_since)}
-    row = transaction.execute(_BY_SESSION, wanted).one_or_none()
+    parameters = {"token": token_hash, "now": times.stored(now), "idle_since": times.stored(idle_since)}
+    row = transaction.execute(_BY_SESSION, parameters).one_or_none()
     return None if row is None else (people.loaded(row), times.loaded(row.last_seen_at))
 
 
@@ -108,8 +108,8 @@ def role_of(
     Args:
         locked: hold off its end until the transaction ends, also on PostgreSQL.
     """
-    wanted = {"token": token_hash, "now": times.stored(now), "idle_since": times.stored(idle_since)}
-    role = transaction.execute(_ROLE_LOCKED if locked else _ROLE, wanted).scalar_one_or_none()
+    parameters = {"token": token_hash, "now": times.stored(now), "idle_since": times.stored(idle_since)}
+    role = transaction.execute(_ROLE_LOCKED if locked else _ROLE, parameters).scalar_one_or_none()
     return None if role is None else Role(role)
 
 

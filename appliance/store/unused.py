@@ -31,20 +31,20 @@ _UNUSED = (
 
 def count(transaction: Connection, most: int) -> int:
     """Number of unused organizations, counted up to ``most``."""
-    some = select(organizations.c.id).where(*_UNUSED).limit(most).subquery()
-    return transaction.execute(select(func.count()).select_from(some)).scalar_one()
+    unused = select(organizations.c.id).where(*_UNUSED).limit(most).subquery()
+    return transaction.execute(select(func.count()).select_from(unused)).scalar_one()
 
 
 def unused_since(transaction: Connection, until: datetime, most: int) -> Sequence[str]:
     """Ids of at most ``most`` unused organizations without any event since ``until``, oldest first."""
-    wanted = select(organizations.c.id).where(*_UNUSED, *_quiet_since(until)).order_by(organizations.c.created_at)
-    return transaction.execute(wanted.limit(most)).scalars().all()
+    query = select(organizations.c.id).where(*_UNUSED, *_quiet_since(until)).order_by(organizations.c.created_at)
+    return transaction.execute(query.limit(most)).scalars().all()
 
 
 def is_unused(transaction: Connection, organization_id: str, until: datetime) -> bool:
     """True if the organization is unused and had no event since ``until``."""
-    wanted = select(organizations.c.id).where(organizations.c.id == organization_id, *_UNUSED, *_quiet_since(until))
-    return transaction.execute(wanted).one_or_none() is not None
+    query = select(organizations.c.id).where(organizations.c.id == organization_id, *_UNUSED, *_quiet_since(until))
+    return transaction.execute(query).one_or_none() is not None
 
 
 def _quiet_since(until: datetime) -> tuple[ColumnElement[bool], ...]:

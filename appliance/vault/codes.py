@@ -62,11 +62,11 @@ def matching_step(
     data_key = vault.data_key(organization, sealed_data_key)
     totp = pyotp.TOTP(Vault(data_key).opened(sealed, _context(member)).decode(), interval=STEP_S)
     now = int(at // STEP_S)
-    found = None
+    match = None
     for step in range(now - _DRIFT, now + _DRIFT + 1):
         if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode()):
-            found = step
-    return found
+            match = step
+    return match
 
 
 def code_at(secret: str, at: float) -> str:

@@ -14,7 +14,7 @@ from appliance.model.port_ranges import parse_ports
 from appliance.model.verdict import Party, decide
 from tests.appliance.strategies import desired_states
 
-ANYBODY = Party("somebody new")
+ANYBODY = Party("unknown")
 """A machine that no rule names, by id or by group."""
 
 

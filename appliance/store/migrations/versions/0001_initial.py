@@ -1,4 +1,4 @@
-"""organizations, people, machines, rules, audit"""
+"""Organizations, members, machines, rules, audit trails."""
 
 from __future__ import annotations
 

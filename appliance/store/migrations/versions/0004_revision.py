@@ -1,4 +1,4 @@
-"""a revision of what the data plane should have for each organization"""
+"""Revisions of the organizations' desired states."""
 
 from __future__ import annotations
 

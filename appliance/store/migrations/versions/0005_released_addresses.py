@@ -1,4 +1,4 @@
-"""addresses that were a machine's until lately"""
+"""Recently released addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""letters that are to be sent"""
+"""Queue of letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""deletions that have begun, and what is known of those that are over"""
+"""Unfinished deletions, and records of finished ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""what operators did with their commands"""
+"""Log of operators' commands."""
 
 from __future__ import annotations
 

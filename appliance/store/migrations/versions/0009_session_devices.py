@@ -1,4 +1,4 @@
-"""what a session was opened from"""
+"""Origins of sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""invitations, and tokens for programs"""
+"""Invitations and API tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""organizations that the operator has suspended"""
+"""Suspension of organizations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""tickets that links stand for, requests for them, and verified addresses"""
+"""Tickets, requests for password resets, and verified e-mail addresses."""
 
 from __future__ import annotations
 

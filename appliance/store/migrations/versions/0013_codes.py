@@ -1,4 +1,4 @@
-"""second factors and recovery codes"""
+"""Second factors and recovery codes."""
 
 from __future__ import annotations
 

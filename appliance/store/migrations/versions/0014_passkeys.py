@@ -1,4 +1,4 @@
-"""passkeys and their challenges"""
+"""Passkeys and their challenges."""
 
 from __future__ import annotations
 

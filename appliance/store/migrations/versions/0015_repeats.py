@@ -1,4 +1,4 @@
-"""requests with a key of the caller's own"""
+"""Requests with idempotency keys."""
 
 from __future__ import annotations
 

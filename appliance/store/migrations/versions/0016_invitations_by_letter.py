@@ -1,4 +1,4 @@
-"""whether an invitation's link was in a letter alone"""
+"""Invitations whose link is only in a letter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""random names of audit entries, in the place of numbers that counted everybody's"""
+"""Random ids of audit entries, in place of numbers that counted the entries of all organizations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from alembic import op
 revision = "0017"
 down_revision = "0016"
 
-# Sixteen random characters, as the database makes them: there may be millions of entries.
+# The database makes the sixteen random characters, because there may be millions of entries.
 _RANDOM = {
     "sqlite": "lower(hex(randomblob(8)))",
     "postgresql": "right(replace(gen_random_uuid()::text, '-', ''), 16)",

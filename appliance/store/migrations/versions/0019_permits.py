@@ -1,4 +1,4 @@
-"""permits to sign up, whose letters belong to no organization"""
+"""Permits to sign up, and letters that belong to no organization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""what usage is metered from, apart from the audit trail; how much there is of each trail"""
+"""Metered spans apart from the audit trail, and sizes of trails."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def upgrade() -> None:
 
 
 def _measure() -> None:
-    # Of a rule as `policies.growth` has it, but for ports: their text is shorter than what is reckoned for them.
+    # As in `policies.growth`, apart from ports, which count with the length of their text here.
     octets = _OCTETS[op.get_context().dialect.name]
     texts = " + ".join(octets.format(column) for column in ("source", "destination", "ports", "description"))
     total = f"SELECT coalesce(sum(100 + {texts}), 0) FROM rules WHERE organization_id = organizations.id"  # noqa: S608
@@ -99,7 +99,7 @@ def _meter(lifetimes: sa.Table, spans: sa.Table) -> None:
 
 
 class _Meter:
-    """What the entries of one organization tell, oldest first."""
+    """Meter of one organization, fed with its audit entries from the oldest on."""
 
     def __init__(self) -> None:
         self.first = self.at = self.end = 0

@@ -1,4 +1,4 @@
-"""machines that are kept and disabled, and a lifetime for each time that one was enabled"""
+"""Disabled machines, and several lifetimes of a machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""whether a request with a key was done, and forms of pages among these requests"""
+"""Requests that are done, and requests by forms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ down_revision = "0021"
 
 def upgrade() -> None:
     with op.batch_alter_table("repeats") as repeats:
-        # Of what was cut off before, nobody knows whether it was done; it is not done again.
+        # The outcome of interrupted requests is unknown, so they are not done again.
         repeats.add_column(sa.Column("done", sa.Boolean(), nullable=False, server_default=sa.true()))
         repeats.add_column(sa.Column("member_id", sa.String(length=12), nullable=True))
         repeats.create_foreign_key(op.f("fk_repeats_member_id"), "members", ["member_id"], ["id"], ondelete="CASCADE")

@@ -1,4 +1,4 @@
-"""names of configuration files, of which no two machines of an organization have the same"""
+"""Names of configuration files, unique in an organization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""how the wall clock stood against one that can't be set"""
+"""Offset of the wall clock from the clock of the boot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""removals of lost second factors, and letters that are about something and for somebody"""
+"""Pending removals of lost second factors, and letters with a subject and a recipient."""
 
 from __future__ import annotations
 
