@@ -79,7 +79,7 @@ def test_a_small_range_is_used_up_and_not_given_again_at_once(world: World, reco
     refused = [answer for answer in answers if answer not in given]
     clear = [answer for answer in refused if answer.status == httpx.codes.CONFLICT and SMALL in answer.body["detail"]]
     if len(clear) != AT_ONCE:
-        raise Refuted(f"a range without room was not told of: {[each.body for each in refused if each not in clear]}")
+        raise Refuted(f"a full range was not reported as full: {[each.body for each in refused if each not in clear]}")
 
     stays, leaves = (_bring_up(mesh, wanted, answer) for wanted, answer in _added(crowd, answers, given)[:2])
     with record.control("the machine that will be removed is reached before"):
@@ -87,12 +87,12 @@ def test_a_small_range_is_used_up_and_not_given_again_at_once(world: World, reco
     mesh.api.call("DELETE", f"/machines/{leaves.id}")
     again = _add_at_once(mesh.api, [Wanted(f"late{number}", genkey()) for number in range(AT_ONCE)])
     takers = [each.body["machine"]["address"] for each in again if each.status == httpx.codes.CREATED]
-    record.none_of("given again at once", takers, "the address of a removed machine was another's at once")
+    record.none_of("given again at once", takers, "the address of a removed machine was given again at once")
     waits = {each.headers.get("retry-after", "") for each in again}
     if not all(wait.isdigit() and HOUR - 60 <= int(wait) <= HOUR for wait in waits):
-        raise Refuted(f"nobody is told when an address gets free: Retry-After is {waits}")
+        raise Refuted(f"no answer says when an address becomes free: Retry-After is {waits}")
     if stays.host.ping(leaves.address, timeout=0.5):
-        raise Refuted("somebody answers at the address of a removed machine")
+        raise Refuted("the address of a removed machine answers")
 
 
 def _add_at_once(api: Api, crowd: Sequence[Wanted]) -> list[Answer]:

@@ -25,9 +25,9 @@ def test_nothing_that_was_answered_is_lost(world: World, record: Record, profile
     account = survive(ground_of(service, DEADLINE_S * world.patience), KILLS[profile], world.seed)
     record.measure("processes killed", account.kills)
     record.measure("changes answered", account.done)
-    record.measure("changes refused for a moment", account.refused)
+    record.measure("changes refused for the moment", account.refused)
     record.measure("changes cut off", account.cut_off)
-    record.measure("told as done when asked for again", account.told)
+    record.measure("reported as done when repeated", account.told)
 
 
 def ground_of(service: Service, deadline_s: float) -> Ground:

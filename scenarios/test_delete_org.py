@@ -43,7 +43,7 @@ def test_a_deleted_organization_leaves_nothing(world: World, record: Record) -> 
     mesh.save("allow", [{"action": "deny", "source": f"group:{MARK}-office", "destination": "any", "protocol": "tcp"}])
     traces = [MARK, mesh.organization["id"], mesh.organization["hub_public_key"], mumbai.id]
     traces += [each["public_key"] for each in mesh.api.call("GET", "/machines").body["machines"]]
-    with record.control("what is looked for is there before"):
+    with record.control("everything that is searched for exists before"):
         assert set(remains.in_files(world.subject.installed, traces)) == set(traces)
         assert world.subject.installed.census().keys() - census.keys() == {mesh.organization["id"]}
         assert len(remains.on_host(world.subject.host) - host) > len(("a namespace", "a socket", "a rule"))
@@ -63,7 +63,7 @@ def test_a_deleted_organization_leaves_nothing(world: World, record: Record) -> 
     removed = deleted.body["removed"]
     record.measure("rows removed", sum(removed.values()))
     if (removed["machines"], removed["rules"], removed["members"], removed["tokens"]) != (2, 1, 1, 2):
-        raise Refuted(f"two machines, a rule, a person and two sessions went, and the answer says {removed}")
+        raise Refuted(f"two machines, a rule, a person and two sessions were removed, and the answer says {removed}")
 
     record.none_of("on the host", sorted(remains.on_host(world.subject.host) ^ host), "the hub's host is not as before")
     left = world.subject.installed.census()
@@ -78,7 +78,7 @@ def test_a_deleted_organization_leaves_nothing(world: World, record: Record) -> 
     if status != httpx.codes.UNAUTHORIZED:
         raise Refuted(f"an account outlived its organization: a log-in was answered {status}")
     if MARK in world.subject.installed.log_text():
-        raise Refuted("the service's log tells of what was deleted")
+        raise Refuted("the service's log names what was deleted")
     again, _ = _sign_up(world, record, email)
     again.api.call("DELETE", "/organization", {"confirm": again.organization["name"]})
 
@@ -93,7 +93,7 @@ def test_a_deletion_that_is_cut_off_is_finished(world: World, record: Record) ->
     with _stopped(world.subject.installed):
         deletion.start()
         _wait_for_status(watcher, {httpx.codes.NOT_FOUND}, "the deletion does not begin")
-        with record.control("it was cut off in the middle"):
+        with record.control("the deletion was cut off in the middle"):
             assert remains.on_host(world.subject.host) != host
         world.subject.installed.signal(started, signal.SIGKILL)
         deletion.join()
@@ -103,7 +103,7 @@ def test_a_deletion_that_is_cut_off_is_finished(world: World, record: Record) ->
     record.none_of("on the host", sorted(remains.on_host(world.subject.host) ^ host), "the hub's host is not as before")
     left = world.subject.installed.census()
     if mesh.organization["id"] in left:
-        raise Refuted(f"the census has what is left of it: {left[mesh.organization['id']]}")
+        raise Refuted(f"the census still has the organization: {left[mesh.organization['id']]}")
 
 
 def _sign_up(world: World, record: Record, email: str) -> tuple[Mesh, Api]:

@@ -129,7 +129,7 @@ def test_every_name_onboards_and_is_data_wherever_it_shows(world: World, record:
         if listed[answer["machine"]["id"]] != kept(name):
             raise Refuted(f"{name!r} has another name in the list: {listed[answer['machine']['id']]!r}")
         _check_configuration(mesh, kept(name), answer["config"], plain["config"])
-    record.measure("names taken", len(given))
+    record.measure("names accepted", len(given))
     _check_page(Page(mesh.api.page("/machines").body), before)
     month = mesh.api.call("GET", "/usage").body["months"][-1]["month"]
     _check_sheet(mesh.api.page(f"/usage/{month}.csv").body)
@@ -161,7 +161,7 @@ def test_names_with_line_breaks_or_invisible_characters_are_refused(world: World
         for body, answer in answers
         if answer.status != httpx.codes.UNPROCESSABLE_ENTITY
     ]
-    record.none_of("taken although refused", taken, "a name was taken that could start a line or is not seen")
+    record.none_of("accepted although invalid", taken, "a name with a line break or invisible characters was accepted")
     record.measure("names refused", len(attempts))
     if (status := mesh.api.send("POST", "/machines", {"name": "Z\u00fcrich"}).status) != httpx.codes.CONFLICT:
         raise Refuted(f"another spelling of a name that is taken was answered {status}")
@@ -180,10 +180,10 @@ def test_machines_and_groups_with_odd_names_work(world: World, record: Record) -
     if nasty.host.ping(longest.address, timeout=SILENCE):
         raise Refuted(f"a rule about the group {GROUP!r} does not hold")
     if not longest.reaches(nasty):
-        raise Refuted(f"a rule about the group {GROUP!r} holds for who is not in it")
+        raise Refuted(f"a rule about the group {GROUP!r} applies to a machine outside of it")
     mesh.save("allow", [])
     if not nasty.reaches(longest):
-        raise Refuted(f"a machine called {nasty.name!r} is not let through again")
+        raise Refuted(f"a machine called {nasty.name!r} is still denied")
 
 
 def test_files_of_similar_names_do_not_collide(world: World, record: Record) -> None:
@@ -193,9 +193,9 @@ def test_files_of_similar_names_do_not_collide(world: World, record: Record) -> 
     added = [mesh.add(name) for name in ALIKE]
     files = [each["machine"]["file_name"] for each in added]
     unfit = [file for file in files if not re.fullmatch(r"[a-z0-9_=+.-]{1,15}\.conf", file.lower())]
-    record.none_of("files that wg-quick does not take", unfit, "wg-quick takes no file of this name")
+    record.none_of("files that wg-quick does not accept", unfit, "wg-quick accepts no file of this name")
     twice = [file for file, count in Counter(file.lower() for file in files).items() if count > 1]
-    record.none_of("files of several machines", twice, "machines have files of one name")
+    record.none_of("equal file names", twice, "machines have equal file names")
     for each, file in zip(added, files, strict=True):
         tunnels.append(wg_quick(host, each["config"], file))
     for file, tunnel in zip(files, tunnels, strict=True):
@@ -260,7 +260,7 @@ def _check_page(page: Page, before: Page) -> None:
     if page.active != before.active:
         raise Refuted(f"a name is markup on the page, which has {page.active} and had {before.active}")
     if missing:
-        raise Refuted(f"names are not on the page as they are: {missing}")
+        raise Refuted(f"names are changed on the page: {missing}")
 
 
 def _check_sheet(text: str) -> None:
@@ -276,4 +276,4 @@ def _check_sheet(text: str) -> None:
     read = {re.sub(rf"(^|{_SEPARATORS})'(?=[\s\"]*[=+@-])", r"\1", cell) for cell in cells}
     missing = sorted(set(map(kept, NAMES)) - read - set(cells))
     if missing:
-        raise Refuted(f"names are not in the CSV file as they are: {missing}")
+        raise Refuted(f"names are changed in the CSV file: {missing}")

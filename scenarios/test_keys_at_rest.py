@@ -44,11 +44,11 @@ def test_no_start_without_the_secret(world: World, record: Record) -> None:
     for what, secret in wrong.items():
         code, output = service.another_start(copy, secret)
         if code != NOT_CONFIGURED:
-            raise Refuted(f"a start with {what} was not refused: it ended with {code}, saying {output!r}")
+            raise Refuted(f"a start with {what} was not refused: it ended with {code} and printed {output!r}")
         if len(output.splitlines()) != 1:
-            raise Refuted(f"a start with {what} says more than a sentence: {output!r}")
+            raise Refuted(f"a start with {what} prints more than a sentence: {output!r}")
         if exposure.in_bytes(output.encode(), {"the unlock secret": right}):
-            raise Refuted(f"a start with {what} tells the unlock secret: {output!r}")
+            raise Refuted(f"a start with {what} prints the unlock secret: {output!r}")
     record.measure("starts refused", len(wrong))
     shutil.rmtree(copy)
 
@@ -67,7 +67,7 @@ def test_private_keys_are_nowhere(world: World, record: Record) -> None:
     public = {name: pubkey(key) for name, key in keys.items() if key != _key(added[0]["config"])}
     public["hub key"] = mesh.organization["hub_public_key"]
     link_key = _hub_key(world.subject.service, mesh)
-    record.measure("the hub's own key is looked for", link_key is not None)
+    record.measure("the search includes the hub's own key", link_key is not None)
     if link_key is not None:
         keys["hub key"] = link_key
         if pubkey(link_key) != public["hub key"]:
@@ -82,14 +82,14 @@ def test_private_keys_are_nowhere(world: World, record: Record) -> None:
         assert _finds_every_form(world.subject.service.host.folder / "planted", keys)
     record.measure("secrets", len(keys))
     record.measure("files", len(files))
-    record.none_of("in files", exposure.in_files(files, keys), "secrets lie in the service's files")
+    record.none_of("in files", exposure.in_files(files, keys), "secrets are in the service's files")
     answered = [mesh.api.send("GET", path).body for path in _paths(mesh)]
     pages = [mesh.api.page(path).body for path in ("/machines", "/audit", "/settings")]
     record.measure("answers", len(answered) + len(pages))
     answers = "\n".join(map(str, [*answered, *pages])).encode()
     with record.control("the answers are about these machines"):
         assert set(public.values()) <= {each["public_key"] for each in answered[0]["machines"]} | {public["hub key"]}
-    record.none_of("in answers", exposure.in_bytes(answers, keys), "the service tells secrets later")
+    record.none_of("in answers", exposure.in_bytes(answers, keys), "later answers have secrets")
     log = world.subject.service.log_text().encode()
     record.none_of("in the log", exposure.in_bytes(log, keys), "the service's log has secrets")
 
@@ -113,7 +113,7 @@ def test_sealed_keys_open_for_their_own_organization_alone(world: World, record:
         refused = _refused_keys(world.subject.service, ids)
         record.none_of("opened for another", sorted({*ids} - refused), "the hub took another organization's keys")
         if world.subject.service.is_ready():
-            raise Refuted("the service says that it is ready, and two organizations' keys can't be opened")
+            raise Refuted("the service reports ready although two organizations' keys can't be opened")
     finally:
         _exchange(database, *ids)
     start = time.monotonic()

@@ -32,7 +32,7 @@ def test_a_reload_kills_no_tunnel(world: World, record: Record) -> None:
     mumbai, pune = mesh.machines("mumbai", "pune")
     browser = _browser(mesh.api.visitor(), mesh.api.call("GET", "/account").body["email"])
     path = f"/machines/{mumbai.id}/rotate"
-    with record.control("before, the machine reaches the other one"):
+    with record.control("the machine reaches the other one before"):
         assert mumbai.reaches(pune)
     fields = _fields(browser, path, path)
     shown = _shown(browser.send("POST", path, fields))
@@ -46,12 +46,12 @@ def test_a_reload_kills_no_tunnel(world: World, record: Record) -> None:
     record.none_of("repetitions that showed a key", showing, "a key was shown again")
     key = mesh.api.call("GET", f"/machines/{mumbai.id}").body["public_key"]
     if key != pubkey(_key(shown)):
-        raise Refuted("a form that came twice made another key, and the one that was shown is dead")
+        raise Refuted("a repeated form made another key, and the one that was shown is dead")
     # A new tunnel has no session, so only its key can open one.
     after.tunnel.down()
     if not mesh.bring_up("mumbai", added, host=mumbai.host).reaches(pune):
-        raise Refuted("a form that came twice ended a tunnel")
-    record.measure("forms that came again", len(again))
+        raise Refuted("a repeated form ended a tunnel")
+    record.measure("repeated forms", len(again))
 
 
 def test_many_clicks_add_one_machine(world: World, record: Record) -> None:

@@ -46,7 +46,7 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
     ):
         neighbours, tries = Marks(), Marks()
         own = outside.probes(_address(beyond), _address(beyond), HUB, neighbours)
-        with record.control("the internet and the hub's host see each of these that a neighbour of the hub sends"):
+        with record.control("the internet and the hub's host see the same packets from a neighbour of the hub"):
             raw.send(beyond.neighbour, "eth0", [packet for probe in own for packet in probe.packets])
             outside.send_6(beyond.neighbour, "eth0", neighbours.mark(len(own)))
             reachable = {number for number, probe in enumerate(own) if probe.destination in (*INTERNET, *EVERYBODY)}
@@ -57,7 +57,7 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
         with record.control("the hub's host reaches the internet"):
             assert beyond.is_reached_by_hub()
         hearing = Marks()
-        with record.control("a mate in the mesh sees what is sent to it in the same way"):
+        with record.control("a mate in the mesh receives a packet that is sent in the same way"):
             raw.send(roamer.host, roamer.tunnel.interface, [_to(roamer, mate, hearing)])
             assert {0} <= at_mate.wait_for(hearing, {0})
 
@@ -82,7 +82,7 @@ def test_no_packet_leaves_the_mesh(world: World, record: Record) -> None:
             [names[number] for number in sorted(seen["the hub's host"])],
             "packets left the mesh for the hub's own host",
         )
-        with record.control("the hub received what was tried"):
+        with record.control("the hub received the packets"):
             assert _received(mesh, roamer) - before >= sum(map(len, sent))
         with record.control("the mate is still reached in the same way"):
             raw.send(roamer.host, roamer.tunnel.interface, [_to(roamer, mate, hearing)])
@@ -102,14 +102,14 @@ def test_a_machine_that_sends_everything_to_the_hub_gets_nowhere(world: World, r
     with Outside(world) as beyond, TcpListener(beyond.internet, 80) as web, UdpEcho(beyond.internet, 53) as names:
         roamer = world.client("roamer")
         roamer.route("default", via=beyond.internet_address)
-        with record.control("without the tunnel it has pages, names and pings"):
+        with record.control("without the tunnel it reaches pages, name servers and pings"):
             assert _has_page(roamer)
             assert udp_probe(roamer, outside.NAMES, 53, 5.0)
             assert roamer.ping(WEB, timeout=5.0)
         accepted, heard = web.accepted, names.heard
         text = added["config"].replace("AllowedIPs          = 10.100.0.0/16", "AllowedIPs = 0.0.0.0/0")
         with wg_quick(roamer, text, "mesh.conf"):
-            with record.control("through the tunnel it has its mate"):
+            with record.control("through the tunnel it reaches its mate"):
                 assert roamer.ping(mate.address, timeout=10.0)
             with roamer.socket(socket.AF_INET, socket.SOCK_STREAM) as page:
                 page.setblocking(False)
@@ -126,8 +126,8 @@ def test_a_machine_that_sends_everything_to_the_hub_gets_nowhere(world: World, r
                 *(["a name server"] if names.heard > heard else []),
                 *(["a ping"] if pinged else []),
             ]
-            record.none_of("what it reached through the hub", reached, "the internet was reached through the hub")
-        with record.control("and without the tunnel it has them again"):
+            record.none_of("destinations reached through the hub", reached, "the internet was reached through the hub")
+        with record.control("without the tunnel it reaches them again"):
             assert _has_page(roamer)
             assert udp_probe(roamer, outside.NAMES, 53, 5.0)
 
@@ -167,7 +167,7 @@ def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) ->
         ]
         mesh.fence(machine)
         answered = [frame for frame in witness.frames() if _is_from(frame, mesh.hub_address)]
-        record.at_least("pings that the witness saw answered", len(answered), PINGS)
+        record.at_least("answered pings that the witness saw", len(answered), PINGS)
         raw.send(machine.host, machine.tunnel.interface, tried)
         mesh.fence(machine)
         other = [
@@ -175,8 +175,8 @@ def test_the_hub_answers_pings_and_nothing_else(world: World, record: Record) ->
             for frame in witness.frames()
             if not _is_from(frame, machine.address) and not raw.is_echo_reply(frame.data)
         ]
-    record.none_of("other answers", other, "the hub answered something else than a ping")
-    record.measure("asked for", len(tried))
+    record.none_of("other answers", other, "the hub answered something other than a ping")
+    record.measure("packets sent to the hub", len(tried))
 
 
 def test_nobody_outside_reaches_a_machine(world: World, record: Record) -> None:
@@ -198,13 +198,13 @@ def test_nobody_outside_reaches_a_machine(world: World, record: Record) -> None:
             with beyond.neighbour.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
                 for number in range(20):
                     sender.sendto(marks.mark(number), (machine.address, 80))
-        with record.control("the hub's host got them"):
+        with record.control("the hub's host received them"):
             sent = set(range(20))
             assert sent <= hub_host.wait_for(marks, sent)
         mesh.fence(mumbai, pune)
         arrived = at_pune.marks(marks)
         record.none_of("packets from outside", sorted(arrived), "packets from outside of the mesh reached a machine")
-        with record.control("what a mate sends does arrive"):
+        with record.control("packets of a mate do arrive"):
             raw.send(mumbai.host, mumbai.tunnel.interface, [_to(mumbai, pune, marks)])
             assert {0} <= at_pune.wait_for(marks, {0})
 
@@ -212,10 +212,10 @@ def test_nobody_outside_reaches_a_machine(world: World, record: Record) -> None:
 def _table(kinds: Sequence[str], seen: Mapping[str, Collection[int]]) -> dict[tuple[str, str, str], Cell]:
     """Returns the number of attempts of each kind that each witness saw; its mark is its index in ``kinds``."""
     return {
-        (kind, "outside of the mesh", f"seen in {place}"): Cell(
+        (kind, "outside of the mesh", f"seen in {location}"): Cell(
             False, kinds.count(kind), sum(kinds[number] == kind for number in marks)
         )
-        for place, marks in seen.items()
+        for location, marks in seen.items()
         for kind in kinds
     }
 

@@ -25,21 +25,21 @@ def test_each_of_many_organizations_has_a_working_mesh(world: World, record: Rec
     machines of each exchange ten numbered packets and receive no others, and no two organizations share what only one
     may have.
     """
-    asked = ORGANIZATIONS[profile]
-    attempts = burst(world, client_pairs(world, AT_ONCE), BurstSpec(asked, "burst"))
-    figures = figures_of(attempts, asked)
-    record.measure("organizations", asked)
+    wanted = ORGANIZATIONS[profile]
+    attempts = burst(world, client_pairs(world, AT_ONCE), BurstSpec(wanted, "burst"))
+    figures = figures_of(attempts, wanted)
+    record.measure("organizations", wanted)
     record.measure("organizations at once", AT_ONCE)
     record.measure("working meshes a second", figures.rate_per_s, "1/s")
     record.measure("from sign-up to a working mesh, median", figures.p50_ms, "ms")
-    record.measure("from sign-up to a working mesh, the slowest of twenty", figures.p95_ms, "ms")
+    record.measure("from sign-up to a working mesh, 95th percentile", figures.p95_ms, "ms")
     record.took("from sign-up to a working mesh", (each.seconds for each in attempts if each.seconds is not None))
-    record.none_of("collisions", collisions(attempts), "two have what only one may")
+    record.none_of("collisions", collisions(attempts), "two share what only one may have")
     failed = [f"{each.number}: {each.error}" for each in attempts if each.error is not None]
     record.none_of("organizations that met an error", failed, "organizations were not served")
-    record.none_of("organizations without a result", range(asked - len(attempts)), "nobody knows what became of some")
+    record.none_of("organizations without a result", range(wanted - len(attempts)), "some organizations have no result")
 
-    with record.control("machines between which a rule denies are no working mesh, and without it they are"):
+    with record.control("machines that a rule denies are no working mesh, and are one without it"):
         mesh = world.organization(record)
         mumbai, pune = mesh.machines("mumbai", "pune")
         ends = Endpoint(mumbai.host, mumbai.address), Endpoint(pune.host, pune.address)

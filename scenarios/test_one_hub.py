@@ -79,7 +79,7 @@ def test_every_message_passes_the_hub(world: World, record: Record, profile: str
             address = machine.underlay_address
             own = Counter({leg: n for leg, n in expected.items() if address in (leg.source, leg.destination)})
             if at_home != own:
-                raise Refuted(f"the link of {machine.name} has {dict(at_home)}, and {dict(own)} were meant")
+                raise Refuted(f"the link of {machine.name} has {dict(at_home)}, and {dict(own)} were expected")
     record.measure("messages accounted for at the hub", 4 * PINGS[profile] * len(pairs))
     everything = [packet for packets in seen for packet in packets]
     record.none_of(
@@ -107,7 +107,7 @@ def test_a_configuration_names_nothing_but_the_hub(world: World, record: Record)
         others += [f"{machine.name}: {each}" for each in _addresses_in(machine.config) if each not in known]
         endpoints = [line.partition("=")[2].strip() for line in lines if line.startswith("Endpoint")]
         if endpoints != [f"{world.subject.endpoint_host}:{port}"]:
-            raise Refuted(f"the configuration of {machine.name} names {endpoints}, and not the hub alone, port {port}")
+            raise Refuted(f"the configuration of {machine.name} names {endpoints}, not the hub alone, port {port}")
     record.none_of("other addresses in configurations", others, "a configuration names another address")
     for mesh in range(len(meshes)):
         for source, destination in permutations(machines[3 * mesh : 3 * mesh + 3], 2):
@@ -129,7 +129,7 @@ def test_machines_without_a_direct_path_talk_through_the_hub(world: World, recor
     apart, home = _alone_with_the_hub(world, "apart"), behind_a_router(world, "home")
     mumbai = mesh.bring_up("mumbai", mesh.add("mumbai"), host=apart)
     pune = mesh.bring_up("pune", mesh.add("pune"), host=home.host)
-    with record.control("the hub's host does not forward, and below the tunnels neither machine reaches the other"):
+    with record.control("the hub's host does not forward, and outside the tunnels neither machine reaches the other"):
         assert world.subject.lab_host.run("sysctl", "-n", "net.ipv4.ip_forward").stdout == "0\n"
         assert apart.ping(HUB)
         assert home.host.ping(HUB)
@@ -199,10 +199,10 @@ def test_a_machine_that_moves_stays_connected(world: World, record: Record) -> N
             raise Refuted("a machine that moved is not reached")
         packets = capture.packets()
     handshakes = underlay.initiations(packets, now)
-    record.measure("handshakes that it took", handshakes, limit=1)
+    record.measure("handshakes that were needed", handshakes, limit=1)
     if handshakes > 1:
         raise Refuted(f"{handshakes} handshakes were begun from the new address")
-    with record.control("it speaks from the new address, and not from the one before"):
+    with record.control("it sends from the new address, not from the old one"):
         assert any(packet.payload.src == now for packet in packets if UDP in packet)
         assert not any(packet.payload.src == road.address for packet in packets if UDP in packet)
 
@@ -215,7 +215,7 @@ def _port(world: World, meshes: Sequence[Mesh]) -> int:
     """
     endpoints = {str(mesh.organization["endpoint"]) for mesh in meshes}
     if len(endpoints) != 1 or not (only := min(endpoints)).startswith(f"{world.subject.endpoint_host}:"):
-        raise Refuted(f"organizations are told these hubs: {sorted(endpoints)}")
+        raise Refuted(f"organizations have different hubs: {sorted(endpoints)}")
     return int(only.rpartition(":")[2])
 
 

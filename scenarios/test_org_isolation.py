@@ -56,9 +56,9 @@ def test_organizations_with_equal_addresses_never_hear_each_other(world: World, 
             _send(source, "10.100.0.77", name)
     fenced = [_fence(mesh, machines) for mesh, machines in ((acme, (a1, a2)), (bolt, (b1, b2)))]
     heard = {}
-    for place, capture in captures.items():
+    for machine, capture in captures.items():
         capture.stop()
-        heard[place] = [bytes(packet[UDP].payload) for packet in capture.packets()]
+        heard[machine] = [bytes(packet[UDP].payload) for packet in capture.packets()]
     record.table("within an organization everything, between two nothing; both have the same addresses", _table(heard))
     for (name, machine_name), payloads in heard.items():
         record.none_of(
@@ -77,7 +77,7 @@ def test_an_address_means_the_machine_of_the_own_organization(world: World, reco
     acme, bolt = world.organization(record, "acme"), world.organization(record, "bolt")
     a1, a2 = acme.machines("one", "two")
     *_, b3 = bolt.machines("one", "two", "three")
-    with record.control("the third machine is there, for its own organization"):
+    with record.control("the third machine is up in its own organization"):
         assert b3.host.ping(bolt.hub_address, timeout=5.0)
     with record.control("an address that both have answers"):
         assert a1.reaches(a2)
@@ -115,10 +115,12 @@ def test_no_call_tells_of_another_organization(world: World, record: Record) -> 
         raise Refuted(f"a rule about another organization's machine was answered {refused.status}")
     lists = [path for path in document if "{" not in path and "security" in document[path].get("get", {})]
     leaks = [path for path in lists if _tells_of(str(acme.api.call("GET", path).body), theirs)]
-    record.none_of("lists that told of another organization", leaks, "a list told of another organization")
-    with record.control("the other's own lists do tell of these"):
+    record.none_of(
+        "lists that showed another organization's things", leaks, "a list showed another organization's things"
+    )
+    with record.control("the other organization's own lists show them"):
         assert _tells_of(str(bolt.api.call("GET", "/machines").body), theirs)
-    with record.control("and the same calls know the own ids"):
+    with record.control("the same calls know the own ids"):
         assert all(_status(acme, method, path, own) != 404 for method, path in calls)
 
 
@@ -140,8 +142,10 @@ def test_no_page_tells_of_another_organization(world: World, record: Record) -> 
     seen = [path for method, path in sorted(ours.walk("/machines")) if method == "GET"]
     leaks = [path for path in seen if _tells_of(ours.open(path).text, theirs)]
     record.measure("pages that were read", len(seen))
-    record.none_of("pages that told of another organization", leaks, "a page told of another organization")
-    with record.control("the other's own pages do know and tell of these"):
+    record.none_of(
+        "pages that showed another organization's things", leaks, "a page showed another organization's things"
+    )
+    with record.control("the other organization's own pages show them"):
         assert all(other.open(path).status_code == 200 for method, path in with_id if method == "GET")
         assert _tells_of(other.open("/machines").text, theirs)
     for browser in (ours, other):

@@ -36,7 +36,7 @@ def test_a_machine_that_opens_many_connections_leaves_others_theirs(world: World
         TcpListener(greedy.host, _PORT, greedy.address),
         TcpListener(bela.host, _PORT, bela.address),
     ):
-        with record.control("before, all of them open connections"):
+        with record.control("all of them open connections before"):
             assert all(_opens(*pair) for pair in pairs)
         before, began = _tracked(world, hostile), time.monotonic()
         failed: list[str] = []
@@ -48,9 +48,9 @@ def test_a_machine_that_opens_many_connections_leaves_others_theirs(world: World
             tracked = _tracked(world, hostile) - before
             most = min(AT_ONCE + PACE * (time.monotonic() - began), BOUND + PACE * _LOOK_S)
         record.at_least("connections that it tried to open", opened.connections, 1.5 * most)
-        record.measure("connections of it that were followed", tracked, limit=f"<= {round(most)}")
+        record.measure("its tracked connections", tracked, limit=f"<= {round(most)}")
         if tracked > most + 3 * rounds:
-            raise Refuted(f"the hub follows {tracked} connections of one machine, and {round(most)} are the most")
+            raise Refuted(f"the hub tracks {tracked} connections of one machine, and {round(most)} are the most")
         record.none_of("connections that others did not open", failed, "others could open no connection")
         record.at_least("connections that others opened", 3 * rounds, 6)
 

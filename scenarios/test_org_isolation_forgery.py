@@ -42,10 +42,10 @@ def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record
         Witness(only.host) as at_only,
     ):
         heard = Marks()
-        with record.control("a mate hears what is sent in this way under the machine's own address"):
+        with record.control("a mate receives a packet that is sent in this way from the machine's own address"):
             raw.send(one.host, one.tunnel.interface, [_probe(one.address, two.address, heard.mark(0))])
             assert {0} <= at_mate.wait_for(heard, {0})
-        with record.control("a machine of the other organization hears its own mate"):
+        with record.control("a machine of the other organization receives packets of its own mate"):
             raw.send(other.host, other.tunnel.interface, [_probe(other.address, only.address, heard.mark(1))])
             assert {1} <= at_only.wait_for(heard, {1})
 
@@ -66,7 +66,7 @@ def test_forged_senders_and_broadcasts_reach_nobody(world: World, record: Record
                 ["from {} to {}".format(*pairs[number]) for number in sorted(seen)],
                 f"forged packets arrived in {name}",
             )
-        with record.control("what is not forged arrives as before"):
+        with record.control("packets that are not forged arrive as before"):
             raw.send(one.host, one.tunnel.interface, [_probe(one.address, two.address, heard.mark(2))])
             assert {2} <= at_mate.wait_for(heard, {2})
     record.at_least("attempts", len(tried), 20)
@@ -87,7 +87,7 @@ def test_a_stolen_configuration_opens_its_own_organization_alone(world: World, r
         if _shakes_hands(tunnel, _UNANSWERED_S):
             opened.append("another organization's hub, by its key")
     with wg_quick(thief, text.replace(stolen["machine"]["address"], only.address), "mesh.conf") as tunnel:
-        with record.control("its own organization's hub shakes hands with it"):
+        with record.control("its own organization's hub completes a handshake"):
             assert _shakes_hands(tunnel, HANDSHAKE_DEADLINE)
         opened += [
             f"{address}, under an address of the other organization"
@@ -96,7 +96,7 @@ def test_a_stolen_configuration_opens_its_own_organization_alone(world: World, r
         ]
     record.none_of("opened", opened, "a stolen configuration opened what is not its own")
     with wg_quick(thief, text, "mesh.conf"):
-        with record.control("as it is, it opens its own organization"):
+        with record.control("unchanged, it opens its own organization"):
             assert thief.ping(mate.address, timeout=HANDSHAKE_DEADLINE)
         if thief.ping(only.address, timeout=_UNANSWERED_S):
             raise Refuted("a stolen configuration reached a machine of another organization")
@@ -121,12 +121,12 @@ def test_recorded_messages_open_nothing(world: World, record: Record) -> None:
         thief.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
     ):
         one = acme.bring_up("one", acme.add("one"), host=home.host)
-        with record.control("both organizations' machines hear their mates"):
+        with record.control("machines of both organizations receive packets of their mates"):
             _send_mark(one, two, marks.mark(0))
             _send_mark(other, only, marks.mark(1))
             assert at_mate.wait_for(marks, {0}) == {0}
             assert at_only.wait_for(marks, {1}) == {1}
-        with record.control("a message that was taken from the way is heard when the thief sends it first"):
+        with record.control("an intercepted message is accepted if the attacker sends it first"):
             before = len(_messages(taken, hub))
             home.router.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
             _send_mark(one, two, marks.mark(2))

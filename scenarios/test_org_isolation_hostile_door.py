@@ -57,8 +57,8 @@ def test_machines_shake_hands_beside_a_tenant_that_floods(world: World, record: 
         )
         # A machine with stock WireGuard.
         ordinary.machine("newcomer")
-    record.at_least("first messages that were sent", sent.initiations, 500, "messages")
-    record.at_least("answers that were sent", sent.responses, 500, "messages")
+    record.at_least("initiations that were sent", sent.initiations, 500, "messages")
+    record.at_least("responses that were sent", sent.responses, 500, "messages")
     with record.control("after the flood, each handshake is answered at the first attempt"):
         assert _unanswered(world, home, configurations, 3) == []
 
@@ -82,7 +82,7 @@ def test_a_session_cannot_be_held_from_outside(world: World, record: Record) -> 
                 with record.control("the session goes on"):
                     client.ping(hostile.hub_address)
                 after, passed = session_lease_s(world.subject.host, client.hub_index), time.monotonic() - began
-        record.measure("a session's entry, seconds longer than it would", after - (before - passed), "s", _TOLERANCE_S)
+        record.measure("seconds by which a session's entry is held", after - (before - passed), "s", _TOLERANCE_S)
         if after > before - passed + _TOLERANCE_S:
             raise Refuted(
                 f"a session's entry was to end after {before:.1f} s; {passed:.1f} s and some answers later, after"

@@ -71,7 +71,7 @@ def test_every_flip_lands_on_running_connections(world: World, record: Record, p
                 traffic.follows(answer)
                 traffic.passes()
     record.measure("flips", FLIPS[profile])
-    record.at_least("streams and connections stopped or let go by them", turns, FLIPS[profile])
+    record.at_least("streams and connections that they stopped or allowed", turns, FLIPS[profile])
 
 
 def test_each_kind_of_change_lands(world: World, record: Record) -> None:
@@ -85,7 +85,7 @@ def test_each_kind_of_change_lands(world: World, record: Record) -> None:
     with History(world, Hosts(world.client), record, SERVICES) as history:
         for groups in (["red"], ["blue"], []):
             history.add(groups)
-        with record.control("with no rule every cell arrives"):
+        with record.control("without a rule every cell arrives"):
             history.check()
             assert history.denied == 0
         first, second, third = history.machines

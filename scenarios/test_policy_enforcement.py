@@ -74,7 +74,7 @@ def test_every_pair_protocol_and_port_follows_the_policy(world: World, record: R
     chance = random.Random(f"policies {world.seed}")
     denied = cells = 0
     with Prober(mesh, machines, SERVICES) as prober:
-        with record.control("with no rule every cell arrives"):
+        with record.control("without a rule every cell arrives"):
             assert truth.check(mesh, prober) == 0
         for _ in range(POLICIES[profile]):
             mesh.save(chance.choice(["allow", "deny"]), _random_rules(chance, machines))
@@ -84,7 +84,7 @@ def test_every_pair_protocol_and_port_follows_the_policy(world: World, record: R
         with record.control("with default deny and no rule no cell arrives"):
             assert truth.check(mesh, prober) == len(prober.cells())
         mesh.save("allow", [])
-        with record.control("and with default allow every cell arrives again"):
+        with record.control("with default allow every cell arrives again"):
             assert truth.check(mesh, prober) == 0
     record.measure("policies", POLICIES[profile])
     record.at_least("cells measured", cells, 100)
@@ -122,14 +122,14 @@ def test_the_check_call_tells_what_packets_find(world: World, record: Record) ->
     mesh = world.organization(record)
     machines = mesh.machines("asha", "bela", groups=[["red"], ["blue"]])
     chance = random.Random(f"checks {world.seed}")
-    asked = 0
+    checks = 0
     for _ in range(5):
         mesh.save(chance.choice(["allow", "deny"]), _random_rules(chance, machines))
         for source, destination in (*pairwise(machines), *pairwise(reversed(machines))):
             for service in SERVICES:
-                asked += 1
+                checks += 1
                 _compare_check(mesh, truth.CellKey(source, destination, service))
-    record.measure("questions", asked)
+    record.measure("checks", checks)
 
 
 def _compare_check(mesh: Mesh, cell: truth.CellKey) -> None:
@@ -143,7 +143,7 @@ def _compare_check(mesh: Mesh, cell: truth.CellKey) -> None:
     verdict = mesh.api.call("POST", "/policy/check", body).body["verdict"]
     wanted = "allow" if truth.is_allowed(cell, mesh.default, mesh.rules) else "deny"
     if verdict != wanted:
-        raise Refuted(f"{cell}: the service says {verdict}, and the policy {wanted}")
+        raise Refuted(f"{cell}: the service says {verdict}, the policy {wanted}")
 
 
 def _any_rule() -> Rule:

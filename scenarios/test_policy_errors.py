@@ -37,7 +37,7 @@ def test_denied_machines_hear_no_errors_of_each_other(world: World, record: Reco
             stack.enter_context(TcpListener(destination.host, _PORT, destination.address))
         connections = [each for pair in pairs for each in _opened(*pair, stack)]
         tried = list(icmp_errors.about(connections, machines))
-        with record.control("where everything is allowed, all ends are heard, of every connection and kind"):
+        with record.control("while all is allowed, errors of every endpoint, connection and kind arrive"):
             ends = [each for each in tried if each.is_from_endpoint and each.kind not in icmp_errors.NEVER_DELIVERED]
             assert set(icmp_errors.delivered(mesh, ends)) == set(ends)
         rules = [rule_between("deny", *pair) for pair in pairs[:2]] + [
@@ -45,10 +45,10 @@ def test_denied_machines_hear_no_errors_of_each_other(world: World, record: Reco
         ]
         mesh.save("deny", rules)
         heard = icmp_errors.check(mesh, tried)
-        with record.control("a machine hears from the third one's kernel that nobody listens"):
+        with record.control("a machine receives a port-unreachable error from the third one's kernel"):
             assert _is_refused(asha, third)
     record.at_least("errors tried", len(tried), 500)
-    record.at_least("of them an allowed connection's own", heard, 40)
+    record.at_least("of them from an endpoint of an allowed connection", heard, 40)
 
 
 def _opened(source: Machine, destination: Machine, stack: ExitStack) -> Iterator[QuotedConnection]:

@@ -72,7 +72,7 @@ class DamageRun:
             self._suffer(damage)
             arrived = self.allowed.count_delivered(self.within_s(damage))
             if damage.cuts and arrived:
-                raise Inconclusive(f"{damage}: {arrived} packets arrived all the same, so nothing was broken")
+                raise Inconclusive(f"{damage}: {arrived} packets arrived all the same, so it had no effect")
         return self._check_recovery(begin, (damage,))
 
     def within_s(self, damage: Damage) -> float:
@@ -96,7 +96,7 @@ class DamageRun:
 
     def _suffer(self, first: Damage, *others: Damage) -> None:
         if not self.target.suffer(first):
-            raise Inconclusive(f"{first}: the hub's host did not let itself be damaged")
+            raise Inconclusive(f"{first}: the hub's host could not be damaged")
         for other in others:
             self.target.suffer(other)
 
@@ -183,7 +183,7 @@ def test_damage_of_two_kinds_at_once_is_mended(world: World, record: Record, pro
                     worst, cause = cut, f"{first} and {second}"
     record.measure("pairs of damage", PAIRS[profile])
     record.measure("the longest cut", worst, "s", limit=f"<= {Noticed.RESTART.within_s(world.patience):g}")
-    record.measure("it came from", cause)
+    record.measure("cause of the longest cut", cause)
 
 
 def test_what_was_opened_by_force_is_closed_again(world: World, record: Record) -> None:
@@ -213,7 +213,7 @@ def test_what_was_opened_by_force_is_closed_again(world: World, record: Record) 
         with record.control("the stream flows when the rule is gone"):
             denied.wait_delivery(allowed.answered_ns, Noticed.EVENT.value)
     late = [seq for start, end in closed for seq in denied.delivered_sent_in(start, end - _WAY_NS)]
-    record.none_of("packets delivered while nothing was open", late, "what was opened by force stayed open")
+    record.none_of("packets delivered while no barrier was open", late, "a barrier that was forced open stayed open")
 
 
 def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record: Record) -> None:
@@ -228,7 +228,7 @@ def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record
     with record.control("both talk before"):
         assert mumbai.reaches(pune)
     endpoint = mesh.organization["endpoint"]
-    with target.unattended(), record.control("the damage leads a machine astray, and it reaches nobody"):
+    with target.unattended(), record.control("the damage misleads a machine, and it reaches no other"):
         assert target.suffer(UNMASKED)
         start = time.monotonic()
         while [peer.endpoint for peer in mumbai.tunnel.peers()] == [endpoint]:
@@ -240,7 +240,7 @@ def test_a_machine_that_was_led_to_a_closed_port_finds_back(world: World, record
     longest = 0.0
     for _ in range(_MISLED):
         if not target.suffer(MISLED):
-            raise Inconclusive(f"{MISLED}: the hub's host did not let itself be damaged")
+            raise Inconclusive(f"{MISLED}: the hub's host could not be damaged")
         longest = max(longest, _finds_back(mumbai, pune, target, before, endpoint))
     record.measure("back by the handshake of a new link after", longest, "s", limit=limit)
 
@@ -290,7 +290,7 @@ def wait_until_seen(target: Inside, before: str, deadline_s: float) -> None:
     start, pause = time.monotonic(), _POLL
     while (now := target.seen()) != before:
         if time.monotonic() - start > deadline_s:
-            raise Refuted(f"after {deadline_s:.0f} s it is not as it was: {_difference(before, now)}")
+            raise Refuted(f"after {deadline_s:.0f} s the host's state is not restored: {_difference(before, now)}")
         time.sleep(pause)
         # Each reading starts a dozen programs, so a long repair is read less often.
         pause = min(2 * pause, _LONGEST_POLL)

@@ -96,10 +96,10 @@ def test_a_session_ends_for_good(person: Person, record: Record) -> None:
     outlived = [name for name, each in {"another": person.api, "the one that asked": third}.items() if _is_open(each)]
     record.none_of("open after another password", outlived, "sessions outlived the password")
     person.api.token = changed.body["token"]
-    with record.control("the session that the change gave opens the account"):
+    with record.control("the session of the password change opens the account"):
         assert _is_open(person.api)
     if person.log_in().status != 401:
-        raise Refuted("the password of before still opens the account")
+        raise Refuted("the old password still opens the account")
     with record.control("the new password opens it"):
         assert _is_open(person.session(OTHER))
 
@@ -119,7 +119,7 @@ def test_a_change_needs_the_sessions_own_csrf_token(world: World, record: Record
         "its token, from another site": ({"csrf": own}, {"X-CSRF-Token": own} | ELSEWHERE),
     }
     cookie = victim.send("GET", "/machines").request.headers["cookie"]
-    with record.control("the browser sends its cookie by itself, and its own form is taken"):
+    with record.control("the browser sends its cookie by itself, and its own form is accepted"):
         assert SESSION_COOKIE in cookie
         renamed = victim.fill_in("/settings", "/settings/name", name="renamed")
         assert renamed.status_code == 303, renamed.text
@@ -135,7 +135,7 @@ def test_a_change_needs_the_sessions_own_csrf_token(world: World, record: Record
                 taken.append(f"{method} {path} with {way}: {answer.status_code}")
     record.measure("forms and calls", len(targets))
     record.none_of("taken", taken, "changes were not refused")
-    with record.control("the account is as it was, and its own form is taken still"):
+    with record.control("the account is as it was, and its own form is still accepted"):
         assert victim.fill_in("/settings", "/settings/name", name="sign-in").status_code == 303
     for browser in (victim, attacker):
         browser.fill_in("/settings", "/settings/delete", confirm="sign-in")
@@ -158,7 +158,7 @@ def test_guessing_is_slowed_and_tells_nothing(person: Person, record: Record) ->
     guesses = sum(answer.status == 401 for answer in known)
     record.measure("guesses until the limit", guesses, limit=f"< {MOST_GUESSES}")
     if guesses >= MOST_GUESSES:
-        raise Refuted(f"{guesses} wrong passwords in a row were all looked at")
+        raise Refuted(f"{guesses} wrong passwords in a row were all checked")
     refused = person.log_in()
     if refused.status != 429:
         raise Refuted(f"past the limit, the right password was answered {refused.status}")
@@ -167,12 +167,16 @@ def test_guessing_is_slowed_and_tells_nothing(person: Person, record: Record) ->
     if not 1 <= wait <= SLOWEST:
         raise Refuted(f"Retry-After says {wait}")
     texts = [_words(answer) for answer in known], [_words(answer) for answer in unknown]
-    record.none_of("told apart", [pair for pair in zip(*texts, strict=True) if pair[0] != pair[1]], "answers differ")
+    record.none_of(
+        "answers that differ", [pair for pair in zip(*texts, strict=True) if pair[0] != pair[1]], "answers differ"
+    )
     times = [min(each.seconds for each in side if each.status == 401) for side in (known, unknown)]
     share = times[1] / times[0]
-    record.measure("quickest answer for nobody, against an account's", share, limit=f">= {LEAST_SHARE}")
+    record.measure(
+        "fastest answer for an unknown account, as a share of an existing one's", share, limit=f">= {LEAST_SHARE}"
+    )
     if share < LEAST_SHARE:
-        raise Refuted(f"nobody's account is answered in {share:.2f} of the time")
+        raise Refuted(f"an unknown account is answered in {share:.2f} of the time of an existing one")
 
 
 def test_no_credential_outlives_a_new_password(world: World, person: Person, record: Record) -> None:
@@ -181,7 +185,7 @@ def test_no_credential_outlives_a_new_password(world: World, person: Person, rec
     """
     without = {"with a wrong password": {"password": WRONG}, "with none": {}}
     made = [name for name, proof in without.items() if _new_token(person.api, "thief", **proof) is not None]
-    record.none_of("tokens made without a proof", made, "ways in were made without a proof")
+    record.none_of("tokens made without the password", made, "tokens were made without the password")
     kept, ended = (_new_token(person.api, name, password=PASSWORD) for name in ("kept", "ended"))
     if kept is None or ended is None:
         raise Inconclusive("this service makes no tokens for an account whose address is not verified")
@@ -195,9 +199,9 @@ def test_no_credential_outlives_a_new_password(world: World, person: Person, rec
     change = {"password": OTHER, "new_password": PASSWORD}
     person.api.token = person.api.call("PUT", "/account/password", change).body["token"]
     outlived = [name for name, each in {"kept once": kept, "another": ended}.items() if _is_open(each)]
-    record.none_of("tokens open after another password", outlived, "ways in outlived the password")
+    record.none_of("tokens open after another password", outlived, "tokens outlived the password")
     link = _reset_link(world, person.email)
-    record.measure("a reset is tried", link is not None)
+    record.measure("a reset is tested", link is not None)
     if link is None:
         return
     last = _new_token(person.api, "last", password=PASSWORD)
@@ -208,7 +212,7 @@ def test_no_credential_outlives_a_new_password(world: World, person: Person, rec
     person.api.anonymous().call("PUT", "/resets", {"token": link, "password": OTHER})
     ways = {"token": last, "session": person.api}
     opened = [name for name, each in ways.items() if each is not None and _is_open(each)]
-    record.none_of("open after a reset", opened, "ways in outlived the reset")
+    record.none_of("open after a reset", opened, "sessions or tokens outlived the reset")
     person.api.token = person.session(OTHER).token
 
 
@@ -217,7 +221,7 @@ def test_waiting_calls_of_a_removed_member_do_nothing(person: Person, record: Re
     audit trail must have no later entry of them.
     """
     waited, refused = 0, 0
-    with record.control("the second owner's calls are done before"):
+    with record.control("the second owner's calls are made before the removal"):
         assert _second_owner(person).api.send("PATCH", "/organization", {"name": "sign-in"}).status == 200
     for _ in range(MOST_ROUNDS):
         second = _second_owner(person)
@@ -228,7 +232,7 @@ def test_waiting_calls_of_a_removed_member_do_nothing(person: Person, record: Re
         trail = person.api.call("GET", "/audit?limit=100").body["entries"]
         removed_at = next(at for at, each in enumerate(trail) if each["action"] == "member.removed")
         after = [each["action"] for each in trail[:removed_at] if each["actor"] == second.email]
-        record.none_of("done after the removal", after, "a removed member's calls were done")
+        record.none_of("made after the removal", after, "calls of a removed member were made")
         if refused >= LEAST_REFUSED:
             break
     record.measure("calls that were answered after the removal", waited)
@@ -255,13 +259,13 @@ def test_a_customer_with_many_addresses_is_one_customer(world: World, record: Re
 
     # A new customer for each run, because limits last an hour.
     customer, neighbour = (f"2001:db8:{part:x}::/48" for part in secrets.SystemRandom().sample(range(1, 2**16), 2))
-    with record.control("a sign-up from one address is looked at"):
+    with record.control("a sign-up from one address is not refused"):
         assert not_refused(f"203.0.113.{secrets.randbelow(255) + 1}/32", 1) == 1
     many = not_refused(customer, MOST_SIGN_UPS * 2)
-    record.measure("sign-ups of one customer that were looked at", many, limit=f"<= {MOST_SIGN_UPS}")
+    record.measure("sign-ups of one customer that no limit refused", many, limit=f"<= {MOST_SIGN_UPS}")
     if many > MOST_SIGN_UPS:
-        raise Refuted(f"{many} sign-ups of one customer were looked at, from an address each")
-    with record.control("a neighbour's sign-up is looked at"):
+        raise Refuted(f"{many} sign-ups of one customer passed the limit, from an address each")
+    with record.control("another customer's sign-up is not refused"):
         assert not_refused(neighbour, 1) == 1
 
 

@@ -93,7 +93,7 @@ def test_the_configuration_is_exact_and_wg_quick_accepts_it(world: World, record
         facts = (peer.public_key, peer.endpoint, tuple(peer.allowed_ips), peer.keepalive)
         wanted = (mesh.organization["hub_public_key"], mesh.organization["endpoint"], ("10.100.0.0/16",), 25)
         if facts != wanted:
-            raise Refuted(f"the link's peer is {facts}, and {wanted} was meant")
+            raise Refuted(f"the link's peer is {facts}, and {wanted} was expected")
     mumbai, _ = machines
     link = mumbai.host.run("ip", "-oneline", "link", "show", mumbai.tunnel.interface).stdout
     if " mtu 1420 " not in link:
@@ -134,7 +134,7 @@ def test_other_clients_accept_the_configuration_unchanged(world: World, record: 
         accepted_by.append(name)
     if networkmanager.is_installed(host := world.client("networkmanager")):
         accepted_by += _accepted_by_networkmanager(host, mesh, added, mate)
-    record.measure("clients that took it", accepted_by)
+    record.measure("clients that accepted it", accepted_by)
 
 
 def _accepted_by_networkmanager(host: Host, mesh: Mesh, added: Mapping[str, Any], mate: Machine) -> Iterator[str]:
@@ -158,7 +158,7 @@ def _accepted_by_networkmanager(host: Host, mesh: Mesh, added: Mapping[str, Any]
             "keepalive": "25",
         }
         if made != wanted:
-            raise Refuted(f"NetworkManager read {made} in the configuration, and {wanted} was meant")
+            raise Refuted(f"NetworkManager read {made} in the configuration, and {wanted} was expected")
         yield "NetworkManager's importer"
         if wireguard_implementation(host).startswith("kernel"):
             # NetworkManager only makes links of the kernel's implementation.

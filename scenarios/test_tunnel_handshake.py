@@ -43,14 +43,14 @@ def test_two_machines_shake_hands_and_exchange_packets(world: World, record: Rec
         if not (
             shown["online"] and shown["last_handshake"] and shown["received_bytes"] > 0 and shown["sent_bytes"] > 0
         ):
-            raise Refuted(f"{machine.name} talks, and the service tells otherwise: {shown}")
+            raise Refuted(f"{machine.name} talks, and the service shows otherwise: {shown}")
 
 
 def test_a_machine_that_was_not_added_gets_no_handshake(world: World, record: Record) -> None:
     """A configuration with a key that the hub does not know gets no answer; one with a known key works."""
     mesh = world.organization(record)
     (known,) = mesh.machines("known")
-    with record.control("the hub answers the key that it knows"):
+    with record.control("the hub answers a key that it knows"):
         assert known.reaches(known) or known.host.ping(mesh.hub_address, timeout=5.0)
 
     added = mesh.api.call("POST", "/machines", {"name": "short-lived"}).body

@@ -66,12 +66,12 @@ def _flips(mesh: Mesh, count: int) -> Measured:
                 phases.append(Phase(number % 2 == 0, before.answered_ns, answer.requested_ns))
             before = answer
             time.sleep(_HOLD)
-    held = count_sent_while(phases, stream.sent(), allowed=False)
+    denied = count_sent_while(phases, stream.sent(), allowed=False)
     passed = count_sent_while(phases, stream.received(), allowed=True)
-    if min(held, passed) < count // 2:
-        raise Inconclusive(f"{held} packets sent while denied and {passed} delivered while allowed: too few to tell")
+    if min(denied, passed) < count // 2:
+        raise Inconclusive(f"{denied} packets sent while denied and {passed} delivered while allowed: too few to tell")
     late = len(delivered_although_denied(phases, stream.received()))
-    return Measured(float(late), f"{held} sent while denied, {passed} delivered while allowed, {count} flips")
+    return Measured(float(late), f"{denied} sent while denied, {passed} delivered while allowed, {count} flips")
 
 
 def _adds(mesh: Mesh, count: int) -> Measured:

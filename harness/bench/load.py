@@ -134,7 +134,7 @@ def _run(orders: Sequence[Order], timeout_s: float) -> list[SaverReport]:
             client.stdin = None
         outputs = [client.communicate(timeout=timeout_s)[0] for client in clients]
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Inconclusive(f"a client of the load did not do its work: {error}") from error
+        raise Inconclusive(f"a load client failed: {error}") from error
     finally:
         for client in clients:
             client.kill()
@@ -142,7 +142,7 @@ def _run(orders: Sequence[Order], timeout_s: float) -> list[SaverReport]:
     try:
         return [msgspec.json.decode(output, type=SaverReport) for output in outputs]
     except msgspec.DecodeError as error:
-        raise Inconclusive("a client of the load failed") from error
+        raise Inconclusive("a load client printed no report") from error
 
 
 def _save(odd: int, at_ns: int, number: int, tenant: Tenant) -> TimedRequest:

@@ -115,7 +115,7 @@ def _disturbed(world: World, mesh: Mesh, what: str, disturb: Callable[[], None])
         disturb()
         _wait(lambda: not before & world.subject.service.children(), f"{what}: the processes did not end")
         ended = UdpStream.mark()
-        _wait(lambda: saver.asked_ns > ended, f"{what}: no save was answered")
+        _wait(lambda: saver.requested_ns > ended, f"{what}: no save was answered")
     # Losses show only once the packets have had time to arrive.
     return _Period(what, start, UdpStream.mark(), saver.longest_pause_s())
 
@@ -124,7 +124,7 @@ class _Saver:
     """Saves a policy over and over while its ``with`` block runs, each time on a new connection.
 
     Attributes:
-        asked_ns: time of the last request that was answered.
+        requested_ns: time of the last request that was answered.
         answered_ns: time of each answer.
     """
 
@@ -132,7 +132,7 @@ class _Saver:
         self._world, self._token = world, token
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._save, name="saver")
-        self.asked_ns = 0
+        self.requested_ns = 0
         self.answered_ns: list[int] = []
 
     def longest_pause_s(self) -> float:
@@ -149,10 +149,10 @@ class _Saver:
 
     def _save(self) -> None:
         while not self._ended.wait(_POLL):
-            asked = UdpStream.mark()
+            requested = UdpStream.mark()
             if _save_once(self._world, self._token):
                 self.answered_ns.append(UdpStream.mark())
-                self.asked_ns = asked
+                self.requested_ns = requested
 
 
 def _save_once(world: World, token: str) -> bool:

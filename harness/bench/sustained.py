@@ -58,19 +58,19 @@ def _alone(size: int) -> int:
     return min(_ALONE * size, _ALONE_AT_MOST)
 
 
-def _summary(attempts: list[Attempt], asked: int, rates: list[float], alone: list[float]) -> dict[str, Measured]:
-    figures = figures_of(attempts, asked)
+def _summary(attempts: list[Attempt], wanted: int, rates: list[float], alone: list[float]) -> dict[str, Measured]:
+    figures = figures_of(attempts, wanted)
     first = next((each.error for each in attempts if each.error is not None), "")
     if figures.p50_ms is None or figures.p95_ms is None:
-        raise Inconclusive(f"no mesh came to work: {first}")
-    summary = f"{asked} organizations, {figures.errors} errors{f' ({first})' if first else ''}"
+        raise Inconclusive(f"no mesh works: {first}")
+    summary = f"{wanted} organizations, {figures.errors} errors{f' ({first})' if first else ''}"
     text = f"{summary}, {CONNECTIONS} at once"
     took = [each.seconds for each in attempts if each.seconds is not None]
     return {
         "onboarding-rate": Measured(statistics.median(rates), text, (min(rates), max(rates))),
         "signup-rate": Measured(
             statistics.median(alone),
-            f"{len(alone)} times {_alone(asked // len(alone))} organizations, {CONNECTIONS} at once",
+            f"{len(alone)} times {_alone(wanted // len(alone))} organizations, {CONNECTIONS} at once",
             (min(alone), max(alone)),
         ),
         "onboarding-p95": Measured(

@@ -31,7 +31,7 @@ _ROWS = (
     ("collisions", "things that two have and only one may", "≤"),
     ("meshes_working_share", "share of meshes that work", "≥"),
     ("rate_per_s", "working meshes a second", "≥"),
-    ("p95_ms", "from sign-up to a working mesh, the slowest of twenty, ms", "≤"),
+    ("p95_ms", "from sign-up to a working mesh, 95th percentile, ms", "≤"),
 )
 _LABEL = "burst"
 
@@ -67,11 +67,11 @@ def run(options: BurstOptions, inward: Inward | None, slo: Slo, console: Console
     """
     with World(partial(OwnService, wireguard=options.wireguard)) as world:
         if inward is None:
-            attempts, asked = _headless(world, options, console), options.organizations
+            attempts, wanted = _headless(world, options, console), options.organizations
         else:
             attempts = _with_page(world, options, inward, console)
-            asked = len(attempts)
-    figures = figures_of(attempts, asked)
+            wanted = len(attempts)
+    figures = figures_of(attempts, wanted)
     _show(figures, slo, console)
     _print_first("error", [f"organization {each.number}: {each.error}" for each in attempts if each.error], console)
     _print_first("collision", collisions(attempts), console)

@@ -110,5 +110,5 @@ def _is_expected(
     packet_token, heard = _PACKET.unpack(packet) if len(packet) == _PACKET.size else (b"", -1)
     speaker = 1 - listener
     if packet_token != token or heard % 2 != speaker or heard > number or source != ends[speaker].address:
-        raise Unproven(f"{ends[listener].address} heard what nobody of its organization said to it, from {source}")
+        raise Unproven(f"{ends[listener].address} received a packet that its organization did not send, from {source}")
     return bool(heard == number)

@@ -48,16 +48,16 @@ class Report(Figures, frozen=True):
     met: bool
 
 
-def figures_of(attempts: Sequence[Attempt], asked: int) -> Figures:
+def figures_of(attempts: Sequence[Attempt], wanted: int) -> Figures:
     """Computes the figures of a burst.
 
     Args:
-        asked: number of organizations that were wanted; missing attempts count as errors.
+        wanted: number of organizations that were wanted; missing attempts count as errors.
     """
     took = sorted(each.seconds * 1e3 for each in attempts if each.seconds is not None)
-    missing = max(0, asked - len(attempts))
+    missing = max(0, wanted - len(attempts))
     return Figures(
-        organizations=max(asked, len(attempts)),
+        organizations=max(wanted, len(attempts)),
         errors=missing + sum(each.error is not None for each in attempts),
         collisions=len(collisions(attempts)),
         meshes_working=len(took),

@@ -52,7 +52,7 @@ def burst(
     ):
         _await_end(coordinator, locust)
     if not coordinator.attempts:
-        raise Inconclusive(f"locust began with nothing: {_log_tail(log)}")
+        raise Inconclusive(f"locust ended before the first organization: {_log_tail(log)}")
     return sorted(coordinator.attempts, key=attrgetter("number"))
 
 

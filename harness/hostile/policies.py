@@ -60,15 +60,6 @@ def rules_between_pairs(machines: Sequence[str], count: int) -> list[Rule]:
     ]
 
 
-def rules_between_groups(groups: Sequence[str], ports: str = "22,80,443,8000") -> list[Rule]:
-    """Returns a rule from each group to each group."""
-    return [
-        {"action": "deny", "source": f"group:{one}", "destination": f"group:{other}", "protocol": "tcp", "ports": ports}
-        for one in groups
-        for other in groups
-    ]
-
-
 def overlapping_groups(number: int, bits: int = 8) -> list[str]:
     """Returns groups for a machine: one for each bit of its number, and one that all machines share.
 

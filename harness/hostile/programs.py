@@ -67,5 +67,5 @@ def running(
         process.wait(patience_s + _GRACE)
     lines = [line for line in process.log_text().splitlines() if line.startswith("{")]
     if not lines:
-        raise Inconclusive(f"the attack did not tell what came of it: {process.log_text()[-500:]}")
+        raise Inconclusive(f"the program of the attack printed no result: {process.log_text()[-500:]}")
     result.update(json.loads(lines[-1]))

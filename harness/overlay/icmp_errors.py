@@ -160,10 +160,10 @@ def check(mesh: Mesh, tried: Sequence[IcmpError]) -> int:
     wanted = {error for error in tried if error.is_delivered(mesh.default, mesh.rules)}
     mesh.record.table(mesh.describe_policy(mesh.default, mesh.rules), _table(tried, wanted, arrived))
     wrong = [error for error in tried if error in arrived - wanted]
-    mesh.record.none_of("ICMP errors that nobody may send", wrong, "ICMP errors were delivered that nobody may send")
+    mesh.record.none_of("forbidden ICMP errors", wrong, "forbidden ICMP errors were delivered")
     missing = [error for error in tried if error in wanted - arrived]
     if missing:
-        raise Refuted(f"{len(missing)} ICMP errors of allowed connections were not delivered, as {missing[0]}")
+        raise Refuted(f"{len(missing)} ICMP errors of allowed connections were not delivered, for example {missing[0]}")
     return len(wanted)
 
 

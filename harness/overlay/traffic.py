@@ -86,7 +86,7 @@ class Traffic:
         The destination sends the error. Each fragment has a mark of its own.
         """
         here, there = self.source.address, self.destination.address
-        datagram, ping, first, second, error = (self._marks.mark(self._sent + place) for place in range(_PROBES))
+        datagram, ping, first, second, error = (self._marks.mark(self._sent + number) for number in range(_PROBES))
         self._sent += _PROBES
         ip, udp = IP(src=here, dst=there), UDP(sport=raw.SOURCE_PORT, dport=_ABSORBED)
         whole = ip / udp / (first + bytes(_FRAGMENTED) + second)

@@ -76,7 +76,7 @@ SABOTAGES = (
         "ICMP errors are judged by the connection that they quote alone, whoever sends them",
         "rules:let_anybody_send_errors",
         "test_denied_machines_hear_no_errors_of_each_other",
-        "ICMP errors were delivered that nobody may send",
+        "forbidden ICMP errors were delivered",
     ),
     Sabotage(
         "answer-first",
@@ -185,7 +185,7 @@ SABOTAGES = (
         "the hub's address in the mesh is not filtered, and answers everything",
         "egress:let_the_hub_answer",
         "test_the_hub_answers_pings_and_nothing_else",
-        "the hub answered something else than a ping",
+        "the hub answered something other than a ping",
     ),
     Sabotage(
         "lost-saves",
@@ -249,7 +249,7 @@ SABOTAGES = (
         "nothing is looked at after it was made",
         "healing:look_after_nothing",
         "test_what_was_opened_by_force_is_closed_again",
-        "it is not as it was",
+        "the host's state is not restored",
         waits=True,
     ),
     Sabotage(
@@ -266,7 +266,7 @@ SABOTAGES = (
         "where rules were changed, what somebody else added stays",
         "healing:keep_what_a_stranger_added",
         "test_what_was_opened_by_force_is_closed_again",
-        "it is not as it was",
+        "the host's state is not restored",
         waits=True,
     ),
     Sabotage(
@@ -310,7 +310,7 @@ SABOTAGES = (
         "the private key of a configuration is kept, to be shown again",
         "keys:keep_configurations",
         "test_private_keys_are_nowhere",
-        "secrets lie in the service's files",
+        "secrets are in the service's files",
     ),
     Sabotage(
         "forms-forgotten",
@@ -350,7 +350,7 @@ SABOTAGES = (
         "wrong passwords are not counted",
         "signin:count_no_guesses",
         "test_guessing_is_slowed_and_tells_nothing",
-        "wrong passwords in a row were all looked at",
+        "wrong passwords in a row were all checked",
     ),
     Sabotage(
         "addresses-counted-alone",
@@ -358,7 +358,7 @@ SABOTAGES = (
         "each address is counted by itself, however many of them one customer has",
         "signin:count_each_address_alone",
         "test_a_customer_with_many_addresses_is_one_customer",
-        "sign-ups of one customer were looked at",
+        "sign-ups of one customer passed the limit",
     ),
     Sabotage(
         "sessions-outlive-the-password",
@@ -374,7 +374,7 @@ SABOTAGES = (
         "another password ends no API token",
         "signin:keep_tokens",
         "test_no_credential_outlives_a_new_password",
-        "ways in outlived the password",
+        "tokens outlived the password",
     ),
     Sabotage(
         "tokens-without-proof",
@@ -382,7 +382,7 @@ SABOTAGES = (
         "a session is enough to make an API token",
         "signin:ask_for_no_proof",
         "test_no_credential_outlives_a_new_password",
-        "ways in were made without a proof",
+        "tokens were made without the password",
     ),
     Sabotage(
         "removed-members-act",
@@ -390,7 +390,7 @@ SABOTAGES = (
         "what let a call in is not looked at again when the call commits",
         "signin:look_at_the_caller_once",
         "test_waiting_calls_of_a_removed_member_do_nothing",
-        "a removed member's calls were done",
+        "calls of a removed member were made",
     ),
     Sabotage(
         "codes-open-again",
@@ -414,7 +414,7 @@ SABOTAGES = (
         "an address is given again as soon as its machine is removed",
         "addresses:give_again_at_once",
         "test_a_small_range_is_used_up_and_not_given_again_at_once",
-        "the address of a removed machine was another's at once",
+        "the address of a removed machine was given again at once",
     ),
     Sabotage(
         "names-are-cut",
@@ -438,7 +438,7 @@ SABOTAGES = (
         "a configuration's file is called by the first characters of the machine's name",
         "names:call_files_by_how_names_begin",
         "test_files_of_similar_names_do_not_collide",
-        "machines have files of one name",
+        "machines have equal file names",
     ),
     Sabotage(
         "link-stays",

@@ -72,7 +72,7 @@ def test_a_strangers_packet_is_noticed(ends: tuple[Endpoint, Endpoint, Host], pa
     thread = threading.Thread(target=shout)
     thread.start()
     try:
-        with pytest.raises(Unproven, match=r"10\.100\.0\.3 heard what nobody of its organization said to it"):
+        with pytest.raises(Unproven, match=r"10\.100\.0\.3 received a packet that its organization did not send"):
             exchange(first, second, 5.0)
     finally:
         done.set()

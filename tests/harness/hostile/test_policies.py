@@ -85,4 +85,3 @@ def test_rules_between_pairs_are_all_different() -> None:
 
 def test_no_two_machines_have_the_same_overlapping_groups() -> None:
     assert len({tuple(policies.overlapping_groups(number)) for number in range(223)}) == 223
-    assert len(policies.rules_between_groups(policies.overlapping_groups(255))) == 81

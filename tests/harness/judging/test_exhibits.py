@@ -142,15 +142,15 @@ cells = st.dictionaries(
 
 
 @given(cells)
-def test_a_table_leaves_out_right_cells_only(asked: dict[tuple[str, str, str], Cell]) -> None:
-    made = truth_table("table 1", "default allow", asked)
-    pairs = {(a, b) for a, b, _ in asked}
+def test_a_table_leaves_out_right_cells_only(given: dict[tuple[str, str, str], Cell]) -> None:
+    made = truth_table("table 1", "default allow", given)
+    pairs = {(a, b) for a, b, _ in given}
     assert len(made.rows) == min(len(pairs), MOST_ROWS)
     assert len(made.rows) + made.left_out == len(pairs)
     for row in made.rows:
         for column, cell in zip(made.columns, row.cells, strict=True):
-            assert cell == asked.get((row.source, row.destination, column))
-    wrong = {(a, b) for (a, b, _), cell in asked.items() if not cell.is_right}
+            assert cell == given.get((row.source, row.destination, column))
+    wrong = {(a, b) for (a, b, _), cell in given.items() if not cell.is_right}
     shown = {(row.source, row.destination) for row in made.rows}
     assert wrong <= shown or shown <= wrong
 

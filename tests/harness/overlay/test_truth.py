@@ -220,18 +220,18 @@ class FakeProber:
 
     Attributes:
         differs: cells whose verdict is the wrong one.
-        asked: cells that were measured.
+        measured: cells that were measured.
     """
 
     questions: Sequence[CellKey]
     differs: Sequence[CellKey] = ()
-    asked: list[CellKey] = field(default_factory=list)
+    measured: list[CellKey] = field(default_factory=list)
 
     def cells(self) -> list[CellKey]:
         return list(self.questions)
 
     def measure(self, expected: dict[CellKey, bool]) -> dict[CellKey, bool]:
-        self.asked = list(expected)
+        self.measured = list(expected)
         return {cell: expected[cell] is not (cell in self.differs) for cell in expected}
 
 
@@ -263,7 +263,7 @@ ONE_WAY: Rule = {"action": "deny", "source": "machine:m1", "destination": "machi
 def test_a_table_that_agrees_returns_the_number_of_denied_cells() -> None:
     prober = FakeProber(TABLE)
     assert check(FakeMesh(rules=(ONE_WAY,)), prober) == 2
-    assert prober.asked == TABLE
+    assert prober.measured == TABLE
     assert check(FakeMesh(default="deny"), FakeProber(TABLE)) == 4
     assert check(FakeMesh(), FakeProber(TABLE)) == 0
 
