@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, ColumnElement, Connection, Float, select, update
+from sqlalchemy import Column, ColumnElement, Connection, select, update
 
 from appliance.store import times
 from appliance.store.schema import (
@@ -141,9 +141,3 @@ def limit(
 def _limit(transaction: Connection, column: Column[float], latest: datetime, *conditions: ColumnElement[bool]) -> None:
     moment = times.stored(latest)
     transaction.execute(update(column.table).where(column > moment, *conditions).values({column.name: moment}))
-
-
-def unlisted(columns: Mapping[str, Column[float]]) -> set[str]:
-    """Names of columns with a time that are in none of the lists; for tests."""
-    listed = {str(column) for column in (*MOVED, *BOUNDED, *RECORDS, *WAITED_FOR)}
-    return {name for name, column in columns.items() if isinstance(column.type, Float) and name not in listed}

@@ -98,7 +98,7 @@ def test_one_that_comes_to_life_at_the_last_moment_stays(
         connect(context, owner)
         return found
 
-    monkeypatch.setattr(stored, "since", and_then)
+    monkeypatch.setattr(stored, "unused_since", and_then)
     assert unused.remove(later(context, 2 * DAYS)) == 0
     assert owner.organization_id in hub.enforced
 
