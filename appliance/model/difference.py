@@ -11,7 +11,7 @@ from appliance.model.policy import Action, Rule
 
 
 @dataclass(frozen=True)
-class Difference:
+class StateDifference:
     """Change from one state of an organization to the next.
 
     Attributes:
@@ -39,15 +39,15 @@ class Difference:
         return replace(before, peers=peers, policy=policy)
 
 
-def between(before: Desired, after: Desired) -> Difference | None:
-    """The difference between two states; None if a `Difference` can't express it, for example reordered rules."""
+def between(before: Desired, after: Desired) -> StateDifference | None:
+    """The difference between two states; None if a `StateDifference` can't express it, for example reordered rules."""
     changes = between_rules(before.policy.rules, after.policy.rules)
     if changes is None or replace(before, peers=after.peers, policy=after.policy) != after:
         return None
     gone, new = changes
     if not ends_with(after.policy.rules, new):
         return None
-    difference = Difference(after.policy.default, frozenset(rule.id for rule in gone), tuple(new))
+    difference = StateDifference(after.policy.default, frozenset(rule.id for rule in gone), tuple(new))
     if before.peers is after.peers or before.peers == after.peers:
         return difference
     had = {peer.id: peer for peer in before.peers}

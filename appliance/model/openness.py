@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from appliance.model.policy import ANYONE, Action, Policy, Protocol
 from appliance.model.port_ranges import HIGHEST_PORT, PortRange
-from appliance.model.verdict import Party, decide
+from appliance.model.verdict import ConnectionEnd, decide
 
-_ANYBODY = Party("")
+_ANYBODY = ConnectionEnd("")
 _EVERY_PORT = (PortRange(1, HIGHEST_PORT),)
 
 

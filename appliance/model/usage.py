@@ -51,7 +51,7 @@ class Lifetime:
 
 
 @dataclass(frozen=True)
-class History:
+class UsageHistory:
     """Input of a statement.
 
     Attributes:
@@ -139,7 +139,7 @@ def cost(billed_minutes: int, month: Span) -> int:
     return (2 * PRICE * billed_minutes + month.length) // (2 * month.length)
 
 
-def months(history: History) -> list[Month]:
+def months(history: UsageHistory) -> list[Month]:
     """The statement, from the organization's first month to the present one."""
     steps: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
     for part, spans in enumerate(((each.span for each in history.lifetimes), history.paid, history.suspended)):
@@ -168,7 +168,7 @@ def months(history: History) -> list[Month]:
     return statement
 
 
-def items(history: History, month: str) -> list[Item]:
+def items(history: UsageHistory, month: str) -> list[Item]:
     """Each machine's part of a month, the oldest machine first, including machines without a counted minute.
 
     Raises:

@@ -11,7 +11,7 @@ from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, Sel
 
 
 @dataclass(frozen=True)
-class Party:
+class ConnectionEnd:
     """A machine as one end of a connection."""
 
     id: str
@@ -36,8 +36,8 @@ class Verdict:
 
 def decide(
     policy: Policy,
-    source: Party,
-    destination: Party,
+    source: ConnectionEnd,
+    destination: ConnectionEnd,
     protocol: Protocol = Protocol.ANY,
     port: int | None = None,
 ) -> Verdict:

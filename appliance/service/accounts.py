@@ -22,7 +22,7 @@ from appliance.service.context import Actor, Context
 from appliance.service.credentials import Credential, CredentialKind
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import audit, organizations, people
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 
 _NO_HUB = "The hub is not there to make an organization; nothing was stored."
 _CANDIDATES = 256
@@ -38,7 +38,7 @@ def sign_up(
     organization: str,
     network: str | None = None,
     invitation: str | None = None,
-    device: Device = NOWHERE,
+    device: ClientDevice = NOWHERE,
 ) -> tuple[Session, Organization]:
     """A new organization with its owner, who is signed in; its mesh works when this returns.
 

@@ -22,7 +22,7 @@ from appliance.service.credentials import Credential, CredentialKind
 from appliance.service.sessions import NOWHERE
 from appliance.store import api_tokens
 from appliance.store.api_tokens import ApiToken
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 
 LONGEST_NAME = 63
 LONGEST_DAYS = 366
@@ -48,7 +48,7 @@ def issue(
     scope: str,
     days: int = USUAL_DAYS,
     code: str | None = None,
-    device: Device = NOWHERE,
+    device: ClientDevice = NOWHERE,
 ) -> IssuedToken:
     """A new token of the actor's.
 

@@ -24,7 +24,7 @@ from appliance.service.context import Actor, Context, recording
 from appliance.service.proof import Shown
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import second_factors
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 from appliance.vault import codes
 
 ISSUER = "MeshWG"
@@ -103,7 +103,7 @@ def proposed(context: Context, actor: Actor, secret: str) -> Proposal | None:
     return Proposal(secret, codes.provisioning_uri(secret, member.email, ISSUER))
 
 
-def enable(context: Context, actor: Actor, *, code: str, device: Device = NOWHERE) -> Recovery:
+def enable(context: Context, actor: Actor, *, code: str, device: ClientDevice = NOWHERE) -> Recovery:
     """The second factor is asked for from now on.
 
     Raises:
@@ -124,7 +124,7 @@ def enable(context: Context, actor: Actor, *, code: str, device: Device = NOWHER
         return _recovery(context, record.transaction, member, device, "second-factor.enabled")
 
 
-def disable(context: Context, actor: Actor, *, password: str, code: str, device: Device = NOWHERE) -> Session:
+def disable(context: Context, actor: Actor, *, password: str, code: str, device: ClientDevice = NOWHERE) -> Session:
     """No second factor is asked for any more.
 
     Raises:
@@ -140,7 +140,7 @@ def disable(context: Context, actor: Actor, *, password: str, code: str, device:
 
 
 def renew_recovery_codes(
-    context: Context, actor: Actor, *, password: str, code: str, device: Device = NOWHERE
+    context: Context, actor: Actor, *, password: str, code: str, device: ClientDevice = NOWHERE
 ) -> Recovery:
     """Ten new recovery codes; those of before are worth nothing.
 
@@ -161,7 +161,7 @@ def _shown(context: Context, actor: Actor, password: str, code: str) -> Shown:
     return shown
 
 
-def _recovery(context: Context, transaction: Connection, member: Member, device: Device, action: str) -> Recovery:
+def _recovery(context: Context, transaction: Connection, member: Member, device: ClientDevice, action: str) -> Recovery:
     made = recovery_codes.new_codes()
     hashes = [recovery_codes.hash_of(member.id, each) for each in made]
     second_factors.replace_recovery_codes(transaction, member.id, hashes)

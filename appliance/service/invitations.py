@@ -23,7 +23,7 @@ from appliance.service.members import parse_role
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import invitations, members, organizations, people
 from appliance.store.invitations import Invitation
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 
 LIFETIME = timedelta(days=7)
 MOST_PENDING = 100
@@ -111,7 +111,7 @@ def offer(context: Context, token: str) -> Offer:
     return Offer(invitation, organization.name)
 
 
-def accept(context: Context, *, token: str, password: str, device: Device = NOWHERE) -> Session:
+def accept(context: Context, *, token: str, password: str, device: ClientDevice = NOWHERE) -> Session:
     """A new account for the address that was invited, signed in; the address is verified if a letter brought the link.
 
     Raises:
@@ -134,7 +134,7 @@ def accept(context: Context, *, token: str, password: str, device: Device = NOWH
         raise NotFound(_OVER) from None
 
 
-def _join(context: Context, actor: Actor, member: Member, invitation: Invitation, device: Device) -> Session:
+def _join(context: Context, actor: Actor, member: Member, invitation: Invitation, device: ClientDevice) -> Session:
     with recording(context, actor) as record:
         invitations.remove(record.transaction, invitation.organization_id, invitation.id)
         try:

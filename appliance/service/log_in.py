@@ -13,7 +13,7 @@ from appliance.service.context import Context
 from appliance.service.second_factor import Proof
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import audit, organizations, people
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 from appliance.store.tickets import TicketKind
 
 _WRONG = "The e-mail address or the password is wrong."
@@ -32,7 +32,7 @@ class CodePending(CodeNeeded):
 
 
 def log_in(
-    context: Context, *, email: str, password: str, code: str | None = None, device: Device = NOWHERE
+    context: Context, *, email: str, password: str, code: str | None = None, device: ClientDevice = NOWHERE
 ) -> Session:
     """Open a session.
 
@@ -44,7 +44,7 @@ def log_in(
     return _open(context, member, _examined(context, member, code), device)
 
 
-def start(context: Context, *, email: str, password: str, device: Device = NOWHERE) -> Session:
+def start(context: Context, *, email: str, password: str, device: ClientDevice = NOWHERE) -> Session:
     """Open a session where that takes no code.
 
     Raises:
@@ -74,7 +74,7 @@ def pending_member(context: Context, ticket: str) -> Member:
         raise _begin_again() from None
 
 
-def complete(context: Context, ticket: str, *, code: str, device: Device = NOWHERE) -> Session:
+def complete(context: Context, ticket: str, *, code: str, device: ClientDevice = NOWHERE) -> Session:
     """Open the session that a code was missing for.
 
     Raises:
@@ -106,7 +106,7 @@ def _examined(context: Context, member: Member, code: str | None) -> Proof:
         raise Unauthenticated(error.detail, field=error.field) from error
 
 
-def _open(context: Context, member: Member, proof: Proof, device: Device, ticket: str | None = None) -> Session:
+def _open(context: Context, member: Member, proof: Proof, device: ClientDevice, ticket: str | None = None) -> Session:
     with context.store.write() as transaction:
         # Before anything else, as every change of its people does: none of two waits for the other.
         organizations.find_locked(transaction, member.organization_id)

@@ -18,7 +18,7 @@ from appliance.model.organization import Member
 from appliance.service import mail
 from appliance.service.context import Context
 from appliance.store import audit, people
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 
 LETTER = "notice"
 MOST_IN_AN_HOUR = 10
@@ -55,7 +55,7 @@ def record(
     transaction: Connection,
     member: Member,
     action: str,
-    device: Device,
+    device: ClientDevice,
     detail: dict[str, Any] | None = None,
 ) -> None:
     """An entry in the audit trail about a change of a member's way in, and the letter that tells them.

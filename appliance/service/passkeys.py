@@ -22,7 +22,7 @@ from appliance.service.sessions import NOWHERE, Session
 from appliance.service.webauthn_party import NotValid, Party
 from appliance.store import audit, organizations, passkeys, people
 from appliance.store.passkeys import Passkey
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 
 MOST = 20
 LIFETIME = timedelta(minutes=5)
@@ -70,7 +70,7 @@ def add(
     name: str,
     credential: str,
     code: str | None = None,
-    device: Device = NOWHERE,
+    device: ClientDevice = NOWHERE,
 ) -> Session:
     """A new passkey. Every session ends but the one that this gives.
 
@@ -127,7 +127,9 @@ def rename(context: Context, actor: Actor, passkey_id: str, *, name: str) -> Non
         record.note("passkey.renamed", name=named, previous_name=before)
 
 
-def remove(context: Context, actor: Actor, passkey_id: str, *, password: str, device: Device = NOWHERE) -> Session:
+def remove(
+    context: Context, actor: Actor, passkey_id: str, *, password: str, device: ClientDevice = NOWHERE
+) -> Session:
     """It opens nothing any more. Every session ends but the one that this gives.
 
     Raises:
@@ -156,7 +158,7 @@ def begin_log_in(context: Context, holder: str) -> str:
     return party.request_options(challenge)
 
 
-def log_in(context: Context, holder: str, *, credential: str, device: Device = NOWHERE) -> Session:
+def log_in(context: Context, holder: str, *, credential: str, device: ClientDevice = NOWHERE) -> Session:
     """A new session of whoever the passkey is of.
 
     Raises:

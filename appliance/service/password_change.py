@@ -6,7 +6,7 @@ from appliance.service import notices, organizations, passwords, proof, sessions
 from appliance.service.context import Actor, Context, recording
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import people
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 
 
 def change(
@@ -17,7 +17,7 @@ def change(
     new_password: str,
     keep_tokens: bool = False,
     keep_passkeys: bool = False,
-    device: Device = NOWHERE,
+    device: ClientDevice = NOWHERE,
 ) -> Session:
     """Another password. Every session ends, and the one that this gives takes their place.
 

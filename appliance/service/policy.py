@@ -16,7 +16,7 @@ from appliance.model.errors import Conflict, Invalid, NotFound, PreconditionFail
 from appliance.model.names import check_new_group
 from appliance.model.policy import Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import HIGHEST_PORT
-from appliance.model.verdict import Party, Verdict, decide
+from appliance.model.verdict import ConnectionEnd, Verdict, decide
 from appliance.service import policy_trail
 from appliance.service.changes import Change, carry_out
 from appliance.service.context import Actor, Context, Counts
@@ -249,11 +249,11 @@ def _check_groups(state: Desired, new: Collection[Rule]) -> None:
                 check_new_group(group, field=field)
 
 
-def _party(transaction: Connection, organization_id: str, text: str, field: str) -> Party:
+def _party(transaction: Connection, organization_id: str, text: str, field: str) -> ConnectionEnd:
     selector = Selector.parse(text if ":" in text else f"machine:{text}", field=field)
     machine = None
     if selector.kind is SelectorKind.MACHINE:
         machine = machines.find(transaction, organization_id, selector.name)
     if machine is None:
         raise Invalid(f"The {field} is not a machine of this organization: machine:<id>.", field=field)
-    return Party(machine.id, frozenset(machine.groups))
+    return ConnectionEnd(machine.id, frozenset(machine.groups))

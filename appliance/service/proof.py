@@ -16,7 +16,7 @@ from appliance.model.organization import Member
 from appliance.service import passwords, second_factor
 from appliance.service.context import Actor, Context
 from appliance.store import people
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def of_person(context: Context, actor: Actor, password: str, code: str | None) -
     return Shown(member, second_factor.examine(context, member, code))
 
 
-def take(context: Context, transaction: Connection, shown: Shown, device: Device) -> None:
+def take(context: Context, transaction: Connection, shown: Shown, device: ClientDevice) -> None:
     """Takes the proof, which allows what this transaction does and nothing after it.
 
     Args:

@@ -16,7 +16,7 @@ from appliance.service import mail, notices, passwords, tickets, ways_in
 from appliance.service.context import Context
 from appliance.service.sessions import NOWHERE
 from appliance.store import audit, organizations, people, resets, second_factors
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 from appliance.store.tickets import TicketKind
 
 OPERATOR = "operator"
@@ -89,7 +89,7 @@ def issue(context: Context, email: str) -> str:
     return _link(context, token)
 
 
-def complete(context: Context, token: str, new_password: str, device: Device = NOWHERE) -> None:
+def complete(context: Context, token: str, new_password: str, device: ClientDevice = NOWHERE) -> None:
     """Another password. Every session, API token and passkey of its owner ends, and the link is good no more.
 
     A second factor stays as it is, and is asked for at the next log-in: who reads somebody's mail has one factor. A

@@ -17,7 +17,7 @@ from appliance.service import factor_removals, notices, recovery_codes
 from appliance.service.context import Actor, Context
 from appliance.store import second_factors
 from appliance.store.second_factors import SecondFactor
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 
 RETRY_AFTER_S = 5
 """A hub that was killed is back by then."""
@@ -80,7 +80,7 @@ def examine(context: Context, member: Member, code: str | None) -> Proof:
     return Proof(factor, step=matching_step(context, member, factor, typed))
 
 
-def take(context: Context, transaction: Connection, member: Member, proof: Proof, device: Device) -> None:
+def take(context: Context, transaction: Connection, member: Member, proof: Proof, device: ClientDevice) -> None:
     """Takes the code, which allows what this transaction does and nothing after it.
 
     Args:

@@ -17,7 +17,7 @@ from appliance.model.organization import Member
 from appliance.service import credentials, tokens
 from appliance.service.context import SUSPENDED, Actor, Context, recording
 from appliance.store import organizations, sessions, tickets
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 from appliance.store.tickets import TicketKind
 
 IDLE = credentials.IDLE
@@ -26,7 +26,7 @@ MOST_OF_ONE = 100
 """Sessions of one member: where another begins, the one that was not used for longest ends."""
 _NOTED_EVERY = timedelta(minutes=1)
 
-NOWHERE = Device("", "")
+NOWHERE = ClientDevice("", "")
 """Where nobody knows from what a session is opened."""
 
 
@@ -51,14 +51,14 @@ class OpenSession:
     """
 
     id: str
-    device: Device
+    device: ClientDevice
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
     is_current: bool
 
 
-def begin(context: Context, transaction: Connection, member: Member, device: Device) -> Session:
+def begin(context: Context, transaction: Connection, member: Member, device: ClientDevice) -> Session:
     """A new session of this member; it is there once the transaction commits.
 
     Raises:
@@ -86,7 +86,7 @@ def end_every(transaction: Connection, member: Member) -> None:
     tickets.drop(transaction, member.id, TicketKind.RESET, TicketKind.MAILED_RESET, TicketKind.LOG_IN)
 
 
-def start_over(context: Context, transaction: Connection, member: Member, device: Device) -> Session:
+def start_over(context: Context, transaction: Connection, member: Member, device: ClientDevice) -> Session:
     """Ends every session of this member and begins a new one: how they prove who they are is another way now."""
     end_every(transaction, member)
     return begin(context, transaction, member, device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.model import usage
 from appliance.model.errors import NotFound
-from appliance.model.usage import History, Item, Month
+from appliance.model.usage import Item, Month, UsageHistory
 from appliance.service.context import Actor, Context
 from appliance.store import meters
 
@@ -27,6 +27,6 @@ def month(context: Context, actor: Actor, name: str) -> tuple[Month, list[Item]]
     raise NotFound(f"There is no statement of {name!r}.")
 
 
-def _history(context: Context, actor: Actor) -> History:
+def _history(context: Context, actor: Actor) -> UsageHistory:
     with context.store.read() as transaction:
         return meters.history(transaction, actor.organization_id, context.clock())

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from appliance.model import usage
 from appliance.model.organization import Plan
-from appliance.model.usage import History, Lifetime, Span
+from appliance.model.usage import Lifetime, Span, UsageHistory
 from appliance.store.schema import lifetimes as _lifetimes
 from appliance.store.schema import meter_spans as _spans
 from appliance.store.schema import organizations as _organizations
@@ -106,7 +106,7 @@ def note(
             _close(transaction, organization_id, PAID, end)
 
 
-def history(transaction: Connection, organization_id: str, until: datetime) -> History:
+def history(transaction: Connection, organization_id: str, until: datetime) -> UsageHistory:
     """Input of the organization's statement as of ``until``."""
     clock = transaction.execute(
         select(_organizations.c.meter_from, _organizations.c.meter_at).where(_organizations.c.id == organization_id)
@@ -122,7 +122,7 @@ def history(transaction: Connection, organization_id: str, until: datetime) -> H
         select(_spans).where(_spans.c.organization_id == organization_id).order_by(_spans.c.id)
     ):
         spans[row.kind].append(Span(row.since, now if row.until is None else row.until))
-    return History(
+    return UsageHistory(
         Span(clock.meter_from or now, now),
         tuple(
             Lifetime(row.machine_id, row.name, Span(row.since, now if row.until is None else row.until))

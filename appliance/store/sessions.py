@@ -45,7 +45,7 @@ _FORGET_ENDED = delete(_table).where(
 
 
 @dataclass(frozen=True)
-class Device:
+class ClientDevice:
     """Origin of a session; its fields may be empty.
 
     Attributes:
@@ -62,7 +62,7 @@ class StoredSession:
     """A session that has not ended."""
 
     token_hash: str
-    device: Device
+    device: ClientDevice
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
@@ -74,7 +74,7 @@ def id_of(token_hash: str) -> str:
 
 
 def create(
-    transaction: Connection, member_id: str, token_hash: str, device: Device, now: datetime, until: datetime
+    transaction: Connection, member_id: str, token_hash: str, device: ClientDevice, now: datetime, until: datetime
 ) -> None:
     """Store a session under its token's hash."""
     transaction.execute(
@@ -127,7 +127,7 @@ def of_member(transaction: Connection, member_id: str, now: datetime, idle_since
     return [
         StoredSession(
             row.token_hash,
-            Device(row.address, row.agent),
+            ClientDevice(row.address, row.agent),
             times.loaded(row.created_at),
             times.loaded(row.last_seen_at),
             times.loaded(row.expires_at),

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from appliance.model.errors import Refused
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 
 COOKIE = "__Host-meshwg"
 """Name of the cookie that holds a session's token."""
@@ -108,9 +108,9 @@ class Request:
         return "\0".join((self.method, self.path, self.query_string, "")).encode() + self.body
 
     @property
-    def device(self) -> Device:
+    def device(self) -> ClientDevice:
         """Caller's address and program, as far as it tells."""
-        return Device(self.address, self.header("User-Agent"))
+        return ClientDevice(self.address, self.header("User-Agent"))
 
     @property
     def is_safe(self) -> bool:

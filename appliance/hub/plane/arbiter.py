@@ -22,7 +22,7 @@ from appliance.hub.plane.doorkeeper import Doorkeeper
 from appliance.hub.rpc.callers import HERE, Caller
 from appliance.hub.rpc.checks import Distrusted, check_state, usable_endpoints
 from appliance.model.desired import Desired
-from appliance.model.difference import Difference
+from appliance.model.difference import StateDifference
 from appliance.store import Store, machines, organizations
 
 log = structlog.get_logger()
@@ -85,7 +85,7 @@ class Arbiter:
                 self._put_back(organization, self._applied[organization])
                 caller.must_wait()
 
-    def amended(self, organization: str, difference: Difference, base: int) -> Desired | None:
+    def amended(self, organization: str, difference: StateDifference, base: int) -> Desired | None:
         """What a difference makes of the state at the revision ``base``; None where the data plane has another."""
         with self._locks[organization]:
             applied, state = self._applied.get(organization), self._plane.state(organization)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from appliance.model.desired import Desired
-from appliance.model.difference import Difference
+from appliance.model.difference import StateDifference
 from appliance.model.ids import ORGANIZATION_ID
 from appliance.model.ports import FIRST_PORT, LAST_PORT
 
@@ -77,7 +77,7 @@ class Amend(msgspec.Struct, frozen=True, tag=True):
     """
 
     organization: OrganizationId
-    difference: Difference
+    difference: StateDifference
     base: Revision
     revision: Revision
 

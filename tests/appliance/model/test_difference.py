@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from appliance.hub.rpc.codec import decode, encode
 from appliance.model.desired import Desired
-from appliance.model.difference import Difference, between, between_rules
+from appliance.model.difference import StateDifference, between, between_rules
 from appliance.model.policy import ANYONE, Action, Rule
 from tests.appliance.strategies import desired_states
 
@@ -42,7 +42,7 @@ def test_a_difference_that_was_sent_over_rpc_leads_to_the_new_state(
     assert found is not None
     assert len(found.rules) == len(new)
     assert len(found.rules_gone) == len(before.policy.rules) - len(kept)
-    received = decode(encode(found), Difference)
+    received = decode(encode(found), StateDifference)
     assert received.apply_to(before) == after
     assert received.apply_to(before).policy.weights == after.policy.weights
     if kept and new:

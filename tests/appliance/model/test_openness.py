@@ -11,10 +11,10 @@ from appliance.model.desired import Desired
 from appliance.model.openness import open_protocols
 from appliance.model.policy import ANYONE, Action, Policy, Protocol, Rule
 from appliance.model.port_ranges import parse_ports
-from appliance.model.verdict import Party, decide
+from appliance.model.verdict import ConnectionEnd, decide
 from tests.appliance.strategies import desired_states
 
-ANYBODY = Party("unknown")
+ANYBODY = ConnectionEnd("unknown")
 """A machine that no rule names, by id or by group."""
 
 

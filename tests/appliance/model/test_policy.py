@@ -23,7 +23,7 @@ from appliance.model.policy import (
     SelectorKind,
 )
 from appliance.model.port_ranges import PortRange, format_ports, merge_ports, parse_ports
-from appliance.model.verdict import Party, decide
+from appliance.model.verdict import ConnectionEnd, decide
 from tests.appliance.strategies import PORTS, desired_states, port_ranges, rules
 
 PEERS = tuple(Peer(f"m{number}", f"key{number}", IPv4Address("10.100.0.2") + number) for number in range(2))
@@ -35,7 +35,7 @@ def test_the_order_of_rules_never_matters(
 ) -> None:
     shuffled = list(desired.policy.rules)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    parties = [Party(peer.id, peer.groups) for peer in desired.peers]
+    parties = [ConnectionEnd(peer.id, peer.groups) for peer in desired.peers]
     for source in parties:
         for destination in parties:
             ports = port if protocol.has_ports else None
@@ -48,7 +48,7 @@ def test_the_order_of_rules_never_matters(
 def test_a_deny_rule_always_wins(desired: Desired, protocol: Protocol) -> None:
     everything = Rule("x", Action.DENY, Selector(SelectorKind.ANY), Selector(SelectorKind.ANY))
     policy = Policy(desired.policy.default, (*desired.policy.rules, everything))
-    source, destination = Party("a"), Party("b")
+    source, destination = ConnectionEnd("a"), ConnectionEnd("b")
     assert decide(policy, source, destination, protocol).action is Action.DENY
 
 
@@ -63,7 +63,7 @@ def test_a_redundant_rule_changes_no_verdict(data: st.DataObject, protocol: Prot
     if policy.rule_covering(rule) is None:
         return
     after = policy.with_rules([rule])
-    parties = [Party(peer.id, peer.groups) for peer in desired.peers]
+    parties = [ConnectionEnd(peer.id, peer.groups) for peer in desired.peers]
     for one in parties:
         for other in parties:
             ports = port if protocol.has_ports else None
@@ -102,8 +102,8 @@ def test_a_rule_is_redundant_if_another_one_covers_it(present: str, further: str
 def test_a_rule_is_for_one_direction() -> None:
     rule = Rule("x", Action.DENY, Selector(SelectorKind.MACHINE, "a"), Selector(SelectorKind.MACHINE, "b"))
     policy = Policy(Action.ALLOW, (rule,))
-    assert decide(policy, Party("a"), Party("b")).action is Action.DENY
-    assert decide(policy, Party("b"), Party("a")).action is Action.ALLOW
+    assert decide(policy, ConnectionEnd("a"), ConnectionEnd("b")).action is Action.DENY
+    assert decide(policy, ConnectionEnd("b"), ConnectionEnd("a")).action is Action.ALLOW
 
 
 def test_without_a_port_a_rule_for_ports_does_not_match() -> None:
@@ -111,9 +111,9 @@ def test_without_a_port_a_rule_for_ports_does_not_match() -> None:
         "x", Action.DENY, Selector(SelectorKind.ANY), Selector(SelectorKind.ANY), Protocol.TCP, parse_ports("22")
     )
     policy = Policy(Action.ALLOW, (rule,))
-    assert decide(policy, Party("a"), Party("b"), Protocol.TCP).action is Action.ALLOW
-    assert decide(policy, Party("a"), Party("b"), Protocol.TCP, 22).rule is rule
-    assert decide(policy, Party("a"), Party("b"), Protocol.UDP, 22).action is Action.ALLOW
+    assert decide(policy, ConnectionEnd("a"), ConnectionEnd("b"), Protocol.TCP).action is Action.ALLOW
+    assert decide(policy, ConnectionEnd("a"), ConnectionEnd("b"), Protocol.TCP, 22).rule is rule
+    assert decide(policy, ConnectionEnd("a"), ConnectionEnd("b"), Protocol.UDP, 22).action is Action.ALLOW
 
 
 @given(port_ranges())

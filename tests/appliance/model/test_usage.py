@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from appliance.model.usage import (
     PRICE,
-    History,
     Item,
     Lifetime,
     Month,
     Span,
+    UsageHistory,
     cost,
     items,
     minute_after,
@@ -47,13 +47,13 @@ def disjoint_spans(draw: st.DrawFn) -> list[Span]:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> History:
+def histories(draw: st.DrawFn) -> UsageHistory:
     lifetimes = [
         Lifetime(f"m{number}", f"name {number}", span)
         for number, span in enumerate(draw(st.lists(spans(), max_size=8)))
     ]
     paid, suspended = (draw(disjoint_spans()) for _ in range(2))
-    return History(Span(FIRST + draw(st.integers(0, 50_000)), draw(MINUTES)), lifetimes, paid, suspended)
+    return UsageHistory(Span(FIRST + draw(st.integers(0, 50_000)), draw(MINUTES)), lifetimes, paid, suspended)
 
 
 def sums(lines: Iterable[Month | Item]) -> tuple[int, int, int]:
@@ -66,13 +66,13 @@ def sums(lines: Iterable[Month | Item]) -> tuple[int, int, int]:
 
 
 @given(histories())
-def test_the_lines_of_a_month_add_up_to_it(history: History) -> None:
+def test_the_lines_of_a_month_add_up_to_it(history: UsageHistory) -> None:
     for month in months(history):
         assert sums(items(history, month.name)) == (month.minutes, month.billed_minutes, month.amount)
 
 
 @given(histories())
-def test_the_months_add_up_to_the_lifetimes(history: History) -> None:
+def test_the_months_add_up_to_the_lifetimes(history: UsageHistory) -> None:
     minutes, billed, _ = sums(months(history))
     enabled = [lifetime.span.within(history.span) for lifetime in history.lifetimes]
     enabled_and_paid = [span.within(paid) for span in enabled for paid in history.paid]
@@ -83,17 +83,17 @@ def test_the_months_add_up_to_the_lifetimes(history: History) -> None:
 
 
 @given(histories(), st.data())
-def test_a_lifetime_split_in_two_costs_as_much(history: History, data: st.DataObject) -> None:
+def test_a_lifetime_split_in_two_costs_as_much(history: UsageHistory, data: st.DataObject) -> None:
     halves = []
     for lifetime in history.lifetimes:
         cut = data.draw(st.integers(lifetime.span.start, lifetime.span.end))
         halves += [Lifetime(lifetime.machine, "", Span(lifetime.span.start, cut))]
         halves += [Lifetime(lifetime.machine, "", Span(cut, lifetime.span.end))]
-    assert months(History(history.span, halves, history.paid, history.suspended)) == months(history)
+    assert months(UsageHistory(history.span, halves, history.paid, history.suspended)) == months(history)
 
 
 @given(histories(), st.integers(0, 50_000))
-def test_a_past_month_does_not_change(history: History, later: int) -> None:
+def test_a_past_month_does_not_change(history: UsageHistory, later: int) -> None:
     now = history.span.end
     grown = replace(history, span=Span(history.span.start, now + later))
     over = [month for month in months(history) if span_of(month.name).end <= now]
@@ -101,7 +101,7 @@ def test_a_past_month_does_not_change(history: History, later: int) -> None:
 
 
 @given(histories())
-def test_a_month_is_rounded_once_and_by_half_a_paisa_at_most(history: History) -> None:
+def test_a_month_is_rounded_once_and_by_half_a_paisa_at_most(history: UsageHistory) -> None:
     for month in months(history):
         exact = Decimal(PRICE) * month.billed_minutes / span_of(month.name).length
         assert abs(month.amount - exact) <= Decimal("0.5")
@@ -112,12 +112,12 @@ def test_a_month_is_rounded_once_and_by_half_a_paisa_at_most(history: History) -
 def test_a_whole_month_costs_the_price_whatever_its_length(name: str, machines: int) -> None:
     whole = span_of(name)
     lifetimes = [Lifetime(f"m{number}", "", whole) for number in range(machines)]
-    (month,) = months(History(whole, lifetimes, [whole]))
+    (month,) = months(UsageHistory(whole, lifetimes, [whole]))
     assert (month.amount, month.machine_months) == (machines * PRICE, Decimal(f"{machines}.0000"))
 
 
 def test_a_machine_without_a_minute_is_listed_in_its_first_month_only() -> None:
-    history = History(span_of("2027-11"), [Lifetime("m", "name", Span(FIRST, FIRST))])
+    history = UsageHistory(span_of("2027-11"), [Lifetime("m", "name", Span(FIRST, FIRST))])
     assert items(history, "2027-11") == [Item("m", "name", 0, 0, 0)]
     assert items(history, "2027-12") == []
 

@@ -29,7 +29,7 @@ from appliance.service import (
     verification,
 )
 from appliance.service.sessions import NOWHERE
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 from appliance.vault import codes
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.conftest import sign_up
@@ -40,7 +40,7 @@ EMAIL = "owner@example.net"
 PASSWORD = "correct horse battery"
 OTHER = "staple the correct horse"
 SITE = "https://hub.example.net"
-DEVICE = Device("198.51.100.7", "curl/8")
+DEVICE = ClientDevice("198.51.100.7", "curl/8")
 
 
 class Clock:

@@ -12,12 +12,12 @@ from appliance.model.errors import Invalid, NotFound, Unauthenticated, WrongProo
 from appliance.service import Actor, Context, accounts, organizations, password_change, passwords, sessions
 from appliance.service import log_in as login
 from appliance.store import people
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 from tests.appliance.conftest import sign_up
 
 PASSWORD = "correct horse battery"
 OTHER = "staple the correct horse"
-LAPTOP = Device("192.0.2.7", "curl/8.5.0\n\x1b[31m" + "x" * 300)
+LAPTOP = ClientDevice("192.0.2.7", "curl/8.5.0\n\x1b[31m" + "x" * 300)
 
 
 def log_in(context: Context, password: str = PASSWORD) -> str:

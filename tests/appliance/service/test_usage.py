@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from appliance.model.errors import NotFound
 from appliance.model.organization import AuditEntry
-from appliance.model.usage import PRICE, History, Item, Month, items, months
+from appliance.model.usage import PRICE, Item, Month, UsageHistory, items, months
 from appliance.service import Actor, Context, machines, organizations, usage
 from appliance.service.trails import tidy
 from tests.appliance.conftest import sign_up
@@ -34,7 +34,7 @@ def meter(entries: list[AuditEntry], days: float) -> list[Month]:
     return months(kept(entries, days))
 
 
-def kept(entries: list[AuditEntry], days: float) -> History:
+def kept(entries: list[AuditEntry], days: float) -> UsageHistory:
     """What the store's meters say after these entries; never anything else than the whole trail says."""
     until = START + timedelta(days=days)
     found = metered(entries, until)

@@ -24,7 +24,7 @@ from appliance.service import (
     second_factor,
     verification,
 )
-from appliance.store.sessions import Device
+from appliance.store.sessions import ClientDevice
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.letterbox import delivered
 from tests.appliance.members import PASSWORD, again
@@ -33,7 +33,7 @@ EMAIL = "owner@example.net"
 OTHER = "staple the correct horse"
 SITE = "https://hub.example.net"
 NOW = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
-DEVICE = Device("198.51.100.7", "curl/8")
+DEVICE = ClientDevice("198.51.100.7", "curl/8")
 
 
 @pytest.fixture

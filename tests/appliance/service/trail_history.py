@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from appliance.model import usage
 from appliance.model.organization import AuditEntry, Plan
-from appliance.model.usage import History, Lifetime, Span
+from appliance.model.usage import Lifetime, Span, UsageHistory
 from appliance.store import Store, audit, meters, migration, times
 from tests.appliance.sites import make_store
 
@@ -23,7 +23,7 @@ _PLAN = "organization.changed"
 _SUSPENDED, _RESUMED = "organization.suspended", "organization.resumed"
 
 
-def history_of(entries: Iterable[AuditEntry], until: datetime) -> History:
+def history_of(entries: Iterable[AuditEntry], until: datetime) -> UsageHistory:
     """What the trail tells, oldest entry first, as of ``until``.
 
     Entries come in the order of what happened; where a clock was set back meanwhile, minutes that are told of already
@@ -74,7 +74,7 @@ def history_of(entries: Iterable[AuditEntry], until: datetime) -> History:
         paid.append(Span(paid_since, now))
     if suspended_since is not None:
         suspended.append(Span(suspended_since, now))
-    return History(
+    return UsageHistory(
         Span(now if founded is None else founded, now),
         tuple(Lifetime(machine, names[machine], span) for machine, span in ended),
         tuple(paid),
@@ -89,7 +89,7 @@ _FOUNDED = (
 )
 
 
-def metered(entries: Iterable[AuditEntry], until: datetime) -> History:
+def metered(entries: Iterable[AuditEntry], until: datetime) -> UsageHistory:
     """What the store's meters say after these entries were recorded."""
     with organization_in() as (transaction, organization):
         for each in entries:
@@ -110,7 +110,7 @@ def organization_in() -> Iterator[tuple[Connection, str]]:
         raise _Undone
 
 
-def upgraded(of_each: Sequence[Sequence[AuditEntry]], until: datetime) -> list[History]:
+def upgraded(of_each: Sequence[Sequence[AuditEntry]], until: datetime) -> list[UsageHistory]:
     """What the meters say of each organization of a store that had these entries before it had meters."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "store.sqlite"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from appliance.model.policy import Action, Policy, Protocol, Selector, SelectorKind
 from appliance.model.policy import Rule as ModelRule
 from appliance.model.port_ranges import parse_ports
-from appliance.model.verdict import Party, decide
+from appliance.model.verdict import ConnectionEnd, decide
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
 from harness.overlay import truth
@@ -112,8 +112,8 @@ def test_two_models_that_share_no_code_agree(cell: CellKey, default: str, rules_
     )
     decided = decide(
         policy,
-        Party(cell.source.id, frozenset(cell.source.groups)),
-        Party(cell.destination.id, frozenset(cell.destination.groups)),
+        ConnectionEnd(cell.source.id, frozenset(cell.source.groups)),
+        ConnectionEnd(cell.destination.id, frozenset(cell.destination.groups)),
         Protocol(cell.service.protocol),
         cell.service.port,
     )

@@ -21,7 +21,7 @@ from appliance.hub.ruleset import UNMATCHED, Removal, Ruleset, compile_ruleset, 
 from appliance.hub.ruleset.buckets import count_for
 from appliance.model.desired import Desired, Peer
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, SelectorKind
-from appliance.model.verdict import Party, decide
+from appliance.model.verdict import ConnectionEnd, decide
 from tests.appliance.hub.ruled import Kernel, changes, listing, members, rule, state_of
 from tests.appliance.strategies import PORTS, desired_states
 from tests.properties import sharing_fixtures
@@ -33,7 +33,7 @@ ON_A_KERNEL = sharing_fixtures(40)
 def verdict(desired: Desired, source: Peer, destination: Peer, protocol: str, port: int) -> Action:
     """What the model says."""
     known = Protocol(protocol) if protocol != "gre" else Protocol.ANY
-    parties = Party(source.id, source.groups), Party(destination.id, destination.groups)
+    parties = ConnectionEnd(source.id, source.groups), ConnectionEnd(destination.id, destination.groups)
     return decide(desired.policy, *parties, known, port if known.has_ports else None).action
 
 
