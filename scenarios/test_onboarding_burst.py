@@ -36,7 +36,7 @@ def test_each_of_many_organizations_has_a_working_mesh(world: World, record: Rec
     record.took("from sign-up to a working mesh", (each.seconds for each in attempts if each.seconds is not None))
     record.none_of("collisions", collisions(attempts), "two share what only one may have")
     failed = [f"{each.number}: {each.error}" for each in attempts if each.error is not None]
-    record.none_of("organizations that met an error", failed, "organizations were not served")
+    record.none_of("organizations with an error", failed, "organizations were not served")
     record.none_of("organizations without a result", range(wanted - len(attempts)), "some organizations have no result")
 
     with record.control("machines that a rule denies are no working mesh, and are one without it"):

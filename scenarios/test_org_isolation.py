@@ -114,12 +114,12 @@ def test_no_call_tells_of_another_organization(world: World, record: Record) -> 
     if refused.status != 422:
         raise Refuted(f"a rule about another organization's machine was answered {refused.status}")
     lists = [path for path in document if "{" not in path and "security" in document[path].get("get", {})]
-    leaks = [path for path in lists if _tells_of(str(acme.api.call("GET", path).body), theirs)]
+    leaks = [path for path in lists if _mentions(str(acme.api.call("GET", path).body), theirs)]
     record.none_of(
         "lists that showed another organization's things", leaks, "a list showed another organization's things"
     )
     with record.control("the other organization's own lists show them"):
-        assert _tells_of(str(bolt.api.call("GET", "/machines").body), theirs)
+        assert _mentions(str(bolt.api.call("GET", "/machines").body), theirs)
     with record.control("the same calls know the own ids"):
         assert all(_status(acme, method, path, own) != 404 for method, path in calls)
 
@@ -131,7 +131,7 @@ def test_no_page_tells_of_another_organization(world: World, record: Record) -> 
     theirs = _holdings(bolt, _SECRET)
     ours, other = _browser(acme), _browser(bolt)
     fields = ours.forms("/machines")[0].fields
-    with_id = sorted((method, path) for method, path in other.walk("/machines") if _tells_of(path, theirs))
+    with_id = sorted((method, path) for method, path in other.walk("/machines") if _mentions(path, theirs))
     record.at_least("pages and forms with an id in their address", len(with_id), 8)
     opened = [
         f"{method} {path} was answered {status}"
@@ -140,14 +140,14 @@ def test_no_page_tells_of_another_organization(world: World, record: Record) -> 
     ]
     record.none_of("pages that knew another organization's ids", opened, "a page knew another organization's id")
     seen = [path for method, path in sorted(ours.walk("/machines")) if method == "GET"]
-    leaks = [path for path in seen if _tells_of(ours.open(path).text, theirs)]
+    leaks = [path for path in seen if _mentions(ours.open(path).text, theirs)]
     record.measure("pages that were read", len(seen))
     record.none_of(
         "pages that showed another organization's things", leaks, "a page showed another organization's things"
     )
     with record.control("the other organization's own pages show them"):
         assert all(other.open(path).status_code == 200 for method, path in with_id if method == "GET")
-        assert _tells_of(other.open("/machines").text, theirs)
+        assert _mentions(other.open("/machines").text, theirs)
     for browser in (ours, other):
         browser.close()
 
@@ -188,7 +188,7 @@ def _kind(path: str) -> str:
     return path.partition("/{")[0]
 
 
-def _tells_of(text: str, holdings: Mapping[str, str]) -> bool:
+def _mentions(text: str, holdings: Mapping[str, str]) -> bool:
     return any(each in text for each in (_SECRET, *holdings.values()))
 
 

@@ -157,7 +157,7 @@ def test_damage_is_mended_and_nothing_denied_gets_through(world: World, record: 
     machines = mesh.machines("mumbai", "pune", "kolkata")
     with damage_run(world, record, mesh, machines) as run:
         applying = [damage for damage in CATALOGUE if run.target.applies(damage)]
-        wanted = _some(applying, world.seed) if profile == "quick" else applying
+        wanted = _quick_selection(applying, world.seed) if profile == "quick" else applying
         for damage in wanted:
             stands = damage.noticed is Noticed.EVENT
             cut = run.shows_and_recovers(damage) if stands else run.recovers(damage)
@@ -296,7 +296,7 @@ def wait_until_seen(target: Inside, before: str, deadline_s: float) -> None:
         pause = min(2 * pause, _LONGEST_POLL)
 
 
-def _some(kinds: Sequence[Damage], seed: int) -> list[Damage]:
+def _quick_selection(kinds: Sequence[Damage], seed: int) -> list[Damage]:
     """Returns the first kind of each family, others drawn by the seed, and one of each kind that takes long."""
     chance = random.Random(f"kinds {seed}")
     fast = [each for each in kinds if each.noticed is Noticed.EVENT]

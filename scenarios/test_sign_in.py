@@ -166,7 +166,7 @@ def test_guessing_is_slowed_and_tells_nothing(person: Person, record: Record) ->
     record.measure("time to wait", wait, "s", limit=f"1 to {SLOWEST}")
     if not 1 <= wait <= SLOWEST:
         raise Refuted(f"Retry-After says {wait}")
-    texts = [_words(answer) for answer in known], [_words(answer) for answer in unknown]
+    texts = [_status_and_text(answer) for answer in known], [_status_and_text(answer) for answer in unknown]
     record.none_of(
         "answers that differ", [pair for pair in zip(*texts, strict=True) if pair[0] != pair[1]], "answers differ"
     )
@@ -403,7 +403,7 @@ def _changing_calls(browser: Visitor) -> list[tuple[str, str]]:
     ]
 
 
-def _words(answer: Answer) -> tuple[int, str]:
+def _status_and_text(answer: Answer) -> tuple[int, str]:
     """Returns status and words of an answer, without the time to wait."""
     body = answer.body
     return answer.status, body["detail"] if answer.status == 401 else body["type"]

@@ -47,7 +47,7 @@ def measure(world: World, rounds: int, tell: Callable[[str], None]) -> dict[str,
         stream.wait_until_whole(_DEADLINE)
         for number in range(rounds):
             for name in outages:
-                outage, seconds = _one(world, target, stream, known[name])
+                outage, seconds = _damage_once(world, target, stream, known[name])
                 outages[name].append(outage * 1e3)
                 mended[name].append(seconds * 1e3)
             tell(f"damage, round {number + 1} of {rounds}: {_medians({n: v[-1:] for n, v in outages.items()})}")
@@ -67,7 +67,7 @@ def _medians(times: dict[str, list[float]]) -> str:
     return ", ".join(f"{name} {statistics.median(values):.0f} ms" for name, values in times.items())
 
 
-def _one(world: World, target: Inside, stream: HealthStream, damage: Damage) -> tuple[float, float]:
+def _damage_once(world: World, target: Inside, stream: HealthStream, damage: Damage) -> tuple[float, float]:
     """Returns the seconds for which packets were lost, and the seconds that the service logged for its repairs."""
     before = len(_repairs(world))
     start = stream.expect_loss()

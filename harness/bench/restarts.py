@@ -70,7 +70,7 @@ def measure(world: World, organizations: int, rounds: int, tell: Callable[[str],
             periods.append(_disturbed(world, mesh, "SIGHUP", world.subject.service.renew))
             periods.append(_quiet(_STEADY_S))
             periods.append(_disturbed(world, mesh, "SIGKILL", world.subject.service.kill_children))
-            tell(f"restarts, round {number + 1} of {rounds}: no save was answered for {_away(periods[-3:])}")
+            tell(f"restarts, round {number + 1} of {rounds}: no save was answered for {_downtimes(periods[-3:])}")
     if stream.receiver_drops:
         raise Inconclusive(f"the lab's own receiver was too slow for {stream.receiver_drops} packets")
     return {"restart-loss": _summary(stream, periods, organizations)}
@@ -86,13 +86,13 @@ def _summary(stream: UdpStream, periods: list[_Period], organizations: int) -> M
     seconds = sum(each.end_ns - each.start_ns for each in periods) / 1e9
     text = (
         f"{'; '.join(texts)}; {sum(sent.values()) / seconds:.0f} packets/s, {organizations} organizations besides; "
-        f"no save answered for {_away(periods)}"
+        f"no save answered for {_downtimes(periods)}"
     )
     each = [float(lost[period]) for period in periods if period.away_s is not None]
     return Measured(sum(each), text, (min(each), max(each)))
 
 
-def _away(periods: list[_Period]) -> str:
+def _downtimes(periods: list[_Period]) -> str:
     kinds = {each.what: None for each in periods if each.away_s is not None}
     medians = {
         what: statistics.median(p.away_s for p in periods if p.what == what and p.away_s is not None) for what in kinds

@@ -65,7 +65,7 @@ class SaverReport(msgspec.Struct, frozen=True):
     cpu_s: float
 
 
-def work(order: Order) -> SaverReport:
+def send_all(order: Order) -> SaverReport:
     """Sends the requests of an order."""
     seconds: list[float] = []
     refused: list[int] = []
@@ -102,5 +102,5 @@ def work(order: Order) -> SaverReport:
 
 
 if __name__ == "__main__":
-    done = work(msgspec.json.decode(sys.stdin.buffer.read(), type=Order))
-    sys.stdout.buffer.write(msgspec.json.encode(done))
+    report = send_all(msgspec.json.decode(sys.stdin.buffer.read(), type=Order))
+    sys.stdout.buffer.write(msgspec.json.encode(report))

@@ -27,8 +27,8 @@ from harness.world.world import World
 _MOST_PRINTED = 5
 # Name of the figure, its label, and the sign of its limit.
 _ROWS = (
-    ("errors", "organizations that met an error", "≤"),
-    ("collisions", "things that two have and only one may", "≤"),
+    ("errors", "organizations with an error", "≤"),
+    ("collisions", "collisions between organizations", "≤"),
     ("meshes_working_share", "share of meshes that work", "≥"),
     ("rate_per_s", "working meshes a second", "≥"),
     ("p95_ms", "from sign-up to a working mesh, 95th percentile, ms", "≤"),

@@ -17,7 +17,7 @@ class Figures(msgspec.Struct, frozen=True):
     Attributes:
         organizations: number of organizations that were wanted.
         errors: number of organizations with an error.
-        collisions: number of things that two have and only one may.
+        collisions: number of collisions (`harness.burst.attempt.collisions`).
         meshes_working: number of organizations whose machines received packets of each other.
         rate_per_s: working meshes per second, from the first sign-up until the last client was down.
         p50_ms: median of the times from sign-up to a working mesh; None if there is none.

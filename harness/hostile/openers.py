@@ -71,13 +71,13 @@ def main(options: dict[str, object]) -> None:
     address, rate = str(options["address"]), float(str(options["rate"]))
     began, until = time.monotonic(), time.monotonic() + float(str(options["seconds"]))
     number, ready_after = 0, int(str(options["ready_after"]))
-    # Straight into the tunnel: a host's own routes would lead to itself.
+    # Sends into the tunnel directly: the host's routes lead to itself.
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
         sender.bind((str(options["link"]), _ETH_P_IP))
         while not ended and time.monotonic() < until:
             for _ in range(_AT_ONCE):
                 for packet in handshake(address, number):
-                    # The tunnel takes no more at the moment.
+                    # The tunnel's queue may be full.
                     with suppress(OSError):
                         sender.send(packet)
                 number += 1

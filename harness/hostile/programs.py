@@ -51,7 +51,7 @@ def running(
     Raises:
         Inconclusive: the attack did not begin, or the program printed no result.
     """
-    # A log is appended to: of a name that was there before, it would tell at once that this program is ready.
+    # Logs are appended to, so a name that was used before would show `ready` at once.
     process = start(program, json.dumps(options), log=f"{log}-{next(_runs)}")
     result: dict[str, Any] = {}
     try:

@@ -75,7 +75,7 @@ def sending(
         start,
         Path(crowd.__file__),
         options,
-        # Bodies that are never sent are not answered before their time is over.
+        # Requests without their body are answered only once their time is over.
         ready=None if kind == "bodies" else crowd.READY,
         log=log,
         failure="the crowd was not answered",

@@ -121,14 +121,19 @@ def timeline(
         name,
         (end - begin) / 1e9 / slots,
         [
-            Save(clipped(each.policy), _since(begin, each.requested_ns), _since(begin, each.answered_ns), list(passing))
+            Save(
+                clipped(each.policy),
+                _seconds_since(begin, each.requested_ns),
+                _seconds_since(begin, each.answered_ns),
+                list(passing),
+            )
             for each, passing in zip(kept, zip(*passed, strict=True), strict=True)
         ],
         [_stream(stream, begin, end, slots) for stream in shown],
         len(rest),
         len(ran) - len(shown),
         [
-            Event(clipped(each.what), _since(begin, each.begin_ns), _since(begin, each.end_ns))
+            Event(clipped(each.what), _seconds_since(begin, each.begin_ns), _seconds_since(begin, each.end_ns))
             for each in meanwhile[:MOST_EVENTS]
         ],
         max(0, len(meanwhile) - MOST_EVENTS),
@@ -196,12 +201,12 @@ def _stream(stream: EndedStream, begin: int, end: int, slots: int) -> Stream:
             sent[at] += 1
             delivered[at] += packet.seq in arrived
     denied = [
-        (_since(begin, max(begin, phase.start_ns)), _since(begin, min(end, phase.end_ns or end)))
+        (_seconds_since(begin, max(begin, phase.start_ns)), _seconds_since(begin, min(end, phase.end_ns or end)))
         for phase in stream.phases
         if not phase.allowed and phase.start_ns < end
     ]
     return Stream(clipped(stream.name), sent, delivered, denied[: MOST_SAVES + 1])
 
 
-def _since(begin_ns: int, moment_ns: int) -> float:
+def _seconds_since(begin_ns: int, moment_ns: int) -> float:
     return round((moment_ns - begin_ns) / 1e9, 6)

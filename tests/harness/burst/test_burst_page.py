@@ -76,8 +76,8 @@ def test_the_page_begins_a_burst_and_its_end_shows_the_figures(tmp_path: Path) -
     said = log.read_text()
     for what, figure in (
         ("organizations", "3"),
-        ("organizations that met an error", "0"),
-        ("things that two have and only one may", "0"),
+        ("organizations with an error", "0"),
+        ("collisions between organizations", "0"),
         ("share of meshes that work", "1"),
     ):
         assert re.search(rf"^ *{what} +{figure}\b", said, re.MULTILINE), said

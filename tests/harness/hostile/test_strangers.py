@@ -48,7 +48,7 @@ def served() -> Iterator[Served]:
 
         def do_PUT(self) -> None:
             found.lengths.append(int(self.headers["Content-Length"]))
-            # Two connections ask a third time only after one of them was answered.
+            # A third request on two connections means that one was answered.
             if len(found.lengths) > 2:
                 found.enough.set()
             self.close_connection = True

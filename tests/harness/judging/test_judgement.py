@@ -62,7 +62,7 @@ def test_a_packet_may_meet_the_denial_that_comes_while_it_is_under_way() -> None
 
 
 def test_a_packet_delivered_by_a_later_allowance_shows_nothing_about_earlier_ones() -> None:
-    # Number 2 was still under way when the denial came, and met the next allowance: so may number 1 have been.
+    # Number 2 was under way at the denial and met the next allowance; number 1 may have met the denial.
     assert lost_although_allowed(PHASES, sent(10, 90, 95), [Received(0, 10, 20), Received(2, 95, 215)]) == []
 
 

@@ -44,7 +44,7 @@ def test_an_error_from_an_endpoint_has_the_verdict_of_its_connection(kind: str) 
     assert error.is_delivered("allow", []) is wanted
     assert not error.is_delivered("deny", [])
     assert not error.is_delivered("allow", [DENIED])
-    # What the second machine may open toward the first is no matter.
+    # The verdict on connections in the other direction does not count.
     assert error.is_delivered("deny", [{**DENIED, "action": "allow"}]) is wanted
     assert not IcmpError(connection(), THIRD, ONE, of_reply=False, kind=kind).is_delivered("allow", [])
 

@@ -255,7 +255,7 @@ def test_packets_sent_between_request_and_answer_may_go_either_way(stage: Stage,
         for passes in (False, True):
             change = stage.stream.change(passes=passes, duration=20 * INTERVAL, at=at)
             (running.flows if passes else running.stops)(change)
-            # Even packets out of order: lost before one that arrived.
+            # Even a loss before a packet that arrived is allowed here.
             during = stage.stream.sent_in(change.requested_ns + 1, change.answered_ns - 1)
             assert len(during) >= 18
             stage.stream.lose(during[3])
@@ -374,7 +374,7 @@ def test_only_packets_of_the_change_itself_may_go_either_way(patch: pytest.Monke
                 (allowed if arrives else denied).append((begun, change.requested_ns))
                 arrives, begun = not arrives, change.answered_ns
                 (running.flows if arrives else running.stops)(change)
-            # The last one lasts until the stream ends, later than now.
+            # The last phase lasts until the stream ends.
             (allowed if arrives else denied).append((begun, 1 << 62))
             if changed := data.draw(st.none() | st.integers(0, len(stage.stream.sent()) - 1), label="changed"):
                 change_fate(changed)
@@ -386,13 +386,13 @@ def test_only_packets_of_the_change_itself_may_go_either_way(patch: pytest.Monke
             stage.stream.deliver(seq)
 
     def in_time(start: int, end: int) -> list[int]:
-        # One that is still under way when the next change is made may meet that one.
+        # A packet under way at the next change may be judged by that change.
         sent = stage.stream.sent()
         return [packet.seq for packet in sent if start <= packet.sent_ns and packet.sent_ns + JOURNEY <= end]
 
     verdict = judged(act)
     arrived = {packet.seq for packet in stage.stream.received()}
-    # Nothing that arrived in time shows that the last one of its time was not late.
+    # The last packet of a phase has no later one that shows that it was lost.
     must_arrive = {seq for phase in allowed for seq in in_time(*phase)[:-1]}
     must_not = {seq for phase in denied for seq in in_time(*phase)}
     wrong = (must_arrive - arrived) | (must_not & arrived)
