@@ -42,7 +42,7 @@ class Diagnosis:
 
     @property
     def up_lacks_only_root(self) -> bool:
-        """True if the hub could run here as root."""
+        """True if root is all that the hub lacks here."""
         return not self.root and [each.id for each in self.missing(UP)] == [rights.PRIVILEGES]
 
     def missing(self, command: str) -> tuple[Finding, ...]:
@@ -51,7 +51,6 @@ class Diagnosis:
 
 
 def diagnose(facts: Facts) -> Diagnosis:
-    """Make a diagnosis of facts."""
     return Diagnosis(
         distribution=facts.distribution,
         kernel=facts.kernel,

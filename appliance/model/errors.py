@@ -23,7 +23,7 @@ class Refused(Exception):
 
 
 class Invalid(Refused):
-    """The input is invalid, whatever the store has."""
+    """The input breaks a rule that does not depend on stored data."""
 
     code = "invalid"
 
@@ -53,7 +53,7 @@ class WrongProof(Refused):
 
 
 class Forbidden(Refused):
-    """The caller is signed in, but has not the rights for this."""
+    """The caller is signed in, but lacks the right to do this."""
 
     code = "forbidden"
 

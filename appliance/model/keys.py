@@ -25,7 +25,6 @@ class KeyPair:
 
 
 def new_key_pair() -> KeyPair:
-    """Generate a key pair."""
     private = X25519PrivateKey.generate()
     return KeyPair(
         private=base64.b64encode(private.private_bytes_raw()).decode(),

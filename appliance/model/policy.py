@@ -24,8 +24,6 @@ _MOST_RANGES_LISTED = 5
 
 
 class Action(str, Enum):
-    """Action on a connection."""
-
     ALLOW = "allow"
     DENY = "deny"
 

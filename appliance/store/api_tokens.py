@@ -98,7 +98,7 @@ def role_of(transaction: Connection, token_hash: str, now: datetime, *, locked: 
 def page_of(
     transaction: Connection, organization_id: str, *, member_id: str | None, after: str | None, limit: int
 ) -> list[ApiToken]:
-    """At most ``limit`` tokens sorted by id from after ``after``, including expired ones.
+    """At most ``limit`` tokens beyond ``after``, sorted by id, including expired ones.
 
     Args:
         member_id: only this member's tokens; None for the whole organization's.
@@ -118,7 +118,6 @@ def find(transaction: Connection, organization_id: str, token_id: str) -> ApiTok
 
 
 def count(transaction: Connection, member_id: str) -> int:
-    """Number of the member's tokens."""
     return transaction.execute(select(func.count()).where(_table.c.member_id == member_id)).scalar_one()
 
 
@@ -128,7 +127,6 @@ def touch(transaction: Connection, token_id: str, now: datetime) -> None:
 
 
 def remove(transaction: Connection, token_id: str) -> None:
-    """Remove a token."""
     transaction.execute(delete(_table).where(_table.c.id == token_id))
 
 

@@ -52,7 +52,6 @@ def record(
 
 
 def find(transaction: Connection, number: int) -> AuditEntry | None:
-    """The entry of this number."""
     row = transaction.execute(select(_table).where(_table.c.id == number)).one_or_none()
     return None if row is None else _loaded(row)
 

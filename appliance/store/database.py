@@ -146,7 +146,6 @@ class Store:
         return not busy
 
     def close(self) -> None:
-        """Close all connections."""
         with file_access_as(self._owner):
             self._engine.dispose()
 

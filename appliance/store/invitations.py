@@ -58,7 +58,6 @@ def create(transaction: Connection, new: Invitation) -> None:
 
 
 def replace_link(transaction: Connection, invitation_id: str, token_hash: str) -> None:
-    """Replace the invitation's link."""
     transaction.execute(update(_table).where(_table.c.id == invitation_id).values(token_hash=token_hash))
 
 

@@ -90,7 +90,6 @@ def change(transaction: Connection, organization_id: str, machine: Machine) -> N
 
 
 def remove(transaction: Connection, organization_id: str, machine_id: str) -> None:
-    """Remove a machine."""
     transaction.execute(delete(_table).where(_table.c.organization_id == organization_id, _table.c.id == machine_id))
 
 
@@ -142,7 +141,7 @@ def note_endpoints(transaction: Connection, organization_id: str, heard: Mapping
 
 
 def page_of(transaction: Connection, organization_id: str, *, after: IPv4Address | None, limit: int) -> list[Machine]:
-    """At most ``limit`` machines sorted by address from after ``after``."""
+    """At most ``limit`` machines beyond ``after``, sorted by address."""
     query = select(_table).where(_beyond(organization_id, after)).order_by(_table.c.address).limit(limit)
     return [_loaded(row) for row in transaction.execute(query)]
 

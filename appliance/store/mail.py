@@ -68,17 +68,14 @@ def claim(transaction: Connection, letter: QueuedLetter, until: datetime) -> boo
 
 
 def drop(transaction: Connection, letter: QueuedLetter) -> None:
-    """Remove a letter from the queue."""
     transaction.execute(delete(_table).where(_table.c.id == letter.id))
 
 
 def has_kind(transaction: Connection, kind: str) -> bool:
-    """True if a letter of this kind is in the queue."""
     return transaction.execute(select(_table.c.id).where(_table.c.kind == kind).limit(1)).first() is not None
 
 
 def drop_kind(transaction: Connection, kind: str) -> None:
-    """Remove every letter of this kind."""
     transaction.execute(delete(_table).where(_table.c.kind == kind))
 
 

@@ -25,7 +25,7 @@ class Membership:
 
 
 def page_of(transaction: Connection, organization_id: str, *, after: str | None, limit: int) -> list[Membership]:
-    """At most ``limit`` members sorted by id from after ``after``."""
+    """At most ``limit`` members beyond ``after``, sorted by id."""
     query = _of(organization_id).order_by(_table.c.id).limit(limit)
     if after is not None:
         query = query.where(_table.c.id > after)
@@ -39,12 +39,10 @@ def find(transaction: Connection, organization_id: str, member_id: str) -> Membe
 
 
 def has_email(transaction: Connection, organization_id: str, email: str) -> bool:
-    """True if a member of the organization has this e-mail address."""
     return transaction.execute(_of(organization_id).where(_table.c.email == email)).first() is not None
 
 
 def count_by_role(transaction: Connection, organization_id: str, role: Role) -> int:
-    """Number of members with this role."""
     query = select(func.count()).where(_table.c.organization_id == organization_id, _table.c.role == role.value)
     return transaction.execute(query).scalar_one()
 

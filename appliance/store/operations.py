@@ -45,7 +45,6 @@ class OperatorCommand:
 
 
 def record(transaction: Connection, operation: OperatorCommand) -> None:
-    """Add an entry."""
     transaction.execute(
         insert(_table).values(
             at=times.stored(operation.at), user=operation.user, action=operation.action, detail=operation.detail

@@ -88,7 +88,6 @@ def find_locked(transaction: Connection, organization_id: str) -> Organization |
 
 
 def revise(transaction: Connection, organization_id: str, revision: int) -> None:
-    """Store the organization's revision."""
     transaction.execute(_REVISE, {"organization": organization_id, "new": revision})
 
 
@@ -137,7 +136,6 @@ def count_enforced(transaction: Connection) -> int:
 
 
 def suspended_ids(transaction: Connection) -> Sequence[str]:
-    """Ids of suspended organizations."""
     return transaction.execute(select(_table.c.id).where(_table.c.suspended_at.is_not(None))).scalars().all()
 
 

@@ -56,7 +56,6 @@ def by_id(transaction: Connection, member_id: str) -> Member | None:
 
 
 def change_password_hash(transaction: Connection, member_id: str, password_hash: str) -> None:
-    """Replace the member's password hash."""
     transaction.execute(update(members).where(members.c.id == member_id).values(password_hash=password_hash))
 
 

@@ -42,7 +42,6 @@ def create(transaction: Connection, new: Permit, token_hash: str | None, now: da
 
 
 def replace_link(transaction: Connection, permit_id: str, token_hash: str) -> None:
-    """Replace the permit's link."""
     transaction.execute(update(_table).where(_table.c.id == permit_id).values(token_hash=token_hash))
 
 
@@ -68,7 +67,6 @@ def forget(transaction: Connection, now: datetime, letter_to: str | None = None)
 
 
 def count(transaction: Connection) -> int:
-    """Number of permits."""
     return transaction.execute(select(func.count()).select_from(_table)).scalar_one()
 
 

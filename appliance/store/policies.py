@@ -46,7 +46,6 @@ class SavedPolicy:
 
 
 def load(transaction: Connection, organization_id: str) -> SavedPolicy:
-    """The organization's policy."""
     parameters = {"organization": organization_id}
     head = transaction.execute(_HEAD, parameters).one()
     rows = transaction.execute(_RULES, parameters)

@@ -41,7 +41,6 @@ def find(transaction: Connection, member_id: str) -> SecondFactor | None:
 
 
 def enable(transaction: Connection, member_id: str, now: datetime) -> None:
-    """Enable the member's second factor."""
     transaction.execute(
         update(second_factors).where(second_factors.c.member_id == member_id).values(enabled_at=times.stored(now))
     )
@@ -75,7 +74,6 @@ def drop_proposal(transaction: Connection, member_id: str) -> None:
 
 
 def replace_recovery_codes(transaction: Connection, member_id: str, hashes: Iterable[str]) -> None:
-    """Replace the member's recovery codes."""
     transaction.execute(delete(recovery_codes).where(recovery_codes.c.member_id == member_id))
     transaction.execute(
         insert(recovery_codes), [{"member_id": member_id, "code_hash": code_hash} for code_hash in hashes]

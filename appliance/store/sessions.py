@@ -142,7 +142,6 @@ def touch(transaction: Connection, token_hash: str, now: datetime) -> None:
 
 
 def close(transaction: Connection, token_hash: str) -> None:
-    """End the session of this token."""
     transaction.execute(delete(_table).where(_table.c.token_hash == token_hash))
 
 
@@ -177,11 +176,9 @@ def keep_latest(transaction: Connection, member_id: str, count: int) -> None:
 
 
 def end_all_of(transaction: Connection, organization_id: str) -> None:
-    """End the sessions of all members of an organization."""
     theirs = select(members.c.id).where(members.c.organization_id == organization_id)
     transaction.execute(delete(_table).where(_table.c.member_id.in_(theirs)))
 
 
 def forget_ended(transaction: Connection, now: datetime, idle_since: datetime) -> None:
-    """Remove sessions that have ended."""
     transaction.execute(_FORGET_ENDED, {"now": times.stored(now), "idle_since": times.stored(idle_since)})

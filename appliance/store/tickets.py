@@ -66,5 +66,4 @@ def keep_latest(transaction: Connection, member_id: str, kind: TicketKind, count
 
 
 def forget_ended(transaction: Connection, now: datetime) -> None:
-    """Remove expired tickets."""
     transaction.execute(delete(_table).where(_table.c.expires_at <= times.stored(now)))
