@@ -8,10 +8,10 @@ from datetime import datetime
 from appliance.model.organization import Machine
 from appliance.service.restoration import Settled
 from appliance.store.api_tokens import ApiToken
-from appliance.store.revival import Revived, RevivedMember
+from appliance.store.revival import RestoredMember, RestoredOrganization
 
 
-def listing(organizations: Iterable[Revived], newest: datetime | None) -> Iterator[str]:
+def listing(organizations: Iterable[RestoredOrganization], newest: datetime | None) -> Iterator[str]:
     """The lines that list what works again, organization by organization, and what to know about it."""
     when = "nothing yet" if newest is None else f"nothing after {newest:%Y-%m-%d %H:%M:%S} UTC"
     yield f"This store tells of {when}. What was removed, rotated or changed later is as it was then, and works again:"
@@ -38,7 +38,7 @@ def told(settled: Settled) -> str:
     )
 
 
-def _organization(each: Revived) -> Iterator[str]:
+def _organization(each: RestoredOrganization) -> Iterator[str]:
     line = each.line
     suspended = ", suspended" if line.suspended_at is not None else ""
     yield f"{_plain(line.name)} ({line.id}), {line.plan.value}{suspended}"
@@ -57,7 +57,7 @@ def _machine(machine: Machine) -> str:
     return f"{machine.address!s:15}  {machine.public_key}  {_plain(machine.name)}{disabled}"
 
 
-def _person(person: RevivedMember) -> str:
+def _person(person: RestoredMember) -> str:
     ways = [person.role.value]
     if person.has_second_factor:
         ways.append(f"second factor with {_some(person.recovery_codes, 'recovery code')}")

@@ -18,7 +18,7 @@ import structlog
 from appliance.model.errors import InProgress, KeyReused, NotFound, Refused, TooMany, Unavailable
 from appliance.service.context import Actor, Context, check_standing
 from appliance.store import organizations, repeats
-from appliance.store.repeats import Answered, RequestKey
+from appliance.store.repeats import RequestKey, StoredAnswer
 
 log = structlog.get_logger()
 
@@ -34,10 +34,10 @@ class NothingDone(Exception):
     """Raised by work that came to nothing, and needs no words for it."""
 
 
-Work = Callable[[Actor], Answered]
+Work = Callable[[Actor], StoredAnswer]
 
 
-def idempotent(context: Context, actor: Actor, *, key: str, request: bytes, work: Work) -> Answered | None:
+def idempotent(context: Context, actor: Actor, *, key: str, request: bytes, work: Work) -> StoredAnswer | None:
     """Do what a program asks for and give None, or give what was answered when it was done before.
 
     What is refused was not done, and a repetition tries again; so it does after a process or the store was lost before
@@ -58,7 +58,7 @@ def idempotent(context: Context, actor: Actor, *, key: str, request: bytes, work
     return _idempotent(context, actor, named, request_hash, work)
 
 
-def idempotent_form(context: Context, actor: Actor, *, form: bytes, work: Work) -> Answered | None:
+def idempotent_form(context: Context, actor: Actor, *, form: bytes, work: Work) -> StoredAnswer | None:
     """Do what a form asks for and give None, or give what came of it when it was sent before.
 
     Args:
@@ -73,7 +73,7 @@ def idempotent_form(context: Context, actor: Actor, *, form: bytes, work: Work) 
     return _idempotent(context, actor, RequestKey(actor.organization_id, digest, actor.member_id), digest, work)
 
 
-def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: str, work: Work) -> Answered | None:
+def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: str, work: Work) -> StoredAnswer | None:
     with context.underway.working_on(key.organization_id + key.hash) as is_alone:
         known = _begin(context, actor, key, request_hash, is_alone=is_alone)
         if known is not None:
@@ -95,7 +95,9 @@ def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: s
     return None
 
 
-def _begin(context: Context, actor: Actor, key: RequestKey, request_hash: str, *, is_alone: bool) -> Answered | None:
+def _begin(
+    context: Context, actor: Actor, key: RequestKey, request_hash: str, *, is_alone: bool
+) -> StoredAnswer | None:
     """Note that the request is worked on; or give what came of it before."""
     now = context.clock()
     with context.store.write() as transaction:
@@ -119,7 +121,7 @@ def _begin(context: Context, actor: Actor, key: RequestKey, request_hash: str, *
     return None
 
 
-def _look_again(context: Context, key: RequestKey) -> Answered | None:
+def _look_again(context: Context, key: RequestKey) -> StoredAnswer | None:
     """Forget a request that failed; or give what is known of it, if it was done all the same."""
     with suppress(Refused), context.store.write() as transaction:
         organizations.find_locked(transaction, key.organization_id)

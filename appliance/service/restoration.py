@@ -12,7 +12,7 @@ from datetime import datetime
 
 from appliance.service.context import Actor
 from appliance.store import Store, audit, revival
-from appliance.store.revival import Revived
+from appliance.store.revival import RestoredOrganization
 from appliance.store.times import rfc3339
 
 
@@ -30,10 +30,10 @@ class Settled:
     disabled: int
 
 
-def revived(store: Store, now: datetime) -> Iterator[Revived]:
+def revived(store: Store, now: datetime) -> Iterator[RestoredOrganization]:
     """List what works again when this store is served, organization by organization."""
     with store.read() as transaction:
-        yield from revival.revived(transaction, now)
+        yield from revival.restored_organizations(transaction, now)
 
 
 def newest(store: Store) -> datetime | None:
@@ -51,7 +51,7 @@ def settle(store: Store, now: datetime, *, disable_machines: bool) -> Settled:
     with store.write() as transaction:
         as_of = revival.newest(transaction)
         ended, disabled, count = revival.end_access(transaction), 0, 0
-        for each in revival.revived(transaction, now):
+        for each in revival.restored_organizations(transaction, now):
             organization_id = each.line.id
             here = revival.disable_machines(transaction, organization_id) if disable_machines else 0
             revival.revise(transaction, organization_id)

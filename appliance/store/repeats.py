@@ -12,7 +12,7 @@ from appliance.store.schema import repeats as _table
 
 
 @dataclass(frozen=True)
-class Answered:
+class StoredAnswer:
     """Answer to a request that was done.
 
     Attributes:
@@ -27,7 +27,7 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Known:
+class StoredRequest:
     """A stored request.
 
     Attributes:
@@ -35,7 +35,7 @@ class Known:
     """
 
     request_hash: str
-    answer: Answered | None
+    answer: StoredAnswer | None
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class RequestKey:
     member_id: str | None = None
 
 
-def find(transaction: Connection, key: RequestKey) -> Known | None:
+def find(transaction: Connection, key: RequestKey) -> StoredRequest | None:
     """The stored request with this key, if there is one."""
     row = transaction.execute(select(_table).where(_is(key))).one_or_none()
     if row is None:
         return None
-    answer = Answered(row.status, row.location, row.body) if row.done else None
-    return Known(row.request_hash, answer)
+    answer = StoredAnswer(row.status, row.location, row.body) if row.done else None
+    return StoredRequest(row.request_hash, answer)
 
 
 def count(transaction: Connection, key: RequestKey) -> int:
@@ -89,7 +89,7 @@ def mark_done(transaction: Connection, key: RequestKey, location: str | None) ->
     transaction.execute(update(_table).where(_is(key)).values(done=True, location=location))
 
 
-def finish(transaction: Connection, key: RequestKey, answer: Answered) -> None:
+def finish(transaction: Connection, key: RequestKey, answer: StoredAnswer) -> None:
     """Store the answer to a request."""
     transaction.execute(
         update(_table)

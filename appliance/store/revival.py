@@ -44,7 +44,7 @@ _NOTICES = ("notice", "factor-removal")
 
 
 @dataclass(frozen=True)
-class RevivedMember:
+class RestoredMember:
     """A member, with their ways to sign in besides the password."""
 
     email: str
@@ -55,19 +55,19 @@ class RevivedMember:
 
 
 @dataclass(frozen=True)
-class Revived:
+class RestoredOrganization:
     """An organization with its machines and members' access after the restore."""
 
     line: OrganizationSummary
     machines: Sequence[Machine]
-    people: Sequence[RevivedMember]
+    people: Sequence[RestoredMember]
     tokens: Sequence[ApiToken]
 
 
-def revived(transaction: Connection, now: datetime) -> Iterator[Revived]:
+def restored_organizations(transaction: Connection, now: datetime) -> Iterator[RestoredOrganization]:
     """Organizations, oldest first, with tokens that have not expired."""
     for line in summaries(transaction):
-        yield Revived(
+        yield RestoredOrganization(
             line,
             _all_machines(transaction, line.id),
             [_person(transaction, row) for row in _members(transaction, line.id)],
@@ -130,9 +130,9 @@ def _members(transaction: Connection, organization_id: str) -> Sequence[Any]:
     return transaction.execute(query.order_by(members.c.created_at, members.c.id)).all()
 
 
-def _person(transaction: Connection, row: Any) -> RevivedMember:
+def _person(transaction: Connection, row: Any) -> RestoredMember:
     factor = second_factors.find(transaction, row.id)
-    return RevivedMember(
+    return RestoredMember(
         row.email,
         Role(row.role),
         factor is not None and factor.enabled,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from appliance.model.errors import DoneBefore, Malformed
 from appliance.service import Actor, Context, repeats
-from appliance.store.repeats import Answered
+from appliance.store.repeats import StoredAnswer
 from appliance.web import problems
 from appliance.web.api.reply import PREFIX, reply
 from appliance.web.proxies import neighbourhood
@@ -49,10 +49,10 @@ def idempotent(
         return work(actor)
     made: list[Response] = []
 
-    def answered(noted: Actor) -> Answered:
+    def answered(noted: Actor) -> StoredAnswer:
         response = work(noted)
         made.append(response)
-        return Answered(response.status, response.headers.get("Location"), response.body if may_keep else None)
+        return StoredAnswer(response.status, response.headers.get("Location"), response.body if may_keep else None)
 
     before = repeats.idempotent(context, actor, key=key, request=request.content, work=answered)
     return made[0] if before is None else _again(before)
@@ -100,7 +100,7 @@ def _key(request: Request) -> str:
     return key
 
 
-def _again(before: Answered) -> Response:
+def _again(before: StoredAnswer) -> Response:
     if before.status is not None and before.body is not None:
         return reply(before.status, before.body, before.location)
     why = "its answer got lost" if before.status is None else "its answer held what is shown only once"

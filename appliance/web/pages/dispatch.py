@@ -12,7 +12,7 @@ from appliance.model.errors import NotFound, Refused, Unauthenticated
 from appliance.service import Actor, repeats, tokens
 from appliance.service.repeats import NothingDone
 from appliance.store import times
-from appliance.store.repeats import Answered
+from appliance.store.repeats import StoredAnswer
 from appliance.web.authentication import note_organization
 from appliance.web.handler import Handler
 from appliance.web.pages import forms, routes, signing_in
@@ -90,12 +90,12 @@ def _noted(page: Page, visit: Visit, sent: bytes) -> Response:
     """The answer to a form of somebody who is signed in; the store notes what came of it."""
     made: list[Response] = []
 
-    def work(actor: Actor) -> Answered:
+    def work(actor: Actor) -> StoredAnswer:
         made.append(page.handler(replace(visit, who=replace(visit.signed_in, actor=actor))))
         outcome = _outcome_of(made[0])
         if outcome is None:
             raise NothingDone
-        return Answered(made[0].status, outcome.where, outcome.notice.encode())
+        return StoredAnswer(made[0].status, outcome.where, outcome.notice.encode())
 
     try:
         before = repeats.idempotent_form(visit.context, visit.actor, form=sent, work=work)

@@ -20,15 +20,15 @@ from appliance.service.context import recording
 from appliance.service.underway import Underway
 from appliance.store import Store
 from appliance.store import repeats as stored
-from appliance.store.repeats import Answered
+from appliance.store.repeats import StoredAnswer
 from tests.appliance.conftest import sign_up
 from tests.appliance.databases import on_postgresql
 from tests.appliance.losing import Losing, When
 from tests.appliance.members import again, colleague
 from tests.appliance.postgres import Cluster
 
-ANSWER = Answered(201, "/machines/x", b"{}")
-LOST = Answered(None, "/machines/x", None)
+ANSWER = StoredAnswer(201, "/machines/x", b"{}")
+LOST = StoredAnswer(None, "/machines/x", None)
 
 
 class Work:
@@ -45,7 +45,7 @@ class Work:
         self._before = list(before)
         self._after = after
 
-    def __call__(self, actor: Actor) -> Answered:
+    def __call__(self, actor: Actor) -> StoredAnswer:
         if self._before:
             raise self._before.pop(0)
         with recording(self._context, actor) as record:
@@ -56,15 +56,15 @@ class Work:
         return ANSWER
 
 
-def once(context: Context, actor: Actor, work: Work, key: str = "k", request: bytes = b"r") -> Answered | None:
+def once(context: Context, actor: Actor, work: Work, key: str = "k", request: bytes = b"r") -> StoredAnswer | None:
     return repeats.idempotent(context, actor, key=key, request=request, work=work)
 
 
-def by_form(context: Context, actor: Actor, work: Work, form: bytes = b"f") -> Answered | None:
+def by_form(context: Context, actor: Actor, work: Work, form: bytes = b"f") -> StoredAnswer | None:
     return repeats.idempotent_form(context, actor, form=form, work=work)
 
 
-Way = Callable[[Context, Actor, Work], Answered | None]
+Way = Callable[[Context, Actor, Work], StoredAnswer | None]
 WAYS = pytest.mark.parametrize("way", [once, by_form], ids=["key", "form"])
 
 
@@ -99,7 +99,7 @@ def test_organizations_know_nothing_of_each_other_s_keys(context: Context, owner
     work = Work(context)
     other = sign_up(context, "other@example.net")
 
-    def in_between(actor: Actor) -> Answered:
+    def in_between(actor: Actor) -> StoredAnswer:
         """Another organization uses the key while the first one's request is worked on."""
         assert once(context, other, work) is None
         return work(actor)
@@ -194,7 +194,7 @@ def test_a_store_that_is_lost_at_the_commit_forgets_nothing(
     class Losing(Work):
         tries = 0
 
-        def __call__(self, actor: Actor) -> Answered:
+        def __call__(self, actor: Actor) -> StoredAnswer:
             self.tries += 1
             losing.is_lost = self.tries == 1
             return super().__call__(actor)
@@ -225,7 +225,7 @@ def test_a_connection_that_breaks_off_at_the_commit(
         class LosingWork(Work):
             tries = 0
 
-            def __call__(self, actor: Actor) -> Answered:
+            def __call__(self, actor: Actor) -> StoredAnswer:
                 self.tries += 1
                 if self.tries == 1:
                     losing.lose_the_next_commit(when)
@@ -248,7 +248,7 @@ def test_a_connection_that_breaks_off_at_the_commit(
 def test_two_at_once_are_one(context: Context, owner: Actor) -> None:
     begun, may_end = threading.Event(), threading.Event()
 
-    def slow(_: Actor) -> Answered:
+    def slow(_: Actor) -> StoredAnswer:
         begun.set()
         may_end.wait(10)
         return ANSWER

@@ -48,7 +48,7 @@ def test_sealing_twice_gives_different_files() -> None:
     assert one[HEADER + 32 :] != two[HEADER + 32 :]
 
 
-def test_a_wrong_secret_is_told_from_damage() -> None:
+def test_a_wrong_secret_is_distinguished_from_damage() -> None:
     data = sealed(b"content")
     with pytest.raises(WrongSecret):
         opened(data, SECRET + "x")
