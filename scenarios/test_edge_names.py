@@ -95,7 +95,7 @@ def kept(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
-class Page(HTMLParser):
+class RenderedPage(HTMLParser):
     """Elements and texts of a page, as a browser reads them.
 
     Attributes:
@@ -122,7 +122,7 @@ def test_every_name_onboards_and_is_data_wherever_it_shows(world: World, record:
     on the page and in the CSV file, and nothing takes them for syntax.
     """
     mesh = _organization(world, record, NAMES[2], "names")
-    plain, before = mesh.add("plain"), Page(mesh.api.page("/machines").body)
+    plain, before = mesh.add("plain"), RenderedPage(mesh.api.page("/machines").body)
     given = {name: _add(mesh, name) for name in NAMES}
     listed = {each["id"]: each["name"] for each in mesh.api.call("GET", "/machines").body["machines"]}
     for name, answer in given.items():
@@ -130,7 +130,7 @@ def test_every_name_onboards_and_is_data_wherever_it_shows(world: World, record:
             raise Refuted(f"{name!r} has another name in the list: {listed[answer['machine']['id']]!r}")
         _check_configuration(mesh, kept(name), answer["config"], plain["config"])
     record.measure("names accepted", len(given))
-    _check_page(Page(mesh.api.page("/machines").body), before)
+    _check_page(RenderedPage(mesh.api.page("/machines").body), before)
     month = mesh.api.call("GET", "/usage").body["months"][-1]["month"]
     _check_sheet(mesh.api.page(f"/usage/{month}.csv").body)
     if MARKER in world.subject.installed.log_text() or kept(NAMES[3]) in world.subject.installed.log_text():
@@ -254,7 +254,7 @@ def _check_configuration(mesh: Mesh, name: str, config: str, plain: str) -> None
         raise Refuted(f"the name {name!r} changed the configuration: {config!r}")
 
 
-def _check_page(page: Page, before: Page) -> None:
+def _check_page(page: RenderedPage, before: RenderedPage) -> None:
     """Checks that each name is a text of the page and none became an element."""
     missing = [name for name in NAMES if kept(name) not in page.texts]
     if page.active != before.active:

@@ -7,7 +7,7 @@ import pytest
 from harness.burst.attempt import collisions
 from harness.burst.clients import client_pairs
 from harness.burst.coordinator import BurstSpec
-from harness.burst.proof import Endpoint, Unproven, exchange
+from harness.burst.proof import MeshEndpoint, Unproven, exchange
 from harness.burst.report import figures_of
 from harness.burst.run import burst
 from harness.judging.record import Record
@@ -42,7 +42,7 @@ def test_each_of_many_organizations_has_a_working_mesh(world: World, record: Rec
     with record.control("machines that a rule denies are no working mesh, and are one without it"):
         mesh = world.organization(record)
         mumbai, pune = mesh.machines("mumbai", "pune")
-        ends = Endpoint(mumbai.host, mumbai.address), Endpoint(pune.host, pune.address)
+        ends = MeshEndpoint(mumbai.host, mumbai.address), MeshEndpoint(pune.host, pune.address)
         mesh.deny(mumbai, pune)
         with pytest.raises(Unproven, match="heard nothing"):
             exchange(*ends, 0.5)

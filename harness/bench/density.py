@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from harness.bench import memory, population
 from harness.bench.goals import Measured
-from harness.bench.memory import Memory
+from harness.bench.memory import MemoryUse
 from harness.bench.throughput import PORT, rate
 from harness.judging.record import Record
 from harness.world.world import World
@@ -53,7 +53,7 @@ def measure(
     }
 
 
-def _per_organization(before: Memory, after: Memory, count: int) -> Measured:
+def _per_organization(before: MemoryUse, after: MemoryUse, count: int) -> Measured:
     wireguard = (after.wireguard - before.wireguard) / count
     service = (after.service - before.service) / count
     kernel = (after.kernel - before.kernel) / count

@@ -87,7 +87,7 @@ class Measured:
     spread: tuple[float, float] | None = None
 
 
-class Row(msgspec.Struct, frozen=True):
+class GoalRow(msgspec.Struct, frozen=True):
     """A row of the file that ``--json`` writes.
 
     Attributes:
@@ -104,7 +104,7 @@ class Row(msgspec.Struct, frozen=True):
     baseline: str | None
 
 
-def rows(measured: Mapping[str, Measured]) -> list[Row]:
+def rows(measured: Mapping[str, Measured]) -> list[GoalRow]:
     """Returns a row for each goal, in the order of `GOALS`."""
     found = []
     for goal in GOALS:
@@ -112,5 +112,5 @@ def rows(measured: Mapping[str, Measured]) -> list[Row]:
         met = None if result is None else goal.met_by(result.value)
         value = None if result is None else round(result.value, 4)
         baseline = None if result is None else result.baseline
-        found.append(Row(goal.id, value, goal.unit, goal.limit, met, baseline))
+        found.append(GoalRow(goal.id, value, goal.unit, goal.limit, met, baseline))
     return found

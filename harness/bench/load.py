@@ -15,7 +15,7 @@ import msgspec
 
 from harness.bench import population
 from harness.bench.goals import Measured
-from harness.bench.population import Tenant
+from harness.bench.population import BenchTenant
 from harness.bench.saver import Order, SaverReport, TimedRequest
 from harness.client.api import PREFIX
 from harness.judging.verdicts import Inconclusive
@@ -95,7 +95,10 @@ def _joined(turns: Sequence[_Turn]) -> _Turn:
 
 
 def _turn(
-    world: World, tenants: Sequence[Tenant], seconds: float, request: Callable[[int, int, Tenant], TimedRequest]
+    world: World,
+    tenants: Sequence[BenchTenant],
+    seconds: float,
+    request: Callable[[int, int, BenchTenant], TimedRequest],
 ) -> _Turn:
     start = time.monotonic_ns() + round(_LEAD_S * 1e9)
     count = round(seconds * RATE)
@@ -145,7 +148,7 @@ def _run(orders: Sequence[Order], timeout_s: float) -> list[SaverReport]:
         raise Inconclusive("a load client printed no report") from error
 
 
-def _save(odd: int, at_ns: int, number: int, tenant: Tenant) -> TimedRequest:
+def _save(odd: int, at_ns: int, number: int, tenant: BenchTenant) -> TimedRequest:
     """Returns a save that changes something: the port differs each time that the organization comes round."""
     source, destination = tenant.machines[:2]
     rule = {
@@ -159,6 +162,6 @@ def _save(odd: int, at_ns: int, number: int, tenant: Tenant) -> TimedRequest:
     return TimedRequest(at_ns, "PUT", PREFIX + "/policy", tenant.token, body)
 
 
-def _read(at_ns: int, number: int, tenant: Tenant) -> TimedRequest:
+def _read(at_ns: int, number: int, tenant: BenchTenant) -> TimedRequest:
     del number
     return TimedRequest(at_ns, "GET", PREFIX + "/policy", tenant.token)

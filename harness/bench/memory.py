@@ -1,4 +1,4 @@
-"""Memory of the service on its host: its processes, and the kernel's share."""
+"""MemoryUse of the service on its host: its processes, and the kernel's share."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _KERNEL_FIELDS = ("Slab", "Percpu", "KernelStack", "PageTables", "VmallocUsed")
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Memory in MB (1,000,000 bytes).
+class MemoryUse:
+    """MemoryUse in MB (1,000,000 bytes).
 
     Attributes:
         wireguard: PSS of the host's userspace WireGuard processes.
@@ -33,7 +33,7 @@ class Memory:
     processes: int
 
 
-def read(host: LabHost) -> Memory:
+def read(host: LabHost) -> MemoryUse:
     """Reads the present memory of a host of the lab."""
     wireguard = service = 0.0
     count = 0
@@ -48,7 +48,7 @@ def read(host: LabHost) -> Memory:
                 service += pss
     information = Path("/proc/meminfo").read_text()
     kernel = sum(_field(information, name) for name in _KERNEL_FIELDS)
-    return Memory(wireguard, service, kernel, _field(information, "MemAvailable"), count)
+    return MemoryUse(wireguard, service, kernel, _field(information, "MemAvailable"), count)
 
 
 def _field(text: str, name: str) -> float:

@@ -22,7 +22,7 @@ _FREE_MACHINES = 2
 
 
 @dataclass(frozen=True)
-class Tenant:
+class BenchTenant:
     """An organization.
 
     Attributes:
@@ -62,7 +62,7 @@ class Connections:
 
 def sign_up(
     service: Service, label: str, count: int, machines: int, tell: Callable[[str], None] = lambda _: None
-) -> list[Tenant]:
+) -> list[BenchTenant]:
     """Signs up organizations, with machines that have keys of their own and never connect.
 
     Args:
@@ -76,7 +76,7 @@ def sign_up(
     """
     connections, progress = Connections(service), Progress(count, "organizations signed up", tell)
 
-    def one(number: int) -> Tenant:
+    def one(number: int) -> BenchTenant:
         with connections.one() as api:
             tenant = _sign_up_one(api, f"{label}-{number}", machines)
         progress.step()
@@ -89,7 +89,7 @@ def sign_up(
         connections.close()
 
 
-def _sign_up_one(api: Api, name: str, machines: int) -> Tenant:
+def _sign_up_one(api: Api, name: str, machines: int) -> BenchTenant:
     api.sign_up(f"{name}@example.net", PASSWORD, name)
     organization = api.call("GET", "/organization").body
     if machines > _FREE_MACHINES:
@@ -98,10 +98,10 @@ def _sign_up_one(api: Api, name: str, machines: int) -> Tenant:
         api.call("POST", "/machines", {"name": f"machine-{number}", "public_key": _any_key()}).body["machine"]["id"]
         for number in range(machines)
     ]
-    return Tenant(str(api.token), organization, tuple(added))
+    return BenchTenant(str(api.token), organization, tuple(added))
 
 
-def remove(service: Service, tenants: list[Tenant], tell: Callable[[str], None] = lambda _: None) -> None:
+def remove(service: Service, tenants: list[BenchTenant], tell: Callable[[str], None] = lambda _: None) -> None:
     """Deletes organizations.
 
     Raises:
@@ -109,7 +109,7 @@ def remove(service: Service, tenants: list[Tenant], tell: Callable[[str], None] 
     """
     connections, progress = Connections(service), Progress(len(tenants), "organizations deleted", tell)
 
-    def one(tenant: Tenant) -> None:
+    def one(tenant: BenchTenant) -> None:
         with connections.one(tenant.token) as api:
             api.call("DELETE", "/organization", {"confirm": tenant.organization["name"]})
         progress.step()

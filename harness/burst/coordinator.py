@@ -16,8 +16,8 @@ import msgspec
 
 from harness.burst.attempt import Attempt
 from harness.burst.clients import ClientPair
-from harness.burst.messages import Assignment, Deleted, Failed, MeshResult, MessageStream, Onboarded
-from harness.burst.proof import Endpoint, Unproven, exchange
+from harness.burst.messages import Assignment, Deleted, MeshResult, MessageStream, Onboarded, OnboardingFailed
+from harness.burst.proof import MeshEndpoint, Unproven, exchange
 from harness.world.world import PASSWORD
 from netlab import Host, NetlabError
 
@@ -139,8 +139,8 @@ class Coordinator:
         attempt = Attempt(number, began_ns=time.monotonic_ns(), ended_ns=0)
         try:
             stream.send(self._assignment(number))
-            answer: Onboarded | Failed = stream.receive(Onboarded | Failed)
-            if isinstance(answer, Failed):
+            answer: Onboarded | OnboardingFailed = stream.receive(Onboarded | OnboardingFailed)
+            if isinstance(answer, OnboardingFailed):
                 attempt = replace(attempt, began_ns=answer.began_ns, error=answer.error)
             else:
                 attempt = self._onboarded(stream, answer, pair, attempt)
@@ -161,7 +161,7 @@ class Coordinator:
             try:
                 configs = [machine.config for machine in answer.machines]
                 tunnels.enter_context(pair.connected(configs, f"b{next(_links)}"))
-                first, second = map(Endpoint, pair.hosts, addresses)
+                first, second = map(MeshEndpoint, pair.hosts, addresses)
                 heard_ns = exchange(first, second, _PROOF_DEADLINE)
             except (NetlabError, Unproven) as error:
                 attempt = replace(attempt, error=str(error).splitlines()[0])
@@ -178,8 +178,8 @@ class Coordinator:
         stream.send(MeshResult(attempt.seconds, attempt.error))
         if self._spec.keep:
             return attempt
-        end: Deleted | Failed = stream.receive(Deleted | Failed)
-        if isinstance(end, Failed) and attempt.error is None:
+        end: Deleted | OnboardingFailed = stream.receive(Deleted | OnboardingFailed)
+        if isinstance(end, OnboardingFailed) and attempt.error is None:
             return replace(attempt, error=end.error)
         return attempt
 
@@ -200,10 +200,10 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     request_queue_size = _BACKLOG
 
     def __init__(self, path: Path, serve: Callable[[MessageStream], None]) -> None:
-        class Handler(socketserver.StreamRequestHandler):
+        class UserHandler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 # A user that disconnects before its turn counts for nothing.
                 with suppress(OSError):
                     serve(MessageStream(self.rfile, self.wfile))
 
-        super().__init__(os.fspath(path), Handler)
+        super().__init__(os.fspath(path), UserHandler)

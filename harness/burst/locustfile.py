@@ -19,10 +19,10 @@ from harness.burst.messages import (
     AddedMachine,
     Assignment,
     Deleted,
-    Failed,
     MeshResult,
     MessageStream,
     Onboarded,
+    OnboardingFailed,
 )
 
 _PREFIX = "/api/v1"
@@ -62,7 +62,7 @@ class OrganizationUser(FastHttpUser):
             token = signed_up["token"]
             added = [self._call("POST", "/machines", {"name": name}, token) for name in assignment.machines]
         except CallFailed as error:
-            stream.send(Failed(began_ns, str(error)))
+            stream.send(OnboardingFailed(began_ns, str(error)))
             return
         organization = signed_up["organization"]
         machines = [AddedMachine(each["machine"]["address"], each["config"]) for each in added]
@@ -73,7 +73,7 @@ class OrganizationUser(FastHttpUser):
         try:
             self._call("DELETE", "/organization", {"confirm": assignment.organization}, token)
         except CallFailed as error:
-            stream.send(Failed(began_ns, str(error)))
+            stream.send(OnboardingFailed(began_ns, str(error)))
         else:
             stream.send(Deleted())
 

@@ -1,9 +1,9 @@
 """Messages between a user of locust and the coordinator, one line of JSON each, in this order.
 
 1. The coordinator sends an `Assignment`, or null if no further organization is wanted.
-2. The user sends `Onboarded`, or `Failed`, which ends the exchange.
+2. The user sends `Onboarded`, or `OnboardingFailed`, which ends the exchange.
 3. The coordinator sends a `MeshResult`.
-4. If the organization is not kept, the user sends `Deleted` or `Failed`.
+4. If the organization is not kept, the user sends `Deleted` or `OnboardingFailed`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Onboarded(msgspec.Struct, frozen=True, tag=True):
     machines: list[AddedMachine]
 
 
-class Failed(msgspec.Struct, frozen=True, tag=True):
+class OnboardingFailed(msgspec.Struct, frozen=True, tag=True):
     """A call was refused or not answered.
 
     Attributes:

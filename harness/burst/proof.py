@@ -26,7 +26,7 @@ class Unproven(Exception):
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class MeshEndpoint:
     """A machine that exchanges packets.
 
     Attributes:
@@ -38,7 +38,7 @@ class Endpoint:
     address: str
 
 
-def exchange(first: Endpoint, second: Endpoint, deadline_s: float) -> int:
+def exchange(first: MeshEndpoint, second: MeshEndpoint, deadline_s: float) -> int:
     """Passes `NUMBERS` packets back and forth between two machines, each once the one before has arrived.
 
     Only the first is repeated, because tunnels may still shake hands. Every packet has a token of this exchange, which
@@ -70,7 +70,7 @@ def exchange(first: Endpoint, second: Endpoint, deadline_s: float) -> int:
     return heard_ns
 
 
-def _socket(end: Endpoint) -> socket.socket:
+def _socket(end: MeshEndpoint) -> socket.socket:
     made = end.host.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         made.bind((end.address, PORT))
@@ -82,7 +82,7 @@ def _socket(end: Endpoint) -> socket.socket:
 
 
 def _pass(
-    token: bytes, number: int, ends: Sequence[Endpoint], sockets: Sequence[socket.socket], deadline: float
+    token: bytes, number: int, ends: Sequence[MeshEndpoint], sockets: Sequence[socket.socket], deadline: float
 ) -> bool:
     """Sends a number and waits until it arrives; returns False if the first does not for a while."""
     sender, receiver = number % 2, 1 - number % 2
@@ -100,7 +100,7 @@ def _pass(
 
 
 def _is_expected(
-    packet: bytes, source: str, token: bytes, number: int, ends: Sequence[Endpoint], listener: int
+    packet: bytes, source: str, token: bytes, number: int, ends: Sequence[MeshEndpoint], listener: int
 ) -> bool:
     """Returns True for the expected packet, False for one that arrived before.
 

@@ -30,7 +30,7 @@ def http_client(url: str, certificate: Path | None, transport: httpx.BaseTranspo
 
 
 @dataclass(frozen=True)
-class Form:
+class PageForm:
     """A form of a page.
 
     Attributes:
@@ -63,7 +63,7 @@ class Visitor:
         """Opens a page."""
         return self._client.get(path)
 
-    def forms(self, path: str) -> list[Form]:
+    def forms(self, path: str) -> list[PageForm]:
         """Returns the forms of a page."""
         return self._parsed(path).forms
 
@@ -131,13 +131,13 @@ class Visitor:
 class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.forms: list[Form] = []
+        self.forms: list[PageForm] = []
         self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
         if tag == "form" and attributes.get("method", "").lower() == "post":
-            self.forms.append(Form(attributes["action"]))
+            self.forms.append(PageForm(attributes["action"]))
         elif tag == "a" and "href" in attributes:
             self.links.append(attributes["href"])
         elif tag == "input" and attributes.get("type") == "hidden" and self.forms:

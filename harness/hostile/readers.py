@@ -22,7 +22,7 @@ _CHUNK = 1 << 18
 
 
 @dataclass
-class Tally:
+class AnswerTally:
     """Number of answers by status, and bytes of their bodies."""
 
     answers: Counter[str] = field(default_factory=Counter)
@@ -34,7 +34,7 @@ class Tally:
 
 
 async def run_connection(
-    host: str, port: int, token: str, paths: list[str], tls: ssl.SSLContext | None, tally: Tally, first: int
+    host: str, port: int, token: str, paths: list[str], tls: ssl.SSLContext | None, tally: AnswerTally, first: int
 ) -> None:
     """Reads paths one after another until cancelled. Reconnects whenever the service closes the connection.
 
@@ -59,7 +59,7 @@ async def run_connection(
                 writer.close()
 
 
-async def _answer(reader: asyncio.StreamReader, tally: Tally) -> bool:
+async def _answer(reader: asyncio.StreamReader, tally: AnswerTally) -> bool:
     """Reads an answer; returns True if the connection stays open."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
     fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
@@ -81,7 +81,7 @@ async def main(options: dict[str, object]) -> None:
     tls = None
     if options["certificate"] is not None:
         tls = ssl.create_default_context(cafile=str(options["certificate"]))
-    tally, ended = Tally(), asyncio.Event()
+    tally, ended = AnswerTally(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     paths = [str(path) for path in list(options["paths"])]  # type: ignore[call-overload]
     readers = [

@@ -13,7 +13,7 @@ _DEADLINE = 10.0
 _SHORTEST_RETRANSMISSION = "5ms"
 
 
-class Connection:
+class JudgedConnection:
     """A TCP connection that is open while its ``with`` block runs. Lines go out at a steady pace and are echoed.
 
     No line that is sent while the connection is denied may come back. Once it is allowed again, TCP repeats what was
@@ -36,7 +36,7 @@ class Connection:
         self._listener: TcpListener | None = None
         self._stream: TcpStream | None = None
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> JudgedConnection:
         source, destination = self._ends
         self._listener = TcpListener(destination.host, 0, destination.address)
         try:

@@ -10,7 +10,7 @@ from scapy.layers.inet import ICMP, IP, UDP, fragment
 from harness.judging.answer import Answer
 from harness.judging.verdicts import Refuted
 from harness.overlay import truth
-from harness.overlay.connection import Connection
+from harness.overlay.connection import JudgedConnection
 from harness.overlay.mesh import Machine, Mesh
 from harness.overlay.truth import CellKey, PortProtocol
 from harness.wire import raw
@@ -48,7 +48,7 @@ class Traffic:
     def __enter__(self) -> Traffic:
         enter = self._stack.enter_context
         self._flow = enter(self.source.stream_to(self.destination))
-        self._connection = enter(Connection(self.source, self.destination))
+        self._connection = enter(JudgedConnection(self.source, self.destination))
         self._at_source = enter(Witness(self.source.host, self.source.tunnel.interface, _PROBES_FILTER))
         self._at_destination = enter(Witness(self.destination.host, self.destination.tunnel.interface, _PROBES_FILTER))
         self._passing = dict.fromkeys(KINDS, True)

@@ -12,7 +12,7 @@ from harness.burst import load
 from harness.burst.attempt import Attempt, collisions
 from harness.burst.clients import ClientPair, client_pairs
 from harness.burst.coordinator import BurstSpec, Coordinator
-from harness.burst.messages import AddedMachine, Assignment, Failed, MeshResult, MessageStream, Onboarded
+from harness.burst.messages import AddedMachine, Assignment, MeshResult, MessageStream, Onboarded, OnboardingFailed
 from harness.burst.report import figures_of
 from harness.burst.run import burst
 from harness.judging.verdicts import Inconclusive
@@ -111,7 +111,7 @@ def test_the_coordinator_serves_as_many_as_its_spec_says(
         (refused,) = (user for user, assignment in assignments.items() if assignment is not None)
         assert assignments[refused].email == "few1@example.net"
         assert list(assignments.values()).count(None) == 1
-        refused.stream.send(Failed(7, "POST /signup was answered 503: no"))
+        refused.stream.send(OnboardingFailed(7, "POST /signup was answered 503: no"))
         while not coordinator.wait(1.0):
             pass
         assert [each.error for each in coordinator.attempts] == [

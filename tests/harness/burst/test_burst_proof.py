@@ -11,12 +11,12 @@ from typing import cast
 import pytest
 
 from harness.burst import proof
-from harness.burst.proof import PORT, Endpoint, Unproven, exchange
+from harness.burst.proof import PORT, MeshEndpoint, Unproven, exchange
 from netlab import Host, Lab, sandbox
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Endpoint, Endpoint, Host]]:
+def ends() -> Iterator[tuple[MeshEndpoint, MeshEndpoint, Host]]:
     """Makes two machines and a stranger on one switch."""
     if not sandbox.inside():
         pytest.fail("tests that make links run in a sandbox: use `./meshwg test --only unit`")
@@ -25,10 +25,10 @@ def ends() -> Iterator[tuple[Endpoint, Endpoint, Host]]:
         hosts = [lab.host(name) for name in ("mumbai", "pune", "stranger")]
         for number, host in enumerate(hosts, start=2):
             lab.connect(host, switch, f"10.100.0.{number}/24")
-        yield Endpoint(hosts[0], "10.100.0.2"), Endpoint(hosts[1], "10.100.0.3"), hosts[2]
+        yield MeshEndpoint(hosts[0], "10.100.0.2"), MeshEndpoint(hosts[1], "10.100.0.3"), hosts[2]
 
 
-def test_machines_that_reach_each_other_are_proven(ends: tuple[Endpoint, Endpoint, Host]) -> None:
+def test_machines_that_reach_each_other_are_proven(ends: tuple[MeshEndpoint, MeshEndpoint, Host]) -> None:
     first, second, _ = ends
     assert exchange(first, second, 5.0) > 0
     # The first exchange leaves nothing behind that disturbs a second.
@@ -41,14 +41,14 @@ def make_deaf(host: Host) -> None:
     host.run("nft", "add rule inet deaf in meta l4proto udp drop")
 
 
-def test_a_machine_that_hears_nothing_is_named(ends: tuple[Endpoint, Endpoint, Host]) -> None:
+def test_a_machine_that_hears_nothing_is_named(ends: tuple[MeshEndpoint, MeshEndpoint, Host]) -> None:
     first, second, _ = ends
     make_deaf(second.host)
     with pytest.raises(Unproven, match=r"10\.100\.0\.3 heard nothing of 10\.100\.0\.2, number 0, in 0 s"):
         exchange(first, second, 0.3)
 
 
-def test_both_directions_are_needed(ends: tuple[Endpoint, Endpoint, Host]) -> None:
+def test_both_directions_are_needed(ends: tuple[MeshEndpoint, MeshEndpoint, Host]) -> None:
     first, second, _ = ends
     make_deaf(first.host)
     with pytest.raises(Unproven, match=r"10\.100\.0\.2 heard nothing of 10\.100\.0\.3, number 1"):
@@ -58,7 +58,7 @@ def test_both_directions_are_needed(ends: tuple[Endpoint, Endpoint, Host]) -> No
 @pytest.mark.parametrize(
     "packet", [os.urandom(proof._PACKET.size), b"", b"hello"], ids=["a twin's number", "nothing", "something else"]
 )
-def test_a_strangers_packet_is_noticed(ends: tuple[Endpoint, Endpoint, Host], packet: bytes) -> None:
+def test_a_strangers_packet_is_noticed(ends: tuple[MeshEndpoint, MeshEndpoint, Host], packet: bytes) -> None:
     first, second, stranger = ends
     second.host.run("nft", "add table inet t; add chain inet t in { type filter hook input priority 0; }")
     second.host.run("nft", f"add rule inet t in ip saddr {first.address} udp dport {PORT} drop")
@@ -81,7 +81,7 @@ def test_a_strangers_packet_is_noticed(ends: tuple[Endpoint, Endpoint, Host], pa
 
 def test_a_number_of_another_sender_or_exchange_is_noticed() -> None:
     host = cast(Host, None)
-    ends = Endpoint(host, "10.100.0.2"), Endpoint(host, "10.100.0.3")
+    ends = MeshEndpoint(host, "10.100.0.2"), MeshEndpoint(host, "10.100.0.3")
     token = os.urandom(8)
     number = proof._PACKET.pack(token, 4)
     assert proof._is_expected(number, "10.100.0.2", token, 4, ends, listener=1)
@@ -97,7 +97,7 @@ def test_a_number_of_another_sender_or_exchange_is_noticed() -> None:
             proof._is_expected(packet, source, token, 4, ends, listener)
 
 
-def test_a_machine_without_its_address_is_named(ends: tuple[Endpoint, Endpoint, Host]) -> None:
+def test_a_machine_without_its_address_is_named(ends: tuple[MeshEndpoint, MeshEndpoint, Host]) -> None:
     first, second, _ = ends
     with pytest.raises(Unproven, match=r"does not have its address 10\.100\.0\.77"):
-        exchange(first, Endpoint(second.host, "10.100.0.77"), 1.0)
+        exchange(first, MeshEndpoint(second.host, "10.100.0.77"), 1.0)

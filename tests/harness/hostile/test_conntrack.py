@@ -18,7 +18,7 @@ ADDRESS = "10.100.0.2"
 
 
 def total(data: bytes) -> int:
-    """The Internet checksum of data that has its own in it: 0 if that is right (RFC 1071)."""
+    """Returns the Internet checksum of data that includes its checksum: 0 if it is right (RFC 1071)."""
     data += bytes(len(data) % 2)
     summed: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while summed >> 16:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.judging.answer import Answer
 from harness.judging.verdicts import Refuted
-from harness.overlay.connection import Connection
+from harness.overlay.connection import JudgedConnection
 from harness.overlay.mesh import Machine
 from netlab import Lab
 from netlab.topologies import Gated, gated
@@ -37,9 +37,9 @@ def gate() -> Iterator[Gated]:
 
 
 @pytest.fixture
-def connection(gate: Gated) -> Connection:
+def connection(gate: Gated) -> JudgedConnection:
     left, right = End("left", gate.left, "198.51.100.2"), End("right", gate.right, "203.0.113.2")
-    return Connection(cast(Machine, left), cast(Machine, right))
+    return JudgedConnection(cast(Machine, left), cast(Machine, right))
 
 
 def change(make: Callable[[], None]) -> Answer:
@@ -49,7 +49,9 @@ def change(make: Callable[[], None]) -> Answer:
     return Answer(200, None, requested, time.monotonic_ns())
 
 
-def test_a_connection_that_stops_when_denied_and_goes_on_afterwards_passes(gate: Gated, connection: Connection) -> None:
+def test_a_connection_that_stops_when_denied_and_goes_on_afterwards_passes(
+    gate: Gated, connection: JudgedConnection
+) -> None:
     with connection:
         connection.goes_on()
         for _ in range(3):
@@ -63,7 +65,7 @@ def nothing() -> None:
     """Stands for a change that is answered and not made."""
 
 
-def denied_in_vain(connection: Connection, noticed_by: str) -> None:
+def denied_in_vain(connection: JudgedConnection, noticed_by: str) -> None:
     """Runs a connection that is said to be denied and carries on."""
     with connection:
         connection.goes_on()
@@ -78,7 +80,7 @@ def denied_in_vain(connection: Connection, noticed_by: str) -> None:
             connection.stops(change(nothing))
 
 
-def allowed_in_vain(connection: Connection, gate: Gated) -> None:
+def allowed_in_vain(connection: JudgedConnection, gate: Gated) -> None:
     """Runs a connection that is said to be allowed again and is not."""
     with connection:
         connection.stops(change(gate.deny))
@@ -86,13 +88,13 @@ def allowed_in_vain(connection: Connection, gate: Gated) -> None:
 
 
 @pytest.mark.parametrize("noticed_by", ["stays_stopped", "goes_on", "stops", "the end"])
-def test_a_connection_that_carries_on_although_denied_refutes(connection: Connection, noticed_by: str) -> None:
+def test_a_connection_that_carries_on_although_denied_refutes(connection: JudgedConnection, noticed_by: str) -> None:
     with pytest.raises(Refuted, match=r"TCP left→right: \d+ lines crossed it although it was denied"):
         denied_in_vain(connection, noticed_by)
 
 
 def test_a_connection_that_does_not_go_on_when_allowed_refutes(
-    gate: Gated, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    gate: Gated, connection: JudgedConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.overlay.connection._DEADLINE", 0.2)
     with pytest.raises(Refuted, match="TCP left→right is allowed, and carries nothing"):
