@@ -26,7 +26,7 @@ HARMLESS = {
     ("Announcement", "secret"): "path of a file",
     ("Handed", "secret"): "open file",
     ("IssuedToken", "token"): "facts about a token",
-    ("Person", "recovery_codes"): "number of codes",
+    ("RestoredMember", "recovery_codes"): "number of codes",
     ("Shown", "code"): "step or digest of a code",
 }
 
