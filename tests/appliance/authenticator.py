@@ -1,4 +1,4 @@
-"""An authenticator in software, with the browser around it: what a person's device does with a passkey."""
+"""Software authenticator for passkeys, together with the browser's part."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PRESENT, _VERIFIED, _ATTESTED = 0x01, 0x04, 0x40
 
 @dataclass
 class Authenticator:
-    """Makes one passkey and signs with it.
+    """Authenticator with one passkey.
 
     Attributes:
-        origin: where the browser says that it is.
-        verifies: whether it checks that it is the right person.
-        count: how often it has signed.
+        origin: the origin in the browser's answers.
+        verifies: true if it verifies the person.
+        count: its signature counter.
     """
 
     origin: str
@@ -34,27 +34,27 @@ class Authenticator:
     _key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
     def create(self, options: str) -> str:
-        """What the browser gives for creation options."""
-        asked = json.loads(options)
-        self.user_handle = base64url_to_bytes(asked["user"]["id"])
+        """Make the passkey; takes and returns the browser's JSON."""
+        request = json.loads(options)
+        self.user_handle = base64url_to_bytes(request["user"]["id"])
         numbers = self._key.public_key().public_numbers()
         public_key = cbor2.dumps(
             {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
         )
         attested = bytes(16) + len(self.credential_id).to_bytes(2, "big") + self.credential_id + public_key
-        data = self._data(asked["rp"]["id"], _ATTESTED) + attested
+        data = self._data(request["rp"]["id"], _ATTESTED) + attested
         response = {
-            "clientDataJSON": self._client_data("webauthn.create", asked["challenge"]),
+            "clientDataJSON": self._client_data("webauthn.create", request["challenge"]),
             "attestationObject": bytes_to_base64url(cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})),
         }
         return self._credential(response)
 
     def get(self, options: str) -> str:
-        """What the browser gives for request options."""
-        asked = json.loads(options)
+        """Sign a challenge; takes and returns the browser's JSON."""
+        request = json.loads(options)
         self.count += 1
-        data = self._data(asked["rpId"])
-        client_data = self._client_data("webauthn.get", asked["challenge"])
+        data = self._data(request["rpId"])
+        client_data = self._client_data("webauthn.get", request["challenge"])
         signed = data + hashlib.sha256(base64url_to_bytes(client_data)).digest()
         response = {
             "clientDataJSON": client_data,

@@ -1,4 +1,4 @@
-"""A store in a temporary folder, a fake data plane, and an organization in them."""
+"""Fixtures: a store in a temporary folder, a fake hub, and an organization."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tests.appliance.sites import make_store
 
 @pytest.fixture(autouse=True)
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passwords are hashed in a millisecond; those of `test_passwords` as the service hashes them."""
+    """Hash passwords in a millisecond, except in `test_passwords`."""
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture(autouse=True)
 def writers_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fake data plane notices a transaction that keeps others from writing while it works."""
+    """Record write transactions, so that `FakeHub` refuses calls during one."""
     monkeypatch.setattr(Store, "write", noted_write)
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A PostgreSQL that runs."""
+    """A running PostgreSQL server."""
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        # The web process is another user, who has to get to the socket.
+        # The web process runs as another user and needs the socket.
         Path(folder).chmod(0o755)
         made = Cluster(Path(folder) / "cluster")
         made.start()
@@ -45,7 +45,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def template(cluster: Cluster) -> str:
-    """A database with the schema in it."""
+    """Name of a PostgreSQL database with the schema."""
     name = cluster.create()
     store = Store(cluster.url(name))
     migration.upgrade(store)
@@ -55,7 +55,7 @@ def template(cluster: Cluster) -> str:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a new database: SQLite, where a test or its folder has no other wish (`databases.wish`)."""
+    """URL of a new database: SQLite, unless a test or its folder is parametrized (`databases.parametrize`)."""
     if getattr(request, "param", "sqlite") == "sqlite":
         yield f"sqlite:///{tmp_path / 'store.sqlite'}"
         return
@@ -76,24 +76,22 @@ def store(database: str) -> Iterator[Store]:
 
 @pytest.fixture
 def hub() -> FakeHub:
-    """A data plane that only remembers."""
     return FakeHub()
 
 
 @pytest.fixture
 def context(store: Store, hub: FakeHub) -> Context:
-    """What use cases work with."""
     return Context(store, hub, "vpn.example.net", 51820)
 
 
 @pytest.fixture
 def owner(context: Context) -> Actor:
-    """The owner of an organization that was just signed up."""
+    """Owner of a new organization."""
     return sign_up(context, "owner@example.net")
 
 
 def sign_up(context: Context, email: str, network: str | None = None) -> Actor:
-    """Signs an organization up, and gives its owner."""
+    """Sign up an organization, and return its owner."""
     session, _ = accounts.sign_up(
         context, email=email, password="correct horse battery", organization="acme-networks", network=network
     )

@@ -1,4 +1,4 @@
-"""Which databases a test runs on."""
+"""Choice of the databases that a test runs on."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import pytest
 
 BOTH = ("sqlite", "postgresql")
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-"""For a test that makes no sense elsewhere."""
+"""Mark of a test that makes sense on SQLite only."""
 on_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-"""For a test that makes no sense elsewhere."""
+"""Mark of a test that makes sense on PostgreSQL only."""
 
 
-def wish(metafunc: pytest.Metafunc) -> None:
-    """What a folder's ``pytest_generate_tests`` calls: its tests run on both, but for those that are marked."""
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """Run a test on both databases, unless it is marked; for a folder's ``pytest_generate_tests``."""
     marked = any(mark.args[0] == "database" for mark in metafunc.definition.iter_markers("parametrize"))
     if "database" in metafunc.fixturenames and not marked:
         metafunc.parametrize("database", BOTH, indirect=True)

@@ -1,4 +1,4 @@
-"""A data plane that keeps what it is given, and refuses when a test says so."""
+"""Fake of the hub, which stores desired states and can refuse calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _writers = threading.local()
 
 @contextmanager
 def noted_write(store: Store) -> Iterator[Connection]:
-    """`Store.write`, of which `is_writing` knows."""
+    """Run `Store.write` so that `is_writing` knows of it."""
     with _write(store) as transaction:
         _writers.is_one = True
         try:
@@ -31,20 +31,20 @@ def noted_write(store: Store) -> Iterator[Connection]:
 
 
 def is_writing() -> bool:
-    """Whether this thread has a transaction open that writes."""
+    """True if this thread is in a write transaction."""
     return getattr(_writers, "is_one", False)
 
 
 @dataclass
 class FakeHub:
-    """Implements `service.context.HubPort`.
+    """Implementation of `service.context.HubPort`.
 
     Attributes:
-        enforced: what is in force, by organization.
-        applications: how often anything was applied.
-        refuses: whether everything fails from now on.
-        statuses: what it says of peers.
-        counts: what it says of rules.
+        enforced: applied states by organization.
+        applications: number of applied changes.
+        refuses: true to make every call fail.
+        statuses: answer to questions about peers.
+        counts: answer to questions about rules.
     """
 
     enforced: dict[str, Desired] = field(default_factory=dict)
@@ -85,12 +85,12 @@ class FakeHub:
 
     def withdraw(self, organization: str, revision: int) -> None:
         self._check()
-        assert self._before[:2] == (organization, revision), "what was not applied is withdrawn"
+        assert self._before[:2] == (organization, revision), "a change that was not applied is withdrawn"
         self._put(organization, self._before[2])
 
     def confirm(self, organization: str, revision: int) -> None:
         self._check()
-        assert self._before[:2] == (organization, revision), "what was not applied is confirmed"
+        assert self._before[:2] == (organization, revision), "a change that was not applied is confirmed"
 
     def _put(self, organization: str, desired: Desired | None) -> None:
         if desired is None:
@@ -113,10 +113,9 @@ class FakeHub:
         return self.counts
 
     def status(self) -> HubStatus:
-        """As the hub's process would say."""
         return HubStatus("fake", "1", len(self.enforced), len(self.enforced))
 
     def _check(self) -> None:
-        assert not is_writing(), "a transaction that keeps others from writing is open while the hub works"
+        assert not is_writing(), "the hub is called during a write transaction"
         if self.refuses:
             raise HubError("told to refuse")

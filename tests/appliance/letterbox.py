@@ -1,4 +1,4 @@
-"""Letters that a service sends, as a test reads them."""
+"""Delivery of the service's letters to a test."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from appliance.service import Context, letters, postman
 
 
 def delivered(context: Context) -> list[Letter]:
-    """Send every letter that is due, by a relay that takes all, and return them in that order."""
+    """Send all due letters through a fake relay, and return them in that order."""
     sent: list[Letter] = []
 
-    class Relay:
+    class FakeRelay:
         def send(self, letter: Letter) -> None:
             sent.append(letter)
 
-    while postman.deliver_one(context, Relay(), letters.COMPOSERS):
+    while postman.deliver_one(context, FakeRelay(), letters.COMPOSERS):
         pass
     return sent

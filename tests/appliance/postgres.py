@@ -1,6 +1,6 @@
-"""A PostgreSQL of the tests' own: no port, no user of the host, and nothing left of it.
+"""PostgreSQL server for tests, without a TCP port and without a user of its own on the host.
 
-pytest-postgresql does much of this, but not as root, not without a TCP port, and not on the oldest Python that we have.
+pytest-postgresql does much of this, but not as root, not without a TCP port, and not on the oldest supported Python.
 """
 
 from __future__ import annotations
@@ -20,21 +20,19 @@ from psycopg import sql
 
 _DEADLINE = 60.0
 _USER = "meshwg"
-# It refuses to run as root. In a user namespace of its own the same user has another number, whoever he is outside.
-# It asks for that number's name, so it is one that every machine has.
+# PostgreSQL refuses to run as root, so it runs in a user namespace that maps this user to "nobody". It looks the user's
+# name up, and every machine has that one.
 _NOBODY = pwd.getpwnam("nobody")
 _ORDINARY = ("unshare", "--user", f"--map-user={_NOBODY.pw_uid}", f"--map-group={_NOBODY.pw_gid}", "--")
-# What is lost with the power is no loss here.
+# Tests need no durability.
 _SETTINGS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "listen_addresses=", "max_connections=64")
 
 
 class Cluster:
-    """A cluster in a folder; its unix socket is there too.
-
-    Skips the test on a machine that can't have one.
+    """A PostgreSQL cluster in a folder with its Unix socket; skips the test if the machine can't have one.
 
     Args:
-        folder: made by this; its path has to be short enough for a socket's (unix(7)).
+        folder: created by this class; its path has to be short enough for a socket (unix(7)).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,11 +51,11 @@ class Cluster:
 
     @property
     def folder(self) -> Path:
-        """Where its socket is."""
+        """Folder of the socket."""
         return self._folder
 
     def start(self) -> None:
-        """Starts the server, and returns when it takes connections."""
+        """Start the server and wait until it accepts connections."""
         assert self._process is None
         options = [word for setting in _SETTINGS for word in ("-c", setting)]
         with self._log.open("ab") as log:
@@ -80,15 +78,15 @@ class Cluster:
                 return
 
     def stop(self) -> None:
-        """Stops the server; whoever is connected is thrown out."""
+        """Stop the server and end all connections."""
         if self._process is not None:
-            # "Fast shutdown" of the server's manual.
+            # "Fast shutdown" in the server's manual.
             self._process.send_signal(signal.SIGINT)
             self._process.wait(_DEADLINE)
             self._process = None
 
     def create(self, template: str = "template1") -> str:
-        """A new database; gives its name."""
+        """Create a database; returns its name."""
         name = next(self._names)
         self._execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
@@ -98,22 +96,22 @@ class Cluster:
         return name
 
     def move(self, name: str, folder: Path) -> None:
-        """Moves a database, which nobody is connected to, into a folder of this user's that is empty."""
+        """Move a database without connections into an empty folder of this user."""
         space = sql.Identifier(f"{name}_space")
         self._execute(sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(space, sql.Literal(str(folder))))
         self._execute(sql.SQL("ALTER DATABASE {} SET TABLESPACE {}").format(sql.Identifier(name), space))
 
     def drop_moved(self, name: str) -> None:
-        """Removes a database that was moved, and what it was moved with."""
+        """Remove a moved database with its tablespace."""
         self.drop(name)
         self._execute(sql.SQL("DROP TABLESPACE {}").format(sql.Identifier(f"{name}_space")))
 
     def drop(self, name: str) -> None:
-        """Removes a database; whoever is connected to it is thrown out."""
+        """Remove a database and end its connections."""
         self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def url(self, name: str) -> str:
-        """What `Store` takes for this database."""
+        """URL of this database for `Store`."""
         return f"postgresql+psycopg://{_USER}@/{name}?host={self._folder}"
 
     def _execute(self, statement: sql.Composed) -> None:

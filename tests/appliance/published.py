@@ -1,4 +1,4 @@
-"""Runs of the gate to publish, as the gate writes them."""
+"""Published gate runs for tests."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ EXHIBITS: list[Exhibit] = [
     TruthTable("table 1", "default deny", ["icmp"], [Row("mumbai", "pune", [Cell(allowed=False, sent=1, arrived=0)])]),
     Histogram("pings", "s", [0.001, 0.002, 0.003], [7, 3], 0.0011, 0.0015, 0.0028),
 ]
-"""One of each kind."""
+"""One exhibit of each kind."""
 
 
 def written(
     out: Path, started_at: str, verdict: str = "proven", claims: tuple[str, ...] = ALL, hub: str | None = None
 ) -> Path:
-    """The folder of a run of these claims, with a break that was noticed and evidence that is nobody's business."""
+    """Write a run of these claims, with a caught sabotage and secret evidence; returns its folder."""
     evidence = out.parent / "evidence"
     evidence.mkdir(parents=True, exist_ok=True)
     (evidence / "hub.pcap").write_bytes(b"packets")

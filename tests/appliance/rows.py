@@ -1,4 +1,4 @@
-"""A row in every table, made from what the table says of itself: tables of tomorrow get theirs, too."""
+"""Rows for every table, made from the schema, so that new tables are included."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OWNED_BY = {"organization_id", "member_id"}
 
 
 def fill(transaction: Connection, organization_id: str, member_id: str) -> list[str]:
-    """One more row of the organization, or of its member, in each table that can have one; gives the tables' names."""
+    """Add a row of the organization or of its member to each table that can have one; returns the tables' names."""
     filled = []
     for table in schema.metadata.sorted_tables:
         if not OWNED_BY & set(table.c.keys()) or table is schema.members:
@@ -31,7 +31,7 @@ def fill(transaction: Connection, organization_id: str, member_id: str) -> list[
 
 
 def everything(transaction: Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows that there are in the database, by table: those of tables that the program does not know, too."""
+    """All rows of the database by table; fails if the database has tables that the schema doesn't have."""
     names = [each for each in inspect(transaction).get_table_names() if each != "alembic_version"]
     assert set(names) == set(schema.metadata.tables)
     return {

@@ -1,4 +1,4 @@
-"""Cameras: two programs that share no code read QR codes out of pictures."""
+"""Reading QR codes from pictures, with two independent programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STEP = re.compile(r"([Mmh])([-0-9. ]+)")
 
 
 def read(picture: Image.Image) -> dict[str, list[str]]:
-    """The texts of the codes in a picture, by the program that read them."""
+    """Texts of the codes in a picture, by program."""
     grey = picture.convert("L")
     return {
         "zbar": [each.data.decode() for each in pyzbar.decode(grey, symbols=[pyzbar.ZBarSymbol.QRCODE])],
@@ -23,12 +23,11 @@ def read(picture: Image.Image) -> dict[str, list[str]]:
 
 
 def opened(png: bytes) -> Image.Image:
-    """A picture of a screen."""
     return Image.open(io.BytesIO(png))
 
 
 def drawn(svg: str, pixels: int) -> Image.Image:
-    """A code as a screen shows it, this wide: each pixel has the mean of what lies under it."""
+    """Draw a code as a screen does, in this width; each pixel is the mean of its area."""
     frame = re.search(r'viewBox="0 0 (\d+) \1"', svg)
     line = re.search(r' stroke="#000" d="([^"]+)"', svg)
     assert frame is not None

@@ -1,4 +1,4 @@
-"""A store with an instance and sealed keys in it, for tests of its secrets."""
+"""Stores with an instance and sealed keys, for tests of secrets."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tests.appliance.sites import make_store
 OLD = "the old secret, long enough"
 NEW = "the new secret, long enough"
 ACME = "acmeacme22"
-"""Id of the organization in a new store."""
+"""Id of the organization in the stores."""
 
 
 def sealed_store(folder: Path, name: str = "sealed.sqlite") -> Store:
-    """A new SQLite store that `OLD` opens, with the organization `ACME` in it."""
+    """Make a SQLite store under the secret `OLD`, with the organization `ACME`."""
     return sealed(make_store(folder / name))
 
 
 def sealed(store: Store) -> Store:
-    """The store, empty until now, which `OLD` opens and which has the organization `ACME` in it."""
+    """Put an empty store under the secret `OLD`, and add the organization `ACME`."""
     vault, lock = Vault.make(OLD)
     with store.write() as transaction:
         instance.create(transaction, Instance("abc", lock))
@@ -32,7 +32,7 @@ def sealed(store: Store) -> Store:
 
 
 def add_organization(store: Store, name: str, keys: SealedKeys) -> None:
-    """Stores an active organization with these keys."""
+    """Store an active organization with these keys."""
     with store.write() as transaction:
         (port,) = organizations.free_ports(transaction, 1)
         new = Organization(name, name, DEFAULT_NETWORK, port, keys.public_key, Plan.FREE, 1, 0, times.now())
@@ -41,10 +41,10 @@ def add_organization(store: Store, name: str, keys: SealedKeys) -> None:
 
 
 def opens(store: Store, secret: str) -> Vault:
-    """The vault of this secret.
+    """Open the store's vault.
 
     Raises:
-        WrongSecret: it is not the store's.
+        WrongSecret: the secret is not the store's.
     """
     with store.read() as transaction:
         found = instance.find(transaction)

@@ -1,4 +1,4 @@
-"""A store and a site for tests that need them outside of a fixture."""
+"""Stores and sites for tests that need them outside of a fixture."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.appliance.fakes import FakeHub
 
 
 def make_store(file: Path) -> Store:
-    """An empty store in this file."""
+    """Make an empty store in a file."""
     file.write_bytes(_empty())
     return Store(f"sqlite:///{file}")
 
 
 @functools.cache
 def _empty() -> bytes:
-    """A file with the schema in it: to bring it there takes 30 ms each time."""
+    """Content of a file with the schema, cached because a migration takes 30 ms."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "store.sqlite"
         store = Store(f"sqlite:///{file}")
@@ -34,7 +34,7 @@ def _empty() -> bytes:
 
 
 def make_data(folder: Path) -> Store:
-    """The store of a data folder where a service ran once."""
+    """Make a data folder in which a service has run; returns its store."""
     file = folder / "store" / "meshwg.sqlite"
     file.parent.mkdir(parents=True)
     store = make_store(file)
@@ -44,5 +44,4 @@ def make_data(folder: Path) -> Store:
 
 
 def make_site(store: Store, hub: FakeHub, transcripts: Path = Path("nowhere")) -> Site:
-    """A site over these."""
     return Site(Context(store, hub, "vpn.example.net", 51820), RateLimits(), PublishedRuns(transcripts))

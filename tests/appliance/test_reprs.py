@@ -1,4 +1,4 @@
-"""No repr shows a secret: what is logged or raised by accident has none in it."""
+"""No repr shows a secret, so that logging a value by accident reveals nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRETS = {
     *("password", "new_password", "secret", "uri", "code", "codes", "recovery_codes", "credential", "handle"),
     *("token", "ticket", "link"),
 }
-"""Names that fields with secrets have."""
+"""Names of fields with secrets."""
 
 HARMLESS = {
     ("Actor", "credential"): "hides its own hash",
@@ -32,7 +32,7 @@ HARMLESS = {
 
 
 class Mark(str):
-    """Value of any field: a text, and each of its attributes is that text again."""
+    """Value for any field: a text whose attributes are the text itself."""
 
     __slots__ = ()
 

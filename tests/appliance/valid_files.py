@@ -1,4 +1,4 @@
-"""What systems and apps take for the name of a tunnel's file, as they say it themselves."""
+"""Rules of systems and apps for the name of a tunnel's file, from their documentation."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 
 # wg-quick(8), and the app for Android (`Tunnel.NAME_PATTERN`).
 _WG_QUICK = re.compile(r"[a-zA-Z0-9_=+.-]{1,15}")
-# The app for Windows (`conf/name.go`), and Windows itself, which looks at what stands before the first dot.
+# The app for Windows (`conf/name.go`), and Windows itself, which compares the part before the first dot.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
-# systemd (`ifname_valid`): the last two are settings of Linux in the place of a link's.
+# systemd (`ifname_valid`): the last two are settings of Linux beside those of links.
 _NO_LINKS = {".", "..", "lo", "all", "default"}
 
 
 def is_valid(name: str) -> bool:
-    """Whether a tunnel can have this name on every system."""
+    """True if a tunnel can have this name on every system."""
     return (
         _WG_QUICK.fullmatch(name) is not None
         and name.partition(".")[0].lower() not in _DEVICES
@@ -25,5 +25,5 @@ def is_valid(name: str) -> bool:
 
 
 def check(name: str) -> None:
-    """Fails unless a tunnel can have this name on every system."""
+    """Assert that a tunnel can have this name on every system."""
     assert is_valid(name), name

@@ -9,4 +9,4 @@ from tests.appliance import databases
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Asked for each test of this folder."""
-    databases.wish(metafunc)
+    databases.parametrize(metafunc)

@@ -21,9 +21,9 @@ from appliance.service.underway import Underway
 from appliance.store import Store
 from appliance.store import repeats as stored
 from appliance.store.repeats import StoredAnswer
+from tests.appliance.breaking_proxy import BreakingProxy, When
 from tests.appliance.conftest import sign_up
 from tests.appliance.databases import on_postgresql
-from tests.appliance.losing import Losing, When
 from tests.appliance.members import again, colleague
 from tests.appliance.postgres import Cluster
 
@@ -218,7 +218,7 @@ def test_a_connection_that_breaks_off_at_the_commit(
 ) -> None:
     """What the server has committed is told as done, and what it has not is said to be unknown, and done then."""
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        losing = Losing(cluster.folder, Path(folder))
+        proxy = BreakingProxy(cluster.folder, Path(folder))
         store = Store(database.replace(str(cluster.folder), folder))
         far = replace(context, store=store)
 
@@ -228,7 +228,7 @@ def test_a_connection_that_breaks_off_at_the_commit(
             def __call__(self, actor: Actor) -> StoredAnswer:
                 self.tries += 1
                 if self.tries == 1:
-                    losing.lose_the_next_commit(when)
+                    proxy.lose_the_next_commit(when)
                 return super().__call__(actor)
 
         work = LosingWork(far)
@@ -239,10 +239,10 @@ def test_a_connection_that_breaks_off_at_the_commit(
                 once(far, owner, work)
             assert once(far, owner, work) is None
             assert once(far, owner, work) == ANSWER
-        assert losing.lost == 1
+        assert proxy.lost == 1
         assert work.tries == (1 if when == "after" else 2)
         store.close()
-        losing.close()
+        proxy.close()
 
 
 def test_two_at_once_are_one(context: Context, owner: Actor) -> None:

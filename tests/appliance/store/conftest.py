@@ -9,4 +9,4 @@ from tests.appliance import databases
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize each test of this folder with its databases."""
-    databases.wish(metafunc)
+    databases.parametrize(metafunc)

@@ -27,7 +27,7 @@ DENIED = Policy(Action.DENY)
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """On both databases."""
-    databases.wish(metafunc)
+    databases.parametrize(metafunc)
 
 
 @pytest.fixture

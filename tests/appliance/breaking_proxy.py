@@ -1,4 +1,4 @@
-"""A way to a PostgreSQL server that breaks off in the moment of a commit."""
+"""Proxy of a PostgreSQL server that breaks connections during a commit."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _LONGEST = 2**16
 When = Literal["before", "after"]
 
 
-class Losing:
-    """Hands on what clients and the server send to each other, until it is told to break off.
+class BreakingProxy:
+    """Proxy between clients and the server that breaks a connection on request.
 
     Args:
-        server: the folder of the server's socket.
-        folder: where clients find a socket instead.
+        server: folder of the server's socket.
+        folder: folder for the proxy's socket.
     """
 
     def __init__(self, server: Path, folder: Path) -> None:
@@ -31,11 +31,11 @@ class Losing:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def lose_the_next_commit(self, when: When) -> None:
-        """Break off the next connection that commits, before the server hears of it or after it has done it."""
+        """Break the next connection that commits, before or after the server has committed."""
         self._when = when
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         self._listener.close()
 
     def _accept(self) -> None:
@@ -64,7 +64,7 @@ class Losing:
     @staticmethod
     def _to_client(client: socket.socket, server: socket.socket, lost: threading.Event) -> None:
         while data := _received(server):
-            # The answer to the commit: it has taken place.
+            # The server's answer shows that the commit has taken place.
             if lost.is_set():
                 break
             client.sendall(data)
