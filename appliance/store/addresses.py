@@ -11,7 +11,6 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from appliance.store import times
 from appliance.store.schema import released_addresses as _table
 
-# Runs with every machine that is added, so it is built once: building costs as much as executing.
 _SINCE = (
     select(_table.c.address, _table.c.released_at)
     .where(_table.c.organization_id == bindparam("organization"), _table.c.released_at > bindparam("since"))

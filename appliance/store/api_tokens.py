@@ -45,7 +45,6 @@ _WITH_MEMBER = (
     .join(members, members.c.id == _table.c.member_id)
     .join(organizations, organizations.c.id == members.c.organization_id)
 )
-# Runs with every call by token, so it is built once: building costs as much as executing.
 _BY_HASH = _WITH_MEMBER.where(_table.c.token_hash == bindparam("hash"), _table.c.expires_at > bindparam("now"))
 # Runs with every change by token. The lock lets others update the token's last use, and makes its revocation wait.
 _ROLE = (

@@ -20,7 +20,6 @@ MENDED = "hub.mended"
 RESTORED = meters.RESTORED
 """Restore of the service from a backup; the detail has the time of the backup and the organization's numbers."""
 
-# Runs with every change, so it is built once: building costs as much as executing.
 _INSERT = insert(_table).returning(_table.c.id)
 
 

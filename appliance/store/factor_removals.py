@@ -30,7 +30,6 @@ class FactorRemoval:
     due_at: datetime
 
 
-# Runs with each accepted code, so it is built once.
 _DROP = delete(_table).where(_table.c.member_id == bindparam("member"))
 _WAITING = (
     select(_table, members.c.organization_id, members.c.email)

@@ -17,7 +17,6 @@ from appliance.store.schema import machines as _table
 
 # Approximate bytes of a machine in an answer, without its name and groups.
 _ROW_BYTES = 330
-# Run with every change, so they are built once: building costs as much as executing.
 _ENABLED = (
     select(_table)
     .where(_table.c.organization_id == bindparam("organization"), _table.c.enabled)

@@ -45,7 +45,6 @@ def _later(column: ColumnElement[int], minute: BindParameter[int]) -> ColumnElem
     return case((column > minute, column), else_=minute)
 
 
-# Run with every machine that is added, so they are built once: building costs as much as executing.
 _AT, _END = bindparam("at", type_=Integer), bindparam("end", type_=Integer)
 _CLOCK = (
     update(_organizations)

@@ -25,7 +25,6 @@ _table = schema.organizations
 # Removed rows of these tables are counted as one kind.
 _COUNTED_AS = {"sessions": "tokens", "api_tokens": "tokens"}
 
-# Run with every change, so they are built once: building costs as much as executing.
 _BY_ID = select(_table).where(_table.c.id == bindparam("organization"))
 _ACTIVE = _BY_ID.where(_table.c.active)
 _ENFORCED = (_table.c.active, _table.c.suspended_at.is_(None))

@@ -13,7 +13,6 @@ from appliance.model.organization import Member, Role
 from appliance.store import times
 from appliance.store.schema import members, organizations
 
-# Runs with every sign-up, so it is built once: building costs as much as executing.
 _CREATE = insert(members)
 
 

@@ -17,7 +17,6 @@ from appliance.store.schema import rules as _table
 # Approximate bytes of a rule without names, description and ports, and most bytes of a range of ports.
 _RULE_BYTES = 100
 _RANGE_BYTES = 12
-# Run with every save, so they are built once: building costs as much as executing.
 _HEAD = select(organizations.c.policy_default, organizations.c.policy_version).where(
     organizations.c.id == bindparam("organization")
 )

@@ -15,7 +15,6 @@ from appliance.store.schema import sessions as _table
 _ID_DIGITS = 16
 _LONGEST_AGENT = 200
 
-# Runs with every request, so it is built once: building costs as much as executing.
 _BY_SESSION = (
     select(members, _table.c.last_seen_at)
     .join(_table, _table.c.member_id == members.c.id)
@@ -37,7 +36,6 @@ _ROLE = (
     )
 )
 _ROLE_LOCKED = _ROLE.with_for_update(read=True, key_share=True, of=_table)
-# Run with every sign-up and log-in.
 _CREATE = insert(_table)
 _FORGET_ENDED = delete(_table).where(
     (_table.c.expires_at <= bindparam("now")) | (_table.c.last_seen_at <= bindparam("idle_since"))

@@ -16,7 +16,6 @@ from appliance.store.schema import organizations as _table
 
 _DAY = 86_400
 
-# Runs with every change, so it is built once: building costs as much as executing.
 _NOTE = (
     update(_table)
     .where(_table.c.id == bindparam("organization"))
