@@ -94,7 +94,7 @@ def home_network_warning(network: IPv4Network) -> str | None:
     return (
         f"Many home networks have addresses of this range ({overlapping}): a machine in one of them can't reach "
         "both its own network and this one. A range can't be changed later; another one, like "
-        f"{DEFAULT_NETWORK}, takes another sign-up."
+        f"{DEFAULT_NETWORK}, needs a new sign-up."
     )
 
 

@@ -1,4 +1,4 @@
-"""The claims that the product publishes about itself, as ``claims.toml`` has them. Each is proven by the gate."""
+"""Published claims about the product, from ``claims.toml``; the gate proves each of them."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ class _File(msgspec.Struct, frozen=True):
     claim: tuple[Claim, ...]
 
 
-# Read when the module is loaded: the web process reads no files of the package later.
+# Read at import, because the web process can't read files of the package later.
 PUBLISHED = msgspec.toml.decode(Path(__file__).with_name("claims.toml").read_bytes(), type=_File).claim

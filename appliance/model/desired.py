@@ -67,10 +67,10 @@ class Desired:
         costliest = heaviest(self.policy, classes)
         rule = ""
         if costliest is not None:
-            rule = f" Most of them, {costliest[1]}, are for the rule to {costliest[0].sentence}."
+            rule = f" The rule to {costliest[0].sentence} needs the most of them, {costliest[1]}."
         raise Invalid(
-            f"The policy comes to {elements} pairs of ends and ports to look up, and {most} is the most.{rule} Fewer "
-            "ports, rules for fewer groups, or groups that share fewer machines, make fewer.",
+            f"The policy needs {elements} look-ups of ends and ports; the limit is {most}.{rule} Use fewer ports, "
+            "rules for fewer groups, or groups that share fewer machines.",
             field="rules",
         )
 

@@ -56,7 +56,7 @@ def check_public_key(text: str) -> str:
     if len(raw) != KEY_BYTES:
         raise Invalid("The public key is not a WireGuard key: 32 bytes in base64, 44 characters.", field="public_key")
     if not _is_usable(raw):
-        raise Invalid("The public key is none that a private key has.", field="public_key")
+        raise Invalid("The public key belongs to no private key.", field="public_key")
     # base64 has several spellings for the last bits; uniqueness in the database needs one.
     return base64.b64encode(raw).decode()
 

@@ -40,7 +40,7 @@ def check_name(text: str, *, field: str = "name", longest: int = LONGEST_NAME) -
     if not name:
         raise Invalid(f"The {field} is empty.", field=field)
     if not any(unicodedata.category(each)[0] in _VISIBLE_CATEGORIES and each not in _BLANKS for each in name):
-        raise Invalid(f"The {field} has no character that can be seen.", field=field)
+        raise Invalid(f"The {field} has no visible character.", field=field)
     if len(name) > longest:
         raise Invalid(f"The {field} has {len(name)} characters; {longest} is the most.", field=field)
     return name
@@ -61,6 +61,6 @@ def check_new_group(text: str, *, field: str = "group") -> None:
     """
     if _LIKE_AN_END.fullmatch(unicodedata.normalize("NFKC", text)):
         raise Invalid(
-            f"A group can't be called {text!r}, because an end of a rule is written so. Choose another name.",
+            f"A group can't be called {text!r}, because it reads like an end of a rule. Choose another name.",
             field=field,
         )

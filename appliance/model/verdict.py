@@ -1,4 +1,4 @@
-"""Verdicts: what a policy makes of a connection.
+"""Verdicts of policies on connections.
 
 The order of rules does not matter: any matching deny rule decides, else any matching allow rule, else the default.
 """

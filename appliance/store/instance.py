@@ -42,7 +42,7 @@ def find(transaction: Connection, *, locked: bool = False) -> Instance | None:
     if row is None:
         return None
     if not re.fullmatch(INSTANCE_ID, row.id) or not (row.port is None or 1 <= row.port <= HIGHEST_PORT):
-        raise Unavailable("The store's instance has an id or a port that no instance has.", retry_after=_RETRY_AFTER)
+        raise Unavailable("The store's instance has an invalid id or port.", retry_after=_RETRY_AFTER)
     return Instance(row.id, Lock(row.salt, row.cost, row.block_size, row.parallelism, row.proof), row.port)
 
 

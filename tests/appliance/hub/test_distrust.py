@@ -238,7 +238,7 @@ def test_a_policy_that_costs_too_much_is_refused(running: Running) -> None:
     before = running.enforced()
     answer = running.apply({**state, "policy": {"default": "allow", "rules": rules}})
     assert isinstance(answer, messages.Failed)
-    assert "comes to 41000 pairs of ends and ports to look up, and 40000 is the most" in answer.reason
+    assert "needs 41000 look-ups of ends and ports; the limit is 40000" in answer.reason
     assert running.enforced() == before
 
 

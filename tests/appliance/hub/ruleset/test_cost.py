@@ -77,7 +77,7 @@ def test_a_stored_policy_that_is_too_large_denies_everything_until_it_is_smaller
     with capture_logs() as logs:
         enforcement.judge(kernel.wire.names, state)
     (told,) = [each for each in logs if each["log_level"] == "error"]
-    assert "comes to 40200 pairs" in told["why"]
+    assert "needs 40200 look-ups" in told["why"]
     assert not kernel.wire.passes(kernel.new_flow(first, second, "udp", 53).opening())
     enforcement.judge(kernel.wire.names, replace(state, policy=state.policy.without_rules({"r0"})))
     assert kernel.wire.passes(kernel.new_flow(first, second, "udp", 53).opening())
