@@ -102,5 +102,5 @@ def _rootless_advice(ordinary: Trial, facts: Facts) -> str:
             if facts.settings.get(name) == forbids:
                 return as_root(facts, f"sysctl -w {name}={allows}")
         return "run outside of a container, or in one whose seccomp profile and /proc allow user namespaces"
-    # Error 0 is root's: the device exists, and an ordinary user needs the right to it.
+    # Without an error, or with EACCES, the device exists, and an ordinary user only lacks the right to open it.
     return as_root(facts, f"chmod 0666 {system.TUN}" if facts.tun_errno in (0, errno.EACCES) else "modprobe tun")

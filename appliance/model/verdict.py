@@ -27,7 +27,7 @@ class ConnectionEnd:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ConnectionVerdict:
     """Decision about a connection, with the rule that made it (None for the default)."""
 
     action: Action
@@ -40,7 +40,7 @@ def decide(
     destination: ConnectionEnd,
     protocol: Protocol = Protocol.ANY,
     port: int | None = None,
-) -> Verdict:
+) -> ConnectionVerdict:
     """Decide about a connection that ``source`` opens to ``destination``.
 
     Args:
@@ -59,5 +59,5 @@ def decide(
     for action in (Action.DENY, Action.ALLOW):
         for rule in policy.rules:
             if rule.action is action and matches(rule):
-                return Verdict(action, rule)
-    return Verdict(policy.default)
+                return ConnectionVerdict(action, rule)
+    return ConnectionVerdict(policy.default)

@@ -16,7 +16,7 @@ from appliance.model.errors import Conflict, Invalid, NotFound, PreconditionFail
 from appliance.model.names import check_new_group
 from appliance.model.policy import Policy, Protocol, Rule, Selector, SelectorKind
 from appliance.model.port_ranges import HIGHEST_PORT
-from appliance.model.verdict import ConnectionEnd, Verdict, decide
+from appliance.model.verdict import ConnectionEnd, ConnectionVerdict, decide
 from appliance.service import policy_trail
 from appliance.service.changes import Change, carry_out
 from appliance.service.context import Actor, Context, Counts
@@ -172,7 +172,7 @@ def check(
     destination: str,
     protocol: Protocol = Protocol.ANY,
     port: int | None = None,
-) -> Verdict:
+) -> ConnectionVerdict:
     """What would become of a connection between two machines, without any traffic.
 
     Raises:

@@ -12,7 +12,7 @@ from appliance.model.ids import new_id
 from appliance.model.openness import open_protocols
 from appliance.model.organization import Machine
 from appliance.model.policy import Action, Policy, Protocol, Rule, Selector, SelectorKind
-from appliance.model.verdict import Verdict
+from appliance.model.verdict import ConnectionVerdict
 from appliance.service import machines
 from appliance.service import policy as policies
 from appliance.web.pages import forms, words
@@ -167,7 +167,7 @@ def _without(policy: Policy, rule_id: str) -> Policy:
     return after
 
 
-def _page(visit: Visit, refusal: RefusedForm | None = None, verdict: Verdict | None = None) -> Response:
+def _page(visit: Visit, refusal: RefusedForm | None = None, verdict: ConnectionVerdict | None = None) -> Response:
     saved = policies.get(visit.context, visit.actor)
     everyone = _machines(visit)
     names = {each.id: each.name for each in everyone}
@@ -222,7 +222,7 @@ def _line(rule: Rule, names: dict[str, str], count: RuleCount | None) -> RuleLin
     )
 
 
-def _verdict_line(verdict: Verdict, query: Form, names: dict[str, str]) -> VerdictLine:
+def _verdict_line(verdict: ConnectionVerdict, query: Form, names: dict[str, str]) -> VerdictLine:
     ends = [words.selector(Selector.parse(query.text(end), field=end), names) for end in ("source", "destination")]
     reason = (
         "because no rule matches, and this is the default"
