@@ -177,6 +177,8 @@ def _decoded(text: str) -> str:
 def _address(text: str) -> Address:
     try:
         address = Address(addr_spec=text)
+        # The parser drops the quotes of a local part with a dot at an end, which makes another, invalid address of it.
+        Address(addr_spec=address.addr_spec)
     except Exception as error:
         # The parser raises various errors, such as IndexError.
         raise ValueError("not an e-mail address") from error

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from appliance.mail import Relay, Undeliverable, Unreachable
+from appliance.mail.relay import check_sender
 from appliance.model.letters import Letter
 from appliance.web import tls
 from tests.appliance.mail.mailbox import Mailbox
@@ -129,3 +130,10 @@ def test_repr_of_a_relay_hides_its_password() -> None:
     relay = Relay.parse("smtps://user:hidden@mail.example.net", "meshwg@example.net")
     assert (relay.host, relay.port, relay.implicit_tls, relay.password) == ("mail.example.net", 465, True, "hidden")
     assert "hidden" not in repr(relay)
+
+
+@pytest.mark.parametrize("address", ['".a/b"@example.net', '"a..b"@example.net', '"a."@example.net'])
+def test_a_sender_that_would_lose_its_quotes_is_refused(address: str) -> None:
+    """Python's parser returns these local parts without the quotes they need (RFC 5322, 3.2.3)."""
+    with pytest.raises(ValueError, match="not an e-mail address"):
+        check_sender(address)

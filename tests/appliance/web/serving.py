@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from appliance.web import connections
+from appliance.web import connections, refusals
 from appliance.web.connections import Bounds
 from appliance.web.gateway import Gateway
 from appliance.web.request import REFUSED
@@ -29,7 +29,7 @@ THREADS = 2
 def echo(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
     """Tells what arrived."""
     refusal = environ.get(REFUSED)
-    start(f"{refusal.status if refusal else 200} x", [("Content-Type", "application/json")])
+    start(f"{refusals.status_of(type(refusal)) if refusal else 200} x", [("Content-Type", "application/json")])
     told = {
         "method": environ["REQUEST_METHOD"],
         "path": environ["PATH_INFO"],
