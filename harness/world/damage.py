@@ -41,7 +41,8 @@ class Damage:
         cuts: whether machines' traffic stops for as long as it stands.
         barrier: which of the two it forces open. One alone lets nothing denied through.
         needs_process: whether it takes a WireGuard that is a process, as the kernel's is not.
-        undo: what the hub has no business to mend, taken back by the same shell.
+        undo: what the hub has no business to mend, taken back by the same shell; it succeeds whatever other damage came
+            after this one.
     """
 
     name: str
@@ -170,7 +171,8 @@ HOST = (
     Damage(
         "the host's firewall is loaded again",
         "printf 'flush ruleset\ntable inet filter { chain input { type filter hook input priority 0; }; }' | nft -f -",
-        undo="nft delete table inet filter",
+        # Adding a table that is there changes nothing; other damage may have deleted it.
+        undo="nft 'add table inet filter; delete table inet filter'",
     ),
     Damage(
         "the host forwards, and filters reverse paths",
