@@ -16,15 +16,15 @@ SOURCE_PORT = 40000
 _ECHO_REPLY = 0
 
 
-def send(host: Host, link: str, packets: Iterable[Packet]) -> None:
+def send(host: Host, link: str, packets: Iterable[Packet | bytes]) -> None:
     """Sends IPv4 packets out of one link of a host, whatever its routes say."""
     with host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        for packet in packets:
+        for data in map(bytes, packets):
             # A packet that the sender's kernel refuses arrives nowhere, which the witnesses notice.
             with suppress(OSError):
-                sender.sendto(bytes(packet), (packet.dst, 0))
+                sender.sendto(data, (socket.inet_ntoa(data[16:20]), 0))
 
 
 def is_echo_reply(packet: bytes) -> bool:

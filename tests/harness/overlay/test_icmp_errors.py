@@ -52,7 +52,7 @@ def test_an_error_from_an_endpoint_has_the_verdict_of_its_connection(kind: str) 
 @pytest.mark.parametrize("service", SERVICES, ids=str)
 @pytest.mark.parametrize("of_reply", [False, True])
 def test_an_error_quotes_a_packet_as_a_kernel_does(service: PortProtocol, of_reply: bool) -> None:
-    packet = IP(bytes(IcmpError(connection(service), THIRD, ONE, of_reply, "too long").packet(b"mark")))
+    packet = IP(IcmpError(connection(service), THIRD, ONE, of_reply, "too long").packet(b"mark"))
     assert (packet.src, packet.dst) == (THIRD.address, ONE.address)
     assert (packet[ICMP].type, packet[ICMP].code, packet[ICMP].nexthopmtu) == (3, 4, 1280)
     quoted, mark = bytes(packet[ICMP].payload)[:28], bytes(packet[ICMP].payload)[28:]
@@ -65,3 +65,13 @@ def test_an_error_quotes_a_packet_as_a_kernel_does(service: PortProtocol, of_rep
     else:
         ports = (service.port, 41000) if of_reply else (41000, service.port)
         assert (about.payload.sport, about.payload.dport) == ports
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_is_what_scapy_makes_of_its_parts(kind: str) -> None:
+    made = IcmpError(connection(), THIRD, ONE, of_reply=False, kind=kind).packet(b"mark")
+    packet = IP(made)
+    del packet.len, packet.chksum, packet[ICMP].chksum
+    assert bytes(packet) == made
+    assert (packet[ICMP].type, packet[ICMP].code) == KINDS[kind]
+    assert kind != "redirect" or packet[ICMP].gw == THIRD.address
