@@ -67,7 +67,7 @@ def hub() -> None:
     except HubError as error:
         raise CommandError(f"This host has {error}.", Exit.UNAVAILABLE) from None
     name = unlocked.instance.id
-    limits.raise_them()
+    limits.raise_limits()
     privileges.keep_only(_NEEDED)
     if handover is not None:
         # Who reached files as another user is not told of the supervisor's end any more.

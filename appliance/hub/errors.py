@@ -1,4 +1,4 @@
-"""What can go wrong in the data plane."""
+"""Errors of the data plane."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ log = structlog.get_logger()
 
 
 class HubError(Exception):
-    """The data plane could not do it; whatever was begun has been undone, unless a subclass says otherwise."""
+    """An operation of the data plane failed and was undone, unless a subclass says otherwise."""
 
 
 class NamespaceError(HubError):
-    """A network namespace could not be made, entered or removed."""
+    """A network namespace could not be created, entered or removed."""
 
 
 class LinkError(HubError):
-    """A WireGuard link could not be made, configured or asked."""
+    """A WireGuard link could not be created, configured or read."""
 
 
 class RulesetError(HubError):
-    """The kernel refused a set of rules; the one before stands."""
+    """The kernel refused a set of rules; the previous one stays in force."""
 
 
 class NoBackend(HubError):
-    """The host has none of the WireGuard implementations that were asked for."""
+    """The host has none of the requested WireGuard implementations."""
 
 
 class Overtaken(HubError):
-    """The organization is not, or not only, at the revision that a change was worked out from. Nothing was changed."""
+    """A change was computed from a revision that is outdated or already being changed. Nothing was changed."""
 
 
 class Occupied(HubError):
-    """The organization is being changed at this moment."""
+    """Another change of the organization is in progress."""
 
 
 class Crowded(HubError):
-    """An organization has too much work for the hub. Nothing was changed.
+    """An organization has used up its share of the hub's time. Nothing was changed.
 
     Args:
-        detail: one sentence for the organization's people.
+        detail: one sentence for the organization's members.
         retry_after: seconds until another try makes sense.
     """
 
@@ -51,19 +51,21 @@ class Crowded(HubError):
 
 
 class GivenUp(HubError):
-    """Nobody waits for it any more: the caller is gone, or its time is over. Nothing was changed."""
+    """The caller disconnected or its time ran out. Nothing was changed."""
 
 
 class HubUnreachable(HubError):
-    """The hub's process did not answer. A change that it was asked for does not take effect, or not for long."""
+    """The hub's process did not answer. A requested change does not take effect, or is reverted soon."""
 
 
 def reason(error: Exception) -> str:
-    """The system's words for its refusal, whether a call or a netlink message met it."""
+    """Describe the system's refusal of a system call or a netlink message."""
     number = getattr(error, "errno", None) or getattr(error, "code", None)
     return os.strerror(number) if isinstance(number, int) else str(error)
 
 
-def complain(what: str, error: Exception, foreseen: tuple[type[Exception], ...] = (HubError,), **facts: object) -> None:
-    """Log an error that its thread survives; one of another kind than these with its traceback."""
-    log.error(what, error=str(error), exc_info=not isinstance(error, foreseen), **facts)
+def log_error(
+    event: str, error: Exception, foreseen: tuple[type[Exception], ...] = (HubError,), **facts: object
+) -> None:
+    """Log an error that its thread survives; with a traceback unless the kind of error was foreseen."""
+    log.error(event, error=str(error), exc_info=not isinstance(error, foreseen), **facts)

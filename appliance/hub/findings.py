@@ -1,4 +1,4 @@
-"""What a look at an organization's part of the kernel found amiss, and what came of it."""
+"""Damage to an organization's part of the kernel, and its repair."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Part(str, Enum):
-    """What can be damaged; the names are those of metrics and logs."""
+    """Kinds of damage; the values are the names in metrics and logs."""
 
     NAMESPACE = "namespace"
     LINK = "link"
@@ -22,10 +22,10 @@ class Part(str, Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was not as it should be.
+    """One difference from the desired state.
 
     Attributes:
-        what: in words, without names of customers.
+        what: description without names of customers.
     """
 
     part: Part
@@ -34,12 +34,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Repair:
-    """Damage that was found and mended.
+    """Damage that was found and repaired.
 
     Attributes:
-        organization: its id; "" where it is the host's front door.
-        at: seconds since the epoch, when it was whole again.
-        seconds: from noticing until it was whole.
+        organization: its id; "" for the host's front door.
+        at: end of the repair; seconds since the epoch.
+        seconds: time from noticing the damage to the end of the repair.
     """
 
     organization: str

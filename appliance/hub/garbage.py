@@ -18,7 +18,7 @@ _OLDEST = 2
 
 @contextmanager
 def sparing(clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
-    """Leaves what has outlived a full collection out of the next ones (`gc.freeze`), but for one in an hour.
+    """Exclude objects that survived a full collection from the next ones (`gc.freeze`), except once an hour.
 
     Args:
         clock: monotonic seconds.

@@ -1,4 +1,4 @@
-"""What this instance's things are called on the host, so that it never touches anyone else's."""
+"""Names of this instance's kernel objects, so that it never touches anyone else's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PREFIX = "mw"
 
 @dataclass(frozen=True)
 class KernelNames:
-    """Names of what the kernel has for one organization.
+    """Names of one organization's kernel objects.
 
     Attributes:
         namespace: name of its network namespace, as ``ip netns`` lists it.
@@ -24,7 +24,7 @@ class KernelNames:
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one instance's things; its id is part of each."""
+    """Names of one instance's kernel objects; the instance's id is part of each."""
 
     instance: str
 
@@ -34,7 +34,7 @@ class Names:
 
     @property
     def prefix(self) -> str:
-        """What every name of this instance begins with."""
+        """Common beginning of all names of this instance."""
         return _PREFIX + self.instance
 
     @property
@@ -43,12 +43,12 @@ class Names:
         return self.prefix + "door"
 
     def of(self, organization: str) -> KernelNames:
-        """Names of what the kernel has for this organization."""
+        """Names of this organization's kernel objects."""
         name = self.prefix + organization
         return KernelNames(namespace=name, link=name)
 
     def organization_of(self, name: str) -> str | None:
-        """The organization that a namespace or link of this instance belongs to; None if it isn't this instance's."""
+        """Id of the organization that owns a namespace or link; None if the name is not of this instance."""
         if not name.startswith(self.prefix) or len(name) != len(self.prefix) + ORGANIZATION_ID_LENGTH:
             return None
         return name[len(self.prefix) :]

@@ -32,11 +32,11 @@ _SWITCH_S = 0.001
 
 
 class Hub:
-    """Answers the typed calls of `messages` with the data plane, the store and the vault.
+    """Answer the typed calls of `messages` with the data plane, the store and the vault.
 
     Args:
-        state_folder: keeps what a later hub of this boot has to know.
-        remember_secret: is told a new unlock secret just before it becomes the one that opens the store, for the hub
+        state_folder: keeps the notes for a later hub process of the same boot.
+        remember_secret: receives a new unlock secret just before it becomes the one that opens the store, for the hub
             that is started next.
 
     Attributes:
@@ -61,13 +61,13 @@ class Hub:
         self.turns = Turns()
 
     def answer(self, call: messages.Call, caller: Caller = HERE) -> object:
-        """Does what the call says, and gives what it promises.
+        """Execute a call and return its answer.
 
         Args:
-            caller: for whom; a change is given up when they are gone.
+            caller: waits for the answer; a change is given up when it is gone.
 
         Raises:
-            HubError: it could not be done.
+            HubError: the call failed.
         """
         upkeep = self.upkeep
         match call:
@@ -149,7 +149,7 @@ class Hub:
 
 
 def serve(hub: Hub, socket_path: Path, allowed_uids: Collection[int], on_ready: Callable[[], None]) -> None:
-    """Answers until SIGTERM or SIGINT, and restores the data plane meanwhile. The data plane stays as it is."""
+    """Answer calls until SIGTERM or SIGINT, and restore the data plane meanwhile. The data plane stays afterwards."""
     sys.setswitchinterval(_SWITCH_S)
     hub.upkeep.open()
     # A caller whose connection ended may have been killed in the middle of a change.

@@ -16,7 +16,7 @@ from harness.world.inside import Inside
 from harness.world.world import World
 
 _DEADLINE = 20.0
-_MENDED = "damage was mended"
+_MENDED = "damage was repaired"
 _POLL = 0.02
 
 _ROWS = {

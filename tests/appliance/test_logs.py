@@ -127,7 +127,7 @@ def test_facts_that_are_no_secrets_stay(written: io.StringIO) -> None:
         "command": None,
         "version": "5.1.0-0ubuntu1~22.04.1",
     }
-    structlog.get_logger().info("damage was mended", **facts)
+    structlog.get_logger().info("damage was repaired", **facts)
     shown = json.loads(written.getvalue())
     assert {key: shown[key] for key in facts} == facts
 
@@ -148,11 +148,11 @@ def test_text_for_people_has_sentences_and_no_routine_events(as_text: io.StringI
     log = structlog.get_logger()
     log.info("hub is ready")
     log.info("an orphan was removed", organization="tcbm838zt8")
-    log.warning("damage was mended", found=["rules: gone", "link: gone"], seconds=0.01234, organization=None)
+    log.warning("damage was repaired", found=["rules: gone", "link: gone"], seconds=0.01234, organization=None)
     log.error("a letter was given up", reason="x", counted={"tries": 8})
     assert [line[10:] for line in as_text.getvalue().splitlines()] == [
         "An orphan was removed (organization tcbm838zt8).",
-        "Warning: damage was mended (found rules: gone, link: gone, seconds 0.0123).",
+        "Warning: damage was repaired (found rules: gone, link: gone, seconds 0.0123).",
         "Error: a letter was given up (reason x, counted tries 8).",
     ]
 

@@ -1,4 +1,4 @@
-"""A bound for the work that strangers can cause."""
+"""Bound on the work that strangers can cause."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 
 class Budget:
-    """A share of the time that passes, to be spent as processor time of the calling thread.
+    """A share of wall time that the calling thread may spend as processor time.
 
     Args:
-        share: of wall time, 0 to 1.
-        saved_s: what may be saved up at most, in seconds of processor time.
+        share: part of wall time, 0 to 1.
+        saved_s: most processor time that can be saved up.
         clock: wall time in seconds.
         worked: processor time of the calling thread in seconds.
     """
@@ -32,7 +32,7 @@ class Budget:
         self._at = clock()
 
     def wait(self) -> float:
-        """Seconds until there is something to spend; 0 if there is now."""
+        """Seconds until the budget is positive; 0 if it is now."""
         now = self._clock()
         self._left = min(self._most, self._left + (now - self._at) * self._share)
         self._at = now
@@ -40,7 +40,7 @@ class Budget:
 
     @contextmanager
     def spending(self) -> Iterator[None]:
-        """Charges what the block takes. It may overdraw: what follows waits for it."""
+        """Charge the block's processor time. The budget may become negative, which later work waits out."""
         start = self._worked()
         try:
             yield

@@ -1,4 +1,4 @@
-"""UDP datagrams with a source of one's choice, as raw sockets take them: pure.
+"""Encoding of UDP datagrams with a chosen source address, for raw sockets: pure.
 
 Sources: RFC 768, RFC 791 (section 3.1), RFC 8200 (sections 3 and 8.1).
 """
@@ -18,13 +18,13 @@ _IPV6_HEADER = struct.Struct("!IHBB16s16s")
 
 @dataclass(frozen=True)
 class Arrival:
-    """A datagram that came in, with what is needed to pass it on as it was.
+    """A received datagram with all that is needed to forward it unchanged.
 
     Attributes:
         version: 4 or 6, of IP.
-        source: address and port that it came from.
-        destination: the address that it was sent to.
-        interface: index of the link that it came in by.
+        source: address and port of the sender.
+        destination: address that the sender used.
+        interface: index of the receiving link.
     """
 
     version: int
@@ -34,14 +34,14 @@ class Arrival:
     interface: int
 
 
-def neighbourhood(arrival: Arrival) -> str:
-    """What is taken for one sender: an address of IPv4, a network of 64 bits of IPv6."""
+def sender_of(arrival: Arrival) -> str:
+    """Key that counts as one sender: an IPv4 address, or an IPv6 network of 64 bits."""
     address = arrival.source[0]
     return address if arrival.version == 4 else inet_pton(AF_INET6, address.partition("%")[0])[:8].hex()
 
 
 def packet(arrival: Arrival, port: int) -> bytes:
-    """The datagram from its own source to its own destination, but to another port; with all headers."""
+    """Encode the datagram with all headers, with its own addresses and another destination port."""
     family = AF_INET if arrival.version == 4 else AF_INET6
     source = inet_pton(family, arrival.source[0].partition("%")[0])
     destination = inet_pton(family, arrival.destination.partition("%")[0])

@@ -1,4 +1,4 @@
-"""Hands each initiation to the link of the organization that it is meant for."""
+"""Thread that hands each initiation to the link of its organization."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from appliance.hub.front_door.acquaintances import Acquaintances
 from appliance.hub.front_door.budget import Budget
-from appliance.hub.front_door.datagram import Arrival, neighbourhood, packet
+from appliance.hub.front_door.datagram import Arrival, packet, sender_of
 from appliance.hub.front_door.directory import Admitted, Directory
 from appliance.hub.front_door.errors import DoorError
 from appliance.hub.front_door.fair import FairQueue
 from appliance.hub.front_door.initiation import is_initiation
+from appliance.hub.front_door.known_sources import KnownSources
 from appliance.hub.front_door.pace import Pace
 from appliance.hub.front_door.sockets import DoorSockets, overflowed, receive
 
@@ -28,20 +28,20 @@ _SHARE = 0.2
 _SAVED_S = 0.1
 # After so long a look at what strangers sent, known sources get a turn.
 _TURN_S = 0.001
-_AT_ONCE = 64
+_BATCH = 64
 
 # As many addresses as can hope to have their turn before their machines ask again, and of each what the rules let
 # through at once: an office has one address.
-_NEIGHBOURHOODS = 512
-_OF_A_NEIGHBOURHOOD = 128
+_SENDERS = 512
+_PER_SENDER = 128
 _LINKS = 4096
-_OF_A_LINK = 128
-_MOST = 8192
+_PER_LINK = 128
+_MOST_WAITING = 8192
 
 HANDSHAKES = (1000, 2000)
 """The most initiations that are handed on, per second and at once. Each may begin a session."""
 
-ROOMS = {"unsearched": _NEIGHBOURHOODS, "found": _LINKS}
+ROOMS = {"unsearched": _SENDERS, "found": _LINKS}
 """The most addresses and organizations that have initiations waiting, to be looked at and to be handed on."""
 
 _LOG_EVERY_S = 60.0
@@ -49,16 +49,16 @@ _LOG_EVERY_S = 60.0
 
 @dataclass(frozen=True)
 class Tally:
-    """What became of initiations, since the demultiplexer of this process was made.
+    """Numbers of initiations by outcome, since this process made its demultiplexer.
 
     Attributes:
-        demultiplexed: handed to an organization's link.
-        unknown_key: meant for no organization of this hub.
-        crowded: found too many waiting that strangers had sent, of the same address or of all.
-        link_share: were more than their organization has turns for.
-        overflow: found the queue of their socket full.
-        unreadable: no initiations at all. The kernel's part keeps such away; they come while it is damaged.
-        refused: the host did not let us hand them on.
+        demultiplexed: forwarded to an organization's link.
+        unknown_key: encrypted for no organization of this hub.
+        crowded: dropped because the queue of strangers was full, for their address or for all.
+        link_share: above their organization's share.
+        overflow: dropped because the queue of their socket was full.
+        unreadable: not initiations. The kernel's table keeps them away unless it is damaged.
+        refused: not forwarded because the host refused to send them.
     """
 
     demultiplexed: int = 0
@@ -86,8 +86,8 @@ class Demultiplexer:
     answer, and learns where the machine is.
 
     Args:
-        acquaintances: which sources are known.
-        met: is told of an organization when a source that it was not known by shook hands with it; must not take long.
+        known_sources: lookup of known sources.
+        on_new_source: called with an organization's id when a source unknown to it sent an initiation; must be quick.
 
     Made in the network namespace of the sockets, whose raw sockets it needs.
 
@@ -99,18 +99,18 @@ class Demultiplexer:
         self,
         sockets: DoorSockets,
         directory: Directory,
-        acquaintances: Acquaintances,
-        met: Callable[[str], None],
+        known_sources: KnownSources,
+        on_new_source: Callable[[str], None],
         budget: Budget | None = None,
     ) -> None:
         self._sockets = sockets
-        self._met = met
+        self._on_new_source = on_new_source
         self._directory = directory
-        self._acquaintances = acquaintances
+        self._known_sources = known_sources
         self._budget = budget or Budget(_SHARE, _SAVED_S)
         self._pace = Pace(*HANDSHAKES)
-        self._unsearched: FairQueue[str, Arrival] = FairQueue(_NEIGHBOURHOODS, _OF_A_NEIGHBOURHOOD, _MOST)
-        self._found: FairQueue[str, tuple[Arrival, Admitted, bool]] = FairQueue(_LINKS, _OF_A_LINK, _MOST)
+        self._unsearched: FairQueue[str, Arrival] = FairQueue(_SENDERS, _PER_SENDER, _MOST_WAITING)
+        self._found: FairQueue[str, tuple[Arrival, Admitted, bool]] = FairQueue(_LINKS, _PER_LINK, _MOST_WAITING)
         self._counts = dict.fromkeys(_COUNTED, 0)
         self._logged: dict[str, float] = {}
         self._overflow_before = self._overflow()
@@ -126,18 +126,18 @@ class Demultiplexer:
             raise DoorError(f"no raw socket for the front door: {error.strerror}") from error
 
     def start(self) -> None:
-        """Begins, with what waits in the queues. Doing it again changes nothing."""
+        """Start the thread, unless it runs; datagrams that wait in the queues come first."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="front-door", daemon=True)
             self._thread.start()
 
     @property
     def is_running(self) -> bool:
-        """Whether it has begun."""
+        """Tell whether the thread was started."""
         return self._thread is not None
 
     def stop(self) -> None:
-        """Ends the thread; what it has not looked at stays in the queues."""
+        """End the thread; unread datagrams stay in the sockets' queues."""
         if self._thread is not None:
             os.eventfd_write(self._wake, 1)
             self._thread.join()
@@ -145,11 +145,11 @@ class Demultiplexer:
         self._close()
 
     def tally(self) -> Tally:
-        """What became of initiations so far."""
+        """Numbers of initiations by outcome."""
         return Tally(**self._counts, overflow=self._overflow() - self._overflow_before)
 
     def fill(self) -> dict[str, int]:
-        """How many addresses and organizations have initiations waiting, to be looked at and to be handed on."""
+        """Numbers of addresses with unsearched initiations, and of organizations with found ones."""
         return {"unsearched": self._unsearched.waiting, "found": self._found.waiting}
 
     def _overflow(self) -> int:
@@ -159,7 +159,7 @@ class Demultiplexer:
         for each in self._raw.values():
             each.close()
         self._raw.clear()
-        self._acquaintances.close()
+        self._known_sources.close()
         if self._wake >= 0:
             os.close(self._wake)
             self._wake = -1
@@ -167,15 +167,15 @@ class Demultiplexer:
     def _run(self) -> None:
         while True:
             try:
-                if self._turn():
+                if self._serve_once():
                     return
             except Exception:
                 # Whatever a stranger sent must not close the door for everybody.
-                log.exception("the front door stumbled")
+                log.exception("an initiation could not be handled")
                 self._counts["unreadable"] += 1
 
-    def _turn(self) -> bool:
-        """One look at all queues; whether it is time to stop."""
+    def _serve_once(self) -> bool:
+        """Serve all queues once; return True when the thread must stop."""
         poll = select.poll()
         for each in (*self._sockets.known, *self._sockets.public):
             poll.register(each, select.POLLIN)
@@ -185,16 +185,16 @@ class Demultiplexer:
             return True
         for each in self._sockets.known:
             if each.fileno() in ready:
-                self._receive(each, self._recall)
+                self._receive(each, self._deliver_known)
         for each in self._sockets.public:
             if each.fileno() in ready:
-                self._receive(each, self._queue)
+                self._receive(each, self._enqueue_unsearched)
         self._search()
-        self._hand_on_found()
+        self._forward_found()
         return False
 
     def _pause_ms(self) -> float | None:
-        """Until there is more to do than to receive."""
+        """Time until there is more to do than to receive; None: no limit."""
         waits = []
         if len(self._unsearched):
             waits.append(self._budget.wait())
@@ -203,7 +203,7 @@ class Demultiplexer:
         return min(waits) * 1000 if waits else None
 
     def _receive(self, sock: socket.socket, then: Callable[[Arrival], None]) -> None:
-        for _ in range(_AT_ONCE):
+        for _ in range(_BATCH):
             arrival = receive(sock)
             if arrival is None:
                 return
@@ -212,16 +212,16 @@ class Demultiplexer:
             else:
                 self._counts["unreadable"] += 1
 
-    def _recall(self, arrival: Arrival) -> None:
-        port = self._acquaintances.link_of(arrival)
+    def _deliver_known(self, arrival: Arrival) -> None:
+        port = self._known_sources.link_of(arrival)
         entry = None if port is None else self._directory.at(port, arrival.payload)
         if entry is None:
-            self._queue(arrival)
+            self._enqueue_unsearched(arrival)
         else:
-            self._pass(arrival, entry, is_known=True)
+            self._enqueue_found(arrival, entry, is_known=True)
 
-    def _queue(self, arrival: Arrival) -> None:
-        if not self._unsearched.put(neighbourhood(arrival), arrival):
+    def _enqueue_unsearched(self, arrival: Arrival) -> None:
+        if not self._unsearched.put(sender_of(arrival), arrival):
             self._counts["crowded"] += 1
 
     def _search(self) -> None:
@@ -235,14 +235,14 @@ class Demultiplexer:
             if entry is None:
                 self._counts["unknown_key"] += 1
             else:
-                self._pass(arrival, entry, is_known=False)
+                self._enqueue_found(arrival, entry, is_known=False)
 
-    def _pass(self, arrival: Arrival, entry: Admitted, is_known: bool) -> None:
+    def _enqueue_found(self, arrival: Arrival, entry: Admitted, is_known: bool) -> None:
         item = arrival, entry, is_known
         if not (entry.share.take(is_known) and self._found.put(entry.organization, item)):
             self._counts["link_share"] += 1
             self._log_share_used_up(entry.organization)
-        self._hand_on_found()
+        self._forward_found()
 
     def _log_share_used_up(self, organization: str) -> None:
         now = time.monotonic()
@@ -251,12 +251,12 @@ class Demultiplexer:
             self._logged[organization] = now
             log.warning("an organization asks for more handshakes than its share", organization=organization)
 
-    def _hand_on_found(self) -> None:
+    def _forward_found(self) -> None:
         while len(self._found) and self._pace.take():
             if (found := self._found.take()) is not None:
-                self._hand_on(*found)
+                self._forward(*found)
 
-    def _hand_on(self, arrival: Arrival, entry: Admitted, is_known: bool) -> None:
+    def _forward(self, arrival: Arrival, entry: Admitted, is_known: bool) -> None:
         data = packet(arrival, entry.inner_port)
         try:
             if arrival.version == 4:
@@ -269,4 +269,4 @@ class Demultiplexer:
         else:
             self._counts["demultiplexed"] += 1
             if not is_known:
-                self._met(entry.organization)
+                self._on_new_source(entry.organization)

@@ -1,4 +1,4 @@
-"""Which organization an initiation is meant for."""
+"""Directory of admitted organizations, by the key that initiations are meant for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from appliance.hub.front_door.share import Share
 
 @dataclass(frozen=True)
 class Admitted:
-    """An organization that is admitted."""
+    """Entry of one admitted organization."""
 
     organization: str
     hub_public_key: str
@@ -23,10 +23,7 @@ class Admitted:
 
 
 class Directory:
-    """The organizations.
-
-    One thread asks; others may change it meanwhile.
-    """
+    """Admitted organizations; one thread looks them up while others change them."""
 
     def __init__(self) -> None:
         self._entries: Mapping[str, Admitted] = MappingProxyType({})
@@ -35,11 +32,11 @@ class Directory:
 
     @property
     def entries(self) -> Mapping[str, Admitted]:
-        """Those admitted now, by organization; the mapping never changes, a change makes another one."""
+        """Admitted organizations by id; an immutable snapshot."""
         return self._entries
 
     def admit(self, organization: str, hub_public_key: str, inner_port: int, machines: int = 0) -> Admitted:
-        """Adds an organization, or gives it another key, port or number of machines."""
+        """Add an organization, or update its key, port or number of machines."""
         with self._lock:
             before = self._entries.get(organization)
             share = Share(machines) if before is None else before.share
@@ -49,17 +46,17 @@ class Directory:
         return entry
 
     def dismiss(self, organization: str) -> None:
-        """Forgets an organization; none there is fine."""
+        """Remove an organization, if it is there."""
         with self._lock:
             self._keep({name: entry for name, entry in self._entries.items() if name != organization})
 
     def at(self, inner_port: int, datagram: bytes) -> Admitted | None:
-        """The organization with this inner port, if this initiation is meant for it: at a fixed price."""
+        """Find the organization with this inner port, if the initiation is meant for it; at a constant cost."""
         entry = self._ports.get(inner_port)
         return entry if entry is not None and entry.recognizer.recognizes(datagram) else None
 
     def find(self, datagram: bytes) -> Admitted | None:
-        """The organization that an initiation is meant for: at a price that grows with the number of organizations."""
+        """Find the organization of an initiation; the cost grows with the number of organizations."""
         for entry in self._entries.values():
             if entry.recognizer.recognizes(datagram):
                 return entry

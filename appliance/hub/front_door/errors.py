@@ -1,4 +1,4 @@
-"""What can go wrong at the front door."""
+"""Errors of the front door."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from appliance.hub.errors import HubError
 
 
 class DoorError(HubError):
-    """The front door could not be opened, or its table not be read."""
+    """The front door could not be opened, or its table could not be read."""
 
 
 class PortTaken(DoorError):

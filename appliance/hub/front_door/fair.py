@@ -1,4 +1,4 @@
-"""A queue in which nobody waits for what another has sent too much of."""
+"""Queue that serves its senders in turn, so that none delays the others."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 
 class FairQueue(Generic[K, T]):
-    """Queues, one for each sender, that take turns.
+    """One queue for each sender, served round robin.
 
     Args:
-        senders: the most that may have something waiting.
-        each: the most that one of them may have waiting.
-        most: where so many things wait, a sender that has one waiting can't add another.
+        senders: most senders with waiting items.
+        each: most waiting items of one sender.
+        most: from this many waiting items on, only a sender without any can add one.
     """
 
     def __init__(self, senders: int, each: int, most: int) -> None:
@@ -31,11 +31,11 @@ class FairQueue(Generic[K, T]):
 
     @property
     def waiting(self) -> int:
-        """How many senders have something waiting."""
+        """Number of senders with waiting items."""
         return len(self._queues)
 
     def put(self, sender: K, item: T) -> bool:
-        """Adds something, if its sender has room; whether it had."""
+        """Add an item if its sender has room; tell whether it had."""
         queue = self._queues.get(sender)
         if queue is None:
             if len(self._queues) >= self._senders:
@@ -48,7 +48,7 @@ class FairQueue(Generic[K, T]):
         return True
 
     def take(self) -> T | None:
-        """What has waited longest of the sender whose turn it is; None if nothing waits."""
+        """Remove the oldest item of the sender whose turn it is; None if nothing waits."""
         if not self._queues:
             return None
         sender, queue = self._queues.popitem(last=False)

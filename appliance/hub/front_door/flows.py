@@ -1,4 +1,4 @@
-"""Where WireGuard last heard from its machines, for a door that knows no session any more: pure."""
+"""Sessions by the last endpoints of their machines, for a table that has lost its indices: pure."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ipaddress import IPv4Address, IPv6Address
 from itertools import chain, islice, zip_longest
 
 from appliance.hub.front_door.memory import ANSWERED4, ANSWERED6, KNOWN4, KNOWN6, LINKS6, RESUMED
-from appliance.hub.front_door.rules import elements, memento
+from appliance.hub.front_door.rules import elements, sentinel
 
 Address = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True)
 class Flow:
-    """A machine's session, known by where the machine was last heard from.
+    """A machine's session, identified by the machine's last endpoint.
 
     Attributes:
-        address: the machine's.
-        port: the machine's.
+        address: the machine's last address.
+        port: the machine's last UDP port.
         inner_port: the UDP port of its organization's link.
     """
 
@@ -30,9 +30,10 @@ class Flow:
 
 
 def resumed(table: str, flows: Iterable[Flow]) -> str:
-    """One transaction: sessions whose index is not known are found by their source, these and no others.
+    """Transaction that makes these sessions found by their source where their index is unknown.
 
-    The sources are known from now on, and no others. Where there are more than find room, each link has its share.
+    It replaces all earlier ones. The sources become the known sources. Where there is not enough room, each link gets
+    an equal share.
     """
     ports: dict[tuple[Address, int], int] = {}
     for flow in flows:
@@ -54,12 +55,12 @@ def resumed(table: str, flows: Iterable[Flow]) -> str:
         ANSWERED6: [f"{address} . {inner_port}" for address, inner_port in owners.items()],
     }
     text = "".join(f"flush {memory.kind} inet {table} {memory.name}\n" for memory in lines)
-    text += "".join(memento(table, memory.name) for memory in RESUMED.values())
+    text += "".join(sentinel(table, memory.name) for memory in RESUMED.values())
     return text + "".join(elements("add", table, memory.name, values) for memory, values in lines.items())
 
 
 def _shared(flows: Iterable[Flow], most: int) -> list[Flow]:
-    """So many of them at most: the first of each link, then the second of each, and so on."""
+    """Limit the flows to `most`: the first of each link, then the second of each, and so on."""
     of_links: defaultdict[int, list[Flow]] = defaultdict(list)
     for flow in flows:
         of_links[flow.inner_port].append(flow)

@@ -1,4 +1,4 @@
-"""The front door as the hub's process sees it."""
+"""Facade of the front door for the hub's process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 import structlog
 
 from appliance.hub.front_door import demultiplexer, table
-from appliance.hub.front_door.acquaintances import Acquaintances
 from appliance.hub.front_door.demultiplexer import Demultiplexer, Tally
 from appliance.hub.front_door.directory import Admitted, Directory
 from appliance.hub.front_door.errors import DoorError
 from appliance.hub.front_door.flows import Flow
+from appliance.hub.front_door.known_sources import KnownSources
 from appliance.hub.front_door.memory import MEMORIES
 from appliance.hub.front_door.rules import BOUNDS, DROPS, Layout
 from appliance.hub.front_door.sockets import DoorSockets
@@ -29,29 +29,29 @@ _REST = 50
 
 @dataclass(frozen=True)
 class DoorCounters:
-    """What became of packets to the public port that are not simply a session's: numbers of packets.
+    """Numbers of packets to the public port by outcome, without packets of sessions.
 
-    The first seven count since this process settled, the others since the kernel's table was made.
+    The first seven count since this process settled, the others since the kernel's table was created.
 
     Attributes:
-        demultiplexed: initiations that were handed to an organization's link.
-        unknown_key: initiations that no organization's key fits.
-        crowded: initiations that found too many waiting that strangers had sent, of the same address or of all.
-        link_share: initiations beyond their organization's turns.
-        overflow: initiations that found the queue full.
-        unreadable: what reached the demultiplexer and is no initiation: the table is or was damaged.
-        refused: initiations that the host did not let us hand on.
-        malformed: no WireGuard message.
-        sessionless: messages of no session that the hub has.
-        dismissed: messages of a session with an organization that is gone.
-        closed: packets from outside to a port that is none of the public's business.
+        demultiplexed: initiations that were forwarded to an organization's link.
+        unknown_key: initiations that match no organization's key.
+        crowded: initiations that found the queue of strangers full, for their address or for all.
+        link_share: initiations above their organization's share.
+        overflow: initiations that found the socket's queue full.
+        unreadable: other packets that reached the demultiplexer, because the table is or was damaged.
+        refused: initiations that the host refused to send on.
+        malformed: packets that are no WireGuard message.
+        sessionless: messages of no session of the hub.
+        dismissed: messages of a session with a removed organization.
+        closed: packets from outside to an internal port.
         stranger_pace: initiations of one unknown address (IPv6: of a network of 64, 56 or 48 bits) above its pace.
         strangers_pace: initiations of all unknown sources above their pace.
         regular_pace: initiations of one known source above its pace.
         regulars_of: initiations of a link's known sources above its pace: they were treated as strangers'.
         regulars_pace: initiations of all known sources above their pace: they were treated as strangers'.
-        begun_of: sessions that the hub began, above a link's pace: they end after seconds.
-        known_of: answers above a link's pace: they made no source known, and kept none known.
+        begun_of: sessions begun by the hub above a link's pace: they end after seconds.
+        known_of: answers above a link's pace: they neither made a source known nor kept one known.
     """
 
     demultiplexed: int
@@ -76,11 +76,11 @@ class DoorCounters:
 
 @dataclass(frozen=True)
 class Level:
-    """How full something is.
+    """Fill level of a memory.
 
     Attributes:
-        entries: how many it has.
-        room: how many it can have.
+        entries: number of elements.
+        room: largest number of elements.
     """
 
     entries: int
@@ -88,28 +88,28 @@ class Level:
 
     @property
     def is_high(self) -> bool:
-        """Whether the operator should know: more than half."""
+        """Tell whether it is more than half full."""
         return 2 * self.entries > self.room
 
 
 class FrontDoor:
     """One public UDP port for all organizations, in the network namespace of the thread that opens it.
 
-    Sessions are the kernel's business alone: they go on while this process is dead, and the next one adopts them.
-    Initiations are this process's, from when it has settled: `open`, then `admit` for every organization, then
-    `settle`, so that no handshake is turned away for coming early. Any thread may call any method after `open`.
+    The kernel alone handles sessions: they go on while this process is down, and the next one adopts them. This
+    process handles initiations. Call `open`, then `admit` for every organization, then `settle`, so that no early
+    handshake is refused. Any thread may call any method after `open`.
 
     Args:
-        names: what this instance's things are called.
-        port: the public one.
-        sockets: already bound, by someone who holds them across restarts of this process, so that what arrives
-            meanwhile waits; they stay that one's to close. None: the door binds its own.
+        names: names of this instance's kernel objects.
+        port: public UDP port.
+        sockets: bound sockets whose owner holds them across restarts of this process, so that datagrams wait
+            meanwhile; the owner closes them. None: the door binds its own.
     """
 
     def __init__(self, names: Names, port: int, sockets: DoorSockets | None = None) -> None:
         self._name = names.door
         self._port = port
-        self._given = sockets
+        self._external_sockets = sockets
         self._lock = threading.Lock()
         self._directory = Directory()
         self._sockets: DoorSockets | None = None
@@ -119,29 +119,30 @@ class FrontDoor:
         self._measure_at = 0.0
         self._reached: dict[str, int] = {}
 
-    def open(self, met: Callable[[str], None] = lambda _organization: None) -> DoorRepair:
-        """Opens the door, or adopts one that is open: then no packet of a session is lost.
+    def open(self, on_new_source: Callable[[str], None] = lambda _organization: None) -> DoorRepair:
+        """Open the door, or adopt an open one without losing packets of sessions.
 
         Args:
-            met: is told of an organization when somebody it was not known by shakes hands; must not take long.
+            on_new_source: called with an organization's id when a source unknown to it sent an initiation; must be
+                quick.
 
         Returns:
-            What had to be done to the table in the kernel.
+            The repair that the kernel's table needed.
 
         Raises:
             PortTaken: another program has the port.
-            DoorError: the host lacks something or doesn't let us.
+            DoorError: the host lacks a feature or refuses access to it.
             RulesetError: the kernel refused the rules.
         """
         self._directory = Directory()
         self._levels, self._measure_at = {}, 0.0
         try:
-            self._sockets = self._given or DoorSockets.open(self._port, table.known_port(self._name))
+            self._sockets = self._external_sockets or DoorSockets.open(self._port, table.known_port(self._name))
             if self._sockets.public_port != self._port:
                 raise DoorError(f"the front door was handed port {self._sockets.public_port}, not {self._port}")
             self._kernel = Table(Layout(self._name, self._port, self._sockets.known_port))
             repair = self._kernel.repair(())
-            self._demultiplexer = Demultiplexer(self._sockets, self._directory, Acquaintances(self._name), met)
+            self._demultiplexer = Demultiplexer(self._sockets, self._directory, KnownSources(self._name), on_new_source)
         except BaseException:
             self.close()
             raise
@@ -149,16 +150,16 @@ class FrontDoor:
         return repair
 
     def admit(self, organization: str, hub_public_key: str, inner_port: int, machines: int = 0) -> None:
-        """Leads an organization's handshakes and sessions to its link; the same again changes nothing.
+        """Deliver an organization's handshakes and sessions to its link; idempotent.
 
         Args:
             organization: its id.
-            hub_public_key: of its link, base64.
-            inner_port: UDP port of its link, which is closed to the outside from now on.
-            machines: how many it has, by which it has its share of handshakes.
+            hub_public_key: public key of its link, base64.
+            inner_port: UDP port of its link; closed to the outside from now on.
+            machines: number of its machines, which decides its share of handshakes.
 
         Raises:
-            RulesetError: the kernel refused it; nothing has changed.
+            RulesetError: the kernel refused; nothing has changed.
         """
         with self._lock:
             before = self._directory.entries.get(organization)
@@ -171,10 +172,10 @@ class FrontDoor:
             self._directory.admit(organization, hub_public_key, inner_port, machines)
 
     def dismiss(self, organization: str) -> None:
-        """Drops whatever is meant for an organization from when this returns. None there is fine.
+        """Drop all packets for an organization from now on, if it is admitted.
 
         Raises:
-            RulesetError: the kernel refused it.
+            RulesetError: the kernel refused.
         """
         with self._lock:
             entry = self._directory.entries.get(organization)
@@ -185,19 +186,20 @@ class FrontDoor:
 
     @property
     def port(self) -> int:
-        """The public one."""
+        """Public UDP port."""
         return self._port
 
     def admitted(self) -> tuple[Admitted, ...]:
-        """The organizations that are led to their links."""
+        """Organizations whose packets are delivered."""
         return tuple(self._directory.entries.values())
 
     def settle(self) -> None:
-        """Every organization has been admitted: whoever else the process before admitted is dismissed, and
-        handshakes begin, with those that have been waiting.
+        """Start handshakes, with the waiting ones first, after every organization was admitted.
+
+        Organizations that an earlier process admitted, and this one did not, are dismissed.
 
         Raises:
-            RulesetError: the kernel refused it.
+            RulesetError: the kernel refused.
         """
         with self._lock:
             self._dismiss_others()
@@ -205,28 +207,28 @@ class FrontDoor:
                 self._demultiplexer.start()
 
     def learn(self, flows: Iterable[Flow]) -> None:
-        """Tells where WireGuard last heard from its machines, all of them, in one transaction.
+        """Load the last endpoints of all machines in one transaction; it replaces earlier ones.
 
         For as long as a session can last, its packets are then found by their source where the kernel does not know
-        its index; what was told before is forgotten. The sources count as known. To be called after `open` or
-        `restore` returned `DoorRepair.AFRESH`.
+        its index. The sources become known sources. To be called after `open` or `restore` returned
+        `DoorRepair.AFRESH`.
 
         Raises:
-            RulesetError: the kernel refused it.
+            RulesetError: the kernel refused.
         """
         with self._lock:
             self._table.resume(flows)
 
     def is_whole(self) -> bool:
-        """Whether the kernel's part is as it should be: milliseconds, whatever it knows of sessions."""
+        """Tell whether the kernel's table is intact; takes milliseconds however many sessions there are."""
         with self._lock:
             return self._table.is_whole() and self._ports() <= self._table.admitted()
 
     def restore(self) -> DoorRepair:
-        """Puts the kernel's part right, keeping what it knows of sessions where that is still there.
+        """Repair the kernel's table; sessions that it still has are kept.
 
         Raises:
-            RulesetError: the kernel refused it.
+            RulesetError: the kernel refused.
         """
         with self._lock:
             repair = self._table.repair(self._ports())
@@ -242,14 +244,14 @@ class FrontDoor:
         return repair
 
     def counters(self) -> DoorCounters:
-        """What became of packets so far."""
+        """Numbers of packets by outcome."""
         names = (*DROPS, *BOUNDS)
         kernels = dict.fromkeys(names, 0) | self._table.counters()
         tally = self._demultiplexer.tally() if self._demultiplexer is not None else Tally()
         return DoorCounters(**asdict(tally), **{name: kernels[name] for name in names})
 
     def levels(self) -> dict[str, Level]:
-        """How full each memory is, as it was a few seconds ago, or fifty times as long as it takes to count."""
+        """Fill level of each memory, cached for five seconds or fifty times the time of a count."""
         if time.monotonic() < self._measure_at:
             return self._levels
         began = time.monotonic()
@@ -259,12 +261,12 @@ class FrontDoor:
         for name, level in self._levels.items():
             if level.is_high and not (name in before and before[name].is_high):
                 log.warning("a memory of the front door is filling", memory=name, **asdict(level))
-        self._tell_of_bounds()
+        self._log_reached_bounds()
         now = time.monotonic()
         self._measure_at = now + max(_MEASURED_S, _REST * (now - began))
         return self._levels
 
-    def _tell_of_bounds(self) -> None:
+    def _log_reached_bounds(self) -> None:
         counted = self._table.counters()
         for name in BOUNDS:
             if counted.get(name, 0) > self._reached.get(name, 0):
@@ -272,22 +274,22 @@ class FrontDoor:
         self._reached = counted
 
     def close(self) -> None:
-        """Lets go of everything but the kernel's part, by which sessions go on. May be called twice."""
+        """Release everything but the kernel's table, so that sessions go on; idempotent."""
         if self._demultiplexer is not None:
             self._demultiplexer.stop()
             self._demultiplexer = None
         if self._kernel is not None:
             self._kernel.close()
             self._kernel = None
-        if self._sockets is not None and self._given is None:
+        if self._sockets is not None and self._external_sockets is None:
             self._sockets.close()
         self._sockets = None
 
     def remove(self) -> None:
-        """Closes the door, and nothing of it is left on the host.
+        """Close the door and remove its table from the host.
 
         Raises:
-            RulesetError: the kernel refused it.
+            RulesetError: the kernel refused.
         """
         self.close()
         table.remove(self._name)

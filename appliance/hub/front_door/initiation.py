@@ -1,4 +1,4 @@
-"""The first message of a WireGuard handshake, as far as one can read it without a private key.
+"""First message of a WireGuard handshake, as far as it is readable without a private key.
 
 Its ``mac1`` proves that the sender knows the public key that it is meant for, and nothing more: anyone who has that key
 can make one, and anyone who saw one can send it again. Source: the WireGuard protocol, section 5.4.4.
@@ -16,7 +16,7 @@ _MAC_LENGTH = 16
 
 
 class Recognizer:
-    """Tells whether an initiation is meant for the owner of a public key.
+    """Recognizes initiations that are meant for the owner of a public key.
 
     Args:
         public_key: base64.
@@ -27,17 +27,17 @@ class Recognizer:
         self._keyed = hashlib.blake2s(key=key, digest_size=_MAC_LENGTH)
 
     def mac1(self, signed: bytes) -> bytes:
-        """The authenticator of an initiation's first 116 bytes."""
+        """Compute the authenticator of an initiation's first 116 bytes."""
         digest = self._keyed.copy()
         digest.update(signed)
         return digest.digest()
 
     def recognizes(self, datagram: bytes) -> bool:
-        """Whether this initiation names the public key."""
-        # Compared in plain sight: what a mac1 has to be is no secret, so how long the comparison takes tells nothing.
+        """Tell whether this initiation is meant for the public key."""
+        # No comparison in constant time is needed: the expected mac1 is no secret.
         return self.mac1(datagram[:_SIGNED]) == datagram[_SIGNED : _SIGNED + _MAC_LENGTH]
 
 
 def is_initiation(datagram: bytes) -> bool:
-    """Whether it has the length and the type of an initiation."""
+    """Tell whether a datagram has the length and the type of an initiation."""
     return len(datagram) == LENGTH and datagram.startswith(_TYPE)

@@ -1,6 +1,6 @@
-"""What the front door's table remembers in the kernel, how much of it and for how long: pure.
+"""Sets and maps of the front door's table that packets fill, with their sizes and leases: pure.
 
-Who may write what, what bounds each of them, and what a full one does: docs/decisions/0025.
+See docs/decisions/0025 for their writers, their bounds, and the effects of a full one.
 """
 
 from __future__ import annotations
@@ -33,43 +33,43 @@ class Memory:
     """A set or map that packets fill.
 
     Attributes:
-        of: the type of its elements, in words of nftables.
-        size: the most elements; one more is not taken.
-        lease_s: seconds that an element stays.
-        learns: whether packets fill it, not the hub alone.
+        element_type: element type, as nftables writes it.
+        size: largest number of elements; more are refused.
+        lease_s: lifetime of an element.
+        learns: True if packets fill it, not the hub alone.
     """
 
     name: str
-    of: str
+    element_type: str
     size: int
     lease_s: int
     learns: bool = True
 
     @property
     def kind(self) -> str:
-        """What nftables calls it."""
-        return "map" if " : " in self.of else "set"
+        """Keyword of nftables."""
+        return "map" if " : " in self.element_type else "set"
 
     def declaration(self) -> str:
-        """As nftables has it."""
+        """Declaration in nftables syntax."""
         flags = "flags dynamic,timeout; " if self.learns else ""
-        return f"{self.kind} {self.name} {{ {self.of}; {flags}timeout {self.lease_s}s; size {self.size}; }}"
+        return f"{self.kind} {self.name} {{ {self.element_type}; {flags}timeout {self.lease_s}s; size {self.size}; }}"
 
 
 @dataclass(frozen=True)
 class Meter:
-    """A pace for each of many: each element is a bucket of its own.
+    """A rate limit for each key: each element is a token bucket of its own.
 
     Attributes:
-        of: the type of what has a pace, in words of nftables.
-        key: what of a packet it is.
+        element_type: type of the key, as nftables writes it.
+        key: nftables expression that reads the key from a packet.
         rate: packets per second.
-        burst: packets at once.
-        size: the most that have a pace at a time; packets of others pass without one.
+        burst: size of the bucket; packets.
+        size: most keys at a time; packets with other keys pass without a limit.
     """
 
     name: str
-    of: str
+    element_type: str
     key: str
     rate: int
     burst: int
@@ -77,20 +77,20 @@ class Meter:
 
     @property
     def lease_s(self) -> int:
-        """Seconds that a bucket stays after its last packet: never so short that it is full again too early."""
+        """Lifetime of an idle bucket, in seconds; at least the time in which it refills."""
         return max(10, math.ceil(self.burst / self.rate))
 
     def declaration(self) -> str:
-        """As nftables has it."""
-        return Memory(self.name, f"type {self.of}", self.size, self.lease_s).declaration()
+        """Declaration in nftables syntax."""
+        return Memory(self.name, f"type {self.element_type}", self.size, self.lease_s).declaration()
 
     def over(self, what: str) -> str:
-        """A rule that does something with what is too fast."""
+        """Rule that applies a statement to packets above the rate."""
         return f"update @{self.name} {{ {self.key} {limit(self.rate, self.burst)} }} {what}"
 
 
 def limit(rate: int, burst: int) -> str:
-    """Matches packets that are too fast; the numbers are packets per second and at once."""
+    """Condition that matches packets above a rate (packets per second) and a burst (packets)."""
     return f"limit rate over {rate}/second burst {burst} packets"
 
 
@@ -113,7 +113,7 @@ ANSWERED4 = Memory("answered4", "type ipv4_addr . inet_service . inet_service", 
 ANSWERED6 = Memory("answered6", "type ipv6_addr . inet_service", _KNOWN, _KNOWN_LEASE_S)
 """Known sources (IPv6: addresses) with their link: no other link can keep them known."""
 
-ACQUAINTANCES = (KNOWN4, ANSWERED4, KNOWN6, LINKS6, ANSWERED6)
+KNOWN_SOURCES = (KNOWN4, ANSWERED4, KNOWN6, LINKS6, ANSWERED6)
 
 STRANGERS = (
     Meter("strangers4", "ipv4_addr", "ip saddr", 20, 100, 2**16),
@@ -145,7 +145,7 @@ MEMORIES: tuple[Memory | Meter, ...] = (
     OFFERS,
     ASKED,
     *RESUMED.values(),
-    *ACQUAINTANCES,
+    *KNOWN_SOURCES,
     *STRANGERS,
     *REGULARS,
     REGULARS_OF,

@@ -1,4 +1,4 @@
-"""Reads an nftables table by netlink, without what is in its sets.
+"""Reader of an nftables table by netlink, without the elements of its sets.
 
 libnftables fetches every element of a table before it lists anything of it: half a second with 20,000 sessions, against
 less than a millisecond here. Source: <linux/netfilter/nf_tables.h>.
@@ -19,7 +19,7 @@ _GETCHAIN, _GETRULE, _GETSET, _GETSETELEM, _GETOBJ = 4, 7, 10, 13, 19
 
 _TABLE = 1  # the table's name has this number with chains, rules, sets, elements and objects alike
 # Handles, use counts and values: what differs between two tables that do the same.
-_PASSING = {
+_VOLATILE = {
     _GETCHAIN: frozenset({2, 6, 8}),
     _GETRULE: frozenset({3, 6}),
     _GETSET: frozenset({10, 16, 20}),
@@ -30,34 +30,34 @@ _SET_NAME, _SET_COUNT, _ELEMENTS, _ELEMENT, _KEY, _DATA, _VALUE = 2, 20, 3, 1, 1
 _OBJECT_NAME, _OBJECT_DATA, _PACKETS = 2, 4, 2
 
 Attributes = dict[int, bytes]
-Thing = tuple[tuple[int, bytes], ...]
+NetlinkObject = tuple[tuple[int, bytes], ...]
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What decides what a table does with a packet, but for elements; equal for tables that do the same.
+class TableStructure:
+    """Structure of a table without its elements; equal for tables that treat packets alike.
 
     Attributes:
-        chains: with their hooks and policies.
-        rules: each with its chain and its place there.
-        sets: and maps, with their types and sizes.
-        counters: their names.
+        chains: attributes of the chains, hooks and policies included.
+        rules: each with its chain and its position there.
+        sets: attributes of sets and maps, types and sizes included.
+        counters: attributes of the counters, names included.
     """
 
-    chains: frozenset[Thing]
-    rules: frozenset[tuple[bytes, int, Thing]]
-    sets: frozenset[Thing]
-    counters: frozenset[Thing]
+    chains: frozenset[NetlinkObject]
+    rules: frozenset[tuple[bytes, int, NetlinkObject]]
+    sets: frozenset[NetlinkObject]
+    counters: frozenset[NetlinkObject]
 
     def __bool__(self) -> bool:
         return bool(self.chains or self.rules or self.sets or self.counters)
 
 
 class Reader:
-    """Looks at one inet table of the network namespace that the calling thread is in.
+    """Reads one inet table of the calling thread's network namespace.
 
     Raises:
-        DoorError: (every method) the kernel refused to tell.
+        DoorError: (every method) the kernel refused to list it.
     """
 
     def __init__(self, table: str) -> None:
@@ -66,24 +66,24 @@ class Reader:
         self._socket = netlink.opened()
 
     def close(self) -> None:
-        """Lets go of the socket."""
+        """Close the netlink socket."""
         self._socket.close()
 
-    def shape(self) -> Shape:
-        """The table as it is; false where there is none, or nothing in it."""
-        rules: list[tuple[bytes, int, Thing]] = []
+    def shape(self) -> TableStructure:
+        """Read the table's structure; it is false if there is no table or nothing in it."""
+        rules: list[tuple[bytes, int, NetlinkObject]] = []
         places: Counter[bytes] = Counter()
         for attributes in self._dump(_GETRULE):
             chain = attributes[_RULE_CHAIN]
-            rules.append((chain, places[chain], _lasting(_GETRULE, attributes)))
+            rules.append((chain, places[chain], _stable(_GETRULE, attributes)))
             places[chain] += 1
         chains, sets, counters = (
-            frozenset(_lasting(kind, each) for each in self._dump(kind)) for kind in (_GETCHAIN, _GETSET, _GETOBJ)
+            frozenset(_stable(kind, each) for each in self._dump(kind)) for kind in (_GETCHAIN, _GETSET, _GETOBJ)
         )
-        return Shape(chains, frozenset(rules), sets, counters)
+        return TableStructure(chains, frozenset(rules), sets, counters)
 
     def ports(self, name: str) -> frozenset[int]:
-        """The elements of a set of ports; none where there is no such set."""
+        """Read the elements of a set of ports; empty if there is no such set."""
         found = set()
         for attributes in self._dump(_GETSETELEM, netlink.text(_SET_NAME, name)):
             for _, element in netlink.attributes(attributes.get(_ELEMENTS, b"")):
@@ -92,25 +92,25 @@ class Reader:
         return frozenset(found)
 
     def has_element(self, name: str, key: bytes) -> bool:
-        """Whether a set or map has this key, in network byte order; False where there is no such set."""
+        """Tell whether a set or map exists and has this key (network byte order)."""
         return bool(self._elements(name, key))
 
     def port_of(self, name: str, key: bytes) -> int | None:
-        """The port that a map has for this key, in network byte order; None where it has none."""
+        """Look up the port that a map has for this key (network byte order); None if there is none."""
         for element in self._elements(name, key):
             value = dict(netlink.attributes(dict(netlink.attributes(element)).get(_DATA, b""))).get(_VALUE, b"")
             return int.from_bytes(value[:2], "big")
         return None
 
     def fill(self, names: Iterable[str]) -> dict[str, int]:
-        """How many elements each of these sets and maps has, those that ended within the last seconds included."""
+        """Count the elements of each of these sets and maps; includes some that expired within the last seconds."""
         sets = {each[_SET_NAME].rstrip(b"\0").decode(): each for each in self._dump(_GETSET)}
         return {name: self._count(name, sets[name]) for name in names if name in sets}
 
     def _count(self, name: str, attributes: Attributes) -> int:
         if _SET_COUNT in attributes:
             return int.from_bytes(attributes[_SET_COUNT], "big")
-        # Not every kernel tells.
+        # Not every kernel reports the count.
         parts = self._dump(_GETSETELEM, netlink.text(_SET_NAME, name))
         return sum(1 for part in parts for _ in netlink.attributes(part.get(_ELEMENTS, b"")))
 
@@ -122,7 +122,7 @@ class Reader:
         return [element for answer in answers for _, element in netlink.attributes(answer.get(_ELEMENTS, b""))]
 
     def counters(self) -> dict[str, int]:
-        """Packets by the counter's name; none where there is no such table."""
+        """Read packets by the counter's name; empty if there is no such table."""
         found = {}
         for attributes in self._dump(_GETOBJ):
             data = dict(netlink.attributes(attributes[_OBJECT_DATA]))
@@ -150,5 +150,5 @@ class Reader:
                 raise DoorError(f"nftables could not show table {self._table}: {error.strerror}") from error
 
 
-def _lasting(kind: int, attributes: Attributes) -> Thing:
-    return tuple(sorted((key, value) for key, value in attributes.items() if key not in _PASSING[kind]))
+def _stable(kind: int, attributes: Attributes) -> NetlinkObject:
+    return tuple(sorted((key, value) for key, value in attributes.items() if key not in _VOLATILE[kind]))

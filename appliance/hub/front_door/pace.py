@@ -1,4 +1,4 @@
-"""Paces: bounds of how often something may happen."""
+"""Token buckets."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 
 class Pace:
-    """A bucket of turns that fills as time passes.
+    """A token bucket.
 
     Args:
-        rate: turns per second.
-        burst: turns that may be saved up; it begins with as many.
+        rate: tokens per second.
+        burst: size of the bucket, which starts full.
         clock: seconds.
     """
 
@@ -23,13 +23,13 @@ class Pace:
         self._at = clock()
 
     def change(self, rate: float, burst: float) -> None:
-        """Gives it another rate; turns that the larger burst has more are there at once."""
+        """Change rate and burst; a larger burst adds its additional tokens at once."""
         self._fill()
         self._left = max(0.0, self._left + burst - self._burst)
         self._rate, self._burst = rate, burst
 
     def take(self) -> bool:
-        """Takes a turn if there is one."""
+        """Take a token, if there is one; tell whether there was."""
         self._fill()
         if self._left < 1:
             return False
@@ -37,7 +37,7 @@ class Pace:
         return True
 
     def wait(self) -> float:
-        """Seconds until there is a turn; 0 if there is one now."""
+        """Seconds until there is a token; 0 if there is one now."""
         self._fill()
         return 0.0 if self._left >= 1 else (1 - self._left) / self._rate + 0.001
 

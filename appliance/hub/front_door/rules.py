@@ -1,4 +1,4 @@
-"""The kernel's part of the front door, as nftables text: pure.
+"""The front door's table as nftables text: pure.
 
 Every WireGuard message but the first of a handshake names the receiver's session by a random index of 32 bits. The
 hub's own handshake messages announce that index on their way out, so the kernel learns from them, and only from them,
@@ -48,8 +48,8 @@ from appliance.hub.front_door.memory import (
     limit,
 )
 
-_MEMENTO_LEASE = "3650d"
-"""The kernel knows no element without an end in a map whose elements end."""
+_SENTINEL_LEASE = "3650d"
+"""Ten years: the kernel has no permanent element in a map whose elements expire."""
 
 _INITIATION, _RESPONSE, _COOKIE, _DATA = 0x01000000, 0x02000000, 0x03000000, 0x04000000
 _TYPE = "@th,64,32"
@@ -57,9 +57,12 @@ _TYPE = "@th,64,32"
 INNER = "inner"
 DESK = "desk"
 
-MEMENTOS = {SESSIONS.name: ("0", 4), RESUMED[4].name: ("0.0.0.0 . 0", 8), RESUMED[6].name: (":: . 0", 20)}
-"""In each map of sessions a key that is no session's and leads nowhere, and its bytes, all of them 0. Where one is
-missing, somebody has emptied the map. WireGuard draws its indices at random: one of four billion is this one."""
+SENTINELS = {SESSIONS.name: ("0", 4), RESUMED[4].name: ("0.0.0.0 . 0", 8), RESUMED[6].name: (":: . 0", 20)}
+"""For each map of sessions, a key of no session and its length in bytes, all of them 0.
+
+A missing sentinel shows that somebody has emptied the map. WireGuard draws its indices at random: one of four billion
+is this one.
+"""
 
 DROPS = (
     "malformed",
@@ -70,18 +73,18 @@ DROPS = (
     "strangers_pace",
     "regular_pace",
 )
-"""The counters, one for each reason to drop a packet."""
+"""Counters of dropped packets, one for each reason."""
 
 BOUNDS = ("regulars_of", "regulars_pace", "begun_of", "known_of")
-"""The counters, one for each bound beyond which a packet passes and is favoured no more."""
+"""Counters of packets above a bound, which pass without preference; one for each bound."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What the rules depend on.
+    """Parameters of the table.
 
     Attributes:
-        table: its name.
+        table: name of the nftables table.
         public_port: UDP port that all organizations share.
         known_port: UDP port of the socket for initiations from known sources.
     """
@@ -92,7 +95,7 @@ class Layout:
 
 
 def objects(layout: Layout) -> str:
-    """Counters, maps, sets, and chains without rules. Loading it over what is there and right changes nothing."""
+    """Counters, maps, sets, and chains without rules. Loading it again changes nothing."""
     counters = "\n".join(f"    counter {name} {{\n    }}" for name in (*DROPS, *BOUNDS))
     memories = "\n".join(f"    {each.declaration()}" for each in MEMORIES)
     chains = "\n".join(f"    chain {name} {{\n    }}" for name in _rules(layout) if name not in _HOOKS)
@@ -116,22 +119,22 @@ table inet {layout.table} {{
 
 
 def in_place(layout: Layout) -> str:
-    """One transaction that makes the rules what they should be and keeps every session.
+    """Transaction that loads the rules and keeps every session.
 
     No rule has an anonymous set: the kernel numbers those anew at each load, and a table could not be compared.
 
-    The kernel refuses it where an object of a name that it needs is there and of another kind.
+    The kernel refuses it if an object of a required name exists and is of another kind.
     """
     lines = [objects(layout), f"flush table inet {layout.table}", f"flush set inet {layout.table} {DESK}"]
     lines.append(f"add element inet {layout.table} {DESK} {{ {layout.known_port} }}")
-    lines += [memento(layout.table, name).strip() for name in MEMENTOS]
+    lines += [sentinel(layout.table, name).strip() for name in SENTINELS]
     for chain, statements in _rules(layout).items():
         lines += [f"add rule inet {layout.table} {chain} {statement}" for statement in statements]
     return "\n".join(lines) + "\n"
 
 
 def gone(table: str) -> str:
-    """One transaction after which there is no such table."""
+    """Transaction that removes the table, if there is one."""
     return f"add table inet {table}\ndelete table inet {table}\n"
 
 
@@ -174,7 +177,7 @@ def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
             # Accepted or not, it ends the hub's waiting: the session that may begin now has its own lease.
             f"delete @{OFFERS.name} {{ {SECOND_WORD} : udp dport }}",
             BEGUN_OF.over(f"{_count('begun_of')} goto deliver"),
-            *_put(SESSIONS.name, SECOND_WORD, "udp dport"),
+            *_set_value(SESSIONS.name, SECOND_WORD, "udp dport"),
             "goto deliver",
         ),
         "regulars": (
@@ -225,18 +228,18 @@ def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
             f"udp sport set {layout.public_port}",
         ),
         "offer": (
-            *_put(OFFERS.name, FIRST_WORD, "udp sport"),
+            *_set_value(OFFERS.name, FIRST_WORD, "udp sport"),
             f"udp sport set {layout.public_port}",
         ),
         "introduce": (
-            *_put(SESSIONS.name, FIRST_WORD, "udp sport"),
+            *_set_value(SESSIONS.name, FIRST_WORD, "udp sport"),
             KNOWN_OF.over(f"{_count('known_of')} udp sport set {layout.public_port} accept"),
-            *_acquaint("ip daddr . udp dport", KNOWN4.name, ANSWERED4.name),
-            *_acquaint("ip6 daddr", LINKS6.name, ANSWERED6.name, f" update @{KNOWN6.name} {{ ip6 daddr . udp dport }}"),
+            *_know("ip daddr . udp dport", KNOWN4.name, ANSWERED4.name),
+            *_know("ip6 daddr", LINKS6.name, ANSWERED6.name, f" update @{KNOWN6.name} {{ ip6 daddr . udp dport }}"),
             f"udp sport set {layout.public_port}",
         ),
         "hand_on": (
-            *_put(ASKED.name, "ip saddr . udp sport . udp dport", "ip daddr"),
+            *_set_value(ASKED.name, "ip saddr . udp sport . udp dport", "ip daddr"),
             "notrack accept",
         ),
         "leave": (
@@ -248,18 +251,18 @@ def _rules(layout: Layout) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _put(name: str, key: str, value: str) -> tuple[str, str]:
-    """Gives a key a value, another one than it may have."""
+def _set_value(name: str, key: str, value: str) -> tuple[str, str]:
+    """Statements that set a key's value, whether or not it has another one."""
     element = f"@{name} {{ {key} : {value} }}"
     return f"delete {element}", f"add {element}"
 
 
-def _acquaint(whom: str, known: str, answered: str, more: str = "") -> tuple[str, str]:
-    """Keeps somebody known for the link that it is known for, and makes known for a link what is known for none."""
-    value, pair = f"@{known} {{ {whom} : udp sport }}", f"{whom} . udp sport"
+def _know(source: str, known: str, answered: str, more: str = "") -> tuple[str, str]:
+    """Statements that renew a source's known link, or make an unknown source known to this link."""
+    value, pair = f"@{known} {{ {source} : udp sport }}", f"{source} . udp sport"
     return (
         f"{pair} @{answered} update {value} update @{answered} {{ {pair} }}{more}",
-        f"{whom} != @{known} add {value} add @{answered} {{ {pair} }}{more}",
+        f"{source} != @{known} add {value} add @{answered} {{ {pair} }}{more}",
     )
 
 
@@ -272,21 +275,21 @@ def _drop(reason: str) -> str:
 
 
 def admitted(table: str, ports: Iterable[int]) -> str:
-    """Lets packets through to these inner ports, and closes them to the outside."""
+    """Transaction that delivers packets to these inner ports, and closes them to the outside."""
     return elements("add", table, INNER, map(str, sorted(ports)))
 
 
 def dismissed(table: str, ports: Iterable[int]) -> str:
-    """Drops what still leads to these inner ports. They must be admitted now."""
+    """Transaction that drops packets to these inner ports, which must be admitted."""
     return elements("delete", table, INNER, map(str, sorted(ports)))
 
 
-def memento(table: str, name: str) -> str:
-    """Puts in the element by whose absence one sees that a map was emptied."""
-    return f"add element inet {table} {name} {{ {MEMENTOS[name][0]} timeout {_MEMENTO_LEASE} : 0 }}\n"
+def sentinel(table: str, name: str) -> str:
+    """Transaction that adds the sentinel, whose absence shows that a map was emptied."""
+    return f"add element inet {table} {name} {{ {SENTINELS[name][0]} timeout {_SENTINEL_LEASE} : 0 }}\n"
 
 
 def elements(verb: str, table: str, name: str, values: Iterable[str]) -> str:
-    """Adds or deletes some, or does nothing for none."""
+    """Transaction that adds or deletes elements; empty for no elements."""
     text = ", ".join(values)
     return f"{verb} element inet {table} {name} {{ {text} }}\n" if text else ""

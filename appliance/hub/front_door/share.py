@@ -1,4 +1,4 @@
-"""Shares of handshakes that an organization may ask its link for."""
+"""Limits of the handshakes that one organization may request."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ _AT_ONCE_PER_MACHINE = 4
 
 
 class Share:
-    """Its turns, by its size. Those of known sources are apart: nobody else can use them up.
+    """An organization's handshake limits, by its size. Known sources have a limit apart, which no stranger can use up.
 
     Args:
-        machines: how many it has.
-        clock: seconds.
+        machines: number of its machines.
+        clock: monotonic seconds.
     """
 
     def __init__(self, machines: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._known, self._strangers = (Pace(*each, clock) for each in _paces(machines))
 
     def fit(self, machines: int) -> None:
-        """It has another number of machines now."""
+        """Adapt the limits to another number of machines."""
         known, strangers = _paces(machines)
         self._known.change(*known)
         self._strangers.change(*strangers)
 
     def take(self, is_known: bool) -> bool:
-        """Takes a turn if there is one.
+        """Take a token, if there is one; tell whether there was.
 
         Args:
-            is_known: whether for a source that has authenticated itself before.
+            is_known: True for a source that has authenticated itself before.
         """
         return (self._known if is_known else self._strangers).take()
 

@@ -1,6 +1,6 @@
-"""The sockets that initiations arrive at.
+"""Sockets that receive initiations.
 
-They can be held by another process across restarts of the hub: what arrives meanwhile waits in their queues.
+Another process can hold them across restarts of the hub: datagrams wait in their queues meanwhile.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _ATTEMPTS = 20
 
 @dataclass(frozen=True)
 class DoorSockets:
-    """The UDP sockets of the front door, bound on every address; those of IPv6 are None on a host without it.
+    """UDP sockets of the front door, bound on every address; those of IPv6 are None on a host without it.
 
     Attributes:
-        public4, public6: the public port; what strangers send arrives here.
-        known4, known6: a port of the hub's own, the same for both; what known sources send is led here.
+        public4, public6: the public port, for strangers.
+        known4, known6: an internal port, the same for both, to which initiations of known sources are redirected.
     """
 
     public4: socket.socket
@@ -48,15 +48,15 @@ class DoorSockets:
 
     @classmethod
     def open(cls, port: int, known_port: int = 0) -> DoorSockets:
-        """Binds them.
+        """Bind the sockets.
 
         Args:
-            port: the public one.
-            known_port: the other one, if it is free; else, or if 0, the kernel chooses.
+            port: public UDP port.
+            known_port: preferred internal port; the kernel chooses another if it is taken or 0.
 
         Raises:
             PortTaken: the public port is taken, in IPv4 or IPv6.
-            DoorError: the host does not let us.
+            DoorError: the host refused a socket.
         """
         public = _pair(port, _STRANGERS_QUEUE)
         try:
@@ -71,7 +71,7 @@ class DoorSockets:
 
     @classmethod
     def adopt(cls, descriptors: Sequence[int]) -> DoorSockets:
-        """From the descriptors that `descriptors` gave, in another process; it owns them from now on.
+        """Make the sockets from `descriptors` of another process; they are owned by this object.
 
         Raises:
             DoorError: they are not two or four UDP sockets.
@@ -84,27 +84,27 @@ class DoorSockets:
         return cls(found[0], None, found[1], None) if len(found) == 2 else cls(*found)
 
     def descriptors(self) -> tuple[int, ...]:
-        """What to hand over to another process: two descriptors, or four with IPv6."""
+        """File descriptors for another process: two, or four with IPv6."""
         return tuple(each.fileno() for each in self._all())
 
     @property
     def public_port(self) -> int:
-        """The port that all organizations share."""
+        """Public UDP port."""
         return int(self.public4.getsockname()[1])
 
     @property
     def known_port(self) -> int:
-        """The port that initiations of known sources are led to."""
+        """Internal UDP port for known sources."""
         return int(self.known4.getsockname()[1])
 
     @property
     def public(self) -> tuple[socket.socket, ...]:
-        """Those of the public port."""
+        """Sockets of the public port."""
         return tuple(each for each in (self.public4, self.public6) if each is not None)
 
     @property
     def known(self) -> tuple[socket.socket, ...]:
-        """Those of the port for known sources."""
+        """Sockets of the port for known sources."""
         return tuple(each for each in (self.known4, self.known6) if each is not None)
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ class DoorSockets:
 
 
 def is_free(port: int) -> bool:
-    """Whether nothing in this network namespace has the UDP port, on any address of either family."""
+    """Tell whether the UDP port is free in this network namespace, in IPv4 and IPv6."""
     try:
         _close(_pair(port, 0))
     except DoorError:
@@ -125,7 +125,7 @@ def is_free(port: int) -> bool:
 
 
 def receive(sock: socket.socket) -> Arrival | None:
-    """Takes one datagram out of the queue; None if it is empty. One longer than an initiation is cut one byte later."""
+    """Receive one datagram, truncated to one byte more than an initiation; None if the queue is empty."""
     try:
         payload, ancillary, _, source = sock.recvmsg(LENGTH + 1, 64)
     except BlockingIOError:
@@ -138,7 +138,7 @@ def receive(sock: socket.socket) -> Arrival | None:
 
 
 def overflowed(sock: socket.socket) -> int:
-    """How many datagrams found the queue full, since the socket was made; modulo 2**32."""
+    """Number of datagrams dropped by a full queue since the socket was made, modulo 2**32."""
     return int(_MEMINFO.unpack(sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[_MEMINFO_DROPS])
 
 

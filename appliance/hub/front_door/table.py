@@ -1,4 +1,4 @@
-"""The front door's table in the kernel: made, adopted, repaired, removed."""
+"""The front door's nftables table: created, adopted, repaired, removed."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from appliance.hub.errors import RulesetError
 from appliance.hub.front_door import flows, rules
 from appliance.hub.front_door.flows import Flow
 from appliance.hub.front_door.memory import MEMORIES
-from appliance.hub.front_door.netfilter import Reader, Shape
+from appliance.hub.front_door.netfilter import Reader, TableStructure
 from appliance.hub.front_door.rules import Layout
 from appliance.hub.kernel import namespace
 
 
 class DoorRepair(Enum):
-    """What had to be done so that the table is as it should be."""
+    """Repair that a table needed."""
 
     NONE = "none"
     IN_PLACE = "in place"
-    """Its rules were put right; the kernel still knows every session."""
+    """The rules were reloaded; the kernel still knows every session."""
     AFRESH = "afresh"
-    """It knew no session any more; those that nobody tells it of are cut off until their next handshake."""
+    """The table had lost its sessions; those that `Table.resume` does not name wait for their next handshake."""
 
 
 class Table:
-    """The table in the network namespace of the thread that makes this object; any thread may use it then.
+    """The table in the network namespace of the thread that makes this object; any thread may use it.
 
-    The kernel keeps the table, and what it has learned, without this process.
+    The kernel keeps the table and its elements without this process.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -46,7 +46,7 @@ class Table:
         self._intended = namespace.in_scratch(lambda: _shape_of(layout))
 
     def close(self) -> None:
-        """Lets go of the kernel's sockets; the table stays."""
+        """Close the netlink sockets; the table stays."""
         with self._lock:
             self._reader.close()
             self._nftables = None
@@ -54,20 +54,20 @@ class Table:
             self._counter.close()
 
     def is_whole(self) -> bool:
-        """Whether all but what it has learned is as it should be, and nobody made it forget that; takes about 1 ms."""
+        """Tell whether the rules are intact and nobody has emptied the maps; takes about 1 ms."""
         with self._lock:
             return self._remembers() and self._is_whole(self._reader.shape())
 
     def admitted(self) -> frozenset[int]:
-        """The inner ports that packets can get to."""
+        """Inner ports whose packets are delivered."""
         with self._lock:
             return self._reader.ports(rules.INNER)
 
     def repair(self, ports: Iterable[int]) -> DoorRepair:
-        """Makes the table what it should be, and admits these inner ports.
+        """Repair or create the table, and admit these inner ports.
 
         Raises:
-            RulesetError: the kernel refused it.
+            RulesetError: the kernel refused.
         """
         text = rules.in_place(self._layout) + rules.admitted(self._layout.table, ports)
         with self._lock:
@@ -86,10 +86,10 @@ class Table:
             return DoorRepair.AFRESH
 
     def change(self, admit: Iterable[int] = (), dismiss: Iterable[int] = ()) -> None:
-        """Opens the way to some inner ports and closes it to others, in one transaction.
+        """Admit some inner ports and dismiss others, in one transaction.
 
         Raises:
-            RulesetError: the kernel refused it.
+            RulesetError: the kernel refused.
         """
         table, admit, dismiss = self._layout.table, frozenset(admit), frozenset(dismiss)
         with self._lock:
@@ -100,30 +100,30 @@ class Table:
                 there = self._reader.ports(rules.INNER)
                 self._load(rules.dismissed(table, dismiss & there) + rules.admitted(table, admit))
 
-    def resume(self, told: Iterable[Flow]) -> None:
-        """Finds the packets of these sessions by their source, if their index is not known; replaces what was told.
+    def resume(self, sessions: Iterable[Flow]) -> None:
+        """Find these sessions by their source where their index is unknown; replaces earlier ones.
 
         Raises:
-            RulesetError: the kernel refused it.
+            RulesetError: the kernel refused.
         """
         with self._lock:
-            self._load(flows.resumed(self._layout.table, told))
+            self._load(flows.resumed(self._layout.table, sessions))
 
     def fill(self) -> dict[str, int]:
-        """How many elements each of its sets and maps has that packets fill, by name."""
+        """Numbers of elements of the sets and maps that packets fill, by name."""
         with self._counting:
             return self._counter.fill(each.name for each in MEMORIES)
 
     def counters(self) -> dict[str, int]:
-        """Packets that the kernel dropped or favoured no more, by reason, since the table was made."""
+        """Packets that were dropped or lost their preference, by reason, since the table was created."""
         with self._lock:
             return self._reader.counters()
 
-    def _is_whole(self, found: Shape) -> bool:
+    def _is_whole(self, found: TableStructure) -> bool:
         return found == self._intended and self._reader.ports(rules.DESK) == {self._layout.known_port}
 
     def _remembers(self) -> bool:
-        return all(self._reader.has_element(name, bytes(size)) for name, (_, size) in rules.MEMENTOS.items())
+        return all(self._reader.has_element(name, bytes(size)) for name, (_, size) in rules.SENTINELS.items())
 
     def _load(self, text: str) -> None:
         if not text:
@@ -132,7 +132,7 @@ class Table:
 
 
 def known_port(name: str) -> int:
-    """The port for known sources in the table of this name, in this thread's namespace; 0 if there is none."""
+    """Port for known sources in the table of this name in this thread's namespace; 0 if there is none."""
     reader = Reader(name)
     try:
         return min(reader.ports(rules.DESK), default=0)
@@ -141,7 +141,7 @@ def known_port(name: str) -> int:
 
 
 def open_ports(name: str) -> frozenset[int]:
-    """The inner ports that the table of this name, in this thread's namespace, lets packets through to."""
+    """Inner ports that the table of this name in this thread's namespace admits."""
     reader = Reader(name)
     try:
         return reader.ports(rules.INNER)
@@ -150,7 +150,7 @@ def open_ports(name: str) -> frozenset[int]:
 
 
 def is_present(name: str) -> bool:
-    """Whether there is anything in a table of this name, in this thread's namespace."""
+    """Tell whether this thread's namespace has a table of this name with content."""
     reader = Reader(name)
     try:
         return bool(reader.shape())
@@ -159,10 +159,10 @@ def is_present(name: str) -> bool:
 
 
 def remove(name: str) -> None:
-    """There is no table of this name in this thread's namespace when this returns.
+    """Remove the table of this name from this thread's namespace, if there is one.
 
     Raises:
-        RulesetError: the kernel refused it.
+        RulesetError: the kernel refused.
     """
     _run(nftables.Nftables(), rules.gone(name))
 
@@ -174,8 +174,8 @@ def _run(context: Any, text: str) -> None:
         raise RulesetError(f"nftables refused the front door's rules: {first}")
 
 
-def _shape_of(layout: Layout) -> Shape:
-    """What the kernel shows of the table as it should be, whatever version of nftables is at work here."""
+def _shape_of(layout: Layout) -> TableStructure:
+    """Structure of an intact table, as this host's versions of nftables and kernel show it."""
     _run(nftables.Nftables(), rules.in_place(layout))
     reader = Reader(layout.table)
     try:

@@ -1,5 +1,9 @@
-"""The counters of a table, read by netlink: a listing by libnftables reads chains and sets of the table too, and takes
-four times as long. Source: <linux/netfilter/nf_tables.h>."""
+"""Counters of a table, read by netlink.
+
+A listing by libnftables also reads chains and sets of the table, and takes four times as long.
+
+Source: <linux/netfilter/nf_tables.h>
+"""
 
 from __future__ import annotations
 
@@ -17,15 +21,15 @@ _GET_OBJECT = netlink.NFTABLES | 19
 _TABLE, _NAME, _TYPE, _DATA = 1, 2, 3, 4
 _COUNTER = netlink.attribute(_TYPE, (1).to_bytes(4, "big"))
 _BYTES, _PACKETS = 1, 2
-# Somebody who changes the table all the time must not keep us reading for good.
+# Constant changes of the table by others must not keep this reading for good.
 _MOST_TRIES = 3
 
 
 def read(name: str, table: str) -> dict[str, Count]:
-    """Give the counters of an inet table in the namespace of that name; none where there is no such table.
+    """Read the counters of an inet table in the namespace of that name; empty if there is no such table.
 
     Raises:
-        RulesetError: the kernel refused to tell.
+        RulesetError: the kernel refused.
         NamespaceError: there is no such namespace.
     """
     message = Message(_GET_OBJECT, netlink.INET, netlink.text(_TABLE, table) + _COUNTER)
@@ -48,10 +52,10 @@ def read(name: str, table: str) -> dict[str, Count]:
 
 
 def read_one(sockets: NetfilterSockets, name: str, table: str, counter: str) -> int:
-    """Give the packets of one counter of an inet table, in the namespace of that name; 0 if there is no such counter.
+    """Read the packets of one counter of an inet table in the namespace of that name; 0 if there is no such counter.
 
     Raises:
-        RulesetError: the kernel did not tell.
+        RulesetError: the kernel did not answer.
         NamespaceError: there is no such namespace.
     """
     which = netlink.text(_TABLE, table) + netlink.text(_NAME, counter) + _COUNTER

@@ -1,4 +1,4 @@
-"""Numbers of open files. libnftables waits with select(2), which takes none from 1024 on and aborts the process."""
+"""Descriptor numbers. libnftables waits with select(2), which aborts the process for descriptors from 1024 on."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ FIRST_HIGH = 1024
 
 
 def moved_high(descriptor: int) -> int:
-    """The same open file under a number that libnftables has no use for; the given one is closed.
+    """Duplicate a descriptor to a number of at least 1024, and close the given one.
 
-    What is kept open for each organization takes these, so that the low ones are left for libnftables' sockets.
+    Files that stay open for each organization take high numbers, so that low ones are left for libnftables' sockets.
     """
     try:
         high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_HIGH)
     except OSError:
-        # A host that lets us have no more than that: there are not as many organizations either.
+        # The limit of open files is below that: then there are not as many organizations either.
         return descriptor
     os.close(descriptor)
     return high

@@ -1,8 +1,8 @@
-"""What the kernel tells of changes in namespaces, and of ended processes, as it happens.
+"""Events of changes in namespaces, and of ended processes.
 
-Two netlink sockets for each namespace, opened in it, and a pidfd for each userspace WireGuard; one thread waits for
-all of them. Another one waits for changes of mounts, and looks which namespaces have lost their names. An event says
-that something changed, not what: who hears it looks for himself.
+Each namespace has two netlink sockets, opened in it, and each userspace WireGuard a pidfd; one thread waits for all of
+them. Another one waits for changes of mounts, and looks for namespaces that have lost their names. An event says that
+something changed, not what: its receiver looks for itself.
 
 Source: rtnetlink(7), <linux/netfilter/nfnetlink.h>, pidfd_open(2).
 """
@@ -35,17 +35,17 @@ _MOST_AT_ONCE = 64
 
 
 class Event(Enum):
-    """What an event speaks of."""
+    """Kind of change."""
 
     RULES = "rules"
-    """Somebody, we ourselves included, made a transaction of nftables."""
+    """A transaction of nftables, our own ones included."""
     MACHINES = "machines"
-    """A machine was heard from somewhere new."""
+    """A machine was heard from at a new endpoint."""
     ANYTHING = "anything"
-    """Links, addresses, routes, settings, the namespace's name, or the process that serves the link."""
+    """A change of links, addresses, routes, settings, the namespace's name, or the process that serves the link."""
 
 
-Heard = Callable[[str, Event], None]
+OnEvent = Callable[[str, Event], None]
 
 
 @dataclass
@@ -57,14 +57,14 @@ class _Watched:
 
 
 class Watcher:
-    """Waits for events of namespaces.
+    """Watches namespaces for events.
 
     Args:
-        heard: is told whose namespace it was and what changed, by a waiting thread: it must not take long.
+        on_event: called by the waiting thread with the namespace's owner and the kind of change; must be quick.
     """
 
-    def __init__(self, heard: Heard) -> None:
-        self._heard = heard
+    def __init__(self, on_event: OnEvent) -> None:
+        self._on_event = on_event
         self._watched: dict[str, _Watched] = {}
         self._owners: dict[int, tuple[str, Event]] = {}
         self._lock = threading.Lock()
@@ -76,13 +76,13 @@ class Watcher:
         self._mounts = MountWatch(self._look_for_names)
 
     def watch(self, owner: str, name: str, process: int | None) -> None:
-        """From now on changes in the namespace of that name are told as the owner's.
+        """Report changes in the namespace of that name as the owner's.
 
-        A namespace that is watched for the owner already stays the one, until `forget`: its name may have been given to
-        another meanwhile.
+        A namespace that is already watched for the owner stays the watched one until `forget`, because its name may
+        have been given to another meanwhile.
 
         Args:
-            process: whose end is told too, in place of the one before.
+            process: id of a process whose end is reported too, in place of an earlier one.
 
         Raises:
             NamespaceError: there is no such namespace.
@@ -96,18 +96,18 @@ class Watcher:
                 rules = stack.enter_context(_listener(_NETFILTER, _RULES))
             descriptors = {routing.fileno(): Event.ANYTHING, rules.fileno(): Event.RULES}
             if process is not None:
-                # Ended already: the look that follows every event is due at once.
+                # A process that has already ended counts as an event.
                 try:
                     ended = moved_high(os.pidfd_open(process))
                 except OSError:
-                    self._heard(owner, Event.ANYTHING)
+                    self._on_event(owner, Event.ANYTHING)
                 else:
                     stack.callback(os.close, ended)
                     descriptors[ended] = Event.ANYTHING
             self._add(owner, _Watched(descriptors, name, home, stack.pop_all()))
 
     def watch_rules_here(self, owner: str) -> None:
-        """From now on changes of the rules of the caller's own namespace are told as the owner's."""
+        """Report changes of the rules in the caller's namespace as the owner's."""
         with ExitStack() as stack:
             rules = stack.enter_context(_listener(_NETFILTER, _RULES))
             self._add(owner, _Watched({rules.fileno(): Event.RULES}, "", None, stack.pop_all()))
@@ -121,12 +121,12 @@ class Watcher:
                 self._epoll.register(descriptor, select.EPOLLIN)
 
     def namespace_of(self, owner: str) -> int | None:
-        """A descriptor of the namespace that is watched for that owner; it stays this object's."""
+        """Descriptor of the namespace that is watched for that owner; this object closes it."""
         found = self._watched.get(owner)
         return None if found is None else found.namespace
 
     def forget(self, owner: str) -> None:
-        """Changes there are nobody's business any more; nothing of ours keeps the namespace alive."""
+        """Stop watching for an owner, and close all that keeps the namespace alive."""
         with self._lock:
             found = self._watched.pop(owner, None)
             if found is None:
@@ -136,7 +136,7 @@ class Watcher:
             found.closing.close()
 
     def close(self) -> None:
-        """Hears nothing any more."""
+        """Stop watching."""
         self._mounts.close()
         self._waker.send(b"x")
         self._thread.join()
@@ -157,7 +157,7 @@ class Watcher:
                         continue
                     if not _emptied(descriptor):
                         self._drop(descriptor)
-                self._heard(*found)
+                self._on_event(*found)
 
     def _look_for_names(self) -> None:
         for owner in list(self._watched):
@@ -165,7 +165,7 @@ class Watcher:
                 found = self._watched.get(owner)
                 if found is None or found.namespace is None or namespace.leads_to(found.name, found.namespace):
                     continue
-            self._heard(owner, Event.ANYTHING)
+            self._on_event(owner, Event.ANYTHING)
 
     def _drop(self, descriptor: int) -> None:
         self._owners.pop(descriptor, None)
@@ -178,7 +178,7 @@ def _listener(protocol: int, groups: tuple[int, ...]) -> socket.socket:
     made = socket.socket(fileno=moved_high(low.detach()))
     # Bound first: groups that are joined before hear nothing.
     made.bind((0, 0))
-    # That some events were lost says no more than that there were some.
+    # Lost events need no report: one event is enough for a look.
     made.setsockopt(_SOL_NETLINK, _NO_ENOBUFS, 1)
     for group in groups:
         made.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
@@ -186,7 +186,7 @@ def _listener(protocol: int, groups: tuple[int, ...]) -> socket.socket:
 
 
 def _emptied(descriptor: int) -> bool:
-    """Reads what there is; False for a pidfd, which has nothing to read and stays readable."""
+    """Discard all waiting messages; False for a pidfd, which has none and stays readable."""
     try:
         while os.read(descriptor, 65536):
             pass

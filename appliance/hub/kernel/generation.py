@@ -1,8 +1,9 @@
-"""The generation of a namespace's nftables: a number that each transaction raises by one, whoever makes it.
+"""Generation of a namespace's nftables: a number that every transaction raises by one.
 
-Comparing it with the one that our own last transaction left tells in microseconds whether anyone else changed
-anything, where listing a large ruleset takes tens of milliseconds. Source: <linux/netfilter/nf_tables.h>,
-NFT_MSG_GETGEN; nft(8), `monitor`.
+A comparison with the generation after our own last transaction tells in microseconds whether anyone else changed
+anything; a list of a large ruleset takes tens of milliseconds.
+
+Source: <linux/netfilter/nf_tables.h>, NFT_MSG_GETGEN; nft(8), `monitor`.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ _ID = 1  # NFTA_GEN_ID
 
 
 def current(sockets: NetfilterSockets, name: str) -> int:
-    """The generation of the namespace of that name.
+    """Read the generation of the namespace of that name.
 
     Raises:
-        RulesetError: the kernel did not tell.
+        RulesetError: the kernel did not answer.
         NamespaceError: there is no such namespace.
     """
     answer = sockets.ask(name, _GET_GENERATION)
@@ -38,11 +39,11 @@ def current(sockets: NetfilterSockets, name: str) -> int:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """What a transaction of ours leaves.
+    """Result of one of our transactions.
 
     Attributes:
-        generation: the namespace's, if nobody but us changed anything.
-        fingerprint: of the ruleset (`Ruleset.fingerprint`).
+        generation: generation of the namespace, if nobody else changed anything.
+        fingerprint: fingerprint of the ruleset in force (`Ruleset.fingerprint`).
     """
 
     generation: int
@@ -50,10 +51,10 @@ class LedgerEntry:
 
 
 class Ledger:
-    """What our own transactions left, by namespace; it outlives this process, not the boot.
+    """Results of our own transactions, by namespace, in files that outlive this process but not the boot.
 
     Args:
-        folder: on a file system that a boot empties, as the kernel's rules are.
+        folder: a folder on a file system that a boot empties, like the kernel's rules.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,16 +62,16 @@ class Ledger:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def note(self, name: str, entry: LedgerEntry) -> None:
-        """What the transaction will leave that is made next."""
+        """Note the expected result of the next transaction."""
         descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            # Of one length, so that a write that is cut off never leaves half a line.
+            # Entries have one length, so that an interrupted write never leaves half a line.
             os.pwrite(descriptor, f"{entry.generation:010d} {entry.fingerprint}".encode(), 0)
         finally:
             os.close(descriptor)
 
     def noted(self, name: str) -> LedgerEntry | None:
-        """What `note` was told last; None if nothing was."""
+        """Read the last entry of `note`; None if there is none."""
         try:
             generation, fingerprint = (self._folder / name).read_text().split()
             return LedgerEntry(int(generation), fingerprint)
@@ -78,11 +79,11 @@ class Ledger:
             return None
 
     def forget(self, name: str) -> None:
-        """The namespace is gone."""
+        """Delete the entry of a removed namespace."""
         with suppress(FileNotFoundError):
             (self._folder / name).unlink()
 
     def close(self) -> None:
-        """Nothing is left of it, if every namespace was forgotten."""
+        """Remove the folder, if every namespace was forgotten."""
         with suppress(OSError):
             self._folder.rmdir()

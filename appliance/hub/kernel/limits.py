@@ -1,4 +1,4 @@
-"""What the host allows each process and user by default is too little for a thousand organizations."""
+"""Limits of the host, whose defaults are too low for a thousand organizations."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _INOTIFY_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 _ENOUGH_INSTANCES = 8192
 
 
-def raise_them() -> None:
-    """Raises them: open files of this process, processes of its children's user, inotify instances of every user."""
-    # Each organization takes seven, to change its rules, to hear of changes, and to count its connections.
+def raise_limits() -> None:
+    """Raise open files of this process, processes of its children's user, and inotify instances of every user."""
+    # Each organization takes seven files: to change its rules, to watch for changes, and to count its connections.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with suppress(ValueError, OSError):
-        # Every link is ten threads of one user, who is not root, whom the kernel does not count.
+        # Every link has ten threads of an unprivileged user; the kernel does not count root's.
         resource.setrlimit(resource.RLIMIT_NPROC, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     try:
         if int(_INOTIFY_INSTANCES.read_text()) < _ENOUGH_INSTANCES:

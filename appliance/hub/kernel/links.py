@@ -1,4 +1,4 @@
-"""WireGuard links, whatever makes them: found, brought up, moved between namespaces, deleted. By netlink."""
+"""Links of every WireGuard implementation: found, brought up, moved between namespaces, deleted; by netlink."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from appliance.model.configuration import MTU
 
 
 def set_up(link: str) -> None:
-    """Brings a link of the calling thread's namespace up."""
+    """Bring a link of the calling thread's namespace up."""
     try:
         rtnetlink.set_up(index(link), MTU)
     except OSError as error:
@@ -24,7 +24,7 @@ def set_up(link: str) -> None:
 
 
 def move(names: KernelNames) -> None:
-    """Moves the link from the calling thread's namespace into its organization's."""
+    """Move the link from the calling thread's namespace into its organization's."""
     try:
         there = namespace.descriptor_of(names.namespace)
         try:
@@ -36,7 +36,7 @@ def move(names: KernelNames) -> None:
 
 
 def is_in(names: KernelNames) -> bool:
-    """Whether the link lives in its organization's namespace."""
+    """Tell whether the link is in its organization's namespace."""
     try:
         with namespace.entered(names.namespace):
             return is_here(names.link)
@@ -45,7 +45,7 @@ def is_in(names: KernelNames) -> bool:
 
 
 def names() -> tuple[str, ...]:
-    """The links of the calling thread's namespace, without ``lo``."""
+    """Names of the links in the calling thread's namespace, without ``lo``."""
     try:
         with IPRoute() as netlink:
             return tuple(sorted(name for link in netlink.get_links() if (name := str(link.get("ifname"))) != "lo"))
@@ -54,7 +54,7 @@ def names() -> tuple[str, ...]:
 
 
 def delete(names: KernelNames) -> bool:
-    """Deletes it, in its namespace and in the caller's (where a half made one is), and tells whether there was one."""
+    """Delete the link in its namespace and, if creation was interrupted, in the caller's; tell whether it was there."""
     found = False
     with suppress(NamespaceError), namespace.entered(names.namespace):
         found = delete_here(names.link)
@@ -62,7 +62,7 @@ def delete(names: KernelNames) -> bool:
 
 
 def delete_here(link: str) -> bool:
-    """Deletes it in the calling thread's namespace, and tells whether there was one."""
+    """Delete the link in the calling thread's namespace; tell whether it was there."""
     if not is_here(link):
         return False
     with IPRoute() as netlink, suppress(NetlinkError, LinkError):
@@ -71,7 +71,7 @@ def delete_here(link: str) -> bool:
 
 
 def is_here(link: str) -> bool:
-    """Whether the link lives in the calling thread's namespace."""
+    """Tell whether the link is in the calling thread's namespace."""
     try:
         socket.if_nametoindex(link)
     except OSError:
@@ -80,7 +80,7 @@ def is_here(link: str) -> bool:
 
 
 def index(link: str) -> int:
-    """The number of a link of the calling thread's namespace.
+    """Index of a link in the calling thread's namespace.
 
     Raises:
         LinkError: there is no such link.

@@ -1,4 +1,4 @@
-"""Changes of the mounts that this process sees: a named namespace can't lose its name without one.
+"""Changes of this process's mounts: a namespace can't lose its name without one.
 
 Source: proc_pid_mountinfo(5), which is told by poll(2) since Linux 2.6.30.
 """
@@ -16,28 +16,28 @@ import structlog
 log = structlog.get_logger()
 
 _TABLE = "/proc/self/mountinfo"
-# Who takes a name away does it in two steps, and may give it to another namespace in a third.
+# A name is taken away in two steps, and may be given to another namespace in a third.
 _SETTLED_S = 0.05
-# Rests so many times longer than a look takes: others' mounts are none of the hub's business, however many there are.
+# The pause is this many times as long as a look, so that many mounts of other programs cost little.
 _REST = 30
 
 
 class MountWatch:
-    """Calls somebody after mounts have changed, once for changes that come close together.
+    """Reports changes of mounts, those that come close together only once.
 
     Args:
-        changed: is called by a thread of this object's own.
+        on_change: called by a thread of this object.
     """
 
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self._changed = changed
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
         self._table = os.open(_TABLE, os.O_RDONLY | os.O_CLOEXEC)
         self._end = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._thread = threading.Thread(target=self._wait, name="hub-mounts", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Ends with the call that is under way."""
+        """Stop watching, after a running call has returned."""
         os.eventfd_write(self._end, 1)
         self._thread.join()
         os.close(self._table)
@@ -51,13 +51,13 @@ class MountWatch:
         while self._end not in dict(changes.poll()):
             if end.poll(_SETTLED_S * 1000):
                 return
-            # What changes from here on is told again.
+            # Later changes are reported again.
             changes.poll(0)
             began = time.monotonic()
             try:
-                self._changed()
+                self._on_change()
             except Exception:
-                # The next change matters as much.
-                log.exception("a change of mounts was not looked at")
+                # The thread has to survive for the next change.
+                log.exception("a change of mounts could not be handled")
             if end.poll(_REST * (time.monotonic() - began) * 1000):
                 return

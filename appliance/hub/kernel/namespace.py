@@ -31,7 +31,7 @@ _folder_lock = threading.Lock()
 
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """Say what could not be done where a system call in the block is refused."""
+    """Raise `NamespaceError` with this description if a system call in the block fails."""
     try:
         yield
     except OSError as error:
@@ -43,7 +43,7 @@ def _own_network() -> str:
 
 
 def _in_thread(work: Callable[[], T]) -> T:
-    """Runs the work in a thread of its own, which may leave its namespace and never come back."""
+    """Run the work in a thread of its own, which may leave its namespace for good."""
     outcome: list[T] = []
     failure: list[BaseException] = []
 
@@ -62,10 +62,10 @@ def _in_thread(work: Callable[[], T]) -> T:
 
 
 def in_scratch(work: Callable[[], T]) -> T:
-    """Runs the work in an empty network namespace that has no name and is gone afterwards.
+    """Run the work in an empty, unnamed network namespace that ends with it.
 
     Raises:
-        NamespaceError: the host lets us make none.
+        NamespaceError: the host refused to create one.
     """
 
     def body() -> T:
@@ -77,11 +77,11 @@ def in_scratch(work: Callable[[], T]) -> T:
 
 
 def _prepare_folder() -> None:
-    """What ip-netns does first: a shared mount, so that mount namespaces made later see names made later still."""
+    """Make the folder a shared mount as ip-netns does, so that later mount namespaces see later names."""
     FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
     folder = os.fsencode(FOLDER)
     with _folder_lock:
-        # Only a mount point can be shared; whether it is one, no comparison of devices tells for a bind mount.
+        # Only a mount point can be shared, and no comparison of devices detects a bind mount, so sharing comes first.
         with suppress(OSError):
             libc.mount(b"none", folder, _MS_SHARED | _MS_REC)
             return
@@ -92,23 +92,23 @@ def _prepare_folder() -> None:
 
 
 def _reserve(name: str) -> None:
-    """Creates the empty file that a namespace of this name is mounted over."""
+    """Create the empty file on which a namespace of this name is mounted."""
     _prepare_folder()
     with _explained(f"namespace {name}"):
         os.close(os.open(FOLDER / name, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o444))
 
 
 def _give_name(name: str, source: str) -> None:
-    """Mounts the namespace that a file of /proc stands for over the reserved file of this name."""
+    """Mount the namespace behind a file of /proc on the reserved file of this name."""
     with _explained(f"namespace {name} could not be named"):
         libc.mount(source.encode(), os.fsencode(FOLDER / name), _MS_BIND)
 
 
 def create(name: str) -> None:
-    """Makes an empty network namespace with ``lo`` down.
+    """Create an empty network namespace with ``lo`` down.
 
     Raises:
-        NamespaceError: the name is taken, or the host does not let us.
+        NamespaceError: the name is taken, or the host refused.
     """
     _reserve(name)
 
@@ -125,11 +125,11 @@ def create(name: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Takes the name away; the kernel removes the namespace and its links once nobody is in it. None there is fine."""
+    """Remove the name, if it exists; the kernel removes the namespace and its links once nobody uses it."""
     path = FOLDER / name
     if not path.exists():
         return
-    # Somebody may have mounted another one over it.
+    # Another namespace may be mounted over it.
     with suppress(OSError):
         while True:
             libc.umount2(os.fsencode(path), _MNT_DETACH)
@@ -138,12 +138,12 @@ def remove(name: str) -> None:
 
 
 def exists(name: str) -> bool:
-    """Whether a namespace of this name can be entered (a plain file of that name is what a failed mount leaves)."""
+    """Tell whether a namespace of this name can be entered. A plain file of that name is the rest of a failed mount."""
     return os.path.ismount(FOLDER / name)
 
 
 def descriptor_of(name: str) -> int:
-    """A file descriptor that keeps the namespace alive, also when its name is taken away. The caller closes it.
+    """Open a file descriptor that keeps the namespace alive, also without its name. The caller closes it.
 
     Raises:
         NamespaceError: there is none of that name.
@@ -155,7 +155,7 @@ def descriptor_of(name: str) -> int:
 
 
 def leads_to(name: str, descriptor: int) -> bool:
-    """Whether the name is that of the namespace behind the descriptor."""
+    """Tell whether the name belongs to the namespace behind the descriptor."""
     try:
         named, meant = (FOLDER / name).stat(), os.fstat(descriptor)
     except OSError:
@@ -164,10 +164,10 @@ def leads_to(name: str, descriptor: int) -> bool:
 
 
 def rename(name: str, descriptor: int) -> None:
-    """Gives the namespace behind the descriptor this name, whatever had it before.
+    """Give the namespace behind the descriptor this name, and take it away from any other.
 
     Raises:
-        NamespaceError: the host does not let us.
+        NamespaceError: the host refused.
     """
     remove(name)
     _reserve(name)
@@ -175,14 +175,14 @@ def rename(name: str, descriptor: int) -> None:
 
 
 def names() -> Iterator[str]:
-    """All names that this mount namespace knows."""
+    """All names in this mount namespace."""
     if FOLDER.is_dir():
         yield from sorted(path.name for path in FOLDER.iterdir())
 
 
 @contextmanager
 def entered(name: str) -> Iterator[None]:
-    """The calling thread is inside the namespace for the length of the block.
+    """Put the calling thread into the namespace of that name for the length of the block.
 
     Raises:
         NamespaceError: there is none of that name.
@@ -197,7 +197,7 @@ def entered(name: str) -> Iterator[None]:
 
 @contextmanager
 def inside(descriptor: int) -> Iterator[None]:
-    """As `entered`, for the namespace behind a descriptor, whatever its name."""
+    """Put the calling thread into the namespace behind a descriptor for the length of the block."""
     home = os.open(_own_network(), os.O_RDONLY | os.O_CLOEXEC)
     try:
         with _explained("a namespace could not be entered"):

@@ -30,12 +30,12 @@ _LARGEST = 1 << 16
 
 
 class Message(NamedTuple):
-    """A question to the kernel, or a change that it is asked for.
+    """A request to the kernel.
 
     Attributes:
         kind: subsystem and number.
         family: address family.
-        attributes: packed.
+        attributes: packed attributes.
     """
 
     kind: int
@@ -44,7 +44,7 @@ class Message(NamedTuple):
 
 
 class KernelRefusal(OSError):
-    """The kernel answered with an error; EINTR if what it lists changed meanwhile."""
+    """The kernel answered with an error; EINTR if the listed objects changed meanwhile."""
 
 
 def opened() -> socket.socket:
@@ -53,13 +53,13 @@ def opened() -> socket.socket:
 
 
 def answers(connection: socket.socket, message: Message, flags: int = DUMP) -> Iterator[bytes]:
-    """Give the attributes of each thing that the kernel answers with.
+    """Send a request and yield the attributes of each object in the answer.
 
     Args:
-        flags: `DUMP` for a list, `ACK` for what a key leads to.
+        flags: `DUMP` for a list, `ACK` for the object of a key.
 
     Raises:
-        KernelRefusal: (at the end) its error.
+        KernelRefusal: (at the end) the kernel's error.
         OSError: the socket's, `TimeoutError` included.
     """
     connection.send(_packed(message, 1, flags))
@@ -76,7 +76,7 @@ def answers(connection: socket.socket, message: Message, flags: int = DUMP) -> I
 
 
 def answer(connection: socket.socket, message: Message) -> bytes | None:
-    """Give the attributes of the one thing that the kernel answers with; None if it is an error.
+    """Send a request and return the attributes of its only answer; None if it is an error.
 
     Raises:
         OSError: the socket's, `TimeoutError` included.
@@ -87,16 +87,16 @@ def answer(connection: socket.socket, message: Message) -> bytes | None:
 
 
 def complaints(connection: socket.socket, messages: Sequence[Message], *, batch: int | None = None) -> Iterator[int]:
-    """Send changes, and give the error number of each that the kernel refuses, as it tells.
+    """Send changes and yield the error number of each one that the kernel refuses.
 
     Args:
-        batch: the subsystem in which they are one transaction: all of them take effect, or none. None: each on its own.
+        batch: subsystem in which they are one transaction: all of them take effect, or none. None: each on its own.
 
     Raises:
         OSError: the socket's, `TimeoutError` included.
     """
     last = len(messages)
-    # The kernel answers for a message that it refuses, and for the last one, which asks for it.
+    # The kernel answers a message that it refuses, and the last one, which requests an answer.
     data = b"".join(_packed(each, number, ACK if number == last else 0) for number, each in enumerate(messages, 1))
     if batch is not None:
         begin, end = (_packed(Message(kind, socket.AF_UNSPEC), 0, 0, batch >> 8) for kind in (_BATCH_BEGIN, _BATCH_END))
@@ -116,7 +116,7 @@ def attribute(kind: int, value: bytes) -> bytes:
 
 
 def nested(kind: int, value: bytes) -> bytes:
-    """Pack an attribute that is made of attributes."""
+    """Pack an attribute that consists of attributes."""
     return attribute(kind | _NESTED, value)
 
 
@@ -126,17 +126,17 @@ def text(kind: int, value: str) -> bytes:
 
 
 def packed_text(value: str) -> bytes:
-    """Pack a string, as the kernel ends it."""
+    """Pack a zero-terminated string."""
     return value.encode() + b"\0"
 
 
 def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Give kind and value of each attribute."""
+    """Yield kind and value of each attribute."""
     at, last, unpack, head = 0, len(data) - _ATTRIBUTE.size, _ATTRIBUTE.unpack_from, _ATTRIBUTE.size
     while at <= last:
         length, kind = unpack(data, at)
         yield kind & _KIND, data[at + head : at + length]
-        # One without a length would be read for good.
+        # An attribute without a length must not make this an endless loop.
         at += (length + 3) & ~3 or head
 
 
@@ -147,7 +147,7 @@ def _packed(message: Message, number: int, flags: int, resource: int = 0) -> byt
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Give number, kind, flags and body of each message."""
+    """Yield number, kind, flags and body of each message."""
     at = 0
     while at + _HEADER.size <= len(data):
         length, kind, flags, number, _ = _HEADER.unpack_from(data, at)

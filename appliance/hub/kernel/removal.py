@@ -1,4 +1,4 @@
-"""Removes chains and counters by netlink: libnftables would read the whole table first, 10 ms with 5,000 rules.
+"""Removal of chains and counters by netlink: libnftables would read the whole table first, 10 ms with 5,000 rules.
 
 Source: <linux/netfilter/nf_tables.h>, `enum nft_chain_attributes` and its siblings.
 """
@@ -21,7 +21,7 @@ _AT_ONCE = 1000
 
 
 def transactions(removal: Removal) -> Iterator[Sequence[Message]]:
-    """The transactions that remove it, in order."""
+    """Transactions of a removal, in order."""
     messages = list(_messages(removal))
     for at in range(0, len(messages), _AT_ONCE):
         yield messages[at : at + _AT_ONCE]

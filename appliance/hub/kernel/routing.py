@@ -1,4 +1,4 @@
-"""Addresses, routes, rules and kernel settings of an organization's namespace: looked at, and mended where they differ.
+"""Addresses, routes, rules and kernel settings of an organization's namespace: checked and repaired.
 
 Fail closed by routing: the main table has no overlay route. Only packets that carry the mark find one.
 """
@@ -65,12 +65,12 @@ _PER_NAMESPACE = {
 
 
 _Changes = Callable[[], IPRoute]
-"""Opens what changes the namespace when it is called first: a look that finds all well does without."""
+"""Opens the netlink connection for changes at the first call: a check that finds no damage needs none."""
 
 
 @dataclass(frozen=True)
 class _Route:
-    """What tells a route from another."""
+    """Attributes that distinguish routes."""
 
     kind: int
     table: int
@@ -80,10 +80,10 @@ class _Route:
 
 
 def mend(names: KernelNames, network: IPv4Network) -> tuple[Finding, ...]:
-    """Makes everything around the link what it should be, and tells what was not. Found whole, it changes nothing.
+    """Repair everything around the link and return the damage found; intact parts are not touched.
 
     Raises:
-        LinkError: the kernel refused a part of it, or there is no such link.
+        LinkError: the kernel refused a change, or there is no such link.
         NamespaceError: there is no such namespace.
     """
     with namespace.entered(names.namespace):
@@ -101,10 +101,10 @@ def mend(names: KernelNames, network: IPv4Network) -> tuple[Finding, ...]:
 
 
 def remove_strangers(names: KernelNames) -> tuple[Finding, ...]:
-    """Nothing but ``lo`` and the one link belongs in the namespace: whatever else there is could be a way out.
+    """Remove all links but ``lo`` and the organization's own, because any other could be a way out.
 
     Raises:
-        LinkError, NamespaceError: it can't be looked at.
+        LinkError, NamespaceError: the links can't be listed.
     """
     with namespace.entered(names.namespace):
         try:

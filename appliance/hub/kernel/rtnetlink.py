@@ -1,8 +1,10 @@
-"""Links, addresses, routes and routing rules of the calling thread's namespace, listed; and links changed.
+"""Lists of links, addresses, routes and routing rules of the calling thread's namespace, and changes of links.
 
-For each request `IPRoute` makes an event loop, which takes longer than everything else of a list that is as short as an
-organization's. Here each request has a socket, and none is kept: a socket stays in the namespace that it was opened in.
-Every function raises OSError if the kernel refuses. Source: rtnetlink(7), netlink(7)
+For each request `IPRoute` makes an event loop, which takes longer than the rest of a list as short as an
+organization's. Here each request has a socket of its own, because a socket stays in the namespace that it was opened
+in. Every function raises OSError if the kernel refuses.
+
+Source: rtnetlink(7), netlink(7)
 """
 
 from __future__ import annotations
@@ -34,32 +36,32 @@ _TIMEOUT_S = 2.0
 
 
 def links() -> list[Any]:
-    """Links, up or down, as pyroute2 decodes them."""
+    """List links, up or down, as pyroute2 decodes them."""
     return _listed(RTM_GETLINK, ifinfmsg, socket.AF_UNSPEC)
 
 
 def addresses() -> list[Any]:
-    """IPv4 addresses, as pyroute2 decodes them."""
+    """List IPv4 addresses, as pyroute2 decodes them."""
     return _listed(RTM_GETADDR, ifaddrmsg, socket.AF_INET)
 
 
 def routes() -> list[Any]:
-    """IPv4 routes of all tables, as pyroute2 decodes them."""
+    """List IPv4 routes of all tables, as pyroute2 decodes them."""
     return _listed(RTM_GETROUTE, rtmsg, socket.AF_INET)
 
 
 def rules() -> list[Any]:
-    """IPv4 routing rules, as pyroute2 decodes them."""
+    """List IPv4 routing rules, as pyroute2 decodes them."""
     return _listed(RTM_GETRULE, fibmsg, socket.AF_INET)
 
 
 def set_up(index: int, mtu: int) -> None:
-    """Brings the link of this number up, with this MTU in bytes."""
+    """Bring the link of this index up, with this MTU in bytes."""
     _change(index, _UP, _MTU, mtu)
 
 
 def move(index: int, namespace: int) -> None:
-    """Moves the link of this number into the namespace behind a descriptor."""
+    """Move the link of this index into the namespace behind a descriptor."""
     _change(index, 0, _NET_NS_FD, namespace)
 
 
@@ -79,15 +81,15 @@ def _listed(kind: int, kind_of_entry: Any, family: int) -> list[Any]:
 
 
 def _answers(kind: int, flags: int, body: bytes) -> Iterator[tuple[bytes, int]]:
-    """Each message of the answer, as the bytes that it is in and where it begins."""
+    """Yield the messages of the answer, each as a buffer and its offset there."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as connection:
         connection.settimeout(_TIMEOUT_S)
         connection.send(_HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, 1, 0) + body)
         while True:
             data, at = connection.recv(_MOST_BYTES), 0
             while at < len(data):
-                length, told, *_ = _HEADER.unpack_from(data, at)
-                if told in (NLMSG_DONE, NLMSG_ERROR):
+                length, answer_kind, *_ = _HEADER.unpack_from(data, at)
+                if answer_kind in (NLMSG_DONE, NLMSG_ERROR):
                     (code,) = _CODE.unpack_from(data, at + _HEADER.size)
                     if code:
                         raise OSError(-code, os.strerror(-code))

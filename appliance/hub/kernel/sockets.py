@@ -19,7 +19,7 @@ _TIMEOUT = 2.0
 
 
 class NetfilterSockets:
-    """Questions and changes to the namespace of a name; one thread at a time works on one namespace.
+    """Requests to the netfilter of named namespaces; only one thread at a time may use one namespace.
 
     Raises:
         RulesetError: (every method but `forget`) the kernel refused, or did not answer.
@@ -30,17 +30,17 @@ class NetfilterSockets:
         self._open: dict[str, socket.socket] = {}
 
     def ask(self, name: str, message: Message) -> bytes | None:
-        """Give the attributes of the answer to one question; None if the answer is an error."""
+        """Return the attributes of the answer to one request; None if the answer is an error."""
         connection = self._connection(name)
         try:
             return netlink.answer(connection, message)
         except OSError as error:
-            # A late answer must not be taken for that to the next question.
+            # A late answer must not be taken for that to the next request.
             self.forget(name)
             raise RulesetError(f"the rules of {name} can't be read: {error}") from error
 
     def dump(self, name: str, message: Message) -> Iterator[bytes]:
-        """Give the attributes of everything that is listed; nothing more after an error of the kernel."""
+        """Yield the attributes of each listed object; the list ends at an error of the kernel."""
         connection = self._connection(name)
         try:
             yield from netlink.answers(connection, message)
@@ -66,7 +66,7 @@ class NetfilterSockets:
         """Make one change after the other, each of which takes effect or not.
 
         Args:
-            accepted: error numbers that are none.
+            accepted: error numbers to ignore.
         """
         connection = self._connection(name)
         try:
@@ -78,7 +78,7 @@ class NetfilterSockets:
             raise RulesetError(f"the kernel refused a change in {name}: {os.strerror(min(refused))}")
 
     def forget(self, name: str) -> None:
-        """Close what is open in that namespace."""
+        """Close the socket of that namespace."""
         connection = self._open.pop(name, None)
         if connection is not None:
             connection.close()

@@ -1,4 +1,4 @@
-"""Connection tracking of a namespace: its entries counted, and deleted with the machine that they are of.
+"""Connection tracking of a namespace: its entries counted, and deleted by machine.
 
 Source: <linux/netfilter/nfnetlink_conntrack.h>.
 """
@@ -33,11 +33,11 @@ _AT_ONCE = 100
 
 @dataclass(frozen=True)
 class _Entry:
-    """A connection.
+    """A tracked connection.
 
     Attributes:
-        source, destination: of its original direction, packed.
-        key: the attribute that tells it from others.
+        source, destination: packed addresses of its original direction.
+        key: attribute that identifies it.
     """
 
     source: bytes
@@ -45,18 +45,18 @@ class _Entry:
     key: bytes
 
 
-class Fill:
-    """Reads how many connections a namespace has, in microseconds: the file that tells stays open."""
+class ConnectionCounts:
+    """Reads the number of connections of namespaces in microseconds, from files that stay open."""
 
     def __init__(self) -> None:
         self._open: dict[str, int] = {}
 
     def count(self, name: str) -> int:
-        """Connections that are tracked in the namespace of that name; 0 where there is none."""
+        """Number of tracked connections in the namespace of that name; 0 if there is none."""
         try:
             return int(os.pread(self._open[name], _LONGEST_NUMBER, 0))
         except (KeyError, OSError, ValueError):
-            # Never asked, or the namespace is another one by now.
+            # The file is not open, or the namespace was replaced.
             self.forget(name)
         try:
             with namespace.entered(name):
@@ -66,19 +66,19 @@ class Fill:
             return 0
 
     def forget(self, *names: str) -> None:
-        """Closes the files of these namespaces."""
+        """Close the files of these namespaces."""
         for name in names:
             descriptor = self._open.pop(name, None)
             if descriptor is not None:
                 os.close(descriptor)
 
     def names(self) -> frozenset[str]:
-        """The namespaces whose files are open."""
+        """Namespaces whose files are open."""
         return frozenset(self._open)
 
 
 def host_limit() -> int:
-    """How many connections the host tracks at most, all namespaces together; 0 where it tracks none yet."""
+    """Most connections that the host tracks in all namespaces together; 0 if tracking is not loaded yet."""
     try:
         return int(_LIMIT.read_text())
     except (OSError, ValueError):
@@ -86,22 +86,27 @@ def host_limit() -> int:
 
 
 def forget(sockets: NetfilterSockets, name: str, addresses: Collection[IPv4Address]) -> None:
-    """Deletes every connection that one of these addresses is an end of, in the namespace of that name.
+    """Delete every connection from or to one of these addresses in the namespace of that name.
 
     Raises:
-        RulesetError: the kernel did not.
+        RulesetError: the kernel refused.
         NamespaceError: there is no such namespace.
     """
     ends = {address.packed for address in addresses}
     found = [entry.key for entry in _entries(sockets, name) if entry.source in ends or entry.destination in ends]
     for at in range(0, len(found), _AT_ONCE):
         messages = [Message(_DELETE, socket.AF_INET, key) for key in found[at : at + _AT_ONCE]]
-        # One that has ended meanwhile is gone as well.
+        # A connection may have ended meanwhile.
         sockets.change_each(name, messages, accepted={errno.ENOENT})
 
 
 def count_by_opener(sockets: NetfilterSockets, name: str) -> Counter[IPv4Address]:
-    """How many connections each address has opened, in the namespace of that name. Raises as `forget`."""
+    """Count the connections that each address has opened in the namespace of that name.
+
+    Raises:
+        RulesetError: the kernel did not answer.
+        NamespaceError: there is no such namespace.
+    """
     counted = Counter(entry.source for entry in _entries(sockets, name))
     return Counter({IPv4Address(source): count for source, count in counted.items()})
 

@@ -1,8 +1,8 @@
-"""What the data plane was told is what the store has.
+"""Comparison of the data plane's desired states with the store.
 
-A change is enforced first and committed then. Where its caller is killed in between, or the database is lost in that
-moment, the data plane has what nobody was promised. The store is right: this notices, and `Arbiter.settle` settles it,
-which knows a change under way.
+A change is enforced first and committed then. If its caller is killed in between, or the database is lost in that
+moment, the data plane enforces a state that was never promised. The store is right: this comparison notices the
+difference, and `Arbiter.settle`, which knows changes in progress, resolves it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from appliance.hub.errors import complain
+from appliance.hub.errors import log_error
 from appliance.hub.findings import Finding, Part, Repair
 from appliance.hub.plane.arbiter import is_alike
 from appliance.model.desired import Desired
@@ -20,17 +20,17 @@ from appliance.model.errors import Unavailable
 from appliance.store import Store, organizations
 
 _ROUND_S = 2.0
-# Rests so many times longer than it works, unless somebody who may have been killed has just gone.
+# The pause is this many times as long as the work, unless a caller that may have been killed has just disconnected.
 _REST = 30
 _FOUND = Finding(Part.STATE, "not what the store has")
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """The last look at an organization: what the data plane wanted, and the store's revision; None: not there.
+    """The last comparison of an organization: the data plane's state, and the store's revision; None: not there.
 
     Attributes:
-        agreed: whether they were the same.
+        agreed: True if they were the same.
     """
 
     wanted: Desired | None
@@ -39,13 +39,13 @@ class _Seen:
 
 
 class Agreement:
-    """Compares what the data plane wants with the store, organization by organization, and settles what differs.
+    """Compares the data plane's desired states with the store, and resolves differences.
 
     Args:
-        wanted: what the data plane wants, by organization.
-        settle: makes the data plane what the store says of an organization; tells whether it was something else.
-        agreed: is told of an organization of which both have the same, and of its revision.
-        settled: is told of what was settled.
+        wanted: returns the data plane's desired states by organization.
+        settle: makes the data plane match the store for an organization; returns whether they differed.
+        agreed: called with an organization on which both agree, and its revision.
+        settled: called with each resolved difference.
     """
 
     def __init__(
@@ -68,33 +68,33 @@ class Agreement:
         self._thread = threading.Thread(target=self._go_round, name="hub-agree", daemon=True)
 
     def start(self) -> None:
-        """Begins to compare."""
+        """Start the thread."""
         self._thread.start()
 
     def hurry(self) -> None:
-        """Somebody who changes organizations is gone, perhaps in the middle of it. Returns at once."""
+        """Request a comparison soon, because a caller may have been killed during a change. Returns at once."""
         self._hurried.set()
 
     def stop(self) -> None:
-        """Ends with the comparison that is under way."""
+        """Stop after the current comparison."""
         self._stopped = True
         self._hurried.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def look(self, *, doubtful: bool) -> None:
-        """Compares everything once.
+        """Compare all organizations once.
 
         Args:
-            doubtful: whether to settle at once what differs. Otherwise only what has differed since the look before: a
-                change under way differs for a moment, too.
+            doubtful: True to resolve differences at once. Otherwise only those that the previous comparison saw too,
+                because a change in progress differs for a moment.
 
         Raises:
-            Unavailable: the store can't do it now.
+            Unavailable: the store can't be read now.
         """
         with self._store.read() as transaction:
             revisions, known = organizations.revisions(transaction), organizations.names(transaction)
-        # After the store: what was stored since then and is wanted already is no reason to remove it.
+        # Read after the store, so that an organization that is being signed up is not taken for a removed one.
         wanted = self._wanted()
         for organization in (*revisions, *(wanted.keys() - known.keys())):
             if self._stopped:
@@ -105,17 +105,17 @@ class Agreement:
             except Unavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - it is logged
-                # What one organization's rows say must not keep the others from being compared.
+                # Broken rows of one organization must not keep the others from being compared.
                 self._complain(organization, revisions.get(organization), error)
             if not doubtful and self._hurried.wait(_REST * (time.thread_time() - began)):
                 doubtful = True
         self._seen = {each: seen for each, seen in self._seen.items() if each in revisions or each in wanted}
-        self._complained = {each: told for each, told in self._complained.items() if each in revisions}
+        self._complained = {each: revision for each, revision in self._complained.items() if each in revisions}
 
     def _complain(self, organization: str, revision: int | None, error: Exception) -> None:
         if self._complained.get(organization) != revision:
             self._complained[organization] = revision
-            complain("store and data plane can't be made one", error, organization=organization)
+            log_error("the data plane can't be made to match the store", error, organization=organization)
 
     def _compare(self, organization: str, wanted: Desired | None, revision: int | None, *, doubtful: bool) -> None:
         seen = self._seen.get(organization)
@@ -144,8 +144,8 @@ class Agreement:
                 self.look(doubtful=doubtful)
                 failing = False
             except Exception as error:  # noqa: BLE001 - it is logged
-                # Whatever it is, a later round may find it gone; without rounds nothing would ever be settled.
+                # The thread has to survive every error, which may be gone in a later round.
                 if not failing:
-                    complain("store and data plane can't be compared now", error, (Unavailable,))
+                    log_error("store and data plane can't be compared now", error, (Unavailable,))
                 failing = True
             self._hurried.wait(_ROUND_S)

@@ -1,9 +1,9 @@
-"""Which change of an organization may take effect, until it is certain what the store has.
+"""Admission of changes to the data plane, and their reconciliation with the store.
 
-A change is enforced first and committed then, by callers that may be killed in between. Each says which revision of the
-store it was worked out from, and which one the store has after the commit. So of two changes of one revision one is
-refused, and a difference from the store is a change under way as long as its caller is there and the store is at the
-revision before. Any other difference is settled: the store is right.
+A change is enforced first and committed then, by callers that may be killed in between. Each names the store's
+revision that it was computed from, and the revision that the commit makes. So of two changes of one revision one is
+refused, and a difference from the store is a change in progress as long as its caller is connected and the store is at
+the revision before. Any other difference is resolved: the store is right.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class _Applied:
-    """What the data plane was told of an organization last.
+    """The last change of an organization that was applied to the data plane.
 
     Attributes:
-        base: the store's revision before; the same as ``revision`` where the store had this when it was told.
-        revision: the store's revision with this.
-        before: what there was before; None: nothing.
-        caller: commits this.
+        base: the store's revision before; equal to ``revision`` if the store already had this state.
+        revision: the store's revision after the commit.
+        before: the state before; None: there was none.
+        caller: commits the change.
     """
 
     base: int
@@ -45,12 +45,12 @@ class _Applied:
     caller: Caller = HERE
 
     def is_under_way(self, stored: int) -> bool:
-        """Whether it may still be committed by its caller, while the store is at this revision."""
+        """Tell whether the caller may still commit it, given the store's revision."""
         return self.base != self.revision and self.base == stored and not self.caller.is_gone()
 
 
 class Arbiter:
-    """Lets changes take effect, one after the other for each organization, and holds no transaction meanwhile."""
+    """Applies changes, one at a time for each organization, without an open transaction."""
 
     def __init__(self, store: Store, door: Doorkeeper, plane: DataPlane) -> None:
         self._store = store
@@ -62,12 +62,12 @@ class Arbiter:
     def apply(
         self, organization: str, desired: Desired | None, *, base: int, revision: int, caller: Caller = HERE
     ) -> None:
-        """Enforces a change (`messages.Apply`), unless its caller gives up before it is in force.
+        """Enforce a change (`messages.Apply`), unless its caller gives up before it is in force.
 
         Raises:
             Overtaken: the organization is not at the revision ``base``, or another change of it is under way.
-            GivenUp: nobody waits for it any more.
-            HubError: it could not be enforced. In each case, what was before stands.
+            GivenUp: the caller does not wait any more.
+            HubError: it could not be enforced. In each case, the previous state stays in force.
         """
         with self._locks[organization]:
             applied = self._applied.get(organization)
@@ -75,7 +75,7 @@ class Arbiter:
                 self._check(organization, applied, base)
             caller.must_wait()
             if applied is None and base != revision:
-                # What a change of before the end of restoring leads away from is what it may have to lead back to.
+                # A change before the end of restoring may have to be put back to the restored state.
                 with suppress(HubError):
                     self._restore(organization)
             before = self._plane.state(organization)
@@ -86,7 +86,7 @@ class Arbiter:
                 caller.must_wait()
 
     def amended(self, organization: str, difference: StateDifference, base: int) -> Desired | None:
-        """What a difference makes of the state at the revision ``base``; None where the data plane has another."""
+        """Apply a difference to the state at revision ``base``; None if the data plane has another revision."""
         with self._locks[organization]:
             applied, state = self._applied.get(organization), self._plane.state(organization)
         if applied is None or applied.revision != base or state is None:
@@ -94,17 +94,17 @@ class Arbiter:
         return difference.apply_to(state)
 
     def withdraw(self, organization: str, revision: int) -> None:
-        """Puts back what was before this revision, if it was applied last and the store is not known to have it."""
+        """Restore the state before this revision, if it was applied last and is not known to be committed."""
         with self._locks[organization]:
             applied = self._applied.get(organization)
             if applied is not None and applied.revision == revision != applied.base:
                 self._put_back(organization, applied)
 
     def confirm(self, organization: str, revision: int) -> None:
-        """Sees to it that the data plane has this revision, which the store has.
+        """Make the data plane have this committed revision.
 
         Raises:
-            Unavailable, HubError: the store or the data plane can't do it now.
+            Unavailable, HubError: the store or the data plane failed.
         """
         with self._locks[organization]:
             applied = self._applied.get(organization)
@@ -112,7 +112,7 @@ class Arbiter:
                 self._settle(organization)
 
     def remove(self, organization: str) -> None:
-        """Leaves nothing of the organization on the host.
+        """Remove everything of the organization from the host.
 
         Raises:
             HubError: something could not be removed.
@@ -122,27 +122,27 @@ class Arbiter:
             self._applied.pop(organization, None)
 
     def restore(self, organization: str) -> None:
-        """Makes the organization's part of the kernel what the store says, if it has not been made since the start.
+        """Enforce the organization's stored state, unless that was done since the start.
 
         Raises:
-            HubError: it can't be made now; it is denied meanwhile, and healing tries again.
+            HubError: it failed; the organization stays denied, and healing tries again.
         """
         with self._locks[organization]:
             if self._plane.state(organization) is None:
                 self._restore(organization)
 
     def stored(self, organization: str, revision: int) -> None:
-        """The store has this revision, which is what the data plane has: nothing will be put back."""
+        """Note that the store has this revision, which the data plane enforces: it will not be put back."""
         with self._locks[organization]:
             applied = self._applied.get(organization)
             if applied is not None and applied.revision == revision:
                 self._applied[organization] = _Applied(revision, revision)
 
     def settle(self, organization: str) -> bool:
-        """Makes the data plane what the store says, unless a change is under way; tells whether it was something else.
+        """Make the data plane match the store, unless a change is in progress; tell whether they differed.
 
         Raises:
-            Unavailable, HubError: the store or the data plane can't do it now.
+            Unavailable, HubError: the store or the data plane failed.
         """
         with self._locks[organization]:
             return self._settle(organization)
@@ -160,7 +160,7 @@ class Arbiter:
             self._plane.restore(desired, usable_endpoints(endpoints))
 
     def _check(self, organization: str, applied: _Applied | None, base: int) -> None:
-        """Raises `Overtaken` unless the store is at this revision and nobody is about to change that."""
+        """Raise `Overtaken` unless the store is at this revision and no change is in progress."""
         with self._store.read() as transaction:
             stored = organizations.revision(transaction, organization)
         if stored != base:
@@ -175,7 +175,7 @@ class Arbiter:
             is_active = organizations.find(transaction, organization) is not None
         applied = self._applied.get(organization)
         if revision is not None and (not is_active or (applied is not None and applied.is_under_way(revision))):
-            # A sign-up or a deletion is under way or was cut off, which is the web process's to see to; or a change is.
+            # A change is in progress; or a sign-up or a deletion, which the web process completes.
             return False
         is_same = is_alike(self._plane.state(organization), stored)
         if not is_same:
@@ -208,7 +208,7 @@ class Arbiter:
 
     @contextmanager
     def _door_put_back(self, organization: str) -> Iterator[None]:
-        """Has the door lead to the port that the organization had, or to none, where the block fails."""
+        """Restore the front door's entry of the organization if the block fails."""
         before = self._plane.state(organization)
         try:
             yield
@@ -221,7 +221,7 @@ class Arbiter:
 
 
 def is_alike(wanted: Desired | None, stored: Desired | None) -> bool:
-    """Whether two states are the same to the kernel: a new unlock secret seals the same keys anew."""
+    """Tell whether two states are equal but for their sealed keys, which a new unlock secret changes."""
     if wanted is None or stored is None:
         return wanted is stored
     return wanted == replace(

@@ -12,20 +12,20 @@ from ipaddress import IPv4Address
 
 MACHINE, ORGANIZATION = 16_384, 65_536
 _SHARE_OF_A_MACHINE, _SHARE_OF_AN_ORGANIZATION = 16, 4
-"""One part in so many of the host's limit is the most, where the host's limit is small."""
+"""Divisors of the host's limit, whose quotients bound machine and organization where that limit is small."""
 
 ENOUGH_FOR_THE_HOST = ORGANIZATION * _SHARE_OF_AN_ORGANIZATION
-"""From this limit of the host on, nobody's bound is smaller than it is documented."""
+"""Limit of the host from which on every bound has its documented size."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Most tracked connections that there may be.
+    """Largest numbers of tracked connections.
 
     Attributes:
-        machine: that one machine has opened.
-        organization: of one organization.
-        everybody: of all organizations together; what they leave of the host's limit is for bursts and for the host.
+        machine: connections opened by one machine.
+        organization: connections of one organization.
+        everybody: connections of all organizations; the rest of the host's limit is for bursts and for the host.
     """
 
     machine: int
@@ -34,7 +34,7 @@ class Bounds:
 
     @classmethod
     def of(cls, host_limit: int) -> Bounds:
-        """The bounds on a host with this limit."""
+        """Compute the bounds for a host with this limit."""
         return cls(
             min(MACHINE, host_limit // _SHARE_OF_A_MACHINE),
             min(ORGANIZATION, host_limit // _SHARE_OF_AN_ORGANIZATION),
@@ -42,10 +42,10 @@ class Bounds:
         )
 
     def level(self, counts: Collection[int]) -> int:
-        """The bound of each organization where these are the connections of all.
+        """Compute the bound of each organization from the numbers of connections of all.
 
-        It is smaller than `organization` where all together have too many: the largest bound at which those within it,
-        and the others if they had just as many, have no more than `everybody`.
+        It is smaller than `organization` if all together have too many: the largest bound for which the sum, with
+        each organization's number capped at the bound, is no more than `everybody`.
         """
         room, remaining = self.everybody, len(counts)
         for count in sorted(counts):
@@ -55,18 +55,18 @@ class Bounds:
         return self.organization
 
 
-def still(count: int, bound: int, was_full: bool) -> bool:
-    """Whether somebody with so many connections opens no more; who was full is so until an eighth is free again."""
+def is_full(count: int, bound: int, was_full: bool) -> bool:
+    """Tell whether the bound is reached; once reached, it stays so until an eighth is free again."""
     return count >= (bound - bound // 8 if was_full else bound)
 
 
 def full_machines(
     counts: Mapping[IPv4Address, int], bound: int, were_full: Collection[IPv4Address]
 ) -> frozenset[IPv4Address]:
-    """The machines that open no more.
+    """Find the machines that have reached the bound.
 
     Args:
-        counts: connections by the address that opened them.
-        were_full: those that open none now.
+        counts: numbers of connections by the address that opened them.
+        were_full: machines that had reached it before.
     """
-    return frozenset(address for address, count in counts.items() if still(count, bound, address in were_full))
+    return frozenset(address for address, count in counts.items() if is_full(count, bound, address in were_full))

@@ -1,4 +1,4 @@
-"""What exists on the host on behalf of one instance's organizations: found by name, never by what anyone remembers."""
+"""Inventory of the host's objects that belong to one instance, found by their names alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from appliance.hub.wireguard import kernel, processes, uapi
 
 @dataclass(frozen=True)
 class Sight:
-    """The names of one instance's things, as one look at the host found them."""
+    """Names of objects on the host, and the ids of the instance's organizations among them."""
 
     organizations: frozenset[str]
     namespaces: frozenset[str]
@@ -27,7 +27,7 @@ class Sight:
 
 
 def look(names: Names) -> Sight:
-    """Finds what there is, without entering any namespace: a few milliseconds, however many organizations there are.
+    """List the host's objects without entering any namespace; takes a few milliseconds for any number of organizations.
 
     Raises:
         LinkError: the host's links can't be listed.
@@ -38,10 +38,10 @@ def look(names: Names) -> Sight:
 
 
 def take(names: Names) -> tuple[Footprint, ...]:
-    """Everything of this instance that exists on the host, organization by organization. It takes root.
+    """Footprint of each organization of this instance that has anything on the host. It takes root.
 
     Raises:
-        HubError: the host can't be looked at. One organization that can't be leaves gaps in its footprint alone.
+        HubError: the host can't be read. Errors with a single organization only leave gaps in its footprint.
     """
     sight, admitted = look(names), door.open_ports(names.door)
     return tuple(
@@ -53,7 +53,7 @@ def take(names: Names) -> tuple[Footprint, ...]:
 def _footprint(organization: str, names: KernelNames, sight: Sight, admitted: frozenset[int]) -> Footprint:
     inside: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
-    # It may be on its way out, or a plain file that a failed mount left.
+    # The namespace may be in removal, or a plain file from a failed mount.
     with suppress(HubError), namespace.entered(names.namespace):
         inside = links.names()
     with suppress(HubError):

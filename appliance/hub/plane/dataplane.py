@@ -1,4 +1,4 @@
-"""The data plane of one instance: keeps the kernel what the store says, one organization at a time."""
+"""Data plane of one instance: applies, heals and reads the organizations' parts of the kernel."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _MOST_LOOKS = 5
 _HEALING_WAITS_S = 0.02
 _READING_WAITS_S = 1.0
 _MOST_DISABLED = 1_000
-"""Disabled machines of one organization whose endpoints are remembered."""
+"""Largest number of one organization's disabled machines whose endpoints are remembered."""
 
 
 class DataPlane:
-    """Applies desired states. Calls for different organizations run side by side; for one, one after the other.
+    """Applies desired states. Calls for one organization are serialized; those for different ones run in parallel.
 
     Args:
-        names: what this instance's things are called.
-        backend: the WireGuard implementation.
-        open_key: gives the hub's private key for an organization, in base64.
-        ledger: which generation of its rules each namespace should have.
-        watcher: is given each organization's namespace to watch; who hears of changes there calls `heal`.
+        names: names of this instance's kernel objects.
+        backend: WireGuard implementation.
+        open_key: returns the hub's private key for an organization, in base64.
+        ledger: expected generations of the namespaces' rules.
+        watcher: watches each organization's namespace; its events should lead to `heal`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class DataPlane:
         self._reconciler = Reconciler(
             names, backend, open_key, ledger, watcher, lambda each: self._endpoints.get(each, {})
         )
-        self._fill = tracking.Fill()
+        self._connection_counts = tracking.ConnectionCounts()
         self._wanted: dict[str, Desired] = {}
         self._whole: set[str] = set()
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -72,13 +72,13 @@ class DataPlane:
         return self._backend
 
     def apply(self, desired: Desired, hook: Hook = go_on) -> None:
-        """Makes this organization's part of the kernel what it should be. It is enforced when this returns.
+        """Enforce this state; it is in force when this returns.
 
         Args:
             hook: called at the last moment before it takes effect.
 
         Raises:
-            HubError: it could not be; what was there before stands.
+            HubError: it failed; the previous state stays in force.
         """
         organization = desired.organization
         with self._locks[organization]:
@@ -92,15 +92,17 @@ class DataPlane:
             self._whole.add(organization)
 
     def restore(self, desired: Desired, endpoints: Mapping[str, str]) -> None:
-        """As `apply`, for what the store has already. What can't be made now stays denied, and `heal` tries again.
+        """Enforce a state that the store has already, unless a newer one was applied.
+
+        If it fails, the organization stays denied, and `heal` tries again.
 
         Args:
-            endpoints: where the machines were heard from last, by public key.
+            endpoints: last endpoints of the machines, by public key.
         """
         organization = desired.organization
         with self._locks[organization]:
             if organization in self._wanted:
-                # Someone saved since the store was read, and that is newer.
+                # A save since the store was read is newer.
                 return
             self._wanted[organization] = desired
             self._endpoints[organization] = endpoints
@@ -109,14 +111,14 @@ class DataPlane:
         log.info("organization enforced", organization=organization)
 
     def heal(self, organization: str, event: Event = Event.ANYTHING) -> Repair | None:
-        """Looks whether the organization's part of the kernel is as it should be, and mends it until it is.
+        """Check the organization's part of the kernel, and repair it until no damage is found.
 
         Returns:
-            What was mended; None where all was well.
+            The repair; None if there was no damage.
 
         Raises:
-            Occupied: a change takes its time; threads that heal others must not wait for it.
-            HubError: it can't be mended now.
+            Occupied: a change is in progress; threads that heal others must not wait for it.
+            HubError: it can't be repaired now.
         """
         start = time.monotonic()
         with self._holding(organization, _HEALING_WAITS_S):
@@ -138,7 +140,7 @@ class DataPlane:
         return Repair(organization, time.time(), time.monotonic() - start, tuple(found)) if found else None
 
     def remove(self, organization: str) -> None:
-        """Nothing of the organization is left on the host when this returns. None there is fine.
+        """Remove everything of the organization from the host, if there is anything.
 
         Raises:
             HubError: something could not be removed.
@@ -151,14 +153,14 @@ class DataPlane:
             self._whole.discard(organization)
 
     def peers(self, organization: str, patience_s: float = _READING_WAITS_S) -> Sequence[PeerStatus]:
-        """What WireGuard knows of the organization's machines; nothing if it has no link.
+        """Read the status of the organization's machines from WireGuard; empty without a link.
 
         Args:
-            patience_s: how long to wait for a change that is under way; seconds.
+            patience_s: longest wait for a change in progress; seconds.
 
         Raises:
             Occupied: the change takes longer.
-            HubError: the link can't be asked.
+            HubError: the link can't be read.
         """
         with self._holding(organization, patience_s):
             names = self._names.of(organization)
@@ -166,51 +168,56 @@ class DataPlane:
             return self._handshakes.dated(organization, found)
 
     def counters(self, organization: str) -> Sequence[RuleCount]:
-        """What the kernel counted for each rule of the organization; nothing if it has no namespace."""
+        """Read the counter of each rule of the organization; empty without a namespace."""
         if not namespace.exists(self._names.of(organization).namespace):
             return ()
         counts = self._reconciler.counters(organization)
         return [RuleCount(rule, count.packets, count.bytes) for rule, count in counts.items()]
 
     def tracked(self) -> Mapping[str, int]:
-        """How many connections each organization has. One thread at a time asks."""
+        """Count the tracked connections of each organization. Only one thread at a time may call this."""
         named = {organization: self._names.of(organization).namespace for organization in self.organizations()}
-        self._fill.forget(*self._fill.names().difference(named.values()))
-        return {organization: self._fill.count(name) for organization, name in named.items()}
+        self._connection_counts.forget(*self._connection_counts.names().difference(named.values()))
+        return {organization: self._connection_counts.count(name) for organization, name in named.items()}
 
     def openers(self, organization: str) -> Mapping[IPv4Address, int]:
-        """How many connections each of the organization's machines has opened, by address.
+        """Count the connections that each of the organization's machines has opened, by address.
 
         Raises:
-            HubError: the kernel did not tell, or a change takes its time.
+            HubError: the kernel did not answer, or a change is in progress.
         """
         with self._holding(organization, _HEALING_WAITS_S):
             return self._reconciler.openers(organization)
 
     def refuse(self, organization: str, full: Full) -> None:
-        """From now on, these machines open no new connection; it stays so until it is said otherwise.
+        """Refuse new connections of these machines, and only these, until the next call.
 
         Raises:
-            HubError: it can't be changed now. What is healed has it.
+            HubError: it can't be changed now. The next repair includes it.
         """
         with self._holding(organization, _HEALING_WAITS_S):
             if organization in self._wanted:
                 self._reconciler.refuse(organization, full)
 
     def refused(self, organization: str) -> Mapping[str, int]:
-        """Packets of new connections that bounds and paces have dropped, by counter. Raises as `openers`."""
+        """Packets of new connections that bounds and paces have dropped, by counter.
+
+        Raises:
+            HubError: the kernel did not answer, or a change is in progress.
+        """
         with self._holding(organization, _HEALING_WAITS_S):
             return self._reconciler.refused(organization)
 
     def call_machines(self, organization: str, misled_until: float) -> None:
-        """Sends something to every machine that was heard from.
+        """Send a packet to every machine that was heard from.
 
         Args:
-            misled_until: when the front door was put right, which may have led machines astray; monotonic seconds.
+            misled_until: time of the front door's repair, before which machines may have learned a wrong port;
+                monotonic seconds.
 
         Raises:
-            Occupied: a change takes its time.
-            HubError: the link can't be asked.
+            Occupied: a change is in progress.
+            HubError: the link can't be read.
         """
         with self._holding(organization, _HEALING_WAITS_S):
             desired = self._wanted.get(organization)
@@ -218,13 +225,13 @@ class DataPlane:
                 self._reconciler.call_machines(desired, misled_until)
 
     def note_endpoints(self, organization: str) -> Mapping[str, str] | None:
-        """Remembers where the machines were heard from last, for the day on which their link has to be rebuilt.
+        """Remember the last endpoints of the machines, for a later rebuild of their link.
 
         Returns:
-            By public key; None if nothing has changed.
+            Endpoints by public key; None if nothing has changed.
 
         Raises:
-            HubError: the link can't be asked.
+            HubError: the link can't be read.
         """
         known = self._endpoints.get(organization, {})
         heard = {
@@ -242,31 +249,31 @@ class DataPlane:
         return now
 
     def endpoints(self) -> dict[str, Mapping[str, str]]:
-        """Where machines were heard from last, by organization and public key."""
+        """Last endpoints of machines, by organization and public key."""
         return dict(self._endpoints)
 
     def wanted(self) -> tuple[str, ...]:
-        """The organizations that there should be."""
+        """Ids of the organizations with a desired state."""
         return tuple(self._wanted)
 
     def state(self, organization: str) -> Desired | None:
-        """How this organization should be; None where there should be nothing of it."""
+        """Desired state of this organization; None if it has none."""
         return self._wanted.get(organization)
 
     def states(self) -> dict[str, Desired]:
-        """The organizations that there should be, and how."""
+        """Desired states by organization."""
         return dict(self._wanted)
 
     def organizations(self) -> tuple[str, ...]:
-        """The organizations that are enforced now."""
+        """Ids of the organizations that are enforced now."""
         return tuple(self._whole)
 
     def present(self) -> tuple[str, ...]:
-        """The organizations of which anything exists on the host."""
+        """Ids of the organizations that have anything on the host."""
         return tuple(sorted(census.look(self._names).organizations))
 
     def census(self) -> tuple[Footprint, ...]:
-        """Everything of this instance that exists on the host, organization by organization."""
+        """Footprint of each organization on the host."""
         return census.take(self._names)
 
     @contextmanager
@@ -299,7 +306,7 @@ class DataPlane:
             else:
                 self._reconciler.make_whole(before)
         except HubError as error:
-            # Whatever is left half done has no mark or no route, so it denies; healing goes on.
+            # An incomplete state has no mark or no route, so it denies; healing goes on.
             self._whole.discard(organization)
             log.error("a change could not be undone", organization=organization, error=str(error))
 
@@ -309,9 +316,9 @@ def _other_link(before: Desired, after: Desired) -> bool:
 
 
 def _of_machines(endpoints: Mapping[str, str], enabled: Collection[str]) -> dict[str, str]:
-    """Endpoints by key that are worth remembering: of these machines, and the latest of others, which may be disabled.
+    """Select the endpoints to remember: those of enabled machines, and the latest of others, which may be disabled.
 
-    Keys that no machine has any more are among the others, and rotations would fill the memory.
+    The others include keys that no machine has any more, with which rotations would fill the memory.
     """
     others = [key for key in endpoints if key not in enabled]
     forgotten = set(others[:-_MOST_DISABLED])

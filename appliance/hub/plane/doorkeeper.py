@@ -1,4 +1,4 @@
-"""The care for the front door: it is kept whole, and in step with the links behind it."""
+"""Maintenance of the front door: repairs, and what machines need after them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.model.desired import Desired
 
 FRONT_DOOR = ""
-"""The front door's name where organizations have their ids."""
+"""Id of the front door in place of an organization's id."""
 
 
 class Doorkeeper:
-    """Knows what a door that was found damaged owes to the machines behind it.
+    """Repairs the front door, and then reloads its sessions and has its machines called.
 
     Args:
-        door: not open yet.
-        plane: the links.
-        calls: for which the machines are due after damage.
+        door: the front door, not open yet.
+        plane: data plane with the links behind the door.
+        calls: calls to the machines after damage.
     """
 
     def __init__(self, door: FrontDoor, plane: DataPlane, calls: MachineCalls) -> None:
@@ -32,28 +32,28 @@ class Doorkeeper:
         self._plane = plane
         self._calls = calls
         self._is_settled = False
-        # What is owed until it is paid, also where the host does not let us at first.
-        self._is_ignorant = False
+        # Work that a repair requires; it stays due until it succeeds.
+        self._needs_flows = False
         self._misled_until: float | None = None
 
     @property
     def port(self) -> int:
-        """The public one."""
+        """Public UDP port."""
         return self._door.port
 
-    def open(self, met: Callable[[str], None]) -> None:
-        """Opens the door, or adopts the one that an earlier hub left open.
+    def open(self, on_new_source: Callable[[str], None]) -> None:
+        """Open the door, or adopt the one that an earlier process left open.
 
         Args:
-            met: as for `FrontDoor.open`.
+            on_new_source: see `FrontDoor.open`.
 
         Raises:
-            HubError: the host does not let us.
+            HubError: the host refused.
         """
-        self._owe(self._door.open(met))
+        self._note_repair(self._door.open(on_new_source))
 
     def admit(self, desired: Desired) -> None:
-        """Before there is a link: what left it without the door's help would tell machines to answer its inner port."""
+        """Admit an organization before its link exists: packets past the door would show the inner port."""
         self._door.admit(desired.organization, desired.hub_public_key, desired.port, len(desired.peers))
 
     def dismiss(self, organization: str) -> None:
@@ -61,41 +61,41 @@ class Doorkeeper:
         self._door.dismiss(organization)
 
     def settle(self) -> None:
-        """Every organization has been admitted: handshakes begin.
+        """Start handshakes, after every organization was admitted.
 
         Raises:
-            HubError: the host does not let us; `heal` tries again.
+            HubError: the host refused; `heal` tries again.
         """
         self._door.settle()
-        self._pay()
+        self._follow_up()
         self._is_settled = True
 
     def heal(self) -> Repair | None:
-        """Looks after it, and puts right what is damaged; None if nothing is.
+        """Check the door and repair damage; None if there is none.
 
         Raises:
-            HubError: the host does not let us.
+            HubError: the host refused.
         """
         start = time.monotonic()
         if not self._is_settled:
             self.settle()
         repair = self._door.restore()
-        self._owe(repair)
-        self._pay()
+        self._note_repair(repair)
+        self._follow_up()
         if repair is DoorRepair.NONE:
             return None
         found = Finding(Part.FRONT_DOOR, f"the front door's rules were changed; put right {repair.value}")
         return Repair(FRONT_DOOR, time.time(), time.monotonic() - start, (found,))
 
     def counters(self) -> dict[str, int]:
-        """What became of packets; empty if it is closed already, or its table is gone and not back yet."""
+        """Numbers of packets by outcome; empty if the door is closed or its table is missing."""
         try:
             return asdict(self._door.counters())
         except HubError:
             return {}
 
     def levels(self) -> dict[str, Level]:
-        """How full its memories are; empty if it is closed already, or its table is gone and not back yet."""
+        """Fill levels of its memories; empty if the door is closed or its table is missing."""
         try:
             return self._door.levels()
         except HubError:
@@ -106,24 +106,24 @@ class Doorkeeper:
         self._door.close()
 
     def remove(self) -> None:
-        """See `FrontDoor.remove`: nothing is left."""
+        """See `FrontDoor.remove`."""
         self._door.remove()
 
-    def _owe(self, repair: DoorRepair) -> None:
+    def _note_repair(self, repair: DoorRepair) -> None:
         if repair is not DoorRepair.NONE:
             self._misled_until = time.monotonic()
-        self._is_ignorant = self._is_ignorant or repair is DoorRepair.AFRESH
+        self._needs_flows = self._needs_flows or repair is DoorRepair.AFRESH
 
-    def _pay(self) -> None:
-        if self._is_ignorant:
-            self._remind()
-            self._is_ignorant = False
+    def _follow_up(self) -> None:
+        if self._needs_flows:
+            self._load_flows()
+            self._needs_flows = False
         until, self._misled_until = self._misled_until, None
         if until is not None:
             self._calls.call_all(until)
 
-    def _remind(self) -> None:
-        """A door that was made anew knows no session; whom the links heard from last, it can know from us."""
+    def _load_flows(self) -> None:
+        """Load the links' last endpoints into a door that was recreated and has no sessions."""
         ports = {entry.organization: entry.inner_port for entry in self._door.admitted()}
         self._door.learn(
             Flow(address, port, ports[organization])
@@ -134,6 +134,6 @@ class Doorkeeper:
 
 
 def _address(endpoint: str) -> tuple[IPv4Address | IPv6Address, int]:
-    """Of ``address:port``, with an IPv6 address in brackets."""
+    """Parse ``address:port``, with an IPv6 address in brackets."""
     host, _, port = endpoint.rpartition(":")
     return ip_address(host.strip("[]").partition("%")[0]), int(port)

@@ -1,4 +1,4 @@
-"""The rules of namespaces: loaded, changed, adopted, and made anew where somebody else changed them."""
+"""Rules of namespaces: loaded, changed, adopted, and reloaded after changes by others."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from appliance.model.policy import Action, Policy
 log = structlog.get_logger()
 
 _OUT_BY_THEN_S = 0.05
-# Each keeps what it compiled last; without, a ruleset is compiled from nothing.
+# Each keeps its last result; without it, a ruleset is compiled from nothing.
 _MOST_COMPILERS = 200
 _NOT_YET = Ruleset()
-"""In force while a large ruleset is being loaded: everything is denied."""
+"""Ruleset while a large one is being loaded: everything is denied."""
 
 
 @dataclass(frozen=True)
 class _Judged:
-    """What is in force in a namespace.
+    """Rules in force in a namespace.
 
     Attributes:
-        desired: the state that it enforces.
-        present: the ruleset, and what earlier ones left.
-        left: of the latter, by name, since when nothing leads there; monotonic seconds.
+        desired: the state that they enforce.
+        present: the ruleset, and the remains of earlier ones.
+        left: for each remaining name, the time since which nothing leads there; monotonic seconds.
     """
 
     desired: Desired
@@ -49,24 +49,24 @@ class _Judged:
     left: Mapping[str, float] = field(default_factory=dict)
 
     def out_of_use(self) -> frozenset[str]:
-        """What is left, and no packet can be on its way through it any more."""
+        """Remains that no packet can be passing through any more."""
         now = time.monotonic()
         return frozenset(name for name, since in self.left.items() if now - since > _OUT_BY_THEN_S)
 
 
 class Enforcement:
-    """Works on one namespace at a time; the caller sees to it that nobody else does.
+    """Loads rules. The caller serializes calls for one namespace.
 
     Args:
-        ledger: which generation of its rules each namespace should have.
-        sockets: what asks the kernel; one of its own if None.
+        ledger: expected generations of the namespaces' rules.
+        sockets: sockets for requests to the kernel; own ones if None.
     """
 
     def __init__(self, ledger: Ledger, sockets: NetfilterSockets | None = None) -> None:
         self._ledger = ledger
         self._rulesets = Rulesets()
         self._sockets = sockets or NetfilterSockets()
-        # By namespace, what our last transaction left there and what that enforces.
+        # By namespace: the generation after our last transaction, and the rules in force.
         self._generations: dict[str, int] = {}
         self._judged: dict[str, _Judged] = {}
         # In the order of their last use.
@@ -75,7 +75,7 @@ class Enforcement:
         self._full: dict[str, Full] = {}
 
     def forget(self, name: str) -> None:
-        """Nothing here keeps the namespace of that name alive, and its rules are nobody's."""
+        """Drop all knowledge of a namespace, and all that keeps it alive."""
         self._rulesets.forget(name)
         self._sockets.forget(name)
         self._generations.pop(name, None)
@@ -85,7 +85,7 @@ class Enforcement:
         self._ledger.forget(name)
 
     def judge(self, names: KernelNames, desired: Desired) -> tuple[Finding, ...]:
-        """The namespace has the rules of this state when it returns; whether it had others is told.
+        """Make sure that the namespace has the rules of this state; return the damage found.
 
         Raises:
             RulesetError: the kernel refused them.
@@ -110,13 +110,13 @@ class Enforcement:
         return (Finding(Part.RULESET, "there were no rules" if known is None else "the rules were changed"),)
 
     def rejudge(self, names: KernelNames, desired: Desired, hook: Hook = go_on) -> None:
-        """From the rules in force to those of another state: as small a change as it is, and none half made.
+        """Change the rules in force to those of another state, in one transaction and with as few changes as possible.
 
         Args:
             hook: called at the last moment before it takes effect.
 
         Raises:
-            RulesetError: what is there is not what was left there, or the kernel refused.
+            RulesetError: the rules were changed by others, or the kernel refused.
         """
         judged = self._judged[names.namespace]
         if (judged.desired.peers, judged.desired.policy) != (desired.peers, desired.policy):
@@ -128,7 +128,7 @@ class Enforcement:
         """From now on, these machines open no new connection, and others do; it stays so until it is said otherwise.
 
         Raises:
-            RulesetError: what is there is not what was left there, or the kernel refused.
+            RulesetError: the rules were changed by others, or the kernel refused.
         """
         name = names.namespace
         before, self._full[name] = self._full.get(name, NOBODY), full

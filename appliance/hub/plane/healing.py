@@ -1,4 +1,4 @@
-"""When to look whether all is well: at every event, and slowly all the time, for what no event tells of."""
+"""Schedule of checks: after every event, and in a slow sweep for damage that causes no event."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from appliance.hub.errors import Occupied, complain
+from appliance.hub.errors import Occupied, log_error
 from appliance.hub.findings import Repair
 from appliance.hub.kernel.events import Event
 
@@ -16,20 +16,19 @@ Sweep = Callable[[], tuple[str, ...]]
 
 _WORKERS = 2
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
-# The sweep rests so many times longer than it works: about three hundredths of a core, or up to a tenth where a round
-# would take long otherwise.
+# Rests of the sweep in multiples of its work: about 3 % of a core, or up to 10 % if a round would take too long.
 _LONGEST_REST, _SHORTEST_REST = 30, 9
 _SHORTEST_ROUND, _LONG_ROUND = 2.0, 5.0
 
 
 @dataclass(frozen=True)
-class _Due:
-    """A look that is due.
+class _DueCheck:
+    """A check that is due.
 
     Attributes:
-        noticed: monotonic seconds, when the first event came that it answers.
-        at: not before.
-        failures: looks that ended with an error, one after the other.
+        noticed: time of the first event that it answers; monotonic seconds.
+        at: earliest time of the check; monotonic seconds.
+        failures: number of consecutive checks that failed.
     """
 
     noticed: float
@@ -39,19 +38,19 @@ class _Due:
 
 
 class Healer:
-    """Has organizations looked at and mended.
+    """Runs checks and repairs of organizations in its threads.
 
     Args:
-        look: looks at one and mends it (`DataPlane.heal`).
-        sweep: tells which there are.
-        mended: is told of what was mended.
+        look: checks and repairs one organization (`DataPlane.heal`).
+        sweep: returns the organizations of one round.
+        mended: called with each repair.
     """
 
     def __init__(self, look: Look, sweep: Sweep, mended: Callable[[Repair], None]) -> None:
         self._look = look
         self._sweep = sweep
         self._mended = mended
-        self._due: dict[str, _Due] = {}
+        self._due: dict[str, _DueCheck] = {}
         self._busy: set[str] = set()
         self._changed = threading.Condition()
         self._stopped = threading.Event()
@@ -59,23 +58,23 @@ class Healer:
         self._threads.append(threading.Thread(target=self._go_round, name="hub-sweep", daemon=True))
 
     def start(self) -> None:
-        """Begins to look."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def notice(self, organization: str, event: Event, delay_s: float = 0.0) -> None:
-        """Something may have changed there: a look is due at once, or after a delay. Returns at once."""
+        """Schedule a check of an organization after an event. Returns at once."""
         now = time.monotonic()
         with self._changed:
             before = self._due.get(organization)
             if before is None or before.event is Event.MACHINES:
-                self._due[organization] = _Due(now, now + delay_s, event)
+                self._due[organization] = _DueCheck(now, now + delay_s, event)
             elif event is Event.ANYTHING:
                 self._due[organization] = replace(before, event=event, at=now)
             self._changed.notify()
 
     def stop(self) -> None:
-        """Ends with the looks that are under way."""
+        """Stop after the current checks."""
         self._stopped.set()
         with self._changed:
             self._changed.notify_all()
@@ -93,7 +92,7 @@ class Healer:
                     self._due.setdefault(organization, again)
                 self._changed.notify()
 
-    def _take(self) -> tuple[str, _Due] | None:
+    def _take(self) -> tuple[str, _DueCheck] | None:
         with self._changed:
             while not self._stopped.is_set():
                 now = time.monotonic()
@@ -108,16 +107,16 @@ class Healer:
                     self._changed.wait()
             return None
 
-    def _heal(self, organization: str, due: _Due) -> _Due | None:
-        """Returns when to try again, where it failed."""
+    def _heal(self, organization: str, due: _DueCheck) -> _DueCheck | None:
+        """Check an organization; return the next attempt if it failed."""
         try:
             repair = self._look(organization, due.event)
         except Occupied:
             return replace(due, at=time.monotonic() + _FIRST_PAUSE / 2)
         except Exception as error:  # noqa: BLE001 - it is logged
-            # An organization that can't be looked at, for whatever reason, must not end the looks at all others.
+            # An organization that can't be checked, for whatever reason, must not end the checks of all others.
             pause = min(_FIRST_PAUSE * 2**due.failures, _LONGEST_PAUSE)
-            complain("damage can't be mended yet", error, organization=organization, again_in=pause)
+            log_error("damage can't be repaired yet", error, organization=organization, again_in=pause)
             return replace(due, at=time.monotonic() + pause, event=Event.ANYTHING, failures=min(due.failures + 1, 10))
         if repair is not None:
             self._mended(replace(repair, seconds=time.monotonic() - due.noticed))
@@ -130,7 +129,10 @@ class Healer:
                 start, before = time.monotonic(), time.thread_time()
                 with self._changed:
                     skipped = organization in self._busy or organization in self._due
-                if not skipped and (again := self._heal(organization, _Due(start, start, Event.ANYTHING))) is not None:
+                if (
+                    not skipped
+                    and (again := self._heal(organization, _DueCheck(start, start, Event.ANYTHING))) is not None
+                ):
                     with self._changed:
                         self._due.setdefault(organization, again)
                         self._changed.notify()
@@ -142,11 +144,11 @@ class Healer:
 
 
 def rest(worked_s: float, took_s: float, organizations: int) -> float:
-    """Seconds between one look of a sweep and the next.
+    """Seconds between one check of a sweep and the next.
 
     Args:
-        worked_s: processor time of the look.
-        took_s: all of its time: that one of them kept us waiting must not keep the others waiting longer.
-        organizations: how many the round goes through.
+        worked_s: processor time of the check.
+        took_s: wall time of the check, which shortens the rest, so that one slow check does not delay the others.
+        organizations: number of organizations in the round.
     """
     return max(_SHORTEST_REST * worked_s, min(_LONGEST_REST * worked_s, _LONG_ROUND / organizations - took_s))

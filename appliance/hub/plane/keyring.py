@@ -1,4 +1,4 @@
-"""Everything that is sealed, opened here and nowhere else, also while the unlock secret becomes another one."""
+"""Keys and secrets of the store: sealed and opened here alone, also during a rotation of the unlock secret."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ log = structlog.get_logger()
 
 
 class Keyring:
-    """Seals and opens what the store keeps, on behalf of the hub.
+    """Seals and opens the store's keys and secrets.
 
     Args:
-        remember_secret: is told a new unlock secret just before it becomes the one that opens the store, for the hub
+        remember_secret: receives a new unlock secret just before it becomes the one that opens the store, for the hub
             that is started next.
     """
 
@@ -29,16 +29,16 @@ class Keyring:
         self._store = store
         self._vault = vault
         self._remember_secret = remember_secret
-        # Held while a key is sealed or opened: nobody works with the old vault once the store is sealed anew.
+        # Held while a key is sealed or opened, so that the old vault is not used after a rotation.
         self._unlocking = threading.Lock()
 
     def new_organization_keys(self, organization: str) -> SealedKeys:
-        """A fresh hub key pair for an organization that is about to be stored."""
+        """Generate a hub key pair for an organization that is about to be stored."""
         with self._unlocking:
             return self._vault.new_organization_keys(organization)
 
     def private_key(self, desired: Desired) -> str:
-        """The hub's private key for an organization.
+        """Open the hub's private key for an organization.
 
         Raises:
             HubError: it can't be opened.
@@ -46,7 +46,7 @@ class Keyring:
         with self._unlocking:
             with suppress(WrongSecret):
                 return self._open(desired)
-            # What was computed before a rotation carries its data key as it was sealed then.
+            # A state that was computed before a rotation has its data key sealed by the old secret.
             with self._store.read() as transaction:
                 stored = organizations.desired(transaction, desired.organization)
             with suppress(WrongSecret):
@@ -55,7 +55,7 @@ class Keyring:
         raise HubError(f"the keys of organization {desired.organization} can't be opened")
 
     def new_code_secret(self, organization: str, member: str) -> CodeSecret:
-        """A secret for one-time codes of a member.
+        """Generate a secret for one-time codes of a member.
 
         Raises:
             HubError: there is no such organization.
@@ -64,7 +64,7 @@ class Keyring:
             return codes.make(self._vault, organization, data_key, member)
 
     def matching_step(self, organization: str, member: str, sealed: bytes, code: str, at: float) -> int | None:
-        """The step that a member's code is of; as `codes.matching_step`.
+        """Find the time step of a member's one-time code; see `codes.matching_step`.
 
         Raises:
             HubError: there is no such organization, or its secrets can't be opened.
@@ -73,10 +73,10 @@ class Keyring:
             return codes.matching_step(self._vault, organization, data_key, member, sealed, code, at)
 
     def rotate(self, present: str, new: str) -> None:
-        """Only the new unlock secret opens the store when it returns.
+        """Seal everything for a new unlock secret; afterwards only that one opens the store.
 
         Raises:
-            HubError: ``present`` does not open it; everything is as before.
+            HubError: ``present`` does not open the store; nothing was changed.
         """
         if self._remember_secret is not None:
             self._remember_secret(new)
@@ -89,7 +89,7 @@ class Keyring:
 
     @contextmanager
     def _data_key_of(self, organization: str) -> Iterator[bytes]:
-        """The organization's data key, sealed by the vault of now as long as the block lasts."""
+        """Sealed data key of the organization; no rotation happens during the block."""
         with self._unlocking:
             with self._store.read() as transaction:
                 data_key = organizations.sealed_data_key(transaction, organization)

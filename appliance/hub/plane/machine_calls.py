@@ -1,8 +1,8 @@
-"""Calls to the machines behind the front door, beside the looks after it.
+"""Calls to the machines behind the front door after damage to it.
 
-A damaged door may have let packets out from the links' own ports, and machines send to these since: closed. What
-reaches them from the public port sets that right. All calls together take the longer the more organizations there are,
-so no look waits for them.
+A damaged door may have let packets out from the links' inner ports, so that machines send to these since, which are
+closed. A packet from the public port corrects that. The time for all calls grows with the number of organizations, so
+they have a thread of their own, and no check waits for them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from appliance.hub.errors import Occupied, complain
+from appliance.hub.errors import Occupied, log_error
 
 _FIRST_S = 0.05
 """A machine takes no two handshakes of one peer within 34 ms (their timestamps may be equal then)."""
 
 _LAST_S = 5.5
-"""WireGuard sends no two handshakes within 5 s: a machine whose last one was lost is called once more after that."""
+"""WireGuard sends no two handshakes within 5 s: a second call follows in case the first handshake was lost."""
 
 _AGAIN_S = 0.05
 
@@ -26,13 +26,13 @@ Call = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
-class _Due:
-    """An organization whose machines are to be called.
+class _DueCall:
+    """A call of an organization's machines that is due.
 
     Attributes:
-        at: not before; monotonic seconds.
-        misled_until: when the door was put right.
-        is_last: whether they have been called since.
+        at: earliest time of the call; monotonic seconds.
+        misled_until: time of the door's repair; monotonic seconds.
+        is_last: True for the second call.
     """
 
     at: float
@@ -41,30 +41,30 @@ class _Due:
 
 
 class MachineCalls:
-    """Has the machines of every organization called, one organization after the other, by a thread of its own.
+    """Calls the machines of every organization, one organization after the other, in a thread of its own.
 
-    However often the door is damaged meanwhile, each organization is due once.
+    Each organization is due once, however often the door is damaged meanwhile.
 
     Args:
-        organizations: tells which there are.
-        call: calls the machines of one, which may have been misled until an instant of monotonic seconds.
+        organizations: returns all organizations.
+        call: calls the machines of one organization, given the time of the door's repair in monotonic seconds.
     """
 
     def __init__(self, organizations: Callable[[], Iterable[str]], call: Call) -> None:
         self._organizations = organizations
         self._call = call
-        self._due: dict[str, _Due] = {}
+        self._due: dict[str, _DueCall] = {}
         self._counts = {"made": 0, "failed": 0}
         self._changed = threading.Condition()
         self._is_stopped = False
         self._thread = threading.Thread(target=self._work, name="hub-call", daemon=True)
 
     def start(self) -> None:
-        """Begins to call."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends with the call that is under way."""
+        """Stop after the current call."""
         with self._changed:
             self._is_stopped = True
             self._changed.notify()
@@ -72,17 +72,17 @@ class MachineCalls:
             self._thread.join()
 
     def call_all(self, misled_until: float) -> None:
-        """Every organization's machines are due. Returns at once.
+        """Schedule calls of every organization's machines. Returns at once.
 
         Args:
-            misled_until: when the door was put right; monotonic seconds.
+            misled_until: time of the door's repair; monotonic seconds.
         """
         with self._changed:
-            self._due = {each: _Due(misled_until + _FIRST_S, misled_until) for each in self._organizations()}
+            self._due = {each: _DueCall(misled_until + _FIRST_S, misled_until) for each in self._organizations()}
             self._changed.notify()
 
     def figures(self) -> dict[str, int]:
-        """Numbers of organizations that are due, and of calls that were made and that failed since the start."""
+        """Numbers of due organizations, and of successful and failed calls since the start."""
         return {"due": len(self._due), **self._counts}
 
     def _work(self) -> None:
@@ -93,10 +93,10 @@ class MachineCalls:
                 with self._changed:
                     self._due.setdefault(organization, again)
 
-    def _take(self) -> tuple[str, _Due] | None:
+    def _take(self) -> tuple[str, _DueCall] | None:
         with self._changed:
             while not self._is_stopped:
-                # Those that were put off come after those that never had a turn.
+                # Postponed calls come after first ones.
                 organization = min(self._due, key=lambda each: self._due[each].at, default=None)
                 if organization is None:
                     self._changed.wait()
@@ -106,17 +106,17 @@ class MachineCalls:
                     return organization, self._due.pop(organization)
             return None
 
-    def _make(self, organization: str, due: _Due) -> _Due | None:
-        """Returns when to call again."""
+    def _make(self, organization: str, due: _DueCall) -> _DueCall | None:
+        """Call an organization's machines; return the next call if there is to be one."""
         try:
             self._call(organization, due.misled_until)
         except Occupied:
-            # Somebody's long change must not keep others waiting.
-            return _Due(time.monotonic() + _AGAIN_S, due.misled_until, due.is_last)
+            # A long change of one organization must not delay the others.
+            return _DueCall(time.monotonic() + _AGAIN_S, due.misled_until, due.is_last)
         except Exception as error:  # noqa: BLE001 - it is logged
-            # A link that can't be asked is made anew, which begins handshakes; and the others are to be called.
+            # A broken link is rebuilt, which begins handshakes; the thread has to go on with the others.
             self._counts["failed"] += 1
-            complain("machines can't be called", error, organization=organization)
+            log_error("machines can't be called", error, organization=organization)
             return None
         self._counts["made"] += 1
-        return None if due.is_last else _Due(due.misled_until + _LAST_S, due.misled_until, is_last=True)
+        return None if due.is_last else _DueCall(due.misled_until + _LAST_S, due.misled_until, is_last=True)

@@ -1,8 +1,8 @@
-"""Makes one organization's part of the kernel what it should be, from whatever state it is in.
+"""Reconciliation of one organization's part of the kernel with its desired state.
 
-The same code builds what is new, adopts what an earlier process left, and heals what was damaged. Rules come before
-everything that could let a packet through, and peers come last: on the way from any state to the right one, nothing
-passes that the policy denies.
+The same code builds a new part, adopts one of an earlier process, and repairs a damaged one. Rules come before
+everything that could let a packet through, and peers come last, so that nothing that the policy denies passes in
+between.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ Endpoints = Callable[[str], Mapping[str, str]]
 
 
 class Reconciler:
-    """Works on one organization at a time; the caller sees to it that nobody else does.
+    """Changes the kernel. The caller serializes calls for one organization.
 
     Args:
-        names: what this instance's things are called.
-        backend: the WireGuard implementation.
-        open_key: gives the hub's private key for an organization, in base64.
-        ledger: which generation of its rules each namespace should have.
-        watcher: is told of namespaces and processes that came or went.
-        endpoints: where an organization's machines were heard from last, by public key.
+        names: names of this instance's kernel objects.
+        backend: WireGuard implementation.
+        open_key: returns the hub's private key for an organization, in base64.
+        ledger: expected generations of the namespaces' rules.
+        watcher: watches the namespaces and processes.
+        endpoints: returns the last endpoints of an organization's machines, by public key.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class Reconciler:
         self._endpoints = endpoints
         self._sockets = NetfilterSockets()
         self._rules = Enforcement(ledger, self._sockets)
-        # By organization, when its handshakes were begun last; monotonic seconds.
+        # By organization, the time when its handshakes were begun last; monotonic seconds.
         self._begun: dict[str, float] = {}
 
     def make_whole(self, desired: Desired) -> tuple[Finding, ...]:
-        """The kernel has this state when it returns; what it did not have is told.
+        """Make the kernel have this state; return the damage found.
 
         Raises:
-            HubError: a part of it can't be made. What was made by then denies at least what the policy denies.
+            HubError: a part can't be made. The incomplete state denies at least what the policy denies.
         """
         names = self._names.of(desired.organization)
         found = [*self._name(names, desired.organization)]
@@ -81,22 +81,24 @@ class Reconciler:
         return tuple(found)
 
     def judge_anew(self, desired: Desired) -> tuple[Finding, ...]:
-        """As `make_whole`, for the rules alone."""
+        """Make the kernel have the rules of this state; return the damage found."""
         return self._rules.judge(self._names.of(desired.organization), desired)
 
     def change(self, before: Desired, after: Desired, hook: Hook = go_on) -> None:
-        """From one state that is in force to another of the same link: who leaves goes first, who comes, last.
+        """Change a state in force to another one with the same link.
+
+        Removed peers go first, then the rules change, and added peers come last.
 
         Args:
             hook: called when all is prepared and nothing has taken effect.
 
         Raises:
-            HubError: what is there is not what was left there, or the kernel refused.
+            HubError: the kernel's state was changed by others, or the kernel refused.
         """
         names = self._names.of(after.organization)
         had = {peer.public_key: peer.address for peer in before.peers}
         wants = {peer.public_key: peer.address for peer in after.peers}
-        # A key that moves to another address leaves its old one before the rules speak of the new.
+        # A key that moves to another address leaves its old one before the rules name the new one.
         leaving = [key for key, address in had.items() if wants.get(key) != address]
 
         def begin() -> None:
@@ -107,25 +109,25 @@ class Reconciler:
         try:
             self._rules.rejudge(names, after, begin)
         finally:
-            # Neither the removed machine nor the next one with its address goes on with what it had open.
+            # Neither the removed machine nor the next one with its address keeps the open connections.
             self._forget_connections(names, {had[key] for key in leaving})
         coming = [peer for peer in after.peers if had.get(peer.public_key) != peer.address]
         if coming:
-            # One that was heard from before, and was disabled meanwhile, is called: it may be silent for minutes.
+            # A machine that was disabled for a while is called, because it may be silent for minutes.
             known = self._known(after.organization, coming)
             self._backend.change(names, add=coming, remove=(), endpoints=known)
             self._start_handshakes(names, known)
 
     def call_machines(self, desired: Desired, misled_until: float) -> None:
-        """Sends something to every machine: by its session, or a new handshake to one that never had any on this link.
+        """Send a packet to every machine, or a handshake if it had none on this link.
 
-        WireGuard would wait for five seconds after a handshake that was begun, or answered, before it begins another.
+        WireGuard itself would wait for five seconds after one handshake before it begins another.
 
         Args:
-            misled_until: handshakes that were begun later are none that went astray; monotonic seconds.
+            misled_until: handshakes that were begun later used the right port; monotonic seconds.
 
         Raises:
-            LinkError: the link can't be asked.
+            LinkError: the link can't be read.
         """
         names = self._names.of(desired.organization)
         if self._begun.get(desired.organization, -math.inf) <= misled_until:
@@ -134,13 +136,13 @@ class Reconciler:
         self._backend.call(names)
 
     def clear(self, organization: str) -> None:
-        """Nothing of the organization is left on the host when it returns. None there is fine.
+        """Remove everything of the organization from the host, if there is anything.
 
         Raises:
             HubError: something could not be removed.
         """
         names = self._names.of(organization)
-        # Whatever holds the namespace open would keep it alive.
+        # An open descriptor would keep the namespace alive.
         self._watcher.forget(organization)
         self._backend.remove(names)
         self._rules.forget(names.namespace)
@@ -152,7 +154,7 @@ class Reconciler:
         if held is not None:
             if namespace.leads_to(names.namespace, held):
                 return ()
-            # We still hold the namespace itself, so nothing in it was lost with its name.
+            # The watcher's descriptor kept the namespace alive, so only the name has to be restored.
             namespace.rename(names.namespace, held)
             return (Finding(Part.NAMESPACE, "the namespace had lost its name"),)
         if namespace.exists(names.namespace):
@@ -162,7 +164,7 @@ class Reconciler:
         return (Finding(Part.NAMESPACE, "there was no namespace"),)
 
     def counters(self, organization: str) -> Mapping[str | None, Count]:
-        """What was counted for each of the organization's rules, by id; by None, for the default.
+        """Read the counters of the organization's rules by rule id; None: the default.
 
         Raises:
             NamespaceError: it has no namespace.
@@ -171,7 +173,11 @@ class Reconciler:
         return {rule_of(name): count for name, count in counts.items() if name not in (FULL, PACED)}
 
     def openers(self, organization: str) -> Mapping[IPv4Address, int]:
-        """How many connections each address of the organization has opened. Raises `HubError` if it can't be told."""
+        """Count the connections that each address of the organization has opened.
+
+        Raises:
+            HubError: the kernel did not answer.
+        """
         return tracking.count_by_opener(self._sockets, self._names.of(organization).namespace)
 
     def refuse(self, organization: str, full: Full) -> None:
@@ -185,8 +191,8 @@ class Reconciler:
     def _link(self, names: KernelNames, desired: Desired) -> tuple[Finding, ...]:
         if self._backend.is_ready(names, desired.hub_public_key, desired.port):
             return ()
-        # The name may have been given to another namespace since the look began: the link is in ours then, and has the
-        # port that a new one would want.
+        # The name may have been given to another namespace since the check began: then the link is in ours, and has
+        # the port that a new one would need.
         renamed = self._name(names, desired.organization)
         if renamed and self._backend.is_ready(names, desired.hub_public_key, desired.port):
             return renamed
@@ -204,7 +210,7 @@ class Reconciler:
             return ()
         changed = {network for key, networks in present.items() if networks != wanted.get(key) for network in networks}
         known = self._endpoints(desired.organization)
-        # Who is there knows better where it is.
+        # The link itself knows better where its present peers are.
         endpoints = {key: known[key] for key in known if key not in present}
         self._backend.change(names, add=add, remove=remove, endpoints=endpoints)
         self._forget_connections(names, {IPv4Interface(each).ip for each in changed if ":" not in each})
@@ -215,19 +221,19 @@ class Reconciler:
             tracking.forget(self._sockets, names.namespace, addresses)
 
     def _known(self, organization: str, peers: Iterable[Peer]) -> dict[str, str]:
-        """Last endpoints of these machines by public key, without machines that were never heard from."""
+        """Last endpoints of these machines by public key; machines that were never heard from are missing."""
         keys = {peer.public_key for peer in peers}
         return {key: where for key, where in self._endpoints(organization).items() if key in keys}
 
     def _start_handshakes(self, names: KernelNames, endpoints: Mapping[str, str]) -> None:
-        # Machines come back by themselves in the end, so what is refused here is not worth undoing the rest.
+        # Machines reconnect by themselves in the end, so an error here is no reason to undo the rest.
         with suppress(LinkError):
             self._backend.start_handshakes(names, endpoints)
 
     def _begin_anew(self, names: KernelNames, desired: Desired) -> None:
-        """Begins handshakes with the machines that never completed one on this link.
+        """Begin handshakes with the machines that never completed one on this link.
 
-        They have no session to lose. Taken away and added again, they are sent a handshake at once.
+        They have no session to lose. A peer that is removed and added again is sent a handshake at once.
         """
         known = self._endpoints(desired.organization)
         silent = {

@@ -1,4 +1,4 @@
-"""The care for all organizations, from the start of the hub to its end."""
+"""Maintenance of all organizations, from the start of the hub to its end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from appliance.hub.errors import HubError, complain
+from appliance.hub.errors import HubError, log_error
 from appliance.hub.findings import Repair
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.kernel import tracking
@@ -40,21 +40,21 @@ _HANDSHAKE_S = 0.05
 
 
 class Upkeep:
-    """Makes the kernel what the store says of all organizations, and keeps it so with threads of its own.
+    """Enforces the store's state of all organizations, and keeps it in force with threads of its own.
 
     Args:
-        open_key: gives the hub's private key for an organization, in base64.
-        state_folder: keeps what a later hub of this boot has to know.
+        open_key: returns the hub's private key for an organization, in base64.
+        state_folder: keeps the notes for a later hub process of the same boot.
 
     Attributes:
         plane: the organizations' parts of the kernel.
-        door: the front door, looked after.
-        arbiter: through which organizations are changed.
-        agreement: the comparison with the store.
-        warden: the bounds of connections.
+        door: the front door with its repairs.
+        arbiter: admission of changes.
+        agreement: comparison with the store.
+        warden: bounds of connections.
         machine_calls: calls to machines after damage to the front door.
-        repairs: how often damage was mended since the start, by what was damaged.
-        is_restored: whether everything was tried that the store has.
+        repairs: number of repairs since the start, by kind of damage.
+        is_restored: True when every stored organization was tried.
     """
 
     def __init__(
@@ -82,32 +82,32 @@ class Upkeep:
         self._restoring = threading.Lock()
 
     def open(self) -> None:
-        """Opens the front door, or adopts the one that an earlier hub left open.
+        """Open the front door, or adopt the one that an earlier process left open.
 
         Raises:
-            HubError: the host does not let us.
+            HubError: the host refused.
         """
         self.door.open(self._met)
         self._watcher.watch_rules_here(FRONT_DOOR)
 
     def restore(self) -> None:
-        """Makes the kernel what the store says, removes what belongs to no organization any more, and then keeps it so.
+        """Enforce the stored organizations, remove the parts of deleted ones, and start the threads.
 
-        An organization that can't be restored stays denied until it can; the others don't wait for it. A hub that is to
-        end meanwhile leaves the rest to the next one.
+        An organization that can't be restored stays denied until healing succeeds; the others don't wait for it. A hub
+        that is stopped meanwhile leaves the rest to the next one.
         """
         with self._restoring:
             if not self._ending.is_set():
                 self._restore_all()
 
     def close(self) -> None:
-        """Looks after the data plane no more; it stays as it is."""
+        """Stop all threads; the data plane stays as it is."""
         self._end_looking()
         self._watcher.close()
         self.door.close()
 
     def tear_down(self) -> None:
-        """Leaves nothing of this instance on the host; `close` is still to be called.
+        """Remove everything of this instance from the host; `close` has to follow.
 
         Raises:
             HubError: an organization could not be removed; the others were.
@@ -122,7 +122,7 @@ class Upkeep:
             raise HubError(f"organizations that could not be removed: {len(complaints)} ({complaints[0]})")
 
     def _complaint_of_removal(self, organization: str) -> str:
-        """Removes it; one that can't be removed does not keep the others."""
+        """Remove an organization; return the error, or an empty string."""
         try:
             self.plane.remove(organization)
         except HubError as error:
@@ -130,15 +130,15 @@ class Upkeep:
         return ""
 
     def _restore_all(self) -> None:
-        # The host before the store: a sign-up is stored first, so what is being made is no orphan.
+        # Read the host before the store: a sign-up is stored first, so a part that is being made is no orphan.
         present = self.plane.present()
         with self._store.read() as transaction:
             active = organizations.enforced_ids(transaction)
-            # One whose deletion has begun is nobody's any more; who called for it may be gone.
+            # An interrupted deletion is completed here.
             known = set(organizations.names(transaction)) - set(deletions.unfinished(transaction))
             known -= set(organizations.suspended_ids(transaction))
         for organization in set(present) - known - set(self.plane.wanted()):
-            log.info("an orphan was removed", organization=organization)
+            log.info("the remains of a deleted organization are removed", organization=organization)
             self.plane.remove(organization)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._restore_one, active))
@@ -156,7 +156,7 @@ class Upkeep:
         self.agreement.start()
 
     def _end_looking(self) -> None:
-        """Nothing is restored, compared or mended by itself any more when it returns."""
+        """Stop the threads that restore, compare and repair."""
         self._ending.set()
         with self._restoring:
             pass
@@ -172,8 +172,10 @@ class Upkeep:
         try:
             self.arbiter.restore(organization)
         except Exception as error:  # noqa: BLE001 - it is logged
-            # One organization's row must not keep the others denied.
-            complain("an organization could not be restored", error, (HubError, Unavailable), organization=organization)
+            # A broken row of one organization must not keep the others denied.
+            log_error(
+                "an organization could not be restored", error, (HubError, Unavailable), organization=organization
+            )
             self._healer.notice(organization, Event.ANYTHING)
 
     def _heal(self, organization: str, event: Event) -> Repair | None:
@@ -186,7 +188,7 @@ class Upkeep:
         return repair
 
     def _met(self, organization: str) -> None:
-        # WireGuard knows where the machine is once it has read its first message, whatever becomes of the handshake.
+        # WireGuard knows the machine's endpoint once it has read the initiation, whatever becomes of the handshake.
         self._healer.notice(organization, Event.MACHINES, _HANDSHAKE_S)
 
     def _note_endpoints(self, organization: str) -> None:
@@ -196,7 +198,7 @@ class Upkeep:
                 machines.note_endpoints(transaction, organization, heard)
 
     def _note_all_endpoints(self) -> None:
-        """For a later hub that has to make the links anew."""
+        """Store all endpoints for a later hub that has to rebuild the links."""
         for organization in self.plane.organizations():
             with suppress(HubError, Unavailable):
                 self._note_endpoints(organization)
@@ -208,7 +210,7 @@ class Upkeep:
         found = [f"{finding.part.value}: {finding.what}" for finding in repair.found]
         self.repairs.update(finding.part.value for finding in repair.found)
         seconds = round(repair.seconds, 4)
-        log.warning("damage was mended", organization=repair.organization or None, found=found, seconds=seconds)
+        log.warning("damage was repaired", organization=repair.organization or None, found=found, seconds=seconds)
         if repair.organization == FRONT_DOOR:
             return
         try:
@@ -217,5 +219,5 @@ class Upkeep:
                     transaction, repair.organization, _ACTOR, audit.MENDED, {"found": found, "seconds": seconds}, now()
                 )
         except (IntegrityError, Unavailable) as error:
-            # Gone meanwhile, or a store that can't be written: what counts is that the damage is mended.
+            # The organization may be deleted, or the store not writable; the damage is repaired all the same.
             log.error("a repair could not be stored", organization=repair.organization, error=str(error))

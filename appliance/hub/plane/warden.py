@@ -1,8 +1,8 @@
-"""Watches how many connections are tracked, and has those refused who have as many as they may.
+"""Bounds of tracked connections, enforced by counting once a second.
 
-nftables can bound connections itself (`ct count`), but each new one then looks at all that there are, which costs more
-than a flood of packets. So the kernel holds everybody to a pace, which costs nothing that grows, and once a second this
-looks at what has come together. Between two looks a machine opens no more than its pace allows.
+nftables can bound connections itself (`ct count`), but then each new connection costs a search through all existing
+ones, which is more than a flood of packets costs. So the kernel limits the rate of new connections, at a constant cost,
+and this thread counts connections once a second. Between two counts a machine opens no more than its rate allows.
 """
 
 from __future__ import annotations
@@ -17,46 +17,46 @@ from typing import Protocol
 
 import structlog
 
-from appliance.hub.errors import HubError, complain
-from appliance.hub.plane.bounds import Bounds, full_machines, still
+from appliance.hub.errors import HubError, log_error
+from appliance.hub.plane.bounds import Bounds, full_machines, is_full
 from appliance.hub.ruleset import FULL, NOBODY, PACED, Full
 
 log = structlog.get_logger()
 
 _INTERVAL_S = 1.0
-# A list of an organization's connections takes microseconds for each; in this many times longer there is no other.
+# A list takes microseconds for each connection; the pause after it is this many times as long.
 _REST = 9
 _PACE = 1000
 """Connections that a machine may open in a second."""
 _SOONEST_S = 2.0
-# With fewer, nobody can have come to a pace or bound.
+# With fewer connections, no machine can have reached a pace or bound.
 _NOTEWORTHY = 1024
 
 
 class Tracked(Protocol):
-    """What the warden asks of the data plane."""
+    """The part of the data plane that the warden uses."""
 
     def tracked(self) -> Mapping[str, int]:
-        """How many connections each organization has."""
+        """Count the connections of each organization."""
 
     def openers(self, organization: str) -> Mapping[IPv4Address, int]:
-        """How many connections each machine has opened. Raises `HubError`."""
+        """Count the connections that each machine has opened; raises `HubError`."""
 
     def refuse(self, organization: str, full: Full) -> None:
-        """From now on, these machines open no new connection. Raises `HubError`."""
+        """Refuse new connections of these machines; raises `HubError`."""
 
     def refused(self, organization: str) -> Mapping[str, int]:
-        """Packets that bounds and paces have dropped, by counter. Raises `HubError`."""
+        """Packets that bounds and paces have dropped, by counter; raises `HubError`."""
 
 
 class Warden:
-    """Looks once a second, in a thread of its own.
+    """Counts connections once a second, in a thread of its own.
 
     Args:
         plane: the data plane.
-        host_limit: reads how many connections the host tracks at most.
+        host_limit: reads the largest number of connections that the host tracks.
         clock: monotonic seconds.
-        bounds: what there may be on a host with this limit.
+        bounds: computes the bounds from the host's limit.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Warden:
         self._bounds = bounds
         self._full: dict[str, Full] = {}
         self._refused: dict[str, Mapping[str, int]] = {}
-        # By organization, when its connections are to be listed again; no list begins before the last one.
+        # By organization, the earliest time of the next list of its connections; none begins before `_rested`.
         self._due: dict[str, float] = {}
         self._rested = 0.0
         self._reached: Counter[str] = Counter()
@@ -82,17 +82,17 @@ class Warden:
         self._thread = threading.Thread(target=self._work, name="hub-warden", daemon=True)
 
     def start(self) -> None:
-        """Begins to look."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends with the look that is under way; who is refused stays so."""
+        """Stop after the current count; refused machines stay refused."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def figures(self) -> dict[str, int]:
-        """What the last look saw, and what came of it since the start."""
+        """Numbers of connections at the last count, and of refusals since the start."""
         counts, full = self._counts, list(self._full.values())
         refused = list(self._refused.values())
         return {
@@ -108,7 +108,7 @@ class Warden:
         }
 
     def look(self) -> None:
-        """Counts, and has refused who has as many connections as allowed, and no longer who has fewer again."""
+        """Count once; refuse new connections at a bound, and allow them again below it."""
         self._limit = self._host_limit()
         bounds = self._bounds(self._limit)
         counts = self._counts = self._plane.tracked()
@@ -116,11 +116,11 @@ class Warden:
             for memory in (self._full, self._refused, self._due):
                 memory.pop(gone, None)
         level = bounds.level(list(counts.values()))
-        # Whose list is due for the longest time comes first.
+        # Longest overdue lists come first.
         for organization in sorted(counts, key=lambda each: self._due.get(each, 0.0)):
             count, before = counts[organization], self._full.get(organization, NOBODY)
             machines = self._full_machines(organization, count, bounds.machine, before.machines)
-            after = Full(machines, still(count, level, before.everybody))
+            after = Full(machines, is_full(count, level, before.everybody))
             if after != before:
                 self._refuse(organization, before, after, count)
             if after or count >= _NOTEWORTHY:
@@ -151,7 +151,7 @@ class Warden:
         try:
             self._plane.refuse(organization, after)
         except HubError as error:
-            # What is damaged is healed, with this in it.
+            # The repair of the damage includes it.
             log.warning("connections can't be refused yet", organization=organization, error=str(error))
         self._full[organization] = after
         if after.everybody and not before.everybody:
@@ -168,5 +168,5 @@ class Warden:
             try:
                 self.look()
             except Exception as error:  # noqa: BLE001 - it is logged
-                # The bounds of all others hang on the next look.
-                complain("connections can't be counted", error, (HubError, OSError))
+                # The thread has to go on with the next count.
+                log_error("connections can't be counted", error, (HubError, OSError))

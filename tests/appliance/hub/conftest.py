@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.hub.kernel.events import Heard, Watcher
+from appliance.hub.kernel.events import OnEvent, Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane.dataplane import DataPlane
@@ -49,8 +49,8 @@ def make_plane(
     """Makes data planes of this instance, one for each process that there could be; nothing of them is left."""
     with ExitStack() as stack:
 
-        def make(name: str = names.instance, heard: Heard = lambda _organization, _change: None) -> DataPlane:
-            watcher = stack.enter_context(closing(Watcher(heard)))
+        def make(name: str = names.instance, on_event: OnEvent = lambda _organization, _change: None) -> DataPlane:
+            watcher = stack.enter_context(closing(Watcher(on_event)))
             made = DataPlane(Names(name), backend, lambda desired: keys[desired.organization], ledger, watcher)
             stack.callback(_end, made)
             return made

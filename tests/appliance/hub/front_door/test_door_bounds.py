@@ -207,7 +207,7 @@ def test_the_last_that_asks_decides_where_an_answer_comes_from(world: World, sce
 def test_a_source_is_known_once_wireguard_has_answered_it(world: World, scene: Scene, version: int) -> None:
     """What it says does not make it known, nor what the hub says to it of its own accord."""
     mine, hub = scene.machine(), HUB4 if version == 4 else HUB6
-    whom, known = (mine.source(), "known4") if version == 4 else (mine.address(6), "links6")
+    source, known = (mine.source(), "known4") if version == 4 else (mine.address(6), "links6")
     datagram = initiation(scene.keys[V])
     scene.ask(mine, datagram, hub)
     assert scene.hears(V, datagram)
@@ -216,7 +216,7 @@ def test_a_source_is_known_once_wireguard_has_answered_it(world: World, scene: S
     scene.tell(V, message(3), mine, version)
     assert not any(world.elements(name) for name in ("known4", "known6", "links6", "answered4", "answered6"))
     scene.tell(V, message(2), mine, version)
-    assert {key: each.value for key, each in world.elements(known).items()} == {whom: str(V)}
+    assert {key: each.value for key, each in world.elements(known).items()} == {source: str(V)}
     if version == 6:
         assert list(world.elements("known6")) == [mine.source(6)]
 
@@ -225,19 +225,19 @@ def test_a_source_is_known_once_wireguard_has_answered_it(world: World, scene: S
 def test_nobody_takes_or_renews_another_s_known_source(world: World, scene: Scene, version: int) -> None:
     """A machine of another organization that says to be there is answered there, and changes nothing."""
     mine = scene.machine()
-    whom, known, pairs = (
+    source, known, pairs = (
         (mine.source(), "known4", "answered4") if version == 4 else (mine.address(6), "links6", "answered6")
     )
     scene.tell(V, message(2), mine, version)
-    age(world, known, whom)
+    age(world, known, source)
     for _ in range(3):
         scene.tell(T, message(2), mine, version)
-    after = world.elements(known)[whom]
+    after = world.elements(known)[source]
     assert after.value == str(V)
     assert after.ends_in_s <= AGED_S
-    assert list(world.elements(pairs)) == [f"{whom} . {V}"]
+    assert list(world.elements(pairs)) == [f"{source} . {V}"]
     scene.tell(V, message(2), mine, version)
-    assert world.elements(known)[whom].ends_in_s > AGED_S
+    assert world.elements(known)[source].ends_in_s > AGED_S
 
 
 def test_a_link_has_a_bound_for_known_sources_and_others_have_theirs(

@@ -20,10 +20,10 @@ from appliance.hub.front_door.fair import FairQueue
 from appliance.hub.front_door.flows import Flow, resumed
 from appliance.hub.front_door.initiation import LENGTH, is_initiation
 from appliance.hub.front_door.memory import (
-    ACQUAINTANCES,
     ASKED,
     BEGUN_OF,
     KNOWN_OF,
+    KNOWN_SOURCES,
     REGULARS,
     REGULARS_OF,
     RESUMED,
@@ -144,7 +144,7 @@ def test_a_small_organization_s_share_is_small(machines: int) -> None:
     paces = _paces(machines)
     assert sum(_most(*each, SESSIONS.lease_s) for each in paces) < SESSIONS.size / 50
     assert sum(rate for rate, _ in paces) <= HANDSHAKES[0] / 25
-    for memory in ACQUAINTANCES:
+    for memory in KNOWN_SOURCES:
         assert _most(KNOWN_OF.rate, KNOWN_OF.burst, memory.lease_s) < memory.size / 30
 
 

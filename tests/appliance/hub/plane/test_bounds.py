@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from appliance.hub.errors import Occupied
 from appliance.hub.kernel.generation import Ledger
-from appliance.hub.kernel.tracking import Fill, count_by_opener, host_limit
-from appliance.hub.plane.bounds import ENOUGH_FOR_THE_HOST, MACHINE, ORGANIZATION, Bounds, full_machines, still
+from appliance.hub.kernel.tracking import ConnectionCounts, count_by_opener, host_limit
+from appliance.hub.plane.bounds import ENOUGH_FOR_THE_HOST, MACHINE, ORGANIZATION, Bounds, full_machines, is_full
 from appliance.hub.plane.enforcement import Enforcement
 from appliance.hub.plane.warden import Warden
 from appliance.hub.ruleset import FULL, PACED, Full
@@ -56,8 +56,8 @@ def test_hostile_organizations_leave_ordinary_ones_alone() -> None:
 
 
 def test_who_is_full_stays_so_until_there_is_some_room() -> None:
-    assert [still(count, 800, was_full=False) for count in (799, 800)] == [False, True]
-    assert [still(count, 800, was_full=True) for count in (699, 700, 799)] == [False, True, True]
+    assert [is_full(count, 800, was_full=False) for count in (799, 800)] == [False, True]
+    assert [is_full(count, 800, was_full=True) for count in (699, 700, 799)] == [False, True, True]
     assert full_machines({A: 800, B: 799, C: 701}, 800, {C}) == {A, C}
 
 
@@ -187,7 +187,7 @@ class OnAWire:
         self.kernel, self.names = kernel, kernel.wire.names
         self.enforcement = Enforcement(ledger)
         self.enforcement.judge(self.names, state_of((FIRST, SECOND, THIRD), Policy(Action.ALLOW)))
-        self.fill = Fill()
+        self.fill = ConnectionCounts()
 
     def tracked(self) -> Mapping[str, int]:
         return {"acme": self.fill.count(self.names.namespace)}

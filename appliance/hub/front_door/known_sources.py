@@ -1,4 +1,4 @@
-"""Which sources the kernel knows: WireGuard has answered them, so they have authenticated themselves."""
+"""Sources that WireGuard has answered, and that have therefore authenticated themselves."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from appliance.hub.front_door.memory import KNOWN4, LINKS6
 from appliance.hub.front_door.netfilter import Reader
 
 
-class Acquaintances:
-    """Asks the door's table in the network namespace of the thread that makes this object.
+class KnownSources:
+    """Looks up known sources in the door's table, in the network namespace of the thread that makes this object.
 
-    What the kernel knows outlives this process. Nothing is remembered here, so nothing can be filled.
+    The table outlives this process. Nothing is cached here, so nobody can fill a cache.
     """
 
     def __init__(self, table: str) -> None:
         self._reader = Reader(table)
 
     def close(self) -> None:
-        """Lets go of the kernel's socket."""
+        """Close the netlink socket."""
         self._reader.close()
 
     def link_of(self, arrival: Arrival) -> int | None:
-        """The inner port of the link that the sender is known for; None if it is for none, or the table is gone.
+        """Find the inner port of the link that the sender is known to; None if there is none, or no table.
 
         Raises:
-            DoorError: the kernel refused to tell.
+            DoorError: the kernel refused the lookup.
         """
         address, port = arrival.source
         if arrival.version == 6:
