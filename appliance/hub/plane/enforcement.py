@@ -125,7 +125,7 @@ class Enforcement:
             hook()
 
     def refuse(self, names: KernelNames, full: Full) -> None:
-        """From now on, these machines open no new connection, and others do; it stays so until it is said otherwise.
+        """Refuse new connections of these machines, and only these, until the next call.
 
         Raises:
             RulesetError: the rules were changed by others, or the kernel refused.
@@ -140,7 +140,7 @@ class Enforcement:
         self, names: KernelNames, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = go_on
     ) -> None:
         gone = frozenset(name for name in judged.out_of_use() if name not in wanted)
-        # What was left and is wanted again still leads to where it led.
+        # A chain that is wanted again still has its old statements.
         again = sorted(name for name in judged.left if name in wanted.chains)
         base = judged.present.without(gone, emptied=again)
         self._remove(names, judged.present.removal(gone, emptied=again), judged.ruleset)
@@ -149,7 +149,7 @@ class Enforcement:
         for part in wanted.preparation(base):
             self._load(names, part, judged.ruleset)
         present = wanted.prepared(base)
-        # Should the switch be refused, nothing has ever led to what was prepared.
+        # If the switch is refused, nothing has ever led to the prepared chains.
         unused = present.beyond(judged.ruleset)
         prepared = replace(judged, present=present, left={name: judged.left.get(name, 0.0) for name in unused})
         self._judged[names.namespace] = prepared
@@ -161,16 +161,16 @@ class Enforcement:
         self._judged[names.namespace] = _Judged(desired, wanted, wanted.switched(present), left)
 
     def refused(self, names: KernelNames) -> dict[str, int]:
-        """Packets that bounds and paces of new connections have dropped, by counter.
+        """Packets of new connections that bounds and paces have dropped, by counter.
 
         Raises:
-            RulesetError: the kernel did not tell.
+            RulesetError: the kernel did not answer.
             NamespaceError: there is no such namespace.
         """
         return {name: counters.read_one(self._sockets, names.namespace, TABLE, name) for name in (FULL, PACED)}
 
     def _compiled(self, names: KernelNames, desired: Desired) -> Ruleset:
-        """The ruleset of this state; of a policy that no save could make, one that denies everything."""
+        """Compile this state; a policy that exceeds the limits of a save compiles to one that denies everything."""
         try:
             desired.check_size()
         except Invalid as error:
@@ -191,7 +191,7 @@ class Enforcement:
         return compiler
 
     def _tidy(self, names: KernelNames) -> None:
-        """Removes what nothing leads to any more."""
+        """Remove chains and counters that are out of use."""
         judged = self._judged[names.namespace]
         gone = judged.out_of_use()
         if gone:
@@ -200,10 +200,10 @@ class Enforcement:
             self._judged[names.namespace] = replace(judged, present=judged.present.without(gone), left=left)
 
     def _adopted(self, names: KernelNames, desired: Desired, wanted: Ruleset, noted: LedgerEntry | None) -> bool:
-        """Whether an earlier process left rules that nobody touched since, which are these now."""
+        """Adopt the rules of an earlier process if nobody changed them since; tell whether it was possible."""
         name = names.namespace
         now = self._generations[name]
-        # Noted before it is made: the last transaction may not have been.
+        # An entry is written before its transaction, which may not have happened.
         if noted is None or now not in (noted.generation - 1, noted.generation):
             return False
         present = nft.present(name)
@@ -219,18 +219,18 @@ class Enforcement:
         return True
 
     def _load(self, names: KernelNames, text: str, in_force: Ruleset) -> None:
-        """One transaction, after which these rules are in force."""
+        """Load one transaction, after which these rules are in force."""
         if text:
             self._change(names.namespace, in_force, lambda: self._rulesets.load(names.namespace, text))
 
     def _remove(self, names: KernelNames, gone: Removal, in_force: Ruleset) -> None:
-        """Transactions that change nothing about which rules are in force."""
+        """Remove chains and counters; the rules in force stay the same."""
         for messages in removal.transactions(gone):
             self._change(names.namespace, in_force, partial(self._sockets.change, names.namespace, messages))
 
     def _change(self, name: str, in_force: Ruleset, transaction: Callable[[], None]) -> None:
         expected = self._generations[name] + 1
-        # Noted before it is so: killed in between, the next process knows both numbers for ours.
+        # Noted before the transaction: after a kill in between, the next process accepts both generations.
         self._ledger.note(name, LedgerEntry(expected, in_force.fingerprint))
         transaction()
         if generation.current(self._sockets, name) != expected:

@@ -1,4 +1,4 @@
-"""Callers of the hub: each waits for an answer, until its time is over or its connection ends."""
+"""Callers of the hub, which wait for an answer until their time runs out or their connection ends."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from appliance.hub.errors import GivenUp
 
 Hook = Callable[[], None]
-"""Called at the last moment before a change takes effect; where it raises, the change does not."""
+"""Called at the last moment before a change takes effect; if it raises, the change does not."""
 
 
 def go_on() -> None:
-    """The hook of a change that nobody gives up."""
+    """Do nothing: the hook of a change that can't be given up."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Caller:
     """A connection that waits for an answer.
 
     Attributes:
-        connection: where the answer goes; None: somebody in this process, who stays.
-        until: how long they wait, in monotonic seconds.
+        connection: socket for the answer; None: a caller in this process.
+        until: end of the caller's time; monotonic seconds.
     """
 
     connection: socket.socket | None = None
@@ -42,7 +42,7 @@ class Caller:
             return True
 
     def must_wait(self) -> None:
-        """Raises `GivenUp` where nobody waits any more: they were told that nothing was changed."""
+        """Raise `GivenUp` if the caller, who takes the call for failed by now, does not wait any more."""
         if self.is_gone():
             raise GivenUp("the caller is gone")
         if time.monotonic() > self.until:

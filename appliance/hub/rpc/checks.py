@@ -1,7 +1,7 @@
-"""Checks of what others hand to the hub: a desired state and last endpoints.
+"""Checks of untrusted input to the hub: desired states and last endpoints.
 
-The web process and the store, which that process writes, are on the far side of the hub's boundary. Whatever comes from
-there is refused before anything changes unless each part of it is of the right form and the organization's own.
+The web process, and the store that it writes, are outside the hub's trust boundary. A state from there is refused,
+before anything changes, unless each part of it is well-formed and belongs to the organization.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _LONGEST_NAME = 512
 
 
 class Distrusted(HubError):
-    """A state has a part that no organization can have, or that is another one's; nothing was changed."""
+    """A state has an invalid part, or one that belongs to another organization; nothing was changed."""
 
 
 def check_state(desired: Desired, others: Iterable[Desired], public_port: int) -> None:
-    """Check that a state can be an organization's, and takes nothing that another organization has.
+    """Check that a state is valid, and takes nothing that belongs to another organization.
 
     Args:
         others: the states of all organizations, this one's earlier state included.
@@ -66,7 +66,7 @@ def check_state(desired: Desired, others: Iterable[Desired], public_port: int) -
 
 
 def usable_endpoints(endpoints: Mapping[str, str]) -> dict[str, str]:
-    """Keep the endpoints that are an IP address and a port; a link is not told of the others.
+    """Select the endpoints that are an IP address and a port; links can't take the others.
 
     Args:
         endpoints: ``address:port`` by public key, an IPv6 address in brackets.

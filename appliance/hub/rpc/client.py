@@ -1,4 +1,4 @@
-"""The caller's end of the hub's socket."""
+"""Client of the hub's socket."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ T = TypeVar("T")
 
 _TIMEOUT = 60.0
 _FOR_ALL_TIMEOUT = 900.0
-"""Seconds for what goes through every organization: there may be thousands."""
+"""Timeout of calls that go through every organization: there may be thousands."""
 _PATIENCE = 0.9
-"""The part of it in which the hub may begin to make an answer true; the rest is for the answer to come back."""
+"""Part of the timeout in which the hub may begin to apply a change; the rest is for the answer."""
 
 
 class HubClient:
-    """Calls the hub. Each thread has a connection of its own, kept open and opened again when the hub was restarted.
+    """Calls the hub. Each thread has a connection of its own, which is reopened after a restart of the hub.
 
-    Every method raises `HubError` when the hub could not do it, and `HubUnreachable` when it did not answer.
+    Every method raises `HubError` if the call failed, and `HubUnreachable` if the hub did not answer.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,19 +36,19 @@ class HubClient:
         self._local = threading.local()
 
     def create_keys(self, organization: str) -> SealedKeys:
-        """A hub key pair for a new organization, sealed."""
+        """Generate a hub key pair for a new organization; returned sealed."""
         return self._call(messages.CreateKeys(organization), SealedKeys)
 
     def create_code_secret(self, organization: str, member: str) -> CodeSecret:
-        """A secret for one-time codes of a member, plain and sealed."""
+        """Generate a secret for one-time codes of a member; returned plain and sealed."""
         return self._call(messages.CreateCodeSecret(organization, member), CodeSecret)
 
     def match_code(self, organization: str, member: str, sealed: bytes, code: str, at: float) -> int | None:
-        """The step that a member's one-time code is of, about this time; None where it is wrong."""
+        """Find the time step of a member's one-time code around a time; None if the code is wrong."""
         return self._call(messages.MatchCode(organization, member, sealed, code, at), int | None)  # type: ignore[arg-type]
 
     def free_ports(self, candidates: Sequence[int], most: int) -> Sequence[int]:
-        """The first of these UDP ports that nothing on the host has, at most so many."""
+        """Find the first free UDP ports of these on the host, at most ``most``."""
         return self._call(messages.FreePorts(tuple(candidates), most), list[int])
 
     def apply(
@@ -60,12 +60,13 @@ class HubClient:
         revision: int,
         before: Desired | None = None,
     ) -> None:
-        """Enforces a change (`messages.Apply`); if it raises, what was before stands.
+        """Enforce a change (`messages.Apply`); if it raises, the previous state stays in force.
+
+        The caller must then commit or `withdraw` the change in this thread. After the end of the connection the hub
+        compares itself with the store.
 
         Args:
-            before: the state at the revision ``base``, if it is known: then only the difference is told.
-
-        It is this thread's to commit or to `withdraw` then. Once the connection ends the hub asks the store.
+            before: the state at the revision ``base``, if known: then only the difference is sent.
 
         Raises:
             Overtaken: the organization is not at the revision ``base``, or another change of it is under way.
@@ -80,13 +81,13 @@ class HubClient:
         return found is not None and self._call(messages.Amend(after.organization, found, base, revision), bool)
 
     def withdraw(self, organization: str, revision: int) -> None:
-        """What was before this revision was applied is in force again when it returns."""
+        """Restore the state before this revision was applied."""
         self._call(messages.Withdraw(organization, revision), type(None))
 
     def confirm(self, organization: str, revision: int) -> None:
-        """Makes sure, after the commit, that what this thread applied last is in force.
+        """Make sure, after the commit, that this thread's last change is in force.
 
-        It is, as long as the hub that took it is there. One that was started since may have read the store before.
+        That needs a call only if the hub was restarted since, as it may have read the store before the commit.
         """
         kept: socket.socket | None = getattr(self._local, "connection", None)
         applied: socket.socket | None = getattr(self._local, "applied", None)
@@ -94,33 +95,33 @@ class HubClient:
             self._call(messages.Confirm(organization, revision), type(None))
 
     def remove(self, organization: str) -> None:
-        """Nothing of an organization that nobody has any more is left on the host when it returns."""
+        """Remove everything of a deleted organization from the host."""
         self._call(messages.Remove(organization), type(None))
 
     def peers(self, organization: str) -> Sequence[PeerStatus]:
-        """What WireGuard knows of the organization's machines."""
+        """Read the status of the organization's machines from WireGuard."""
         return self._call(messages.Peers(organization), list[PeerStatus])
 
     def counters(self, organization: str) -> Sequence[RuleCount]:
-        """What the kernel counted for each rule of the organization."""
+        """Read the counter of each rule of the organization."""
         return self._call(messages.Counters(organization), list[RuleCount])
 
     def census(self) -> Sequence[Footprint]:
-        """What exists on the host for this instance."""
+        """Read the footprint of each organization of this instance."""
         return self._call(messages.Census(), list[Footprint], _FOR_ALL_TIMEOUT)
 
     def status(self) -> HubStatus:
-        """How the hub is."""
+        """Read the state of the hub."""
         return self._call(messages.Status(), HubStatus)
 
     def tear_down(self) -> None:
-        """Nothing of this instance is left on the host when it returns."""
+        """Remove everything of this instance from the host."""
         self._call(messages.TearDown(), type(None), _FOR_ALL_TIMEOUT)
 
     def rotate_secret(self, present: str, new: str) -> None:
-        """Only the new unlock secret opens the store when it returns; if it raises, one of the two does, nothing else.
+        """Make the new unlock secret the only one that opens the store; after an error, exactly one of the two does.
 
-        Only the hub's own user may ask for it.
+        Only the hub's own user may call this.
         """
         self._call(messages.RotateSecret(present, new), type(None), _FOR_ALL_TIMEOUT)
 
@@ -134,7 +135,7 @@ class HubClient:
     def _exchange(self, call: messages.Call, timeout_s: float) -> bytes:
         kept: socket.socket | None = getattr(self._local, "connection", None)
         if kept is not None:
-            # A kept connection to a hub that was restarted ends without an answer; every call may be made twice.
+            # A connection to a restarted hub ends without an answer; every call may be repeated.
             try:
                 return self._ask(kept, call, timeout_s)
             except TimeoutError as error:

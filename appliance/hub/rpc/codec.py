@@ -1,4 +1,4 @@
-"""Messages as bytes on a socket: MessagePack with the length in front."""
+"""Encoding of messages on a socket: MessagePack with the length in front."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _encode_address(value: Any) -> str:
 
 def _decode_address(kind: type, value: Any) -> Any:
     if kind in (IPv4Address, IPv4Network):
-        # A number would be one, too, and a truth value a number.
+        # `kind` would accept a number, and a Boolean as a number.
         if not isinstance(value, str):
             raise ValueError(f"{type(value).__name__} is no address")
         return kind(value)
@@ -34,37 +34,37 @@ _encoder = msgspec.msgpack.Encoder(enc_hook=_encode_address)
 
 
 def encode(value: object) -> bytes:
-    """Pack a message, or what an answer carries."""
+    """Encode a message, or the content of an answer."""
     return _encoder.encode(value)
 
 
 def decode(data: bytes, kind: type[T] | Any) -> T | Any:
-    """The inverse of `encode`.
+    """Decode a value that `encode` made.
 
     Raises:
-        msgspec.DecodeError: the bytes are no such value.
+        msgspec.DecodeError: the bytes are no value of this type.
     """
     return msgspec.msgpack.decode(data, type=kind, dec_hook=_decode_address)
 
 
 def send(connection: socket.socket, value: object) -> None:
-    """Sends one value."""
+    """Send one value."""
     data = encode(value)
     connection.sendall(_LENGTH.pack(len(data)) + data)
 
 
 def receive(connection: socket.socket) -> bytes | None:
-    """The bytes of one value; None where the other side ended the connection between two values.
+    """Receive the bytes of one value; None if the other side closed the connection between two values.
 
     Raises:
-        ConnectionError: it ended in the middle of one, or announced one that is too long.
+        ConnectionError: the connection ended within a value, or the value is too long.
     """
     length = announced(connection)
     return None if length is None else body(connection, length)
 
 
 def announced(connection: socket.socket) -> int | None:
-    """Length of the next value in bytes; raises and returns None as `receive` does."""
+    """Receive the length of the next value in bytes; None and errors as in `receive`."""
     head = _exactly(connection, _LENGTH.size)
     if head is None:
         return None
@@ -75,7 +75,7 @@ def announced(connection: socket.socket) -> int | None:
 
 
 def body(connection: socket.socket, length: int) -> bytes:
-    """The bytes of a value that was announced; raises as `receive` does."""
+    """Receive the bytes of an announced value; errors as in `receive`."""
     data = _exactly(connection, length)
     if data is None:
         raise ConnectionError("the connection ended within a message")

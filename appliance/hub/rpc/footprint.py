@@ -1,4 +1,4 @@
-"""What a census finds, as plain data: who asks the hub for it need not load what looks at the host."""
+"""Result of a census, as plain data for callers that don't load the code that reads the host."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Footprint:
-    """What exists on the host on behalf of one organization of this instance.
+    """Objects on the host that belong to one organization of this instance.
 
     Attributes:
-        namespace: the name of its network namespace, if there is one.
-        links: those in its namespace, and a half made one in the hub's.
+        namespace: name of its network namespace, if there is one.
+        links: links in its namespace, and an incomplete one in the hub's.
         tables: nftables tables in its namespace.
         process: process id of the userspace WireGuard that serves its link.
-        socket: path of that one's control socket.
-        port: UDP port that its link listens on; None also where the link does not answer.
-        front_door: whether the front door lets packets through to that port.
+        socket: path of that process's control socket.
+        port: UDP port of its link; None also if the link does not answer.
+        front_door: True if the front door admits that port.
     """
 
     organization: str

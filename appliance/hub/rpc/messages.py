@@ -1,4 +1,4 @@
-"""What the web process and the hub's process say to each other: typed calls and answers."""
+"""Typed calls from the web process to the hub's process, and their answers."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ InnerPort = Annotated[int, msgspec.Meta(ge=FIRST_PORT, le=LAST_PORT)]
 
 
 class CreateKeys(msgspec.Struct, frozen=True, tag=True):
-    """A hub key pair for a new organization; answered with `SealedKeys`."""
+    """Generate a hub key pair for a new organization; answered with `SealedKeys`."""
 
     organization: OrganizationId
 
 
 class CreateCodeSecret(msgspec.Struct, frozen=True, tag=True):
-    """A secret for one-time codes of a member; answered with `CodeSecret`."""
+    """Generate a secret for one-time codes of a member; answered with `CodeSecret`."""
 
     organization: OrganizationId
     member: MemberId
 
 
 class MatchCode(msgspec.Struct, frozen=True, tag=True):
-    """The step that a member's one-time code is of, about this time; answered with its number, or None."""
+    """Find the time step of a member's one-time code around a time; answered with its number, or None."""
 
     organization: OrganizationId
     member: MemberId
@@ -47,20 +47,19 @@ class MatchCode(msgspec.Struct, frozen=True, tag=True):
 
 
 class FreePorts(msgspec.Struct, frozen=True, tag=True):
-    """The first of these UDP ports that nothing on the host has; answered with a list of them."""
+    """Find the first free UDP ports of these on the host; answered with a list of them."""
 
     candidates: Annotated[tuple[InnerPort, ...], msgspec.Meta(max_length=256)]
     most: Annotated[int, msgspec.Meta(ge=1, le=256)]
 
 
 class Apply(msgspec.Struct, frozen=True, tag=True):
-    """Enforce this; answered when it is enforced.
+    """Enforce a state; answered when it is in force.
 
     Attributes:
-        desired: what there should be of the organization; None: nothing, as it is suspended.
-        base: the revision of the store that this was worked out from.
-        revision: what the store's revision becomes when the caller has the answer; ``base`` if the store has it
-            already.
+        desired: desired state of the organization; None: no part of it, because it is suspended.
+        base: revision of the store that the state was computed from.
+        revision: revision of the store after the caller's commit; ``base`` if the store has the state already.
     """
 
     organization: OrganizationId
@@ -70,10 +69,10 @@ class Apply(msgspec.Struct, frozen=True, tag=True):
 
 
 class Amend(msgspec.Struct, frozen=True, tag=True):
-    """Apply what this makes of the state at the revision ``base``; answered with whether the hub has that state.
+    """Apply a difference to the state at the revision ``base``; answered with True, or False if the hub lacks that.
 
     Attributes:
-        base, revision: as of `Apply`.
+        base, revision: see `Apply`.
     """
 
     organization: OrganizationId
@@ -83,51 +82,51 @@ class Amend(msgspec.Struct, frozen=True, tag=True):
 
 
 class Withdraw(msgspec.Struct, frozen=True, tag=True):
-    """Put back what was before this revision was applied: the store does not have it, and will not."""
+    """Restore the state before this revision was applied, because it was not committed."""
 
     organization: OrganizationId
     revision: Revision
 
 
 class Confirm(msgspec.Struct, frozen=True, tag=True):
-    """The store has this revision: see to it that the data plane has, too."""
+    """Make the data plane have this committed revision."""
 
     organization: OrganizationId
     revision: Revision
 
 
 class Remove(msgspec.Struct, frozen=True, tag=True):
-    """Leave nothing on the host of an organization that the store has no more, or is about to have no more."""
+    """Remove everything of an organization that is deleted, or about to be, from the host."""
 
     organization: OrganizationId
 
 
 class Peers(msgspec.Struct, frozen=True, tag=True):
-    """What WireGuard knows of an organization's machines; answered with a list of `PeerStatus`."""
+    """Read the status of an organization's machines; answered with a list of `PeerStatus`."""
 
     organization: OrganizationId
 
 
 class Counters(msgspec.Struct, frozen=True, tag=True):
-    """What the kernel counted for each rule of an organization; answered with a list of `RuleCount`."""
+    """Read the counter of each rule of an organization; answered with a list of `RuleCount`."""
 
     organization: OrganizationId
 
 
 class Census(msgspec.Struct, frozen=True, tag=True):
-    """What exists on the host; answered with a list of `Footprint`."""
+    """Read the objects on the host; answered with a list of `Footprint`."""
 
 
 class Status(msgspec.Struct, frozen=True, tag=True):
-    """How the hub is; answered with `HubStatus`."""
+    """Read the state of the hub; answered with `HubStatus`."""
 
 
 class TearDown(msgspec.Struct, frozen=True, tag=True):
-    """Leave nothing of this instance on the host: the service ends here."""
+    """Remove everything of this instance from the host, as the service is being uninstalled."""
 
 
 class RotateSecret(msgspec.Struct, frozen=True, tag=True):
-    """Seal every key anew, so that another unlock secret opens the store; answered when it does."""
+    """Seal every key for another unlock secret; answered when that one opens the store."""
 
     present: Annotated[str, msgspec.Meta(max_length=4096)]
     new: Annotated[str, msgspec.Meta(max_length=4096)]
@@ -155,22 +154,22 @@ Call = (
 )
 
 RESERVED = (TearDown, RotateSecret)
-"""Calls that the hub's own user may make, and not the web process, which faces the internet."""
+"""Calls that are reserved for the hub's own user, because the web process faces the internet."""
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A call, and for how many seconds its caller waits for the answer."""
+    """A call, and the seconds that its caller waits for the answer."""
 
     call: Call
     patience_s: Annotated[float, msgspec.Meta(ge=0.0, le=3600.0)]
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """The call did not succeed, for this reason.
+    """The call failed.
 
     Attributes:
-        kind: what the caller may have to tell apart.
-        retry_after: seconds until another try makes sense; of the kind "crowded".
+        kind: kind of error that the caller may handle apart.
+        retry_after: seconds until another try makes sense; for the kind "crowded".
     """
 
     reason: str
@@ -179,7 +178,7 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """The call succeeded; ``answer`` is what it promised, encoded."""
+    """The call succeeded; ``answer`` is its encoded result."""
 
     answer: msgspec.Raw = msgspec.Raw(b"\xc0")
 
@@ -189,18 +188,18 @@ class HubStatus:
     """The hub as it is now.
 
     Attributes:
-        wireguard: the implementation and its version.
-        enforcing: organizations whose desired state is in force.
-        expected: organizations that the store has.
-        restored: whether the start is over: everything was tried that the store has.
-        public_port: the UDP port of all organizations.
-        door: what became of packets to it that are not simply a session's (`front_door.DoorCounters`).
-        door_entries: how many elements each of its memories has, by name.
-        door_room: how many each can have.
-        repairs: how often damage was mended since the start, by what was damaged (`findings.Part`).
-        tracking: how many connections are tracked, and who is at a bound (`Warden.figures`).
+        wireguard, version: WireGuard implementation and its version.
+        enforcing: number of organizations whose desired state is in force.
+        expected: number of organizations that the store says to enforce.
+        restored: True when every stored organization was tried after the start.
+        public_port: UDP port of all organizations.
+        door: numbers of packets to that port by outcome, without packets of sessions (`front_door.DoorCounters`).
+        door_entries: number of elements of each of the front door's memories, by name.
+        door_room: largest number of elements of each.
+        repairs: number of repairs since the start, by kind of damage (`findings.Part`).
+        tracking: numbers of tracked connections and reached bounds (`Warden.figures`).
         machine_calls: calls to machines after damage to the front door, by outcome (`MachineCalls.figures`).
-        work: what changes took and how they waited since the start (`Turns.figures`).
+        work: processor time and waiting of changes since the start (`Turns.figures`).
     """
 
     wireguard: str

@@ -1,4 +1,4 @@
-"""The hub's end of the unix socket: one thread a connection, and only for those who may."""
+"""Server of the hub's unix socket: one thread for each connection of an allowed user."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ Handler = Callable[[Any, Caller], object]
 _CREDENTIALS = struct.Struct("3i")
 _PAUSE_S = 0.1
 _MOST_CONNECTIONS = 256
-"""Several times the threads of the web process; each takes a thread here."""
+"""Several times the number of the web process's threads; each connection takes a thread here."""
 
 _LARGE = 2**20
 _MOST_LARGE = 3
-"""Messages of more than so many bytes that are held at once, whoever sends them: what they may take of the memory."""
+"""Most messages above `_LARGE` bytes that are processed at a time, which bounds the memory they take."""
 
 
 class Server:
     """Answers calls on a unix socket until it is closed.
 
     Args:
-        path: where the socket is made; whatever lies there is replaced.
-        allowed_uids: users whose processes may call; everyone else is turned away. `messages.RESERVED` calls are for
-            the user of this process alone.
-        handler: takes a call and its caller, gives the answer or raises `HubError`.
-        gone: is told when a caller ended its connection, of whatever cause.
+        path: path of the socket; a file there is replaced.
+        allowed_uids: users whose processes may call; others are refused. `messages.RESERVED` calls are for the user
+            of this process alone.
+        handler: takes a call and its caller, and returns the answer or raises `HubError`.
+        gone: called after the end of each connection.
     """
 
     def __init__(
@@ -58,36 +58,36 @@ class Server:
         self._handler = handler
         self._gone = gone
         self._closed = threading.Event()
-        self._places = threading.Semaphore(_MOST_CONNECTIONS)
+        self._free_connections = threading.Semaphore(_MOST_CONNECTIONS)
         self._room = threading.Semaphore(_MOST_LARGE)
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
-        # Who may call is decided by credentials, which a mode can't express for two users without a common group.
+        # Access is decided by credentials, because a mode can't name two users without a common group.
         path.chmod(0o666)
         self._listener.listen(128)
 
     def serve(self) -> None:
-        """Accepts connections until `close`."""
+        """Accept connections until `close`."""
         while True:
             try:
                 connection, _ = self._listener.accept()
             except OSError as error:
                 if self._closed.is_set():
                     return
-                # A caller that is gone already, or no descriptor left (accept(2)): the next one may find one.
+                # The caller is gone already, or no descriptor is left (accept(2)); later calls may succeed.
                 log.error("a call could not be accepted", error=str(error))
                 self._closed.wait(_PAUSE_S)
                 continue
-            if not self._places.acquire(blocking=False):
+            if not self._free_connections.acquire(blocking=False):
                 log.error("a caller was turned away: there are too many connections", most=_MOST_CONNECTIONS)
                 connection.close()
                 continue
             threading.Thread(target=self._serve, args=(connection,), name="hub-call", daemon=True).start()
 
     def close(self) -> None:
-        """No further call is taken."""
+        """Accept no further calls."""
         self._closed.set()
         # A close alone does not wake the thread that waits in accept.
         self._listener.shutdown(socket.SHUT_RDWR)
@@ -100,7 +100,7 @@ class Server:
         try:
             self._converse(connection)
         finally:
-            self._places.release()
+            self._free_connections.release()
 
     def _converse(self, connection: socket.socket) -> None:
         with connection:

@@ -1,9 +1,9 @@
-"""The hub's time, shared among organizations: the work of one waits behind its own.
+"""Fair sharing of the hub's processor time among organizations.
 
-A change of a large policy may take seconds of a processor, and the hub has few. So an organization's changes come one
-after the other, a few organizations are worked for at once, and the next is one that had little of the hub's time
-lately. Organizations that had much may never have every place. One that had more than its share is refused for a
-while. Restoring and healing have threads of their own and don't wait here.
+A change of a large policy may take seconds of a processor. So an organization's changes run one after the other, only
+a few organizations have a change running at a time, and those that used little time lately come first. Busy
+organizations never get all slots. An organization above its share is refused for a while. Restoring and healing have
+threads of their own and don't wait here.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from appliance.hub.rpc.callers import Caller
 log = structlog.get_logger()
 
 SHARE_S = 20.0
-"""Seconds of a processor that an organization's changes may take within about a minute."""
+"""Processor seconds that an organization's changes may take within about a minute."""
 
-_PLACES = 4
-_PLACES_OF_BUSY = 2
+_SLOTS = 4
+_BUSY_SLOTS = 2
 _BUSY_S = 0.5
 _MOST_WAITING = 8
 _MINUTE_S = 60.0
@@ -37,12 +37,12 @@ _MOST_KNOWN = 10_000
 
 @dataclass(frozen=True)
 class _Used:
-    """Time that an organization had, which is forgotten bit by bit: after a minute, two thirds of it."""
+    """Processor time used by an organization, which decays: after a minute, two thirds of it are forgotten."""
 
     seconds: float
     at: float
 
-    def by(self, now: float) -> float:
+    def decayed(self, now: float) -> float:
         return self.seconds * math.exp((self.at - now) / _MINUTE_S)
 
 
@@ -54,24 +54,24 @@ class _Ticket:
 
 
 class Turns:
-    """Gives calls their turns at what takes time; safe to share between threads.
+    """Schedules changes; safe to share between threads.
 
     Args:
-        places: organizations that are worked for at once.
-        of_busy: how many of them may be such as had much time lately, or ask for something large.
-        clock: seconds that only grow.
-        worked: seconds of a processor that the thread which asks has had.
+        slots: most changes that run at a time, each of another organization.
+        busy_slots: most of them that are large, or of organizations that used much time lately.
+        clock: monotonic seconds.
+        worked: processor seconds of the calling thread.
     """
 
     def __init__(
         self,
-        places: int = _PLACES,
-        of_busy: int = _PLACES_OF_BUSY,
+        slots: int = _SLOTS,
+        busy_slots: int = _BUSY_SLOTS,
         clock: Callable[[], float] = time.monotonic,
         worked: Callable[[], float] = time.thread_time,
     ) -> None:
-        self._places = places
-        self._of_busy = of_busy
+        self._slots = slots
+        self._busy_slots = busy_slots
         self._clock = clock
         self._worked = worked
         self._changed = threading.Condition()
@@ -86,14 +86,14 @@ class Turns:
 
     @contextmanager
     def turn(self, organization: str, caller: Caller, *, is_large: bool = False) -> Iterator[None]:
-        """Waits for a place, and counts what the block takes against the organization.
+        """Wait for a slot, and charge the block's processor time to the organization.
 
         Args:
-            is_large: whether it may take long, also where the organization had little time so far.
+            is_large: True if the change may take long, even if the organization used little time so far.
 
         Raises:
-            Crowded: too many of the organization's calls wait already, or it had more than its share.
-            GivenUp: the caller went while it waited.
+            Crowded: too many of the organization's calls wait already, or it used more than its share.
+            GivenUp: the caller gave up while it waited.
         """
         self._wait(organization, caller, is_large=is_large)
         began = self._worked()
@@ -103,7 +103,7 @@ class Turns:
             self._leave(organization, self._worked() - began)
 
     def figures(self) -> dict[str, float]:
-        """How it went since the start, by the names that `messages.HubStatus.work` has."""
+        """Used time and waiting since the start, by the names of `messages.HubStatus.work`."""
         with self._changed:
             return {
                 "seconds": self._seconds,
@@ -130,7 +130,7 @@ class Turns:
                 queue.remove(ticket)
                 if not queue:
                     del self._waiting[organization]
-                # There may be a place for the one after it, too.
+                # There may be a slot for the next one, too.
                 self._changed.notify_all()
             self._longest_wait_s = max(self._longest_wait_s, self._clock() - came)
 
@@ -141,7 +141,7 @@ class Turns:
             self._seconds += seconds
             self._used[organization] = _Used(self._had(organization, now) + seconds, now)
             if len(self._used) > _MOST_KNOWN:
-                self._used = {each: used for each, used in self._used.items() if used.by(now) > _BUSY_S / 10}
+                self._used = {each: used for each, used in self._used.items() if used.decayed(now) > _BUSY_S / 10}
                 self._logged = {each: at for each, at in self._logged.items() if now - at < _MINUTE_S}
             self._changed.notify_all()
 
@@ -168,18 +168,18 @@ class Turns:
 
     def _had(self, organization: str, now: float) -> float:
         used = self._used.get(organization)
-        return 0.0 if used is None else used.by(now)
+        return 0.0 if used is None else used.decayed(now)
 
     def _next(self) -> _Ticket | None:
-        """The ticket whose turn it is, if there is a place for it."""
-        if len(self._running) >= self._places:
+        """Ticket to run next; None if no slot is free for any."""
+        if len(self._running) >= self._slots:
             return None
         now = self._clock()
         busy_at_work = sum(self._is_busy(each, now) for each in self._running.values())
         heads = [queue[0] for each, queue in self._waiting.items() if each not in self._running]
-        if busy_at_work >= self._of_busy:
+        if busy_at_work >= self._busy_slots:
             heads = [each for each in heads if not self._is_busy(each, now)]
-        # Among those that had little, who came first is first, so that newcomers can't keep anybody waiting.
+        # Organizations that used little run in order of arrival, so that newcomers can't delay others.
         return min(heads, key=lambda each: (self._weight(each.organization, now), each.number), default=None)
 
     def _is_busy(self, ticket: _Ticket, now: float) -> bool:

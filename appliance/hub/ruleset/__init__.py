@@ -1,4 +1,4 @@
-"""A policy as nftables text: pure, and shaped so that whatever is damaged denies.
+"""Policies as nftables text: pure, and shaped so that any damage denies.
 
 Three properties carry the weight:
 

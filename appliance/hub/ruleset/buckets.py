@@ -1,4 +1,4 @@
-"""Spreads the elements of a lookup over buckets, by the hash that the kernel computes of the same key."""
+"""Buckets of a lookup's elements, by the same hash of the key that the kernel computes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WORD = 0xFFFF_FFFF
 
 
 def count_for(elements: int) -> int:
-    """How many buckets so many elements are spread over: a power of two, so that it seldom changes."""
+    """Number of buckets for a number of elements: a power of two, so that it seldom changes."""
     buckets = 1
     while buckets * _MOST_IN_ONE < elements:
         buckets *= 2
@@ -23,7 +23,7 @@ def count_for(elements: int) -> int:
 
 
 def bucket_of(key: Key, buckets: int) -> int:
-    """The bucket of a key, as ``jhash … mod BUCKETS seed SEED`` finds it (nft(8), "HASH GENERATOR EXPRESSIONS").
+    """Compute the bucket of a key like ``jhash … mod BUCKETS seed SEED`` (nft(8), "HASH GENERATOR EXPRESSIONS").
 
     Args:
         key: one or two ends.
@@ -31,14 +31,14 @@ def bucket_of(key: Key, buckets: int) -> int:
     return _hash(key) * buckets >> 32
 
 
-# A policy is compiled again with every save, mostly of the same keys.
+# A policy is compiled at every save, mostly with the same keys.
 @lru_cache(maxsize=1 << 16)
 def _hash(key: Key) -> int:
     return _jhash([_in_register(end) for end in key])
 
 
 def _in_register(end: str) -> int:
-    """The word of a key, read as the hash reads it: an address is in network order, a class in the host's."""
+    """Word of a key as the hash reads it: an address is in network order, a class in the host's."""
     if "." in end:
         return int.from_bytes(socket.inet_aton(end), "little")
     major, _, minor = end.rpartition(":")
@@ -47,7 +47,7 @@ def _in_register(end: str) -> int:
 
 
 def _jhash(parts: Sequence[int]) -> int:
-    """Bob Jenkins' lookup3 for one to three words (<linux/jhash.h>, `jhash`)."""
+    """Compute Bob Jenkins' lookup3 for one to three words (<linux/jhash.h>, `jhash`)."""
     start = (0xDEADBEEF + 4 * len(parts) + SEED) & _WORD
     a, b, c = ((start + part) & _WORD for part in (*parts, *[0] * (3 - len(parts))))
     c = ((c ^ b) - _rotate(b, 14)) & _WORD

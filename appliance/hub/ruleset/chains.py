@@ -21,11 +21,11 @@ from appliance.hub.ruleset.spread import Spread
 from appliance.model.policy import Action, SelectorKind
 
 ALLOWED_MARK = 0x1
-"""What an allowed packet carries; only this mark has a route."""
+"""Mark of an allowed packet; only packets with it find a route."""
 
 ACCEPT = f"meta mark set {ALLOWED_MARK:#x} accept"
 STATE = (1 << CLASS_SHIFT) - 1
-"""The part of the mark that says how far a packet has come."""
+"""Part of the mark that counts the denial lookups that a packet has passed."""
 CLASS = 0xFFFF_FFFF ^ STATE
 
 _SOURCE = {SelectorKind.MACHINE: "ct original ip saddr", SelectorKind.GROUP: "meta priority", SelectorKind.ANY: None}
@@ -39,37 +39,37 @@ _RULE = "r_"
 
 
 def counter_name(rule_id: str) -> str:
-    """Of the counter of a rule; a name in nft begins with a letter."""
+    """Name of a rule's counter, which must begin with a letter in nft."""
     return f"{_RULE}{rule_id}"
 
 
 def rule_of(counter: str) -> str | None:
-    """The id of the rule that a counter belongs to; None where it is that of no rule."""
+    """Id of the rule that owns a counter; None if no rule does."""
     return counter.removeprefix(_RULE) if counter.startswith(_RULE) else None
 
 
 def past(lookup: Lookup) -> str:
-    """The chain for packets that a lookup for denials does not know."""
+    """Name of the chain for packets that a lookup for denials does not match."""
     return f"{lookup.name}_past"
 
 
 def spread_of(lookup: Lookup) -> Spread[tuple[Element, ...]]:
-    """The chain that is called for this lookup, and its buckets, without any elements.
+    """Make the chain of this lookup and its buckets, without any elements.
 
-    What it knows is dropped or accepted there. What it does not know returns: from a lookup for denials by way of the
-    chain `past`, which is the caller's to make.
+    Matching packets are dropped or accepted there. Other ones return, from a lookup for denials by way of the chain
+    `past`, which the caller makes.
     """
     miss = past(lookup) if lookup.action is Action.DENY else None
     return Spread(lookup.name, _fields(lookup), len, partial(_statements, lookup), miss=miss)
 
 
 def source_classes() -> Spread[int]:
-    """The chain ``source``, which puts the class of the source into the packet's priority."""
+    """Make the chain ``source``, which writes the class of the source to the packet's priority."""
     return _classes("source", "meta priority", "ct original ip saddr", in_priority)
 
 
 def destination_classes() -> Spread[int]:
-    """The chain ``destination``, which puts the class of the destination into the packet's mark, and zero beside it."""
+    """Make the chain ``destination``, which writes the class of the destination to the mark, and clears the rest."""
     return _classes("destination", "meta mark", "ct original ip daddr", in_mark)
 
 
@@ -82,7 +82,7 @@ def _classes(name: str, place: str, field: str, text: Callable[[int], str]) -> S
 
 
 def add_no_classes(draft: Draft) -> None:
-    """Where `source_classes` and `destination_classes` lead packets of machines in no class."""
+    """Add the chains to which `source_classes` and `destination_classes` send packets of machines in no class."""
     draft.add("source_other", f"meta priority set {in_priority(NO_CLASS)}")
     draft.add("destination_other", f"meta mark set {in_mark(NO_CLASS)}")
 
@@ -103,8 +103,8 @@ def _statements(lookup: Lookup, elements: Elements) -> Iterator[str]:
         yield f'counter name "{counter_name(rule)}" {_verdict(lookup)}'
         return
     if lookup.has_ports:
-        # An ICMP error has the ports of the connection that it quotes. That no other protocol comes here is known
-        # already; it is said again because nft takes `proto-dst` for a port only where it knows the protocol.
+        # An ICMP error has the ports of the connection that it quotes. No other protocol comes here; the condition is
+        # there because nft takes `proto-dst` for a port only if it knows the protocol.
         condition = f"meta l4proto {{ {lookup.topic.value}, icmp }} "
         fields = (*fields, "ct original proto-dst")
     key, texts = " . ".join(fields), list(_texts(elements))

@@ -1,4 +1,4 @@
-"""Classes of machines: those that a policy's groups can't tell apart."""
+"""Classes of machines that a policy's groups don't distinguish."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from appliance.model.desired import Desired
 
 NO_CLASS = 0x2
-"""Of a machine that is in no group that a rule names."""
+"""Class of machines in no group that a rule names."""
 
 _FIRST_CLASS, _LAST_CLASS = 0x100, 0x7F_FFFF
 """The destination's class shares the packet's mark with one byte more."""
@@ -19,14 +19,14 @@ _FIRST_CLASS, _LAST_CLASS = 0x100, 0x7F_FFFF
 
 @dataclass(frozen=True)
 class Classes:
-    """Machines that the policy's groups can't tell apart share a class; a machine in no such group has `NO_CLASS`."""
+    """Machines with the same groups share a class; a machine in no group of the policy has `NO_CLASS`."""
 
     of_address: Mapping[IPv4Address, int]
     of_group: Mapping[str, tuple[int, ...]]
 
 
 def classify(desired: Desired) -> Classes:
-    """Sorts the machines into the classes that the policy's groups make."""
+    """Sort the machines into classes by the policy's groups."""
     mentioned = desired.policy.groups
     groups_of = {peer.address: peer.groups & mentioned for peer in desired.peers} if mentioned else {}
     numbers = _numbers({groups for groups in groups_of.values() if groups})
@@ -41,7 +41,7 @@ def classify(desired: Desired) -> Classes:
 
 
 def _numbers(classes: Iterable[frozenset[str]]) -> dict[frozenset[str], int]:
-    """A number for each, by its groups alone: that another class comes or goes renumbers none, but for collisions."""
+    """Number each class by a hash of its groups, so that other classes change no number but for collisions."""
     by_text = {"\n".join(sorted(groups)): groups for groups in classes}
     numbers: dict[frozenset[str], int] = {}
     taken: set[int] = set()

@@ -1,4 +1,4 @@
-"""From desired states to rulesets, one after the other: what is as it was is not made again."""
+"""Incremental compiler from desired states to rulesets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Touched = defaultdict[Lookup, set[Key]]
 
 
 def compile_ruleset(desired: Desired, link: str) -> Ruleset:
-    """The rules of one organization's namespace.
+    """Compile the rules of one organization's namespace.
 
     Args:
         link: the name of the one link in it.
@@ -29,10 +29,10 @@ def compile_ruleset(desired: Desired, link: str) -> Ruleset:
 
 
 class Compiler:
-    """Compiles one organization's states.
+    """Compiles one organization's states one after the other, and keeps what is unchanged.
 
-    A change of one rule costs what the keys of that rule cost, and so does one of a group; what goes through all rules
-    takes microseconds for a thousand.
+    A change of a rule or a group costs as much as the keys that it affects; the steps that go through all rules take
+    microseconds for a thousand.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Compiler:
         self._counters = frozenset({UNMATCHED, FULL, PACED})
 
     def compile(self, desired: Desired, link: str) -> Ruleset:
-        """The ruleset of this state; the same as if none had been before.
+        """Compile a state; the result does not depend on earlier ones.
 
         Args:
             link: the name of the one link in the namespace.
@@ -58,7 +58,7 @@ class Compiler:
             self._take(desired)
             return self._written(desired, link)
         except BaseException:
-            # Half of a change may be in.
+            # A change may have been taken in incompletely.
             self._begin()
             raise
 
@@ -66,7 +66,7 @@ class Compiler:
         rules = desired.policy.rules
         found = between_rules(self._rules, rules)
         if found is None:
-            # Which of two rules is first decides which one counts, so with another order everything may be another.
+            # The order of rules decides which of them counts, so after a change of the order everything may differ.
             self._begin()
             found = (), rules
         removed, added = found
@@ -88,7 +88,7 @@ class Compiler:
         self._update(touched)
 
     def _ends_of(self, desired: Desired) -> tuple[Ends, frozenset[str]]:
-        """What ends stand for in this state, and the names of those that stood for something else before."""
+        """Meaning of the rules' ends in this state, and the names whose meaning changed."""
         groups = desired.policy.groups
         if desired.peers == self._peers and groups == self._groups:
             return self._ends, frozenset()
@@ -114,7 +114,7 @@ class Compiler:
             self._met.setdefault(lookup, {}).setdefault(key, []).append(rule)
 
     def _update(self, touched: Touched) -> None:
-        """Writes what has other rules than before."""
+        """Rewrite the elements of these keys."""
         positions: dict[str, int] = {}
         for lookup, keys in touched.items():
             of_lookup = self._met[lookup]

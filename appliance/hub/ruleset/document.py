@@ -1,4 +1,4 @@
-"""A ruleset as chains and counters, and the transactions that lead to it."""
+"""Rulesets as chains and counters, and the transactions that load them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _LEAVES_AT_ONCE = 64
 _PARTS_OF_A_SMALL_ONE = 3
 
 UNKNOWN: Statements = ("?",)
-"""The statements of a chain that is there and was not read; no chain is made of them."""
+"""Statements of an existing chain that was not read; no chain is created with them."""
 
 
 @dataclass(frozen=True)
 class Count:
-    """What a counter says; bytes are those of IP packets."""
+    """Value of a counter; bytes are those of IP packets."""
 
     packets: int
     bytes: int
@@ -37,17 +37,17 @@ class Count:
 
 @dataclass(frozen=True)
 class Ruleset:
-    """Everything that the one table has.
+    """Content of the hub's table.
 
-    A change must not be seen half made. The kernel switches all chains to a transaction's new rules in one moment; but
-    a packet that is on its way through the old ones then finds their maps empty, and one on its way through the new
-    ones finds intervals that are not there yet. So what has sets is made before anything leads to it, and removed
-    after nothing does: the moment itself changes only chains without sets.
+    A change has to take effect for each packet as a whole. The kernel switches all chains to a transaction's new rules
+    at one moment; but a packet on its way through the old ones then finds their maps empty, and one on its way through
+    the new ones finds intervals missing. So chains with sets are created before anything leads to them, and removed
+    after nothing does any more: the switch itself changes only chains without sets.
 
     Attributes:
-        hooks: for each base chain how it is hooked up, nft's ``type … hook … priority …; policy …;``.
-        chains: the statements of each chain, base chains included. None has a set, but for those that never change.
-        leaves: the statements of chains with sets. Their names tell what is in them, so none ever changes.
+        hooks: hook of each base chain, nft's ``type … hook … priority …; policy …;``.
+        chains: statements of each chain, base chains included. They have no sets, except in chains that never change.
+        leaves: statements of chains with sets. Their names contain a digest of them, so they never change.
         counters: names of the counters.
     """
 
@@ -57,12 +57,12 @@ class Ruleset:
     counters: frozenset[str] = frozenset()
 
     def loading(self, counted: Mapping[str, Count] | None = None) -> tuple[str, ...]:
-        """The transactions that make this of whatever there is: one, but for large rulesets.
+        """Transactions that replace any rules with this ruleset: one, but for large rulesets.
 
-        From the first of several on until the last, everything is denied.
+        From the first of several until the last, everything is denied.
 
         Args:
-            counted: where counters go on from; those that it does not name begin at zero.
+            counted: start values of counters; others begin at zero.
         """
         nothing = Ruleset()
         first = _lines((f"flush ruleset\nadd table {_IN}", *self._begun(nothing, counted or {})))
@@ -70,26 +70,26 @@ class Ruleset:
         return ("".join(parts),) if len(parts) <= _PARTS_OF_A_SMALL_ONE else tuple(parts)
 
     def preparation(self, before: Ruleset) -> tuple[str, ...]:
-        """The transactions that make what this has and another has not, and change no packet's way."""
+        """Transactions that add what another ruleset lacks, without an effect on packets."""
         first, parts = _lines(self._begun(before, {})), tuple(self._leaves_made(before))
         if not first:
             return parts
         return (first + parts[0], *parts[1:]) if parts else (first,)
 
     def switch(self, before: Ruleset) -> str:
-        """The transaction, after `preparation`, that leads packets through this, and no longer through the other."""
+        """Transaction, after `preparation`, that puts this ruleset in force instead of the other."""
         return _lines(self._switched(before))
 
     def removal(self, names: Collection[str], emptied: Collection[str] = ()) -> Removal:
-        """What removes chains and counters of these names, and empties chains.
+        """Removal of the chains and counters of these names, which first empties other chains.
 
-        Nothing may lead to either but from one to the other.
+        Only the named chains and the emptied ones may refer to them.
         """
         gone = tuple(name for name in names if name in self.chains or name in self.leaves)
         return Removal(tuple(emptied), gone, tuple(self.counters.intersection(names)))
 
     def prepared(self, present: Ruleset) -> Ruleset:
-        """What is there after `preparation`: chains without sets have what they had, and new ones nothing."""
+        """Content of the table after `preparation`: chains without sets are unchanged, and new ones empty."""
         return Ruleset(
             self.hooks,
             {**dict.fromkeys(self.chains, ()), **present.chains},
@@ -98,11 +98,11 @@ class Ruleset:
         )
 
     def switched(self, present: Ruleset) -> Ruleset:
-        """What is there after `switch`, where this is prepared: it in force, and what is left of others."""
+        """Content of the table after `switch`: this ruleset, and the remains of others."""
         return replace(present, chains={**present.chains, **self.chains})
 
     def without(self, others: Collection[str], emptied: Collection[str] = ()) -> Ruleset:
-        """What is there after `removal` of these."""
+        """Content of the table after `removal` of these names."""
         if not others and not emptied:
             return self
         return Ruleset(
@@ -114,39 +114,39 @@ class Ruleset:
 
     @property
     def names(self) -> frozenset[str]:
-        """Of everything that there is; no chain is called like a counter."""
+        """Names of all chains and counters (they never collide)."""
         return frozenset(self.chains) | frozenset(self.leaves) | self.counters
 
     def __contains__(self, name: str) -> bool:
         return name in self.chains or name in self.leaves or name in self.counters
 
     def beyond(self, other: Ruleset) -> frozenset[str]:
-        """The names of what this has and another has not."""
+        """Names of chains and counters that another ruleset lacks."""
         return (self.counters - other.counters).union(
             self.chains.keys() - other.chains.keys(), self.leaves.keys() - other.leaves.keys()
         )
 
     @cached_property
     def fingerprint(self) -> str:
-        """Tells whether two rulesets are the same but for their counters, in different processes too."""
-        # The names of leaves tell what is in them.
-        told = [*map(str, self.hooks.items()), *sorted(self.leaves)]
-        told += (f"{name} {statements}" for name, statements in sorted(self.chains.items()))
-        return hashlib.blake2b("\n".join(told).encode(), digest_size=12).hexdigest()
+        """Digest that is equal for rulesets that differ in counters alone, in different processes too."""
+        # The name of a leaf contains a digest of its statements.
+        parts = [*map(str, self.hooks.items()), *sorted(self.leaves)]
+        parts += (f"{name} {statements}" for name, statements in sorted(self.chains.items()))
+        return hashlib.blake2b("\n".join(parts).encode(), digest_size=12).hexdigest()
 
     def _begun(self, before: Ruleset, counted: Mapping[str, Count]) -> Iterator[str]:
         for counter in self.counters - before.counters:
             count = counted.get(counter)
             start = f" {{ packets {count.packets} bytes {count.bytes} }}" if count else ""
             yield f"add counter {_IN} {counter}{start}"
-        # Before all leaves, which lead to them.
+        # Chains come before the leaves, which refer to them.
         for name in self.chains:
             if name not in before.chains:
                 hook = self.hooks.get(name)
                 yield f"add chain {_IN} {name}" + (f" {{ {hook} }}" if hook else "")
 
     def _leaves_made(self, before: Ruleset) -> Iterator[str]:
-        """Each leaf is whole or not there, so a hub that is killed in between leaves nothing that is half made."""
+        """Yield transactions that create leaves, each leaf in a single one, so that a kill leaves none incomplete."""
         new = [name for name in self.leaves if name not in before.leaves]
         for at in range(0, len(new), _LEAVES_AT_ONCE):
             yield _lines(_filled(name, self.leaves[name]) for name in new[at : at + _LEAVES_AT_ONCE])
@@ -163,11 +163,11 @@ class Ruleset:
 
 @dataclass(frozen=True)
 class Removal:
-    """What one ruleset has and another has no more.
+    """Chains and counters to remove.
 
     Attributes:
-        emptied: chains that stay, and lose their rules first: they may lead to those that go.
-        chains, counters: that go.
+        emptied: chains that stay but lose their rules first, because these may refer to the removed chains.
+        chains, counters: names of the removed ones.
     """
 
     emptied: tuple[str, ...] = ()
@@ -179,7 +179,7 @@ class Removal:
 
 
 def _filled(chain: str, statements: Statements) -> str:
-    # As a block: for `add rule`, libnftables first reads every set and counter that there is.
+    # A block, because for `add rule` libnftables first reads every set and counter.
     return "\n".join((f"add chain {_IN} {chain} {{", *statements, "}"))
 
 
@@ -195,27 +195,27 @@ class Draft:
     leaves: Chains = field(default_factory=dict)
 
     def add(self, name: str, *statements: str) -> None:
-        """A chain without sets."""
+        """Add a chain without sets."""
         self.chains[name] = statements
 
     def add_with_sets(self, name: str, *statements: str) -> None:
-        """A chain that leads to a leaf with these statements."""
+        """Add a chain that leads to a leaf with these statements."""
         digest = hashlib.blake2b("\n".join(statements).encode(), digest_size=_DIGEST)
         leaf = f"{name}_{digest.hexdigest()}"
         self.leaves[leaf] = statements
         self.add(name, f"{_TO_LEAF}{leaf}")
 
     def remove(self, name: str) -> None:
-        """The chain of that name and its leaf, if there is one, are no more."""
+        """Remove the chain of that name, and its leaf if there is one."""
         for statement in self.chains.pop(name, ()):
             self.leaves.pop(statement.removeprefix(_TO_LEAF), None)
 
     def include(self, other: Draft) -> None:
-        """All that another has."""
+        """Add all chains of another draft."""
         self.chains.update(other.chains)
         self.leaves.update(other.leaves)
 
 
 def is_leaf(chain: str) -> bool:
-    """Whether a chain of that name has sets."""
+    """Tell by its name whether a chain is a leaf, which may have sets."""
     return _LEAF.search(chain) is not None

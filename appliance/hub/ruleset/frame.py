@@ -1,4 +1,4 @@
-"""The chains around the lookups: what a packet meets before, between and after them."""
+"""Chains around the lookups: before, between and after them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from appliance.model.desired import Desired
 from appliance.model.policy import Action
 
 UNMATCHED = "unmatched"
-"""The counter of packets that no rule speaks of."""
+"""Counter of packets that no rule matches."""
 
 # What the lowest byte of the mark says of a packet; between them lie the lookups that it is past.
 _BEGUN, _FOR_ANY, _NOT_DENIED, _NOWHERE = 0x00, 0x80, 0xFE, 0xFF
@@ -36,12 +36,12 @@ HOOKS = {
 
 
 def add_frame(draft: Draft, desired: Desired, link: str, lookups: Sequence[Lookup], *, has_classes: bool) -> None:
-    """All chains but those of the lookups, and of the classes if there are any.
+    """Add all chains but those of the lookups and of the classes.
 
     Args:
         link: the name of the one link in the namespace.
-        lookups: that there are, in order.
-        has_classes: whether a machine is in a group that a rule names.
+        lookups: lookups of the policy, in order.
+        has_classes: True if a machine is in a group that a rule names.
     """
     _add_base(draft, desired, link)
     add_openings(draft)
@@ -53,7 +53,7 @@ def add_frame(draft: Draft, desired: Desired, link: str, lookups: Sequence[Looku
 
 def _add_base(draft: Draft, desired: Desired, link: str) -> None:
     hub = hub_address(desired.network)
-    # A ping of the hub is no connection, so that a machine at its bound still has it.
+    # A ping of the hub is not tracked, so that a machine at its bound can still send it.
     draft.add("apart", f"ip daddr {hub} icmp type echo-request notrack")
     draft.add(
         "gate",
@@ -62,7 +62,7 @@ def _add_base(draft: Draft, desired: Desired, link: str) -> None:
         f"ip daddr {hub} drop",
         f"ip saddr {desired.network} ip daddr {desired.network} goto belonging",
     )
-    # What belongs to no connection goes no further: nobody can say who opened it.
+    # Packets of no connection go no further, because it is unknown which end opened it.
     draft.add("belonging", "ct state new,established goto judge", "ct state related goto errors")
     draft.add_with_sets("errors", f"icmp type {_DELIVERED} {_from_its_end(desired.network)} goto judge")
     allowed = f'iifname "{link}" oifname "{link}" meta mark {ALLOWED_MARK:#x}'
@@ -72,7 +72,7 @@ def _add_base(draft: Draft, desired: Desired, link: str) -> None:
 
 
 def _add_judge(draft: Draft, *, has_classes: bool) -> None:
-    """What is not denied goes on to the allowances; only what came all the way through the denials is not."""
+    """Add the chain that sends packets through the denials, and those with the final number on to the allowances."""
     onward = f"meta mark & {STATE:#x} == {_NOT_DENIED:#x} goto allowances"
     if not has_classes:
         draft.add("judge", f"meta mark set {in_mark(NO_CLASS)} jump denials", onward)
@@ -88,7 +88,7 @@ def _add_judge(draft: Draft, *, has_classes: bool) -> None:
 
 
 def _add_denials(draft: Draft, lookups: Sequence[Lookup]) -> None:
-    """The lookups that may drop a packet of its kind, then those for any; what returns from all of them is marked."""
+    """Add the denials: lookups for the packet's protocol, then those for any; passing all of them sets a mark."""
     for topic in Topic:
         of_topic = [lookup for lookup in lookups if lookup.topic is topic]
         begin, end = (_FOR_ANY, _NOT_DENIED) if topic is Topic.ANY else (_BEGUN, _FOR_ANY)
@@ -105,7 +105,7 @@ def _step(here: int, there: int) -> str:
 
 
 def _add_allowances(draft: Draft, lookups: Sequence[Lookup]) -> None:
-    """The lookups that may accept a packet of its kind, then those for any; what returns from all meets the default."""
+    """Add the allowances: lookups for the packet's protocol, then those for any, and then the default."""
     for topic in Topic:
         steps = [f"jump {lookup.name}" for lookup in lookups if lookup.topic is topic]
         draft.add(f"allowances_{topic.value}", *steps)
@@ -114,14 +114,14 @@ def _add_allowances(draft: Draft, lookups: Sequence[Lookup]) -> None:
 
 
 def _dispatch(part: str) -> tuple[str, ...]:
-    """The same whatever the rules are, so its set never changes. Of an ICMP error, the quoted connection's protocol."""
+    """Dispatch by protocol (of an ICMP error, that of the quoted connection); equal for all policies."""
     topics = (Topic.TCP, Topic.UDP, Topic.ICMP)
     known = ", ".join(f"{topic.value} : jump {part}_{topic.value}" for topic in topics)
     return (f"ct protocol vmap {{ {known}, * : jump {part}_other }}", f"jump {part}_{Topic.ANY.value}")
 
 
 def _from_its_end(network: IPv4Network) -> str:
-    """The condition that an ICMP error comes from the end to which the packet was addressed that it quotes.
+    """Condition that an ICMP error was sent by the destination of the packet that it quotes.
 
     nftables can't compare two fields, but it can look up whether a pair of them is one of equals. Sixteen pairs compare
     four bits. That the error goes to the sender of the quoted packet is connection tracking's own condition.

@@ -1,4 +1,4 @@
-"""From rules to lookups: which keys, of which shape, belong to which rule."""
+"""Lookups of a policy, and the keys of its rules in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from appliance.model.port_ranges import PortRange, merge_ports
 
 
 class Topic(Enum):
-    """What the rules of one lookup are about."""
+    """Protocol of the rules of one lookup."""
 
     TCP = "tcp"
     UDP = "udp"
@@ -30,7 +30,7 @@ SHAPES: tuple[Shape, ...] = tuple(
 )
 
 Key = tuple[str, ...]
-"""The ends that a shape has, as nft writes them: none for anyone."""
+"""Ends of a shape as nft writes them; "anyone" has none."""
 
 CLASS_SHIFT = 8
 """Bits of the mark below the destination's class."""
@@ -38,10 +38,10 @@ CLASS_SHIFT = 8
 
 @dataclass(frozen=True)
 class Lookup:
-    """What one lookup is about.
+    """Properties that the rules of one lookup share.
 
     Attributes:
-        has_ports: whether the key goes on with ports.
+        has_ports: True if the key ends with ports.
     """
 
     action: Action
@@ -51,16 +51,16 @@ class Lookup:
 
     @property
     def name(self) -> str:
-        """Of its chain."""
+        """Name of this lookup's nftables chain."""
         ends = "".join(kind.value[0] for kind in self.shape)
         return f"{self.action.value}_{self.topic.value}_{ends}{'_ports' if self.has_ports else ''}"
 
 
 Element = tuple[PortRange | None, str]
-"""Ports (None where the lookup has none), and the id of the rule that counts."""
+"""Ports (None for a lookup without ports), and the id of the rule that counts."""
 
 Elements = Mapping[Key, tuple[Element, ...]]
-"""By key; the ports of one key are disjoint."""
+"""Elements by key; the ports of one key are disjoint."""
 
 
 def _in_order() -> Iterator[Lookup]:
@@ -72,15 +72,15 @@ def _in_order() -> Iterator[Lookup]:
 
 
 IN_ORDER = tuple(_in_order())
-"""Every lookup that there can be: of one action and topic, in the order in which a packet meets them."""
+"""All possible lookups; those of one action and topic are in the order in which a packet meets them."""
 
 
 @dataclass(frozen=True)
 class Ends:
-    """What the ends of rules stand for.
+    """Addresses and classes that the ends of rules stand for.
 
     Attributes:
-        addresses: by a machine's id.
+        addresses: addresses by the machine's id.
     """
 
     addresses: Mapping[str, str]
@@ -88,29 +88,29 @@ class Ends:
 
     @classmethod
     def of(cls, desired: Desired) -> Ends:
-        """What they stand for in this state."""
+        """Resolve the ends in this state."""
         return cls({peer.id: str(peer.address) for peer in desired.peers}, classify(desired))
 
     def changed(self, after: Ends) -> frozenset[str]:
-        """The names of machines and groups that stand for something else there."""
+        """Names of machines and groups that have another meaning in `after`."""
         machines = self.addresses.items() ^ after.addresses.items()
         groups = self.classes.of_group.items() ^ after.classes.of_group.items()
         return frozenset(name for name, _ in (*machines, *groups))
 
 
 def elements_of(lookup: Lookup, rules: Sequence[Rule]) -> tuple[Element, ...]:
-    """The elements of one key, which these rules speak of."""
+    """Elements of a key that these rules contain."""
     return tuple(_disjoint(rules)) if lookup.has_ports else ((None, rules[0].id),)
 
 
 def lookup_of(rule: Rule) -> Lookup:
-    """The lookup that has the rule."""
+    """Lookup that contains the rule."""
     shape = (rule.source.kind, rule.destination.kind)
     return Lookup(rule.action, Topic(rule.protocol.value), shape, bool(rule.ports))
 
 
 def keys_of(rule: Rule, ends: Ends) -> Iterator[Key]:
-    """The keys that the rule speaks of."""
+    """Keys of the rule."""
     destinations = _ends(rule.destination, ends, in_mark)
     for source in _ends(rule.source, ends, in_priority):
         for destination in destinations:
@@ -127,17 +127,17 @@ def _ends(selector: Selector, ends: Ends, text: Callable[[int], str]) -> list[Ke
 
 
 def in_priority(number: int) -> str:
-    """The class of a source, as nft and tc(8) write a packet's priority: major and minor in hexadecimal."""
+    """Class of a source, as nft and tc(8) write a packet's priority: major and minor in hexadecimal."""
     return f"{number >> 16:x}:{number & 0xFFFF:x}"
 
 
 def in_mark(number: int) -> str:
-    """The class of a destination, as nft writes a packet's mark."""
+    """Class of a destination, as nft writes a packet's mark."""
     return hex(number << CLASS_SHIFT)
 
 
 def _disjoint(rules: Sequence[Rule]) -> Iterator[Element]:
-    """Where ports overlap, the first rule has them."""
+    """Split overlapping ports, so that each belongs to the first rule with it."""
     if len(rules) == 1:
         yield from ((ports, rules[0].id) for ports in merge_ports(rules[0].ports))
         return
@@ -145,7 +145,7 @@ def _disjoint(rules: Sequence[Rule]) -> Iterator[Element]:
     ends = sorted({ports.last + 1 for rule in rules for ports in rule.ports} | {first for first, _, _ in starts})
     holding: list[tuple[int, int]] = []
     begun = 0
-    # Between two neighbouring borders the same rules hold.
+    # The rules are the same for all ports between two neighbouring borders.
     for border, following in pairwise(ends):
         while begun < len(starts) and starts[begun][0] <= border:
             _, at, last = starts[begun]

@@ -1,7 +1,7 @@
-"""What a new connection meets after the policy has allowed it: its opener's bound and pace, and its organization's.
+"""Bounds and paces of new connections, of machines and of the organization, after the policy has allowed them.
 
-Only packets that the policy allows come here, so nobody's denied packets count against anybody; and nothing here allows
-what the policy denies, whatever is deleted of it.
+Only packets that the policy allows come here, so denied packets count against nobody. Nothing here can allow what the
+policy denies, even after parts were deleted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from appliance.hub.ruleset.chains import ALLOWED_MARK
 from appliance.hub.ruleset.document import Draft, Ruleset
 
 FULL, PACED = "full", "paced"
-"""The counters of new connections that were refused: by a bound, by a pace."""
+"""Counters of new connections that were refused: by a bound, by a pace."""
 
 MACHINE_PACE = "1000/second burst 2048 packets"
 ORGANIZATION_PACE = "4000/second burst 8192 packets"
@@ -23,10 +23,10 @@ _METERS = 65536
 
 @dataclass(frozen=True)
 class Full:
-    """Machines that have as many connections as they may.
+    """Machines that have reached their bound of connections.
 
     Attributes:
-        everybody: the whole organization has as many as it may.
+        everybody: True if the whole organization has reached its bound.
     """
 
     machines: frozenset[IPv4Address] = frozenset()
@@ -40,8 +40,8 @@ NOBODY = Full()
 
 
 def add_openings(draft: Draft) -> None:
-    """The chain for new connections that the policy allows, which accepts what is within bounds."""
-    # Constant, so that its meters go on from save to save.
+    """Add the chain that accepts allowed new connections within bounds."""
+    # The chain is constant, so that its meters survive saves.
     draft.add(
         "opening",
         "jump full",
@@ -56,7 +56,7 @@ def add_openings(draft: Draft) -> None:
 
 
 def refusing(ruleset: Ruleset, full: Full) -> Ruleset:
-    """The ruleset, but that these machines open no new connection."""
+    """Extend a ruleset so that it refuses new connections of these machines."""
     draft, drop = Draft(), f'counter name "{FULL}" drop'
     if full.everybody:
         draft.add("full", drop)

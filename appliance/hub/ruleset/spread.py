@@ -1,4 +1,4 @@
-"""The elements of one lookup as chains: one for all of them, or one that leads to the bucket of a packet's key."""
+"""Chains of one lookup's elements: one for all of them, or one that leads to the bucket of a packet's key."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ V = TypeVar("V")
 
 
 class Spread(Generic[V]):
-    """Grows and shrinks with its elements: only the buckets that change are written again.
+    """Buckets that grow and shrink with their elements; only changed buckets are rewritten.
 
     Args:
-        name: of the chain that is called.
-        fields: that a packet's key is made of.
-        size: how many elements a value is.
-        statements: of the chain that has these keys; the same for the same keys and values, in whatever order.
-        miss: where a packet goes on whose bucket is empty; None if what follows is no matter.
+        name: name of the chain that is called.
+        fields: nftables expressions of a packet's key.
+        size: returns the number of elements in a value.
+        statements: returns the statements of a bucket's chain, independent of the order of its keys.
+        miss: chain for packets whose bucket is empty; None: they return.
 
     Attributes:
-        draft: its chains.
+        draft: the chains.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Spread(Generic[V]):
         return sum(map(len, self._parts))
 
     def update(self, changes: Mapping[Key, V | None]) -> None:
-        """These keys have these values now; None: no more."""
+        """Set the values of keys; None removes a key."""
         touched = {self._bucket(key) for key in changes}
         filled = [bool(self._parts[bucket]) for bucket in touched]
         for key, value in changes.items():
@@ -98,6 +98,6 @@ class Spread(Generic[V]):
         self.draft.add_with_sets(self._name, f"{hashed} vmap {{ {cases} }}")
 
     def _chain(self, bucket: int) -> str:
-        # Buckets of another count are other chains: packets go on through the old ones until the switch.
+        # Chains of another bucket count have other names, so that packets use the old ones until the switch.
         count = len(self._parts)
         return self._name if count == 1 else f"{self._name}_{count}_{bucket}"

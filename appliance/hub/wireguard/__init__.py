@@ -1,4 +1,4 @@
-"""WireGuard implementations behind one small protocol; the host decides which of them there is."""
+"""WireGuard implementations behind one small protocol."""
 
 from appliance.hub.wireguard.choose import choose
 from appliance.hub.wireguard.protocol import Backend

@@ -1,8 +1,8 @@
-"""boringtun, where it differs from wireguard-go. Source: boringtun 0.7, `device/api.rs` and `device/mod.rs`.
+"""boringtun's differences from wireguard-go. Source: boringtun 0.7, `device/api.rs` and `device/mod.rs`.
 
-It can't change a peer that it has: it panics. So a peer is always taken away and added anew, which ends its session,
-and each in a request of its own, because what one section of a request says holds for those that follow. It has no
-way to start a handshake but to be given a packet.
+It panics when an existing peer is changed. So a peer is always removed and added again, which ends its session, and
+each in a request of its own, because settings of one section of a request hold for those that follow. It starts a
+handshake only for a packet to the peer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PROGRAM = Program(
     processes.BORINGTUN,
     (
         "--foreground",
-        # It makes its socket itself, whatever was left there, and would give up root, and with it the right to it.
+        # It creates its control socket itself, which it could not do without root.
         "--disable-drop-privileges",
         # A socket for each peer, on the same port, gets packets of others between its bind and its connect.
         "--disable-connected-udp",
@@ -35,7 +35,7 @@ PROGRAM = Program(
     ),
 )
 
-# An answer to a ping that nobody sent: the machine's own kernel drops it silently (RFC 1122, 3.2.2.6).
+# An answer to no ping: the machine's own kernel drops it silently (RFC 1122, 3.2.2.6).
 _ECHO_REPLY = struct.pack("!BBHHH", 0, 0, 0xFFFF, 0, 0)
 
 
@@ -64,7 +64,7 @@ class Boringtun(Userspace):
 
     def start_handshakes(self, names: KernelNames, endpoints: Mapping[str, str]) -> None:
         device = uapi.get_device(names.link)
-        # Whoever has a session would lose it, and needs no handshake.
+        # A peer with a session would lose it, and needs no handshake.
         silent = [peer.public_key for peer in device.peers if not peer.last_handshake and peer.public_key in endpoints]
         for public_key in silent:
             uapi.set_device(names.link, uapi.removal_lines(public_key))

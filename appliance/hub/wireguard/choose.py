@@ -1,4 +1,4 @@
-"""Which WireGuard this host has."""
+"""Choice of the WireGuard implementation."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PROBE = "mwprobe0"
 
 
 def choose(wanted: str) -> Backend:
-    """The implementation of that name, or with ``auto`` the first that the host has: kernel, wireguard-go, boringtun.
+    """Choose the implementation of that name, or with ``auto`` the first available: kernel, wireguard-go, boringtun.
 
     Raises:
-        NoBackend: the host does not have it; the message says what was tried and what each answered.
+        NoBackend: the host does not have it; the message has the error of each attempt.
     """
     makers: dict[str, Callable[[], Backend]] = {
         "kernel": _kernel,

@@ -1,7 +1,7 @@
-"""Ages of handshakes, whatever was done to the clock since.
+"""Times of handshakes, corrected for changes of the wall clock.
 
-WireGuard tells the moment of a handshake by the wall clock, which may be set back: then a machine that is silent for
-long seems to have been there just now. So each moment that is new is noted by a clock that nobody sets.
+WireGuard reports the time of a handshake by the wall clock, which may be set back: then a machine that was silent for
+long seems to have been there just now. So each new handshake is also noted by a clock that is never set.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ _SAME_S = 2.0
 
 @dataclass
 class _Look:
-    """Moments that were told of an organization's machines at the last look.
+    """Handshakes of an organization's machines at the last look.
 
     Attributes:
-        at: when it was, in steady seconds; None before the first one.
-        known: the moment that WireGuard told for a public key, and the steady second that it was.
+        at: steady second of the look; None before the first one.
+        known: for a public key, the time that WireGuard reported, and its steady second.
     """
 
     at: float | None = None
     known: dict[str, tuple[int, float]] = field(default_factory=dict)
 
-    def moment_of(self, public_key: str, told: int, age: float, steady: float) -> float:
-        """Give the steady second of a handshake.
+    def steady_second_of(self, public_key: str, reported: int, age: float, steady: float) -> float:
+        """Compute the steady second of a handshake.
 
         Args:
-            told: its moment, as WireGuard tells it.
-            age: how long ago that is by the wall clock.
-            steady: the present second.
+            reported: its time as WireGuard reports it.
+            age: seconds since then by the wall clock.
+            steady: the present steady second.
         """
         if public_key in self.known:
             known, at = self.known[public_key]
-            # boringtun tells how long ago it was, so that its moment moves with the clock.
-            if known == told or abs(age - (steady - at)) <= _SAME_S:
+            # boringtun reports the age, so that the time moves with the wall clock.
+            if known == reported or abs(age - (steady - at)) <= _SAME_S:
                 return at
         most = age if self.at is None else steady - self.at
         return steady - max(0.0, min(age, most))
 
 
 class Handshakes:
-    """Remembers when handshakes were, for as many machines as there are.
+    """Remembers the last handshake of every machine.
 
     Args:
         wall: seconds since the epoch, as WireGuard reads them.
@@ -59,27 +59,27 @@ class Handshakes:
         self._looks: dict[str, _Look] = {}
 
     def dated(self, organization: str, statuses: Collection[PeerStatus]) -> Sequence[PeerStatus]:
-        """Give what WireGuard tells with moments that fit the clock as it is set now.
+        """Replace the reported times of handshakes with times that fit the present setting of the wall clock.
 
-        A moment in the future counts as now. One that is new was not before the last look, however the clock was set
-        between. Calls for one organization must not overlap.
+        A time in the future counts as now. A new handshake was never before the last look. Calls for one organization
+        must not overlap.
         """
         wall, steady = self._wall(), self._steady()
         before = self._looks.get(organization, _Look())
         now = _Look(steady)
         dated = []
         for status in statuses:
-            told = status.last_handshake
-            if told:
-                at = before.moment_of(status.public_key, told, wall - told, steady)
-                now.known[status.public_key] = (told, at)
-                moment = wall - (steady - at)
-                if abs(moment - told) > _SAME_S:
-                    status = replace(status, last_handshake=int(moment))
+            reported = status.last_handshake
+            if reported:
+                at = before.steady_second_of(status.public_key, reported, wall - reported, steady)
+                now.known[status.public_key] = (reported, at)
+                corrected = wall - (steady - at)
+                if abs(corrected - reported) > _SAME_S:
+                    status = replace(status, last_handshake=int(corrected))
             dated.append(status)
         self._looks[organization] = now
         return dated
 
     def forget(self, organization: str) -> None:
-        """Drop what is known of an organization that is gone."""
+        """Drop the handshakes of a removed organization."""
         self._looks.pop(organization, None)

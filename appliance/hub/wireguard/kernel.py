@@ -1,4 +1,4 @@
-"""The kernel's own WireGuard, over netlink. Source: <linux/wireguard.h>, as pyroute2 speaks it."""
+"""The kernel's own WireGuard, over netlink. Source: <linux/wireguard.h>, as implemented by pyroute2."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Kernel:
         self._call(names, {status.public_key: {} for status in self.peers(names) if status.received_bytes})
 
     def _call(self, names: KernelNames, peers: Mapping[str, Mapping[str, str | int]]) -> None:
-        """A keepalive interval where there was none makes the link send at once."""
+        """Make the link send at once, by setting a keepalive interval and clearing it again."""
         try:
             with namespace.entered(names.namespace), WireGuard() as wireguard:
                 for public_key, endpoint in peers.items():
@@ -104,10 +104,10 @@ class Kernel:
 
 
 def listen_port(names: KernelNames) -> int | None:
-    """The link's UDP port.
+    """Read the link's UDP port.
 
     Raises:
-        LinkError: there is no such link of the kernel's.
+        LinkError: the kernel has no such link.
     """
     port = _messages(names)[0].get("WGDEVICE_A_LISTEN_PORT")
     return int(port) if port else None

@@ -1,4 +1,4 @@
-"""Starts WireGuard processes behind a filter that answers system calls which they make and don't need."""
+"""Launcher of WireGuard processes with a filter for system calls that they don't need."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Launcher:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "launcher")
         self.is_filtering = self._thread.submit(_filter).result()
-        """Whether there is a filter; without one, a process needs CAP_NET_ADMIN."""
+        """True if there is a filter; without one, a process needs CAP_NET_ADMIN."""
 
     def start(self, command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
-        """Takes what `subprocess.Popen` takes, and raises what it raises."""
+        """Start a process; arguments and errors are those of `subprocess.Popen`."""
         return self._thread.submit(lambda: subprocess.Popen(command, **options)).result()
 
 

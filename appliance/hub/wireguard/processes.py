@@ -1,4 +1,4 @@
-"""Processes of userspace implementations: which there are, which serves a link, and its end."""
+"""Processes of userspace implementations: listed, found by link, ended."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 from appliance.hub.wireguard import uapi
 
 WIREGUARD_GO, BORINGTUN = "wireguard-go", "boringtun-cli"
-"""Names of their executables, by which processes are known."""
+"""Names of the executables, by which processes are recognized."""
 FIRST_UID = 1_900_000_000
 """The user of a wireguard-go is this and its UDP port: above the ids that systemd and distributions give away, up to
 1,879,048,191 (systemd.io/UIDS-GIDS)."""
 SHARED_UID = 64218
 """For a user namespace with few users: a number that distributions give to nobody, and not the web process's."""
 
-# What the last look found. A look reads a file of each process on the host, which a thousand links must not do each.
+# Result of the last search, which is cached because it reads a file of each process on the host.
 _seen: dict[str, int] = {}
 _looking = threading.Lock()
 
 
 def by_link() -> dict[str, int]:
-    """The process ids of all on this host, by the link that each serves."""
+    """Find the ids of all WireGuard processes on this host, by the link that each serves."""
     found: dict[str, int] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (link := _served_by(pid := int(folder.name))) is not None:
@@ -33,7 +33,7 @@ def by_link() -> dict[str, int]:
 
 
 def serving(link: str) -> int | None:
-    """The id of the process that serves a link."""
+    """Find the id of the process that serves a link."""
     with _looking:
         if link not in _seen or _served_by(_seen[link]) != link:
             _look()
@@ -41,11 +41,11 @@ def serving(link: str) -> int | None:
 
 
 def end(link: str) -> None:
-    """No process serves the link any more, and its control socket is gone. None there is fine."""
+    """End the process that serves the link, if there is one, and remove its control socket."""
     with _looking:
         if link not in _seen:
             _look()
-        # Whoever served it and does not any more has ended: a look for another one would find none.
+        # A process that no longer serves it has ended, so another search would find none.
         pid = _seen.pop(link, None)
     if pid is not None and _served_by(pid) == link:
         with suppress(ProcessLookupError):
@@ -67,7 +67,7 @@ def _served_by(pid: int) -> str | None:
 
 
 def _is_ours(pid: int) -> bool:
-    """Whether a process has a user that the hub starts processes as: what it is called, anybody can choose."""
+    """Tell whether a process has one of the hub's users, because any user can choose a process's name."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     except OSError:

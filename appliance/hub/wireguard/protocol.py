@@ -1,4 +1,4 @@
-"""What the data plane asks of a WireGuard implementation."""
+"""Interface of WireGuard implementations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from appliance.hub.names import KernelNames
 from appliance.model.desired import Peer, PeerStatus
 
 NOWHERE: Mapping[str, str] = MappingProxyType({})
-"""Endpoints of machines that were never heard from."""
+"""No endpoints, as of machines that were never heard from."""
 
 
 class Backend(Protocol):
@@ -23,36 +23,37 @@ class Backend(Protocol):
     version: str
 
     def create(self, names: KernelNames, private_key: str, port: int) -> None:
-        """A new link in its namespace, down, with its UDP port bound or about to be when it goes up."""
+        """Create a link in its namespace; its UDP port is bound now or when it goes up."""
 
     def is_ready(self, names: KernelNames, public_key: str, port: int) -> bool:
-        """Whether the link is there and has this key pair and port, so that it can be adopted as it is."""
+        """Tell whether the link exists with this key pair and port, so that it can be adopted."""
 
     def change(
         self, names: KernelNames, add: Iterable[Peer], remove: Iterable[str], endpoints: Mapping[str, str] = NOWHERE
     ) -> None:
-        """Adds or readdresses peers, and removes others by public key; in force when it returns.
+        """Add or readdress peers, and remove others by public key; in force when it returns.
 
-        Those that are added and were heard from before, by ``endpoints``, can be sent packets to at once.
+        Args:
+            endpoints: last endpoints by public key, to which added peers can be sent packets at once.
         """
 
     def start_handshakes(self, names: KernelNames, endpoints: Mapping[str, str]) -> None:
-        """Tells peers, by public key, where they were heard from last, and sends each a handshake at once.
+        """Set the last endpoints of peers, by public key, and send each a handshake at once.
 
-        A rebuilt link is silent until its machines notice by themselves, which takes WireGuard's timers two minutes.
+        Otherwise a rebuilt link is silent until its machines notice by themselves after up to two minutes.
         """
 
     def call(self, names: KernelNames) -> None:
-        """Sends something to every peer that this link has heard from: it learns which port it is to answer to."""
+        """Send a packet to every peer that this link has heard from, so that it learns the right port."""
 
     def process(self, names: KernelNames) -> int | None:
-        """The id of the process that serves the link; None where the kernel does, or nothing."""
+        """Id of the process that serves the link; None for the kernel's, or without a link."""
 
     def peers(self, names: KernelNames) -> Sequence[PeerStatus]:
-        """What the link knows of each of its peers."""
+        """Read the status of each peer."""
 
     def allowed(self, names: KernelNames) -> dict[str, tuple[str, ...]]:
-        """For each peer's public key the ranges that it may send from."""
+        """Read the allowed source ranges of each peer, by public key."""
 
     def remove(self, names: KernelNames) -> None:
-        """No link, no process, no socket of it is left, of whichever implementation. None there is fine."""
+        """Remove the link with its process and socket, of any implementation, if there is one."""

@@ -1,4 +1,4 @@
-"""TUN links that a process is handed (Linux, Documentation/networking/tuntap.rst)."""
+"""TUN links for other processes (Linux, Documentation/networking/tuntap.rst)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _REQUEST = struct.Struct("16sH22x")
 
 @dataclass(frozen=True)
 class Format:
-    """What stands before each packet that is read from a TUN link, or written to it.
+    """Headers before each packet that is read from a TUN link or written to it.
 
     Attributes:
-        information: four bytes with its protocol.
-        offloads: a virtio_net header, which lets many packets come in one.
+        information: four bytes with the packet's protocol.
+        offloads: a virtio_net header, which allows many packets in one.
     """
 
     information: bool
@@ -39,10 +39,10 @@ class Format:
 
 @contextmanager
 def made(link: str, format_: Format) -> Iterator[int]:
-    """A new TUN link in the calling thread's namespace; it lives as long as somebody has this descriptor.
+    """Create a TUN link in the calling thread's namespace; it lives as long as this descriptor is open.
 
     Raises:
-        LinkError: the kernel makes none.
+        LinkError: the kernel refused.
     """
     flags = _IFF_TUN
     if not format_.information:
@@ -64,7 +64,7 @@ def made(link: str, format_: Format) -> Iterator[int]:
 
 
 def format_of(link: str) -> Format:
-    """The format of a TUN link of the calling thread's namespace.
+    """Read the format of a TUN link in the calling thread's namespace.
 
     Raises:
         LinkError: there is no such link.

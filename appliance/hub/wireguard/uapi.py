@@ -1,7 +1,7 @@
-"""WireGuard's cross-platform userspace protocol, as wireguard-go and boringtun speak it on a unix socket.
+"""WireGuard's cross-platform userspace protocol, for wireguard-go and boringtun on a unix socket.
 
-boringtun keeps its private key to itself and tells the public one (`own_public_key`), and of a handshake not when it
-was but how long ago.
+boringtun reports its public key (`own_public_key`) instead of the private one, and the age of a handshake instead of
+its time.
 
 Source: https://www.wireguard.com/xplatform/, boringtun 0.7 `device/api.rs`
 """
@@ -28,12 +28,12 @@ _TIMEOUT = 2.0
 
 @dataclass(frozen=True)
 class Device:
-    """What a userspace WireGuard says of its link.
+    """State of a userspace WireGuard's link.
 
     Attributes:
         listen_port: 0 while its UDP socket is not bound.
         public_key: base64, "" if it has no key pair yet.
-        allowed: for each peer's public key the ranges that it may send from.
+        allowed: allowed source ranges of each peer, by public key.
     """
 
     listen_port: int
@@ -43,12 +43,12 @@ class Device:
 
 
 def path_of(link: str) -> Path:
-    """The socket of a link; one folder serves all network namespaces of a mount namespace."""
+    """Path of a link's socket; one folder serves all network namespaces of a mount namespace."""
     return FOLDER / f"{link}.sock"
 
 
 def sockets() -> dict[str, Path]:
-    """The sockets that there are, by link, whether or not anything listens."""
+    """Existing sockets by link, with or without a listener."""
     return {path.stem: path for path in FOLDER.glob("*.sock")}
 
 
@@ -61,7 +61,7 @@ def _base64(key: str) -> str:
 
 
 def peer_lines(public_key: str, allowed: str, endpoint: str | None = None) -> Iterator[str]:
-    """Makes the peer what it should be, without touching any other."""
+    """Add a peer or change its settings; other peers stay as they are."""
     yield f"public_key={_hex(public_key)}"
     if endpoint is not None:
         # Before the range, which brings packets: one for a peer that is nowhere would block its handshake for 5 s.
@@ -71,7 +71,7 @@ def peer_lines(public_key: str, allowed: str, endpoint: str | None = None) -> It
 
 
 def call_lines(public_key: str, keepalive: int, endpoint: str | None = None) -> Iterator[str]:
-    """Where a known peer is, if told. A keepalive interval (seconds) where there was none makes the link send now."""
+    """Update a peer's endpoint and keepalive interval (seconds); a new interval makes the link send at once."""
     yield f"public_key={_hex(public_key)}"
     yield "update_only=true"
     if endpoint is not None:
@@ -80,22 +80,22 @@ def call_lines(public_key: str, keepalive: int, endpoint: str | None = None) -> 
 
 
 def removal_lines(public_key: str) -> Iterator[str]:
-    """Ends the peer's sessions and forgets it."""
+    """Remove a peer and end its sessions."""
     yield f"public_key={_hex(public_key)}"
     yield "remove=true"
 
 
 def device_lines(private_key: str, listen_port: int) -> Iterator[str]:
-    """The link's own key and UDP port."""
+    """Set the link's own key and UDP port."""
     yield f"private_key={_hex(private_key)}"
     yield f"listen_port={listen_port}"
 
 
 def set_device(link: str, lines: Iterable[str]) -> None:
-    """Changes the link; it has taken effect when this returns.
+    """Change the link; the change is in force when this returns.
 
     Raises:
-        LinkError: nobody listens, or the process refused it.
+        LinkError: no process listens, or it refused.
     """
     for key, value in _ask(link, "\n".join(["set=1", *lines])):
         if key == "errno" and value != "0":
@@ -103,10 +103,10 @@ def set_device(link: str, lines: Iterable[str]) -> None:
 
 
 def get_device(link: str) -> Device:
-    """The link as it is now.
+    """Read the link's state.
 
     Raises:
-        LinkError: nobody listens, or it answered with an error.
+        LinkError: no process listens, or it answered with an error.
     """
     own: dict[str, str] = {}
     peers: list[dict[str, str]] = []
@@ -148,10 +148,10 @@ def _public_key(own: Mapping[str, str]) -> str:
 
 
 def _last_handshake(peer: Mapping[str, str], *, is_age: bool) -> int:
-    told = peer.get("last_handshake_time_sec")
-    if told is None:
+    reported = peer.get("last_handshake_time_sec")
+    if reported is None:
         return 0
-    return int(time.time()) - int(told) if is_age else int(told)
+    return int(time.time()) - int(reported) if is_age else int(reported)
 
 
 def _words(number: str) -> str:

@@ -1,4 +1,4 @@
-"""What wireguard-go and boringtun have in common: one process for each link, which outlives the hub's process.
+"""Common base of wireguard-go and boringtun: one process for each link, which outlives the hub's process.
 
 The process starts in the hub's network namespace, where its UDP socket stays; then the TUN link moves into the
 organization's.
@@ -30,7 +30,7 @@ _POLL = 0.001
 
 @dataclass(frozen=True)
 class Program:
-    """How to start an implementation in the foreground."""
+    """Command line of an implementation that runs in the foreground."""
 
     name: str
     executable: str
@@ -38,7 +38,7 @@ class Program:
 
 
 class Userspace(ABC):
-    """The `Backend` of a program that speaks the cross-platform protocol as it is written."""
+    """`Backend` of a program that implements the cross-platform protocol."""
 
     def __init__(self, program: Program) -> None:
         executable = shutil.which(program.executable)
@@ -61,33 +61,33 @@ class Userspace(ABC):
 
     @abstractmethod
     def _bring_up(self, link: str, private_key: str, port: int) -> None:
-        """A link in the calling thread's namespace, up, and a process that serves it and has bound its UDP port."""
+        """Make a link in the calling thread's namespace, up, with a process that has bound its UDP port."""
 
     def _start(
         self,
         link: str,
-        handed: Mapping[str, int] = _NOTHING,
+        descriptors: Mapping[str, int] = _NOTHING,
         uid: int = 0,
         capabilities: str = "+net_admin",
         start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
     ) -> None:
-        """Starts the process.
+        """Start the process.
 
         Args:
-            handed: descriptors that the process gets, by the variable of its environment that tells it the number.
+            descriptors: descriptors for the process, by the environment variable that names them.
             uid: its user; 0 is root without root's capabilities.
-            capabilities: those that it keeps, as setpriv(1) adds them to none; "" for none at all.
-            start: `subprocess.Popen`, or what is called as it is.
+            capabilities: capabilities that it keeps, in the syntax of setpriv(1); "" for none.
+            start: `subprocess.Popen`, or a function with the same arguments.
         """
         environment = {"PATH": os.environ.get("PATH", ""), "LOG_LEVEL": "error", "WG_LOG_LEVEL": "error"}
         self._children[link] = start(
             [*_fewer_privileges(uid, capabilities), self._executable, *self._program.options, link],
-            env=environment | {name: str(descriptor) for name, descriptor in handed.items()},
+            env=environment | {name: str(descriptor) for name, descriptor in descriptors.items()},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=tuple(handed.values()),
+            pass_fds=tuple(descriptors.values()),
             start_new_session=True,
         )
 
@@ -128,7 +128,7 @@ class Userspace(ABC):
         _call(names, endpoints)
 
     def call(self, names: KernelNames) -> None:
-        # Where it is, the link itself knows best.
+        # The link itself knows the endpoints best.
         _call(names, {status.public_key: None for status in self.peers(names) if status.received_bytes})
 
     def process(self, names: KernelNames) -> int | None:
@@ -154,7 +154,7 @@ class Userspace(ABC):
                 child.kill()
                 child.wait(timeout=_DEADLINE)
             uapi.path_of(link).unlink(missing_ok=True)
-        # Without any of these there is none, and to look for one takes a look at every process of the host.
+        # Without a child, a link or a socket there is no process, and a search reads every process of the host.
         elif had_link or uapi.path_of(link).exists():
             processes.end(link)
 
@@ -167,18 +167,18 @@ def _call(names: KernelNames, endpoints: Mapping[str, str | None]) -> None:
 
 
 def uid_of(port: int) -> int:
-    """User of the one process that has this UDP port in the host's network namespace.
+    """User id of the process with this UDP port in the host's network namespace.
 
-    No two processes share a user, so that one which was taken over can't look into another (ptrace(2)).
+    No two processes share a user, so that a compromised one can't read another (ptrace(2)).
 
     Returns:
-        A user that this user namespace has: the port's own, where there are few users one for all, or 0.
+        The port's own user id, or in a user namespace with few ids a shared one, or 0.
     """
     return next((uid for uid in (processes.FIRST_UID + port, processes.SHARED_UID) if privileges.is_mapped(uid)), 0)
 
 
 def _fewer_privileges(uid: int, capabilities: str) -> list[str]:
-    """Command line that starts a process with these capabilities and no others (setpriv(1), capabilities(7))."""
+    """Command line that starts a process with only these capabilities (setpriv(1), capabilities(7))."""
     kept = ",".join(filter(None, ("-all", capabilities)))
     kinds = ("inh-caps", "ambient-caps", "bounding-set")
     command = ["setpriv", "--no-new-privs", *(f"--{kind}={kept}" for kind in kinds)]

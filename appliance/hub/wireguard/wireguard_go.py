@@ -1,7 +1,7 @@
-"""wireguard-go, which is handed its TUN link, up already, and its control socket.
+"""wireguard-go, started with descriptors of its TUN link, which is up already, and of its control socket.
 
-So it needs no device file and no capability, has a user of its own from its first instruction on, and waits for
-nothing: by itself it looks once a second whether its link is up.
+So it needs no device file and no capability, runs as a user of its own from its first instruction on, and does not
+wait for its link, whose state it checks only once a second.
 
 Source: wireguard-go `main.go` and `tun/tun_linux.go`
 """
@@ -36,16 +36,16 @@ class WireguardGo(Userspace):
         capabilities = "" if self._launcher.is_filtering else "+net_admin"
         with tun.made(link, self._format_of_its_own()) as device, _listening(link, uid) as control:
             links.set_up(link)
-            handed = {"WG_TUN_FD": device, "WG_UAPI_FD": control}
-            self._start(link, handed, uid, capabilities, self._launcher.start)
-        # Once it has bound a port of its own, one that can't be bound is an error that it tells.
+            descriptors = {"WG_TUN_FD": device, "WG_UAPI_FD": control}
+            self._start(link, descriptors, uid, capabilities, self._launcher.start)
+        # It reports an error for a port that can't be bound only after it has bound one.
         self._wait_until(link, lambda found: found.listen_port != 0, "it binds no UDP port")
         uapi.set_device(link, uapi.device_lines(private_key, port))
 
     def _format_of_its_own(self) -> tun.Format:
-        """The format that this version takes every TUN link to have: that of one which it makes itself.
+        """Format that this version expects of every TUN link, read from a link that it made itself.
 
-        Its version does not tell: for two years all had the same number.
+        Its version number is no criterion, as it did not change for two years.
         """
         with self._looking:
             if self._format is None:
@@ -64,11 +64,11 @@ class WireguardGo(Userspace):
 def _listening(link: str, uid: int = 0) -> Iterator[int]:
     path = uapi.path_of(link)
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    # Whoever left one can't be asked any more.
+    # An old socket is of no use.
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(path))
-        # To watch the file the process has to read it; to connect, as only the hub may, takes writing.
+        # The process must read the file to watch it; connecting needs write access, which only the hub has.
         path.chmod(0o640)
         os.chown(path, 0, uid)
         listener.listen()

@@ -150,7 +150,7 @@ def test_nothing_that_is_restored_or_healed_waits_for_changes(
 ) -> None:
     """Every place for changes is taken, and more changes wait, for as long as the test lasts."""
     hub, looked = make_hub(sealed, [], tmp_path), Queue[str]()
-    hub.turns = Turns(places=1)
+    hub.turns = Turns(slots=1)
     monkeypatch.setattr(hub.upkeep.plane, "present", tuple)
     monkeypatch.setattr(hub.upkeep.plane, "restore", lambda desired, _: looked.put(f"restored {desired.organization}"))
     monkeypatch.setattr(hub.upkeep.plane, "heal", lambda organization, _: looked.put(f"healed {organization}"))

@@ -124,7 +124,7 @@ def looked_after(
 ) -> Iterator[DataPlane]:
     """A data plane beside a healer."""
     known: list[Healer] = []
-    plane = make_plane(heard=lambda organization, change: known[0].notice(organization, change))
+    plane = make_plane(on_event=lambda organization, change: known[0].notice(organization, change))
 
     def look(organization: str, event: Event) -> Repair | None:
         with looking:
