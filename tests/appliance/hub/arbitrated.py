@@ -1,4 +1,4 @@
-"""A data plane that only remembers, behind the arbiter that decides what it is told."""
+"""A fake data plane behind a real arbiter."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.appliance.fakes import FakeHub, is_writing
 
 @dataclass
 class MadeUpPlane:
-    """Keeps what it is given.
+    """Data plane that only remembers desired states.
 
     Attributes:
-        wanted: by organization.
-        works: called while it works, before anything takes effect.
-        refuses: whether everything fails from now on.
+        wanted: desired states by organization.
+        works: called during each change, before it takes effect.
+        refuses: True to let every change fail.
     """
 
     wanted: dict[str, Desired] = field(default_factory=dict)
@@ -81,13 +81,13 @@ class MadeUpCaller(Caller):
         return self.killed
 
     def dies(self) -> None:
-        """Its process was killed."""
+        """Simulate the end of the caller's process."""
         object.__setattr__(self, "killed", True)
 
 
 @dataclass
 class ArbitratedHub(FakeHub):
-    """What one process has of a hub; several may share its data plane.
+    """One process's connection to a hub; several may share its data plane.
 
     Attributes:
         caller: this process.

@@ -71,7 +71,7 @@ def plane(make_plane: Callable[..., DataPlane]) -> DataPlane:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    """What hubs of one boot leave to each other."""
+    """Ledger that later hubs of the same boot read."""
     return Ledger(tmp_path / "rules")
 
 
@@ -85,7 +85,7 @@ def desired(keys: dict[str, str]) -> Desired:
 
 @pytest.fixture
 def watcher() -> Iterator[Watcher]:
-    """One that nobody listens to."""
+    """Watcher that ignores all events."""
     with closing(Watcher(lambda _organization, _change: None)) as made:
         yield made
 

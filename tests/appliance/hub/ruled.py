@@ -79,12 +79,12 @@ class Kernel:
         return {name: count.packets for name, count in counts.items() if name not in (FULL, PACED)}
 
     def tracked(self) -> int:
-        """How many connections are tracked."""
+        """Number of tracked connections."""
         with namespace.entered(self.wire.names.namespace):
             return int(Path("/proc/sys/net/netfilter/nf_conntrack_count").read_text())
 
     def close(self) -> None:
-        """Closes what holds the namespace."""
+        """Close the sockets that keep the namespace alive."""
         self.rulesets.forget(self.wire.names.namespace)
         self.sockets.forget(self.wire.names.namespace)
 

@@ -1,4 +1,4 @@
-"""What stays is not looked at again and again, and what does not stay goes nevertheless."""
+"""Lasting objects are not collected repeatedly, and other garbage is freed nevertheless."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
-    """Of a sparing that has begun."""
+    """Clock of frozen survivors."""
     made = Clock()
     with sparing(made):
         yield made

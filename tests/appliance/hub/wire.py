@@ -37,12 +37,12 @@ _SYN, _SYN_ACK, _ACK = 0x02, 0x12, 0x10
 
 @dataclass(frozen=True)
 class Flow:
-    """What one machine opens toward another.
+    """A connection from one machine to another.
 
     Attributes:
         protocol: tcp, udp, icmp or gre.
-        port: the destination's, for tcp and udp.
-        own_port: the source's, or the identifier of an echo.
+        port: destination port, for tcp and udp.
+        own_port: source port, or the identifier of an echo.
     """
 
     source: IPv4Address
@@ -60,7 +60,7 @@ class Flow:
         return ip(self.source, self.destination, self.protocol, self._body(forth=True, flags=_ACK))
 
     def reply(self) -> bytes:
-        """What the other side answers."""
+        """The answer of the other side."""
         return ip(self.destination, self.source, self.protocol, self._body(forth=False, flags=_SYN_ACK))
 
     def error(
@@ -147,21 +147,21 @@ class Wire:
         self.lead(NETWORK)
 
     def lead(self, network: IPv4Network) -> None:
-        """Leads the packets of an overlay network through the hub."""
+        """Route an overlay network's packets through the hub."""
         self._network = network
         routing.mend(self.names, network)
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Remove the namespace."""
         os.close(self._tun)
         namespace.remove(self.names.namespace)
 
     def passes(self, packet: bytes) -> bool:
-        """Whether the hub sends this packet on."""
+        """Tell whether the hub forwards this packet."""
         return any(arrived[12:] == packet[12:] for arrived in self.answers(packet))
 
     def passing(self, packets: Iterable[bytes]) -> set[bytes]:
-        """Those of the packets that the hub sends on, which differ from each other after their IP header's checksum."""
+        """Packets that the hub forwards, out of some that differ after their IP header's checksum."""
         found = set()
         for some in _batched(packets, _AT_ONCE):
             arrived = {each[12:] for each in self.answers(*some)}
@@ -169,7 +169,7 @@ class Wire:
         return found
 
     def answers(self, *packets: bytes) -> list[bytes]:
-        """Everything that the hub sends when these packets come in."""
+        """Send these packets to the hub and return all that it sends."""
         self._drain()
         for packet in packets:
             os.write(self._tun, packet)

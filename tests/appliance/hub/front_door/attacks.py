@@ -1,4 +1,4 @@
-"""What an enemy on the internet can send."""
+"""Packets that an attacker on the internet can send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an enemy sends changes nothing for a machine that has a session, and is counted."""
+"""An attacker's packets are counted, and change nothing for a machine with a session."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_another_organization_can_t_take_a_session_over(
 
 
 def test_known_sources_have_a_pace_too(world: World, door: FrontDoor, victim: Machine, enemy: Host) -> None:
-    """Who knows where a machine is can use up that machine's turns, and no other's."""
+    """An attacker that forges a machine's address can use up that machine's pace, and no other's."""
     other = world.machine(world.organizations[0], 12)
     assert other.reaches_the_hub(DEADLINE)
     key = world.organizations[0].keys.public

@@ -60,7 +60,7 @@ class Scene:
         self._hosts = {number: world.host(number) for number in (11, 66)}
 
     def rebuild(self) -> None:
-        """Makes the door's table anew, from what a test has changed."""
+        """Recreate the door's table from definitions that a test has changed."""
         self.door.close()
         self.world.hub.in_network(self.door.remove)
         self.world.open(self.door)
@@ -75,7 +75,7 @@ class Scene:
         return Machine(self._hosts[number], sock, number)
 
     def tell(self, link: int, datagram: bytes, machine: Machine, version: int = 4) -> str:
-        """What a link says, and a machine hears; the address that it comes from."""
+        """Send a datagram from a link to a machine; return the source address that the machine sees."""
         to = machine.address(version)
         self._links[link].sendto(datagram, (to if version == 6 else f"::ffff:{to}", machine.port))
         heard, source = machine.socket.recvfrom(2048)
@@ -84,11 +84,11 @@ class Scene:
         return str(source[0]).removeprefix("::ffff:")
 
     def ask(self, machine: Machine, datagram: bytes, hub: str = HUB4) -> None:
-        """What a machine says to the hub."""
+        """Send a datagram from a machine to the hub."""
         machine.socket.sendto(datagram, (hub if ":" in hub else f"::ffff:{hub}", PORT))
 
     def hears(self, link: int, datagram: bytes) -> bool:
-        """Whether this is the next that a link hears."""
+        """Tell whether this is the next datagram that a link receives."""
         return self._links[link].recv(2048) == datagram
 
 
@@ -106,7 +106,7 @@ AGED_S = 100.0
 
 
 def age(world: World, name: str, key: str) -> None:
-    """Lets time pass for an element: it ends in `AGED_S`, unless somebody renews it."""
+    """Age an element, so that it expires in `AGED_S` unless it is renewed."""
     value = world.elements(name)[key].value
     table, lasts = f"inet {world.names.door} {name}", 600
     end = f" : {value}" if value else ""
@@ -115,19 +115,19 @@ def age(world: World, name: str, key: str) -> None:
 
 
 def slow(meter: Meter) -> Meter:
-    """The same with a pace that a test can pass."""
+    """Copy of a meter with a pace that a test can exceed."""
     return replace(meter, rate=1, burst=3)
 
 
 def small(monkeypatch: pytest.MonkeyPatch, **sizes: int) -> None:
-    """These memories are so small."""
+    """Reduce the sizes of memories."""
     changed = tuple(replace(each, size=sizes.get(each.name, each.size)) for each in MEMORIES)
     for module in (rules, front):
         monkeypatch.setattr(module, "MEMORIES", changed)
 
 
 def test_no_message_from_outside_renews_a_session(world: World, scene: Scene) -> None:
-    """Whoever knows its number can't hold it: not a stranger, not the machine itself."""
+    """Neither a stranger who knows the index nor the machine itself can renew it."""
     mine, enemy, index = scene.machine(), scene.machine(66), os.urandom(4)
     scene.tell(V, message(2, sender=index), mine)
     age(world, "sessions", key_of(index))
@@ -205,7 +205,7 @@ def test_the_last_that_asks_decides_where_an_answer_comes_from(world: World, sce
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_a_source_is_known_once_wireguard_has_answered_it(world: World, scene: Scene, version: int) -> None:
-    """What it says does not make it known, nor what the hub says to it of its own accord."""
+    """Neither its own messages make a source known nor messages that are no answer to it."""
     mine, hub = scene.machine(), HUB4 if version == 4 else HUB6
     source, known = (mine.source(), "known4") if version == 4 else (mine.address(6), "links6")
     datagram = initiation(scene.keys[V])
@@ -281,7 +281,7 @@ def test_a_link_has_a_bound_for_sessions_that_its_hub_begins(
 def test_a_link_s_known_sources_have_a_pace_that_others_don_t_share(
     scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is beyond it waits with strangers, and is as good as one of theirs."""
+    """Initiations above the pace are treated like those of strangers."""
     monkeypatch.setattr(rules, "REGULARS_OF", slow(REGULARS_OF))
     scene.rebuild()
     mine, theirs = scene.machine(), [scene.machine(66) for _ in range(12)]
@@ -346,7 +346,7 @@ def test_an_address_that_floods_leaves_others_their_turn(scene: Scene, door: Fro
 
 
 def test_an_office_behind_one_address_has_all_its_machines_at_once(scene: Scene, door: FrontDoor) -> None:
-    """What the rules let through of one address, the queue has room for."""
+    """The queue has room for as many initiations of one address as the rules let through."""
     key = new_key_pair()
     door.admit("office", key.public, 53009, machines=100)
     send_from(scene.machine(66).host, [(("198.18.0.1", 4000 + n), initiation(key.public)) for n in range(100)])
@@ -356,7 +356,7 @@ def test_an_office_behind_one_address_has_all_its_machines_at_once(scene: Scene,
 
 @pytest.mark.parametrize(("spread", "count"), [(16, 1500), (8, 350)])
 def test_networks_of_ipv6_have_a_pace(scene: Scene, door: FrontDoor, spread: int, count: int) -> None:
-    """Those of 64 bits within one of 48 or 56 have one together; another one's is its own."""
+    """Networks of 64 bits within one of 48 or 56 bits share a pace, and others are not affected."""
     hostile = 0x20010DB8_00FF_0000 << 64
 
     def flood(number: int, many: int) -> None:
@@ -422,15 +422,15 @@ def test_what_is_taken_out_gives_its_room_back(scene: Scene, monkeypatch: pytest
 def test_more_machines_than_find_room_don_t_keep_the_others_from_being_told(
     world: World, scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What strangers and tenants have filled is no obstacle to a door that was emptied."""
+    """Full sets are no obstacle to loading endpoints into an emptied door."""
     small(monkeypatch, resumed4=8, known4=8, answered4=8)
     monkeypatch.setitem(RESUMED, 4, replace(RESUMED[4], size=8))
     scene.rebuild()
     table = world.names.door
     full = ", ".join(f"198.18.0.{number} . 1 : {T}" for number in range(8))
     world.hub.run("nft", "add", "element", "inet", table, "known4", f"{{ {full} }}")
-    told = [Flow(ip_address(f"192.0.2.{number}"), 4000, T if number else V) for number in reversed(range(20))]
-    door.learn(told)
+    flows = [Flow(ip_address(f"192.0.2.{number}"), 4000, T if number else V) for number in reversed(range(20))]
+    door.learn(flows)
     for name in ("resumed4", "known4"):
         values = [each.value for key, each in world.elements(name).items() if key != "0.0.0.0 . 0"]
         assert (values.count(str(V)), values.count(str(T))) == (1, 6)
@@ -440,7 +440,7 @@ def test_more_machines_than_find_room_don_t_keep_the_others_from_being_told(
 def test_levels_are_what_the_kernel_has(
     world: World, scene: Scene, door: FrontDoor, tells: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether the kernel tells how many there are, as new ones do, or they have to be counted."""
+    """New kernels report the number of elements; with others they are counted."""
     if not tells:
         monkeypatch.setattr(netfilter, "_SET_COUNT", 99)
     for _ in range(3):

@@ -242,7 +242,7 @@ def test_where_there_are_more_sources_than_room_each_link_has_its_share(monkeypa
 
 
 def test_a_session_s_packets_meet_few_rules() -> None:
-    """What carries everybody's traffic is sorted out before anything else is looked at."""
+    """Packets of sessions, which are most of the traffic, are matched before all others."""
     chains = rules._rules(rules.Layout("mwabcdoor", 51820, 41000))
     way_in = [chains["enter"][0], *chains["public"][:2], chains["session"][0], chains["deliver"][0]]
     assert [each.rsplit(" ", 2)[-2:] for each in way_in[:1] + way_in[2:4]] == [

@@ -32,11 +32,11 @@ class Organization:
 
 @dataclass(frozen=True)
 class Element:
-    """What the kernel has in a set or map.
+    """An element of a set or map.
 
     Attributes:
-        value: of a map, as nftables writes it.
-        ends_in_s: seconds until it is forgotten.
+        value: value in a map, as nftables writes it.
+        ends_in_s: seconds until it expires.
     """
 
     value: str
@@ -53,7 +53,7 @@ class Machine:
     keys: KeyPair
 
     def reaches_the_hub(self, timeout: float = DEADLINE, count: int = 1) -> bool:
-        """Whether its pings through the tunnel come back."""
+        """Tell whether pings through the tunnel are answered."""
         return bool(self.host.ping(HUB_INSIDE, count=count, timeout=timeout, interval=0.01))
 
 
@@ -132,12 +132,12 @@ class World:
         assert answered == asked
 
     def endpoint(self, machine: Machine) -> str:
-        """Where the hub's WireGuard last heard from the machine."""
+        """Last endpoint of the machine in the hub's WireGuard."""
         lines = self.wg(machine.organization, "show", machine.organization.id, "endpoints").splitlines()
         return dict(line.split("\t") for line in lines)[machine.keys.public]
 
     def elements(self, name: str) -> dict[str, Element]:
-        """What is in a set or map of the door, by the key as nftables writes it."""
+        """Elements of a set or map of the door, by the key as nftables writes it."""
         table = self.names.door
         kind = "map" if re.search(rf"^\tmap {name} {{", self._terse(), re.MULTILINE) else "set"
         text = self.hub.run("nft", "list", kind, "inet", table, name).stdout
@@ -178,7 +178,7 @@ class World:
             self.hub.run("nft", "delete", "table", "inet", table)
 
     def wg(self, organization: Organization, *words: str) -> str:
-        """What wg(8) says in the organization's namespace: the kernel's links are seen there alone."""
+        """Output of wg(8) in the organization's namespace, the only one with a link of the kernel's."""
         return self.hub.run("ip", "netns", "exec", organization.id, "wg", *words).stdout
 
     def door(self) -> FrontDoor:

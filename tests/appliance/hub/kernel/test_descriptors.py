@@ -21,7 +21,7 @@ TABLE = "table inet t {}\n"
 
 @pytest.fixture(autouse=True)
 def enough() -> Iterator[None]:
-    """As many open files as the host lets us have, which a hub takes at its start; most shells begin with 1024."""
+    """Raise the limit of open files, as a hub does at its start; most shells begin with 1024."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
     yield

@@ -1,4 +1,4 @@
-"""What rtnetlink lists and changes, in a namespace that nobody else has."""
+"""Lists and changes by rtnetlink, in a namespace of the test's own."""
 
 from __future__ import annotations
 

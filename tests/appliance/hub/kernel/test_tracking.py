@@ -29,7 +29,7 @@ _GET = 1  # IPCTNL_MSG_CT_GET
 
 @pytest.fixture
 def sockets(kernel: Kernel) -> Iterator[NetfilterSockets]:
-    """What asks about the namespace of the wire."""
+    """Sockets for the namespace of the wire."""
     made = NetfilterSockets()
     yield made
     made.forget(kernel.wire.names.namespace)
@@ -43,7 +43,7 @@ def open_wire(kernel: Kernel) -> Kernel:
 
 
 def openers(sockets: NetfilterSockets, kernel: Kernel) -> dict[IPv4Address, int]:
-    """How many connections each machine has."""
+    """Count the connections of each machine."""
     return dict(tracking.count_by_opener(sockets, kernel.wire.names.namespace))
 
 

@@ -23,7 +23,7 @@ from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpPlane, make_arbi
 
 @pytest.fixture
 def repairs() -> list[Repair]:
-    """What was settled."""
+    """Repairs that the agreement reported."""
     return []
 
 

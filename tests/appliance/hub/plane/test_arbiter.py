@@ -47,7 +47,7 @@ def hub(arbiter: Arbiter) -> ArbitratedHub:
 
 @pytest.fixture
 def other(store: Store, arbiter: Arbiter) -> Context:
-    """Of another process."""
+    """Hub client of another process."""
     return Context(store, ArbitratedHub(arbiter=arbiter), "vpn.example.net", 51820)
 
 
@@ -138,7 +138,7 @@ def test_a_change_that_is_always_overtaken_is_refused(
 def test_a_commit_comes_too_late_for_an_organization_that_changed(
     context: Context, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
-    """What was in force is taken back, and worked out again."""
+    """The change in force is withdrawn and computed again."""
 
     def rotate() -> None:
         hub.applied = lambda: None

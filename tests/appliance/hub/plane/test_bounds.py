@@ -1,4 +1,4 @@
-"""How many connections there may be, and what comes of having as many."""
+"""Bounds of connections, and refusals at a bound."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_a_killed_process_leaves_the_rest_to_be_found(plane: DataPlane, names: N
 
 
 def test_a_name_without_a_namespace_is_found_and_removed(plane: DataPlane, names: Names, backend: Backend) -> None:
-    """What a mount that failed leaves: a plain file."""
+    """A failed mount leaves a plain file."""
     del backend
     organization = new_organization_id()
     place = names.of(organization)
@@ -91,7 +91,7 @@ def stray_socket(names: Names) -> Iterator[str]:
 def test_a_stray_socket_is_found_and_removed_whatever_the_implementation(
     names: Names, backend: Backend, ledger: Ledger, watcher: Watcher, stray_socket: str, implementation: str
 ) -> None:
-    """As after a change of `--wireguard`: what one implementation left, the next one removes."""
+    """After a change of `--wireguard`, one implementation removes the socket of another."""
     plane = DataPlane(names, Kernel() if implementation == "kernel" else backend, lambda _: "", ledger, watcher)
     (found,) = plane.census()
     assert (found.organization, found.socket) == (stray_socket, str(uapi.path_of(names.of(stray_socket).link)))

@@ -1,4 +1,4 @@
-"""What a front door that was damaged, or made anew, owes to the machines behind it."""
+"""Work for the machines behind a front door that was damaged or recreated."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def made(door: MadeUpDoor) -> tuple[Doorkeeper, MadeUpCalls]:
 
 @pytest.mark.parametrize("repair", DoorRepair)
 def test_machines_are_called_after_damage_was_put_right(repair: DoorRepair) -> None:
-    """What the door let out meanwhile may have led them to a port that is closed."""
+    """Packets past a damaged door may have led machines to a closed port."""
     door = MadeUpDoor(restored=repair)
     keeper, calls = made(door)
     keeper.open(print)

@@ -1,4 +1,4 @@
-"""Who looks after organizations waits for none of them."""
+"""The healer's threads wait for no single organization."""
 
 from __future__ import annotations
 

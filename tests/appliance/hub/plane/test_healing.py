@@ -74,25 +74,25 @@ DAMAGE = {
 
 @pytest.fixture
 def deadline_s(pytestconfig: pytest.Config) -> float:
-    """How long it may take until all is well; what no event tells of waits for its turn in the sweep."""
+    """Most seconds until a repair; damage without an event waits for the sweep."""
     return 10.0 * float(pytestconfig.getoption("--patience"))
 
 
 @pytest.fixture
 def repairs() -> list[Repair]:
-    """What was mended."""
+    """Repairs that were made."""
     return []
 
 
 @pytest.fixture
 def looking() -> threading.Lock:
-    """Lock that is held during each look at an organization."""
+    """Lock that is held during each check of an organization."""
     return threading.Lock()
 
 
 @pytest.fixture
 def damaged(looking: threading.Lock) -> Callable[[str], None]:
-    """Damage as one step: a look in the midst of a command would mend what the rest of it needs broken."""
+    """Apply damage as one step: a check in the middle of a command would undo its first part."""
 
     def damage(command: str) -> None:
         with looking:
@@ -103,7 +103,7 @@ def damaged(looking: threading.Lock) -> Callable[[str], None]:
 
 @pytest.fixture
 def healed(make_plane: Callable[..., DataPlane], repairs: list[Repair], looking: threading.Lock) -> Iterator[DataPlane]:
-    """A data plane that is looked after."""
+    """A data plane with healing."""
     with looked_after(make_plane, repairs, looking, lambda plane: plane.wanted) as plane:
         yield plane
 
@@ -256,7 +256,7 @@ def test_a_save_in_the_middle_of_damage_is_enforced(plane: DataPlane, names: Nam
 def test_another_namespace_of_its_name_in_the_middle_of_a_look(
     plane: DataPlane, names: Names, backend: Backend, state: Desired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was looked at first is in one namespace then, and what is looked at next in another."""
+    """The first steps of the check see one namespace then, and the next steps another."""
     plane.apply(state)
     before = seen(names, backend, state)
     place = names.of(state.organization).namespace

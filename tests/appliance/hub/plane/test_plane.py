@@ -36,7 +36,7 @@ def peer(number: int) -> Peer:
 
 
 def with_real_key(machine: Peer) -> Peer:
-    """What a link takes."""
+    """Desired state with a real key, which a link accepts."""
     return replace(machine, public_key=KEYS[int(machine.id.removeprefix("m"))])
 
 

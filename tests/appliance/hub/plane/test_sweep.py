@@ -1,4 +1,4 @@
-"""How long a sweep rests between two looks."""
+"""Rests of the sweep between two checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a state may not say, whoever hands it to the hub."""
+"""Desired states that the hub refuses."""
 
 from __future__ import annotations
 

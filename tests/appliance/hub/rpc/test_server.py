@@ -1,4 +1,4 @@
-"""Who may call the hub, and what."""
+"""Access to the hub's calls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ACME = "acmeacme22"
 
 @pytest.fixture
 def calls(tmp_path: Path) -> Iterator[list[Any]]:
-    """What a server on ``tmp_path / "sock"`` was asked; it lets this user and the web process's in."""
+    """Calls to a server on ``tmp_path / "sock"`` that allows this user and the web process's."""
     made: list[Any] = []
 
     def answer(call: Any, _: Caller) -> object:

@@ -60,7 +60,7 @@ class Works:
         future.result(DEADLINE)
 
     def next(self) -> str:
-        """Whose work begins next."""
+        """Organization whose work begins next."""
         return self.begun.get(timeout=DEADLINE)
 
     def nothing_begins(self) -> bool:

@@ -56,7 +56,7 @@ def steps(draw: st.DrawFn) -> list[Desired]:
 
 @given(steps(), st.sampled_from([1, 2, 64]), st.booleans())
 def test_a_history_comes_to_what_its_last_state_comes_to(history: list[Desired], most: int, copied: bool) -> None:
-    """Whatever the size of buckets, and whether or not the states share their rules."""
+    """The size of buckets and shared rule objects make no difference."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(buckets, "_MOST_IN_ONE", most)
         compiler = Compiler()

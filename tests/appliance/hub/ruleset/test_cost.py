@@ -1,4 +1,4 @@
-"""What a policy costs is known before it is compiled, and never too low."""
+"""The estimated cost of a policy is never below that of its compiled rules."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def test_whatever_is_deleted_lets_no_error_through(kernel: Kernel, desired: Desi
 
 
 def test_errors_are_counted_by_the_rule_of_their_connection(kernel: Kernel) -> None:
-    """Those that pass nowhere are counted by no rule."""
+    """Errors that are dropped are counted by no rule."""
     rules = (
         rule("port", Action.ALLOW, FIRST, SECOND, Protocol.UDP, "22"),
         rule("other", Action.ALLOW, FIRST, SECOND, Protocol.UDP),

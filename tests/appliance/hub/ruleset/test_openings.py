@@ -95,7 +95,7 @@ def test_what_is_full_stays_full_over_saves_and_damage(refusing: Refusing) -> No
 
 
 def test_pings_of_the_hub_are_no_connections(refusing: Refusing) -> None:
-    """However many, with whatever identifier, whole or in fragments."""
+    """Pings of any number and identifier, whole or in fragments, are not tracked."""
     pings = [Flow(FIRST.address, HUB, "icmp", own_port=number) for number in range(300)]
     answered = refusing.wire.answers(*(ping.opening() for ping in pings))
     assert len(answered) == 300

@@ -62,7 +62,7 @@ def test_a_connection_goes_on_when_the_end_that_may_open_it_speaks(
 def test_nothing_that_an_end_makes_up_is_taken_for_a_reply(
     kernel: Kernel, policy: Policy, protocol: str, source: int, destination: int, flags: int, sequence: int
 ) -> None:
-    """Whatever port it comes from, and whatever it says of a connection that nobody knows."""
+    """Packets from any port, and claims about an unknown connection, are dropped."""
     kernel.load(state_of((CLIENT, SERVER), policy))
     kernel.wire.forget_connections()
     if protocol == "udp":

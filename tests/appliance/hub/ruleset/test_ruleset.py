@@ -1,4 +1,4 @@
-"""What the kernel lets through is what the model decides: packets of every kind, through a real ruleset."""
+"""The kernel's verdicts equal the model's: packets of every kind, through a real ruleset."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ON_A_KERNEL = sharing_fixtures(40)
 
 
 def verdict(desired: Desired, source: Peer, destination: Peer, protocol: str, port: int) -> Action:
-    """What the model says."""
+    """Verdict of the model."""
     known = Protocol(protocol) if protocol != "gre" else Protocol.ANY
     parties = ConnectionEnd(source.id, source.groups), ConnectionEnd(destination.id, destination.groups)
     return decide(desired.policy, *parties, known, port if known.has_ports else None).action
@@ -177,7 +177,7 @@ def test_counters_go_on_over_saves(kernel: Kernel) -> None:
 
 
 def test_one_more_rule_is_a_small_difference(kernel: Kernel) -> None:
-    """Of 3,000 rules, one that comes and one that goes touch a bucket each, and packets meet the right ones."""
+    """Adding or removing one of 3,000 rules changes one bucket, and verdicts stay right."""
     machines = members(300)
     rules = tuple(
         rule(f"n{number}", Action.DENY, machines[number % 300], machines[(number * 7 + 1) % 300], Protocol.UDP, "53")

@@ -1,4 +1,4 @@
-"""How long ago a handshake was, whatever is done to the clock."""
+"""Times of handshakes after changes of the wall clock."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_hub_that_never_saw_it_takes_a_handshake_of_the_future_for_one_of_now(
 
 
 def test_an_age_that_wireguard_tells_is_kept_whatever_is_done_to_the_clock() -> None:
-    """As boringtun does: its moment moves with the clock, and by a second now and then."""
+    """boringtun's reported time moves with the clock, and sometimes by a second."""
     host = Host()
     handshakes = on(host)
     host.shakes_hands()

@@ -84,7 +84,7 @@ def machines(lab: Lab, desired: Desired) -> Machines:
 
 
 def endpoints(host: Host) -> str:
-    """Where a machine sends to."""
+    """Endpoint that a machine sends to."""
     return host.run("wg", "show", "all", "endpoints").stdout
 
 

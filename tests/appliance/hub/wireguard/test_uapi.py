@@ -1,4 +1,4 @@
-"""What userspace implementations answer, read from their own words."""
+"""Parsing of the answers of userspace implementations."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class Hundreds:
     looks: list[int] = field(default_factory=list)
 
     def look(self) -> dict[str, int]:
-        """As `processes.by_link`."""
+        """Fake of `processes.by_link`."""
         self.looks.append(len(self.served))
         return {link: pid for pid, link in self.served.items()}
 
