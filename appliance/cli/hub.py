@@ -90,7 +90,7 @@ def hub() -> None:
         served = service.Hub(Names(name), backend, door, unlocked.store, unlocked.vault, hub_state(name), remember)
         log.info("hub starts", instance=name, wireguard=backend.name, version=backend.version)
         allowed = {os.getuid(), web_user().uid}
-        with garbage.sparing():
+        with garbage.survivors_frozen():
             service.serve(served, hub_socket(name), allowed, on_ready=_tell_that_it_is_ready)
 
 

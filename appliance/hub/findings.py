@@ -21,7 +21,7 @@ class Part(str, Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Damage:
     """One difference from the desired state.
 
     Attributes:
@@ -45,4 +45,4 @@ class Repair:
     organization: str
     at: float
     seconds: float
-    found: tuple[Finding, ...]
+    found: tuple[Damage, ...]

@@ -17,30 +17,30 @@ _OLDEST = 2
 
 
 @contextmanager
-def sparing(clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+def survivors_frozen(clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
     """Exclude objects that survived a full collection from the next ones (`gc.freeze`), except once an hour.
 
     Args:
         clock: monotonic seconds.
     """
-    heed = _Sparing(clock).heed
+    on_collection = _Freezer(clock).on_collection
     gc.collect()
     gc.freeze()
-    gc.callbacks.append(heed)
+    gc.callbacks.append(on_collection)
     try:
         yield
     finally:
-        gc.callbacks.remove(heed)
+        gc.callbacks.remove(on_collection)
         gc.unfreeze()
 
 
-class _Sparing:
+class _Freezer:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._looked_at_everything = clock()
         self._is_next = False
 
-    def heed(self, phase: str, collection: dict[str, Any]) -> None:
+    def on_collection(self, phase: str, collection: dict[str, Any]) -> None:
         if phase != "stop" or collection["generation"] != _OLDEST:
             return
         if self._is_next:

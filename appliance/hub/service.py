@@ -15,9 +15,9 @@ from appliance.hub.names import Names
 from appliance.hub.plane.keyring import Keyring
 from appliance.hub.plane.upkeep import Upkeep
 from appliance.hub.rpc import messages
-from appliance.hub.rpc.callers import HERE, Caller
+from appliance.hub.rpc.callers import LOCAL, WaitingCaller
 from appliance.hub.rpc.server import Server
-from appliance.hub.rpc.turns import Turns
+from appliance.hub.rpc.turns import ChangeScheduler
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
 from appliance.model.errors import Invalid
@@ -58,9 +58,9 @@ class Hub:
         self._store = store
         self.keyring = Keyring(store, vault, remember_secret)
         self.upkeep = Upkeep(names, backend, door, store, self.keyring.private_key, state_folder)
-        self.turns = Turns()
+        self.turns = ChangeScheduler()
 
-    def answer(self, call: messages.Call, caller: Caller = HERE) -> object:
+    def answer(self, call: messages.Call, caller: WaitingCaller = LOCAL) -> object:
         """Execute a call and return its answer.
 
         Args:
@@ -105,12 +105,12 @@ class Hub:
                 self.keyring.rotate(call.present, call.new)
         return None
 
-    def _apply(self, call: messages.Apply, caller: Caller) -> None:
+    def _apply(self, call: messages.Apply, caller: WaitingCaller) -> None:
         is_large = call.desired is not None and len(call.desired.policy.rules) > _LARGE
         with self.turns.turn(call.organization, caller, is_large=is_large):
             self._change(call, call.desired, caller)
 
-    def _amend(self, call: messages.Amend, caller: Caller) -> bool:
+    def _amend(self, call: messages.Amend, caller: WaitingCaller) -> bool:
         is_large = len(call.difference.rules) + len(call.difference.rules_gone) > _LARGE
         with self.turns.turn(call.organization, caller, is_large=is_large):
             desired = self.upkeep.arbiter.amended(call.organization, call.difference, call.base)
@@ -118,7 +118,7 @@ class Hub:
                 self._change(call, desired, caller)
         return desired is not None
 
-    def _change(self, call: messages.Apply | messages.Amend, desired: Desired | None, caller: Caller) -> None:
+    def _change(self, call: messages.Apply | messages.Amend, desired: Desired | None, caller: WaitingCaller) -> None:
         if desired is not None:
             try:
                 desired.check_size()

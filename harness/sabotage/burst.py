@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 from sqlalchemy import Connection
 
 from appliance.hub.plane.dataplane import DataPlane
-from appliance.hub.rpc.callers import Hook, go_on
+from appliance.hub.rpc.callers import Hook, no_hook
 from appliance.model.desired import Desired
 from appliance.model.organization import Machine
 from appliance.service import accounts, addresses
@@ -80,7 +80,7 @@ def answer_before_the_mesh_is_made() -> None:
             _apply(plane, newest[organization])
             pause = max(_ONE_TAKES_S, _TIMES * (time.monotonic() - begun))
 
-    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
+    def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
         if desired.organization in made:
             _apply(self, desired, hook)
             return

@@ -10,7 +10,7 @@ from typing import Any
 from appliance.hub.names import KernelNames
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.enforcement import Enforcement, _Judged
-from appliance.hub.rpc.callers import Hook, go_on
+from appliance.hub.rpc.callers import Hook, no_hook
 from appliance.hub.ruleset import ALLOWED_MARK, Ruleset
 from appliance.hub.wireguard.boringtun import Boringtun
 from appliance.hub.wireguard.kernel import Kernel
@@ -29,7 +29,7 @@ def lose_some_saves() -> None:
     numbers = itertools.count(1)
 
     def switch(
-        self: Enforcement, names: KernelNames, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = go_on
+        self: Enforcement, names: KernelNames, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = no_hook
     ) -> None:
         if next(numbers) % _EVERY:
             _switch(self, names, judged, desired, wanted, hook)
@@ -50,7 +50,7 @@ def keep_the_first_groups() -> None:
     """Who is in which group is looked up when a machine is added, and kept."""
     first: dict[str, frozenset[str]] = {}
 
-    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
+    def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
         peers = tuple(replace(peer, groups=first.setdefault(peer.id, peer.groups)) for peer in desired.peers)
         _apply(self, replace(desired, peers=peers), hook)
 
@@ -75,7 +75,7 @@ def look_at_rules_alone() -> None:
     """What a save changed is found by comparing lists of rules; the default is part of none."""
     in_force: dict[str, Policy] = {}
 
-    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
+    def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
         before = in_force.get(desired.organization)
         policy = desired.policy
         if before is not None and before.rules == policy.rules:

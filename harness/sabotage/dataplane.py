@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Network
 
-from appliance.hub.findings import Finding
+from appliance.hub.findings import Damage
 from appliance.hub.kernel import routing
 from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.reconcile import Reconciler
-from appliance.hub.rpc.callers import Hook, go_on
+from appliance.hub.rpc.callers import Hook, no_hook
 from appliance.hub.ruleset import Statements
 from appliance.model.desired import Desired, Peer
 from harness.sabotage.rules import change_chains
@@ -27,7 +27,7 @@ _change = Reconciler.change
 def keep_peers_from_the_link() -> None:
     """Rules and routes are made, peers are not."""
 
-    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
+    def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
         _apply(self, replace(desired, peers=()), hook)
 
     DataPlane.apply = apply  # type: ignore[method-assign]
@@ -37,7 +37,7 @@ def know_every_organization_s_keys() -> None:
     """A hub has the machines of all organizations as peers; those of the others at addresses that nobody has."""
     known: dict[str, tuple[Peer, ...]] = {}
 
-    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
+    def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
         others = [
             peer for organization, peers in known.items() if organization != desired.organization for peer in peers
         ]
@@ -56,7 +56,7 @@ def answer_before_enforcing() -> None:
     """What exists already is changed later, by a timer."""
     known: set[str] = set()
 
-    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
+    def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
         if desired.organization in known:
             threading.Timer(0.15, _apply, (self, desired)).start()
         else:
@@ -69,7 +69,7 @@ def answer_before_enforcing() -> None:
 def add_every_peer_anew() -> None:
     """Replaces peers together, as a configuration that is loaded anew does: sessions are lost, and none is called."""
 
-    def change(self: Reconciler, before: Desired, after: Desired, hook: Hook = go_on) -> None:
+    def change(self: Reconciler, before: Desired, after: Desired, hook: Hook = no_hook) -> None:
         # A machine that only comes is added as it should be: the scenario's own have to connect.
         if len(after.peers) < len(before.peers):
             _change(self, before, replace(before, peers=()))
@@ -93,7 +93,7 @@ def share_a_namespace_by_range() -> None:
     ranges: dict[str, str] = {}
     mended: set[str] = set()
 
-    def apply(self: DataPlane, desired: Desired, hook: Hook = go_on) -> None:
+    def apply(self: DataPlane, desired: Desired, hook: Hook = no_hook) -> None:
         ranges[desired.organization] = str(int(desired.network.network_address))
         _apply(self, desired, hook)
 
@@ -104,13 +104,13 @@ def share_a_namespace_by_range() -> None:
     def whichever_link(_chain: str, statements: Statements) -> Statements:
         return tuple(re.sub('[io]ifname "[^"]*" ', "", text) for text in statements if "ifname !=" not in text)
 
-    def mend(names: KernelNames, network: IPv4Network) -> tuple[Finding, ...]:
+    def mend(names: KernelNames, network: IPv4Network) -> tuple[Damage, ...]:
         if names.link in mended:
             return ()
         mended.add(names.link)
         return _mend(names, network)
 
-    def remove_no_strangers(names: KernelNames) -> tuple[Finding, ...]:
+    def remove_no_strangers(names: KernelNames) -> tuple[Damage, ...]:
         del names
         return ()
 

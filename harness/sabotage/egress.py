@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 
 from pyroute2 import IPRoute
 
-from appliance.hub.findings import Finding
+from appliance.hub.findings import Damage
 from appliance.hub.kernel import namespace, routing
 from appliance.hub.names import KernelNames
 from appliance.hub.ruleset import ALLOWED_MARK, Ruleset
@@ -74,7 +74,7 @@ def _keep_uplinks(*, leads_in: bool) -> None:
     numbers = itertools.count(1)
     made: set[str] = set()
 
-    def mend(names: KernelNames, network: IPv4Network) -> tuple[Finding, ...]:
+    def mend(names: KernelNames, network: IPv4Network) -> tuple[Damage, ...]:
         if names.link in made:
             return ()
         made.add(names.link)
@@ -82,7 +82,7 @@ def _keep_uplinks(*, leads_in: bool) -> None:
         _make_uplink(names, network, next(numbers), leads_in=leads_in)
         return found
 
-    def remove_no_strangers(names: KernelNames) -> tuple[Finding, ...]:
+    def remove_no_strangers(names: KernelNames) -> tuple[Damage, ...]:
         del names
         return ()
 

@@ -6,14 +6,14 @@ import time
 from dataclasses import replace
 
 from appliance.hub.errors import RulesetError
-from appliance.hub.findings import Finding, Part
+from appliance.hub.findings import Damage, Part
 from appliance.hub.kernel import generation
 from appliance.hub.names import KernelNames
 from appliance.hub.plane.enforcement import Enforcement
 from appliance.hub.plane.healing import Healer
 from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.hub.plane.reconcile import Reconciler
-from appliance.hub.rpc.callers import Hook, go_on
+from appliance.hub.rpc.callers import Hook, no_hook
 from appliance.hub.ruleset import ALLOWED_MARK, UNKNOWN, Ruleset, compile_ruleset
 from appliance.model.desired import Desired, Peer
 
@@ -50,7 +50,7 @@ def open_first() -> None:
 def keep_what_a_stranger_added() -> None:
     """Where rules were changed, the policy's own are put back, and whatever else there is stays."""
 
-    def judge(self: Enforcement, names: KernelNames, desired: Desired) -> tuple[Finding, ...]:
+    def judge(self: Enforcement, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
         name = names.namespace
         now, known = generation.current(self._sockets, name), self._generations.get(name)
         if known is not None and now != known:
@@ -62,7 +62,7 @@ def keep_what_a_stranger_added() -> None:
             except RulesetError:
                 self._generations[name] = known
             else:
-                return (Finding(Part.RULESET, "the rules were changed"),)
+                return (Damage(Part.RULESET, "the rules were changed"),)
         return _judge(self, names, desired)
 
     Enforcement.judge = judge  # type: ignore[method-assign]
@@ -81,13 +81,13 @@ def remember_machines_as_given() -> None:
     """What a link was given is remembered, and not given again to one that was made in its place."""
     given: dict[str, tuple[Peer, ...]] = {}
 
-    def peers(self: Reconciler, names: KernelNames, desired: Desired) -> tuple[Finding, ...]:
+    def peers(self: Reconciler, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
         if given.get(names.namespace) == desired.peers:
             return ()
         given[names.namespace] = desired.peers
         return _peers(self, names, desired)
 
-    def change(self: Reconciler, before: Desired, after: Desired, hook: Hook = go_on) -> None:
+    def change(self: Reconciler, before: Desired, after: Desired, hook: Hook = no_hook) -> None:
         _change(self, before, after, hook)
         given[self._names.of(after.organization).namespace] = after.peers
 

@@ -1,8 +1,8 @@
 """The front door: one public UDP port for all organizations (docs/decisions/0010)."""
 
 from appliance.hub.front_door.errors import DoorError, PortTaken
-from appliance.hub.front_door.flows import Flow
 from appliance.hub.front_door.front import DoorCounters, FrontDoor, Level
+from appliance.hub.front_door.last_endpoints import LastEndpoint
 from appliance.hub.front_door.sockets import DoorSockets, is_free
 from appliance.hub.front_door.table import DoorRepair, is_present, known_port
 
@@ -11,8 +11,8 @@ __all__ = [
     "DoorError",
     "DoorRepair",
     "DoorSockets",
-    "Flow",
     "FrontDoor",
+    "LastEndpoint",
     "Level",
     "PortTaken",
     "is_free",

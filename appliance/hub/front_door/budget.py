@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class Budget:
+class ProcessorBudget:
     """A share of wall time that the calling thread may spend as processor time.
 
     Args:

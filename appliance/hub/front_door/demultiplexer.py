@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from appliance.hub.front_door.budget import Budget
+from appliance.hub.front_door.budget import ProcessorBudget
 from appliance.hub.front_door.datagram import Arrival, packet, sender_of
 from appliance.hub.front_door.directory import Admitted, Directory
 from appliance.hub.front_door.errors import DoorError
@@ -101,13 +101,13 @@ class Demultiplexer:
         directory: Directory,
         known_sources: KnownSources,
         on_new_source: Callable[[str], None],
-        budget: Budget | None = None,
+        budget: ProcessorBudget | None = None,
     ) -> None:
         self._sockets = sockets
         self._on_new_source = on_new_source
         self._directory = directory
         self._known_sources = known_sources
-        self._budget = budget or Budget(_SHARE, _SAVED_S)
+        self._budget = budget or ProcessorBudget(_SHARE, _SAVED_S)
         self._pace = Pace(*HANDSHAKES)
         self._unsearched: FairQueue[str, Arrival] = FairQueue(_SENDERS, _PER_SENDER, _MOST_WAITING)
         self._found: FairQueue[str, tuple[Arrival, Admitted, bool]] = FairQueue(_LINKS, _PER_LINK, _MOST_WAITING)

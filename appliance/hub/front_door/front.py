@@ -13,8 +13,8 @@ from appliance.hub.front_door import demultiplexer, table
 from appliance.hub.front_door.demultiplexer import Demultiplexer, Tally
 from appliance.hub.front_door.directory import Admitted, Directory
 from appliance.hub.front_door.errors import DoorError
-from appliance.hub.front_door.flows import Flow
 from appliance.hub.front_door.known_sources import KnownSources
+from appliance.hub.front_door.last_endpoints import LastEndpoint
 from appliance.hub.front_door.memory import MEMORIES
 from appliance.hub.front_door.rules import BOUNDS, DROPS, Layout
 from appliance.hub.front_door.sockets import DoorSockets
@@ -206,7 +206,7 @@ class FrontDoor:
             if self._demultiplexer is not None:
                 self._demultiplexer.start()
 
-    def learn(self, flows: Iterable[Flow]) -> None:
+    def learn(self, flows: Iterable[LastEndpoint]) -> None:
         """Load the last endpoints of all machines in one transaction; it replaces earlier ones.
 
         For as long as a session can last, its packets are then found by their source where the kernel does not know

@@ -11,8 +11,8 @@ from typing import Any
 import nftables
 
 from appliance.hub.errors import RulesetError
-from appliance.hub.front_door import flows, rules
-from appliance.hub.front_door.flows import Flow
+from appliance.hub.front_door import last_endpoints, rules
+from appliance.hub.front_door.last_endpoints import LastEndpoint
 from appliance.hub.front_door.memory import MEMORIES
 from appliance.hub.front_door.netfilter import Reader, TableStructure
 from appliance.hub.front_door.rules import Layout
@@ -100,14 +100,14 @@ class Table:
                 there = self._reader.ports(rules.INNER)
                 self._load(rules.dismissed(table, dismiss & there) + rules.admitted(table, admit))
 
-    def resume(self, sessions: Iterable[Flow]) -> None:
+    def resume(self, sessions: Iterable[LastEndpoint]) -> None:
         """Find these sessions by their source where their index is unknown; replaces earlier ones.
 
         Raises:
             RulesetError: the kernel refused.
         """
         with self._lock:
-            self._load(flows.resumed(self._layout.table, sessions))
+            self._load(last_endpoints.resumed(self._layout.table, sessions))
 
     def fill(self) -> dict[str, int]:
         """Numbers of elements of the sets and maps that packets fill, by name."""

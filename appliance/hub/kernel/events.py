@@ -34,7 +34,7 @@ _RULES = (7,)  # NFNLGRP_NFTABLES
 _MOST_AT_ONCE = 64
 
 
-class Event(Enum):
+class NamespaceEvent(Enum):
     """Kind of change."""
 
     RULES = "rules"
@@ -45,12 +45,12 @@ class Event(Enum):
     """A change of links, addresses, routes, settings, the namespace's name, or the process that serves the link."""
 
 
-OnEvent = Callable[[str, Event], None]
+OnEvent = Callable[[str, NamespaceEvent], None]
 
 
 @dataclass
 class _Watched:
-    descriptors: dict[int, Event]
+    descriptors: dict[int, NamespaceEvent]
     name: str
     namespace: int | None
     closing: ExitStack = field(repr=False)
@@ -66,7 +66,7 @@ class Watcher:
     def __init__(self, on_event: OnEvent) -> None:
         self._on_event = on_event
         self._watched: dict[str, _Watched] = {}
-        self._owners: dict[int, tuple[str, Event]] = {}
+        self._owners: dict[int, tuple[str, NamespaceEvent]] = {}
         self._lock = threading.Lock()
         self._epoll = select.epoll()
         self._wake, self._waker = socket.socketpair()
@@ -94,23 +94,23 @@ class Watcher:
             with namespace.inside(home):
                 routing = stack.enter_context(_listener(socket.NETLINK_ROUTE, _ROUTING))
                 rules = stack.enter_context(_listener(_NETFILTER, _RULES))
-            descriptors = {routing.fileno(): Event.ANYTHING, rules.fileno(): Event.RULES}
+            descriptors = {routing.fileno(): NamespaceEvent.ANYTHING, rules.fileno(): NamespaceEvent.RULES}
             if process is not None:
                 # A process that has already ended counts as an event.
                 try:
                     ended = moved_high(os.pidfd_open(process))
                 except OSError:
-                    self._on_event(owner, Event.ANYTHING)
+                    self._on_event(owner, NamespaceEvent.ANYTHING)
                 else:
                     stack.callback(os.close, ended)
-                    descriptors[ended] = Event.ANYTHING
+                    descriptors[ended] = NamespaceEvent.ANYTHING
             self._add(owner, _Watched(descriptors, name, home, stack.pop_all()))
 
     def watch_rules_here(self, owner: str) -> None:
         """Report changes of the rules in the caller's namespace as the owner's."""
         with ExitStack() as stack:
             rules = stack.enter_context(_listener(_NETFILTER, _RULES))
-            self._add(owner, _Watched({rules.fileno(): Event.RULES}, "", None, stack.pop_all()))
+            self._add(owner, _Watched({rules.fileno(): NamespaceEvent.RULES}, "", None, stack.pop_all()))
 
     def _add(self, owner: str, fresh: _Watched) -> None:
         self.forget(owner)
@@ -165,7 +165,7 @@ class Watcher:
                 found = self._watched.get(owner)
                 if found is None or found.namespace is None or namespace.leads_to(found.name, found.namespace):
                     continue
-            self._on_event(owner, Event.ANYTHING)
+            self._on_event(owner, NamespaceEvent.ANYTHING)
 
     def _drop(self, descriptor: int) -> None:
         self._owners.pop(descriptor, None)

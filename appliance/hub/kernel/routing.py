@@ -17,7 +17,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from appliance.hub.errors import LinkError, reason
-from appliance.hub.findings import Finding, Part
+from appliance.hub.findings import Damage, Part
 from appliance.hub.kernel import links, namespace, rtnetlink
 from appliance.hub.names import KernelNames
 from appliance.hub.ruleset import ALLOWED_MARK
@@ -79,7 +79,7 @@ class _Route:
     metric: int
 
 
-def mend(names: KernelNames, network: IPv4Network) -> tuple[Finding, ...]:
+def mend(names: KernelNames, network: IPv4Network) -> tuple[Damage, ...]:
     """Repair everything around the link and return the damage found; intact parts are not touched.
 
     Raises:
@@ -100,7 +100,7 @@ def mend(names: KernelNames, network: IPv4Network) -> tuple[Finding, ...]:
             raise LinkError(f"the namespace of {names.link} can't be configured: {reason(error)}") from error
 
 
-def remove_strangers(names: KernelNames) -> tuple[Finding, ...]:
+def remove_strangers(names: KernelNames) -> tuple[Damage, ...]:
     """Remove all links but ``lo`` and the organization's own, because any other could be a way out.
 
     Raises:
@@ -120,7 +120,7 @@ def _changes() -> Iterator[_Changes]:
         yield cache(lambda: stack.enter_context(IPRoute()))
 
 
-def _remove_strangers(netlink: _Changes, own: str) -> Iterator[Finding]:
+def _remove_strangers(netlink: _Changes, own: str) -> Iterator[Damage]:
     for link in rtnetlink.links():
         name, kind = str(link.get("ifname")), link.get(("linkinfo", "kind"))
         # A kernel puts the idle ends of its own tunnels (sit0, tunl0, …) into every namespace; they stay down.
@@ -130,23 +130,23 @@ def _remove_strangers(netlink: _Changes, own: str) -> Iterator[Finding]:
             netlink().link("del", index=link["index"])
         except NetlinkError:
             netlink().link("set", index=link["index"], state="down")
-        yield Finding(Part.LINK, f"a link {name} that does not belong here")
+        yield Damage(Part.LINK, f"a link {name} that does not belong here")
 
 
-def _mend_link(netlink: _Changes, own: str) -> Iterator[Finding]:
+def _mend_link(netlink: _Changes, own: str) -> Iterator[Damage]:
     found = {str(link.get("ifname")): link for link in rtnetlink.links()}
     if own not in found:
         raise LinkError(f"there is no link {own}")
     for name in ("lo", own):
         if found[name].get("state") != "up":
             netlink().link("set", index=found[name]["index"], state="up")
-            yield Finding(Part.LINK, f"{'the link' if name == own else name} was down")
+            yield Damage(Part.LINK, f"{'the link' if name == own else name} was down")
     if found[own].get("mtu") != MTU:
         netlink().link("set", index=found[own]["index"], mtu=MTU)
-        yield Finding(Part.LINK, f"an MTU of {found[own].get('mtu')}")
+        yield Damage(Part.LINK, f"an MTU of {found[own].get('mtu')}")
 
 
-def _mend_settings(link: str) -> Iterator[Finding]:
+def _mend_settings(link: str) -> Iterator[Damage]:
     # /proc/sys/net shows the namespace of the thread that opens it.
     wanted = dict(_PER_NAMESPACE)
     for scope in ("all", "default", link):
@@ -157,7 +157,7 @@ def _mend_settings(link: str) -> Iterator[Finding]:
             present = _setting(name)
             if present != value:
                 Path("/proc/sys", name).write_text(value)
-                yield Finding(Part.SETTING, f"{name.replace(link, 'LINK')} was {present}")
+                yield Damage(Part.SETTING, f"{name.replace(link, 'LINK')} was {present}")
 
 
 def _setting(name: str) -> str:
@@ -166,7 +166,7 @@ def _setting(name: str) -> str:
         return file.read().decode().strip()
 
 
-def _mend_addresses(netlink: _Changes, link: str, wanted: str) -> Iterator[Finding]:
+def _mend_addresses(netlink: _Changes, link: str, wanted: str) -> Iterator[Damage]:
     own, loopback = links.index(link), links.index("lo")
     present = {
         (address["index"], f"{address.get('local') or address.get('address')}/{address['prefixlen']}")
@@ -174,14 +174,14 @@ def _mend_addresses(netlink: _Changes, link: str, wanted: str) -> Iterator[Findi
     }
     if (own, wanted) not in present:
         netlink().addr("add", index=own, address=wanted.partition("/")[0], prefixlen=32)
-        yield Finding(Part.ADDRESS, "the hub's address was missing")
+        yield Damage(Part.ADDRESS, "the hub's address was missing")
     for index, text in sorted(present - {(own, wanted), (loopback, "127.0.0.1/8")}):
         address, _, length = text.partition("/")
         netlink().addr("del", index=index, address=address, prefixlen=int(length))
-        yield Finding(Part.ADDRESS, f"an address {text} that does not belong here")
+        yield Damage(Part.ADDRESS, f"an address {text} that does not belong here")
 
 
-def _mend_routes(netlink: _Changes, link: str, network: IPv4Network) -> Iterator[Finding]:
+def _mend_routes(netlink: _Changes, link: str, network: IPv4Network) -> Iterator[Damage]:
     wanted = {
         _Route(_UNREACHABLE, _MAIN, _ANYWHERE, 0, _LAST_METRIC),
         _Route(_UNICAST, _TABLE, str(network), links.index(link), 0),
@@ -189,12 +189,12 @@ def _mend_routes(netlink: _Changes, link: str, network: IPv4Network) -> Iterator
     present = {_route(found) for found in rtnetlink.routes() if _table(found) != _LOCAL}
     for route in wanted - present:
         _change_route(netlink, "replace", route)
-        yield Finding(Part.ROUTE, f"no route to {route.destination} in table {route.table}")
+        yield Damage(Part.ROUTE, f"no route to {route.destination} in table {route.table}")
     for route in present - wanted:
         # Deleting one route may take others along.
         with suppress(NetlinkError):
             _change_route(netlink, "del", route, scope=_ANY_SCOPE)
-        yield Finding(Part.ROUTE, f"a route to {route.destination} in table {route.table} that does not belong here")
+        yield Damage(Part.ROUTE, f"a route to {route.destination} in table {route.table} that does not belong here")
 
 
 def _change_route(netlink: _Changes, change: str, route: _Route, **more: int) -> None:
@@ -216,14 +216,14 @@ def _table(found: Any) -> int:
     return int(found.get("table") or 0)
 
 
-def _mend_rules(netlink: _Changes) -> Iterator[Finding]:
+def _mend_rules(netlink: _Changes) -> Iterator[Damage]:
     present = {_rule(found): found for found in rtnetlink.rules()}
     for priority, table, mark in sorted(_RULES - set(present)):
         netlink().rule("add", priority=priority, table=table, **({"fwmark": mark} if mark else {}))
-        yield Finding(Part.ROUTE, f"no rule {priority} for table {table}")
+        yield Damage(Part.ROUTE, f"no rule {priority} for table {table}")
     for key in set(present) - _RULES:
         _delete_rule(netlink, *key)
-        yield Finding(Part.ROUTE, f"a rule {key[0]} for table {key[1]} that does not belong here")
+        yield Damage(Part.ROUTE, f"a rule {key[0]} for table {key[1]} that does not belong here")
 
 
 def _delete_rule(netlink: _Changes, priority: int, table: int, mark: int) -> None:

@@ -19,7 +19,7 @@ import structlog
 from appliance.hub.errors import HubError, Overtaken
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.doorkeeper import Doorkeeper
-from appliance.hub.rpc.callers import HERE, Caller
+from appliance.hub.rpc.callers import LOCAL, WaitingCaller
 from appliance.hub.rpc.checks import Distrusted, check_state, usable_endpoints
 from appliance.model.desired import Desired
 from appliance.model.difference import StateDifference
@@ -42,7 +42,7 @@ class _Applied:
     base: int
     revision: int
     before: Desired | None = None
-    caller: Caller = HERE
+    caller: WaitingCaller = LOCAL
 
     def is_under_way(self, stored: int) -> bool:
         """Tell whether the caller may still commit it, given the store's revision."""
@@ -60,7 +60,13 @@ class Arbiter:
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def apply(
-        self, organization: str, desired: Desired | None, *, base: int, revision: int, caller: Caller = HERE
+        self,
+        organization: str,
+        desired: Desired | None,
+        *,
+        base: int,
+        revision: int,
+        caller: WaitingCaller = LOCAL,
     ) -> None:
         """Enforce a change (`messages.Apply`), unless its caller gives up before it is in force.
 
@@ -73,7 +79,7 @@ class Arbiter:
             applied = self._applied.get(organization)
             if applied is None or applied.revision != base:
                 self._check(organization, applied, base)
-            caller.must_wait()
+            caller.check_waiting()
             if applied is None and base != revision:
                 # A change before the end of restoring may have to be put back to the restored state.
                 with suppress(HubError):
@@ -83,7 +89,7 @@ class Arbiter:
             self._applied[organization] = _Applied(base, revision, before, caller)
             if caller.is_gone():
                 self._put_back(organization, self._applied[organization])
-                caller.must_wait()
+                caller.check_waiting()
 
     def amended(self, organization: str, difference: StateDifference, base: int) -> Desired | None:
         """Apply a difference to the state at revision ``base``; None if the data plane has another revision."""
@@ -179,7 +185,7 @@ class Arbiter:
             return False
         is_same = is_alike(self._plane.state(organization), stored)
         if not is_same:
-            self._enforce(organization, stored, HERE)
+            self._enforce(organization, stored, LOCAL)
         if revision is None:
             self._applied.pop(organization, None)
         else:
@@ -187,10 +193,10 @@ class Arbiter:
         return not is_same
 
     def _put_back(self, organization: str, applied: _Applied) -> None:
-        self._enforce(organization, applied.before, HERE)
+        self._enforce(organization, applied.before, LOCAL)
         self._applied[organization] = _Applied(applied.base, applied.base)
 
-    def _enforce(self, organization: str, desired: Desired | None, caller: Caller) -> None:
+    def _enforce(self, organization: str, desired: Desired | None, caller: WaitingCaller) -> None:
         if desired is None:
             self._take_off(organization)
             return
@@ -199,7 +205,7 @@ class Arbiter:
         check_state(desired, self._plane.states().values(), self._door.port)
         with self._door_put_back(organization):
             self._door.admit(desired)
-            self._plane.apply(desired, caller.must_wait)
+            self._plane.apply(desired, caller.check_waiting)
 
     def _take_off(self, organization: str) -> None:
         with self._door_put_back(organization):

@@ -1,4 +1,4 @@
-"""Bounds of tracked connections for a machine, an organization and all of them together: pure.
+"""ConnectionBounds of tracked connections for a machine, an organization and all of them together: pure.
 
 The kernel has one table for the host, with one limit (`nf_conntrack_max`), and would refuse everybody's new connections
 when it is full.
@@ -19,7 +19,7 @@ ENOUGH_FOR_THE_HOST = ORGANIZATION * _SHARE_OF_AN_ORGANIZATION
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ConnectionBounds:
     """Largest numbers of tracked connections.
 
     Attributes:
@@ -33,7 +33,7 @@ class Bounds:
     everybody: int
 
     @classmethod
-    def of(cls, host_limit: int) -> Bounds:
+    def of(cls, host_limit: int) -> ConnectionBounds:
         """Compute the bounds for a host with this limit."""
         return cls(
             min(MACHINE, host_limit // _SHARE_OF_A_MACHINE),

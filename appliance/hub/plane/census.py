@@ -16,7 +16,7 @@ from appliance.hub.wireguard import kernel, processes, uapi
 
 
 @dataclass(frozen=True)
-class Sight:
+class HostNames:
     """Names of objects on the host, and the ids of the instance's organizations among them."""
 
     organizations: frozenset[str]
@@ -26,7 +26,7 @@ class Sight:
     sockets: Mapping[str, Path]
 
 
-def look(names: Names) -> Sight:
+def look(names: Names) -> HostNames:
     """List the host's objects without entering any namespace; takes a few milliseconds for any number of organizations.
 
     Raises:
@@ -34,7 +34,7 @@ def look(names: Names) -> Sight:
     """
     sight = (frozenset(namespace.names()), frozenset(links.names()), processes.by_link(), uapi.sockets())
     found = {names.organization_of(name) for kind in sight for name in kind}
-    return Sight(frozenset(each for each in found if each is not None), *sight)
+    return HostNames(frozenset(each for each in found if each is not None), *sight)
 
 
 def take(names: Names) -> tuple[Footprint, ...]:
@@ -50,7 +50,7 @@ def take(names: Names) -> tuple[Footprint, ...]:
     )
 
 
-def _footprint(organization: str, names: KernelNames, sight: Sight, admitted: frozenset[int]) -> Footprint:
+def _footprint(organization: str, names: KernelNames, sight: HostNames, admitted: frozenset[int]) -> Footprint:
     inside: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     # The namespace may be in removal, or a plain file from a failed mount.

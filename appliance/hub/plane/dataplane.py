@@ -12,16 +12,16 @@ from ipaddress import IPv4Address
 import structlog
 
 from appliance.hub.errors import GivenUp, HubError, Occupied
-from appliance.hub.findings import Finding, Repair
+from appliance.hub.findings import Damage, Repair
 from appliance.hub.kernel import namespace, tracking
-from appliance.hub.kernel.events import Event, Watcher
+from appliance.hub.kernel.events import NamespaceEvent, Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane import census
 from appliance.hub.plane.reconcile import Reconciler
-from appliance.hub.rpc.callers import Hook, go_on
+from appliance.hub.rpc.callers import Hook, no_hook
 from appliance.hub.rpc.footprint import Footprint
-from appliance.hub.ruleset import Full
+from appliance.hub.ruleset import FullMachines
 from appliance.hub.wireguard import Backend
 from appliance.hub.wireguard.handshakes import Handshakes
 from appliance.model.desired import Desired, PeerStatus, RuleCount
@@ -71,7 +71,7 @@ class DataPlane:
         """The WireGuard implementation in use."""
         return self._backend
 
-    def apply(self, desired: Desired, hook: Hook = go_on) -> None:
+    def apply(self, desired: Desired, hook: Hook = no_hook) -> None:
         """Enforce this state; it is in force when this returns.
 
         Args:
@@ -110,7 +110,7 @@ class DataPlane:
             self._whole.add(organization)
         log.info("organization enforced", organization=organization)
 
-    def heal(self, organization: str, event: Event = Event.ANYTHING) -> Repair | None:
+    def heal(self, organization: str, event: NamespaceEvent = NamespaceEvent.ANYTHING) -> Repair | None:
         """Check the organization's part of the kernel, and repair it until no damage is found.
 
         Returns:
@@ -125,10 +125,10 @@ class DataPlane:
             desired = self._wanted.get(organization)
             if desired is None:
                 return None
-            found: list[Finding] = []
+            found: list[Damage] = []
             try:
                 for _ in range(_MOST_LOOKS):
-                    look = self._reconciler.judge_anew if event is Event.RULES else self._reconciler.make_whole
+                    look = self._reconciler.judge_anew if event is NamespaceEvent.RULES else self._reconciler.make_whole
                     amiss = look(desired)
                     found += amiss
                     if not amiss:
@@ -189,7 +189,7 @@ class DataPlane:
         with self._holding(organization, _HEALING_WAITS_S):
             return self._reconciler.openers(organization)
 
-    def refuse(self, organization: str, full: Full) -> None:
+    def refuse(self, organization: str, full: FullMachines) -> None:
         """Refuse new connections of these machines, and only these, until the next call.
 
         Raises:

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from appliance.hub.errors import HubError
-from appliance.hub.findings import Finding, Part, Repair
-from appliance.hub.front_door import DoorRepair, Flow, FrontDoor, Level
+from appliance.hub.findings import Damage, Part, Repair
+from appliance.hub.front_door import DoorRepair, FrontDoor, LastEndpoint, Level
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.machine_calls import MachineCalls
 from appliance.model.desired import Desired
@@ -84,7 +84,7 @@ class Doorkeeper:
         self._follow_up()
         if repair is DoorRepair.NONE:
             return None
-        found = Finding(Part.FRONT_DOOR, f"the front door's rules were changed; put right {repair.value}")
+        found = Damage(Part.FRONT_DOOR, f"the front door's rules were changed; put right {repair.value}")
         return Repair(FRONT_DOOR, time.time(), time.monotonic() - start, (found,))
 
     def counters(self) -> dict[str, int]:
@@ -126,7 +126,7 @@ class Doorkeeper:
         """Load the links' last endpoints into a door that was recreated and has no sessions."""
         ports = {entry.organization: entry.inner_port for entry in self._door.admitted()}
         self._door.learn(
-            Flow(address, port, ports[organization])
+            LastEndpoint(address, port, ports[organization])
             for organization, heard in self._plane.endpoints().items()
             if organization in ports
             for address, port in map(_address, heard.values())

@@ -12,14 +12,14 @@ from functools import partial
 import structlog
 
 from appliance.hub.errors import RulesetError
-from appliance.hub.findings import Finding, Part
+from appliance.hub.findings import Damage, Part
 from appliance.hub.kernel import counters, generation, nft, removal
 from appliance.hub.kernel.generation import Ledger, LedgerEntry
 from appliance.hub.kernel.nft import Rulesets
 from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.names import KernelNames
-from appliance.hub.rpc.callers import Hook, go_on
-from appliance.hub.ruleset import FULL, NOBODY, PACED, TABLE, Compiler, Full, Removal, Ruleset, refusing
+from appliance.hub.rpc.callers import Hook, no_hook
+from appliance.hub.ruleset import FULL, NONE_FULL, PACED, TABLE, Compiler, FullMachines, Removal, Ruleset, refusing
 from appliance.model.desired import Desired
 from appliance.model.errors import Invalid
 from appliance.model.policy import Action, Policy
@@ -72,7 +72,7 @@ class Enforcement:
         # In the order of their last use.
         self._compilers: OrderedDict[str, Compiler] = OrderedDict()
         self._choosing = threading.Lock()
-        self._full: dict[str, Full] = {}
+        self._full: dict[str, FullMachines] = {}
 
     def forget(self, name: str) -> None:
         """Drop all knowledge of a namespace, and all that keeps it alive."""
@@ -84,7 +84,7 @@ class Enforcement:
         self._full.pop(name, None)
         self._ledger.forget(name)
 
-    def judge(self, names: KernelNames, desired: Desired) -> tuple[Finding, ...]:
+    def judge(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
         """Make sure that the namespace has the rules of this state; return the damage found.
 
         Raises:
@@ -107,9 +107,9 @@ class Enforcement:
             self._load(names, part, _NOT_YET)
         self._load(names, last, wanted)
         self._judged[name] = _Judged(desired, wanted, wanted)
-        return (Finding(Part.RULESET, "there were no rules" if known is None else "the rules were changed"),)
+        return (Damage(Part.RULESET, "there were no rules" if known is None else "the rules were changed"),)
 
-    def rejudge(self, names: KernelNames, desired: Desired, hook: Hook = go_on) -> None:
+    def rejudge(self, names: KernelNames, desired: Desired, hook: Hook = no_hook) -> None:
         """Change the rules in force to those of another state, in one transaction and with as few changes as possible.
 
         Args:
@@ -124,20 +124,20 @@ class Enforcement:
         else:
             hook()
 
-    def refuse(self, names: KernelNames, full: Full) -> None:
+    def refuse(self, names: KernelNames, full: FullMachines) -> None:
         """Refuse new connections of these machines, and only these, until the next call.
 
         Raises:
             RulesetError: the rules were changed by others, or the kernel refused.
         """
         name = names.namespace
-        before, self._full[name] = self._full.get(name, NOBODY), full
+        before, self._full[name] = self._full.get(name, NONE_FULL), full
         judged = self._judged.get(name)
         if full != before and judged is not None:
             self._switch(names, judged, judged.desired, self._compiled(names, judged.desired))
 
     def _switch(
-        self, names: KernelNames, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = go_on
+        self, names: KernelNames, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = no_hook
     ) -> None:
         gone = frozenset(name for name in judged.out_of_use() if name not in wanted)
         # A chain that is wanted again still has its old statements.
@@ -179,7 +179,7 @@ class Enforcement:
             )
             desired = replace(desired, policy=Policy(Action.DENY))
         compiled = self._compiler(names.namespace).compile(desired, names.link)
-        full = self._full.get(names.namespace, NOBODY)
+        full = self._full.get(names.namespace, NONE_FULL)
         return refusing(compiled, full) if full else compiled
 
     def _compiler(self, name: str) -> Compiler:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from appliance.hub.errors import Occupied, log_error
 from appliance.hub.findings import Repair
-from appliance.hub.kernel.events import Event
+from appliance.hub.kernel.events import NamespaceEvent
 
-Look = Callable[[str, Event], Repair | None]
+Look = Callable[[str, NamespaceEvent], Repair | None]
 Sweep = Callable[[], tuple[str, ...]]
 
 _WORKERS = 2
@@ -33,7 +33,7 @@ class _DueCheck:
 
     noticed: float
     at: float
-    event: Event
+    event: NamespaceEvent
     failures: int = 0
 
 
@@ -62,14 +62,14 @@ class Healer:
         for thread in self._threads:
             thread.start()
 
-    def notice(self, organization: str, event: Event, delay_s: float = 0.0) -> None:
+    def notice(self, organization: str, event: NamespaceEvent, delay_s: float = 0.0) -> None:
         """Schedule a check of an organization after an event. Returns at once."""
         now = time.monotonic()
         with self._changed:
             before = self._due.get(organization)
-            if before is None or before.event is Event.MACHINES:
+            if before is None or before.event is NamespaceEvent.MACHINES:
                 self._due[organization] = _DueCheck(now, now + delay_s, event)
-            elif event is Event.ANYTHING:
+            elif event is NamespaceEvent.ANYTHING:
                 self._due[organization] = replace(before, event=event, at=now)
             self._changed.notify()
 
@@ -117,7 +117,9 @@ class Healer:
             # An organization that can't be checked, for whatever reason, must not end the checks of all others.
             pause = min(_FIRST_PAUSE * 2**due.failures, _LONGEST_PAUSE)
             log_error("damage can't be repaired yet", error, organization=organization, again_in=pause)
-            return replace(due, at=time.monotonic() + pause, event=Event.ANYTHING, failures=min(due.failures + 1, 10))
+            return replace(
+                due, at=time.monotonic() + pause, event=NamespaceEvent.ANYTHING, failures=min(due.failures + 1, 10)
+            )
         if repair is not None:
             self._mended(replace(repair, seconds=time.monotonic() - due.noticed))
         return None
@@ -131,7 +133,8 @@ class Healer:
                     skipped = organization in self._busy or organization in self._due
                 if (
                     not skipped
-                    and (again := self._heal(organization, _DueCheck(start, start, Event.ANYTHING))) is not None
+                    and (again := self._heal(organization, _DueCheck(start, start, NamespaceEvent.ANYTHING)))
+                    is not None
                 ):
                     with self._changed:
                         self._due.setdefault(organization, again)

@@ -14,15 +14,15 @@ from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
 
 from appliance.hub.errors import LinkError
-from appliance.hub.findings import Finding, Part
+from appliance.hub.findings import Damage, Part
 from appliance.hub.kernel import namespace, nft, routing, tracking
 from appliance.hub.kernel.events import Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.kernel.sockets import NetfilterSockets
 from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane.enforcement import Enforcement
-from appliance.hub.rpc.callers import Hook, go_on
-from appliance.hub.ruleset import FULL, PACED, Count, Full, rule_of
+from appliance.hub.rpc.callers import Hook, no_hook
+from appliance.hub.ruleset import FULL, PACED, Count, FullMachines, rule_of
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired, Peer
 
@@ -60,7 +60,7 @@ class Reconciler:
         # By organization, the time when its handshakes were begun last; monotonic seconds.
         self._begun: dict[str, float] = {}
 
-    def make_whole(self, desired: Desired) -> tuple[Finding, ...]:
+    def make_whole(self, desired: Desired) -> tuple[Damage, ...]:
         """Make the kernel have this state; return the damage found.
 
         Raises:
@@ -80,11 +80,11 @@ class Reconciler:
             self._watcher.watch(desired.organization, names.namespace, self._backend.process(names))
         return tuple(found)
 
-    def judge_anew(self, desired: Desired) -> tuple[Finding, ...]:
+    def judge_anew(self, desired: Desired) -> tuple[Damage, ...]:
         """Make the kernel have the rules of this state; return the damage found."""
         return self._rules.judge(self._names.of(desired.organization), desired)
 
-    def change(self, before: Desired, after: Desired, hook: Hook = go_on) -> None:
+    def change(self, before: Desired, after: Desired, hook: Hook = no_hook) -> None:
         """Change a state in force to another one with the same link.
 
         Removed peers go first, then the rules change, and added peers come last.
@@ -149,19 +149,19 @@ class Reconciler:
         self._begun.pop(organization, None)
         namespace.remove(names.namespace)
 
-    def _name(self, names: KernelNames, organization: str) -> tuple[Finding, ...]:
+    def _name(self, names: KernelNames, organization: str) -> tuple[Damage, ...]:
         held = self._watcher.namespace_of(organization)
         if held is not None:
             if namespace.leads_to(names.namespace, held):
                 return ()
             # The watcher's descriptor kept the namespace alive, so only the name has to be restored.
             namespace.rename(names.namespace, held)
-            return (Finding(Part.NAMESPACE, "the namespace had lost its name"),)
+            return (Damage(Part.NAMESPACE, "the namespace had lost its name"),)
         if namespace.exists(names.namespace):
             return ()
         self.clear(organization)
         namespace.create(names.namespace)
-        return (Finding(Part.NAMESPACE, "there was no namespace"),)
+        return (Damage(Part.NAMESPACE, "there was no namespace"),)
 
     def counters(self, organization: str) -> Mapping[str | None, Count]:
         """Read the counters of the organization's rules by rule id; None: the default.
@@ -180,7 +180,7 @@ class Reconciler:
         """
         return tracking.count_by_opener(self._sockets, self._names.of(organization).namespace)
 
-    def refuse(self, organization: str, full: Full) -> None:
+    def refuse(self, organization: str, full: FullMachines) -> None:
         """See `Enforcement.refuse`."""
         self._rules.refuse(self._names.of(organization), full)
 
@@ -188,7 +188,7 @@ class Reconciler:
         """See `Enforcement.refused`."""
         return self._rules.refused(self._names.of(organization))
 
-    def _link(self, names: KernelNames, desired: Desired) -> tuple[Finding, ...]:
+    def _link(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
         if self._backend.is_ready(names, desired.hub_public_key, desired.port):
             return ()
         # The name may have been given to another namespace since the check began: then the link is in ours, and has
@@ -199,9 +199,9 @@ class Reconciler:
         private_key = self._open_key(desired)
         self._backend.remove(names)
         self._backend.create(names, private_key, desired.port)
-        return (Finding(Part.LINK, "there was no link that worked"),)
+        return (Damage(Part.LINK, "there was no link that worked"),)
 
-    def _peers(self, names: KernelNames, desired: Desired) -> tuple[Finding, ...]:
+    def _peers(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
         present = self._backend.allowed(names)
         wanted = {peer.public_key: (f"{peer.address}/32",) for peer in desired.peers}
         add = [peer for peer in desired.peers if present.get(peer.public_key) != wanted[peer.public_key]]
@@ -214,7 +214,7 @@ class Reconciler:
         endpoints = {key: known[key] for key in known if key not in present}
         self._backend.change(names, add=add, remove=remove, endpoints=endpoints)
         self._forget_connections(names, {IPv4Interface(each).ip for each in changed if ":" not in each})
-        return (Finding(Part.PEER, f"{len(add)} machines were missing, {len(remove)} did not belong here"),)
+        return (Damage(Part.PEER, f"{len(add)} machines were missing, {len(remove)} did not belong here"),)
 
     def _forget_connections(self, names: KernelNames, addresses: Collection[IPv4Address]) -> None:
         if addresses:

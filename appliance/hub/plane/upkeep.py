@@ -16,7 +16,7 @@ from appliance.hub.errors import HubError, log_error
 from appliance.hub.findings import Repair
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.kernel import tracking
-from appliance.hub.kernel.events import Event, Watcher
+from appliance.hub.kernel.events import NamespaceEvent, Watcher
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.names import Names
 from appliance.hub.plane.agreement import Agreement
@@ -148,7 +148,7 @@ class Upkeep:
             self.door.settle()
         except HubError as error:
             log.error("the front door can't be put right yet", error=str(error))
-            self._healer.notice(FRONT_DOOR, Event.ANYTHING)
+            self._healer.notice(FRONT_DOOR, NamespaceEvent.ANYTHING)
         self.is_restored = True
         self._healer.start()
         self.machine_calls.start()
@@ -176,20 +176,20 @@ class Upkeep:
             log_error(
                 "an organization could not be restored", error, (HubError, Unavailable), organization=organization
             )
-            self._healer.notice(organization, Event.ANYTHING)
+            self._healer.notice(organization, NamespaceEvent.ANYTHING)
 
-    def _heal(self, organization: str, event: Event) -> Repair | None:
+    def _heal(self, organization: str, event: NamespaceEvent) -> Repair | None:
         if organization == FRONT_DOOR:
             return self.door.heal()
-        repair = None if event is Event.MACHINES else self.plane.heal(organization, event)
-        if event is not Event.RULES:
+        repair = None if event is NamespaceEvent.MACHINES else self.plane.heal(organization, event)
+        if event is not NamespaceEvent.RULES:
             with suppress(HubError, Unavailable):
                 self._note_endpoints(organization)
         return repair
 
     def _met(self, organization: str) -> None:
         # WireGuard knows the machine's endpoint once it has read the initiation, whatever becomes of the handshake.
-        self._healer.notice(organization, Event.MACHINES, _HANDSHAKE_S)
+        self._healer.notice(organization, NamespaceEvent.MACHINES, _HANDSHAKE_S)
 
     def _note_endpoints(self, organization: str) -> None:
         heard = self.plane.note_endpoints(organization)

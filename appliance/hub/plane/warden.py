@@ -1,4 +1,4 @@
-"""Bounds of tracked connections, enforced by counting once a second.
+"""ConnectionBounds of tracked connections, enforced by counting once a second.
 
 nftables can bound connections itself (`ct count`), but then each new connection costs a search through all existing
 ones, which is more than a flood of packets costs. So the kernel limits the rate of new connections, at a constant cost,
@@ -18,8 +18,8 @@ from typing import Protocol
 import structlog
 
 from appliance.hub.errors import HubError, log_error
-from appliance.hub.plane.bounds import Bounds, full_machines, is_full
-from appliance.hub.ruleset import FULL, NOBODY, PACED, Full
+from appliance.hub.plane.bounds import ConnectionBounds, full_machines, is_full
+from appliance.hub.ruleset import FULL, NONE_FULL, PACED, FullMachines
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class Tracked(Protocol):
     def openers(self, organization: str) -> Mapping[IPv4Address, int]:
         """Count the connections that each machine has opened; raises `HubError`."""
 
-    def refuse(self, organization: str, full: Full) -> None:
+    def refuse(self, organization: str, full: FullMachines) -> None:
         """Refuse new connections of these machines; raises `HubError`."""
 
     def refused(self, organization: str) -> Mapping[str, int]:
@@ -64,13 +64,13 @@ class Warden:
         plane: Tracked,
         host_limit: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
-        bounds: Callable[[int], Bounds] = Bounds.of,
+        bounds: Callable[[int], ConnectionBounds] = ConnectionBounds.of,
     ) -> None:
         self._plane = plane
         self._host_limit = host_limit
         self._clock = clock
         self._bounds = bounds
-        self._full: dict[str, Full] = {}
+        self._full: dict[str, FullMachines] = {}
         self._refused: dict[str, Mapping[str, int]] = {}
         # By organization, the earliest time of the next list of its connections; none begins before `_rested`.
         self._due: dict[str, float] = {}
@@ -118,9 +118,9 @@ class Warden:
         level = bounds.level(list(counts.values()))
         # Longest overdue lists come first.
         for organization in sorted(counts, key=lambda each: self._due.get(each, 0.0)):
-            count, before = counts[organization], self._full.get(organization, NOBODY)
+            count, before = counts[organization], self._full.get(organization, NONE_FULL)
             machines = self._full_machines(organization, count, bounds.machine, before.machines)
-            after = Full(machines, is_full(count, level, before.everybody))
+            after = FullMachines(machines, is_full(count, level, before.everybody))
             if after != before:
                 self._refuse(organization, before, after, count)
             if after or count >= _NOTEWORTHY:
@@ -147,7 +147,7 @@ class Warden:
         self._due[organization] = ended + (_SOONEST_S if full else max(_SOONEST_S, (bound - most) / _PACE))
         return full
 
-    def _refuse(self, organization: str, before: Full, after: Full, count: int) -> None:
+    def _refuse(self, organization: str, before: FullMachines, after: FullMachines, count: int) -> None:
         try:
             self._plane.refuse(organization, after)
         except HubError as error:

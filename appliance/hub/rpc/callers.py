@@ -14,12 +14,12 @@ Hook = Callable[[], None]
 """Called at the last moment before a change takes effect; if it raises, the change does not."""
 
 
-def go_on() -> None:
+def no_hook() -> None:
     """Do nothing: the hook of a change that can't be given up."""
 
 
 @dataclass(frozen=True)
-class Caller:
+class WaitingCaller:
     """A connection that waits for an answer.
 
     Attributes:
@@ -41,7 +41,7 @@ class Caller:
         except OSError:
             return True
 
-    def must_wait(self) -> None:
+    def check_waiting(self) -> None:
         """Raise `GivenUp` if the caller, who takes the call for failed by now, does not wait any more."""
         if self.is_gone():
             raise GivenUp("the caller is gone")
@@ -49,5 +49,5 @@ class Caller:
             raise GivenUp("the caller's time is over")
 
 
-HERE = Caller()
+LOCAL = WaitingCaller()
 """This process itself."""

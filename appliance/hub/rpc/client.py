@@ -152,7 +152,7 @@ class HubClient:
 
     def _ask(self, connection: socket.socket, call: messages.Call, timeout_s: float) -> bytes:
         connection.settimeout(timeout_s)
-        codec.send(connection, messages.Request(call, _PATIENCE * timeout_s))
+        codec.send(connection, messages.TimedCall(call, _PATIENCE * timeout_s))
         data = codec.receive(connection)
         if data is None:
             raise ConnectionError("the hub ended the connection")

@@ -157,7 +157,7 @@ RESERVED = (TearDown, RotateSecret)
 """Calls that are reserved for the hub's own user, because the web process faces the internet."""
 
 
-class Request(msgspec.Struct, frozen=True):
+class TimedCall(msgspec.Struct, frozen=True):
     """A call, and the seconds that its caller waits for the answer."""
 
     call: Call
@@ -199,7 +199,7 @@ class HubStatus:
         repairs: number of repairs since the start, by kind of damage (`findings.Part`).
         tracking: numbers of tracked connections and reached bounds (`Warden.figures`).
         machine_calls: calls to machines after damage to the front door, by outcome (`MachineCalls.figures`).
-        work: processor time and waiting of changes since the start (`Turns.figures`).
+        work: processor time and waiting of changes since the start (`ChangeScheduler.figures`).
     """
 
     wireguard: str

@@ -17,12 +17,12 @@ import structlog
 
 from appliance.hub.errors import Crowded, HubError, Overtaken
 from appliance.hub.rpc import codec, messages
-from appliance.hub.rpc.callers import Caller
+from appliance.hub.rpc.callers import WaitingCaller
 from appliance.model.errors import Refused
 
 log = structlog.get_logger()
 
-Handler = Callable[[Any, Caller], object]
+Handler = Callable[[Any, WaitingCaller], object]
 
 # unix(7), SO_PEERCRED: pid, uid, gid.
 _CREDENTIALS = struct.Struct("3i")
@@ -120,8 +120,8 @@ class Server:
     def _answer(self, data: bytes, connection: socket.socket, uid: int) -> messages.Done | messages.Failed:
         came = time.monotonic()
         try:
-            request = codec.decode(data, messages.Request)
-            call, caller = request.call, Caller(connection, came + request.patience_s)
+            request = codec.decode(data, messages.TimedCall)
+            call, caller = request.call, WaitingCaller(connection, came + request.patience_s)
             if isinstance(call, messages.RESERVED) and uid != os.getuid():
                 raise HubError(f"{type(call).__name__} is not for user {uid}")
             return messages.Done(msgspec.Raw(codec.encode(self._handler(call, caller))))

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import structlog
 
 from appliance.hub.errors import Crowded
-from appliance.hub.rpc.callers import Caller
+from appliance.hub.rpc.callers import WaitingCaller
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class _Ticket:
     is_large: bool
 
 
-class Turns:
+class ChangeScheduler:
     """Schedules changes; safe to share between threads.
 
     Args:
@@ -85,7 +85,7 @@ class Turns:
         self._logged: dict[str, float] = {}
 
     @contextmanager
-    def turn(self, organization: str, caller: Caller, *, is_large: bool = False) -> Iterator[None]:
+    def turn(self, organization: str, caller: WaitingCaller, *, is_large: bool = False) -> Iterator[None]:
         """Wait for a slot, and charge the block's processor time to the organization.
 
         Args:
@@ -113,7 +113,7 @@ class Turns:
                 "refused_share": self._refused["share"],
             }
 
-    def _wait(self, organization: str, caller: Caller, *, is_large: bool) -> None:
+    def _wait(self, organization: str, caller: WaitingCaller, *, is_large: bool) -> None:
         came = self._clock()
         with self._changed:
             self._check(organization, came)
@@ -123,7 +123,7 @@ class Turns:
             try:
                 while self._next() is not ticket:
                     self._changed.wait(_LOOK_S)
-                    caller.must_wait()
+                    caller.check_waiting()
                 self._running[organization] = ticket
             finally:
                 queue = self._waiting[organization]

@@ -30,19 +30,19 @@ from appliance.hub.ruleset.chains import ALLOWED_MARK, counter_name, rule_of
 from appliance.hub.ruleset.compiler import Compiler, compile_ruleset
 from appliance.hub.ruleset.document import TABLE, UNKNOWN, Count, Removal, Ruleset, Statements, is_leaf
 from appliance.hub.ruleset.frame import UNMATCHED
-from appliance.hub.ruleset.openings import FULL, NOBODY, PACED, Full, refusing
+from appliance.hub.ruleset.openings import FULL, NONE_FULL, PACED, FullMachines, refusing
 
 __all__ = [
     "ALLOWED_MARK",
     "FULL",
-    "NOBODY",
+    "NONE_FULL",
     "PACED",
     "TABLE",
     "UNKNOWN",
     "UNMATCHED",
     "Compiler",
     "Count",
-    "Full",
+    "FullMachines",
     "Removal",
     "Ruleset",
     "Statements",

@@ -7,7 +7,7 @@ from functools import partial
 from operator import itemgetter
 
 from appliance.hub.ruleset.classes import NO_CLASS
-from appliance.hub.ruleset.document import Draft
+from appliance.hub.ruleset.document import ChainDraft
 from appliance.hub.ruleset.lookups import (
     CLASS_SHIFT,
     Element,
@@ -81,7 +81,7 @@ def _classes(name: str, place: str, field: str, text: Callable[[int], str]) -> S
     return Spread(name, (field,), lambda _: 1, statements, miss=f"{name}_other")
 
 
-def add_no_classes(draft: Draft) -> None:
+def add_no_classes(draft: ChainDraft) -> None:
     """Add the chains to which `source_classes` and `destination_classes` send packets of machines in no class."""
     draft.add("source_other", f"meta priority set {in_priority(NO_CLASS)}")
     draft.add("destination_other", f"meta mark set {in_mark(NO_CLASS)}")

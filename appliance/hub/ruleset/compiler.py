@@ -7,7 +7,7 @@ from collections import defaultdict
 from appliance.hub.ruleset import chains
 from appliance.hub.ruleset.chains import counter_name
 from appliance.hub.ruleset.classes import Classes
-from appliance.hub.ruleset.document import Draft, Ruleset
+from appliance.hub.ruleset.document import ChainDraft, Ruleset
 from appliance.hub.ruleset.frame import HOOKS, UNMATCHED, add_frame
 from appliance.hub.ruleset.lookups import IN_ORDER, Element, Ends, Key, Lookup, elements_of, keys_of, lookup_of
 from appliance.hub.ruleset.openings import FULL, PACED
@@ -130,7 +130,7 @@ class Compiler:
             spread.update({key: elements_of(lookup, of_lookup[key]) if key in of_lookup else None for key in keys})
 
     def _written(self, desired: Desired, link: str) -> Ruleset:
-        draft = Draft()
+        draft = ChainDraft()
         lookups = [lookup for lookup in IN_ORDER if lookup in self._spreads]
         has_classes = any(map(len, self._classes))
         add_frame(draft, desired, link, lookups, has_classes=has_classes)

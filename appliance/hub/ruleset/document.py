@@ -188,7 +188,7 @@ def _lines(lines: Iterable[str]) -> str:
 
 
 @dataclass
-class Draft:
+class ChainDraft:
     """Chains of a ruleset that is being written."""
 
     chains: Chains = field(default_factory=dict)
@@ -210,7 +210,7 @@ class Draft:
         for statement in self.chains.pop(name, ()):
             self.leaves.pop(statement.removeprefix(_TO_LEAF), None)
 
-    def include(self, other: Draft) -> None:
+    def include(self, other: ChainDraft) -> None:
         """Add all chains of another draft."""
         self.chains.update(other.chains)
         self.leaves.update(other.leaves)

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from appliance.hub.ruleset import chains
 from appliance.hub.ruleset.chains import ACCEPT, ALLOWED_MARK, CLASS, STATE
 from appliance.hub.ruleset.classes import NO_CLASS
-from appliance.hub.ruleset.document import Draft
+from appliance.hub.ruleset.document import ChainDraft
 from appliance.hub.ruleset.lookups import Lookup, Topic, in_mark
 from appliance.hub.ruleset.openings import add_openings
 from appliance.model.addresses import hub_address
@@ -35,7 +35,7 @@ HOOKS = {
 }
 
 
-def add_frame(draft: Draft, desired: Desired, link: str, lookups: Sequence[Lookup], *, has_classes: bool) -> None:
+def add_frame(draft: ChainDraft, desired: Desired, link: str, lookups: Sequence[Lookup], *, has_classes: bool) -> None:
     """Add all chains but those of the lookups and of the classes.
 
     Args:
@@ -51,7 +51,7 @@ def add_frame(draft: Draft, desired: Desired, link: str, lookups: Sequence[Looku
     draft.add("default", f'counter name "{UNMATCHED}" {ACCEPT if desired.policy.default is Action.ALLOW else "drop"}')
 
 
-def _add_base(draft: Draft, desired: Desired, link: str) -> None:
+def _add_base(draft: ChainDraft, desired: Desired, link: str) -> None:
     hub = hub_address(desired.network)
     # A ping of the hub is not tracked, so that a machine at its bound can still send it.
     draft.add("apart", f"ip daddr {hub} icmp type echo-request notrack")
@@ -71,7 +71,7 @@ def _add_base(draft: Draft, desired: Desired, link: str) -> None:
     draft.add("hub", f'iifname "{link}" ip daddr {hub} icmp type echo-request accept')
 
 
-def _add_judge(draft: Draft, *, has_classes: bool) -> None:
+def _add_judge(draft: ChainDraft, *, has_classes: bool) -> None:
     """Add the chain that sends packets through the denials, and those with the final number on to the allowances."""
     onward = f"meta mark & {STATE:#x} == {_NOT_DENIED:#x} goto allowances"
     if not has_classes:
@@ -87,7 +87,7 @@ def _add_judge(draft: Draft, *, has_classes: bool) -> None:
     chains.add_no_classes(draft)
 
 
-def _add_denials(draft: Draft, lookups: Sequence[Lookup]) -> None:
+def _add_denials(draft: ChainDraft, lookups: Sequence[Lookup]) -> None:
     """Add the denials: lookups for the packet's protocol, then those for any; passing all of them sets a mark."""
     for topic in Topic:
         of_topic = [lookup for lookup in lookups if lookup.topic is topic]
@@ -104,7 +104,7 @@ def _step(here: int, there: int) -> str:
     return f"meta mark & {STATE:#x} == {here:#x} meta mark set meta mark & {CLASS:#x} | {there:#x}"
 
 
-def _add_allowances(draft: Draft, lookups: Sequence[Lookup]) -> None:
+def _add_allowances(draft: ChainDraft, lookups: Sequence[Lookup]) -> None:
     """Add the allowances: lookups for the packet's protocol, then those for any, and then the default."""
     for topic in Topic:
         steps = [f"jump {lookup.name}" for lookup in lookups if lookup.topic is topic]

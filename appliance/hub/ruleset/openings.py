@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from appliance.hub.ruleset.chains import ALLOWED_MARK
-from appliance.hub.ruleset.document import Draft, Ruleset
+from appliance.hub.ruleset.document import ChainDraft, Ruleset
 
 FULL, PACED = "full", "paced"
 """Counters of new connections that were refused: by a bound, by a pace."""
@@ -22,7 +22,7 @@ _METERS = 65536
 
 
 @dataclass(frozen=True)
-class Full:
+class FullMachines:
     """Machines that have reached their bound of connections.
 
     Attributes:
@@ -36,10 +36,10 @@ class Full:
         return self.everybody or bool(self.machines)
 
 
-NOBODY = Full()
+NONE_FULL = FullMachines()
 
 
-def add_openings(draft: Draft) -> None:
+def add_openings(draft: ChainDraft) -> None:
     """Add the chain that accepts allowed new connections within bounds."""
     # The chain is constant, so that its meters survive saves.
     draft.add(
@@ -55,9 +55,9 @@ def add_openings(draft: Draft) -> None:
     draft.add("full")
 
 
-def refusing(ruleset: Ruleset, full: Full) -> Ruleset:
+def refusing(ruleset: Ruleset, full: FullMachines) -> Ruleset:
     """Extend a ruleset so that it refuses new connections of these machines."""
-    draft, drop = Draft(), f'counter name "{FULL}" drop'
+    draft, drop = ChainDraft(), f'counter name "{FULL}" drop'
     if full.everybody:
         draft.add("full", drop)
     elif full.machines:

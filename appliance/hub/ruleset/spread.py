@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from appliance.hub.ruleset import buckets
-from appliance.hub.ruleset.document import Draft
+from appliance.hub.ruleset.document import ChainDraft
 from appliance.hub.ruleset.lookups import Key
 
 V = TypeVar("V")
@@ -35,7 +35,7 @@ class Spread(Generic[V]):
         *,
         miss: str | None,
     ) -> None:
-        self.draft = Draft()
+        self.draft = ChainDraft()
         self._name = name
         self._fields = fields
         self._size_of = size
@@ -77,7 +77,7 @@ class Spread(Generic[V]):
         for part in before:
             for key, value in part.items():
                 self._parts[self._bucket(key)][key] = value
-        self.draft = Draft()
+        self.draft = ChainDraft()
         for bucket in range(count):
             self._write(bucket)
         if count > 1:

@@ -10,7 +10,7 @@ from appliance.hub.errors import HubError
 from appliance.hub.plane.arbiter import Arbiter
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.doorkeeper import Doorkeeper
-from appliance.hub.rpc.callers import Caller, Hook, go_on
+from appliance.hub.rpc.callers import Hook, WaitingCaller, no_hook
 from appliance.model.desired import Desired
 from appliance.model.difference import between
 from appliance.store import Store
@@ -37,7 +37,7 @@ class MadeUpPlane:
     def states(self) -> dict[str, Desired]:
         return dict(self.wanted)
 
-    def apply(self, desired: Desired, hook: Hook = go_on) -> None:
+    def apply(self, desired: Desired, hook: Hook = no_hook) -> None:
         self.works()
         self._check()
         hook()
@@ -72,7 +72,7 @@ def make_arbiter(store: Store, plane: MadeUpPlane) -> Arbiter:
     return Arbiter(store, cast("Doorkeeper", MadeUpDoor()), cast("DataPlane", plane))
 
 
-class MadeUpCaller(Caller):
+class MadeUpCaller(WaitingCaller):
     """Waits until a test says that its process was killed."""
 
     killed = False
@@ -95,7 +95,7 @@ class ArbitratedHub(FakeHub):
     """
 
     arbiter: Arbiter = field(kw_only=True)
-    caller: Caller = field(default_factory=MadeUpCaller)
+    caller: WaitingCaller = field(default_factory=MadeUpCaller)
     applied: Callable[[], None] = lambda: None
 
     def apply(

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from appliance.hub.front_door import FrontDoor
-from appliance.hub.kernel.events import Event
+from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.names import Names
 from appliance.hub.plane.healing import Healer
 from appliance.hub.rpc import codec, messages
@@ -318,7 +318,7 @@ def test_an_endpoint_that_is_none_keeps_no_link_from_coming_back(
 def test_a_look_that_fails_in_an_unforeseen_way_ends_no_healing() -> None:
     looks: Queue[str] = Queue()
 
-    def look(organization: str, _event: Event) -> None:
+    def look(organization: str, _event: NamespaceEvent) -> None:
         looks.put(organization)
         if organization == "odd":
             raise ValueError("not foreseen")
@@ -328,8 +328,8 @@ def test_a_look_that_fails_in_an_unforeseen_way_ends_no_healing() -> None:
     try:
         # More often than there are threads that look.
         for _ in range(20):
-            healer.notice("odd", Event.ANYTHING)
-            healer.notice("other", Event.ANYTHING)
+            healer.notice("odd", NamespaceEvent.ANYTHING)
+            healer.notice("other", NamespaceEvent.ANYTHING)
             while looks.get(timeout=DEADLINE) != "other":
                 pass
     finally:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from appliance.hub.garbage import sparing
+from appliance.hub.garbage import survivors_frozen
 
 
 class Knot:
@@ -31,7 +31,7 @@ class Clock:
 def clock() -> Iterator[Clock]:
     """Clock of frozen survivors."""
     made = Clock()
-    with sparing(made):
+    with survivors_frozen(made):
         yield made
 
 
@@ -72,6 +72,6 @@ def test_once_in_an_hour_everything_is_looked_at(clock: Clock) -> None:
 
 
 def test_the_end_leaves_nothing_frozen() -> None:
-    with sparing():
+    with survivors_frozen():
         assert gc.get_freeze_count()
     assert gc.get_freeze_count() == 0

@@ -13,7 +13,7 @@ import pytest
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.names import Names
 from appliance.hub.rpc import turns
-from appliance.hub.rpc.callers import HERE
+from appliance.hub.rpc.callers import LOCAL
 from appliance.hub.rpc.client import HubClient
 from appliance.hub.rpc.messages import Status
 from appliance.hub.rpc.server import Server
@@ -54,7 +54,7 @@ class Place:
 
     def is_done(self) -> None:
         """Returns when the hub works at nothing of the organization any more."""
-        with self.hub.turns.turn(ACME, HERE):
+        with self.hub.turns.turn(ACME, LOCAL):
             pass
 
 
@@ -90,7 +90,7 @@ def test_what_its_caller_gave_up_never_comes_into_force(
     with monkeypatch.context() as patched, ExitStack() as held:
         patched.setattr(HubClient._call, "__defaults__", (0.2,))
         if moment == "it waits for its turn":
-            held.enter_context(place.hub.turns.turn(ACME, HERE))
+            held.enter_context(place.hub.turns.turn(ACME, LOCAL))
         else:
             patched.setattr(Compiler, "compile", compile_slowly)
         with pytest.raises(NotEnforced):

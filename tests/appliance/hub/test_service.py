@@ -12,11 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.hub.errors import HubError
 from appliance.hub.front_door import FrontDoor
-from appliance.hub.kernel.events import Event
+from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.names import Names
-from appliance.hub.rpc.callers import HERE
+from appliance.hub.rpc.callers import LOCAL
 from appliance.hub.rpc.messages import CreateCodeSecret, CreateKeys, MatchCode, RotateSecret
-from appliance.hub.rpc.turns import Turns
+from appliance.hub.rpc.turns import ChangeScheduler
 from appliance.hub.service import Hub
 from appliance.hub.wireguard import Backend
 from appliance.model.desired import Desired
@@ -150,18 +150,18 @@ def test_nothing_that_is_restored_or_healed_waits_for_changes(
 ) -> None:
     """Every place for changes is taken, and more changes wait, for as long as the test lasts."""
     hub, looked = make_hub(sealed, [], tmp_path), Queue[str]()
-    hub.turns = Turns(slots=1)
+    hub.turns = ChangeScheduler(slots=1)
     monkeypatch.setattr(hub.upkeep.plane, "present", tuple)
     monkeypatch.setattr(hub.upkeep.plane, "restore", lambda desired, _: looked.put(f"restored {desired.organization}"))
     monkeypatch.setattr(hub.upkeep.plane, "heal", lambda organization, _: looked.put(f"healed {organization}"))
     monkeypatch.setattr(hub.upkeep.plane, "note_endpoints", lambda _: None)
     for name in ("admit", "settle", "close"):
         monkeypatch.setattr(hub.upkeep.door, name, lambda *_: None)
-    with hub.turns.turn("another", HERE):
+    with hub.turns.turn("another", LOCAL):
         hub.upkeep.restore()
         try:
             assert looked.get(timeout=DEADLINE) == f"restored {ACME}"
-            hub.upkeep._healer.notice(ACME, Event.RULES)
+            hub.upkeep._healer.notice(ACME, NamespaceEvent.RULES)
             assert looked.get(timeout=DEADLINE) == f"healed {ACME}"
         finally:
             hub.upkeep.close()

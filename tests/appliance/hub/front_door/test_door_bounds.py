@@ -12,7 +12,7 @@ from ipaddress import ip_address
 import pytest
 from structlog.testing import capture_logs
 
-from appliance.hub.front_door import Flow, FrontDoor, demultiplexer, front, netfilter, rules
+from appliance.hub.front_door import FrontDoor, LastEndpoint, demultiplexer, front, netfilter, rules
 from appliance.hub.front_door.memory import BEGUN_OF, KNOWN_OF, MEMORIES, REGULARS_OF, RESUMED, Meter
 from appliance.hub.front_door.table import known_port
 from appliance.model.keys import new_key_pair
@@ -422,14 +422,14 @@ def test_what_is_taken_out_gives_its_room_back(scene: Scene, monkeypatch: pytest
 def test_more_machines_than_find_room_don_t_keep_the_others_from_being_told(
     world: World, scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Full sets are no obstacle to loading endpoints into an emptied door."""
+    """FullMachines sets are no obstacle to loading endpoints into an emptied door."""
     small(monkeypatch, resumed4=8, known4=8, answered4=8)
     monkeypatch.setitem(RESUMED, 4, replace(RESUMED[4], size=8))
     scene.rebuild()
     table = world.names.door
     full = ", ".join(f"198.18.0.{number} . 1 : {T}" for number in range(8))
     world.hub.run("nft", "add", "element", "inet", table, "known4", f"{{ {full} }}")
-    flows = [Flow(ip_address(f"192.0.2.{number}"), 4000, T if number else V) for number in reversed(range(20))]
+    flows = [LastEndpoint(ip_address(f"192.0.2.{number}"), 4000, T if number else V) for number in reversed(range(20))]
     door.learn(flows)
     for name in ("resumed4", "known4"):
         values = [each.value for key, each in world.elements(name).items() if key != "0.0.0.0 . 0"]

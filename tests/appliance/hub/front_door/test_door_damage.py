@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from appliance.hub.front_door import DoorRepair, Flow, FrontDoor
+from appliance.hub.front_door import DoorRepair, FrontDoor, LastEndpoint
 from appliance.hub.front_door.table import is_present
 from tests.appliance.hub.front_door.world import World
 from tests.waiting import DEADLINE
@@ -54,7 +54,7 @@ def test_damage_is_repaired_and_sessions_go_on(world: World, door: FrontDoor, da
     assert found is repair
     if repair is DoorRepair.AFRESH:
         address, _, port = world.endpoint(machine).rpartition(":")
-        door.learn([Flow(ipaddress.ip_address(address), int(port), machine.organization.inner_port)])
+        door.learn([LastEndpoint(ipaddress.ip_address(address), int(port), machine.organization.inner_port)])
     handshake = machine.tunnel.peers()[0].latest_handshake
     assert machine.reaches_the_hub()
     assert machine.tunnel.peers()[0].latest_handshake == handshake
@@ -69,7 +69,7 @@ def test_what_was_learned_can_be_learned_again(world: World, door: FrontDoor) ->
     first, second = world.organizations
     address = ipaddress.ip_address("192.0.2.11")
     for ports in ((first, second), (second, first), ()):
-        door.learn([Flow(address, 1000, each.inner_port) for each in ports])
+        door.learn([LastEndpoint(address, 1000, each.inner_port) for each in ports])
         found = world.hub.run("nft", "list", "map", "inet", world.names.door, "resumed4").stdout
         assert [str(each.inner_port) in found for each in (first, second)] == [
             ports[:1] == (first,),

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.hub.front_door import rules
-from appliance.hub.front_door.budget import Budget
+from appliance.hub.front_door.budget import ProcessorBudget
 from appliance.hub.front_door.datagram import Arrival, checksum, packet
 from appliance.hub.front_door.demultiplexer import HANDSHAKES
 from appliance.hub.front_door.directory import Directory
 from appliance.hub.front_door.fair import FairQueue
-from appliance.hub.front_door.flows import Flow, resumed
 from appliance.hub.front_door.initiation import LENGTH, is_initiation
+from appliance.hub.front_door.last_endpoints import LastEndpoint, resumed
 from appliance.hub.front_door.memory import (
     ASKED,
     BEGUN_OF,
@@ -113,7 +113,7 @@ class Clock:
 @given(st.lists(st.tuples(st.floats(0, 0.5), st.floats(0.0001, 0.01)), max_size=50))
 def test_strangers_never_get_more_than_their_share(steps: list[tuple[float, float]]) -> None:
     clock = Clock()
-    budget = Budget(0.2, 0.1, lambda: clock.now, lambda: clock.worked)
+    budget = ProcessorBudget(0.2, 0.1, lambda: clock.now, lambda: clock.worked)
     longest = 0.0
     for pause, effort in steps:
         clock.now += pause
@@ -235,8 +235,8 @@ def test_a_share_that_grows_is_not_filled_again() -> None:
 
 def test_where_there_are_more_sources_than_room_each_link_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RESUMED, 4, replace(RESUMED[4], size=100))
-    flows = [Flow(IPv4Address(number), 1, 52001) for number in range(200)]
-    flows += [Flow(IPv4Address(2**31 + number), 1, 52002) for number in range(9)]
+    flows = [LastEndpoint(IPv4Address(number), 1, 52001) for number in range(200)]
+    flows += [LastEndpoint(IPv4Address(2**31 + number), 1, 52002) for number in range(9)]
     lines = [each for each in resumed("mwabcdoor", flows).splitlines() if each.startswith("add element")]
     assert [(each.count(": 52001"), each.count(": 52002")) for each in lines if "known4" in each] == [(90, 9)]
 
@@ -261,5 +261,5 @@ def test_no_rule_speaks_of_another_instance() -> None:
     layout = rules.Layout("mwabcdoor", 51820, 41000)
     for line in rules.in_place(layout).splitlines():
         assert " inet " not in line or " inet mwabcdoor" in line
-    flow = Flow(IPv4Address("192.0.2.1"), 1, 2)
+    flow = LastEndpoint(IPv4Address("192.0.2.1"), 1, 2)
     assert resumed("mwabcdoor", [flow]).count("192.0.2.1 . 1") == 3

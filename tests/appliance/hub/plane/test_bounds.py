@@ -1,4 +1,4 @@
-"""Bounds of connections, and refusals at a bound."""
+"""ConnectionBounds of connections, and refusals at a bound."""
 
 from __future__ import annotations
 
@@ -13,22 +13,29 @@ from hypothesis import strategies as st
 from appliance.hub.errors import Occupied
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.kernel.tracking import ConnectionCounts, count_by_opener, host_limit
-from appliance.hub.plane.bounds import ENOUGH_FOR_THE_HOST, MACHINE, ORGANIZATION, Bounds, full_machines, is_full
+from appliance.hub.plane.bounds import (
+    ENOUGH_FOR_THE_HOST,
+    MACHINE,
+    ORGANIZATION,
+    ConnectionBounds,
+    full_machines,
+    is_full,
+)
 from appliance.hub.plane.enforcement import Enforcement
 from appliance.hub.plane.warden import Warden
-from appliance.hub.ruleset import FULL, PACED, Full
+from appliance.hub.ruleset import FULL, PACED, FullMachines
 from appliance.model.policy import Action, Policy
 from tests.appliance.hub.ruled import Kernel, members, state_of
 from tests.appliance.hub.wire import Flow
 
 A, B, C = (IPv4Address("10.100.0.2") + number for number in range(3))
-SMALL = Bounds(machine=100, organization=300, everybody=600)
+SMALL = ConnectionBounds(machine=100, organization=300, everybody=600)
 FIRST, SECOND, THIRD = members(3)
 
 
 @given(st.integers(0, 10**7))
 def test_bounds_fit_into_each_other(limit: int) -> None:
-    bounds = Bounds.of(limit)
+    bounds = ConnectionBounds.of(limit)
     assert bounds.machine * 4 <= max(bounds.organization, 4 * bounds.machine)
     assert bounds.machine <= MACHINE
     assert bounds.organization <= min(ORGANIZATION, bounds.everybody) or limit < 4
@@ -38,7 +45,7 @@ def test_bounds_fit_into_each_other(limit: int) -> None:
 @given(st.lists(st.integers(0, 10_000), max_size=40), st.integers(0, 50_000), st.integers(0, 9_000))
 def test_all_together_fit_into_the_host(counts: list[int], room: int, organization: int) -> None:
     """At its level, nobody is held who has little, and all of them together fit."""
-    level = Bounds(0, organization, room).level(counts)
+    level = ConnectionBounds(0, organization, room).level(counts)
     assert level <= organization
     if level < organization:
         assert sum(min(count, level) for count in counts) <= room
@@ -49,7 +56,7 @@ def test_all_together_fit_into_the_host(counts: list[int], room: int, organizati
 
 def test_hostile_organizations_leave_ordinary_ones_alone() -> None:
     """25 that take all they can, on a host with the usual limit, don't make a hundred others with little open less."""
-    bounds = Bounds.of(262_144)
+    bounds = ConnectionBounds.of(262_144)
     level = bounds.level([*[ORGANIZATION] * 25, *[200] * 100])
     assert 200 < 5_000 < level < ORGANIZATION
     assert 25 * level + 100 * 200 <= bounds.everybody
@@ -72,7 +79,7 @@ class FakePlane:
     """
 
     connections: dict[str, dict[IPv4Address, int]]
-    told: list[tuple[str, Full]] = field(default_factory=list)
+    told: list[tuple[str, FullMachines]] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
     is_busy: bool = False
 
@@ -85,7 +92,7 @@ class FakePlane:
         self.listed.append(organization)
         return self.connections[organization]
 
-    def refuse(self, organization: str, full: Full) -> None:
+    def refuse(self, organization: str, full: FullMachines) -> None:
         self.told.append((organization, full))
 
     def refused(self, organization: str) -> Mapping[str, int]:
@@ -102,7 +109,7 @@ class Watch:
 
 
 def warden(plane: FakePlane, watch: Watch) -> Warden:
-    return Warden(plane, lambda: 800, watch, lambda limit: SMALL if limit == 800 else Bounds.of(limit))
+    return Warden(plane, lambda: 800, watch, lambda limit: SMALL if limit == 800 else ConnectionBounds.of(limit))
 
 
 def test_a_machine_at_its_bound_is_refused_until_it_has_room() -> None:
@@ -113,7 +120,7 @@ def test_a_machine_at_its_bound_is_refused_until_it_has_room() -> None:
     plane.connections["acme"][A] = 100
     watch.now += 10
     looking.look()
-    assert plane.told == [("acme", Full(frozenset({A})))]
+    assert plane.told == [("acme", FullMachines(frozenset({A})))]
     assert looking.figures()["full_machines"] == looking.figures()["reached_by_machine"] == 1
     assert looking.figures()["refused_by_bound"] == 4
     plane.connections["acme"] = {A: 89, B: 1}
@@ -123,7 +130,7 @@ def test_a_machine_at_its_bound_is_refused_until_it_has_room() -> None:
     plane.connections["acme"] = {A: 87, B: 1}
     watch.now += 10
     looking.look()
-    assert plane.told[1:] == [("acme", Full())]
+    assert plane.told[1:] == [("acme", FullMachines())]
     assert looking.figures()["full_machines"] == 0
 
 
@@ -134,7 +141,7 @@ def test_an_organization_at_its_bound_is_refused() -> None:
     assert plane.told == []
     plane.connections["acme"] |= {IPv4Address("10.100.0.9"): 75}
     looking.look()
-    assert plane.told == [("acme", Full(everybody=True))]
+    assert plane.told == [("acme", FullMachines(everybody=True))]
     assert (looking.figures()["connections"], looking.figures()["largest"], looking.figures()["limit"]) == (
         303,
         300,
@@ -168,7 +175,7 @@ def test_who_is_being_changed_is_looked_at_later() -> None:
     assert plane.told == []
     plane.is_busy = False
     looking.look()
-    assert plane.told == [("acme", Full(frozenset({A})))]
+    assert plane.told == [("acme", FullMachines(frozenset({A})))]
 
 
 def test_who_is_gone_is_forgotten() -> None:
@@ -196,7 +203,7 @@ class OnAWire:
         del organization
         return count_by_opener(self.kernel.sockets, self.names.namespace)
 
-    def refuse(self, organization: str, full: Full) -> None:
+    def refuse(self, organization: str, full: FullMachines) -> None:
         del organization
         self.enforcement.refuse(self.names, full)
 

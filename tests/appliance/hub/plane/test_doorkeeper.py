@@ -11,12 +11,12 @@ from typing import Any, cast
 import pytest
 
 from appliance.hub.errors import HubError
-from appliance.hub.front_door import DoorRepair, Flow
+from appliance.hub.front_door import DoorRepair, LastEndpoint
 from appliance.hub.plane.doorkeeper import Doorkeeper
 
 PORTS = {"one": 40001, "two": 40002}
 HEARD = {"one": {"key": "192.0.2.7:4000"}, "two": {"key": "[2001:db8::7%eth0]:4001"}, "gone": {"key": "192.0.2.9:1"}}
-TOLD = {Flow(ip_address("192.0.2.7"), 4000, 40001), Flow(ip_address("2001:db8::7"), 4001, 40002)}
+TOLD = {LastEndpoint(ip_address("192.0.2.7"), 4000, 40001), LastEndpoint(ip_address("2001:db8::7"), 4001, 40002)}
 
 
 class MadeUpDoor:
@@ -30,7 +30,7 @@ class MadeUpDoor:
     def __init__(self, opened: DoorRepair = DoorRepair.NONE, restored: DoorRepair = DoorRepair.NONE) -> None:
         self.opened, self.restored, self.settles = opened, restored, True
         self.learns = True
-        self.learned: list[set[Flow]] = []
+        self.learned: list[set[LastEndpoint]] = []
 
     def open(self, _met: object) -> DoorRepair:
         return self.opened
@@ -45,7 +45,7 @@ class MadeUpDoor:
     def admitted(self) -> Iterable[Any]:
         return [SimpleNamespace(organization=name, inner_port=port) for name, port in PORTS.items()]
 
-    def learn(self, flows: Iterable[Flow]) -> None:
+    def learn(self, flows: Iterable[LastEndpoint]) -> None:
         if not self.learns:
             raise HubError("not now")
         self.learned.append(set(flows))

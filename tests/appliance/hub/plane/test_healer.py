@@ -8,7 +8,7 @@ from queue import Queue
 from structlog.testing import capture_logs
 
 from appliance.hub.errors import Occupied
-from appliance.hub.kernel.events import Event
+from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.plane.healing import Healer
 from tests.waiting import DEADLINE
 
@@ -17,7 +17,7 @@ def test_an_organization_that_is_being_changed_is_looked_at_later() -> None:
     looks: Queue[str] = Queue()
     changed = threading.Event()
 
-    def look(organization: str, _event: Event) -> None:
+    def look(organization: str, _event: NamespaceEvent) -> None:
         if organization.startswith("busy") and not changed.is_set():
             raise Occupied("not now")
         looks.put(organization)
@@ -27,9 +27,9 @@ def test_an_organization_that_is_being_changed_is_looked_at_later() -> None:
     try:
         with capture_logs() as logs:
             for number in range(4):
-                healer.notice(f"busy{number}", Event.RULES)
+                healer.notice(f"busy{number}", NamespaceEvent.RULES)
             for _ in range(3):
-                healer.notice("other", Event.RULES)
+                healer.notice("other", NamespaceEvent.RULES)
                 assert looks.get(timeout=DEADLINE) == "other"
             changed.set()
             assert {looks.get(timeout=DEADLINE) for _ in range(4)} == {f"busy{number}" for number in range(4)}

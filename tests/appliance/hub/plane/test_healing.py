@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from appliance.hub.errors import LinkError
-from appliance.hub.findings import Finding, Part, Repair
+from appliance.hub.findings import Damage, Part, Repair
 from appliance.hub.kernel import routing
-from appliance.hub.kernel.events import Event
+from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.names import KernelNames, Names
 from appliance.hub.plane.dataplane import DataPlane
 from appliance.hub.plane.healing import Healer, Sweep
@@ -126,7 +126,7 @@ def looked_after(
     known: list[Healer] = []
     plane = make_plane(on_event=lambda organization, change: known[0].notice(organization, change))
 
-    def look(organization: str, event: Event) -> Repair | None:
+    def look(organization: str, event: NamespaceEvent) -> Repair | None:
         with looking:
             return plane.heal(organization, event)
 
@@ -262,7 +262,7 @@ def test_another_namespace_of_its_name_in_the_middle_of_a_look(
     place = names.of(state.organization).namespace
     look = routing.remove_strangers
 
-    def replaced(own: KernelNames) -> tuple[Finding, ...]:
+    def replaced(own: KernelNames) -> tuple[Damage, ...]:
         monkeypatch.setattr(routing, "remove_strangers", look)
         shell(f"ip netns del {place}; ip netns add {place}")
         return look(own)
@@ -322,7 +322,7 @@ def test_what_is_whole_is_left_alone(plane: DataPlane, repairs: list[Repair], st
     for _ in range(3):
         plane.apply(replace(state, policy=Policy(Action.DENY)))
         plane.apply(state)
-        assert plane.heal(state.organization, Event.RULES) is None
+        assert plane.heal(state.organization, NamespaceEvent.RULES) is None
         assert plane.heal(state.organization) is None
     assert repairs == []
 

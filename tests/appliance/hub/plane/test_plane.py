@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from appliance.hub.errors import GivenUp, HubError, Occupied, RulesetError
 from appliance.hub.kernel import namespace, nft
-from appliance.hub.kernel.events import Event
+from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.kernel.nft import Rulesets
 from appliance.hub.names import Names
 from appliance.hub.plane.dataplane import DataPlane
@@ -101,10 +101,10 @@ def test_any_history_of_saves_is_a_history_of_small_changes(
         patch.setattr(Rulesets, "load", spied)
         for state in states:
             plane.apply(state)
-            assert plane.heal(desired.organization, Event.RULES) is None
+            assert plane.heal(desired.organization, NamespaceEvent.RULES) is None
     assert not any(text.startswith("flush ruleset") for text in loaded)
     monkeypatch.setattr("appliance.hub.plane.enforcement._OUT_BY_THEN_S", 0.0)
-    plane.heal(desired.organization, Event.RULES)
+    plane.heal(desired.organization, NamespaceEvent.RULES)
     assert nft.present(own.namespace).names == compile_ruleset(states[-1], own.link).names
 
 

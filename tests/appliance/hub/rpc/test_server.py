@@ -18,7 +18,7 @@ import pytest
 
 from appliance.hub.errors import Crowded, GivenUp, HubError, HubUnreachable, Overtaken
 from appliance.hub.rpc import server
-from appliance.hub.rpc.callers import Caller
+from appliance.hub.rpc.callers import WaitingCaller
 from appliance.hub.rpc.client import HubClient
 from appliance.hub.rpc.messages import Apply, Confirm, HubStatus, Remove, RotateSecret, Status, TearDown
 from tests.waiting import DEADLINE
@@ -32,7 +32,7 @@ def calls(tmp_path: Path) -> Iterator[list[Any]]:
     """Calls to a server on ``tmp_path / "sock"`` that allows this user and the web process's."""
     made: list[Any] = []
 
-    def answer(call: Any, _: Caller) -> object:
+    def answer(call: Any, _: WaitingCaller) -> object:
         made.append(call)
         return HubStatus("none", "1", 0, 0) if isinstance(call, Status) else None
 
@@ -96,12 +96,12 @@ def test_a_stranger_is_turned_away(calls: list[Any], tmp_path: Path, monkeypatch
 def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would do twice what it was too slow for once."""
     asked: list[Any] = []
-    go_on = threading.Event()
+    no_hook = threading.Event()
 
-    def answer(call: Any, _: Caller) -> object:
+    def answer(call: Any, _: WaitingCaller) -> object:
         asked.append(call)
         if isinstance(call, Remove):
-            go_on.wait(10.0)
+            no_hook.wait(10.0)
         return HubStatus("none", "1", 0, 0) if isinstance(call, Status) else None
 
     serving = server.Server(tmp_path / "sock", {os.getuid()}, answer)
@@ -112,7 +112,7 @@ def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(HubClient._call, "__defaults__", (0.05,))
     with pytest.raises(HubUnreachable, match="did not answer in"):
         hub.remove(ACME)
-    go_on.set()
+    no_hook.set()
     hub.tear_down()
     assert asked == [Status(), Remove(ACME), TearDown()]
     serving.close()
@@ -160,13 +160,13 @@ class Answering:
 
     def __init__(self, path: Path) -> None:
         self.calls: list[Any] = []
-        self.callers: list[Caller] = []
+        self.callers: list[WaitingCaller] = []
         self.error: Exception | None = None
         self._server = server.Server(path, {os.getuid()}, self._answer)
         self._thread = threading.Thread(target=self._server.serve)
         self._thread.start()
 
-    def _answer(self, call: Any, caller: Caller) -> object:
+    def _answer(self, call: Any, caller: WaitingCaller) -> object:
         self.calls.append(call)
         self.callers.append(caller)
         if self.error is not None:
@@ -206,11 +206,11 @@ def test_a_caller_is_known_to_be_gone(answering: Answering, tmp_path: Path) -> N
     client.apply(ACME, None, base=1, revision=2)
     (caller,) = answering.callers
     assert not caller.is_gone()
-    caller.must_wait()
+    caller.check_waiting()
     client._close(client._local.connection)
     assert caller.is_gone()
     with pytest.raises(GivenUp, match="gone"):
-        caller.must_wait()
+        caller.check_waiting()
 
 
 def test_a_caller_s_time_is_over_a_little_before_it_stops_to_wait(answering: Answering, tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_caller_s_time_is_over_a_little_before_it_stops_to_wait(answering: Ans
     (caller,) = answering.callers
     assert before + 50.0 < caller.until < time.monotonic() + 55.0
     with pytest.raises(GivenUp, match="time is over"):
-        replace(caller, until=before).must_wait()
+        replace(caller, until=before).check_waiting()
 
 
 @pytest.mark.parametrize("error", [Overtaken("not at this revision"), Crowded("your share", retry_after=7)])

@@ -12,8 +12,8 @@ import pytest
 
 from appliance.hub.errors import Crowded, GivenUp
 from appliance.hub.rpc import turns
-from appliance.hub.rpc.callers import HERE, Caller
-from appliance.hub.rpc.turns import SHARE_S, Turns
+from appliance.hub.rpc.callers import LOCAL, WaitingCaller
+from appliance.hub.rpc.turns import SHARE_S, ChangeScheduler
 from tests.appliance.hub.arbitrated import MadeUpCaller
 from tests.waiting import DEADLINE
 
@@ -24,13 +24,13 @@ class Works:
     def __init__(self, places: int = 4, of_busy: int = 2) -> None:
         self.now = 0.0
         self.worked = threading.local()
-        self.turns = Turns(places, of_busy, lambda: self.now, lambda: getattr(self.worked, "seconds", 0.0))
+        self.turns = ChangeScheduler(places, of_busy, lambda: self.now, lambda: getattr(self.worked, "seconds", 0.0))
         self.begun: Queue[str] = Queue()
         self._ends: dict[str, list[threading.Event]] = {}
         self._pool = ThreadPoolExecutor(32)
 
     def ask(
-        self, organization: str, seconds: float = 0.0, caller: Caller = HERE, *, is_large: bool = False
+        self, organization: str, seconds: float = 0.0, caller: WaitingCaller = LOCAL, *, is_large: bool = False
     ) -> Future[None]:
         """Somebody asks for work that takes so much of a processor; returns when it waits or has begun."""
         end = threading.Event()
@@ -180,7 +180,7 @@ def test_who_goes_while_it_waits_leaves_the_queue(works: Works, monkeypatch: pyt
 
 def test_work_that_fails_gives_its_place_back() -> None:
     with made(places=1) as works:
-        with pytest.raises(ZeroDivisionError), works.turns.turn("a", HERE):
+        with pytest.raises(ZeroDivisionError), works.turns.turn("a", LOCAL):
             raise ZeroDivisionError
         works.ask("b")
         assert works.next() == "b"

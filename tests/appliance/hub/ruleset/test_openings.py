@@ -10,7 +10,7 @@ import pytest
 from appliance.hub.kernel import nft
 from appliance.hub.kernel.generation import Ledger
 from appliance.hub.plane.enforcement import Enforcement
-from appliance.hub.ruleset import FULL, PACED, Full
+from appliance.hub.ruleset import FULL, PACED, FullMachines
 from appliance.model.desired import Desired
 from appliance.model.policy import Action, Policy
 from tests.appliance.hub.ruled import Kernel, members, rule, state_of
@@ -32,7 +32,7 @@ class Refusing:
     def judge(self, desired: Desired) -> None:
         self.enforcement.judge(self.wire.names, desired)
 
-    def refuse(self, full: Full) -> None:
+    def refuse(self, full: FullMachines) -> None:
         self.enforcement.refuse(self.wire.names, full)
 
     def refused(self, name: str = FULL) -> int:
@@ -57,7 +57,7 @@ def test_a_full_machine_opens_nothing_and_goes_on(refusing: Refusing, protocol: 
     assert wire.passes(running.opening())
     assert wire.passes(running.reply())
     assert wire.passes(one_way.opening())
-    refusing.refuse(Full(frozenset({FIRST.address})))
+    refusing.refuse(FullMachines(frozenset({FIRST.address})))
     new = Flow(FIRST.address, IPv4Address("10.100.0.9"), protocol, 22, 3)
     assert not wire.passes(new.opening())
     assert refusing.refused() == 1
@@ -66,7 +66,7 @@ def test_a_full_machine_opens_nothing_and_goes_on(refusing: Refusing, protocol: 
     for other in (Flow(SECOND.address, THIRD.address, protocol, 9, 4), Flow(THIRD.address, FIRST.address, "udp", 9, 5)):
         assert wire.passes(other.opening())
         assert wire.passes(other.reply())
-    refusing.refuse(Full())
+    refusing.refuse(FullMachines())
     assert wire.passes(new.opening())
 
 
@@ -74,7 +74,7 @@ def test_a_full_organization_opens_nothing_and_pings_its_hub(refusing: Refusing)
     wire = refusing.wire
     running = Flow(FIRST.address, SECOND.address, "udp", 53, 1)
     assert wire.passes(running.opening())
-    refusing.refuse(Full(everybody=True))
+    refusing.refuse(FullMachines(everybody=True))
     assert not wire.passes(Flow(SECOND.address, THIRD.address, "udp", 53, 2).opening())
     assert wire.passes(running.going_on())
     ping = Flow(FIRST.address, HUB, "icmp", own_port=77)
@@ -82,7 +82,7 @@ def test_a_full_organization_opens_nothing_and_pings_its_hub(refusing: Refusing)
 
 
 def test_what_is_full_stays_full_over_saves_and_damage(refusing: Refusing) -> None:
-    refusing.refuse(Full(frozenset({FIRST.address})))
+    refusing.refuse(FullMachines(frozenset({FIRST.address})))
     denied = rule("d", Action.DENY, SECOND, THIRD)
     refusing.judge(replace(EVERYTHING, policy=Policy(Action.ALLOW, (denied,))))
     assert not refusing.wire.passes(Flow(FIRST.address, SECOND.address, "udp", 1, 1).opening())

@@ -15,7 +15,7 @@ Address = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True)
-class Flow:
+class LastEndpoint:
     """A machine's session, identified by the machine's last endpoint.
 
     Attributes:
@@ -29,7 +29,7 @@ class Flow:
     inner_port: int
 
 
-def resumed(table: str, flows: Iterable[Flow]) -> str:
+def resumed(table: str, flows: Iterable[LastEndpoint]) -> str:
     """Transaction that makes these sessions found by their source where their index is unknown.
 
     It replaces all earlier ones. The sources become the known sources. Where there is not enough room, each link gets
@@ -38,7 +38,7 @@ def resumed(table: str, flows: Iterable[Flow]) -> str:
     ports: dict[tuple[Address, int], int] = {}
     for flow in flows:
         ports.setdefault((flow.address, flow.port), flow.inner_port)
-    unique = [Flow(*source, inner_port) for source, inner_port in ports.items()]
+    unique = [LastEndpoint(*source, inner_port) for source, inner_port in ports.items()]
     found = {
         version: _shared([flow for flow in unique if flow.address.version == version], RESUMED[version].size - 1)
         for version in (4, 6)
@@ -59,9 +59,9 @@ def resumed(table: str, flows: Iterable[Flow]) -> str:
     return text + "".join(elements("add", table, memory.name, values) for memory, values in lines.items())
 
 
-def _shared(flows: Iterable[Flow], most: int) -> list[Flow]:
+def _shared(flows: Iterable[LastEndpoint], most: int) -> list[LastEndpoint]:
     """Limit the flows to `most`: the first of each link, then the second of each, and so on."""
-    of_links: defaultdict[int, list[Flow]] = defaultdict(list)
+    of_links: defaultdict[int, list[LastEndpoint]] = defaultdict(list)
     for flow in flows:
         of_links[flow.inner_port].append(flow)
     rows = chain.from_iterable(zip_longest(*of_links.values()))
