@@ -9,7 +9,7 @@ from typing import Any
 
 from appliance.hub.names import KernelNames
 from appliance.hub.plane.dataplane import DataPlane
-from appliance.hub.plane.enforcement import Enforcement, _Judged
+from appliance.hub.plane.enforcement import Enforcement, _ActiveRules
 from appliance.hub.rpc.callers import Hook, no_hook
 from appliance.hub.ruleset import ALLOWED_MARK, Ruleset
 from appliance.hub.wireguard.boringtun import Boringtun
@@ -29,12 +29,17 @@ def lose_some_saves() -> None:
     numbers = itertools.count(1)
 
     def switch(
-        self: Enforcement, names: KernelNames, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = no_hook
+        self: Enforcement,
+        names: KernelNames,
+        active: _ActiveRules,
+        desired: Desired,
+        wanted: Ruleset,
+        hook: Hook = no_hook,
     ) -> None:
         if next(numbers) % _EVERY:
-            _switch(self, names, judged, desired, wanted, hook)
+            _switch(self, names, active, desired, wanted, hook)
         else:
-            self._judged[names.namespace] = replace(judged, desired=desired)
+            self._active[names.namespace] = replace(active, desired=desired)
 
     Enforcement._switch = switch  # type: ignore[method-assign]
 

@@ -17,7 +17,7 @@ from appliance.hub.rpc.callers import Hook, no_hook
 from appliance.hub.ruleset import ALLOWED_MARK, UNKNOWN, Ruleset, compile_ruleset
 from appliance.model.desired import Desired, Peer
 
-_judge = Enforcement.judge
+_enforce = Enforcement.enforce
 _load = Enforcement._load
 _peers = Reconciler._peers
 _change = Reconciler.change
@@ -50,7 +50,7 @@ def open_first() -> None:
 def keep_what_a_stranger_added() -> None:
     """Where rules were changed, the policy's own are put back, and whatever else there is stays."""
 
-    def judge(self: Enforcement, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
+    def enforce(self: Enforcement, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
         name = names.namespace
         now, known = generation.current(self._sockets, name), self._generations.get(name)
         if known is not None and now != known:
@@ -63,9 +63,9 @@ def keep_what_a_stranger_added() -> None:
                 self._generations[name] = known
             else:
                 return (Damage(Part.RULESET, "the rules were changed"),)
-        return _judge(self, names, desired)
+        return _enforce(self, names, desired)
 
-    Enforcement.judge = judge  # type: ignore[method-assign]
+    Enforcement.enforce = enforce  # type: ignore[method-assign]
 
 
 def call_nobody() -> None:

@@ -128,7 +128,9 @@ class DataPlane:
             found: list[Damage] = []
             try:
                 for _ in range(_MOST_LOOKS):
-                    look = self._reconciler.judge_anew if event is NamespaceEvent.RULES else self._reconciler.make_whole
+                    look = (
+                        self._reconciler.enforce_rules if event is NamespaceEvent.RULES else self._reconciler.make_whole
+                    )
                     amiss = look(desired)
                     found += amiss
                     if not amiss:

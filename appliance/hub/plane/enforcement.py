@@ -34,7 +34,7 @@ _NOT_YET = Ruleset()
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _ActiveRules:
     """Rules in force in a namespace.
 
     Attributes:
@@ -68,7 +68,7 @@ class Enforcement:
         self._sockets = sockets or NetfilterSockets()
         # By namespace: the generation after our last transaction, and the rules in force.
         self._generations: dict[str, int] = {}
-        self._judged: dict[str, _Judged] = {}
+        self._active: dict[str, _ActiveRules] = {}
         # In the order of their last use.
         self._compilers: OrderedDict[str, Compiler] = OrderedDict()
         self._choosing = threading.Lock()
@@ -79,12 +79,12 @@ class Enforcement:
         self._rulesets.forget(name)
         self._sockets.forget(name)
         self._generations.pop(name, None)
-        self._judged.pop(name, None)
+        self._active.pop(name, None)
         self._compilers.pop(name, None)
         self._full.pop(name, None)
         self._ledger.forget(name)
 
-    def judge(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
+    def enforce(self, names: KernelNames, desired: Desired) -> tuple[Damage, ...]:
         """Make sure that the namespace has the rules of this state; return the damage found.
 
         Raises:
@@ -93,12 +93,12 @@ class Enforcement:
         """
         name = names.namespace
         now, known = generation.current(self._sockets, name), self._generations.get(name)
-        if now == known and name in self._judged:
-            self.rejudge(names, desired)
+        if now == known and name in self._active:
+            self.update(names, desired)
             self._tidy(names)
             return ()
         self._generations[name] = now
-        self._judged.pop(name, None)
+        self._active.pop(name, None)
         wanted = self._compiled(names, desired)
         if known is None and self._adopted(names, desired, wanted, self._ledger.noted(name)):
             return ()
@@ -106,10 +106,10 @@ class Enforcement:
         for part in parts:
             self._load(names, part, _NOT_YET)
         self._load(names, last, wanted)
-        self._judged[name] = _Judged(desired, wanted, wanted)
+        self._active[name] = _ActiveRules(desired, wanted, wanted)
         return (Damage(Part.RULESET, "there were no rules" if known is None else "the rules were changed"),)
 
-    def rejudge(self, names: KernelNames, desired: Desired, hook: Hook = no_hook) -> None:
+    def update(self, names: KernelNames, desired: Desired, hook: Hook = no_hook) -> None:
         """Change the rules in force to those of another state, in one transaction and with as few changes as possible.
 
         Args:
@@ -118,9 +118,9 @@ class Enforcement:
         Raises:
             RulesetError: the rules were changed by others, or the kernel refused.
         """
-        judged = self._judged[names.namespace]
-        if (judged.desired.peers, judged.desired.policy) != (desired.peers, desired.policy):
-            self._switch(names, judged, desired, self._compiled(names, desired), hook)
+        active = self._active[names.namespace]
+        if (active.desired.peers, active.desired.policy) != (desired.peers, desired.policy):
+            self._switch(names, active, desired, self._compiled(names, desired), hook)
         else:
             hook()
 
@@ -132,33 +132,33 @@ class Enforcement:
         """
         name = names.namespace
         before, self._full[name] = self._full.get(name, NONE_FULL), full
-        judged = self._judged.get(name)
-        if full != before and judged is not None:
-            self._switch(names, judged, judged.desired, self._compiled(names, judged.desired))
+        active = self._active.get(name)
+        if full != before and active is not None:
+            self._switch(names, active, active.desired, self._compiled(names, active.desired))
 
     def _switch(
-        self, names: KernelNames, judged: _Judged, desired: Desired, wanted: Ruleset, hook: Hook = no_hook
+        self, names: KernelNames, active: _ActiveRules, desired: Desired, wanted: Ruleset, hook: Hook = no_hook
     ) -> None:
-        gone = frozenset(name for name in judged.out_of_use() if name not in wanted)
+        gone = frozenset(name for name in active.out_of_use() if name not in wanted)
         # A chain that is wanted again still has its old statements.
-        again = sorted(name for name in judged.left if name in wanted.chains)
-        base = judged.present.without(gone, emptied=again)
-        self._remove(names, judged.present.removal(gone, emptied=again), judged.ruleset)
-        left = {name: since for name, since in judged.left.items() if name not in gone}
-        self._judged[names.namespace] = judged = replace(judged, present=base, left=left)
+        again = sorted(name for name in active.left if name in wanted.chains)
+        base = active.present.without(gone, emptied=again)
+        self._remove(names, active.present.removal(gone, emptied=again), active.ruleset)
+        left = {name: since for name, since in active.left.items() if name not in gone}
+        self._active[names.namespace] = active = replace(active, present=base, left=left)
         for part in wanted.preparation(base):
-            self._load(names, part, judged.ruleset)
+            self._load(names, part, active.ruleset)
         present = wanted.prepared(base)
         # If the switch is refused, nothing has ever led to the prepared chains.
-        unused = present.beyond(judged.ruleset)
-        prepared = replace(judged, present=present, left={name: judged.left.get(name, 0.0) for name in unused})
-        self._judged[names.namespace] = prepared
+        unused = present.beyond(active.ruleset)
+        prepared = replace(active, present=present, left={name: active.left.get(name, 0.0) for name in unused})
+        self._active[names.namespace] = prepared
         switch = wanted.switch(present)
         hook()
         self._load(names, switch, wanted)
         now = time.monotonic()
-        left = {name: judged.left.get(name, now) for name in present.beyond(wanted)}
-        self._judged[names.namespace] = _Judged(desired, wanted, wanted.switched(present), left)
+        left = {name: active.left.get(name, now) for name in present.beyond(wanted)}
+        self._active[names.namespace] = _ActiveRules(desired, wanted, wanted.switched(present), left)
 
     def refused(self, names: KernelNames) -> dict[str, int]:
         """Packets of new connections that bounds and paces have dropped, by counter.
@@ -192,12 +192,12 @@ class Enforcement:
 
     def _tidy(self, names: KernelNames) -> None:
         """Remove chains and counters that are out of use."""
-        judged = self._judged[names.namespace]
-        gone = judged.out_of_use()
+        active = self._active[names.namespace]
+        gone = active.out_of_use()
         if gone:
-            self._remove(names, judged.present.removal(gone), judged.ruleset)
-            left = {name: since for name, since in judged.left.items() if name not in gone}
-            self._judged[names.namespace] = replace(judged, present=judged.present.without(gone), left=left)
+            self._remove(names, active.present.removal(gone), active.ruleset)
+            left = {name: since for name, since in active.left.items() if name not in gone}
+            self._active[names.namespace] = replace(active, present=active.present.without(gone), left=left)
 
     def _adopted(self, names: KernelNames, desired: Desired, wanted: Ruleset, noted: LedgerEntry | None) -> bool:
         """Adopt the rules of an earlier process if nobody changed them since; tell whether it was possible."""
@@ -209,10 +209,10 @@ class Enforcement:
         present = nft.present(name)
         if noted == LedgerEntry(now, wanted.fingerprint) and wanted.counters <= present.counters:
             left = dict.fromkeys(present.beyond(wanted), time.monotonic())
-            self._judged[name] = _Judged(desired, wanted, wanted.switched(present), left)
+            self._active[name] = _ActiveRules(desired, wanted, wanted.switched(present), left)
             return True
         try:
-            self._switch(names, _Judged(desired, present, present), desired, wanted)
+            self._switch(names, _ActiveRules(desired, present, present), desired, wanted)
         except RulesetError:
             self._generations[name] = generation.current(self._sockets, name)
             return False

@@ -68,7 +68,7 @@ class Reconciler:
         """
         names = self._names.of(desired.organization)
         found = [*self._name(names, desired.organization)]
-        found += self._rules.judge(names, desired)
+        found += self._rules.enforce(names, desired)
         found += routing.remove_strangers(names)
         found += (rebuilt := self._link(names, desired))
         found += routing.mend(names, desired.network)
@@ -80,9 +80,9 @@ class Reconciler:
             self._watcher.watch(desired.organization, names.namespace, self._backend.process(names))
         return tuple(found)
 
-    def judge_anew(self, desired: Desired) -> tuple[Damage, ...]:
+    def enforce_rules(self, desired: Desired) -> tuple[Damage, ...]:
         """Make the kernel have the rules of this state; return the damage found."""
-        return self._rules.judge(self._names.of(desired.organization), desired)
+        return self._rules.enforce(self._names.of(desired.organization), desired)
 
     def change(self, before: Desired, after: Desired, hook: Hook = no_hook) -> None:
         """Change a state in force to another one with the same link.
@@ -107,7 +107,7 @@ class Reconciler:
                 self._backend.change(names, add=(), remove=leaving)
 
         try:
-            self._rules.rejudge(names, after, begin)
+            self._rules.update(names, after, begin)
         finally:
             # Neither the removed machine nor the next one with its address keeps the open connections.
             self._forget_connections(names, {had[key] for key in leaving})

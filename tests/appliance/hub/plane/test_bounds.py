@@ -193,7 +193,7 @@ class OnAWire:
     def __init__(self, kernel: Kernel, ledger: Ledger) -> None:
         self.kernel, self.names = kernel, kernel.wire.names
         self.enforcement = Enforcement(ledger)
-        self.enforcement.judge(self.names, state_of((FIRST, SECOND, THIRD), Policy(Action.ALLOW)))
+        self.enforcement.enforce(self.names, state_of((FIRST, SECOND, THIRD), Policy(Action.ALLOW)))
         self.fill = ConnectionCounts()
 
     def tracked(self) -> Mapping[str, int]:

@@ -75,11 +75,11 @@ def test_a_stored_policy_that_is_too_large_denies_everything_until_it_is_smaller
     state = state_of((first, second), Policy(Action.ALLOW, rules))
     enforcement = Enforcement(ledger)
     with capture_logs() as logs:
-        enforcement.judge(kernel.wire.names, state)
+        enforcement.enforce(kernel.wire.names, state)
     (told,) = [each for each in logs if each["log_level"] == "error"]
     assert "needs 40200 look-ups" in told["why"]
     assert not kernel.wire.passes(kernel.new_flow(first, second, "udp", 53).opening())
-    enforcement.judge(kernel.wire.names, replace(state, policy=state.policy.without_rules({"r0"})))
+    enforcement.enforce(kernel.wire.names, replace(state, policy=state.policy.without_rules({"r0"})))
     assert kernel.wire.passes(kernel.new_flow(first, second, "udp", 53).opening())
     enforcement.forget(kernel.wire.names.namespace)
 

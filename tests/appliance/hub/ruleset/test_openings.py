@@ -29,8 +29,8 @@ class Refusing:
         self.wire = kernel.wire
         self.enforcement = Enforcement(ledger)
 
-    def judge(self, desired: Desired) -> None:
-        self.enforcement.judge(self.wire.names, desired)
+    def enforce(self, desired: Desired) -> None:
+        self.enforcement.enforce(self.wire.names, desired)
 
     def refuse(self, full: FullMachines) -> None:
         self.enforcement.refuse(self.wire.names, full)
@@ -44,7 +44,7 @@ class Refusing:
 def refusing(kernel: Kernel, ledger: Ledger) -> Refusing:
     """Three machines that may open anything."""
     made = Refusing(kernel, ledger)
-    made.judge(EVERYTHING)
+    made.enforce(EVERYTHING)
     return made
 
 
@@ -84,11 +84,11 @@ def test_a_full_organization_opens_nothing_and_pings_its_hub(refusing: Refusing)
 def test_what_is_full_stays_full_over_saves_and_damage(refusing: Refusing) -> None:
     refusing.refuse(FullMachines(frozenset({FIRST.address})))
     denied = rule("d", Action.DENY, SECOND, THIRD)
-    refusing.judge(replace(EVERYTHING, policy=Policy(Action.ALLOW, (denied,))))
+    refusing.enforce(replace(EVERYTHING, policy=Policy(Action.ALLOW, (denied,))))
     assert not refusing.wire.passes(Flow(FIRST.address, SECOND.address, "udp", 1, 1).opening())
     before = refusing.refused()
     refusing.kernel.rulesets.load(refusing.wire.names.namespace, "flush ruleset")
-    refusing.judge(EVERYTHING)
+    refusing.enforce(EVERYTHING)
     assert not refusing.wire.passes(Flow(FIRST.address, SECOND.address, "udp", 2, 2).opening())
     assert refusing.wire.passes(Flow(SECOND.address, FIRST.address, "udp", 3, 3).opening())
     assert before == 1
@@ -105,7 +105,7 @@ def test_pings_of_the_hub_are_no_connections(refusing: Refusing) -> None:
 def test_a_machine_has_a_pace_and_others_have_theirs(refusing: Refusing) -> None:
     """Packets of what is open, and those that the policy denies, don't count."""
     denied = rule("d", Action.DENY, FIRST, THIRD)
-    refusing.judge(replace(EVERYTHING, policy=Policy(Action.ALLOW, (denied,))))
+    refusing.enforce(replace(EVERYTHING, policy=Policy(Action.ALLOW, (denied,))))
     wire = refusing.wire
     running = Flow(FIRST.address, SECOND.address, "udp", 1, 1)
     assert wire.passes(running.opening())

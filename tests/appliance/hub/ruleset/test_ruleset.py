@@ -217,10 +217,10 @@ def test_a_large_ruleset_that_is_cut_off_while_it_is_loaded_denies_until_the_nex
         patch.setattr(Rulesets, "load", cut_off)
         killed = Enforcement(ledger)
         with pytest.raises(RulesetError, match="killed"):
-            killed.judge(kernel.wire.names, state)
+            killed.enforce(kernel.wire.names, state)
     assert re.search(r"chain gate \{\n[^\n]*policy drop;\n\t\}", listing(kernel.wire.names.namespace))
     following = Enforcement(ledger)
-    assert following.judge(kernel.wire.names, state) == ()
+    assert following.enforce(kernel.wire.names, state) == ()
     assert kernel.wire.passes(flow)
     assert not kernel.wire.passes(kernel.new_flow(machines[3], machines[4], "udp", 54).opening())
     for each in (killed, following):
@@ -257,12 +257,12 @@ def test_a_switch_is_seen_by_no_packet(kernel: Kernel, ledger: Ledger, ports: st
     )
     before, after = (state_of(machines, Policy(Action.DENY, rules)) for rules in (staying, staying + coming))
     enforcement = Enforcement(ledger)
-    enforcement.judge(kernel.wire.names, before)
+    enforcement.enforce(kernel.wire.names, before)
 
     def flip() -> None:
         for _ in range(400):
-            enforcement.judge(kernel.wire.names, after)
-            enforcement.judge(kernel.wire.names, before)
+            enforcement.enforce(kernel.wire.names, after)
+            enforcement.enforce(kernel.wire.names, before)
 
     thread = threading.Thread(target=flip)
     thread.start()
