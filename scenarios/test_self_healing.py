@@ -131,11 +131,10 @@ def damage_run(world: World, record: Record, mesh: Mesh, machines: Sequence[Mach
     after.
     """
     mumbai, pune, kolkata = machines
-    with (
-        # An emulated processor can't start a service beside a thousand packets per second.
-        HealthStream(mumbai, pune, record, INTERVAL * world.patience) as allowed,
-        kolkata.stream_to(pune, interval=INTERVAL * world.patience) as denied,
-    ):
+    # An emulated processor can't start a service beside a thousand packets per second.
+    interval = INTERVAL * world.patience
+    denied = kolkata.stream_to(pune, interval=interval)
+    with HealthStream(mumbai, pune, record, interval, beside=denied) as allowed, denied:
         with record.control("both streams flow before the rule and the damage"):
             allowed.wait_until_whole(Noticed.EVENT.value)
             denied.flows()

@@ -131,6 +131,9 @@ def split_losses(
 
     A queue was full when a packet was lost if packets around it waited for a tenth of a second or more, because the
     machine had no processor for the program that empties the queue.
+
+    Args:
+        received: packets that arrived, of this stream and of others that fill the same queues.
     """
     waits = [(each.sent_ns, each.received_ns) for each in received if each.received_ns - each.sent_ns > _STALL_NS]
     overflowed = {seq for seq in lost if any(start <= sent[seq].sent_ns <= end for start, end in waits)}

@@ -10,7 +10,7 @@ from harness.judging.answer import Answer
 from harness.judging.judgement import Judgement, Phase, delivered_although_denied, longest_transit_ns
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
-from netlab import Host, NothingArrived, UdpStream, wait_until
+from netlab import Host, NothingArrived, Received, UdpStream, wait_until
 
 _DEADLINE = 5.0
 _ENOUGH = 25
@@ -66,6 +66,10 @@ class JudgedStream:
             judgement = self._record.streamed(self.name, self._phases, self._stream.sent(), self._stream.received())
         if error is None:
             self._check(judgement)
+
+    def received(self) -> Sequence[Received]:
+        """Returns the packets that have arrived."""
+        return self._stream.received()
 
     def flows(self, change: Answer | None = None) -> None:
         """Begins a phase in which every packet must arrive, and waits until enough have.

@@ -9,6 +9,7 @@ from types import TracebackType
 from harness.judging.judgement import split_losses
 from harness.judging.record import Record
 from harness.judging.verdicts import Inconclusive, Refuted
+from harness.overlay.judged_stream import JudgedStream
 from harness.overlay.mesh import Machine
 from netlab import Received, Sent, UdpStream, wait_until
 
@@ -70,15 +71,25 @@ class HealthStream:
         destination: machine that receives.
         record: takes the figures.
         interval_s: seconds between packets.
+        beside: stream from another machine to the same one. It fills the same queues, so its packets that waited
+            explain losses, too. It ends first.
 
     Raises (on leaving the block):
         Refuted: a packet was lost after the stream was whole again and before the next damage.
         Inconclusive: the receiver was too slow.
     """
 
-    def __init__(self, source: Machine, destination: Machine, record: Record, interval_s: float = 0.001) -> None:
+    def __init__(
+        self,
+        source: Machine,
+        destination: Machine,
+        record: Record,
+        interval_s: float = 0.001,
+        beside: JudgedStream | None = None,
+    ) -> None:
         self.name = f"{source.name}→{destination.name}"
         self._record = record
+        self._beside = beside
         self._stream = UdpStream(source.host, destination.host, destination.address, 0, interval_s=interval_s)
         self._healthy: list[tuple[int, int]] = []
         self._whole_from: int | None = None
@@ -151,7 +162,7 @@ class HealthStream:
         lost, overflowed = split_losses(
             [seq for start, end in self._healthy for seq in lost_while_healthy(sent, received, start, end)],
             sent,
-            received,
+            [*received, *(self._beside.received() if self._beside else ())],
         )
         self._record.measure(f"{self.name} lost to a busy machine", len(overflowed), "packets")
         self._record.none_of(

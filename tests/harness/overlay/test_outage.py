@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from harness.overlay.outage import ENOUGH, lost_while_healthy, outage, unbroken_since
+from harness.judging.record import Record
+from harness.judging.verdicts import Refuted
+from harness.overlay import outage as module
+from harness.overlay.outage import ENOUGH, HealthStream, lost_while_healthy, outage, unbroken_since
 from netlab import Received, Sent
 
 MS = 1_000_000
@@ -52,3 +59,60 @@ def test_a_loss_while_nothing_is_broken_is_found() -> None:
 
 def test_packets_under_way_at_the_end_are_not_counted_as_lost() -> None:
     assert lost_while_healthy(*made_up(100, 88, 89, 90), 10 * MS, 90 * MS) == []
+
+
+class MadeUpStream:
+    """A stream of a packet every millisecond. Each reading of its clock moves the clock on by a tenth of a second."""
+
+    receiver_drops = 0
+
+    def __init__(self, sent: list[Sent], received: list[Received]) -> None:
+        self._now = 0
+        self._sent, self._received = sent, received
+
+    def __enter__(self) -> None: ...
+
+    def mark(self) -> int:
+        now, self._now = self._now, self._now + 100 * MS
+        return now
+
+    def stop(self) -> None:
+        self._now = self._sent[-1].sent_ns + 1000 * MS
+
+    def sent(self) -> list[Sent]:
+        return self._sent
+
+    def received(self) -> list[Received]:
+        return [each for each in self._received if each.received_ns <= self._now]
+
+
+HELD, FREE = 300, 1000
+"""Packets from the first to before the second are held back where they are sent, as nothing empties the queue there."""
+
+
+@pytest.mark.parametrize(
+    ("way_beside", "explained"),
+    [(None, False), (WAY, False), ((FREE - HELD) * MS, True)],
+    ids=["alone", "prompt", "held"],
+)
+def test_packets_of_another_stream_that_waited_explain_losses(
+    way_beside: int | None, explained: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of what both senders held back, the packets of the other one came first, and filled the hub's queue.
+    sent, received = made_up(2000, *range(HELD, 700), *range(800, FREE))
+    stream = MadeUpStream(
+        sent, [Received(p.seq, p.sent_ns, FREE * MS) if HELD <= p.seq < FREE else p for p in received]
+    )
+    monkeypatch.setattr(module, "UdpStream", lambda *_, **__: stream)
+    machine: Any = SimpleNamespace(name="pune", host=None, address="10.100.0.2")
+    beside: Any = None
+    if way_beside is not None:
+        other = [Received(seq, seq * MS, seq * MS + way_beside) for seq in range(HELD, 800)]
+        beside = SimpleNamespace(received=lambda: other)
+    with (
+        nullcontext() if explained else pytest.raises(Refuted, match=r"packets were lost again: 400 \("),
+        HealthStream(machine, machine, Record(), beside=beside) as health,
+    ):
+        health.wait_until_whole(1)
+        while stream.mark() < FREE * MS:
+            pass
