@@ -202,13 +202,13 @@ class Demultiplexer:
             waits.append(self._pace.wait())
         return min(waits) * 1000 if waits else None
 
-    def _receive(self, sock: socket.socket, then: Callable[[Arrival], None]) -> None:
+    def _receive(self, sock: socket.socket, handle: Callable[[Arrival], None]) -> None:
         for _ in range(_BATCH):
             arrival = receive(sock)
             if arrival is None:
                 return
             if is_initiation(arrival.payload):
-                then(arrival)
+                handle(arrival)
             else:
                 self._counts["unreadable"] += 1
 

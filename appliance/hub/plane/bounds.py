@@ -1,4 +1,4 @@
-"""ConnectionBounds of tracked connections for a machine, an organization and all of them together: pure.
+"""Bounds of tracked connections for a machine, an organization and all of them together: pure.
 
 The kernel has one table for the host, with one limit (`nf_conntrack_max`), and would refuse everybody's new connections
 when it is full.

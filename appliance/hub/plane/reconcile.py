@@ -150,12 +150,12 @@ class Reconciler:
         namespace.remove(names.namespace)
 
     def _name(self, names: KernelNames, organization: str) -> tuple[Damage, ...]:
-        held = self._watcher.namespace_of(organization)
-        if held is not None:
-            if namespace.leads_to(names.namespace, held):
+        watched = self._watcher.namespace_of(organization)
+        if watched is not None:
+            if namespace.leads_to(names.namespace, watched):
                 return ()
             # The watcher's descriptor kept the namespace alive, so only the name has to be restored.
-            namespace.rename(names.namespace, held)
+            namespace.rename(names.namespace, watched)
             return (Damage(Part.NAMESPACE, "the namespace had lost its name"),)
         if namespace.exists(names.namespace):
             return ()

@@ -1,4 +1,4 @@
-"""ConnectionBounds of tracked connections, enforced by counting once a second.
+"""Bounds of tracked connections, enforced by counting once a second.
 
 nftables can bound connections itself (`ct count`), but then each new connection costs a search through all existing
 ones, which is more than a flood of packets costs. So the kernel limits the rate of new connections, at a constant cost,

@@ -176,7 +176,7 @@ def full_state(desired: Desired) -> Any:
     return {**state, "peers": [peer], "policy": {"default": "allow", "rules": [{**rule, "description": ""}]}}
 
 
-def test_a_good_state_is_enforced_and_what_is_wrong_in_it_is_refused(running: Running) -> None:
+def test_a_valid_state_is_enforced_and_an_invalid_one_refused(running: Running) -> None:
     good = full_state(running.desired)
     assert isinstance(running.apply(good), messages.Done)
     before = running.enforced()
@@ -203,7 +203,7 @@ def test_a_good_state_is_enforced_and_what_is_wrong_in_it_is_refused(running: Ru
     assert running.enforced() == before
 
 
-def test_a_good_difference_is_enforced_and_what_is_wrong_in_it_is_refused(running: Running) -> None:
+def test_a_valid_difference_is_enforced_and_an_invalid_one_refused(running: Running) -> None:
     state = full_state(running.desired)
     (rule,), (peer,) = state["policy"]["rules"], state["peers"]
     good = {"default": "deny", "rules_gone": [], "rules": [rule], "peers_gone": [], "peers": [peer]}
@@ -279,7 +279,7 @@ def test_bytes_that_are_no_call_are_refused(running: Running, data: bytes) -> No
     assert not [each for each in logs if each.get("exc_info")]
 
 
-def test_a_port_of_somebody_else_s_is_neither_taken_nor_left_closed(running: Running) -> None:
+def test_a_port_of_another_program_is_neither_taken_nor_left_closed(running: Running) -> None:
     good = full_state(running.desired)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as resolver:
         resolver.bind(("", 20_123))

@@ -36,7 +36,7 @@ def clock() -> Iterator[Clock]:
 
 
 @pytest.mark.usefixtures("clock")
-def test_what_outlives_a_full_collection_is_left_out_of_the_next() -> None:
+def test_survivors_of_a_full_collection_are_left_out_of_the_next() -> None:
     before = gc.get_freeze_count()
     kept = [[number] for number in range(1000)]
     gc.collect()
@@ -52,7 +52,7 @@ def test_knots_that_come_later_are_still_undone() -> None:
     assert gone() is None
 
 
-def test_once_in_an_hour_everything_is_looked_at(clock: Clock) -> None:
+def test_once_an_hour_everything_is_collected(clock: Clock) -> None:
     knot = Knot()
     gone = weakref.ref(knot)
     gc.collect()

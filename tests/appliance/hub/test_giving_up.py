@@ -75,7 +75,7 @@ def place(names: Names, backend: Backend, tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("moment", ["it waits for its turn", "its rules are compiled"])
-def test_what_its_caller_gave_up_never_comes_into_force(
+def test_a_change_that_its_caller_gave_up_never_takes_effect(
     place: Place, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     monkeypatch.setattr(turns, "_LOOK_S", 0.01)

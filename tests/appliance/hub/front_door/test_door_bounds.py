@@ -374,7 +374,7 @@ def test_networks_of_ipv6_have_a_pace(scene: Scene, door: FrontDoor, spread: int
     assert door.counters().strangers_pace == 0
 
 
-def test_a_full_memory_keeps_what_it_has(
+def test_a_full_memory_keeps_its_elements(
     world: World, scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is evicted, and what finds no room does without: a source that is not known is a stranger."""
@@ -407,7 +407,7 @@ def test_a_full_memory_keeps_what_it_has(
     assert len(world.elements("strangers4")) == 4
 
 
-def test_what_is_taken_out_gives_its_room_back(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_taken_items_free_their_room(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """An element that gets another value is taken out first. Older kernels may lose its room for ever."""
     small(monkeypatch, sessions=40)
     scene.rebuild()
@@ -419,10 +419,10 @@ def test_what_is_taken_out_gives_its_room_back(scene: Scene, monkeypatch: pytest
     reader.close()
 
 
-def test_more_machines_than_find_room_don_t_keep_the_others_from_being_told(
+def test_too_many_machines_of_one_link_leave_room_for_the_others(
     world: World, scene: Scene, door: FrontDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FullMachines sets are no obstacle to loading endpoints into an emptied door."""
+    """Full sets are no obstacle to loading endpoints into an emptied door."""
     small(monkeypatch, resumed4=8, known4=8, answered4=8)
     monkeypatch.setitem(RESUMED, 4, replace(RESUMED[4], size=8))
     scene.rebuild()
@@ -437,7 +437,7 @@ def test_more_machines_than_find_room_don_t_keep_the_others_from_being_told(
 
 
 @pytest.mark.parametrize("tells", [True, False])
-def test_levels_are_what_the_kernel_has(
+def test_levels_equal_the_kernel_s_numbers(
     world: World, scene: Scene, door: FrontDoor, tells: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """New kernels report the number of elements; with others they are counted."""
@@ -460,7 +460,7 @@ def test_levels_are_what_the_kernel_has(
     ("kind", "to"),
     [("broadcast", "192.0.2.255"), ("everybody", "255.255.255.255"), ("multicast", "224.0.0.1"), ("six", "ff02::1")],
 )
-def test_what_is_sent_to_everybody_gets_to_no_port(world: World, door: FrontDoor, kind: str, to: str) -> None:
+def test_broadcasts_reach_no_port(world: World, door: FrontDoor, kind: str, to: str) -> None:
     del kind
     organization, stranger = world.organizations[0], world.host(66)
     family = socket.AF_INET6 if ":" in to else socket.AF_INET

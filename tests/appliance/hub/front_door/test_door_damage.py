@@ -64,7 +64,7 @@ def test_damage_is_repaired_and_sessions_go_on(world: World, door: FrontDoor, da
     assert other.reaches_the_hub(DEADLINE)
 
 
-def test_what_was_learned_can_be_learned_again(world: World, door: FrontDoor) -> None:
+def test_endpoints_can_be_loaded_again(world: World, door: FrontDoor) -> None:
     """For one source in two organizations, the last load counts, and within a load the first entry."""
     first, second = world.organizations
     address = ipaddress.ip_address("192.0.2.11")

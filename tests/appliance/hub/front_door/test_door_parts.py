@@ -41,12 +41,12 @@ _ports = st.integers(1, 65535)
 
 
 @given(st.binary(max_size=200))
-def test_whatever_arrives_is_an_initiation_or_not(datagram: bytes) -> None:
+def test_any_datagram_is_recognized_or_refused(datagram: bytes) -> None:
     assert is_initiation(datagram) == (len(datagram) == LENGTH and datagram[:4] == b"\1\0\0\0")
 
 
 @given(st.sampled_from(_KEYS), st.integers(0, 131), st.integers(1, 255))
-def test_an_initiation_is_its_organization_s_and_nobody_else_s(key: str, position: int, change: int) -> None:
+def test_an_initiation_is_delivered_to_its_organization_alone(key: str, position: int, change: int) -> None:
     directory = Directory()
     for number, each in enumerate(_KEYS):
         directory.admit(str(number), each, 52000 + number)
@@ -72,7 +72,7 @@ def test_a_link_s_port_leads_to_its_organization_as_it_is_now() -> None:
 
 
 @given(st.ip_addresses(v=4), st.ip_addresses(v=4), _ports, _ports, st.binary(max_size=200))
-def test_a_packet_of_ipv4_says_what_it_should(
+def test_an_ipv4_packet_is_encoded_correctly(
     source: object, destination: object, port: int, to: int, payload: bytes
 ) -> None:
     made = packet(Arrival(4, payload, (str(source), port), str(destination), 0), to)
@@ -82,7 +82,7 @@ def test_a_packet_of_ipv4_says_what_it_should(
 
 
 @given(st.ip_addresses(v=6), st.ip_addresses(v=6), _ports, _ports, st.binary(max_size=200))
-def test_a_packet_of_ipv6_says_what_it_should(
+def test_an_ipv6_packet_is_encoded_correctly(
     source: object, destination: object, port: int, to: int, payload: bytes
 ) -> None:
     made = packet(Arrival(6, payload, (str(source).partition("%")[0], port), str(destination), 0), to)

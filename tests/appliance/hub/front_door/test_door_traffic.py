@@ -56,7 +56,7 @@ def test_the_hub_answers_from_the_address_that_was_asked(world: World, door: Fro
     assert {packet.payload.src for packet in capture.packets()} == {other}
 
 
-def test_an_answer_comes_from_the_address_that_was_asked_whatever_the_link_knows(world: World, door: FrontDoor) -> None:
+def test_an_answer_comes_from_the_address_that_the_machine_used(world: World, door: FrontDoor) -> None:
     """The kernel's WireGuard forgets the address; a socket that never knew it stands for it. One source asks two."""
     other, keys, port = "192.0.2.2", new_key_pair(), 53001
     world.hub.run("ip", "address", "add", f"{other}/24", "dev", "eth0")
@@ -203,7 +203,7 @@ def test_an_initiation_waits_for_the_next_process(world: World, door: FrontDoor)
         held.close()
 
 
-def test_what_is_dismissed_is_dropped(world: World, door: FrontDoor) -> None:
+def test_packets_to_a_dismissed_organization_are_dropped(world: World, door: FrontDoor) -> None:
     first, second = world.organizations
     one, two = world.machine(first, 11), world.machine(second, 12)
     assert one.reaches_the_hub(DEADLINE)
@@ -217,7 +217,7 @@ def test_what_is_dismissed_is_dropped(world: World, door: FrontDoor) -> None:
     assert one.reaches_the_hub()
 
 
-def test_who_is_not_admitted_by_the_next_process_is_dismissed(world: World, door: FrontDoor) -> None:
+def test_an_organization_that_the_next_process_does_not_admit_is_dismissed(world: World, door: FrontDoor) -> None:
     one = world.machine(world.organizations.pop(0), 11)
     assert one.reaches_the_hub(DEADLINE)
     door.close()
@@ -242,7 +242,7 @@ def test_two_instances_share_a_host(world: World, door: FrontDoor) -> None:
     assert door.is_whole()
 
 
-def test_a_port_that_is_taken_is_told(world: World, door: FrontDoor) -> None:
+def test_a_taken_port_is_reported(world: World, door: FrontDoor) -> None:
     assert not world.hub.in_network(lambda: is_free(PORT))
     second = FrontDoor(Names("zzz"), PORT)
     with pytest.raises(PortTaken):

@@ -21,8 +21,8 @@ def place() -> Iterator[str]:
     name = f"mwgt-{os.getpid()}-counters"
     namespace.create(name)
     rulesets = Rulesets()
-    told = "".join(f"counter r_{n} {{ packets {n} bytes {n << 33} }}\n" for n in range(MANY))
-    rulesets.load(name, f"table inet t {{\n{told}quota q {{ over 5 mbytes }}\n}}")
+    declared = "".join(f"counter r_{n} {{ packets {n} bytes {n << 33} }}\n" for n in range(MANY))
+    rulesets.load(name, f"table inet t {{\n{declared}quota q {{ over 5 mbytes }}\n}}")
     rulesets.load(name, "table inet u {\ncounter other { }\n}")
     yield name
     rulesets.forget(name)

@@ -61,7 +61,7 @@ def test_a_raised_file_is_the_same_under_a_high_number_and_closed_under_its_own(
 
 
 @needs_many_files
-def test_what_is_watched_for_an_organization_leaves_the_low_numbers_alone(namespaces: tuple[str, ...]) -> None:
+def test_watching_an_organization_takes_no_low_descriptors(namespaces: tuple[str, ...]) -> None:
     watcher = Watcher(lambda *_: None)
     before = opened()
     for name in namespaces:

@@ -33,22 +33,22 @@ def change() -> None:
         namespace.create("mounted")
 
 
-def test_every_change_is_told() -> None:
-    told: Queue[None] = Queue()
-    with closing(MountWatch(lambda: told.put(None))):
+def test_every_change_is_reported() -> None:
+    reports: Queue[None] = Queue()
+    with closing(MountWatch(lambda: reports.put(None))):
         for _ in range(3):
             change()
-            told.get(timeout=_DEADLINE_S)
+            reports.get(timeout=_DEADLINE_S)
 
 
-def test_what_changes_during_a_look_is_looked_at_afterwards() -> None:
+def test_a_change_during_a_check_is_checked_afterwards() -> None:
     """Any number of changes are one more look."""
-    looking, may_end, told = threading.Event(), threading.Event(), Queue[None]()
+    looking, may_end, reports = threading.Event(), threading.Event(), Queue[None]()
 
     def look() -> None:
         looking.set()
         may_end.wait(_DEADLINE_S)
-        told.put(None)
+        reports.put(None)
 
     with closing(MountWatch(look)):
         change()
@@ -56,20 +56,20 @@ def test_what_changes_during_a_look_is_looked_at_afterwards() -> None:
         for _ in range(50):
             change()
         may_end.set()
-        told.get(timeout=_DEADLINE_S)
-        told.get(timeout=_DEADLINE_S)
-    assert told.empty()
+        reports.get(timeout=_DEADLINE_S)
+        reports.get(timeout=_DEADLINE_S)
+    assert reports.empty()
 
 
 def test_a_look_that_fails_is_not_the_last() -> None:
-    told: Queue[None] = Queue()
+    reports: Queue[None] = Queue()
 
     def look() -> None:
-        told.put(None)
+        reports.put(None)
         raise LookupError("unforeseen")
 
     with capture_logs() as logs, closing(MountWatch(look)):
         for _ in range(2):
             change()
-            told.get(timeout=_DEADLINE_S)
+            reports.get(timeout=_DEADLINE_S)
     assert [entry["log_level"] for entry in logs] == ["error", "error"]

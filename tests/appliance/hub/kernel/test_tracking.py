@@ -62,7 +62,7 @@ def test_denied_packets_leave_no_entry(open_wire: Kernel, sockets: NetfilterSock
     assert openers(sockets, open_wire) == {}
 
 
-def test_what_is_forgotten_has_an_end_there(open_wire: Kernel, sockets: NetfilterSockets) -> None:
+def test_forgetting_deletes_connections_from_and_to_an_address(open_wire: Kernel, sockets: NetfilterSockets) -> None:
     """All of it, however many there are, and nothing else."""
     pairs = ((FIRST, SECOND), (SECOND, FIRST), (THIRD, SECOND), (THIRD, FIRST))
     flows = [open_wire.new_flow(*pair, "udp", port) for pair in pairs for port in range(400)]
@@ -114,7 +114,7 @@ def test_a_machine_that_leaves_takes_its_connections_along(plane: DataPlane, nam
         assert tracked(names, state) == everybody - {str(gone.address)}
 
 
-def test_what_was_removed_while_something_was_damaged_is_forgotten_too(
+def test_connections_of_a_machine_removed_during_damage_are_deleted(
     plane: DataPlane, names: Names, desired: Desired
 ) -> None:
     one, two = peer(0), peer(1)

@@ -52,7 +52,7 @@ def stored(store: Store, owner: Actor) -> Desired | None:
         return organizations.desired(transaction, owner.organization_id)
 
 
-def test_what_nobody_was_promised_is_taken_back(
+def test_an_uncommitted_change_is_taken_back(
     agreement: Agreement, repairs: list[Repair], context: Context, store: Store, plane: MadeUpPlane, owner: Actor
 ) -> None:
     policies.save(context, owner, Policy(Action.DENY))
@@ -68,7 +68,7 @@ def test_what_nobody_was_promised_is_taken_back(
     assert len(repairs) == 1
 
 
-def test_who_may_have_been_killed_is_not_given_a_second_look(
+def test_a_possibly_killed_caller_s_change_is_settled_at_the_first_look(
     agreement: Agreement, repairs: list[Repair], store: Store, plane: MadeUpPlane, owner: Actor
 ) -> None:
     plane.wanted.clear()
@@ -77,7 +77,7 @@ def test_who_may_have_been_killed_is_not_given_a_second_look(
     assert len(repairs) == 1
 
 
-def test_what_the_store_has_none_of_is_removed(
+def test_an_organization_that_the_store_lacks_is_removed(
     agreement: Agreement, context: Context, store: Store, plane: MadeUpPlane, owner: Actor
 ) -> None:
     other = sign_up(context, "other@example.net")
@@ -151,7 +151,7 @@ def test_it_goes_round_by_itself_when_a_caller_is_gone(
     assert context
 
 
-def test_what_is_suspended_is_wanted_by_nobody(
+def test_a_suspended_organization_is_not_enforced(
     agreement: Agreement, repairs: list[Repair], context: Context, plane: MadeUpPlane, owner: Actor
 ) -> None:
     enforced = dict(plane.wanted)
@@ -193,7 +193,7 @@ def test_one_organization_that_can_t_be_settled_keeps_no_other_from_it(
     assert [each["organization"] for each in logs if each["log_level"] == "error"] == [owner.organization_id]
 
 
-def test_what_was_before_is_not_kept_once_the_store_has_what_came_after(
+def test_the_state_before_is_dropped_once_the_next_is_stored(
     agreement: Agreement, arbiter: Arbiter, context: Context, store: Store, owner: Actor
 ) -> None:
     policies.save(context, owner, Policy(Action.DENY))

@@ -63,7 +63,7 @@ def revision(store: Store, owner: Actor) -> int:
     return found
 
 
-def test_nobody_waits_for_the_store_while_the_hub_works(
+def test_the_store_is_not_locked_while_the_hub_works(
     context: Context, store: Store, plane: MadeUpPlane, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_WAIT_FOR_TURN", 0.05)
@@ -154,7 +154,7 @@ def test_a_commit_comes_too_late_for_an_organization_that_changed(
     assert len(found.peers) == 1
 
 
-def test_what_a_killed_caller_left_is_settled_and_what_is_under_way_is_not(
+def test_a_killed_caller_s_change_is_settled_and_one_in_progress_is_not(
     arbiter: Arbiter, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
     before, caller = stored(store, owner), MadeUpCaller()
@@ -186,7 +186,7 @@ def test_a_change_of_which_the_caller_is_gone_is_overtaken_by_the_next(
     assert plane.wanted[owner.organization_id] == before
 
 
-def test_nobody_is_enforced_for_a_caller_that_left_while_the_hub_worked(
+def test_no_change_stays_of_a_caller_that_left_while_the_hub_worked(
     context: Context, hub: ArbitratedHub, plane: MadeUpPlane, store: Store, owner: Actor
 ) -> None:
     before = stored(store, owner)
@@ -326,7 +326,7 @@ def test_a_change_of_the_store_alone_and_a_rotation_do_not_stop_the_next(
     assert plane.wanted[owner.organization_id] == stored(store, owner)
 
 
-def test_what_could_not_be_removed_is_still_let_in(
+def test_an_organization_that_could_not_be_removed_stays_admitted(
     arbiter: Arbiter, plane: MadeUpPlane, owner: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     door: list[str] = []
@@ -338,7 +338,7 @@ def test_what_could_not_be_removed_is_still_let_in(
     assert door == [f"dismiss {owner.organization_id}", f"admit {owner.organization_id}"]
 
 
-def test_a_change_before_the_end_of_restoring_leads_back_to_what_the_store_has(
+def test_a_change_before_the_end_of_restoring_is_put_back_to_the_stored_state(
     store: Store, hub: ArbitratedHub, plane: MadeUpPlane, context: Context, owner: Actor
 ) -> None:
     before = stored(store, owner)

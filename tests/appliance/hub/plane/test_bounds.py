@@ -1,4 +1,4 @@
-"""ConnectionBounds of connections, and refusals at a bound."""
+"""Bounds of connections, and refusals at a bound."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_hostile_organizations_leave_ordinary_ones_alone() -> None:
     assert 25 * level + 100 * 200 <= bounds.everybody
 
 
-def test_who_is_full_stays_so_until_there_is_some_room() -> None:
+def test_a_full_machine_stays_full_until_an_eighth_is_free() -> None:
     assert [is_full(count, 800, was_full=False) for count in (799, 800)] == [False, True]
     assert [is_full(count, 800, was_full=True) for count in (699, 700, 799)] == [False, True, True]
     assert full_machines({A: 800, B: 799, C: 701}, 800, {C}) == {A, C}
@@ -74,12 +74,12 @@ class FakePlane:
 
     Attributes:
         connections: by organization and machine.
-        told: who was refused, in order.
+        refusals: refusals in order.
         listed: whose connections were listed, in order.
     """
 
     connections: dict[str, dict[IPv4Address, int]]
-    told: list[tuple[str, FullMachines]] = field(default_factory=list)
+    refusals: list[tuple[str, FullMachines]] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
     is_busy: bool = False
 
@@ -93,7 +93,7 @@ class FakePlane:
         return self.connections[organization]
 
     def refuse(self, organization: str, full: FullMachines) -> None:
-        self.told.append((organization, full))
+        self.refusals.append((organization, full))
 
     def refused(self, organization: str) -> Mapping[str, int]:
         return {FULL: len(organization), PACED: 1}
@@ -116,21 +116,21 @@ def test_a_machine_at_its_bound_is_refused_until_it_has_room() -> None:
     plane, watch = FakePlane({"acme": {A: 99, B: 40}}), Watch()
     looking = warden(plane, watch)
     looking.look()
-    assert plane.told == []
+    assert plane.refusals == []
     plane.connections["acme"][A] = 100
     watch.now += 10
     looking.look()
-    assert plane.told == [("acme", FullMachines(frozenset({A})))]
+    assert plane.refusals == [("acme", FullMachines(frozenset({A})))]
     assert looking.figures()["full_machines"] == looking.figures()["reached_by_machine"] == 1
     assert looking.figures()["refused_by_bound"] == 4
     plane.connections["acme"] = {A: 89, B: 1}
     watch.now += 10
     looking.look()
-    assert plane.told[1:] == []
+    assert plane.refusals[1:] == []
     plane.connections["acme"] = {A: 87, B: 1}
     watch.now += 10
     looking.look()
-    assert plane.told[1:] == [("acme", FullMachines())]
+    assert plane.refusals[1:] == [("acme", FullMachines())]
     assert looking.figures()["full_machines"] == 0
 
 
@@ -138,10 +138,10 @@ def test_an_organization_at_its_bound_is_refused() -> None:
     plane, watch = FakePlane({"acme": {A: 75, B: 75, C: 75}, "bolt": {A: 3}}), Watch()
     looking = warden(plane, watch)
     looking.look()
-    assert plane.told == []
+    assert plane.refusals == []
     plane.connections["acme"] |= {IPv4Address("10.100.0.9"): 75}
     looking.look()
-    assert plane.told == [("acme", FullMachines(everybody=True))]
+    assert plane.refusals == [("acme", FullMachines(everybody=True))]
     assert (looking.figures()["connections"], looking.figures()["largest"], looking.figures()["limit"]) == (
         303,
         300,
@@ -153,7 +153,7 @@ def test_where_all_have_too_many_the_largest_are_refused() -> None:
     crowd = {f"crowd{number}": {A: 90, B: 90} for number in range(4)}
     plane = FakePlane({**crowd, "small": {A: 20}})
     warden(plane, Watch()).look()
-    assert {name for name, full in plane.told if full.everybody} == set(crowd)
+    assert {name for name, full in plane.refusals if full.everybody} == set(crowd)
 
 
 def test_connections_are_not_listed_all_the_time() -> None:
@@ -168,17 +168,17 @@ def test_connections_are_not_listed_all_the_time() -> None:
     assert sorted(plane.listed) == ["acme", "acme", "bolt", "bolt"]
 
 
-def test_who_is_being_changed_is_looked_at_later() -> None:
+def test_an_organization_being_changed_is_checked_later() -> None:
     plane, watch = FakePlane({"acme": {A: 150}}, is_busy=True), Watch()
     looking = warden(plane, watch)
     looking.look()
-    assert plane.told == []
+    assert plane.refusals == []
     plane.is_busy = False
     looking.look()
-    assert plane.told == [("acme", FullMachines(frozenset({A})))]
+    assert plane.refusals == [("acme", FullMachines(frozenset({A})))]
 
 
-def test_who_is_gone_is_forgotten() -> None:
+def test_a_removed_organization_is_forgotten() -> None:
     plane, watch = FakePlane({"acme": {A: 150}}), Watch()
     looking = warden(plane, watch)
     looking.look()

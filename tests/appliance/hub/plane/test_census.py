@@ -88,7 +88,7 @@ def stray_socket(names: Names) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("implementation", ["chosen", "kernel"])
-def test_a_stray_socket_is_found_and_removed_whatever_the_implementation(
+def test_a_stray_socket_of_any_implementation_is_found_and_removed(
     names: Names, backend: Backend, ledger: Ledger, watcher: Watcher, stray_socket: str, implementation: str
 ) -> None:
     """After a change of `--wireguard`, one implementation removes the socket of another."""

@@ -98,7 +98,7 @@ def test_machines_are_called_once_after_damage_of_a_time_without_a_hub(repair: D
     assert all(until <= opened for until in calls.due)
 
 
-def test_a_door_made_anew_is_told_where_machines_were_heard_from() -> None:
+def test_a_recreated_door_is_given_the_last_endpoints() -> None:
     door = MadeUpDoor(opened=DoorRepair.AFRESH)
     keeper, _ = made(door)
     keeper.open(print)
@@ -108,7 +108,7 @@ def test_a_door_made_anew_is_told_where_machines_were_heard_from() -> None:
     assert door.learned == [TOLD, TOLD]
 
 
-def test_what_it_could_not_settle_it_settles_while_healing() -> None:
+def test_a_failed_settling_succeeds_while_healing() -> None:
     door = MadeUpDoor(opened=DoorRepair.AFRESH)
     keeper, calls = made(door)
     keeper.open(print)
@@ -125,7 +125,7 @@ def test_what_it_could_not_settle_it_settles_while_healing() -> None:
     assert door.learned == [TOLD]
 
 
-def test_what_a_door_made_anew_could_not_be_told_it_is_told_later() -> None:
+def test_a_recreated_door_is_given_endpoints_again_after_an_error() -> None:
     """By then it is whole, and nothing else would remind of it."""
     door = MadeUpDoor(restored=DoorRepair.AFRESH)
     keeper, calls = made(door)

@@ -13,7 +13,7 @@ from appliance.hub.plane.healing import Healer
 from tests.waiting import DEADLINE
 
 
-def test_an_organization_that_is_being_changed_is_looked_at_later() -> None:
+def test_an_organization_that_is_being_changed_is_checked_later() -> None:
     looks: Queue[str] = Queue()
     changed = threading.Event()
 

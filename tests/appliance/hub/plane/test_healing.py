@@ -178,7 +178,7 @@ def seen(names: Names, backend: Backend, state: Desired) -> str:
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_what_is_damaged_is_as_it_was_again(
+def test_damage_is_repaired(
     healed: DataPlane,
     repairs: list[Repair],
     names: Names,
@@ -224,7 +224,7 @@ def test_what_is_damaged_is_as_it_was_again(
     ],
     ids=["deleted", "given to another", "unmounted", "mounted over", "folder unmounted", "folder mounted over"],
 )
-def test_a_lost_name_is_heard_of(
+def test_a_lost_name_causes_an_event(
     told: DataPlane,
     repairs: list[Repair],
     names: Names,
@@ -317,7 +317,7 @@ def test_only_handshakes_that_may_have_gone_astray_are_begun_anew(
     }
 
 
-def test_what_is_whole_is_left_alone(plane: DataPlane, repairs: list[Repair], state: Desired) -> None:
+def test_an_intact_organization_is_left_alone(plane: DataPlane, repairs: list[Repair], state: Desired) -> None:
     plane.apply(state)
     for _ in range(3):
         plane.apply(replace(state, policy=Policy(Action.DENY)))
@@ -327,7 +327,7 @@ def test_what_is_whole_is_left_alone(plane: DataPlane, repairs: list[Repair], st
     assert repairs == []
 
 
-def test_a_hub_that_was_away_finds_what_was_damaged_meanwhile(
+def test_a_restarted_hub_finds_damage_made_while_it_was_down(
     make_plane: Callable[..., DataPlane], names: Names, state: Desired
 ) -> None:
     make_plane().apply(state)
@@ -338,7 +338,7 @@ def test_a_hub_that_was_away_finds_what_was_damaged_meanwhile(
     assert shell(f"ip netns exec {own.namespace} nft list ruleset") == listing
 
 
-def test_what_can_t_be_mended_is_tried_again(
+def test_a_failed_repair_is_tried_again(
     healed: DataPlane, repairs: list[Repair], names: Names, backend: Backend, state: Desired, deadline_s: float
 ) -> None:
     """The organization's port is taken, for a while, by somebody else."""

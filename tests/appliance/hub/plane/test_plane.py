@@ -46,7 +46,7 @@ def in_force(names: Names, backend: Backend, desired: Desired) -> tuple[set[str]
     return set(backend.allowed(own)), listing(own.namespace)
 
 
-def test_what_is_applied_is_there_and_what_is_removed_is_gone(
+def test_an_applied_organization_exists_and_a_removed_one_is_gone(
     plane: DataPlane, names: Names, backend: Backend, desired: Desired
 ) -> None:
     machines = (peer(0), peer(1))
@@ -186,7 +186,7 @@ def test_an_organization_that_is_given_up_before_it_is_made_leaves_nothing(plane
     assert plane.state(desired.organization) is None
 
 
-def test_who_heals_does_not_wait_for_a_change(plane: DataPlane, desired: Desired) -> None:
+def test_healing_does_not_wait_for_a_change(plane: DataPlane, desired: Desired) -> None:
     """A thread that heals others, too, is told instead."""
     plane.apply(desired)
 
@@ -200,7 +200,7 @@ def test_who_heals_does_not_wait_for_a_change(plane: DataPlane, desired: Desired
     assert plane.heal(desired.organization) is None
 
 
-def test_what_can_t_be_built_leaves_nothing(plane: DataPlane, desired: Desired) -> None:
+def test_a_failed_build_leaves_nothing(plane: DataPlane, desired: Desired) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("", desired.port))
         with pytest.raises(HubError):
@@ -210,7 +210,7 @@ def test_what_can_t_be_built_leaves_nothing(plane: DataPlane, desired: Desired) 
     plane.apply(desired)
 
 
-def test_a_new_process_adopts_what_the_old_one_left(
+def test_a_new_process_adopts_the_old_one_s_organizations(
     plane: DataPlane, make_plane: Callable[..., DataPlane], names: Names, backend: Backend, desired: Desired
 ) -> None:
     state = replace(desired, peers=(peer(0), peer(1)), policy=Policy(Action.DENY))
@@ -245,7 +245,7 @@ def test_two_instances_share_a_host(make_plane: Callable[..., DataPlane], desire
     assert [len(plane.census()) for plane in planes] == [0, 1]
 
 
-def test_rotations_do_not_fill_what_is_remembered_of_disabled_machines(plane: DataPlane, desired: Desired) -> None:
+def test_rotations_do_not_fill_the_memory_of_disabled_machines(plane: DataPlane, desired: Desired) -> None:
     """A key that no machine has any more looks like a disabled machine's; the latest thousand are kept."""
     machine = replace(desired, peers=(Peer("m2", new_key_pair().public, IPv4Address("10.100.0.2")),))
     earlier = {f"key-{number}": f"192.0.2.1:{number + 1}" for number in range(1_200)}

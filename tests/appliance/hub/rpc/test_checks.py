@@ -39,7 +39,7 @@ def with_rule(**changes: object) -> Desired:
     return replace(GOOD, policy=Policy(rules=(replace(RULE, **changes),)))  # type: ignore[arg-type]
 
 
-def test_what_an_organization_has_is_taken_also_again() -> None:
+def test_an_organization_may_keep_its_own_port_and_keys() -> None:
     assert not refuses(GOOD)
     assert not refuses(with_peer(public_key=KEYS[3]))
 
@@ -82,7 +82,7 @@ def test_what_an_organization_has_is_taken_also_again() -> None:
     ],
     ids=lambda _: "",
 )
-def test_what_no_organization_can_have_is_refused(state: Desired) -> None:
+def test_an_invalid_state_is_refused(state: Desired) -> None:
     assert refuses(state)
 
 

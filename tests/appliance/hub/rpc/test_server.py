@@ -95,11 +95,11 @@ def test_a_stranger_is_turned_away(calls: list[Any], tmp_path: Path, monkeypatch
 
 def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would do twice what it was too slow for once."""
-    asked: list[Any] = []
+    received: list[Any] = []
     no_hook = threading.Event()
 
     def answer(call: Any, _: WaitingCaller) -> object:
-        asked.append(call)
+        received.append(call)
         if isinstance(call, Remove):
             no_hook.wait(10.0)
         return HubStatus("none", "1", 0, 0) if isinstance(call, Status) else None
@@ -114,7 +114,7 @@ def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path, monkeypatch: pyte
         hub.remove(ACME)
     no_hook.set()
     hub.tear_down()
-    assert asked == [Status(), Remove(ACME), TearDown()]
+    assert received == [Status(), Remove(ACME), TearDown()]
     serving.close()
     thread.join()
 
@@ -223,9 +223,7 @@ def test_a_caller_s_time_is_over_a_little_before_it_stops_to_wait(answering: Ans
 
 
 @pytest.mark.parametrize("error", [Overtaken("not at this revision"), Crowded("your share", retry_after=7)])
-def test_what_a_caller_has_to_tell_apart_arrives_as_it_was(
-    answering: Answering, tmp_path: Path, error: HubError
-) -> None:
+def test_errors_arrive_with_their_kind(answering: Answering, tmp_path: Path, error: HubError) -> None:
     answering.error = error
     with pytest.raises(type(error), match=str(error)) as raised:
         HubClient(tmp_path / "sock").apply(ACME, None, base=1, revision=2)

@@ -103,7 +103,7 @@ def test_an_organization_s_work_waits_behind_its_own(works: Works) -> None:
     assert works.next() == "large"
 
 
-def test_who_had_little_goes_before_who_had_much() -> None:
+def test_an_organization_that_used_little_goes_first() -> None:
     with made(places=1, of_busy=1) as works:
         works.used("large", 3.0)
         works.used("larger", 9.0)
@@ -135,7 +135,7 @@ def test_those_that_had_much_never_have_every_place(works: Works) -> None:
     assert works.next() == "first-large"
 
 
-def test_what_is_used_is_forgotten(works: Works) -> None:
+def test_used_time_decays(works: Works) -> None:
     works.used("large", SHARE_S + 5.0)
     with pytest.raises(Crowded, match="share") as refused:
         works.ask("large").result(10)
@@ -146,13 +146,13 @@ def test_what_is_used_is_forgotten(works: Works) -> None:
     assert works.turns.figures()["refused_share"] == 1
 
 
-def test_a_share_refuses_nobody_else(works: Works) -> None:
+def test_a_used_up_share_refuses_no_other_organization(works: Works) -> None:
     works.used("large", 10 * SHARE_S)
     works.ask("small")
     assert works.next() == "small"
 
 
-def test_only_so_many_wait(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_waiting_calls_is_bounded(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "_MOST_WAITING", 2)
     for _ in range(3):
         works.ask("large")
@@ -164,7 +164,7 @@ def test_only_so_many_wait(works: Works, monkeypatch: pytest.MonkeyPatch) -> Non
     assert works.turns.figures()["refused_waiting"] == 1
 
 
-def test_who_goes_while_it_waits_leaves_the_queue(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_that_disconnects_leaves_the_queue(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "_LOOK_S", 0.01)
     works.ask("large")
     assert works.next() == "large"
@@ -186,7 +186,7 @@ def test_work_that_fails_gives_its_place_back() -> None:
         assert works.next() == "b"
 
 
-def test_what_is_known_of_many_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_of_used_time_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "_MOST_KNOWN", 10)
     with made() as works:
         works.used("large", 5.0)

@@ -55,7 +55,7 @@ def steps(draw: st.DrawFn) -> list[Desired]:
 
 
 @given(steps(), st.sampled_from([1, 2, 64]), st.booleans())
-def test_a_history_comes_to_what_its_last_state_comes_to(history: list[Desired], most: int, copied: bool) -> None:
+def test_a_history_compiles_to_the_ruleset_of_its_last_state(history: list[Desired], most: int, copied: bool) -> None:
     """The size of buckets and shared rule objects make no difference."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(buckets, "_MOST_IN_ONE", most)
@@ -83,7 +83,7 @@ def test_one_rule_more_is_a_bucket_and_nothing_else() -> None:
     assert back == before
 
 
-def test_a_machine_in_another_group_is_what_that_group_is() -> None:
+def test_a_machine_in_another_group_has_that_group_s_rules() -> None:
     """Rules that name other groups and machines are not written again."""
     machines = tuple(
         replace(machine, groups=frozenset({f"g{number % 10}"})) for number, machine in enumerate(members(200))

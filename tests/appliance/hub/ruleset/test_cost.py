@@ -85,7 +85,7 @@ def test_a_stored_policy_that_is_too_large_denies_everything_until_it_is_smaller
 
 
 @given(overlapping(), st.data())
-def test_what_changes_step_by_step_costs_what_it_costs_at_once(desired: Desired, data: st.DataObject) -> None:
+def test_steps_of_a_change_cost_as_much_as_the_whole(desired: Desired, data: st.DataObject) -> None:
     policy = Policy(desired.policy.default)
     for each in desired.policy.rules:
         policy = policy.with_rules([each])

@@ -127,7 +127,7 @@ def test_an_error_may_have_options_of_its_own(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("network", ["10.100.0.0/28", "10.64.0.0/10", "10.0.0.0/8", "192.168.16.0/22"])
-def test_ends_are_told_apart_by_every_bit(kernel: Kernel, network: str) -> None:
+def test_ends_differ_by_every_bit(kernel: Kernel, network: str) -> None:
     """In a network of any length, an address that differs in one bit from an end's is not that end's."""
     first, second = (IPv4Network(network).network_address + number for number in (2, 5))
     state = replace(state_of((), Policy(Action.ALLOW)), network=IPv4Network(network))
@@ -143,7 +143,7 @@ def test_ends_are_told_apart_by_every_bit(kernel: Kernel, network: str) -> None:
 
 @ON_A_KERNEL
 @given(desired_states())
-def test_an_error_finds_what_its_connection_finds(kernel: Kernel, desired: Desired) -> None:
+def test_an_error_gets_the_verdict_of_its_connection(kernel: Kernel, desired: Desired) -> None:
     """Verdict and counter are those of the connection, under every policy that comes after it was opened."""
     flows = []
     kernel.load(replace(desired, policy=Policy(Action.ALLOW)))
@@ -170,7 +170,7 @@ def _raised(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
 
 @ON_A_KERNEL
 @given(desired_states(), st.data())
-def test_whatever_is_deleted_lets_no_error_through(kernel: Kernel, desired: Desired, data: st.DataObject) -> None:
+def test_no_deletion_lets_an_error_through(kernel: Kernel, desired: Desired, data: st.DataObject) -> None:
     """One chain emptied, or one rule deleted, anywhere: what was not delivered before isn't now."""
     kernel.load(replace(desired, policy=Policy(Action.ALLOW)))
     third = IPv4Address("10.100.200.200")

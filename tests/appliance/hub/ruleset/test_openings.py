@@ -81,7 +81,7 @@ def test_a_full_organization_opens_nothing_and_pings_its_hub(refusing: Refusing)
     assert [packet[20] for packet in wire.answers(ping.opening())] == [0]
 
 
-def test_what_is_full_stays_full_over_saves_and_damage(refusing: Refusing) -> None:
+def test_a_full_machine_stays_full_over_saves_and_damage(refusing: Refusing) -> None:
     refusing.refuse(FullMachines(frozenset({FIRST.address})))
     denied = rule("d", Action.DENY, SECOND, THIRD)
     refusing.enforce(replace(EVERYTHING, policy=Policy(Action.ALLOW, (denied,))))

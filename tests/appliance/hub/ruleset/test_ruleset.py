@@ -49,7 +49,7 @@ def cells(desired: Desired) -> Iterator[tuple[Peer, Peer, str, int]]:
 
 @ON_A_KERNEL
 @given(desired_states())
-def test_packets_find_what_the_model_decides(kernel: Kernel, desired: Desired) -> None:
+def test_packets_get_the_model_s_verdict(kernel: Kernel, desired: Desired) -> None:
     kernel.load(desired)
     for source, destination, protocol, port in cells(desired):
         flow = kernel.new_flow(source, destination, protocol, port)
@@ -115,7 +115,7 @@ def _sorted(listing: str) -> list[str]:
 
 @ON_A_KERNEL
 @given(desired_states(), st.data())
-def test_whatever_is_deleted_denies_at_least_as_much(kernel: Kernel, desired: Desired, data: st.DataObject) -> None:
+def test_every_deletion_denies_at_least_as_much(kernel: Kernel, desired: Desired, data: st.DataObject) -> None:
     """One chain emptied, or one rule deleted, anywhere: nothing passes that the policy denies."""
     kernel.load(desired)
     damage = kernel.damage(data)
@@ -125,7 +125,7 @@ def test_whatever_is_deleted_denies_at_least_as_much(kernel: Kernel, desired: De
             assert not kernel.wire.passes(flow.opening()), (damage, source, destination, protocol, port)
 
 
-def test_base_chains_drop_what_meets_no_rule(kernel: Kernel) -> None:
+def test_base_chains_drop_packets_without_a_rule(kernel: Kernel) -> None:
     kernel.load(state_of(members(2), Policy(Action.ALLOW)))
     for chain in ("gate", "hub", "transit"):
         kernel.rulesets.load(kernel.wire.names.namespace, f"flush chain inet mesh {chain}")
@@ -140,7 +140,7 @@ def test_sets_can_t_be_emptied_from_outside(kernel: Kernel) -> None:
             kernel.rulesets.load(kernel.wire.names.namespace, text)
 
 
-def test_a_rule_counts_what_it_decides(kernel: Kernel) -> None:
+def test_a_rule_counts_the_packets_that_it_decides(kernel: Kernel) -> None:
     """A packet that several rules speak of is counted by the most specific one that decides."""
     first, second, third = members(3)
     rules = (
@@ -301,7 +301,7 @@ def test_buckets_are_a_power_of_two_and_never_full(elements: int) -> None:
 
 
 @given(desired_states())
-def test_whatever_accepts_also_marks(desired: Desired) -> None:
+def test_every_accept_sets_the_mark(desired: Desired) -> None:
     for statements in compile_ruleset(desired, LINK).chains.values():
         for statement in statements:
             if "accept" in statement and "oifname" not in statement and "iifname" not in statement:

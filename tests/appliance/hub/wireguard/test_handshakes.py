@@ -19,19 +19,19 @@ class Host:
 
     wall: float = 1_000_000.0
     steady: float = 50.0
-    told: int = 0
+    reported: int = 0
     shook_hands_at: float = 0.0
 
     def passes(self, seconds: float) -> None:
         self.wall, self.steady = self.wall + seconds, self.steady + seconds
 
     def shakes_hands(self) -> None:
-        if int(self.wall) == self.told:
+        if int(self.wall) == self.reported:
             self.passes(1.0)
-        self.told, self.shook_hands_at = int(self.wall), self.steady
+        self.reported, self.shook_hands_at = int(self.wall), self.steady
 
     def age(self, handshakes: Handshakes) -> float:
-        (found,) = handshakes.dated("acme", [PeerStatus(KEY, self.told, 0, 0, "")])
+        (found,) = handshakes.dated("acme", [PeerStatus(KEY, self.reported, 0, 0, "")])
         return self.wall - found.last_handshake
 
 
@@ -71,7 +71,7 @@ def test_a_hub_that_never_saw_it_takes_a_handshake_of_the_future_for_one_of_now(
     assert 299 <= host.age(handshakes) < 302
 
 
-def test_an_age_that_wireguard_tells_is_kept_whatever_is_done_to_the_clock() -> None:
+def test_a_reported_age_is_kept_when_the_clock_is_set() -> None:
     """boringtun's reported time moves with the clock, and sometimes by a second."""
     host = Host()
     handshakes = on(host)
@@ -79,18 +79,18 @@ def test_an_age_that_wireguard_tells_is_kept_whatever_is_done_to_the_clock() -> 
     for step in (0.0, -5000.0, 7000.3, 0.4, -1e6):
         host.wall += step
         host.passes(100.6)
-        host.told = int(host.wall) - int(host.steady - host.shook_hands_at)
+        host.reported = int(host.wall) - int(host.steady - host.shook_hands_at)
         assert abs(host.age(handshakes) - (host.steady - host.shook_hands_at)) <= 3
 
 
-def test_where_nobody_sets_the_clock_moments_are_as_wireguard_tells_them() -> None:
+def test_with_an_unchanged_clock_times_are_as_reported() -> None:
     host = Host()
     handshakes = on(host)
     for _ in range(5):
         host.passes(100.7)
         host.shakes_hands()
-        (found,) = handshakes.dated("acme", [PeerStatus(KEY, host.told, 0, 0, "")])
-        assert found.last_handshake == host.told
+        (found,) = handshakes.dated("acme", [PeerStatus(KEY, host.reported, 0, 0, "")])
+        assert found.last_handshake == host.reported
     assert handshakes.dated("acme", [PeerStatus(KEY, 0, 0, 0, "")])[0].last_handshake == 0
 
 
@@ -104,7 +104,7 @@ def test_where_nobody_sets_the_clock_moments_are_as_wireguard_tells_them() -> No
         max_size=30,
     )
 )
-def test_the_age_is_right_whatever_is_done_to_the_clock(steps: list[tuple[str, float]]) -> None:
+def test_the_age_is_right_after_the_clock_was_set(steps: list[tuple[str, float]]) -> None:
     host = Host()
     handshakes = on(host)
     host.age(handshakes)
@@ -116,5 +116,5 @@ def test_the_age_is_right_whatever_is_done_to_the_clock(steps: list[tuple[str, f
             host.wall += amount
         else:
             host.shakes_hands()
-        # What differs by two seconds is told as WireGuard tells it, in whole seconds.
+        # A difference of two seconds or less is left as WireGuard reports it, in whole seconds.
         assert abs(host.age(handshakes) - (host.steady - host.shook_hands_at)) <= 3

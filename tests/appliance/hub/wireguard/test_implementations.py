@@ -92,7 +92,7 @@ def statuses(plane: DataPlane, organization: str) -> dict[str, PeerStatus]:
     return {status.public_key: status for status in plane.peers(organization)}
 
 
-def test_machines_connect_and_are_told_of(plane: DataPlane, backend: Backend, machines: Machines) -> None:
+def test_machines_connect_and_are_listed(plane: DataPlane, backend: Backend, machines: Machines) -> None:
     state = machines.state
     started = int(time.time())
     plane.apply(state)

@@ -25,6 +25,6 @@ def test_a_name_that_is_taken_is_refused() -> None:
         assert links.is_here("mwtun")
 
 
-def test_what_is_not_there_has_no_format() -> None:
+def test_a_missing_link_has_no_format() -> None:
     with pytest.raises(LinkError, match="no link mwtun"):
         tun.format_of("mwtun")

@@ -50,7 +50,7 @@ def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
             thread.join()
 
 
-def test_wireguard_go_s_private_key_tells_the_public_one(answering: Callable[[str], None]) -> None:
+def test_wireguard_go_s_public_key_is_computed_from_its_private_key(answering: Callable[[str], None]) -> None:
     answering(
         f"private_key={hexadecimal(OWN.private)}\nlisten_port=51820\npublic_key={hexadecimal(PEER.public)}\n"
         "last_handshake_time_sec=1700000000\nlast_handshake_time_nsec=5\nerrno=0\n\n"
@@ -61,7 +61,7 @@ def test_wireguard_go_s_private_key_tells_the_public_one(answering: Callable[[st
 
 
 @pytest.mark.parametrize("age", [0, 100])
-def test_boringtun_tells_how_long_ago_a_handshake_was(answering: Callable[[str], None], age: int) -> None:
+def test_boringtun_reports_the_age_of_a_handshake(answering: Callable[[str], None], age: int) -> None:
     answering(
         f"own_public_key={hexadecimal(OWN.public)}\nlisten_port=51820\npublic_key={hexadecimal(PEER.public)}\n"
         f"last_handshake_time_sec={age}\nlast_handshake_time_nsec=5\nrx_bytes=1\ntx_bytes=2\nerrno=0\n\n"

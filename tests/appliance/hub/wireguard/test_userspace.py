@@ -58,8 +58,8 @@ def test_one_that_was_taken_over_reads_no_key_of_another(
     assert subprocess.run([*own, *read], capture_output=True, check=False).returncode == 0
     assert subprocess.run([*other, *read], capture_output=True, check=False).returncode == 1
     ask = f"import socket; socket.socket(socket.AF_UNIX).connect({str(uapi.path_of(link))!r})"
-    asked = subprocess.run([*other, "/usr/bin/python3", "-c", ask], capture_output=True, text=True, check=False)
-    assert "PermissionError" in asked.stderr
+    result = subprocess.run([*other, "/usr/bin/python3", "-c", ask], capture_output=True, text=True, check=False)
+    assert "PermissionError" in result.stderr
     assert subprocess.run(["/usr/bin/python3", "-c", ask], check=False).returncode == 0
 
 
@@ -143,7 +143,7 @@ def test_hundreds_are_ended_after_one_look(hundreds: Hundreds, monkeypatch: pyte
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone starts processes of others")
 @pytest.mark.parametrize(("uid", "is_one"), [(0, True), (processes.FIRST_UID + 20_000, True), (64217, False)])
-def test_nobody_passes_for_a_wireguard_process(uid: int, is_one: bool) -> None:
+def test_a_foreign_process_is_not_taken_for_wireguard(uid: int, is_one: bool) -> None:
     """A process may call itself what it likes; the hub would watch it, and take it for the one that it has to end."""
     if not privileges.is_mapped(uid):
         pytest.skip("this user namespace has no such user")
