@@ -133,7 +133,6 @@ class Demultiplexer:
 
     @property
     def is_running(self) -> bool:
-        """Tell whether the thread was started."""
         return self._thread is not None
 
     def stop(self) -> None:
@@ -145,7 +144,6 @@ class Demultiplexer:
         self._close()
 
     def tally(self) -> Tally:
-        """Numbers of initiations by outcome."""
         return Tally(**self._counts, overflow=self._overflow() - self._overflow_before)
 
     def fill(self) -> dict[str, int]:

@@ -186,7 +186,6 @@ class FrontDoor:
 
     @property
     def port(self) -> int:
-        """Public UDP port."""
         return self._port
 
     def admitted(self) -> tuple[Admitted, ...]:
@@ -244,7 +243,6 @@ class FrontDoor:
         return repair
 
     def counters(self) -> DoorCounters:
-        """Numbers of packets by outcome."""
         names = (*DROPS, *BOUNDS)
         kernels = dict.fromkeys(names, 0) | self._table.counters()
         tally = self._demultiplexer.tally() if self._demultiplexer is not None else Tally()

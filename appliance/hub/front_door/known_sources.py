@@ -11,7 +11,7 @@ from appliance.hub.front_door.netfilter import Reader
 
 
 class KnownSources:
-    """Looks up known sources in the door's table, in the network namespace of the thread that makes this object.
+    """Look up known sources in the door's table, in the network namespace of the thread that makes this object.
 
     The table outlives this process. Nothing is cached here, so nobody can fill a cache.
     """
@@ -20,7 +20,6 @@ class KnownSources:
         self._reader = Reader(table)
 
     def close(self) -> None:
-        """Close the netlink socket."""
         self._reader.close()
 
     def link_of(self, arrival: Arrival) -> int | None:

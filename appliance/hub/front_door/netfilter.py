@@ -66,7 +66,6 @@ class Reader:
         self._socket = netlink.opened()
 
     def close(self) -> None:
-        """Close the netlink socket."""
         self._socket.close()
 
     def shape(self) -> TableStructure:

@@ -89,7 +89,6 @@ class DoorSockets:
 
     @property
     def public_port(self) -> int:
-        """Public UDP port."""
         return int(self.public4.getsockname()[1])
 
     @property
@@ -108,7 +107,6 @@ class DoorSockets:
         return tuple(each for each in (self.known4, self.known6) if each is not None)
 
     def close(self) -> None:
-        """Closes all of them."""
         _close(self._all())
 
     def _all(self) -> Iterator[socket.socket]:

@@ -136,7 +136,6 @@ class Watcher:
             found.closing.close()
 
     def close(self) -> None:
-        """Stop watching."""
         self._mounts.close()
         self._waker.send(b"x")
         self._thread.join()

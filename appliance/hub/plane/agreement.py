@@ -68,7 +68,6 @@ class Agreement:
         self._thread = threading.Thread(target=self._go_round, name="hub-agree", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread.start()
 
     def hurry(self) -> None:

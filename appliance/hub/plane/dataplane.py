@@ -68,7 +68,6 @@ class DataPlane:
 
     @property
     def backend(self) -> Backend:
-        """The WireGuard implementation in use."""
         return self._backend
 
     def apply(self, desired: Desired, hook: Hook = no_hook) -> None:

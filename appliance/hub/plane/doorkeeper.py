@@ -38,7 +38,6 @@ class Doorkeeper:
 
     @property
     def port(self) -> int:
-        """Public UDP port."""
         return self._door.port
 
     def open(self, on_new_source: Callable[[str], None]) -> None:
@@ -57,7 +56,6 @@ class Doorkeeper:
         self._door.admit(desired.organization, desired.hub_public_key, desired.port, len(desired.peers))
 
     def dismiss(self, organization: str) -> None:
-        """See `FrontDoor.dismiss`."""
         self._door.dismiss(organization)
 
     def settle(self) -> None:
@@ -106,7 +104,6 @@ class Doorkeeper:
         self._door.close()
 
     def remove(self) -> None:
-        """See `FrontDoor.remove`."""
         self._door.remove()
 
     def _note_repair(self, repair: DoorRepair) -> None:

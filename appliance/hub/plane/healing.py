@@ -58,7 +58,6 @@ class Healer:
         self._threads.append(threading.Thread(target=self._go_round, name="hub-sweep", daemon=True))
 
     def start(self) -> None:
-        """Start the threads."""
         for thread in self._threads:
             thread.start()
 

@@ -60,7 +60,6 @@ class MachineCalls:
         self._thread = threading.Thread(target=self._work, name="hub-call", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:

@@ -82,7 +82,6 @@ class Warden:
         self._thread = threading.Thread(target=self._work, name="hub-warden", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:

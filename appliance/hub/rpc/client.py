@@ -111,7 +111,6 @@ class HubClient:
         return self._call(messages.Census(), list[Footprint], _FOR_ALL_TIMEOUT)
 
     def status(self) -> HubStatus:
-        """Read the state of the hub."""
         return self._call(messages.Status(), HubStatus)
 
     def tear_down(self) -> None:

@@ -48,7 +48,6 @@ def decode(data: bytes, kind: type[T] | Any) -> T | Any:
 
 
 def send(connection: socket.socket, value: object) -> None:
-    """Send one value."""
     data = encode(value)
     connection.sendall(_LENGTH.pack(len(data)) + data)
 

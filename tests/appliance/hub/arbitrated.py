@@ -58,7 +58,7 @@ class MadeUpPlane:
 
 
 class MadeUpDoor:
-    """Lets everybody in."""
+    """Let everybody in."""
 
     port = 51820
 

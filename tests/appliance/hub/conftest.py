@@ -46,7 +46,7 @@ def keys() -> dict[str, str]:
 def make_plane(
     names: Names, backend: Backend, keys: dict[str, str], ledger: Ledger
 ) -> Iterator[Callable[..., DataPlane]]:
-    """Makes data planes of this instance, one for each process that there could be; nothing of them is left."""
+    """Make data planes of this instance, one for each process that there could be; nothing of them is left."""
     with ExitStack() as stack:
 
         def make(name: str = names.instance, on_event: OnEvent = lambda _organization, _change: None) -> DataPlane:

@@ -19,7 +19,7 @@ class Knot:
 
 
 class Clock:
-    """Tells the time that it was given."""
+    """Tell the time that it was given."""
 
     now = 0.0
 

@@ -27,7 +27,7 @@ def initiation(public_key: str | None = None) -> bytes:
 def send(
     host: Host, datagrams: Iterable[bytes], *, port: int = PORT, source: Source | None = None, to: str = HUB4
 ) -> int:
-    """Sends datagrams to the hub, from the host's own address or any other; returns how many the kernel took."""
+    """Send datagrams to the hub, from the host's own address or any other; returns how many the kernel took."""
     count = 0
     if source is None:
         with host.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -43,7 +43,7 @@ def send(
 
 
 def send_from(host: Host, datagrams: Iterable[tuple[Source, bytes]], to: str = HUB4, port: int = PORT) -> None:
-    """Sends each datagram to the hub from a source of its own, of either family."""
+    """Send each datagram to the hub from a source of its own, of either family."""
     version = 6 if ":" in to else 4
     family = socket.AF_INET6 if version == 6 else socket.AF_INET
     with host.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
@@ -59,7 +59,7 @@ def message(kind: int, *, sender: bytes = b"", receiver: bytes = b"") -> bytes:
 
 
 def send_from_everywhere(host: Host, datagrams: Iterable[bytes]) -> None:
-    """Sends each datagram to the hub from a source of its own."""
+    """Send each datagram to the hub from a source of its own."""
     with host.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
         for number, each in enumerate(datagrams):
             source = (f"198.18.{number >> 8 & 255}.{number & 255}", 1024 + number % 60000)
@@ -87,7 +87,7 @@ def numbered(count: int, kind: int, length: int) -> Iterable[bytes]:
 
 
 def frag_needed(host: Host, address: str, port: int, mtu: int) -> None:
-    """Tells the hub that a packet from its public port to this address and port was too big (RFC 1191)."""
+    """Tell the hub that a packet from its public port to this address and port was too big (RFC 1191)."""
     ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1500, 0, 0x4000, 64, 17, 0, *map(socket.inet_aton, (HUB4, address)))
     quoted = ip[:10] + checksum(ip).to_bytes(2, "big") + ip[12:] + struct.pack("!HHHH", PORT, port, 1480, 0)
     body = struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + quoted

@@ -27,7 +27,7 @@ def hexadecimal(key: str) -> str:
 
 @pytest.fixture
 def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Gives the next question this answer."""
+    """Give the next question this answer."""
     monkeypatch.setattr(uapi, "FOLDER", tmp_path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(uapi.path_of(LINK)))
