@@ -14,7 +14,7 @@ NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 
 class Backend(Protocol):
-    """Make links whose UDP socket stays in the hub's own network namespace while the link lives in another.
+    """Makes links whose UDP socket stays in the hub's own network namespace while the link lives in another.
 
     Peers are changed one by one; the sessions of the others never notice. Every method raises `errors.LinkError`.
     """
