@@ -14,11 +14,13 @@ from dataclasses import dataclass
 
 from appliance.hub.errors import Occupied, log_error
 
-_FIRST_S = 0.05
-"""A machine takes no two handshakes of one peer within 34 ms (their timestamps may be equal then)."""
+_DELAYS_S = (0.05, 0.5, 1.5, 5.5)
+"""Times of the calls after the door's repair.
 
-_LAST_S = 5.5
-"""WireGuard sends no two handshakes within 5 s: a second call follows in case the first handshake was lost."""
+A machine takes no two handshakes of one peer within 34 ms, because their timestamps may be equal then. wireguard-go
+also drops the later of two that it reads within 20 ms, as a machine does that stood still. The last call is for
+handshakes that WireGuard itself began, which it repeats after 5 s.
+"""
 
 _AGAIN_S = 0.05
 
@@ -32,12 +34,12 @@ class _DueCall:
     Attributes:
         at: earliest time of the call; monotonic seconds.
         misled_until: time of the door's repair; monotonic seconds.
-        is_last: True for the second call.
+        made: number of calls made since then.
     """
 
     at: float
     misled_until: float
-    is_last: bool = False
+    made: int = 0
 
 
 class MachineCalls:
@@ -77,7 +79,7 @@ class MachineCalls:
             misled_until: time of the door's repair; monotonic seconds.
         """
         with self._changed:
-            self._due = {each: _DueCall(misled_until + _FIRST_S, misled_until) for each in self._organizations()}
+            self._due = {each: _DueCall(misled_until + _DELAYS_S[0], misled_until) for each in self._organizations()}
             self._changed.notify()
 
     def figures(self) -> dict[str, int]:
@@ -111,11 +113,12 @@ class MachineCalls:
             self._call(organization, due.misled_until)
         except Occupied:
             # A long change of one organization must not delay the others.
-            return _DueCall(time.monotonic() + _AGAIN_S, due.misled_until, due.is_last)
+            return _DueCall(time.monotonic() + _AGAIN_S, due.misled_until, due.made)
         except Exception as error:  # noqa: BLE001 - it is logged
             # A broken link is rebuilt, which begins handshakes; the thread has to go on with the others.
             self._counts["failed"] += 1
             log_error("machines can't be called", error, organization=organization)
             return None
         self._counts["made"] += 1
-        return None if due.is_last else _DueCall(due.misled_until + _LAST_S, due.misled_until, is_last=True)
+        made = due.made + 1
+        return _DueCall(due.misled_until + _DELAYS_S[made], due.misled_until, made) if made < len(_DELAYS_S) else None

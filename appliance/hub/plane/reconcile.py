@@ -28,6 +28,9 @@ from appliance.model.desired import Desired, Peer
 
 Endpoints = Callable[[str], Mapping[str, str]]
 
+_UNANSWERED_S = 0.4
+"""A handshake that has no answer for this long is begun anew by the next call."""
+
 
 class Reconciler:
     """Changes the kernel. The caller serializes calls for one organization.
@@ -124,14 +127,16 @@ class Reconciler:
         WireGuard itself would wait for five seconds after one handshake before it begins another.
 
         Args:
-            misled_until: handshakes that were begun later used the right port; monotonic seconds.
+            misled_until: handshakes that were begun later used the right port, and get `_UNANSWERED_S` for an
+                answer; monotonic seconds.
 
         Raises:
             LinkError: the link can't be read.
         """
         names = self._names.of(desired.organization)
-        if self._begun.get(desired.organization, -math.inf) <= misled_until:
-            self._begun[desired.organization] = time.monotonic()
+        begun, now = self._begun.get(desired.organization, -math.inf), time.monotonic()
+        if begun <= misled_until or now - begun >= _UNANSWERED_S:
+            self._begun[desired.organization] = now
             self._begin_anew(names, desired)
         self._backend.call(names)
 

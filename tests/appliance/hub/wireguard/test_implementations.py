@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from tests.waiting import wait_until
 HUB, HUB_INSIDE = "192.0.2.1", "10.100.0.1"
 # Less than WireGuard's own timers take to notice (15 s), and time enough for an emulated machine.
 SOON = 8.0
+INITIATION_BYTES = 148
 
 
 @pytest.fixture(params=["kernel", "wireguard-go", "boringtun"])
@@ -86,6 +88,12 @@ def machines(lab: Lab, desired: Desired) -> Machines:
 def endpoints(host: Host) -> str:
     """Endpoint that a machine sends to."""
     return host.run("wg", "show", "all", "endpoints").stdout
+
+
+def initiations(host: Host) -> int:
+    """Number of handshake initiations that the machine has dropped."""
+    (told,) = re.findall(r"counter packets (\d+)", host.run("nft", "list chain ip deaf in").stdout)
+    return int(told)
 
 
 def statuses(plane: DataPlane, organization: str) -> dict[str, PeerStatus]:
@@ -174,6 +182,33 @@ def test_a_machine_that_a_damaged_front_door_led_astray_is_called_back(
             assert astray.ping(HUB_INSIDE, timeout=SOON)
         finally:
             door.remove()
+
+
+@pytest.mark.parametrize("backend", ["kernel", "wireguard-go"], indirect=True)
+def test_an_unanswered_handshake_is_begun_anew_by_the_next_call(
+    plane: DataPlane, names: Names, backend: Backend, machines: Machines
+) -> None:
+    """WireGuard by itself would repeat it after five seconds, and count both as sent."""
+    state = machines.state
+    plane.apply(state)
+    host, _ = machines.connect()
+    assert host.ping(HUB_INSIDE, timeout=SOON)
+    plane.note_endpoints(state.organization)
+    host.run("nft", "add table ip deaf; add chain ip deaf in { type filter hook input priority 0; }")
+    host.run("nft", f"add rule ip deaf in ip saddr {HUB} udp length 156 counter drop")
+    backend.remove(names.of(state.organization))
+    assert plane.heal(state.organization) is not None
+    wait_until(lambda: initiations(host) >= 1)
+    key, repaired = machines.keys[0].public, time.monotonic()
+    for _ in range(2):
+        before = initiations(host)
+        plane.call_machines(state.organization, repaired)
+        wait_until(lambda before=before: initiations(host) > before)  # type: ignore[misc]
+        assert statuses(plane, state.organization)[key].sent_bytes == INITIATION_BYTES
+        time.sleep(0.5)
+    host.run("nft", "delete table ip deaf")
+    plane.call_machines(state.organization, repaired)
+    wait_until(lambda: statuses(plane, state.organization)[key].last_handshake > 0)
 
 
 def test_a_call_reaches_machines_by_the_session_that_they_have(plane: DataPlane, machines: Machines) -> None:
