@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Network
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appliance.model.desired import Desired
@@ -14,6 +15,7 @@ from appliance.model.port_ranges import parse_ports
 from appliance.model.verdict import ConnectionEnd, decide
 from tests.appliance.strategies import desired_states
 
+EVERY_PORT = parse_ports("1-65535")
 ANYBODY = ConnectionEnd("unknown")
 """A machine that no rule names, by id or by group."""
 
@@ -30,8 +32,23 @@ def test_an_unknown_machine_gets_through_exactly_by_open_protocols(
 
 
 @given(desired_states())
+@example(
+    Desired(
+        "bbbbbbbbbb",
+        IPv4Network("10.100.0.0/16"),
+        51820,
+        "hub",
+        b"",
+        b"",
+        policy=Policy(rules=(Rule("r", Action.DENY, ANYONE, ANYONE, Protocol.TCP, EVERY_PORT),)),
+    )
+)
 def test_narrow_rules_do_not_change_open_protocols(desired: Desired) -> None:
-    general = [rule for rule in desired.policy.rules if rule.source == rule.destination == ANYONE and not rule.ports]
+    general = [
+        rule
+        for rule in desired.policy.rules
+        if rule.source == rule.destination == ANYONE and rule.ports in ((), EVERY_PORT)
+    ]
     assert open_protocols(replace(desired.policy, rules=tuple(general))) == open_protocols(desired.policy)
 
 
