@@ -178,7 +178,7 @@ def _round(
         ]
     for each in finished:
         if each.complaint:
-            console.print(escape(each.complaint[-2000:]), style="red")
+            console.print(escape(each.excerpt), style="red")
     return _Round(
         tuple(results.merge([each.outcomes for each in finished])),
         tuple(caught),

@@ -51,6 +51,10 @@ class RunOptions:
         return _DEADLINE[self.profile] * self.patience
 
 
+_CRASH = "Fatal Python error"
+"""Begins the report of a crashed interpreter (`faulthandler`)."""
+
+
 @dataclass(frozen=True)
 class Finished:
     """What a run came to.
@@ -63,6 +67,12 @@ class Finished:
     outcomes: tuple[ScenarioResult, ...]
     complaint: str
     hub_wireguard: str = ""
+
+    @property
+    def excerpt(self) -> str:
+        """The end of the complaint; of a crashed interpreter, the beginning of its report, which names the place."""
+        crash = self.complaint.find(_CRASH)
+        return self.complaint[-2000:] if crash < 0 else self.complaint[crash : crash + 4000]
 
     @property
     def left_all(self) -> bool:

@@ -58,6 +58,12 @@ def test_a_run_that_came_to_nothing_tells_why() -> None:
     assert judge(LEAK, Finished((), "ImportError: no module")) == (False, "no scenario ran: ImportError: no module")
 
 
+def test_a_crash_is_reported_from_its_beginning_and_other_ends_from_their_end() -> None:
+    printed = "." * 5000 + "Fatal Python error: Segmentation fault\n\nCurrent thread\n" + "  File x\n" * 1000
+    assert Finished((), printed).excerpt.startswith("Fatal Python error: Segmentation fault\n\nCurrent thread\n")
+    assert Finished((), "." * 5000 + "ImportError: no module").excerpt.endswith("ImportError: no module")
+
+
 def test_turns_come_in_order_and_then_there_are_no_more() -> None:
     with runs.turns() as descriptor:
         drawn = [os.read(descriptor, TURN.size) for _ in range(3)]
