@@ -244,6 +244,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         seed=config.getoption("--seed"),
         exhibits=record.exhibits(),
     )
+    # After each scenario, so that a crash of the interpreter takes only the one that runs.
+    _write_results(item.session)
     _report(item, item.stash[_OUTCOME].verdict, item.stash[_OUTCOME].failure)
     if config.getoption("--sabotage") and isinstance(error, Refuted):
         item.session.shouldfail = "the break was noticed"
@@ -262,16 +264,21 @@ def _leaves(item: pytest.Item, error: BaseException) -> list[str]:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Writes the results for the gate."""
+    """Write the results for the gate."""
+    session.config.stash[_OUTCOMES] = _write_results(session)
+
+
+def _write_results(session: pytest.Session) -> list[results.ScenarioResult]:
+    """Write what the scenarios came to so far, if there is a file for it, and return it."""
     config = session.config
-    config.stash[_OUTCOMES] = [
+    so_far = [
         item.stash.get(_OUTCOME, None) or _not_run(item, marker.args[0])
         for item in session.items
         if (marker := item.get_closest_marker("claim")) is not None and marker.args[0] in BY_ID
     ]
     if config.getoption("--results") is not None:
-        told = results.Results(config.stash[_OUTCOMES], config.stash.get(_HUB_WIREGUARD, ""))
-        results.write(config.getoption("--results"), told)
+        results.write(config.getoption("--results"), results.Results(so_far, config.stash.get(_HUB_WIREGUARD, "")))
+    return so_far
 
 
 def outcomes(config: pytest.Config) -> list[results.ScenarioResult]:

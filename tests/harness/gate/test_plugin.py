@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.gate.plugin import TURN
-from harness.gate.results import NOT_RUN
+from harness.gate.results import NOT_RUN, read
 
 if TYPE_CHECKING:
     # Loaded by pytest, which has to see its assertions first.
@@ -173,6 +173,28 @@ def test_a_module_can_speak_of_one_claim(gate: Gate) -> None:
         "test_x[a/b]": "live-change",
         "test_x[[c]]": "live-change",
     }
+
+
+def test_a_crash_keeps_the_results_of_the_scenarios_before_it(pytester: pytest.Pytester, gate: Gate) -> None:
+    del gate
+    pytester.makepyfile("""
+        import os, signal
+        import pytest
+
+        pytestmark = pytest.mark.claim("live-change")
+
+        def test_x():
+            pass
+
+        def test_y():
+            os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    file = pytester.path / "results.json"
+    pytester.runpytest_subprocess("-p", "harness.gate.plugin", "-p", "no:cacheprovider", f"--results={file}")
+    assert [(each.name, each.verdict, each.failure) for each in read(file).scenarios] == [
+        ("test_x", "proven", None),
+        ("test_y", "inconclusive", NOT_RUN),
+    ]
 
 
 def test_without_a_place_for_them_no_results_are_written(pytester: pytest.Pytester, gate: Gate) -> None:
