@@ -142,6 +142,7 @@ def test_a_change_needs_the_sessions_own_csrf_token(world: World, record: Record
         browser.close()
 
 
+@pytest.mark.exclusive
 def test_guessing_is_slowed_and_tells_nothing(person: Person, record: Record) -> None:
     """Wrong passwords for an existing and for an unknown account get the same answers in the same time, and then have
     to wait.
