@@ -47,9 +47,8 @@ def is_in(names: KernelNames) -> bool:
 def names() -> tuple[str, ...]:
     """Names of the links in the calling thread's namespace, without ``lo``."""
     try:
-        with IPRoute() as netlink:
-            return tuple(sorted(name for link in netlink.get_links() if (name := str(link.get("ifname"))) != "lo"))
-    except (NetlinkError, OSError) as error:
+        return tuple(sorted(name for link in rtnetlink.links() if (name := str(link.get("ifname"))) != "lo"))
+    except OSError as error:
         raise LinkError(f"the links can't be listed: {reason(error)}") from error
 
 

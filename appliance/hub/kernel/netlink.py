@@ -1,4 +1,4 @@
-"""Netfilter's netlink messages: packed, exchanged over one socket, and read.
+"""Netlink messages: packed, exchanged over one socket, and read; with the family header of netfilter's.
 
 Source: netlink(7), <linux/netlink.h>, <linux/netfilter/nfnetlink.h>.
 """
@@ -17,13 +17,17 @@ CONNTRACK, NFTABLES = 1 << 8, 10 << 8
 INET = 1  # NFPROTO_INET
 ACK, DUMP = 0x004, 0x300
 
-_NETFILTER = 12  # NETLINK_NETFILTER
+ROUTE, NETFILTER = 0, 12  # NETLINK_ROUTE, NETLINK_NETFILTER
+"""Families of sockets."""
+
 _REQUEST, _INTERRUPTED = 0x001, 0x010
 _ERROR, _DONE, _BATCH_BEGIN, _BATCH_END = 2, 3, 0x10, 0x11
 _HEADER = struct.Struct("=IHHII")
 _FAMILY = struct.Struct("!BBH")
 _ATTRIBUTE = struct.Struct("=HH")
 _CODE = struct.Struct("=i")
+_BODY = _HEADER.size + _FAMILY.size
+"""Place of the attributes in a netfilter message."""
 _NESTED = 0x8000
 _KIND = 0x3FFF  # without the flags of nested and byte-ordered attributes
 _LARGEST = 1 << 16
@@ -47,9 +51,32 @@ class KernelRefusal(OSError):
     """The kernel answered with an error; EINTR if the listed objects changed meanwhile."""
 
 
-def opened() -> socket.socket:
+def opened(family: int = NETFILTER) -> socket.socket:
     """Open a socket in the network namespace of the calling thread."""
-    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER)
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, family)
+
+
+def exchange(connection: socket.socket, kind: int, body: bytes, flags: int) -> Iterator[bytes]:
+    """Send a request and yield each message of the answer, with its header.
+
+    Args:
+        flags: `DUMP` for a list, `ACK` for one object or none.
+
+    Raises:
+        KernelRefusal: (at the end) the kernel's error.
+        OSError: the socket's, `TimeoutError` included.
+    """
+    connection.send(_packed(kind, body, 1, flags))
+    interrupted = 0
+    while True:
+        for _, answer_kind, signs, message in _messages(connection.recv(_LARGEST)):
+            interrupted |= signs & _INTERRUPTED
+            if answer_kind in (_ERROR, _DONE):
+                code = _code(message) or (errno.EINTR if interrupted else 0)
+                if code:
+                    raise KernelRefusal(code, os.strerror(code))
+                return
+            yield message
 
 
 def answers(connection: socket.socket, message: Message, flags: int = DUMP) -> Iterator[bytes]:
@@ -62,17 +89,8 @@ def answers(connection: socket.socket, message: Message, flags: int = DUMP) -> I
         KernelRefusal: (at the end) the kernel's error.
         OSError: the socket's, `TimeoutError` included.
     """
-    connection.send(_packed(message, 1, flags))
-    interrupted = 0
-    while True:
-        for _, kind, signs, body in _messages(connection.recv(_LARGEST)):
-            interrupted |= signs & _INTERRUPTED
-            if kind in (_ERROR, _DONE):
-                code = _code(body) or (errno.EINTR if interrupted else 0)
-                if code:
-                    raise KernelRefusal(code, os.strerror(code))
-                return
-            yield body[_FAMILY.size :]
+    for found in exchange(connection, message.kind, _body(message), flags):
+        yield found[_BODY:]
 
 
 def answer(connection: socket.socket, message: Message) -> bytes | None:
@@ -81,9 +99,9 @@ def answer(connection: socket.socket, message: Message) -> bytes | None:
     Raises:
         OSError: the socket's, `TimeoutError` included.
     """
-    connection.send(_packed(message, 1, 0))
-    _, kind, _, body = next(_messages(connection.recv(_LARGEST)))
-    return None if kind == _ERROR else body[_FAMILY.size :]
+    connection.send(_packed(message.kind, _body(message), 1, 0))
+    _, kind, _, found = next(_messages(connection.recv(_LARGEST)))
+    return None if kind == _ERROR else found[_BODY:]
 
 
 def complaints(connection: socket.socket, messages: Sequence[Message], *, batch: int | None = None) -> Iterator[int]:
@@ -97,14 +115,16 @@ def complaints(connection: socket.socket, messages: Sequence[Message], *, batch:
     """
     last = len(messages)
     # The kernel answers a message that it refuses, and the last one, which requests an answer.
-    data = b"".join(_packed(each, number, ACK if number == last else 0) for number, each in enumerate(messages, 1))
+    data = b"".join(
+        _packed(each.kind, _body(each), number, ACK if number == last else 0) for number, each in enumerate(messages, 1)
+    )
     if batch is not None:
-        begin, end = (_packed(Message(kind, socket.AF_UNSPEC), 0, 0, batch >> 8) for kind in (_BATCH_BEGIN, _BATCH_END))
-        data = begin + data + end
+        header = _FAMILY.pack(socket.AF_UNSPEC, 0, batch >> 8)
+        data = _packed(_BATCH_BEGIN, header, 0, 0) + data + _packed(_BATCH_END, header, 0, 0)
     connection.send(data)
     while True:
-        for number, kind, _, body in _messages(connection.recv(_LARGEST)):
-            if kind == _ERROR and (code := _code(body)):
+        for number, kind, _, answered in _messages(connection.recv(_LARGEST)):
+            if kind == _ERROR and (code := _code(answered)):
                 yield code
             if number == last:
                 return
@@ -140,20 +160,22 @@ def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += (length + 3) & ~3 or head
 
 
-def _packed(message: Message, number: int, flags: int, resource: int = 0) -> bytes:
-    kind, family, rest = message
-    body = _FAMILY.pack(family, 0, resource) + rest
+def _body(message: Message) -> bytes:
+    return _FAMILY.pack(message.family, 0, 0) + message.attributes
+
+
+def _packed(kind: int, body: bytes, number: int, flags: int) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | flags, number, 0) + body
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Yield number, kind, flags and body of each message."""
+    """Yield number, kind, flags and the whole of each message."""
     at = 0
     while at + _HEADER.size <= len(data):
         length, kind, flags, number, _ = _HEADER.unpack_from(data, at)
-        yield number, kind, flags, data[at + _HEADER.size : at + length]
+        yield number, kind, flags, data[at : at + length]
         at += max(_HEADER.size, (length + 3) & ~3)
 
 
-def _code(body: bytes) -> int:
-    return -int(_CODE.unpack_from(body)[0])
+def _code(message: bytes) -> int:
+    return -int(_CODE.unpack_from(message, _HEADER.size)[0])

@@ -9,29 +9,27 @@ Source: rtnetlink(7), netlink(7)
 
 from __future__ import annotations
 
-import os
+import errno
 import socket
 import struct
 from collections.abc import Iterator
 from typing import Any
 
-from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR
 from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_GETRULE, RTM_NEWLINK
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-_HEADER = struct.Struct("=IHHII")
+from appliance.hub.kernel import netlink
+from appliance.hub.kernel.netlink import KernelRefusal
+
 _FAMILY = struct.Struct("=B3x")  # struct rtgenmsg
 _LINK = struct.Struct("=BxHiII")  # struct ifinfomsg: family, type, index, flags, and which of them change
-_NUMBER = struct.Struct("=HHI")  # struct rtattr, and a value of 32 bits
-_CODE = struct.Struct("=i")
+_NUMBER = struct.Struct("=I")
 # <linux/if.h>, <linux/if_link.h>
 _UP = 1
 _MTU, _NET_NS_FD = 4, 28
-_MOST_BYTES = 1 << 16
-"""The kernel sends at most 32 KiB at once."""
 _TIMEOUT_S = 2.0
 
 
@@ -66,33 +64,26 @@ def move(index: int, namespace: int) -> None:
 
 
 def _change(index: int, flags: int, attribute: int, value: int) -> None:
-    body = _LINK.pack(socket.AF_UNSPEC, 0, index, flags, flags) + _NUMBER.pack(_NUMBER.size, attribute, value)
-    for _ in _answers(RTM_NEWLINK, NLM_F_ACK, body):
+    body = _LINK.pack(socket.AF_UNSPEC, 0, index, flags, flags) + netlink.attribute(attribute, _NUMBER.pack(value))
+    for _ in _answers(RTM_NEWLINK, netlink.ACK, body):
         pass
 
 
 def _listed(kind: int, kind_of_entry: Any, family: int) -> list[Any]:
     entries = []
-    for data, at in _answers(kind, NLM_F_DUMP, _FAMILY.pack(family)):
-        entry = kind_of_entry(data, offset=at)
-        entry.decode()
-        entries.append(entry)
+    try:
+        for message in _answers(kind, netlink.DUMP, _FAMILY.pack(family)):
+            entry = kind_of_entry(message)
+            entry.decode()
+            entries.append(entry)
+    except KernelRefusal as refusal:
+        # What has changed meanwhile has caused an event, after which the namespace is listed again.
+        if refusal.errno != errno.EINTR:
+            raise
     return entries
 
 
-def _answers(kind: int, flags: int, body: bytes) -> Iterator[tuple[bytes, int]]:
-    """Yield the messages of the answer, each as a buffer and its offset there."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as connection:
+def _answers(kind: int, flags: int, body: bytes) -> Iterator[bytes]:
+    with netlink.opened(netlink.ROUTE) as connection:
         connection.settimeout(_TIMEOUT_S)
-        connection.send(_HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, 1, 0) + body)
-        while True:
-            data, at = connection.recv(_MOST_BYTES), 0
-            while at < len(data):
-                length, answer_kind, *_ = _HEADER.unpack_from(data, at)
-                if answer_kind in (NLMSG_DONE, NLMSG_ERROR):
-                    (code,) = _CODE.unpack_from(data, at + _HEADER.size)
-                    if code:
-                        raise OSError(-code, os.strerror(-code))
-                    return
-                yield data, at
-                at += (length + 3) & ~3
+        yield from netlink.exchange(connection, kind, body, flags)
