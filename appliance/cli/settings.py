@@ -89,7 +89,7 @@ class Settings:
 
     @property
     def retention(self) -> Retention:
-        """How much of each organization's audit trail is kept."""
+        """Bounds of each organization's audit trail."""
         return Retention(self.audit_days, self.audit_megabytes * MEGABYTE)
 
     @property

@@ -37,7 +37,7 @@ Statuses = Mapping[str, PeerStatus]
 
 
 class HubPort(Protocol):
-    """What use cases ask of the data plane; `appliance.hub.rpc.client.HubClient` is one."""
+    """Data plane as use cases call it; `appliance.hub.rpc.client.HubClient` implements it."""
 
     def create_keys(self, organization: str) -> SealedKeys: ...
 

@@ -105,7 +105,7 @@ def log_in_by_passkey(site: Site, request: Request, holder: str, credential: str
 
 
 def challenge_passkey(site: Site, request: Request, holder: str) -> str:
-    """What a browser needs to log in with a passkey, within the limits."""
+    """Make the options for a log-in with a passkey, within the limits."""
     site.limits.challenge(request.address)
     return passkeys.begin_log_in(site.context, holder)
 

@@ -60,12 +60,12 @@ class Shell:
 
     @property
     def connection(self) -> tuple[socket.SocketKind, str, int]:
-        """What `Outward.connect` is asked for."""
+        """Socket type, address and port for `Outward.connect`."""
         return socket.SOCK_STREAM, self.login.address, self.login.port
 
     @property
     def login(self) -> Login:
-        """As SSH takes it."""
+        """Log-in of the destination, in its parts."""
         user, _, rest = self.destination.rpartition("@")
         host, port = addresses.parse(rest)
         return Login(

@@ -234,34 +234,31 @@ class Service:
         return Api(self.url, self.certificate)
 
     def census(self) -> dict[str, Any]:
-        """What the operator's command says that there is, by organization.
+        """Census of the service by organization, as the operator's command prints it.
 
         Raises:
-            Inconclusive: it says nothing.
+            Inconclusive: the command fails.
         """
-        done = self.host.run(
-            *(sys.executable, "-m", "appliance", "census", "--json", f"--data={self.data}"),
-            timeout=_START_DEADLINE,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise Inconclusive(f"there is no census: {done.stderr[-2000:]}")
-        return {each["id"]: each for each in json.loads(done.stdout)["organizations"]}
+        listed = json.loads(self._operator("census", "--json", failure="there is no census"))
+        return {each["id"]: each for each in listed["organizations"]}
 
     def reset_link(self, email: str) -> str:
-        """The token of a link to another password, as the operator's command makes one.
+        """Token of a link to another password, as the operator's command makes one.
 
         Raises:
-            Inconclusive: it makes none.
+            Inconclusive: the command fails.
         """
+        link = self._operator("admin", "reset-link", email, failure="there is no link to another password")
+        return link.strip().partition("token=")[2]
+
+    def _operator(self, *words: str, failure: str) -> str:
+        """Run a command of the operator's on the service's data, and return its output."""
         done = self.host.run(
-            *(sys.executable, "-m", "appliance", "admin", "reset-link", email, f"--data={self.data}"),
-            timeout=_START_DEADLINE,
-            check=False,
+            *(sys.executable, "-m", "appliance", *words, f"--data={self.data}"), timeout=_START_DEADLINE, check=False
         )
         if done.returncode != 0:
-            raise Inconclusive(f"there is no link to another password: {done.stderr[-2000:]}")
-        return done.stdout.strip().partition("token=")[2]
+            raise Inconclusive(f"{failure}: {done.stderr[-2000:]}")
+        return done.stdout
 
     def wireguard(self) -> str:
         """The implementation that its hub uses, with the version, as its metrics tell.

@@ -203,4 +203,4 @@ FORCED_OPEN = (
         cuts=False,
     ),
 )
-"""Who is root can open both barriers at once. The hub can't hinder that; it has to close them again."""
+"""Damage that opens both barriers at once. The hub can't keep root from it, and has to close them again."""

@@ -38,7 +38,7 @@ class ApiCall:
 
     @property
     def context(self) -> Context:
-        """What use cases work with."""
+        """Store, hub and settings of the use cases."""
         return self.site.context
 
     @property

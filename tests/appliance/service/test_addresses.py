@@ -21,7 +21,7 @@ INSTANT = timedelta(seconds=1)
 
 
 def at(context: Context, moment: datetime) -> Context:
-    """The same context at another time."""
+    """Return this context with its clock at another time."""
     return replace(context, clock=lambda: moment)
 
 
