@@ -13,7 +13,8 @@ from appliance.hub.plane.doorkeeper import Doorkeeper
 from appliance.hub.rpc.callers import Hook, WaitingCaller, no_hook
 from appliance.model.desired import Desired
 from appliance.model.difference import between
-from appliance.store import Store
+from appliance.service import Actor
+from appliance.store import Store, organizations
 from tests.appliance.fakes import FakeHub, is_writing
 
 
@@ -70,6 +71,12 @@ class MadeUpDoor:
 def make_arbiter(store: Store, plane: MadeUpPlane) -> Arbiter:
     """The arbiter over that data plane."""
     return Arbiter(store, cast("Doorkeeper", MadeUpDoor()), cast("DataPlane", plane))
+
+
+def stored(store: Store, owner: Actor) -> Desired | None:
+    """Desired state that the store has of the owner's organization."""
+    with store.read() as transaction:
+        return organizations.desired(transaction, owner.organization_id)
 
 
 class MadeUpCaller(WaitingCaller):

@@ -12,13 +12,12 @@ from appliance.hub.errors import HubError
 from appliance.hub.findings import Part, Repair
 from appliance.hub.plane.agreement import Agreement
 from appliance.hub.plane.arbiter import Arbiter
-from appliance.model.desired import Desired
 from appliance.model.policy import Action, Policy
 from appliance.service import Actor, Context, machines, suspension
 from appliance.service import policy as policies
 from appliance.store import Store, organizations
 from tests.appliance.conftest import sign_up
-from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpPlane, make_arbiter
+from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpPlane, stored
 
 
 @pytest.fixture
@@ -28,28 +27,8 @@ def repairs() -> list[Repair]:
 
 
 @pytest.fixture
-def plane() -> MadeUpPlane:
-    return MadeUpPlane()
-
-
-@pytest.fixture
-def arbiter(store: Store, plane: MadeUpPlane) -> Arbiter:
-    return make_arbiter(store, plane)
-
-
-@pytest.fixture
-def hub(arbiter: Arbiter) -> ArbitratedHub:
-    return ArbitratedHub(arbiter=arbiter)
-
-
-@pytest.fixture
 def agreement(store: Store, plane: MadeUpPlane, arbiter: Arbiter, repairs: list[Repair]) -> Agreement:
     return Agreement(store, lambda: dict(plane.wanted), arbiter.settle, arbiter.stored, repairs.append)
-
-
-def stored(store: Store, owner: Actor) -> Desired | None:
-    with store.read() as transaction:
-        return organizations.desired(transaction, owner.organization_id)
 
 
 def test_an_uncommitted_change_is_taken_back(

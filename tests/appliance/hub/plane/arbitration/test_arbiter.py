@@ -20,7 +20,7 @@ from appliance.service import policy as policies
 from appliance.store import Store, database, organizations
 from tests.appliance import databases
 from tests.appliance.conftest import sign_up
-from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpCaller, MadeUpPlane, make_arbiter
+from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpCaller, MadeUpPlane, make_arbiter, stored
 
 DENIED = Policy(Action.DENY)
 
@@ -31,29 +31,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def plane() -> MadeUpPlane:
-    return MadeUpPlane()
-
-
-@pytest.fixture
-def arbiter(store: Store, plane: MadeUpPlane) -> Arbiter:
-    return make_arbiter(store, plane)
-
-
-@pytest.fixture
-def hub(arbiter: Arbiter) -> ArbitratedHub:
-    return ArbitratedHub(arbiter=arbiter)
-
-
-@pytest.fixture
 def other(store: Store, arbiter: Arbiter) -> Context:
     """Hub client of another process."""
     return Context(store, ArbitratedHub(arbiter=arbiter), "vpn.example.net", 51820)
-
-
-def stored(store: Store, owner: Actor) -> Desired | None:
-    with store.read() as transaction:
-        return organizations.desired(transaction, owner.organization_id)
 
 
 def revision(store: Store, owner: Actor) -> int:

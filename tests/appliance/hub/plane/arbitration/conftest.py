@@ -1,0 +1,24 @@
+"""A real arbiter over a fake data plane, for the tests of changes and of their comparison with the store."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.hub.plane.arbiter import Arbiter
+from appliance.store import Store
+from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpPlane, make_arbiter
+
+
+@pytest.fixture
+def plane() -> MadeUpPlane:
+    return MadeUpPlane()
+
+
+@pytest.fixture
+def arbiter(store: Store, plane: MadeUpPlane) -> Arbiter:
+    return make_arbiter(store, plane)
+
+
+@pytest.fixture
+def hub(arbiter: Arbiter) -> ArbitratedHub:
+    return ArbitratedHub(arbiter=arbiter)
