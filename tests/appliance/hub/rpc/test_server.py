@@ -9,8 +9,10 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -130,14 +132,14 @@ def test_one_caller_fills_neither_the_hub_s_threads_nor_its_memory(calls: list[A
             made.sendall(first)
             return made
 
-        # As many large messages as are held at once are announced, and never come.
-        for _ in range(3):
-            connection(struct.pack("!I", 2**21))
-        large = connection(struct.pack("!I", 2**21))
-        large.settimeout(0.1)
-        # It is not even read: more than a socket's buffers have room for.
-        with pytest.raises(TimeoutError):
-            large.sendall(bytes(2**21))
+        # One large message more than are held at once, each without its end. It is not even read: a socket's buffers
+        # have room for a part of it.
+        large = [connection(struct.pack("!I", 2**21)) for _ in range(4)]
+        pool = stack.enter_context(ThreadPoolExecutor())
+        sending = {pool.submit(each.sendall, bytes(2**21 - 1)): each for each in large}
+        for sent in islice(as_completed(sending, timeout=DEADLINE), 3):
+            sent.result()
+        (left,) = (each for each in sending if not each.done())
         HubClient(tmp_path / "sock").status()
         # Above the bound a connection is ended at once; the ones before go on.
         kept = HubClient(tmp_path / "sock")
@@ -152,6 +154,9 @@ def test_one_caller_fills_neither_the_hub_s_threads_nor_its_memory(calls: list[A
                 ended += each.recv(1) == b""
         assert 40 <= ended <= 60
         kept.status()
+        assert not left.done()
+        sending[left].shutdown(socket.SHUT_RDWR)
+        assert isinstance(left.exception(), BrokenPipeError)
     assert calls == [Status()] * 3
 
 
