@@ -55,6 +55,7 @@ class Upkeep:
         machine_calls: calls to machines after damage to the front door.
         repairs: number of repairs since the start, by kind of damage.
         is_restored: True when every stored organization was tried.
+        ending: set by the first call of `close` or `tear_down`.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Upkeep:
         self.warden = Warden(self.plane, tracking.host_limit)
         self.repairs: Counter[str] = Counter()
         self.is_restored = False
-        self._ending = threading.Event()
+        self.ending = threading.Event()
         self._restoring = threading.Lock()
 
     def open(self) -> None:
@@ -97,7 +98,7 @@ class Upkeep:
         that is stopped meanwhile leaves the rest to the next one.
         """
         with self._restoring:
-            if not self._ending.is_set():
+            if not self.ending.is_set():
                 self._restore_all()
 
     def close(self) -> None:
@@ -142,7 +143,7 @@ class Upkeep:
             self.plane.remove(organization)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._restore_one, active))
-        if self._ending.is_set():
+        if self.ending.is_set():
             return
         try:
             self.door.settle()
@@ -157,7 +158,7 @@ class Upkeep:
 
     def _end_looking(self) -> None:
         """Stop the threads that restore, compare and repair."""
-        self._ending.set()
+        self.ending.set()
         with self._restoring:
             pass
         self.agreement.stop()
@@ -167,7 +168,7 @@ class Upkeep:
         self._note_all_endpoints()
 
     def _restore_one(self, organization: str) -> None:
-        if self._ending.is_set():
+        if self.ending.is_set():
             return
         try:
             self.arbiter.restore(organization)

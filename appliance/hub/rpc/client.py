@@ -29,10 +29,14 @@ class HubClient:
     """Calls the hub. Each thread has a connection of its own, which is reopened after a restart of the hub.
 
     Every method raises `HubError` if the call failed, and `HubUnreachable` if the hub did not answer.
+
+    Args:
+        timeout_s: seconds to wait for an answer, except to calls that go through every organization.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timeout_s: float = _TIMEOUT) -> None:
         self._path = path
+        self._timeout_s = timeout_s
         self._local = threading.local()
 
     def create_keys(self, organization: str) -> SealedKeys:
@@ -124,8 +128,8 @@ class HubClient:
         """
         self._call(messages.RotateSecret(present, new), type(None), _FOR_ALL_TIMEOUT)
 
-    def _call(self, call: messages.Call, kind: type[T], timeout_s: float = _TIMEOUT) -> T:
-        data = self._exchange(call, timeout_s)
+    def _call(self, call: messages.Call, kind: type[T], timeout_s: float | None = None) -> T:
+        data = self._exchange(call, self._timeout_s if timeout_s is None else timeout_s)
         answer = codec.decode(data, messages.Done | messages.Failed)
         if isinstance(answer, messages.Failed):
             raise _error(answer)

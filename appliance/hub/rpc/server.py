@@ -40,10 +40,10 @@ class Server:
 
     Args:
         path: path of the socket; a file there is replaced.
-        allowed_uids: users whose processes may call; others are refused. `messages.RESERVED` calls are for the user
-            of this process alone.
+        allowed_uids: users whose processes may call; others are refused.
         handler: takes a call and its caller, and returns the answer or raises `HubError`.
         gone: called after the end of each connection.
+        own_uid: user for whom `messages.RESERVED` calls are; None for the user of this process.
     """
 
     def __init__(
@@ -52,11 +52,13 @@ class Server:
         allowed_uids: Collection[int],
         handler: Handler,
         gone: Callable[[], None] = lambda: None,
+        own_uid: int | None = None,
     ) -> None:
         self._path = path
         self._allowed = frozenset(allowed_uids)
         self._handler = handler
         self._gone = gone
+        self._own_uid = os.getuid() if own_uid is None else own_uid
         self._closed = threading.Event()
         self._free_connections = threading.Semaphore(_MOST_CONNECTIONS)
         self._room = threading.Semaphore(_MOST_LARGE)
@@ -122,7 +124,7 @@ class Server:
         try:
             request = codec.decode(data, messages.TimedCall)
             call, caller = request.call, WaitingCaller(connection, came + request.patience_s)
-            if isinstance(call, messages.RESERVED) and uid != os.getuid():
+            if isinstance(call, messages.RESERVED) and uid != self._own_uid:
                 raise HubError(f"{type(call).__name__} is not for user {uid}")
             return messages.Done(msgspec.Raw(codec.encode(self._handler(call, caller))))
         except Overtaken as error:

@@ -20,30 +20,21 @@ import structlog
 
 from appliance.hub.errors import Crowded
 from appliance.hub.rpc.callers import WaitingCaller
+from appliance.hub.rpc.usage import MINUTE_S, Usage
 
 log = structlog.get_logger()
 
 SHARE_S = 20.0
 """Processor seconds that an organization's changes may take within about a minute."""
 
+MOST_WAITING = 8
+"""Most changes of an organization that wait at a time."""
+
 _SLOTS = 4
 _BUSY_SLOTS = 2
 _BUSY_S = 0.5
-_MOST_WAITING = 8
-_MINUTE_S = 60.0
 _LOOK_S = 1.0
-_MOST_KNOWN = 10_000
-
-
-@dataclass(frozen=True)
-class _Used:
-    """Processor time used by an organization, which decays: after a minute, two thirds of it are forgotten."""
-
-    seconds: float
-    at: float
-
-    def decayed(self, now: float) -> float:
-        return self.seconds * math.exp((self.at - now) / _MINUTE_S)
+_MOST_LOGGED = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +52,7 @@ class ChangeScheduler:
         busy_slots: most of them that are large, or of organizations that used much time lately.
         clock: monotonic seconds.
         worked: processor seconds of the calling thread.
+        look_s: seconds between two looks at whether a waiting caller is gone.
     """
 
     def __init__(
@@ -69,15 +61,17 @@ class ChangeScheduler:
         busy_slots: int = _BUSY_SLOTS,
         clock: Callable[[], float] = time.monotonic,
         worked: Callable[[], float] = time.thread_time,
+        look_s: float = _LOOK_S,
     ) -> None:
         self._slots = slots
         self._busy_slots = busy_slots
         self._clock = clock
         self._worked = worked
+        self._look_s = look_s
         self._changed = threading.Condition()
         self._waiting: dict[str, deque[_Ticket]] = {}
         self._running: dict[str, _Ticket] = {}
-        self._used: dict[str, _Used] = {}
+        self._usage = Usage(_BUSY_S / 10)
         self._numbers = 0
         self._seconds = 0.0
         self._longest_wait_s = 0.0
@@ -122,7 +116,7 @@ class ChangeScheduler:
             self._waiting.setdefault(organization, deque()).append(ticket)
             try:
                 while self._next() is not ticket:
-                    self._changed.wait(_LOOK_S)
+                    self._changed.wait(self._look_s)
                     caller.check_waiting()
                 self._running[organization] = ticket
             finally:
@@ -139,19 +133,16 @@ class ChangeScheduler:
             now = self._clock()
             del self._running[organization]
             self._seconds += seconds
-            self._used[organization] = _Used(self._had(organization, now) + seconds, now)
-            if len(self._used) > _MOST_KNOWN:
-                self._used = {each: used for each, used in self._used.items() if used.decayed(now) > _BUSY_S / 10}
-                self._logged = {each: at for each, at in self._logged.items() if now - at < _MINUTE_S}
+            self._usage.add(organization, seconds, now)
             self._changed.notify_all()
 
     def _check(self, organization: str, now: float) -> None:
-        if len(self._waiting.get(organization, ())) >= _MOST_WAITING:
+        if len(self._waiting.get(organization, ())) >= MOST_WAITING:
             self._refuse("waiting", organization)
             raise Crowded("Too many changes of your organization wait already. Try again in a second.", retry_after=1)
-        had = self._had(organization, now)
+        had = self._usage.of(organization, now)
         if had > SHARE_S:
-            seconds = math.ceil(_MINUTE_S * math.log(had / SHARE_S))
+            seconds = math.ceil(MINUTE_S * math.log(had / SHARE_S))
             self._refuse("share", organization)
             raise Crowded(
                 f"Changes of your organization took {had:.0f} seconds of a processor within a minute, and its share "
@@ -162,13 +153,11 @@ class ChangeScheduler:
     def _refuse(self, reason: str, organization: str) -> None:
         self._refused[reason] += 1
         now = self._clock()
-        if now - self._logged.get(organization, -math.inf) >= _MINUTE_S:
+        if now - self._logged.get(organization, -math.inf) >= MINUTE_S:
+            if len(self._logged) >= _MOST_LOGGED:
+                self._logged = {each: at for each, at in self._logged.items() if now - at < MINUTE_S}
             self._logged[organization] = now
             log.warning("changes beyond an organization's share are refused", organization=organization, of=reason)
-
-    def _had(self, organization: str, now: float) -> float:
-        used = self._used.get(organization)
-        return 0.0 if used is None else used.decayed(now)
 
     def _next(self) -> _Ticket | None:
         """Ticket to run next; None if no slot is free for any."""
@@ -183,8 +172,8 @@ class ChangeScheduler:
         return min(heads, key=lambda each: (self._weight(each.organization, now), each.number), default=None)
 
     def _is_busy(self, ticket: _Ticket, now: float) -> bool:
-        return ticket.is_large or self._had(ticket.organization, now) > _BUSY_S
+        return ticket.is_large or self._usage.of(ticket.organization, now) > _BUSY_S
 
     def _weight(self, organization: str, now: float) -> float:
-        had = self._had(organization, now)
+        had = self._usage.of(organization, now)
         return had if had > _BUSY_S else 0.0

@@ -58,19 +58,27 @@ class MadeUpPlane:
             raise HubError("told to refuse")
 
 
+@dataclass
 class MadeUpDoor:
-    """Let everybody in."""
+    """Front door that only remembers whom it lets in.
+
+    Attributes:
+        admitted: ids of the organizations.
+    """
 
     port = 51820
+    admitted: set[str] = field(default_factory=set)
 
-    def admit(self, desired: Desired) -> None: ...
+    def admit(self, desired: Desired) -> None:
+        self.admitted.add(desired.organization)
 
-    def dismiss(self, organization: str) -> None: ...
+    def dismiss(self, organization: str) -> None:
+        self.admitted.discard(organization)
 
 
-def make_arbiter(store: Store, plane: MadeUpPlane) -> Arbiter:
-    """The arbiter over that data plane."""
-    return Arbiter(store, cast("Doorkeeper", MadeUpDoor()), cast("DataPlane", plane))
+def make_arbiter(store: Store, plane: MadeUpPlane, door: MadeUpDoor) -> Arbiter:
+    """The arbiter over that data plane and behind that door."""
+    return Arbiter(store, cast("Doorkeeper", door), cast("DataPlane", plane))
 
 
 def stored(store: Store, owner: Actor) -> Desired | None:

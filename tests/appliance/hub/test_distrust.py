@@ -59,6 +59,7 @@ class Running:
     """
 
     hub: Hub
+    names: Names
     path: Path
     desired: Desired
     revision: int
@@ -87,10 +88,10 @@ class Running:
 
     def enforced(self) -> str:
         """Show everything on the host that a call could change."""
-        name = self.hub.upkeep.plane._names.of(ACME).namespace
+        name = self.names.of(ACME).namespace
         looks = (
-            ["nft", "--stateless", "list", "chain", "inet", self.hub.upkeep.plane._names.door, "enter"],
-            ["nft", "list", "set", "inet", self.hub.upkeep.plane._names.door, "inner"],
+            ["nft", "--stateless", "list", "chain", "inet", self.names.door, "enter"],
+            ["nft", "list", "set", "inet", self.names.door, "inner"],
             ["ip", "netns", "list"],
             ["ls", "/run/wireguard"],
             ["ss", "--udp", "--listening", "--numeric", "--no-header"],
@@ -140,7 +141,7 @@ def running(store: Store, names: Names, backend: Backend, tmp_path: Path) -> Ite
         revision = organizations.revision(transaction, ACME)
     assert desired is not None
     assert revision is not None
-    yield Running(hub, tmp_path / "sock", desired, revision)
+    yield Running(hub, names, tmp_path / "sock", desired, revision)
     hub.answer(messages.TearDown())
     server.close()
     thread.join()

@@ -5,18 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from appliance.hub.front_door import FrontDoor
 from appliance.hub.names import Names
-from appliance.hub.rpc import turns
 from appliance.hub.rpc.callers import LOCAL
 from appliance.hub.rpc.client import HubClient
 from appliance.hub.rpc.messages import Status
 from appliance.hub.rpc.server import Server
+from appliance.hub.rpc.turns import ChangeScheduler
 from appliance.hub.ruleset import Compiler, Ruleset
 from appliance.hub.service import Hub
 from appliance.hub.wireguard import Backend
@@ -39,6 +39,7 @@ class Place:
     """A hub at work on the real kernel, and a web process's side of it."""
 
     hub: Hub
+    socket: Path
     context: Context
     names: Names
     backend: Backend
@@ -62,12 +63,15 @@ class Place:
 def place(names: Names, backend: Backend, tmp_path: Path) -> Iterator[Place]:
     store: Store = sealed_store(tmp_path)
     hub = Hub(names, backend, FrontDoor(names, 51820), store, opens(store, OLD), tmp_path / "rules")
+    hub.turns = ChangeScheduler(look_s=0.01)
     hub.upkeep.open()
     hub.upkeep.restore()
     server = Server(tmp_path / "sock", {0}, hub.answer, hub.upkeep.agreement.hurry)
     thread = threading.Thread(target=server.serve)
     thread.start()
-    yield Place(hub, Context(store, HubClient(tmp_path / "sock"), "vpn.example.net", 51820), names, backend)
+    yield Place(
+        hub, tmp_path / "sock", Context(store, HubClient(tmp_path / "sock"), "vpn.example.net", 51820), names, backend
+    )
     HubClient(tmp_path / "sock").tear_down()
     server.close()
     thread.join()
@@ -78,8 +82,8 @@ def place(names: Names, backend: Backend, tmp_path: Path) -> Iterator[Place]:
 def test_a_change_that_its_caller_gave_up_never_takes_effect(
     place: Place, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    monkeypatch.setattr(turns, "_LOOK_S", 0.01)
     before, stored = place.in_force(), place.stored()
+    impatient = replace(place.context, hub=HubClient(place.socket, timeout_s=0.2))
     goes_on, compiled = threading.Event(), threading.Event()
 
     def compile_slowly(self: Compiler, desired: Desired, link: str) -> Ruleset:
@@ -88,13 +92,12 @@ def test_a_change_that_its_caller_gave_up_never_takes_effect(
         return compile_ruleset(self, desired, link)
 
     with monkeypatch.context() as patched, ExitStack() as held:
-        patched.setattr(HubClient._call, "__defaults__", (0.2,))
         if moment == "it waits for its turn":
             held.enter_context(place.hub.turns.turn(ACME, LOCAL))
         else:
             patched.setattr(Compiler, "compile", compile_slowly)
         with pytest.raises(NotEnforced):
-            policies.save(place.context, OWNER, DENIED)
+            policies.save(impatient, OWNER, DENIED)
         assert compiled.is_set() == (moment == "its rules are compiled")
         goes_on.set()
     place.is_done()

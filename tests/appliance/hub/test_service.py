@@ -12,7 +12,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from appliance.hub.errors import HubError
 from appliance.hub.front_door import FrontDoor
-from appliance.hub.kernel.events import NamespaceEvent
 from appliance.hub.names import Names
 from appliance.hub.rpc.callers import LOCAL
 from appliance.hub.rpc.messages import CreateCodeSecret, CreateKeys, MatchCode, RotateSecret
@@ -152,6 +151,7 @@ def test_nothing_that_is_restored_or_healed_waits_for_changes(
     hub, looked = make_hub(sealed, [], tmp_path), Queue[str]()
     hub.turns = ChangeScheduler(slots=1)
     monkeypatch.setattr(hub.upkeep.plane, "present", tuple)
+    monkeypatch.setattr(hub.upkeep.plane, "wanted", lambda: (ACME,))
     monkeypatch.setattr(hub.upkeep.plane, "restore", lambda desired, _: looked.put(f"restored {desired.organization}"))
     monkeypatch.setattr(hub.upkeep.plane, "heal", lambda organization, _: looked.put(f"healed {organization}"))
     monkeypatch.setattr(hub.upkeep.plane, "note_endpoints", lambda _: None)
@@ -161,7 +161,6 @@ def test_nothing_that_is_restored_or_healed_waits_for_changes(
         hub.upkeep.restore()
         try:
             assert looked.get(timeout=DEADLINE) == f"restored {ACME}"
-            hub.upkeep._healer.notice(ACME, NamespaceEvent.RULES)
             assert looked.get(timeout=DEADLINE) == f"healed {ACME}"
         finally:
             hub.upkeep.close()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from queue import Queue
 
 import pytest
 
 from appliance.hub.errors import HubError
-from appliance.hub.front_door import FrontDoor
+from appliance.hub.front_door import DoorRepair, FrontDoor
 from appliance.hub.names import Names
 from appliance.hub.plane.keyring import Keyring
 from appliance.hub.plane.upkeep import Upkeep
+from appliance.hub.wireguard import Backend
 from appliance.store import Store, organizations
 from tests.appliance.sealed import ACME, OLD, opens, sealed_store
 from tests.waiting import DEADLINE
@@ -24,45 +27,64 @@ class NoBackend:
     name = version = "none"
 
 
+class NoDoor(FrontDoor):
+    """A door that opens nothing, and hears of a machine when a test says so."""
+
+    meets: Callable[[str], None]
+
+    def open(self, on_new_source: Callable[[str], None] = lambda _: None) -> DoorRepair:
+        self.meets = on_new_source
+        return DoorRepair.NONE
+
+    def restore(self) -> DoorRepair:
+        return DoorRepair.NONE
+
+    def admit(self, organization: str, hub_public_key: str, inner_port: int, machines: int = 0) -> None: ...
+
+    def settle(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def remove(self) -> None: ...
+
+
 @pytest.fixture
 def sealed(tmp_path: Path) -> Store:
     """A store that the old secret opens, with an organization in it."""
     return sealed_store(tmp_path)
 
 
-def make_upkeep(store: Store, tmp_path: Path) -> Upkeep:
-    names, backend = Names("abc"), NoBackend()
-    keyring = Keyring(store, opens(store, OLD))
-    return Upkeep(
-        names,
-        backend,  # type: ignore[arg-type]
-        FrontDoor(names, 51820),
-        store,
-        keyring.private_key,
-        tmp_path / "rules",
-    )
+@pytest.fixture
+def door() -> NoDoor:
+    return NoDoor(Names("abc"), 51820)
+
+
+@pytest.fixture
+def upkeep(sealed: Store, door: NoDoor, tmp_path: Path) -> Upkeep:
+    """Upkeep that is not open yet; a test has to close it."""
+    backend: Backend = NoBackend()  # type: ignore[assignment]
+    keyring = Keyring(sealed, opens(sealed, OLD))
+    return Upkeep(Names("abc"), backend, door, sealed, keyring.private_key, tmp_path / "rules")
 
 
 def test_where_a_machine_is_is_noted_when_it_shakes_hands(
-    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    upkeep: Upkeep, door: NoDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its link may be lost a moment later, and only what was noted by then finds the machine again."""
-    upkeep = make_upkeep(sealed, tmp_path)
     noted: Queue[str] = Queue()
+    monkeypatch.setattr(upkeep.plane, "present", tuple)
+    monkeypatch.setattr(upkeep.plane, "restore", lambda *_: None)
     monkeypatch.setattr(upkeep.plane, "note_endpoints", noted.put)
-    upkeep._healer.start()
-    try:
-        upkeep._met("somebody")
+    with closing(upkeep):
+        upkeep.open()
+        upkeep.restore()
+        door.meets("somebody")
         assert noted.get(timeout=DEADLINE) == "somebody"
-    finally:
-        upkeep._healer.stop()
-        upkeep._watcher.close()
 
 
 def test_an_organization_that_can_not_be_removed_keeps_none_of_the_others(
-    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    upkeep: Upkeep, door: NoDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upkeep = make_upkeep(sealed, tmp_path)
     removed: list[str] = []
 
     def remove(organization: str) -> None:
@@ -72,18 +94,16 @@ def test_an_organization_that_can_not_be_removed_keeps_none_of_the_others(
 
     monkeypatch.setattr(upkeep.plane, "present", lambda: ("one", "stuck", "two"))
     monkeypatch.setattr(upkeep.plane, "remove", remove)
-    monkeypatch.setattr(upkeep.door, "remove", lambda: removed.append("the door"))
-    with pytest.raises(HubError, match="could not be removed: 1"):
+    monkeypatch.setattr(door, "remove", lambda: removed.append("the door"))
+    with closing(upkeep), pytest.raises(HubError, match="could not be removed: 1"):
         upkeep.tear_down()
     assert sorted(removed) == ["one", "the door", "two"]
-    upkeep._watcher.close()
 
 
 @pytest.mark.parametrize("tears_down", [True, False])
 def test_one_that_is_to_end_restores_nothing_more(
-    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tears_down: bool
+    upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch, tears_down: bool
 ) -> None:
-    upkeep = make_upkeep(sealed, tmp_path)
     organization, happened, goes_on = ACME, Queue[str](), threading.Event()
 
     def restore(*_: object) -> None:
@@ -91,9 +111,6 @@ def test_one_that_is_to_end_restores_nothing_more(
         goes_on.wait(DEADLINE)
 
     monkeypatch.setattr(organizations, "enforced_ids", lambda _: [organization] * 100)
-    monkeypatch.setattr(upkeep.door, "admit", lambda _: None)
-    monkeypatch.setattr(upkeep.door, "remove", lambda: None)
-    monkeypatch.setattr(upkeep.door, "close", lambda: None)
     monkeypatch.setattr(upkeep.plane, "restore", restore)
     monkeypatch.setattr(upkeep.plane, "present", lambda: () if happened.empty() else (organization,))
     monkeypatch.setattr(upkeep.plane, "remove", lambda _: happened.put("removed"))
@@ -103,7 +120,7 @@ def test_one_that_is_to_end_restores_nothing_more(
     happened.put("restored")
     ending = threading.Thread(target=upkeep.tear_down if tears_down else upkeep.close)
     ending.start()
-    assert upkeep._ending.wait(DEADLINE)
+    assert upkeep.ending.wait(DEADLINE)
     goes_on.set()
     ending.join(DEADLINE)
     restoring.join(DEADLINE)
@@ -114,15 +131,11 @@ def test_one_that_is_to_end_restores_nothing_more(
     assert in_order == ["restored"] * restored + ["removed"] * tears_down
     assert not upkeep.is_restored
     if tears_down:
-        upkeep._watcher.close()
+        upkeep.close()
 
 
-def test_one_that_has_ended_does_not_begin_to_restore(
-    sealed: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upkeep = make_upkeep(sealed, tmp_path)
+def test_one_that_has_ended_does_not_begin_to_restore(upkeep: Upkeep, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upkeep.plane, "present", lambda: pytest.fail("it looks at the host"))
-    monkeypatch.setattr(upkeep.door, "close", lambda: None)
     upkeep.close()
     upkeep.restore()
     assert not upkeep.is_restored

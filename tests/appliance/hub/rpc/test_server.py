@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -19,31 +19,40 @@ from typing import Any
 import pytest
 
 from appliance.hub.errors import Crowded, GivenUp, HubError, HubUnreachable, Overtaken
-from appliance.hub.rpc import server
+from appliance.hub.rpc import codec
 from appliance.hub.rpc.callers import WaitingCaller
 from appliance.hub.rpc.client import HubClient
-from appliance.hub.rpc.messages import Apply, Confirm, HubStatus, Remove, RotateSecret, Status, TearDown
+from appliance.hub.rpc.messages import Apply, Confirm, HubStatus, Remove, RotateSecret, Status, TearDown, TimedCall
+from appliance.hub.rpc.server import Server
 from tests.waiting import DEADLINE
 
-WEB = 64217
 ACME = "acmeacme22"
 
 
-@pytest.fixture
-def calls(tmp_path: Path) -> Iterator[list[Any]]:
-    """Calls to a server on ``tmp_path / "sock"`` that allows this user and the web process's."""
+@contextmanager
+def served(folder: Path, allowed_uids: set[int], own_uid: int | None = None) -> Iterator[list[Any]]:
+    """Serve on ``folder / "sock"``; gives the calls."""
     made: list[Any] = []
 
     def answer(call: Any, _: WaitingCaller) -> object:
         made.append(call)
         return HubStatus("none", "1", 0, 0) if isinstance(call, Status) else None
 
-    serving = server.Server(tmp_path / "sock", {os.getuid(), WEB}, answer)
+    serving = Server(folder / "sock", allowed_uids, answer, own_uid=own_uid)
     thread = threading.Thread(target=serving.serve)
     thread.start()
-    yield made
-    serving.close()
-    thread.join()
+    try:
+        yield made
+    finally:
+        serving.close()
+        thread.join()
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Iterator[list[Any]]:
+    """Calls to a server on ``tmp_path / "sock"`` that allows this user."""
+    with served(tmp_path, {os.getuid()}) as made:
+        yield made
 
 
 def test_the_hub_s_own_user_may_ask_for_everything(calls: list[Any], tmp_path: Path) -> None:
@@ -54,16 +63,14 @@ def test_the_hub_s_own_user_may_ask_for_everything(calls: list[Any], tmp_path: P
     assert calls == [Status(), RotateSecret("old", "new"), TearDown()]
 
 
-def test_the_web_process_may_not_end_the_service_or_change_its_secret(
-    calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "_uid_of", lambda _: WEB)
-    client = HubClient(tmp_path / "sock")
-    client.status()
-    for ask in (client.tear_down, lambda: client.rotate_secret("old", "new")):
-        with pytest.raises(HubError, match="is not for user"):
-            ask()
-    assert calls == [Status()]
+def test_the_web_process_may_not_end_the_service_or_change_its_secret(tmp_path: Path) -> None:
+    with served(tmp_path, {os.getuid()}, own_uid=os.getuid() + 1) as calls:
+        client = HubClient(tmp_path / "sock")
+        client.status()
+        for ask in (client.tear_down, lambda: client.rotate_secret("old", "new")):
+            with pytest.raises(HubError, match="is not for user"):
+                ask()
+        assert calls == [Status()]
 
 
 def test_an_accept_that_fails_ends_no_listening(
@@ -88,35 +95,34 @@ def test_an_accept_that_fails_ends_no_listening(
     assert calls == [Status()] * 4
 
 
-def test_a_stranger_is_turned_away(calls: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_uid_of", lambda _: WEB + 1)
-    with pytest.raises(HubUnreachable):
-        HubClient(tmp_path / "sock").status()
-    assert calls == []
+def test_a_stranger_is_turned_away(tmp_path: Path) -> None:
+    with served(tmp_path, {os.getuid() + 1}) as calls:
+        with pytest.raises(HubUnreachable):
+            HubClient(tmp_path / "sock").status()
+        assert calls == []
 
 
-def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_is_busy_is_not_asked_again(tmp_path: Path) -> None:
     """It would do twice what it was too slow for once."""
     received: list[Any] = []
     no_hook = threading.Event()
 
-    def answer(call: Any, _: WaitingCaller) -> object:
+    def answer(call: Any, _: WaitingCaller) -> None:
         received.append(call)
         if isinstance(call, Remove):
             no_hook.wait(10.0)
-        return HubStatus("none", "1", 0, 0) if isinstance(call, Status) else None
 
-    serving = server.Server(tmp_path / "sock", {os.getuid()}, answer)
+    serving = Server(tmp_path / "sock", {os.getuid()}, answer)
     thread = threading.Thread(target=serving.serve)
     thread.start()
-    hub = HubClient(tmp_path / "sock")
-    hub.status()
-    monkeypatch.setattr(HubClient._call, "__defaults__", (0.05,))
+    hub = HubClient(tmp_path / "sock", timeout_s=0.05)
+    # Whoever asks again does so where a connection was kept. This call waits longer.
+    hub.tear_down()
     with pytest.raises(HubUnreachable, match="did not answer in"):
         hub.remove(ACME)
     no_hook.set()
     hub.tear_down()
-    assert received == [Status(), Remove(ACME), TearDown()]
+    assert received == [TearDown(), Remove(ACME), TearDown()]
     serving.close()
     thread.join()
 
@@ -167,7 +173,7 @@ class Answering:
         self.calls: list[Any] = []
         self.callers: list[WaitingCaller] = []
         self.error: Exception | None = None
-        self._server = server.Server(path, {os.getuid()}, self._answer)
+        self._server = Server(path, {os.getuid()}, self._answer)
         self._thread = threading.Thread(target=self._server.serve)
         self._thread.start()
 
@@ -207,12 +213,13 @@ def test_a_caller_makes_sure_of_a_hub_that_was_started_again(answering: Answerin
 
 
 def test_a_caller_is_known_to_be_gone(answering: Answering, tmp_path: Path) -> None:
-    client = HubClient(tmp_path / "sock")
-    client.apply(ACME, None, base=1, revision=2)
-    (caller,) = answering.callers
-    assert not caller.is_gone()
-    caller.check_waiting()
-    client._close(client._local.connection)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(tmp_path / "sock"))
+        codec.send(connection, TimedCall(Apply(ACME, None, 1, 2), patience_s=DEADLINE))
+        assert codec.receive(connection) is not None
+        (caller,) = answering.callers
+        assert not caller.is_gone()
+        caller.check_waiting()
     assert caller.is_gone()
     with pytest.raises(GivenUp, match="gone"):
         caller.check_waiting()

@@ -11,11 +11,11 @@ from queue import Queue
 import pytest
 
 from appliance.hub.errors import Crowded, GivenUp
-from appliance.hub.rpc import turns
 from appliance.hub.rpc.callers import LOCAL, WaitingCaller
-from appliance.hub.rpc.turns import SHARE_S, ChangeScheduler
+from appliance.hub.rpc.turns import MOST_WAITING, SHARE_S, ChangeScheduler
+from appliance.hub.rpc.usage import Usage
 from tests.appliance.hub.arbitrated import MadeUpCaller
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, wait_until
 
 
 class Works:
@@ -24,28 +24,30 @@ class Works:
     def __init__(self, places: int = 4, of_busy: int = 2) -> None:
         self.now = 0.0
         self.worked = threading.local()
-        self.turns = ChangeScheduler(places, of_busy, lambda: self.now, lambda: getattr(self.worked, "seconds", 0.0))
+        self.turns = ChangeScheduler(
+            places, of_busy, lambda: self.now, lambda: getattr(self.worked, "seconds", 0.0), look_s=0.01
+        )
         self.begun: Queue[str] = Queue()
         self._ends: dict[str, list[threading.Event]] = {}
+        self._asked: dict[threading.Event, Future[None]] = {}
         self._pool = ThreadPoolExecutor(32)
 
     def ask(
         self, organization: str, seconds: float = 0.0, caller: WaitingCaller = LOCAL, *, is_large: bool = False
     ) -> Future[None]:
         """Somebody asks for work that takes so much of a processor; returns when it waits or has begun."""
-        end = threading.Event()
+        began, end = threading.Event(), threading.Event()
         self._ends.setdefault(organization, []).append(end)
 
         def work() -> None:
             with self.turns.turn(organization, caller, is_large=is_large):
+                began.set()
                 self.begun.put(organization)
                 end.wait(10)
                 self.worked.seconds = getattr(self.worked, "seconds", 0.0) + seconds
 
-        before = self._known()
-        future = self._pool.submit(work)
-        while self._known() == before and not future.done():
-            pass
+        future = self._asked[began] = self._pool.submit(work)
+        wait_until(self._all_wait)
         return future
 
     def end(self, organization: str) -> None:
@@ -66,9 +68,10 @@ class Works:
     def nothing_begins(self) -> bool:
         return self.begun.empty()
 
-    def _known(self) -> int:
-        with self.turns._changed:
-            return self.turns._numbers
+    def _all_wait(self) -> bool:
+        """Tell whether all work that has not begun waits for its turn."""
+        left = sum(not began.is_set() and not future.done() for began, future in self._asked.items())
+        return self.turns.figures()["waiting"] == left
 
     def close(self) -> None:
         for ends in self._ends.values():
@@ -152,9 +155,8 @@ def test_a_used_up_share_refuses_no_other_organization(works: Works) -> None:
     assert works.next() == "small"
 
 
-def test_the_number_of_waiting_calls_is_bounded(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "_MOST_WAITING", 2)
-    for _ in range(3):
+def test_the_number_of_waiting_calls_is_bounded(works: Works) -> None:
+    for _ in range(1 + MOST_WAITING):
         works.ask("large")
     with pytest.raises(Crowded, match="wait already") as refused:
         works.ask("large").result(10)
@@ -164,8 +166,7 @@ def test_the_number_of_waiting_calls_is_bounded(works: Works, monkeypatch: pytes
     assert works.turns.figures()["refused_waiting"] == 1
 
 
-def test_a_caller_that_disconnects_leaves_the_queue(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "_LOOK_S", 0.01)
+def test_a_caller_that_disconnects_leaves_the_queue(works: Works) -> None:
     works.ask("large")
     assert works.next() == "large"
     caller = MadeUpCaller()
@@ -186,11 +187,10 @@ def test_work_that_fails_gives_its_place_back() -> None:
         assert works.next() == "b"
 
 
-def test_the_memory_of_used_time_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "_MOST_KNOWN", 10)
-    with made() as works:
-        works.used("large", 5.0)
-        for number in range(30):
-            works.used(f"o{number}", 0.0)
-        assert len(works.turns._used) <= 11
-        assert "large" in works.turns._used
+def test_the_memory_of_used_time_is_bounded() -> None:
+    usage = Usage(little_s=0.05, most=10)
+    usage.add("large", 5.0, now=0.0)
+    for number in range(30):
+        usage.add(f"o{number}", 0.0, now=0.0)
+        assert len(usage) <= 10
+    assert usage.of("large", now=0.0) == 5.0

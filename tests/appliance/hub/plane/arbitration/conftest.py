@@ -6,7 +6,7 @@ import pytest
 
 from appliance.hub.plane.arbiter import Arbiter
 from appliance.store import Store
-from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpPlane, make_arbiter
+from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpDoor, MadeUpPlane, make_arbiter
 
 
 @pytest.fixture
@@ -15,8 +15,13 @@ def plane() -> MadeUpPlane:
 
 
 @pytest.fixture
-def arbiter(store: Store, plane: MadeUpPlane) -> Arbiter:
-    return make_arbiter(store, plane)
+def door() -> MadeUpDoor:
+    return MadeUpDoor()
+
+
+@pytest.fixture
+def arbiter(store: Store, plane: MadeUpPlane, door: MadeUpDoor) -> Arbiter:
+    return make_arbiter(store, plane, door)
 
 
 @pytest.fixture

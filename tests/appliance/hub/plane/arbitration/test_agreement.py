@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
+from queue import Queue
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,6 +18,7 @@ from appliance.service import policy as policies
 from appliance.store import Store, organizations
 from tests.appliance.conftest import sign_up
 from tests.appliance.hub.arbitrated import ArbitratedHub, MadeUpPlane, stored
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture
@@ -115,19 +116,18 @@ def test_keys_that_were_sealed_anew_are_the_same_keys(
 
 
 def test_it_goes_round_by_itself_when_a_caller_is_gone(
-    agreement: Agreement, context: Context, plane: MadeUpPlane, owner: Actor
+    store: Store, arbiter: Arbiter, plane: MadeUpPlane, owner: Actor
 ) -> None:
-    settled = threading.Event()
+    settled: Queue[Repair] = Queue()
+    agreement = Agreement(store, lambda: dict(plane.wanted), arbiter.settle, arbiter.stored, settled.put)
     agreement.start()
     try:
-        agreement._settled = lambda _: settled.set()
         plane.wanted.clear()
         agreement.hurry()
-        assert settled.wait(10)
+        settled.get(timeout=DEADLINE)
     finally:
         agreement.stop()
     assert owner.organization_id in plane.wanted
-    assert context
 
 
 def test_a_suspended_organization_is_not_enforced(
@@ -172,13 +172,21 @@ def test_one_organization_that_can_t_be_settled_keeps_no_other_from_it(
     assert [each["organization"] for each in logs if each["log_level"] == "error"] == [owner.organization_id]
 
 
-def test_the_state_before_is_dropped_once_the_next_is_stored(
-    agreement: Agreement, arbiter: Arbiter, context: Context, store: Store, owner: Actor
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_the_state_before_does_not_come_back_once_the_next_is_known_to_be_stored(
+    agreement: Agreement,
+    arbiter: Arbiter,
+    context: Context,
+    store: Store,
+    plane: MadeUpPlane,
+    owner: Actor,
+    is_seen: bool,
 ) -> None:
     policies.save(context, owner, Policy(Action.DENY))
-    assert arbiter._applied[owner.organization_id].before is not None
-    agreement.look(doubtful=False)
-    assert arbiter._applied[owner.organization_id].before is None
-    # Nor can it come back.
-    arbiter.withdraw(owner.organization_id, arbiter._applied[owner.organization_id].revision)
-    assert arbiter._plane.state(owner.organization_id) == stored(store, owner)
+    if is_seen:
+        agreement.look(doubtful=False)
+    with store.read() as transaction:
+        revision = organizations.revision(transaction, owner.organization_id)
+    assert revision is not None
+    arbiter.withdraw(owner.organization_id, revision)
+    assert (plane.wanted[owner.organization_id] == stored(store, owner)) is is_seen
