@@ -9,9 +9,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Transaction
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -37,16 +37,12 @@ class Store:
 
     def __init__(self, url: str, owner: User | None = None) -> None:
         self._url = make_url(url)
-        self._owner = owner if self._url.get_backend_name() == "sqlite" else None
-        is_sqlite = self._url.get_backend_name() == "sqlite"
-        self._engine = engines.sqlite(url) if is_sqlite else engines.postgresql(url)
-        # By default on PostgreSQL, each statement of a transaction sees what others committed before it.
-        self._view: dict[str, Any] = (
-            {} if is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        )
+        self._is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._owner = owner if self._is_sqlite else None
+        self._engine = engines.sqlite(url) if self._is_sqlite else engines.postgresql(url)
         # SQLite has one writer at a time, and waiting writers poll with sleeps of up to 0.1 s. A lock wakes the next
         # writer of this process at once.
-        self._turn = threading.Lock() if is_sqlite else None
+        self._turn = threading.Lock() if self._is_sqlite else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -59,8 +55,8 @@ class Store:
         with (
             _translated_errors(),
             file_access_as(self._owner),
-            self._engine.connect().execution_options(**self._view) as connection,
-            connection.begin(),
+            self._engine.connect() as connection,
+            self._begun(connection, writes=False),
         ):
             yield connection
 
@@ -77,12 +73,21 @@ class Store:
             _translated_errors(),
             self._taking_turns(),
             file_access_as(self._owner),
-            self._engine.connect().execution_options(**{engines.WRITES: True}) as connection,
-            connection.begin() as begun,
+            self._engine.connect() as connection,
+            self._begun(connection, writes=True) as begun,
         ):
             yield connection
             with _committing():
                 begun.commit()
+
+    def _begun(self, connection: Connection, *, writes: bool) -> Transaction:
+        if not self._is_sqlite and not writes:
+            # By default, each statement of a transaction sees what others committed before it.
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        begun = connection.begin()
+        if self._is_sqlite:
+            engines.begin_sqlite(connection, writes=writes)
+        return begun
 
     @contextmanager
     def _taking_turns(self) -> Iterator[None]:

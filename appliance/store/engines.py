@@ -8,9 +8,6 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 
-WRITES = "meshwg_writes"
-"""Execution option of connections whose transactions write."""
-
 _WAIT_FOR_WRITER = 10.0
 _WAIT_FOR_SERVER = 5
 
@@ -46,7 +43,7 @@ def postgresql(url: str) -> Engine:
 
 
 def sqlite(url: str) -> Engine:
-    """Engine for a SQLite file; transactions with the option `WRITES` lock it for writing from their start."""
+    """Engine for a SQLite file; its transactions begin with `begin_sqlite`."""
     engine = create_engine(
         url,
         pool_size=16,
@@ -58,7 +55,7 @@ def sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
-        # Otherwise the driver begins transactions late and commits before DDL. `_begin` does it instead.
+        # Otherwise the driver begins transactions late and commits before DDL. `begin_sqlite` does it instead.
         connection.isolation_level = None
         for pragma in (
             "journal_mode = WAL",
@@ -73,13 +70,20 @@ def sqlite(url: str) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
         connection.set_authorizer(_refuse_triggers_and_views)
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A deferred transaction fails if another one writes between its first read and its first write.
-        writes = connection.get_execution_options().get(WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
     return engine
+
+
+def begin_sqlite(connection: Connection, *, writes: bool) -> None:
+    """Begin the transaction of a connection to a SQLite file.
+
+    Args:
+        writes: lock the file for writing from the start. Otherwise, a transaction fails if another one writes between
+            its first read and its first write.
+    """
+    # Directly, because with a listener of any event SQLAlchemy does more for each statement.
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _refuse_triggers_and_views(*step: int | str | None) -> int:

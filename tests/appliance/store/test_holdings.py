@@ -31,7 +31,6 @@ def test_every_table_belongs_to_organizations_or_to_the_instance() -> None:
 @on_sqlite
 def test_rows_without_an_organization_are_found_and_removed(store: Store, owner: Actor) -> None:
     with store._engine.connect() as connection:
-        connection.exec_driver_sql("COMMIT")
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         connection.exec_driver_sql("DELETE FROM organizations")
         connection.exec_driver_sql("PRAGMA foreign_keys = ON")
