@@ -34,7 +34,7 @@ _SECRET_TEXTS = (
 # Events of every ordinary start and change; on a terminal they would bury the others.
 _ROUTINE = frozenset(
     (
-        "a change is worked out anew",
+        "a change is prepared again",
         "a letter was sent",
         "a self-signed certificate was made",
         "hub is ready",

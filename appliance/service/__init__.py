@@ -1,7 +1,7 @@
-"""Use cases: what people and programs may ask of the appliance, apart from how they ask.
+"""Use cases of the appliance, independent of the web pages, the API and the command line that call them.
 
-Each function takes a `Context` and the `Actor` who asks, and either does all of it or raises
-`appliance.model.errors.Refused`.
+Each function takes a `Context` and the `Actor` that calls it. It succeeds as a whole, or raises
+`appliance.model.errors.Refused` and changes nothing.
 """
 
 from appliance.service.context import Actor, Context

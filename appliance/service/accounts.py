@@ -1,4 +1,4 @@
-"""Sign-up, and who holds a session."""
+"""Sign-up, and the actors that sessions and accounts stand for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from appliance.store.sessions import ClientDevice
 
 _NO_HUB = "The hub is not there to make an organization; nothing was stored."
 _CANDIDATES = 256
-# More than there are sign-ups at once.
+# More than the number of simultaneous sign-ups.
 _ENOUGH = 24
 
 
@@ -40,16 +40,16 @@ def sign_up(
     invitation: str | None = None,
     device: ClientDevice = NOWHERE,
 ) -> tuple[Session, Organization]:
-    """A new organization with its owner, who is signed in; its mesh works when this returns.
+    """Create an organization with its owner, and open a session for the owner; the mesh works when this returns.
 
     Args:
         network: the overlay network, as `check_network` takes it.
-        invitation: the token of a link that gives leave to sign up (`permits`); the link is good no more afterwards.
+        invitation: the token of a link that permits the sign-up (`permits`); it is used up.
 
     Raises:
-        NotOpen, NotFound: the caller has no leave to sign up, or not any more.
-        Invalid, Conflict: the input can't be taken, or the address has an account.
-        NotEnforced: the data plane could not be made; nothing is left of it.
+        NotOpen, NotFound: the caller needs a permit and has none, or an expired one.
+        Invalid, Conflict: the input is invalid, or the address has an account.
+        NotEnforced: the data plane could not be created; nothing of it remains.
     """
     permit = permits.find(context, invitation)
     address = check_email(email)
@@ -69,7 +69,7 @@ def sign_up(
         raise NotEnforced(_NO_HUB) from error
     owner = Member(new_id(), organization_id, address, password_hash, Role.OWNER)
 
-    # The data plane takes a while to make. Nobody else waits for it, and nobody sees an organization without one.
+    # The data plane is slow to create: no transaction is open meanwhile, and the organization stays invisible.
     with context.store.write() as transaction:
         new = Organization(
             id=organization_id,
@@ -121,7 +121,7 @@ def sign_up(
 
 
 def _free_port(transaction: Connection, usable: Collection[int]) -> int:
-    """The lowest port that nothing on the host had, and that no other sign-up took since."""
+    """Find the lowest port that nothing on the host used, and that no other sign-up has taken since."""
     organizations.lock_ports(transaction)
     port = next((port for port in organizations.free_ports(transaction, _CANDIDATES) if port in usable), None)
     if port is None:
@@ -130,10 +130,10 @@ def _free_port(transaction: Connection, usable: Collection[int]) -> int:
 
 
 def forget_unfinished(context: Context, until: datetime | None = None) -> None:
-    """Removes what a sign-up left that was interrupted before anyone was told of it.
+    """Remove the organizations of sign-ups that were interrupted before they answered.
 
     Args:
-        until: those that began later may still be under way; None: there are none.
+        until: sign-ups that began later may still be running, and stay; None if none is running.
     """
     with context.store.write() as transaction:
         for organization_id in organizations.unfinished(transaction, until or context.clock()):
@@ -141,25 +141,28 @@ def forget_unfinished(context: Context, until: datetime | None = None) -> None:
 
 
 def actor_of(context: Context, token: str) -> Actor:
-    """Who holds this session.
+    """Find the actor of a session.
+
+    Args:
+        token: of the session.
 
     Raises:
-        Unauthenticated: there is no such session, or it ended.
+        Unauthenticated: there is no such session, or it has ended.
     """
     return actor_for(sessions.holder(context, token), token)
 
 
 def actor_for(member: Member, token: str) -> Actor:
-    """The member as the actor who holds this session of theirs."""
+    """Make the actor of a member's session; ``token`` is the session's."""
     held = Credential(CredentialKind.SESSION, tokens.hash_of(token))
     return Actor(member.organization_id, member.id, member.email, member.role, credential=held)
 
 
 def member_of(context: Context, actor: Actor) -> Member:
-    """The actor's account.
+    """Load the actor's account.
 
     Raises:
-        NotFound: it is gone.
+        NotFound: it was removed.
     """
     with context.store.read() as transaction:
         member = people.by_id(transaction, actor.member_id)

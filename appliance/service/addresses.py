@@ -1,4 +1,4 @@
-"""Which address a new machine gets, and when one that was given back may be given again."""
+"""Allocation of overlay addresses: the lowest free one, and a released one only after a quiet time."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from ipaddress import IPv4Address
 
 from appliance.model.addresses import QUIET_TIME, next_address
 from appliance.model.errors import Conflict
-from appliance.service.changes import Change
+from appliance.service.changes import OpenChange
 from appliance.store import addresses
 from appliance.store.addresses import ReleasedAddress
 
 
-def allocate(change: Change, now: datetime) -> IPv4Address:
-    """The lowest address that no machine has, or had less than the quiet time ago.
+def allocate(change: OpenChange, now: datetime) -> IPv4Address:
+    """Find the lowest address that no machine has, or had less than `QUIET_TIME` ago.
 
-    Nobody else is given the same one: whose change is stored second is worked out anew.
+    Two machines never get the same address: the change that is stored second is prepared again.
 
     Raises:
-        Conflict: there is none; it says whether, and when, there will be one.
+        Conflict: every address is taken; the text says when the next one is free, if that is known.
     """
     organization = change.organization
     quiet = addresses.released_since(change.transaction, organization.id, now - QUIET_TIME)
@@ -44,8 +44,8 @@ def allocate(change: Change, now: datetime) -> IPv4Address:
     )
 
 
-def give_back(change: Change, address: IPv4Address, now: datetime) -> None:
-    """A machine has this address no more; its quiet time begins."""
+def give_back(change: OpenChange, address: IPv4Address, now: datetime) -> None:
+    """Release a machine's address; its quiet time begins."""
     organization_id, released = change.organization.id, ReleasedAddress(address, now)
     change.write(
         lambda transaction: addresses.release(transaction, organization_id, released, forget_before=now - QUIET_TIME)

@@ -1,7 +1,7 @@
-"""Tokens for programs: made by a member, with a scope and an end, shown once.
+"""API tokens: created by a member, with a scope and an expiry, shown once.
 
-A token may do what its scope and its member's role both allow, as the role is at the time of the call; never what takes
-a person (`Access.scope`). It goes with the member's account.
+A token may do what both its scope and its member's present role allow, but nothing that needs a session
+(`Access.scope`). It is removed with the member's account.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NOTED_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class IssuedToken:
-    """A token that was just made; its text is shown here and never again."""
+    """A new API token with its text, which can't be shown again."""
 
     token: ApiToken
     text: str = field(repr=False)
@@ -50,19 +50,19 @@ def issue(
     code: str | None = None,
     device: ClientDevice = NOWHERE,
 ) -> IssuedToken:
-    """A new token of the actor's.
+    """Create an API token of the actor's.
 
     Args:
-        days: how long it holds.
-        code: of the second factor, where the account has one.
+        days: lifetime in days.
+        code: of the second factor, if the account has one.
 
     Raises:
-        Invalid: the name, scope or days can't be taken.
-        WrongProof: this is not the password, or the code is wrong.
-        CodeNeeded: the account has a second factor, and there is no code.
-        Unverified: the account's address is not verified, and could be.
-        Forbidden: a viewer wants one to write with.
-        Conflict: the actor has one of this name, or too many.
+        Invalid: the name, scope or lifetime is invalid.
+        WrongProof: the password or the code is wrong.
+        CodeNeeded: the account has a second factor, and ``code`` is None.
+        Unverified: the account's address is not verified, and this service sends mail.
+        Forbidden: a viewer asks for a token that can write.
+        Conflict: the actor has a token of this name, or `MOST_PER_MEMBER` tokens.
     """
     checked, wanted = check_name(name, longest=LONGEST_NAME), _scope(scope)
     if not 1 <= days <= LONGEST_DAYS:
@@ -97,7 +97,11 @@ def issue(
 def page(
     context: Context, actor: Actor, *, after: str | None = None, limit: int = pages.LONGEST
 ) -> tuple[Sequence[ApiToken], str | None]:
-    """A page of tokens by id, and where the next one begins: the actor's own, and for an owner everybody's."""
+    """List a page of tokens by id: the actor's own, or for an owner the organization's.
+
+    Returns:
+        The page, and the ``after`` of the next one (None: it is the last).
+    """
     with context.store.read() as transaction:
         return pages.cut(
             lambda count: api_tokens.page_of(
@@ -109,10 +113,10 @@ def page(
 
 
 def revoke(context: Context, actor: Actor, token_id: str) -> None:
-    """The token is refused from now on.
+    """Revoke a token: the actor's own, or for an owner anybody's in the organization.
 
     Raises:
-        NotFound: the actor has no such token, and for an owner: nobody has.
+        NotFound: there is no such token.
     """
     with recording(context, actor) as record:
         token = api_tokens.find(record.transaction, actor.organization_id, token_id)
@@ -123,11 +127,11 @@ def revoke(context: Context, actor: Actor, token_id: str) -> None:
 
 
 def holder(context: Context, text: str) -> Actor:
-    """Whose token this is, with what it may be used for.
+    """Find the actor that a token's text stands for, and note that the token is in use.
 
     Raises:
-        Unauthenticated: there is no such token, or it is over.
-        Suspended: it is of an organization that is suspended.
+        Unauthenticated: there is no such token, or it has expired.
+        Suspended: its organization is suspended.
     """
     now, token_hash = context.clock(), tokens.hash_of(text)
     with context.store.read() as transaction:
@@ -137,7 +141,7 @@ def holder(context: Context, text: str) -> Actor:
     if token.is_suspended:
         raise Suspended(SUSPENDED)
     if token.last_used_at is None or now - token.last_used_at > _NOTED_EVERY:
-        # Who only wants to look still may where the disk is full.
+        # Reading goes on while the disk is full.
         with suppress(Unavailable), context.store.write() as transaction:
             api_tokens.touch(transaction, token.id, now)
     held = Credential(CredentialKind.TOKEN, token_hash)

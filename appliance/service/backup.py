@@ -1,4 +1,4 @@
-"""The store as one sealed file, and a store from such a file."""
+"""Backup of the store into one sealed file, and restore from it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _STAGING = ".restoring"
 
 
 def write(store: Store, sealed: BinaryIO, secret: str, work: WorkFactor = FOR_SECRETS) -> None:
-    """Writes a consistent copy of a SQLite store, sealed; the service may go on meanwhile.
+    """Write a consistent, sealed copy of a SQLite store; the service may run meanwhile.
 
     Args:
-        work: what each guess at the secret is to cost.
+        work: cost of each guess at the secret.
 
     Raises:
-        OSError, sqlite3.Error: something can't be written.
+        OSError, sqlite3.Error: the copy can't be written.
     """
     with store.snapshot() as plain:
         archive.seal(plain, sealed, secret, work)
@@ -35,26 +35,27 @@ def write(store: Store, sealed: BinaryIO, secret: str, work: WorkFactor = FOR_SE
 
 @contextmanager
 def restored(sealed: BinaryIO, file: Path, secret: str, user: User) -> Iterator[Store]:
-    """Opens a store made from a backup, which is ``file`` after the block; its folder must not exist before.
+    """Restore a backup and open its store; the store becomes ``file`` after the block.
 
-    All of it is there then, or nothing where the block raises.
+    If the block raises, nothing of it remains.
 
     Args:
-        user: whose the store is, and with whose rights it is written.
+        file: the store's file, in a folder that does not exist yet.
+        user: owner of the store; its files are written with this user's rights.
 
     Raises:
         WrongSecret: the backup was sealed under another secret.
-        InvalidArchive: it is none, damaged, or a later version's.
+        InvalidArchive: the file is no backup, is damaged, or was written by a later version.
         FileExistsError: the folder exists.
-        OSError: something can't be written.
+        OSError: the store can't be written.
     """
     if file.parent.exists():
         raise FileExistsError(f"{file.parent} exists")
     staging = file.parent.with_name(file.parent.name + _STAGING)
-    # What a restore left that was killed.
+    # Left by a restore that was killed.
     _discard(staging)
     made = [each for each in staging.parents if not each.exists()]
-    # Loaded before anything is done as a user who may not be able to read code.
+    # Loaded now: the store's user may not be able to read the code.
     revisions = known_revisions()
     try:
         staging.mkdir(mode=0o700, parents=True)
@@ -71,7 +72,7 @@ def restored(sealed: BinaryIO, file: Path, secret: str, user: User) -> Iterator[
             # A backup of an older version has the tables of its day.
             upgrade(store)
             yield store
-            # What ended in the block is not to be found in the files either.
+            # Rows that were deleted in the block must not remain in the files.
             store.scrub()
         finally:
             store.close()
@@ -89,10 +90,10 @@ def restored(sealed: BinaryIO, file: Path, secret: str, user: User) -> Iterator[
 
 
 def identity(store: Store) -> str:
-    """Gives the id of the instance that a restored store is of.
+    """Read the instance's id from a restored store.
 
     Raises:
-        InvalidArchive: it has none.
+        InvalidArchive: the store has none.
     """
     with store.read() as transaction:
         found = instance.find(transaction)
@@ -110,16 +111,16 @@ def _give(folder: Path, user: User) -> None:
 
 
 def _discard(folder: Path) -> None:
-    """Removes a folder with the rights of its owner, who may have put anything into it.
+    """Remove a folder with its owner's rights, as its content is not trusted.
 
     Raises:
-        OSError: something of it stayed.
+        OSError: a part of it could not be removed.
     """
     owner = owner_of(folder)
     if owner is None:
         return
     with file_access_as(owner), suppress(RecursionError):
         shutil.rmtree(folder, ignore_errors=True)
-    # The entry itself is in a folder of root's.
+    # The parent folder is root's.
     with suppress(FileNotFoundError):
         folder.rmdir()

@@ -1,4 +1,4 @@
-"""Everything that exists on behalf of each organization, on the host and in the store, and what of it has no owner."""
+"""Inventory of each organization's objects on the host and rows in the store, and removal of orphans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from appliance.store import Store, holdings, organizations
 
 
 class HostPort(Protocol):
-    """What a census asks of the data plane; the hub's client and the data plane itself are one."""
+    """Data plane as a census calls it; `HubClient` and the hub's `Plane` implement it."""
 
     def census(self) -> Sequence[Footprint]: ...
 
@@ -20,12 +20,12 @@ class HostPort(Protocol):
 
 @dataclass(frozen=True)
 class Holding:
-    """What exists on behalf of one organization.
+    """Objects and rows of one organization.
 
     Attributes:
-        name: None where the store knows no such organization: then all this is an orphan.
-        host: None where there is nothing of it on the host.
-        rows: how many it has in each table of the store that has any.
+        name: None if the store has no such organization; then the rest is an orphan.
+        host: None if the host has nothing of it.
+        rows: number of its rows by table, without tables that have none.
     """
 
     organization: str
@@ -35,15 +35,15 @@ class Holding:
 
     @property
     def is_orphan(self) -> bool:
-        """Whether nobody owns it."""
+        """True if the store has no such organization."""
         return self.name is None
 
 
 def take(store: Store, host: HostPort) -> tuple[Holding, ...]:
-    """The census of an instance, by organization.
+    """List what each organization of the instance has, sorted by organization.
 
     Raises:
-        HubError: the host could not be looked at.
+        HubError: the host's part could not be listed.
     """
     # The host before the store: a sign-up is stored first, so one that begins meanwhile is never taken for an orphan.
     footprints = {each.organization: each for each in host.census()}
@@ -57,11 +57,11 @@ def take(store: Store, host: HostPort) -> tuple[Holding, ...]:
 
 
 def remove(store: Store, host: HostPort, orphan: Holding) -> None:
-    """Removes what has no owner.
+    """Remove an orphan.
 
     Raises:
-        HubError: something of it stayed on the host.
-        ValueError: it has an owner.
+        HubError: a part of it could not be removed from the host.
+        ValueError: it is no orphan.
     """
     if not orphan.is_orphan:
         raise ValueError(f"organization {orphan.organization} exists")

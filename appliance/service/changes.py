@@ -1,8 +1,8 @@
-"""The way in which anything is changed that the data plane has: enforced and stored, or neither.
+"""Changes of the data plane: enforced and stored, or neither.
 
-A change is worked out first, from one revision of its organization. Then the hub enforces it, while no transaction is
-open: however long that takes, nobody waits for the store. Then one short transaction stores it, if the organization is
-still at that revision; if it is not, the hub takes the change back, and it is worked out anew.
+A change is prepared from one revision of its organization. Then the hub enforces it, without an open transaction, so
+that nobody waits for the store. Then one short transaction stores it if the organization is still at that revision;
+otherwise the hub takes the change back, and it is prepared again.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ _FIRST_PAUSE_S = 0.02
 
 
 @dataclass
-class Change(Note):
-    """A change that is being worked out. Nothing is stored or enforced yet.
+class OpenChange(Note):
+    """A change in preparation. Nothing is stored or enforced yet.
 
     Attributes:
-        transaction: to read with; it can't write.
-        organization: as it is before.
-        before: what the data plane should have now, unless the organization is suspended.
-        after: what it should have then; set it if that is something else.
-        is_suspended: whether the data plane has nothing of the organization then, whatever it should have.
-        writes: what the store is to be told, in the transaction that commits.
+        transaction: for reading only.
+        organization: before the change.
+        before: the present desired state; a suspended organization has no data plane all the same.
+        after: the desired state after the change; the same as ``before`` until it is set.
+        is_suspended: whether the organization is suspended after the change.
+        writes: what to do in the transaction that commits.
     """
 
     transaction: Connection
@@ -57,58 +57,58 @@ class Change(Note):
 
     @cached_property
     def disabled(self) -> Mapping[str, IPv4Address]:
-        """Addresses of the machines that there are and that the data plane has nothing of, by id."""
+        """Addresses of the disabled machines, by the machine's id."""
         return machines.disabled_of(self.transaction, self.organization.id)
 
     @property
     def machine_count(self) -> int:
-        """Number of machines that there are, disabled ones included."""
+        """Number of machines, including disabled ones."""
         return len(self.before.peers) + len(self.disabled)
 
     def write(self, write: Write) -> None:
-        """Has the store told so, once the change is enforced.
+        """Add a write to the transaction that commits the change, after it is enforced.
 
-        It runs only if the organization is still at the revision that was read here. Machines, policy, addresses and
-        the organization's own row are as they were read then, and need not be read again.
+        It runs only if the organization is still at the revision that was read here, so its machines, policy,
+        addresses and own row need not be read again.
         """
         self.writes.append(write)
 
 
-def carry_out(context: Context, actor: Actor, edit: Callable[[Change], T]) -> T:
-    """Makes a change of one organization: it is enforced and stored when this returns, or neither.
+def carry_out(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> T:
+    """Change one organization; the change is enforced and stored when this returns, or neither.
 
     Args:
-        edit: works the change out. It is called again where somebody else changed the organization meanwhile, and
-            keeps nothing from one call to the next.
+        edit: prepares the change. It is called again if somebody else changed the organization meanwhile, so it must
+            keep nothing from one call to the next.
 
     Returns:
-        What ``edit`` gave for the change that was made.
+        The result of the last call of ``edit``.
 
     Raises:
-        NotEnforced: the data plane could not take it.
-        TooMany: the organization has too many changes under way, or used up its share of the hub's time.
-        Conflict: others changed the organization all the time.
-        NotFound: the organization is gone.
-        Suspended, Unauthenticated, Forbidden: the actor may not change anything any more (`check_standing`).
+        NotEnforced: the data plane could not take the change.
+        TooMany: the organization has too many changes in progress, or used up its share of the hub's time.
+        Conflict: others kept changing the organization.
+        NotFound: the organization was removed.
+        Suspended, Unauthenticated, Forbidden: the actor has lost the right to change anything (`check_standing`).
     """
     with context.queues.turn(actor.organization_id):
         for attempt in range(_MOST_TRIES):
             try:
                 return _try(context, actor, edit)
             except Overtaken as error:
-                log.info("a change is worked out anew", organization=actor.organization_id, reason=str(error))
-                # Not of this process: its own changes wait for each other.
+                log.info("a change is prepared again", organization=actor.organization_id, reason=str(error))
+                # Another process made the other change: this one's wait for each other.
                 time.sleep(_FIRST_PAUSE_S * 2**attempt)
     raise Conflict("Others change this organization at the same time. Try again.", retry_after=1)
 
 
-def _try(context: Context, actor: Actor, edit: Callable[[Change], T]) -> T:
+def _try(context: Context, actor: Actor, edit: Callable[[OpenChange], T]) -> T:
     with context.store.read() as transaction:
         organization = admit(context, transaction, actor, locked=False)
         check_trail(context, organization, actor)
         before = _state_of(context, transaction, organization)
         is_suspended = organization.suspended_at is not None
-        change = Change(transaction, organization, before, before, is_suspended)
+        change = OpenChange(transaction, organization, before, before, is_suspended)
         result = edit(change)
     revision = new_revision()
     was = None if is_suspended else before
@@ -127,10 +127,10 @@ def _try(context: Context, actor: Actor, edit: Callable[[Change], T]) -> T:
         is_enforced = True
         _store(context, actor, change, revision)
     except BaseException as error:
-        # What the hub refused is not in force. Of anything else that happened to its answer we don't know.
+        # After a refusal the change is not in force; after any other failure that is unknown.
         if is_enforced or not isinstance(error, Overtaken | Refused):
             log.warning("a change is taken back", organization=organization.id, reason=type(error).__name__)
-            # Where this fails, too, the hub finds out by itself that the store has something else.
+            # If this fails too, the hub notices by itself that the store has another state.
             with suppress(HubError), _read_anew(context, organization.id):
                 context.hub.withdraw(organization.id, revision)
         raise
@@ -138,11 +138,11 @@ def _try(context: Context, actor: Actor, edit: Callable[[Change], T]) -> T:
     return result
 
 
-def _store(context: Context, actor: Actor, change: Change, revision: int) -> None:
+def _store(context: Context, actor: Actor, change: OpenChange, revision: int) -> None:
     with context.store.write() as transaction:
         organization = admit(context, transaction, actor, locked=True)
         if organization.revision != change.organization.revision:
-            raise Overtaken("the organization has changed since the change was worked out")
+            raise Overtaken("the organization has changed since the change was prepared")
         for write in change.writes:
             write(transaction)
         organizations.revise(transaction, organization.id, revision)
@@ -159,19 +159,19 @@ def _state_of(context: Context, transaction: Connection, organization: Organizat
 
 
 def _confirm(context: Context, organization: Organization, revision: int) -> None:
-    """Makes sure that a hub that was started again meanwhile has not read the store too early."""
+    """Make a hub that was restarted during the change read the store again if it read too early."""
     try:
         context.hub.confirm(organization.id, revision)
     except HubError as error:
-        # One that does not answer yet reads the store later, and one that can't do it keeps trying.
-        log.warning("the hub was started again amid a change", organization=organization.id, error=str(error))
+        # A hub that does not answer yet reads the store later; one that fails keeps trying.
+        log.warning("the hub was restarted during a change", organization=organization.id, error=str(error))
 
 
 def enforce(context: Context, desired: Desired, revision: int) -> None:
-    """Has the data plane have what the store has already, at this revision.
+    """Enforce a state that the store has already, at this revision.
 
     Raises:
-        NotEnforced: it could not be made so, or the store has something else by now.
+        NotEnforced: the data plane could not take it, or the store has another revision by now.
     """
     try:
         _apply(context, desired.organization, desired, base=revision, revision=revision)
@@ -180,10 +180,10 @@ def enforce(context: Context, desired: Desired, revision: int) -> None:
 
 
 def clear(context: Context, organization_id: str) -> None:
-    """Has the data plane have nothing of an organization that nobody has any more.
+    """Remove an organization from the data plane.
 
     Raises:
-        NotEnforced: something of it is left.
+        NotEnforced: a part of it remains.
     """
     try:
         with _read_anew(context, organization_id):
@@ -214,7 +214,7 @@ def _apply(
 
 @contextmanager
 def _read_anew(context: Context, organization_id: str) -> Iterator[None]:
-    """What was read of the data plane before the end of the block is out of date."""
+    """Drop the kept readings of the organization's data plane when the block ends."""
     try:
         yield
     finally:

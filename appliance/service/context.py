@@ -1,4 +1,4 @@
-"""What every use case works with, and the way in which anything is changed that the store alone has."""
+"""Context and actor of every use case, and changes that concern the store alone."""
 
 from __future__ import annotations
 
@@ -64,23 +64,23 @@ class HubPort(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """The store, the data plane, and what the operator decided.
+    """Store, data plane and settings of the service.
 
     Attributes:
-        endpoint_host: what configurations name as the hub's address.
-        endpoint_port: the public UDP port as configurations name it, which all organizations share.
-        site: where people find the pages, without a slash at its end; links in letters begin with it.
-        sends_mail: whether letters find their way; without, an operator's command hands out the links.
-        sign_up: what a sign-up takes.
-        unused_after: how long an organization may be unused (`unused`) before it is removed; None: for good.
-        clock: gives the current time in UTC.
-        states: what the data plane should have, as far as it is known without asking the store.
-        counts: what rules decided, by the rule's id, as last read.
-        statuses: what WireGuard knows of machines, by public key, as last read.
-        queues: where changes of one organization wait for each other.
+        endpoint_host: the hub's address in machines' configurations.
+        endpoint_port: the public UDP port in machines' configurations; all organizations share it.
+        site: base URL of the pages, without a slash at its end; links in letters begin with it.
+        sends_mail: False without a relay; the operator hands out links then.
+        sign_up: who may sign up.
+        unused_after: unused organizations (`unused`) are removed after this time; None: never.
+        clock: returns the current time in UTC.
+        states: desired states of recently changed organizations.
+        counts: recent packet counts by rule.
+        statuses: recent WireGuard status by public key.
+        queues: changes of one organization wait for each other here.
         retention: how much of each audit trail is kept.
-        refusals: changes that were refused because an organization has reached a bound, by the bound's name.
-        underway: requests with a key that this process works on.
+        refusals: number of changes that were refused because of a bound, by the bound's name.
+        underway: keyed requests that this process works on.
     """
 
     store: Store
@@ -108,14 +108,15 @@ class Context:
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks, within which organization.
+    """Caller of a use case: a member of an organization, or the operator.
 
     Attributes:
-        email: the member's; of the operator, who is no member, just that word.
-        token: the name of the API token that the call came with; None for a session.
-        scope: what that token may be used for.
-        credential: what the call came with, which has to hold still when something changes; only the operator has none.
-        request: the key under which it is noted that the request was done (`repeats`), where it has one.
+        email: the member's; "operator" for the operator.
+        token: name of the API token of the call; None for a session.
+        scope: of that token.
+        credential: session, token or invitation of the call, checked again when a change commits; None for the
+            operator.
+        request: key under which `repeats` notes the request as done, if it has one.
     """
 
     organization_id: str
@@ -129,25 +130,25 @@ class Actor:
 
     @classmethod
     def operator(cls, organization_id: str) -> Actor:
-        """Who runs the service, at work on this organization."""
+        """Make the actor for the operator's work on an organization."""
         return cls(organization_id, "", "operator", Role.OWNER)
 
     @property
     def is_operator(self) -> bool:
-        """Whether it is nobody of the organization."""
+        """True for the operator, who is no member of the organization."""
         return not self.member_id
 
     @property
     def name(self) -> str:
-        """Who it was, for the audit trail."""
+        """Name of the actor in the audit trail."""
         return self.email if self.token is None else f"{self.email} (token {self.token})"
 
     def must_change(self) -> None:
-        """Raises `Forbidden` unless this member may change machines and policy."""
+        """Raise `Forbidden` unless this actor may change machines and policy."""
         CHANGE.check(self.role, self.scope)
 
     def must_own(self) -> None:
-        """Raises `Forbidden` unless this member owns the organization, and is there in person."""
+        """Raise `Forbidden` unless this actor is an owner with a session."""
         MANAGE.check(self.role, self.scope)
 
 
@@ -156,7 +157,7 @@ class Note:
     """Content of a change's entry in the audit trail, if it gets one.
 
     Attributes:
-        made: what it makes, as a path of the API; a repeated request is told of it.
+        made: API path of what the change creates; a repeated request is told of it.
     """
 
     action: str = field(default="", init=False)
@@ -164,16 +165,16 @@ class Note:
     made: str | None = field(default=None, init=False)
 
     def note(self, action: str, **detail: Any) -> None:
-        """Says what happened, for the audit trail; secrets never belong here."""
+        """Set the entry's content, which must not contain secrets."""
         self.action, self.detail = action, detail
 
 
 @dataclass
-class Record(Note):
-    """An open change of what the store alone has: the transaction, and what the audit trail will say of it.
+class Recording(Note):
+    """A change of the store alone, with its open transaction and its entry in the audit trail.
 
     Attributes:
-        organization: as it was before; nobody else changes it until this is over.
+        organization: before the change; its row is locked.
     """
 
     transaction: Connection
@@ -181,15 +182,15 @@ class Record(Note):
 
 
 @contextmanager
-def recording(context: Context, actor: Actor) -> Iterator[Record]:
-    """A change of one organization that concerns the store alone, together with its entry in the audit trail.
+def recording(context: Context, actor: Actor) -> Iterator[Recording]:
+    """Change one organization in the store alone, and record it in the audit trail when the block ends.
 
     Raises:
-        NotFound: the organization is gone.
-        Suspended, Unauthenticated, Forbidden: the actor may not change anything any more (`check_standing`).
+        NotFound: the organization was removed.
+        Suspended, Unauthenticated, Forbidden: the actor has lost the right to change anything (`check_standing`).
     """
     with _locked(context, actor) as (transaction, organization):
-        record = Record(transaction, organization)
+        record = Recording(transaction, organization)
         yield record
         write_trail(context, transaction, actor, record)
 
@@ -201,16 +202,16 @@ def _locked(context: Context, actor: Actor) -> Iterator[tuple[Connection, Organi
 
 
 def admit(context: Context, transaction: Connection, actor: Actor, *, locked: bool) -> Organization:
-    """The actor's organization, if the actor may change it at this moment.
+    """Load the actor's organization, and check that the actor may change it now.
 
-    Every change asks this in the transaction that commits it, so that what was taken from the actor meanwhile counts.
+    Every change calls this in the transaction that commits it, so that rights lost meanwhile count.
 
     Args:
-        locked: whether nobody else may change the organization before the transaction ends.
+        locked: True to lock the organization's row until the transaction ends.
 
     Raises:
-        NotFound: the organization is gone.
-        Suspended, Unauthenticated, Forbidden: the actor may not change anything any more (`check_standing`).
+        NotFound: the organization was removed.
+        Suspended, Unauthenticated, Forbidden: the actor has lost the right to change anything (`check_standing`).
     """
     find = organizations.find_locked if locked else organizations.find
     organization = find(transaction, actor.organization_id)
@@ -223,16 +224,16 @@ def admit(context: Context, transaction: Connection, actor: Actor, *, locked: bo
 def check_standing(
     context: Context, transaction: Connection, actor: Actor, organization: Organization, *, locked: bool
 ) -> None:
-    """Makes sure that the actor still has what they had when their call was let in.
+    """Check that the actor's credential and role are still what they were when the call began.
 
     Args:
         organization: as it is now.
-        locked: whether what the actor has stays until the transaction ends.
+        locked: True to keep the credential unchanged until the transaction ends.
 
     Raises:
-        Suspended: nobody of the organization may change anything now.
-        Unauthenticated: the member was removed, or the session, token or invitation that the call came with has ended.
-        Forbidden: the member's role is less than it was.
+        Suspended: the organization is suspended.
+        Unauthenticated: the member was removed, or the call's session, token or invitation has ended.
+        Forbidden: the member's role has been lowered.
     """
     if actor.is_operator:
         return
@@ -248,12 +249,12 @@ def check_standing(
 
 
 def check_trail(context: Context, organization: Organization, actor: Actor) -> None:
-    """Whether the organization may write to its audit trail today.
+    """Check that the organization may write more to its audit trail today.
 
-    What takes somebody's way in away does not ask, so that it is possible also when somebody has filled the trail.
+    Changes that revoke access skip this check, so that they work also after somebody has filled the trail.
 
     Raises:
-        TooMany: its changes have filled a day's share.
+        TooMany: the organization's changes have filled the day's share.
     """
     now = context.clock()
     written = trails.written_on(organization, now)
@@ -269,7 +270,7 @@ def check_trail(context: Context, organization: Organization, actor: Actor) -> N
 
 
 def write_trail(context: Context, transaction: Connection, actor: Actor, note: Note) -> None:
-    """Put what a change noted into the audit trail, if anything, and note that the request for it is done."""
+    """Record a change in the audit trail if it has an entry, and mark its request as done."""
     if actor.request is not None:
         repeats.mark_done(transaction, actor.request, note.made)
     if note.detail is not None:
@@ -277,5 +278,5 @@ def write_trail(context: Context, transaction: Connection, actor: Actor, note: N
 
 
 def gone() -> NotFound:
-    """The organization of who asks is not there any more."""
+    """Make the error for an organization that was removed."""
     return NotFound("This organization does not exist any more.")

@@ -1,8 +1,8 @@
-"""What a call came with, looked up again in the transaction that changes something.
+"""Credentials of a call, checked again in the transaction that changes something.
 
-A call is let in when it arrives, and may wait after that: for its turn, for the hub, for a password to be hashed.
-Meanwhile its member may be removed or given another role, its session or token may end, by somebody's hand or by time.
-So what it came with is read again where the change commits.
+A call is authenticated when it arrives, and may wait after that: for its turn, for the hub, for a password to be
+hashed. Meanwhile its member may be removed or get another role, and its session or token may end. So the credential is
+read again when the change commits.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from appliance.model.organization import Role
 from appliance.store import api_tokens, invitations, sessions
 
 IDLE = timedelta(hours=12)
-"""A session that was not used for so long has ended."""
+"""Sessions end after this time without use."""
 
 
 class CredentialKind(Enum):
-    """What it is."""
+    """Kind of a credential."""
 
     SESSION = "session"
     TOKEN = "token"  # noqa: S105 - a kind, no secret
@@ -30,17 +30,17 @@ class CredentialKind(Enum):
 
 @dataclass(frozen=True)
 class Credential:
-    """A session, an API token, or the link of an invitation; `token_hash` finds it in the store."""
+    """A session, an API token or an invitation's link, by the hash that the store has of it."""
 
     kind: CredentialKind
     token_hash: str = field(repr=False)
 
 
 def role_of(transaction: Connection, credential: Credential, now: datetime, *, locked: bool) -> Role | None:
-    """The role that it gives in its organization now; None where it gives none any more.
+    """Find the role that a credential gives in its organization now; None if it gives none any more.
 
     Args:
-        locked: whether it stays until the transaction ends, also where the database takes several writers.
+        locked: True to keep it unchanged until the transaction ends, also in a database with several writers.
     """
     if credential.kind is CredentialKind.SESSION:
         return sessions.role_of(transaction, credential.token_hash, now, now - IDLE, locked=locked)

@@ -1,8 +1,8 @@
-"""The end of an organization.
+"""Deletion of organizations.
 
-First its keys are destroyed and it is nobody's any more, then its part of the data plane goes, then its rows, then what
-the store's files still have of them. Each step can be made again: a deletion that is cut off between two of them is
-finished by the next call for it, or by the next start.
+First the organization's keys are destroyed and nobody can sign in; then its data plane is removed, then its rows, then
+their remains in the store's files. Each step can be repeated: an interrupted deletion is finished by the next call for
+it, or by the next start.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from datetime import datetime
 import structlog
 from sqlalchemy import Connection
 
-from appliance.model.errors import Invalid, NotEnforced, NotFound, Unavailable
+from appliance.model.errors import Invalid, NotEnforced, Unavailable
 from appliance.service.changes import clear, enforce
-from appliance.service.context import Actor, Context, check_standing
+from appliance.service.context import Actor, Context, check_standing, gone
 from appliance.store import deletions, organizations
 from appliance.store.deletions import DeletionTarget, Tombstone
 
@@ -28,18 +28,22 @@ Check = Callable[[Connection, DeletionTarget], None]
 
 
 def delete(context: Context, actor: Actor, *, confirm: str) -> dict[str, int]:
-    """Removes the organization and everything that belonged to it; tells how many there were of what.
+    """Delete the actor's organization with everything that belongs to it.
+
+    Returns:
+        Number of deleted rows by table.
 
     Raises:
         Invalid: ``confirm`` is not the organization's name.
-        NotEnforced: the data plane could not be removed; it says whether everything is as before, or goes on by itself.
-        Unavailable: the store can't be used; it says where the deletion goes on by itself.
+        NotEnforced: the data plane could not be removed; the text says whether everything is as before, or the
+            deletion goes on by itself.
+        Unavailable: the store can't be used; the text says whether the deletion goes on by itself.
     """
     actor.must_own()
 
     def check(transaction: Connection, doomed: DeletionTarget) -> None:
         organization = organizations.find(transaction, actor.organization_id)
-        # A deletion that has begun goes on, whoever asks for it again.
+        # A deletion that has begun can be repeated by anybody.
         if organization is not None:
             check_standing(context, transaction, actor, organization, locked=True)
         if confirm != doomed.name:
@@ -49,10 +53,10 @@ def delete(context: Context, actor: Actor, *, confirm: str) -> dict[str, int]:
 
 
 def delete_by_service(context: Context, organization_id: str, check: Check) -> dict[str, int]:
-    """Removes an organization that nobody asked to have removed.
+    """Delete an organization on the service's own decision; returns as `delete` does.
 
     Args:
-        check: looks once more, while nobody else changes the organization, and raises `Refused` where it is to stay.
+        check: is called with the organization locked, and raises `Refused` to keep it.
 
     Raises:
         NotEnforced, Unavailable: as for `delete`.
@@ -64,7 +68,7 @@ def _delete(context: Context, organization_id: str, by: str, check: Check) -> di
     with context.store.write() as transaction:
         doomed = deletions.find_locked(transaction, organization_id)
         if doomed is None:
-            raise _gone()
+            raise gone()
         check(transaction, doomed)
         deletions.begin(transaction, doomed.id, context.clock())
     try:
@@ -80,37 +84,36 @@ def _delete(context: Context, organization_id: str, by: str, check: Check) -> di
     try:
         scrub(context)
     except Unavailable as error:
-        log.warning("what was deleted is still in the store's log; it goes later", error=str(error.__cause__))
+        log.warning("deleted rows are still in the store's log; scrubbed later", error=str(error.__cause__))
     return removed
 
 
 def resume(context: Context, begun_until: datetime) -> None:
-    """Finishes what was cut off.
+    """Finish interrupted deletions.
 
     Args:
-        begun_until: what begun later may still be somebody's who is at it.
+        begun_until: deletions that began later may still be running, and are left alone.
 
     Raises:
-        NotEnforced: a part of the data plane could not be removed; what is left of its organization stays for now.
+        NotEnforced: a part of the data plane could not be removed; the rest of its organization stays for now.
     """
     with context.store.read() as transaction:
         begun = deletions.unfinished(transaction, begun_until)
     for organization_id in begun:
         clear(context, organization_id)
         _finish(context, organization_id, _SERVICE)
-        log.info("a deletion that was cut off is finished", organization=organization_id)
+        log.info("an interrupted deletion is finished", organization=organization_id)
     scrub(context)
 
 
 def scrub(context: Context) -> None:
-    """The store's files have nothing left of what was deleted, unless somebody reads them just now: then the next
-    call does it."""
+    """Remove deleted rows from the store's files; while somebody reads them, that is left to the next call."""
     with context.store.read() as transaction:
         if deletions.all_scrubbed(transaction):
             return
     until = context.clock()
     if not context.store.scrub():
-        log.warning("what was deleted is still in the store's log; it goes when nobody reads that any more")
+        log.warning("deleted rows are still in the store's log; scrubbed when nobody reads it")
         return
     with context.store.write() as transaction:
         deletions.note_scrubbed(transaction, until)
@@ -120,9 +123,9 @@ def _finish(context: Context, organization_id: str, actor: str) -> dict[str, int
     with context.store.write() as transaction:
         doomed = deletions.find_locked(transaction, organization_id)
         if doomed is None:
-            raise _gone()
+            raise gone()
         if doomed.keys is not None:
-            # Another call for the same deletion met a data plane that refused, and took it back.
+            # Another call for the same deletion failed at the data plane, and took it back.
             raise NotEnforced("The data plane could not take the change; everything is as it was before.")
         removed = organizations.remove(transaction, organization_id)
         deletions.finish(transaction, Tombstone(context.clock(), actor, removed))
@@ -131,18 +134,14 @@ def _finish(context: Context, organization_id: str, actor: str) -> dict[str, int
 
 
 def _take_back(context: Context, doomed: DeletionTarget) -> bool:
-    """Whether everything is as it was before."""
+    """Undo a deletion that has begun; False if it can't be undone any more."""
     with context.store.write() as transaction:
         if not deletions.revert(transaction, doomed):
             return False
         before = organizations.desired(transaction, doomed.id)
         revision = organizations.revision(transaction, doomed.id)
     if before is not None and revision is not None:
-        # What is refused here is seen to by the hub, which keeps comparing.
+        # If this fails, the hub restores the state by itself: it keeps comparing.
         with suppress(NotEnforced):
             enforce(context, before, revision)
     return True
-
-
-def _gone() -> NotFound:
-    return NotFound("This organization does not exist any more.")

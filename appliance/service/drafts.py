@@ -1,8 +1,8 @@
-"""Drafts: what somebody had typed into a form when their session ended, kept until they are signed in again.
+"""Drafts: input of a form whose session had ended, kept until the person has signed in again.
 
-The browser keeps a draft, sealed; nothing of it is stored here. Its key is made of a mark that every form of a person
-carries, and that this service makes anew of what it stores about them. So a draft opens for the person whose form it
-was typed into and for nobody else, nobody can make one for somebody else, and a restart loses none.
+The browser keeps the sealed draft; nothing of it is stored here. Its key derives from a mark in every form of a person,
+which this service can compute again from what it stores about them. So a draft opens only for that person, nobody can
+make one for somebody else, and a restart loses none.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from appliance.store import times
 from appliance.vault import Vault, WrongSecret
 
 LIFETIME = timedelta(hours=12)
-"""From the form to the log-in."""
+"""Longest time from sending the form to the log-in."""
 LONGEST = 64 * 2**10
-"""Bytes of a draft as the browser keeps it, a half of the longest form."""
+"""Longest sealed draft in bytes: half of the longest form."""
 _CONTEXT = b"draft of a form"
 
 
@@ -32,8 +32,8 @@ class Draft:
     """A form that was sent without a session.
 
     Attributes:
-        path: where it was sent.
-        fields: what was typed, but for what is secret.
+        path: the form's target.
+        fields: typed values by field, without secrets.
     """
 
     path: str
@@ -41,15 +41,15 @@ class Draft:
 
 
 def mark_of(member: Member) -> str:
-    """The person's mark: only pages for them have it, and with another password it is another one."""
+    """Compute a member's mark, which only their own pages contain; it changes with the password."""
     return hmac.new(member.password_hash.encode(), b"forms of " + member.id.encode(), "sha256").hexdigest()
 
 
 def sealed(draft: Draft, mark: str, now: datetime) -> str | None:
-    """Seal the draft for whose form has this mark; None where it is too long to be kept.
+    """Seal a draft; None if it is too long to be kept.
 
     Args:
-        mark: as the form carried it, which may be anything. For a wrong one nobody can open the draft.
+        mark: as the form carried it. It is not trusted: nobody can open a draft with a forged one.
     """
     text = json.dumps([int(times.stored(now)), draft.path, dict(draft.fields)], ensure_ascii=False).encode()
     kept = base64.urlsafe_b64encode(_vault(mark).sealed(text, _CONTEXT)).decode()
@@ -57,7 +57,7 @@ def sealed(draft: Draft, mark: str, now: datetime) -> str | None:
 
 
 def opened(kept: str, mark: str, now: datetime) -> Draft | None:
-    """Open a draft for whoever has this mark; None where it is somebody else's, too old, or no draft."""
+    """Open a draft; None if it was sealed for another mark, is too old, or is no draft."""
     if not kept or len(kept) > LONGEST:
         return None
     try:

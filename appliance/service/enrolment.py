@@ -1,4 +1,4 @@
-"""Getting a second factor, and giving it up; either ends every session but a new one of who asked."""
+"""Enabling and disabling a second factor; either ends every session and opens a new one for the caller."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from appliance.service import (
     verification,
 )
 from appliance.service.context import Actor, Context, recording
-from appliance.service.proof import Shown
+from appliance.service.proof import FreshProof
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import second_factors
 from appliance.store.sessions import ClientDevice
@@ -36,7 +36,7 @@ class Proposal:
 
     Attributes:
         secret: in base32.
-        uri: the same with the account's name, for a QR code.
+        uri: ``otpauth`` URI with the secret and the account's name, for a QR code.
     """
 
     secret: str = field(repr=False)
@@ -45,20 +45,20 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Recovery:
-    """New recovery codes, shown once, and the session that takes the place of all others."""
+    """New recovery codes, shown once, and the session that replaces all others."""
 
     codes: list[str] = field(repr=False)
     session: Session
 
 
 def propose(context: Context, actor: Actor, *, password: str) -> Proposal:
-    """A fresh secret. It is asked for from the moment on that its owner has shown a code of it.
+    """Create a secret for a second factor; `enable` turns it on with a code of it.
 
     Raises:
-        WrongProof: this is not the password.
-        Unverified: the account's address is not verified, and could be.
-        Conflict: there is a second factor.
-        NotNow: the hub, which seals the secret, is not there.
+        WrongProof: the password is wrong.
+        Unverified: the account's address is not verified, and this service sends mail.
+        Conflict: the account has a second factor.
+        NotNow: the hub, which seals the secret, does not answer.
     """
     shown = proof.of_password(context, actor, password)
     verification.require(context, shown.member)
@@ -78,14 +78,14 @@ def propose(context: Context, actor: Actor, *, password: str) -> Proposal:
 
 
 def proposed(context: Context, actor: Actor, secret: str) -> Proposal | None:
-    """The proposal that is not confirmed yet, for who still has its secret: to be shown once more after a wrong code.
+    """Make the pending proposal again, to show it once more after a wrong code.
 
     Args:
-        secret: as the page that showed it sent it back. It is compared by a code of it, as only the hub can open what
-            is stored; while the hub is away, it is taken for the one that was proposed.
+        secret: as the page sent it back. Only the hub can open the stored one, so they are compared by a code; while
+            the hub does not answer, the secret is taken as it is.
 
     Returns:
-        None where none is proposed, or another one.
+        None if no secret is pending, or another one.
     """
     member = accounts.member_of(context, actor)
     with context.store.read() as transaction:
@@ -104,11 +104,11 @@ def proposed(context: Context, actor: Actor, secret: str) -> Proposal | None:
 
 
 def enable(context: Context, actor: Actor, *, code: str, device: ClientDevice = NOWHERE) -> Recovery:
-    """The second factor is asked for from now on.
+    """Turn the proposed second factor on.
 
     Raises:
-        WrongProof: the code is none of the secret that was proposed last.
-        Conflict: none was proposed, or it is enabled.
+        WrongProof: the code is not of the secret that was proposed last.
+        Conflict: no secret is pending.
     """
     member = accounts.member_of(context, actor)
     with context.store.read() as transaction:
@@ -125,11 +125,11 @@ def enable(context: Context, actor: Actor, *, code: str, device: ClientDevice = 
 
 
 def disable(context: Context, actor: Actor, *, password: str, code: str, device: ClientDevice = NOWHERE) -> Session:
-    """No second factor is asked for any more.
+    """Turn the second factor off.
 
     Raises:
         WrongProof: the password or the code is wrong.
-        Conflict: there is none.
+        Conflict: the account has no second factor.
     """
     shown = _shown(context, actor, password, code)
     with recording(context, actor) as record:
@@ -142,11 +142,11 @@ def disable(context: Context, actor: Actor, *, password: str, code: str, device:
 def renew_recovery_codes(
     context: Context, actor: Actor, *, password: str, code: str, device: ClientDevice = NOWHERE
 ) -> Recovery:
-    """Ten new recovery codes; those of before are worth nothing.
+    """Replace the recovery codes by ten new ones.
 
     Raises:
         WrongProof: the password or the code is wrong.
-        Conflict: there is no second factor.
+        Conflict: the account has no second factor.
     """
     shown = _shown(context, actor, password, code)
     with recording(context, actor) as record:
@@ -154,7 +154,7 @@ def renew_recovery_codes(
         return _recovery(context, record.transaction, shown.member, device, "recovery-codes.made")
 
 
-def _shown(context: Context, actor: Actor, password: str, code: str) -> Shown:
+def _shown(context: Context, actor: Actor, password: str, code: str) -> FreshProof:
     shown = proof.of_person(context, actor, password, code)
     if shown.code is None or shown.code.factor is None:
         raise Conflict("You have no second factor.")

@@ -1,7 +1,7 @@
-"""Removal of a second factor and passkeys that somebody has lost: begun by the operator, in effect three days later.
+"""Removal of a lost second factor and lost passkeys: begun by the operator, in effect three days later.
 
-Nobody can tell whether who asks the operator for it is the person. So it takes a while, in which letters tell the
-person and the owners, and each use of what would be removed stops it, as every owner can.
+The operator can't tell whether the request comes from the account's person. So letters tell the person and the owners,
+and during these days any owner can stop the removal; using the second factor or a passkey stops it too.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from appliance.store.factor_removals import FactorRemoval
 log = structlog.get_logger()
 
 DELAY = timedelta(hours=72)
-"""Longer than a weekend without a look at one's mail."""
+"""Time until a removal takes effect: longer than a weekend without reading mail."""
 LETTER = "factor-removal"
 MOST_OWNERS = 100
-"""Owners who are told by a letter, beside the person."""
+"""Most owners that get a letter, beside the person."""
 BEGUN = "factor-removal.begun"
 STOPPED = "factor-removal.stopped"
 DONE = "factor-removal.done"
 
 _AT_ONCE = 100
 
-_TOLD = {
+_TEXTS = {
     BEGUN: """\
 Somebody told the operator of this service that the second factor of an account is lost. The operator has begun its
 removal:
@@ -71,7 +71,7 @@ The person should sign in and set up another second factor. If nobody has lost a
 
 
 def begin(context: Context, email: str) -> FactorRemoval:
-    """Begins the removal for an account, at the operator's word.
+    """Begin the removal for an account, on the operator's decision.
 
     Raises:
         NotFound: nobody has this address.
@@ -95,7 +95,7 @@ def begin(context: Context, email: str) -> FactorRemoval:
 
 
 def stop_as_operator(context: Context, email: str) -> None:
-    """Stops a removal that has begun, at the operator's word.
+    """Stop a removal, on the operator's decision.
 
     Raises:
         NotFound: nobody has this address, or nothing is being removed.
@@ -107,7 +107,7 @@ def stop_as_operator(context: Context, email: str) -> None:
 
 
 def stop(context: Context, actor: Actor, member_id: str) -> None:
-    """Stops the removal of a member of the actor's organization.
+    """Stop the removal for a member of the actor's organization.
 
     Raises:
         Forbidden: the actor is no owner.
@@ -123,25 +123,29 @@ def stop(context: Context, actor: Actor, member_id: str) -> None:
 
 
 def stop_by_use(context: Context, transaction: Connection, member: Member) -> None:
-    """Stops what is being removed of a member who has just used it, or made more of it: it is not lost."""
+    """Stop a member's removal, as the member has just used or added a second factor or passkey."""
     _stop(context, transaction, member, member.email)
 
 
 def waiting(context: Context, actor: Actor) -> Sequence[FactorRemoval]:
-    """The removals that wait in the actor's organization."""
+    """List the pending removals of the actor's organization."""
     actor.must_own()
     with context.store.read() as transaction:
         return factor_removals.waiting(transaction, actor.organization_id)
 
 
 def own(context: Context, actor: Actor) -> FactorRemoval | None:
-    """The removal that waits for the actor's own account, if there is one."""
+    """Find the pending removal for the actor's own account."""
     with context.store.read() as transaction:
         return factor_removals.find(transaction, actor.member_id)
 
 
 def finish_due(context: Context) -> int:
-    """Removes what is due; gives the number of accounts. What became due while no service ran is due all the same."""
+    """Carry out the removals that are due, including those that became due while no service ran.
+
+    Returns:
+        Number of accounts that lost something.
+    """
     now, finished = context.clock(), 0
     with context.store.read() as transaction:
         found = factor_removals.due(transaction, now, _AT_ONCE)
@@ -152,7 +156,7 @@ def finish_due(context: Context) -> int:
 
 
 def forget_letters(context: Context) -> None:
-    """Drops what an operator's command has queued where this service sends no letters."""
+    """Drop letters that an operator's command has queued, if this service sends no mail."""
     if not context.sends_mail:
         with context.store.read() as transaction:
             if not mail.has_kind(transaction, LETTER):
@@ -162,7 +166,7 @@ def forget_letters(context: Context) -> None:
 
 
 def compose(context: Context, transaction: Connection, about: str) -> Letter | None:
-    """The letter to one recipient about an entry of the trail; none where it would tell of the past."""
+    """Write the letter to one recipient about an entry of the audit trail; None if it is outdated."""
     number, _, recipient_id = about.partition(" ")
     entry, recipient = audit.find(transaction, int(number)), people.by_id(transaction, recipient_id)
     if entry is None or recipient is None:
@@ -177,7 +181,7 @@ def compose(context: Context, transaction: Connection, about: str) -> Letter | N
         if not waits:
             return None
         due = waits.due_at
-    text = _TOLD[entry.action].format(person=person, at=entry.at, due=due, by=_by(entry), site=context.site)
+    text = _TEXTS[entry.action].format(person=person, at=entry.at, due=due, by=_by(entry), site=context.site)
     return Letter(recipient.email, "A lost second factor at MeshWG", text)
 
 
@@ -186,11 +190,11 @@ def _by(entry: AuditEntry) -> str:
 
 
 def _member(transaction: Connection, email: str) -> Member:
-    """The member of this address. Raises Invalid for what is no address, and NotFound."""
+    """Find and lock the member with this address; raises `Invalid` or `NotFound`."""
     member = people.by_email(transaction, check_email(email))
     if member is None:
         raise NotFound("Nobody has an account with this e-mail address.")
-    # Before anything of theirs, as every change of its people does: none of two waits for the other.
+    # The organization is locked first, as in every change of its people, so that no deadlock is possible.
     organizations.find_locked(transaction, member.organization_id)
     return member
 
@@ -201,7 +205,7 @@ def _has_second_factor(transaction: Connection, member: Member) -> bool:
 
 
 def _present(context: Context, transaction: Connection, member: Member) -> datetime:
-    """The present, or the latest moment of the trail where the clock is behind: it would make the delay shorter."""
+    """Get the later of the present time and the trail's last entry: a clock set back must not shorten the delay."""
     now = context.clock()
     return max(now, audit.latest_moment(transaction, member.organization_id) or now)
 
@@ -216,7 +220,7 @@ def _stop(context: Context, transaction: Connection, member: Member, actor: str)
 def _finish(context: Context, transaction: Connection, member_id: str, organization_id: str, now: datetime) -> bool:
     organizations.find_locked(transaction, organization_id)
     member = people.by_id(transaction, member_id)
-    # It was stopped meanwhile, or begun anew, or postponed.
+    # It was stopped, restarted or postponed meanwhile.
     if member is None or not factor_removals.is_due(transaction, member_id, now):
         return False
     factor_removals.drop(transaction, member_id)
@@ -236,9 +240,9 @@ def _finish(context: Context, transaction: Connection, member_id: str, organizat
 def _notify(
     context: Context, transaction: Connection, member: Member, actor: str, action: str, facts: dict[str, Any]
 ) -> None:
-    """Write an entry into the trail, and queue letters to the person and the owners.
+    """Record an entry in the audit trail, and queue letters to the person and the owners.
 
-    They are queued whether or not this process knows of a relay: an operator's command does not, the service does.
+    Letters are queued also without a relay: an operator's command does not know the service's relay.
     """
     now, organization_id = context.clock(), member.organization_id
     entry = audit.record(transaction, organization_id, actor, action, {"person": member.email, **facts}, now)

@@ -1,20 +1,20 @@
-"""The choice of what a machine's configuration is called by: unlike any other machine's of the organization."""
+"""Choice of the interface name of a machine's configuration, unique within the organization."""
 
 from __future__ import annotations
 
 from itertools import islice
 
 from appliance.model.file_names import interface_names
-from appliance.service.changes import Change
+from appliance.service.changes import OpenChange
 from appliance.store import machines
 
 _AT_ONCE = 16
 
 
-def allocate(change: Change, machine_id: str, machine_name: str) -> str:
-    """The best name of an interface (`interface_names`) that no other machine of the organization has.
+def allocate(change: OpenChange, machine_id: str, machine_name: str) -> str:
+    """Find the best interface name (`interface_names`) that no other machine of the organization has.
 
-    Nobody else is given the same one: whose change is stored second is worked out anew.
+    Two machines never get the same name: the change that is stored second is prepared again.
     """
     wishes = interface_names(machine_name)
     while True:

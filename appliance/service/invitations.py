@@ -1,7 +1,7 @@
-"""Invitations: a link that lets one person in, once, in one role.
+"""Invitations: links with which one person joins an organization, once, in one role.
 
-Where mail is sent, the link goes to the address that is invited and to nobody else; without, whoever invites gets it to
-pass on. Either way the store has its hash alone.
+If the service sends mail, only the invited address gets the link; without, the inviting owner gets it to pass on. The
+store keeps only the link's hash.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from appliance.model.ids import new_id
 from appliance.model.letters import Letter
 from appliance.model.organization import Member
 from appliance.service import mail, passwords, sessions, tokens
-from appliance.service.context import Actor, Context, Record, recording
+from appliance.service.context import Actor, Context, Recording, recording
 from appliance.service.credentials import Credential, CredentialKind
 from appliance.service.members import parse_role
 from appliance.service.sessions import NOWHERE, Session
@@ -36,10 +36,10 @@ _OVER = (
 
 @dataclass(frozen=True)
 class Invited:
-    """An invitation that was just made.
+    """A new invitation.
 
     Attributes:
-        link: to pass on, and never shown again; None where a letter brings it.
+        link: to pass on; can't be shown again. None if a letter brings it.
     """
 
     invitation: Invitation
@@ -48,17 +48,17 @@ class Invited:
 
 @dataclass(frozen=True)
 class Offer:
-    """What somebody who holds a link is offered."""
+    """An invitation with the organization's name, as its link shows it."""
 
     invitation: Invitation
     organization: str
 
 
 def invite(context: Context, actor: Actor, *, email: str, role: str) -> Invited:
-    """Invites a person into the actor's organization.
+    """Invite a person into the actor's organization.
 
     Raises:
-        Invalid: no such address or role.
+        Invalid: the address or the role is invalid.
         Conflict: a member or a pending invitation has the address, or too many are pending.
     """
     actor.must_own()
@@ -77,14 +77,14 @@ def invite(context: Context, actor: Actor, *, email: str, role: str) -> Invited:
 
 
 def pending(context: Context, actor: Actor) -> list[Invitation]:
-    """The organization's invitations that can still be accepted, oldest first."""
+    """List the organization's pending invitations, oldest first."""
     actor.must_own()
     with context.store.read() as transaction:
         return invitations.of_organization(transaction, actor.organization_id, context.clock())
 
 
 def revoke(context: Context, actor: Actor, invitation_id: str) -> None:
-    """The invitation's link leads nowhere from now on.
+    """Revoke an invitation.
 
     Raises:
         NotFound: there is no such invitation; it may have been accepted.
@@ -98,10 +98,10 @@ def revoke(context: Context, actor: Actor, invitation_id: str) -> None:
 
 
 def offer(context: Context, token: str) -> Offer:
-    """What the link with this token is an invitation to.
+    """Find the invitation of a link's token.
 
     Raises:
-        NotFound: it leads nowhere, or not any more.
+        NotFound: there is none, or not any more.
     """
     with context.store.read() as transaction:
         invitation = invitations.by_link(transaction, tokens.hash_of(token), context.clock())
@@ -112,12 +112,14 @@ def offer(context: Context, token: str) -> Offer:
 
 
 def accept(context: Context, *, token: str, password: str, device: ClientDevice = NOWHERE) -> Session:
-    """A new account for the address that was invited, signed in; the address is verified if a letter brought the link.
+    """Create an account for the invited address, and open a session.
+
+    The address counts as verified if a letter brought the link.
 
     Raises:
-        NotFound: the link leads nowhere, or not any more; or the address has an account in another organization, and
+        NotFound: the link is not valid, or not any more; or the address has an account in another organization, and
             the link was not in a letter to that address.
-        Invalid: the password may not be chosen.
+        Invalid: the password is not acceptable.
         Conflict: the address has an account in another organization, and a letter to it brought the link.
     """
     offered = offer(context, token)
@@ -130,7 +132,7 @@ def accept(context: Context, *, token: str, password: str, device: ClientDevice 
     try:
         return _join(context, actor, member, invitation, device)
     except Unauthenticated:
-        # Whoever is first takes it: it is looked up again now that nobody else changes the organization.
+        # Somebody else accepted it first.
         raise NotFound(_OVER) from None
 
 
@@ -140,7 +142,7 @@ def _join(context: Context, actor: Actor, member: Member, invitation: Invitation
         try:
             people.create(record.transaction, member)
         except Conflict:
-            # Only somebody who reads the letters of this address is told what it has. An owner who got the link to
+            # Only the reader of this address's letters is told that it has an account. An owner who got the link to
             # pass on may have invited any address.
             if not invitation.by_letter:
                 raise NotFound(_OVER) from None
@@ -155,12 +157,12 @@ def _join(context: Context, actor: Actor, member: Member, invitation: Invitation
 
 
 def compose(context: Context, transaction: Connection, invitation_id: str) -> Letter | None:
-    """The letter with the link, which is made here (`mail.Composer`)."""
+    """Write the letter with a new link (`mail.Composer`)."""
     invitation = invitations.by_id(transaction, invitation_id, context.clock())
     organization = invitation and organizations.find(transaction, invitation.organization_id)
     if not invitation or not organization:
         return None
-    # Whoever founds an organization chooses its name: it stands where it can't be taken for words of ours.
+    # An organization's name is free text: it stands where it can't be taken for a part of our letter.
     text = (
         f"You are invited to join an organization on MeshWG as {invitation.role.value}.\n\n"
         f"    Organization: {organization.name}\n"
@@ -178,7 +180,7 @@ def _new_link(context: Context, transaction: Connection, invitation: Invitation)
     return f"{context.site}/join/{token}"
 
 
-def _make_room(record: Record, address: str, context: Context) -> None:
+def _make_room(record: Recording, address: str, context: Context) -> None:
     organization, now = record.organization.id, context.clock()
     invitations.forget_expired(record.transaction, organization, now)
     if members.has_email(record.transaction, organization, address):

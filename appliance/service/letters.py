@@ -1,4 +1,4 @@
-"""The letters that there are, by their kind."""
+"""Composers of letters, by the letter's kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log-in: a password, and a code too where the account has a second factor."""
+"""Log-in with a password, and a code if the account has a second factor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from appliance.model.errors import CodeNeeded, NotFound, Unauthenticated, WrongP
 from appliance.model.organization import Member
 from appliance.service import passwords, second_factor, sessions, tickets
 from appliance.service.context import Context
-from appliance.service.second_factor import Proof
+from appliance.service.second_factor import ExaminedCode
 from appliance.service.sessions import NOWHERE, Session
 from appliance.store import audit, organizations, people
 from appliance.store.sessions import ClientDevice
@@ -20,7 +20,7 @@ _WRONG = "The e-mail address or the password is wrong."
 
 
 class CodePending(CodeNeeded):
-    """The password was right, and a code is to come: `complete` takes both, within five minutes.
+    """The password was right and a code is missing; `complete` takes ticket and code, within five minutes.
 
     Attributes:
         ticket: stands for the password.
@@ -37,19 +37,19 @@ def log_in(
     """Open a session.
 
     Raises:
-        Unauthenticated: no such account, or another password; which of the two is not told. Or a wrong code.
-        CodeNeeded: the password is right, and there is no code.
+        Unauthenticated: there is no such account, or the password or the code is wrong.
+        CodeNeeded: the password is right, the account has a second factor, and ``code`` is None.
     """
     member = _proven(context, email, password)
     return _open(context, member, _examined(context, member, code), device)
 
 
 def start(context: Context, *, email: str, password: str, device: ClientDevice = NOWHERE) -> Session:
-    """Open a session where that takes no code.
+    """Open a session, or begin a log-in with a code.
 
     Raises:
         Unauthenticated: as for `log_in`.
-        CodePending: the password is right, and a code is to come.
+        CodePending: the password is right, and the account has a second factor.
     """
     member = _proven(context, email, password)
     try:
@@ -62,10 +62,10 @@ def start(context: Context, *, email: str, password: str, device: ClientDevice =
 
 
 def pending_member(context: Context, ticket: str) -> Member:
-    """Find the member whose password was right.
+    """Find the member of a log-in that waits for its code.
 
     Raises:
-        Unauthenticated: that is too long ago, or is over.
+        Unauthenticated: the log-in took too long, or has ended.
     """
     try:
         with context.store.read() as transaction:
@@ -75,11 +75,11 @@ def pending_member(context: Context, ticket: str) -> Member:
 
 
 def complete(context: Context, ticket: str, *, code: str, device: ClientDevice = NOWHERE) -> Session:
-    """Open the session that a code was missing for.
+    """Complete a log-in with a code, and open its session.
 
     Raises:
-        Unauthenticated: as for `pending_member`; or the code is wrong, and may be given again.
-        CodeNeeded: there is no code.
+        Unauthenticated: as for `pending_member`; or the code is wrong, and another may be tried.
+        CodeNeeded: the code is empty.
     """
     member = pending_member(context, ticket)
     return _open(context, member, _examined(context, member, code), device, ticket)
@@ -99,20 +99,22 @@ def _proven(context: Context, email: str, password: str) -> Member:
     return member
 
 
-def _examined(context: Context, member: Member, code: str | None) -> Proof:
+def _examined(context: Context, member: Member, code: str | None) -> ExaminedCode:
     try:
         return second_factor.examine(context, member, code)
     except WrongProof as error:
         raise Unauthenticated(error.detail, field=error.field) from error
 
 
-def _open(context: Context, member: Member, proof: Proof, device: ClientDevice, ticket: str | None = None) -> Session:
+def _open(
+    context: Context, member: Member, code: ExaminedCode, device: ClientDevice, ticket: str | None = None
+) -> Session:
     with context.store.write() as transaction:
-        # Before anything else, as every change of its people does: none of two waits for the other.
+        # Locked first, as in every change of its people, so that no deadlock is possible.
         organizations.find_locked(transaction, member.organization_id)
         _still_proven(transaction, member)
         try:
-            second_factor.take(context, transaction, member, proof, device)
+            second_factor.take(context, transaction, member, code, device)
             if ticket is not None:
                 tickets.use(context, transaction, ticket, TicketKind.LOG_IN)
         except WrongProof as error:
@@ -131,7 +133,7 @@ def _open(context: Context, member: Member, proof: Proof, device: ClientDevice, 
 
 
 def _still_proven(transaction: Connection, member: Member) -> None:
-    """The check took its time, and a password that was changed meanwhile opens nothing any more."""
+    """Check that the password was not changed while it was being verified."""
     now = people.by_id(transaction, member.id)
     if now is None or now.password_hash != member.password_hash:
         raise Unauthenticated(_WRONG)

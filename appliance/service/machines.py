@@ -16,7 +16,7 @@ from appliance.model.names import check_group, check_name, check_new_group
 from appliance.model.organization import Machine, Organization
 from appliance.model.policy import Selector, SelectorKind
 from appliance.service import addresses, file_names, organizations, pages, policy_trail
-from appliance.service.changes import Change, carry_out
+from appliance.service.changes import OpenChange, carry_out
 from appliance.service.context import Actor, Context, Statuses
 from appliance.store import machines, policies
 
@@ -28,16 +28,20 @@ ONLINE_SECONDS = 180
 
 
 @dataclass(frozen=True)
-class Issued:
-    """A machine with the configuration that was made for it, which is shown here and never again."""
+class IssuedMachine:
+    """A machine with its configuration, whose private key can't be shown again."""
 
     machine: Machine
     configuration: Configuration
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A machine, and what WireGuard knows of it (None: nothing)."""
+class ObservedMachine:
+    """A machine with its WireGuard status.
+
+    Attributes:
+        status: None if the hub does not answer or has no such peer.
+    """
 
     machine: Machine
     status: PeerStatus | None
@@ -46,13 +50,14 @@ class Seen:
 
 def add(
     context: Context, actor: Actor, *, name: str, groups: Iterable[str] = (), public_key: str | None = None
-) -> Issued:
-    """A new machine, at the lowest free address (`addresses.allocate`); its tunnel can come up when this returns.
+) -> IssuedMachine:
+    """Add a machine at the lowest free address (`addresses.allocate`); it can connect when this returns.
 
-    Without ``public_key`` this process makes the key pair, and forgets the private key with the answer.
+    Args:
+        public_key: None to create the key pair in this process, which keeps no private key.
 
     Raises:
-        Invalid, Conflict: the input can't be taken, or collides.
+        Invalid, Conflict: the input is invalid, or another machine has the name or key.
         PlanLimit: the plan covers no further machine.
     """
     actor.must_change()
@@ -62,7 +67,7 @@ def add(
     private, public = _keys(public_key)
     machine_id, now = new_id(), context.clock()
 
-    def edit(change: Change) -> Issued:
+    def edit(change: OpenChange) -> IssuedMachine:
         organization = change.organization
         _check_plan(change)
         _check_not_hub(organization, public)
@@ -87,18 +92,24 @@ def add(
             groups=list(checked_groups),
         )
         change.made = f"/machines/{machine.id}"
-        return Issued(machine, _configuration(context, organization, machine, private))
+        return IssuedMachine(machine, _configuration(context, organization, machine, private))
 
     return carry_out(context, actor, edit)
 
 
 def page(
     context: Context, actor: Actor, *, after: str | None = None, limit: int = pages.LONGEST
-) -> tuple[Sequence[Seen], str | None]:
-    """A page of machines by address, and where the next one begins.
+) -> tuple[Sequence[ObservedMachine], str | None]:
+    """List a page of machines by address.
+
+    Args:
+        after: as the page before returned it.
+
+    Returns:
+        The page, and the ``after`` of the next one (None: it is the last).
 
     Raises:
-        Invalid: ``after`` is not what an earlier page gave.
+        Invalid: ``after`` is no address.
     """
     beyond = _address(after)
     with context.store.read() as transaction:
@@ -113,11 +124,11 @@ def page(
     return _seen(context, actor, found), following
 
 
-def get(context: Context, actor: Actor, machine_id: str) -> Seen:
-    """One machine.
+def get(context: Context, actor: Actor, machine_id: str) -> ObservedMachine:
+    """Load a machine with its status.
 
     Raises:
-        NotFound: the organization has none of that id.
+        NotFound: the organization has no machine of that id.
     """
     with context.store.read() as transaction:
         machine = machines.find(transaction, actor.organization_id, machine_id)
@@ -134,17 +145,16 @@ def change(
     name: str | None = None,
     groups: Iterable[str] | None = None,
     enabled: bool | None = None,
-) -> Seen:
-    """Another name or other groups, or enabled or disabled; all of it holds when this returns.
+) -> ObservedMachine:
+    """Rename a machine, replace its groups, enable or disable it; None leaves a property as it is.
 
-    A machine that is disabled keeps all that it has, and has no tunnel; enabled again, it connects with the
-    configuration that it has.
+    A disabled machine has no tunnel and keeps everything else. Enabled again, it connects with its old configuration.
     """
     actor.must_change()
     checked_name = None if name is None else check_name(name)
     checked_groups = None if groups is None else _check_groups(groups)
 
-    def edit(open_change: Change) -> None:
+    def edit(open_change: OpenChange) -> None:
         before = _find(open_change, machine_id)
         name = before.name if checked_name is None else checked_name
         after = replace(
@@ -163,26 +173,29 @@ def change(
     return get(context, actor, machine_id)
 
 
-def configured(context: Context, actor: Actor, machine_id: str) -> Issued:
-    """A machine with its configuration, which has a placeholder in the place of the private key.
+def configured(context: Context, actor: Actor, machine_id: str) -> IssuedMachine:
+    """Make a machine's configuration, with a placeholder for the private key.
 
     Raises:
-        NotFound: the organization has no machine of that id, or is gone.
+        NotFound: the organization has no machine of that id, or was removed.
     """
     machine = get(context, actor, machine_id).machine
-    return Issued(machine, _configuration(context, organizations.get(context, actor), machine, None))
+    return IssuedMachine(machine, _configuration(context, organizations.get(context, actor), machine, None))
 
 
-def rotate(context: Context, actor: Actor, machine_id: str, *, public_key: str | None = None) -> Issued:
-    """A new key pair for the machine; the old key is dead when this returns.
+def rotate(context: Context, actor: Actor, machine_id: str, *, public_key: str | None = None) -> IssuedMachine:
+    """Replace a machine's key; the old one is refused when this returns.
+
+    Args:
+        public_key: as for `add`.
 
     Raises:
-        Invalid, Conflict: ``public_key`` can't be taken, or is the machine's already.
+        Invalid, Conflict: ``public_key`` is invalid, or in use already.
     """
     actor.must_change()
     private, public = _keys(public_key)
 
-    def edit(open_change: Change) -> Issued:
+    def edit(open_change: OpenChange) -> IssuedMachine:
         before = _find(open_change, machine_id)
         _check_not_hub(open_change.organization, public)
         if public == before.public_key:
@@ -197,16 +210,16 @@ def rotate(context: Context, actor: Actor, machine_id: str, *, public_key: str |
             previous_public_key=before.public_key,
         )
         open_change.made = f"/machines/{machine.id}"
-        return Issued(machine, _configuration(context, open_change.organization, machine, private))
+        return IssuedMachine(machine, _configuration(context, open_change.organization, machine, private))
 
     return carry_out(context, actor, edit)
 
 
 def remove(context: Context, actor: Actor, machine_id: str) -> None:
-    """Ends the machine's tunnel, and removes it with the rules that name it."""
+    """Remove a machine with its tunnel and the rules that name it."""
     actor.must_change()
 
-    def edit(open_change: Change) -> None:
+    def edit(open_change: OpenChange) -> None:
         machine = _find(open_change, machine_id)
         policy, about_it = open_change.before.policy, Selector(SelectorKind.MACHINE, machine_id)
         dropped = [rule for rule in policy.rules if about_it in (rule.source, rule.destination)]
@@ -228,7 +241,7 @@ def remove(context: Context, actor: Actor, machine_id: str) -> None:
     carry_out(context, actor, edit)
 
 
-def _replace(open_change: Change, machine: Machine) -> None:
+def _replace(open_change: OpenChange, machine: Machine) -> None:
     organization_id = open_change.organization.id
     machines.check_unique(open_change.transaction, organization_id, machine)
     open_change.write(lambda transaction: machines.change(transaction, organization_id, machine))
@@ -237,7 +250,7 @@ def _replace(open_change: Change, machine: Machine) -> None:
 
 
 def _changes(before: Machine, after: Machine) -> dict[str, object]:
-    """What is different, for the audit trail."""
+    """List differences for the audit trail."""
     found: dict[str, object] = {
         "previous_name": before.name if before.name != after.name else "",
         "joined": sorted(set(after.groups) - set(before.groups)),
@@ -274,7 +287,7 @@ def _check_groups(groups: Iterable[str]) -> tuple[str, ...]:
     return checked
 
 
-def _check_plan(open_change: Change) -> None:
+def _check_plan(open_change: OpenChange) -> None:
     organization = open_change.organization
     if open_change.machine_count >= MOST_MACHINES:
         raise Conflict(f"An organization has at most {MOST_MACHINES} machines.")
@@ -301,7 +314,7 @@ def _configuration(
     )
 
 
-def _find(open_change: Change, machine_id: str) -> Machine:
+def _find(open_change: OpenChange, machine_id: str) -> Machine:
     machine = machines.find(open_change.transaction, open_change.organization.id, machine_id)
     if machine is None:
         raise _no_such(machine_id)
@@ -318,22 +331,22 @@ def _address(text: str | None) -> IPv4Address | None:
     try:
         return IPv4Address(text)
     except AddressValueError:
-        raise Invalid("This is not where a page of machines can begin.", field="after") from None
+        raise Invalid("This is not a position in the list of machines.", field="after") from None
 
 
 def _statuses(context: Context, actor: Actor) -> Statuses:
     try:
         return {status.public_key: status for status in context.hub.peers(actor.organization_id)}
     except HubError:
-        # What the store knows is worth showing also while the hub is away.
+        # The store's part is worth showing also without the hub.
         return {}
 
 
-def _seen(context: Context, actor: Actor, found: Sequence[Machine]) -> list[Seen]:
+def _seen(context: Context, actor: Actor, found: Sequence[Machine]) -> list[ObservedMachine]:
     statuses = context.statuses.get(actor.organization_id, lambda: _statuses(context, actor)).value
     now = context.clock().timestamp()
     return [
-        Seen(machine, status, online=status is not None and now - status.last_handshake < ONLINE_SECONDS)
+        ObservedMachine(machine, status, online=status is not None and now - status.last_handshake < ONLINE_SECONDS)
         for machine in found
         for status in (statuses.get(machine.public_key),)
     ]

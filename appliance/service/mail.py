@@ -1,8 +1,8 @@
-"""Letters to people: queued with the change that is their cause, and written when they are sent.
+"""Letters to people: queued in the transaction of their cause, and written when they are sent.
 
-A letter's link is as good as a password for as long as it holds, and the store keeps such things as hashes only. So the
-queue says what a letter is about, and a `Composer` makes the link when the relay is about to be given the letter; each
-further attempt makes another link, and the one before is dead.
+A valid link is as good as a password, and the store keeps such secrets as hashes only. So the queue has only a letter's
+subject, and a `Composer` makes the link right before sending; each further attempt makes a new link and ends the one
+before.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from appliance.service.context import Context
 from appliance.store import mail
 
 Composer = Callable[[Context, Connection, str], "Letter | None"]
-"""Writes the letter about what has this id, within a transaction; None where there is nothing to write any more."""
+"""Writes the letter about an id, within a transaction; None if the letter is outdated."""
 
 
 def queue(context: Context, transaction: Connection, organization_id: str | None, kind: str, about: str) -> bool:
-    """Queues a letter; it goes out once the transaction has committed, and not otherwise.
+    """Queue a letter; it is sent only after the transaction has committed.
 
     Args:
         kind: a key of `letters.COMPOSERS`.
-        about: what the composer of this kind is given.
+        about: the id that the composer of this kind gets.
 
     Returns:
-        Whether it was: without a relay, nothing is queued.
+        False without a relay: nothing is queued then.
     """
     if not context.sends_mail:
         return False

@@ -1,7 +1,7 @@
-"""The people of an organization: who there is, in which role, and how they go.
+"""Members of an organization: list, change role, remove, transfer, leave.
 
-One account belongs to one organization, so whoever is removed or leaves has no account any more. There is always an
-owner: the last one can neither go nor become something else.
+An account belongs to one organization, and ends when the member is removed or leaves. There is always an owner: the
+last one can neither leave nor get another role.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from appliance.model.errors import Conflict, Invalid, NotFound
 from appliance.model.organization import Role
 from appliance.service import pages, proof
-from appliance.service.context import Actor, Context, Record, recording
+from appliance.service.context import Actor, Context, Recording, recording
 from appliance.service.sessions import NOWHERE
 from appliance.store import invitations, members
 from appliance.store.members import Membership
@@ -22,7 +22,11 @@ from appliance.store.members import Membership
 def page(
     context: Context, actor: Actor, *, after: str | None = None, limit: int = pages.LONGEST
 ) -> tuple[Sequence[Membership], str | None]:
-    """A page of the actor's organization's members by id, and where the next one begins."""
+    """List a page of members by id.
+
+    Returns:
+        The page, and the ``after`` of the next one (None: it is the last).
+    """
     with context.store.read() as transaction:
         return pages.cut(
             lambda count: members.page_of(transaction, actor.organization_id, after=after, limit=count),
@@ -32,23 +36,23 @@ def page(
 
 
 def get(context: Context, actor: Actor, member_id: str) -> Membership:
-    """One member of the actor's organization.
+    """Load a member of the actor's organization.
 
     Raises:
-        NotFound: it has none of that id.
+        NotFound: it has no member of that id.
     """
     with context.store.read() as transaction:
         return _find(transaction, actor, member_id)
 
 
 def change_role(context: Context, actor: Actor, member_id: str, role: str) -> Membership:
-    """Another role for a member, from their next request on, and for what waits already.
+    """Change a member's role, also for their requests that wait already.
 
-    Who is no owner any more has no invitations pending either.
+    The pending invitations of a former owner are revoked.
 
     Raises:
-        Invalid: no such role.
-        Conflict: nobody else owns the organization.
+        Invalid: there is no such role.
+        Conflict: the member is the only owner.
     """
     actor.must_own()
     new = parse_role(role)
@@ -69,10 +73,10 @@ def change_role(context: Context, actor: Actor, member_id: str, role: str) -> Me
 
 
 def remove(context: Context, actor: Actor, member_id: str) -> None:
-    """Removes a member's account; their sessions, tokens and invitations end with it.
+    """Remove a member's account, with its sessions, tokens and invitations.
 
     Raises:
-        Conflict: it is the actor's own, which `leave` removes.
+        Conflict: the account is the actor's own (see `leave`), or the only owner's.
     """
     actor.must_own()
     if member_id == actor.member_id:
@@ -86,7 +90,14 @@ def remove(context: Context, actor: Actor, member_id: str) -> None:
 
 
 def transfer(context: Context, actor: Actor, member_id: str) -> Membership:
-    """Makes another member an owner and the actor an admin, in one step; gives the new owner."""
+    """Make another member an owner and the actor an admin, in one step.
+
+    Returns:
+        The new owner.
+
+    Raises:
+        Conflict: the member is the actor.
+    """
     actor.must_own()
     if member_id == actor.member_id:
         raise Conflict("The organization is yours already.", field="member")
@@ -99,11 +110,11 @@ def transfer(context: Context, actor: Actor, member_id: str) -> Membership:
 
 
 def leave(context: Context, actor: Actor, *, password: str) -> None:
-    """Removes the actor's own account, with every session and token of it.
+    """Remove the actor's own account, with its sessions, tokens and invitations.
 
     Raises:
-        WrongProof: it is another password.
-        Conflict: nobody else owns the organization.
+        WrongProof: the password is wrong.
+        Conflict: the actor is the only owner.
     """
     shown = proof.of_password(context, actor, password)
     with recording(context, actor) as record:
@@ -116,7 +127,7 @@ def leave(context: Context, actor: Actor, *, password: str) -> None:
 
 
 def parse_role(text: str) -> Role:
-    """Raises `Invalid` unless it is owner, admin or viewer."""
+    """Parse a role; raises `Invalid` unless it is owner, admin or viewer."""
     try:
         return Role(text)
     except ValueError:
@@ -130,12 +141,12 @@ def _find(transaction: Connection, actor: Actor, member_id: str) -> Membership:
     return found
 
 
-def _revoke_invitations(record: Record, member: Membership) -> int:
-    """Ends the invitations of somebody who may invite nobody any more: they might let that person in again."""
+def _revoke_invitations(record: Recording, member: Membership) -> int:
+    """Revoke a former owner's invitations, with which they could come back; returns their number."""
     return invitations.remove_all_of(record.transaction, record.organization.id, member.email)
 
 
-def _check_not_last_owner(record: Record, member: Membership) -> None:
+def _check_not_last_owner(record: Recording, member: Membership) -> None:
     owners = members.count_by_role(record.transaction, record.organization.id, Role.OWNER)
     if member.role is Role.OWNER and owners == 1:
         raise Conflict("An organization needs an owner, and there is no other one. Make somebody else an owner first.")

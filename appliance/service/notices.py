@@ -1,7 +1,7 @@
-"""Letters that tell people how the way into their account was changed, whoever it was that changed it.
+"""Letters that notify people of changes of the access to their account.
 
-A notice is about an entry of the audit trail and commits with it. It has no secret in it and no name that somebody
-chose, which might read like words of ours; its one link leads to a page that everybody may open.
+A notice is about an entry of the audit trail and commits with it. It contains no secret, and no free text, which could
+be taken for ours; its only link leads to a public page.
 
 Source: account notifications, NIST SP 800-63B-4, section 4.6.
 """
@@ -22,9 +22,9 @@ from appliance.store.sessions import ClientDevice
 
 LETTER = "notice"
 MOST_IN_AN_HOUR = 10
-"""An address need not be verified, so it may be that of somebody who never heard of the account."""
+"""Notices to an account in an hour; an unverified address may be a stranger's."""
 
-_TOLD = {
+_SENTENCES = {
     "password.changed": "The password of your account was changed.",
     "password.reset": "Another password was chosen for your account, with a link that was made for that.",
     "second-factor.enabled": "A second factor was turned on for your account.",
@@ -58,28 +58,31 @@ def record(
     device: ClientDevice,
     detail: dict[str, Any] | None = None,
 ) -> None:
-    """An entry in the audit trail about a change of a member's way in, and the letter that tells them.
+    """Record a change of a member's access in the audit trail, and queue the notice.
 
     Args:
-        action: one that there are words for.
-        device: what it was done from; the entry has its network address.
+        action: a key of `_SENTENCES`.
+        device: origin of the change; the entry has its network address.
+        detail: further facts for the audit trail.
     """
     now = context.clock()
     facts = {**(detail or {}), "address": device.address}
     entry = audit.record(transaction, member.organization_id, member.email, action, facts, now)
     lately = audit.count_since(
-        transaction, member.organization_id, member.email, tuple(_TOLD), now - timedelta(hours=1), now
+        transaction, member.organization_id, member.email, tuple(_SENTENCES), now - timedelta(hours=1), now
     )
     if lately <= MOST_IN_AN_HOUR:
         mail.queue(context, transaction, member.organization_id, LETTER, str(entry))
 
 
 def compose(context: Context, transaction: Connection, entry_id: str) -> Letter | None:
-    """The letter; none where the account is gone by now."""
+    """Write the notice (`mail.Composer`); None if the account was removed."""
     entry = audit.find(transaction, int(entry_id))
     member = entry and people.by_email(transaction, entry.actor)
     if not entry or not member:
         return None
     address = entry.detail.get("address") or "an unknown address"
-    text = _TEXT.format(told=_TOLD[entry.action], email=member.email, at=entry.at, address=address, site=context.site)
+    text = _TEXT.format(
+        told=_SENTENCES[entry.action], email=member.email, at=entry.at, address=address, site=context.site
+    )
     return Letter(member.email, "A change of your account at MeshWG", text)

@@ -1,40 +1,44 @@
-"""An organization's own record: name, plan, and what happened to it."""
+"""An organization's name and plan, and its audit trail."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from appliance.model.errors import Conflict, Invalid, NotFound
+from appliance.model.errors import Conflict, Invalid
 from appliance.model.names import check_name
 from appliance.model.organization import AuditEntry, Organization, Plan
 from appliance.service import pages
-from appliance.service.changes import Change, carry_out
-from appliance.service.context import Actor, Context
+from appliance.service.changes import OpenChange, carry_out
+from appliance.service.context import Actor, Context, gone
 from appliance.store import audit, organizations, trails
 from appliance.store.trails import TrailSize
 
 
 def get(context: Context, actor: Actor) -> Organization:
-    """The actor's organization."""
+    """Load the actor's organization.
+
+    Raises:
+        NotFound: it was removed.
+    """
     with context.store.read() as transaction:
         organization = organizations.find(transaction, actor.organization_id)
     if organization is None:
-        raise NotFound("This organization does not exist any more.")
+        raise gone()
     return organization
 
 
 def change(context: Context, actor: Actor, *, name: str | None = None, plan: str | None = None) -> Organization:
-    """Another name or plan.
+    """Change the organization's name or plan; None leaves it as it is.
 
     Raises:
-        Invalid: no such plan, a name that can't be taken, or a policy that is too large for the plan.
-        Conflict: the plan does not cover the machines that there are.
+        Invalid: there is no such plan, the name is invalid, or the policy is too large for the plan.
+        Conflict: the organization has more machines than the plan covers.
     """
     actor.must_own()
     checked_name = None if name is None else check_name(name)
     checked_plan = None if plan is None else _plan(plan)
 
-    def edit(open_change: Change) -> None:
+    def edit(open_change: OpenChange) -> None:
         before = open_change.organization
         new_name = before.name if checked_name is None else checked_name
         new_plan = before.plan if checked_plan is None else checked_plan
@@ -61,7 +65,13 @@ def change(context: Context, actor: Actor, *, name: str | None = None, plan: str
 def trail(
     context: Context, actor: Actor, *, before: str | None = None, limit: int = 100
 ) -> tuple[Sequence[AuditEntry], str | None]:
-    """A page of the audit trail, newest first, and where the next one begins.
+    """List a page of the audit trail, newest first.
+
+    Args:
+        before: as the page before returned it.
+
+    Returns:
+        The page, and the ``before`` of the next one (None: it is the last).
 
     Raises:
         Invalid: ``before`` is not the id of an entry of the organization.
@@ -69,7 +79,7 @@ def trail(
     with context.store.read() as transaction:
         older_than = None if before is None else audit.number_of(transaction, actor.organization_id, before)
         if before is not None and older_than is None:
-            raise Invalid("This is not where a page of the audit trail can begin.", field="before")
+            raise Invalid("This is not a position in the audit trail.", field="before")
         fitting = audit.fitting_page(
             transaction, actor.organization_id, before=older_than, limit=limit, most_bytes=pages.MOST_BYTES
         )
@@ -81,19 +91,19 @@ def trail(
 
 
 def kept(context: Context, actor: Actor) -> TrailSize:
-    """How much of the audit trail there is."""
+    """Measure the audit trail."""
     with context.store.read() as transaction:
         return trails.size_of(transaction, actor.organization_id)
 
 
 def repairs(context: Context, actor: Actor, *, limit: int = 20) -> list[AuditEntry]:
-    """What the hub mended of the organization's data plane, newest first."""
+    """List the hub's repairs of the organization's data plane, newest first."""
     with context.store.read() as transaction:
         return audit.latest_of(transaction, actor.organization_id, audit.MENDED, limit)
 
 
 def _previous(before: Organization, name: str, plan: Plan) -> dict[str, str]:
-    """Earlier values of what a change replaces, for the audit trail."""
+    """List the values that a change replaces, for the audit trail."""
     found = {}
     if name != before.name:
         found["previous_name"] = before.name

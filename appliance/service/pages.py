@@ -1,4 +1,4 @@
-"""Lists come in pages: whoever makes one asks for one entry more than it has, and so learns whether more follow."""
+"""Pages of lists: one entry more is fetched than a page has, to learn whether another page follows."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 LONGEST = 1000
-"""Entries of one page."""
+"""Most entries of a page."""
 
 MOST_BYTES = 500_000
-"""Bytes of one page's entries, about, as the store has them; a page of fewer entries than were asked for may have more
-behind it."""
+"""Most bytes of a page's entries, roughly, as stored; so a page shorter than its limit need not be the last."""
 
 _Entry = TypeVar("_Entry")
 _Mark = TypeVar("_Mark")
@@ -19,11 +18,15 @@ _Mark = TypeVar("_Mark")
 def cut(
     fetch: Callable[[int], Sequence[_Entry]], limit: int, mark: Callable[[_Entry], _Mark]
 ) -> tuple[Sequence[_Entry], _Mark | None]:
-    """A page of at most ``limit`` entries, and the mark beyond which the next one begins; None where none follows.
+    """Cut the next page off a list.
 
     Args:
-        fetch: gives the first entries of what is left, so many at most.
-        mark: what an entry is known by, in the order of the list.
+        fetch: returns the first entries of the rest of the list, at most this many.
+        limit: most entries of the page; beyond `LONGEST` it is lowered.
+        mark: returns an entry's position in the list.
+
+    Returns:
+        The page, and the mark of its last entry (None: no page follows).
     """
     limit = max(1, min(limit, LONGEST))
     found = fetch(limit + 1)

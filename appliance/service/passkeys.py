@@ -1,4 +1,4 @@
-"""Passkeys: added and removed by who knows the password, and then a way in without it."""
+"""Passkeys: added and removed with the password, and used to log in without it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from appliance.model.names import check_name
 from appliance.model.organization import Member
 from appliance.service import accounts, factor_removals, notices, proof, sessions, tokens, verification
 from appliance.service.context import Actor, Context, check_trail, recording
+from appliance.service.relying_party import NotValid, RelyingParty
 from appliance.service.sessions import NOWHERE, Session
-from appliance.service.webauthn_party import NotValid, Party
 from appliance.store import audit, organizations, passkeys, people
 from appliance.store.passkeys import Passkey
 from appliance.store.sessions import ClientDevice
@@ -30,29 +30,29 @@ _CHALLENGE_BYTES = 32
 
 
 def origin(context: Context) -> str | None:
-    """The origin of the pages at which passkeys are good; None where the service has no name, as they are for names."""
-    party = Party.of(context.site)
+    """Get the origin of the pages for passkeys; None if the service's URL has an IP address in place of a host name."""
+    party = RelyingParty.of(context.site)
     return None if party is None else party.origin
 
 
 def all_of(context: Context, actor: Actor) -> list[Passkey]:
-    """The actor's, the oldest first."""
+    """List the actor's passkeys, oldest first."""
     with context.store.read() as transaction:
         return passkeys.of_member(transaction, actor.member_id)
 
 
 def begin_adding(context: Context, actor: Actor, holder: str) -> str:
-    """What a browser needs to make a passkey, in JSON.
+    """Make the options with which a browser creates a passkey, in JSON.
 
     Args:
-        holder: a secret of who asks. Only together with it the challenge is good, once, and for five minutes.
+        holder: a secret of the caller's; the challenge is valid only with it, once, for five minutes.
 
     Raises:
-        NotPossible: this service has no name.
-        Unverified: the account's address is not verified, and could be.
-        Conflict: the actor has as many as anybody may.
+        NotPossible: this service has no host name.
+        Unverified: the account's address is not verified, and this service sends mail.
+        Conflict: the actor has `MOST` passkeys.
     """
-    party = _party(context)
+    party = _relying_party(context)
     member = accounts.member_of(context, actor)
     verification.require(context, member)
     with recording(context, actor) as record:
@@ -72,20 +72,21 @@ def add(
     code: str | None = None,
     device: ClientDevice = NOWHERE,
 ) -> Session:
-    """A new passkey. Every session ends but the one that this gives.
+    """Add a passkey, end every session, and open a new one.
 
     Args:
-        credential: what the browser made, in JSON.
-        code: of the second factor, where the account has one: a passkey lets in without.
+        holder: as for `begin_adding`.
+        credential: the browser's new credential, in JSON.
+        code: of the second factor, if the account has one: a passkey works without it.
 
     Raises:
-        WrongProof: this is not the password, or the code is wrong.
-        CodeNeeded: the account has a second factor, and there is no code.
-        Unverified: the account's address is not verified, and could be.
-        Invalid: the name can't be taken, or what the browser made is not what it was asked for.
-        Conflict: it was added already, or the actor has as many as anybody may.
+        WrongProof: the password or the code is wrong.
+        CodeNeeded: the account has a second factor, and ``code`` is None.
+        Unverified: the account's address is not verified, and this service sends mail.
+        Invalid: the name is invalid, or the credential does not answer the challenge.
+        Conflict: the passkey was added already, or the actor has `MOST` passkeys.
     """
-    party = _party(context)
+    party = _relying_party(context)
     named = check_name(name)
     shown = proof.of_person(context, actor, password, code)
     member = shown.member
@@ -112,11 +113,11 @@ def add(
 
 
 def rename(context: Context, actor: Actor, passkey_id: str, *, name: str) -> None:
-    """Another name.
+    """Rename a passkey.
 
     Raises:
         NotFound: the actor has no such passkey.
-        Invalid: the name can't be taken.
+        Invalid: the name is invalid.
     """
     named = check_name(name)
     with recording(context, actor) as record:
@@ -130,10 +131,10 @@ def rename(context: Context, actor: Actor, passkey_id: str, *, name: str) -> Non
 def remove(
     context: Context, actor: Actor, passkey_id: str, *, password: str, device: ClientDevice = NOWHERE
 ) -> Session:
-    """It opens nothing any more. Every session ends but the one that this gives.
+    """Remove a passkey, end every session, and open a new one.
 
     Raises:
-        WrongProof: this is not the password.
+        WrongProof: the password is wrong.
         NotFound: the actor has no such passkey.
     """
     shown = proof.of_password(context, actor, password)
@@ -147,24 +148,32 @@ def remove(
 
 
 def begin_log_in(context: Context, holder: str) -> str:
-    """What a browser needs to use a passkey, in JSON; ``holder`` as for `begin_adding`.
+    """Make the options with which a browser uses a passkey, in JSON.
+
+    Args:
+        holder: as for `begin_adding`.
 
     Raises:
-        NotPossible: this service has no name.
+        NotPossible: this service has no host name.
     """
-    party = _party(context)
+    party = _relying_party(context)
     with context.store.write() as transaction:
         challenge = _new_challenge(context, transaction, holder)
     return party.request_options(challenge)
 
 
 def log_in(context: Context, holder: str, *, credential: str, device: ClientDevice = NOWHERE) -> Session:
-    """A new session of whoever the passkey is of.
+    """Open a session with a passkey.
+
+    Args:
+        holder: as for `begin_log_in`.
+        credential: the browser's answer, in JSON.
 
     Raises:
-        Unauthenticated: it is nobody's, or did not sign what it was asked to.
+        NotPossible: this service has no host name.
+        Unauthenticated: the passkey is unknown, or did not sign the challenge.
     """
-    party = _party(context)
+    party = _relying_party(context)
     try:
         parsed = parse_authentication_credential_json(credential)
         challenge = parse_client_data_json(parsed.response.client_data_json).challenge
@@ -179,7 +188,7 @@ def log_in(context: Context, holder: str, *, credential: str, device: ClientDevi
     with context.store.write() as transaction:
         member = people.by_id(transaction, passkey.member_id)
         if member is not None:
-            # Before any row of theirs, as every change of its people does: none of two waits for the other.
+            # Locked first, as in every change of its people, so that no deadlock is possible.
             organizations.find_locked(transaction, member.organization_id)
         if member is None or not passkeys.note_use(transaction, passkey, used.new_sign_count, context.clock()):
             raise _refused()
@@ -195,10 +204,10 @@ def log_in(context: Context, holder: str, *, credential: str, device: ClientDevi
         return sessions.begin(context, transaction, member, device)
 
 
-def _party(context: Context) -> Party:
-    party = Party.of(context.site)
+def _relying_party(context: Context) -> RelyingParty:
+    party = RelyingParty.of(context.site)
     if party is None:
-        raise NotPossible("Passkeys are for services that have a name; the operator sets it with --public-url.")
+        raise NotPossible("Passkeys need a service with a host name; the operator sets it with --public-url.")
     return party
 
 
@@ -217,7 +226,7 @@ def _new_challenge(context: Context, transaction: Connection, holder: str) -> by
 
 
 def _take_challenge(context: Context, holder: str, challenge: bytes) -> None:
-    """Whatever comes of it, the challenge is used up."""
+    """Use a challenge up, in a transaction of its own; raises ValueError if the holder has no such challenge."""
     with context.store.write() as transaction:
         taken = passkeys.take_challenge(
             transaction, tokens.hash_of(challenge.hex()), tokens.hash_of(holder), context.clock()

@@ -1,4 +1,4 @@
-"""Another password, by whoever knows the present one."""
+"""Change of a password with the present one."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ def change(
     keep_passkeys: bool = False,
     device: ClientDevice = NOWHERE,
 ) -> Session:
-    """Another password. Every session ends, and the one that this gives takes their place.
+    """Change the password, end every session, and open a new one.
 
     Args:
-        keep_tokens, keep_passkeys: whether the account's API tokens and passkeys go on letting in.
+        keep_tokens: True to keep the account's API tokens, which are revoked otherwise.
+        keep_passkeys: True to keep its passkeys, which are removed otherwise.
 
     Raises:
         WrongProof: ``password`` is not the present one.
-        Invalid: the new one may not be chosen.
+        Invalid: the new password is not acceptable.
     """
     shown = proof.of_password(context, actor, password)
     about = (shown.member.email, organizations.get(context, actor).name)

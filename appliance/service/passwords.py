@@ -1,4 +1,4 @@
-"""Passwords: which may be chosen, and how they are kept.
+"""Passwords: rules for new ones, and hashes.
 
 Source: NIST SP 800-63B, 3.1.1; Argon2id as in RFC 9106, with the parameters of OWASP's cheat sheet.
 """
@@ -25,32 +25,32 @@ from appliance.service.slots import Slots
 SHORTEST = 10
 LONGEST = 1024
 
-# A character may be typed as several, a letter and its accents.
+# A character may be typed as several code points: a letter and its accents.
 _LONGEST_TYPED = 4 * LONGEST
 _PRODUCT = "meshwg"
 _SHORTEST_WORD = 4
 _FEWEST_DIFFERENT = 4
 
-# A hash takes a whole processor for some 30 ms. Beyond these, a log-in waits; few do, since each holds a thread.
+# A hash takes a whole processor for some 30 ms. Few log-ins may wait, since each holds a thread.
 slots = Slots(at_once=len(os.sched_getaffinity(0)), waiting=8)
-"""Slots for hashing, for the whole process."""
+"""Slots of this process for hashing."""
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# The hash of a random text that nobody kept: checked when there is no such account, so that both answers take the
-# same time.
+# Hash of a random text that was not kept. It is checked if there is no such account, so that both answers take the same
+# time.
 _NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$NksaE20mW6tY8jr3wKlCag$b8UxOPnXnWSt4Ik5cUaqJ5A4PjV9uHDubVEKq1zB2j0"
-# One text with a line for each, in lower case: searching it takes a tenth of a millisecond, a set ten times its memory.
-# Read here, because later the process may not be allowed to.
+# One text with a line per password, in lower case: a search takes a tenth of a millisecond, a set would take ten times
+# the memory. Read at import, because later the process may not be allowed to.
 _COMMON = b"\n" + gzip.decompress((Path(__file__).parent / "common-passwords.txt.gz").read_bytes())
 
 
 @dataclass(frozen=True)
 class Caller:
-    """On whose behalf passwords are hashed.
+    """Caller for whom passwords are hashed.
 
     Attributes:
-        crowd: with whom the caller waits in line, as the network that the call comes from.
-        is_favoured: whether it comes before strangers.
+        crowd: queue that the caller shares with others, such as the network of the call.
+        is_favoured: whether it is served before strangers.
     """
 
     crowd: str
@@ -63,7 +63,7 @@ _caller: ContextVar[Caller] = ContextVar("_caller", default=_OPERATOR)
 
 @contextmanager
 def on_behalf_of(caller: Caller) -> Iterator[None]:
-    """Hashes within the block wait in this caller's line; without it, as on the command line, they are favoured."""
+    """Hash in this caller's queue during the block; without a block, as on the command line, hashes are favoured."""
     before = _caller.set(caller)
     try:
         yield
@@ -72,12 +72,12 @@ def on_behalf_of(caller: Caller) -> Iterator[None]:
 
 
 def check_new(password: str, *, about: Iterable[str], field: str = "password") -> str:
-    """A password that may be chosen: of any characters, spaces included, but not one that is guessed early.
+    """Check a new password, which may have any characters but must not be easy to guess; returns it.
 
     Args:
-        password: as it was typed.
-        about: what others know of whoever chooses it, as the e-mail address and the organization's name.
-        field: what the input is called.
+        password: as typed.
+        about: public facts about the person, such as the e-mail address and the organization's name.
+        field: name of the input field.
 
     Raises:
         Invalid: too short or too long, known from breaches, or little more than ``about`` or the product's name.
@@ -91,24 +91,28 @@ def check_new(password: str, *, about: Iterable[str], field: str = "password") -
     if f"\n{text}\n".encode() in _COMMON:
         raise Invalid("This password is among those that attackers try first. Choose another.", field=field)
     if len(set(text)) < _FEWEST_DIFFERENT or _is_sequence(text):
-        raise Invalid("This password repeats or counts; it is guessed early. Choose another.", field=field)
+        raise Invalid("This password is a repetition or a sequence, and easy to guess. Choose another.", field=field)
     if _is_mostly(text, _words(about)):
         raise Invalid("This password is little more than a name that others know. Choose another.", field=field)
     return password
 
 
 def hash_password(password: str) -> str:
-    """A salted hash that says how it was made.
+    """Hash a password, with salt and parameters in the hash.
 
     Raises:
-        TooMany: too many others wait for one.
+        TooMany: too many callers wait.
     """
     with _slot():
         return _hasher.hash(_normal(password))
 
 
 def verify(stored: str | None, password: str) -> bool:
-    """Whether this is the password; None stands for an account that does not exist, and takes as long.
+    """Compare a password with its hash.
+
+    Args:
+        stored: the hash; None if there is no such account: the answer is False then, after the same time.
+        password: as typed.
 
     Raises:
         TooMany: as for `hash_password`.
@@ -121,7 +125,7 @@ def verify(stored: str | None, password: str) -> bool:
 
 
 def is_outdated(stored: str) -> bool:
-    """Whether it was hashed with other parameters than today's."""
+    """True if the hash was made with other parameters than today's."""
     return _hasher.check_needs_rehash(stored)
 
 
@@ -131,7 +135,7 @@ def _slot() -> AbstractContextManager[None]:
 
 
 def _normal(password: str) -> str:
-    """The same text for the same keys, whatever keyboard they are on."""
+    """Normalize Unicode, as keyboards differ in how they compose characters."""
     return unicodedata.normalize("NFKC", password)
 
 
@@ -141,7 +145,7 @@ def _is_sequence(text: str) -> bool:
 
 
 def _words(about: Iterable[str]) -> set[str]:
-    """Each name as a whole and in its parts."""
+    """List each name and its parts, without short ones."""
     names = [_PRODUCT, *(_normal(name).casefold() for name in about)]
     return {
         word

@@ -1,8 +1,8 @@
-"""Leave to sign up, where the operator does not have everybody sign up: a link that works once.
+"""Permits to sign up, for services where sign-up is not open to everybody: links that work once.
 
-Where addresses are verified first, a stranger asks for the link, and a letter brings it to the address of the account
-to be: nothing else is stored of a stranger, and the answer is the same whether the address has an account. Where the
-operator invites, `meshwg admin` prints the link.
+If addresses are verified first, a stranger asks for the link, and a letter brings it to the future account's address.
+Nothing else is stored of a stranger, and the answer is the same if the address has an account. If the operator invites,
+`meshwg admin` prints the link.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LETTER = "sign-up"
 LIFETIME = timedelta(days=1)
 INVITED_FOR = timedelta(days=7)
 MOST = 10_000
-"""Permits that nobody has used yet."""
+"""Most unused permits."""
 
 _OVER = "This link does not hold: somebody signed up with it already, or its time is over. Ask for another one."
 
@@ -49,12 +49,12 @@ If you did not ask, you need not do anything.
 
 
 def ask(context: Context, email: str) -> None:
-    """Queues a letter with a link to sign up with this address.
+    """Queue a letter with a link to sign up with this address.
 
     Raises:
         Invalid: this is no e-mail address.
-        NotOpen: no letter is needed here, or none helps.
-        TooMany: too many links are unused.
+        NotOpen: sign-up does not work by letter here.
+        TooMany: `MOST` permits are unused.
     """
     address = check_email(email)
     if context.sign_up is not SignUpMode.VERIFIED:
@@ -70,7 +70,11 @@ def ask(context: Context, email: str) -> None:
 
 
 def invite(context: Context, email: str | None = None) -> str:
-    """A link to sign up, for the operator to hand over; with an address, for an account with that address alone."""
+    """Make a link to sign up, for the operator to hand over.
+
+    Args:
+        email: the only address that may sign up with it; None for any.
+    """
     now = context.clock()
     address = None if email is None else check_email(email)
     new = Permit(new_id(), address, by_letter=False, expires_at=now + INVITED_FOR)
@@ -82,14 +86,14 @@ def invite(context: Context, email: str | None = None) -> str:
 
 
 def find(context: Context, token: str | None) -> Permit | None:
-    """The permit of whoever wants to sign up; None where none is needed.
+    """Find the permit of a sign-up; None if none is needed.
 
     Args:
-        token: of a link, if there is one.
+        token: of the link, if there is one.
 
     Raises:
-        NotOpen: it takes a link, or nobody can sign up.
-        NotFound: the link is not good.
+        NotOpen: a link is needed, or sign-up is closed.
+        NotFound: the link is not valid.
     """
     if context.sign_up is SignUpMode.CLOSED:
         raise NotOpen(context.sign_up.explanation)
@@ -105,23 +109,23 @@ def find(context: Context, token: str | None) -> Permit | None:
 
 
 def check_address(permit: Permit | None, address: str) -> None:
-    """Raises `Invalid` where the permit is for an account with another address."""
+    """Raise `Invalid` if the permit is for another address."""
     if permit is not None and permit.email not in (None, address):
         raise Invalid("This link is for another e-mail address.", field="email")
 
 
 def take(transaction: Connection, permit: Permit | None) -> None:
-    """Uses the permit up, together with what it was for.
+    """Use a permit up, in the transaction of its sign-up.
 
     Raises:
-        NotFound: somebody else just did.
+        NotFound: another sign-up used it meanwhile.
     """
     if permit is not None and not permits.use(transaction, permit.id):
         raise NotFound(_OVER)
 
 
 def compose(context: Context, transaction: Connection, permit_id: str) -> Letter | None:
-    """The letter with the link, which is made here (`mail.Composer`)."""
+    """Write the letter with a new link (`mail.Composer`)."""
     permit = permits.by_id(transaction, permit_id, context.clock())
     if permit is None or permit.email is None:
         return None

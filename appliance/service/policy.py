@@ -1,4 +1,4 @@
-"""Policy: read, save, ask."""
+"""Policy: read, save, count, and answer what it does with a connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from appliance.model.policy import Policy, Protocol, Rule, Selector, SelectorKin
 from appliance.model.port_ranges import HIGHEST_PORT
 from appliance.model.verdict import ConnectionEnd, ConnectionVerdict, decide
 from appliance.service import policy_trail
-from appliance.service.changes import Change, carry_out
+from appliance.service.changes import OpenChange, carry_out
 from appliance.service.context import Actor, Context, Counts
 from appliance.service.readings import Reading
 from appliance.store import machines, organizations, policies
@@ -33,13 +33,13 @@ MOST_BYTES = 8_000_000
 
 
 def check_listing(ports: Sequence[str | None]) -> None:
-    """Refuse rules that are more than any policy has, before they are read, which takes far longer than to count them.
+    """Refuse an oversized list of rules before it is parsed, since counting is much faster.
 
     Args:
-        ports: of each rule, as they were sent.
+        ports: ports of each rule, as sent.
 
     Raises:
-        Invalid: there are too many rules, or they list too many ports.
+        Invalid: there are more than `MOST_RULES` rules or `MOST_LISTED_PORTS` ports.
     """
     _check_count(len(ports))
     listed = sum(text.count(",") + 1 for text in ports if text)
@@ -57,10 +57,10 @@ def _check_count(rules: int) -> None:
 
 
 def get(context: Context, actor: Actor) -> SavedPolicy:
-    """The organization's policy.
+    """Load the organization's policy.
 
     Raises:
-        NotFound: the organization is gone.
+        NotFound: the organization was removed.
     """
     with context.store.read() as transaction:
         organization = organizations.find(transaction, actor.organization_id)
@@ -73,10 +73,10 @@ def get(context: Context, actor: Actor) -> SavedPolicy:
 
 
 def version(context: Context, actor: Actor) -> int:
-    """The number of the policy's last save, without reading its rules.
+    """Read the policy's version without its rules.
 
     Raises:
-        NotFound: the organization is gone.
+        NotFound: the organization was removed.
     """
     with context.store.read() as transaction:
         organization = organizations.find(transaction, actor.organization_id)
@@ -93,7 +93,7 @@ def save(
     version: int | None = None,
     seen: Collection[int] | None = None,
 ) -> SavedPolicy:
-    """Put this policy in the place of the one before; it is enforced when this returns.
+    """Replace the policy; the new one is enforced when this returns.
 
     Args:
         version: the version that the caller changed; None for any.
@@ -103,11 +103,11 @@ def save(
         Invalid: a rule names a machine that the organization does not have, or there are too many rules.
         PreconditionFailed: the policy is at none of the versions in ``seen``.
         Conflict: the policy is not at ``version``.
-        NotEnforced: the kernel could not take it; the old policy stands.
+        NotEnforced: the kernel could not take it; the old policy stays in force.
     """
     actor.must_change()
 
-    def edit(change: Change) -> SavedPolicy:
+    def edit(change: OpenChange) -> SavedPolicy:
         _check_seen(change, seen)
         present = change.organization.policy_version
         if version not in (None, present):
@@ -123,7 +123,7 @@ def add_rule(context: Context, actor: Actor, rule: Rule, *, seen: Collection[int
     """Add a rule; takes ``seen`` and raises as `save` does."""
     actor.must_change()
 
-    def edit(change: Change) -> None:
+    def edit(change: OpenChange) -> None:
         _check_seen(change, seen)
         _save(change, change.before.policy.with_rules([rule]))
 
@@ -135,7 +135,7 @@ def remove_rule(context: Context, actor: Actor, rule_id: str, *, seen: Collectio
     """Remove a rule; takes ``seen`` and raises as `save` does, and NotFound where there is no such rule."""
     actor.must_change()
 
-    def edit(change: Change) -> None:
+    def edit(change: OpenChange) -> None:
         _check_seen(change, seen)
         before = change.before.policy
         after = before.without_rules({rule_id})
@@ -147,17 +147,19 @@ def remove_rule(context: Context, actor: Actor, rule_id: str, *, seen: Collectio
 
 
 def counters(context: Context, actor: Actor) -> Reading[Counts]:
-    """What each rule decided so far, by its id; by None, what the default decided. Shared among those who ask.
+    """Read the packet counts by rule id, and the default's by None; simultaneous callers share one reading.
 
-    Nothing at all while the data plane can't be asked. Counted is since the rule was made, or since the kernel's rules
-    had to be made anew.
+    A count begins when the rule is created, or when the kernel's rules had to be created again.
+
+    Returns:
+        An empty mapping if the hub does not answer.
     """
 
     def read() -> Counts:
         try:
             found = context.hub.counters(actor.organization_id)
         except HubError as error:
-            log.warning("the hub tells nothing of its counters", organization=actor.organization_id, error=str(error))
+            log.warning("the hub's counters can't be read", organization=actor.organization_id, error=str(error))
             return {}
         return {each.rule: each for each in found}
 
@@ -173,10 +175,15 @@ def check(
     protocol: Protocol = Protocol.ANY,
     port: int | None = None,
 ) -> ConnectionVerdict:
-    """What would become of a connection between two machines, without any traffic.
+    """Evaluate the policy for a connection between two machines, without any traffic.
+
+    Args:
+        source: the client, ``machine:<id>`` or its id.
+        destination: the server, in the same form.
+        port: the server's; None for every port.
 
     Raises:
-        Invalid: an end is not a machine of the organization, or the port makes no sense.
+        Invalid: an end is not a machine of the organization, or the port is invalid or the protocol has none.
     """
     if port is not None and not protocol.has_ports:
         raise Invalid("Only tcp and udp have ports; name the protocol too.", field="port")
@@ -191,13 +198,13 @@ def check(
     return decide(saved.policy, parties[0], parties[1], protocol, port)
 
 
-def _check_seen(change: Change, seen: Collection[int] | None) -> None:
+def _check_seen(change: OpenChange, seen: Collection[int] | None) -> None:
     present = change.organization.policy_version
     if seen is not None and present not in seen:
         raise PreconditionFailed(f"The policy was saved by someone else meanwhile: it is at version {present}.")
 
 
-def _save(change: Change, policy: Policy) -> SavedPolicy:
+def _save(change: OpenChange, policy: Policy) -> SavedPolicy:
     organization_id = change.organization.id
     before = change.before.policy
     _check_count(len(policy.rules))
@@ -219,7 +226,7 @@ def _save(change: Change, policy: Policy) -> SavedPolicy:
     return saved
 
 
-def _check_bytes(change: Change, policy: Policy) -> None:
+def _check_bytes(change: OpenChange, policy: Policy) -> None:
     growth = policies.growth(change.before.policy, policy)
     size = change.organization.policy_bytes + growth
     if growth > 0 and size > MOST_BYTES:
@@ -229,7 +236,7 @@ def _check_bytes(change: Change, policy: Policy) -> None:
         )
 
 
-def _check_machines(change: Change, new: Collection[Rule]) -> None:
+def _check_machines(change: OpenChange, new: Collection[Rule]) -> None:
     known = {peer.id for peer in change.before.peers}
     for rule in new:
         for field, selector in (("source", rule.source), ("destination", rule.destination)):

@@ -1,4 +1,4 @@
-"""Facts about a policy's change, for the audit trail: which rules came and went, and another default."""
+"""Facts about a policy change for the audit trail: added and removed rules, and the default."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 from appliance.model.difference import between_rules
 from appliance.model.entries import LEFT_OUT
 from appliance.model.policy import Policy, Rule, Selector, SelectorKind
-from appliance.service.changes import Change
+from appliance.service.changes import OpenChange
 from appliance.store import machines
 
 MOST_TOLD = 10
-"""Rules that came, and as many that went, that an entry tells in words; of the others it has the number."""
+"""Most added rules, and most removed ones, that an entry lists; the others are counted."""
 
 
-def of_save(change: Change, policy: Policy) -> dict[str, Any]:
-    """Detail of the audit trail's entry about a save of this policy.
+def of_save(change: OpenChange, policy: Policy) -> dict[str, Any]:
+    """Describe a save of this policy for the audit trail.
 
     Args:
-        change: with the policy that is there before.
+        change: with the policy before the save.
 
     Returns:
-        ``removed`` and ``added``, the rules in words; ``previous_default``; ``rules_moved`` where others only changed
-        places. Each is left out where there is nothing of it, so a save that changes nothing gives {}.
+        ``removed`` and ``added``, the rules as sentences; ``previous_default``; ``rules_moved`` if only the order
+        changed. Absent if empty, so a save without differences gives {}.
     """
     before = change.before.policy
     gone, new = differences(before.rules, policy.rules)
@@ -35,8 +35,8 @@ def of_save(change: Change, policy: Policy) -> dict[str, Any]:
     return found
 
 
-def of_rules_in_words(change: Change, **rules: Sequence[Rule]) -> dict[str, Any]:
-    """Lists of rules as sentences, each with the number of those that are left out."""
+def of_rules_in_words(change: OpenChange, **rules: Sequence[Rule]) -> dict[str, Any]:
+    """Describe lists of rules as sentences, each list with the number of rules that it leaves out."""
     told = {key: of_key[:MOST_TOLD] for key, of_key in rules.items() if of_key}
     ends = {end for of_key in told.values() for rule in of_key for end in (rule.source, rule.destination)}
     ids = sorted(end.name for end in ends if end.kind is SelectorKind.MACHINE)
@@ -50,7 +50,7 @@ def of_rules_in_words(change: Change, **rules: Sequence[Rule]) -> dict[str, Any]
 
 
 def differences(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[Sequence[Rule], Sequence[Rule]]:
-    """Rules that went, and rules that came; one that was changed is both."""
+    """List the removed and the added rules; a changed rule is both."""
     found = between_rules(before, after)
     if found is not None:
         return found
@@ -67,6 +67,6 @@ def _sentence(rule: Rule, names: Mapping[str, str]) -> str:
 
 
 def _end(end: Selector, names: Mapping[str, str]) -> str:
-    """Text of a rule's end, for a machine with its name, which may be another one's tomorrow."""
+    """Describe a rule's end, for a machine with its present name."""
     name = names.get(end.name) if end.kind is SelectorKind.MACHINE else None
     return str(end) if name is None else f"{end} “{name}”"

@@ -1,4 +1,4 @@
-"""Takes letters from the queue to the relay, one after the other, and comes again where the relay is not there."""
+"""Delivery of queued letters to the relay, one after the other, with retries."""
 
 from __future__ import annotations
 
@@ -23,18 +23,22 @@ LONGEST_PAUSE = timedelta(hours=6)
 
 
 class RelayPort(Protocol):
-    """What takes letters; `appliance.mail.Relay` is one."""
+    """Mail relay as the postman calls it; `appliance.mail.Relay` implements it."""
 
     def send(self, letter: Letter) -> None: ...
 
 
 def pause_after(attempt: int) -> timedelta:
-    """How long a letter waits after its attempt of this number, from 1; all of them take about 18 hours."""
+    """Pause after a failed attempt; all attempts together take about 18 hours.
+
+    Args:
+        attempt: its number, from 1.
+    """
     return min(_FIRST_PAUSE * pow(4.0, attempt - 1), LONGEST_PAUSE)
 
 
 Admission = Callable[[QueuedLetter, Letter], bool]
-"""Tells whether a letter may go out; asked once for each letter."""
+"""Decides whether a letter may be sent; called once for each letter."""
 
 
 def _all(queued: QueuedLetter, letter: Letter) -> bool:
@@ -45,14 +49,14 @@ def _all(queued: QueuedLetter, letter: Letter) -> bool:
 def deliver_one(
     context: Context, relay: RelayPort, composers: Mapping[str, Composer], admits: Admission = _all
 ) -> bool:
-    """Tries one letter that is due. False where none is.
+    """Try to send one letter that is due; False if none is.
 
-    A letter is claimed before it is sent and dropped afterwards: a process that is killed in between sends it once
-    more later, with another link.
+    A letter is claimed before it is sent and dropped afterwards: after a crash in between, it is sent again later, with
+    another link.
 
     Args:
-        admits: a letter that it does not admit is dropped, and neither its sender nor anybody else is told: that would
-            tell a stranger how much mail somebody gets.
+        admits: decides whether to send a letter or drop it. A drop is not reported to anybody, as that would tell a
+            stranger how much mail somebody gets.
     """
     with context.store.read() as transaction:
         queued = mail.next_due(transaction, context.clock())
@@ -71,16 +75,16 @@ def _deliver(
 ) -> None:
     with context.store.write() as transaction:
         letter = compose(context, transaction, queued.about)
-    # The reasons name neither the person nor what was written.
+    # Neither the facts nor the reasons contain the person or the text.
     facts = {"kind": queued.kind, "organization": queued.organization_id, "attempt": attempt}
     if letter is not None and attempt == 1 and not admits(queued, letter):
-        log.warning("a letter was dropped, as its recipient or its sender had too many", **facts)
+        log.warning("a letter was dropped: too many by this sender or to this recipient", **facts)
     elif letter is not None:
         try:
             relay.send(letter)
         except Unreachable as error:
             if attempt < MOST_ATTEMPTS:
-                log.warning("a letter waits", reason=str(error), **facts)
+                log.warning("a letter is tried again later", reason=str(error), **facts)
                 return
             log.error("a letter was given up", reason=str(error), **facts)
         except Undeliverable as error:

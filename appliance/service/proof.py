@@ -1,8 +1,8 @@
-"""Fresh proof: somebody who is signed in shows once more that it is them, before a way into their account changes.
+"""Fresh proof of identity, which a signed-in member gives before the access to their account changes.
 
-A session may be somebody else's by now: a computer that was left open, a cookie that was stolen. What lets in for
-longer than a session takes the password again, and a code too where the account has a second factor. Both are looked at
-first, which takes a while, and taken in the transaction of what they allow.
+A session may be in other hands: a computer was left open, a cookie was stolen. So anything that gives access for longer
+than a session takes the password again, and a code if the account has a second factor. Both are examined first, which
+is slow, and taken in the transaction that they permit.
 """
 
 from __future__ import annotations
@@ -20,51 +20,51 @@ from appliance.store.sessions import ClientDevice
 
 
 @dataclass(frozen=True)
-class Shown:
-    """Proof that was looked at and is right.
+class FreshProof:
+    """Examined proof, not taken yet.
 
     Attributes:
-        member: the person, with the password hash that the password was compared with.
-        code: None where no code is asked for.
+        member: with the password hash that the password was compared with.
+        code: None if the action needs no code.
     """
 
     member: Member
-    code: second_factor.Proof | None = None
+    code: second_factor.ExaminedCode | None = None
 
 
-def of_password(context: Context, actor: Actor, password: str) -> Shown:
-    """The password alone: for what takes a way in away.
+def of_password(context: Context, actor: Actor, password: str) -> FreshProof:
+    """Verify the password alone, for actions that revoke access.
 
     Raises:
-        WrongProof: it is another one.
+        WrongProof: the password is wrong.
     """
     with context.store.read() as transaction:
         member = people.by_id(transaction, actor.member_id)
     if not passwords.verify(member.password_hash if member else None, password) or member is None:
         raise WrongProof("This is not your password.", field="password")
-    return Shown(member)
+    return FreshProof(member)
 
 
-def of_person(context: Context, actor: Actor, password: str, code: str | None) -> Shown:
-    """All that the account asks for at a log-in: for what makes another way in.
+def of_person(context: Context, actor: Actor, password: str, code: str | None) -> FreshProof:
+    """Verify password and code as a log-in does, for actions that give access.
 
     Raises:
         WrongProof: the password or the code is wrong.
-        CodeNeeded: the password is right, the account has a second factor, and there is no code.
-        NotNow: the hub, which checks codes, can't be asked.
+        CodeNeeded: the password is right, the account has a second factor, and ``code`` is None.
+        NotNow: the hub, which checks codes, does not answer.
     """
     member = of_password(context, actor, password).member
-    return Shown(member, second_factor.examine(context, member, code))
+    return FreshProof(member, second_factor.examine(context, member, code))
 
 
-def take(context: Context, transaction: Connection, shown: Shown, device: ClientDevice) -> None:
-    """Takes the proof, which allows what this transaction does and nothing after it.
+def take(context: Context, transaction: Connection, shown: FreshProof, device: ClientDevice) -> None:
+    """Take the proof, which permits this transaction and nothing after it.
 
     Args:
-        device: what it was given from.
+        device: origin of the proof.
 
     Raises:
-        WrongProof: the password was changed meanwhile, or the code was taken.
+        WrongProof: the password was changed meanwhile, or the code was used.
         CodeNeeded: a second factor was turned on meanwhile.
     """
     now = people.by_id(transaction, shown.member.id)

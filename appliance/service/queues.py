@@ -1,4 +1,4 @@
-"""One queue for each organization: its changes are made one after the other, and wait for nobody else's."""
+"""Queues of changes, one for each organization, so that organizations don't wait for each other."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _PATIENCE_S = 10.0
 
 
 class Queues:
-    """Gives each organization's changes their turns, in the order in which they came.
+    """Queue for the changes of each organization, first come, first served.
 
-    A change waits in a thread of the web process, so the places are few: what finds none is refused, and so is what
-    waited too long. Threads that one organization's slow changes could hold are bounded that way.
+    A waiting change holds a thread of the web process, so places and waiting time are limited, and changes beyond are
+    refused.
 
     Args:
-        most: changes of one organization at a time, the one at work included.
-        patience_s: how long a change waits for those before it; seconds.
+        most: changes of one organization at a time, including the running one.
+        patience_s: longest wait of a change, in seconds.
     """
 
     def __init__(self, most: int = _MOST, patience_s: float = _PATIENCE_S) -> None:
@@ -32,17 +32,17 @@ class Queues:
 
     @contextmanager
     def turn(self, organization: str) -> Iterator[None]:
-        """Waits for its turn; as long as the block lasts, no other change of the organization has one.
+        """Wait for the turn of a change, and run the block alone among the organization's changes.
 
         Raises:
-            TooMany: there is no place, or the turn did not come in time.
+            TooMany: the queue is full, or the turn did not come in time.
         """
         mine = threading.Event()
         with self._lock:
             queue = self._waiting.setdefault(organization, deque())
             if len(queue) >= self._most:
                 raise TooMany(
-                    f"Your organization has {len(queue)} changes under way already. Try again when they are done.",
+                    f"Your organization has {len(queue)} changes in progress already. Try again when they are done.",
                     retry_after=1,
                 )
             queue.append(mine)

@@ -1,5 +1,5 @@
-"""What is read of the data plane, shared among those who ask for it: an organization's questions take at most a quarter
-of the hub's time, however many ask."""
+"""Readings of the data plane, shared by their callers: an organization's readings take at most a quarter of the hub's
+time, for any number of callers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ _TIMES = 3.0
 
 @dataclass(frozen=True)
 class Reading(Generic[T]):
-    """What was read, and when the reading began, in the clock's seconds; no two of an organization have the same."""
+    """A value read from the data plane.
+
+    Attributes:
+        began: when the reading began, in the clock's seconds; unique among an organization's readings.
+        good_until: the reading is shared until then.
+    """
 
     value: T
     began: float
@@ -27,14 +32,14 @@ class Reading(Generic[T]):
 
 
 class Readings(Generic[T]):
-    """Readings by organization; safe to share between threads.
+    """Readings by organization; thread-safe.
 
-    Whoever asks while a reading is under way gets that one, and whoever asks within three times the time that it took
-    afterwards gets it too. What takes a millisecond is so never older than some milliseconds.
+    Callers share a reading while it is in progress, and afterwards for three times as long as it took. So a reading of
+    a millisecond is never older than some milliseconds.
 
     Args:
-        most: how many organizations' readings are kept.
-        clock: seconds that only grow.
+        most: readings that are kept, one for each organization.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, most: int = _MOST, clock: Callable[[], float] = time.monotonic) -> None:
@@ -45,10 +50,10 @@ class Readings(Generic[T]):
         self._lock = threading.Lock()
 
     def get(self, organization: str, read: Callable[[], T]) -> Reading[T]:
-        """What is known; else what ``read`` gives.
+        """Get the shared reading, or read.
 
-        Raises:
-            HubError: as ``read`` does; everybody who waits for the same reading gets the same error.
+        Args:
+            read: reads the value; its errors reach every caller that waits for the reading.
         """
         with self._lock:
             found = self._kept.get(organization)
@@ -61,7 +66,7 @@ class Readings(Generic[T]):
         return self._read(organization, read, mine) if flight is None else flight.result()
 
     def forget(self, organization: str) -> None:
-        """What was read before now, or is being read, is nobody's answer any more: something was changed."""
+        """Drop the organization's reading, also one in progress, because of a change."""
         with self._lock:
             self._kept.pop(organization, None)
             self._flights.pop(organization, None)

@@ -1,7 +1,7 @@
-"""Requests that may be repeated: what has a key of the caller's own happens once, whatever is lost on the way back.
+"""Idempotent requests: a request with a key of the caller's is done once, even if its answer is lost.
 
-The transaction that does what is asked for also marks its key (`context.write_trail`). So the store itself knows
-whether a request was done, also where its answer, the process or the database was lost in the moment of the commit.
+The transaction that does the work also marks the key (`context.write_trail`). So the store itself knows whether a
+request was done, also if the answer, the process or the database was lost during the commit.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from datetime import timedelta
 
 import structlog
 
-from appliance.model.errors import InProgress, KeyReused, NotFound, Refused, TooMany, Unavailable
-from appliance.service.context import Actor, Context, check_standing
+from appliance.model.errors import InProgress, KeyReused, Refused, TooMany, Unavailable
+from appliance.service.context import Actor, Context, check_standing, gone
 from appliance.store import organizations, repeats
 from appliance.store.repeats import RequestKey, StoredAnswer
 
@@ -24,33 +24,33 @@ log = structlog.get_logger()
 
 REMEMBERED = timedelta(hours=24)
 MOST_OF_ONE = 10_000
-"""Keys of one organization's programs that are remembered at a time."""
+"""Most remembered keys of an organization's programs."""
 MOST_FORMS = 2_000
-"""Forms of one member that are remembered at a time."""
+"""Most remembered forms of a member."""
 _FULL_RETRY_S = 600
 
 
 class NothingDone(Exception):
-    """Raised by work that came to nothing, and needs no words for it."""
+    """Raised by work that changed nothing and has no error text."""
 
 
 Work = Callable[[Actor], StoredAnswer]
 
 
 def idempotent(context: Context, actor: Actor, *, key: str, request: bytes, work: Work) -> StoredAnswer | None:
-    """Do what a program asks for and give None, or give what was answered when it was done before.
+    """Do a program's request and return None, or return the answer of an earlier, equal request.
 
-    What is refused was not done, and a repetition tries again; so it does after a process or the store was lost before
+    A refused request was not done, and a repetition tries again; likewise if the process or the store was lost before
     the work was stored.
 
     Args:
-        key: chosen by the caller, and known within the organization for `REMEMBERED`.
-        request: everything that tells this request from another.
-        work: what is to be done, by the actor that it is given; it may raise `Refused`.
+        key: chosen by the caller, and remembered within the organization for `REMEMBERED`.
+        request: everything that distinguishes this request from others.
+        work: does the request for the actor that it gets; may raise `Refused`.
 
     Raises:
         KeyReused: another request had this key.
-        InProgress: the same request is worked on.
+        InProgress: an equal request is in progress.
         TooMany: the organization has used `MOST_OF_ONE` keys within `REMEMBERED`.
     """
     request_hash = hmac.new(key.encode(), actor.member_id.encode() + b"\0" + request, "sha256").hexdigest()
@@ -59,14 +59,14 @@ def idempotent(context: Context, actor: Actor, *, key: str, request: bytes, work
 
 
 def idempotent_form(context: Context, actor: Actor, *, form: bytes, work: Work) -> StoredAnswer | None:
-    """Do what a form asks for and give None, or give what came of it when it was sent before.
+    """Do a form's request and return None, or return the answer of the same form sent earlier.
 
     Args:
-        form: all that was sent, a token of the form's own among it; anything else than that is another request.
+        form: all fields as sent, including the form's own token; any difference makes it another request.
         work: as for `idempotent`.
 
     Raises:
-        InProgress: the same form is worked on.
+        InProgress: the same form is in progress.
         TooMany: the member has sent `MOST_FORMS` forms within `REMEMBERED`.
     """
     digest = hashlib.sha256(b"form\0" + actor.member_id.encode() + b"\0" + form).hexdigest()
@@ -84,27 +84,27 @@ def _idempotent(context: Context, actor: Actor, key: RequestKey, request_hash: s
             known = _look_again(context, key)
             if known is None or not isinstance(error, Refused | NothingDone):
                 raise
-            # The store was lost while it said that it had stored the work, and is back.
+            # The store was lost while it confirmed the work, and is back.
             return known
         try:
             with context.store.write() as transaction:
                 repeats.finish(transaction, key, answer)
         except Unavailable as error:
-            # It is done, and to say that nothing was changed would be wrong. A repetition is told that it was done.
-            log.warning("the answer to a request with a key is not remembered", error=str(error.__cause__))
+            # The work is done, so this is no failure. A repetition is told that it was done.
+            log.warning("the answer to a keyed request was not stored", error=str(error.__cause__))
     return None
 
 
 def _begin(
     context: Context, actor: Actor, key: RequestKey, request_hash: str, *, is_alone: bool
 ) -> StoredAnswer | None:
-    """Note that the request is worked on; or give what came of it before."""
+    """Note that the request is in progress, or return its earlier answer."""
     now = context.clock()
     with context.store.write() as transaction:
-        # Locked: what was lost in the middle of a commit has come to its end before this goes on.
+        # Locked, so that a commit whose connection was lost has ended before this goes on.
         organization = organizations.find_locked(transaction, key.organization_id)
         if organization is None:
-            raise NotFound("This organization does not exist any more.")
+            raise gone()
         check_standing(context, transaction, actor, organization, locked=True)
         repeats.forget_older(transaction, now - REMEMBERED)
         known = repeats.find(transaction, key)
@@ -112,7 +112,7 @@ def _begin(
             raise KeyReused("Another request came with this key before. Choose a new one for each request.")
         if known is not None and known.answer is not None:
             return known.answer
-        # What another process began is not worked on any more: only one at a time serves a store.
+        # Nothing that another process began is in progress: only one process at a time serves a store.
         if not is_alone:
             raise InProgress("The same request is being worked on. Ask again in a moment.", retry_after=1)
         repeats.forget_undone(transaction, key)
@@ -122,7 +122,7 @@ def _begin(
 
 
 def _look_again(context: Context, key: RequestKey) -> StoredAnswer | None:
-    """Forget a request that failed; or give what is known of it, if it was done all the same."""
+    """Forget a failed request, or return its answer if it was done all the same."""
     with suppress(Refused), context.store.write() as transaction:
         organizations.find_locked(transaction, key.organization_id)
         repeats.forget_undone(transaction, key)

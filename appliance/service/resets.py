@@ -1,7 +1,7 @@
-"""Another password for who has forgotten theirs, by a link that is good once and for an hour.
+"""Password reset by a link that is valid once, for an hour.
 
-Who asks for one learns nothing about who has an account: what is asked for is noted, in the same way for each address,
-and looked into later by the thread that sends mail.
+A request does not reveal whether an address has an account: it is noted in the same way for every address, and looked
+into later by the thread that sends mail.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from appliance.store.tickets import TicketKind
 
 OPERATOR = "operator"
 SOMEBODY = "somebody"
-"""In the audit trail: whoever asked for a link, who may be anybody."""
+"""Actor of a requested link in the audit trail, as anybody may ask for one."""
 LETTER = "reset"
 
 _TEXT = """\
@@ -34,7 +34,7 @@ It is good once, and for an hour. If you did not ask, you need not do anything: 
 
 
 def ask(context: Context, email: str) -> None:
-    """Notes that the person of this address, if there is one, wants a link.
+    """Note a request for a link to this address.
 
     Raises:
         Invalid: this is no e-mail address.
@@ -48,7 +48,7 @@ def ask(context: Context, email: str) -> None:
 
 
 def answer_all(context: Context) -> None:
-    """Queues the letters that were asked for; who has no account gets none."""
+    """Queue the requested letters, for addresses that have an account."""
     with context.store.read() as transaction:
         if not resets.are_any(transaction):
             return
@@ -60,7 +60,7 @@ def answer_all(context: Context) -> None:
 
 
 def compose(context: Context, transaction: Connection, member_id: str) -> Letter | None:
-    """The letter with the link."""
+    """Write the letter with a new link (`mail.Composer`)."""
     member = people.by_id(transaction, member_id)
     if member is None:
         return None
@@ -71,7 +71,7 @@ def compose(context: Context, transaction: Connection, member_id: str) -> Letter
 
 
 def issue(context: Context, email: str) -> str:
-    """A link, for the operator to hand over to whom they know.
+    """Make a link, for the operator to hand over to a person that they know.
 
     Raises:
         Invalid: this is no e-mail address.
@@ -90,15 +90,18 @@ def issue(context: Context, email: str) -> str:
 
 
 def complete(context: Context, token: str, new_password: str, device: ClientDevice = NOWHERE) -> None:
-    """Another password. Every session, API token and passkey of its owner ends, and the link is good no more.
+    """Replace the password, and end the account's sessions, API tokens and passkeys; the link is used up.
 
-    A second factor stays as it is, and is asked for at the next log-in: who reads somebody's mail has one factor. A
-    link from a letter also shows that the address is its reader's. Where nobody had shown that before, the second
-    factor may be that of somebody else, and it goes.
+    The second factor stays and is asked for at the next log-in, since access to mail is only one factor. A link from a
+    letter also verifies the address. If it was unverified until now, the second factor may be a stranger's, and is
+    removed.
+
+    Args:
+        token: of the link.
 
     Raises:
-        NotFound: the link is not good.
-        Invalid: the password may not be chosen; the link stays good.
+        NotFound: the link is not valid.
+        Invalid: the password is not acceptable; the link stays valid.
     """
     with context.store.read() as transaction:
         member, kind = _holder(context, transaction, token)
@@ -106,7 +109,7 @@ def complete(context: Context, token: str, new_password: str, device: ClientDevi
     known = (member.email, organization.name if organization else "")
     new_hash = passwords.hash_password(passwords.check_new(new_password, about=known))
     with context.store.write() as transaction:
-        # Before anything else, as every change of its people does: none of two waits for the other.
+        # Locked first, as in every change of its people, so that no deadlock is possible.
         organizations.find_locked(transaction, member.organization_id)
         member = tickets.use(context, transaction, token, kind)
         people.change_password_hash(transaction, member.id, new_hash)

@@ -1,7 +1,7 @@
-"""A store of an earlier day becomes today's: what it enables is listed, and what was good for that day alone ends.
+"""Restoration of an old store: a list of everything that works again, and the end of sessions, links and tickets.
 
-What happened after the backup is not in it. A machine that was removed, a key that was rotated, a member who left: all
-of it is back, and only a person can tell whether it should be.
+Changes after the backup are lost. Removed machines, rotated keys and former members are back, and only a person can
+tell whether they should be.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from appliance.store.times import rfc3339
 
 @dataclass(frozen=True)
 class Settled:
-    """Counts of what came back, and of what was ended or disabled.
+    """Counts of a restoration.
 
     Attributes:
-        ended: sessions, links and tickets.
-        disabled: machines that were enabled, and are not any more.
+        organizations: organizations in the store.
+        ended: sessions, links and tickets that were ended.
+        disabled: machines that were disabled.
     """
 
     organizations: int
@@ -31,22 +32,22 @@ class Settled:
 
 
 def revived(store: Store, now: datetime) -> Iterator[RestoredOrganization]:
-    """List what works again when this store is served, organization by organization."""
+    """List everything that works again when this store is served, by organization."""
     with store.read() as transaction:
         yield from revival.restored_organizations(transaction, now)
 
 
 def newest(store: Store) -> datetime | None:
-    """The moment of the last thing that the store tells of; what happened later is not known."""
+    """Find the time of the store's latest record."""
     with store.read() as transaction:
         return revival.newest(transaction)
 
 
 def settle(store: Store, now: datetime, *, disable_machines: bool) -> Settled:
-    """Ends every session, link and ticket, and tells each organization in its audit trail that it was restored.
+    """End every session, link and ticket, and note the restoration in each organization's audit trail.
 
     Args:
-        disable_machines: whether no machine connects before somebody enables it.
+        disable_machines: True to disable every machine until somebody enables it.
     """
     with store.write() as transaction:
         as_of = revival.newest(transaction)

@@ -1,7 +1,7 @@
 """The second factor: a one-time code of an authenticator, or one of ten recovery codes.
 
-A code is looked at first, which may take the hub, and then taken in the transaction of whatever it allows: so a code
-allows one thing, and what fails costs none.
+A code is examined first, which may need the hub, and then taken in the transaction that it permits. So a code permits
+one action, and a failed action uses up no code.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from appliance.store.second_factors import SecondFactor
 from appliance.store.sessions import ClientDevice
 
 RETRY_AFTER_S = 5
-"""A hub that was killed is back by then."""
+"""Seconds after which a killed hub answers again."""
 _DIGITS = 6
 _WRONG = "This code is wrong, or it was used already."
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What a code that was looked at is worth.
+class ExaminedCode:
+    """A code that was examined and is not taken yet.
 
     Attributes:
-        factor: what it was compared with; None where the member has no second factor.
-        step: the step that it is of, for a code of an authenticator.
-        recovery_hash: of a recovery code.
+        factor: the second factor that it was compared with; None if the member has none.
+        step: time step of an authenticator's code.
+        recovery_hash: hash of a recovery code.
     """
 
     factor: SecondFactor | None
@@ -42,14 +42,14 @@ class Proof:
 
 @dataclass(frozen=True)
 class FactorState:
-    """Whether a code is asked for at log-in, and how many recovery codes are left."""
+    """State of a member's second factor."""
 
     enabled: bool
     recovery_codes_left: int
 
 
 def state(context: Context, actor: Actor) -> FactorState:
-    """The actor's second factor as it is."""
+    """Read the state of the actor's second factor."""
     with context.store.read() as transaction:
         factor = second_factors.find(transaction, actor.member_id)
         return FactorState(
@@ -57,44 +57,44 @@ def state(context: Context, actor: Actor) -> FactorState:
         )
 
 
-def examine(context: Context, member: Member, code: str | None) -> Proof:
-    """Looks at a code, and takes nothing yet.
+def examine(context: Context, member: Member, code: str | None) -> ExaminedCode:
+    """Examine a code without taking it.
 
     Raises:
-        CodeNeeded: the member has a second factor, and there is no code.
+        CodeNeeded: the member has a second factor, and ``code`` is empty or None.
         WrongProof: the code is wrong.
-        NotNow: the hub can't be asked.
+        NotNow: the hub does not answer.
     """
     typed = "".join((code or "").split())
     with context.store.read() as transaction:
         factor = second_factors.find(transaction, member.id)
         if factor is None or not factor.enabled:
-            return Proof(None)
+            return ExaminedCode(None)
         if not typed:
             raise _needed()
         if not _is_of_authenticator(typed):
             code_hash = recovery_codes.hash_of(member.id, typed)
             if second_factors.has_recovery_code(transaction, member.id, code_hash):
-                return Proof(factor, recovery_hash=code_hash)
+                return ExaminedCode(factor, recovery_hash=code_hash)
             raise _wrong()
-    return Proof(factor, step=matching_step(context, member, factor, typed))
+    return ExaminedCode(factor, step=matching_step(context, member, factor, typed))
 
 
-def take(context: Context, transaction: Connection, member: Member, proof: Proof, device: ClientDevice) -> None:
-    """Takes the code, which allows what this transaction does and nothing after it.
+def take(context: Context, transaction: Connection, member: Member, code: ExaminedCode, device: ClientDevice) -> None:
+    """Take a code, which permits this transaction and nothing after it.
 
     Args:
-        device: what it was given from.
+        device: origin of the code.
 
     Raises:
-        WrongProof: it was taken meanwhile.
-        CodeNeeded: there was no second factor when the code was looked at, and there is one now.
+        WrongProof: the code was taken meanwhile.
+        CodeNeeded: a second factor was turned on after the code was examined.
     """
-    if proof.step is not None and proof.factor is not None:
-        if not second_factors.use_step(transaction, member.id, proof.factor.sealed_secret, proof.step):
+    if code.step is not None and code.factor is not None:
+        if not second_factors.use_step(transaction, member.id, code.factor.sealed_secret, code.step):
             raise _wrong()
-    elif proof.recovery_hash is not None:
-        if not second_factors.use_recovery_code(transaction, member.id, proof.recovery_hash):
+    elif code.recovery_hash is not None:
+        if not second_factors.use_recovery_code(transaction, member.id, code.recovery_hash):
             raise _wrong()
         left = second_factors.recovery_codes_left(transaction, member.id)
         notices.record(context, transaction, member, "recovery-code.used", device, {"left": left})
@@ -102,16 +102,16 @@ def take(context: Context, transaction: Connection, member: Member, proof: Proof
         factor = second_factors.find(transaction, member.id)
         if factor is not None and factor.enabled:
             raise _needed()
-    if proof.factor is not None:
+    if code.factor is not None:
         factor_removals.stop_by_use(context, transaction, member)
 
 
 def matching_step(context: Context, member: Member, factor: SecondFactor, code: str) -> int:
-    """The step that a code is of, which was not taken yet.
+    """Find the time step of an authenticator's code.
 
     Raises:
-        WrongProof: it is of none.
-        NotNow: the hub can't be asked.
+        WrongProof: the code is wrong, or a code of this step or a later one was taken.
+        NotNow: the hub does not answer.
     """
     try:
         step = context.hub.match_code(

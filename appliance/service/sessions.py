@@ -1,7 +1,7 @@
-"""Sessions: opened by whoever proved who they are, listed, and ended one by one or all together.
+"""Sessions: opened, listed, and ended one by one or all together.
 
-A session is a random token that only its holder has; the store keeps its hash. Whatever changes how somebody proves who
-they are ends every session of theirs, and gives the one that asked a token that nobody has seen yet.
+A session is a random token; the store keeps only its hash. Any change of a member's password, second factor or passkeys
+ends all their sessions, and opens a new one for the caller.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from appliance.store.tickets import TicketKind
 IDLE = credentials.IDLE
 ABSOLUTE = timedelta(days=14)
 MOST_OF_ONE = 100
-"""Sessions of one member: where another begins, the one that was not used for longest ends."""
+"""Most sessions of a member; beyond, a new session ends the least recently used one."""
 _NOTED_EVERY = timedelta(minutes=1)
 
 NOWHERE = ClientDevice("", "")
-"""Where nobody knows from what a session is opened."""
+"""Device of a session whose origin is unknown."""
 
 
 @dataclass(frozen=True)
 class Session:
-    """A session that was just opened; the token is shown here and never again."""
+    """A new session with its token, which can't be read again."""
 
     token: str = field(repr=False)
     expires_at: datetime
@@ -43,11 +43,11 @@ class OpenSession:
     """A session as its owner sees it.
 
     Attributes:
-        id: names it, and lets nobody in.
-        device: what it was opened from.
-        last_seen_at: to the minute.
-        expires_at: when it ends in any case; unused it ends earlier.
-        is_current: whether it is the one that asks.
+        id: identifies the session, and is no secret.
+        device: the device that opened it.
+        last_seen_at: accurate to the minute.
+        expires_at: when it ends at the latest; unused it ends earlier.
+        is_current: True for the caller's session.
     """
 
     id: str
@@ -59,13 +59,13 @@ class OpenSession:
 
 
 def begin(context: Context, transaction: Connection, member: Member, device: ClientDevice) -> Session:
-    """A new session of this member; it is there once the transaction commits.
+    """Open a session of a member; it is valid once the transaction has committed.
 
     Raises:
-        Unauthenticated: the organization is gone.
-        Suspended: nobody of it signs in now.
+        Unauthenticated: the organization was removed.
+        Suspended: the organization is suspended.
     """
-    # Locked: an organization that is being suspended ends every session, and none may begin beside that.
+    # Locked: a suspension ends every session, and none may begin at the same time.
     organization = organizations.find_locked(transaction, member.organization_id)
     if organization is None:
         raise Unauthenticated("This organization does not exist any more.")
@@ -81,22 +81,22 @@ def begin(context: Context, transaction: Connection, member: Member, device: Cli
 
 
 def end_every(transaction: Connection, member: Member) -> None:
-    """Ends every session of this member, and what would lead to one."""
+    """End every session of a member, and the links and log-ins that would lead to one."""
     sessions.end_all(transaction, member.id)
     tickets.drop(transaction, member.id, TicketKind.RESET, TicketKind.MAILED_RESET, TicketKind.LOG_IN)
 
 
 def start_over(context: Context, transaction: Connection, member: Member, device: ClientDevice) -> Session:
-    """Ends every session of this member and begins a new one: how they prove who they are is another way now."""
+    """End every session of a member and open a new one, after a change of their credentials."""
     end_every(transaction, member)
     return begin(context, transaction, member, device)
 
 
 def holder(context: Context, token: str) -> Member:
-    """Whose session this is; it is in use, and does not count as idle.
+    """Find the member of a session, and note that the session is in use.
 
     Raises:
-        Unauthenticated: there is no such session, or it ended.
+        Unauthenticated: there is no such session, or it has ended.
     """
     now = context.clock()
     token_hash = tokens.hash_of(token)
@@ -106,14 +106,18 @@ def holder(context: Context, token: str) -> Member:
         raise Unauthenticated("This session has ended. Sign in again.")
     member, seen = found
     if now - seen > _NOTED_EVERY:
-        # Who only wants to look still may where the disk is full.
+        # Reading goes on while the disk is full.
         with suppress(Unavailable), context.store.write() as transaction:
             sessions.touch(transaction, token_hash, now)
     return member
 
 
 def all_of(context: Context, actor: Actor, token: str) -> list[OpenSession]:
-    """The actor's sessions that have not ended, the one last used first; ``token`` is of the one that asks."""
+    """List the actor's sessions, last used first.
+
+    Args:
+        token: of the caller's session.
+    """
     now = context.clock()
     current = tokens.hash_of(token)
     with context.store.read() as transaction:
@@ -132,16 +136,16 @@ def all_of(context: Context, actor: Actor, token: str) -> list[OpenSession]:
 
 
 def log_out(context: Context, token: str) -> None:
-    """Ends the session of this token."""
+    """End the session of a token."""
     with context.store.write() as transaction:
         sessions.close(transaction, tokens.hash_of(token))
 
 
 def end(context: Context, actor: Actor, session_id: str) -> None:
-    """Ends one of the actor's sessions, which may be the one that asks.
+    """End one of the actor's sessions, which may be the caller's.
 
     Raises:
-        NotFound: there is no such session of theirs.
+        NotFound: the actor has no such session.
     """
     with recording(context, actor) as record:
         if not sessions.end(record.transaction, actor.member_id, session_id):
@@ -150,7 +154,7 @@ def end(context: Context, actor: Actor, session_id: str) -> None:
 
 
 def end_others(context: Context, actor: Actor, token: str) -> int:
-    """Ends every session of the actor's but the one with this token; tells how many there were."""
+    """End every session of the actor's but the one with this token; returns their number."""
     with recording(context, actor) as record:
         ended = sessions.end_all(record.transaction, actor.member_id, but=tokens.hash_of(token))
         if ended:

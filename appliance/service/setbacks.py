@@ -1,8 +1,8 @@
-"""A clock that is set back makes nothing last longer than it was promised.
+"""Correction of expiry times after the clock was set back, so that nothing lasts longer than promised.
 
-The store keeps how the wall clock stood against one that can't be set. A process that finds it set back since moves the
-ends of what lasts for a while, in one transaction, so that no second process does it again. Where the host was started
-anew, nobody knows by how much; then nothing lasts longer than if it began now.
+The store keeps the wall clock's offset to a clock that can't be set. A process that finds the wall clock set back moves
+every expiry time by as much, in one transaction, so that no second process does it again. After a reboot the amount is
+unknown; then nothing lasts longer than if it began now.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LONGEST: Mapping[Column[float], timedelta] = {
     schema.mail.c.due_at: postman.LONGEST_PAUSE,
     schema.api_tokens.c.expires_at: timedelta(days=api_tokens.LONGEST_DAYS),
 }
-"""Longest time from now to each end."""
+"""Longest time from now to an expiry, by column."""
 
 _NOTEWORTHY = timedelta(seconds=1)
 
@@ -37,14 +37,14 @@ _NOTEWORTHY = timedelta(seconds=1)
 def settle(
     context: Context, steady: Callable[[], float] = clocks.boottime, boot: Callable[[], str] = clocks.boot_id
 ) -> timedelta | None:
-    """Looks whether the clock was set back since somebody looked last, and has ends come as much earlier.
+    """Move expiry times by as much as the clock was set back since the last call.
 
     Args:
-        steady: seconds of a clock that is never set.
-        boot: names what that clock counts from.
+        steady: time in seconds of a clock that is never set.
+        boot: id of the boot that this clock counts from.
 
     Returns:
-        By how much it was set back; None where it was not, or nobody knows.
+        The amount that the clock was set back; None if it was not, or the amount is unknown.
     """
     with context.store.write() as transaction:
         known = setbacks.find(transaction)
@@ -57,7 +57,7 @@ def settle(
         else:
             back = timedelta()
         if back > timedelta():
-            log.warning("the clock was set back; what lasts for a while ends as promised", seconds=back.total_seconds())
+            log.warning("the clock was set back; expiry times are corrected", seconds=back.total_seconds())
             setbacks.move_back(transaction, back)
         if back >= timedelta():
             setbacks.limit(transaction, now, LONGEST, tickets.LIFETIMES)

@@ -1,4 +1,4 @@
-"""Slots for work that is costly: few at once, and a fair order for those that wait."""
+"""Slots for expensive work: few at once, and a fair order for waiting threads."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _PATIENCE_S = 10.0
 
 @dataclass
 class _Waiting:
-    """A thread that waits: for a slot, or to hear that there is none."""
+    """A waiting thread, and the decision about it."""
 
     decided: threading.Event = field(default_factory=threading.Event)
     is_refused: bool = False
 
 
 class _Queues:
-    """Those that wait, each crowd in a queue of its own; the crowds come by turns."""
+    """Waiting threads in one queue for each crowd; the crowds are served round robin."""
 
     def __init__(self) -> None:
         self._of: OrderedDict[str, deque[_Waiting]] = OrderedDict()
@@ -47,7 +47,7 @@ class _Queues:
             del self._of[crowd]
 
     def newest_of_the_longest(self, *, longer_than_that_of: str) -> _Waiting | None:
-        """Takes out the newest of the longest queue, if that one stays as long as this crowd's is to become."""
+        """Remove the newest thread of the longest queue; None if that queue is no longer than this crowd's would be."""
         crowd, queue = max(self._of.items(), key=lambda each: len(each[1]))
         if len(queue) <= len(self._of.get(longer_than_that_of, ())) + 1:
             return None
@@ -57,17 +57,17 @@ class _Queues:
 
 
 class Slots:
-    """Lets a few threads do some work at once.
+    """A limit on the threads that work at the same time.
 
-    The others wait in queues, one for each crowd of callers, and the crowds come by turns: a flood from one part of
-    the internet waits behind itself. There is room for few that wait, as each holds a thread; when it is full, the
-    newest of the largest crowd is refused in favour of a smaller one. Favoured callers come before all others and are
-    never refused in favour of anybody.
+    The others wait in queues, one for each crowd of callers, and the crowds are served round robin: a flood from one
+    part of the internet waits behind itself. Few may wait, as each holds a thread; beyond, the newest of the largest
+    crowd is refused in favour of a smaller one. Favoured callers come before all others, and are never refused in
+    favour of anybody.
 
     Args:
-        at_once: how many may be at work.
-        waiting: for how many there is room, beside favoured ones.
-        patience: seconds that anybody waits.
+        at_once: number of threads that may work at the same time.
+        waiting: number of threads that may wait, beside favoured ones.
+        patience: longest wait in seconds.
     """
 
     def __init__(self, at_once: int, waiting: int, patience: float = _PATIENCE_S) -> None:
@@ -81,24 +81,24 @@ class Slots:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """Number of waiting threads."""
         with self._lock:
             return len(self._favoured) + len(self._others)
 
     @property
     def refused(self) -> int:
-        """How many were refused so far."""
+        """Number of refused threads so far."""
         return self._refused
 
     @contextmanager
     def taken(self, crowd: str, *, is_favoured: bool = False) -> Iterator[None]:
-        """A slot, for a block of work.
+        """Hold a slot during the block.
 
         Args:
-            crowd: with whom the caller shares a queue.
+            crowd: name of the queue that the caller shares with others.
 
         Raises:
-            TooMany: too many wait, or none was free in time.
+            TooMany: too many wait, or no slot was free in time.
         """
         self._wait(crowd, self._favoured if is_favoured else self._others)
         try:

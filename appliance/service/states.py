@@ -1,4 +1,4 @@
-"""Desired states as the store has them, kept so that a small change of a large organization is little work."""
+"""Cache of desired states, so that a small change of a large organization is fast."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class _Kept:
 
 
 class States:
-    """States of organizations that were changed lately, each with the revision that the store gave it.
+    """Least recently used cache of desired states, each with its revision in the store.
 
-    Whoever changes an organization has its row, and so its revision: a state is given only to him who names that, so
-    it never matters who else changed the store.
+    A caller has read the organization's row, and so its present revision. A state is returned only for that revision,
+    so changes by other processes do no harm.
 
     Args:
-        most: how many are kept; those that were used last.
+        most: number of states that are kept.
     """
 
     def __init__(self, most: int = _MOST) -> None:
@@ -33,7 +33,7 @@ class States:
         self._lock = threading.Lock()
 
     def get(self, organization: str, revision: int) -> Desired | None:
-        """The state of that revision, if it is kept."""
+        """Find the state of a revision; None if it is not kept."""
         with self._lock:
             found = self._kept.get(organization)
             if found is None or found.revision != revision:
@@ -42,7 +42,7 @@ class States:
             return found.state
 
     def keep(self, revision: int, state: Desired) -> None:
-        """The store has this state now, as this revision."""
+        """Keep the state that the store has now, with its revision."""
         with self._lock:
             self._kept[state.organization] = _Kept(revision, state)
             self._kept.move_to_end(state.organization)
@@ -50,6 +50,6 @@ class States:
                 self._kept.popitem(last=False)
 
     def forget(self, organization: str) -> None:
-        """The organization is gone."""
+        """Drop the state of a removed organization."""
         with self._lock:
             self._kept.pop(organization, None)

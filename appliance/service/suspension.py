@@ -1,20 +1,21 @@
-"""Suspension: an organization that is stored and not enforced, until the operator resumes it.
+"""Suspension: the operator takes an organization out of service, and resumes it later.
 
-Its tunnels are dead, its people are signed out and can't sign in, its tokens are refused, and all that it has is kept.
+A suspended organization has no tunnels, its people are signed out and can't sign in, and its tokens are refused; all
+its data is kept.
 """
 
 from __future__ import annotations
 
 from appliance.model.errors import Conflict
 from appliance.service import factor_removals
-from appliance.service.changes import Change, carry_out
+from appliance.service.changes import OpenChange, carry_out
 from appliance.service.context import Actor, Context
 from appliance.store import factor_removals as stored
 from appliance.store import organizations, sessions
 
 
 def suspend(context: Context, organization_id: str) -> None:
-    """Takes the organization from its people and off the data plane; no packet of it passes when this returns.
+    """Suspend an organization; none of its packets pass when this returns.
 
     Raises:
         NotFound: there is no such organization.
@@ -23,7 +24,7 @@ def suspend(context: Context, organization_id: str) -> None:
     """
     since = context.clock()
 
-    def edit(change: Change) -> None:
+    def edit(change: OpenChange) -> None:
         if change.is_suspended:
             raise Conflict("The organization is suspended already.")
         change.is_suspended = True
@@ -35,20 +36,20 @@ def suspend(context: Context, organization_id: str) -> None:
 
 
 def resume(context: Context, organization_id: str) -> None:
-    """Gives the organization back; its machines can reconnect when this returns.
+    """Resume a suspended organization; its machines can reconnect when this returns.
 
     Raises:
         NotFound: there is no such organization.
         Conflict: it is not suspended.
-        NotEnforced: the data plane could not be made; it stays suspended.
+        NotEnforced: the data plane could not be created; the organization stays suspended.
     """
 
-    def edit(change: Change) -> None:
+    def edit(change: OpenChange) -> None:
         if not change.is_suspended:
             raise Conflict("The organization is not suspended.")
         change.is_suspended = False
         change.write(lambda transaction: organizations.suspend(transaction, organization_id, None))
-        # Nobody could sign in to stop one.
+        # Nobody could sign in to stop a removal.
         until = context.clock() + factor_removals.DELAY
         change.write(lambda transaction: stored.postpone(transaction, organization_id, until))
         change.note("organization.resumed")

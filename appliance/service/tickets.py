@@ -1,4 +1,4 @@
-"""Tickets of links and of half-way log-ins: random, stored hashed, good once and for a while."""
+"""Tickets of links and of log-ins that wait for a code: random, stored as hashes, valid once and for a limited time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIFETIMES: Mapping[TicketKind, timedelta] = {
     TicketKind.LOG_IN: timedelta(minutes=5),
 }
 
-# Two browsers may be half-way in at the same time.
+# Several browsers may wait for a code at the same time.
 _MOST_OF_ONE: Mapping[TicketKind, int] = {
     TicketKind.RESET: 1,
     TicketKind.MAILED_RESET: 1,
@@ -32,9 +32,9 @@ _MOST_OF_ONE: Mapping[TicketKind, int] = {
 
 
 def issue(context: Context, transaction: Connection, member: Member, kind: TicketKind) -> str:
-    """A new ticket, which is good once the transaction commits.
+    """Issue a ticket, which is valid once the transaction has committed.
 
-    Of a link only the last one is good, of a link to another password whoever hands it over.
+    A new link ends the member's older ones of its kind; the two kinds of reset links end each other.
     """
     token = tokens.new_token(tokens.TICKET)
     now = context.clock()
@@ -47,7 +47,7 @@ def issue(context: Context, transaction: Connection, member: Member, kind: Ticke
 
 
 def holder(context: Context, transaction: Connection, token: str, kind: TicketKind) -> Member:
-    """Whom the ticket speaks for; it stays good.
+    """Find a ticket's member; the ticket stays valid.
 
     Raises:
         NotFound: there is no such ticket, it was used, or its time is over.
@@ -60,7 +60,7 @@ def holder(context: Context, transaction: Connection, token: str, kind: TicketKi
 
 
 def use(context: Context, transaction: Connection, token: str, kind: TicketKind) -> Member:
-    """Whom the ticket speaks for; it is good no more.
+    """Use a ticket up, and find its member.
 
     Raises:
         NotFound: as for `holder`.

@@ -1,4 +1,4 @@
-"""Tokens: random, shown once, stored as a hash."""
+"""Random tokens, shown once and stored as hashes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ API = "mwt_"
 
 
 def new_token(prefix: str = SESSION) -> str:
-    """256 random bits, with a prefix that says what they are for, and by which leak scanners know them."""
+    """Make a token of 256 random bits, with a prefix that names its kind and lets leak scanners find it."""
     return prefix + secrets.token_urlsafe(32)
 
 
 def is_for_programs(token: str) -> bool:
-    """Whether it was made as an API token."""
+    """True if this is an API token."""
     return token.startswith(API)
 
 
 def hash_of(token: str) -> str:
-    """What the store keeps. A fast hash is right for what nobody can guess."""
+    """Hash a token for the store; a fast hash suffices for a random token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def csrf_of(token: str) -> str:
-    """What a page must send back with a change. It belongs to the session and does not give it away."""
+    """Derive the CSRF token of a session's forms, which does not reveal the session's token."""
     return hashlib.sha256(b"csrf\0" + token.encode()).hexdigest()
 
 
 def same(expected: str, shown: str) -> bool:
-    """Compares without telling by its duration how much of it was right."""
+    """Compare in constant time."""
     return hmac.compare_digest(expected.encode(), shown.encode())

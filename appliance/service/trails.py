@@ -1,4 +1,4 @@
-"""Removes what is not to be kept of audit trails any more, a little at a time."""
+"""Removal of old audit trail entries, a few at a time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _PORTIONS = 200
 
 
 def tidy(context: Context, *, portion: int = _PORTION, portions: int = _PORTIONS) -> int:
-    """Removes old entries in small transactions, so that no change waits long for one; gives their number.
+    """Remove old entries in small transactions, so that no change waits long; returns their number.
 
     Args:
-        portion: entries that one transaction removes at most.
-        portions: transactions; what is left then is for the next call.
+        portion: most entries of a transaction.
+        portions: most transactions; the rest is left to the next call.
     """
     now, removed = context.clock(), 0
     while portions > 0:

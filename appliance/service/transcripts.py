@@ -1,7 +1,7 @@
-"""Runs of the gate that the operator published: kept as the files that the gate wrote, and told claim by claim.
+"""Published runs of the gate, kept as the files that the gate wrote.
 
-The gate is another program. What is read of its files is what they promise to others: ``transcript.json`` says what a
-run came to, and the other files go along as they are.
+The gate is another program. Only the documented fields of its ``transcript.json`` are read; the other files are served
+as they are.
 """
 
 from __future__ import annotations
@@ -27,30 +27,35 @@ FILES: Mapping[str, str] = {
     "attestation.dsse.json": "application/json",
     "signing.pub": "application/x-pem-file",
 }
-"""The files of a run, and their media types."""
+"""Media types of a run's files."""
 
 _LARGEST = 64 * 2**20
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-z_]{1,32}")
 
 
 class ClaimVerdict(msgspec.Struct, frozen=True):
-    """What became of a claim: proven, refuted or inconclusive."""
+    """Verdict on a claim: proven, refuted or inconclusive."""
 
     id: str
     verdict: str
 
 
 class SabotageResult(msgspec.Struct, frozen=True):
-    """A known break, and whether it was noticed."""
+    """Result of a deliberate break of the product.
+
+    Attributes:
+        caught: whether the gate noticed it.
+    """
 
     caught: bool
 
 
 class Transcript(msgspec.Struct, frozen=True):
-    """What is told of a run; times in RFC 3339, UTC.
+    """Summary of a run.
 
     Attributes:
-        hub: another hub that the run was of, if it was not of this product.
+        started_at: in RFC 3339, UTC.
+        hub: name of the other hub that was examined; None for this product.
     """
 
     started_at: str
@@ -67,7 +72,7 @@ class Run:
     """A published run.
 
     Attributes:
-        files: names of those that it has.
+        files: names of its files.
     """
 
     id: str
@@ -76,23 +81,23 @@ class Run:
 
     @property
     def proven(self) -> int:
-        """How many claims it proved."""
+        """Number of proven claims."""
         return sum(claim.verdict == "proven" for claim in self.transcript.claims)
 
     @property
     def caught(self) -> int:
-        """How many breaks it noticed."""
+        """Number of breaks that were noticed."""
         return sum(sabotage.caught for sabotage in self.transcript.sabotage)
 
 
 @dataclass(frozen=True)
 class PublishedRuns:
-    """The folder of published runs, one folder each. It may not be there yet: then nothing is published."""
+    """Folder of published runs, with a folder for each; it need not exist yet."""
 
     folder: Path
 
     def runs(self) -> tuple[Run, ...]:
-        """All that can be read, newest first."""
+        """List the readable runs, newest first."""
         try:
             names = sorted((each.name for each in self.folder.iterdir() if _ID.fullmatch(each.name)), reverse=True)
         except OSError:
@@ -101,10 +106,10 @@ class PublishedRuns:
         return tuple(run for run in found if run is not None)
 
     def file(self, run: str, name: str) -> bytes:
-        """A file of a run, as the gate wrote it.
+        """Read a file of a run.
 
         Raises:
-            NotFound: no such run, or it has no such file.
+            NotFound: there is no such run, or it has no such file.
         """
         if _ID.fullmatch(run) and name in FILES:
             try:
@@ -114,13 +119,13 @@ class PublishedRuns:
         raise NotFound("No such file was published.")
 
     def publish(self, run: Path) -> Run:
-        """Publish a run, whole or not at all; one that is published already is published again.
+        """Publish a run, as a whole or not at all; a run that is published already is replaced.
 
         Args:
             run: the folder that the gate wrote.
 
         Raises:
-            Invalid: it is none, or one of another hub: claims are shown with the verdicts of published runs.
+            Invalid: the folder is no run, or a run of another hub, whose verdicts say nothing about this product.
             OSError: the folder can't be written.
         """
         source = run.resolve()
@@ -138,7 +143,7 @@ class PublishedRuns:
             for name, content in contents.items():
                 (new / name).write_bytes(content)
                 (new / name).chmod(0o644)
-            # Whatever the operator's umask: another user serves it.
+            # Independent of the operator's umask, as another user serves it.
             new.chmod(0o755)
             self._drop(source.name)
             new.rename(self.folder / source.name)
@@ -151,7 +156,7 @@ class PublishedRuns:
         """Withdraw a run.
 
         Raises:
-            NotFound: it is not there.
+            NotFound: there is no such run.
         """
         if not _ID.fullmatch(run) or not (self.folder / run).is_dir():
             raise NotFound(f"No run {run} was published.")
@@ -162,10 +167,13 @@ class PublishedRuns:
 
 
 def latest_verdicts(runs: tuple[Run, ...]) -> dict[str, tuple[ClaimVerdict, Run]]:
-    """By claim, what the newest run that looked at it says.
+    """Find the newest verdict on each claim, with its run.
 
     Args:
         runs: newest first.
+
+    Returns:
+        Verdict and run by the claim's id.
     """
     found: dict[str, tuple[ClaimVerdict, Run]] = {}
     for run in runs:
@@ -191,10 +199,10 @@ def _run(name: str, told: bytes, names: Iterable[str]) -> Run | None:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    """The files of a run.
+    """Read the files of a run; empty if there is no such folder.
 
     Raises:
-        Invalid: one is a link or another user's: what is published, everybody may read.
+        Invalid: a file is a link or another user's, which might reveal it to everybody.
     """
     found: dict[str, bytes] = {}
     try:

@@ -1,4 +1,4 @@
-"""Requests with a key that this process works on at the moment."""
+"""Keyed requests that this process works on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Underway:
-    """Keys of requests that threads of this process are at; no more than there are threads."""
+    """Keys of requests in progress; no more than this process has threads."""
 
     def __init__(self) -> None:
         self._keys: set[str] = set()
@@ -16,7 +16,7 @@ class Underway:
 
     @contextmanager
     def working_on(self, key: str) -> Iterator[bool]:
-        """Hold a key while the block lasts; gives False where another thread holds it."""
+        """Hold a key during the block; yields False if another thread holds it."""
         with self._lock:
             is_alone = key not in self._keys
             self._keys.add(key)

@@ -1,7 +1,7 @@
-"""Organizations that somebody signed up and never used: they are removed after a while, and bounded until then.
+"""Unused organizations: removed after a while, and limited in number.
 
-An organization is unused where nobody of it has shown that their e-mail address is theirs, no machine has ever
-connected, none was removed, and it is on the free plan. Each one costs a port, a namespace and a process all the same.
+An organization is unused if no member has a verified e-mail address, no machine has ever connected, none was removed,
+and it is on the free plan. Each one still costs a port, a namespace and a process.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from appliance.store.deletions import DeletionTarget
 log = structlog.get_logger()
 
 MOST = 1000
-"""Unused organizations beyond which a stranger signs up none."""
+"""Number of unused organizations at which strangers can't sign up."""
 _AT_ONCE = 20
 _FULL_RETRY_S = 3600
 
 
 def check_room(context: Context) -> None:
-    """Raises `TooMany` where as many organizations are unused as there may be."""
+    """Raise `TooMany` if `MOST` organizations are unused."""
     with context.store.read() as transaction:
         count = unused.count(transaction, MOST)
     if count >= MOST:
-        log.warning("nobody signs up: too many organizations are unused", count=count)
+        log.warning("sign-up is refused: too many organizations are unused", count=count)
         raise TooMany(
             "So many new organizations wait for their first use that nobody signs up another one for now. The operator "
             "of this service can invite you.",
@@ -37,7 +37,7 @@ def check_room(context: Context) -> None:
 
 
 def remove(context: Context) -> int:
-    """Removes some organizations that were unused for as long as the operator allows; tells how many.
+    """Remove some organizations that were unused for as long as the operator allows; returns their number.
 
     Raises:
         NotEnforced, Unavailable: as for `deletion.delete`.

@@ -1,4 +1,4 @@
-"""Usage: the statement of each month, and each machine's part of it."""
+"""Usage statements by month, and by machine within a month."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from appliance.store import meters
 
 
 def statement(context: Context, actor: Actor) -> list[Month]:
-    """The organization's usage, month by month until now."""
+    """List the organization's usage by month until now."""
     return usage.months(_history(context, actor))
 
 
 def month(context: Context, actor: Actor, name: str) -> tuple[Month, list[Item]]:
-    """One month (``YYYY-MM``), and what each machine has to do with it.
+    """Find a month of the statement, with each machine's part.
+
+    Args:
+        name: of the month, ``YYYY-MM``.
 
     Raises:
         NotFound: the organization has no such month.

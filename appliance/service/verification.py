@@ -1,7 +1,7 @@
-"""Whether an e-mail address is its account's: shown by a link that was sent there.
+"""Verification of an account's e-mail address by a link in a letter.
 
-An account whose address is not verified works all the same, and its page says so; only further ways into it, tokens,
-passkeys and a second factor, have to wait.
+An account with an unverified address works, and its page says so. Only tokens, passkeys and a second factor have to
+wait for the verification.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ It is good for three days. If you know nothing of it, you need not do anything.
 
 
 def ask(context: Context, transaction: Connection, member: Member) -> None:
-    """Queues the letter, where this service sends any."""
+    """Queue the letter, if this service sends mail."""
     mail.queue(context, transaction, member.organization_id, LETTER, member.id)
 
 
 def ask_again(context: Context, actor: Actor) -> None:
-    """Another letter with another link.
+    """Queue another letter with a new link.
 
     Raises:
         Conflict: the address is verified.
@@ -48,10 +48,10 @@ def ask_again(context: Context, actor: Actor) -> None:
 
 
 def require(context: Context, member: Member) -> None:
-    """For what lets somebody in for longer: not before the address is shown to be this person's.
+    """Check that a member may create lasting credentials: tokens, passkeys and a second factor.
 
-    Somebody may have signed up with the address of another person, who is to find nothing in their account that lets
-    the first one in again. Without mail nobody can show that an address is theirs, and nobody is asked to.
+    A stranger may have signed up with another person's address, and must not keep access after that person took the
+    account over. Without mail nothing can be verified, and everybody may.
 
     Raises:
         Unverified: the address is not verified, and this service sends mail.
@@ -61,7 +61,7 @@ def require(context: Context, member: Member) -> None:
 
 
 def compose(context: Context, transaction: Connection, member_id: str) -> Letter | None:
-    """The letter with the link."""
+    """Write the letter with a new link (`mail.Composer`)."""
     member = people.by_id(transaction, member_id)
     if member is None or member.verified_at is not None:
         return None
@@ -70,12 +70,12 @@ def compose(context: Context, transaction: Connection, member_id: str) -> Letter
 
 
 def issue(context: Context, email: str) -> str:
-    """A link, for the operator to hand over.
+    """Make a link, for the operator to hand over.
 
     Raises:
         Invalid: this is no e-mail address.
         NotFound: nobody has this address.
-        Conflict: it is verified.
+        Conflict: the address is verified.
     """
     with context.store.write() as transaction:
         member = _unverified(people.by_email(transaction, check_email(email)))
@@ -93,15 +93,18 @@ def issue(context: Context, email: str) -> str:
 
 
 def confirm(context: Context, token: str) -> None:
-    """The address is its account's.
+    """Mark the address of a link as verified.
+
+    Args:
+        token: of the link.
 
     Raises:
-        NotFound: the link is not good.
+        NotFound: the link is not valid.
     """
     with context.store.read() as transaction:
         organization_id = tickets.holder(context, transaction, token, TicketKind.VERIFICATION).organization_id
     with context.store.write() as transaction:
-        # Before anything else, as every change of its people does: none of two waits for the other.
+        # Locked first, as in every change of its people, so that no deadlock is possible.
         organizations.find_locked(transaction, organization_id)
         member = tickets.use(context, transaction, token, TicketKind.VERIFICATION)
         people.verify(transaction, member.id, context.clock())

@@ -1,7 +1,7 @@
-"""The ways into an account beside its password, and their end.
+"""End of an account's sessions, API tokens and passkeys after a change of its password.
 
-Whoever had the password may have made themselves another way in. So another password ends every session and link, and
-tokens and passkeys too unless their owner wants to keep them; a second factor, which lets nobody in by itself, stays.
+A stranger who knew the password may have created any of them. So a new password ends every session and link, and tokens
+and passkeys too unless their owner keeps them. A second factor stays, since it gives no access by itself.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from appliance.store import api_tokens, passkeys, second_factors
 def end(
     transaction: Connection, member: Member, *, keep_tokens: bool = False, keep_passkeys: bool = False
 ) -> dict[str, Any]:
-    """Ends every session of this member, every API token and every passkey, but what is to be kept.
+    """End every session, API token and passkey of a member, and a proposed second factor.
 
     Returns:
-        How many tokens and passkeys ended, for the audit trail.
+        Numbers of ended tokens and passkeys, for the audit trail.
     """
     sessions.end_every(transaction, member)
     second_factors.drop_proposal(transaction, member.id)

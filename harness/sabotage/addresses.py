@@ -13,8 +13,8 @@ import sqlalchemy
 
 from appliance.hub.rpc import checks
 from appliance.service import Actor, Context, addresses, machines
-from appliance.service.changes import Change
-from appliance.service.machines import Issued
+from appliance.service.changes import OpenChange
+from appliance.service.machines import IssuedMachine
 from appliance.store import machines as stored
 
 _add = machines.add
@@ -28,14 +28,14 @@ def choose_early() -> None:
 
     def add(
         context: Context, actor: Actor, *, name: str, groups: Iterable[str] = (), public_key: str | None = None
-    ) -> Issued:
+    ) -> IssuedMachine:
         with context.store.read() as transaction:
             taken = [machine.address for machine in stored.enabled_of(transaction, actor.organization_id)]
         chosen.after = max(taken, default=None)
         time.sleep(_MEANWHILE_S)
         return _add(context, actor, name=name, groups=groups, public_key=public_key)
 
-    def allocate(change: Change, now: datetime) -> IPv4Address:
+    def allocate(change: OpenChange, now: datetime) -> IPv4Address:
         del now
         return chosen.after + 1 if chosen.after else change.organization.network[2]
 

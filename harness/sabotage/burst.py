@@ -16,7 +16,7 @@ from appliance.hub.rpc.callers import Hook, no_hook
 from appliance.model.desired import Desired
 from appliance.model.organization import Machine
 from appliance.service import accounts, addresses
-from appliance.service.changes import Change
+from appliance.service.changes import OpenChange
 from appliance.store import machines
 from harness.sabotage.addresses import believe_every_machine
 
@@ -47,7 +47,7 @@ def remember_the_free_port() -> None:
 def take_the_address_that_was_free() -> None:
     """A machine gets the address that was free when the organization was made; the store files it under another."""
 
-    def allocate(change: Change, now: object) -> IPv4Address:
+    def allocate(change: OpenChange, now: object) -> IPv4Address:
         del now
         return change.organization.network[2]
 

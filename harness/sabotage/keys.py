@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from appliance.service import machines, repeats
 from appliance.service.context import Actor, Context
-from appliance.service.machines import Issued
+from appliance.service.machines import IssuedMachine
 from appliance.service.repeats import Work
 from appliance.store import audit
 from appliance.vault import Lock, vault
@@ -51,7 +51,7 @@ def derive_from_nothing() -> None:
 def keep_configurations() -> None:
     """What a machine got is kept, to be shown once more on request."""
 
-    def add(context: Context, actor: Actor, **wishes: Any) -> Issued:
+    def add(context: Context, actor: Actor, **wishes: Any) -> IssuedMachine:
         issued = _add(context, actor, **wishes)
         kept = {"machine": issued.machine.id, "private_key": issued.configuration.private_key}
         with context.store.write() as transaction:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from appliance.model.organization import Member, Role
 from appliance.service import Actor, Context, accounts, credentials, proof, sessions, ways_in
 from appliance.service.credentials import Credential
-from appliance.service.proof import Shown
+from appliance.service.proof import FreshProof
 from appliance.store import second_factors
 from appliance.web import authentication, proxies
 from appliance.web.limits import RateLimits
@@ -74,9 +74,9 @@ def keep_tokens() -> None:
 def ask_for_no_proof() -> None:
     """A session is enough to make a token or a passkey."""
 
-    def of_person(context: Context, actor: Actor, password: str, code: str | None) -> Shown:
+    def of_person(context: Context, actor: Actor, password: str, code: str | None) -> FreshProof:
         del password, code
-        return Shown(accounts.member_of(context, actor))
+        return FreshProof(accounts.member_of(context, actor))
 
     proof.of_person = of_person
 

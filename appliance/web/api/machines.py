@@ -10,7 +10,7 @@ import msgspec
 from appliance.model.access import CHANGE, LOOK
 from appliance.model.errors import PlanLimit
 from appliance.service import machines
-from appliance.service.machines import Issued, Seen
+from appliance.service.machines import IssuedMachine, ObservedMachine
 from appliance.store.times import rfc3339
 from appliance.web.api import paging
 from appliance.web.api.routes import ApiCall, Route
@@ -78,7 +78,7 @@ class MachineAnswer(msgspec.Struct, frozen=True):
     sent_bytes: int
 
     @classmethod
-    def of(cls, seen: Seen) -> MachineAnswer:
+    def of(cls, seen: ObservedMachine) -> MachineAnswer:
         machine, status = seen.machine, seen.status
         return cls(
             id=machine.id,
@@ -110,8 +110,8 @@ class IssuedAnswer(Unshown, frozen=True):
     ]
 
     @classmethod
-    def of(cls, issued: Issued) -> IssuedAnswer:
-        return cls(MachineAnswer.of(Seen(issued.machine, None, online=False)), issued.configuration.text())
+    def of(cls, issued: IssuedMachine) -> IssuedAnswer:
+        return cls(MachineAnswer.of(ObservedMachine(issued.machine, None, online=False)), issued.configuration.text())
 
 
 class MachinesAnswer(msgspec.Struct, frozen=True):

@@ -59,6 +59,6 @@ def page_of(
     if after is not None:
         places = [place for place, entry in enumerate(entries) if key(entry) == after]
         if not places:
-            raise Invalid("This is not where a page can begin.", field="after")
+            raise Invalid("This is not a position in the list.", field="after")
         start = places[0] + 1
     return pages.cut(lambda count: entries[start : start + count], limit_of(call), key)

@@ -142,7 +142,7 @@ def _one(visit: Visit, refusal: Refused | None = None, refused_form: str = "") -
     )
 
 
-def _configuration(visit: Visit, issued: machines.Issued, heading: str) -> Reply:
+def _configuration(visit: Visit, issued: machines.IssuedMachine, heading: str) -> Reply:
     """The answer to the POST itself, never cached: the private key leaves this process in it, once."""
     text = issued.configuration.text()
     has_private_key = issued.configuration.private_key is not None

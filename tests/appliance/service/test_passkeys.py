@@ -13,7 +13,7 @@ from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
 from appliance.model.errors import Conflict, Invalid, NotFound, NotPossible, Unauthenticated, WrongProof
 from appliance.service import Actor, Context, accounts, enrolment, organizations, passkeys
-from appliance.service.webauthn_party import Party
+from appliance.service.relying_party import RelyingParty
 from appliance.store import schema
 from tests.appliance.authenticator import Authenticator
 from tests.appliance.conftest import sign_up
@@ -210,10 +210,10 @@ def test_a_service_without_a_name_has_no_passkeys(context: Context, owner: Actor
 @pytest.mark.parametrize(
     ("site", "party"),
     [
-        ("https://Mesh.Example.net:443", Party("mesh.example.net", "https://mesh.example.net")),
-        ("https://localhost:8443", Party("localhost", "https://localhost:8443")),
+        ("https://Mesh.Example.net:443", RelyingParty("mesh.example.net", "https://mesh.example.net")),
+        ("https://localhost:8443", RelyingParty("localhost", "https://localhost:8443")),
         ("https://192.0.2.1", None),
     ],
 )
-def test_the_origin_is_written_as_browsers_write_it(site: str, party: Party | None) -> None:
-    assert Party.of(site) == party
+def test_the_origin_is_written_as_browsers_write_it(site: str, party: RelyingParty | None) -> None:
+    assert RelyingParty.of(site) == party

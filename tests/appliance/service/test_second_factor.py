@@ -219,7 +219,7 @@ def test_one_that_is_turned_on_while_somebody_logs_in_is_asked_for(
 ) -> None:
     examine = second_factor.examine
 
-    def slowly(*arguments: object) -> second_factor.Proof:
+    def slowly(*arguments: object) -> second_factor.ExaminedCode:
         proof = examine(*arguments)  # type: ignore[arg-type]
         phone.secret = enrolment.propose(context, owner, password=PASSWORD).secret
         enrolment.enable(context, owner, code=phone.code())

@@ -25,7 +25,7 @@ from tests.appliance.web.pages.visitor import Visitor
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "'; DROP TABLE--", "{{ 7*7 }}", "a&amp;b"]
 
 
-def one_of(site: Site, visitor: Visitor) -> machines.Seen:
+def one_of(site: Site, visitor: Visitor) -> machines.ObservedMachine:
     """The organization's first machine."""
     actor = accounts.actor_of(site.context, visitor.cookies[COOKIE])
     return machines.page(site.context, actor)[0][0]

@@ -39,7 +39,7 @@ def actor(site: Site, owner: Visitor) -> Actor:
 
 
 @pytest.fixture
-def seen(site: Site, actor: Actor) -> Callable[[], Sequence[machines.Seen]]:
+def seen(site: Site, actor: Actor) -> Callable[[], Sequence[machines.ObservedMachine]]:
     """The organization's machines."""
     return lambda: machines.page(site.context, actor)[0]
 
@@ -63,7 +63,7 @@ def told(visitor: Visitor, answer: Answer) -> str:
     return visitor.get(answer.headers["location"]).page.text
 
 
-def rotating(owner: Visitor, seen: Callable[[], Sequence[machines.Seen]]) -> Callable[[], Answer]:
+def rotating(owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]]) -> Callable[[], Answer]:
     """Sends the form that asks for a new key of the one machine, which is added here."""
     owner.add_machine("one")
     path = f"/machines/{seen()[0].machine.id}/rotate"
@@ -83,7 +83,7 @@ def test_no_two_forms_have_the_same_token(owner: Visitor) -> None:
 
 @pytest.mark.parametrize("once", ["", "x", "1-" + "a" * 16, "9" * 13 + "-" + "a" * 16, None])
 def test_a_form_without_a_token_of_its_own_is_refused(
-    owner: Visitor, seen: Callable[[], Sequence[machines.Seen]], once: str | None
+    owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]], once: str | None
 ) -> None:
     owner.get("/machines")
     fields = owner.answer.page.forms["/machines"] | {"name": "one"}
@@ -100,7 +100,7 @@ def test_a_form_is_not_taken_longer_than_it_is_remembered(owner: Visitor, age: i
 
 
 def test_a_machine_is_added_once_and_its_key_is_shown_once(
-    owner: Visitor, hub: FakeHub, seen: Callable[[], Sequence[machines.Seen]]
+    owner: Visitor, hub: FakeHub, seen: Callable[[], Sequence[machines.ObservedMachine]]
 ) -> None:
     add = filled_in(owner, "/machines", "/machines", name="one")
     first = add()
@@ -122,7 +122,9 @@ def test_a_machine_with_its_own_key_is_shown_its_configuration_again(owner: Visi
     assert config in told(owner, add())
 
 
-def test_what_was_typed_anew_is_another_request(owner: Visitor, seen: Callable[[], Sequence[machines.Seen]]) -> None:
+def test_what_was_typed_anew_is_another_request(
+    owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]]
+) -> None:
     owner.get("/machines")
     fields = owner.answer.page.forms["/machines"]
     for name in ("one", "two"):
@@ -131,7 +133,7 @@ def test_what_was_typed_anew_is_another_request(owner: Visitor, seen: Callable[[
 
 
 def test_what_was_refused_is_tried_again_with_the_same_form(
-    owner: Visitor, hub: FakeHub, seen: Callable[[], Sequence[machines.Seen]]
+    owner: Visitor, hub: FakeHub, seen: Callable[[], Sequence[machines.ObservedMachine]]
 ) -> None:
     add = filled_in(owner, "/machines", "/machines", name="one")
     hub.refuses = True
@@ -141,7 +143,7 @@ def test_what_was_refused_is_tried_again_with_the_same_form(
     assert len(seen()) == 1
 
 
-def test_a_reload_makes_no_other_key(owner: Visitor, seen: Callable[[], Sequence[machines.Seen]]) -> None:
+def test_a_reload_makes_no_other_key(owner: Visitor, seen: Callable[[], Sequence[machines.ObservedMachine]]) -> None:
     rotate = rotating(owner, seen)
     before = seen()[0].machine.public_key
     assert "PrivateKey" in rotate().page.text
@@ -152,7 +154,7 @@ def test_a_reload_makes_no_other_key(owner: Visitor, seen: Callable[[], Sequence
 
 
 def test_a_service_that_was_started_again_knows_what_was_done(
-    owner: Visitor, site: Site, hub: FakeHub, seen: Callable[[], Sequence[machines.Seen]]
+    owner: Visitor, site: Site, hub: FakeHub, seen: Callable[[], Sequence[machines.ObservedMachine]]
 ) -> None:
     rotate = rotating(owner, seen)
     rotate()
@@ -202,7 +204,7 @@ def test_two_clicks_at_once_show_the_same_key(owner: Visitor, site: Site, hub: F
 @pytest.mark.parametrize("took_place", [True, False])
 def test_a_store_that_is_lost_at_the_commit_loses_no_key_in_silence(
     owner: Visitor,
-    seen: Callable[[], Sequence[machines.Seen]],
+    seen: Callable[[], Sequence[machines.ObservedMachine]],
     monkeypatch: pytest.MonkeyPatch,
     took_place: bool,
 ) -> None:

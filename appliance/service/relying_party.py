@@ -1,7 +1,7 @@
-"""This service as passkeys know it, and what it asks of authenticators.
+"""Relying party of WebAuthn: the service's side of passkeys.
 
-The authenticator shows that somebody is there and that it is the right person (a PIN, a finger), so a passkey alone
-lets in, and no second factor is asked for.
+The authenticator verifies presence and identity of the person (a PIN, a finger), so a passkey suffices to log in, and
+no second factor is asked for.
 
 Source: W3C Web Authentication, Level 3, by way of the library `webauthn`.
 """
@@ -30,24 +30,24 @@ _NAME = "MeshWG"
 _HTTPS = 443
 
 NotValid = (WebAuthnException, ValueError, LookupError, TypeError, RecursionError)
-"""What the library raises for what no honest browser sends."""
+"""Errors of the library about input that no honest browser sends."""
 
 
 @dataclass(frozen=True)
-class Party:
-    """Where passkeys of this service are good.
+class RelyingParty:
+    """Relying party of WebAuthn: the site that passkeys are valid for.
 
     Attributes:
-        id: the host's name.
-        origin: what a browser says that it is at.
+        id: the site's host name.
+        origin: the site's origin, as a browser reports it.
     """
 
     id: str
     origin: str
 
     @classmethod
-    def of(cls, site: str) -> Party | None:
-        """The party of this URL; None where its host has no name, as passkeys are for names alone."""
+    def of(cls, site: str) -> RelyingParty | None:
+        """Make the relying party of a URL; None if its host is an IP address, for which passkeys don't work."""
         parts = urlsplit(site)
         host = parts.hostname or ""
         try:
@@ -58,7 +58,11 @@ class Party:
         return None
 
     def creation_options(self, challenge: bytes, member_id: str, email: str, present: Sequence[bytes]) -> str:
-        """What a browser needs to make a passkey, in JSON; not on an authenticator that has one of ``present``."""
+        """Make the options with which a browser creates a passkey, in JSON.
+
+        Args:
+            present: ids of the member's passkeys, whose authenticators are excluded.
+        """
         options = webauthn.generate_registration_options(
             rp_id=self.id,
             rp_name=_NAME,
@@ -73,14 +77,14 @@ class Party:
         return webauthn.options_to_json(options)
 
     def request_options(self, challenge: bytes) -> str:
-        """What a browser needs to use any passkey that it has for this service, in JSON."""
+        """Make the options with which a browser uses any passkey of this service, in JSON."""
         options = webauthn.generate_authentication_options(
             rp_id=self.id, challenge=challenge, user_verification=UserVerificationRequirement.REQUIRED
         )
         return webauthn.options_to_json(options)
 
     def registered(self, credential: RegistrationCredential, challenge: bytes) -> VerifiedRegistration:
-        """The new passkey; raises one of `NotValid`."""
+        """Verify a new passkey; raises one of `NotValid`."""
         return webauthn.verify_registration_response(
             credential=credential,
             expected_challenge=challenge,
@@ -92,7 +96,14 @@ class Party:
     def used(
         self, credential: AuthenticationCredential, challenge: bytes, public_key: bytes, sign_count: int
     ) -> VerifiedAuthentication:
-        """What the authenticator says; raises one of `NotValid`, also where it has counted backwards: it is a copy."""
+        """Verify the use of a passkey.
+
+        Args:
+            sign_count: the authenticator's last known counter.
+
+        Raises:
+            NotValid: one of these errors; also if the counter went backwards, which means that the passkey was copied.
+        """
         return webauthn.verify_authentication_response(
             credential=credential,
             expected_challenge=challenge,
