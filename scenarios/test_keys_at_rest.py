@@ -38,11 +38,11 @@ def test_no_start_without_the_secret(world: World, record: Record) -> None:
     shutil.copytree(service.data, copy)
     right = service.unlock_secret
     with record.control("with its secret it opens the keys"):
-        code, output = service.another_start(copy, right)
+        code, output = service.try_start(copy, right)
         assert code == BUSY, output
     wrong = {"no secret": None, "another secret": right[::-1], "the secret and one letter": right + "x"}
     for what, secret in wrong.items():
-        code, output = service.another_start(copy, secret)
+        code, output = service.try_start(copy, secret)
         if code != NOT_CONFIGURED:
             raise Refuted(f"a start with {what} was not refused: it ended with {code} and printed {output!r}")
         if len(output.splitlines()) != 1:

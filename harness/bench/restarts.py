@@ -67,7 +67,7 @@ def measure(world: World, organizations: int, rounds: int, tell: Callable[[str],
         stream.wait_delivery(0, 10.0)
         for number in range(rounds):
             periods.append(_quiet(_QUIET_S))
-            periods.append(_disturbed(world, mesh, "SIGHUP", world.subject.service.renew))
+            periods.append(_disturbed(world, mesh, "SIGHUP", world.subject.service.restart_children))
             periods.append(_quiet(_STEADY_S))
             periods.append(_disturbed(world, mesh, "SIGKILL", world.subject.service.kill_children))
             tell(f"restarts, round {number + 1} of {rounds}: no save was answered for {_downtimes(periods[-3:])}")

@@ -140,7 +140,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tells what runs now, and has the service run that another scenario left down."""
     _report(item, "runs")
     if _WORLD in item.config.stash:
-        item.config.stash[_WORLD].subject.stand_up()
+        item.config.stash[_WORLD].subject.ensure_running()
 
 
 def _report(item: pytest.Item, word: str, why: str | None = None) -> None:

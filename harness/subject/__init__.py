@@ -1,1 +1,1 @@
-"""The hub that is measured: a service of the lab's own, one that runs elsewhere, or another product."""
+"""Hub under test: the lab's own service, a service that runs elsewhere, or another product."""

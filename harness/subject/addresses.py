@@ -1,4 +1,4 @@
-"""Addresses as the command line takes them: where a service is, and where to listen."""
+"""Parsers of the addresses on the command line: URL of a service, and address to listen on."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ LAST_PORT = 65535
 _AUTHORITY = re.compile(r"(\[[^\[\]]+\]|[^\[\]:/?#@\s]+)(?::([0-9]{1,5}))?")
 _URL = re.compile(r"https://([^/]+)/?")
 _NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-# Programs read a name that ends so as an address.
+# Programs read a name with a number as its last label as an IPv4 address.
 _NUMBER_AT_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 
 
 def parse(text: str) -> tuple[str, int | None]:
-    """Host and port of ``HOST[:PORT]``, an IPv6 address in brackets.
+    """Splits ``HOST[:PORT]``, where an IPv6 address stands in brackets.
 
     Returns:
-        The host in ASCII and without brackets, and the port, 0 to 65535.
+        The host in ASCII and without brackets, and the port, 0 to 65535; None without one.
 
     Raises:
-        ValueError: it is no such text.
+        ValueError: the text has another form.
     """
     found = _AUTHORITY.fullmatch(text)
     if found is None:
@@ -35,17 +35,17 @@ def parse(text: str) -> tuple[str, int | None]:
 
 
 def service_url(text: str) -> str:
-    """The URL of a service, ``https://HOST[:PORT]``, with the host in ASCII.
+    """Normalizes the URL of a service, ``https://HOST[:PORT]``, to a host in ASCII.
 
     Raises:
-        ValueError: it is no such text.
+        ValueError: the text has another form, or the port is 0.
     """
     found = _URL.fullmatch(text)
     if found is None:
         raise ValueError("not https://HOST[:PORT]")
     host, port = parse(found[1])
     if port == 0:
-        raise ValueError("nothing is reached at port 0")
+        raise ValueError("no service has port 0")
     return f"https://{f'[{host}]' if ':' in host else host}{'' if port is None else f':{port}'}"
 
 

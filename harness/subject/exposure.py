@@ -1,4 +1,4 @@
-"""Secrets where they must not be: looked for byte by byte, in every form that a program would give them."""
+"""Search for secrets in bytes and files, in every encoding that a program might use."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ _CHUNK = 2**22
 
 
 def forms(secret: str) -> dict[str, bytes]:
-    """The bytes that a secret is written as, by the name of the form: as it is, escaped, and encoded once more.
+    """Returns the encodings of a secret by name: plain, escaped, and base64, base32 and hex of it.
 
-    One that is base64 of 32 bytes, as WireGuard's keys are, is also looked for as those bytes and what they are encoded
-    as.
+    A secret that is base64 of 32 bytes, as WireGuard keys are, also has these 32 bytes and their encodings.
     """
     text = secret.encode()
     found = {
@@ -41,7 +40,11 @@ def forms(secret: str) -> dict[str, bytes]:
 
 
 def in_bytes(content: bytes, secrets: Mapping[str, str]) -> list[str]:
-    """Which of these secrets the content has, by their names, and in what form."""
+    """Returns the secrets that the content contains, as ``NAME (FORM)``.
+
+    Args:
+        secrets: secrets by name.
+    """
     return sorted(
         f"{name} ({form})"
         for name, secret in secrets.items()
@@ -51,7 +54,11 @@ def in_bytes(content: bytes, secrets: Mapping[str, str]) -> list[str]:
 
 
 def in_files(files: Iterable[Path], secrets: Mapping[str, str]) -> list[str]:
-    """Which of these secrets lie in which of these files, in what form. A file that goes meanwhile is passed over."""
+    """Returns the secrets that the files contain, as ``NAME (FORM) in FILE``. Skips files that disappear meanwhile.
+
+    Args:
+        secrets: secrets by name.
+    """
     wanted = [(f"{name} ({form})", data) for name, secret in secrets.items() for form, data in forms(secret).items()]
     overlap = max((len(data) for _, data in wanted), default=1) - 1
     found = set()
@@ -61,7 +68,7 @@ def in_files(files: Iterable[Path], secrets: Mapping[str, str]) -> list[str]:
                 before = b""
                 while chunk := content.read(_CHUNK):
                     window = before + chunk
-                    found |= {f"{what} in {file.name}" for what, data in wanted if data in window}
+                    found |= {f"{form} in {file.name}" for form, data in wanted if data in window}
                     before = window[-overlap:]
         except FileNotFoundError:
             continue
@@ -69,13 +76,13 @@ def in_files(files: Iterable[Path], secrets: Mapping[str, str]) -> list[str]:
 
 
 def files_of(service: Service) -> Iterator[Path]:
-    """Every file of the service, below its data folder or ``/run``, but for those of the lab itself."""
+    """Yields every file below the service's data folder and ``/run``, except for the lab's own."""
     lab = service.host.folder.parent
     for top in (service.data, Path("/run")):
-        for folder, folders, names in os.walk(top):
-            at = Path(folder)
-            folders[:] = [each for each in folders if at / each not in (lab, Path("/run/netns"))]
-            yield from (at / name for name in names if (at / name).is_file())
+        for root, folders, names in os.walk(top):
+            folder = Path(root)
+            folders[:] = [each for each in folders if folder / each not in (lab, Path("/run/netns"))]
+            yield from (folder / name for name in names if (folder / name).is_file())
 
 
 def _encoded(what: str, data: bytes) -> dict[str, bytes]:

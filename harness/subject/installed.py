@@ -1,4 +1,4 @@
-"""A service as who is root on its host has it: processes, files, the operator's commands. In a lab, or over SSH."""
+"""Access as root to the host of a service, in a lab or over SSH: processes, files, the operator's commands."""
 
 from __future__ import annotations
 
@@ -22,52 +22,56 @@ _PAUSE_S = 0.1
 
 
 class Installed(Protocol):
-    """What scenarios need of the host that a service runs on."""
+    """A service whose host scenarios may look at and change as root."""
 
     @property
     def host(self) -> Host:
-        """The host; programs run there as root."""
+        """Host of the service; programs run there as root."""
 
     @property
     def data(self) -> PurePath:
-        """Its data folder, there."""
+        """Data folder on that host."""
 
     def children(self, *commands: str) -> set[int]:
-        """Ids of its processes ``hub`` and ``web``, or of one of them."""
+        """Returns the ids of the service's processes ``hub`` and ``web``, or of the named one."""
 
     def signal(self, pids: Collection[int], number: int) -> None:
-        """Sends a signal to processes; those that are gone are passed over."""
+        """Sends a signal to processes; skips those that have ended."""
 
     def is_ready(self) -> bool:
-        """Whether it answers, and says that every organization is enforced."""
+        """Returns True if the service answers that it enforces every organization."""
 
     def census(self) -> dict[str, Any]:
-        """What the operator's command says that there is, by organization."""
+        """Returns the census that the operator's command prints, by organization id."""
 
     def log_text(self) -> str:
-        """What it said so far."""
+        """Returns the service's log so far."""
 
     def stop(self) -> object:
-        """Stops it as an operator would."""
+        """Stops the service as an operator would."""
 
     def start(self) -> float:
-        """Starts it again and waits until it is up; returns the seconds that took."""
+        """Starts the service and waits until it is up.
+
+        Returns:
+            The seconds that this took.
+        """
 
 
 class OverSsh:
-    """A service that somebody else runs, with a shell on its host until `close`.
+    """`Installed` through a shell on the host of a service that somebody else runs, until `close`.
 
     Raises (each method):
-        Inconclusive: the host does not show or do that.
+        Inconclusive: the host refuses, or lacks what the method needs.
     """
 
     def __init__(self, live: Live) -> None:
         assert live.ssh is not None
-        way = live.ssh
+        shell = live.ssh
         self._api = Api(live.url, live.certificate)
-        self._control = way.control
+        self._control = shell.control
         try:
-            self.host = SshHost("hub", way.login, sock=live.outward.connect(*way.connection))
+            self.host = SshHost("hub", shell.login, sock=live.outward.connect(*shell.connection))
         except (HostUnavailable, OSError) as error:
             raise Inconclusive(f"there is no way to the service's host: {error}") from error
         try:
@@ -79,11 +83,11 @@ class OverSsh:
             raise
 
     def close(self) -> None:
-        """Closes the connection; what was started there ends with it."""
+        """Closes the connection; programs that it started end."""
         self.host.close()
 
     def children(self, *commands: str) -> set[int]:
-        """Ids of its processes; see `Installed.children`."""
+        """Returns the ids of processes; see `Installed.children`."""
         listed = (line.split() for line in self.host.run("sh", "-c", _PROCESSES).stdout.splitlines())
         return {int(pid) for pid, command in listed if command in (commands or ("hub", "web"))}
 
@@ -93,14 +97,14 @@ class OverSsh:
             self.host.run("kill", f"-{int(number)}", *map(str, pids), check=False)
 
     def is_ready(self) -> bool:
-        """Whether it answers that it is; see `Installed.is_ready`."""
+        """Asks the service whether it is ready; see `Installed.is_ready`."""
         try:
             return self._api.send("GET", "/readyz").status == httpx.codes.OK
         except httpx.TransportError:
             return False
 
     def census(self) -> dict[str, Any]:
-        """What the operator's command says; see `Installed.census`."""
+        """Runs the operator's command; see `Installed.census`."""
         command = 'cd "$1" && exec "$2" -m appliance census --json'
         words = (self._folder, self._python)
         done = self.host.run("sh", "-c", command, "sh", *words, env=self._settings, timeout=_DEADLINE, check=False)
@@ -109,43 +113,43 @@ class OverSsh:
         return {each["id"]: each for each in json.loads(done.stdout)["organizations"]}
 
     def log_text(self) -> str:
-        """What the file has that its standard error goes to."""
-        done = self.host.run("sh", "-c", _LOG, "sh", str(self._hub()), check=False)
+        """Returns the content of the file that standard error of the service goes to."""
+        done = self.host.run("sh", "-c", _LOG, "sh", str(self._hub_pid()), check=False)
         if done.returncode != 0:
-            raise Inconclusive("the service's log is no file of its host")
+            raise Inconclusive("the service does not log to a file on its host")
         return done.stdout
 
     def stop(self) -> None:
-        """Has the host's own command stop it."""
-        self._ask_to("stop")
+        """Stops the service by the control command, and waits until its processes are gone."""
+        self._control_service("stop")
         if not wait_until(lambda: not self.children(), _DEADLINE, _PAUSE_S):
             raise Inconclusive(f"the service still runs {_DEADLINE:.0f} s after it was stopped")
 
     def start(self) -> float:
-        """Has the host's own command start it."""
+        """Starts the service by the control command; see `Installed.start`."""
         start = time.monotonic()
-        self._ask_to("start")
+        self._control_service("start")
         if not wait_until(self.is_ready, _DEADLINE, _PAUSE_S):
             raise Inconclusive(f"the service is not up {_DEADLINE:.0f} s after it was started")
         return time.monotonic() - start
 
-    def _ask_to(self, verb: str) -> None:
+    def _control_service(self, verb: str) -> None:
         command = self._control.replace("{}", verb)
         done = self.host.run("sh", "-c", command, timeout=_DEADLINE, check=False)
         if done.returncode != 0:
             raise Inconclusive(f"the service can't be asked to {verb}: {command}: {done.stderr.strip()}")
 
-    def _hub(self) -> int:
+    def _hub_pid(self) -> int:
         found = self.children("hub")
         if not found:
             raise Inconclusive("no service runs on the host that --ssh leads to")
         return min(found)
 
     def _environment(self) -> dict[str, str]:
-        """The settings that its hub was started with.
+        """Returns the settings in the environment of the hub process.
 
         Raises:
-            Inconclusive: there is more than one service, and what is done would be done to all.
+            Inconclusive: there is no service, or there are several, and scenarios would damage all of them.
         """
         files = [f"/proc/{pid}/environ" for pid in self.children("hub")]
         if not files:
@@ -160,17 +164,17 @@ class OverSsh:
         if "MESHWG_DATA" in self._settings:
             return self._settings["MESHWG_DATA"]
         file = self._settings.get("MESHWG_CONFIG")
-        told = msgspec.toml.decode(self.host.read(PurePosixPath(file))) if file else {}
-        return str(told.get("data", "/var/lib/meshwg"))
+        configured = msgspec.toml.decode(self.host.read(PurePosixPath(file))) if file else {}
+        return str(configured.get("data", "/var/lib/meshwg"))
 
     def _program(self) -> tuple[str, str]:
-        """The interpreter that runs it, and the folder that it runs in."""
+        """Returns the Python interpreter and the working folder of the hub process."""
         script = 'tr "\\0" "\\n" <"/proc/$1/cmdline" | head -n 1; readlink "/proc/$1/cwd"'
-        python, folder = self.host.run("sh", "-ec", script, "sh", str(self._hub())).stdout.splitlines()
+        python, folder = self.host.run("sh", "-ec", script, "sh", str(self._hub_pid())).stdout.splitlines()
         return python, folder
 
 
-# PYTHON -m appliance COMMAND, as the service starts its processes; what is forked off them has the same words.
+# Prints id and command of each process PYTHON -m appliance COMMAND, and of its forks, which have the same words.
 _PROCESSES = r"""
 for folder in /proc/[0-9]*; do
     words=$(tr '\0' ' ' <"$folder/cmdline") || continue
@@ -178,7 +182,7 @@ for folder in /proc/[0-9]*; do
 done 2>/dev/null
 true
 """
-# Forks may end meanwhile. What is handed from start to start is none of the settings.
+# Forks may end meanwhile. Other variables of the service may differ between its processes.
 _SETTINGS = r"""
 for file in "$@"; do
     tr '\0' '\n' <"$file" 2>/dev/null |

@@ -1,7 +1,7 @@
-"""A way into a sandbox's network for the outside: a socket that listens there, for a relay that runs in here.
+"""Way into a sandbox's network: a listening socket outside, for a relay that runs inside.
 
-A socket stays in the network namespace that it was made in. So one that listens on the loopback of the machine is made
-before the sandbox is entered, and handed through: whoever connects to it meets the relay.
+A socket stays in the network namespace that it was made in. The listener is made before the sandbox is entered, and the
+relay inside accepts the connections of the outside.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ _VARIABLE = "MESHWG_INWARD"
 
 @dataclass(frozen=True)
 class Inward:
-    """The two things of the outside that a lab knows.
+    """Listener outside of the sandbox, and a process to enter it by.
 
     Attributes:
-        listener: listens outside.
-        starter: process id, outside, of a process that is in the sandbox's mount namespace.
+        listener: socket that listens in the network outside.
+        starter: id, in the process namespace outside, of a process that is in the sandbox's mount namespace.
     """
 
     listener: socket.socket
@@ -27,18 +27,25 @@ class Inward:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens, outside."""
+        """Host and port of the listener."""
         host, port = self.listener.getsockname()[:2]
         return str(host), int(port)
 
     def export(self) -> None:
-        """Lets the program that this process becomes find it again."""
+        """Keeps the listener open for the program that this process executes, where `find` returns it."""
         self.listener.set_inheritable(True)
         os.environ[_VARIABLE] = f"{self.listener.fileno()}:{self.starter}"
 
 
 def make(host: str, port: int) -> Inward:
-    """Listen in the caller's network; port 0 takes any free one. Raises OSError where it can't be had."""
+    """Listens in the caller's network.
+
+    Args:
+        port: port to listen on; 0 for any free one.
+
+    Raises:
+        OSError: the address can't be listened on.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -52,12 +59,12 @@ def make(host: str, port: int) -> Inward:
 
 
 def find() -> Inward | None:
-    """The way in that was exported, if one was."""
-    handed = os.environ.pop(_VARIABLE, None)
-    if handed is None:
+    """Returns what `Inward.export` handed over; None if it was not called."""
+    exported = os.environ.pop(_VARIABLE, None)
+    if exported is None:
         return None
-    descriptor, starter = map(int, handed.split(":"))
+    descriptor, starter = map(int, exported.split(":"))
     listener = socket.socket(fileno=descriptor)
-    # What the lab starts has no business with it.
+    # Programs of the lab must not inherit it.
     listener.set_inheritable(False)
     return Inward(listener, starter)

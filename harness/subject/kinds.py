@@ -1,4 +1,4 @@
-"""The three kinds of hub: a service of the lab's own, one that runs elsewhere, another product."""
+"""Three kinds of hub: the lab's own service, a service that runs elsewhere, another product."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class OwnService(Subject):
     """A service that the lab starts for itself.
 
     Args:
-        wireguard: implementation for it to use, as ``--wireguard`` takes it.
-        broken: started in its place to show that scenarios notice the break, or None.
+        wireguard: implementation to use: a value of the service's ``--wireguard``.
+        broken: sabotaged service to start in its place; None for the product itself.
     """
 
     def __init__(self, site: Site, *, wireguard: str = "auto", broken: Broken | None = None) -> None:
@@ -47,47 +47,47 @@ class OwnService(Subject):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Nobody asks whether a broken service ends well.
+        # A sabotaged service may not end properly; the end of the lab kills it.
         if not self._is_broken:
             self._service.stop()
 
     def api(self) -> Api:
-        """Open a customer's connection, signed in as nobody."""
+        """Opens an API connection that is not signed in."""
         return self._service.api()
 
     @property
     def service(self) -> Service:
-        """The service itself."""
+        """The service."""
         return self._service
 
-    def stand_up(self) -> None:
-        """Start the service where a scenario left it down."""
-        self._service.stand_up()
+    def ensure_running(self) -> None:
+        """Starts the service if a scenario left it stopped."""
+        self._service.ensure_running()
 
     def wireguard(self) -> str:
-        """WireGuard implementation that the service uses, with its version."""
+        """Returns name and version of the WireGuard implementation that the service uses."""
         return self._service.wireguard()
 
 
 class RemoteService(Subject):
-    """A service that runs elsewhere, which a host of the lab stands for.
+    """A service that runs elsewhere. A host of the lab has its address and relays to it.
 
     Args:
-        live: the way to it, and to a shell on its host if there is one.
+        live: the service, with a shell on its host if there is one.
     """
 
     is_borrowed = True
 
     def __init__(self, site: Site, live: Live) -> None:
-        lacks = "it takes what the service's own host shows, and --target names one that others run"
+        lacks = "it needs the service's own host, and --target names one that others run"
         super().__init__(site, lacks if live.ssh is None else f"{lacks}; a shell there is not enough")
-        self._way = live
-        self._live = LiveService(live, site.lab, site.host, site.address)
+        self._live = live
+        self._service = LiveService(live, site.lab, site.host, site.address)
         self._over_ssh: OverSsh | None = None
         self._lock = threading.Lock()
 
     def __enter__(self) -> RemoteService:
-        self._live.__enter__()
+        self._service.__enter__()
         return self
 
     def __exit__(
@@ -95,11 +95,11 @@ class RemoteService(Subject):
     ) -> None:
         if self._over_ssh is not None:
             self._over_ssh.close()
-        self._live.__exit__(kind, error, trace)
+        self._service.__exit__(kind, error, trace)
 
     def api(self) -> Api:
-        """Open a customer's connection, signed in as nobody."""
-        return self._live.api()
+        """Opens an API connection that is not signed in."""
+        return self._service.api()
 
     @property
     def installed(self) -> Installed:
@@ -108,35 +108,39 @@ class RemoteService(Subject):
         Raises:
             Inconclusive: there is no shell.
         """
-        if self._way.ssh is None:
+        if self._live.ssh is None:
             return self.service
         with self._lock:
             if self._over_ssh is None:
-                self._over_ssh = OverSsh(self._way)
+                self._over_ssh = OverSsh(self._live)
         return self._over_ssh
 
     @property
     def address(self) -> str:
-        """The address that machines of the lab send to."""
-        return self._live.hub_address
+        """Address that machines of the lab send to."""
+        return self._service.hub_address
 
     @property
     def endpoint_host(self) -> str:
-        """The host that the first organization's endpoint named; "" before there is one."""
-        return self._live.endpoint_host
+        """Host in the first organization's endpoint; "" before there is one."""
+        return self._service.endpoint_host
 
     def check_may_attack(self) -> None:
-        """Raise `Inconclusive` unless its owner gave this run a shell, and with it leave to damage it."""
-        if self._way.ssh is None:
+        """Checks that the owner gave this run a shell, and with it permission to damage the service.
+
+        Raises:
+            Inconclusive: there is no shell.
+        """
+        if self._live.ssh is None:
             raise Inconclusive("it attacks the hub, which --target names, while others use it")
 
-    def lead(self, client: Host) -> None:
-        """Give a host of the lab a route to the hub."""
-        self._live.lead(client)
+    def add_route(self, client: Host) -> None:
+        """Gives a host of the lab a route to the hub."""
+        self._service.add_route(client)
 
     def admit(self, api: Api, organization: Mapping[str, Any]) -> None:
-        """Pass datagrams on to the hub that the organization was told of, and take the paid plan."""
-        self._live.meet(organization["endpoint"])
+        """Relays datagrams to the organization's endpoint, and changes its plan to paid."""
+        self._service.relay_endpoint(organization["endpoint"])
         super().admit(api, organization)
 
 
@@ -144,13 +148,13 @@ class ForeignHub(Subject):
     """Another product's hub, on a host of the lab.
 
     Args:
-        make: its class, as `harness.target.Target` describes it.
+        make: class of the hub; see `harness.target.Target`.
     """
 
     is_borrowed = True
 
     def __init__(self, site: Site, make: Callable[[LabHost, str], Target]) -> None:
-        super().__init__(site, "it takes the service's own processes, files and commands, and --hub names another hub")
+        super().__init__(site, "it needs the service's own processes, files and commands, and --hub names another hub")
         self._target = make(site.host, site.address)
         self._translation = Translation(self._target)
 
@@ -164,17 +168,17 @@ class ForeignHub(Subject):
         self._target.__exit__(kind, error, trace)
 
     def api(self) -> Api:
-        """Open a customer's connection, whose calls the target answers."""
+        """Opens an API connection whose requests the target answers."""
         return Api(URL, transport=self._translation)
 
     @property
     def host(self) -> LabHost:
-        """The host of the lab that the hub runs on."""
+        """Host of the lab that the hub runs on."""
         return self.site.host
 
     @property
     def lab_host(self) -> LabHost:
-        """The host of the lab that the hub runs on."""
+        """Host of the lab that the hub runs on."""
         return self.site.host
 
     def _stops(self) -> Stops:
@@ -183,4 +187,4 @@ class ForeignHub(Subject):
         return self._target
 
     def admit(self, api: Api, organization: Mapping[str, Any]) -> None:
-        """Do nothing: another product has no plans."""
+        """Does nothing, since another product has no plans."""

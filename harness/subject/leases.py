@@ -1,4 +1,4 @@
-"""Remaining time of a session's entry on the hub's host, as that host's own tools tell it."""
+"""Remaining lifetime of a session in the front door, read by the tools of the hub's host."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def session_lease_s(hub: Host, session: bytes) -> float:
-    """Seconds until the front door forgets a session.
+    """Returns the seconds until the front door forgets a session.
 
     Args:
         hub: the host that the hub runs on.
-        session: the number that the hub gave to it.
+        session: WireGuard index that the hub chose for the session.
 
     Raises:
         Inconclusive: the front door has no such session.
@@ -26,11 +26,15 @@ def session_lease_s(hub: Host, session: bytes) -> float:
         lease = lease_in(text, session)
         if lease is not None:
             return lease
-    raise Inconclusive(f"none of the tables {tables} of the hub's host has a session of this number")
+    raise Inconclusive(f"none of the tables {tables} of the hub's host has a session with this index")
 
 
 def lease_in(listed: str, session: bytes) -> float | None:
-    """The same in what nft(8) lists of the map of sessions; None if it has no such session."""
+    """Parses nft(8)'s listing of the map of sessions.
+
+    Returns:
+        The seconds until the session's entry expires; None if there is no such entry.
+    """
     number = hex(int.from_bytes(session, "big"))
     found = re.search(rf"{number} (?:timeout \w+ )?expires (\w+)", listed)
     if found is None:

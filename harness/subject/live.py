@@ -1,7 +1,6 @@
 """A service that somebody else runs, reached from a lab as customers reach it: its pages and API, and its UDP port.
 
-Nothing of its host can be seen or changed, unless there is a shell on it. What its organizations are told to be the hub
-is a host of the lab, which passes datagrams on to the real one.
+A host of the lab, the gateway, has the address that the service's configurations name, and relays to the real hub.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ from netlab import Host, Lab
 from netlab.sshlogin import Login
 
 CONTROL = "systemctl {} meshwg"
-"""How the service's unit is stopped and started, where it is installed as `docs/operating.md` tells."""
+"""Command that stops or starts a service which is installed by `docs/operating.md`; ``{}`` is the verb."""
 _HERE = "127.0.0.1"
 _VARIABLE = "MESHWG_LIVE"
 
 
 @dataclass(frozen=True)
 class Ssh:
-    """As it is asked for: see `Shell`."""
+    """Options of a shell on the service's host, before the files are opened; see `Shell`."""
 
     destination: str
     key: Path | None = None
@@ -44,13 +43,13 @@ class Ssh:
 
 @dataclass(frozen=True)
 class Shell:
-    """The way to a shell on the service's host.
+    """A shell on the service's host.
 
     Attributes:
-        destination: ``USER@HOST[:PORT]``; whoever is not root there has sudo.
-        known_hosts, key: open files: keys that hosts may have, and the private key to log in with. Where there is none
-            of the latter, those are tried that the user has.
-        control: the command that stops or starts the service there, with ``{}`` for the verb.
+        destination: ``USER@HOST[:PORT]``; a user other than root needs sudo there.
+        known_hosts: descriptor of a file with the host keys to accept.
+        key: descriptor of a file with the private key to log in with; None tries the user's own keys.
+        control: command that stops or starts the service there, with ``{}`` for the verb.
     """
 
     destination: str
@@ -65,7 +64,7 @@ class Shell:
 
     @property
     def login(self) -> Login:
-        """Log-in of the destination, in its parts."""
+        """Parts of the destination, and files to log in with."""
         user, _, rest = self.destination.rpartition("@")
         host, port = addresses.parse(rest)
         return Login(
@@ -80,13 +79,13 @@ class Shell:
 
 @dataclass(frozen=True)
 class Live:
-    """Which service it is, and what leads to it.
+    """A service that somebody else runs, with everything that a sandbox needs to reach it.
 
     Attributes:
         url: ``https://HOST[:PORT]``.
-        outward: the way to it out of the sandbox.
-        authority: open file with what its certificate is checked against; None takes the system's authorities.
-        ssh: the way to its host, if that may be looked at and damaged.
+        outward: way out of the sandbox.
+        authority: descriptor of a file with the certificates to trust; None trusts the system's authorities.
+        ssh: shell on its host; None if the run may not look at the host nor damage it.
     """
 
     url: str
@@ -96,29 +95,34 @@ class Live:
 
     @property
     def certificate(self) -> Path | None:
-        """What its certificate is checked against."""
+        """File with the certificates to trust; None trusts the system's authorities."""
         return None if self.authority is None else Path(f"/dev/fd/{self.authority}")
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """Open files that another process needs to work with it."""
+        """Descriptors that another process has to inherit to reach the service."""
         shell = () if self.ssh is None else (self.ssh.known_hosts, self.ssh.key)
         return tuple(each for each in (self.outward.descriptor, self.authority, *shell) if each is not None)
 
     def to_text(self) -> str:
-        """What another process that has the same open files makes the same of."""
+        """Serializes this value for another process, which needs the same `descriptors`."""
         return json.dumps({**asdict(self), "outward": self.outward.descriptor})
 
     @staticmethod
     def from_text(text: str) -> Live:
-        """The other way round."""
+        """Parses the text that `to_text` returned."""
         facts = json.loads(text)
         shell = None if facts["ssh"] is None else Shell(**facts["ssh"])
         return Live(facts["url"], Outward(facts["outward"]), facts["authority"], shell)
 
 
 def export(url: str, authority: Path | None, ssh: Ssh | None) -> None:
-    """Lets the program find the way that this process becomes in its sandbox.
+    """Prepares access to a service for the program that this process executes in a sandbox; `find` returns it there.
+
+    Args:
+        url: ``https://HOST[:PORT]``.
+        authority: file with the certificates to trust; None trusts the system's authorities.
+        ssh: shell on the service's host, if any.
 
     Raises:
         OSError: a file can't be read.
@@ -127,42 +131,43 @@ def export(url: str, authority: Path | None, ssh: Ssh | None) -> None:
     if ssh is not None:
         key = None if ssh.key is None else _memfd(ssh.key)
         shell = Shell(ssh.destination, _memfd(ssh.known_hosts.expanduser()), key, ssh.control)
-    held = None if authority is None else _memfd(authority)
-    os.environ[_VARIABLE] = Live(url, Outward(outward.start()), held, shell).to_text()
+    certificates = None if authority is None else _memfd(authority)
+    os.environ[_VARIABLE] = Live(url, Outward(outward.start()), certificates, shell).to_text()
 
 
 def find() -> Live:
-    """The way that was handed over."""
+    """Returns what `export` prepared."""
     return Live.from_text(os.environ.pop(_VARIABLE))
 
 
 def _memfd(file: Path) -> int:
-    """An open file with the same content. Whatever folder it lies in: a sandbox has some of its own."""
-    descriptor = os.memfd_create("meshwg-held", 0)
+    """Copies a file into memory, since a sandbox may hide the folder that it lies in. Returns the descriptor."""
+    descriptor = os.memfd_create("meshwg-live", 0)
     os.write(descriptor, file.read_bytes())
     return descriptor
 
 
 class LiveService:
-    """The service at a URL, for as long as ``with`` lasts.
+    """Relays from a lab to a service that runs elsewhere, for as long as ``with`` lasts.
 
     Args:
-        lab: in a sandbox; names of the service resolve in its hosts.
-        gateway: the host of the lab that stands for the hub.
-        address: the gateway's, on the lab's underlay.
+        live: the service.
+        lab: lab whose hosts resolve the names of the service.
+        gateway: host of the lab that relays to the service.
+        address: the gateway's address on the lab's underlay.
     """
 
     def __init__(self, live: Live, lab: Lab, gateway: Host, address: str) -> None:
         self.url = live.url
         parts = urlsplit(live.url)
         self._host, self._port = str(parts.hostname), parts.port or 443
-        self._outlet = live.outward
+        self._outward = live.outward
         self._certificate = live.certificate
         self._lab = lab
         self._gateway = gateway
         self._address = address
         self._endpoint: str | None = None
-        self._stands_for = {address}
+        self._gateway_addresses = {address}
         self._stack = ExitStack()
 
     def __enter__(self) -> LiveService:
@@ -171,9 +176,9 @@ class LiveService:
             if literal is not None and literal.is_loopback:
                 listener = socket.create_server((self._host, self._port))
             else:
-                self._lead_here(literal is None, stack)
+                self._route_this_process(literal is None, stack)
                 listener = self._gateway.socket(socket.AF_INET, socket.SOCK_STREAM)
-                listener.bind((self._stand_for(self._host), self._port))
+                listener.bind((self._take_over(self._host), self._port))
                 listener.listen()
             stack.enter_context(StreamRelay(listener, self._connect(socket.SOCK_STREAM, self._host, self._port)))
             self._stack = stack.pop_all()
@@ -185,63 +190,63 @@ class LiveService:
         self._stack.close()
 
     def api(self) -> Api:
-        """A customer's connection to it."""
+        """Opens an API connection that is not signed in."""
         return Api(self.url, self._certificate)
 
-    def meet(self, endpoint: str) -> None:
-        """Makes the hub that an organization was told of reachable in the lab.
+    def relay_endpoint(self, endpoint: str) -> None:
+        """Relays datagrams to the endpoint of an organization.
 
         Args:
-            endpoint: ``host:port``.
+            endpoint: ``host:port`` in the organization's configurations.
 
         Raises:
-            Inconclusive: it is another one than before, or nothing that a lab can stand for.
+            Inconclusive: an organization before had another endpoint, or a lab can't have this address.
         """
         if endpoint == self._endpoint:
             return
         host, _, port = endpoint.rpartition(":")
         if self._endpoint is not None:
-            raise Inconclusive(f"organizations are told different hubs: {self._endpoint} and {endpoint}")
+            raise Inconclusive(f"organizations have different endpoints: {self._endpoint} and {endpoint}")
         literal = _literal(host)
         if host.startswith("[") or (literal is not None and (literal.version != 4 or literal.is_loopback)):
-            raise Inconclusive(f"a lab's machines can't be led to the hub at {endpoint}")
+            raise Inconclusive(f"a lab's machines can't reach the hub at {endpoint}")
         near = self._gateway.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        near.bind((self._stand_for(host), int(port)))
+        near.bind((self._take_over(host), int(port)))
         self._stack.enter_context(DatagramRelay(near, self._connect(socket.SOCK_DGRAM, host, int(port))))
         self._endpoint = endpoint
 
-    def lead(self, client: Host) -> None:
-        """A machine of the lab finds the hub."""
+    def add_route(self, client: Host) -> None:
+        """Gives a host of the lab a route to the endpoint's address."""
         host = self.endpoint_host
         if _literal(host) is not None and host != self._address:
             client.route(f"{host}/32", via=self._address)
 
     @property
     def hub_address(self) -> str:
-        """The address that machines of the lab send to."""
+        """Address that machines of the lab send to."""
         host = self.endpoint_host
         return host if _literal(host) is not None else self._address
 
     @property
     def endpoint_host(self) -> str:
-        """What configurations name as the hub; empty before any organization was met."""
+        """Host in the organizations' endpoint; "" before `relay_endpoint`."""
         return (self._endpoint or "").rpartition(":")[0]
 
     def _connect(self, kind: socket.SocketKind, host: str, port: int) -> Callable[[], socket.socket]:
-        return lambda: self._outlet.connect(kind, host, port)
+        return lambda: self._outward.connect(kind, host, port)
 
-    def _stand_for(self, host: str) -> str:
-        """Makes the gateway that host, as the lab sees it; returns the address that it has as such."""
+    def _take_over(self, host: str) -> str:
+        """Gives the gateway a name or address of the service; returns the gateway's address for it."""
         if _literal(host) is None:
             self._lab.name(host, self._address)
             return self._address
-        if host not in self._stands_for:
+        if host not in self._gateway_addresses:
             self._gateway.run("ip", "address", "add", f"{host}/32", "dev", "lo")
-            self._stands_for.add(host)
+            self._gateway_addresses.add(host)
         return host
 
-    def _lead_here(self, is_name: bool, stack: ExitStack) -> None:
-        """The same for this process, which has mounts of its own in a sandbox."""
+    def _route_this_process(self, is_name: bool, stack: ExitStack) -> None:
+        """Leads this process to the gateway: a name by the sandbox's own ``/etc/hosts``, an address by a route."""
         if is_name:
             names = self._lab.folder / "hosts-here"
             names.write_text(f"{_HERE} localhost\n{self._address} {self._host}\n")

@@ -1,6 +1,6 @@
-"""A way out of a sandbox's network: a process that stays outside, and opens sockets there for whoever is inside.
+"""Way out of a sandbox's network: a process outside that opens sockets for the processes inside.
 
-A socket stays in the network namespace that it was made in, and works wherever its descriptor is handed to.
+A socket stays in the network namespace that it was made in, and works in every process that has its descriptor.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ _TIMEOUT = 10.0
 
 
 class Outward:
-    """The inside's end. Any thread and any process that has the descriptor may use it.
+    """Client of the process outside. Any thread and any process that has the descriptor may use it.
 
     Args:
-        descriptor: as `start` returned it.
+        descriptor: descriptor that `start` returned.
     """
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
 
     def connect(self, kind: socket.SocketKind, host: str, port: int) -> socket.socket:
-        """A socket of the outside that is connected.
+        """Connects a socket in the network outside.
 
         Args:
             kind: ``SOCK_STREAM`` or ``SOCK_DGRAM``.
-            host: a name, which the outside resolves, or an address.
+            host: an address, or a name that is resolved outside.
 
         Raises:
-            OSError: it can't be had.
+            OSError: the connection fails, or the process outside has ended.
         """
-        asked = json.dumps([int(kind), host, port]).encode()
+        request = json.dumps([int(kind), host, port]).encode()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, theirs, socket.socket(fileno=os.dup(self.descriptor)) as requests:
-            # Each request brings the socket along that its answer goes to: others ask at the same time.
-            socket.send_fds(requests, [asked], [theirs.fileno()])
+            # Each request carries a socket for its answer, since several processes ask at the same time.
+            socket.send_fds(requests, [request], [theirs.fileno()])
             theirs.close()
             ours.settimeout(2 * _TIMEOUT)
             answer, descriptors, _, _ = socket.recv_fds(ours, _LONGEST, 1)
@@ -48,10 +48,10 @@ class Outward:
 
 
 def start() -> int:
-    """Forks the process that stays in the caller's network, until nobody has the descriptor any more.
+    """Forks the process that stays in the caller's network. It ends when nobody has the descriptor any more.
 
     Returns:
-        The descriptor for `Outward`, which programs that this process becomes inherit.
+        The descriptor for `Outward`, which stays open in the program that this process executes.
     """
     inside, outside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
@@ -67,15 +67,15 @@ def start() -> int:
 
 def _serve(requests: socket.socket) -> None:
     while True:
-        asked, descriptors, _, _ = socket.recv_fds(requests, _LONGEST, 1)
-        if not asked:
+        request, descriptors, _, _ = socket.recv_fds(requests, _LONGEST, 1)
+        if not request:
             return
         with socket.socket(fileno=descriptors[0]) as answer, suppress(OSError):
             try:
-                with _connected(*json.loads(asked)) as made:
+                with _connected(*json.loads(request)) as made:
                     socket.send_fds(answer, [b"+"], [made.fileno()])
             except OSError as error:
-                answer.send(str(error).encode()[:_LONGEST] or b"it can't be connected")
+                answer.send(str(error).encode()[:_LONGEST] or b"the connection failed")
 
 
 def _connected(kind: int, host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""Relays between a sandbox's network and another: for connections, and for datagrams."""
+"""Relays of TCP connections and UDP datagrams between a sandbox's network and another."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Any
 _CHUNK = 64 * 1024
 _LONGEST_DATAGRAM = 65535
 _MOST_FLOWS = 4096
-"""Sources of datagrams that are told apart; a lab has some hundred."""
+"""Sources of datagrams that one relay serves; a lab has some hundred."""
 
 Connect = Callable[[], socket.socket]
 
 
 class _Loop:
-    """An event loop in a thread of its own, for as long as ``with`` lasts."""
+    """Event loop in a thread of its own, for as long as ``with`` lasts."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
@@ -43,11 +43,11 @@ class _Loop:
 
 
 class StreamRelay(_Loop):
-    """Passes every connection on.
+    """Relays TCP connections.
 
     Args:
-        listener: where they come in; it is closed with the relay.
-        connect: makes the socket that one is passed on to. It may block.
+        listener: socket that accepts connections; the relay closes it at its end.
+        connect: opens the connection to the other side; may block.
     """
 
     def __init__(self, listener: socket.socket, connect: Connect) -> None:
@@ -85,11 +85,11 @@ class StreamRelay(_Loop):
 
 
 class DatagramRelay(_Loop):
-    """Passes datagrams on, each source's through a socket of its own, and the answers back.
+    """Relays UDP datagrams and their answers, with one outgoing socket per source.
 
     Args:
-        near: bound; where they come in, and where answers go out. It is closed with the relay.
-        connect: makes the socket for a source that is new; it must be quick.
+        near: bound socket that receives datagrams and sends answers; the relay closes it at its end.
+        connect: makes the outgoing socket of a new source; must not block for long.
     """
 
     def __init__(self, near: socket.socket, connect: Connect) -> None:
@@ -109,7 +109,7 @@ class DatagramRelay(_Loop):
             each.close()
 
     def _forth(self) -> None:
-        # One look takes what has come meanwhile; what can't be sent on is lost, as on any link.
+        # Reads until the queue is empty. A datagram that can't be sent on is lost, as on any link.
         with suppress(BlockingIOError):
             while True:
                 data, source = self._near.recvfrom(_LONGEST_DATAGRAM)
@@ -131,7 +131,7 @@ class DatagramRelay(_Loop):
         return made
 
     def _back(self, far: socket.socket, source: Any) -> None:
-        # ConnectionRefusedError: nobody listens over there, which the next datagram may find changed.
+        # ConnectionRefusedError: nobody listens on the other side yet.
         with suppress(BlockingIOError, ConnectionRefusedError):
             while True:
                 data = far.recv(_LONGEST_DATAGRAM)

@@ -1,4 +1,4 @@
-"""What there is of organizations on the hub's host and in the service's files, found without asking the service."""
+"""Remains of organizations on the hub's host and in the service's files, found without asking the service."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from netlab import Host
 
 _TOOLS_DEADLINE = 60.0
 _FOUND, _NOTHING = 0, 1
-"""What grep(1) ends with."""
+"""Exit codes of grep(1)."""
 
 
 def on_host(hub: Host) -> frozenset[str]:
-    """Namespaces, links, sockets, rules and control files of the host, and processes that serve a WireGuard link."""
+    """Lists namespaces, links, sockets, nftables rules, files below ``/run`` and WireGuard processes of a host."""
     lab = {"LAB": str(hub.folder.parent)}
     listed = hub.run("sh", "-ec", _LOOK, env=lab, timeout=_TOOLS_DEADLINE).stdout.splitlines()
     return frozenset(" ".join(line.split()) for line in listed)
 
 
 def in_files(service: Installed, texts: Iterable[str]) -> list[str]:
-    """Those of these texts that some file of the service has, below its data folder or ``/run``, free pages included.
+    """Searches the files below the service's data folder and ``/run``, free pages of the database included.
+
+    Returns:
+        The texts that a file contains.
 
     Raises:
-        Inconclusive: the files can't be looked through.
+        Inconclusive: a file can't be read, or disappeared meanwhile.
     """
     lab = service.host.folder.parent.name
     how = "--recursive --devices=skip --text --only-matching --fixed-strings --no-filename --file=-"
@@ -34,14 +37,12 @@ def in_files(service: Installed, texts: Iterable[str]) -> list[str]:
         check=False,
         timeout=_TOOLS_DEADLINE,
     )
-    # 2: some file went while it was looked at, or worse.
     if done.returncode not in (_FOUND, _NOTHING):
-        raise Inconclusive(f"the service's files can't be looked through: {done.stderr}")
+        raise Inconclusive(f"the service's files can't be searched: {done.stderr}")
     return sorted(set(done.stdout.splitlines()))
 
 
-# The lab itself lies below /run, with what its machines have. Counters and what the front door learns of a packet's
-# source come and go by themselves.
+# The lab's own folder lies below /run. Counters and the front door's dynamic sets are left out: traffic changes them.
 _LOOK = r"""
 ip netns list | cut -d' ' -f1 | sed 's/^/namespace /'
 ip -oneline link | cut -d: -f2 | sed 's/^/link /'

@@ -1,4 +1,4 @@
-"""The product as an operator starts it: the command line, in a host of the lab."""
+"""The product's service on a host of the lab, started by the operator's command line."""
 
 from __future__ import annotations
 
@@ -30,19 +30,17 @@ _SECRET = "MESHWG_UNLOCK_SECRET"  # noqa: S105 - the name of a variable
 _PROGRAM = "appliance"
 _COMMANDS = ("hub", "web")
 _READY = "MeshWG is up"
-# One that ends is noticed at once; more than both of its processes are given.
-_START_DEADLINE = 300.0
-# It ends by itself, where the processor is emulated in minutes; this is for one that hangs.
-_STOP_GRACE = 300.0
+# For a service that hangs: one that ends is noticed at once, and an emulated processor takes minutes.
+_START_DEADLINE = _STOP_GRACE = 300.0
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A service with a known break in it.
+    """A service with a sabotage in it.
 
     Attributes:
         program: words after ``python -m`` that start it.
-        body: runs it with these arguments, in a process that is forked for it.
+        body: function that runs it with the service's arguments, in a process that is forked for it.
     """
 
     program: Sequence[str]
@@ -51,14 +49,15 @@ class Broken:
 
 @dataclass(frozen=True)
 class ServiceOptions:
-    """How the service is started.
+    """Options of the service's start.
 
     Attributes:
-        address: of the host, where it listens.
-        endpoint: what configurations name, as ``--endpoint`` takes it; None: the address.
-        trusted, proxies: ranges, as ``--trusted-source`` and ``--trusted-proxy`` take them.
-        wireguard: the implementation, as ``--wireguard`` takes it.
-        broken: what is started in its place to show that scenarios notice it, or None.
+        address: address of the host, which the service listens on.
+        trusted: values of ``--trusted-source``.
+        proxies: values of ``--trusted-proxy``.
+        wireguard: value of ``--wireguard``.
+        broken: sabotaged service to start in its place; None for the product itself.
+        endpoint: value of ``--endpoint``; None for the address.
     """
 
     address: str
@@ -70,7 +69,16 @@ class ServiceOptions:
 
 
 class Service:
-    """A running service; leaving ``with`` stops it as an operator would, with SIGTERM."""
+    """The service, running for as long as ``with`` lasts.
+
+    Args:
+        host: host to run on.
+        options: options of its start.
+
+    Attributes:
+        data: data folder.
+        unlock_secret: secret in the environment that unlocks the service's keys.
+    """
 
     def __init__(self, host: LabHost, options: ServiceOptions) -> None:
         self.host = host
@@ -82,12 +90,12 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Where it serves."""
+        """URL of its pages and API."""
         return f"https://{self.options.address}:{PORT}"
 
     @property
     def certificate(self) -> Path:
-        """What its certificate is checked against."""
+        """File with the certificate to trust."""
         return self.data / "tls" / "certificate.pem"
 
     def __enter__(self) -> Service:
@@ -100,15 +108,18 @@ class Service:
         self.stop()
 
     def start(self, deadline_s: float = _START_DEADLINE) -> float:
-        """Starts it and waits until it says that it is up; returns the seconds that took.
+        """Starts the service, and waits until its log says that it is up.
 
         Args:
-            deadline_s: how long it may take.
+            deadline_s: longest wait in seconds.
+
+        Returns:
+            The seconds until it was up.
 
         Raises:
             Inconclusive: it did not come up.
         """
-        # A log of its own for each start: the words that are waited for must not be those of the one before.
+        # Each start has its own log, so that the wait does not find the words of the start before.
         number = next(self._starts)
         self._process = self._begin(f"service-{number}", is_first=number == 1)
         try:
@@ -116,8 +127,8 @@ class Service:
         except NothingArrived as error:
             raise Inconclusive(f"the service did not start: {self._process.log_text()[-2000:]}") from error
 
-    def stand_up(self) -> None:
-        """Starts it where it is down, as a scenario leaves it that stopped it and failed.
+    def ensure_running(self) -> None:
+        """Starts the service if a failed scenario left it stopped.
 
         Raises:
             Inconclusive: it did not come up.
@@ -138,16 +149,19 @@ class Service:
         ]
         environment = {_SECRET: self.unlock_secret}
         broken = self.options.broken
-        # Threads of the scenario run later, which no fork may meet.
+        # Only the first start forks: later, the scenario may have threads, which are not safe to fork.
         if broken is None or not is_first or not isinstance(self.host, NamespaceHost):
             return self.host.start(sys.executable, "-m", *self._program, *arguments, env=environment, log=log)
         return self.host.fork(partial(broken.body, arguments), "up", log=log, env=environment)
 
-    def another_start(self, data: Path, secret: str | None) -> tuple[int, str]:
-        """A start of the same program on another data folder, for one that must not come up; its exit code and words.
+    def try_start(self, data: Path, secret: str | None) -> tuple[int, str]:
+        """Starts the same program on another data folder, where it must fail, and waits for its end.
 
         Args:
-            secret: the unlock secret that it is given, if any.
+            secret: unlock secret to give it, if any.
+
+        Returns:
+            The exit code and standard error.
         """
         done = self.host.run(
             *(sys.executable, "-m", *self._program, "up", f"--data={data}"),
@@ -163,17 +177,21 @@ class Service:
         return self.options.broken.program if self.options.broken is not None else (_PROGRAM,)
 
     def stop(self, grace_s: float = _STOP_GRACE) -> int:
-        """Stops it; returns its exit code. After ``grace_s`` seconds it is killed."""
+        """Stops the service by SIGTERM, after ``grace_s`` seconds by SIGKILL.
+
+        Returns:
+            The exit code; 0 if it did not run.
+        """
         if self._process is None:
             return 0
         process, self._process = self._process, None
         return process.stop(grace_s)
 
     def crash(self) -> None:
-        """Kills all of it at once (SIGKILL); what it made on the host is left as it is.
+        """Kills all processes of the service at once (SIGKILL), so that nothing on the host is cleaned up.
 
         Raises:
-            Inconclusive: a process of it lives on.
+            Inconclusive: a process survives.
         """
         if self._process is None:
             return
@@ -182,8 +200,8 @@ class Service:
         self.kill_children()
         process.wait(_STOP_GRACE)
 
-    def renew(self) -> None:
-        """Asks it to start both of its processes again (SIGHUP); does not wait for that."""
+    def restart_children(self) -> None:
+        """Asks the service to start both of its processes again (SIGHUP). Does not wait for that."""
         if self._process is not None:
             self._process.signal(signal.SIGHUP)
 
@@ -191,7 +209,7 @@ class Service:
         """Kills hub and web at once (SIGKILL), and waits until they are gone.
 
         Raises:
-            Inconclusive: one of them lives on.
+            Inconclusive: a process survives.
         """
         killed = self.children()
         self.signal(killed, signal.SIGKILL)
@@ -199,14 +217,14 @@ class Service:
             raise Inconclusive("a process of the service outlived SIGKILL")
 
     def children(self, *commands: str) -> set[int]:
-        """Ids of the processes that it supervises, ``hub`` and ``web`` or one of them, with those that these forked."""
+        """Returns the ids of the processes ``hub`` and ``web``, or of the named one, with their forks."""
         found = set()
         for pid in self.host.processes():
             with suppress(OSError):
                 folder = Path(f"/proc/{pid}")
                 words = (folder / "cmdline").read_bytes().rstrip(b"\0").decode(errors="replace").split("\0")
                 is_program = words[1:3] == ["-m", _PROGRAM]
-                # Those of a broken service are forks, and have their command for a name.
+                # Processes of a sabotaged service are forks of the harness, and named by their command.
                 is_fork = self.options.broken is not None or not is_program
                 name = (folder / "comm").read_text().strip() if is_fork else words[-1]
                 if name in (commands or _COMMANDS):
@@ -214,13 +232,13 @@ class Service:
         return found
 
     def signal(self, pids: Collection[int], number: int) -> None:
-        """Sends a signal to processes; those that are gone are passed over."""
+        """Sends a signal to processes; skips those that have ended."""
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def is_ready(self) -> bool:
-        """Whether it answers, and says that every organization is enforced."""
+        """Returns True if the service answers that it enforces every organization."""
         api = self.api()
         try:
             return api.send("GET", "/readyz").status == httpx.codes.OK
@@ -230,11 +248,11 @@ class Service:
             api.close()
 
     def api(self) -> Api:
-        """A customer's connection to it."""
+        """Opens an API connection that is not signed in."""
         return Api(self.url, self.certificate)
 
     def census(self) -> dict[str, Any]:
-        """Census of the service by organization, as the operator's command prints it.
+        """Returns the census that the operator's command prints, by organization id.
 
         Raises:
             Inconclusive: the command fails.
@@ -243,16 +261,19 @@ class Service:
         return {each["id"]: each for each in listed["organizations"]}
 
     def reset_link(self, email: str) -> str:
-        """Token of a link to another password, as the operator's command makes one.
+        """Makes a password reset link by the operator's command.
+
+        Returns:
+            The token in the link.
 
         Raises:
             Inconclusive: the command fails.
         """
-        link = self._operator("admin", "reset-link", email, failure="there is no link to another password")
+        link = self._operator("admin", "reset-link", email, failure="there is no password reset link")
         return link.strip().partition("token=")[2]
 
     def _operator(self, *words: str, failure: str) -> str:
-        """Run a command of the operator's on the service's data, and return its output."""
+        """Runs an operator's command on the service's data folder; returns its output."""
         done = self.host.run(
             *(sys.executable, "-m", "appliance", *words, f"--data={self.data}"), timeout=_START_DEADLINE, check=False
         )
@@ -261,17 +282,17 @@ class Service:
         return done.stdout
 
     def wireguard(self) -> str:
-        """The implementation that its hub uses, with the version, as its metrics tell.
+        """Returns name and version of the hub's WireGuard implementation, read from the service's metrics.
 
         Raises:
-            Inconclusive: they don't.
+            Inconclusive: the metrics don't have them.
         """
         metrics = self.api().call("GET", "/metrics").body
         found = re.search(r'^meshwg_wireguard{implementation="(.*?)",version="(.*?)"}', str(metrics), re.MULTILINE)
         if found is None:
-            raise Inconclusive("the service does not tell which WireGuard it uses")
+            raise Inconclusive("the service's metrics don't name its WireGuard implementation")
         return f"{found[1]} {found[2]}"
 
     def log_text(self) -> str:
-        """What it said so far."""
+        """Returns the log since the last start; "" if the service does not run."""
         return "" if self._process is None else self._process.log_text()

@@ -1,4 +1,4 @@
-"""The hub that scenarios measure, whichever kind it is."""
+"""Base class of the hubs that scenarios measure."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from netlab import Host, Lab, LabHost
 
 @dataclass(frozen=True)
 class Site:
-    """The place of the hub in a lab.
+    """Place of the hub in a lab.
 
     Attributes:
-        host: runs the hub, or stands for one that runs elsewhere.
-        address: of the host, on the lab's underlay.
+        host: host of the hub, or of the relay to a hub that runs elsewhere.
+        address: the host's address on the lab's underlay.
         office: address whose log-ins the service doesn't limit.
-        proxy: address of a reverse proxy that the service believes.
+        proxy: address of a reverse proxy that the service trusts.
     """
 
     lab: Lab
@@ -37,14 +37,14 @@ class Site:
 class Subject:
     """A hub that scenarios measure, for as long as ``with`` lasts.
 
-    Each kind of hub overrides what it has. What it lacks raises `Inconclusive`, since a scenario that needs it shows
-    nothing about that hub.
+    Each kind of hub overrides the members that it supports. The others raise `Inconclusive`, since a scenario that
+    needs them shows nothing about that hub.
 
     Args:
-        lacks: why there is no service whose processes, files and commands the lab has, in words.
+        lacks: reason of `Inconclusive` for a hub whose processes, files and commands the lab can't reach.
 
     Attributes:
-        is_borrowed: it outlives the run, which has to delete its organizations.
+        is_borrowed: True if the hub outlives the run, which then has to delete its organizations.
     """
 
     is_borrowed = False
@@ -62,7 +62,7 @@ class Subject:
         raise NotImplementedError
 
     def api(self) -> Api:
-        """Open a customer's connection, signed in as nobody."""
+        """Opens an API connection that is not signed in."""
         raise NotImplementedError
 
     @property
@@ -76,43 +76,43 @@ class Subject:
 
     @property
     def installed(self) -> Installed:
-        """The service as root on its host sees it.
+        """The service with root access to its host.
 
         Raises:
-            Inconclusive: nobody here is root there, or the hub is another product.
+            Inconclusive: the run has no root access there, or the hub is another product.
         """
         return self.service
 
     @property
     def host(self) -> Host:
-        """The host that the hub runs on, for programs of its own. Raises as `installed` does."""
+        """Host that the hub runs on. Raises like `installed`."""
         return self.installed.host
 
     @property
     def lab_host(self) -> LabHost:
-        """The host of the lab that the hub runs on.
+        """Host of the lab that the hub runs on.
 
         Raises:
-            Inconclusive: it runs elsewhere.
+            Inconclusive: the hub runs elsewhere.
         """
         return self.service.host
 
     @property
     def address(self) -> str:
-        """The address that machines of the lab send to."""
+        """Address that machines of the lab send to."""
         return self.site.address
 
     @property
     def endpoint_host(self) -> str:
-        """The host that configurations have to name as the hub."""
+        """Host that the endpoint in a configuration has to name."""
         return self.site.address
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Stop the hub for as long as ``with`` lasts; it runs again afterwards, whatever comes of it.
+        """Stops the hub for as long as ``with`` lasts, and starts it again even if the block fails.
 
         Raises:
-            Inconclusive: nobody here can stop it.
+            Inconclusive: the run can't stop this hub.
         """
         stops = self._stops()
         stops.stop()
@@ -125,23 +125,23 @@ class Subject:
         return self.installed
 
     def check_may_attack(self) -> None:
-        """Make sure that nobody but this run is harmed where the hub is attacked.
+        """Checks that an attack on the hub harms nobody but this run.
 
         Raises:
-            Inconclusive: others use it, and gave no leave to damage it.
+            Inconclusive: others use the hub, and gave no permission to damage it.
         """
 
-    def lead(self, client: Host) -> None:
-        """Give a host of the lab a route to the hub, where the underlay is not enough."""
+    def add_route(self, client: Host) -> None:
+        """Gives a host of the lab a route to the hub if it needs one."""
 
     def admit(self, api: Api, organization: Mapping[str, Any]) -> None:
-        """Prepare an organization that has just signed up: the paid plan, and a way to its hub."""
+        """Prepares an organization that has just signed up: the paid plan, and a relay to its endpoint."""
         del organization
         api.call("PATCH", "/organization", {"plan": "paid"})
 
-    def stand_up(self) -> None:
-        """Start the lab's own service where a scenario left it down."""
+    def ensure_running(self) -> None:
+        """Starts the lab's own service if a scenario left it stopped."""
 
     def wireguard(self) -> str:
-        """WireGuard implementation of the hub with its version; "" where it can't be told."""
+        """Returns name and version of the hub's WireGuard implementation; "" if unknown."""
         return ""

@@ -1,4 +1,4 @@
-"""The calls of the product's HTTP contract, answered by a `Target`, so that scenarios need not know whom they ask."""
+"""Translation of requests to the product's HTTP API into calls of a `Target`, so that scenarios run unchanged."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from harness.judging.verdicts import Inconclusive
 from harness.target import Judges, Lists, Organization, Policy, Question, Refused, Seen, Shows, Target
 
 URL = "https://hub.invalid"
-"""Of a hub that has none: nothing is sent there."""
+"""Placeholder URL; nothing is sent there."""
 _API = "/api/v1/"
 _SUBJECTS = ("organization", "machines", "policy")
 _NETWORK = "10.100.0.0/16"
-"""Of an organization that asks for none."""
+"""Range of an organization that signs up without one."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,21 @@ class _Account:
 
 
 class Translation(httpx.BaseTransport):
-    """Takes requests where others would send them. Any thread may use it.
-
-    Raises (each request):
-        Inconclusive: the target has no method for it.
-    """
+    """An httpx transport that answers requests by calls of a `Target`. Any thread may use it."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._accounts: dict[str, _Account] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answers one."""
-        what = f"{request.method} {request.url.path}"
+        """Answers a request.
+
+        Raises:
+            Inconclusive: the target has no method for it.
+        """
+        call = f"{request.method} {request.url.path}"
         if not request.url.path.startswith(_API):
-            raise Inconclusive(f"the hub that is gated has no pages and no metrics: {what}")
+            raise Inconclusive(f"the hub that is gated has no pages and no metrics: {call}")
         words = request.url.path.removeprefix(_API).split("/")
         body = json.loads(request.read() or b"{}")
         try:
@@ -50,12 +50,12 @@ class Translation(httpx.BaseTransport):
                 return self._sign_up(body)
             account = self._accounts.get(request.headers.get("authorization", "").removeprefix("Bearer "))
             if account is None and words[0] in _SUBJECTS:
-                return _problem(httpx.codes.UNAUTHORIZED, "nobody is signed in with this")
+                return _problem(httpx.codes.UNAUTHORIZED, "the token is not valid")
             answer = None if account is None else self._answer(request.method, words, account, body)
         except Refused as refused:
             return _problem(refused.status, str(refused))
         if answer is None:
-            raise Inconclusive(f"the hub that is gated has nothing that answers {what}")
+            raise Inconclusive(f"the hub that is gated has nothing that answers {call}")
         return answer
 
     def _answer(
@@ -116,8 +116,8 @@ class Translation(httpx.BaseTransport):
                 return httpx.Response(httpx.codes.OK, json={})
             case "GET", ["policy"] if isinstance(self._target, Shows):
                 policy = self._target.policy(organization)
-                # Rules have ids in the contract; those of a hub that knows none are their places.
-                rules = [{"id": str(place), **rule} for place, rule in enumerate(policy.rules)]
+                # Rules of the API have ids; for a hub without them, the position is the id.
+                rules = [{"id": str(position), **rule} for position, rule in enumerate(policy.rules)]
                 shown = {"default": policy.default, "rules": rules, "version": policy.version}
                 return httpx.Response(httpx.codes.OK, json=shown)
             case "POST", ["policy", "check"] if isinstance(self._target, Judges):

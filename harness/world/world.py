@@ -77,7 +77,7 @@ class World:
         address = self.free_address()
         host = self.lab.host(f"{name}-{address.rpartition('.')[2]}")
         self.lab.connect(host, self.internet, f"{address}/24")
-        self.subject.lead(host)
+        self.subject.add_route(host)
         return host
 
     def proxy(self) -> LabHost:

@@ -103,11 +103,11 @@ def test_a_crash_leaves_the_data_plane_and_a_start_adopts_it(world: World) -> No
 
 def test_a_service_that_a_scenario_left_down_is_up_for_the_next_one(world: World) -> None:
     processes = world.subject.service.children()
-    world.subject.stand_up()
+    world.subject.ensure_running()
     assert world.subject.service.children() == processes
     world.subject.service.crash()
-    world.subject.stand_up()
+    world.subject.ensure_running()
     assert world.subject.service.is_ready()
     world.subject.service.stop()
-    world.subject.stand_up()
+    world.subject.ensure_running()
     assert world.subject.service.is_ready()

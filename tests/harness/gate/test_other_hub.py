@@ -83,7 +83,7 @@ def test_what_it_does_not_hold_is_refuted(run: Run) -> None:
 def test_what_it_does_not_have_is_inconclusive_and_nothing_is_left_out(run: Run) -> None:
     assert run.outcomes["test_no_start_without_the_secret"] == (
         "inconclusive",
-        "it takes the service's own processes, files and commands, and --hub names another hub",
+        "it needs the service's own processes, files and commands, and --hub names another hub",
     )
     verdict, reason = run.outcomes["test_no_call_tells_of_another_organization"]
     assert verdict == "inconclusive"

@@ -181,7 +181,7 @@ def test_what_a_failed_scenario_leaves_is_told_and_the_next_one_finds_the_servic
             def subject(self):
                 return self
 
-            def stand_up(self):
+            def ensure_running(self):
                 self.up = True
 
             def __str__(self):
@@ -195,7 +195,7 @@ def test_what_a_failed_scenario_leaves_is_told_and_the_next_one_finds_the_servic
                 patch.setattr(evidence, "collect", lambda folder, error, world: [error[-17:], str(world), str(folder)])
                 yield made
             # Whoever starts something from here on starts it for nobody.
-            made.stand_up = None
+            made.ensure_running = None
     """)
     folder = pytester.path / "evidence"
     run = gate(

@@ -1,4 +1,4 @@
-"""A backup on another host that takes over the address: machines reconnect with the configuration that they have."""
+"""Restore of a backup on another host with the same address: machines reconnect with the configuration they have."""
 
 from __future__ import annotations
 
@@ -54,16 +54,15 @@ def test_machines_reconnect_to_another_host(tmp_path: Path) -> None:
         lab.connect(new.host, internet, f"{HUB}/24")
         operate(new, "restore", file, "--yes")
         with new:
-            # Its request for our address tells whose address this is now: neighbours believe the host of before for
-            # up to a minute.
+            # The ping's ARP request replaces the old host's entry in our ARP cache, which lasts up to a minute.
             assert new.host.ping(OFFICE)
             after = new.api()
-            # Sessions ended; same organization, same policy; and nobody touched the machines.
+            # A restore ends all sessions, and keeps organization and policy. Machines are not touched.
             after.token = after.call("POST", "/sessions", {"email": "owner@example.net", "password": PASSWORD}).body[
                 "token"
             ]
             assert after.call("GET", "/organization").body == mesh.organization
             assert after.call("GET", "/policy").body == policy
-            # They start again by themselves, at most 15 s (and a little chance) after a packet that stays unanswered.
+            # WireGuard starts a new handshake some 15 s after a packet without an answer.
             mumbai.wait_until_reaches(pune, DEADLINE)
             pune.wait_until_reaches(mumbai, DEADLINE)

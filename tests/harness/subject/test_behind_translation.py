@@ -1,4 +1,4 @@
-"""A hub behind a router that translates addresses and ports: machines use the port that configurations name."""
+"""Hub behind a router that translates addresses and ports: machines use the port in their configuration."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ ROUTER, HUB = "192.0.2.1", "10.7.0.2"
 OUTER_PORT, OWN_PORT = 443, 51820
 
 
-def lead_inward(router: LabHost) -> None:
-    """The router leads its own outer UDP port, and the pages' port, to the hub."""
+def forward_ports(router: LabHost) -> None:
+    """Forwards the router's outer UDP port, and the pages' TCP port, to the hub."""
     rules = f"""
         table ip inward {{
             chain in {{
@@ -37,7 +37,7 @@ def test_machines_reach_a_hub_behind_another_port() -> None:
         lab.connect(router, inside, "10.7.0.1/24")
         lab.connect(hub, inside, f"{HUB}/24")
         hub.route("default", via="10.7.0.1")
-        lead_inward(router)
+        forward_ports(router)
         options = ServiceOptions(address=HUB, endpoint=f"{ROUTER}:{OUTER_PORT}", trusted=[f"{OFFICE}/32"])
         numbers = iter(range(2, 10))
         with Service(hub, options) as service:

@@ -1,4 +1,4 @@
-"""The search for secrets finds each form of each, wherever it lies, and nothing else."""
+"""Search for secrets in every form."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_every_form_is_found(form: str, tmp_path: Path) -> None:
     assert not exposure.in_files([file], {"key": genkey()})
 
 
-def test_what_lies_across_two_reads_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_across_two_reads_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exposure, "_CHUNK", 64)
     file = tmp_path / "file"
     for before in range(40, 80):
@@ -49,11 +49,11 @@ def test_what_lies_across_two_reads_is_found(tmp_path: Path, monkeypatch: pytest
         assert any(found.startswith("key (text)") for found in exposure.in_files([file], {"key": KEY}))
 
 
-def test_a_file_that_is_gone_is_passed_over(tmp_path: Path) -> None:
+def test_a_file_that_disappeared_is_skipped(tmp_path: Path) -> None:
     assert exposure.in_files([tmp_path / "none"], {"key": KEY}) == []
 
 
-def test_a_password_is_looked_for_as_text() -> None:
+def test_a_password_has_forms_of_text_only() -> None:
     found = exposure.forms("correct horse/battery")
     assert found["percent-encoded"] == b"correct%20horse%2Fbattery"
     assert "bytes" not in found

@@ -1,4 +1,4 @@
-"""What a shell tells of a service on its host, where there is one, none, or two."""
+"""A service seen through a shell on its host: one, none, or two."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ ADDRESS = "192.0.2.1"
 PROGRAM = "print('runs', flush=True)\nimport time\ntime.sleep(1000)\n"
 
 
-class Somewhere:
-    """A host with an SSH server, and the way to it."""
+class RemoteHost:
+    """A host with an SSH server, and the access to it."""
 
     def __init__(self, lab: Lab, program: str) -> None:
         self.host = lab.host("hub")
@@ -43,7 +43,7 @@ class Somewhere:
         self.live = Live("https://192.0.2.1", Outward(outward.start()), None, shell)
 
     def service(self, **settings: str) -> Process:
-        """A process that is called as the hub of a service is."""
+        """Starts a process with the command line of a service's hub."""
         folder = self.host.folder / "appliance"
         folder.mkdir(exist_ok=True)
         (folder / "__main__.py").write_text(PROGRAM)
@@ -52,25 +52,25 @@ class Somewhere:
         return process
 
     def close(self) -> None:
-        """Closes what leads there."""
+        """Closes the descriptors of the access."""
         for file in (*self._files, self.live.outward.descriptor):
             os.close(file)
 
 
 @pytest.fixture
-def somewhere() -> Iterator[Somewhere]:
+def remote() -> Iterator[RemoteHost]:
     program = sshd.needed()
     with Lab() as lab:
-        made = Somewhere(lab, program)
+        made = RemoteHost(lab, program)
         yield made
         made.close()
 
 
-def test_settings_of_a_file_are_found_as_under_systemd(somewhere: Somewhere) -> None:
-    file = somewhere.host.folder / "meshwg.toml"
+def test_settings_in_a_file_are_found(remote: RemoteHost) -> None:
+    file = remote.host.folder / "meshwg.toml"
     file.write_text('data = "/srv/meshwg"\n')
-    process = somewhere.service(MESHWG_CONFIG=str(file), MESHWG_UNLOCK_SECRET_FILE="/etc/secret")
-    service = OverSsh(somewhere.live)
+    process = remote.service(MESHWG_CONFIG=str(file), MESHWG_UNLOCK_SECRET_FILE="/etc/secret")
+    service = OverSsh(remote.live)
     assert service.data == PurePosixPath("/srv/meshwg")
     (pid,) = service.children("hub")
     assert service.children("web") == set()
@@ -83,27 +83,27 @@ def test_settings_of_a_file_are_found_as_under_systemd(somewhere: Somewhere) -> 
     service.close()
 
 
-def test_its_log_is_the_file_that_it_writes_to(somewhere: Somewhere) -> None:
-    process = somewhere.service(MESHWG_DATA="/srv/meshwg")
-    service = OverSsh(somewhere.live)
+def test_the_log_is_the_file_of_standard_error(remote: RemoteHost) -> None:
+    process = remote.service(MESHWG_DATA="/srv/meshwg")
+    service = OverSsh(remote.live)
     assert service.log_text() == process.log_text() == "runs\n"
     service.close()
 
 
-def test_who_can_t_stop_it_says_so(somewhere: Somewhere) -> None:
-    somewhere.service(MESHWG_DATA="/srv/meshwg")
-    service = OverSsh(somewhere.live)
+def test_a_control_command_that_fails_is_inconclusive(remote: RemoteHost) -> None:
+    remote.service(MESHWG_DATA="/srv/meshwg")
+    service = OverSsh(remote.live)
     for ask in (service.stop, service.start):
         with pytest.raises(Inconclusive, match="can't be asked to st"):
             ask()
-    assert somewhere.host.read(PurePosixPath("/run/asked")) == b"stop\nstart\n"
+    assert remote.host.read(PurePosixPath("/run/asked")) == b"stop\nstart\n"
     service.close()
 
 
-def test_none_or_two_are_not_taken_for_one(somewhere: Somewhere) -> None:
+def test_no_service_or_two_are_inconclusive(remote: RemoteHost) -> None:
     with pytest.raises(Inconclusive, match="no service runs"):
-        OverSsh(somewhere.live)
-    somewhere.service(MESHWG_DATA="/srv/one")
-    somewhere.service(MESHWG_DATA="/srv/two")
+        OverSsh(remote.live)
+    remote.service(MESHWG_DATA="/srv/one")
+    remote.service(MESHWG_DATA="/srv/two")
     with pytest.raises(Inconclusive, match="there are 2"):
-        OverSsh(somewhere.live)
+        OverSsh(remote.live)

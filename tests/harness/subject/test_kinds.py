@@ -1,4 +1,4 @@
-"""A kind of hub is inconclusive about what it lacks, and gives what it has."""
+"""Kinds of hub: members that one lacks raise `Inconclusive`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_labs_own_service_lacks_nothing(site: Site) -> None:
 
 
 @pytest.mark.parametrize("part", ["service", "installed", "host", "lab_host"])
-def test_a_service_that_others_run_shows_nothing_of_its_host(site: Site, part: str) -> None:
+def test_a_service_that_others_run_lacks_its_host(site: Site, part: str) -> None:
     with pytest.raises(Inconclusive, match=r"--target names one that others run$"):
         getattr(remote(site), part)
 
@@ -76,7 +76,7 @@ def test_another_product_runs_on_a_host_of_the_lab(site: Site) -> None:
     assert foreign(site).host is foreign(site).lab_host is site.host
 
 
-def test_another_product_is_stopped_where_it_can_be(site: Site) -> None:
+def test_another_product_is_stopped_if_it_can_be(site: Site) -> None:
     halting = Halting()
     with foreign(site, lambda: halting).stopped():
         assert halting.calls == ["stop"]

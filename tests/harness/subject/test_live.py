@@ -1,4 +1,4 @@
-"""A gate over a service that somebody else runs: reached from outside of its sandbox, and left as it was."""
+"""Gate over a service outside of the gate's sandbox, which it leaves as it was."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ DEADLINE = 120.0
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    """Somebody else's service, and this process as everybody."""
+    """A service that the gate does not start."""
     with World() as made:
         yield made
 
 
 def gate(world: World, *options: str) -> subprocess.CompletedProcess[str]:
-    # A sandbox below this one: this one is its outside.
+    # The gate enters a sandbox of its own, and reaches the service in this one.
     outside = {key: value for key, value in os.environ.items() if key != sandbox.MARK}
     return subprocess.run(
         [
@@ -59,18 +59,18 @@ def organizations(world: World) -> int:
     return len(world.subject.service.census())
 
 
-def test_nobody_attacks_a_service_that_others_use() -> None:
+def test_a_service_that_others_use_is_attacked_only_with_a_shell() -> None:
     live = Live("https://192.0.2.1", Outward(0))
-    for way, may in ((live, False), (replace(live, ssh=Shell("root@vpn.example.net", 0, None, "")), True)):
-        elsewhere = World(partial(RemoteService, live=way))
+    for remote, is_allowed in ((live, False), (replace(live, ssh=Shell("root@vpn.example.net", 0, None, "")), True)):
+        elsewhere = World(partial(RemoteService, live=remote))
         try:
-            with nullcontext() if may else pytest.raises(Inconclusive, match="attacks the hub"):
+            with nullcontext() if is_allowed else pytest.raises(Inconclusive, match="attacks the hub"):
                 elsewhere.subject.check_may_attack()
         finally:
             elsewhere.lab.close()
 
 
-def test_a_claim_is_proven_through_the_front_and_nothing_is_left(world: World) -> None:
+def test_a_claim_is_proven_from_outside_and_no_organization_is_left(world: World) -> None:
     world.organization(Record())
     before = organizations(world)
     done = gate(world, "--claim", "tunnel-handshake")
@@ -79,18 +79,18 @@ def test_a_claim_is_proven_through_the_front_and_nothing_is_left(world: World) -
     assert organizations(world) == before
     transcript = json.loads(Path("reports/out/latest/transcript.json").read_text(encoding="utf-8"))
     assert transcript["sabotage"] == []
-    # Addresses of the outside are nobody's business who reads it.
+    # A transcript is public; the service's address is not.
     assert world.subject.service.url not in json.dumps(transcript)
 
 
-def test_what_takes_the_inside_of_its_host_is_inconclusive_and_says_so(world: World) -> None:
+def test_a_claim_that_needs_the_service_s_host_is_inconclusive(world: World) -> None:
     done = gate(world, "--claim", "self-healing")
     assert done.returncode == 1
-    assert "it takes what the service's own host shows" in " ".join(done.stdout.split())
+    assert "it needs the service's own host" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize(
     "options", [["--target", "http://127.0.0.1"], ["--target", "https://127.0.0.1/api"], ["--sabotage"]]
 )
-def test_bad_usage_is_told_before_anything_begins(world: World, options: list[str]) -> None:
+def test_bad_usage_exits_with_64(world: World, options: list[str]) -> None:
     assert gate(world, *options).returncode == 64

@@ -1,4 +1,4 @@
-"""A gate over a service that somebody else runs, with a shell on its host: what takes the inside is proven as well."""
+"""Gate over a service that access else runs, with a shell on its host, which proves claims about the host as well."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tests.netlab import sshd
 DEADLINE = 600.0
 START_DEADLINE = 120.0
 OUT_OF_REACH = (
-    # It takes a network without an address translation on the way.
+    # It needs a network without address translation.
     "test_a_machine_that_was_led_to_a_closed_port_finds_back",
-    # It kills a service of the lab's own.
+    # It needs the lab's own service, which it kills.
     "test_nothing_that_was_answered_is_lost",
 )
 CONTROL = """\
@@ -46,8 +46,8 @@ esac
 
 
 @dataclass(frozen=True)
-class Somebody:
-    """Somebody's service: how it is reached, and what its owner has given us."""
+class ServiceAccess:
+    """Values of the gate's options for a service with a shell: `--target`, `--authority` and `--ssh-…`."""
 
     url: str
     certificate: Path
@@ -57,7 +57,7 @@ class Somebody:
 
 
 @pytest.fixture(scope="module")
-def somebody() -> Iterator[Somebody]:
+def access() -> Iterator[ServiceAccess]:
     program = sshd.needed()
     with Lab() as lab:
         internet, hub = lab.switch("internet"), lab.host("hub")
@@ -81,7 +81,7 @@ def somebody() -> Iterator[Somebody]:
         checkout = shlex.quote(str(Path.cwd()))
         control.write_text(CONTROL.format(root=checkout, folder=hub.folder, service=shlex.quote(service)))
         control.chmod(0o755)
-        made = Somebody(
+        made = ServiceAccess(
             f"https://{HUB}:{PORT}", hub.folder / "data/tls/certificate.pem", key, known_hosts, f"{control} {{}}"
         )
         hub.run(control, "start")
@@ -90,11 +90,11 @@ def somebody() -> Iterator[Somebody]:
         hub.run(control, "stop", timeout=START_DEADLINE)
 
 
-def wait_until_ready(somebody: Somebody, log: Path) -> None:
+def wait_until_ready(access: ServiceAccess, log: Path) -> None:
     deadline = time.monotonic() + START_DEADLINE
     while True:
         try:
-            if Api(somebody.url, somebody.certificate).send("GET", "/readyz").status == httpx.codes.OK:
+            if Api(access.url, access.certificate).send("GET", "/readyz").status == httpx.codes.OK:
                 return
         except (OSError, httpx.TransportError):
             pass
@@ -102,13 +102,13 @@ def wait_until_ready(somebody: Somebody, log: Path) -> None:
         time.sleep(0.05)
 
 
-def gate(somebody: Somebody, claim: str, known_hosts: Path) -> tuple[int, dict[str, str], str]:
-    """Exit code, what each scenario came to, and all that was said; this sandbox is the gate's outside."""
+def gate(access: ServiceAccess, claim: str, known_hosts: Path) -> tuple[int, dict[str, str], str]:
+    """Runs the gate in a sandbox inside of this one; returns exit code, verdict by scenario, and output."""
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "appliance", "gate", f"--claim={claim}", "--target", somebody.url),
-            *(f"--authority={somebody.certificate}", f"--ssh=root@{HUB}", f"--ssh-key={somebody.key}"),
-            *(f"--ssh-known-hosts={known_hosts}", f"--ssh-control={somebody.control}"),
+            *(sys.executable, "-m", "appliance", "gate", f"--claim={claim}", "--target", access.url),
+            *(f"--authority={access.certificate}", f"--ssh=root@{HUB}", f"--ssh-key={access.key}"),
+            *(f"--ssh-known-hosts={known_hosts}", f"--ssh-control={access.control}"),
         ],
         env={name: value for name, value in os.environ.items() if name != sandbox.MARK},
         stdin=subprocess.DEVNULL,
@@ -122,32 +122,32 @@ def gate(somebody: Somebody, claim: str, known_hosts: Path) -> tuple[int, dict[s
     return done.returncode, verdicts, done.stdout + done.stderr
 
 
-def test_claims_that_take_the_inside_are_proven_through_a_shell(
-    somebody: Somebody, request: pytest.FixtureRequest
+def test_claims_about_the_host_are_proven_through_a_shell(
+    access: ServiceAccess, request: pytest.FixtureRequest
 ) -> None:
     for claim in request.config.getoption("--over-ssh").split(","):
-        code, verdicts, said = gate(somebody, claim, somebody.known_hosts)
+        code, verdicts, output = gate(access, claim, access.known_hosts)
         expected = {name: "inconclusive" if name in OUT_OF_REACH else "proven" for name in verdicts}
-        assert verdicts == expected, said
+        assert verdicts == expected, output
         assert code == (1 if "inconclusive" in expected.values() else 0)
 
 
-def test_a_host_with_another_key_is_not_believed(somebody: Somebody, tmp_path: Path) -> None:
+def test_a_host_with_another_key_is_rejected(access: ServiceAccess, tmp_path: Path) -> None:
     others = tmp_path / "known_hosts"
     others.write_text(f"{HUB} {sshd.new_key().public}\n")
-    code, verdicts, said = gate(somebody, "concurrent-adds", others)
+    code, verdicts, output = gate(access, "concurrent-adds", others)
     assert code == 1
     assert verdicts["test_machines_added_at_once_get_an_address_each"] == "inconclusive"
-    assert "there is no way to the service's host" in " ".join(said.split())
+    assert "there is no way to the service's host" in " ".join(output.split())
 
 
 @pytest.mark.parametrize("options", [["--ssh=root@192.0.2.1"], ["--target=https://192.0.2.1", "--ssh=192.0.2.1"]])
-def test_a_way_that_leads_nowhere_is_bad_usage(options: list[str]) -> None:
+def test_ssh_without_a_target_or_a_user_is_bad_usage(options: list[str]) -> None:
     done = subprocess.run([sys.executable, "-m", "appliance", "gate", *options], capture_output=True, check=False)
     assert done.returncode == 64
 
 
-def test_keys_that_can_t_be_read_are_missing_input(tmp_path: Path) -> None:
+def test_unreadable_host_keys_are_missing_input(tmp_path: Path) -> None:
     command = ["gate", "--target=https://192.0.2.1", "--ssh=root@192.0.2.1", f"--ssh-known-hosts={tmp_path / 'none'}"]
     outside = {name: value for name, value in os.environ.items() if name != sandbox.MARK}
     done = subprocess.run(
